@@ -1,0 +1,36 @@
+"""What everything stands on: address ranges, units, errors, the clock, interrupt lines."""
+
+from guestmap.base.addrrange import ADDRESS_SPACE_SIZE, AddrRange
+from guestmap.base.clock import Clock, HostClock, ManualClock, Timer
+from guestmap.base.errors import (
+    ConfigError,
+    GuestmapError,
+    HostError,
+    PeerError,
+    StateError,
+    UnsupportedError,
+)
+from guestmap.base.irq import IrqLine
+from guestmap.base.units import GIB, KIB, MIB, TIB, format_size, parse_size
+
+__all__ = [
+    "ADDRESS_SPACE_SIZE",
+    "GIB",
+    "KIB",
+    "MIB",
+    "TIB",
+    "AddrRange",
+    "Clock",
+    "ConfigError",
+    "GuestmapError",
+    "HostClock",
+    "HostError",
+    "IrqLine",
+    "ManualClock",
+    "PeerError",
+    "StateError",
+    "Timer",
+    "UnsupportedError",
+    "format_size",
+    "parse_size",
+]

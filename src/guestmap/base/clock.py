@@ -1,0 +1,131 @@
+"""Time as a device sees it: nanoseconds that only go forward, and timers.
+
+A device asks its clock, never the host. A running machine has a :class:`HostClock`; tests and
+replays have a :class:`ManualClock`, which moves only when told to.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+NS_PER_SECOND = 1_000_000_000
+
+
+class Timer:
+    """A one-shot alarm on a clock; arm it again from its callback to make it periodic."""
+
+    __slots__ = ("_clock", "_token", "callback", "deadline_ns")
+
+    def __init__(self, clock: Clock, callback: Callable[[], None]) -> None:
+        self._clock = clock
+        self._token = 0
+        self.callback = callback
+        self.deadline_ns: int | None = None
+
+    def arm(self, deadline_ns: int) -> None:
+        """Fire once when the clock reaches ``deadline_ns``; replaces an earlier deadline."""
+        self._clock._schedule(self, deadline_ns)
+
+    def cancel(self) -> None:
+        """Forget the deadline, if there is one."""
+        self.deadline_ns = None
+        self._token = 0
+
+
+class Clock(ABC):
+    """Nanoseconds since the machine was made, and the timers that hang on them."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._tokens = itertools.count(1)
+        self._lock = threading.RLock()
+
+    @abstractmethod
+    def now_ns(self) -> int:
+        """Return nanoseconds since the machine was made."""
+
+    def timer(self, callback: Callable[[], None]) -> Timer:
+        """Return a new timer that is not armed."""
+        return Timer(self, callback)
+
+    def ticks(self, frequency_hz: int) -> int:
+        """Return how often a counter of ``frequency_hz`` has ticked by now."""
+        return self.now_ns() * frequency_hz // NS_PER_SECOND
+
+    def next_deadline_ns(self) -> int | None:
+        """Return when the earliest armed timer is due, or None."""
+        with self._lock:
+            heap = self._heap
+            while heap and heap[0][1] != heap[0][2]._token:
+                heapq.heappop(heap)
+            return heap[0][0] if heap else None
+
+    def run_due(self) -> int:
+        """Call every timer that is due, earliest first, and return how many there were."""
+        fired = 0
+        while True:
+            with self._lock:
+                deadline = self.next_deadline_ns()
+                if deadline is None or deadline > self.now_ns():
+                    return fired
+                timer = heapq.heappop(self._heap)[2]
+                timer.cancel()
+            timer.callback()
+            fired += 1
+
+    def _schedule(self, timer: Timer, deadline_ns: int) -> None:
+        with self._lock:
+            timer._token = next(self._tokens)
+            timer.deadline_ns = deadline_ns
+            heapq.heappush(self._heap, (deadline_ns, timer._token, timer))
+            self._on_schedule(deadline_ns)
+
+    def _on_schedule(self, deadline_ns: int) -> None:
+        """Hook for clocks that must wake somebody for an earlier deadline."""
+
+
+class HostClock(Clock):
+    """The host's monotonic time, from the moment the clock is made.
+
+    Attributes:
+        on_schedule: called with each new deadline, in the thread that armed the timer; a run loop
+            uses it to shorten its sleep.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._origin_ns = time.perf_counter_ns()
+        self.on_schedule: Callable[[int], None] | None = None
+
+    def now_ns(self) -> int:
+        """Return nanoseconds of host time since the clock was made."""
+        return time.perf_counter_ns() - self._origin_ns
+
+    def _on_schedule(self, deadline_ns: int) -> None:
+        if self.on_schedule is not None:
+            self.on_schedule(deadline_ns)
+
+
+class ManualClock(Clock):
+    """Time that moves only when told to."""
+
+    def __init__(self, now_ns: int = 0) -> None:
+        super().__init__()
+        self._now_ns = now_ns
+
+    def now_ns(self) -> int:
+        """Return the time last set."""
+        return self._now_ns
+
+    def advance(self, nanoseconds: int) -> None:
+        """Move forward, firing each timer at its own time."""
+        target = self._now_ns + nanoseconds
+        while (deadline := self.next_deadline_ns()) is not None and deadline <= target:
+            self._now_ns = max(self._now_ns, deadline)
+            self.run_due()
+        self._now_ns = target

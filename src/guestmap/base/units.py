@@ -1,0 +1,59 @@
+"""Sizes in binary units, in QEMU's syntax (docs/interop, ``qemu_strtosz``)."""
+
+from __future__ import annotations
+
+import re
+
+from guestmap.base.errors import ConfigError
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+TIB = 1 << 40
+
+_SUFFIXES = {
+    "b": 1, "k": KIB, "m": MIB, "g": GIB, "t": TIB, "p": 1 << 50, "e": 1 << 60,
+}  # fmt: skip
+_SIZE = re.compile(r"(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d+)?))([bkmgtpeBKMGTPE]?)")
+
+
+def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
+    """Return the bytes that ``text`` names: ``128M``, ``1.5G``, ``0x1000``, ``4096``.
+
+    Args:
+        text: a decimal (fractions allowed with a suffix) or hexadecimal number and at most one
+            suffix of B, K, M, G, T, P, E, in either case.
+        default_unit: bytes that a number without a suffix counts in.
+        what: what the number is, for the error message.
+
+    Raises:
+        ConfigError: not a size, negative, or 2**64 and more.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(
+            f"{what} {text!r} is not a size: write a number with an optional suffix"
+            " B, K, M, G or T, for example 128M or 0x8000000"
+        )
+    hexadecimal, decimal, suffix = match.groups()
+    unit = _SUFFIXES[suffix.lower()] if suffix else default_unit
+    if hexadecimal:
+        value = int(hexadecimal, 16) * unit
+    else:
+        whole, _, fraction = decimal.partition(".")
+        value = int(whole) * unit
+        if fraction:
+            value += int(fraction) * unit // 10 ** len(fraction)
+    if value >= 1 << 64:
+        raise ConfigError(f"{what} {text!r} does not fit in 64 bits")
+    return value
+
+
+def format_size(size: int) -> str:
+    """Return ``size`` bytes in the largest binary unit that divides or nearly fits it."""
+    for unit, name in ((1 << 60, "EiB"), (1 << 50, "PiB"), (TIB, "TiB"), (GIB, "GiB"),
+                       (MIB, "MiB"), (KIB, "KiB")):  # fmt: skip
+        if size >= unit:
+            amount = size / unit
+            return f"{size // unit} {name}" if size % unit == 0 else f"{amount:.1f} {name}"
+    return f"{size} B"
