@@ -13,9 +13,7 @@ class IrqLine:
 
     __slots__ = ("_handler", "level", "name")
 
-    def __init__(
-        self, handler: Callable[[bool], None] | None = None, *, name: str = "irq"
-    ) -> None:
+    def __init__(self, handler: Callable[[bool], None] | None = None, *, name: str = "irq") -> None:
         self._handler = handler
         self.level = False
         self.name = name

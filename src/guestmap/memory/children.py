@@ -1,0 +1,85 @@
+"""The subregions of one region: in rendering order, and findable by address.
+
+Rendering asks "which children touch this window, most important first". A container may hold
+thousands of children (the PCI hole of a large machine), and a commit renders small windows only,
+so the answer must not cost a walk over all of them. Children are filed by size class (the power of
+two at or below their size), each class sorted by address: one class needs to be searched only from
+``window start - twice the class`` on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from sortedcontainers import SortedKeyList
+
+if TYPE_CHECKING:
+    from guestmap.memory.region import MemoryRegion
+
+_INDEX_FROM = 24
+"""Below this many children a plain walk is cheaper than the index."""
+
+_order = attrgetter("_order")
+
+
+def _by_address(child: MemoryRegion) -> tuple[int, int]:
+    return child.addr, id(child)
+
+
+class Children:
+    """Subregions sorted by priority, highest first; among equals the last added comes first."""
+
+    __slots__ = ("_classes", "_list")
+
+    def __init__(self) -> None:
+        self._list: list[MemoryRegion] = []
+        self._classes: dict[int, SortedKeyList] | None = None
+
+    def __len__(self) -> int:
+        return len(self._list)
+
+    def __iter__(self) -> Iterator[MemoryRegion]:
+        return iter(self._list)
+
+    def add(self, child: MemoryRegion) -> None:
+        """Insert ``child``, whose ``_order`` says its place."""
+        insort(self._list, child, key=_order)
+        if self._classes is not None:
+            self._file(child)
+        elif len(self._list) > _INDEX_FROM:
+            self._classes = {}
+            for each in self._list:
+                self._file(each)
+
+    def remove(self, child: MemoryRegion) -> None:
+        """Take ``child`` out; it must be present, with the address and size it was added with."""
+        index = bisect_left(self._list, child._order, key=_order)
+        del self._list[index]
+        if self._classes is not None:
+            size_class = child.size.bit_length()
+            members = self._classes[size_class]
+            members.remove(child)
+            if not members:
+                del self._classes[size_class]
+
+    def within(self, start: int, end: int) -> list[MemoryRegion]:
+        """Return the children that touch ``[start, end)`` (region offsets), in rendering order."""
+        if self._classes is None:
+            return [c for c in self._list if c.addr < end and c.addr + c.size > start]
+        found: list[MemoryRegion] = []
+        for size_class, members in self._classes.items():
+            lowest = start - (1 << size_class)
+            for child in members.irange_key((lowest, 0), (end, 0)):
+                if child.addr + child.size > start:
+                    found.append(child)  # noqa: PERF401  (the loop also narrows the type)
+        if len(found) > 1:
+            found.sort(key=_order)
+        return found
+
+    def _file(self, child: MemoryRegion) -> None:
+        assert self._classes is not None
+        members = self._classes.setdefault(child.size.bit_length(), SortedKeyList(key=_by_address))
+        members.add(child)

@@ -1,0 +1,121 @@
+"""One access to one region: is it valid, how is it cut up, and in which byte order.
+
+The rules are QEMU's (system/memory.c: ``memory_region_access_valid``,
+``access_with_adjusted_size``, ``memory_access_size``), documented in docs/devel/memory.rst.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.memory.ops import Endianness, MemoryRegionOps, MemTxAttrs, MemTxResult
+
+if TYPE_CHECKING:
+    from guestmap.memory.region import MemoryRegion
+
+OK = MemTxResult.OK
+MASKS = tuple((1 << (8 * size)) - 1 for size in range(9))
+
+
+def access_size(region: MemoryRegion, offset: int, length: int) -> int:
+    """Return how many of ``length`` bytes at ``offset`` go to the device in one access.
+
+    A power of two, at most the device's largest valid size; unless the device implements
+    unaligned accesses, at most what ``offset`` is aligned to.
+    """
+    ops = region.ops
+    largest = ops.valid.max or 4
+    if not ops.impl.unaligned and offset:
+        largest = min(largest, offset & -offset)
+    length = min(length, largest)
+    return 1 << (length.bit_length() - 1)
+
+
+def is_valid(
+    ops: MemoryRegionOps, offset: int, size: int, is_write: bool, attrs: MemTxAttrs
+) -> bool:
+    """Tell whether the device accepts an access of ``size`` bytes at ``offset``."""
+    valid = ops.valid
+    if valid.accepts is not None and not valid.accepts(offset, size, is_write, attrs):
+        return False
+    if not valid.unaligned and offset & (size - 1):
+        return False
+    return valid.max == 0 or valid.min <= size <= valid.max
+
+
+def read_region(
+    region: MemoryRegion, offset: int, size: int, attrs: MemTxAttrs
+) -> tuple[int, MemTxResult]:
+    """Read ``size`` bytes (1, 2, 4, 8) from a device; the value is in little-endian order."""
+    ops = region.ops
+    if attrs.memory:
+        return 0, MemTxResult.ACCESS_ERROR
+    if not is_valid(ops, offset, size, False, attrs):
+        return 0, MemTxResult.DECODE_ERROR
+    step, big = _step(ops, size), ops.endianness is Endianness.BIG
+    if step == size and ops.read is not None:
+        value, result = ops.read(offset, size) & MASKS[size], OK
+    else:
+        value, result = 0, OK
+        for i in range(0, size, step):
+            piece, piece_result = _read_piece(ops, offset + i, step, attrs)
+            value |= _shifted(piece & MASKS[step], 8 * (size - step - i if big else i))
+            result |= piece_result
+        value &= MASKS[size]
+    return (_swapped(value, size) if big else value), result
+
+
+def write_region(
+    region: MemoryRegion, offset: int, value: int, size: int, attrs: MemTxAttrs
+) -> MemTxResult:
+    """Write ``size`` bytes (1, 2, 4, 8), given as a little-endian value, to a device."""
+    ops = region.ops
+    if attrs.memory:
+        return MemTxResult.ACCESS_ERROR
+    if not is_valid(ops, offset, size, True, attrs):
+        return MemTxResult.DECODE_ERROR
+    step, big = _step(ops, size), ops.endianness is Endianness.BIG
+    if big:
+        value = _swapped(value, size)
+    if step == size and ops.write is not None:
+        ops.write(offset, value, size)
+        return OK
+    result = OK
+    for i in range(0, size, step):
+        piece = _shifted(value, -8 * (size - step - i if big else i)) & MASKS[step]
+        result |= _write_piece(ops, offset + i, piece, step, attrs)
+    return result
+
+
+def _step(ops: MemoryRegionOps, size: int) -> int:
+    """Return the size of the accesses that the callbacks implement."""
+    return max(min(size, ops.impl.max or 4), ops.impl.min or 1)
+
+
+def _read_piece(
+    ops: MemoryRegionOps, offset: int, size: int, attrs: MemTxAttrs
+) -> tuple[int, MemTxResult]:
+    if ops.read is not None:
+        return ops.read(offset, size), OK
+    if ops.read_with_attrs is not None:
+        return ops.read_with_attrs(offset, size, attrs)
+    return 0, OK
+
+
+def _write_piece(
+    ops: MemoryRegionOps, offset: int, value: int, size: int, attrs: MemTxAttrs
+) -> MemTxResult:
+    if ops.write is not None:
+        ops.write(offset, value, size)
+    elif ops.write_with_attrs is not None:
+        return ops.write_with_attrs(offset, value, size, attrs)
+    return OK
+
+
+def _shifted(value: int, bits: int) -> int:
+    """Shift left, or right where ``bits`` is negative."""
+    return value << bits if bits >= 0 else value >> -bits
+
+
+def _swapped(value: int, size: int) -> int:
+    return int.from_bytes(value.to_bytes(size, "little"), "big")

@@ -1,0 +1,267 @@
+"""The flat view: what a guest sees, as sorted ranges that never overlap.
+
+A view is frozen. It is kept as a list of short chunks, so that a commit that touches a few
+addresses copies a few chunks and shares the others with the view before it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from guestmap.memory.region import MemoryRegion
+
+CHUNK = 48
+"""Ranges that a chunk is cut to; one grows to twice as many before it is cut again."""
+
+
+class FlatRange:
+    """One run of addresses that one region answers. Treat as immutable.
+
+    Attributes:
+        start, end: first address, and first address after (up to 2**64).
+        region: the region that answers: never a container without ops, never an alias.
+        offset_in_region: where in the region the range starts, in bytes.
+        readonly, nonvolatile, unmergeable: with what the parents and aliases on the way add.
+        romd_mode: the region's ROM-device mode at the time of rendering.
+        dirty_log_mask: the clients for which writes are logged.
+    """
+
+    __slots__ = (
+        "dirty_log_mask",
+        "end",
+        "nonvolatile",
+        "offset_in_region",
+        "readonly",
+        "region",
+        "romd_mode",
+        "start",
+        "unmergeable",
+    )
+
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        region: MemoryRegion,
+        offset_in_region: int,
+        readonly: bool,
+        nonvolatile: bool,
+        unmergeable: bool,
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.region = region
+        self.offset_in_region = offset_in_region
+        self.readonly = readonly
+        self.nonvolatile = nonvolatile
+        self.unmergeable = unmergeable
+        self.romd_mode = region.romd_mode
+        self.dirty_log_mask = region.dirty_log_mask
+
+    @property
+    def size(self) -> int:
+        """Bytes in the range."""
+        return self.end - self.start
+
+    def cut(self, start: int, end: int) -> FlatRange:
+        """Return the part between two addresses inside the range, as it was rendered."""
+        part = self.extended(end)
+        part.start = start
+        part.offset_in_region += start - self.start
+        return part
+
+    def extended(self, end: int) -> FlatRange:
+        """Return the same run going on until ``end``."""
+        whole = FlatRange(
+            self.start,
+            end,
+            self.region,
+            self.offset_in_region,
+            self.readonly,
+            self.nonvolatile,
+            self.unmergeable,
+        )
+        whole.romd_mode = self.romd_mode
+        whole.dirty_log_mask = self.dirty_log_mask
+        return whole
+
+    def continues(self, other: FlatRange) -> bool:
+        """Tell whether ``other`` is this range going on (QEMU's ``can_merge``)."""
+        return (
+            self.end == other.start
+            and self.region is other.region
+            and self.offset_in_region + (self.end - self.start) == other.offset_in_region
+            and self.dirty_log_mask == other.dirty_log_mask
+            and self.romd_mode == other.romd_mode
+            and self.readonly == other.readonly
+            and self.nonvolatile == other.nonvolatile
+            and not self.unmergeable
+            and not other.unmergeable
+        )
+
+    def same_mapping(self, other: FlatRange) -> bool:
+        """Tell whether a listener need not hear of the step from one to the other.
+
+        This is QEMU's ``flatrange_equal``: everything but the dirty log mask.
+        """
+        return (
+            self.region is other.region
+            and self.start == other.start
+            and self.end == other.end
+            and self.offset_in_region == other.offset_in_region
+            and self.romd_mode == other.romd_mode
+            and self.readonly == other.readonly
+            and self.nonvolatile == other.nonvolatile
+            and self.unmergeable == other.unmergeable
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FlatRange):
+            return NotImplemented
+        return self.same_mapping(other) and self.dirty_log_mask == other.dirty_log_mask
+
+    def __hash__(self) -> int:
+        return hash((self.start, self.end, id(self.region)))
+
+    def __repr__(self) -> str:
+        kind = "rom" if self.readonly else self.region.mtree_type()
+        return (
+            f"<FlatRange 0x{self.start:x}-0x{self.end - 1:x} {kind} {self.region.name}"
+            f" @0x{self.offset_in_region:x}>"
+        )
+
+
+def simplify(ranges: list[FlatRange]) -> list[FlatRange]:
+    """Join neighbours that continue each other, greedily from the left."""
+    joined: list[FlatRange] = []
+    for each in ranges:
+        if joined and joined[-1].continues(each):
+            joined[-1] = joined[-1].extended(each.end)
+        else:
+            joined.append(each)
+    return joined
+
+
+class _Chunk:
+    """A few neighbouring ranges, and their start addresses for bisection."""
+
+    __slots__ = ("ranges", "starts")
+
+    def __init__(self, ranges: list[FlatRange]) -> None:
+        self.ranges = ranges
+        self.starts = [r.start for r in ranges]
+
+
+class FlatView:
+    """Sorted, disjoint ranges of one physical root. Frozen: a commit makes a new one.
+
+    Attributes:
+        root: the region that was rendered, or None for the empty view.
+        generation: number of the commit that made this view.
+        count: how many ranges there are.
+    """
+
+    __slots__ = ("_chunks", "_starts", "count", "generation", "hot", "plans", "root")
+
+    def __init__(
+        self, root: MemoryRegion | None, chunks: list[_Chunk], count: int, generation: int = 0
+    ) -> None:
+        self.root = root
+        self.generation = generation
+        self.count = count
+        self._chunks = chunks
+        self._starts = [c.starts[0] for c in chunks]
+        self.plans: dict[int, Any] = {}
+        """Room for the dispatcher to remember, by address and size, where accesses went."""
+        self.hot: tuple[int, int, memoryview | None, int] = (0, 0, None, 0)
+        """Room for the dispatcher to remember the RAM that was last used."""
+
+    @classmethod
+    def of(
+        cls, root: MemoryRegion | None, ranges: list[FlatRange], generation: int = 0
+    ) -> FlatView:
+        """Return the view that has these ranges, which must be sorted and disjoint."""
+        return cls(root, _cut_chunks(ranges), len(ranges), generation)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[FlatRange]:
+        for chunk in self._chunks:
+            yield from chunk.ranges
+
+    @property
+    def ranges(self) -> list[FlatRange]:
+        """All ranges, lowest address first."""
+        return list(self)
+
+    def find(self, address: int) -> FlatRange | None:
+        """Return the range that answers at ``address``, or None."""
+        place = bisect_right(self._starts, address) - 1
+        if place < 0:
+            return None
+        chunk = self._chunks[place]
+        found = chunk.ranges[bisect_right(chunk.starts, address) - 1]
+        return found if address < found.end else None
+
+    def next_start(self, address: int) -> int | None:
+        """Return the lowest start of a range above ``address``, or None."""
+        place = bisect_right(self._starts, address) - 1
+        if place >= 0:
+            chunk = self._chunks[place]
+            index = bisect_right(chunk.starts, address)
+            if index < len(chunk.starts):
+                return chunk.starts[index]
+        return self._starts[place + 1] if place + 1 < len(self._starts) else None
+
+    def within(self, start: int, end: int) -> list[FlatRange]:
+        """Return the ranges that share an address with ``[start, end)``, lowest first."""
+        return self._collect(start, end)[2]
+
+    def touching(self, start: int, end: int) -> list[FlatRange]:
+        """Return the ranges within ``[start, end)`` and those that end or start right at it."""
+        return self._collect(start - 1, end + 1)[2]
+
+    def _collect(self, start: int, end: int) -> tuple[int, int, list[FlatRange]]:
+        """Return the span of chunks that hold the ranges within a window, and those ranges."""
+        first = max(0, bisect_right(self._starts, start) - 1)
+        last = bisect_left(self._starts, end, lo=first)
+        found = [
+            r for c in self._chunks[first:last] for r in c.ranges if r.end > start and r.start < end
+        ]
+        return first, last, found
+
+    def replaced(self, old: list[FlatRange], new: list[FlatRange], generation: int) -> FlatView:
+        """Return a view in which the neighbouring ranges ``old`` are exchanged for ``new``.
+
+        Costs what the touched chunks cost, plus one pointer for each chunk of the view.
+        """
+        if old:
+            low, high = old[0].start, old[-1].end
+        elif new:
+            low, high = new[0].start, new[-1].end
+        else:
+            return self
+        first, last, _ = self._collect(low, high)
+        last = max(last, min(first + 1, len(self._chunks)))  # in front of everything there is
+        around = [r for c in self._chunks[first:last] for r in c.ranges]
+        index = bisect_left([r.start for r in around], low)
+        around[index : index + len(old)] = new
+        if len(around) < CHUNK // 4 and last < len(self._chunks):
+            around += self._chunks[last].ranges
+            last += 1
+        chunks = self._chunks[:first] + _cut_chunks(around) + self._chunks[last:]
+        return FlatView(self.root, chunks, self.count - len(old) + len(new), generation)
+
+    def __repr__(self) -> str:
+        name = self.root.name if self.root is not None else "(none)"
+        return f"<FlatView of {name}: {self.count} ranges, generation {self.generation}>"
+
+
+def _cut_chunks(ranges: list[FlatRange]) -> list[_Chunk]:
+    if len(ranges) <= 2 * CHUNK:
+        return [_Chunk(ranges)] if ranges else []
+    return [_Chunk(ranges[i : i + CHUNK]) for i in range(0, len(ranges), CHUNK)]

@@ -1,0 +1,276 @@
+"""Memory regions: the nodes of the tree that a machine's memory is.
+
+One class serves every kind, as in QEMU (docs/devel/memory.rst, "Types of regions"): what a region
+is follows from its fields. Make regions through :class:`guestmap.memory.MemorySystem`, which owns
+them; every mutation here ends in that system's transaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.memory.children import Children
+from guestmap.memory.ops import UNASSIGNED_MEM_OPS, MemoryRegionOps
+
+if TYPE_CHECKING:
+    from guestmap.memory.address_space import AddressSpace
+    from guestmap.memory.ram import RamBlock
+    from guestmap.memory.system import MemorySystem
+
+DIRTY_MEMORY_VGA = 0
+
+
+class MemoryRegion:
+    """A node of the tree. Read the attributes freely; change them through the methods only.
+
+    Attributes:
+        name: what ``info mtree`` prints; need not be unique.
+        size: bytes, 1 to 2**64.
+        addr: offset in the container, in bytes.
+        priority: among the siblings; the higher one answers where they overlap.
+        enabled: a disabled region is not there, nor is anything below it.
+        readonly, nonvolatile, unmergeable: hold for everything below too.
+        alias, alias_offset: the region that this one shows a window of, and from where on.
+        container: the region that this one is a subregion of.
+        terminates: answers accesses itself where no subregion does; False for a pure container.
+        ops: the callbacks of a region that is not plain RAM.
+        ram, ram_device, rom_device: what kind of memory ``ram_block`` is used as.
+        romd_mode: a ROM device that reads like ROM (True) or sends reads to ``ops`` (False).
+        ram_block: the host memory, or None.
+        owner: whatever the caller said that the region belongs to; printed, never used.
+    """
+
+    __slots__ = (
+        "_hop",
+        "_live",
+        "_live_aliases",
+        "_order",
+        "_upstream",
+        "addr",
+        "alias",
+        "alias_offset",
+        "children",
+        "container",
+        "dirty_log_mask",
+        "enabled",
+        "name",
+        "nonvolatile",
+        "ops",
+        "owner",
+        "priority",
+        "ram",
+        "ram_block",
+        "ram_device",
+        "readonly",
+        "rom_device",
+        "romd_mode",
+        "size",
+        "system",
+        "terminates",
+        "unmergeable",
+    )
+
+    def __init__(self, system: MemorySystem, name: str, size: int, *, owner: object = None) -> None:
+        if not 0 < size <= ADDRESS_SPACE_SIZE:
+            raise ConfigError(
+                f"region {name!r}: size {size:#x} is impossible: give 1 to 0x{ADDRESS_SPACE_SIZE:x}"
+            )
+        self.system = system
+        self.name = name
+        self.size = size
+        self.owner = owner
+        self.addr = 0
+        self.priority = 0
+        self.enabled = True
+        self.readonly = False
+        self.nonvolatile = False
+        self.unmergeable = False
+        self.terminates = False
+        self.ops: MemoryRegionOps = UNASSIGNED_MEM_OPS
+        self.alias: MemoryRegion | None = None
+        self.alias_offset = 0
+        self.container: MemoryRegion | None = None
+        self.ram = False
+        self.ram_device = False
+        self.rom_device = False
+        self.romd_mode = True
+        self.ram_block: RamBlock | None = None
+        self.dirty_log_mask = 0
+        self.children = Children()
+        # The topology's notes: see guestmap.memory.topology.
+        self._order = (0, 0)
+        self._live = 0
+        self._live_aliases: dict[MemoryRegion, None] = {}
+        self._upstream: dict[AddressSpace | MemoryRegion, None] = {}
+        self._hop: MemoryRegion | None = None
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    @property
+    def subregions(self) -> tuple[MemoryRegion, ...]:
+        """Subregions by priority, highest first; among equals the last added comes first."""
+        return tuple(self.children)
+
+    def mtree_type(self) -> str:
+        """Return the type word of ``info mtree``; an alias has its target's."""
+        region = self
+        while region.alias is not None:
+            region = region.alias
+        if region.ram_device:
+            return "ramd"
+        if region.rom_device and region.romd_mode:
+            return "romd"
+        if region.ram:
+            return "rom" if region.readonly else "ram"
+        return "i/o"
+
+    @property
+    def reads_directly(self) -> bool:
+        """Whether reads are copies from host memory."""
+        return (self.ram and not self.ram_device) or (self.rom_device and self.romd_mode)
+
+    @property
+    def writes_directly(self) -> bool:
+        """Whether writes are copies to host memory."""
+        return self.ram and not self.ram_device and not self.readonly
+
+    @property
+    def buffer(self) -> memoryview | None:
+        """The whole host memory of the region, writable; None where it has none.
+
+        After writing to it directly, say so with :meth:`ram_written`.
+        """
+        return self.ram_block.buffer if self.ram_block is not None else None
+
+    def ram_written(self, offset: int, length: int) -> None:
+        """Tell engines that the host changed ``length`` bytes of the region's memory."""
+        if self.ram_block is not None:
+            self.ram_block.written(offset, length)
+
+    def __repr__(self) -> str:
+        return (
+            f"<MemoryRegion {self.name} {self.mtree_type()} size 0x{self.size:x}"
+            f" at 0x{self.addr:x} prio {self.priority}{'' if self.enabled else ' disabled'}>"
+        )
+
+    # -- the tree --------------------------------------------------------------------------------
+
+    def add_subregion(self, offset: int, child: MemoryRegion, priority: int = 0) -> None:
+        """Place ``child`` at ``offset`` bytes in this region.
+
+        A child may reach beyond this region (it is clipped) and overlap its siblings: the one of
+        higher priority answers, among equals the one added last.
+
+        Raises:
+            ConfigError: this region is an alias, ``child`` already has a container, is this
+                region or one that holds it, belongs to another machine, or the offset is not an
+                address.
+        """
+        self._check_adoption(offset, child)
+        self.system.topology.link(self, child, offset, priority)
+
+    def del_subregion(self, child: MemoryRegion) -> None:
+        """Take ``child`` out of this region.
+
+        Raises:
+            ConfigError: ``child`` is not a subregion of this one.
+        """
+        if child.container is not self:
+            raise ConfigError(
+                f"region {child.name!r} is not a subregion of {self.name!r}:"
+                f" it is in {child.container.name if child.container else 'no container'!r}"
+            )
+        self.system.topology.unlink(child)
+
+    def _check_adoption(self, offset: int, child: MemoryRegion) -> None:
+        problem = ""
+        if self.alias is not None:
+            problem = f"{self.name!r} is an alias of {self.alias.name!r} and holds no subregions"
+        elif child.container is not None:
+            problem = (
+                f"it already is in {child.container.name!r} at 0x{child.addr:x}:"
+                " remove it there first, or add an alias of it"
+            )
+        elif child.system is not self.system:
+            problem = f"it belongs to another machine than {self.name!r}"
+        elif not 0 <= offset < ADDRESS_SPACE_SIZE:
+            problem = f"offset {offset:#x} is not an address"
+        else:
+            above: MemoryRegion | None = self
+            while above is not None:
+                if above is child:
+                    problem = f"it would contain itself through {self.name!r}"
+                    break
+                above = above.container
+        if problem:
+            raise ConfigError(f"cannot add region {child.name!r} to {self.name!r}: {problem}")
+
+    # -- mutations: each a transaction of its own, unless one is open ------------------------------
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Make the region, and all below it, be there or not."""
+        self.system.topology.assign(self, "enabled", bool(enabled))
+
+    def set_address(self, addr: int) -> None:
+        """Move the region in its container; it becomes the newest among its equals."""
+        if not 0 <= addr < ADDRESS_SPACE_SIZE:
+            raise ConfigError(f"region {self.name!r}: {addr:#x} is not an address")
+        if addr == self.addr:
+            return
+        if self.container is None:
+            self.system.topology.assign(self, "addr", addr)
+            return
+        container, priority = self.container, self.priority
+        with self.system.transaction():
+            self.system.topology.unlink(self)
+            self.system.topology.link(container, self, addr, priority)
+
+    def set_size(self, size: int) -> None:
+        """Change the size, in bytes.
+
+        Raises:
+            ConfigError: not 1 to 2**64, or more than the region's RAM block holds.
+        """
+        if not 0 < size <= ADDRESS_SPACE_SIZE:
+            raise ConfigError(f"region {self.name!r}: size {size:#x} is impossible")
+        if self.ram_block is not None and size > self.ram_block.max_length:
+            raise ConfigError(
+                f"region {self.name!r}: size 0x{size:x} is more than its RAM block's"
+                f" 0x{self.ram_block.max_length:x}"
+            )
+        self.system.topology.assign(self, "size", size)
+
+    def set_alias_offset(self, offset: int) -> None:
+        """Make an alias show its target from ``offset`` bytes on.
+
+        Raises:
+            ConfigError: the region is not an alias, or the offset is not an address.
+        """
+        if self.alias is None:
+            raise ConfigError(f"region {self.name!r} is not an alias and has no alias offset")
+        if not 0 <= offset < ADDRESS_SPACE_SIZE:
+            raise ConfigError(f"alias {self.name!r}: offset {offset:#x} is not an address")
+        self.system.topology.assign(self, "alias_offset", offset)
+
+    def set_readonly(self, readonly: bool) -> None:
+        """Refuse writes to the region and all below it, or accept them."""
+        self.system.topology.assign(self, "readonly", bool(readonly))
+
+    def set_nonvolatile(self, nonvolatile: bool) -> None:
+        """Say that the region's memory outlives the machine."""
+        self.system.topology.assign(self, "nonvolatile", bool(nonvolatile))
+
+    def set_unmergeable(self, unmergeable: bool) -> None:
+        """Keep the region's ranges from being joined with their neighbours."""
+        self.system.topology.assign(self, "unmergeable", bool(unmergeable))
+
+    def set_romd_mode(self, romd_mode: bool) -> None:
+        """Switch a ROM device between reading like ROM and sending reads to its ops.
+
+        Raises:
+            ConfigError: the region is not a ROM device.
+        """
+        if not self.rom_device:
+            raise ConfigError(f"region {self.name!r} is not a ROM device and has no romd mode")
+        self.system.topology.assign(self, "romd_mode", bool(romd_mode))
