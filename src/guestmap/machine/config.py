@@ -1,0 +1,124 @@
+"""What a machine is made from: plain values, checked once, here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, parse_size
+
+MIN_RAM = MIB
+MAX_RAM = TIB
+_RAM_STEP = 8192
+"""QEMU rounds the size of RAM up to this (system/vl.c, ``set_memory_options``)."""
+
+DEFAULT_RAM = 128 * MIB
+DEFAULT_MAX_RAM_BELOW_4G = 0xE000_0000
+MAX_CPUS = 255
+
+
+def parse_ram_size(text: str) -> int:
+    """Return the bytes of RAM that ``-m`` asks for, in QEMU's syntax: ``128M``, ``4G``, ``96``.
+
+    A number without a suffix counts MiB; ``size=`` may stand in front.
+
+    Raises:
+        ConfigError: not a size, or not between 1 MiB and 1 TiB.
+        UnsupportedError: ``slots=`` or ``maxmem=`` (memory hot-plug).
+    """
+    first, *rest = text.split(",")
+    if rest:
+        raise UnsupportedError(
+            f"-m {text}: {rest[0].split('=')[0]} belongs to memory hot-plug,"
+            " which this machine does not have yet: give the size alone"
+        )
+    size = parse_size(first.removeprefix("size="), default_unit=MIB, what="-m")
+    return check_ram_size(-(-size // _RAM_STEP) * _RAM_STEP, text)
+
+
+def check_ram_size(size: int, text: str = "") -> int:
+    """Return ``size`` if a PC can have that much RAM.
+
+    Raises:
+        ConfigError: it is not between 1 MiB and 1 TiB.
+    """
+    if not MIN_RAM <= size <= MAX_RAM:
+        raise ConfigError(
+            f"-m {text or hex(size)}: {size} bytes of RAM is impossible: give 1M to 1T"
+        )
+    return size
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """One ``-device``: the driver and its properties, as text.
+
+    >>> DeviceSpec.parse("pci-testdev,membar=64K").properties
+    {'membar': '64K'}
+    """
+
+    driver: str
+    properties: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> DeviceSpec:
+        """Read QEMU's ``driver,key=value,...``.
+
+        Raises:
+            ConfigError: the driver is missing, or a property has no value.
+        """
+        driver, *rest = text.split(",")
+        if not driver or "=" in driver:
+            raise ConfigError(f"-device {text!r}: write DRIVER[,PROPERTY=VALUE...]")
+        properties = {}
+        for item in rest:
+            key, equals, value = item.partition("=")
+            if not equals or not key:
+                raise ConfigError(f"-device {text!r}: {item!r} is not PROPERTY=VALUE")
+            properties[key] = value
+        return cls(driver, properties)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineConfig:
+    """A PC as ``-M pc-i440fx-7.2 -nodefaults -vga none`` describes it.
+
+    Attributes:
+        ram_size: bytes, 1 MiB to 1 TiB.
+        max_ram_below_4g: bytes that RAM may fill below 4 GiB, at most.
+        cpus: virtual CPUs; the engines run the first, the others wait as after reset.
+        smm: whether firmware may set up system management mode (it is refused with False, as by
+            QEMU's ``smm=off``). No engine here enters SMM.
+        vapic: whether the kvmvapic option port is there (QEMU's ``apic-common.vapic``).
+        bios: firmware image; None finds the distribution's SeaBIOS.
+        debugcon: whether the firmware debug console is at port 402h.
+        serial: whether a serial port is at 3F8h.
+        devices: further PCI devices, in the order in which they are made.
+        qemu_readonly_rules: let DMA write through read-only aliases, as QEMU does.
+    """
+
+    ram_size: int = DEFAULT_RAM
+    max_ram_below_4g: int = DEFAULT_MAX_RAM_BELOW_4G
+    cpus: int = 1
+    smm: bool = False
+    vapic: bool = False
+    bios: Path | None = None
+    debugcon: bool = False
+    serial: bool = False
+    devices: tuple[DeviceSpec, ...] = ()
+    qemu_readonly_rules: bool = False
+
+    def __post_init__(self) -> None:
+        check_ram_size(self.ram_size)
+        if self.max_ram_below_4g > 4 * GIB:
+            raise ConfigError(
+                f"Machine option 'max-ram-below-4g={self.max_ram_below_4g}'"
+                " expects size less than or equal to 4G"
+            )
+        if self.max_ram_below_4g < MIB:
+            raise ConfigError(
+                f"max-ram-below-4g=0x{self.max_ram_below_4g:x} leaves no room for the first MiB:"
+                " give 1M to 4G"
+            )
+        if not 1 <= self.cpus <= MAX_CPUS:
+            raise ConfigError(f"-smp {self.cpus}: give 1 to {MAX_CPUS} CPUs")
