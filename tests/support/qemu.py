@@ -205,7 +205,10 @@ class Qemu:
         """
         names = {name.replace("_", "-"): value for name, value in arguments.items()}
         request = {"execute": command, "arguments": names}
-        self._qmp.sendall(json.dumps(request).encode() + b"\n")
+        try:
+            self._qmp.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            raise RuntimeError(f"QEMU ended before {command}: {self._why()}") from None
         while True:
             message = self._receive()
             if "event" in message:
@@ -230,7 +233,10 @@ class Qemu:
         return text.replace("\r\n", "\n")
 
     def _receive(self) -> dict[str, Any]:
-        line = self._qmp_file.readline()
+        try:
+            line = self._qmp_file.readline()
+        except OSError:
+            line = ""
         if not line:
             raise RuntimeError(f"QEMU ended: {self._why()}")
         message: dict[str, Any] = json.loads(line)

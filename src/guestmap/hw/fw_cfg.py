@@ -1,0 +1,244 @@
+"""fw_cfg: the window through which firmware reads its machine's configuration.
+
+Two ways in (QEMU, docs/specs/fw_cfg.rst): a 16-bit selector and an 8-bit data port at 510h, and a
+DMA interface at 514h that takes the big-endian guest address of one request. What the items hold
+is not this device's business: the machine adds them by number or, as files, by name.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError
+from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps, MemTxResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.memory import AddressSpace, MemorySystem, MemTxAttrs
+
+SELECTOR_PORT = 0x510
+"""Selector (16-bit writes) and data (8-bit reads); the data port proper is the next one."""
+DMA_PORT = 0x514
+"""DMA address register, 64 bits, big endian; the low half starts the transfer."""
+
+KEY_FILE_DIRECTORY = 0x19
+KEY_FIRST_FILE = 0x20
+FILE_SLOTS = 0x20
+_KEY_ARCH_LOCAL = 0x8000
+_KEY_MASK = 0x3FFF  # without the architecture bit and the obsolete write-channel bit 4000h
+_KEY_END = KEY_FIRST_FILE + FILE_SLOTS
+
+_DMA_SIGNATURE = b"QEMU CFG"
+_DMA_REQUEST = struct.Struct(">IIQ")  # control, length, address
+_DMA_CONTROL = struct.Struct(">I")
+_DMA_ERROR, _DMA_READ, _DMA_SKIP, _DMA_SELECT, _DMA_WRITE = 0x01, 0x02, 0x04, 0x08, 0x10
+
+_DIRECTORY_COUNT = struct.Struct(">I")
+_DIRECTORY_ENTRY = struct.Struct(">IHH56s")  # size, key, reserved, name
+
+
+@dataclass(slots=True)
+class _Item:
+    data: bytearray
+    writable: bool = False
+    on_write: Callable[[bytearray], None] | None = None
+
+
+class FwCfg:
+    """The device: two port regions and the items behind them.
+
+    Args:
+        memory: where the regions are made.
+        dma: the address space that DMA requests and their buffers live in; None for a device
+            without DMA (its register then still shows the signature, and transfers do nothing).
+
+    Attributes:
+        region: ``fwcfg``, 2 ports for 510h.
+        dma_region: ``fwcfg.dma``, 8 ports for 514h.
+    """
+
+    def __init__(self, memory: MemorySystem, dma: AddressSpace | None = None) -> None:
+        self._dma = dma
+        self._items: dict[int, _Item] = {}
+        self._files: dict[str, _Item] = {}
+        self._selected: _Item | None = None
+        self._data: bytes | bytearray = b""
+        self._position = 0
+        self._dma_address = 0
+        self.region = memory.io(
+            "fwcfg",
+            2,
+            MemoryRegionOps(
+                read=self._read_data,
+                write=self._write_port,
+                endianness=Endianness.LITTLE,
+                valid=AccessSizes(accepts=_accepts_port),
+            ),
+        )
+        self.dma_region = memory.io(
+            "fwcfg.dma",
+            8,
+            MemoryRegionOps(
+                read=_read_signature,
+                write=self._write_dma,
+                endianness=Endianness.BIG,
+                valid=AccessSizes(max=8, accepts=_accepts_dma),
+                impl=AccessSizes(max=8),
+            ),
+        )
+        self.regions = ((SELECTOR_PORT, self.region), (DMA_PORT, self.dma_region))
+
+    def reset(self) -> None:
+        """Select item 0, the signature, as after power-on."""
+        self.select(0)
+
+    # What the machine puts in
+
+    def add_bytes(self, key: int, data: bytes) -> None:
+        """Give item ``key`` its content; 8000h-803Fh are the architecture's own items.
+
+        Raises:
+            ConfigError: the key is out of range, or belongs to the file directory.
+        """
+        number = key & ~_KEY_ARCH_LOCAL
+        is_file = key == number and number >= KEY_FIRST_FILE
+        if not 0 <= number < _KEY_END or is_file or key == KEY_FILE_DIRECTORY:
+            raise ConfigError(f"fw_cfg item 0x{key:x} is not one that can be set by number")
+        self._items[key] = _Item(bytearray(data))
+
+    def add_file(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        writable: bool = False,
+        on_write: Callable[[bytearray], None] | None = None,
+    ) -> None:
+        """Add, or replace, a file; the directory keeps files sorted by name.
+
+        Args:
+            name: at most 55 ASCII characters, for example ``etc/e820``.
+            data: the content.
+            writable: the guest may write it through DMA (its length never changes).
+            on_write: called with the whole content after each write of the guest.
+
+        Raises:
+            ConfigError: a name that is too long, or more than 32 files.
+        """
+        if not name.isascii() or not 0 < len(name) <= 55:
+            raise ConfigError(f"fw_cfg file name {name!r} is not 1 to 55 ASCII characters")
+        if name not in self._files and len(self._files) >= FILE_SLOTS:
+            raise ConfigError(f"fw_cfg has no slot left for file {name!r}: {FILE_SLOTS} at most")
+        self._files[name] = _Item(bytearray(data), writable, on_write)
+        self._number_files()
+
+    @property
+    def files(self) -> dict[str, int]:
+        """File names in directory order, and the key of each."""
+        return {name: KEY_FIRST_FILE + slot for slot, name in enumerate(sorted(self._files))}
+
+    def item(self, key: int) -> bytes | None:
+        """Return what item ``key`` holds, or None where there is none."""
+        found = self._items.get(key)
+        return None if found is None else bytes(found.data)
+
+    def _number_files(self) -> None:
+        for key in range(KEY_FIRST_FILE, _KEY_END):
+            self._items.pop(key, None)
+        directory = bytearray(_DIRECTORY_COUNT.pack(len(self._files)))
+        for name, key in self.files.items():
+            item = self._files[name]
+            self._items[key] = item
+            directory += _DIRECTORY_ENTRY.pack(len(item.data), key, 0, name.encode())
+        self._items[KEY_FILE_DIRECTORY] = _Item(directory)
+
+    # Selector and data port
+
+    def select(self, key: int) -> None:
+        """Choose the item that data and DMA accesses go to, from its first byte.
+
+        A key with no item selects nothing: reads are 0. Bit 14 (write mode of old) is ignored.
+        """
+        self._selected = self._items.get((key & _KEY_MASK) | (key & _KEY_ARCH_LOCAL))
+        self._data = b"" if self._selected is None else self._selected.data
+        self._position = 0
+
+    def _read_data(self, _offset: int, _size: int) -> int:
+        position = self._position
+        if position < len(self._data):
+            self._position = position + 1
+            return self._data[position]
+        return 0
+
+    def _write_port(self, _offset: int, value: int, size: int) -> None:
+        if size == 2:
+            self.select(value)  # writes of data bytes ended with QEMU 2.4: ignored
+
+    # DMA
+
+    def _write_dma(self, offset: int, value: int, size: int) -> None:
+        if size == 4 and offset == 0:
+            self._dma_address = value << 32
+            return
+        address = value if size == 8 else self._dma_address | value
+        self._dma_address = 0
+        if self._dma is not None:
+            self._transfer(self._dma, address)
+
+    def _transfer(self, space: AddressSpace, request: int) -> None:
+        header = bytearray(_DMA_REQUEST.size)
+        done = space.read_into(request, header) is MemTxResult.OK
+        if done:
+            control, length, address = _DMA_REQUEST.unpack(header)
+            if control & _DMA_SELECT:
+                self.select(control >> 16)
+            done = not length or self._move(space, control, address, length)
+        space.write(request, _DMA_CONTROL.pack(0 if done else _DMA_ERROR))
+
+    def _move(self, space: AddressSpace, control: int, address: int, length: int) -> bool:
+        """Do what ``control`` asks, up to ``length`` bytes; False where it could not be done."""
+        present = min(length, max(0, len(self._data) - self._position))
+        start = self._position
+        if control & _DMA_READ:
+            self._position += present
+            piece = bytes(self._data[start : start + present])
+            if present and space.write(address, piece) is not MemTxResult.OK:
+                return False
+            rest = length - present
+            return not rest or space.set(address + present, 0, rest) is MemTxResult.OK
+        if control & _DMA_WRITE:
+            return self._take(space, address, start, present, length)
+        if control & _DMA_SKIP:
+            self._position += present
+        return True
+
+    def _take(
+        self, space: AddressSpace, address: int, start: int, present: int, length: int
+    ) -> bool:
+        """Copy a guest's buffer into the selected item, whole or not at all."""
+        item = self._selected
+        self._position += present
+        if item is None or not item.writable or present != length:
+            return False
+        buffer = bytearray(length)
+        if space.read_into(address, buffer) is not MemTxResult.OK:
+            return False
+        item.data[start : start + length] = buffer
+        if item.on_write is not None:
+            item.on_write(item.data)
+        return True
+
+
+def _accepts_port(_offset: int, size: int, is_write: bool, _attrs: MemTxAttrs) -> bool:
+    return size == 1 or (is_write and size == 2)
+
+
+def _accepts_dma(offset: int, size: int, is_write: bool, _attrs: MemTxAttrs) -> bool:
+    return not is_write or (size == 4 and offset in (0, 4)) or (size == 8 and offset == 0)
+
+
+def _read_signature(offset: int, size: int) -> int:
+    return int.from_bytes(_DMA_SIGNATURE[offset : offset + size], "big")
