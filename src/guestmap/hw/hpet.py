@@ -1,0 +1,187 @@
+"""The HPET: a 100 MHz counter and three comparators.
+
+Registers after the IA-PC HPET Specification 1.0a, as QEMU 7.2's ``hpet`` has them on a PC: three
+64-bit timers, all periodic-capable, each routable to I/O APIC input 2 only; legacy replacement
+takes over the lines of the PIT and the RTC. Registers are 32-bit windows: 64-bit accesses are two.
+
+The counter is never stepped: it is what the clock says when somebody asks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import IrqLine
+from guestmap.hw.hpet_timer import HpetTimer
+from guestmap.memory import AccessSizes, MemoryRegionOps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from guestmap.base import Clock
+    from guestmap.memory import MemorySystem
+
+TIMERS = 3
+TICK_NS = 10
+"""Counter period: 10 ns, so 100 MHz."""
+CAPABILITY = TICK_NS * 1_000_000 << 32 | 0x8086A001 | (TIMERS - 1) << 8
+"""Period in femtoseconds, vendor 8086h, legacy routes, 64-bit counter, three timers, revision 1."""
+
+_CAPABILITY, _CONFIG, _STATUS, _COUNTER = 0x00, 0x10, 0x20, 0xF0
+_TIMERS_START, _TIMER_SIZE = 0x100, 0x20
+_ENABLE, _LEGACY = 0x1, 0x2
+_RTC_LINE = 8
+_LOW, _HIGH = 0xFFFFFFFF, 0xFFFFFFFF00000000
+
+
+class Hpet:
+    """The device.
+
+    Args:
+        memory: where the region is made.
+        clock: the counter's source.
+        irqs: the machine's interrupt lines by I/O APIC input number; a route to a line that is
+            not there goes nowhere.
+        send_msi: receives ``(address, data)`` of an interrupt that a timer sends as a message.
+
+    Attributes:
+        region: ``hpet``, 1 KiB for FED00000h.
+        pit_input: the PIT's output comes in here, and leaves on line 0 unless in legacy mode.
+        rtc_input: the RTC's output comes in here, and leaves on line 8 unless in legacy mode.
+        pit_enabled: low while legacy replacement silences the PIT.
+    """
+
+    def __init__(
+        self,
+        memory: MemorySystem,
+        clock: Clock,
+        irqs: Sequence[IrqLine],
+        send_msi: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._irqs = irqs
+        self.send_msi = send_msi
+        self.region = memory.io(
+            "hpet",
+            0x400,
+            MemoryRegionOps(read=self._read, write=self._write, valid=AccessSizes(4, 4)),
+        )
+        self.pit_input = IrqLine(self._pit_changed, name="hpet pit in")
+        self.rtc_input = IrqLine(self._rtc_changed, name="hpet rtc in")
+        self.pit_enabled = IrqLine(name="pit enabled")
+        self.pit_enabled.set(True)
+        self.config = 0
+        self.status = 0
+        self._stopped_at = 0
+        self._origin_ns = 0
+        # QEMU answers for one timer more than it has; it can be written but never started.
+        self.timers = tuple(HpetTimer(self, clock, number) for number in range(TIMERS + 1))
+
+    def reset(self) -> None:
+        """Stop the counter at 0 and let the PIT and the RTC have their lines back."""
+        for timer in self.timers[:TIMERS]:
+            timer.reset()
+        self.config = self.status = 0
+        self._stopped_at = self._origin_ns = 0
+        self.pit_enabled.set(True)
+
+    # Time
+
+    @property
+    def enabled(self) -> bool:
+        """The counter runs and timers may interrupt."""
+        return bool(self.config & _ENABLE)
+
+    @property
+    def legacy(self) -> bool:
+        """Timers 0 and 1 have taken the lines of the PIT and the RTC."""
+        return bool(self.config & _LEGACY)
+
+    def ticks(self) -> int:
+        """Return the main counter.
+
+        As in QEMU a running counter is 64 bits of nanoseconds divided by ten, so it wraps 4 bits
+        early (after 584 years); one that is stopped has all 64.
+        """
+        if not self.enabled:
+            return self._stopped_at
+        return (self._clock.now_ns() - self._origin_ns & 0xFFFFFFFFFFFFFFFF) // TICK_NS
+
+    # Lines
+
+    def line(self, number: int) -> IrqLine | None:
+        """Return interrupt line ``number``, or None where the machine has none."""
+        return self._irqs[number] if number < len(self._irqs) else None
+
+    def set_line(self, number: int, level: bool) -> None:
+        """Drive interrupt line ``number``."""
+        line = self.line(number)
+        if line is not None:
+            line.set(level)
+
+    def _pit_changed(self, level: bool) -> None:
+        if not self.legacy:
+            self.set_line(0, level)
+
+    def _rtc_changed(self, level: bool) -> None:
+        if not self.legacy:
+            self.set_line(_RTC_LINE, level)
+
+    # Registers
+
+    def _read(self, offset: int, _size: int) -> int:
+        high = offset & 4
+        if offset >= _TIMERS_START:
+            number = (offset - _TIMERS_START) // _TIMER_SIZE
+            value = self.timers[number].read(offset & 0x18) if number <= TIMERS else 0
+        else:
+            register = offset & ~4
+            if register == _COUNTER:
+                value = self.ticks()
+            elif register == _CAPABILITY:
+                value = CAPABILITY
+            elif register == _CONFIG:
+                value = self.config
+            elif register == _STATUS:
+                value = self.status
+            else:
+                value = 0
+        return value >> 32 if high else value & _LOW
+
+    def _write(self, offset: int, value: int, _size: int) -> None:
+        value &= _LOW
+        if offset >= _TIMERS_START:
+            number = (offset - _TIMERS_START) // _TIMER_SIZE
+            if number <= TIMERS:
+                self.timers[number].write(offset & 0x1C, value)
+        elif offset == _CONFIG:
+            self._write_config(value)
+        elif offset == _STATUS:
+            for timer in self.timers[:TIMERS]:
+                if value & self.status & 1 << timer.number:
+                    timer.drive(False)
+        elif offset == _COUNTER:
+            self._stopped_at = self._stopped_at & _HIGH | value
+        elif offset == _COUNTER + 4:
+            self._stopped_at = self._stopped_at & _LOW | value << 32
+
+    def _write_config(self, value: int) -> None:
+        now = self.ticks()
+        changed = self.config ^ value
+        self.config = value & (_ENABLE | _LEGACY)
+        if changed & value & _ENABLE:
+            self._origin_ns = self._clock.now_ns() - self._stopped_at * TICK_NS
+            for timer in self.timers[:TIMERS]:
+                timer.start_with_counter()
+        elif changed & _ENABLE:
+            self._stopped_at = now
+            for timer in self.timers[:TIMERS]:
+                timer.stop()
+        if changed & _LEGACY:
+            self.set_line(0, False)
+            if self.legacy:
+                self.pit_enabled.set(False)
+                self.set_line(_RTC_LINE, False)
+            else:
+                self.pit_enabled.set(True)
+                self.set_line(_RTC_LINE, self.rtc_input.level)

@@ -1,0 +1,203 @@
+"""One comparator of the HPET.
+
+Bits and rules after the IA-PC HPET Specification 1.0a, section 2.3.8 and 2.3.9.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guestmap.base import Clock
+    from guestmap.hw.hpet import Hpet
+
+_LEVEL = 0x0002
+_INTERRUPT_ENABLE = 0x0004
+_PERIODIC = 0x0008
+_PERIODIC_CAPABLE = 0x0010
+_64_BIT_CAPABLE = 0x0020
+_SET_VALUE = 0x0040
+_32_BIT = 0x0100
+_ROUTE_SHIFT, _ROUTE_MASK = 9, 0x1F
+_FSB_ENABLE = 0x4000
+_WRITABLE = 0x7F4E
+_ROUTES = 0x00000004  # capability: I/O APIC input 2 only
+_RESET = _ROUTES << 32 | _64_BIT_CAPABLE | _PERIODIC_CAPABLE
+
+_CONFIG, _COMPARATOR, _MESSAGE = 0x00, 0x08, 0x10
+_LOW, _HIGH, _ALL = 0xFFFFFFFF, 0xFFFFFFFF00000000, 0xFFFFFFFFFFFFFFFF
+_LEGACY_LINES = (0, 8)
+
+_SHORTEST_NS = 20_000
+"""No two interrupts of one periodic timer come closer: a guest cannot drown its host."""
+
+
+class HpetTimer:
+    """Configuration, comparator and message registers of timer ``number``."""
+
+    def __init__(self, hpet: Hpet, clock: Clock, number: int) -> None:
+        self._hpet = hpet
+        self._clock = clock
+        self._timer = clock.timer(self._expired)
+        self.number = number
+        self.config = self.comparator = self.period = self.message = 0
+        self._wraps = False
+        if number < 3:
+            self.reset()
+
+    def reset(self) -> None:
+        """Stop; comparator all ones. The message register, with no reset value, stays."""
+        self.stop()
+        self.comparator = _ALL
+        self.config = _RESET
+        self.period = 0
+        self._wraps = False
+
+    # Registers; ``offset`` counts from the timer's own block
+
+    def read(self, offset: int) -> int:
+        """Return the 64-bit register at ``offset``."""
+        if offset == _CONFIG:
+            return self.config
+        if offset == _COMPARATOR:
+            return self.comparator
+        return self.message if offset == _MESSAGE else 0
+
+    def write(self, offset: int, value: int) -> None:
+        """Write 32 bits at ``offset``."""
+        if offset == _CONFIG:
+            self._write_config(value)
+        elif offset == _COMPARATOR:
+            self._write_comparator_low(value)
+        elif offset == _COMPARATOR + 4:
+            self._write_comparator_high(value)
+        elif offset == _MESSAGE:
+            self.message = self.message & _HIGH | value
+        elif offset == _MESSAGE + 4:
+            self.message = self.message & _LOW | value << 32
+
+    def _write_config(self, value: int) -> None:
+        old = self.config
+        if value & ~old & _FSB_ENABLE:
+            self.drive(False)  # what the wire still holds must not outlive the change of route
+        self.config = old & ~_WRITABLE | value & _WRITABLE
+        if value & _32_BIT:
+            self.comparator &= _LOW
+            self.period &= _LOW
+        if value & ~old & _INTERRUPT_ENABLE:
+            if self._hpet.enabled:
+                self._arm()
+        elif old & ~value & _INTERRUPT_ENABLE:
+            self.stop()
+
+    def _write_comparator_low(self, value: int) -> None:
+        if not self._periodic or self.config & _SET_VALUE:
+            self.comparator = self.comparator & _HIGH | value
+        if self._periodic:
+            self.period = self.period & _HIGH | value & self._largest_period
+        self._comparator_written()
+
+    def _write_comparator_high(self, value: int) -> None:
+        if not self._periodic or self.config & _SET_VALUE:
+            self.comparator = self.comparator & _LOW | value << 32
+        else:
+            self.period = self.period & _LOW | (value & self._largest_period) << 32 & _ALL
+        self._comparator_written()
+
+    def _comparator_written(self) -> None:
+        self.config &= ~_SET_VALUE
+        if self._hpet.enabled:
+            self._arm()
+
+    @property
+    def _periodic(self) -> bool:
+        return bool(self.config & _PERIODIC)
+
+    @property
+    def _largest_period(self) -> int:
+        return (_LOW if self.config & _32_BIT else _ALL) >> 1
+
+    # Time
+
+    def start_with_counter(self) -> None:
+        """The main counter starts: arm, unless the comparator was never set."""
+        if self.comparator != _ALL:
+            self._arm()
+
+    def stop(self) -> None:
+        """Disarm and let go of the line."""
+        self._timer.cancel()
+        self.drive(False)
+
+    def _distance(self, now: int) -> int:
+        """Ticks from ``now`` to the comparator; one that has passed is met at the next tick."""
+        bits = 32 if self.config & _32_BIT else 64
+        distance = (self.comparator - now) & (1 << bits) - 1
+        return distance if 0 < distance < 1 << bits - 1 else 1
+
+    def _arm(self) -> None:
+        now = self._hpet.ticks()
+        self._wraps = False
+        distance = self._distance(now)
+        if self.config & _32_BIT and not self._periodic:
+            # The specification has 32-bit one-shot timers interrupt at the counter's wrap too.
+            to_wrap = _LOW - (now & _LOW)
+            if to_wrap < distance:
+                distance = to_wrap
+                self._wraps = True
+        self._arm_after(distance)
+
+    def _arm_after(self, ticks: int) -> None:
+        delay_ns = ticks * 10
+        if self._periodic:
+            delay_ns = max(delay_ns, _SHORTEST_NS)
+        self._timer.arm(self._clock.now_ns() + delay_ns)
+
+    def _skip_missed_periods(self, now: int) -> None:
+        """Move the comparator to the first multiple of the period that lies ahead."""
+        bits = 32 if self.config & _32_BIT else 64
+        mask = (1 << bits) - 1
+        behind = (now - self.comparator) & mask
+        if behind >= 1 << bits - 1 or behind == 0:
+            return
+        periods = -(-behind // self.period)
+        self.comparator = (self.comparator + periods * self.period) & mask
+
+    def _expired(self) -> None:
+        now = self._hpet.ticks()
+        if self._periodic and self.period:
+            self._skip_missed_periods(now)
+            if not (self.comparator - now) & (_LOW if self.config & _32_BIT else _ALL):
+                self.comparator += self.period
+                self.comparator &= _LOW if self.config & _32_BIT else _ALL
+            self._arm_after(self._distance(now))
+        elif self._wraps:
+            self._wraps = False
+            self._arm_after(self._distance(now))
+        self.drive(True)
+
+    # Interrupts
+
+    def drive(self, level: bool) -> None:
+        """Interrupt, or let go of the line, by the route and the type that are configured."""
+        hpet = self._hpet
+        bit = 1 << self.number
+        if hpet.legacy and self.number < len(_LEGACY_LINES):
+            route = _LEGACY_LINES[self.number]
+        else:
+            route = self.config >> _ROUTE_SHIFT & _ROUTE_MASK
+        if not level or not self.config & _INTERRUPT_ENABLE or not hpet.enabled:
+            hpet.status &= ~bit
+            if not self.config & _FSB_ENABLE:
+                hpet.set_line(route, False)
+        elif self.config & _FSB_ENABLE:
+            if hpet.send_msi is not None:
+                hpet.send_msi(self.message >> 32, self.message & _LOW)
+        elif self.config & _LEVEL:
+            hpet.status |= bit
+            hpet.set_line(route, True)
+        else:
+            hpet.status &= ~bit
+            line = hpet.line(route)
+            if line is not None:
+                line.pulse()
