@@ -1,0 +1,39 @@
+"""Hold guestmap to recorded answers of a real QEMU.
+
+Two kinds of recordings: *vectors* (a region tree with every fact its flat views depend on, and
+QEMU's views of it) and *qtest* sequences (port and memory accesses with QEMU's replies, and the
+views after each step). :func:`conform` runs whatever it finds below the paths it is given.
+"""
+
+from guestmap.inspect.conform.build import Built, build
+from guestmap.inspect.conform.cases import QtestCase, VectorCase, read_case
+from guestmap.inspect.conform.engine import MachineFactory, conform
+from guestmap.inspect.conform.replay import ReplayMachine, replay
+from guestmap.inspect.conform.results import (
+    Difference,
+    Differs,
+    Equal,
+    Result,
+    Unreadable,
+    Unsupported,
+)
+from guestmap.inspect.conform.vectors import check_vector
+
+__all__ = [
+    "Built",
+    "Difference",
+    "Differs",
+    "Equal",
+    "MachineFactory",
+    "QtestCase",
+    "ReplayMachine",
+    "Result",
+    "Unreadable",
+    "Unsupported",
+    "VectorCase",
+    "build",
+    "check_vector",
+    "conform",
+    "read_case",
+    "replay",
+]

@@ -1,0 +1,67 @@
+"""Run recordings, whatever their kind, and tell of each what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError, PeerError, UnsupportedError
+from guestmap.inspect.conform.cases import QtestCase, VectorCase, read_case
+from guestmap.inspect.conform.replay import ReplayMachine, replay
+from guestmap.inspect.conform.results import Differs, Equal, Result, Unreadable, Unsupported
+from guestmap.inspect.conform.sources import Found, find_files
+from guestmap.inspect.conform.vectors import check_vector
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guestmap.inspect.conform.results import Difference
+
+MachineFactory = Callable[[list[str]], ReplayMachine]
+"""Makes the machine that a QEMU command line describes (its first word is the program).
+
+Raises :class:`UnsupportedError` naming what of it guestmap lacks.
+"""
+
+
+def conform(
+    paths: Iterable[Path], machine_factory: MachineFactory | None = None
+) -> Iterator[Result]:
+    """Yield a result for each recording in files, folders and archives.
+
+    JSON files of another kind are passed over where a folder or archive holds them.
+
+    Args:
+        paths: what to look at.
+        machine_factory: for qtest recordings; without it they are unsupported.
+
+    Raises:
+        HostError: a path is not there or cannot be read.
+        PeerError: an archive is damaged.
+    """
+    for found in find_files(paths):
+        result = _judge(found, machine_factory)
+        if result is not None:
+            yield result
+
+
+def _judge(found: Found, machine_factory: MachineFactory | None) -> Result | None:
+    try:
+        case = read_case(found.read())
+        if case is None:
+            return Unsupported(found.path, "not a recording that is known") if found.named else None
+        difference = _run(case, machine_factory)
+    except UnsupportedError as error:
+        return Unsupported(found.path, str(error))
+    except (PeerError, ConfigError) as error:
+        return Unreadable(found.path, str(error))
+    return Equal(found.path) if difference is None else Differs(found.path, difference)
+
+
+def _run(case: VectorCase | QtestCase, machine_factory: MachineFactory | None) -> Difference | None:
+    if isinstance(case, VectorCase):
+        return check_vector(case)
+    if machine_factory is None:
+        raise UnsupportedError("no machine to replay it on")
+    machine = machine_factory(list(case.cmdline))
+    return next(iter(replay(case, machine, limit=1)), None)

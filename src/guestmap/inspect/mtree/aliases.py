@@ -1,0 +1,141 @@
+"""Which region an alias means, where text has names only.
+
+QEMU queues each region that an alias shows when it first meets the alias, and prints the queue as
+``memory-region:`` sections. So the n-th section is the n-th distinct target met in print order.
+That settles most names that several regions share; what it leaves open is marked as inferred.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from guestmap.base import PeerError
+from guestmap.inspect.mtree.forest import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def identify(roots: list[Node], sections: list[Node]) -> None:
+    """Find the sections that print a region of another tree again, and link them to it."""
+    _shape(roots + sections)
+    places: dict[int, list[Node]] = defaultdict(list)
+    for root in roots:
+        for node in root.walk():
+            places[node.shape].append(node)
+    for section in sections:
+        for node in section.walk():
+            if node is not section:
+                places[node.shape].append(node)
+    taken: set[Node] = set()
+    by_size = sorted(sections, key=lambda section: -sum(1 for _ in section.walk()))
+    for section in by_size:
+        if section.line is None:
+            continue
+        own = set(section.walk())
+        originals = dict.fromkeys(node.canonical() for node in places[section.shape])
+        free = [node for node in originals if node not in taken and node not in own]
+        if free:
+            taken.add(free[0])
+            if len(originals) > 1:
+                section.inferred.add("id")
+            _link(section, free[0])
+
+
+def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:
+    """Point each alias to the region it shows.
+
+    Raises:
+        PeerError: an alias shows a region that the text has no section for, or (where nothing is
+            hidden) a section is there that no alias shows.
+    """
+    by_name: dict[str, list[int]] = defaultdict(list)
+    for index, section in enumerate(sections):
+        by_name[section.name].append(index)
+    found: set[int] = set()
+    for node in _aliases(roots + sections):
+        line = node.line
+        assert line is not None
+        assert line.target is not None
+        candidates = by_name.get(line.target, [])
+        if not candidates:
+            raise PeerError(
+                f"info mtree text, line {line.number}: alias {line.name!r} shows"
+                f" {line.target!r}, but no section 'memory-region: {line.target}' follows:"
+                " is the text cut off?"
+            )
+        index = _choose(node, candidates, sections, found)
+        if len(candidates) > 1:
+            node.inferred.add("alias")
+        found.add(index)
+        node.target = sections[index].canonical()
+    unseen = [section for index, section in enumerate(sections) if index not in found]
+    if unseen and not hides:
+        raise PeerError(
+            "info mtree text: expected an alias for each section, found none that shows"
+            f" 'memory-region: {unseen[0].name}'"
+        )
+    _keep(roots, [section.canonical() for section in unseen])
+
+
+def _shape(roots: Iterable[Node]) -> None:
+    numbers: dict[object, int] = {}
+    for root in roots:
+        for node in reversed(list(root.walk())):
+            line = node.line
+            said = line and (
+                line.size, line.priority, line.type, line.nonvolatile, line.name, line.enabled,
+                line.target, line.alias_offset, line.owner,
+            )  # fmt: skip
+            key = (node.addr, said, tuple(child.shape for child in node.children))
+            node.shape = numbers.setdefault(key, len(numbers))
+
+
+def _link(copy: Node, original: Node) -> None:
+    """Make the second print of a subtree stand for the first."""
+    for again, node in zip(list(copy.walk()), list(original.walk()), strict=True):
+        if again.same is None:
+            again.same = node
+
+
+def _aliases(roots: Iterable[Node]) -> Iterable[Node]:
+    """Yield each alias once, as its canonical node, in the order of the text."""
+    seen: set[Node] = set()
+    for root in roots:
+        for node in root.walk():
+            original = node.canonical()
+            if node.line and node.line.target is not None and original not in seen:
+                seen.add(original)
+                yield original
+
+
+def _choose(node: Node, candidates: list[int], sections: list[Node], found: set[int]) -> int:
+    """Pick the section that an alias means out of those that bear the name."""
+    if len(candidates) == 1:
+        return candidates[0]
+    line = node.line
+    assert line is not None
+    fitting = [
+        index
+        for index in candidates
+        if sections[index].line is None or sections[index].line.type == line.type  # type: ignore[union-attr]
+    ] or candidates
+    following = next(index for index in range(len(sections) + 1) if index not in found)
+    if following in fitting:
+        return following
+    known = [index for index in fitting if index in found]
+    return known[-1] if known else fitting[0]
+
+
+def _keep(roots: list[Node], targets: list[Node]) -> None:
+    """Hang regions that only hidden aliases show below a place of the first tree that can hold."""
+    holders = (
+        node for root in roots for node in root.walk() if not node.line or not node.line.target
+    )
+    holder = next(holders, None)
+    for target in targets:
+        alias = Node(None, parent=holder, target=target)
+        alias.start = holder.start if holder else 0
+        if holder is not None:
+            holder.children.append(alias)

@@ -1,0 +1,165 @@
+"""Make a snapshot of the blocks of ``info mtree``.
+
+Text names regions, a snapshot identifies them: see :mod:`guestmap.inspect.mtree.aliases`. What text
+does not say is concluded here, and listed in ``RegionInfo.inferred``:
+
+- ``terminates`` of an i/o region that has subregions (false is assumed; a leaf answers itself);
+- ``readonly`` of anything but RAM and ROM (false is assumed);
+- ``children``: which of two overlapping siblings of equal priority is the newer one;
+- everything about a region that is not printed because it is disabled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import PeerError
+from guestmap.inspect.mtree.aliases import identify, resolve
+from guestmap.inspect.mtree.forest import Node, place_hidden, plant
+from guestmap.inspect.snapshot import AddressSpaceInfo, RegionInfo, Snapshot
+
+if TYPE_CHECKING:
+    from guestmap.inspect.mtree.read import MtreeText, TreeBlock
+
+_HIDDEN = ("name", "addr", "size", "priority", "type", "terminates", "readonly", "nonvolatile")
+
+
+def assemble(*texts: MtreeText, source: str = "", version: str = "") -> Snapshot:
+    """Return the snapshot that one or two texts of the same machine and moment give.
+
+    Args:
+        texts: with trees (``info mtree``, best with ``-D``), with views (``-f``), or one of each.
+        source: where they come from, for people.
+        version: QEMU's version, where it is known.
+
+    Raises:
+        PeerError: the text contradicts itself or is cut off; the message says where.
+    """
+    with_trees = [text for text in texts if text.trees]
+    with_views = [text for text in texts if text.views]
+    if len(with_trees) > 1 or len(with_views) > 1:
+        raise PeerError("info mtree text: two texts show the trees, or two show the views")
+    regions: tuple[RegionInfo, ...] = ()
+    spaces: tuple[AddressSpaceInfo, ...] = ()
+    if with_trees:
+        regions, spaces = _regions(with_trees[0])
+    views = with_views[0].views if with_views else ()
+    return Snapshot(regions, spaces, views, source=source, version=version)
+
+
+def _regions(text: MtreeText) -> tuple[tuple[RegionInfo, ...], tuple[AddressSpaceInfo, ...]]:
+    hides = not text.shows_disabled
+    planted = [(block, plant(block, hides=hides)) for block in text.trees]
+    for _, root in planted:
+        place_hidden(root)
+    spaces = [(block, root) for block, root in planted if block.kind == "address-space"]
+    sections = [root for block, root in planted if block.kind == "memory-region"]
+    roots = [root for _, root in spaces]
+    identify(roots, sections)
+    if _prints_roots_again(text):
+        _join_roots(roots)
+    resolve(roots, sections, hides=hides)
+    ids = _number(roots + sections)
+    return (
+        tuple(_region(node, ids) for node in ids),
+        tuple(_space(name, root, ids) for block, root in spaces for name in block.names),
+    )
+
+
+def _prints_roots_again(text: MtreeText) -> bool:
+    """Tell whether each address space prints its tree, shared or not (before QEMU 5.0)."""
+    blocks: list[TreeBlock] = [block for block in text.trees if block.kind == "address-space"]
+    return len(blocks) > 1 and all(len(block.names) == 1 for block in blocks)
+
+
+def _join_roots(roots: list[Node]) -> None:
+    """Take equal trees for prints of one region where they hold a device, not just aliases."""
+    first: dict[int, Node] = {}
+    for root in roots:
+        if any(n is not root and n.line and n.line.target is None for n in root.walk()):
+            original = first.setdefault(root.shape, root)
+            if original is not root:
+                for again, node in zip(list(root.walk()), list(original.walk()), strict=True):
+                    again.same = node
+
+
+def _number(roots: list[Node]) -> dict[Node, int]:
+    ids: dict[Node, int] = {}
+    for root in roots:
+        if root.same is None:
+            for node in root.walk():
+                ids[node] = len(ids)
+    return ids
+
+
+def _space(name: str, root: Node, ids: dict[Node, int]) -> AddressSpaceInfo:
+    return AddressSpaceInfo(name, ids[root.canonical()])
+
+
+def _region(node: Node, ids: dict[Node, int]) -> RegionInfo:
+    line = node.line
+    children, tied = _list_order(node)
+    inferred = set(node.inferred) | ({"children"} if tied else set())
+    if line is None:
+        return RegionInfo(
+            id=ids[node],
+            name=node.name,
+            addr=node.addr,
+            size=node.size,
+            priority=_hidden_priority(node),
+            enabled=False,
+            children=tuple(ids[child] for child in children),
+            alias=None if node.target is None else ids[node.target],
+            inferred=tuple(sorted({*inferred, *_HIDDEN})),
+        )
+    inferred |= {"type"} if line.type is None else set()
+    region_type = line.type or "i/o"
+    if region_type == "i/o" and children:
+        inferred.add("terminates")
+    if node.target is not None or region_type not in ("ram", "rom"):
+        inferred.add("readonly")
+    return RegionInfo(
+        id=ids[node],
+        name=node.name,
+        addr=node.addr,
+        size=node.size,
+        priority=line.priority,
+        type=region_type,
+        enabled=line.enabled,
+        terminates=node.target is None and not (region_type == "i/o" and children),
+        readonly=node.target is None and region_type == "rom",
+        nonvolatile=line.nonvolatile,
+        children=tuple(ids[child] for child in children),
+        alias=None if node.target is None else ids[node.target],
+        alias_offset=line.alias_offset,
+        owner=line.owner,
+        inferred=tuple(sorted(inferred)),
+    )
+
+
+def _hidden_priority(node: Node) -> int:
+    """Return a priority that keeps a hidden node where print order has it."""
+    siblings = node.parent.children if node.parent else [node]
+    index = siblings.index(node)
+    before = siblings[index - 1] if index else None
+    if before is not None and before.start == node.start:
+        return before.priority if before.line else _hidden_priority(before)
+    after = next((s for s in siblings[index + 1 :] if s.line), None)
+    return after.priority if after is not None and after.start == node.start else 0
+
+
+def _list_order(node: Node) -> tuple[list[Node], bool]:
+    """Order children by priority; tell whether print order hides who of two is newer."""
+    priorities = {
+        id(child): child.priority if child.line else _hidden_priority(child)
+        for child in node.children
+    }
+    ordered = sorted(node.children, key=lambda child: -priorities[id(child)])
+    tied = False
+    reach: dict[int, tuple[int, int]] = {}
+    for child in node.children:
+        priority = priorities[id(child)]
+        end, addr = reach.get(priority, (0, -1))
+        tied = tied or (child.addr < end and child.addr != addr)
+        reach[priority] = max((end, addr), (child.addr + child.size, child.addr))
+    return ordered, tied

@@ -1,0 +1,151 @@
+"""The lines of ``info mtree``: one function for each form, text in, values out.
+
+QEMU up to 2.8 prints ``RW``, ``R-``, ``-W`` or ``--`` where later versions print a type. From
+``R-`` a ROM follows; what a ``RW`` region is, such a line does not tell.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from guestmap.base import PeerError
+from guestmap.inspect.snapshot import RangeInfo
+
+if TYPE_CHECKING:
+    from guestmap.inspect.snapshot import RegionType
+
+_HEX = "[0-9a-f]{16}"
+_OVERFLOW = r"(?:\[DETECTED OVERFLOW!\] )"
+_KIND = r"(?P<nv>nv-)?(?P<type>i/o|romd|ramd|rom|ram)"
+
+_TREE = re.compile(
+    rf"(?P<over>{_OVERFLOW}*)(?P<indent> *)(?P<over2>{_OVERFLOW}*)"
+    rf"(?P<start>{_HEX})-(?P<end>{_HEX}) \(prio (?P<prio>-?\d+), (?:{_KIND}|(?P<rw>[R-][W-]))\): "
+    r"(?P<rest>.*)"
+)
+_RANGE = re.compile(
+    rf"  (?P<start>{_HEX})-(?P<end>{_HEX}) \(prio (?P<prio>-?\d+), {_KIND}\): (?P<rest>.*)"
+)
+_OWNER = re.compile(r" (?:orphan|owner:\{[^{}]*\}(?: parent:\{[^{}]*\})?|parent:\{[^{}]*\})$")
+_ALIAS = re.compile(rf"alias (?P<name>.*) @(?P<target>.*) (?P<from>{_HEX})-(?P<to>{_HEX})")
+_OFFSET = re.compile(rf" @({_HEX})$")
+_ACCELERATOR = re.compile(r"(?: KVM)+$")
+
+_DISABLED = " [disabled]"
+_WRAP = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLine:
+    """One region as one line says it.
+
+    Attributes:
+        number: the line's number in the text, from 1.
+        level: depth, from 1; two spaces each.
+        start: printed address: the sum of the offsets down to here, modulo 2**64.
+        type: None where the old form does not tell it.
+        target: name of the region that this one is an alias of, or None.
+    """
+
+    number: int
+    level: int
+    start: int
+    size: int
+    priority: int
+    type: RegionType | None
+    nonvolatile: bool
+    name: str
+    enabled: bool
+    target: str | None = None
+    alias_offset: int = 0
+    owner: str | None = None
+
+
+def fail(number: int, expected: str, line: str) -> NoReturn:
+    """Say what is wrong with a line of the text."""
+    shown = line if len(line) <= 120 else f"{line[:120]}..."
+    raise PeerError(f"info mtree text, line {number}: expected {expected}, found {shown!r}")
+
+
+def tree_line(number: int, line: str) -> TreeLine:
+    """Read a line of a region tree.
+
+    Raises:
+        PeerError: it is not one.
+    """
+    match = _TREE.fullmatch(line)
+    if match is None:
+        fail(number, "'START-END (prio N, TYPE): NAME' or the end of the block", line)
+    indent = len(match["indent"])
+    if indent % 2 or not indent:
+        fail(number, "an indentation of two spaces for each level", line)
+    start, end = int(match["start"], 16), int(match["end"], 16)
+    overflow = match["over"] or match["over2"] or match["rw"]
+    if end < start and not overflow:
+        fail(number, f"an end that is not below the start {start:016x}", line)
+    rest, owner = _take_owner(match["rest"])
+    enabled = not rest.endswith(_DISABLED)
+    rest = rest.removesuffix(_DISABLED)
+    alias = _ALIAS.fullmatch(rest)
+    size = (end - start) % _WRAP + 1
+    if alias and (int(alias["to"], 16) - int(alias["from"], 16)) % _WRAP + 1 != size:
+        fail(number, f"an alias window of 0x{size:x} bytes, as the alias has", line)
+    return TreeLine(
+        number=number,
+        level=indent // 2,
+        start=start,
+        size=size,
+        priority=int(match["prio"]),
+        type=_type(match),
+        nonvolatile=bool(match["nv"]),
+        name=alias["name"] if alias else rest,
+        enabled=enabled,
+        target=alias["target"] if alias else None,
+        alias_offset=int(alias["from"], 16) if alias else 0,
+        owner=owner,
+    )
+
+
+def range_line(number: int, line: str) -> RangeInfo:
+    """Read a line of a flat view.
+
+    Raises:
+        PeerError: it is not one.
+    """
+    match = _RANGE.fullmatch(line)
+    if match is None:
+        fail(number, "'  START-END (prio N, TYPE): NAME' or the end of the view", line)
+    start, end = int(match["start"], 16), int(match["end"], 16)
+    if end < start:
+        fail(number, f"an end that is not below the start {start:016x}", line)
+    rest = match["rest"]
+    accelerator = _ACCELERATOR.search(rest)
+    rest = rest[: accelerator.start()] if accelerator else rest
+    rest, owner = _take_owner(rest)
+    offset = _OFFSET.search(rest)
+    return RangeInfo(
+        start=start,
+        size=end - start + 1,
+        priority=int(match["prio"]),
+        type=cast("RegionType", match["type"]),
+        name=rest[: offset.start()] if offset else rest,
+        offset_in_region=int(offset[1], 16) if offset else 0,
+        nonvolatile=bool(match["nv"]),
+        owner=owner,
+        accelerator=tuple(accelerator[0].split()) if accelerator else (),
+    )
+
+
+def _type(match: re.Match[str]) -> RegionType | None:
+    if match["type"]:
+        return cast("RegionType", match["type"])
+    return {"R-": "rom", "RW": None}.get(match["rw"], "i/o")
+
+
+def _take_owner(rest: str) -> tuple[str, str | None]:
+    owner = _OWNER.search(rest)
+    if owner is None:
+        return rest, None
+    return rest[: owner.start()], owner[0][1:]

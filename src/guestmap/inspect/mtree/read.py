@@ -1,0 +1,169 @@
+"""Read the text of ``info mtree`` into blocks, exactly as it is written.
+
+Every line must be of a form that some QEMU from 2.0 to 10.x prints; anything else is an error with
+its line number. What the blocks mean together is the business of
+:mod:`guestmap.inspect.mtree.assemble`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from guestmap.base import PeerError
+from guestmap.inspect.mtree.lines import TreeLine, fail, range_line, tree_line
+from guestmap.inspect.mtree.read_dispatch import read_dispatch
+from guestmap.inspect.snapshot import DispatchInfo, RangeInfo, ViewInfo, ViewUser
+
+_SPACE = "address-space: "
+_REGION = "memory-region: "
+_OLD_FLAT = "address-space (flat view): "
+_VIEW = re.compile(r"FlatView #\d+")
+_USER = re.compile(r' AS "(?P<name>.*)", root: (?P<root>.*?)(?:, alias (?P<alias>.*))?')
+_ROOT = " Root memory region: "
+_NOTHING = "  No rendered FlatView"
+_PROMPT = "(qemu)"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeBlock:
+    """Address spaces with one root, or an alias target, and the tree that is printed for it."""
+
+    kind: Literal["address-space", "memory-region"]
+    names: tuple[str, ...]
+    lines: tuple[TreeLine, ...]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class MtreeText:
+    """What a text holds, block by block, in its own order."""
+
+    trees: tuple[TreeBlock, ...] = ()
+    views: tuple[ViewInfo, ...] = ()
+
+    @property
+    def shows_disabled(self) -> bool:
+        """Whether a disabled region is printed: then (``-D``, or an old QEMU) all are."""
+        return any(not line.enabled for block in self.trees for line in block.lines)
+
+    @property
+    def shows_owner(self) -> bool:
+        """Whether owners are printed (``-o``)."""
+        return any(line.owner for block in self.trees for line in block.lines) or any(
+            each.owner for view in self.views for each in view.ranges
+        )
+
+
+def read_mtree(text: str) -> MtreeText:
+    r"""Read the output of ``info mtree`` with any flags; lines may end in ``\n`` or ``\r\n``.
+
+    Raises:
+        PeerError: not such a text; says the line number and what was expected there.
+    """
+    reader = _Reader(text.replace("\r\n", "\n").split("\n"))
+    while reader.skip_blank():
+        reader.block()
+    if not reader.trees and not reader.views:
+        raise PeerError(
+            "info mtree text: expected 'address-space: NAME' or 'FlatView #N', found nothing"
+        )
+    return MtreeText(tuple(reader.trees), tuple(reader.views))
+
+
+@dataclass
+class _Reader:
+    lines: list[str]
+    index: int = 0
+    trees: list[TreeBlock] = field(default_factory=list)
+    views: list[ViewInfo] = field(default_factory=list)
+
+    @property
+    def line(self) -> str:
+        return self.lines[self.index] if self.index < len(self.lines) else ""
+
+    @property
+    def number(self) -> int:
+        return self.index + 1
+
+    def take(self) -> str:
+        line = self.line
+        self.index += 1
+        return line
+
+    def skip_blank(self) -> bool:
+        """Go to the next line with text on it; tell whether there is one."""
+        while self.index < len(self.lines):
+            if self.line.strip() and not self.line.startswith(_PROMPT):
+                return True
+            self.index += 1
+        return False
+
+    def block(self) -> None:
+        """Read one block, whichever kind its first line says."""
+        if self.line.startswith(_SPACE):
+            number, names = self.number, []
+            while self.line.startswith(_SPACE):
+                names.append(self.take().removeprefix(_SPACE))
+            self.trees.append(TreeBlock("address-space", tuple(names), self.tree(), number))
+        elif self.line.startswith(_REGION):
+            number = self.number
+            name = self.take().removeprefix(_REGION)
+            self.trees.append(TreeBlock("memory-region", (name,), self.tree(), number))
+        elif _VIEW.fullmatch(self.line):
+            self.take()
+            self.views.append(self.view())
+        elif self.line.startswith(_OLD_FLAT):
+            name = self.take().removeprefix(_OLD_FLAT)
+            self.views.append(ViewInfo((ViewUser(name, ""),), "", self.ranges()))
+        elif self.line.startswith("  ") and not self.trees and not self.views:
+            # A view alone, its heading cut off, as people paste it.
+            self.views.append(ViewInfo((), "", self.ranges()))
+        else:
+            fail(
+                self.number,
+                "'address-space: NAME', 'memory-region: NAME' or 'FlatView #N'",
+                self.line,
+            )
+
+    def tree(self) -> tuple[TreeLine, ...]:
+        lines: list[TreeLine] = []
+        while self.line.strip():
+            lines.append(tree_line(self.number, self.line))
+            self.take()
+        return tuple(lines)
+
+    def view(self) -> ViewInfo:
+        users: list[ViewUser] = []
+        while match := _USER.fullmatch(self.line):
+            users.append(ViewUser(match["name"], match["root"], match["alias"]))
+            self.take()
+        if not users or not self.line.startswith(_ROOT):
+            expected = "' AS \"NAME\", root: REGION'" + (f" or '{_ROOT}REGION'" if users else "")
+            fail(self.number, expected, self.line)
+        root = self.take().removeprefix(_ROOT)
+        ranges = self.ranges()
+        dispatch: DispatchInfo | None = None
+        if self.line == "  Dispatch":
+            dispatch, self.index = read_dispatch(self.lines, self.index)
+        if self.line.strip():
+            fail(self.number, "a blank line after the view", self.line)
+        return ViewInfo(tuple(users), None if root == "(none)" else root, ranges, dispatch)
+
+    def ranges(self) -> tuple[RangeInfo, ...]:
+        if self.line == _NOTHING:
+            self.take()
+            return ()
+        ranges: list[RangeInfo] = []
+        end = 0
+        while self.line.strip() and self.line != "  Dispatch":
+            each = range_line(self.number, self.line)
+            if each.start < end:
+                fail(self.number, f"a range that starts at {end:016x} or later", self.line)
+            end = each.start + each.size
+            ranges.append(each)
+            self.take()
+        if not ranges:
+            fail(self.number, f"a range or '{_NOTHING}'", self.line)
+        return tuple(ranges)
