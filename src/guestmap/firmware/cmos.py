@@ -1,0 +1,56 @@
+"""The CMOS bytes a machine's maker sets: memory sizes, equipment, boot order, CPU count.
+
+Locations after the IBM AT's, and SeaBIOS's src/hw/rtc.h for the ones only virtual machines have.
+The clock's own registers (0 to 0Dh, and the century at 32h and 37h) belong to the RTC.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import KIB, MIB
+from guestmap.firmware.config import BOOT_DEVICES
+
+if TYPE_CHECKING:
+    from guestmap.firmware.config import FirmwareConfig
+
+FLOPPY_TYPES = 0x10
+EQUIPMENT = 0x14
+BASE_MEMORY = 0x15
+EXTENDED_MEMORY = 0x17
+EXTENDED_MEMORY_POST = 0x30
+MEMORY_ABOVE_16M = 0x34
+BOOT_DEVICE_3 = 0x38
+BOOT_DEVICES_1_2 = 0x3D
+MEMORY_ABOVE_4G = 0x5B
+CPU_COUNT = 0x5F
+
+_EQUIPMENT_FPU, _EQUIPMENT_PS2_MOUSE = 0x02, 0x04
+_BASE_LIMIT_KIB = 640
+_WORD_LIMIT = 0xFFFF
+
+
+def cmos_bytes(config: FirmwareConfig) -> dict[int, int]:
+    """Return the bytes to preset, by their index in CMOS (index 0 to 7Fh, value 0 to FFh)."""
+    below = config.below_4g
+    base_kib = min(below // KIB, _BASE_LIMIT_KIB)
+    extended_kib = min(max(0, below - MIB) // KIB, _WORD_LIMIT)
+    above_16m = min(max(0, below - 16 * MIB) // (64 * KIB), _WORD_LIMIT)
+    above_4g = config.above_4g // (64 * KIB)
+    boot = [BOOT_DEVICES[letter] for letter in config.boot_order] + [0, 0, 0]
+    return {
+        FLOPPY_TYPES: 0,
+        EQUIPMENT: _EQUIPMENT_FPU | _EQUIPMENT_PS2_MOUSE,
+        **_little_endian(BASE_MEMORY, base_kib, 2),
+        **_little_endian(EXTENDED_MEMORY, extended_kib, 2),
+        **_little_endian(EXTENDED_MEMORY_POST, extended_kib, 2),
+        **_little_endian(MEMORY_ABOVE_16M, above_16m, 2),
+        BOOT_DEVICE_3: boot[2] << 4,
+        BOOT_DEVICES_1_2: boot[1] << 4 | boot[0],
+        **_little_endian(MEMORY_ABOVE_4G, above_4g, 3),
+        CPU_COUNT: (config.cpus - 1) & 0xFF,
+    }
+
+
+def _little_endian(index: int, value: int, count: int) -> dict[int, int]:
+    return {index + byte: value >> 8 * byte & 0xFF for byte in range(count)}

@@ -1,0 +1,116 @@
+"""Finding and reading the firmware image.
+
+Nothing is bundled: SeaBIOS comes from the distribution, or from wherever the user says.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from guestmap.base import KIB, MIB, ConfigError, HostError, format_size
+
+BIOS_NAME = "bios-256k.bin"
+"""SeaBIOS as QEMU's pc machines since 2.0 use it."""
+
+BIOS_VARIABLE = "GUESTMAP_BIOS"
+"""Environment variable that names the image, or a directory that holds ``bios-256k.bin``."""
+
+BIOS_DIRECTORIES = (
+    Path("/usr/share/seabios"),
+    Path("/usr/share/qemu"),
+    Path("/usr/local/share/qemu"),
+    Path("/usr/share/qemu-kvm"),
+    Path("/usr/share/kvm"),
+    Path("/usr/lib/xen/boot"),
+    Path("/opt/homebrew/share/qemu"),
+)
+"""Where distributions put it, in the order they are tried."""
+
+BIOS_UNIT = 64 * KIB
+"""An image is a whole number of these (QEMU's rule)."""
+
+BIOS_LIMIT = 16 * MIB
+"""Largest image: it ends at 4 GiB, and the local APICs' page lies 18 MiB below that."""
+
+
+def find_bios(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    directories: Sequence[Path] = BIOS_DIRECTORIES,
+) -> Path:
+    """Return where the BIOS image is.
+
+    Args:
+        path: the user's choice: a file, or a directory that holds ``bios-256k.bin``.
+        environ: the environment; ``GUESTMAP_BIOS`` is asked where there is no ``path``.
+        directories: searched where there is neither.
+
+    Raises:
+        ConfigError: there is none; the message lists where it was looked for.
+    """
+    for chosen, source in ((path, "the given path"), (environ.get(BIOS_VARIABLE), BIOS_VARIABLE)):
+        if chosen:
+            return _chosen(Path(chosen), source)
+    for directory in directories:
+        candidate = directory / BIOS_NAME
+        if candidate.is_file():
+            return candidate
+    places = "".join(f"\n  {directory / BIOS_NAME}" for directory in directories)
+    raise ConfigError(
+        f"no SeaBIOS image found. Looked for:{places}\n"
+        f"Install the package seabios, or name the file with --bios FILE or {BIOS_VARIABLE}."
+    )
+
+
+def _chosen(path: Path, source: str) -> Path:
+    if path.is_dir():
+        path /= BIOS_NAME
+    if not path.exists():
+        raise ConfigError(f"BIOS image {path} ({source}) does not exist")
+    return path
+
+
+def load_bios(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a BIOS image.
+
+    Raises:
+        ConfigError: not a file, empty, not a multiple of 64 KiB, or more than 16 MiB.
+        HostError: the operating system would not let us read it.
+    """
+    name = os.fspath(path)
+    try:
+        with open(name, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"BIOS image {name} is not a regular file")
+            _check_size(name, status.st_size)
+            data = file.read(BIOS_LIMIT + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"BIOS image {name} does not exist") from None
+    except IsADirectoryError:
+        raise ConfigError(f"BIOS image {name} is a directory") from None
+    except OSError as error:
+        raise HostError(
+            f"cannot read BIOS image {name}", errno=error.errno, call="open", arguments=name
+        ) from error
+    _check_size(name, len(data))
+    return data
+
+
+def _check_size(name: str, size: int) -> None:
+    if size == 0:
+        raise ConfigError(f"BIOS image {name} is empty")
+    if size > BIOS_LIMIT:
+        raise ConfigError(
+            f"BIOS image {name} has {format_size(size)}; at most {format_size(BIOS_LIMIT)} fit"
+            " below 4 GiB"
+        )
+    if size % BIOS_UNIT:
+        raise ConfigError(
+            f"BIOS image {name} has {size} bytes, which is not a multiple of 64 KiB:"
+            " it is cut short, or not a BIOS"
+        )

@@ -1,0 +1,123 @@
+"""The BIOS image: where it is looked for, and what is not one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from guestmap.base import KIB, MIB, ConfigError, HostError
+from guestmap.firmware import find_bios, load_bios
+
+
+def image(path: Path, size: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\xf4" * size)
+    return path
+
+
+def sparse(path: Path, size: int) -> Path:
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path
+
+
+def test_a_given_path_comes_first(tmp_path: Path) -> None:
+    given = image(tmp_path / "mine.bin", 64 * KIB)
+    other = image(tmp_path / "dist" / "bios-256k.bin", 64 * KIB)
+    environ = {"GUESTMAP_BIOS": str(other)}
+    assert find_bios(given, environ=environ, directories=[other.parent]) == given
+
+
+def test_the_environment_comes_before_the_distribution(tmp_path: Path) -> None:
+    chosen = image(tmp_path / "mine.bin", 64 * KIB)
+    other = image(tmp_path / "dist" / "bios-256k.bin", 64 * KIB)
+    environ = {"GUESTMAP_BIOS": str(chosen)}
+    assert find_bios(environ=environ, directories=[other.parent]) == chosen
+
+
+def test_the_first_directory_that_has_it_wins(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    first = image(tmp_path / "one" / "bios-256k.bin", 64 * KIB)
+    image(tmp_path / "two" / "bios-256k.bin", 64 * KIB)
+    directories = [tmp_path / "absent", tmp_path / "empty", tmp_path / "one", tmp_path / "two"]
+    assert find_bios(environ={}, directories=directories) == first
+
+
+def test_a_directory_may_be_given(tmp_path: Path) -> None:
+    there = image(tmp_path / "bios-256k.bin", 64 * KIB)
+    assert find_bios(tmp_path, environ={}, directories=[]) == there
+    assert find_bios(environ={"GUESTMAP_BIOS": str(tmp_path)}, directories=[]) == there
+
+
+def test_the_error_lists_where_it_was_looked_for(tmp_path: Path) -> None:
+    directories = [tmp_path / "one", tmp_path / "two"]
+    with pytest.raises(ConfigError) as caught:
+        find_bios(environ={}, directories=directories)
+    text = str(caught.value)
+    assert all(str(directory / "bios-256k.bin") in text for directory in directories)
+    assert "seabios" in text
+    assert "GUESTMAP_BIOS" in text
+
+
+@pytest.mark.parametrize("by_path", [True, False], ids=["path", "environment"])
+def test_a_chosen_image_that_is_missing_is_not_replaced(tmp_path: Path, by_path: bool) -> None:
+    there = image(tmp_path / "bios-256k.bin", 64 * KIB)
+    missing = str(tmp_path / "nothing.bin")
+    with pytest.raises(ConfigError, match=r"nothing\.bin.*does not exist"):
+        if by_path:
+            find_bios(missing, environ={}, directories=[there.parent])
+        else:
+            find_bios(environ={"GUESTMAP_BIOS": missing}, directories=[there.parent])
+
+
+@pytest.mark.parametrize("size", [64 * KIB, 128 * KIB, 256 * KIB, 16 * MIB])
+def test_whole_images_load(tmp_path: Path, size: int) -> None:
+    assert len(load_bios(sparse(tmp_path / "bios.bin", size))) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        (0, "is empty"),
+        (1, "not a multiple of 64 KiB"),
+        (256 * KIB - 1, "not a multiple of 64 KiB"),
+        (16 * MIB + 64 * KIB, "at most 16 MiB"),
+        (1 << 40, "at most 16 MiB"),
+    ],
+)
+def test_what_is_not_an_image(tmp_path: Path, size: int, reason: str) -> None:
+    path = sparse(tmp_path / "bios.bin", size)
+    with pytest.raises(ConfigError, match=reason) as caught:
+        load_bios(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_bios(tmp_path / "bios.bin")
+
+
+def test_a_directory_is_not_an_image(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a directory"):
+        load_bios(tmp_path)
+
+
+def test_an_endless_file_is_not_an_image() -> None:
+    with pytest.raises(ConfigError, match="not a regular file"):
+        load_bios("/dev/zero")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = image(tmp_path / "bios.bin", 64 * KIB)
+    path.chmod(0)
+    with pytest.raises(HostError, match=str(path)):
+        load_bios(path)
+
+
+@pytest.mark.seabios
+def test_the_distribution_has_one() -> None:
+    data = load_bios(find_bios(environ={}))
+    assert data[-16:-15] == b"\xea"  # the reset vector is a far jump
