@@ -61,15 +61,20 @@ def test_the_error_lists_where_it_was_looked_for(tmp_path: Path) -> None:
     assert "GUESTMAP_BIOS" in text
 
 
-@pytest.mark.parametrize("by_path", [True, False], ids=["path", "environment"])
-def test_a_chosen_image_that_is_missing_is_not_replaced(tmp_path: Path, by_path: bool) -> None:
+@pytest.mark.parametrize(
+    ("path", "environ"),
+    [
+        ("/nowhere/nothing.bin", {}),
+        (None, {"GUESTMAP_BIOS": "/nowhere/nothing.bin"}),
+        ("/nowhere/nothing.bin" + "x" * 5000, {}),
+    ],
+)
+def test_a_chosen_image_that_is_missing_is_not_replaced(
+    tmp_path: Path, path: str | None, environ: dict[str, str]
+) -> None:
     there = image(tmp_path / "bios-256k.bin", 64 * KIB)
-    missing = str(tmp_path / "nothing.bin")
     with pytest.raises(ConfigError, match=r"nothing\.bin.*does not exist"):
-        if by_path:
-            find_bios(missing, environ={}, directories=[there.parent])
-        else:
-            find_bios(environ={"GUESTMAP_BIOS": missing}, directories=[there.parent])
+        find_bios(path, environ=environ, directories=[there.parent])
 
 
 @pytest.mark.parametrize("size", [64 * KIB, 128 * KIB, 256 * KIB, 16 * MIB])
@@ -107,6 +112,18 @@ def test_a_directory_is_not_an_image(tmp_path: Path) -> None:
 def test_an_endless_file_is_not_an_image() -> None:
     with pytest.raises(ConfigError, match="not a regular file"):
         load_bios("/dev/zero")
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "bios.bin")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        load_bios(tmp_path / "bios.bin")
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "/dev/null/bios.bin"])
+def test_names_that_no_file_has(name: str) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_bios(name)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

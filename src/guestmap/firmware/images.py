@@ -67,9 +67,9 @@ def find_bios(
 
 
 def _chosen(path: Path, source: str) -> Path:
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's own questions, these two never raise
         path /= BIOS_NAME
-    if not path.exists():
+    if not os.path.exists(path):
         raise ConfigError(f"BIOS image {path} ({source}) does not exist")
     return path
 
@@ -83,16 +83,16 @@ def load_bios(path: str | os.PathLike[str]) -> bytes:
     """
     name = os.fspath(path)
     try:
+        status = os.stat(name)  # before it is opened: opening a FIFO waits for a writer
+        if stat.S_ISDIR(status.st_mode):
+            raise ConfigError(f"BIOS image {name} is a directory")
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(f"BIOS image {name} is not a regular file")
+        _check_size(name, status.st_size)
         with open(name, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(f"BIOS image {name} is not a regular file")
-            _check_size(name, status.st_size)
             data = file.read(BIOS_LIMIT + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"BIOS image {name} does not exist") from None
-    except IsADirectoryError:
-        raise ConfigError(f"BIOS image {name} is a directory") from None
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise ConfigError(f"BIOS image {name!r} does not exist") from None
     except OSError as error:
         raise HostError(
             f"cannot read BIOS image {name}", errno=error.errno, call="open", arguments=name
