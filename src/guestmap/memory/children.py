@@ -74,7 +74,7 @@ class Children:
             lowest = start - (1 << size_class)
             for child in members.irange_key((lowest, 0), (end, 0)):
                 if child.addr + child.size > start:
-                    found.append(child)  # noqa: PERF401  (the loop also narrows the type)
+                    found.append(child)
         if len(found) > 1:
             found.sort(key=_order)
         return found

@@ -167,13 +167,18 @@ class FlatView:
     __slots__ = ("_chunks", "_starts", "count", "generation", "hot", "plans", "root")
 
     def __init__(
-        self, root: MemoryRegion | None, chunks: list[_Chunk], count: int, generation: int = 0
+        self,
+        root: MemoryRegion | None,
+        chunks: list[_Chunk],
+        starts: list[int],
+        count: int,
+        generation: int,
     ) -> None:
         self.root = root
         self.generation = generation
         self.count = count
         self._chunks = chunks
-        self._starts = [c.starts[0] for c in chunks]
+        self._starts = starts
         self.plans: dict[int, Any] = {}
         """Room for the dispatcher to remember, by address and size, where accesses went."""
         self.hot: tuple[int, int, memoryview | None, int] = (0, 0, None, 0)
@@ -184,7 +189,8 @@ class FlatView:
         cls, root: MemoryRegion | None, ranges: list[FlatRange], generation: int = 0
     ) -> FlatView:
         """Return the view that has these ranges, which must be sorted and disjoint."""
-        return cls(root, _cut_chunks(ranges), len(ranges), generation)
+        chunks = _cut_chunks(ranges)
+        return cls(root, chunks, [c.starts[0] for c in chunks], len(ranges), generation)
 
     def __len__(self) -> int:
         return self.count
@@ -253,8 +259,10 @@ class FlatView:
         if len(around) < CHUNK // 4 and last < len(self._chunks):
             around += self._chunks[last].ranges
             last += 1
-        chunks = self._chunks[:first] + _cut_chunks(around) + self._chunks[last:]
-        return FlatView(self.root, chunks, self.count - len(old) + len(new), generation)
+        fresh = _cut_chunks(around)
+        chunks = self._chunks[:first] + fresh + self._chunks[last:]
+        starts = self._starts[:first] + [c.starts[0] for c in fresh] + self._starts[last:]
+        return FlatView(self.root, chunks, starts, self.count - len(old) + len(new), generation)
 
     def __repr__(self) -> str:
         name = self.root.name if self.root is not None else "(none)"

@@ -7,7 +7,7 @@ one that registered first comes first, or last in the reverse order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.memory.flatview import FlatRange, FlatView
@@ -15,7 +15,6 @@ from guestmap.memory.flatview import FlatRange, FlatView
 if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
     from guestmap.memory.region import MemoryRegion
-    from guestmap.memory.view_root import Patch
 
 PRIORITY_MIN = 0
 PRIORITY_ACCEL = 10
@@ -65,7 +64,13 @@ class MemoryListener:
     """Base class: override what you want to hear of; everything else does nothing.
 
     Callbacks run inside the commit, in the thread that committed, with the system locked. They
-    must not change the tree.
+    must not change the tree, nor register listeners (StateError).
+
+    A callback that raises (an engine: HostError) refuses the whole commit. The tree and the views
+    become what they were; whoever was told something is first told ``commit``, if it was not yet,
+    and then the opposite, from a ``begin`` to a ``commit`` of its own; the error goes to whoever
+    made the change. An add, del or log callback that raised counts as one that did nothing and is
+    not taken back; after a ``commit`` that raised, all is.
 
     Attributes:
         priority: 0 and up; see the module.
@@ -100,81 +105,3 @@ class MemoryListener:
 def in_order(listeners: Iterable[MemoryListener]) -> list[MemoryListener]:
     """Return listeners by priority, the lowest first; equals keep their order."""
     return sorted(listeners, key=lambda each: each.priority)
-
-
-def tell_patches(space: AddressSpace, patches: list[Patch], view: FlatView, new: FlatView) -> None:
-    """Tell the listeners of one address space what a commit changes: first all that goes.
-
-    Args:
-        space: whose listeners to tell.
-        patches: where ``new`` differs from ``view``, lowest address first.
-        view: the view before, still published.
-        new: the view after.
-    """
-    forward = space.listeners
-    reverse = forward[::-1]
-    for patch in patches:
-        for each in _without(patch.old, patch.new):
-            section = MemoryRegionSection.of(each, space, view)
-            for listener in reverse:
-                listener.region_del(section)
-    everything = any(type(x).region_nop is not MemoryListener.region_nop for x in forward)
-    old_ranges = {r.start: r for r in (view if everything else _all_old(patches))}
-    for each in new if everything else _all_new(patches):
-        before = old_ranges.get(each.start)
-        section = MemoryRegionSection.of(each, space, view)
-        if before is None or not before.same_mapping(each):
-            for listener in forward:
-                listener.region_add(section)
-        else:
-            for listener in forward:
-                listener.region_nop(section)
-            _tell_log(forward, section, before.dirty_log_mask, each.dirty_log_mask)
-
-
-def tell_everything(space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
-    """Tell one listener that all of a space's present view comes, or goes."""
-    view = space.view
-    listener.begin()
-    for each in view:
-        section = MemoryRegionSection.of(each, space, view)
-        mask = each.dirty_log_mask
-        if added:
-            listener.region_add(section)
-            if mask:
-                listener.log_start(section, 0, mask)
-        else:
-            if mask:
-                listener.log_stop(section, mask, 0)
-            listener.region_del(section)
-    listener.commit()
-
-
-def _tell_log(
-    forward: list[MemoryListener], section: MemoryRegionSection, old: int, new: int
-) -> None:
-    if new & ~old:
-        for listener in forward:
-            listener.log_start(section, old, new)
-    if old & ~new:
-        for listener in forward[::-1]:
-            listener.log_stop(section, old, new)
-
-
-def _all_old(patches: list[Patch]) -> Iterator[FlatRange]:
-    for patch in patches:
-        yield from patch.old
-
-
-def _all_new(patches: list[Patch]) -> Iterator[FlatRange]:
-    for patch in patches:
-        yield from patch.new
-
-
-def _without(ranges: list[FlatRange], others: list[FlatRange]) -> Iterator[FlatRange]:
-    """Yield the ranges that no range of ``others`` maps in the same way."""
-    kept = {r.start: r for r in others}
-    for each in ranges:
-        same = kept.get(each.start)
-        if same is None or not each.same_mapping(same):
-            yield each

@@ -163,13 +163,18 @@ class MemorySystem:
         return space
 
     def remove_address_space(self, space: AddressSpace) -> None:
-        """Let an address space go; its listeners hear that everything in it goes."""
+        """Let an address space go: it shows nothing, and its listeners hear that all goes.
+
+        Raises:
+            StateError: it has gone already.
+        """
         self.transactions.remove_space(space)
 
     @property
     def address_spaces(self) -> tuple[AddressSpace, ...]:
         """All address spaces, oldest first."""
-        return tuple(self.transactions.spaces)
+        gone = self.transactions.removed
+        return tuple(space for space in tuple(self.transactions.spaces) if space not in gone)
 
     # -- transactions ----------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ class Topology:
         self.roots: dict[MemoryRegion | None, ViewRoot] = {}
         self.dirty: dict[ViewRoot, None] = {}
         self.rerouted: dict[AddressSpace, None] = {}
+        self.left: list[ViewRoot] = []
         self._next_order = 0
 
     # -- primitive mutations ---------------------------------------------------------------------
@@ -58,14 +59,15 @@ class Topology:
         """Make ``child`` the newest subregion of ``parent`` with that priority."""
         with self._transactions.open():
             self._next_order += 1
-            self._transactions.note(self._unlink, child)
+            self._transactions.note(self._unlink, child, child.addr, child._order)
             self._link(parent, child, addr, (-priority, -self._next_order))
 
     def unlink(self, child: MemoryRegion) -> None:
         """Take ``child`` out of its container."""
         with self._transactions.open():
-            self._transactions.note(self._link, child.container, child, child.addr, child._order)
-            self._unlink(child)
+            place = child.addr, child._order
+            self._transactions.note(self._link, child.container, child, *place)
+            self._unlink(child, *place)
 
     def _assign(self, region: MemoryRegion, name: str, value: int | bool) -> None:
         shows = region.enabled or name == "enabled"
@@ -81,13 +83,16 @@ class Topology:
             self.mark(region)
         if name in _REROUTES:
             self._reroute(region)
+        if name == "size":
+            # An alias shows its target whole if it is large enough for it.
+            for each in (*region._live_aliases, *region._upstream):
+                if isinstance(each, MemoryRegion):
+                    self._reroute(each)
 
     def _link(
         self, parent: MemoryRegion, child: MemoryRegion, addr: int, order: tuple[int, int]
     ) -> None:
-        child.addr = addr
-        child.priority = -order[0]
-        child._order = order
+        self._place(child, addr, order)
         child.container = parent
         parent.children.add(child)
         if parent._live:
@@ -96,7 +101,7 @@ class Topology:
             self.mark(child)
         self._reroute(child)
 
-    def _unlink(self, child: MemoryRegion) -> None:
+    def _unlink(self, child: MemoryRegion, addr: int, order: tuple[int, int]) -> None:
         if child.enabled:
             self.mark(child)
         parent = child.container
@@ -105,8 +110,20 @@ class Topology:
         child.container = None
         if parent._live:
             self._unref_live(child)
+        self._place(child, addr, order)
         self._reroute(child)
         self._reroute(parent)
+
+    def _place(self, child: MemoryRegion, addr: int, order: tuple[int, int]) -> None:
+        """Give a region without a container its address and rank; it may be a view's root."""
+        moves = child.enabled and child.addr != addr
+        if moves:
+            self.mark(child)
+        child.addr = addr
+        child.priority = -order[0]
+        child._order = order
+        if moves:
+            self.mark(child)
 
     # -- marks -----------------------------------------------------------------------------------
 
@@ -156,16 +173,35 @@ class Topology:
                 todo.append(each.alias)
 
     def _unref_live(self, region: MemoryRegion) -> None:
+        dying: set[MemoryRegion] = set()
         todo = [region]
         while todo:
             each = todo.pop()
             each._live -= 1
-            if each._live:
+            if each in dying or (each._live and self._is_shown(each, dying)):
                 continue
+            dying.add(each)
             todo.extend(each.children)
             if each.alias is not None:
                 del each.alias._live_aliases[each]
                 todo.append(each.alias)
+
+    def _is_shown(self, region: MemoryRegion, dying: set[MemoryRegion]) -> bool:
+        """Tell whether a root leads here; a region that aliases itself keeps its own count up."""
+        seen = set(dying)
+        todo = [region]
+        while todo:
+            each: MemoryRegion | None = todo.pop()
+            climbed: list[MemoryRegion] = []
+            while each is not None and each._live and each not in seen:
+                if each in self.roots:
+                    return True
+                seen.add(each)
+                climbed.append(each)
+                each = each.container
+            for passed in climbed:
+                todo.extend(passed._live_aliases)
+        return False
 
     # -- routes ----------------------------------------------------------------------------------
 
@@ -186,10 +222,11 @@ class Topology:
         """Undo :meth:`attach`."""
         while True:
             del region._upstream[traveller]
-            hop = region._hop
-            if region._upstream or hop is None or hop is region:
+            if next(_spaces_through(region), None) is not None:
                 return
-            region._hop = None
+            hop, region._hop = region._hop, None
+            if hop is None or hop is region:
+                return
             traveller, region = region, hop
 
     def _reroute(self, region: MemoryRegion) -> None:
@@ -231,12 +268,18 @@ class Topology:
             self.dirty[root] = None
         return root
 
-    def retire(self, root: ViewRoot) -> None:
-        """Forget a view root that no address space leads to any more."""
-        del self.roots[root.region]
-        self.dirty.pop(root, None)
-        if root.region is not None:
-            self._unref_live(root.region)
+    def settle(self) -> None:
+        """Forget all marks, and the view roots that no address space leads to."""
+        for root in self.dirty:
+            root.unmark()
+        for root in [*self.dirty, *self.left]:
+            if not root.users and self.roots.get(root.region) is root:
+                del self.roots[root.region]
+                if root.region is not None:
+                    self._unref_live(root.region)
+        self.dirty.clear()
+        self.left.clear()
+        self.rerouted.clear()
 
 
 def _next_hop(region: MemoryRegion) -> MemoryRegion | None:
@@ -260,15 +303,15 @@ def _next_hop(region: MemoryRegion) -> MemoryRegion | None:
 
 
 def _spaces_through(region: MemoryRegion) -> Iterator[AddressSpace]:
-    """Yield the address spaces whose route passes ``region``."""
-    passed: set[object] = set()
-    todo: list[AddressSpace | MemoryRegion] = [region]
+    """Yield the address spaces whose route passes ``region``, the first of them at once."""
+    passed = {region}
+    todo = [iter(region._upstream)]
     while todo:
-        each = todo.pop()
-        if each in passed:
-            continue
-        passed.add(each)
-        if isinstance(each, MemoryRegion):
-            todo.extend(each._upstream)
-        else:
+        each = next(todo[-1], None)
+        if each is None:
+            todo.pop()
+        elif not isinstance(each, MemoryRegion):
             yield each
+        elif each not in passed:
+            passed.add(each)
+            todo.append(iter(each._upstream))

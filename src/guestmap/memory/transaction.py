@@ -10,20 +10,29 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guestmap.base import StateError
-from guestmap.memory.flatview import FlatView
-from guestmap.memory.history import CommitRecord, ViewChange
-from guestmap.memory.listener import MemoryListener, in_order, tell_everything, tell_patches
+from guestmap.memory.commit import Commit
+from guestmap.memory.history import CommitRecord
+from guestmap.memory.listener import MemoryListener, in_order
+from guestmap.memory.telling import Telling
 from guestmap.memory.topology import Topology
-from guestmap.memory.view_root import Patch, ViewRoot
+from guestmap.memory.view_root import ViewRoot
 
 if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
 
 HISTORY_LENGTH = 256
+
+
+class _Savepoint(NamedTuple):
+    """Where a transaction began: the length of the journal, and the cause given until then."""
+
+    length: int
+    cause: str
 
 
 class Transaction:
@@ -44,9 +53,11 @@ class Transaction:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self._transactions.undo_to(self._savepoint)
-        self._transactions.end()
+        try:
+            if kind is not None:
+                self._transactions.undo_to(self._savepoint)
+        finally:
+            self._transactions.end()
 
 
 class Transactions:
@@ -56,6 +67,8 @@ class Transactions:
         generation: number of the last published commit.
         history: the last commits, oldest first.
         subscribers: called with each commit's record, after the listeners.
+        spaces: all address spaces, oldest first.
+        removed: those of them that go with the next commit.
     """
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
@@ -64,8 +77,10 @@ class Transactions:
         self.history: deque[CommitRecord] = deque(maxlen=HISTORY_LENGTH)
         self.subscribers: list[Callable[[CommitRecord], None]] = []
         self.spaces: dict[AddressSpace, None] = {}
-        self.listeners: list[MemoryListener] = []
-        self.listened: list[AddressSpace] = []
+        self.removed: dict[AddressSpace, None] = {}
+        self._nowhere = ViewRoot(None)
+        self._listeners: list[MemoryListener] = []
+        self._listened: list[AddressSpace] = []
         self._now_ns = now_ns
         self._lock = threading.RLock()
         self._depth = 0
@@ -81,16 +96,19 @@ class Transactions:
         """Add to the journal how to undo the mutation that comes next."""
         self._journal.append((undo, args))
 
-    def begin(self, cause: str) -> int:
-        """Open one level and return the place in the journal to undo to."""
+    def begin(self, cause: str) -> _Savepoint:
+        """Open one level and return what to undo to."""
         self._lock.acquire()
-        if self._telling:
+        try:
+            self._refuse_in_callback()
+        except StateError:
             self._lock.release()
-            raise StateError("a memory listener must not change the tree that it is told about")
+            raise
+        savepoint = _Savepoint(len(self._journal), self._cause)
         self._depth += 1
         if cause and not self._cause:
             self._cause = cause
-        return len(self._journal)
+        return savepoint
 
     def end(self) -> None:
         """Close one level; the outermost one publishes."""
@@ -101,188 +119,166 @@ class Transactions:
         finally:
             self._lock.release()
 
-    def undo_to(self, savepoint: int) -> None:
+    def undo_to(self, savepoint: _Savepoint) -> None:
         """Take back all mutations since ``savepoint``, last first."""
-        while len(self._journal) > savepoint:
+        while len(self._journal) > savepoint.length:
             undo, args = self._journal.pop()
             undo(*args)
+        self._cause = savepoint.cause
 
-    # -- address spaces and listeners --------------------------------------------------------------
+    def _refuse_in_callback(self) -> None:
+        if self._telling:
+            raise StateError(
+                "a memory listener or subscriber must not change the memory that it is told about"
+            )
+
+    # -- address spaces --------------------------------------------------------------------------
 
     def add_space(self, space: AddressSpace) -> None:
-        """Take in a new address space and give it its view."""
+        """Take in a new address space; it shows nothing until the commit."""
         with self.open():
             self.note(self._forget_space, space)
-            self.topology.attach(space, space.root)
             self.spaces[space] = None
-            space.source = self.topology.root_of(space.root)
-            space.source.users[space] = None
+            space.source = self._nowhere
+            self._nowhere.users[space] = None
+            self._set_out(space)
 
     def remove_space(self, space: AddressSpace) -> None:
-        """Let an address space go; its listeners hear that everything goes."""
-        with self._lock:
-            for listener in list(space.listeners):
-                self.remove_listener(space, listener)
-            self._forget_space(space)
-            if not space.source.users:
-                self.topology.retire(space.source)
+        """Let an address space go with the commit; its listeners hear that everything goes.
+
+        Raises:
+            StateError: it has gone already.
+        """
+        with self.open():
+            if space not in self.spaces or space in self.removed:
+                raise StateError(f"address space {space.name!r} was removed before")
+            self.note(self._readmit_space, space)
+            self.removed[space] = None
+            self.topology.detach(space, space.root)
+            self.topology.rerouted[space] = None
+
+    def _readmit_space(self, space: AddressSpace) -> None:
+        del self.removed[space]
+        self._set_out(space)
+
+    def _set_out(self, space: AddressSpace) -> None:
+        self.topology.attach(space, space.root)
+        self.topology.rerouted[space] = None
 
     def _forget_space(self, space: AddressSpace) -> None:
         self.topology.detach(space, space.root)
         self.topology.rerouted.pop(space, None)
-        self.spaces.pop(space, None)
-        if space in space.source.users:
-            del space.source.users[space]
+        self._drop_space(space)
+
+    def _drop_space(self, space: AddressSpace) -> None:
+        """Forget a space that shows nothing, and whoever still listens to it."""
+        del self.spaces[space]
+        del self._nowhere.users[space]
+        self._dismiss(space, space.listeners)
+
+    # -- listeners -------------------------------------------------------------------------------
 
     def add_listener(self, space: AddressSpace, listener: MemoryListener) -> None:
-        """Register ``listener`` and tell it the whole view as added."""
+        """Register ``listener`` and tell it the whole view as added.
+
+        Raises:
+            StateError: it is registered already, the space is gone, or a callback is running.
+        """
         with self._lock:
-            if listener in self.listeners:
+            self._refuse_in_callback()
+            if listener in self._listeners:
                 raise StateError(f"listener {listener.name!r} is registered already")
-            self.listeners = in_order([*self.listeners, listener])
-            space.listeners = in_order([*space.listeners, listener])
-            self.listened = [s for s in self.spaces if s.listeners]
+            if space not in self.spaces:
+                raise StateError(f"address space {space.name!r} was removed: nothing to listen to")
             self._tell_all(space, listener, added=True)
+            self._listeners = in_order([*self._listeners, listener])
+            space.listeners = in_order([*space.listeners, listener])
+            self._listened = [s for s in self.spaces if s.listeners]
 
     def remove_listener(self, space: AddressSpace, listener: MemoryListener) -> None:
-        """Tell ``listener`` that everything goes, and forget it."""
+        """Tell ``listener`` that everything goes, and forget it, whatever it answers.
+
+        Raises:
+            StateError: it is not registered on ``space``, or a callback is running.
+        """
         with self._lock:
+            self._refuse_in_callback()
             if listener not in space.listeners:
                 raise StateError(f"listener {listener.name!r} is not registered on {space.name!r}")
+            self._dismiss(space, [listener])
             self._tell_all(space, listener, added=False)
-            self.listeners = [x for x in self.listeners if x is not listener]
-            space.listeners = [x for x in space.listeners if x is not listener]
-            self.listened = [s for s in self.spaces if s.listeners]
+
+    def _dismiss(self, space: AddressSpace, listeners: list[MemoryListener]) -> None:
+        self._listeners = [x for x in self._listeners if x not in listeners]
+        space.listeners = [x for x in space.listeners if x not in listeners]
+        self._listened = [s for s in self.spaces if s.listeners]
 
     def _tell_all(self, space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
+        telling = Telling()
         self._telling = True
         try:
-            tell_everything(space, listener, added=added)
+            telling.begin([listener])
+            telling.everything(space, listener, added=added)
+            telling.commit()
+        except BaseException as error:
+            if added:
+                _add_notes(error, telling.take_back())
+            raise
         finally:
             self._telling = False
 
-    # -- the commit --------------------------------------------------------------------------------
+    # -- the commit ------------------------------------------------------------------------------
 
     def _commit(self) -> None:
         try:
-            if self.topology.dirty or self.topology.rerouted:
-                try:
-                    moves, news = self._prepare()
-                except BaseException:
-                    self.undo_to(0)
-                    self._reset_marks()
-                    raise
-                self._publish(moves, news)
+            if self._journal:
+                self._publish()
         finally:
             self._journal.clear()
             self._cause = ""
+            self.topology.settle()
 
-    def _prepare(
-        self,
-    ) -> tuple[dict[AddressSpace, ViewRoot], dict[ViewRoot, tuple[FlatView, list[Patch]]]]:
-        """Render what is marked. Nothing that a reader can see has changed when this fails."""
-        topology = self.topology
-        moves = {
-            space: root
-            for space in topology.rerouted
-            if (root := topology.root_of(space.root)) is not space.source
-        }
-        generation = self.generation + 1
-        news = {}
-        for root in topology.dirty:
-            view, patches = root.rerendered(generation)
-            if patches:
-                news[root] = (view, patches)
-        return moves, news
+    def _publish(self) -> None:
+        """Make the commit. If anybody refuses, everything is as it was before."""
+        start = _Savepoint(0, "")
+        telling = Telling()
+        back: Commit | None = None
+        self._telling = True
+        try:
+            commit = Commit.prepare(self.topology, self.removed, self._nowhere, self.generation + 1)
+            if commit.told:
+                commit.tell(telling, self._listeners, self._listened)
+            back = commit.publish(self.topology)
+            telling.commit()
+        except BaseException as error:
+            if back is not None:
+                back.publish(self.topology)
+            self.undo_to(start)
+            _add_notes(error, telling.take_back())
+            raise
+        finally:
+            self._telling = False
+        for space in self.removed:
+            self._drop_space(space)
+        self.removed.clear()
+        if commit.news or commit.rerouted:
+            self._record(commit)
 
-    def _reset_marks(self) -> None:
-        """After an undo the published views are right again, and new roots have no users."""
-        topology = self.topology
-        for root in list(topology.roots.values()):
-            root.unmark()
-            if not root.users:
-                topology.retire(root)
-        topology.dirty.clear()
-        topology.rerouted.clear()
-
-    def _publish(
-        self,
-        moves: dict[AddressSpace, ViewRoot],
-        news: dict[ViewRoot, tuple[FlatView, list[Patch]]],
-    ) -> None:
-        topology = self.topology
-        for root in topology.dirty:
-            root.unmark()
-        topology.dirty.clear()
-        topology.rerouted.clear()
-        if not moves and not news:
-            return
-        told = self._tell(moves, news)
+    def _record(self, commit: Commit) -> None:
         self.generation += 1
-        for root, (view, _patches) in news.items():
-            root.view = view
-        for space, root in moves.items():
-            self._move(space, root)
-        self._telling = True
-        try:
-            for listener in told:
-                listener.commit()
-        finally:
-            self._telling = False
-        self._record(moves, news)
-
-    def _move(self, space: AddressSpace, root: ViewRoot) -> None:
-        left = space.source
-        del left.users[space]
-        root.users[space] = None
-        space.source = root
-        if not left.users:
-            self.topology.retire(left)
-
-    def _tell(
-        self,
-        moves: dict[AddressSpace, ViewRoot],
-        news: dict[ViewRoot, tuple[FlatView, list[Patch]]],
-    ) -> list[MemoryListener]:
-        """Tell what goes and what comes, space by space; return who was told."""
-        listeners = self.listeners
-        self._telling = True
-        try:
-            for listener in listeners:
-                listener.begin()
-            for space in self.listened:
-                root = moves.get(space, space.source)
-                view = space.source.view
-                if space in moves:
-                    new = news[root][0] if root in news else root.view
-                    tell_patches(space, [Patch(view.ranges, new.ranges)], view, new)
-                elif root in news:
-                    tell_patches(space, news[root][1], view, news[root][0])
-        finally:
-            self._telling = False
-        return listeners
-
-    def _record(
-        self,
-        moves: dict[AddressSpace, ViewRoot],
-        news: dict[ViewRoot, tuple[FlatView, list[Patch]]],
-    ) -> None:
         record = CommitRecord(
-            self.generation,
-            self._cause,
-            self._now_ns(),
-            tuple(_view_change(root, patches) for root, (_view, patches) in news.items()),
-            tuple(space.name for space in moves),
+            self.generation, self._cause, self._now_ns(), commit.changes(), commit.rerouted
         )
         self.history.append(record)
-        for subscriber in tuple(self.subscribers):
-            subscriber(record)
+        self._telling = True
+        try:
+            with ExitStack() as calls:  # each is called, whatever the others raise
+                for subscriber in reversed(self.subscribers):
+                    calls.callback(subscriber, record)
+        finally:
+            self._telling = False
 
 
-def _view_change(root: ViewRoot, patches: list[Patch]) -> ViewChange:
-    name = root.region.name if root.region is not None else "(none)"
-    return ViewChange(
-        name,
-        tuple(r for p in patches for r in p.old),
-        tuple(r for p in patches for r in p.new),
-    )
+def _add_notes(error: BaseException, failures: list[Exception]) -> None:
+    for failure in failures:
+        error.add_note(f"taking the change back, a listener raised {failure!r}")

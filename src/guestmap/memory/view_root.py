@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
     from guestmap.memory.region import MemoryRegion
 
-_MAX_WINDOWS = 64
-"""More windows than this in one transaction are joined into the one that spans them."""
+_JOIN_FROM = 64
+"""Marked windows are joined when there are so many, and again at each doubling."""
 
 
 class Patch(NamedTuple):
@@ -20,6 +20,21 @@ class Patch(NamedTuple):
 
     old: list[FlatRange]
     new: list[FlatRange]
+
+
+class _Window(NamedTuple):
+    """One piece of a view rendered anew, with the ranges in and around it, before and after."""
+
+    start: int
+    end: int
+    old: list[FlatRange]
+    new: list[FlatRange]
+
+    def meets(self, other: _Window) -> bool:
+        """Tell whether a window further up touches this one, or a range that this one touches."""
+        if other.start <= self.end:
+            return True
+        return bool(self.old and other.old) and other.old[0].start <= self.old[-1].start
 
 
 class ViewRoot:
@@ -31,13 +46,14 @@ class ViewRoot:
         users: the address spaces that share the view, in order of arrival.
     """
 
-    __slots__ = ("_windows", "region", "users", "view")
+    __slots__ = ("_join_from", "_windows", "region", "users", "view")
 
     def __init__(self, region: MemoryRegion | None) -> None:
         self.region = region
         self.view = FlatView.of(region, [])
         self.users: dict[AddressSpace, None] = {}
         self._windows: list[tuple[int, int]] = []
+        self._join_from = _JOIN_FROM
 
     def mark(self, start: int, end: int) -> None:
         """Remember that ``[start, end)`` must be rendered before the next publication."""
@@ -45,14 +61,14 @@ class ViewRoot:
         if windows and windows[-1][0] <= start and end <= windows[-1][1]:
             return
         windows.append((start, end))
-        if len(windows) > _MAX_WINDOWS:
+        if len(windows) > self._join_from:
             self._windows = _joined(windows)
-            if len(self._windows) > _MAX_WINDOWS // 2:
-                self._windows = [(self._windows[0][0], self._windows[-1][1])]
+            self._join_from = max(_JOIN_FROM, 2 * len(self._windows))
 
     def unmark(self) -> None:
         """Forget the marks."""
         self._windows = []
+        self._join_from = _JOIN_FROM
 
     def rerendered(self, generation: int) -> tuple[FlatView, list[Patch]]:
         """Return the view with all marked windows rendered, and where it differs.
@@ -60,33 +76,36 @@ class ViewRoot:
         Raises:
             ConfigError: a view without end (see :func:`guestmap.memory.render.render`).
         """
-        view = self.view
-        patches: list[Patch] = []
+        done: list[_Window] = []
         for start, end in _joined(self._windows):
-            old, new = self._render_window(view, start, end)
-            patch = _trimmed(old, new)
-            if patch.old or patch.new:
-                view = view.replaced(patch.old, patch.new, generation)
-                patches.append(patch)
+            window = self._render_window(start, end)
+            while done and done[-1].meets(window):
+                last = done.pop()
+                window = self._render_window(
+                    min(last.start, window.start), max(last.end, window.end)
+                )
+            done.append(window)
+        patches = [p for w in done if (p := _trimmed(w.old, w.new)) != ([], [])]
+        view = self.view
+        for patch in patches:
+            view = view.replaced(patch.old, patch.new, generation)
         return view, patches
 
-    def _render_window(
-        self, view: FlatView, start: int, end: int
-    ) -> tuple[list[FlatRange], list[FlatRange]]:
-        """Return the ranges at and around a window, as they are and as they should be."""
+    def _render_window(self, start: int, end: int) -> _Window:
+        """Render a window and join the result to what is around it."""
         while True:
-            old = view.touching(start, end)
-            new = [r.cut(r.start, min(r.end, start)) for r in old if r.start < start]
+            old = self.view.touching(start, end)
             window = render(self.region, start, end)
             # A range that may not be joined must be rendered in one go, or a cut would stay.
             whole = [r for r in old if r.unmergeable and (r.start < start or r.end > end)]
-            if whole and (_is_cut(whole, window, start, end)):
-                start = min(start, *(r.start for r in whole))
-                end = max(end, *(r.end for r in whole))
-                continue
-            new += window
-            new += [r.cut(max(r.start, end), r.end) for r in old if r.end > end]
-            return old, simplify(new)
+            if not whole or not _is_cut(whole, window, start, end):
+                break
+            start = min(start, *(r.start for r in whole))
+            end = max(end, *(r.end for r in whole))
+        new = [r.cut(r.start, min(r.end, start)) for r in old if r.start < start]
+        new += window
+        new += [r.cut(max(r.start, end), r.end) for r in old if r.end > end]
+        return _Window(start, end, old, simplify(new))
 
 
 def _is_cut(whole: list[FlatRange], window: list[FlatRange], start: int, end: int) -> bool:

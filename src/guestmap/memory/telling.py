@@ -1,0 +1,141 @@
+"""Telling the listeners what a commit changes, and taking it back when one of them refuses.
+
+The order is QEMU's: for each address space all that goes is told before anything that comes.
+Everything told is noted, because an engine may refuse (the host has no more slots, say): then
+those that were told are told the opposite, and stand where they stood before the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from guestmap.memory.flatview import FlatRange, FlatView
+from guestmap.memory.listener import MemoryListener, MemoryRegionSection
+
+if TYPE_CHECKING:
+    from guestmap.memory.address_space import AddressSpace
+    from guestmap.memory.view_root import Patch
+
+
+class Telling:
+    """One round of callbacks, from ``begin`` to ``commit``."""
+
+    __slots__ = ("_begun", "_finished", "_inverses")
+
+    def __init__(self) -> None:
+        self._begun: list[MemoryListener] = []
+        self._finished = 0
+        self._inverses: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+
+    def begin(self, listeners: Iterable[MemoryListener]) -> None:
+        """Open the round."""
+        for listener in listeners:
+            listener.begin()
+            self._begun.append(listener)
+
+    def commit(self) -> None:
+        """Close the round."""
+        while self._finished < len(self._begun):
+            self._finished += 1  # first: one that fails here has been called
+            self._begun[self._finished - 1].commit()
+
+    def patches(
+        self, space: AddressSpace, patches: list[Patch], view: FlatView, new: FlatView
+    ) -> None:
+        """Tell the listeners of one address space where ``new`` differs from ``view``.
+
+        Args:
+            space: whose listeners to tell.
+            patches: the differences, lowest address first.
+            view: the view before, which sections carry.
+            new: the view after.
+        """
+        forward = space.listeners
+        for patch in patches:
+            for each in _without(patch.old, patch.new):
+                self._del(forward, MemoryRegionSection.of(each, space, view))
+        everything = any(type(x).region_nop is not MemoryListener.region_nop for x in forward)
+        before = {r.start: r for r in (view if everything else _chained(p.old for p in patches))}
+        for each in new if everything else _chained(p.new for p in patches):
+            section = MemoryRegionSection.of(each, space, view)
+            old = before.get(each.start)
+            if old is None or not old.same_mapping(each):
+                self._add(forward, section)
+            else:
+                for listener in forward:
+                    listener.region_nop(section)
+                self._log(forward, section, old.dirty_log_mask, each.dirty_log_mask)
+
+    def everything(self, space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
+        """Tell one listener that all of a space's present view comes, or goes."""
+        view = space.view
+        for each in view:
+            section = MemoryRegionSection.of(each, space, view)
+            if added:
+                self._add([listener], section)
+                self._log([listener], section, 0, each.dirty_log_mask)
+            else:
+                self._log([listener], section, each.dirty_log_mask, 0)
+                self._del([listener], section)
+
+    def take_back(self) -> list[Exception]:
+        """Close the round, and tell the opposite of it in another one.
+
+        Returns:
+            What listeners raised meanwhile; all the others are told nevertheless.
+        """
+        steps: list[Callable[[], None]] = [x.commit for x in self._begun[self._finished :]]
+        if self._inverses:
+            steps += [x.begin for x in self._begun]
+            steps += [_bound(call, args) for call, args in reversed(self._inverses)]
+            steps += [x.commit for x in self._begun]
+        failures: list[Exception] = []
+        for step in steps:
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001  (one engine's failure is not the others')
+                failures.append(error)
+        return failures
+
+    # -- single callbacks, and how each is taken back ----------------------------------------------
+
+    def _add(self, forward: list[MemoryListener], section: MemoryRegionSection) -> None:
+        for listener in forward:
+            listener.region_add(section)
+            self._inverses.append((listener.region_del, (section,)))
+
+    def _del(self, forward: list[MemoryListener], section: MemoryRegionSection) -> None:
+        for listener in reversed(forward):
+            listener.region_del(section)
+            self._inverses.append((listener.region_add, (section,)))
+
+    def _log(
+        self, forward: list[MemoryListener], section: MemoryRegionSection, old: int, new: int
+    ) -> None:
+        if new & ~old:
+            for listener in forward:
+                listener.log_start(section, old, new)
+                self._inverses.append((listener.log_stop, (section, new, old)))
+        if old & ~new:
+            for listener in reversed(forward):
+                listener.log_stop(section, old, new)
+                self._inverses.append((listener.log_start, (section, new, old)))
+
+
+def _bound(call: Callable[..., None], args: tuple[Any, ...]) -> Callable[[], None]:
+    return lambda: call(*args)
+
+
+def _chained(lists: Iterable[list[FlatRange]]) -> Iterator[FlatRange]:
+    return chain.from_iterable(lists)
+
+
+def _without(ranges: list[FlatRange], others: list[FlatRange]) -> Iterator[FlatRange]:
+    """Yield the ranges that no range of ``others`` maps in the same way."""
+    kept = {r.start: r for r in others}
+    for each in ranges:
+        same = kept.get(each.start)
+        if same is None or not each.same_mapping(same):
+            yield each
