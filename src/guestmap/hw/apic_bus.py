@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PAGE = 0x1000
 _BROADCAST = 0xFF
+_VECTORED = (DeliveryMode.FIXED, DeliveryMode.LOWEST_PRIORITY, DeliveryMode.EXT_INT)
 _FLAT = 0xF  # destination format register: one bit for each CPU; 0 is the cluster model
 
 
@@ -83,7 +84,7 @@ class ApicBus:
         if message.mode == DeliveryMode.LOWEST_PRIORITY:
             targets = targets[:1]
         for apic in targets:
-            if message.mode in (DeliveryMode.FIXED, DeliveryMode.LOWEST_PRIORITY):
+            if message.mode in _VECTORED:
                 apic.request(message.vector, level=message.level)
             elif message.mode == DeliveryMode.SMI:
                 apic.smi.pulse()

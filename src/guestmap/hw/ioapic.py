@@ -39,14 +39,21 @@ class IoApic:
     Args:
         memory: where the region is made.
         deliver: receives each interrupt on its way to the local APICs.
+        pic_acknowledge: gives the vector of an entry in ExtINT mode, which is the PIC's.
 
     Attributes:
         region: ``ioapic``, 4 KiB for FEC00000h.
         inputs: the 24 lines in; line 0 (the ISA timer) arrives at pin 2, as PCs wire it.
     """
 
-    def __init__(self, memory: MemorySystem, deliver: Callable[[InterruptMessage], None]) -> None:
+    def __init__(
+        self,
+        memory: MemorySystem,
+        deliver: Callable[[InterruptMessage], None],
+        pic_acknowledge: Callable[[], int] | None = None,
+    ) -> None:
         self._deliver = deliver
+        self.pic_acknowledge = pic_acknowledge
         self.region = memory.io(
             "ioapic", 0x1000, MemoryRegionOps(read=self._read, write=self._write)
         )
@@ -102,15 +109,20 @@ class IoApic:
                 self.redirection[pin] |= _REMOTE_IRR
             else:
                 self.irr &= ~bit
-            self._deliver(
-                InterruptMessage(
-                    destination=entry >> 56,
-                    logical=bool(entry & _LOGICAL),
-                    mode=DeliveryMode(entry >> 8 & 7),
-                    vector=entry & 0xFF,
-                    level=bool(entry & _LEVEL),
-                )
-            )
+            self._deliver(self._message(entry))
+
+    def _message(self, entry: int) -> InterruptMessage:
+        mode = DeliveryMode(entry >> 8 & 7)
+        vector = entry & 0xFF
+        if mode == DeliveryMode.EXT_INT and self.pic_acknowledge is not None:
+            vector = self.pic_acknowledge()
+        return InterruptMessage(
+            destination=entry >> 56,
+            logical=bool(entry & _LOGICAL),
+            mode=mode,
+            vector=vector,
+            level=bool(entry & _LEVEL),
+        )
 
     # Registers
 
