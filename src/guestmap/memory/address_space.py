@@ -95,7 +95,7 @@ class AddressSpace:
         """Like :meth:`load`, with the result."""
         view = self.source.view
         found = view.find(address)
-        if found is not None and not found.region.reads_directly:
+        if found is not None and not found.reads_directly:
             region, offset = found.region, found.offset_in_region + address - found.start
             if access_size(region, offset, size) == size:
                 _plan_read(view, address, region, offset, size)
@@ -110,13 +110,13 @@ class AddressSpace:
         """Write the low ``size`` bytes (1, 2, 4 or 8) of ``value``, little-endian."""
         view = self.source.view
         plan: Callable[[int, int], None] | None = view.plans.get(~(address << 4 | size))
-        if plan is not None:
+        if plan is not None and not attrs.memory:
             plan(value & MASKS[size], size)
             return MemTxResult.OK
         found = view.find(address)
-        if found is not None and not found.region.reads_directly:
+        if found is not None and not found.region.ram and not self._refuses(found):
             region, offset = found.region, found.offset_in_region + address - found.start
-            if access_size(region, offset, size) == size and not self._refuses(found):
+            if access_size(region, offset, size) == size and not attrs.debug:
                 _plan_write(view, address, region, offset, size)
                 return write_region(region, offset, value & MASKS[size], size, attrs)
         return self.write(address, (value & MASKS[size]).to_bytes(size, "little"), attrs)
@@ -142,8 +142,8 @@ class AddressSpace:
             if found is None:
                 piece = _hole(view, at, length - done)
                 target[done : done + piece] = bytes(piece)
-                result |= MemTxResult.DECODE_ERROR
-            elif found.region.reads_directly:
+                result |= _nobody(attrs)
+            elif found.reads_directly and (found.region.ram or not attrs.memory):
                 piece = min(length - done, found.end - at)
                 _copy_out(view, found, at, target[done : done + piece])
             else:
@@ -161,7 +161,10 @@ class AddressSpace:
         data: bytes | bytearray | memoryview,
         attrs: MemTxAttrs = ATTRS_UNSPECIFIED,
     ) -> MemTxResult:
-        """Write ``data`` from ``address`` on; writes to ROM vanish, addresses wrap at 2**64."""
+        """Write ``data`` from ``address`` on; addresses wrap at 2**64.
+
+        What is written to ROM vanishes and ends with DECODE_ERROR, as in QEMU.
+        """
         view = self.source.view
         source = memoryview(data).cast("B")
         done, length, result = 0, len(source), MemTxResult.OK
@@ -170,7 +173,7 @@ class AddressSpace:
             found = view.find(at)
             if found is None:
                 piece = _hole(view, at, length - done)
-                result |= MemTxResult.DECODE_ERROR
+                result |= _nobody(attrs)
             else:
                 piece, piece_result = self._write_piece(found, at, source[done:], attrs)
                 result |= piece_result
@@ -181,21 +184,24 @@ class AddressSpace:
         self, found: FlatRange, at: int, data: memoryview, attrs: MemTxAttrs
     ) -> tuple[int, MemTxResult]:
         region, offset = found.region, found.offset_in_region + at - found.start
-        backed = region.ram and not region.ram_device
-        if backed and not self._refuses(found) and (region.writes_directly or attrs.debug):
-            piece = min(len(data), found.end - at)
-            _copy_in(found, offset, data[:piece])
-            return piece, MemTxResult.OK
-        if backed or self._refuses(found):
-            # Read-only memory: the bytes vanish, in pieces of a bus access.
-            return min(len(data), found.end - at), MemTxResult.OK
+        refuses = self._refuses(found)
+        if region.ram or not attrs.memory:
+            if found.reads_directly and (attrs.debug or (region.ram and not refuses)):
+                piece = min(len(data), found.end - at)
+                _copy_in(found, offset, data[:piece])
+                return piece, MemTxResult.OK
+            if refuses:
+                return min(len(data), found.end - at), MemTxResult.DECODE_ERROR
         piece = access_size(region, offset, len(data))
         value = int.from_bytes(data[:piece], "little")
         return piece, write_region(region, offset, value, piece, attrs)
 
     def _refuses(self, found: FlatRange) -> bool:
-        """Tell whether a read-only parent or alias keeps writes from a writable region."""
-        return self._enforce_readonly and found.readonly and not found.region.readonly
+        """Tell whether writes vanish: into ROM, and into memory that a parent makes read-only."""
+        region = found.region
+        if self._enforce_readonly:
+            return found.readonly and (region.ram or found.reads_directly)
+        return region.readonly and region.ram and not region.ram_device
 
     def write_rom(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Write to RAM and ROM alike, as a loader does; devices are passed over."""
@@ -209,7 +215,7 @@ class AddressSpace:
                 done += _hole(view, at, len(source) - done)
                 continue
             piece = min(len(source) - done, found.end - at)
-            if found.region.ram_block is not None and not found.region.ram_device:
+            if found.reads_directly:
                 offset = found.offset_in_region + at - found.start
                 _copy_in(found, offset, source[done : done + piece])
             done += piece
@@ -232,6 +238,10 @@ def _hole(view: FlatView, at: int, length: int) -> int:
     if following is None:
         following = _ADDRESS_MASK + 1
     return min(length, following - at)
+
+
+def _nobody(attrs: MemTxAttrs) -> MemTxResult:
+    return MemTxResult.ACCESS_ERROR if attrs.memory else MemTxResult.DECODE_ERROR
 
 
 def _copy_out(view: FlatView, found: FlatRange, at: int, target: memoryview) -> None:

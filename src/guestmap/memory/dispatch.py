@@ -48,7 +48,7 @@ def read_region(
 ) -> tuple[int, MemTxResult]:
     """Read ``size`` bytes (1, 2, 4, 8) from a device; the value is in little-endian order."""
     ops = region.ops
-    if attrs.memory:
+    if attrs.memory and not region.ram:
         return 0, MemTxResult.ACCESS_ERROR
     if not is_valid(ops, offset, size, False, attrs):
         return 0, MemTxResult.DECODE_ERROR
@@ -70,7 +70,7 @@ def write_region(
 ) -> MemTxResult:
     """Write ``size`` bytes (1, 2, 4, 8), given as a little-endian value, to a device."""
     ops = region.ops
-    if attrs.memory:
+    if attrs.memory and not region.ram:
         return MemTxResult.ACCESS_ERROR
     if not is_valid(ops, offset, size, True, attrs):
         return MemTxResult.DECODE_ERROR

@@ -66,6 +66,14 @@ class FlatRange:
         """Bytes in the range."""
         return self.end - self.start
 
+    @property
+    def reads_directly(self) -> bool:
+        """Whether reads are copies from host memory; writes are too, if it is also writable RAM."""
+        region = self.region
+        if region.rom_device:
+            return self.romd_mode
+        return region.ram and not region.ram_device
+
     def cut(self, start: int, end: int) -> FlatRange:
         """Return the part between two addresses inside the range, as it was rendered."""
         part = self.extended(end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from guestmap.base import GIB, ConfigError, HostError
@@ -128,12 +129,11 @@ class RamList:
         """
         if not self._blocks:
             return 0
-        starts = sorted(b.offset for b in self._blocks)
+        starts = [*sorted(b.offset for b in self._blocks), 1 << 64]
         best_offset, best_gap = None, 1 << 64
         for block in self._blocks:
             candidate = -(-(block.offset + block.max_length) // _ALIGN) * _ALIGN
-            following = next((s for s in starts if s >= candidate), 1 << 64)
-            gap = following - candidate
+            gap = starts[bisect_left(starts, min(candidate, 1 << 64))] - candidate
             if length <= gap < best_gap:
                 best_offset, best_gap = candidate, gap
         if best_offset is None:

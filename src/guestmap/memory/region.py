@@ -234,11 +234,13 @@ class MemoryRegion:
         """
         if not 0 < size <= ADDRESS_SPACE_SIZE:
             raise ConfigError(f"region {self.name!r}: size {size:#x} is impossible")
-        if self.ram_block is not None and size > self.ram_block.max_length:
-            raise ConfigError(
-                f"region {self.name!r}: size 0x{size:x} is more than its RAM block's"
-                f" 0x{self.ram_block.max_length:x}"
-            )
+        if self.ram_block is not None:
+            room = len(self.ram_block.buffer) if self.ram_device else self.ram_block.max_length
+            if size > room:
+                raise ConfigError(
+                    f"region {self.name!r}: size 0x{size:x} is more than the 0x{room:x} bytes"
+                    " of its memory"
+                )
         self.system.topology.assign(self, "size", size)
 
     def set_alias_offset(self, offset: int) -> None:

@@ -113,11 +113,13 @@ class MemorySystem:
         """Return memory of a device (a mapped BAR): accessed in its bus sizes, 1 to 8 bytes.
 
         Raises:
-            ConfigError: the buffer is smaller than the region.
+            ConfigError: the buffer is read-only, or smaller than the region.
         """
-        if len(buffer) < size:
+        buffer = buffer.cast("B")
+        if buffer.readonly or len(buffer) < size:
             raise ConfigError(
-                f"RAM device {name!r} of 0x{size:x} bytes has a buffer of 0x{len(buffer):x}"
+                f"RAM device {name!r} of 0x{size:x} bytes has a"
+                f"{' read-only' if buffer.readonly else ''} buffer of 0x{len(buffer):x}"
             )
         region = MemoryRegion(self, name, size, owner=owner)
         region.ram_block = RamBlock(name, size, buffer)
