@@ -1,0 +1,217 @@
+"""A PCI bus: the functions on it, the buses behind its bridges, and its interrupt wires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError
+from guestmap.hw.pci.registers import (
+    BRIDGE_CONTROL,
+    CONTROL_BUS_RESET,
+    HEADER_MULTIFUNCTION,
+    HEADER_TYPE,
+    SECONDARY_BUS,
+    SUBORDINATE_BUS,
+)
+
+if TYPE_CHECKING:
+    from guestmap.hw.pci.device import PciDevice
+    from guestmap.memory import MemoryRegion, MemorySystem
+
+SLOTS, FUNCTIONS, PINS = 32, 8, 4
+
+
+class PciBus:
+    """The functions on one bus.
+
+    Attributes:
+        memory: the memory system of the machine.
+        memory_region: what memory BARs on this bus are mapped into.
+        io_region: what I/O BARs on this bus are mapped into.
+        dma_root: what bus masters on this bus reach: the system memory.
+        bridge: the bridge that this bus is behind, or None for the root bus.
+        devices: function by ``devfn`` (slot << 3 | function).
+        children: buses behind bridges on this bus, newest first.
+        ready: whether the machine is complete, so that a new function can master the bus at once.
+        on_attach: told of each function that is put on the bus.
+    """
+
+    def __init__(
+        self,
+        memory: MemorySystem,
+        memory_region: MemoryRegion,
+        io_region: MemoryRegion,
+        dma_root: MemoryRegion,
+        *,
+        bridge: PciDevice | None = None,
+    ) -> None:
+        self.memory = memory
+        self.memory_region = memory_region
+        self.io_region = io_region
+        self.dma_root = dma_root
+        self.bridge = bridge
+        self.devices: dict[int, PciDevice] = {}
+        self.children: list[PciBus] = []
+        self.ready = False
+        self.on_attach: Callable[[PciDevice], None] | None = None
+        self._numbers: dict[int, PciBus | None] = {}
+        self._map_pin: Callable[[int, int], int] = swizzle
+        self._set_pin: Callable[[int, bool], None] | None = None
+        self._pin_users = [0] * PINS
+        if bridge is not None:
+            bridge.bus.children.insert(0, self)
+            self.ready = bridge.bus.ready
+            self.root.forget_numbers()
+
+    # -- who is where ----------------------------------------------------------------------------
+
+    @property
+    def root(self) -> PciBus:
+        """The bus that has no bridge above it."""
+        bus = self
+        while bus.bridge is not None:
+            bus = bus.bridge.bus
+        return bus
+
+    @property
+    def number(self) -> int:
+        """Bus number: 0 for the root, otherwise what the firmware gave the bridge."""
+        return 0 if self.bridge is None else self.bridge.config.data[SECONDARY_BUS]
+
+    def find(self, number: int) -> PciBus | None:
+        """Return bus ``number`` below this root bus, as the bridges decode it now, or None."""
+        try:
+            return self._numbers[number]
+        except KeyError:
+            bus = self._numbers[number] = self._search(number)
+            return bus
+
+    def forget_numbers(self) -> None:
+        """Drop what :meth:`find` remembers: a bridge's bus numbers or reset bit have changed."""
+        self._numbers.clear()
+
+    def _search(self, number: int) -> PciBus | None:
+        if number == self.number:
+            return self
+        level: list[PciBus] = self.children
+        while level:
+            inside = None
+            for bus in level:
+                if bus.number == number:
+                    return bus
+                if bus.decodes(number):
+                    inside = bus
+                    break
+            level = inside.children if inside is not None else []
+        return None
+
+    def decodes(self, number: int) -> bool:
+        """Whether the bridge above forwards configuration cycles for bus ``number``."""
+        if self.bridge is None:
+            return True
+        data = self.bridge.config.data
+        if data[BRIDGE_CONTROL] & CONTROL_BUS_RESET:
+            return False
+        return data[SECONDARY_BUS] <= number <= data[SUBORDINATE_BUS]
+
+    def attach(self, device: PciDevice) -> None:
+        """Put a function on the bus.
+
+        Raises:
+            ConfigError: there is no such slot, it is taken, or its functions do not agree on being
+                several.
+        """
+        devfn = device.devfn
+        slot, function = devfn >> 3, devfn & 7
+        problem = ""
+        if not 0 <= devfn < SLOTS * FUNCTIONS:
+            problem = f"there is no slot {slot}: give 0 to {SLOTS - 1}"
+        elif (present := self.devices.get(devfn)) is not None:
+            problem = f"{slot:02x}.{function} is taken by {present.name!r}: give another slot"
+        elif function and (first := self.devices.get(slot << 3)) is not None:
+            if not first.config.data[HEADER_TYPE] & HEADER_MULTIFUNCTION:
+                problem = f"{slot:02x}.0 ({first.name!r}) says that it is the only function there"
+        elif not function and not device.config.data[HEADER_TYPE] & HEADER_MULTIFUNCTION:
+            other = next((d for n in range(1, 8) if (d := self.devices.get(devfn + n))), None)
+            if other is not None:
+                problem = f"it would be the only function, but {other.name!r} is there too"
+        if problem:
+            raise ConfigError(f"cannot put {device.name!r} on PCI bus {self.number}: {problem}")
+        self.devices[devfn] = device
+        if self.on_attach is not None:
+            self.on_attach(device)
+
+    def detach(self, device: PciDevice) -> None:
+        """Take a function off the bus."""
+        if self.devices.get(device.devfn) is device:
+            del self.devices[device.devfn]
+
+    def free_slot(self, start: int = 0) -> int:
+        """Return the ``devfn`` of the first empty slot from slot ``start`` on.
+
+        Raises:
+            ConfigError: all slots are taken.
+        """
+        for slot in range(start, SLOTS):
+            if slot << 3 not in self.devices:
+                return slot << 3
+        raise ConfigError(f"PCI bus {self.number} has no free slot left")
+
+    def walk(self) -> list[PciBus]:
+        """Return this bus and all below it, depth first, newest bridge first."""
+        buses = [self]
+        for child in self.children:
+            buses.extend(child.walk())
+        return buses
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def machine_done(self) -> None:
+        """Let the functions on this bus, and on those below, master it (end of machine set-up)."""
+        for bus in self.walk():
+            bus.ready = True
+            for devfn in sorted(bus.devices):
+                bus.devices[devfn].connect_bus_master()
+
+    def reset(self) -> None:
+        """Reset every function on this bus, and through bridges all below."""
+        with self.memory.transaction(f"reset of PCI bus {self.number:02x}"):
+            for devfn in sorted(self.devices):
+                device = self.devices.get(devfn)
+                if device is not None:
+                    device.reset()
+
+    # -- interrupts ------------------------------------------------------------------------------
+
+    def route_interrupts(
+        self, map_pin: Callable[[int, int], int], set_pin: Callable[[int, bool], None]
+    ) -> None:
+        """Say where this root bus's interrupt wires go.
+
+        Args:
+            map_pin: ``(devfn, pin 0-3) -> wire``.
+            set_pin: ``(wire, level)``, called whenever a function drives or releases the wire.
+        """
+        self._map_pin = map_pin
+        self._set_pin = set_pin
+
+    def change_interrupt(self, devfn: int, pin: int, change: int) -> None:
+        """Count one more (+1) or one fewer (-1) function that pulls the wire of ``pin``."""
+        bus = self
+        wire = bus._map_pin(devfn, pin)
+        while bus.bridge is not None:
+            devfn, bus = bus.bridge.devfn, bus.bridge.bus
+            wire = bus._map_pin(devfn, wire)
+        bus._pin_users[wire] += change
+        if bus._set_pin is not None:
+            bus._set_pin(wire, bus._pin_users[wire] > 0)
+
+    def interrupt_level(self, wire: int) -> bool:
+        """Whether anybody pulls ``wire`` of this root bus."""
+        return self._pin_users[wire] > 0
+
+
+def swizzle(devfn: int, pin: int) -> int:
+    """Return the wire for ``pin`` as bridges connect them (PCI-to-PCI Bridge 1.2, section 9.1)."""
+    return ((devfn >> 3) + pin) % PINS

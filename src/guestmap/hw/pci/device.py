@@ -1,0 +1,286 @@
+"""A PCI function: configuration space, windows, interrupt pin, and bus mastering."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.hw.pci import registers as reg
+from guestmap.hw.pci.bar import Bar, describe
+from guestmap.hw.pci.config import ConfigSpace
+
+if TYPE_CHECKING:
+    from guestmap.hw.pci.bus import PciBus
+    from guestmap.memory import MemoryRegion
+
+BAR_PRIORITY = 1
+
+
+class PciIdentity(NamedTuple):
+    """What a function says it is."""
+
+    vendor: int
+    device: int
+    class_code: int
+    """Class and subclass, 16 bits."""
+    prog_if: int = 0
+    revision: int = 0
+    subsystem: tuple[int, int] | None = (0x1AF4, 0x1100)
+    """Vendor and device of the board; a bridge has none."""
+    header_type: int = reg.HEADER_NORMAL
+
+
+class PciDevice:
+    """One function on a PCI bus.
+
+    A device derives from it, or uses it as it is. Configuration accesses cost the same however
+    many functions a machine has.
+
+    Attributes:
+        bus: the bus that it sits on.
+        devfn: slot << 3 | function.
+        name: what messages and its address space call it.
+        config: its configuration space.
+        bars: its windows.
+        bus_master: what it sees as a master: nothing, or all of the system memory, as bit 2 of its
+            command register says.
+        hotpluggable: whether it can come and go while the machine runs.
+    """
+
+    hotpluggable = True
+
+    def __init__(
+        self,
+        bus: PciBus,
+        devfn: int,
+        name: str,
+        identity: PciIdentity,
+        *,
+        multifunction: bool = False,
+        owner: object = None,
+    ) -> None:
+        self.bus = bus
+        self.devfn = devfn
+        self.name = name
+        self.owner = owner if owner is not None else self
+        self.config = ConfigSpace()
+        self.bars: list[Bar] = []
+        self.interrupt_level = False
+        self._is_bridge = identity.header_type == reg.HEADER_BRIDGE
+        self._fill_config(identity, multifunction=multifunction)
+        bus.attach(self)
+        memory = bus.memory
+        self._master_container = memory.container(
+            "bus master container", ADDRESS_SPACE_SIZE, owner=self.owner
+        )
+        self._master_alias: MemoryRegion | None = None
+        self.bus_master = memory.address_space(name, self._master_container)
+        if bus.ready:
+            self.connect_bus_master()
+
+    def _fill_config(self, identity: PciIdentity, *, multifunction: bool) -> None:
+        config = self.config
+        config.set(reg.VENDOR_ID, identity.vendor, 2)
+        config.set(reg.DEVICE_ID, identity.device, 2)
+        config.set(reg.REVISION, identity.revision)
+        config.set(reg.PROG_IF, identity.prog_if)
+        config.set(reg.CLASS, identity.class_code, 2)
+        shared = reg.HEADER_MULTIFUNCTION if multifunction else 0
+        config.set(reg.HEADER_TYPE, identity.header_type | shared)
+        if identity.subsystem is not None:
+            config.set(reg.SUBSYSTEM_VENDOR_ID, identity.subsystem[0], 2)
+            config.set(reg.SUBSYSTEM_ID, identity.subsystem[1], 2)
+        config.allow_write(reg.COMMAND, reg.COMMAND_WRITABLE, 2)
+        config.allow_clear(reg.STATUS, reg.STATUS_CLEARABLE, 2)
+        config.allow_write(reg.CACHE_LINE_SIZE, 0xFF)
+        config.allow_write(reg.INTERRUPT_LINE, 0xFF)
+        # What a device says nothing about is scratch memory above the header, as in QEMU.
+        own = reg.CONFIG_SIZE - reg.HEADER_SIZE
+        config.write_mask[reg.HEADER_SIZE :] = b"\xff" * own
+
+    @property
+    def address(self) -> str:
+        """Bus, slot and function as ``lspci`` writes them."""
+        return f"{self.bus.number:02x}:{self.devfn >> 3:02x}.{self.devfn & 7}"
+
+    @property
+    def command(self) -> int:
+        """The command register."""
+        return self.config.read(reg.COMMAND, 2)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} at {self.address}>"
+
+    # -- set-up ----------------------------------------------------------------------------------
+
+    def add_bar(self, slot: int, region: MemoryRegion, kind: int = 0) -> Bar:
+        """Give the function a window.
+
+        Args:
+            slot: 0 to 5, or 6 for the expansion ROM; a 64-bit window takes two slots.
+            region: what appears; its size, a power of two, is the window's.
+            kind: BAR_IO, or of BAR_MEMORY_64 and BAR_PREFETCH.
+
+        Raises:
+            ConfigError: the slot does not exist, or the size is not a power of two.
+        """
+        size = region.size
+        if size & (size - 1):
+            raise ConfigError(
+                f"{self.name!r} BAR {slot}: region {region.name!r} has 0x{size:x} bytes;"
+                " a BAR's size must be a power of two"
+            )
+        if not 0 <= slot <= reg.ROM_SLOT:
+            raise ConfigError(f"{self.name!r} has no BAR {slot}: give 0 to 6 (6 is the ROM)")
+        offset = reg.BAR_0 + 4 * slot
+        if slot == reg.ROM_SLOT:
+            offset = reg.BRIDGE_ROM_ADDRESS if self._is_bridge else reg.ROM_ADDRESS
+        container = self.bus.io_region if kind & reg.BAR_IO else self.bus.memory_region
+        bar = Bar(slot, offset, kind, size, region, container)
+        width = bar.register_size
+        mask = (1 << (8 * width)) - size
+        if slot == reg.ROM_SLOT:
+            mask |= reg.ROM_ENABLE
+        self.config.set(offset, kind, width)
+        self.config.allow_write(offset, mask, width)
+        self.bars.append(bar)
+        return bar
+
+    def add_capability(self, capability: int, offset: int, size: int) -> None:
+        """Put a capability of ``size`` bytes at ``offset`` and at the head of the list.
+
+        Its registers are read-only until the device allows writes.
+        """
+        config = self.config
+        config.set(offset, capability)
+        config.set(offset + 1, config.data[reg.CAPABILITY_LIST])
+        config.set(reg.CAPABILITY_LIST, offset)
+        config.data[reg.STATUS] |= reg.STATUS_CAPABILITIES
+        config.write_mask[offset : offset + size] = bytes(size)
+
+    def connect_bus_master(self) -> None:
+        """Let the function reach memory once its command register says so.
+
+        QEMU does this when the machine is complete, or at once for a function plugged later.
+        """
+        if self._master_alias is not None:
+            return
+        target = self.bus.dma_root
+        alias = self.bus.memory.alias("bus master", target, 0, target.size, owner=self.owner)
+        alias.set_enabled(False)
+        self._master_container.add_subregion(0, alias)
+        self._master_alias = alias
+
+    def remove(self) -> None:
+        """Take the function out of the machine: its windows, its interrupt, its address space."""
+        with self.bus.memory.transaction(f"{self.address} {self.name} removed"):
+            self.set_interrupt(False)
+            for bar in self.bars:
+                self._place(bar, None)
+            self.bus.detach(self)
+            if self._master_alias is not None:
+                self._master_container.del_subregion(self._master_alias)
+                self._master_alias = None
+            self.bus.memory.remove_address_space(self.bus_master)
+
+    # -- configuration accesses --------------------------------------------------------------------
+
+    def config_read(self, offset: int, size: int) -> int:
+        """Answer a configuration read of 1, 2 or 4 bytes; any offset is allowed."""
+        return self.config.read(offset, size)
+
+    def config_write(self, offset: int, value: int, size: int) -> None:
+        """Take a configuration write of 1, 2 or 4 bytes; any offset and value is allowed."""
+        self.write_header(offset, value, size)
+
+    def write_header(self, offset: int, value: int, size: int) -> None:
+        """Apply a write through the masks, and what the header's registers imply."""
+        config = self.config
+        if offset >= reg.HEADER_SIZE:
+            config.write(offset, value, size)
+            return
+        end = offset + size
+        had_command = offset <= reg.COMMAND + 1 and end > reg.COMMAND
+        was_masked = self.command & reg.COMMAND_INTX_DISABLE
+        config.write(offset, value, size)
+        if had_command:
+            self._interrupt_mask_changed(was_masked)
+        if had_command or (end > reg.BAR_0 and offset < reg.BRIDGE_ROM_ADDRESS + 4):
+            self.update_mappings(master=offset <= reg.COMMAND < end)
+
+    def _interrupt_mask_changed(self, was_masked: int) -> None:
+        is_masked = self.command & reg.COMMAND_INTX_DISABLE
+        if is_masked != was_masked and self.interrupt_level:
+            self.bus.change_interrupt(self.devfn, self._pin, -1 if is_masked else 1)
+
+    # -- windows ---------------------------------------------------------------------------------
+
+    def update_mappings(self, *, master: bool = False) -> None:
+        """Move every window to where the registers say; ``master``: look at bus mastering too."""
+        config = self.config
+        moves = [
+            (bar, address)
+            for bar in self.bars
+            if (address := bar.decoded_address(config)) != bar.address
+        ]
+        alias = self._master_alias if master else None
+        mastering = bool(config.data[reg.COMMAND] & reg.COMMAND_MASTER)
+        if alias is not None and alias.enabled == mastering:
+            alias = None
+        if not moves and alias is None:
+            return
+        parts = [
+            f"{bar.name}: {describe(bar.address, is_io=bar.is_io)}"
+            f" -> {describe(address, is_io=bar.is_io)}"
+            for bar, address in moves
+        ]
+        if alias is not None:
+            parts.append(f"bus master {'on' if mastering else 'off'}")
+        with self.bus.memory.transaction(f"{self.address} {', '.join(parts)}"):
+            for bar, address in moves:
+                self._place(bar, address)
+            if alias is not None:
+                alias.set_enabled(mastering)
+
+    @staticmethod
+    def _place(bar: Bar, address: int | None) -> None:
+        # Taken out and put back, not moved: the newest of equal windows wins, as in QEMU.
+        if bar.address is not None:
+            bar.container.del_subregion(bar.region)
+        bar.address = address
+        if address is not None:
+            bar.container.add_subregion(address, bar.region, BAR_PRIORITY)
+
+    # -- interrupt -------------------------------------------------------------------------------
+
+    @property
+    def _pin(self) -> int:
+        return max(0, self.config.data[reg.INTERRUPT_PIN] - 1) & 3
+
+    def set_interrupt(self, level: bool) -> None:
+        """Drive the function's interrupt pin (level-triggered, shared with others)."""
+        if level == self.interrupt_level:
+            return
+        self.interrupt_level = level
+        status = self.config.data[reg.STATUS] & ~reg.STATUS_INTERRUPT
+        self.config.data[reg.STATUS] = status | (reg.STATUS_INTERRUPT if level else 0)
+        if not self.command & reg.COMMAND_INTX_DISABLE:
+            self.bus.change_interrupt(self.devfn, self._pin, 1 if level else -1)
+
+    # -- reset -----------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Reset the header as the bus reset does: no decoding, no windows, no interrupt.
+
+        The bus master window keeps its state until the next write of the command register (as in
+        QEMU 7.2), and registers above the header keep theirs unless the device says otherwise.
+        """
+        config = self.config
+        self.set_interrupt(False)
+        config.clear_guest_bits(reg.COMMAND, 2)
+        config.clear_guest_bits(reg.STATUS, 2)
+        config.clear_guest_bits(reg.INTERRUPT_LINE, 1)
+        config.set(reg.CACHE_LINE_SIZE, 0)
+        for bar in self.bars:
+            config.set(bar.offset, bar.kind, bar.register_size)
+        self.update_mappings()

@@ -1,0 +1,114 @@
+"""The test device ``pci-testdev`` (1b36:0005).
+
+QEMU docs/specs/pci-testdev describes it: a write of a test's number to byte 0 of the memory or I/O
+window starts the test, whose header then reads back from either window; a write of the right
+datum to the test's offset counts. The tests that QEMU serves with an ioeventfd never count here
+either: their matching writes go to the event, not to the counter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.hw.pci import registers as reg
+from guestmap.hw.pci.device import PciDevice, PciIdentity
+from guestmap.memory import Endianness, MemoryRegionOps
+
+if TYPE_CHECKING:
+    from guestmap.hw.pci.bus import PciBus
+
+MEMORY_BAR_SIZE, IO_BAR_SIZE = 4096, 256
+
+_IDENTITY = PciIdentity(0x1B36, 0x0005, 0x00FF)
+_KINDS = ("no-eventfd", "wildcard-eventfd", "datamatch-eventfd")
+_WILDCARD, _DATAMATCH = 1, 2
+_MATCH, _NO_MATCH = 0xFA, 0xCE
+_FIRST_OFFSETS = {"mmio": 0x800, "portio": 0x80}
+_NAMES = ("mmio", "portio")
+
+
+class _Test:
+    """One test: what its header says, and how often it was hit."""
+
+    __slots__ = ("count", "data", "kind", "name", "number", "offset")
+
+    def __init__(self, number: int) -> None:
+        space, self.kind = _NAMES[number // len(_KINDS)], number % len(_KINDS)
+        self.number = number
+        self.name = f"{space}-{_KINDS[self.kind]}"
+        self.offset = _FIRST_OFFSETS[space] + number
+        self.data = _NO_MATCH if self.kind == _WILDCARD else _MATCH
+        self.count = 0
+
+    def header(self) -> bytes:
+        """Return number, width 1, offset, datum and count, and the name."""
+        fields = (self.offset, self.data, self.count)
+        words = b"".join(field.to_bytes(4, "little") for field in fields)
+        return bytes((self.number, 1, 0, 0)) + words + self.name.encode() + b"\0"
+
+    def matches(self, offset: int, value: int) -> bool:
+        """Whether a byte written counts."""
+        return offset == self.offset and (self.kind == _WILDCARD or value == self.data)
+
+    def takes_event(self, offset: int, value: int, size: int) -> bool:
+        """Whether an access goes to the test's event instead of the device."""
+        if size != 1 or offset != self.offset:
+            return False
+        return self.kind == _WILDCARD or (self.kind == _DATAMATCH and value == self.data)
+
+
+class PciTestDevice(PciDevice):
+    """The test device, with a memory window, an I/O window and, if asked for, a third one.
+
+    Args:
+        bus: the bus that it sits on.
+        devfn: slot << 3 | function.
+        membar: bytes of the 64-bit window BAR 2 (a power of two), in which nobody answers; 0: none.
+
+    Raises:
+        ConfigError: ``membar`` is not a power of two, or the slot is taken.
+    """
+
+    def __init__(self, bus: PciBus, devfn: int, *, membar: int = 0, owner: object = None) -> None:
+        super().__init__(bus, devfn, "pci-testdev", _IDENTITY, owner=owner)
+        memory = bus.memory
+        self._test: _Test | None = None
+        for slot, (name, size, first, kind) in enumerate(
+            (
+                ("pci-testdev-mmio", MEMORY_BAR_SIZE, 0, 0),
+                ("pci-testdev-portio", IO_BAR_SIZE, len(_KINDS), reg.BAR_IO),
+            )
+        ):
+            ops = MemoryRegionOps(
+                read=self._read,
+                write=lambda offset, value, size, first=first: self._write(  # type: ignore[misc]
+                    first, offset, value, size
+                ),
+                endianness=Endianness.LITTLE,
+            )
+            self.add_bar(slot, memory.io(name, size, ops, owner=self.owner), kind)
+        if membar:
+            region = memory.container("pci-testdev-membar", membar, owner=self.owner)
+            self.add_bar(2, region, reg.BAR_MEMORY_64 | reg.BAR_PREFETCH)
+
+    def _read(self, offset: int, size: int) -> int:
+        if self._test is None:
+            return 0
+        return int.from_bytes(self._test.header()[offset : offset + size], "little")
+
+    def _write(self, first: int, offset: int, value: int, size: int) -> None:
+        if self._test is not None and self._test.takes_event(offset, value, size):
+            return
+        for index in range(size):
+            self._write_byte(first, offset + index, value >> (8 * index) & 0xFF)
+
+    def _write_byte(self, first: int, offset: int, value: int) -> None:
+        if offset == 0:
+            self._test = _Test(first + value) if value < len(_KINDS) else None
+        elif self._test is not None and self._test.matches(offset, value):
+            self._test.count = (self._test.count + 1) & 0xFFFF_FFFF
+
+    def reset(self) -> None:
+        """Forget the test that was running."""
+        super().reset()
+        self._test = None
