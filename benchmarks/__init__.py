@@ -1,0 +1,1 @@
+"""Benchmarks: ours beside a peer's from the same run, as ratios. Run with ``make bench``."""

@@ -1,0 +1,26 @@
+"""Machines: from a configuration to a wired PC, and from a PC to one that runs."""
+
+from guestmap.machine.command_line import config_of
+from guestmap.machine.config import DeviceSpec, MachineConfig, parse_ram_size
+from guestmap.machine.layout import RamLayout
+from guestmap.machine.pc import Pc
+from guestmap.machine.phases import DESCRIPTIONS, Phase, PhaseChange, PhaseTracker
+from guestmap.machine.vm import Event, LogLine, MachineReset, RunState, VirtualMachine
+
+__all__ = [
+    "DESCRIPTIONS",
+    "DeviceSpec",
+    "Event",
+    "LogLine",
+    "MachineConfig",
+    "MachineReset",
+    "Pc",
+    "Phase",
+    "PhaseChange",
+    "PhaseTracker",
+    "RamLayout",
+    "RunState",
+    "VirtualMachine",
+    "config_of",
+    "parse_ram_size",
+]

@@ -1,0 +1,63 @@
+"""The devices that ``-device`` can add, by QEMU's driver names."""
+
+from __future__ import annotations
+
+from guestmap.base import ConfigError, UnsupportedError, parse_size
+from guestmap.hw.pci import PciBridge, PciBus, PciDevice, PciTestDevice
+from guestmap.machine.config import DeviceSpec
+
+_SLOTS = 32
+
+
+def add_device(spec: DeviceSpec, buses: dict[str, PciBus]) -> PciDevice:
+    """Make a device and plug it in; a bridge adds its bus to ``buses``.
+
+    Raises:
+        UnsupportedError: there is no such device here; names it.
+        ConfigError: a property is unknown or its value impossible.
+    """
+    properties = dict(spec.properties)
+    bus_name = properties.pop("bus", "pci.0")
+    if bus_name not in buses:
+        raise ConfigError(f"-device {spec.driver}: Bus '{bus_name}' not found")
+    bus = buses[bus_name]
+    devfn = _devfn(spec, properties.pop("addr", None), bus)
+    identity = properties.pop("id", None)
+    device: PciDevice
+    if spec.driver == "pci-testdev":
+        membar = parse_size(properties.pop("membar", "0"), what="pci-testdev membar")
+        _no_more(spec, properties)
+        device = PciTestDevice(bus, devfn, membar=membar)
+    elif spec.driver == "pci-bridge":
+        chassis = parse_size(properties.pop("chassis_nr", "0"), what="pci-bridge chassis_nr")
+        _no_more(spec, properties)
+        bridge = PciBridge(bus, devfn, chassis=chassis)
+        buses[identity or f"pci.{len(buses)}"] = bridge.secondary
+        device = bridge
+    else:
+        raise UnsupportedError(f"device {spec.driver} is not modelled")
+    return device
+
+
+def _no_more(spec: DeviceSpec, properties: dict[str, str]) -> None:
+    if properties:
+        raise UnsupportedError(
+            f"-device {spec.driver}: property {next(iter(properties))} is not modelled"
+        )
+
+
+def _devfn(spec: DeviceSpec, addr: str | None, bus: PciBus) -> int:
+    """Return slot << 3 | function: what ``addr`` (hexadecimal, ``slot[.function]``) says, or the
+    first free slot."""
+    if addr is None:
+        return bus.free_slot()
+    slot_text, _, function_text = addr.partition(".")
+    try:
+        slot, function = int(slot_text, 16), int(function_text or "0", 16)
+    except ValueError:
+        slot = function = -1
+    if not (0 <= slot < _SLOTS and 0 <= function < 8):
+        raise ConfigError(
+            f"-device {spec.driver}: addr={addr} is not SLOT[.FUNCTION] in hexadecimal"
+        )
+    return slot << 3 | function

@@ -1,0 +1,57 @@
+"""How interrupts get from devices to the CPU: global lines, the two controllers, the CPU's pin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from guestmap.base import IrqLine
+from guestmap.hw.apic_bus import ApicBus
+from guestmap.hw.i8259 import I8259Pair
+from guestmap.hw.ioapic import IoApic
+
+ISA_LINES = 16
+GLOBAL_LINES = 24
+
+
+def global_lines(pic: I8259Pair, ioapic: IoApic) -> tuple[IrqLine, ...]:
+    """Return the lines that devices drive: each reaches the I/O APIC, the first 16 the PIC too."""
+    return tuple(
+        IrqLine(
+            partial(_drive, (pic.irq[n], ioapic.inputs[n]) if n < ISA_LINES else (ioapic.inputs[n],)),
+            name=f"gsi{n}",
+        )
+        for n in range(GLOBAL_LINES)
+    )  # fmt: skip
+
+
+def _drive(lines: Sequence[IrqLine], level: bool) -> None:
+    for line in lines:
+        line.set(level)
+
+
+class CpuInterrupts:
+    """The INTR pin of the first CPU and its acknowledge cycle, as an engine sees them.
+
+    Attributes:
+        on_change: called when the pin changes.
+    """
+
+    def __init__(self, pic: I8259Pair, apics: ApicBus) -> None:
+        self._pic = pic
+        self._apic = apics.apics[0]
+        self.on_change: Callable[[], None] = lambda: None
+        self._apic.intr.connect(self._changed)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the pin is high."""
+        return self._apic.intr.level
+
+    def acknowledge(self) -> int:
+        """Return the vector of the interrupt that the CPU takes; the spurious one if it is gone."""
+        vector = self._apic.acknowledge(self._pic.acknowledge)
+        return vector if vector is not None else self._apic.svr & 0xFF
+
+    def _changed(self, _level: bool) -> None:
+        self.on_change()

@@ -1,0 +1,76 @@
+"""The part of a PC that is as old as the PC: fixed ports, fixed lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from guestmap.base import Clock, IrqLine
+from guestmap.hw.debugcon import DebugConsole
+from guestmap.hw.fdc import FloppyController
+from guestmap.hw.hpet import Hpet
+from guestmap.hw.i8042 import I8042
+from guestmap.hw.i8254 import I8254
+from guestmap.hw.i8257 import I8257
+from guestmap.hw.mc146818 import Mc146818
+from guestmap.hw.misc_ports import IoPort80, IoPortF0, KvmVapic, VmPort
+from guestmap.hw.pcspk import PcSpeaker
+from guestmap.hw.port92 import Port92
+from guestmap.hw.serial import Serial16550
+from guestmap.machine.config import MachineConfig
+from guestmap.memory import AddressSpace, MemoryRegion, MemorySystem
+
+_KEYBOARD, _SERIAL, _FLOPPY, _MOUSE = 1, 4, 6, 12
+_SERIAL_PORT = 0x3F8
+
+
+class IsaDevices:
+    """Timers, DMA, keyboard, clock chip, floppy controller, and the small ports."""
+
+    def __init__(
+        self,
+        config: MachineConfig,
+        memory: MemorySystem,
+        clock: Clock,
+        lines: Sequence[IrqLine],
+        space: AddressSpace,
+        hpet: Hpet,
+        *,
+        epoch_ns: int,
+        on_reset: Callable[[str], None],
+        on_a20: Callable[[bool], None],
+        on_debug_byte: Callable[[int], None],
+    ) -> None:
+        self.dma = (I8257(memory, space), I8257(memory, space, second=True))
+        self.rtc = Mc146818(memory, clock, hpet.rtc_input, epoch_ns=epoch_ns)
+        self.pit = I8254(memory, clock, hpet.pit_input)
+        hpet.pit_enabled.connect(self.pit.set_irq_enabled)
+        self.speaker = PcSpeaker(memory, self.pit)
+        self.floppy = FloppyController(memory, clock, lines[_FLOPPY])
+        self.keyboard = I8042(
+            memory, lines[_KEYBOARD], lines[_MOUSE],
+            on_reset=lambda: on_reset("keyboard controller"), on_a20=on_a20,
+        )  # fmt: skip
+        self.port92 = Port92(memory, on_reset=lambda: on_reset("port 92h"), on_a20=on_a20)
+        self.all = [
+            IoPort80(memory), IoPortF0(memory), *self.dma, self.rtc, self.pit, self.speaker,
+            self.floppy, self.keyboard, VmPort(memory), self.port92,
+        ]  # fmt: skip
+        if config.vapic:
+            self.all.append(KvmVapic(memory))
+        self.serial: Serial16550 | None = None
+        if config.serial:
+            self.serial = Serial16550(memory, clock, lines[_SERIAL])
+            self.all.append(self.serial)
+        if config.debugcon:
+            self.all.append(DebugConsole(memory, on_debug_byte))
+
+    def place(self, io: MemoryRegion) -> None:
+        """Put every region at its port."""
+        for device in self.all:
+            for port, region in device.regions:
+                io.add_subregion(port, region)
+
+    def reset(self) -> None:
+        """Reset every device."""
+        for device in self.all:
+            device.reset()

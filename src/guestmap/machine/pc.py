@@ -1,0 +1,228 @@
+"""The PC: i440FX and PIIX, wired as QEMU 7.2's pc-i440fx-7.2 (hw/i386/pc_piix.c).
+
+No CPU is in here: an engine is put on :attr:`Pc.cpu_memory` and :attr:`Pc.io`, or a program plays it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
+from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
+from guestmap.hw.acpi_pm import PowerActions
+from guestmap.hw.apic_bus import ApicBus
+from guestmap.hw.fw_cfg import FwCfg
+from guestmap.hw.hpet import Hpet
+from guestmap.hw.i440fx import I440FX
+from guestmap.hw.i8259 import I8259Pair
+from guestmap.hw.ioapic import IoApic
+from guestmap.hw.pci import ConfigMechanism, PciBus
+from guestmap.hw.pci.host import ADDRESS_PORT, DATA_PORT
+from guestmap.hw.piix3 import Piix3
+from guestmap.hw.piix3_ide import Piix3Ide
+from guestmap.hw.piix4_pm import Piix4Pm
+from guestmap.machine import layout
+from guestmap.machine.config import MachineConfig
+from guestmap.machine.devices import add_device
+from guestmap.machine.interrupts import CpuInterrupts, global_lines
+from guestmap.machine.isa import IsaDevices
+from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemoryRegion, MemorySystem
+
+_PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3
+_SCI = 9
+_IO_SIZE = 0x10000
+
+
+class Pc:
+    """All of the machine but its CPU.
+
+    Args:
+        config: what to build.
+        clock: the devices' time; the host's where none is given.
+        epoch_ns: what the clock chip shows when ``clock`` is at 0, since 1970; now if None.
+
+    Attributes:
+        system: the memory system.
+        memory, io: the address spaces ``memory`` and ``I/O``.
+        cpu_memory: what the first CPU sees.
+        ram: all RAM, ``pc.ram``.
+        interrupts: the first CPU's INTR pin.
+        bus: the root PCI bus.
+        on_reset_request: called with the reason when the guest asks for a reset.
+        on_power_off, on_suspend: called when the guest switches itself off, or to sleep in RAM.
+        on_a20: called with the level of the A20 gate.
+        on_debug_byte: called with each byte of the firmware's debug console.
+
+    Raises:
+        ConfigError: no firmware image, or devices that cannot be.
+        HostError: the host has no room for the RAM.
+        UnsupportedError: a device that is not modelled.
+    """
+
+    def __init__(
+        self, config: MachineConfig, clock: Clock | None = None, *, epoch_ns: int | None = None
+    ) -> None:
+        self.config = config
+        self.clock = clock if clock is not None else HostClock()
+        self.layout = layout.RamLayout.of(config)
+        self.on_reset_request: Callable[[str], None] = lambda _reason: None
+        self.on_power_off: Callable[[], None] = lambda: None
+        self.on_suspend: Callable[[], None] = lambda: None
+        self.on_a20: Callable[[bool], None] = lambda _level: None
+        self.on_debug_byte: Callable[[int], None] = lambda _byte: None
+        self.bios = load_bios(find_bios(config.bios))
+        self.firmware = self._firmware_config()
+        self.system = MemorySystem(
+            now_ns=self.clock.now_ns, enforce_readonly=not config.qemu_readonly_rules
+        )
+        with self.system.transaction("machine built"):
+            self._build(time.time_ns() if epoch_ns is None else epoch_ns)
+        self.system_reset()
+
+    def _firmware_config(self) -> FirmwareConfig:
+        ram = self.layout
+        return FirmwareConfig(
+            below_4g=ram.below, above_4g=ram.above, above_4g_start=ram.above_start,
+            cpus=self.config.cpus, sockets=self.config.cpus,
+        )  # fmt: skip
+
+    # -- wiring ----------------------------------------------------------------------------------
+
+    def _build(self, epoch_ns: int) -> None:
+        memory = self.system
+        self.system_region = memory.container("system", ADDRESS_SPACE_SIZE)
+        self.io_region = memory.io("io", _IO_SIZE, UNASSIGNED_IO_OPS)
+        self.memory = memory.address_space("memory", self.system_region)
+        self.io = memory.address_space("I/O", self.io_region)
+        self._build_cpus()
+        self._build_ram()
+        pci = self._build_pci()
+        self._build_roms(pci)
+        self._build_isa(epoch_ns)
+        self._build_functions()
+        self._build_smm()
+        self._plug_devices()
+
+    def _build_cpus(self) -> None:
+        cpus = range(self.config.cpus)
+        views = [self.system.address_space(f"cpu-memory-{n}", self.system_region) for n in cpus]
+        self.cpu_memory = views[0]
+        self.apics = ApicBus(self.system, self.clock, self.firmware.apic_ids)
+        self.system_region.add_subregion(
+            layout.APIC_BASE, self.apics.region, layout.APIC_PRIORITY
+        )
+
+    def _build_ram(self) -> None:
+        ram = self.layout
+        self.ram = self.system.ram("pc.ram", self.config.ram_size)
+        below = self.system.alias("ram-below-4g", self.ram, 0, ram.below)
+        self.system_region.add_subregion(0, below)
+        if ram.above:
+            above = self.system.alias("ram-above-4g", self.ram, ram.below, ram.above)
+            self.system_region.add_subregion(ram.above_start, above)
+
+    def _build_pci(self) -> MemoryRegion:
+        pci = self.system.container("pci", ADDRESS_SPACE_SIZE)
+        self.system_region.add_subregion(0, pci, -1)
+        self.bus = PciBus(self.system, pci, self.io_region, self.system_region)
+        self.i440fx = I440FX(self.bus, self.system_region, self.ram)
+        self.config_mechanism = ConfigMechanism(self.bus)
+        self.io_region.add_subregion(ADDRESS_PORT, self.config_mechanism.address_region)
+        self.io_region.add_subregion(DATA_PORT, self.config_mechanism.data_region)
+        return pci
+
+    def _build_roms(self, pci: MemoryRegion) -> None:
+        size = len(self.bios)
+        bios = self.system.rom("pc.bios", size)
+        assert bios.buffer is not None
+        bios.buffer[:size] = self.bios
+        shown = min(size, layout.ISA_BIOS_MAX)
+        isa_bios = self.system.alias("isa-bios", bios, size - shown, shown)
+        pci.add_subregion(layout.ISA_END - shown, isa_bios, 1)
+        pci.add_subregion(layout.BIOS_END - size, bios)
+        option_roms = self.system.rom("pc.rom", layout.OPTION_ROM_SIZE)
+        pci.add_subregion(layout.OPTION_ROM_BASE, option_roms, 1)
+
+    def _build_isa(self, epoch_ns: int) -> None:
+        memory, clock = self.system, self.clock
+        self.pic = I8259Pair(memory)
+        self.pic.intr.connect(self.apics.set_pic_intr)
+        self.ioapic = IoApic(memory, self.apics.deliver)
+        self.apics.broadcast_eoi = self.ioapic.end_of_interrupt
+        self.interrupts = CpuInterrupts(self.pic, self.apics)
+        self.lines = global_lines(self.pic, self.ioapic)
+        self.hpet = Hpet(memory, clock, self.lines, self.apics.send_msi)
+        self.system_region.add_subregion(layout.IOAPIC_BASE, self.ioapic.region)
+        self.system_region.add_subregion(layout.HPET_BASE, self.hpet.region)
+        self.fw_cfg = FwCfg(memory, self.memory)
+        items = fw_cfg_items(self.firmware)
+        for key, data in items.numbered.items():
+            self.fw_cfg.add_bytes(key, data)
+        for name, data in items.files.items():
+            self.fw_cfg.add_file(name, data)
+        self.isa = IsaDevices(
+            self.config, memory, clock, self.lines, self.memory, self.hpet,
+            epoch_ns=epoch_ns,
+            on_reset=lambda reason: self.on_reset_request(reason),
+            on_a20=lambda level: self.on_a20(level),
+            on_debug_byte=lambda byte: self.on_debug_byte(byte),
+        )  # fmt: skip
+        self.isa.place(self.io_region)
+        for port, region in (*self.pic.regions, *self.fw_cfg.regions):
+            self.io_region.add_subregion(port, region)
+        for index, value in cmos_bytes(self.firmware).items():
+            self.isa.rtc.set_cmos(index, value)
+
+    def _build_functions(self) -> None:
+        self.piix3 = Piix3(
+            self.bus, _PIIX3, self.lines[:16], lambda: self.on_reset_request("port CF9h")
+        )
+        self.ide = Piix3Ide(self.bus, _PIIX3_IDE)
+        actions = PowerActions(
+            power_off=lambda: self.on_power_off(), suspend=lambda: self.on_suspend()
+        )
+        self.pm = Piix4Pm(
+            self.bus, _PIIX4_PM, self.clock, self.lines[_SCI],
+            actions=actions, apic_ids=self.firmware.apic_ids, cpus=self.config.cpus,
+            raise_smi=_ignore_smi if self.config.smm else None,
+            serial_ports=int(self.config.serial),
+        )  # fmt: skip
+
+    def _build_smm(self) -> None:
+        """Build what each CPU would see in system management mode: SMRAM over the system."""
+        for n in range(self.config.cpus):
+            root = self.system.container("memory", ADDRESS_SPACE_SIZE)
+            smram = self.system.alias("smram", self.i440fx.smram, 0, 4 * GIB)
+            rest = self.system.alias("memory", self.system_region, 0, ADDRESS_SPACE_SIZE)
+            root.add_subregion(0, rest)
+            root.add_subregion(0, smram, 1)
+            self.system.address_space(f"cpu-smm-{n}", root)
+
+    def _plug_devices(self) -> None:
+        buses = {"pci.0": self.bus}
+        for spec in self.config.devices:
+            add_device(spec, buses)
+        self.bus.machine_done()
+
+    # -- running ---------------------------------------------------------------------------------
+
+    @property
+    def address_spaces(self) -> tuple[AddressSpace, ...]:
+        """All address spaces, oldest first."""
+        return self.system.address_spaces
+
+    def system_reset(self) -> None:
+        """Reset every device, as the reset wire does; RAM keeps its content."""
+        with self.system.transaction("system reset"):
+            self.bus.reset()
+            self.pic.reset()
+            self.ioapic.reset()
+            self.apics.reset()
+            self.hpet.reset()
+            self.fw_cfg.reset()
+            self.isa.reset()
+
+
+def _ignore_smi() -> None:
+    """No engine enters system management mode: firmware that asks for it waits in vain."""

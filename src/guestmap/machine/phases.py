@@ -1,0 +1,127 @@
+"""Which phase the firmware is in, told from what it says and does.
+
+The phases are those of SeaBIOS's "Execution and code flow" document. What shows that one has begun
+is a table: a line of the debug log (the first that SeaBIOS writes in the phase), a software
+interrupt, a halt, a reset.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Phase(StrEnum):
+    """A phase of SeaBIOS, in the order in which a start goes through them."""
+
+    RESET = "reset"
+    PREINIT = "preinit"
+    INIT = "init"
+    SETUP = "setup"
+    PREPBOOT = "prepboot"
+    BOOT = "boot"
+    RUNTIME = "runtime"
+    HALT = "halt"
+    RESUME = "resume"
+
+
+DESCRIPTIONS = {
+    Phase.RESET: "the CPU starts at the reset vector, FFFFFFF0h",
+    Phase.PREINIT: "POST: code that runs before the firmware moves itself",
+    Phase.INIT: "POST: internal variables and interfaces",
+    Phase.SETUP: "POST: hardware and drivers",
+    Phase.PREPBOOT: "POST: interfaces made final",
+    Phase.BOOT: "INT 19h or 18h: looking for something to start",
+    Phase.RUNTIME: "what was started runs, and calls the firmware",
+    Phase.HALT: "the CPU waits for interrupts that bring nothing more",
+    Phase.RESUME: "the firmware was entered again with a shutdown code",
+}
+
+_LINES: tuple[tuple[re.Pattern[str], Phase], ...] = tuple(
+    (re.compile(pattern), phase)
+    for pattern, phase in (
+        (r"SeaBIOS \(version ", Phase.PREINIT),
+        (r"Relocating init from ", Phase.INIT),
+        (r"Moving pm_base to |=== PCI bus & bridge init ===", Phase.SETUP),
+        (r"Space available for UMB: ", Phase.PREPBOOT),
+        (r"enter handle_1[89]:", Phase.BOOT),
+        (r"Booting from [0-9a-f]{4}:[0-9a-f]{4}", Phase.RUNTIME),
+        (r"In resume ", Phase.RESUME),
+    )
+)
+
+_GAVE_UP = re.compile(r"No bootable device\.")
+"""After this line the firmware halts in a loop; a halt before it only waits for hardware."""
+
+_BOOT_INTERRUPTS = frozenset({0x18, 0x19})
+
+_ORDER = {phase: place for place, phase in enumerate(Phase)}
+
+
+class PhaseChange(NamedTuple):
+    """A phase that began at ``time_ns`` since the machine was made, and what showed it."""
+
+    phase: Phase
+    time_ns: int
+    evidence: str
+
+
+class PhaseTracker:
+    """Turns what a machine shows into phases. Knows no machine and no engine.
+
+    Attributes:
+        changes: the phases so far, oldest first.
+    """
+
+    def __init__(
+        self,
+        now_ns: Callable[[], int],
+        on_change: Callable[[PhaseChange], None] = lambda _change: None,
+    ) -> None:
+        self._now_ns = now_ns
+        self._on_change = on_change
+        self.changes: list[PhaseChange] = []
+        self._gave_up = False
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase that the firmware is in; None before the first reset."""
+        return self.changes[-1].phase if self.changes else None
+
+    def reset(self, reason: str) -> None:
+        """The CPU starts at the reset vector."""
+        self._gave_up = False
+        self._enter(Phase.RESET, reason)
+
+    def line(self, text: str) -> None:
+        """The firmware wrote a line to its debug log."""
+        if _GAVE_UP.match(text):
+            self._gave_up = True
+        for pattern, phase in _LINES:
+            if pattern.match(text):
+                self._advance(phase, f"log: {text}")
+
+    def interrupt(self, vector: int) -> None:
+        """The guest executed a software interrupt."""
+        if vector in _BOOT_INTERRUPTS:
+            self._advance(Phase.BOOT, f"INT {vector:02X}h")
+
+    def halted(self, *, for_good: bool = False) -> None:
+        """The CPU executed HLT; ``for_good``: with interrupts off."""
+        if for_good or self._gave_up:
+            self._advance(Phase.HALT, "HLT with interrupts off" if for_good else "HLT")
+
+    def _advance(self, phase: Phase, evidence: str) -> None:
+        """Enter a phase that comes later than the present one; a banner line repeated is none."""
+        present = self.phase
+        later = present is None or _ORDER[phase] > _ORDER[present]
+        again = present is Phase.RUNTIME and phase is Phase.BOOT
+        if later or again:
+            self._enter(phase, evidence)
+
+    def _enter(self, phase: Phase, evidence: str) -> None:
+        change = PhaseChange(phase, self._now_ns(), evidence)
+        self.changes.append(change)
+        self._on_change(change)
