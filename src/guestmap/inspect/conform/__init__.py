@@ -17,6 +17,7 @@ from guestmap.inspect.conform.results import (
     Unreadable,
     Unsupported,
 )
+from guestmap.inspect.conform.sources import count_files
 from guestmap.inspect.conform.vectors import check_vector
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "build",
     "check_vector",
     "conform",
+    "count_files",
     "read_case",
     "replay",
 ]

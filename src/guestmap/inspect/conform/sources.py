@@ -47,6 +47,16 @@ def find_files(paths: Iterable[Path]) -> Iterator[Found]:
             raise HostError(f"{path}: no such file or folder")
 
 
+def count_files(paths: Iterable[Path]) -> int | None:
+    """Return how many files there are to look at; None where an archive would have to be read."""
+    count = 0
+    for path in paths:
+        if path.name.endswith(_ARCHIVES):
+            return None
+        count += sum(_is_json(p.name) for p in path.rglob("*")) if path.is_dir() else 1
+    return count
+
+
 def _is_json(name: str) -> bool:
     return name.endswith((".json", ".json.gz"))
 

@@ -3,7 +3,7 @@
 Text names regions, a snapshot identifies them: see :mod:`guestmap.inspect.mtree.aliases`. What text
 does not say is concluded here, and listed in ``RegionInfo.inferred``:
 
-- ``terminates`` of an i/o region that has subregions (false is assumed; a leaf answers itself);
+- ``terminates`` of an i/o region (false is assumed where it has subregions, true of a leaf);
 - ``readonly`` of anything but RAM and ROM (false is assumed);
 - ``children``: which of two overlapping siblings of equal priority is the newer one;
 - everything about a region that is not printed because it is disabled.
@@ -114,7 +114,7 @@ def _region(node: Node, ids: dict[Node, int]) -> RegionInfo:
         )
     inferred |= {"type"} if line.type is None else set()
     region_type = line.type or "i/o"
-    if region_type == "i/o" and children:
+    if region_type == "i/o" and node.target is None:
         inferred.add("terminates")
     if node.target is not None or region_type not in ("ram", "rom"):
         inferred.add("readonly")

@@ -1,0 +1,64 @@
+"""What a test may need from the host, and what happens where it is missing.
+
+A test marked ``qemu``, ``seabios``, ``corpus`` or ``unicorn`` is skipped, with a reason, where that
+is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those words, or ``all``) makes it fail
+instead, so that a machine that should have everything cannot pass by skipping.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.corpus import Corpus, find_corpus
+
+SEABIOS_FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/share/qemu-kvm")
+
+
+def _missing(need: str) -> str:
+    """Return why a test that has this need cannot run here; "" where it can."""
+    if need == "qemu":
+        program = os.environ.get("GUESTMAP_QEMU", "qemu-system-x86_64")
+        return "" if shutil.which(program) else f"needs {program} (package qemu-system-x86)"
+    if need == "seabios":
+        found = any((Path(folder) / "bios-256k.bin").is_file() for folder in SEABIOS_FOLDERS)
+        return "" if found else "needs bios-256k.bin (package seabios)"
+    if need == "unicorn":
+        return "" if importlib.util.find_spec("unicorn") else "needs the Python package unicorn"
+    return "" if find_corpus() else "needs the corpus: set GUESTMAP_CORPUS to its folder or archive"
+
+
+def _required(need: str) -> bool:
+    words = {word.strip() for word in os.environ.get("GUESTMAP_REQUIRE", "").split(",")}
+    return bool(words & {need, "all"})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "unicorn: needs the Unicorn CPU engine")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for need in ("qemu", "seabios", "corpus", "unicorn"):
+        if item.get_closest_marker(need) and (reason := _missing(need)):
+            if _required(need):
+                pytest.fail(f"GUESTMAP_REQUIRE asks for {need}: {reason}")
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """Recorded output of QEMU 7.2 (mark the test ``corpus``)."""
+    found = find_corpus()
+    if found is None:
+        pytest.skip(_missing("corpus"))
+    return found
+
+
+@pytest.fixture(scope="session")
+def golden() -> Corpus:
+    """A small set of the same kind that is part of the project; see tools/make_golden.py."""
+    return Corpus(Path(__file__).parent / "golden")

@@ -1,0 +1,50 @@
+"""Recorded output of a real QEMU, as a folder or as the archive it came in.
+
+Looked for in ``GUESTMAP_CORPUS``, then in ``shared/corpus`` beside the checkout.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A place with recordings below it: ``path`` is a folder or a tar archive."""
+
+    path: Path
+
+    def files(self, suffix: str, *, below: str = "") -> Iterator[tuple[str, bytes]]:
+        """Yield (path inside, content) of each file whose name ends so, below a folder."""
+        if self.path.is_dir():
+            for file in sorted((self.path / below).rglob(f"*{suffix}")):
+                yield str(file.relative_to(self.path)), file.read_bytes()
+            return
+        with tarfile.open(self.path, "r|*") as archive:
+            for member in archive:
+                name = member.name.removeprefix("./")
+                if name.startswith(below) and name.endswith(suffix) and member.isfile():
+                    stream = archive.extractfile(member)
+                    yield name, stream.read() if stream else b""
+
+
+def find_corpus() -> Corpus | None:
+    """Return the corpus, or None where there is none."""
+    named = os.environ.get("GUESTMAP_CORPUS")
+    places = [Path(named)] if named else [CHECKOUT.parent / "shared" / "corpus"]
+    for place in places:
+        if (place / "vectors").is_dir() or place.is_file():
+            return Corpus(place)
+        archives = sorted(place.glob("*.tar.xz")) if place.is_dir() else []
+        if archives:
+            return Corpus(archives[0])
+    return None
