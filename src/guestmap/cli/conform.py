@@ -9,15 +9,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from guestmap.base import ConfigError
+from guestmap.base import ConfigError, ManualClock
 from guestmap.inspect.conform import (
     Equal,
-    MachineFactory,
+    ReplayMachine,
     Result,
     Unsupported,
     count_files,
 )
 from guestmap.inspect.conform import conform as run
+from guestmap.machine import stopped_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,7 @@ def conform(
     One line for each recording that differs: the first difference, both sides. Recordings that need
     what guestmap lacks are listed and counted apart. Exit status 1 where any differs.
     """
-    results = list(_watched(run(paths, machine_factory()), count_files(paths)))
+    results = list(_watched(run(paths, replay_machine), count_files(paths)))
     if not results:
         raise ConfigError(f"no recordings found in {', '.join(str(path) for path in paths)}")
     apart = [each for each in results if isinstance(each, Unsupported)]
@@ -47,9 +48,16 @@ def conform(
         raise typer.Exit(1)
 
 
-def machine_factory() -> MachineFactory | None:
-    """Return what makes the machines that qtest recordings are replayed on."""
-    return None
+def replay_machine(command_line: list[str]) -> ReplayMachine:
+    """Return the PC that a QEMU command line describes, its clock standing still.
+
+    Raises:
+        UnsupportedError: something that is not modelled; the message names it.
+        ConfigError: no firmware image, or values that are impossible.
+    """
+    from guestmap.machine import Pc, config_of
+
+    return Pc(config_of(command_line), ManualClock())
 
 
 def _watched(results: Iterable[Result], total: int | None) -> Iterable[Result]:
