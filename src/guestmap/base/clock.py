@@ -66,12 +66,16 @@ class Clock(ABC):
             return heap[0][0] if heap else None
 
     def run_due(self) -> int:
-        """Call every timer that is due, earliest first, and return how many there were."""
+        """Call every timer that is due now, earliest first, and return how many there were.
+
+        A callback that arms a timer for the near future does not keep this from returning.
+        """
         fired = 0
+        now = self.now_ns()
         while True:
             with self._lock:
                 deadline = self.next_deadline_ns()
-                if deadline is None or deadline > self.now_ns():
+                if deadline is None or deadline > now:
                     return fired
                 timer = heapq.heappop(self._heap)[2]
                 timer.cancel()

@@ -5,6 +5,7 @@ from guestmap.machine.config import DeviceSpec, MachineConfig, parse_ram_size
 from guestmap.machine.layout import RamLayout
 from guestmap.machine.pc import Pc
 from guestmap.machine.phases import DESCRIPTIONS, Phase, PhaseChange, PhaseTracker
+from guestmap.machine.stopped import stopped_machine
 from guestmap.machine.vm import Event, LogLine, MachineReset, RunState, VirtualMachine
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "VirtualMachine",
     "config_of",
     "parse_ram_size",
+    "stopped_machine",
 ]

@@ -84,7 +84,7 @@ class Pc:
         ram = self.layout
         return FirmwareConfig(
             below_4g=ram.below, above_4g=ram.above, above_4g_start=ram.above_start,
-            cpus=self.config.cpus, sockets=self.config.cpus,
+            cpus=self.config.cpus,
         )  # fmt: skip
 
     # -- wiring ----------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ class Pc:
         memory, clock = self.system, self.clock
         self.pic = I8259Pair(memory)
         self.pic.intr.connect(self.apics.set_pic_intr)
-        self.ioapic = IoApic(memory, self.apics.deliver)
+        self.ioapic = IoApic(memory, self.apics.deliver, self.pic.acknowledge)
         self.apics.broadcast_eoi = self.ioapic.end_of_interrupt
         self.interrupts = CpuInterrupts(self.pic, self.apics)
         self.lines = global_lines(self.pic, self.ioapic)

@@ -1,0 +1,5 @@
+"""``python -m guestmap``: the command line."""
+
+from guestmap.cli import main
+
+main()

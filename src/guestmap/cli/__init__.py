@@ -1,0 +1,20 @@
+"""The command line: one module for each sub-command."""
+
+from __future__ import annotations
+
+import sys
+
+_MISSING = (
+    "guestmap: the command line needs {name}, which is not installed: pip install 'guestmap[cli]'"
+)
+
+
+def main() -> None:
+    """Run ``guestmap``; what goes wrong for a reason is one line on stderr and exit status 2."""
+    try:
+        from guestmap.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name not in {"typer", "rich"}:
+            raise
+        sys.exit(_MISSING.format(name=error.name))
+    run()

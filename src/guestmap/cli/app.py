@@ -1,0 +1,52 @@
+"""The application: its sub-commands, and how errors end it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from guestmap import __version__
+from guestmap.base import GuestmapError
+from guestmap.cli.boot import boot
+from guestmap.cli.conform import conform
+
+FAILURE = 2
+"""Exit status for an error that has a reason; 1 is for a comparison that differs."""
+
+app = typer.Typer(
+    name="guestmap",
+    help="The guest-physical memory of a PC virtual machine: modelled, run, read and explained.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(boot)
+app.command()(conform)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"guestmap {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    del version
+
+
+def run() -> None:
+    """Run the application with the program's arguments."""
+    try:
+        app()
+    except GuestmapError as error:
+        print(f"guestmap: {error}", file=sys.stderr)
+        sys.exit(FAILURE)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has seen enough
+        sys.exit(0)

@@ -1,0 +1,153 @@
+"""``guestmap boot``: run the firmware and show what becomes of the memory map."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from guestmap.base import ConfigError, parse_size
+from guestmap.cli.boot_report import Recorder, report
+from guestmap.cli.story import Story, flat_table, summary
+from guestmap.inspect import Snapshot
+from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.machine import (
+    DeviceSpec,
+    Event,
+    MachineConfig,
+    Phase,
+    RunState,
+    VirtualMachine,
+    parse_ram_size,
+)
+
+
+def boot(
+    ram: Annotated[
+        str, typer.Option("-m", help="RAM in QEMU's syntax: 96M, 4G; plain numbers are MiB.")
+    ] = "128M",
+    bios: Annotated[
+        Path | None,
+        typer.Option(help="Firmware image; else $GUESTMAP_BIOS, else the distribution's SeaBIOS."),
+    ] = None,
+    until: Annotated[
+        Phase, typer.Option(help="Stop as the firmware enters this phase.")
+    ] = Phase.HALT,
+    max_ram_below_4g: Annotated[
+        str, typer.Option("--max-ram-below-4g", help="RAM below 4 GiB at most, for example 2G.")
+    ] = "3584M",
+    device: Annotated[
+        list[str] | None, typer.Option(help="Add a PCI device: DRIVER[,PROPERTY=VALUE...].")
+    ] = None,
+    serial: Annotated[
+        str, typer.Option(help="Add a serial port that writes to a file, or to 'stdio'.")
+    ] = "",
+    engine: Annotated[str, typer.Option(help="What runs the CPU.")] = "unicorn",
+    mtree: Annotated[
+        bool, typer.Option("--mtree", help="Print 'info mtree' of the end on stdout.")
+    ] = False,
+    flat: Annotated[
+        bool, typer.Option("--flat", help="Print 'info mtree -f' of the end on stdout.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as one JSON object on stdout.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Do not tell the story while it happens.")
+    ] = False,
+) -> None:
+    """Boot SeaBIOS on a PC and show how its memory map changes.
+
+    Shown as it happens: the firmware's log, its phases, and each change of the map with its cause;
+    at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
+    goes to stderr.
+    """
+    config = MachineConfig(
+        ram_size=parse_ram_size(ram),
+        max_ram_below_4g=parse_size(max_ram_below_4g, what="--max-ram-below-4g"),
+        bios=bios,
+        debugcon=True,
+        serial=bool(serial),
+        devices=tuple(DeviceSpec.parse(each) for each in device or ()),
+    )
+    asked = mtree or flat or as_json
+    console = Console(stderr=asked, quiet=quiet or as_json, highlight=False)
+    story, recorder = Story(console), Recorder()
+
+    def observe(event: Event) -> None:
+        story.tell(event)
+        recorder.tell(event)
+
+    with VirtualMachine(config, engine=engine, observer=observe) as vm, _serial_sink(vm, serial):
+        before = Snapshot.of(vm.pc.system, source="guestmap at reset")
+        console.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
+        interrupted = _run(vm, until)
+        after = Snapshot.of(vm.pc.system, source="guestmap")
+        console.print(flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
+        console.print(summary(vm, story))
+        _print_asked(vm, recorder, before, after, mtree=mtree, flat=flat, as_json=as_json)
+    if interrupted:
+        raise typer.Exit(130)
+    if vm.state is RunState.INTERNAL_ERROR:
+        raise typer.Exit(1)
+
+
+def _run(vm: VirtualMachine, until: Phase) -> bool:
+    """Run the machine; tell whether Ctrl-C ended it."""
+    try:
+        vm.run(until=until)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _print_asked(
+    vm: VirtualMachine, recorder: Recorder, before: Snapshot, after: Snapshot,
+    *, mtree: bool, flat: bool, as_json: bool,
+) -> None:  # fmt: skip
+    if mtree:
+        sys.stdout.write(write_mtree(after))
+    if flat:
+        sys.stdout.write(write_flat(after))
+    if as_json:
+        json.dump(report(vm, recorder, before, after), sys.stdout)
+        sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+class _serial_sink:  # noqa: N801 (used as a function)
+    """Connects the serial port to a file or to stdout for the time of a ``with``."""
+
+    def __init__(self, vm: VirtualMachine, target: str) -> None:
+        self._file = None
+        port = vm.pc.isa.serial
+        if port is None:
+            return
+        write: Callable[[bytes], object]
+        if target == "stdio":
+            write, flush = sys.stdout.buffer.write, sys.stdout.buffer.flush
+        else:
+            try:
+                self._file = open(target, "wb")  # noqa: SIM115 (closed in __exit__)
+            except OSError as error:
+                raise ConfigError(f"--serial {target}: {error.strerror}") from error
+            write, flush = self._file.write, self._file.flush
+
+        def sink(byte: int) -> None:
+            write(bytes((byte,)))
+            if byte == 0x0A:
+                flush()
+
+        port.sink = sink
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_error: object) -> None:
+        if self._file is not None:
+            self._file.close()

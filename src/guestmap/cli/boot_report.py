@@ -1,0 +1,85 @@
+"""A whole boot as one JSON object, for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guestmap.cli.story import range_type
+from guestmap.inspect import Snapshot
+from guestmap.machine import Event, LogLine, MachineReset, PhaseChange, VirtualMachine
+from guestmap.memory import CommitRecord, FlatRange
+
+
+class Recorder:
+    """Keeps the events that the report tells."""
+
+    def __init__(self) -> None:
+        self.commits: list[CommitRecord] = []
+        self.resets: list[MachineReset] = []
+
+    def tell(self, event: Event) -> None:
+        """Keep one event."""
+        if isinstance(event, CommitRecord):
+            self.commits.append(event)
+        elif isinstance(event, MachineReset):
+            self.resets.append(event)
+
+
+def report(
+    vm: VirtualMachine, recorder: Recorder, before: Snapshot, after: Snapshot
+) -> dict[str, Any]:
+    """Return the boot as JSON-able values; times are seconds since the machine was made."""
+    counts = vm.engine.statistics()
+    config = vm.pc.config
+    return {
+        "format": "guestmap.boot",
+        "version": 1,
+        "machine": {"ram_size": config.ram_size, "cpus": config.cpus, "engine": vm.engine.name},
+        "state": str(vm.state),
+        "phases": [_phase(change) for change in vm.phases.changes],
+        "log": [_line(line) for line in vm.log],
+        "resets": [{"time_s": r.time_ns / 1e9, "reason": r.reason} for r in recorder.resets],
+        "commits": [_commit(record) for record in recorder.commits],
+        "statistics": {name: getattr(counts, name) for name in counts.__slots__},
+        "before": before.to_json(),
+        "after": after.to_json(),
+    }
+
+
+def _phase(change: PhaseChange) -> dict[str, Any]:
+    return {
+        "name": str(change.phase),
+        "time_s": change.time_ns / 1e9,
+        "evidence": change.evidence,
+    }
+
+
+def _line(line: LogLine) -> dict[str, Any]:
+    return {"time_s": line.time_ns / 1e9, "text": line.text}
+
+
+def _commit(record: CommitRecord) -> dict[str, Any]:
+    return {
+        "generation": record.generation,
+        "time_s": record.time_ns / 1e9,
+        "cause": record.cause,
+        "rerouted": list(record.rerouted),
+        "changes": [
+            {
+                "root": change.root,
+                "removed": [_range(each) for each in change.removed],
+                "added": [_range(each) for each in change.added],
+            }
+            for change in record.changes
+        ],
+    }
+
+
+def _range(each: FlatRange) -> dict[str, Any]:
+    return {
+        "start": each.start,
+        "size": each.size,
+        "type": range_type(each),
+        "name": each.region.name,
+        "offset_in_region": each.offset_in_region,
+    }

@@ -1,0 +1,120 @@
+"""What happens while a machine boots, as lines for people."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from guestmap.accel import SoftwareInterrupt
+from guestmap.base import format_size
+from guestmap.machine import (
+    DESCRIPTIONS,
+    Event,
+    LogLine,
+    MachineReset,
+    PhaseChange,
+    VirtualMachine,
+)
+from guestmap.memory import CommitRecord, FlatRange, FlatView
+
+_STYLES = {"ram": "green", "rom": "yellow", "romd": "yellow", "ramd": "green", "i/o": "cyan"}
+_MAX_RANGES = 6
+"""Ranges that one change of the map prints on each side; a reset may change many."""
+
+
+def range_type(each: FlatRange) -> str:
+    """Return the type word of a range: ``rom`` where it is read-only for any reason."""
+    return "rom" if each.readonly else each.region.mtree_type()
+
+
+class Story:
+    """Prints events as they come.
+
+    Args:
+        console: where to.
+        log: whether to print the firmware's own log lines too.
+    """
+
+    def __init__(self, console: Console, *, log: bool = True) -> None:
+        self._console = console
+        self._log = log
+        self.map_changes = 0
+
+    def tell(self, event: Event) -> None:
+        """Print one event."""
+        if isinstance(event, LogLine):
+            if self._log:
+                self._line(event.time_ns, Text(event.text))
+        elif isinstance(event, PhaseChange):
+            self._phase(event)
+        elif isinstance(event, CommitRecord):
+            self._commit(event)
+        elif isinstance(event, MachineReset):
+            self._line(event.time_ns, Text(f"reset: {event.reason}", style="bold red"))
+        elif isinstance(event, SoftwareInterrupt):
+            pass  # thousands of them; the phases tell those that matter
+
+    def _line(self, time_ns: int, text: Text) -> None:
+        stamp = Text(f"{time_ns / 1e6:9.2f} ms  ", style="dim")
+        self._console.print(stamp + text, soft_wrap=True)
+
+    def _phase(self, change: PhaseChange) -> None:
+        text = Text(f"== {change.phase}", style="bold magenta")
+        text.append(f"  {DESCRIPTIONS[change.phase]} ({change.evidence})", style="not bold dim")
+        self._line(change.time_ns, text)
+
+    def _commit(self, record: CommitRecord) -> None:
+        self.map_changes += 1
+        self._line(record.time_ns, Text(f">> {record.cause or 'map changed'}", style="bold blue"))
+        for change in record.changes:
+            for sign, style, ranges in (("-", "red", change.removed), ("+", "green", change.added)):
+                for each in ranges[:_MAX_RANGES]:
+                    self._range(sign, style, each)
+                if len(ranges) > _MAX_RANGES:
+                    more = f"{'':16}{sign} and {len(ranges) - _MAX_RANGES} more"
+                    self._console.print(Text(more, style=style))
+
+    def _range(self, sign: str, style: str, each: FlatRange) -> None:
+        offset = f" @{each.offset_in_region:x}" if each.offset_in_region else ""
+        self._console.print(
+            Text(
+                f"{'':16}{sign} {each.start:016x}-{each.end - 1:016x}"
+                f" {range_type(each):4} {each.region.name}{offset}",
+                style=style,
+            ),
+            soft_wrap=True,
+        )
+
+
+def flat_table(view: FlatView, title: str) -> Table:
+    """Return a flat view as a table for people."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name, justify in (("from", "left"), ("to", "left"), ("size", "right"), ("type", "left"),
+                          ("region", "left"), ("offset", "left")):  # fmt: skip
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for each in view:
+        kind = range_type(each)
+        table.add_row(
+            f"{each.start:016x}", f"{each.end - 1:016x}", format_size(each.size), kind,
+            escape(each.region.name), f"@{each.offset_in_region:x}" if each.offset_in_region else "",
+            style=_STYLES.get(kind, ""),
+        )  # fmt: skip
+    return table
+
+
+def summary(vm: VirtualMachine, story: Story) -> Text:
+    """Return what the run came to, in a few lines."""
+    pc, counts = vm.pc, vm.engine.statistics()
+    phases = ", ".join(f"{c.phase} {c.time_ns / 1e6:.1f} ms" for c in vm.phases.changes)
+    return Text(
+        f"RAM {format_size(pc.config.ram_size)}, engine {vm.engine.name}, machine {vm.state}\n"
+        f"phases: {phases}\n"
+        f"map: {story.map_changes} changes, generation {pc.system.generation};"
+        f" engine: {counts.maps} maps, {counts.unmaps} unmaps,"
+        f" {counts.invalidations} invalidations\n"
+        f"ports: {counts.port_reads} reads, {counts.port_writes} writes;"
+        f" devices in memory: {counts.mmio_reads} reads, {counts.mmio_writes} writes;"
+        f" {counts.interrupts} interrupts, {counts.software_interrupts} software interrupts"
+    )
