@@ -56,6 +56,8 @@ class AcpiPm:
         clock: what the timer counts.
         sci: the interrupt.
         actions: what sleep requests do.
+        acpi_only: whether the machine is in ACPI mode from reset on, because it has no system
+            management mode to switch with.
         gpe_bytes: of the GPE0 block: half status, half enable.
 
     Attributes:
@@ -72,14 +74,16 @@ class AcpiPm:
         sci: IrqLine,
         actions: PowerActions,
         *,
+        acpi_only: bool = False,
         gpe_bytes: int = 4,
         owner: object = None,
     ) -> None:
         self._clock = clock
         self._sci = sci
         self._actions = actions
+        self._acpi_only = acpi_only
         self._status = self._enable = 0
-        self.control = 0
+        self.control = int(acpi_only)
         self._overflow_ticks = 0
         self._alarm = clock.timer(self._update_sci)
         self._gpe_status = bytearray(gpe_bytes // 2)
@@ -172,7 +176,8 @@ class AcpiPm:
 
     def set_acpi_mode(self, enabled: bool) -> None:
         """Set or clear SCI_EN, as the firmware's SMI handler would."""
-        self.control = self.control & ~CONTROL_SCI_ENABLE | int(enabled)
+        if not self._acpi_only:
+            self.control = self.control & ~CONTROL_SCI_ENABLE | int(enabled)
 
     def raise_status(self, bits: int) -> None:
         """Set PM1 status bits: a power button, a wake event."""
@@ -215,7 +220,8 @@ class AcpiPm:
 
     def reset(self) -> None:
         """Clear every register; the timer itself runs on."""
-        self._status = self._enable = self.control = 0
+        self._status = self._enable = 0
+        self.control = int(self._acpi_only)
         self._overflow_ticks = 0
         self._gpe_status[:] = bytes(len(self._gpe_status))
         self._gpe_enable[:] = bytes(len(self._gpe_enable))

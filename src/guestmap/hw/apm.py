@@ -2,7 +2,7 @@
 
 Intel 82371AB (PIIX4) data sheet, section 7.2.5 (APMC, APMS). A write to the control port asks the
 system management handler for something; there is only memory behind the status port. Both outlive
-a reset, as in QEMU 7.2.
+a reset, and a wider access goes back and forth between the two, as in QEMU 7.2.
 """
 
 from __future__ import annotations
@@ -35,12 +35,10 @@ class Apm:
     ) -> None:
         self._on_control = on_control
         self._registers = [0, 0]
-        sizes = AccessSizes(1, 1)
         ops = MemoryRegionOps(
             read=lambda offset, _size: self._registers[offset & 1],
             write=self._write,
-            valid=sizes,
-            impl=sizes,
+            impl=AccessSizes(1, 1),
         )
         self.region = memory.io("apm-io", PORT_BYTES, ops, owner=owner)
 

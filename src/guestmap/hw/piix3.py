@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.hw.pci import PciDevice, PciIdentity
 from guestmap.hw.pci.registers import STATUS, STATUS_DEVSEL_MEDIUM
-from guestmap.memory import Endianness, MemoryRegionOps
+from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +84,7 @@ class Piix3(PciDevice):
                 read=lambda _offset, _size: self._reset_control,
                 write=self._write_reset_control,
                 endianness=Endianness.LITTLE,
+                impl=AccessSizes(1, 1),
             ),
             owner=self.owner,
         )

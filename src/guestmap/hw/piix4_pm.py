@@ -102,7 +102,9 @@ class Piix4Pm(PciDevice):
         slaves = {address: Eeprom() for address in SPD_ADDRESSES}
         self.smbus = PmSmbus(memory, slaves, owner=who)
         self.io_region = memory.container("piix4-pm", IO_BYTES, owner=who)
-        self.pm = AcpiPm(memory, clock, sci, actions or PowerActions(), owner=who)
+        self.pm = AcpiPm(
+            memory, clock, sci, actions or PowerActions(), acpi_only=raise_smi is None, owner=who
+        )
         self.pci_hotplug = AcpiPciHotplug(memory, bus, on_eject, owner=who)
         with memory.transaction("PIIX4 power management"):
             io.add_subregion(APM_PORT, self.apm.region)
@@ -165,9 +167,8 @@ class Piix4Pm(PciDevice):
         self._place_pm()
 
     def reset(self) -> None:
-        """Reset the ACPI registers and switch their ports off; the SMBus stays where it is."""
+        """Reset the ACPI registers and switch their ports off; the SMBus stays as it is."""
         super().reset()
         self._reset_config()
         self.pm.reset()
         self.pci_hotplug.reset()
-        self.smbus.reset()

@@ -3,13 +3,14 @@
 Intel 82371AB (PIIX4) data sheet, section 7.3; the block buffer of auxiliary control is the ICH's
 (Intel 82801EB data sheet, section 5.20), which QEMU 7.2 switches on. A transfer takes no time. As
 in QEMU, one that was started with interrupts off runs when the status is next read, so the guest
-sees it busy once.
+sees it busy once. A reset of the machine leaves all of it alone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.hw.smbus import GeneralCall
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -44,16 +45,20 @@ class PmSmbus:
     def __init__(
         self, memory: MemorySystem, slaves: Mapping[int, SmbusSlave], *, owner: object = None
     ) -> None:
-        self._slaves = slaves
+        self._slaves = {0: GeneralCall(slaves.values()), **slaves}
         self._registers = bytearray(PORT_BYTES)
         self._registers[_AUXILIARY] = _BUFFER
         self._buffer = bytearray(_BUFFER_BYTES)
+        self._index = 0
+        self._finished = True
+        self._streaming: SmbusSlave | None = None
+        self._deferred = False
         self._transfers: dict[int, Callable[[SmbusSlave, bool], None]] = {
             _QUICK: self._quick,
             _BYTE: self._byte,
             _BYTE_DATA: self._byte_data,
             _WORD_DATA: self._word_data,
-            _BLOCK_DATA: self._block_data,
+            _BLOCK_DATA: self._read_block_data,
             _I2C_READ: self._i2c_read,
         }
         sizes = AccessSizes(1, 1)
@@ -65,15 +70,6 @@ class PmSmbus:
             impl=sizes,
         )
         self.region = memory.io("pm-smbus", PORT_BYTES, ops, owner=owner)
-        self.reset()
-
-    def reset(self) -> None:
-        """Give up the transfer that was going on."""
-        self._registers[_STATUS] = 0
-        self._index = 0
-        self._finished = True
-        self._streaming: SmbusSlave | None = None
-        self._deferred = False
 
     # -- registers -------------------------------------------------------------------------------
 
@@ -115,10 +111,10 @@ class PmSmbus:
                 self._index = 0
                 self._finished = True
                 self._streaming = None
+            self._deferred = not value & _INTERRUPT
             if value & _INTERRUPT:
                 self._transfer()
             else:
-                self._deferred = True
                 registers[_STATUS] |= _BUSY
         if value & _KILL:
             self._finished = True
@@ -158,12 +154,17 @@ class PmSmbus:
     def _transfer(self) -> None:
         registers = self._registers
         kind = registers[_CONTROL] >> 2 & 7
+        is_read = bool(registers[_ADDRESS] & 1)
         slave = self._slaves.get(registers[_ADDRESS] >> 1)
         run = self._transfers.get(kind)
-        if registers[_STATUS] & _ERROR or run is None or slave is None:
+        if registers[_STATUS] & _ERROR or run is None:
+            registers[_STATUS] |= _ERROR
+        elif kind == _BLOCK_DATA and not is_read:
+            self._start_block_write(slave)
+        elif slave is None:
             registers[_STATUS] |= _ERROR
         else:
-            run(slave, bool(registers[_ADDRESS] & 1))
+            run(slave, is_read)
 
     def _done(self) -> None:
         self._registers[_STATUS] |= _DONE
@@ -207,41 +208,43 @@ class PmSmbus:
         self._finished = False
         registers[_STATUS] |= _BUSY | _BYTE_DONE
 
-    def _block_data(self, slave: SmbusSlave, is_read: bool) -> None:
+    def _read_block_data(self, slave: SmbusSlave, _is_read: bool) -> None:
         registers = self._registers
-        if is_read:
-            slave.write(bytes((registers[_COMMAND],)))
-            length = slave.read_byte()
-            if length > _BUFFER_BYTES:
-                length = 0
-            for index in range(length):
-                self._buffer[index] = slave.read_byte()
-            self._index = 0
-            self._finished = False
-            if self._buffered:
-                self._done()
-            else:
-                registers[_BLOCK] = self._buffer[0]
-                registers[_STATUS] |= _BUSY | _BYTE_DONE
-            registers[_DATA_0] = length
-        elif self._buffered:
-            wrong = self._index != registers[_DATA_0]
-            self._index = 0
-            if wrong:
-                registers[_STATUS] |= _ERROR
-            else:
-                self._send_block(slave)
+        slave.write(bytes((registers[_COMMAND],)))
+        length = slave.read_byte()
+        if length > _BUFFER_BYTES:
+            length = 0
+        for index in range(length):
+            self._buffer[index] = slave.read_byte()
+        self._index = 0
+        self._finished = False
+        if self._buffered:
+            self._done()
         else:
+            registers[_BLOCK] = self._buffer[0]
+            registers[_STATUS] |= _BUSY | _BYTE_DONE
+        registers[_DATA_0] = length
+
+    def _start_block_write(self, slave: SmbusSlave | None) -> None:
+        registers = self._registers
+        if not self._buffered:
+            # The slave is first spoken to when the last byte has come.
             self._finished = False
             registers[_STATUS] |= _BUSY | _BYTE_DONE
             self._buffer[0] = registers[_BLOCK]
             self._index = 0
+            return
+        is_complete = self._index == registers[_DATA_0]
+        self._index = 0
+        self._send_block(slave if is_complete else None)
 
-    def _send_block(self, slave: SmbusSlave) -> None:
+    def _send_block(self, slave: SmbusSlave | None) -> None:
         registers = self._registers
+        if slave is None:
+            registers[_STATUS] |= _ERROR
+            return
         length = registers[_DATA_0]
-        sent = bytes((registers[_COMMAND], length)) + bytes(self._buffer[:length])
-        slave.write(sent)
+        slave.write(bytes((registers[_COMMAND], length)) + bytes(self._buffer[:length]))
         self._finished = True
         registers[_STATUS] = (registers[_STATUS] | _DONE) & ~_BUSY
 
@@ -252,18 +255,15 @@ class PmSmbus:
         registers = self._registers
         next_byte = registers[_STATUS] & value & _BYTE_DONE
         registers[_STATUS] &= ~(value & ~_BUSY) & 0xFF
-        if not next_byte or self._finished:
+        if not next_byte or self._finished or (self._buffered and self._streaming is None):
             return
         is_read = bool(registers[_ADDRESS] & 1) or self._streaming is not None
         self._index = (self._index + 1) % _BUFFER_BYTES
         if is_read:
             self._next_read()
         elif self._index == registers[_DATA_0]:
-            slave = self._slaves.get(registers[_ADDRESS] >> 1)
-            if slave is None or registers[_CONTROL] >> 2 & 7 == _I2C_READ:
-                registers[_STATUS] |= _ERROR
-            else:
-                self._send_block(slave)
+            is_i2c = registers[_CONTROL] >> 2 & 7 == _I2C_READ
+            self._send_block(None if is_i2c else self._slaves.get(registers[_ADDRESS] >> 1))
         else:
             self._buffer[self._index] = registers[_BLOCK]
             registers[_STATUS] |= _BYTE_DONE

@@ -6,6 +6,7 @@ which a host sees as an error.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 EEPROM_BYTES = 256
@@ -44,3 +45,19 @@ class Eeprom:
         value = self.data[self._pointer]
         self._pointer = (self._pointer + 1) % EEPROM_BYTES
         return value
+
+
+class GeneralCall:
+    """Address 0: what is written goes to every slave; nobody answers a read, which floats high."""
+
+    def __init__(self, slaves: Iterable[SmbusSlave]) -> None:
+        self._slaves = tuple(slaves)
+
+    def write(self, data: bytes) -> None:
+        """Pass the bytes on to everybody."""
+        for slave in self._slaves:
+            slave.write(data)
+
+    def read_byte(self) -> int:
+        """Return all ones."""
+        return 0xFF
