@@ -17,11 +17,11 @@ from guestmap.machine import (
     PhaseChange,
     VirtualMachine,
 )
-from guestmap.memory import CommitRecord, FlatRange, FlatView
+from guestmap.memory import AddressChange, CommitRecord, FlatRange, FlatView
 
 _STYLES = {"ram": "green", "rom": "yellow", "romd": "yellow", "ramd": "green", "i/o": "cyan"}
-_MAX_RANGES = 6
-"""Ranges that one change of the map prints on each side; a reset may change many."""
+_MAX_PIECES = 12
+"""Lines that one change of the map prints at most; a reset may change many places."""
 
 
 def range_type(each: FlatRange) -> str:
@@ -68,24 +68,37 @@ class Story:
     def _commit(self, record: CommitRecord) -> None:
         self.map_changes += 1
         self._line(record.time_ns, Text(f">> {record.cause or 'map changed'}", style="bold blue"))
+        told: list[list[AddressChange]] = []
         for change in record.changes:
-            for sign, style, ranges in (("-", "red", change.removed), ("+", "green", change.added)):
-                for each in ranges[:_MAX_RANGES]:
-                    self._range(sign, style, each)
-                if len(ranges) > _MAX_RANGES:
-                    more = f"{'':16}{sign} and {len(ranges) - _MAX_RANGES} more"
-                    self._console.print(Text(more, style=style))
+            pieces = change.by_address()
+            if not any(_same(pieces, others) for others in told):  # views of each CPU are alike
+                told.append(pieces)
+                for piece in pieces[:_MAX_PIECES]:
+                    self._piece(piece)
+                if len(pieces) > _MAX_PIECES:
+                    self._console.print(f"{'':15}... and {len(pieces) - _MAX_PIECES} more")
 
-    def _range(self, sign: str, style: str, each: FlatRange) -> None:
-        offset = f" @{each.offset_in_region:x}" if each.offset_in_region else ""
-        self._console.print(
-            Text(
-                f"{'':16}{sign} {each.start:016x}-{each.end - 1:016x}"
-                f" {range_type(each):4} {each.region.name}{offset}",
-                style=style,
-            ),
-            soft_wrap=True,
-        )
+    def _piece(self, piece: AddressChange) -> None:
+        text = Text(f"{'':15}{piece.start:016x}-{piece.end - 1:016x}  ", style="dim")
+        text.append(_answer(piece.old, piece.start), style="not dim red")
+        text.append(" -> ")
+        text.append(_answer(piece.new, piece.start), style="not dim green")
+        self._console.print(text, soft_wrap=True)
+
+
+def _same(pieces: list[AddressChange], others: list[AddressChange]) -> bool:
+    def facts(changes: list[AddressChange]) -> list[tuple[object, ...]]:
+        return [(c.start, c.end, _answer(c.old, c.start), _answer(c.new, c.start)) for c in changes]
+
+    return facts(pieces) == facts(others)
+
+
+def _answer(each: FlatRange | None, address: int) -> str:
+    """Return who answers at an address, in a few words."""
+    if each is None:
+        return "nobody"
+    offset = each.offset_in_region + address - each.start
+    return f"{range_type(each)} {each.region.name}" + (f" @{offset:x}" if offset else "")
 
 
 def flat_table(view: FlatView, title: str) -> Table:

@@ -27,7 +27,7 @@ _PRIORITY = 1
 _BIOS, _BIOS_SIZE = 0xF0000, 0x10000
 _EXPANSION, _EXPANSION_SIZE = 0xC0000, 0x4000
 _SEGMENTS = 13
-_MODES = ("PCI", "ROM", "WO", "RAM")
+_MODES = ("PCI", "read-only RAM", "write-only RAM", "RAM")
 """What PAM bits 1 (write enable) and 0 (read enable) make of a segment."""
 _VGA, _VGA_SIZE = 0xA0000, 0x20000
 _SMRAM_OPEN, _SMRAM_ENABLE = 1 << 6, 1 << 3
@@ -143,6 +143,25 @@ class I440FX(PciDevice):
             self._smram_window.set_enabled(pci_shown)
             self.smram.set_enabled(is_enabled)
 
+    def _runs(self, moves: list[tuple[PamSegment, int, int]]) -> list[tuple[int, int, str, str]]:
+        """Return start, end and both modes in words; neighbours that change alike are one."""
+        runs: list[tuple[int, int, str, str]] = []
+        for segment, old, new in sorted(moves, key=lambda move: move[0].start):
+            start, end = segment.start, segment.start + segment.size
+            words = (self._word(old, start), self._word(new, start))
+            if runs and runs[-1][1] == start and runs[-1][2:] == words:
+                start = runs.pop()[0]
+            runs.append((start, end, *words))
+        return runs
+
+    def _word(self, mode: int, start: int) -> str:
+        """Return a mode in a word; the PCI bus by what it has there, where that is ROM."""
+        if mode == 0:
+            pci = self.bus.memory_region.children.within(start, start + 1)
+            if any(child.enabled and child.mtree_type() == "rom" for child in pci):
+                return "ROM"
+        return _MODES[mode]
+
     def _cause(self, moves: list[tuple[PamSegment, int, int]], offset: int, size: int) -> str:
         data = self.config.data
         parts = []
@@ -150,8 +169,8 @@ class I440FX(PciDevice):
         if written:
             values = " ".join(f"{data[register]:02X}h" for register in written)
             changes = "; ".join(
-                f"{s.start:05X}-{s.start + s.size - 1:05X} {_MODES[old]} -> {_MODES[new]}"
-                for s, old, new in moves
+                f"{start:05X}-{end - 1:05X} {old} -> {new}"
+                for start, end, old, new in self._runs(moves)
             )
             parts.append(f"PAM {written.start:02X}h <- {values}: {changes}")
         if offset <= SMRAM < offset + size:

@@ -12,7 +12,7 @@ b'boot'
 
 from guestmap.memory.address_space import AddressSpace
 from guestmap.memory.flatview import FlatRange, FlatView
-from guestmap.memory.history import CommitRecord, ViewChange
+from guestmap.memory.history import AddressChange, CommitRecord, ViewChange
 from guestmap.memory.listener import (
     PRIORITY_ACCEL,
     PRIORITY_DEV_BACKEND,
@@ -43,6 +43,7 @@ __all__ = [
     "UNASSIGNED_IO_OPS",
     "UNASSIGNED_MEM_OPS",
     "AccessSizes",
+    "AddressChange",
     "AddressSpace",
     "CommitRecord",
     "Endianness",
