@@ -1,0 +1,269 @@
+"""The Intel 8254 interval timer: three 16-bit counters clocked at 1.193182 MHz.
+
+Nothing happens on a tick: counts and outputs are computed from the clock when somebody looks, and
+only counter 0, whose output is an interrupt line, arms a timer for its next edge. Registers are
+those of the Intel 8254 data sheet. Where silicon and QEMU 7.2 differ, this is QEMU: counting is
+binary even with the BCD bit set (the read-back status reports the bit), reprogramming takes effect
+at once, and a low gate stops nothing (its rising edge restarts modes 1, 2, 3 and 5).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.memory import AccessSizes, MemoryRegion, MemoryRegionOps
+
+if TYPE_CHECKING:
+    from guestmap.base import Clock, IrqLine
+    from guestmap.memory import MemorySystem
+
+FREQUENCY_HZ = 1_193_182
+PORT = 0x40
+
+_SECOND_NS = 1_000_000_000
+_MIN_GAP_NS = 50_000
+"""Edges closer together than this are spread: a counter of 2 must not starve everything else."""
+_MAX_LAG_NS = _SECOND_NS
+"""Edges that a late timer has not delivered after this long are dropped."""
+
+_LOW, _HIGH, _LOW_THEN_HIGH, _HIGH_NEXT = 1, 2, 3, 4  # access modes, and the second half of 3
+
+
+def _transition(mode: int, count: int, ticks: int) -> int | None:
+    """Return the tick of the next output edge after ``ticks``, None where none will come.
+
+    In modes 2, 4 and 5 the output is active for one tick only, and the edge is its beginning.
+    """
+    if mode == 3:
+        phase = ticks % count
+        half = (count + 1) >> 1
+        return ticks - phase + (half if phase < half else count)
+    if mode == 2:
+        return ticks - ticks % count + count
+    return count if ticks < count else None
+
+
+class Counter:
+    """One counter of the chip; ``gate`` and ``out`` are its pins."""
+
+    __slots__ = (
+        "access", "bcd", "count", "gate", "latch", "latch_state", "load_ns", "low_byte", "mode",
+        "read_state", "status", "write_state",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.mode = 3
+        self.bcd = False
+        self.gate = True
+        self.access = 0
+        self.count = 0x10000
+        """The reload value, 1-65536."""
+        self.load_ns = 0
+        """When counting began."""
+        self.latch = 0
+        self.latch_state = 0
+        """Which byte of the latch is read next; 0 where none is latched."""
+        self.status: int | None = None
+        self.read_state = self.write_state = 0
+        self.low_byte = 0
+
+    def ticks(self, now_ns: int) -> int:
+        """Return how often the counter was clocked since it was loaded."""
+        return (now_ns - self.load_ns) * FREQUENCY_HZ // _SECOND_NS
+
+    def value(self, now_ns: int) -> int:
+        """Return what the counting element holds."""
+        ticks = (now_ns - self.load_ns) * FREQUENCY_HZ // _SECOND_NS
+        mode, count = self.mode, self.count
+        if mode == 3:
+            return count - (2 * ticks) % count
+        if mode in (0, 1, 4, 5):
+            return (count - ticks) & 0xFFFF
+        return count - ticks % count
+
+    def out(self, now_ns: int) -> bool:
+        """Return the level of the OUT pin."""
+        ticks = (now_ns - self.load_ns) * FREQUENCY_HZ // _SECOND_NS
+        mode, count = self.mode, self.count
+        if mode == 3:
+            return ticks % count < (count + 1) >> 1
+        if mode == 2:
+            return ticks != 0 and ticks % count == 0
+        if mode in (4, 5):
+            return ticks == count
+        if mode == 1:
+            return ticks < count
+        return ticks >= count
+
+
+class I8254:
+    """The timer chip at ports 40h-43h.
+
+    Attributes:
+        region: ``pit``, 4 bytes.
+        counters: the three counters.
+    """
+
+    def __init__(self, memory: MemorySystem, clock: Clock, irq: IrqLine) -> None:
+        self._clock = clock
+        self._irq = irq
+        self._irq_enabled = True
+        self._timer = clock.timer(self._on_timer)
+        self._edge_ns: int | None = None  # when the edge that the timer is armed for is due
+        self.counters = (Counter(), Counter(), Counter())
+        one = AccessSizes(min=1, max=1)
+        ops = MemoryRegionOps(read=self._read, write=self._write, impl=one)
+        self.region: MemoryRegion = memory.io("pit", 4, ops)
+        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((PORT, self.region),)
+        self.reset()
+
+    def reset(self) -> None:
+        """Let every counter run in mode 3 from 65536; only counter 2 has its gate low."""
+        now = self._clock.now_ns()
+        for number, counter in enumerate(self.counters):
+            counter.mode = 3
+            counter.gate = number != 2
+            counter.count = 0x10000
+            counter.load_ns = now
+        if self._irq_enabled:
+            self._arm(now, now)
+
+    def out(self, number: int) -> bool:
+        """Return the level of the OUT pin of counter ``number`` (0-2)."""
+        return self.counters[number].out(self._clock.now_ns())
+
+    def set_gate(self, number: int, level: bool) -> None:
+        """Drive the GATE pin of counter ``number`` (0-2); a rising edge restarts some modes."""
+        counter = self.counters[number]
+        if level and not counter.gate and counter.mode in (1, 2, 3, 5):
+            counter.load_ns = self._clock.now_ns()
+            if number == 0:
+                self._update_irq()
+        counter.gate = level
+
+    def set_irq_enabled(self, enabled: bool) -> None:
+        """Let counter 0 drive its interrupt line, or not.
+
+        An HPET in legacy replacement mode takes the line over (IA-PC HPET specification, 2.3.4).
+        """
+        self._irq_enabled = enabled
+        if enabled:
+            self._update_irq()
+        else:
+            self._timer.cancel()
+            self._edge_ns = None
+
+    def _read(self, offset: int, size: int) -> int:
+        offset &= 3
+        if offset == 3:
+            return 0
+        counter = self.counters[offset]
+        if counter.status is not None:
+            status, counter.status = counter.status, None
+            return status
+        if counter.latch_state:
+            if counter.latch_state == _HIGH:
+                counter.latch_state = 0
+                return counter.latch >> 8
+            counter.latch_state = _HIGH if counter.latch_state == _LOW_THEN_HIGH else 0
+            return counter.latch & 0xFF
+        value = counter.value(self._clock.now_ns())
+        state = counter.read_state
+        if state == _LOW_THEN_HIGH:
+            counter.read_state = _HIGH_NEXT
+        elif state == _HIGH_NEXT:
+            counter.read_state = _LOW_THEN_HIGH
+            return value >> 8 & 0xFF
+        elif state == _HIGH:
+            return value >> 8 & 0xFF
+        return value & 0xFF
+
+    def _write(self, offset: int, value: int, size: int) -> None:
+        value &= 0xFF
+        offset &= 3
+        if offset == 3:
+            self._write_control(value)
+            return
+        counter = self.counters[offset]
+        state = counter.write_state
+        if state == _LOW_THEN_HIGH:
+            counter.low_byte = value
+            counter.write_state = _HIGH_NEXT
+        elif state == _HIGH_NEXT:
+            counter.write_state = _LOW_THEN_HIGH
+            self._load(offset, value << 8 | counter.low_byte)
+        elif state == _HIGH:
+            self._load(offset, value << 8)
+        else:
+            self._load(offset, value)
+
+    def _write_control(self, value: int) -> None:
+        number = value >> 6
+        if number == 3:
+            for index, counter in enumerate(self.counters):
+                if value & (2 << index):
+                    self._read_back(counter, value)
+            return
+        counter = self.counters[number]
+        access = value >> 4 & 3
+        if access == 0:
+            self._latch(counter)
+            return
+        counter.access = counter.read_state = counter.write_state = access
+        counter.mode = value >> 1 & 7
+        counter.bcd = bool(value & 1)
+
+    def _read_back(self, counter: Counter, command: int) -> None:
+        """Latch count and status as the read-back command's low-active bits 5 and 4 ask."""
+        if not command & 0x20:
+            self._latch(counter)
+        if not command & 0x10 and counter.status is None:
+            out = counter.out(self._clock.now_ns())
+            counter.status = out << 7 | counter.access << 4 | counter.mode << 1 | counter.bcd
+
+    def _latch(self, counter: Counter) -> None:
+        if not counter.latch_state:
+            counter.latch = counter.value(self._clock.now_ns())
+            counter.latch_state = counter.access
+
+    def _load(self, number: int, value: int) -> None:
+        counter = self.counters[number]
+        counter.count = value or 0x10000
+        counter.load_ns = self._clock.now_ns()
+        if number == 0:
+            self._update_irq()
+
+    def _update_irq(self) -> None:
+        """Set the interrupt line to counter 0's output, and arm the timer for its next edge."""
+        if not self._irq_enabled:
+            return
+        now = self._clock.now_ns()
+        self._irq.set(self.counters[0].out(now))
+        self._arm(now, now)
+
+    def _arm(self, after_ns: int, earliest_ns: int) -> None:
+        """Arm the timer for the first edge after ``after_ns``, but not before ``earliest_ns``."""
+        counter = self.counters[0]
+        ticks = _transition(counter.mode, counter.count, counter.ticks(after_ns))
+        if ticks is None:
+            self._edge_ns = None
+            self._timer.cancel()
+            return
+        # Rounded up, so that the output has changed when the timer fires.
+        edge_ns = counter.load_ns - (-ticks * _SECOND_NS // FREQUENCY_HZ)
+        self._edge_ns = edge_ns
+        self._timer.arm(max(edge_ns, earliest_ns))
+
+    def _on_timer(self) -> None:
+        edge_ns, now = self._edge_ns, self._clock.now_ns()
+        if edge_ns is None:
+            return
+        counter = self.counters[0]
+        if now - edge_ns > _MAX_LAG_NS:
+            edge_ns = now
+        if counter.mode in (2, 4, 5):
+            self._irq.set(False)
+            self._irq.pulse()
+        else:
+            self._irq.set(counter.out(edge_ns))
+        self._arm(edge_ns, now + _MIN_GAP_NS)
