@@ -60,7 +60,6 @@ class IsaDevices:
         self.serial: Serial16550 | None = None
         if config.serial:
             self.serial = Serial16550(memory, clock, lines[_SERIAL])
-            self.all.append(self.serial)
         if config.debugcon:
             self.all.append(DebugConsole(memory, on_debug_byte))
 
@@ -69,8 +68,12 @@ class IsaDevices:
         for device in self.all:
             for port, region in device.regions:
                 io.add_subregion(port, region)
+        if self.serial is not None:
+            io.add_subregion(_SERIAL_PORT, self.serial.region)
 
     def reset(self) -> None:
         """Reset every device."""
         for device in self.all:
             device.reset()
+        if self.serial is not None:
+            self.serial.reset()
