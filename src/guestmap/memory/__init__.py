@@ -5,7 +5,8 @@
 >>> system = memory.container("system", 1 << 64)
 >>> system.add_subregion(0, memory.ram("pc.ram", 0x100000))
 >>> space = memory.address_space("memory", system)
->>> space.write(0x7C00, b"boot") and None
+>>> space.write(0x7C00, b"boot")
+    <MemTxResult.OK: 0>
 >>> space.read(0x7C00, 4)
 b'boot'
 """
