@@ -1,0 +1,296 @@
+"""What an engine is: it runs a CPU on two address spaces until something ends the run.
+
+A machine makes one engine, gives it the memory and the I/O address space, the interrupt
+controller's output and a clock, and calls :meth:`Engine.run`. All device callbacks, timers
+included, are made in the thread that runs the CPU, one at a time.
+
+Only four methods may be called from any thread at any moment: :meth:`Engine.stop`,
+:meth:`Engine.request_reset`, :meth:`Engine.kick` and :meth:`Engine.statistics`. Everything else
+is for the thread that runs the CPU (device callbacks, observers) or for when nothing runs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from guestmap.base import Clock
+    from guestmap.memory import AddressSpace
+
+
+class InterruptSource(Protocol):
+    """The interrupt controller, as the CPU's INTR pin and acknowledge cycle see it.
+
+    Whoever changes :attr:`pending` calls :meth:`Engine.kick` afterwards.
+    """
+
+    @property
+    def pending(self) -> bool:
+        """Whether the INTR line is high."""
+
+    def acknowledge(self) -> int:
+        """Run the acknowledge cycle: return the 8-bit vector; spurious where nothing is pending."""
+
+
+class NoInterrupts:
+    """An INTR line that is never raised."""
+
+    pending = False
+
+    def acknowledge(self) -> int:
+        """Return the vector that a pulled-up data bus reads as."""
+        return 0xFF
+
+
+class ExitReason(Enum):
+    """Why a run ended."""
+
+    STOPPED = "stopped"  # stop() was called
+    RESET = "reset"  # request_reset() was called: reset the devices, then the engine, and run again
+    SHUTDOWN = "shutdown"  # triple fault: a PC's chipset answers it with a reset
+    HALTED = "halted"  # HLT with interrupts off: nothing but a reset or an NMI ends it
+    ERROR = "error"  # the engine cannot go on; see the message
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The end of a run: why, and for people, what happened."""
+
+    reason: ExitReason
+    message: str = ""
+
+
+class Register(Enum):
+    """The registers that have a number for a value."""
+
+    EAX = "eax"
+    EBX = "ebx"
+    ECX = "ecx"
+    EDX = "edx"
+    ESI = "esi"
+    EDI = "edi"
+    EBP = "ebp"
+    ESP = "esp"
+    EIP = "eip"
+    EFLAGS = "eflags"
+    CR0 = "cr0"
+    CR2 = "cr2"
+    CR3 = "cr3"
+    CR4 = "cr4"
+
+
+class SegmentRegister(Enum):
+    """Segment registers and descriptor tables; GDTR and IDTR have base and limit only."""
+
+    ES = "es"
+    CS = "cs"
+    SS = "ss"
+    DS = "ds"
+    FS = "fs"
+    GS = "gs"
+    LDTR = "ldtr"
+    TR = "tr"
+    GDTR = "gdtr"
+    IDTR = "idtr"
+
+
+class Segment(NamedTuple):
+    """A segment register with its hidden part.
+
+    ``flags`` are bits 32-63 of the descriptor, as in the second doubleword of a GDT entry.
+    """
+
+    selector: int
+    base: int
+    limit: int
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do; what it cannot, it does as near as it can.
+
+    Attributes:
+        runs_code: there is a CPU at all.
+        exact_interrupts: an interrupt is taken at the first instruction boundary that allows it.
+        exceptions: faults reach the guest's handlers in protected mode, with their error codes.
+        reset_vector: the CPU starts at FFFFFFF0h with CS base FFFF0000h.
+        a20: the A20 gate can be closed.
+    """
+
+    runs_code: bool
+    exact_interrupts: bool
+    exceptions: bool
+    reset_vector: bool
+    a20: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatistics:
+    """Counts since the engine was made.
+
+    Attributes:
+        entries: how often the CPU was entered.
+        maps, unmaps: operations on the engine's memory map.
+        open_windows: pages groups that were mapped because the guest touched what is not memory.
+        invalidations: ranges of translated code that were dropped because somebody else wrote.
+        port_reads, port_writes, mmio_reads, mmio_writes: accesses that reached an address space.
+        rom_writes: writes that a read-only range swallowed.
+        interrupts, software_interrupts, exceptions: how many of each the guest took.
+        halts: HLT instructions.
+    """
+
+    entries: int = 0
+    maps: int = 0
+    unmaps: int = 0
+    open_windows: int = 0
+    invalidations: int = 0
+    port_reads: int = 0
+    port_writes: int = 0
+    mmio_reads: int = 0
+    mmio_writes: int = 0
+    rom_writes: int = 0
+    interrupts: int = 0
+    software_interrupts: int = 0
+    exceptions: int = 0
+    halts: int = 0
+
+
+class SoftwareInterrupt(NamedTuple):
+    """An ``INT n`` instruction, seen before its handler runs: the firmware's call interface.
+
+    Attributes:
+        vector: n.
+        eax, ebx, ecx, edx: the arguments.
+        cs, eip: the instruction after ``INT n``.
+        real_mode: the handler comes from the real-mode vector table.
+    """
+
+    vector: int
+    eax: int
+    ebx: int
+    ecx: int
+    edx: int
+    cs: int
+    eip: int
+    real_mode: bool
+
+
+class Engine(ABC):
+    """A CPU engine, in reset when it is made. Close it, or use it as a context manager."""
+
+    name: str
+
+    def __init__(
+        self, memory: AddressSpace, io: AddressSpace, interrupts: InterruptSource, clock: Clock
+    ) -> None:
+        self.memory = memory
+        self.io = io
+        self.interrupts = interrupts
+        self.clock = clock
+        self._on_software_interrupt: list[Callable[[SoftwareInterrupt], None]] = []
+        self._on_halt: list[Callable[[], None]] = []
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this engine can do on this host."""
+
+    @abstractmethod
+    def run(self) -> Exit:
+        """Run the CPU until something ends the run; call again to go on.
+
+        Raises:
+            StateError: it runs already, or is closed.
+            Exception: whatever a device callback raised.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the run with STOPPED, soon; from any thread; where nothing runs, the next run."""
+
+    @abstractmethod
+    def request_reset(self) -> None:
+        """End the run with RESET, soon; from any thread."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Put the CPU into its state after RESET#: CS base FFFF0000h, EIP FFF0h.
+
+        Raises:
+            StateError: it runs.
+        """
+
+    @abstractmethod
+    def kick(self) -> None:
+        """Say that the interrupt source's ``pending`` changed; from any thread."""
+
+    @abstractmethod
+    def set_a20(self, enabled: bool) -> None:
+        """Open or close the A20 gate: closed, address bit 20 reads as 0."""
+
+    @abstractmethod
+    def read_register(self, register: Register) -> int:
+        """Return a register.
+
+        Raises:
+            UnsupportedError: the engine has no CPU.
+        """
+
+    @abstractmethod
+    def write_register(self, register: Register, value: int) -> None:
+        """Set a register; the CPU must not run.
+
+        Raises:
+            StateError: it runs.
+            UnsupportedError: the engine has no CPU.
+        """
+
+    @abstractmethod
+    def read_segment(self, register: SegmentRegister) -> Segment:
+        """Return a segment register with its hidden part.
+
+        Raises:
+            UnsupportedError: the engine has no CPU.
+        """
+
+    @abstractmethod
+    def write_segment(self, register: SegmentRegister, segment: Segment) -> None:
+        """Set a segment register and its hidden part; the CPU must not run.
+
+        Raises:
+            StateError: it runs.
+            UnsupportedError: the engine has no CPU, or cannot set hidden parts on this host.
+        """
+
+    @abstractmethod
+    def statistics(self) -> EngineStatistics:
+        """Return the counts of this moment."""
+
+    def close(self) -> None:
+        """Let go of the address spaces and of the host's memory. Closing twice is allowed."""
+
+    def observe_software_interrupts(self, observer: Callable[[SoftwareInterrupt], None]) -> None:
+        """Call ``observer`` before each ``INT n`` takes effect, in the thread that runs the CPU."""
+        self._on_software_interrupt.append(observer)
+
+    def observe_halts(self, observer: Callable[[], None]) -> None:
+        """Call ``observer`` after each HLT, before the CPU waits, in the thread that runs it."""
+        self._on_halt.append(observer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

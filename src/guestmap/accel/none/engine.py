@@ -1,0 +1,115 @@
+"""No CPU at all: ``run`` keeps the machine's timers going until somebody stops it.
+
+For programs that play the CPU themselves (``machine.memory.store(...)``,
+``machine.io.load(...)``), as QEMU's ``-accel qtest`` does, and for looking at a machine at reset.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from guestmap.accel.api import (
+    Capabilities,
+    Engine,
+    EngineStatistics,
+    Exit,
+    ExitReason,
+    InterruptSource,
+    Register,
+    Segment,
+    SegmentRegister,
+)
+from guestmap.accel.doorbell import Doorbell
+from guestmap.base import StateError, UnsupportedError
+
+if TYPE_CHECKING:
+    from guestmap.base import Clock
+    from guestmap.memory import AddressSpace
+
+_NO_CPU = "engine 'none' has no CPU and so no registers: choose engine 'unicorn' for one"
+
+
+class NoCpuEngine(Engine):
+    """An engine that executes nothing."""
+
+    name = "none"
+
+    def __init__(
+        self, memory: AddressSpace, io: AddressSpace, interrupts: InterruptSource, clock: Clock
+    ) -> None:
+        super().__init__(memory, io, interrupts, clock)
+        self._doorbell = Doorbell(clock, leave=lambda: None)
+        self._running = threading.Lock()
+        self._wanted: ExitReason | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Nothing."""
+        return Capabilities(
+            runs_code=False,
+            exact_interrupts=False,
+            exceptions=False,
+            reset_vector=False,
+            a20=False,
+        )
+
+    def run(self) -> Exit:
+        """Fire timers until :meth:`stop` or :meth:`request_reset`."""
+        if not self._running.acquire(blocking=False):
+            raise StateError("engine 'none' runs already: stop it first")
+        self._doorbell.open()
+        try:
+            while True:
+                self._doorbell.answer()
+                self.clock.run_due()
+                reason, self._wanted = self._wanted, None
+                if reason is not None:
+                    return Exit(reason)
+                self._doorbell.sleep()
+        finally:
+            self._doorbell.shut()
+            self._running.release()
+
+    def stop(self) -> None:
+        """End the run."""
+        self._wanted = ExitReason.STOPPED
+        self._doorbell.ring()
+
+    def request_reset(self) -> None:
+        """End the run with RESET."""
+        self._wanted = ExitReason.RESET
+        self._doorbell.ring()
+
+    def reset(self) -> None:
+        """Do nothing: there is no state."""
+
+    def kick(self) -> None:
+        """Do nothing: nobody takes interrupts."""
+
+    def set_a20(self, enabled: bool) -> None:
+        """Do nothing: the address spaces are behind the gate."""
+
+    def read_register(self, register: Register) -> int:
+        """Refuse."""
+        del register
+        raise UnsupportedError(_NO_CPU)
+
+    def write_register(self, register: Register, value: int) -> None:
+        """Refuse."""
+        del register, value
+        raise UnsupportedError(_NO_CPU)
+
+    def read_segment(self, register: SegmentRegister) -> Segment:
+        """Refuse."""
+        del register
+        raise UnsupportedError(_NO_CPU)
+
+    def write_segment(self, register: SegmentRegister, segment: Segment) -> None:
+        """Refuse."""
+        del register, segment
+        raise UnsupportedError(_NO_CPU)
+
+    def statistics(self) -> EngineStatistics:
+        """Return zeros."""
+        return EngineStatistics()

@@ -1,0 +1,216 @@
+"""What Unicorn calls while the guest runs: accesses to what is not memory, interrupts, faults.
+
+Called in the thread that runs the CPU, in the middle of an instruction. Nothing here may raise but
+what a device callback raised.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unicorn import unicorn_const as uc_api
+from unicorn import x86_const as x86
+
+from guestmap.accel.api import Exit, ExitReason, SoftwareInterrupt
+from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
+from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, PAGING, PROTECTION
+from guestmap.base import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.accel.unicorn.counters import Counters
+    from guestmap.accel.unicorn.delivery import Delivery
+    from guestmap.accel.unicorn.mapper import Mapper
+    from guestmap.accel.unicorn.state import CpuState
+    from guestmap.memory import AddressSpace
+
+_UNMAPPED = (
+    uc_api.UC_HOOK_MEM_READ_UNMAPPED
+    | uc_api.UC_HOOK_MEM_WRITE_UNMAPPED
+    | uc_api.UC_HOOK_MEM_FETCH_UNMAPPED
+)
+_INT3, _INT_N = 0xCC, 0xCD
+
+
+class Exits:
+    """The callbacks of one CPU.
+
+    Attributes:
+        in_device: a device of the memory address space is being accessed.
+    """
+
+    def __init__(
+        self,
+        uc: Any,
+        memory: AddressSpace,
+        io: AddressSpace,
+        mapper: Mapper,
+        state: CpuState,
+        delivery: Delivery,
+        counters: Counters,
+        end: Callable[[Exit], None],
+        observers: list[Callable[[SoftwareInterrupt], None]],
+    ) -> None:
+        self._uc = uc
+        self._memory = memory
+        self._port_load, self._port_store = io.load, io.store
+        self._mapper = mapper
+        self._state = state
+        self._delivery = delivery
+        self._counters = counters
+        self._end = end
+        self._observers = observers
+        self.in_device = False
+        self.failure: BaseException | None = None
+
+    def install(self) -> None:
+        """Hook everything."""
+        uc = self._uc
+        uc.hook_add(uc_api.UC_HOOK_INSN, self._in, None, 1, 0, x86.UC_X86_INS_IN)
+        uc.hook_add(uc_api.UC_HOOK_INSN, self._out, None, 1, 0, x86.UC_X86_INS_OUT)
+        uc.hook_add(uc_api.UC_HOOK_INTR, self._interrupt)
+        uc.hook_add(uc_api.UC_HOOK_INSN_INVALID, self._invalid_opcode)
+        uc.hook_add(_UNMAPPED, self._unmapped)
+        uc.hook_add(uc_api.UC_HOOK_MEM_WRITE_PROT, self._write_to_rom)
+        uc.hook_add(uc_api.UC_HOOK_MEM_FETCH_PROT, self._fetch_from_device)
+        self._mapper.connect(self._read, self._write)
+
+    # -- accesses --------------------------------------------------------------------------------
+
+    def _in(self, _uc: Any, port: int, size: int, _data: object) -> int:
+        self._counters.port_reads += 1
+        try:
+            return self._port_load(port, size)
+        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
+            return self._fail(error)
+
+    def _out(self, _uc: Any, port: int, size: int, value: int, _data: object) -> None:
+        self._counters.port_writes += 1
+        self._port_store(port, size, value)
+
+    def _read(self, _uc: Any, offset: int, size: int, base: int) -> int:
+        self._counters.mmio_reads += 1
+        self.in_device = True
+        try:
+            return self._memory.load(base + offset, size)
+        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
+            return self._fail(error)
+        finally:
+            self.in_device = False
+
+    def _write(self, _uc: Any, offset: int, size: int, value: int, base: int) -> None:
+        self._counters.mmio_writes += 1
+        self.in_device = True
+        try:
+            self._memory.store(base + offset, size, value)
+        finally:
+            self.in_device = False
+
+    def _fail(self, error: BaseException) -> int:
+        """Keep an error that a reading callback cannot let out: Unicorn needs a number."""
+        if self.failure is None:
+            self.failure = error
+        self._uc.emu_stop()
+        return 0
+
+    def _unmapped(
+        self, _uc: Any, _kind: int, address: int, _size: int, _value: int, _data: object
+    ) -> bool:
+        return self._mapper.open_window(address)
+
+    def _fetch_from_device(
+        self, _uc: Any, _kind: int, _address: int, _size: int, _value: int, _data: object
+    ) -> bool:
+        return True
+
+    def _write_to_rom(
+        self, _uc: Any, _kind: int, address: int, size: int, value: int, _data: object
+    ) -> bool:
+        self._counters.rom_writes += 1
+        if self._mapper.is_rom_device(address):
+            self.in_device = True
+            try:
+                self._memory.store(address, size, value)
+            finally:
+                self.in_device = False
+        return True
+
+    # -- interrupts and exceptions -----------------------------------------------------------------
+
+    def _interrupt(self, _uc: Any, vector: int, _data: object) -> None:
+        state = self._state
+        state.load()
+        if self._is_software(vector):
+            self.software_interrupt(vector)
+        else:
+            self.exception(vector)
+
+    def _invalid_opcode(self, _uc: Any, _data: object) -> bool:
+        state = self._state
+        state.load()
+        following = state.software_return
+        if following is None:
+            self.exception(INVALID_OPCODE)
+        else:  # INT 6: Unicorn takes it for the exception of that number
+            state.eip = following
+            self.software_interrupt(INVALID_OPCODE)
+        return True
+
+    def _is_software(self, vector: int) -> bool:
+        if self._state.complete:
+            return self._state.software_return is not None
+        address = self._state.segment(CS).base + self._state.eip
+        before = self._memory.read(address - 2, 2)
+        return before == bytes((_INT_N, vector)) or (vector == 3 and before[1] == _INT3)
+
+    def software_interrupt(self, vector: int) -> None:
+        """Deliver INT n for the loaded state, which is after the instruction."""
+        state = self._state
+        self._counters.software_interrupts += 1
+        if self._observers:
+            event = SoftwareInterrupt(
+                vector,
+                eax=state.general(EAX),
+                ebx=state.general(EBX),
+                ecx=state.general(ECX),
+                edx=state.general(EDX),
+                cs=state.segment(CS).selector,
+                eip=state.eip,
+                real_mode=not state.control(0) & PROTECTION,
+            )
+            for observer in self._observers:
+                observer(event)
+        self.deliver(vector, Cause.SOFTWARE)
+
+    def exception(self, vector: int) -> None:
+        """Deliver an exception for the loaded state."""
+        self._counters.exceptions += 1
+        if not self._state.complete:
+            text = (
+                f"exception {vector:#x} at {self._where()}: this build of Unicorn gets them wrong"
+            )
+            self._end(Exit(ExitReason.ERROR, text))
+            return
+        self.deliver(vector, Cause.EXCEPTION, self._state.error_code)
+
+    def deliver(self, vector: int, cause: Cause, error_code: int = 0) -> None:
+        """Deliver to the loaded state, and give that to the CPU."""
+        state = self._state
+        # Where addresses are translated, dropping stale code means leaving the CPU: too dear for a
+        # push on a stack that no code was translated from.
+        self._mapper.muted = bool(state.control(0) & PAGING)
+        try:
+            delivered = self._delivery.deliver(vector, cause, error_code)
+        except UnsupportedError as error:
+            self._end(Exit(ExitReason.ERROR, f"{error}, at {self._where()}"))
+            return
+        finally:
+            self._mapper.muted = False
+        state.save()
+        if not delivered:
+            text = f"triple fault: {cause.value} {vector:#x} at {self._where()}"
+            self._end(Exit(ExitReason.SHUTDOWN, text))
+
+    def _where(self) -> str:
+        return f"{self._state.segment(CS).selector:04x}:{self._state.eip:08x}"

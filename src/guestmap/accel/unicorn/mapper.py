@@ -1,0 +1,284 @@
+"""The flat view, in Unicorn's memory map, with as few map and unmap operations as can be.
+
+Only memory that the CPU may touch directly (RAM, ROM, ROM devices in ROM mode) is mapped as the
+view changes, in whole pages, straight from the host memory of its RAM block. Everything else -
+devices, holes, pages that RAM shares with something else - is one and the same thing to Unicorn:
+accesses that go to the address space. Such a *window* is mapped when the guest first touches it,
+so that devices may come, go and move without a single operation.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from sortedcontainers import SortedDict
+from unicorn import unicorn_const as uc_api
+
+from guestmap.accel.unicorn.layout import SCRATCH
+from guestmap.memory import PRIORITY_ACCEL, MemoryListener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from guestmap.accel.unicorn.counters import Counters
+    from guestmap.memory import MemoryRegionSection, RamBlock
+
+PAGE = 0x1000
+WINDOW = 1 << 20
+"""Bytes of a window, which start at a multiple of it, less what is mapped directly."""
+
+MAX_WINDOWS = 64
+"""Windows at a time: Unicorn's operations slow down as the number of its regions grows."""
+
+
+class Piece(NamedTuple):
+    """A run of addresses that is host memory.
+
+    Attributes:
+        start, end: guest-physical.
+        block: the RAM block.
+        offset: of ``start`` in the block.
+        writable: for the CPU.
+        romd: writes go to a device.
+    """
+
+    start: int
+    end: int
+    block: RamBlock
+    offset: int
+    writable: bool
+    romd: bool
+
+    def cut(self, start: int, end: int) -> Piece:
+        """Return the part between two addresses."""
+        start, end = max(start, self.start), min(end, self.end)
+        return self._replace(start=start, end=end, offset=self.offset + start - self.start)
+
+    def continues(self, before: Piece) -> bool:
+        """Tell whether the piece and the one before it are one run of host memory."""
+        return (
+            self.start == before.end
+            and self.block is before.block
+            and self.offset == before.offset + before.end - before.start
+            and self.writable == before.writable
+            and self.romd == before.romd
+        )
+
+
+class Conductor(Protocol):
+    """Who knows whether the memory map may be touched now."""
+
+    def may_settle(self) -> bool:
+        """Tell whether to settle now; if not, it is settled before the CPU executes much more."""
+
+
+class Mapper(MemoryListener):
+    """Keeps one Unicorn instance in step with one address space."""
+
+    priority = PRIORITY_ACCEL
+    name = "unicorn"
+
+    def __init__(self, uc: Any, conductor: Conductor, counters: Counters) -> None:
+        self._uc = uc
+        self._conductor = conductor
+        self._counters = counters
+        self._pieces: SortedDict[int, Piece] = SortedDict()
+        self._mapped: SortedDict[int, Piece] = SortedDict()
+        self._windows: OrderedDict[int, int] = OrderedDict()
+        self._touched: list[tuple[int, int]] = []
+        self._stale: list[tuple[int, int]] = []
+        self._watchers: dict[RamBlock, Callable[[int, int], None]] = {}
+        self._callbacks: tuple[Any, Any] = (None, None)
+        self.muted = False
+
+    def connect(self, read: Any, write: Any) -> None:
+        """Set the callbacks of a window: Unicorn's, with the window's address as user data."""
+        self._callbacks = (read, write)
+
+    # -- the listener ----------------------------------------------------------------------------
+
+    def region_add(self, section: MemoryRegionSection) -> None:
+        """Note memory that came."""
+        piece = _direct(section)
+        if piece is not None:
+            self._pieces[piece.start] = piece
+            self._touched.append((piece.start, piece.end))
+
+    def region_del(self, section: MemoryRegionSection) -> None:
+        """Note memory that went."""
+        piece = self._pieces.pop(section.offset_within_address_space, None)
+        if piece is not None:
+            self._touched.append((piece.start, piece.end))
+
+    def commit(self) -> None:
+        """Have the changes of the transaction applied."""
+        if self._touched and self._conductor.may_settle():
+            self.settle()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is something to apply."""
+        return bool(self._touched or self._stale)
+
+    def settle(self) -> None:
+        """Apply what changed. The CPU must not translate addresses: Unicorn's calls would, too."""
+        touched, self._touched = self._touched, []
+        for start, end in _merged(touched):
+            self._remap(start & -PAGE, (end + PAGE - 1) & -PAGE)
+        stale, self._stale = self._stale, []
+        for start, end in _merged(stale):
+            self._uc.ctl_remove_cache(start, end)
+            self._counters.invalidations += 1
+
+    def _remap(self, low: int, high: int) -> None:
+        """Make the map right between two addresses, and wherever a map reaches out of there."""
+        old = list(_overlapping(self._mapped, low, high))
+        if old:
+            low, high = min(low, old[0].start), max(high, old[-1].end)
+        new = list(self._wanted(low, high))
+        for piece in old:
+            if piece not in new:
+                self._unmap(piece)
+        for piece in new:
+            if self._mapped.get(piece.start) != piece:
+                self._close_windows(piece.start, piece.end)
+                self._map(piece)
+
+    def _wanted(self, low: int, high: int) -> Iterator[Piece]:
+        """Yield what to map: joined where one goes on from the other, cut to whole pages."""
+        run: Piece | None = None
+        for piece in _overlapping(self._pieces, low, high):
+            piece = piece.cut(low, high)
+            if run is not None and piece.continues(run):
+                run = run._replace(end=piece.end)
+                continue
+            if run is not None:
+                yield from _whole_pages(run)
+            run = piece
+        if run is not None:
+            yield from _whole_pages(run)
+
+    def _map(self, piece: Piece) -> None:
+        permissions = uc_api.UC_PROT_READ | uc_api.UC_PROT_EXEC
+        if piece.writable:
+            permissions |= uc_api.UC_PROT_WRITE
+        host = piece.block.host_address + piece.offset
+        self._uc.mem_map_ptr(piece.start, piece.end - piece.start, permissions, host)
+        self._mapped[piece.start] = piece
+        self._counters.maps += 1
+        if piece.block not in self._watchers:
+            watcher = partial(self._written, piece.block)
+            self._watchers[piece.block] = watcher
+            piece.block.add_watcher(watcher)
+
+    def _unmap(self, piece: Piece) -> None:
+        self._uc.mem_unmap(piece.start, piece.end - piece.start)
+        del self._mapped[piece.start]
+        self._counters.unmaps += 1
+        if all(other.block is not piece.block for other in self._mapped.values()):
+            piece.block.remove_watcher(self._watchers.pop(piece.block))
+
+    # -- windows ---------------------------------------------------------------------------------
+
+    def open_window(self, address: int) -> bool:
+        """Map what is round ``address``, which is not memory; False where that cannot be."""
+        low = address & -WINDOW
+        high = low + WINDOW
+        if low >= SCRATCH:
+            return False
+        for piece in _overlapping(self._mapped, low, high):
+            if piece.end <= address:
+                low = piece.end
+            elif piece.start > address:
+                high = piece.start
+                break
+            else:
+                return False
+        self._close_windows(low, high)
+        if len(self._windows) >= MAX_WINDOWS:
+            self._close_window(next(iter(self._windows)))
+        read, write = self._callbacks
+        self._uc.mmio_map(low, high - low, read, low, write, low)
+        self._windows[low] = high - low
+        self._counters.open_windows += 1
+        return True
+
+    def _close_windows(self, low: int, high: int) -> None:
+        for start in [s for s, size in self._windows.items() if s < high and low < s + size]:
+            self._close_window(start)
+
+    def _close_window(self, start: int) -> None:
+        self._uc.mem_unmap(start, self._windows.pop(start))
+
+    # -- writes ----------------------------------------------------------------------------------
+
+    def is_rom_device(self, address: int) -> bool:
+        """Tell whether a write to read-only memory at ``address`` is a command to a device."""
+        found = next(_overlapping(self._mapped, address, address + 1), None)
+        return found is not None and found.romd
+
+    def _written(self, block: RamBlock, offset: int, length: int) -> None:
+        """Somebody who is not the CPU wrote: what was translated from there is stale."""
+        if self.muted:
+            return
+        for piece in self._mapped.values():
+            if piece.block is block:
+                shift = piece.start - piece.offset
+                start = max(piece.start, offset + shift)
+                end = min(piece.end, offset + length + shift)
+                if start < end:
+                    self._stale.append((start, end))
+        if self._stale and self._conductor.may_settle():
+            self.settle()
+
+    def release(self) -> None:
+        """Let go of all host memory."""
+        for block, watcher in self._watchers.items():
+            block.remove_watcher(watcher)
+        self._watchers.clear()
+        self._mapped.clear()
+        self._pieces.clear()
+
+
+def _direct(section: MemoryRegionSection) -> Piece | None:
+    """Return the part of a section that the CPU may touch without asking, if there is one."""
+    region = section.region
+    block = region.ram_block
+    if block is None or not block.host_address or not (region.reads_directly or region.ram_device):
+        return None
+    start, offset = section.offset_within_address_space, section.offset_within_region
+    size = min(section.size, len(block.buffer) - offset)
+    if size <= 0 or start + size > SCRATCH:
+        return None
+    writable = not (section.readonly or region.readonly or region.rom_device)
+    return Piece(start, start + size, block, offset, writable, region.rom_device)
+
+
+def _whole_pages(piece: Piece) -> Iterator[Piece]:
+    start, end = (piece.start + PAGE - 1) & -PAGE, piece.end & -PAGE
+    if start < end:
+        yield piece.cut(start, end)
+
+
+def _overlapping(pieces: SortedDict[int, Piece], low: int, high: int) -> Iterator[Piece]:
+    """Yield the pieces that have an address between two, in order."""
+    first = pieces.bisect_right(low) - 1
+    if first >= 0:
+        piece = pieces.peekitem(first)[1]
+        if piece.end > low:
+            yield piece
+    for start in pieces.irange(low, high, inclusive=(False, False)):
+        yield pieces[start]
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the same addresses as ranges that neither overlap nor touch."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

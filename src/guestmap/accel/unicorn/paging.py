@@ -1,0 +1,116 @@
+"""Linear addresses, for the memory accesses that interrupt delivery makes in the CPU's place.
+
+Page tables as in the Intel SDM, volume 3, chapter 4: 32-bit paging with 4 MiB pages, and PAE with
+2 MiB pages. The accesses are the supervisor's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.accel.unicorn.state import PAGING, WRITE_PROTECT
+
+if TYPE_CHECKING:
+    from guestmap.accel.unicorn.state import CpuState
+    from guestmap.memory import AddressSpace
+
+PAGE_FAULT = 14
+
+_PRESENT, _WRITABLE, _LARGE = 1, 2, 1 << 7
+_FAULT_PROTECTION, _FAULT_WRITE = 1, 2
+_CR4_PSE, _CR4_PAE = 1 << 4, 1 << 5
+_FRAME_MASK = 0xFFFFFFFFFF000
+
+
+class GuestFault(Exception):  # noqa: N818 - a fault is what the CPU's manual calls it
+    """The guest must get an exception in place of what was going on."""
+
+    def __init__(self, vector: int, error_code: int, address: int | None = None) -> None:
+        super().__init__(f"fault {vector}, error code {error_code:#x}")
+        self.vector = vector
+        self.error_code = error_code
+        self.address = address
+
+
+class LinearMemory:
+    """Memory behind the page tables of one CPU."""
+
+    def __init__(self, state: CpuState, memory: AddressSpace) -> None:
+        self._state = state
+        self._memory = memory
+
+    def load(self, address: int, size: int) -> int:
+        """Return ``size`` bytes at a linear address.
+
+        Raises:
+            GuestFault: a page is not there.
+        """
+        data = b"".join(
+            self._memory.read(physical, length)
+            for physical, length in self._pieces(address, size, write=False)
+        )
+        return int.from_bytes(data, "little")
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write at a linear address: all of it, or nothing.
+
+        Raises:
+            GuestFault: a page is not there, or read-only.
+        """
+        done = 0
+        for physical, length in self._pieces(address, len(data), write=True):
+            self._memory.write(physical, data[done : done + length])
+            done += length
+
+    def _pieces(self, address: int, size: int, *, write: bool) -> list[tuple[int, int]]:
+        pieces, done = [], 0
+        while done < size:
+            at = address + done & 0xFFFFFFFF
+            length = min(size - done, 0x1000 - (at & 0xFFF))
+            pieces.append((self._physical(at, write=write), length))
+            done += length
+        return pieces
+
+    def _physical(self, address: int, *, write: bool) -> int:
+        if not self._state.control(0) & PAGING:
+            return address
+        if self._state.control(4) & _CR4_PAE:
+            return self._walk_pae(address, write)
+        return self._walk(address, write)
+
+    def _walk(self, address: int, write: bool) -> int:
+        directory = self._state.control(3) & 0xFFFFF000
+        entry = self._entry(directory + (address >> 22) * 4, 4, address, write)
+        writable = entry & _WRITABLE
+        if entry & _LARGE and self._state.control(4) & _CR4_PSE:
+            frame = (entry & 0xFFC00000) | (entry & 0x1FE000) << 19
+            return self._checked(frame | address & 0x3FFFFF, writable, address, write)
+        table = entry & 0xFFFFF000
+        entry = self._entry(table + (address >> 12 & 0x3FF) * 4, 4, address, write)
+        page = entry & 0xFFFFF000
+        return self._checked(page | address & 0xFFF, writable & entry, address, write)
+
+    def _walk_pae(self, address: int, write: bool) -> int:
+        pointers = self._state.control(3) & 0xFFFFFFE0
+        entry = self._entry(pointers + (address >> 30) * 8, 8, address, write)
+        directory = entry & _FRAME_MASK
+        entry = self._entry(directory + (address >> 21 & 0x1FF) * 8, 8, address, write)
+        writable = entry & _WRITABLE
+        if entry & _LARGE:
+            page = entry & _FRAME_MASK & ~0x1FFFFF
+            return self._checked(page | address & 0x1FFFFF, writable, address, write)
+        table = entry & _FRAME_MASK
+        entry = self._entry(table + (address >> 12 & 0x1FF) * 8, 8, address, write)
+        page = entry & _FRAME_MASK
+        return self._checked(page | address & 0xFFF, writable & entry, address, write)
+
+    def _entry(self, at: int, size: int, address: int, write: bool) -> int:
+        entry = self._memory.load(at, size)
+        if not entry & _PRESENT:
+            raise GuestFault(PAGE_FAULT, _FAULT_WRITE if write else 0, address)
+        return entry
+
+    def _checked(self, physical: int, writable: int, address: int, write: bool) -> int:
+        if write and not writable & _WRITABLE and self._state.control(0) & WRITE_PROTECT:
+            raise GuestFault(PAGE_FAULT, _FAULT_PROTECTION | _FAULT_WRITE, address)
+        return physical
