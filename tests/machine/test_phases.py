@@ -89,3 +89,17 @@ def test_a_halt_with_interrupts_off_is_an_end_anywhere():
     tracker.line(LOG[0])
     tracker.halted(for_good=True)
     assert tracker.phase is Phase.HALT
+
+
+def test_a_start_over_goes_through_resume_and_all_phases_of_the_post():
+    tracker, _ = _tracker()
+    for line in LOG:
+        tracker.line(line)
+    tracker.halted()
+    tracker.reset("CF9h")
+    for line in ["In resume (status=0)", *LOG]:
+        tracker.line(line)
+    tracker.halted()
+    assert [c.phase for c in tracker.changes[7:]] == [
+        Phase.RESUME, Phase.PREINIT, Phase.INIT, Phase.SETUP, Phase.PREPBOOT, Phase.BOOT, Phase.HALT,
+    ]  # fmt: skip

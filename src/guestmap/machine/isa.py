@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from guestmap.base import Clock, IrqLine
 from guestmap.hw.debugcon import DebugConsole
@@ -11,16 +12,28 @@ from guestmap.hw.hpet import Hpet
 from guestmap.hw.i8042 import I8042
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
+from guestmap.hw.ide import IdeChannel
 from guestmap.hw.mc146818 import Mc146818
-from guestmap.hw.misc_ports import IoPort80, IoPortF0, KvmVapic, VmPort
+from guestmap.hw.misc_ports import FpuErrorPort, KvmVapic, PostPort, VmPort
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.port92 import Port92
 from guestmap.hw.serial import Serial16550
 from guestmap.machine.config import MachineConfig
 from guestmap.memory import AddressSpace, MemoryRegion, MemorySystem
 
-_KEYBOARD, _SERIAL, _FLOPPY, _MOUSE = 1, 4, 6, 12
+_KEYBOARD, _SERIAL, _FLOPPY, _MOUSE, _FPU = 1, 4, 6, 12, 13
+_IDE = ((0x1F0, 0x3F6, 14), (0x170, 0x376, 15))
+"""Command block, control block and interrupt of each channel."""
 _SERIAL_PORT = 0x3F8
+
+
+class _Device(Protocol):
+    """What fixed-port devices have in common."""
+
+    @property
+    def regions(self) -> Sequence[tuple[int, MemoryRegion]]: ...
+
+    def reset(self) -> None: ...
 
 
 class IsaDevices:
@@ -51,12 +64,13 @@ class IsaDevices:
             on_reset=lambda: on_reset("keyboard controller"), on_a20=on_a20,
         )  # fmt: skip
         self.port92 = Port92(memory, on_reset=lambda: on_reset("port 92h"), on_a20=on_a20)
-        self.all = [
-            IoPort80(memory), IoPortF0(memory), *self.dma, self.rtc, self.pit, self.speaker,
+        self.all: list[_Device] = [
+            PostPort(memory), FpuErrorPort(memory, lines[_FPU]), *self.dma, self.rtc, self.pit, self.speaker,
             self.floppy, self.keyboard, VmPort(memory), self.port92,
         ]  # fmt: skip
         if config.vapic:
             self.all.append(KvmVapic(memory))
+        self.ide = tuple(IdeChannel(memory, lines[line]) for _command, _control, line in _IDE)
         self.serial: Serial16550 | None = None
         if config.serial:
             self.serial = Serial16550(memory, clock, lines[_SERIAL])
@@ -68,6 +82,9 @@ class IsaDevices:
         for device in self.all:
             for port, region in device.regions:
                 io.add_subregion(port, region)
+        for channel, (command, control, _line) in zip(self.ide, _IDE, strict=True):
+            io.add_subregion(command, channel.command)
+            io.add_subregion(control, channel.control)
         if self.serial is not None:
             io.add_subregion(_SERIAL_PORT, self.serial.region)
 
@@ -75,5 +92,7 @@ class IsaDevices:
         """Reset every device."""
         for device in self.all:
             device.reset()
+        for channel in self.ide:
+            channel.reset()
         if self.serial is not None:
             self.serial.reset()

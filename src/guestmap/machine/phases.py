@@ -17,6 +17,7 @@ class Phase(StrEnum):
     """A phase of SeaBIOS, in the order in which a start goes through them."""
 
     RESET = "reset"
+    RESUME = "resume"
     PREINIT = "preinit"
     INIT = "init"
     SETUP = "setup"
@@ -24,11 +25,11 @@ class Phase(StrEnum):
     BOOT = "boot"
     RUNTIME = "runtime"
     HALT = "halt"
-    RESUME = "resume"
 
 
 DESCRIPTIONS = {
     Phase.RESET: "the CPU starts at the reset vector, FFFFFFF0h",
+    Phase.RESUME: "the firmware was entered again: it finds out what for",
     Phase.PREINIT: "POST: code that runs before the firmware moves itself",
     Phase.INIT: "POST: internal variables and interfaces",
     Phase.SETUP: "POST: hardware and drivers",
@@ -36,7 +37,6 @@ DESCRIPTIONS = {
     Phase.BOOT: "INT 19h or 18h: looking for something to start",
     Phase.RUNTIME: "what was started runs, and calls the firmware",
     Phase.HALT: "the CPU waits for interrupts that bring nothing more",
-    Phase.RESUME: "the firmware was entered again with a shutdown code",
 }
 
 _LINES: tuple[tuple[re.Pattern[str], Phase], ...] = tuple(
@@ -92,7 +92,6 @@ class PhaseTracker:
 
     def reset(self, reason: str) -> None:
         """The CPU starts at the reset vector."""
-        self._gave_up = False
         self._enter(Phase.RESET, reason)
 
     def line(self, text: str) -> None:
@@ -117,11 +116,13 @@ class PhaseTracker:
         """Enter a phase that comes later than the present one; a banner line repeated is none."""
         present = self.phase
         later = present is None or _ORDER[phase] > _ORDER[present]
-        again = present is Phase.RUNTIME and phase is Phase.BOOT
+        again = phase is Phase.RESUME or (present is Phase.RUNTIME and phase is Phase.BOOT)
         if later or again:
             self._enter(phase, evidence)
 
     def _enter(self, phase: Phase, evidence: str) -> None:
+        if phase is not Phase.HALT:
+            self._gave_up = False
         change = PhaseChange(phase, self._now_ns(), evidence)
         self.changes.append(change)
         self._on_change(change)

@@ -6,7 +6,7 @@
 >>> system.add_subregion(0, memory.ram("pc.ram", 0x100000))
 >>> space = memory.address_space("memory", system)
 >>> space.write(0x7C00, b"boot")
-    <MemTxResult.OK: 0>
+<MemTxResult.OK: 0>
 >>> space.read(0x7C00, 4)
 b'boot'
 """

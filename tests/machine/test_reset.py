@@ -1,0 +1,86 @@
+"""Every way to reset a PC, and the second POST that follows."""
+
+from __future__ import annotations
+
+import pytest
+
+from guestmap.accel import Register, Segment, SegmentRegister
+from guestmap.machine import MachineConfig, MachineReset, Phase, VirtualMachine
+
+pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
+
+# What SeaBIOS on QEMU 7.2 writes when system_reset finds the BIOS segment still in RAM.
+RESUME = ["In resume (status=0)", "In 32bit resume", "Attempting a hard reboot"]
+
+
+class Booted:
+    """A machine at "No bootable device", and what it said."""
+
+    def __init__(self) -> None:
+        self.resets: list[str] = []
+        self.vm = VirtualMachine(MachineConfig(debugcon=True), observer=self._observe)
+        self.vm.run(until=Phase.HALT)
+        self.first_log = [line.text for line in self.vm.log]
+
+    def _observe(self, event: object) -> None:
+        if isinstance(event, MachineReset):
+            self.resets.append(event.reason)
+
+    def run_on(self) -> list[str]:
+        """Run until the firmware gives up again; return what it wrote meanwhile."""
+        before = len(self.vm.log)
+        self.vm.run(until=Phase.HALT)
+        return [line.text for line in self.vm.log[before:]]
+
+
+@pytest.fixture
+def booted():
+    booted = Booted()
+    yield booted
+    booted.vm.close()
+
+
+def _keyboard(pc):
+    pc.io.store(0x64, 1, 0xFE)
+
+
+def _cf9(pc):
+    pc.io.store(0xCF9, 1, 0x06)
+
+
+def _port92(pc):
+    pc.io.store(0x92, 1, 0x00)
+    pc.io.store(0x92, 1, 0x01)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "reason"),
+    [(_cf9, "port CF9h"), (_keyboard, "keyboard controller"), (_port92, "port 92h")],
+)
+def test_a_reset_port_starts_a_second_post(booted, trigger, reason):
+    trigger(booted.vm.pc)
+    assert booted.run_on() == RESUME + booted.first_log
+    assert booted.resets == [reason]
+
+
+def test_a_triple_fault_starts_a_second_post(booted):
+    vm = booted.vm
+    vm.pc.memory.write(0x7C00, b"\xcc")  # int3
+    vm.engine.write_segment(SegmentRegister.CS, Segment(0, 0, 0xFFFF))
+    vm.engine.write_segment(SegmentRegister.IDTR, Segment(0, 0, 0))
+    vm.engine.write_register(Register.EIP, 0x7C00)
+    assert booted.run_on() == RESUME + booted.first_log
+    assert booted.resets == ["triple fault"]
+
+
+def test_the_map_after_a_reset_is_the_one_that_the_firmware_left(booted):
+    """As in QEMU, the attribute map outlives a reset; the BARs do not."""
+    before = [repr(each) for each in booted.vm.pc.memory.view]
+    booted.vm.pc.system_reset()
+    assert [repr(each) for each in booted.vm.pc.memory.view] == before
+
+
+def test_ram_keeps_its_content_over_a_reset(booted):
+    booted.vm.pc.memory.write(0x500000, b"still here")
+    booted.vm.pc.system_reset()
+    assert booted.vm.pc.memory.read(0x500000, 10) == b"still here"
