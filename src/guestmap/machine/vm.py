@@ -138,7 +138,8 @@ class VirtualMachine:
         if end.reason is ExitReason.RESET:
             self._reset(self._reset_reason)
         elif end.reason is ExitReason.SHUTDOWN:
-            self._reset("triple fault")
+            # Code that asks for a reset often goes on to fault: that is the same reset.
+            self._reset(self._reset_reason or "triple fault")
         elif end.reason is ExitReason.HALTED:
             self.phases.halted(for_good=True)
             self.state = RunState.PAUSED
