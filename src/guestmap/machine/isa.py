@@ -7,7 +7,7 @@ from typing import Protocol
 
 from guestmap.base import Clock, IrqLine
 from guestmap.hw.debugcon import DebugConsole
-from guestmap.hw.fdc import FloppyController
+from guestmap.hw.fdc import Fdc
 from guestmap.hw.hpet import Hpet
 from guestmap.hw.i8042 import I8042
 from guestmap.hw.i8254 import I8254
@@ -58,7 +58,7 @@ class IsaDevices:
         self.pit = I8254(memory, clock, hpet.pit_input)
         hpet.pit_enabled.connect(self.pit.set_irq_enabled)
         self.speaker = PcSpeaker(memory, self.pit)
-        self.floppy = FloppyController(memory, clock, lines[_FLOPPY])
+        self.floppy = Fdc(memory, clock, lines[_FLOPPY])
         self.keyboard = I8042(
             memory, lines[_KEYBOARD], lines[_MOUSE],
             on_reset=lambda: on_reset("keyboard controller"), on_a20=on_a20,
