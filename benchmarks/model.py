@@ -70,6 +70,11 @@ def render_rows() -> list[Row]:
             lambda root=system: FlatView.of(root, simplify(render(root))), max(3, 2000 // count)
         )
         rows.append(
-            Row(f"full render, {count} regions", seconds, None, f"{seconds / count * 1e6:.1f} us each")
+            Row(
+                f"full render, {count} regions",
+                seconds,
+                None,
+                f"{seconds / count * 1e6:.1f} us each",
+            )
         )
     return rows

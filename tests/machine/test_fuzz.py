@@ -40,7 +40,9 @@ def _address(rng: random.Random) -> int:
 
 def _one_access(rng: random.Random, pc: Pc, ports: list[int]) -> None:
     size = rng.choice((1, 1, 2, 4, 4, 8))
-    value = rng.getrandbits(8 * size) if rng.random() < 0.7 else rng.choice((0, (1 << 8 * size) - 1))
+    value = (
+        rng.getrandbits(8 * size) if rng.random() < 0.7 else rng.choice((0, (1 << 8 * size) - 1))
+    )
     kind = rng.randrange(8)
     port = rng.choice(ports) + rng.randrange(-1, 9) if rng.random() < 0.9 else rng.getrandbits(17)
     port = max(0, port)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from guestmap.base import ConfigError, parse_size
+from guestmap.base import ConfigError, PeerError, parse_size
 from guestmap.cli.boot_report import Recorder, report
 from guestmap.cli.story import Story, flat_table, summary
 from guestmap.inspect import Snapshot
@@ -20,11 +20,17 @@ from guestmap.machine import (
     DeviceSpec,
     Event,
     MachineConfig,
+    MachineReset,
     Phase,
     RunState,
     VirtualMachine,
     parse_ram_size,
 )
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+_SILENT_RESETS = 8
 
 
 def boot(
@@ -47,6 +53,9 @@ def boot(
     serial: Annotated[
         str, typer.Option(help="Add a serial port that writes to a file, or to 'stdio'.")
     ] = "",
+    no_reboot: Annotated[
+        bool, typer.Option("--no-reboot", help="Stop where the machine would be reset.")
+    ] = False,
     engine: Annotated[str, typer.Option(help="What runs the CPU.")] = "unicorn",
     mtree: Annotated[
         bool, typer.Option("--mtree", help="Print 'info mtree' of the end on stdout.")
@@ -82,6 +91,8 @@ def boot(
     def observe(event: Event) -> None:
         story.tell(event)
         recorder.tell(event)
+        if isinstance(event, MachineReset) and (no_reboot or _is_stuck(vm, recorder)):
+            vm.stop()
 
     with VirtualMachine(config, engine=engine, observer=observe) as vm, _serial_sink(vm, serial):
         before = Snapshot.of(vm.pc.system, source="guestmap at reset")
@@ -92,9 +103,22 @@ def boot(
         console.print(summary(vm, story))
         _print_asked(vm, recorder, before, after, mtree=mtree, flat=flat, as_json=as_json)
     if interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
+    if _is_stuck(vm, recorder):
+        raise PeerError(
+            f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"
+            f" {vm.pc.bios_path} a PC BIOS?"
+        )
     if vm.state is RunState.INTERNAL_ERROR:
         raise typer.Exit(1)
+
+
+def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:
+    """Tell whether the firmware only resets the machine, again and again."""
+    recent = recorder.resets[-_SILENT_RESETS:]
+    if len(recent) < _SILENT_RESETS:
+        return False
+    return not vm.log or vm.log[-1].time_ns < recent[0].time_ns
 
 
 def _run(vm: VirtualMachine, until: Phase) -> bool:

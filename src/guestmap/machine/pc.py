@@ -47,6 +47,7 @@ class Pc:
         memory, io: the address spaces ``memory`` and ``I/O``.
         cpu_memory: what the first CPU sees.
         ram: all RAM, ``pc.ram``.
+        bios_path, bios: the firmware's image file, and its content.
         interrupts: the first CPU's INTR pin.
         bus: the root PCI bus.
         on_reset_request: called with the reason when the guest asks for a reset.
@@ -71,7 +72,8 @@ class Pc:
         self.on_suspend: Callable[[], None] = lambda: None
         self.on_a20: Callable[[bool], None] = lambda _level: None
         self.on_debug_byte: Callable[[int], None] = lambda _byte: None
-        self.bios = load_bios(find_bios(config.bios))
+        self.bios_path = find_bios(config.bios)
+        self.bios = load_bios(self.bios_path)
         self.firmware = self._firmware_config()
         self.system = MemorySystem(
             now_ns=self.clock.now_ns, enforce_readonly=not config.qemu_readonly_rules
@@ -109,9 +111,7 @@ class Pc:
         views = [self.system.address_space(f"cpu-memory-{n}", self.system_region) for n in cpus]
         self.cpu_memory = views[0]
         self.apics = ApicBus(self.system, self.clock, self.firmware.apic_ids)
-        self.system_region.add_subregion(
-            layout.APIC_BASE, self.apics.region, layout.APIC_PRIORITY
-        )
+        self.system_region.add_subregion(layout.APIC_BASE, self.apics.region, layout.APIC_PRIORITY)
 
     def _build_ram(self) -> None:
         ram = self.layout

@@ -151,6 +151,8 @@ class VirtualMachine:
     def _reset(self, reason: str) -> None:
         self._reset_reason = ""
         self._observer(MachineReset(self.pc.clock.now_ns(), reason))
+        if self.state is not RunState.RUNNING:
+            return  # the observer has seen enough
         self.pc.system_reset()
         self.engine.reset()
         self.phases.reset(reason)

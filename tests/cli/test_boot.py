@@ -1,0 +1,126 @@
+"""``guestmap boot`` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
+
+FAILURE = 2
+
+
+def _boot(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "guestmap", "boot", *args]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, **kwargs
+    )
+
+
+def _assert_one_clear_line(run: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert run.returncode == FAILURE, run
+    assert run.stderr.startswith("guestmap: "), run.stderr
+    assert run.stderr.count("\n") == 1, run.stderr
+    for word in words:
+        assert word in run.stderr
+
+
+def test_a_boot_tells_its_story_and_ends_well():
+    run = _boot("-m", "64M")
+    assert run.returncode == 0, run.stderr
+    for words in ("== reset", "== preinit", "== init", "== setup", "== prepboot", "== boot", "== halt",
+                  "No bootable device.", "PAM 59h <- 30h", "F0000-FFFFF ROM -> RAM",
+                  "at reset", "at the end"):  # fmt: skip
+        assert words in run.stdout
+
+
+def test_json_has_all_of_it():
+    run = _boot("-m", "64M", "--json")
+    report = json.loads(run.stdout)
+    assert [p["name"] for p in report["phases"]][-1] == "halt"
+    assert report["log"][-1]["text"] == "No bootable device."
+    assert any(c["cause"].startswith("PAM 59h <- 30h") for c in report["commits"])
+    assert report["before"] != report["after"]
+
+
+def test_until_stops_as_the_phase_begins():
+    report = json.loads(_boot("--until", "init", "--json").stdout)
+    assert [p["name"] for p in report["phases"]] == ["reset", "preinit", "init"]
+
+
+def test_mtree_and_flat_have_stdout_for_themselves():
+    run = _boot("-m", "64M", "--mtree", "--flat", "-q")
+    assert run.stdout.startswith("address-space: ")
+    assert "\nFlatView #0\n" in run.stdout
+    assert "SeaBIOS" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("ram", "words"),
+    [("0", "1M to 1T"), ("-5", "-5"), ("lots", "lots"), ("1.5.2G", "not a size"), ("2T", "1M to 1T"),
+     ("512K", "1M to 1T"), ("128M,slots=2,maxmem=1G", "slots")],
+)  # fmt: skip
+def test_impossible_ram_is_one_clear_line(ram, words):
+    _assert_one_clear_line(_boot(f"-m={ram}" if ram.startswith("-") else "-m", *(
+        () if ram.startswith("-") else (ram,))), words)  # fmt: skip
+
+
+def test_more_ram_than_the_host_can_back_is_one_clear_line():
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
+
+    _assert_one_clear_line(_boot("-m", "64G", preexec_fn=limit), "pc.ram", "64")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "does not exist"),
+        (b"", "empty"),
+        (bytes(1000), "64 KiB"),
+        (bytes(17 << 20), "16 MiB"),
+    ],
+)
+def test_a_file_that_is_no_bios_is_one_clear_line(tmp_path, content, words):
+    image = tmp_path / "bios.bin"
+    if content is not None:
+        image.write_bytes(content)
+    _assert_one_clear_line(_boot("--bios", str(image)), str(image), words)
+
+
+def test_no_bios_anywhere_lists_where_it_was_looked_for(tmp_path):
+    environ = {**os.environ, "GUESTMAP_BIOS": str(tmp_path / "nowhere")}
+    _assert_one_clear_line(_boot(env=environ), "nowhere", "GUESTMAP_BIOS")
+
+
+def test_an_image_that_only_faults_does_not_run_for_ever(tmp_path):
+    image = tmp_path / "bios.bin"
+    image.write_bytes(b"\x0f\x01\x1e\x00\x00\xcc" * 10922 + b"\xcc" * 4)  # lidt [0]; int3
+    run = _boot("--bios", str(image), "-q")
+    _assert_one_clear_line(run, "without a word")
+
+
+def test_an_unknown_device_is_named():
+    _assert_one_clear_line(_boot("--device", "e1000"), "e1000")
+
+
+def test_ctrl_c_ends_cleanly():
+    command = [sys.executable, "-m", "guestmap", "boot", "--until", "resume"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if "No bootable device" in line:
+                break
+        run.send_signal(signal.SIGINT)
+        rest, errors = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert "at the end" in rest
+    assert "Traceback" not in errors
