@@ -32,6 +32,7 @@ class PciBridge(PciDevice):
         devfn: slot << 3 | function.
         chassis: number of the chassis that the slots behind it belong to, 1 to 255.
         hotplug: whether it has the standard hot-plug controller.
+        multifunction: whether its slot has further functions.
 
     Attributes:
         secondary: the bus behind it.
@@ -49,6 +50,7 @@ class PciBridge(PciDevice):
         *,
         chassis: int,
         hotplug: bool = True,
+        multifunction: bool = False,
         owner: object = None,
     ) -> None:
         if not 0 < chassis < 256:
@@ -56,7 +58,9 @@ class PciBridge(PciDevice):
                 f"PCI bridge: chassis number {chassis} is impossible:"
                 " give each bridge its own, 1 to 255"
             )
-        super().__init__(bus, devfn, "pci-bridge", _IDENTITY, owner=owner)
+        super().__init__(
+            bus, devfn, "pci-bridge", _IDENTITY, multifunction=multifunction, owner=owner
+        )
         self._fill_bridge_config()
         memory = bus.memory
         self.secondary = PciBus(

@@ -64,13 +64,24 @@ class PciTestDevice(PciDevice):
         bus: the bus that it sits on.
         devfn: slot << 3 | function.
         membar: bytes of the 64-bit window BAR 2 (a power of two), in which nobody answers; 0: none.
+        multifunction: whether its slot has further functions.
 
     Raises:
         ConfigError: ``membar`` is not a power of two, or the slot is taken.
     """
 
-    def __init__(self, bus: PciBus, devfn: int, *, membar: int = 0, owner: object = None) -> None:
-        super().__init__(bus, devfn, "pci-testdev", _IDENTITY, owner=owner)
+    def __init__(
+        self,
+        bus: PciBus,
+        devfn: int,
+        *,
+        membar: int = 0,
+        multifunction: bool = False,
+        owner: object = None,
+    ) -> None:
+        super().__init__(
+            bus, devfn, "pci-testdev", _IDENTITY, multifunction=multifunction, owner=owner
+        )
         memory = bus.memory
         self._test: _Test | None = None
         for slot, (name, size, first, kind) in enumerate(
