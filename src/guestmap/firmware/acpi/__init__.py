@@ -1,0 +1,29 @@
+"""ACPI tables, made from a configuration and handed to firmware as fw_cfg files."""
+
+from guestmap.firmware.acpi.config import AcpiConfig, DeviceMemory, NumaNode
+from guestmap.firmware.acpi.files import (
+    LOADER_BYTES,
+    LOADER_FILE,
+    LOADER_MAX_BYTES,
+    RSDP_FILE,
+    RSDP_MAX_BYTES,
+    TABLES_BYTES,
+    TABLES_FILE,
+    TABLES_MAX_BYTES,
+    acpi_files,
+)
+
+__all__ = [
+    "LOADER_BYTES",
+    "LOADER_FILE",
+    "LOADER_MAX_BYTES",
+    "RSDP_FILE",
+    "RSDP_MAX_BYTES",
+    "TABLES_BYTES",
+    "TABLES_FILE",
+    "TABLES_MAX_BYTES",
+    "AcpiConfig",
+    "DeviceMemory",
+    "NumaNode",
+    "acpi_files",
+]
