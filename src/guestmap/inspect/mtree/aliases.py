@@ -50,6 +50,23 @@ def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:
         PeerError: an alias shows a region that the text has no section for, or (where nothing is
             hidden) a section is there that no alias shows.
     """
+    unseen = _point(roots, sections)
+    if unseen and not hides:
+        # Two regions that look alike were taken for one: keep every print a region of its own.
+        for root in roots + sections:
+            for node in root.walk():
+                node.same = None
+        unseen = _point(roots, sections)
+    if unseen and not hides:
+        raise PeerError(
+            "info mtree text: expected an alias for each section, found none that shows"
+            f" 'memory-region: {unseen[0].name}'"
+        )
+    _keep(roots, [section.canonical() for section in unseen])
+
+
+def _point(roots: list[Node], sections: list[Node]) -> list[Node]:
+    """Set the target of every alias; return the sections that none was found for."""
     by_name: dict[str, list[int]] = defaultdict(list)
     for index, section in enumerate(sections):
         by_name[section.name].append(index)
@@ -70,13 +87,21 @@ def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:
             node.inferred.add("alias")
         found.add(index)
         node.target = sections[index].canonical()
-    unseen = [section for index, section in enumerate(sections) if index not in found]
-    if unseen and not hides:
-        raise PeerError(
-            "info mtree text: expected an alias for each section, found none that shows"
-            f" 'memory-region: {unseen[0].name}'"
-        )
-    _keep(roots, [section.canonical() for section in unseen])
+    printed = _printed(roots)
+    return [section for section in sections if section.canonical() not in printed]
+
+
+def _printed(roots: list[Node]) -> set[Node]:
+    """Return the targets that printing the roots leads to, directly or from target to target."""
+    printed: set[Node] = set()
+    waiting = [root.canonical() for root in roots]
+    while waiting:
+        for node in waiting.pop().walk():
+            target = node.canonical().target
+            if target is not None and target not in printed:
+                printed.add(target)
+                waiting.append(target)
+    return printed
 
 
 def _shape(roots: Iterable[Node]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
 from guestmap.inspect.mtree.aliases import identify, resolve
-from guestmap.inspect.mtree.forest import Node, place_hidden, plant
+from guestmap.inspect.mtree.forest import Node, plant
 from guestmap.inspect.snapshot import AddressSpaceInfo, RegionInfo, Snapshot
 
 if TYPE_CHECKING:
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 _HIDDEN = ("name", "addr", "size", "priority", "type", "terminates", "readonly", "nonvolatile")
 
 
-def assemble(*texts: MtreeText, source: str = "", version: str = "") -> Snapshot:
+def assemble(
+    *texts: MtreeText, source: str = "", version: str = "", complete: bool | None = None
+) -> Snapshot:
     """Return the snapshot that one or two texts of the same machine and moment give.
 
     Args:
         texts: with trees (``info mtree``, best with ``-D``), with views (``-f``), or one of each.
         source: where they come from, for people.
         version: QEMU's version, where it is known.
+        complete: whether the trees show disabled regions too (``-D``, or a QEMU before 5.0, which
+            has no such flag); None: they do where one is seen.
 
     Raises:
         PeerError: the text contradicts itself or is cut off; the message says where.
@@ -42,16 +46,16 @@ def assemble(*texts: MtreeText, source: str = "", version: str = "") -> Snapshot
     regions: tuple[RegionInfo, ...] = ()
     spaces: tuple[AddressSpaceInfo, ...] = ()
     if with_trees:
-        regions, spaces = _regions(with_trees[0])
+        regions, spaces = _regions(with_trees[0], complete=complete)
     views = with_views[0].views if with_views else ()
     return Snapshot(regions, spaces, views, source=source, version=version)
 
 
-def _regions(text: MtreeText) -> tuple[tuple[RegionInfo, ...], tuple[AddressSpaceInfo, ...]]:
-    hides = not text.shows_disabled
+def _regions(
+    text: MtreeText, *, complete: bool | None
+) -> tuple[tuple[RegionInfo, ...], tuple[AddressSpaceInfo, ...]]:
+    hides = not (text.shows_disabled if complete is None else complete)
     planted = [(block, plant(block, hides=hides)) for block in text.trees]
-    for _, root in planted:
-        place_hidden(root)
     spaces = [(block, root) for block, root in planted if block.kind == "address-space"]
     sections = [root for block, root in planted if block.kind == "memory-region"]
     roots = [root for _, root in spaces]
@@ -106,7 +110,7 @@ def _region(node: Node, ids: dict[Node, int]) -> RegionInfo:
             name=node.name,
             addr=node.addr,
             size=node.size,
-            priority=_hidden_priority(node),
+            priority=node.priority,
             enabled=False,
             children=tuple(ids[child] for child in children),
             alias=None if node.target is None else ids[node.target],
@@ -137,28 +141,13 @@ def _region(node: Node, ids: dict[Node, int]) -> RegionInfo:
     )
 
 
-def _hidden_priority(node: Node) -> int:
-    """Return a priority that keeps a hidden node where print order has it."""
-    siblings = node.parent.children if node.parent else [node]
-    index = siblings.index(node)
-    before = siblings[index - 1] if index else None
-    if before is not None and before.start == node.start:
-        return before.priority if before.line else _hidden_priority(before)
-    after = next((s for s in siblings[index + 1 :] if s.line), None)
-    return after.priority if after is not None and after.start == node.start else 0
-
-
 def _list_order(node: Node) -> tuple[list[Node], bool]:
     """Order children by priority; tell whether print order hides who of two is newer."""
-    priorities = {
-        id(child): child.priority if child.line else _hidden_priority(child)
-        for child in node.children
-    }
-    ordered = sorted(node.children, key=lambda child: -priorities[id(child)])
+    ordered = sorted(node.children, key=lambda child: -child.priority)
     tied = False
     reach: dict[int, tuple[int, int]] = {}
     for child in node.children:
-        priority = priorities[id(child)]
+        priority = child.priority
         end, addr = reach.get(priority, (0, -1))
         tied = tied or (child.addr < end and child.addr != addr)
         reach[priority] = max((end, addr), (child.addr + child.size, child.addr))

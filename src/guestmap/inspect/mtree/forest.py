@@ -8,6 +8,7 @@ node stands for such a region. It shows itself by a step of two levels, by somet
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
@@ -61,12 +62,24 @@ class Node:
     @property
     def addr(self) -> int:
         """Offset in the parent."""
-        return (self.start - (self.parent.start if self.parent else 0)) & _MASK
+        return self.addr_in(self.parent)
+
+    def addr_in(self, parent: Node | None) -> int:
+        """Return the offset that the node has, or would have, in ``parent``."""
+        return (self.start - (parent.start if parent else 0)) & _MASK
 
     @property
     def priority(self) -> int:
-        """The printed priority; 0 where there is no line."""
-        return self.line.priority if self.line else 0
+        """The printed priority; of a hidden region one that keeps it where print order has it."""
+        if self.line:
+            return self.line.priority
+        siblings = self.parent.children if self.parent else [self]
+        index = siblings.index(self)
+        before = siblings[index - 1] if index else None
+        if before is not None and before.start == self.start:
+            return before.priority
+        after = next((s for s in siblings[index + 1 :] if s.line), None)
+        return after.priority if after is not None and after.start == self.start else 0
 
     @property
     def size(self) -> int:
@@ -78,7 +91,7 @@ class Node:
 
 
 def plant(block: TreeBlock, *, hides: bool) -> Node:
-    """Return the root of a block's tree.
+    """Return the root of a block's tree, hidden regions in their places.
 
     Args:
         block: the lines.
@@ -87,6 +100,20 @@ def plant(block: TreeBlock, *, hides: bool) -> Node:
     Raises:
         PeerError: the lines are no tree.
     """
+    root = _grow(block, hides=hides, outside=False)
+    if not _is_in_order(root):
+        # A region may lie outside the one that it is in after all.
+        root = _grow(block, hides=hides, outside=True)
+        if not _is_in_order(root):
+            raise PeerError(
+                f"info mtree text, line {block.number}: cannot tell which disabled regions are"
+                " left out of this tree: take the text with -D"
+            )
+    return root
+
+
+def _grow(block: TreeBlock, *, hides: bool, outside: bool) -> Node:
+    """Return the root; ``outside``: believe that a child may lie where its parent ends."""
     path: list[Node] = []
     root: Node | None = None
     for line in block.lines:
@@ -96,11 +123,11 @@ def plant(block: TreeBlock, *, hides: bool) -> Node:
         if not hides and len(path) < line.level - 1:
             _fail(line, f"an indentation of at most {len(path) + 1} levels")
         while len(path) < line.level - 1:
-            path.append(_hidden_child(path[-1] if path else None, line))
+            _descend(path, line)
             root = root or path[0]
         node = Node(line, line.start, name=line.name)
         if path:
-            _attach(path, node, line, hides=hides)
+            _attach(path, node, line, hides=hides, outside=outside)
         path.append(node)
         root = root or node
     if root is None:
@@ -112,55 +139,88 @@ def plant(block: TreeBlock, *, hides: bool) -> Node:
         root = Node(None)
     if root.line is None and block.kind == "memory-region":
         root.name = block.names[0]
+    _place_hidden(root)
     return root
 
 
-def place_hidden(root: Node) -> None:
-    """Guess the addresses of hidden nodes so that print order keeps what the text shows."""
+def _is_in_order(root: Node) -> bool:
+    """Tell whether every node's children are in print order."""
     for node in root.walk():
-        for index, child in enumerate(node.children):
-            if child.line is None:
-                low = node.children[index - 1].start if index else node.start
-                later = [sibling.start for sibling in node.children[index + 1 :] if sibling.line]
-                first = child.children[0].start if child.children else low
-                child.start = min(max(first, low), later[0] if later else _MASK)
+        places = [(child.addr, -child.priority) for child in node.children]
+        if any(one > two for one, two in pairwise(places)):
+            return False
+    return True
 
 
-def _attach(path: list[Node], node: Node, line: TreeLine, *, hides: bool) -> None:
+def _place_hidden(root: Node) -> None:
+    """Guess the addresses of hidden nodes: none above what is below it, or printed after it."""
+    lowest: dict[Node, int] = {}
+    for node in reversed(list(root.walk())):
+        below = [lowest[child] for child in node.children]
+        lowest[node] = node.start if node.line else min(below, default=node.start)
+    if root.line is None:
+        root.start = lowest[root]
+    for node in root.walk():
+        limit = _MASK
+        for child in reversed(node.children):
+            limit = min(limit, child.start if child.line else lowest[child])
+            child.start = child.start if child.line else limit
+
+
+def _attach(path: list[Node], node: Node, line: TreeLine, *, hides: bool, outside: bool) -> None:
     """Put a node below the last of the path, or below a hidden sibling of that one."""
     parent = path[-1]
-    problem = _misfit(parent, node, certain=not hides)
-    if problem and (not hides or (len(path) == 1 and parent.line)):
+    problem = _contradiction(parent, node)
+    if problem and (not hides or len(path) == 1):
         _fail(line, problem)
-    if problem and len(path) > 1:
-        path[-1] = parent = _hidden_child(path[-2], line)
+    if len(path) > 1 and (problem or (hides and not outside and _is_outside(parent, node))):
+        path.pop()
+        _descend(path, line)
+        parent = path[-1]
     node.parent = parent
     parent.children.append(node)
 
 
-def _misfit(parent: Node, node: Node, *, certain: bool) -> str:
-    """Tell why the node cannot be (or, where not certain, hardly is) a child of ``parent``."""
-    if parent.line is None:
-        before = parent.children[-1] if parent.children else None
-        return "an address in order" if before and before.start > node.start else ""
-    if parent.line.target is not None:
-        return f"no region below the alias {parent.name!r}"
-    offset = (node.start - parent.start) & _MASK
-    if parent.children:
-        before = parent.children[-1]
-        last = (before.start - parent.start) & _MASK
-        if (last, -before.priority) > (offset, -node.priority) and before.line:
-            return f"siblings by address, then priority: not before {before.name!r}"
-    if not certain and offset >= parent.size:
-        return f"an address inside {parent.name!r}"
-    return ""
-
-
-def _hidden_child(parent: Node | None, line: TreeLine) -> Node:
+def _descend(path: list[Node], line: TreeLine) -> None:
+    """Append a hidden node to the path, below its last node or a hidden sibling of that one."""
+    if path and not _may_hold_hidden(path[-1], line):
+        if len(path) == 1:
+            _fail(line, f"a region that can be below {path[-1].name!r}")
+        path.pop()
+        _descend(path, line)
+    parent = path[-1] if path else None
     node = Node(None, line.start, parent=parent)
     if parent:
         parent.children.append(node)
-    return node
+    path.append(node)
+
+
+def _may_hold_hidden(parent: Node, line: TreeLine) -> bool:
+    """Tell whether a hidden region above ``line`` can be the next child of ``parent``."""
+    if parent.line is not None and parent.line.target is not None:
+        return False
+    shown = [child.start for child in parent.children if child.line]
+    return not shown or shown[-1] <= line.start
+
+
+def _contradiction(parent: Node, node: Node) -> str:
+    """Tell why the node cannot be the next child of ``parent``; "" where it can."""
+    if parent.line is not None and parent.line.target is not None:
+        return f"no region below the alias {parent.name!r}"
+    before = parent.children[-1] if parent.children else None
+    if before is None or before.line is None:
+        return ""
+    place, last = node.start, before.start
+    if parent.line is not None:  # of a hidden parent only the order of what is below it is known
+        place, last = node.addr_in(parent), before.addr
+    if (last, -before.priority) > (place, -node.priority):
+        return f"siblings by address, then priority: not before {before.name!r}"
+    return ""
+
+
+def _is_outside(parent: Node, node: Node) -> bool:
+    """Tell whether a node lies where ``parent`` cannot show it: then it is hardly its child."""
+    return parent.line is not None and node.addr_in(parent) >= parent.size
 
 
 def _fail(line: TreeLine, expected: str) -> None:
