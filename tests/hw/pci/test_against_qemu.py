@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from guestmap.base import MIB
+from guestmap.hw.pci import PciBridge
 from tests.support.chipset import CONFIG_ADDRESS, CONFIG_DATA, HOST, IDE, ISA, PM, Chipset
 from tests.support.pci_traffic import our_flat_view, qemu_flat_view, run, traffic
 from tests.support.qemu import MACHINE, Qemu
@@ -17,7 +18,9 @@ pytestmark = pytest.mark.qemu
 BRIDGE, TEST_DEVICE = 8 << 3, 4 << 3
 PLUGGED = ("-device", "pci-bridge,id=b1,chassis_nr=1,addr=8",
            "-device", "pci-testdev,addr=4,membar=64K",
-           "-device", "pci-testdev,bus=b1,addr=2,membar=8")  # fmt: skip
+           "-device", "pci-testdev,bus=b1,addr=2,membar=8",
+           "-device", "pci-bridge,id=b2,chassis_nr=2,addr=3,bus=b1",
+           "-device", "pci-testdev,bus=b2,addr=5,membar=1M")  # fmt: skip
 SMM = ("-M", "pc-i440fx-7.2", *MACHINE[2:])
 
 
@@ -26,6 +29,8 @@ def board_like_plugged(*, smm: bool) -> Chipset:
     bridge = board.bridge(8)
     board.test_device(4, 64 << 10)
     board.test_device(2, 8, bridge.secondary)
+    inner = board.bridge(3, 2, bridge.secondary)
+    board.test_device(5, 1 << 20, inner.secondary)
     board.bus.machine_done()
     return board
 
@@ -68,7 +73,7 @@ def test_configuration_spaces_at_power_on_written_all_over_and_after_reset(pair)
         assert board.config(bdf).hex(" ", 4) == qemu_config(qemu, bdf).hex(" ", 4)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(10))
 def test_random_traffic_is_answered_alike(pair, seed):
     qemu, board = pair
     rng = random.Random(seed)
@@ -110,6 +115,18 @@ def test_interrupt_wires_reach_the_routed_line(slot):
         board.system.store(base + 0x14, 1, 0x40)
         raised = [line for line in range(16) if board.lines[line].level]
         assert [f"raise {line}" for line in raised] == qemu.irqs
+
+
+def test_a_bridge_without_hot_plug_controller():
+    board = Chipset(smm=False)
+    PciBridge(board.bus, BRIDGE, chassis=7, hotplug=False)
+    with Qemu("-m", "128M", "-device", "pci-bridge,chassis_nr=7,addr=8,shpc=off") as qemu:
+        for pattern in (None, 0xFF, 0):
+            for register in range(4, 256) if pattern is not None else ():
+                board.config_store(BRIDGE, register, 1, pattern)
+                qemu.outl(CONFIG_ADDRESS, 1 << 31 | BRIDGE << 8 | register & 0xFC)
+                qemu.outb(CONFIG_DATA + (register & 3), pattern)
+            assert board.config(BRIDGE).hex(" ", 4) == qemu_config(qemu, BRIDGE).hex(" ", 4)
 
 
 @pytest.mark.parametrize("mib", [8, 128, 2040])

@@ -4,8 +4,9 @@ from guestmap.hw.pci.bar import Bar
 from guestmap.hw.pci.bridge import PciBridge
 from guestmap.hw.pci.bus import PciBus
 from guestmap.hw.pci.config import ConfigSpace
-from guestmap.hw.pci.device import PciDevice, PciIdentity
+from guestmap.hw.pci.device import PciDevice
 from guestmap.hw.pci.host import ConfigMechanism
+from guestmap.hw.pci.identity import PciIdentity
 from guestmap.hw.pci.testdev import PciTestDevice
 
 __all__ = [

@@ -11,7 +11,8 @@ from __future__ import annotations
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, ConfigError
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bus import PciBus
-from guestmap.hw.pci.device import PciDevice, PciIdentity
+from guestmap.hw.pci.device import PciDevice
+from guestmap.hw.pci.identity import PciIdentity
 from guestmap.hw.pci.msi import MsiCapability
 from guestmap.hw.pci.shpc import HotplugController
 from guestmap.hw.pci.windows import BridgeWindows

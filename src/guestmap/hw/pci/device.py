@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.hw.pci import registers as reg
@@ -11,23 +11,10 @@ from guestmap.hw.pci.config import ConfigSpace
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
+    from guestmap.hw.pci.identity import PciIdentity
     from guestmap.memory import MemoryRegion
 
 BAR_PRIORITY = 1
-
-
-class PciIdentity(NamedTuple):
-    """What a function says it is."""
-
-    vendor: int
-    device: int
-    class_code: int
-    """Class and subclass, 16 bits."""
-    prog_if: int = 0
-    revision: int = 0
-    subsystem: tuple[int, int] | None = (0x1AF4, 0x1100)
-    """Vendor and device of the board; a bridge has none."""
-    header_type: int = reg.HEADER_NORMAL
 
 
 class PciDevice:
@@ -67,7 +54,7 @@ class PciDevice:
         self.bars: list[Bar] = []
         self.interrupt_level = False
         self._is_bridge = identity.header_type == reg.HEADER_BRIDGE
-        self._fill_config(identity, multifunction=multifunction)
+        identity.fill(self.config, multifunction=multifunction)
         bus.attach(self)
         memory = bus.memory
         self._master_container = memory.container(
@@ -77,26 +64,6 @@ class PciDevice:
         self.bus_master = memory.address_space(name, self._master_container)
         if bus.ready:
             self.connect_bus_master()
-
-    def _fill_config(self, identity: PciIdentity, *, multifunction: bool) -> None:
-        config = self.config
-        config.set(reg.VENDOR_ID, identity.vendor, 2)
-        config.set(reg.DEVICE_ID, identity.device, 2)
-        config.set(reg.REVISION, identity.revision)
-        config.set(reg.PROG_IF, identity.prog_if)
-        config.set(reg.CLASS, identity.class_code, 2)
-        shared = reg.HEADER_MULTIFUNCTION if multifunction else 0
-        config.set(reg.HEADER_TYPE, identity.header_type | shared)
-        if identity.subsystem is not None:
-            config.set(reg.SUBSYSTEM_VENDOR_ID, identity.subsystem[0], 2)
-            config.set(reg.SUBSYSTEM_ID, identity.subsystem[1], 2)
-        config.allow_write(reg.COMMAND, reg.COMMAND_WRITABLE, 2)
-        config.allow_clear(reg.STATUS, reg.STATUS_CLEARABLE, 2)
-        config.allow_write(reg.CACHE_LINE_SIZE, 0xFF)
-        config.allow_write(reg.INTERRUPT_LINE, 0xFF)
-        # What a device says nothing about is scratch memory above the header, as in QEMU.
-        own = reg.CONFIG_SIZE - reg.HEADER_SIZE
-        config.write_mask[reg.HEADER_SIZE :] = b"\xff" * own
 
     @property
     def address(self) -> str:

@@ -30,7 +30,7 @@ class MsiCapability:
         device.add_capability(CAPABILITY_MSI, offset, _LENGTH)
         config = device.config
         config.set(offset + _FLAGS, _CAN_64BIT | _CAN_MASK, 2)
-        config.allow_write(offset + _FLAGS, _ENABLE, 2)
+        config.allow_write(offset + _FLAGS, _ENABLE | _QUEUE_SIZE, 2)
         config.allow_write(offset + _ADDRESS, 0xFFFF_FFFC, 4)
         config.allow_write(offset + _ADDRESS_HIGH, 0xFFFF_FFFF, 4)
         config.allow_write(offset + _DATA, 0xFFFF, 2)
@@ -47,6 +47,8 @@ class MsiCapability:
             return
         self._device.set_interrupt(False)
         config = self._device.config
+        # More vectors than there are can be asked for, but not had.
+        config.data[self.offset + _FLAGS] &= ~_QUEUE_SIZE & 0xFF
         pending = config.read(self.offset + _PENDING, 4)
         if pending & ~config.read(self.offset + _MASK, 4) & 1:
             config.set(self.offset + _PENDING, pending & ~1, 4)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.hw.pci import registers as reg
-from guestmap.hw.pci.device import PciDevice, PciIdentity
+from guestmap.hw.pci.device import PciDevice
+from guestmap.hw.pci.identity import PciIdentity
 from guestmap.memory import Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
