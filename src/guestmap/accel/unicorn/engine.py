@@ -86,7 +86,7 @@ class UnicornEngine(Engine):
         delivery = Delivery(self._state, self._linear)
         self._exits = Exits(
             self._uc, memory, io, self._mapper, self._state, delivery, self._counters,
-            self._end, self._on_software_interrupt,
+            self._end, self._doorbell.ring, self._on_software_interrupt,
         )  # fmt: skip
         self._exits.install()
         self._lock = threading.Lock()

@@ -50,6 +50,7 @@ class Exits:
         delivery: Delivery,
         counters: Counters,
         end: Callable[[Exit], None],
+        leave: Callable[[], None],
         observers: list[Callable[[SoftwareInterrupt], None]],
     ) -> None:
         self._uc = uc
@@ -60,6 +61,7 @@ class Exits:
         self._delivery = delivery
         self._counters = counters
         self._end = end
+        self._leave = leave
         self._observers = observers
         self.in_device = False
         self.failure: BaseException | None = None
@@ -208,6 +210,9 @@ class Exits:
         finally:
             self._mapper.muted = False
         state.save()
+        if not state.complete:
+            # Setting EIP in a hook makes Unicorn lose track of it until the CPU is entered again.
+            self._leave()
         if not delivered:
             text = f"triple fault: {cause.value} {vector:#x} at {self._where()}"
             self._end(Exit(ExitReason.SHUTDOWN, text))

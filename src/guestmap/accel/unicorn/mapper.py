@@ -139,12 +139,14 @@ class Mapper(MemoryListener):
             low, high = min(low, old[0].start), max(high, old[-1].end)
         new = list(self._wanted(low, high))
         for piece in old:
-            if piece not in new:
+            if not any(piece == run.cut(piece.start, piece.end) for run in new):
                 self._unmap(piece)
-        for piece in new:
-            if self._mapped.get(piece.start) != piece:
-                self._close_windows(piece.start, piece.end)
-                self._map(piece)
+        for run in new:
+            start = run.start
+            for piece in list(_overlapping(self._mapped, run.start, run.end)):
+                self._map(run.cut(start, piece.start))
+                start = piece.end
+            self._map(run.cut(start, run.end))
 
     def _wanted(self, low: int, high: int) -> Iterator[Piece]:
         """Yield what to map: joined where one goes on from the other, cut to whole pages."""
@@ -161,11 +163,14 @@ class Mapper(MemoryListener):
             yield from _whole_pages(run)
 
     def _map(self, piece: Piece) -> None:
-        permissions = uc_api.UC_PROT_READ | uc_api.UC_PROT_EXEC
-        if piece.writable:
-            permissions |= uc_api.UC_PROT_WRITE
-        host = piece.block.host_address + piece.offset
-        self._uc.mem_map_ptr(piece.start, piece.end - piece.start, permissions, host)
+        size, host = piece.end - piece.start, piece.block.host_address + piece.offset
+        if size <= 0:
+            return
+        self._close_windows(piece.start, piece.end)
+        self._uc.mem_map_ptr(piece.start, size, uc_api.UC_PROT_ALL, host)
+        if not piece.writable:
+            # Mapped read-only from the start, Unicorn would ask about each write, and then do it.
+            self._uc.mem_protect(piece.start, size, uc_api.UC_PROT_READ | uc_api.UC_PROT_EXEC)
         self._mapped[piece.start] = piece
         self._counters.maps += 1
         if piece.block not in self._watchers:

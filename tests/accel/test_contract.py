@@ -1,0 +1,149 @@
+"""What every engine does, with a CPU or without."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from guestmap.accel import (
+    ENGINES,
+    EngineStatistics,
+    ExitReason,
+    NoInterrupts,
+    Register,
+    Segment,
+    SegmentRegister,
+    open_engine,
+)
+from guestmap.base import ConfigError, ManualClock, StateError, UnsupportedError
+from tests.accel.guest import Guest, later
+
+SPIN = b"\xeb\xfe"  # jmp $
+
+
+def start(machine: Guest) -> None:
+    if machine.engine.capabilities.runs_code:
+        machine.real(SPIN)
+
+
+def test_importing_the_package_imports_no_engine():
+    script = "import sys, guestmap.accel; sys.exit('unicorn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_an_engine_that_does_not_exist_is_refused(machine):
+    with pytest.raises(ConfigError, match=r"no engine 'bochs': choose one of unicorn, none"):
+        open_engine("bochs", machine.memory, machine.io, NoInterrupts(), ManualClock())
+
+
+def test_a_missing_library_is_named(machine, monkeypatch):
+    monkeypatch.setitem(ENGINES, "whpx", ("guestmap_no_such_module", "Engine"))
+    with pytest.raises(UnsupportedError, match=r"pip install 'guestmap\[whpx\]'"):
+        open_engine("whpx", machine.memory, machine.io, NoInterrupts(), ManualClock())
+
+
+def test_stop_from_another_thread_ends_the_run(machine):
+    start(machine)
+    later(machine.engine.stop)
+    assert machine.run().reason is ExitReason.STOPPED
+
+
+def test_a_stop_before_the_run_ends_it_at_once(machine):
+    start(machine)
+    machine.engine.stop()
+    assert machine.run().reason is ExitReason.STOPPED
+
+
+def test_a_run_can_be_continued(machine):
+    start(machine)
+    for _ in range(3):
+        later(machine.engine.stop, 0.002)
+        assert machine.run().reason is ExitReason.STOPPED
+
+
+def test_a_requested_reset_ends_the_run(machine):
+    start(machine)
+    later(machine.engine.request_reset)
+    assert machine.run().reason is ExitReason.RESET
+
+
+def test_timers_fire_while_it_runs(machine):
+    start(machine)
+    fired = []
+
+    def due() -> None:
+        fired.append(threading.get_ident())
+        machine.engine.stop()
+
+    machine.clock.timer(due).arm(machine.clock.now_ns() + 2_000_000)
+    assert machine.run().reason is ExitReason.STOPPED
+    assert len(fired) == 1
+
+
+def test_a_timer_that_another_thread_arms_fires(machine):
+    start(machine)
+    timer = machine.clock.timer(machine.engine.stop)
+    machine.clock.timer(lambda: None).arm(machine.clock.now_ns() + 10**12)
+    later(lambda: timer.arm(machine.clock.now_ns() + 1_000_000))
+    assert machine.run().reason is ExitReason.STOPPED
+
+
+def test_running_twice_at_a_time_is_refused(machine):
+    start(machine)
+    refused = []
+
+    def second() -> None:
+        with pytest.raises(StateError, match="runs already|runs: stop it first") as error:
+            machine.run()
+        refused.append(error)
+        machine.engine.stop()
+
+    later(second)
+    machine.run()
+    assert len(refused) == 1
+
+
+def test_an_error_in_a_timer_reaches_the_caller_of_run(machine):
+    start(machine)
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    machine.clock.timer(broken).arm(machine.clock.now_ns() + 1_000_000)
+    with pytest.raises(ZeroDivisionError):
+        machine.run()
+    machine.engine.stop()
+    assert machine.run().reason is ExitReason.STOPPED
+
+
+def test_closing_twice_is_allowed(machine):
+    machine.engine.close()
+    machine.engine.close()
+
+
+def test_without_a_cpu_there_are_no_registers():
+    with Guest("none") as machine:
+        engine = machine.engine
+        for access in (
+            lambda: engine.read_register(Register.EAX),
+            lambda: engine.write_register(Register.EAX, 1),
+            lambda: engine.read_segment(SegmentRegister.CS),
+            lambda: engine.write_segment(SegmentRegister.CS, Segment(0, 0, 0)),
+        ):
+            with pytest.raises(UnsupportedError, match="choose engine 'unicorn'"):
+                access()
+        engine.reset()
+        engine.kick()
+        engine.set_a20(False)
+        assert engine.statistics() == EngineStatistics()
+
+
+def test_without_a_cpu_a_program_drives_the_address_spaces():
+    with Guest("none") as machine:
+        machine.io.store(0x80, 1, 0x5A)
+        machine.memory.store(0x1000, 4, 0x12345678)
+        assert machine.ports == [(0x80, 0x5A, 1)]
+        assert machine.memory.load(0x1000, 4) == 0x12345678
