@@ -1,0 +1,208 @@
+"""``explain``: who answers at an address, how it is reached, and why nobody else answers.
+
+A loser is another region that lays claim to the address. Each way to a loser counts, because each
+is a different thing that somebody could have meant: RAM is behind a PAM segment's read-only alias,
+its disabled writable alias, and the low RAM below. A way that is cut off before the address counts
+only where the region has no better way there (a BAR behind a bridge, outside the bridge's window),
+and what an alias leaves out of a region is no claim of it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.inspect.around import Around
+from guestmap.inspect.doubts import concluded, contradiction
+from guestmap.inspect.explanation import Answer, Explanation, Loser, path_of
+from guestmap.inspect.paths import Shown, Way, leading_to, shown, walk
+from guestmap.inspect.ram_place import ram_place
+from guestmap.inspect.reach import Reach
+from guestmap.inspect.report import RegionRef
+from guestmap.inspect.verdict import Verdict, clipped, disabled, outranked
+from guestmap.inspect.views import find_root, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.inspect.snapshot import RangeInfo, Snapshot
+
+
+def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanation:
+    """Return who answers at ``address`` (bytes) in an address space, and who does not and why.
+
+    Raises:
+        ConfigError: no such address space, or the address does not fit in 64 bits.
+    """
+    if not 0 <= address < ADDRESS_SPACE_SIZE:
+        raise ConfigError(f"{address:#x} is not an address: give 0 to 0x{ADDRESS_SPACE_SIZE - 1:x}")
+    view = recorded(snapshot, space)
+    said = None if view is None else _range_at(view.ranges, address)
+    if view is not None and not snapshot.address_spaces:
+        answer = None if said is None else _recorded_answer(snapshot, said, address)
+        note = "the source shows flat views only: who is hidden below cannot be told"
+        return Explanation(address, space, answer, (), (note,))
+    root = find_root(snapshot, space)
+    return _Case(snapshot, address, space, root).explanation(view is not None, said)
+
+
+class _Case:
+    """One question: the claims on the address, in rendering order, and the whole view."""
+
+    def __init__(self, snapshot: Snapshot, address: int, space: str, root: int) -> None:
+        self.snapshot = snapshot
+        self.address = address
+        self.space = space
+        self.root = root
+        self.reach = Reach(snapshot)
+        self.view = shown(snapshot, root)
+        ways = walk(snapshot, root, address, address + 1, beyond=self.reach)
+        self.claims = [way for way in ways if way.answers and _holds(way.claim, address)]
+
+    def explanation(self, has_view: bool, said: RangeInfo | None) -> Explanation:
+        index = _index_at(self.view, self.address)
+        winner = None if index is None else self.view[index].way
+        shown_claims = [way for way in self.claims if way.shows(self.address)]
+        there = {(way.region.id, way.base) for way in shown_claims}
+        losers = [
+            self._shown_loser(way, index)
+            for way in shown_claims
+            if winner is None or not _same(way, winner)
+        ]
+        cut: dict[tuple[int, int], list[Way]] = {}
+        for way in self.claims:
+            if (way.region.id, way.base) not in there:
+                cut.setdefault((way.region.id, way.base), []).append(way)
+        losers += [self._cut_loser(ways) for ways in cut.values()]
+        answer = None if winner is None or index is None else self._answer(winner, index)
+        notes = concluded(self.snapshot, winner, losers)
+        if has_view:
+            notes = contradiction(winner, said)
+        return Explanation(self.address, self.space, answer, tuple(losers), notes)
+
+    def _answer(self, way: Way, index: int) -> Answer:
+        start, end = self._run(index, lambda other: _continues(way, other))
+        region = way.region
+        offset = self.address - way.base
+        return Answer(
+            name=region.name,
+            type="rom" if way.readonly else region.type,
+            offset=offset,
+            start=start,
+            end=end,
+            priority=region.priority,
+            nonvolatile=way.nonvolatile,
+            owner=region.owner,
+            ram=ram_place(self.snapshot, region.name, region.type, offset),
+            id=region.id,
+            path=path_of(self.snapshot, way, self.address),
+        )
+
+    def _shown_loser(self, way: Way, index: int | None) -> Loser:
+        """Return the loser at the end of a way that reaches the address."""
+        steps = way.steps()
+        verdict = disabled(steps)
+        if verdict is not None:
+            return self._loser(way, verdict, way.lo, way.hi)
+        assert index is not None  # an enabled way that shows the address answers if no other does
+        verdict = outranked(steps, self.view[index].way.steps())
+        assert verdict is not None
+        start, end = self._run(index, lambda other: outranked(steps, other.steps()) == verdict)
+        return self._loser(way, verdict, max(start, way.lo), min(end, way.hi))
+
+    def _cut_loser(self, ways: list[Way]) -> Loser:
+        """Return the loser whose every way is cut off before the address; the best way speaks."""
+        best = max(ways, key=lambda way: (way.enabled, max(way.hi - way.lo, 0)))
+        steps = best.steps()
+        obstacle = clipped(steps, self.address)
+        assert obstacle is not None
+        index, verdict = obstacle
+        around = Around(self.address)
+        for step in steps[:index]:
+            around.within(*step.extent)
+        around.outside(*steps[index].extent)
+        only = leading_to(self.snapshot, best.region.id)
+        for way in walk(self.snapshot, self.root, beyond=self.reach, only=only):
+            if way.region.id == best.region.id and way.base == best.base:
+                if _holds(way.claim, self.address):
+                    around.within(*way.claim)
+                else:
+                    around.outside(*way.claim)
+                around.outside(way.lo, way.hi)
+        return self._loser(best, verdict, around.start, around.end)
+
+    def _loser(self, way: Way, verdict: Verdict, start: int, end: int) -> Loser:
+        region = way.region
+        offset = self.address - way.base
+        return Loser(
+            id=region.id,
+            name=region.name,
+            type=region.type,
+            offset=offset,
+            reason=verdict.reason,
+            by=RegionRef.to(verdict.by),
+            against=RegionRef.to(verdict.loser),
+            container=None if verdict.container is None else RegionRef.to(verdict.container),
+            start=start,
+            end=end,
+            ram=ram_place(self.snapshot, region.name, region.type, offset),
+            path=path_of(self.snapshot, way, self.address),
+        )
+
+    def _run(self, index: int, holds: Callable[[Way], bool]) -> tuple[int, int]:
+        """Return the run of neighbouring ranges around one whose ways all satisfy ``holds``."""
+        view = self.view
+        first = last = index
+        while first and view[first - 1].end == view[first].start and holds(view[first - 1].way):
+            first -= 1
+        while (
+            last + 1 < len(view)
+            and view[last].end == view[last + 1].start
+            and holds(view[last + 1].way)
+        ):
+            last += 1
+        return view[first].start, view[last].end
+
+
+def _holds(span: tuple[int, int], address: int) -> bool:
+    return span[0] <= address < span[1]
+
+
+def _same(way: Way, other: Way) -> bool:
+    """Tell whether two ways lead through the same regions to the same place."""
+    return [step.region.id for step in way.steps()] == [step.region.id for step in other.steps()]
+
+
+def _continues(way: Way, other: Way) -> bool:
+    return (way.region.id, way.base, way.readonly, way.nonvolatile) == (
+        other.region.id, other.base, other.readonly, other.nonvolatile,
+    )  # fmt: skip
+
+
+def _index_at(view: list[Shown], address: int) -> int | None:
+    index = bisect_right(view, address, key=lambda each: each.start) - 1
+    return index if index >= 0 and address < view[index].end else None
+
+
+def _range_at(ranges: tuple[RangeInfo, ...], address: int) -> RangeInfo | None:
+    index = bisect_right(ranges, address, key=lambda each: each.start) - 1
+    found = ranges[index] if index >= 0 else None
+    return found if found is not None and address < found.start + found.size else None
+
+
+def _recorded_answer(snapshot: Snapshot, said: RangeInfo, address: int) -> Answer:
+    offset = said.offset_in_region + address - said.start
+    return Answer(
+        name=said.name,
+        type=said.type,
+        offset=offset,
+        start=said.start,
+        end=said.start + said.size,
+        priority=said.priority,
+        nonvolatile=said.nonvolatile,
+        owner=said.owner,
+        ram=ram_place(snapshot, said.name, said.type, offset),
+        id=said.region,
+        path=(),
+    )

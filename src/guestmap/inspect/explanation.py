@@ -1,0 +1,110 @@
+"""What :func:`guestmap.inspect.explain.explain` answers, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guestmap.inspect.ram_place import RamPlace
+from guestmap.inspect.report import RegionRef, Report
+from guestmap.inspect.verdict import Reason
+
+if TYPE_CHECKING:
+    from guestmap.inspect.paths import Way
+    from guestmap.inspect.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep(Report):
+    """A region on a way, and where the address lies in it.
+
+    Attributes:
+        base: address of the region's offset 0 (negative: an alias shows only a later part).
+        offset: where in the region the address lies, in bytes.
+        alias_of: the region that comes next because this one is an alias of it.
+    """
+
+    id: int
+    name: str
+    base: int
+    offset: int
+    priority: int
+    enabled: bool
+    alias_of: RegionRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Report):
+    """Who answers.
+
+    Attributes:
+        start, end: the addresses around the asked one at which the same is true.
+        type: as ``info mtree`` calls it: ``rom`` where writes are refused on the way.
+        path: root to region; empty where the source has no trees.
+    """
+
+    name: str
+    type: str
+    offset: int
+    start: int
+    end: int
+    priority: int
+    nonvolatile: bool
+    owner: str | None
+    ram: RamPlace | None
+    id: int | None
+    path: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loser(Report):
+    """A region that would answer if it were not for ``reason``.
+
+    Attributes:
+        start, end: the addresses around the asked one at which it loses for the same reason.
+        by: what is disabled or clips, or which sibling or subregion comes first.
+        against: the region on the way that loses to ``by``.
+        container: what holds ``by`` and ``against`` where they are siblings.
+    """
+
+    id: int
+    name: str
+    type: str
+    offset: int
+    reason: Reason
+    by: RegionRef
+    against: RegionRef
+    container: RegionRef | None
+    start: int
+    end: int
+    ram: RamPlace | None
+    path: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(Report):
+    """Everything about one address. ``notes`` say what the result rests on that may be wrong."""
+
+    address: int
+    space: str
+    winner: Answer | None
+    losers: tuple[Loser, ...]
+    notes: tuple[str, ...] = ()
+
+
+def path_of(snapshot: Snapshot, way: Way, address: int) -> tuple[PathStep, ...]:
+    """Return a way step by step, root first, with the address's place in each region."""
+    return tuple(
+        PathStep(
+            id=step.region.id,
+            name=step.region.name,
+            base=step.base,
+            offset=address - step.base,
+            priority=step.region.priority,
+            enabled=step.region.enabled,
+            alias_of=None
+            if step.region.alias is None
+            else RegionRef.to(snapshot.regions[step.region.alias]),
+        )
+        for step in way.steps()
+    )

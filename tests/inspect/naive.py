@@ -1,0 +1,134 @@
+"""The slow way to know who answers at one address: list every way to every region, then look.
+
+Written from the rules alone (docs/devel/memory.rst of QEMU), with nothing shared with the package
+but the snapshot's types: no windows, no pruning, one address at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.inspect import Snapshot
+
+BUDGET = 20_000
+
+
+class TooManyWaysError(Exception):
+    """The tree shows itself over and over."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One way to one region that claims the address, in rendering order."""
+
+    path: tuple[int, ...]
+    bases: tuple[int, ...]
+    enabled: bool
+    covered: tuple[bool, ...]
+    width: int
+
+    @property
+    def reaches(self) -> bool:
+        return all(self.covered)
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.path[-1], self.bases[-1]
+
+
+@dataclass(frozen=True)
+class Lost:
+    path: tuple[int, ...]
+    reason: str
+    by: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    winner: Claim | None
+    losers: frozenset[Lost]
+
+
+class Naive:
+    """All claims below one root, one address at a time."""
+
+    def __init__(self, snapshot: Snapshot, root: int) -> None:
+        self.regions = snapshot.regions
+        self.root = root
+        self.steps = 0
+
+    def at(self, address: int) -> Verdict:
+        self.steps = 0
+        claims = list(self._ways(self.root, self.regions[self.root].addr, [], address))
+        winner = next((c for c in claims if c.enabled and c.reaches), None)
+        there = {c.key for c in claims if c.reaches}
+        losers = [self._lost(c, winner) for c in claims if c.reaches and c is not winner]
+        cut: dict[tuple[int, int], Claim] = {}
+        for c in claims:
+            if c.key not in there:
+                best = cut.get(c.key)
+                if best is None or (c.enabled, c.width) > (best.enabled, best.width):
+                    cut[c.key] = c
+        losers += [self._lost(c, winner) for c in cut.values()]
+        return Verdict(winner, frozenset(losers))
+
+    def _lost(self, claim: Claim, winner: Claim | None) -> Lost:
+        for id_, covered in zip(claim.path, claim.covered, strict=True):
+            if not covered:
+                return Lost(claim.path, "clipped", id_)
+        for id_ in claim.path:
+            if not self.regions[id_].enabled:
+                return Lost(claim.path, "disabled", id_)
+        assert winner is not None
+        depth = 0
+        while depth < len(claim.path) and claim.path[depth] == winner.path[depth]:
+            depth += 1
+        by = winner.path[depth]
+        if depth == len(claim.path):
+            return Lost(claim.path, "covered", by)
+        mine, other = self.regions[claim.path[depth]], self.regions[by]
+        assert other.priority >= mine.priority
+        return Lost(claim.path, "priority" if other.priority > mine.priority else "order", by)
+
+    def _ways(
+        self, id_: int, base: int, above: list[tuple[int, int]], address: int
+    ) -> Iterator[Claim]:
+        self.steps += 1
+        if self.steps > BUDGET:
+            raise TooManyWaysError
+        region = self.regions[id_]
+        here = [*above, (id_, base)]
+        spans = [(b, b + self.regions[i].size) for i, b in here]
+        covered = tuple(max(lo, 0) <= address < hi for lo, hi in spans)
+        if above and self.regions[above[-1][0]].alias is not None:
+            again = [b for i, b in above if i == id_]
+            if again and (base in again or not all(covered)):
+                return
+        if region.alias is not None:
+            yield from self._ways(region.alias, base - region.alias_offset, here, address)
+            return
+        for child in region.children:
+            yield from self._ways(child, base + self.regions[child].addr, here, address)
+        if region.terminates and self._claims(here, address):
+            width = max(0, min(hi for _, hi in spans) - max(0, *(lo for lo, _ in spans)))
+            yield Claim(
+                tuple(i for i, _ in here),
+                tuple(b for _, b in here),
+                all(self.regions[i].enabled for i, _ in here),
+                covered,
+                width,
+            )
+
+    def _claims(self, here: list[tuple[int, int]], address: int) -> bool:
+        """Tell whether the last region asks for the address: with it, the aliases it is behind."""
+        for index in range(len(here) - 1, -1, -1):
+            id_, base = here[index]
+            if index < len(here) - 1 and self.regions[id_].alias is None:
+                return True
+            if not max(base, 0) <= address < base + self.regions[id_].size:
+                return False
+        return True

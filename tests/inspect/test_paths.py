@@ -1,0 +1,76 @@
+"""Who answers where: against the naive resolver, and against QEMU's own views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import assume, given, settings
+
+from guestmap.base import PeerError
+from guestmap.inspect.paths import shown, walk
+from guestmap.inspect.views import flat
+from tests.inspect.naive import Naive, TooManyWaysError
+from tests.inspect.snapshots import Builder, of_vector, recorded_views, trees, vectors
+
+if TYPE_CHECKING:
+    from guestmap.inspect import Snapshot
+    from tests.support.corpus import Corpus
+
+
+@settings(max_examples=400, deadline=None)
+@given(trees())
+def test_each_address_is_shown_by_who_wins_there(snapshot: Snapshot) -> None:
+    naive = Naive(snapshot, 0)
+    ways = {}
+    for start, end, way in shown(snapshot, 0):
+        assert start < end
+        for address in range(start, end):
+            assert address not in ways
+            ways[address] = tuple(step.region.id for step in way.steps())
+    for address in range(110):
+        try:
+            winner = naive.at(address).winner
+        except TooManyWaysError:
+            assume(False)
+        assert ways.get(address) == (winner.path if winner else None), address
+
+
+def _hold_views(corpus: Corpus, every: int) -> int:
+    held = 0
+    for path, case in vectors(corpus, every):
+        snapshot = of_vector(case)
+        for root, ranges in recorded_views(case):
+            assert [replace(r, region=None) for r in flat(snapshot, root)] == list(ranges), path
+            held += 1
+    return held
+
+
+def test_recorded_trees_show_what_qemu_shows(golden: Corpus) -> None:
+    assert _hold_views(golden, every=1) > 20
+
+
+@pytest.mark.corpus
+def test_all_recorded_trees_show_what_qemu_shows(corpus: Corpus) -> None:
+    assert _hold_views(corpus, every=1) > 4000
+
+
+def test_an_alias_of_its_own_container_comes_to_an_end() -> None:
+    tree = Builder()
+    root = tree.container("root", 0, 0x100)
+    tree.region("leaf", 0, 0x10, into=root)
+    tree.alias("again", 0x10, 0xF0, root, into=root)
+    tree.space("memory", root)
+    assert [(r.start, r.size, r.offset_in_region) for r in flat(tree.snapshot(), root)] == [
+        (at, 0x10, 0) for at in range(0, 0x100, 0x10)
+    ]
+
+
+def test_aliases_without_any_end_in_sight_are_refused() -> None:
+    tree = Builder()
+    root = tree.container("root", 0, 1 << 64)
+    tree.alias("again", 1, (1 << 64) - 1, root, into=root)
+    tree.space("memory", root)
+    with pytest.raises(PeerError, match="given up"):
+        list(walk(tree.snapshot(), root))
