@@ -1,0 +1,27 @@
+"""Fixtures of the memory model's tests."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import settings
+
+from guestmap.memory import MemorySystem
+
+settings.register_profile("thorough", max_examples=2_000, stateful_step_count=80)
+
+render_module = sys.modules["guestmap.memory.render"]
+
+
+@pytest.fixture
+def memory() -> MemorySystem:
+    """The memory system of one machine."""
+    return MemorySystem()
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up soon on views without end: random trees make many of them."""
+    monkeypatch.setattr(render_module, "MAX_VISITS", 20_000)
+    monkeypatch.setattr(render_module, "MAX_ALIAS_DEPTH", 48)
