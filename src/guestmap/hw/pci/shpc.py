@@ -74,7 +74,6 @@ class HotplugController:
         self._registers = ConfigSpace()
         device.add_capability(CAPABILITY_SHPC, offset, _CAPABILITY_LENGTH)
         device.config.allow_write(offset + _CAPABILITY_SELECT, 0xFF)
-        device.config.allow_write(offset + _CAPABILITY_DATA, 0xFFFF_FFFF, 4)
         memory = bus.memory
         self.region = memory.container("shpc-bar", BAR_SIZE, owner=device.owner)
         sizes = AccessSizes(1, 4)
@@ -138,7 +137,9 @@ class HotplugController:
         config = self._device.config
         index = 4 * config.data[self._offset + _CAPABILITY_SELECT]
         if offset + size > self._offset + _CAPABILITY_DATA:
-            self.write(index, config.read(self._offset + _CAPABILITY_DATA, 4), 4)
+            # QEMU 7.2 does not write what the guest wrote: it takes the datum from the working
+            # registers, at the offset that the capability's data has in configuration space.
+            self.write(index, self.read(self._offset + _CAPABILITY_DATA, 4), 4)
         config.set(self._offset + _CAPABILITY_DATA, self.read(index, 4), 4)
 
     # -- slots -----------------------------------------------------------------------------------
