@@ -132,6 +132,7 @@ def test_processors_as_a_bitmap_until_firmware_asks_for_more():
     board = Chipset(cpus=3)
     assert board.io.load(CPUS, 1) == 0b111
     board.io.store(CPUS, 1, 0xFF)
+    board.io.store(CPUS + 1, 1, 0)
     assert board.where("acpi-cpu-hotplug") == [(CPUS, 32)]
     board.io.store(CPUS, 1, 0)
     assert board.where("acpi-cpu-hotplug") == [(CPUS, 12)]
