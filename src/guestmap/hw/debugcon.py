@@ -1,6 +1,6 @@
 """The ISA debug console: a port that takes the firmware's log, one byte for each write.
 
-SeaBIOS looks for it by reading port 402h: E9h means that somebody listens (QEMU's ``isa-debugcon``).
+SeaBIOS looks for it by reading port 402h: E9h means that somebody listens (``isa-debugcon``).
 """
 
 from __future__ import annotations

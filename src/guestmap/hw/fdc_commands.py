@@ -1,7 +1,7 @@
 """The commands of an Intel 82078 floppy controller: how many parameters each takes.
 
-From the Intel 82078 data sheet, section 5 (command set). Bits outside ``mask`` are options (multi-track,
-MFM, skip) and the drive's business.
+From the Intel 82078 data sheet, section 5 (command set). Bits outside ``mask`` are options
+(multi-track, MFM, skip) and the drive's business.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guestmap.hw.ps2 import Ps2Keyboard, Ps2Mouse
+from guestmap.hw.ps2 import Ps2Keyboard
+from guestmap.hw.ps2_mouse import Ps2Mouse
 from guestmap.memory import AccessSizes, Endianness, MemoryRegion, MemoryRegionOps
 
 if TYPE_CHECKING:

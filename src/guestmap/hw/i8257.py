@@ -1,8 +1,8 @@
-"""The two DMA controllers of a PC/AT (Intel 8237A; QEMU calls its model i8257) and the page registers.
+"""The DMA controllers of a PC/AT (Intel 8237A; QEMU calls its model i8257) and the page registers.
 
 Registers as in the Intel 8237A data sheet; the page registers at 81h-8Fh add address bits 16-23. A
-device registers a callback for its channel and asks with :meth:`I8257.hold_dreq`; while the channel is
-open, the callback moves bytes with :meth:`I8257.read_memory` and :meth:`I8257.write_memory`. The
+device registers a callback for its channel and asks with :meth:`I8257.hold_dreq`; while the channel
+is open, the callback moves bytes with :meth:`I8257.read_memory` and :meth:`I8257.write_memory`. The
 second controller counts 16-bit words. What QEMU 7.2 does not do is not done here: memory-to-memory
 transfers (a command that asks for more than the controller-disable bit is ignored), autoinitialize.
 """

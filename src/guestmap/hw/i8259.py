@@ -1,9 +1,9 @@
 """The pair of Intel 8259A interrupt controllers of a PC, and the edge/level registers beside them.
 
-Fifteen lines come in, one line (INTR) goes to the processor, which answers with an acknowledge cycle
-and gets a vector. Register meanings are those of the Intel 8259A data sheet (initialization and
-operation command words); the edge/level control registers at 4D0h and 4D1h are those of the Intel
-82371AB (PIIX4) data sheet, section 4.2.4. Where silicon and QEMU 7.2 differ, this is QEMU: ICW1's
+Fifteen lines come in, one line (INTR) goes to the processor, which answers with an acknowledge
+cycle and gets a vector. Register meanings are those of the Intel 8259A data sheet (initialization
+and operation command words); the edge/level control registers at 4D0h and 4D1h are those of the
+Intel 82371AB (PIIX4) data sheet. Where silicon and QEMU 7.2 differ, this is QEMU: ICW1's
 level-triggered bit is ignored (4D0h/4D1h decide), and a request on an edge-triggered line is kept
 when the line drops before the acknowledge.
 """
@@ -59,6 +59,7 @@ class I8259:
         self._master = master
         self._elcr_mask = _ELCR_MASKS[0 if master else 1]
         self.elcr = 0
+        self.irr = 0
         self.output = False
         self._start_over()
         ops = MemoryRegionOps(read=self._read, write=self._write, impl=_BYTES)
@@ -126,11 +127,15 @@ class I8259:
     def _start_over(self) -> None:
         """ICW1: forget all but requests of level-triggered lines."""
         self._last = 0
-        self.irr = getattr(self, "irr", 0) & self.elcr
+        self.irr &= self.elcr
         self.imr = self.isr = self.irq_base = 0
         self._rotation = 0
-        self._read_isr = self._poll = self._special_mask = False
-        self._auto_eoi = self._rotate_on_auto_eoi = self._fully_nested = False
+        self._read_isr = False
+        self._poll = False
+        self._special_mask = False
+        self._auto_eoi: bool = False
+        self._rotate_on_auto_eoi: bool = False
+        self._fully_nested = False
         self._icw = 0  # the initialization word that is due (2-4), or 0
         self._needs_icw4 = self._single = False
 

@@ -1,9 +1,10 @@
 """An IDE channel with no drive: what a guest finds when it looks for one.
 
-Register offsets are those of ATA/ATAPI-6 (ANSI INCITS 361), section 7: a command block of eight bytes
-and one control register. Every register reads 0, so a guest sees a device that is neither ready nor
-busy and gives up. As in QEMU 7.2, the controller answers for a missing device 0: any command and
-a software reset raise the interrupt; reading the status, or the next command, lowers it.
+Register offsets are those of ATA/ATAPI-6 (ANSI INCITS 361), section 7: a command block of eight
+bytes and one control register. Every register reads 0, so a guest sees a device that is neither
+ready nor busy and gives up. As in QEMU 7.2, the controller answers for a missing device 0: any
+command and a software reset raise the interrupt; reading the status, or the next command, lowers
+it.
 """
 
 from __future__ import annotations

@@ -189,9 +189,7 @@ class Mc146818:
     # the time of day
 
     def _runs(self) -> bool:
-        return (
-            not self.cmos[REG_B] & _B_SET and self.cmos[REG_A] & _A_DIVIDER <= _A_DIVIDER_32768
-        )
+        return not self.cmos[REG_B] & _B_SET and self.cmos[REG_A] & _A_DIVIDER <= _A_DIVIDER_32768
 
     def _refresh_time(self) -> None:
         if self._runs():

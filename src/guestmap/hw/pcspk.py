@@ -1,8 +1,8 @@
 """Port 61h: the speaker gate of the interval timer and what SeaBIOS and DOS wait on.
 
 Bits as in the IBM PC AT's system control port B (Intel 82371AB data sheet, "NMI status and control
-register"): 0 gate of counter 2, 1 speaker data, 4 refresh toggle, 5 output of counter 2. The refresh
-bit toggles with each read, as QEMU's does: loops that count its changes end at once.
+register"): 0 gate of counter 2, 1 speaker data, 4 refresh toggle, 5 output of counter 2. The
+refresh bit toggles with each read, as QEMU's does: loops that count its changes end at once.
 """
 
 from __future__ import annotations
