@@ -53,7 +53,8 @@ class Line:
 
 
 class Guest:
-    """The machine. ``ports`` and ``device_log`` say what the guest did; ``on_port`` answers."""
+    """The machine. ``ports`` and ``device_log`` say what the guest did; ``on_port`` and ``on_read``
+    answer."""
 
     def __init__(self, name: str = "unicorn", clock: Clock | None = None, **options: Any) -> None:
         self.system = MemorySystem()
@@ -63,6 +64,7 @@ class Guest:
         self.reads: list[tuple[int, int]] = []
         self.device_log: list[tuple[str, int, int, int]] = []
         self.on_port: dict[int, Callable[[int], None]] = {}
+        self.on_read: dict[int, Callable[[], int]] = {}
         self.answer = 0
         self.root = self.system.container("system", 1 << 64)
         self.ram = self.system.ram("ram", RAM_SIZE)
@@ -92,6 +94,8 @@ class Guest:
 
     def _in(self, offset: int, size: int) -> int:
         self.reads.append((offset, size))
+        if offset in self.on_read:
+            return self.on_read[offset]()
         return self.answer
 
     def _out(self, offset: int, value: int, size: int) -> None:

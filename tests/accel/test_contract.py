@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from tests.accel.guest import Guest, later
 
 from guestmap.accel import (
     ENGINES,
@@ -19,7 +20,6 @@ from guestmap.accel import (
     open_engine,
 )
 from guestmap.base import ConfigError, ManualClock, StateError, UnsupportedError
-from tests.accel.guest import Guest, later
 
 SPIN = b"\xeb\xfe"  # jmp $
 
@@ -96,7 +96,7 @@ def test_running_twice_at_a_time_is_refused(machine):
     refused = []
 
     def second() -> None:
-        with pytest.raises(StateError, match="runs already|runs: stop it first") as error:
+        with pytest.raises(StateError, match=r"runs already|runs: stop it first") as error:
             machine.run()
         refused.append(error)
         machine.engine.stop()

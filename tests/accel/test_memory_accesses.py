@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.accel.guest import CODE, DEVICE, DEVICE_SIZE, RAM_SIZE, ROM_BASE, later
 
 from guestmap.accel import ExitReason
 from guestmap.memory import MemoryRegionOps
-from tests.accel.guest import CODE, DEVICE, DEVICE_SIZE, RAM_SIZE, ROM_BASE, later
 
 HLT = b"\xf4"
 

@@ -31,7 +31,7 @@ _CODE = Segment(0xF000, 0xFFFF0000, 0xFFFF, 0x9B00)
 _DATA = Segment(0, 0, 0xFFFF, 0x9300)
 _TABLES = {
     LDTR: Segment(0, 0, 0xFFFF, 0x8200),
-    TR: Segment(0, 0, 0xFFFF, 0x8B00),
+    TR: Segment(0, 0, 0xFFFF, 0x8900),  # "available": Unicorn aborts the process over a busy one
     GDTR: Segment(0, 0, 0xFFFF),
     IDTR: Segment(0, 0, 0xFFFF),
 }

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _A20_OPEN, _A20_CLOSED = 0xFFFFFFFF, 0xFFEFFFFF
 _HLT = 0xF4
 _SHADOWS = {0xFB, 0x17, 0xD0}  # the last byte of STI, POP SS, MOV SS, AX: no interrupt right after
+_SIGHTINGS = 3
 _SEGMENTS = {register: index for index, register in enumerate(SegmentRegister)}
 _REGISTERS = {register: getattr(x86, f"UC_X86_REG_{register.name}") for register in Register}
 
@@ -94,6 +95,7 @@ class UnicornEngine(Engine):
         self._inside = False
         self._halted = False
         self._interrupt_waits = False
+        self._last_eip = self._sightings = 0
         self._exit: Exit | None = None
         self._a20_mask = _A20_OPEN
         self._closed = False
@@ -143,20 +145,22 @@ class UnicornEngine(Engine):
         if threading.current_thread() is not threading.main_thread():
             return self._run()
         outcome: list[Exit | BaseException] = []
+        done = threading.Event()  # Thread.join() is no good: interrupted, it forgets the thread
 
         def work() -> None:
             try:
                 outcome.append(self._run())
             except BaseException as error:  # noqa: BLE001 - handed on to the caller of run()
                 outcome.append(error)
+            finally:
+                done.set()
 
-        worker = threading.Thread(target=work, name="guestmap-cpu")
-        worker.start()
+        threading.Thread(target=work, name="guestmap-cpu").start()
         try:
-            worker.join()
+            done.wait()
         except BaseException:
             self.stop()
-            worker.join()
+            done.wait()
             raise
         result = outcome[0]
         if isinstance(result, BaseException):
@@ -242,11 +246,22 @@ class UnicornEngine(Engine):
                 self._halted = False
             return
         self._interrupt_waits = False
-        if pending and state.interruptible and self._before() not in _SHADOWS:
+        if pending and state.interruptible and not self._in_shadow():
             self._halted = False
             self._exits.deliver(self._acknowledge(), Cause.EXTERNAL)
         else:
             self._interrupt_waits = pending
+
+    def _in_shadow(self) -> bool:
+        """Guess whether the last instruction was STI or MOV SS, from the byte before the next.
+
+        A CPU that is found in the same place again and again did not stop after such an
+        instruction: it was jumped to.
+        """
+        eip = self._state.eip
+        self._sightings = self._sightings + 1 if eip == self._last_eip else 0
+        self._last_eip = eip
+        return self._sightings < _SIGHTINGS and self._before() in _SHADOWS
 
     def _acknowledge(self) -> int:
         """Run the interrupt acknowledge cycle."""

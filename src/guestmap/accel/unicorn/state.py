@@ -31,6 +31,7 @@ DESC_DPL_SHIFT = 13
 _HF_CPL, _HF_INHIBIT_IRQ, _HF_CS32, _HF_SS32, _HF_ADDSEG, _HF_LONG_MODE = (
     3, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 14,
 )  # fmt: skip
+_TSS_BUSY = 1 << 9
 _LAST_EXCEPTION_NONE = 0xFFFFFFFF
 _SEGMENT = struct.Struct("<IIQII")
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
@@ -169,6 +170,9 @@ class BlobState:
     def set_segment(self, index: int, segment: Segment) -> None:
         """Set a segment register and what follows from it for the translated code."""
         selector, base, limit, flags = segment
+        if index == TR:
+            # The CPU keeps the flags from before it marked the descriptor as busy, and checks that.
+            flags &= ~_TSS_BUSY
         offset = self.layout.segments + index * SEGMENT_SIZE
         _SEGMENT.pack_into(self.data, offset, selector, 0, base, limit, flags)
         hflags = self.hflags
