@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
+from guestmap.firmware.acpi import AcpiConfig, acpi_files
 from guestmap.hw.acpi_pm import PowerActions
 from guestmap.hw.apic_bus import ApicBus
 from guestmap.hw.fw_cfg import FwCfg
@@ -156,7 +157,8 @@ class Pc:
         self.system_region.add_subregion(layout.IOAPIC_BASE, self.ioapic.region)
         self.system_region.add_subregion(layout.HPET_BASE, self.hpet.region)
         self.fw_cfg = FwCfg(memory, self.memory)
-        items = fw_cfg_items(self.firmware)
+        board = AcpiConfig(firmware=self.firmware, smm=self.config.smm, serial=self.config.serial)
+        items = fw_cfg_items(self.firmware, acpi_files(board))
         for key, data in items.numbered.items():
             self.fw_cfg.add_bytes(key, data)
         for name, data in items.files.items():
