@@ -93,8 +93,12 @@ class Mutations(RuleBasedStateMachine):
 
     # -- what there is -----------------------------------------------------------------------------
 
-    def region(self, number: int) -> MemoryRegion:
-        return self.regions[number % len(self.regions)]
+    def region(
+        self, number: int, fits: Callable[[MemoryRegion], bool] = lambda _: True
+    ) -> MemoryRegion:
+        """Pick a region, mostly one for which the mutation makes sense."""
+        fitting = [r for r in self.regions if fits(r)] if number % 8 else []
+        return (fitting or self.regions)[number % len(fitting or self.regions)]
 
     def state(self) -> list[tuple[object, ...]]:
         spaces = [(space,) for space in self.memory.address_spaces]
@@ -114,12 +118,32 @@ class Mutations(RuleBasedStateMachine):
         except (ConfigError, HostError):
             self.assert_state_is(before)
 
-    @initialize(size=sizes)
-    def start(self, size: int) -> None:
+    @initialize(
+        made=st.lists(st.tuples(st.sampled_from(KINDS), some, sizes, addresses), max_size=8),
+        placed=st.lists(st.tuples(some, some, addresses, priorities), max_size=10),
+    )
+    def start(
+        self,
+        made: list[tuple[str, int, int, int]],
+        placed: list[tuple[int, int, int, int]],
+    ) -> None:
         root = self.memory.container("r0", 1 << 64)
-        self.regions = [root, self.memory.ram("r1", min(size, 1 << 40), backed=False)]
+        self.regions = [root, self.memory.ram("r1", 0x800, backed=False)]
+        for kind, shown, size, offset in made:
+            self.new_region(kind, size, shown, offset, frozenset())
         root.add_subregion(0, self.regions[1])
-        space = self.memory.address_space("s0", root)
+        for parent, child, offset, priority in placed:
+            self.add(parent, child, offset, priority)
+        self.listen_first(root)
+
+    def listen_first(self, root: MemoryRegion) -> None:
+        try:
+            space = self.memory.address_space("s0", root)
+        except ConfigError:
+            root.del_subregion(self.regions[1])
+            for child in root.subregions:
+                root.del_subregion(child)
+            space = self.memory.address_space("s0", root)
         self.listen(space, NopRecordingListener("nops", 5))
         self.engine = Engine("engine", 10)
         self.listen(space, self.engine)
@@ -142,12 +166,13 @@ class Mutations(RuleBasedStateMachine):
 
     @rule(parent=some, child=some, offset=addresses, priority=priorities)
     def add(self, parent: int, child: int, offset: int, priority: int) -> None:
-        holder, region = self.region(parent), self.region(child)
+        holder = self.region(parent, lambda r: r.alias is None)
+        region = self.region(child, lambda r: r.container is None)
         self.attempt(lambda: holder.add_subregion(offset, region, priority))
 
     @rule(child=some)
     def delete(self, child: int) -> None:
-        region = self.region(child)
+        region = self.region(child, lambda r: r.container is not None)
         if region.container is not None:
             holder = region.container
             self.attempt(lambda: holder.del_subregion(region))
@@ -162,7 +187,8 @@ class Mutations(RuleBasedStateMachine):
 
     @rule(which=some, offset=addresses)
     def slide_alias(self, which: int, offset: int) -> None:
-        self.attempt(lambda: self.region(which).set_alias_offset(offset))
+        region = self.region(which, lambda r: r.alias is not None)
+        self.attempt(lambda: region.set_alias_offset(offset))
 
     @rule(which=some, name=st.sampled_from(["enabled", "readonly", "nonvolatile", "unmergeable"]))
     def flip(self, which: int, name: str) -> None:
@@ -172,7 +198,7 @@ class Mutations(RuleBasedStateMachine):
 
     @rule(which=some)
     def flip_romd(self, which: int) -> None:
-        region = self.region(which)
+        region = self.region(which, lambda r: r.rom_device)
         self.attempt(lambda: region.set_romd_mode(not region.romd_mode))
 
     # -- address spaces and listeners --------------------------------------------------------------

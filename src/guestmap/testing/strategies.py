@@ -14,8 +14,11 @@ STEP = 0x100
 
 KINDS = ("container", "io", "ram", "rom_device", "alias")
 
+_near = st.integers(0, 12).map(lambda n: n * STEP)
+_small = st.integers(1, 10).map(lambda n: n * STEP)
+
 addresses: st.SearchStrategy[int] = st.one_of(
-    st.integers(0, 12).map(lambda n: n * STEP),
+    *[_near] * 4,
     st.sampled_from(
         [
             1,
@@ -30,7 +33,7 @@ addresses: st.SearchStrategy[int] = st.one_of(
 """Addresses in 64 bits, the first and the last among them."""
 
 sizes: st.SearchStrategy[int] = st.one_of(
-    st.integers(1, 10).map(lambda n: n * STEP),
+    *[_small] * 4,
     st.sampled_from([1, STEP + 1, 1 << 32, ADDRESS_SPACE_SIZE - 1, ADDRESS_SPACE_SIZE]),
 )
 """Sizes of regions, from one byte to 2**64."""
