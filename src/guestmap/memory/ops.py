@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from enum import Enum, IntFlag
 from typing import NamedTuple
 
+from guestmap.base import ConfigError
+
+_SIZES = frozenset({0, 1, 2, 4, 8})
+
 
 class MemTxResult(IntFlag):
     """How an access ended; the results of the pieces of one access are OR-ed."""
@@ -53,6 +57,9 @@ class AccessSizes:
 
     As ``valid``: a guest access outside is refused with DECODE_ERROR (``max`` 0 accepts all).
     As ``impl``: an access outside is split or widened to fit (``min`` 0 is 1, ``max`` 0 is 4).
+
+    Raises:
+        ConfigError: a size that is not 0, 1, 2, 4 or 8, or ``min`` above ``max``.
     """
 
     min: int = 0
@@ -60,6 +67,12 @@ class AccessSizes:
     unaligned: bool = False
     accepts: Callable[[int, int, bool, MemTxAttrs], bool] | None = None
     """``(offset, size, is_write, attrs) -> bool``, asked before the sizes (``valid`` only)."""
+
+    def __post_init__(self) -> None:
+        if not {self.min, self.max} <= _SIZES or self.min > (self.max or self.min):
+            raise ConfigError(
+                f"access sizes from {self.min} to {self.max} are impossible: give 1, 2, 4 or 8 bytes"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
