@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from benchmarks.qemu import PROGRAM, QtestQemu
 from benchmarks.table import Row, median_seconds
-from guestmap.hw.i440fx import I440Fx
+from guestmap.hw.i440fx import I440FX
+from guestmap.hw.pci import PciBus
 from guestmap.memory import FlatView, MemorySystem, render
 from guestmap.memory.flatview import simplify
 
@@ -12,13 +13,14 @@ RANGES = (8, 250, 4000)
 REGIONS = (100, 1000, 10_000)
 
 
-def _system_with(ranges: int) -> tuple[MemorySystem, I440Fx]:
+def _system_with(ranges: int) -> tuple[MemorySystem, I440FX]:
     memory = MemorySystem()
     system = memory.container("system", 1 << 64)
     ram = memory.ram("pc.ram", 128 << 20)
     system.add_subregion(0, memory.alias("ram-below-4g", ram, 0, 128 << 20))
-    io = memory.container("io", 65536)
-    bridge = I440Fx(memory, system, io, ram)
+    pci = memory.container("pci", 1 << 64)
+    system.add_subregion(0, pci, -1)
+    bridge = I440FX(PciBus(memory, pci, memory.container("io", 65536), system), system, ram)
     memory.address_space("memory", system)
     with memory.transaction():
         for i in range(ranges - 2):
@@ -33,7 +35,7 @@ def pam_rows() -> list[Row]:
         _memory, bridge = _system_with(ranges)
         values = [0x30, 0x10]
 
-        def write(bridge: I440Fx = bridge, values: list[int] = values) -> None:
+        def write(bridge: I440FX = bridge, values: list[int] = values) -> None:
             values.reverse()
             bridge.config_write(0x59, values[0], 1)
 
@@ -45,7 +47,7 @@ def pam_rows() -> list[Row]:
 
 
 def _qemu_pam(dimms: int) -> float:
-    slots = ["-m", f"128M,slots={max(1, dimms)},maxmem=1T"] if dimms > 0 else ["-m", "128M"]
+    slots = ["-m", f"128M,slots={max(1, dimms)},maxmem=4G"] if dimms > 0 else ["-m", "128M"]
     with QtestQemu(*slots) as qemu:
         for i in range(dimms):
             qemu.qmp("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{i}",
