@@ -121,6 +121,7 @@ class BlobState:
         Unicorn itself never does, and takes the next fault for a double fault (unicorn issue 1883).
         """
         _U32.pack_into(self.data, self.layout.old_exception, _LAST_EXCEPTION_NONE)
+        _U32.pack_into(self.data, self.layout.is_int, 0)
         self._uc.context_restore(self.context)
 
     def general(self, index: int) -> int:
