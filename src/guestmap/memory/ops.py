@@ -71,7 +71,7 @@ class AccessSizes:
     def __post_init__(self) -> None:
         if not {self.min, self.max} <= _SIZES or self.min > (self.max or self.min):
             raise ConfigError(
-                f"access sizes from {self.min} to {self.max} are impossible: give 1, 2, 4 or 8 bytes"
+                f"access sizes {self.min} to {self.max} are impossible: give 1, 2, 4 or 8 bytes"
             )
 
 
