@@ -182,6 +182,54 @@ def test_the_wheel_comes_with_the_right_sample_rates(keyboard: Keyboard) -> None
     assert keyboard.drain() == [0x08, 0x00, 0x00, 0xFF]
 
 
+def test_five_buttons_come_with_other_sample_rates(keyboard: Keyboard) -> None:
+    for rate in (200, 200, 80):
+        keyboard.mouse(0xF3)
+        keyboard.mouse(rate)
+    keyboard.mouse(0xF4)
+    keyboard.drain()
+    keyboard.mouse(0xF2)
+    assert keyboard.drain() == [ACK, 0x04]
+    keyboard.controller.mouse.move(dz=-9, buttons=0x10)
+    assert keyboard.drain() == [0x08, 0x00, 0x00, 0x29, 0x08, 0x00, 0x00, 0x2E]
+
+
+def test_a_long_way_takes_several_packets(keyboard: Keyboard) -> None:
+    keyboard.mouse(0xF4)
+    keyboard.drain()
+    keyboard.controller.mouse.move(dx=130, dy=-1, dz=5)
+    assert keyboard.drain() == [0x28, 127, 0xFF, 0x08, 3, 0]
+
+
+def test_a_mouse_in_remote_mode_waits_to_be_asked(keyboard: Keyboard) -> None:
+    keyboard.mouse(0xF4)
+    keyboard.mouse(0xF0)
+    keyboard.drain()
+    keyboard.controller.mouse.move(1, 1)
+    keyboard.controller.mouse.move(2, 2, buttons=2)
+    assert keyboard.drain() == []
+    keyboard.mouse(0xEB)
+    assert keyboard.drain() == [ACK, 0x0A, 3, 3]
+
+
+def test_movement_that_finds_no_room_is_sent_later(keyboard: Keyboard) -> None:
+    keyboard.mouse(0xF4)
+    keyboard.drain()
+    for _ in range(7):
+        keyboard.controller.mouse.move(1)
+    assert len(keyboard.drain()) == 15
+    keyboard.controller.mouse.move(1)
+    assert keyboard.drain() == [0x08, 3, 0]
+
+
+def test_wrap_mode_echoes(keyboard: Keyboard) -> None:
+    keyboard.mouse(0xEE)
+    keyboard.mouse(0x42)
+    keyboard.mouse(0xEC)
+    keyboard.mouse(0xF2)
+    assert keyboard.drain() == [ACK, 0x42, ACK, ACK, 0x00]
+
+
 def test_the_mouse_reports_its_status(keyboard: Keyboard) -> None:
     keyboard.mouse(0xF6)
     keyboard.mouse(0xE8)

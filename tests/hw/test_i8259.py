@@ -160,6 +160,15 @@ def test_rotation_makes_the_served_line_the_last(pc: Pc) -> None:
     assert pc.pair.acknowledge() == 0x08
 
 
+def test_rotation_works_with_automatic_end_of_interrupt() -> None:
+    pc = Pc(icw4=0x03)
+    pc.outb(MASTER, 0x80)
+    pc.raise_irq(3)
+    pc.pair.acknowledge()
+    pc.raise_irq(0, 4)
+    assert [pc.pair.acknowledge(), pc.pair.acknowledge()] == [0x0C, 0x08]
+
+
 def test_set_priority_names_the_last_line(pc: Pc) -> None:
     pc.outb(MASTER, 0xC0 | 4)
     pc.raise_irq(0, 5)

@@ -19,7 +19,6 @@ class Ps2Mouse(Ps2Device):
 
     Attributes:
         type: 0 plain, 3 with a wheel, 4 with a wheel and five buttons.
-        enabled: whether movements are sent.
     """
 
     _SCALING, _ENABLED, _REMOTE = 0x10, 0x20, 0x40
@@ -40,12 +39,8 @@ class Ps2Mouse(Ps2Device):
         self._status = 0
         self._knocked = 0
         self._wrap = False
+        self._moved: tuple[int, ...] = (0, 0, 0)
         self._power_on()
-
-    @property
-    def enabled(self) -> bool:
-        """Whether movements are sent as they come."""
-        return bool(self._status & self._ENABLED) and not self._status & self._REMOTE
 
     def reset(self) -> None:
         """Go back to the state at power-on."""
@@ -55,11 +50,16 @@ class Ps2Mouse(Ps2Device):
     def move(self, dx: int = 0, dy: int = 0, dz: int = 0, *, buttons: int = 0) -> None:
         """Move by ``dx`` right, ``dy`` up, ``dz`` wheel clicks; buttons 1 left, 2 right, 4 middle.
 
-        A disabled mouse forgets movement, as one that finds no room in the queue does.
+        A disabled mouse feels nothing. Where the queue has no room, and in remote mode, movement
+        adds up until it can be sent.
         """
+        if not self._status & self._ENABLED:
+            return
+        self._moved = tuple(old + new for old, new in zip(self._moved, (dx, dy, dz), strict=True))
         self._buttons = buttons & 0x1F
-        if self.enabled:
-            self._send_packet(dx, dy, dz)
+        if not self._status & self._REMOTE:
+            while self._send_packet() and any(self._moved):
+                pass
 
     def write(self, value: int) -> None:
         """Take a command byte, or the argument of the one before."""
@@ -93,7 +93,7 @@ class Ps2Mouse(Ps2Device):
                 self._reply(ACK, self._status, self._resolution, self._sample_rate)
             case 0xEB:
                 self._reply(ACK)
-                self._send_packet(0, 0, 0)
+                self._send_packet()
             case 0xF2:
                 self._reply(ACK, self.type)
             case 0xF6:
@@ -115,21 +115,31 @@ class Ps2Mouse(Ps2Device):
         if self._room() >= len(values):
             self._send(values)
 
-    def _send_packet(self, dx: int, dy: int, dz: int) -> None:
+    def _send_packet(self) -> bool:
+        """Send what one packet can tell of the movement; return whether there was room."""
         if self._room() < (4 if self.type else 3):
-            return
-        dx, dy = max(-127, min(127, dx)), max(-127, min(127, dy))
+            return False
+        wheel = {3: 127, 4: 7}.get(self.type, 0)
+        limits = (127, 127, wheel)
+        dx, dy, dz = (
+            max(-limit, min(limit, moved)) for moved, limit in zip(self._moved, limits, strict=True)
+        )
+        # Without a wheel its clicks are forgotten, or they would be sent for ever.
+        rest = self._moved[2] - dz if wheel else 0
+        self._moved = (self._moved[0] - dx, self._moved[1] - dy, rest)
         signs = (dx < 0) << 4 | (dy < 0) << 5
         packet = [0x08 | signs | self._buttons & 7, dx & 0xFF, dy & 0xFF]
         if self.type == 3:
-            packet.append(max(-127, min(127, dz)) & 0xFF)
+            packet.append(dz & 0xFF)
         elif self.type == 4:
-            packet.append(max(-7, min(7, dz)) & 0x0F | (self._buttons & 0x18) << 1)
+            packet.append(dz & 0x0F | (self._buttons & 0x18) << 1)
         self._send(packet)
+        return True
 
     def _power_on(self) -> None:
         self.type = 0
         self._status = self._resolution = self._sample_rate = 0
+        self._moved = (0, 0, 0)
         self._buttons = self._knocked = 0
         self._wrap = False
 
