@@ -30,6 +30,10 @@ FORMAT_VERSION: Literal[1] = 1
 RegionType = Literal["i/o", "ram", "rom", "romd", "ramd"]
 """What ``info mtree`` calls a region; an alias has its target's type."""
 
+Sureness = Literal["proven", "rule", "guess"]
+"""How sure a concluded fact is: a flat view shows it; it is known of QEMU's regions of that name, or
+of all of that kind; it is what is most often so."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegionInfo:
@@ -44,6 +48,7 @@ class RegionInfo:
         alias: id of the region that an alias shows, from ``alias_offset`` on.
         owner: QEMU's words, for example ``owner:{dev id=nic0}``, or None where not known.
         inferred: names of fields whose value the source did not state.
+        sureness: how sure each of those is, in their order; empty where nobody looked closer.
     """
 
     id: int
@@ -61,6 +66,7 @@ class RegionInfo:
     alias_offset: int = 0
     owner: str | None = None
     inferred: tuple[str, ...] = ()
+    sureness: tuple[Sureness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from guestmap.inspect.mtree.forest import Node
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from guestmap.inspect.mtree.lines import TreeLine
+
 
 def identify(roots: list[Node], sections: list[Node]) -> None:
     """Find the sections that print a region of another tree again, and link them to it."""
@@ -136,21 +138,50 @@ def _aliases(roots: Iterable[Node]) -> Iterable[Node]:
 
 
 def _choose(node: Node, candidates: list[int], sections: list[Node], found: set[int]) -> int:
-    """Pick the section that an alias means out of those that bear the name."""
+    """Pick the section that an alias means out of those that bear the name.
+
+    Who owns an alias and one of them means that one: windows of bridges and devices into their own
+    regions. Else it is the next section that none has met yet, or one that was met before; of these
+    the one that has most to show in the alias's window.
+    """
     if len(candidates) == 1:
         return candidates[0]
     line = node.line
     assert line is not None
-    fitting = [
-        index
-        for index in candidates
-        if sections[index].line is None or sections[index].line.type == line.type  # type: ignore[union-attr]
-    ] or candidates
+    holders = _holders(node)
+    fitting = [i for i in candidates if sections[i].canonical() not in holders] or candidates
+    for wanted in ({"type": line.type}, {"owner": line.owner or ""}):
+        alike = [index for index in fitting if _is_alike(sections[index], wanted)]
+        fitting = alike or fitting
     following = next(index for index in range(len(sections) + 1) if index not in found)
-    if following in fitting:
-        return following
-    known = [index for index in fitting if index in found]
-    return known[-1] if known else fitting[0]
+    likely = [index for index in fitting if index in found or index == following] or fitting
+    return max(likely, key=lambda i: (_shown_in(sections[i], line), i == following, i in found, i))
+
+
+def _holders(node: Node) -> set[Node]:
+    holders: set[Node] = set()
+    above = node.parent
+    while above is not None:
+        holders.add(above.canonical())
+        above = above.parent
+    return holders
+
+
+def _is_alike(section: Node, wanted: dict[str, str | None]) -> bool:
+    return section.line is None or all(
+        getattr(section.line, name) == value for name, value in wanted.items()
+    )
+
+
+def _shown_in(section: Node, line: TreeLine) -> int:
+    """Return how many regions in a section begin in the window of an alias.
+
+    A window of one byte is an empty one: QEMU prints both alike.
+    """
+    if line.size == 1:
+        return 0
+    window = range(line.alias_offset, line.alias_offset + line.size)
+    return sum(child.addr in window for child in section.children)
 
 
 def _keep(roots: list[Node], targets: list[Node]) -> None:

@@ -1,0 +1,154 @@
+"""Flat views as evidence: what must be so in the tree that they show what they show.
+
+Wherever our rendering of the tree and QEMU's view differ, some open fact is wrong. The ways that
+lead to the address, in rendering order, say which: whoever stands before the region that really
+answers cannot answer there itself (it is a pure container, or empty), or was added earlier than a
+sibling that leads to the answer, or is not what the alias shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guestmap.inspect.paths import shown, walk
+from guestmap.inspect.rebuild.compare import differences
+
+if TYPE_CHECKING:
+    from guestmap.inspect.paths import Way
+    from guestmap.inspect.rebuild.compare import Piece
+    from guestmap.inspect.rebuild.draft import Draft
+    from guestmap.inspect.rebuild.pairing import Pair
+    from guestmap.inspect.snapshot import RangeInfo
+
+MAX_ROUNDS = 40
+"""Each round corrects all that it finds; what hides behind a wrong fact needs the next one."""
+
+
+def settle(draft: Draft, pairs: list[Pair]) -> None:
+    """Correct open facts until the tree shows what the views do, or nothing is left to correct."""
+    known = _answering(draft, pairs)
+    for region in known:
+        if draft.is_open(region, "terminates"):
+            draft.set(region, "terminates", True, "proven")
+    for _ in range(MAX_ROUNDS):
+        before = draft.changes
+        snapshot = draft.snapshot()
+        for pair in pairs:
+            wrong = list(differences(shown(snapshot, pair.root), pair.view.ranges))
+            ways = list(walk(snapshot, pair.root, disabled=False)) if wrong else []
+            for piece in wrong:
+                here = [way for way in ways if way.region.alias is None and way.shows(piece.start)]
+                _Correction(draft, known, piece).apply(here)
+        if draft.changes == before:
+            return
+
+
+def _answering(draft: Draft, pairs: list[Pair]) -> set[int]:
+    """Return the regions that a view shows to answer, where no other could be meant."""
+    snapshot = draft.snapshot()
+    known: set[int] = set()
+    for pair in pairs:
+        by_place: dict[tuple[str, int], list[Way]] = {}
+        for way in walk(snapshot, pair.root, disabled=False):
+            if way.region.alias is None:
+                by_place.setdefault((way.region.name, way.base), []).append(way)
+        for each in pair.view.ranges:
+            ways = by_place.get((each.name, each.start - each.offset_in_region), [])
+            meant = {way.region.id for way in ways if way.shows(each.start) and is_meant(way, each)}
+            if len(meant) == 1:
+                known |= meant
+    return known
+
+
+def is_meant(way: Way, said: RangeInfo) -> bool:
+    """Tell whether a way leads to the region that a range names, so far as text tells regions."""
+    region = way.region
+    return (
+        region.name == said.name
+        and way.base == said.start - said.offset_in_region
+        and region.priority == said.priority
+        and (region.type == said.type or said.type == "rom")
+        and (region.owner is None or said.owner is None or region.owner == said.owner)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Correction:
+    """One piece that differs, and the draft to correct.
+
+    Attributes:
+        known: regions of which it is proven that they answer.
+    """
+
+    draft: Draft
+    known: set[int]
+    piece: Piece
+
+    def apply(self, here: list[Way]) -> None:
+        """Correct what ``here``, the ways that show the piece in rendering order, allow."""
+        said = self.piece.said
+        if said is None:
+            for way in here:
+                if way.answers:
+                    self._silence(way)
+            return
+        meant = next((way for way in here if is_meant(way, said)), None)
+        if meant is None:
+            return
+        if self.draft.is_open(meant.region.id, "terminates"):
+            self.draft.set(meant.region.id, "terminates", True, "proven")
+        for way in here:
+            if way is meant:
+                break
+            if way.answers:
+                self._yield_to(way, meant)
+        self._flags(meant, said)
+
+    def _silence(self, way: Way) -> bool:
+        """Let a region not answer; tell whether that can be."""
+        region = way.region
+        if region.size == 1 and not region.children and region.id not in self.known:
+            self.draft.set(region.id, "size", 0, "proven")
+            return True
+        if region.type != "i/o" or not self.draft.is_open(region.id, "terminates"):
+            return False
+        self.draft.set(region.id, "terminates", False, "proven")
+        return True
+
+    def _yield_to(self, way: Way, meant: Way) -> None:
+        """Let ``way`` not stand before ``meant``: by the order of siblings, or by silence."""
+        fork = _fork(way, meant)
+        answers_surely = way.region.type != "i/o" or way.region.id in self.known
+        is_device = answers_surely or not way.region.children
+        if fork is not None and is_device:
+            self.draft.put_before(*fork, "proven")
+        elif not self._silence(way) and fork is not None:
+            self.draft.put_before(*fork, "proven")
+
+    def _flags(self, meant: Way, said: RangeInfo) -> None:
+        """Set who makes the range read-only, or who does not."""
+        steps = [step.region.id for step in meant.steps()]
+        readonly = [step for step in steps if self.draft.regions[step].readonly]
+        if said.type == "rom" and not readonly:
+            for step in reversed(steps):
+                if self.draft.is_open(step, "readonly"):
+                    self.draft.set(step, "readonly", True, "proven")
+                    return
+        if said.type != "rom":
+            for step in readonly:
+                self.draft.set(step, "readonly", False, "proven")
+
+
+def _fork(way: Way, meant: Way) -> tuple[int, int, int] | None:
+    """Return (container, child to ``meant``, child to ``way``) where equal siblings part them."""
+    above = None
+    for step, other in zip(way.steps(), meant.steps(), strict=False):
+        if step is not other:
+            if above is None or above.region.alias is not None:
+                return None
+            if step.region.priority != other.region.priority:
+                return None
+            return above.region.id, other.region.id, step.region.id
+        above = step
+    return None
