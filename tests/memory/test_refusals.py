@@ -207,7 +207,7 @@ def test_what_goes_wrong_while_taking_back_is_noted_on_the_error() -> None:
     stubborn = Stubborn("stubborn", 20)
     machine.spaces[0].register_listener(stubborn)
     stubborn.stubborn = True
-    with pytest.raises(HostError, match="^no") as caught:
+    with pytest.raises(HostError, match=r"^no") as caught:
         machine.bar.set_address(0xA000)
     assert caught.value.__notes__ == [
         "taking the change back, a listener raised HostError('no')",

@@ -132,4 +132,4 @@ class ManualClock(Clock):
         while (deadline := self.next_deadline_ns()) is not None and deadline <= target:
             self._now_ns = max(self._now_ns, deadline)
             self.run_due()
-        self._now_ns = target
+        self._now_ns = max(self._now_ns, target)

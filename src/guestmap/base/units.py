@@ -14,7 +14,7 @@ TIB = 1 << 40
 _SUFFIXES = {
     "b": 1, "k": KIB, "m": MIB, "g": GIB, "t": TIB, "p": 1 << 50, "e": 1 << 60,
 }  # fmt: skip
-_SIZE = re.compile(r"(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d+)?))([bkmgtpeBKMGTPE]?)")
+_SIZE = re.compile(r"(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d+)?))([bkmgtpeBKMGTPE]?)", re.ASCII)
 
 
 def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
@@ -27,7 +27,7 @@ def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
         what: what the number is, for the error message.
 
     Raises:
-        ConfigError: not a size, negative, or 2**64 and more.
+        ConfigError: not a size, negative, a fraction of bytes, or 2**64 and more.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -43,7 +43,10 @@ def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
         whole, _, fraction = decimal.partition(".")
         value = int(whole) * unit
         if fraction:
-            value += int(fraction) * unit // 10 ** len(fraction)
+            if unit == 1 and int(fraction):
+                raise ConfigError(f"{what} {text!r} is not a whole number of bytes")
+            scale = 10 ** len(fraction)
+            value += (2 * int(fraction) * unit + scale) // (2 * scale)  # to the nearest byte
     if value >= 1 << 64:
         raise ConfigError(f"{what} {text!r} does not fit in 64 bits")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from guestmap.memory.flatview import FlatRange
@@ -42,7 +43,7 @@ class ViewChange(NamedTuple):
         edges = sorted({edge for r in (*self.removed, *self.added) for edge in (r.start, r.end)})
         changes: list[AddressChange] = []
         old_at = new_at = 0
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             while old_at < len(self.removed) and self.removed[old_at].end <= start:
                 old_at += 1
             while new_at < len(self.added) and self.added[new_at].end <= start:
