@@ -147,3 +147,17 @@ def test_without_a_cpu_a_program_drives_the_address_spaces():
         machine.memory.store(0x1000, 4, 0x12345678)
         assert machine.ports == [(0x80, 0x5A, 1)]
         assert machine.memory.load(0x1000, 4) == 0x12345678
+
+
+def test_a_stop_is_not_lost_to_a_reset(machine):
+    """Both asked for at once: the reset ends this run, the stop the next."""
+    start(machine)
+
+    def both() -> None:
+        machine.engine.stop()
+        machine.engine.request_reset()
+
+    machine.clock.timer(both).arm(machine.clock.now_ns() + 1_000_000)
+    assert machine.run().reason is ExitReason.RESET
+    machine.engine.reset()
+    assert machine.run().reason is ExitReason.STOPPED

@@ -227,6 +227,17 @@ def test_code_that_was_overwritten_between_two_runs_is_translated_anew(guest):
     assert guest.value() == [1, 2]
 
 
+def test_many_writes_while_nothing_runs_cost_a_bounded_list(guest):
+    guest.flat(b"\xb0\x01\xe6\x80\xf4")
+    guest.run()
+    for address in range(0x10000, 0x20000, 16):
+        guest.memory.store(address, 1, 0)
+    guest.flat(b"\xb0\x02\xe6\x80\xf4")
+    guest.run()
+    assert guest.value() == [1, 2]
+    assert guest.engine.statistics().invalidations < 1100
+
+
 def test_code_that_the_guest_overwrites_itself(guest):
     guest.flat(
         b"\xc6\x05" + le32(CODE + 8) + b"\x02"  # mov byte [next+1], 2

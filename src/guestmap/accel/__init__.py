@@ -4,20 +4,18 @@
 none of the libraries that engines need; :func:`open_engine` does that by name.
 """
 
-from guestmap.accel.api import (
+from guestmap.accel.api import Engine, InterruptSource, NoInterrupts
+from guestmap.accel.factory import ENGINES, open_engine
+from guestmap.accel.types import (
     Capabilities,
-    Engine,
     EngineStatistics,
     Exit,
     ExitReason,
-    InterruptSource,
-    NoInterrupts,
     Register,
     Segment,
     SegmentRegister,
     SoftwareInterrupt,
 )
-from guestmap.accel.factory import ENGINES, open_engine
 
 __all__ = [
     "ENGINES",

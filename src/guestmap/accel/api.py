@@ -12,14 +12,21 @@ is for the thread that runs the CPU (device callbacks, observers) or for when no
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from guestmap.accel.types import (
+        Capabilities,
+        EngineStatistics,
+        Exit,
+        Register,
+        Segment,
+        SegmentRegister,
+        SoftwareInterrupt,
+    )
     from guestmap.base import Clock
     from guestmap.memory import AddressSpace
 
@@ -46,140 +53,6 @@ class NoInterrupts:
     def acknowledge(self) -> int:
         """Return the vector that a pulled-up data bus reads as."""
         return 0xFF
-
-
-class ExitReason(Enum):
-    """Why a run ended."""
-
-    STOPPED = "stopped"  # stop() was called
-    RESET = "reset"  # request_reset() was called: reset the devices, then the engine, and run again
-    SHUTDOWN = "shutdown"  # triple fault: a PC's chipset answers it with a reset
-    HALTED = "halted"  # HLT with interrupts off: nothing but a reset or an NMI ends it
-    ERROR = "error"  # the engine cannot go on; see the message
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """The end of a run: why, and for people, what happened."""
-
-    reason: ExitReason
-    message: str = ""
-
-
-class Register(Enum):
-    """The registers that have a number for a value."""
-
-    EAX = "eax"
-    EBX = "ebx"
-    ECX = "ecx"
-    EDX = "edx"
-    ESI = "esi"
-    EDI = "edi"
-    EBP = "ebp"
-    ESP = "esp"
-    EIP = "eip"
-    EFLAGS = "eflags"
-    CR0 = "cr0"
-    CR2 = "cr2"
-    CR3 = "cr3"
-    CR4 = "cr4"
-
-
-class SegmentRegister(Enum):
-    """Segment registers and descriptor tables; GDTR and IDTR have base and limit only."""
-
-    ES = "es"
-    CS = "cs"
-    SS = "ss"
-    DS = "ds"
-    FS = "fs"
-    GS = "gs"
-    LDTR = "ldtr"
-    TR = "tr"
-    GDTR = "gdtr"
-    IDTR = "idtr"
-
-
-class Segment(NamedTuple):
-    """A segment register with its hidden part.
-
-    ``flags`` are bits 32-63 of the descriptor, as in the second doubleword of a GDT entry.
-    """
-
-    selector: int
-    base: int
-    limit: int
-    flags: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What an engine can do; what it cannot, it does as near as it can.
-
-    Attributes:
-        runs_code: there is a CPU at all.
-        exact_interrupts: an interrupt is taken at the first instruction boundary that allows it.
-        exceptions: faults reach the guest's handlers in protected mode, with their error codes.
-        reset_vector: the CPU starts at FFFFFFF0h with CS base FFFF0000h.
-        a20: the A20 gate can be closed.
-    """
-
-    runs_code: bool
-    exact_interrupts: bool
-    exceptions: bool
-    reset_vector: bool
-    a20: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatistics:
-    """Counts since the engine was made.
-
-    Attributes:
-        entries: how often the CPU was entered.
-        maps, unmaps: operations on the engine's memory map.
-        open_windows: pages groups that were mapped because the guest touched what is not memory.
-        invalidations: ranges of translated code that were dropped because somebody else wrote.
-        port_reads, port_writes, mmio_reads, mmio_writes: accesses that reached an address space.
-        rom_writes: writes that a read-only range swallowed.
-        interrupts, software_interrupts, exceptions: how many of each the guest took.
-        halts: HLT instructions.
-    """
-
-    entries: int = 0
-    maps: int = 0
-    unmaps: int = 0
-    open_windows: int = 0
-    invalidations: int = 0
-    port_reads: int = 0
-    port_writes: int = 0
-    mmio_reads: int = 0
-    mmio_writes: int = 0
-    rom_writes: int = 0
-    interrupts: int = 0
-    software_interrupts: int = 0
-    exceptions: int = 0
-    halts: int = 0
-
-
-class SoftwareInterrupt(NamedTuple):
-    """An ``INT n`` instruction, seen before its handler runs: the firmware's call interface.
-
-    Attributes:
-        vector: n.
-        eax, ebx, ecx, edx: the arguments.
-        cs, eip: the instruction after ``INT n``.
-        real_mode: the handler comes from the real-mode vector table.
-    """
-
-    vector: int
-    eax: int
-    ebx: int
-    ecx: int
-    edx: int
-    cs: int
-    eip: int
-    real_mode: bool
 
 
 class Engine(ABC):

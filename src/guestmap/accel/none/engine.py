@@ -9,18 +9,17 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from guestmap.accel.api import (
+from guestmap.accel.api import Engine, InterruptSource
+from guestmap.accel.doorbell import Doorbell
+from guestmap.accel.types import (
     Capabilities,
-    Engine,
     EngineStatistics,
     Exit,
     ExitReason,
-    InterruptSource,
     Register,
     Segment,
     SegmentRegister,
 )
-from guestmap.accel.doorbell import Doorbell
 from guestmap.base import StateError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -41,7 +40,8 @@ class NoCpuEngine(Engine):
         super().__init__(memory, io, interrupts, clock)
         self._doorbell = Doorbell(clock, leave=lambda: None)
         self._running = threading.Lock()
-        self._wanted: ExitReason | None = None
+        self._stop_wanted = False
+        self._reset_wanted = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -63,9 +63,12 @@ class NoCpuEngine(Engine):
             while True:
                 self._doorbell.answer()
                 self.clock.run_due()
-                reason, self._wanted = self._wanted, None
-                if reason is not None:
-                    return Exit(reason)
+                if self._reset_wanted:
+                    self._reset_wanted = False
+                    return Exit(ExitReason.RESET)
+                if self._stop_wanted:
+                    self._stop_wanted = False
+                    return Exit(ExitReason.STOPPED)
                 self._doorbell.sleep()
         finally:
             self._doorbell.shut()
@@ -73,12 +76,12 @@ class NoCpuEngine(Engine):
 
     def stop(self) -> None:
         """End the run."""
-        self._wanted = ExitReason.STOPPED
+        self._stop_wanted = True
         self._doorbell.ring()
 
     def request_reset(self) -> None:
         """End the run with RESET."""
-        self._wanted = ExitReason.RESET
+        self._reset_wanted = True
         self._doorbell.ring()
 
     def reset(self) -> None:

@@ -6,22 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from unicorn import x86_const as x86
 
-from guestmap.accel.api import Segment
-from guestmap.accel.unicorn.state import (
-    CS,
-    DS,
-    EDX,
-    ES,
-    FS,
-    GDTR,
-    GS,
-    IDTR,
-    LDTR,
-    SS,
-    TR,
-    BlobState,
-    RegisterState,
-)
+from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.blob_state import BlobState
+from guestmap.accel.unicorn.register_state import RegisterState
+from guestmap.accel.unicorn.state import CS, DS, EDX, ES, FS, GDTR, GS, IDTR, LDTR, SS, TR
 
 if TYPE_CHECKING:
     from guestmap.accel.unicorn.layout import Layout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestmap.accel.api import EngineStatistics
+from guestmap.accel.types import EngineStatistics
 
 
 class Counters:

@@ -12,7 +12,7 @@ import struct
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from guestmap.accel.api import Segment
+from guestmap.accel.types import Segment
 from guestmap.accel.unicorn.paging import PAGE_FAULT, GuestFault
 from guestmap.accel.unicorn.state import (
     AC,

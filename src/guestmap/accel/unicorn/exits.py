@@ -6,12 +6,13 @@ what a device callback raised.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from unicorn import unicorn_const as uc_api
 from unicorn import x86_const as x86
 
-from guestmap.accel.api import Exit, ExitReason, SoftwareInterrupt
+from guestmap.accel.types import Exit, ExitReason, SoftwareInterrupt
 from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
 from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, PAGING, PROTECTION
 from guestmap.base import UnsupportedError
@@ -201,14 +202,14 @@ class Exits:
         state = self._state
         # Where addresses are translated, dropping stale code means leaving the CPU: too dear for a
         # push on a stack that no code was translated from.
-        self._mapper.muted = bool(state.control(0) & PAGING)
+        self._mapper.muted = threading.get_ident() if state.control(0) & PAGING else None
         try:
             delivered = self._delivery.deliver(vector, cause, error_code)
         except UnsupportedError as error:
             self._end(Exit(ExitReason.ERROR, f"{error}, at {self._where()}"))
             return
         finally:
-            self._mapper.muted = False
+            self._mapper.muted = None
         state.save()
         if not state.complete:
             # Setting EIP in a hook makes Unicorn lose track of it until the CPU is entered again.

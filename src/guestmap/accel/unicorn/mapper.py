@@ -9,14 +9,16 @@ so that devices may come, go and move without a single operation.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sortedcontainers import SortedDict
 from unicorn import unicorn_const as uc_api
 
 from guestmap.accel.unicorn.layout import SCRATCH
+from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, merged, overlapping, whole_pages
 from guestmap.memory import PRIORITY_ACCEL, MemoryListener
 
 if TYPE_CHECKING:
@@ -25,46 +27,14 @@ if TYPE_CHECKING:
     from guestmap.accel.unicorn.counters import Counters
     from guestmap.memory import MemoryRegionSection, RamBlock
 
-PAGE = 0x1000
 WINDOW = 1 << 20
 """Bytes of a window, which start at a multiple of it, less what is mapped directly."""
 
 MAX_WINDOWS = 64
 """Windows at a time: Unicorn's operations slow down as the number of its regions grows."""
 
-
-class Piece(NamedTuple):
-    """A run of addresses that is host memory.
-
-    Attributes:
-        start, end: guest-physical.
-        block: the RAM block.
-        offset: of ``start`` in the block.
-        writable: for the CPU.
-        romd: writes go to a device.
-    """
-
-    start: int
-    end: int
-    block: RamBlock
-    offset: int
-    writable: bool
-    romd: bool
-
-    def cut(self, start: int, end: int) -> Piece:
-        """Return the part between two addresses."""
-        start, end = max(start, self.start), min(end, self.end)
-        return self._replace(start=start, end=end, offset=self.offset + start - self.start)
-
-    def continues(self, before: Piece) -> bool:
-        """Tell whether the piece and the one before it are one run of host memory."""
-        return (
-            self.start == before.end
-            and self.block is before.block
-            and self.offset == before.offset + before.end - before.start
-            and self.writable == before.writable
-            and self.romd == before.romd
-        )
+MAX_STALE = 1024
+"""Ranges of stale code to remember one by one, until the CPU lets them be dropped."""
 
 
 class Conductor(Protocol):
@@ -75,7 +45,13 @@ class Conductor(Protocol):
 
 
 class Mapper(MemoryListener):
-    """Keeps one Unicorn instance in step with one address space."""
+    """Keeps one Unicorn instance in step with one address space.
+
+    Told of changes in any thread; touches Unicorn only where its conductor says so.
+
+    Attributes:
+        muted: a thread whose writes to memory leave translated code alone.
+    """
 
     priority = PRIORITY_ACCEL
     name = "unicorn"
@@ -91,7 +67,8 @@ class Mapper(MemoryListener):
         self._stale: list[tuple[int, int]] = []
         self._watchers: dict[RamBlock, Callable[[int, int], None]] = {}
         self._callbacks: tuple[Any, Any] = (None, None)
-        self.muted = False
+        self._lock = threading.RLock()
+        self.muted: int | None = None
 
     def connect(self, read: Any, write: Any) -> None:
         """Set the callbacks of a window: Unicorn's, with the window's address as user data."""
@@ -101,16 +78,18 @@ class Mapper(MemoryListener):
 
     def region_add(self, section: MemoryRegionSection) -> None:
         """Note memory that came."""
-        piece = _direct(section)
+        piece = direct(section)
         if piece is not None:
-            self._pieces[piece.start] = piece
-            self._touched.append((piece.start, piece.end))
+            with self._lock:
+                self._pieces[piece.start] = piece
+                self._touched.append((piece.start, piece.end))
 
     def region_del(self, section: MemoryRegionSection) -> None:
         """Note memory that went."""
-        piece = self._pieces.pop(section.offset_within_address_space, None)
-        if piece is not None:
-            self._touched.append((piece.start, piece.end))
+        with self._lock:
+            piece = self._pieces.pop(section.offset_within_address_space, None)
+            if piece is not None:
+                self._touched.append((piece.start, piece.end))
 
     def commit(self) -> None:
         """Have the changes of the transaction applied."""
@@ -124,17 +103,18 @@ class Mapper(MemoryListener):
 
     def settle(self) -> None:
         """Apply what changed. The CPU must not translate addresses: Unicorn's calls would, too."""
-        touched, self._touched = self._touched, []
-        for start, end in _merged(touched):
-            self._remap(start & -PAGE, (end + PAGE - 1) & -PAGE)
-        stale, self._stale = self._stale, []
-        for start, end in _merged(stale):
-            self._uc.ctl_remove_cache(start, end)
-            self._counters.invalidations += 1
+        with self._lock:
+            touched, self._touched = self._touched, []
+            for start, end in merged(touched):
+                self._remap(start & -PAGE, (end + PAGE - 1) & -PAGE)
+            stale, self._stale = self._stale, []
+            for start, end in merged(stale):
+                self._uc.ctl_remove_cache(start, end)
+                self._counters.invalidations += 1
 
     def _remap(self, low: int, high: int) -> None:
         """Make the map right between two addresses, and wherever a map reaches out of there."""
-        old = list(_overlapping(self._mapped, low, high))
+        old = list(overlapping(self._mapped, low, high))
         if old:
             low, high = min(low, old[0].start), max(high, old[-1].end)
         new = list(self._wanted(low, high))
@@ -143,7 +123,7 @@ class Mapper(MemoryListener):
                 self._unmap(piece)
         for run in new:
             start = run.start
-            for piece in list(_overlapping(self._mapped, run.start, run.end)):
+            for piece in list(overlapping(self._mapped, run.start, run.end)):
                 self._map(run.cut(start, piece.start))
                 start = piece.end
             self._map(run.cut(start, run.end))
@@ -151,16 +131,16 @@ class Mapper(MemoryListener):
     def _wanted(self, low: int, high: int) -> Iterator[Piece]:
         """Yield what to map: joined where one goes on from the other, cut to whole pages."""
         run: Piece | None = None
-        for piece in _overlapping(self._pieces, low, high):
+        for piece in overlapping(self._pieces, low, high):
             piece = piece.cut(low, high)
             if run is not None and piece.continues(run):
                 run = run._replace(end=piece.end)
                 continue
             if run is not None:
-                yield from _whole_pages(run)
+                yield from whole_pages(run)
             run = piece
         if run is not None:
-            yield from _whole_pages(run)
+            yield from whole_pages(run)
 
     def _map(self, piece: Piece) -> None:
         size, host = piece.end - piece.start, piece.block.host_address + piece.offset
@@ -193,21 +173,22 @@ class Mapper(MemoryListener):
         high = low + WINDOW
         if low >= SCRATCH:
             return False
-        for piece in _overlapping(self._mapped, low, high):
-            if piece.end <= address:
-                low = piece.end
-            elif piece.start > address:
-                high = piece.start
-                break
-            else:
-                return False
-        self._close_windows(low, high)
-        if len(self._windows) >= MAX_WINDOWS:
-            self._close_window(next(iter(self._windows)))
-        read, write = self._callbacks
-        self._uc.mmio_map(low, high - low, read, low, write, low)
-        self._windows[low] = high - low
-        self._counters.open_windows += 1
+        with self._lock:
+            for piece in overlapping(self._mapped, low, high):
+                if piece.end <= address:
+                    low = piece.end
+                elif piece.start > address:
+                    high = piece.start
+                    break
+                else:
+                    return False
+            self._close_windows(low, high)
+            if len(self._windows) >= MAX_WINDOWS:
+                self._close_window(next(iter(self._windows)))
+            read, write = self._callbacks
+            self._uc.mmio_map(low, high - low, read, low, write, low)
+            self._windows[low] = high - low
+            self._counters.open_windows += 1
         return True
 
     def _close_windows(self, low: int, high: int) -> None:
@@ -221,21 +202,29 @@ class Mapper(MemoryListener):
 
     def is_rom_device(self, address: int) -> bool:
         """Tell whether a write to read-only memory at ``address`` is a command to a device."""
-        found = next(_overlapping(self._mapped, address, address + 1), None)
+        with self._lock:
+            found = next(overlapping(self._mapped, address, address + 1), None)
         return found is not None and found.romd
 
     def _written(self, block: RamBlock, offset: int, length: int) -> None:
         """Somebody who is not the CPU wrote: what was translated from there is stale."""
-        if self.muted:
+        if self.muted == threading.get_ident():
             return
-        for piece in self._mapped.values():
-            if piece.block is block:
-                shift = piece.start - piece.offset
-                start = max(piece.start, offset + shift)
-                end = min(piece.end, offset + length + shift)
-                if start < end:
-                    self._stale.append((start, end))
-        if self._stale and self._conductor.may_settle():
+        with self._lock:
+            news = False
+            for piece in self._mapped.values():
+                if piece.block is block:
+                    shift = piece.start - piece.offset
+                    start = max(piece.start, offset + shift)
+                    end = min(piece.end, offset + length + shift)
+                    if start < end:
+                        self._stale.append((start, end))
+                        news = True
+            if len(self._stale) > MAX_STALE:
+                self._stale = merged(self._stale)
+                if len(self._stale) > MAX_STALE // 2:
+                    self._stale = [(self._stale[0][0], self._stale[-1][1])]
+        if news and self._conductor.may_settle():
             self.settle()
 
     def release(self) -> None:
@@ -245,45 +234,3 @@ class Mapper(MemoryListener):
         self._watchers.clear()
         self._mapped.clear()
         self._pieces.clear()
-
-
-def _direct(section: MemoryRegionSection) -> Piece | None:
-    """Return the part of a section that the CPU may touch without asking, if there is one."""
-    region = section.region
-    block = region.ram_block
-    if block is None or not block.host_address or not (region.reads_directly or region.ram_device):
-        return None
-    start, offset = section.offset_within_address_space, section.offset_within_region
-    size = min(section.size, len(block.buffer) - offset)
-    if size <= 0 or start + size > SCRATCH:
-        return None
-    writable = not (section.readonly or region.readonly or region.rom_device)
-    return Piece(start, start + size, block, offset, writable, region.rom_device)
-
-
-def _whole_pages(piece: Piece) -> Iterator[Piece]:
-    start, end = (piece.start + PAGE - 1) & -PAGE, piece.end & -PAGE
-    if start < end:
-        yield piece.cut(start, end)
-
-
-def _overlapping(pieces: SortedDict[int, Piece], low: int, high: int) -> Iterator[Piece]:
-    """Yield the pieces that have an address between two, in order."""
-    first = pieces.bisect_right(low) - 1
-    if first >= 0:
-        piece = pieces.peekitem(first)[1]
-        if piece.end > low:
-            yield piece
-    for start in pieces.irange(low, high, inclusive=(False, False)):
-        yield pieces[start]
-
-
-def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the same addresses as ranges that neither overlap nor touch."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged

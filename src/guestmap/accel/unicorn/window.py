@@ -2,15 +2,13 @@
 
 Unicorn has no way to raise INTR, and tells nobody when a guest sets IF: a pending interrupt that
 finds interrupts off would have to be tried again and again. But the library keeps one interrupt
-request that
-a program can reach: the virtual interrupt of SVM. A VMRUN with V_IRQ set in its control block
-leaves the request standing in the CPU; the CPU honours it like INTR (IF set, no interrupt
-shadow), delivers it natively in every mode, and reads the vector from the control block at that
-moment. So:
+request that a program can reach: the virtual interrupt of SVM. A VMRUN with V_IRQ set in its
+control block leaves the request standing in the CPU; the CPU honours it like INTR (IF set, no
+interrupt shadow), delivers it natively in every mode, and reads the vector from the control block
+at that moment. So:
 
 * :meth:`InterruptWindow.arm` runs a few instructions of the engine's own, in a state of their
-  own, that
-  end in such a VMRUN, and puts the guest's state back;
+  own, that end in such a VMRUN, and puts the guest's state back;
 * the control block that the guest's state names is a device page: the read of the vector is the
   interrupt acknowledge cycle.
 
@@ -24,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from unicorn import unicorn_const as uc_api
 
-from guestmap.accel.api import Segment
+from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.blob_state import BlobState
 from guestmap.accel.unicorn.layout import SCRATCH, Layout
-from guestmap.accel.unicorn.state import CS, EAX, ESP, GDTR, IDTR, IF, SS, BlobState
+from guestmap.accel.unicorn.state import CS, EAX, ESP, GDTR, IDTR, IF, SS
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:

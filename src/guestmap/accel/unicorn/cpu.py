@@ -1,0 +1,146 @@
+"""One Unicorn instance as a CPU that is not running: its state, its interrupt pin, its map.
+
+The engine's run loop calls these between two entries, always in the thread that runs the CPU.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unicorn import x86_const as x86
+
+from guestmap.accel.unicorn.binding import UcError
+from guestmap.accel.unicorn.blob_state import BlobState
+from guestmap.accel.unicorn.boot_state import cpu_signature, reset_state
+from guestmap.accel.unicorn.layout import open_cpu, probe
+from guestmap.accel.unicorn.paging import GuestFault, LinearMemory
+from guestmap.accel.unicorn.state import CS, PAGING
+from guestmap.accel.unicorn.window import InterruptWindow, flush_tlb
+from guestmap.base import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.accel.unicorn.mapper import Mapper
+    from guestmap.accel.unicorn.register_state import RegisterState
+    from guestmap.memory import AddressSpace
+
+A20_OPEN, A20_CLOSED = 0xFFFFFFFF, 0xFFEFFFFF
+
+_SHADOWS = {0xFB, 0x17, 0xD0}  # the last byte of STI, POP SS, MOV SS, AX: no interrupt right after
+_SIGHTINGS = 3
+
+
+class Cpu:
+    """The CPU.
+
+    Args:
+        memory: what it sees.
+        acknowledge: runs the interrupt acknowledge cycle.
+        hidden_state: False: use Unicorn's documented interface only.
+
+    Attributes:
+        uc: the Unicorn instance.
+        state: its registers, as they were when the CPU was left.
+        linear: memory at linear addresses, in that state.
+        window: its interrupt request; None where this build of Unicorn has no use for it.
+        a20_mask: what the A20 gate shall make of physical addresses.
+    """
+
+    def __init__(
+        self, memory: AddressSpace, acknowledge: Callable[[], int], *, hidden_state: bool
+    ) -> None:
+        model = x86.UC_CPU_X86_QEMU64
+        layout = probe(model) if hidden_state else None
+        self.uc: Any = open_cpu(model)
+        self._signature = cpu_signature(self.uc)
+        self.window: InterruptWindow | None = None
+        if layout is not None:
+            try:
+                self.window = InterruptWindow(self.uc, layout, acknowledge)
+            except (UcError, UnsupportedError):
+                layout = None
+        self.state: BlobState | RegisterState = reset_state(self.uc, layout, self._signature)
+        self._image = bytes(self.state.data) if isinstance(self.state, BlobState) else b""
+        self.linear = LinearMemory(self.state, memory)
+        self.a20_mask = A20_OPEN
+        self._last_eip = self._sightings = 0
+
+    def reset(self) -> None:
+        """Put the CPU into its state after RESET#."""
+        self.a20_mask = A20_OPEN
+        if isinstance(self.state, BlobState):
+            self.state.data[:] = self._image
+            self.state.save()
+            flush_tlb(self.uc)
+        else:
+            reset_state(self.uc, None, self._signature)
+
+    # -- interrupts --------------------------------------------------------------------------------
+
+    def present(self, pending: bool) -> bool:
+        """Give the CPU the level of its INTR pin; True where it takes care of the rest itself."""
+        if self.window is None or not isinstance(self.state, BlobState):
+            return False
+        if pending and not self.window.armed:
+            self.window.arm(self.state)
+        elif self.window.armed and not pending:
+            self.window.disarm(self.state)
+        return True
+
+    def knows_of(self, pending: bool) -> bool:
+        """Tell whether the CPU has been given this level of its INTR pin."""
+        return self.window is not None and self.window.armed == pending
+
+    def in_shadow(self) -> bool:
+        """Guess whether the last instruction was STI or MOV SS, from the byte before the next.
+
+        A CPU that is found in the same place again and again did not stop after such an
+        instruction: it was jumped to.
+        """
+        eip = self.state.eip
+        self._sightings = self._sightings + 1 if eip == self._last_eip else 0
+        self._last_eip = eip
+        return self._sightings < _SIGHTINGS and self.byte_before() in _SHADOWS
+
+    def byte_before(self) -> int:
+        """Return the byte before the next instruction; 0 where there is no memory."""
+        address = self.state.segment(CS).base + self.state.eip - 1
+        try:
+            return self.linear.load(address & 0xFFFFFFFF, 1)
+        except GuestFault:
+            return 0
+
+    # -- the memory map ----------------------------------------------------------------------------
+
+    def is_flat(self) -> bool:
+        """Tell whether linear addresses are physical ones just now; also while the CPU runs."""
+        if self.a20_mask != A20_OPEN:
+            return False
+        return not self.uc.reg_read(x86.UC_X86_REG_CR0) & PAGING
+
+    def apply_a20(self) -> None:
+        """Make the A20 gate what ``a20_mask`` says; in the middle of an instruction as well."""
+        state = self.state
+        if isinstance(state, BlobState):
+            state.load()
+            if state.a20_mask != self.a20_mask:
+                state.a20_mask = self.a20_mask
+                state.save()
+                flush_tlb(self.uc)
+
+    def settle(self, mapper: Mapper) -> None:
+        """Apply what the mapper has, in a state where linear addresses are physical."""
+        state = self.state
+        if not isinstance(state, BlobState):
+            mapper.settle()
+            return
+        image = bytes(state.data)
+        state.set_control(0, state.control(0) & ~PAGING)
+        state.a20_mask = A20_OPEN
+        state.save()
+        flush_tlb(self.uc)
+        mapper.settle()
+        state.data[:] = image
+        state.save()
+        flush_tlb(self.uc)
