@@ -3,7 +3,7 @@
 #
 #   tools/setup.sh python EXTRA   the virtual environment, with guestmap and its extra (all, dev)
 #   tools/setup.sh firmware       SeaBIOS
-#   tools/setup.sh oracle         QEMU, when GUESTMAP_REQUIRE asks for it
+#   tools/setup.sh oracle         QEMU and ACPICA, when GUESTMAP_REQUIRE asks for them (qemu, acpica)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -76,6 +76,12 @@ setup_oracle() {
     *,qemu,*)
         command -v qemu-system-x86_64 >/dev/null 2>&1 ||
             apt_install qemu-system-x86 "GUESTMAP_REQUIRE asks for QEMU"
+        ;;
+    esac
+    case ",${GUESTMAP_REQUIRE:-}," in
+    *,acpica,*)
+        command -v iasl >/dev/null 2>&1 && command -v acpiexec >/dev/null 2>&1 ||
+            apt_install acpica-tools "GUESTMAP_REQUIRE asks for ACPICA"
         ;;
     esac
 }

@@ -124,5 +124,5 @@ def eisa_id(text: str) -> bytes:
         raise ValueError(f"{text!r} is not an EISA ID: three letters and four hex digits")
     letters = [ord(letter) - 0x40 for letter in text[:3]]
     packed_letters = letters[0] << 10 | letters[1] << 5 | letters[2]
-    swapped = packed_letters.to_bytes(2, "big") + bytes.fromhex(text[3:])
-    return b"\x0c" + swapped
+    big_endian = packed_letters.to_bytes(2, "big") + bytes.fromhex(text[3:])
+    return integer(int.from_bytes(big_endian, "little"))
