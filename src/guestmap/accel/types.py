@@ -97,7 +97,7 @@ class EngineStatistics:
     Attributes:
         entries: how often the CPU was entered.
         maps, unmaps: operations on the engine's memory map.
-        open_windows: pages groups that were mapped because the guest touched what is not memory.
+        open_windows: groups of pages that were mapped because the guest touched what is not memory.
         invalidations: ranges of translated code that were dropped because somebody else wrote.
         port_reads, port_writes, mmio_reads, mmio_writes: accesses that reached an address space.
         rom_writes: writes that a read-only range swallowed.

@@ -2,10 +2,9 @@
 
 A saved context is a copy of the library's CPU structure, whose layout is private and changes
 between builds. The offsets of the fields that an engine cannot do without are found by experiment
-on a
-fresh instance: write a value that occurs nowhere else, or make the CPU do something, and see where
-it shows. A field that does not show in exactly one place makes :func:`probe` give up, and the
-engine does without (see :class:`guestmap.accel.api.Capabilities`).
+on a fresh instance: write a value that occurs nowhere else, or make the CPU do something, and see
+where it shows. A field that does not show in exactly one place makes :func:`probe` give up, and
+the engine does without (see :class:`guestmap.accel.types.Capabilities`).
 """
 
 from __future__ import annotations
