@@ -102,6 +102,8 @@ def check_routes(system: MemorySystem, regions: list[MemoryRegion]) -> None:
         assert set(region._upstream) == comers, region
         hop = naive.next_hop(region) if comers else None
         assert region._hop is hop, region
+        watched = {each for each, passing in expected.items() if passing and each.alias is region}
+        assert set(region._route_aliases) == watched, region
 
 
 def check_children(region: MemoryRegion) -> None:

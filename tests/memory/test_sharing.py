@@ -57,6 +57,16 @@ def test_the_empty_view_is_shared_too(bus: Bus) -> None:
     assert len(bus.master.view) == 2
 
 
+def test_a_target_that_shrinks_in_the_transaction_that_makes_the_space(bus: Bus) -> None:
+    small = bus.memory.alias("small", bus.system, 0, 0x9000)
+    bus.regions.append(small)
+    with bus.memory.transaction():
+        space = bus.memory.address_space("small", small)
+        bus.system.set_size(0x9000)
+    assert space.view is bus.space.view
+    assert bus.shares()
+
+
 def test_an_alias_that_is_too_small_or_shifted_has_a_view_of_its_own(bus: Bus) -> None:
     bus.alias.set_size(TOP - 1)
     assert not bus.shares()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.memory.flatview import FlatView
 from guestmap.memory.history import ViewChange
-from guestmap.memory.listener import MemoryListener
 from guestmap.memory.telling import Telling
 from guestmap.memory.view_root import Patch, ViewRoot
 
 if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
+    from guestmap.memory.audience import Audience
     from guestmap.memory.topology import Topology
 
 
@@ -69,12 +69,10 @@ class Commit(NamedTuple):
         told = bool(rerouted) or any(r.users for r in news) or any(s.listeners for s in moves)
         return cls(moves, news, rerouted, told)
 
-    def tell(
-        self, telling: Telling, listeners: list[MemoryListener], listened: list[AddressSpace]
-    ) -> None:
+    def tell(self, telling: Telling, audience: Audience) -> None:
         """Tell what goes and what comes, space by space, oldest space first."""
-        telling.begin(listeners)
-        for space in listened:
+        telling.begin(audience.listeners)
+        for space in audience.spaces:
             view = space.source.view
             root = self.moves.get(space, space.source)
             news = self.news.get(root)

@@ -46,6 +46,7 @@ class MemoryRegion:
         "_live",
         "_live_aliases",
         "_order",
+        "_route_aliases",
         "_upstream",
         "addr",
         "alias",
@@ -104,6 +105,7 @@ class MemoryRegion:
         self._live_aliases: dict[MemoryRegion, None] = {}
         self._upstream: dict[AddressSpace | MemoryRegion, None] = {}
         self._hop: MemoryRegion | None = None
+        self._route_aliases: dict[MemoryRegion, None] = {}
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -129,11 +131,6 @@ class MemoryRegion:
     def reads_directly(self) -> bool:
         """Whether reads are copies from host memory."""
         return (self.ram and not self.ram_device) or (self.rom_device and self.romd_mode)
-
-    @property
-    def writes_directly(self) -> bool:
-        """Whether writes are copies to host memory."""
-        return self.ram and not self.ram_device and not self.readonly
 
     @property
     def buffer(self) -> memoryview | None:

@@ -68,9 +68,10 @@ class Telling:
                     listener.region_nop(section)
                 self._log(forward, section, old.dirty_log_mask, each.dirty_log_mask)
 
-    def everything(self, space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
-        """Tell one listener that all of a space's present view comes, or goes."""
+    def all_of(self, space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
+        """Tell one listener, in a round of its own, that all of a space's view comes, or goes."""
         view = space.view
+        self.begin([listener])
         for each in view:
             section = MemoryRegionSection.of(each, space, view)
             if added:
@@ -79,25 +80,25 @@ class Telling:
             else:
                 self._log([listener], section, each.dirty_log_mask, 0)
                 self._del([listener], section)
+        self.commit()
 
-    def take_back(self) -> list[Exception]:
+    def take_back(self, error: BaseException) -> None:
         """Close the round, and tell the opposite of it in another one.
 
-        Returns:
-            What listeners raised meanwhile; all the others are told nevertheless.
+        Args:
+            error: why. It gets a note of each error that listeners raise meanwhile; all the others
+                are told nevertheless.
         """
         steps: list[Callable[[], None]] = [x.commit for x in self._begun[self._finished :]]
         if self._inverses:
             steps += [x.begin for x in self._begun]
             steps += [_bound(call, args) for call, args in reversed(self._inverses)]
             steps += [x.commit for x in self._begun]
-        failures: list[Exception] = []
         for step in steps:
             try:
                 step()
-            except Exception as error:  # noqa: BLE001  (one engine's failure is not the others')
-                failures.append(error)
-        return failures
+            except Exception as failure:  # noqa: BLE001  (one engine's failure is not the others')
+                error.add_note(f"taking the change back, a listener raised {failure!r}")
 
     # -- single callbacks, and how each is taken back ----------------------------------------------
 

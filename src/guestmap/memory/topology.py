@@ -4,7 +4,9 @@ Three notes are kept up to date, so that a commit costs what its change costs:
 
 * **Routes.** An address space whose root merely shows another region whole (a PCI bus master's
   alias of the system memory) shares that region's view. ``_hop`` is the next region on the way,
-  ``_upstream`` who comes this way. The rule is QEMU's ``memory_region_get_flatview_root``.
+  ``_upstream`` who comes this way, ``_route_aliases`` the aliases on some way whose target is
+  here: whether they show it whole depends on its size. The rule is QEMU's
+  ``memory_region_get_flatview_root``.
 * **Liveness.** ``_live`` counts why a region can show in some view: it is a view's root, its
   container is live, or a live alias shows it. Marking walks up through live regions only.
 * **Marks.** Every mutation marks the windows of the views that it can change, before and after.
@@ -84,10 +86,8 @@ class Topology:
         if name in _REROUTES:
             self._reroute(region)
         if name == "size":
-            # An alias shows its target whole if it is large enough for it.
-            for each in (*region._live_aliases, *region._upstream):
-                if isinstance(each, MemoryRegion):
-                    self._reroute(each)
+            for alias in tuple(region._route_aliases):
+                self._reroute(alias)
 
     def _link(
         self, parent: MemoryRegion, child: MemoryRegion, addr: int, order: tuple[int, int]
@@ -212,6 +212,8 @@ class Topology:
             region._upstream[traveller] = None
             if not first:
                 return
+            if region.alias is not None:
+                region.alias._route_aliases[region] = None
             hop = _next_hop(region)
             region._hop = hop
             if hop is None or hop is region:
@@ -224,6 +226,8 @@ class Topology:
             del region._upstream[traveller]
             if next(_spaces_through(region), None) is not None:
                 return
+            if region.alias is not None:
+                region.alias._route_aliases.pop(region, None)
             hop, region._hop = region._hop, None
             if hop is None or hop is region:
                 return

@@ -10,15 +10,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guestmap.base import StateError
+from guestmap.memory.audience import Audience
 from guestmap.memory.commit import Commit
 from guestmap.memory.history import CommitRecord
-from guestmap.memory.listener import MemoryListener, in_order
-from guestmap.memory.telling import Telling
+from guestmap.memory.listener import MemoryListener
 from guestmap.memory.topology import Topology
 from guestmap.memory.view_root import ViewRoot
 
@@ -66,7 +65,6 @@ class Transactions:
     Attributes:
         generation: number of the last published commit.
         history: the last commits, oldest first.
-        subscribers: called with each commit's record, after the listeners.
         spaces: all address spaces, oldest first.
         removed: those of them that go with the next commit.
     """
@@ -75,17 +73,14 @@ class Transactions:
         self.topology = Topology(self)
         self.generation = 0
         self.history: deque[CommitRecord] = deque(maxlen=HISTORY_LENGTH)
-        self.subscribers: list[Callable[[CommitRecord], None]] = []
         self.spaces: dict[AddressSpace, None] = {}
         self.removed: dict[AddressSpace, None] = {}
+        self._audience = Audience(self.spaces)
         self._nowhere = ViewRoot(None)
-        self._listeners: list[MemoryListener] = []
-        self._listened: list[AddressSpace] = []
         self._now_ns = now_ns
         self._lock = threading.RLock()
         self._depth = 0
         self._cause = ""
-        self._telling = False
         self._journal: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
     def open(self, cause: str = "") -> Transaction:
@@ -100,7 +95,7 @@ class Transactions:
         """Open one level and return what to undo to."""
         self._lock.acquire()
         try:
-            self._refuse_in_callback()
+            self._audience.refuse_in_callback()
         except StateError:
             self._lock.release()
             raise
@@ -125,12 +120,6 @@ class Transactions:
             undo, args = self._journal.pop()
             undo(*args)
         self._cause = savepoint.cause
-
-    def _refuse_in_callback(self) -> None:
-        if self._telling:
-            raise StateError(
-                "a memory listener or subscriber must not change the memory that it is told about"
-            )
 
     # -- address spaces --------------------------------------------------------------------------
 
@@ -174,58 +163,24 @@ class Transactions:
         """Forget a space that shows nothing, and whoever still listens to it."""
         del self.spaces[space]
         del self._nowhere.users[space]
-        self._dismiss(space, space.listeners)
+        self._audience.leave(space)
 
     # -- listeners -------------------------------------------------------------------------------
 
     def add_listener(self, space: AddressSpace, listener: MemoryListener) -> None:
-        """Register ``listener`` and tell it the whole view as added.
-
-        Raises:
-            StateError: it is registered already, the space is gone, or a callback is running.
-        """
+        """Register ``listener`` on an address space (see :meth:`Audience.add`)."""
         with self._lock:
-            self._refuse_in_callback()
-            if listener in self._listeners:
-                raise StateError(f"listener {listener.name!r} is registered already")
-            if space not in self.spaces:
-                raise StateError(f"address space {space.name!r} was removed: nothing to listen to")
-            self._tell_all(space, listener, added=True)
-            self._listeners = in_order([*self._listeners, listener])
-            space.listeners = in_order([*space.listeners, listener])
-            self._listened = [s for s in self.spaces if s.listeners]
+            self._audience.add(space, listener)
 
     def remove_listener(self, space: AddressSpace, listener: MemoryListener) -> None:
-        """Tell ``listener`` that everything goes, and forget it, whatever it answers.
-
-        Raises:
-            StateError: it is not registered on ``space``, or a callback is running.
-        """
+        """Let ``listener`` go (see :meth:`Audience.remove`)."""
         with self._lock:
-            self._refuse_in_callback()
-            if listener not in space.listeners:
-                raise StateError(f"listener {listener.name!r} is not registered on {space.name!r}")
-            self._dismiss(space, [listener])
-            self._tell_all(space, listener, added=False)
+            self._audience.remove(space, listener)
 
-    def _dismiss(self, space: AddressSpace, listeners: list[MemoryListener]) -> None:
-        self._listeners = [x for x in self._listeners if x not in listeners]
-        space.listeners = [x for x in space.listeners if x not in listeners]
-        self._listened = [s for s in self.spaces if s.listeners]
-
-    def _tell_all(self, space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
-        telling = Telling()
-        self._telling = True
-        try:
-            telling.begin([listener])
-            telling.everything(space, listener, added=added)
-            telling.commit()
-        except BaseException as error:
-            if added:
-                _add_notes(error, telling.take_back())
-            raise
-        finally:
-            self._telling = False
+    @property
+    def subscribers(self) -> list[Callable[[CommitRecord], None]]:
+        """Whom to call with the record of each commit."""
+        return self._audience.subscribers
 
     # -- the commit ------------------------------------------------------------------------------
 
@@ -240,24 +195,22 @@ class Transactions:
 
     def _publish(self) -> None:
         """Make the commit. If anybody refuses, everything is as it was before."""
-        start = _Savepoint(0, "")
-        telling = Telling()
         back: Commit | None = None
-        self._telling = True
-        try:
-            commit = Commit.prepare(self.topology, self.removed, self._nowhere, self.generation + 1)
-            if commit.told:
-                commit.tell(telling, self._listeners, self._listened)
-            back = commit.publish(self.topology)
-            telling.commit()
-        except BaseException as error:
-            if back is not None:
-                back.publish(self.topology)
-            self.undo_to(start)
-            _add_notes(error, telling.take_back())
-            raise
-        finally:
-            self._telling = False
+        with self._audience.told() as telling:
+            try:
+                commit = Commit.prepare(
+                    self.topology, self.removed, self._nowhere, self.generation + 1
+                )
+                if commit.told:
+                    commit.tell(telling, self._audience)
+                back = commit.publish(self.topology)
+                telling.commit()
+            except BaseException as error:
+                if back is not None:
+                    back.publish(self.topology)
+                self.undo_to(_Savepoint(0, ""))
+                telling.take_back(error)
+                raise
         for space in self.removed:
             self._drop_space(space)
         self.removed.clear()
@@ -270,15 +223,4 @@ class Transactions:
             self.generation, self._cause, self._now_ns(), commit.changes(), commit.rerouted
         )
         self.history.append(record)
-        self._telling = True
-        try:
-            with ExitStack() as calls:  # each is called, whatever the others raise
-                for subscriber in reversed(self.subscribers):
-                    calls.callback(subscriber, record)
-        finally:
-            self._telling = False
-
-
-def _add_notes(error: BaseException, failures: list[Exception]) -> None:
-    for failure in failures:
-        error.add_note(f"taking the change back, a listener raised {failure!r}")
+        self._audience.publish(record)
