@@ -5,11 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import settings
 
 from guestmap.memory import MemorySystem
-
-settings.register_profile("thorough", max_examples=2_000, stateful_step_count=80)
 
 render_module = sys.modules["guestmap.memory.render"]
 

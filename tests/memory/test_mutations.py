@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from guestmap.base import ConfigError, HostError
 from guestmap.memory import (
@@ -33,6 +39,7 @@ from guestmap.testing.strategies import (
     sizes,
 )
 from tests.memory.invariants import check_everything
+from tests.memory.profile import examples
 
 MOST_REGIONS = 14
 MOST_SPACES = 6
@@ -299,12 +306,4 @@ class Mutations(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("small_limits")
 def test_mutations_keep_views_listeners_and_notes_right() -> None:
-    from hypothesis.stateful import run_state_machine_as_test
-
-    run_state_machine_as_test(
-        Mutations,
-        settings=settings(
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(Mutations, settings=examples(250))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.base import ConfigError
@@ -13,13 +13,13 @@ from guestmap.memory.flatview import simplify
 from guestmap.testing.strategies import RegionTree, region_trees
 from tests.memory import naive
 from tests.memory.invariants import check_lookup, check_shape
+from tests.memory.profile import examples
 
 pytestmark = pytest.mark.usefixtures("small_limits")
-_settings = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(region_trees(), st.data())
-@_settings
+@examples(200)
 def test_a_view_says_at_every_corner_who_answers(tree: RegionTree, data: st.DataObject) -> None:
     root = data.draw(st.sampled_from(tree.regions))
     try:
@@ -43,7 +43,7 @@ def test_a_view_says_at_every_corner_who_answers(tree: RegionTree, data: st.Data
 
 
 @given(region_trees(), st.data())
-@_settings
+@examples(200)
 def test_a_view_is_refused_where_an_address_leads_round_for_ever(
     tree: RegionTree, data: st.DataObject
 ) -> None:
@@ -57,7 +57,7 @@ def test_a_view_is_refused_where_an_address_leads_round_for_ever(
 
 
 @given(region_trees(), st.data())
-@_settings
+@examples(200)
 def test_a_window_rendered_alone_is_the_whole_cut_to_it(
     tree: RegionTree, data: st.DataObject
 ) -> None:
