@@ -34,8 +34,8 @@ def _assert_one_clear_line(run: subprocess.CompletedProcess[str], *words: str) -
 def test_a_boot_tells_its_story_and_ends_well():
     run = _boot("-m", "64M")
     assert run.returncode == 0, run.stderr
-    for words in ("== reset", "== preinit", "== init", "== setup", "== prepboot", "== boot", "== halt",
-                  "No bootable device.", "PAM 59h <- 30h", "F0000-FFFFF ROM -> RAM",
+    for words in ("== reset", "== preinit", "== init", "== setup", "== prepboot", "== boot",
+                  "== halt", "No bootable device.", "PAM 59h <- 30h", "F0000-FFFFF ROM -> RAM",
                   "at reset", "at the end"):  # fmt: skip
         assert words in run.stdout
 
@@ -63,8 +63,8 @@ def test_mtree_and_flat_have_stdout_for_themselves():
 
 @pytest.mark.parametrize(
     ("ram", "words"),
-    [("0", "1M to 1T"), ("-5", "-5"), ("lots", "lots"), ("1.5.2G", "not a size"), ("2T", "1M to 1T"),
-     ("512K", "1M to 1T"), ("128M,slots=2,maxmem=1G", "slots")],
+    [("0", "1M to 1T"), ("-5", "-5"), ("lots", "lots"), ("1.5.2G", "not a size"),
+     ("2T", "1M to 1T"), ("512K", "1M to 1T"), ("128M,slots=2,maxmem=1G", "slots")],
 )  # fmt: skip
 def test_impossible_ram_is_one_clear_line(ram, words):
     _assert_one_clear_line(_boot(f"-m={ram}" if ram.startswith("-") else "-m", *(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guestmap.cli.conform import replay_machine
 from guestmap.inspect.conform import Equal, Unsupported, conform
+from guestmap.machine import stopped_machine
 
 if TYPE_CHECKING:
     from tests.support.corpus import Corpus
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.seabios
 
 
 def test_golden_sequences_are_equal(golden: Corpus) -> None:
-    results = list(conform([next(golden.path.iterdir()) / "qtest"], replay_machine))
+    results = list(conform([next(golden.path.iterdir()) / "qtest"], stopped_machine))
     assert len(results) >= 4
     assert [str(each) for each in results if not isinstance(each, Equal)] == []
 
@@ -28,7 +28,7 @@ def test_every_sequence_on_the_plain_pc_is_equal_and_others_are_named(corpus: Co
     place = corpus.path / "qtest" if corpus.path.is_dir() else corpus.path
     results = {
         int(match[1]): each
-        for each in conform([place], replay_machine)
+        for each in conform([place], stopped_machine)
         if (match := re.search(r"qtest/(\d+)\.json", each.path))
     }
     plain = [each for number, each in results.items() if 100 <= number < 200]

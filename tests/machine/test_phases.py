@@ -101,5 +101,6 @@ def test_a_start_over_goes_through_resume_and_all_phases_of_the_post():
         tracker.line(line)
     tracker.halted()
     assert [c.phase for c in tracker.changes[7:]] == [
-        Phase.RESUME, Phase.PREINIT, Phase.INIT, Phase.SETUP, Phase.PREPBOOT, Phase.BOOT, Phase.HALT,
+        Phase.RESUME, Phase.PREINIT, Phase.INIT, Phase.SETUP, Phase.PREPBOOT, Phase.BOOT,
+        Phase.HALT,
     ]  # fmt: skip

@@ -9,10 +9,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from guestmap.base import ConfigError, ManualClock
+from guestmap.base import ConfigError
 from guestmap.inspect.conform import (
     Equal,
-    ReplayMachine,
     Result,
     Unsupported,
     count_files,
@@ -35,7 +34,7 @@ def conform(
     One line for each recording that differs: the first difference, both sides. Recordings that need
     what guestmap lacks are listed and counted apart. Exit status 1 where any differs.
     """
-    results = list(_watched(run(paths, replay_machine), count_files(paths)))
+    results = list(_watched(run(paths, stopped_machine), count_files(paths)))
     if not results:
         raise ConfigError(f"no recordings found in {', '.join(str(path) for path in paths)}")
     apart = [each for each in results if isinstance(each, Unsupported)]
@@ -46,18 +45,6 @@ def conform(
     typer.echo(f"{equal} of {tried} equal{f', {len(apart)} unsupported' if apart else ''}")
     if equal != tried:
         raise typer.Exit(1)
-
-
-def replay_machine(command_line: list[str]) -> ReplayMachine:
-    """Return the PC that a QEMU command line describes, its clock standing still.
-
-    Raises:
-        UnsupportedError: something that is not modelled; the message names it.
-        ConfigError: no firmware image, or values that are impossible.
-    """
-    from guestmap.machine import Pc, config_of
-
-    return Pc(config_of(command_line), ManualClock())
 
 
 def _watched(results: Iterable[Result], total: int | None) -> Iterable[Result]:

@@ -109,9 +109,10 @@ def flat_table(view: FlatView, title: str) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for each in view:
         kind = range_type(each)
+        offset = f"@{each.offset_in_region:x}" if each.offset_in_region else ""
         table.add_row(
             f"{each.start:016x}", f"{each.end - 1:016x}", format_size(each.size), kind,
-            escape(each.region.name), f"@{each.offset_in_region:x}" if each.offset_in_region else "",
+            escape(each.region.name), offset,
             style=_STYLES.get(kind, ""),
         )  # fmt: skip
     return table

@@ -92,7 +92,7 @@ def _machine_options(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _cpus(text: str) -> int:
-    first = text.split(",")[0].removeprefix("cpus=")
+    first = text.partition(",")[0].removeprefix("cpus=")
     if not first.isdigit():
         raise ConfigError(f"-smp {text}: {first!r} is not a number of CPUs")
     return int(first)

@@ -47,8 +47,7 @@ def _no_more(spec: DeviceSpec, properties: dict[str, str]) -> None:
 
 
 def _devfn(spec: DeviceSpec, addr: str | None, bus: PciBus) -> int:
-    """Return slot << 3 | function: what ``addr`` (hexadecimal, ``slot[.function]``) says, or the
-    first free slot."""
+    """Return slot << 3 | function: ``addr`` (hexadecimal, ``slot[.function]``) or a free slot."""
     if addr is None:
         return bus.free_slot()
     slot_text, _, function_text = addr.partition(".")

@@ -16,13 +16,13 @@ GLOBAL_LINES = 24
 
 def global_lines(pic: I8259Pair, ioapic: IoApic) -> tuple[IrqLine, ...]:
     """Return the lines that devices drive: each reaches the I/O APIC, the first 16 the PIC too."""
-    return tuple(
-        IrqLine(
-            partial(_drive, (pic.irq[n], ioapic.inputs[n]) if n < ISA_LINES else (ioapic.inputs[n],)),
-            name=f"gsi{n}",
-        )
-        for n in range(GLOBAL_LINES)
-    )  # fmt: skip
+    lines = []
+    for number in range(GLOBAL_LINES):
+        inputs = [ioapic.inputs[number]]
+        if number < ISA_LINES:
+            inputs.insert(0, pic.irq[number])
+        lines.append(IrqLine(partial(_drive, inputs), name=f"gsi{number}"))
+    return tuple(lines)
 
 
 def _drive(lines: Sequence[IrqLine], level: bool) -> None:

@@ -65,8 +65,8 @@ class IsaDevices:
         )  # fmt: skip
         self.port92 = Port92(memory, on_reset=lambda: on_reset("port 92h"), on_a20=on_a20)
         self.all: list[_Device] = [
-            PostPort(memory), FpuErrorPort(memory, lines[_FPU]), *self.dma, self.rtc, self.pit, self.speaker,
-            self.floppy, self.keyboard, VmPort(memory), self.port92,
+            PostPort(memory), FpuErrorPort(memory, lines[_FPU]), *self.dma, self.rtc, self.pit,
+            self.speaker, self.floppy, self.keyboard, VmPort(memory), self.port92,
         ]  # fmt: skip
         if config.vapic:
             self.all.append(KvmVapic(memory))

@@ -1,6 +1,7 @@
 """The PC: i440FX and PIIX, wired as QEMU 7.2's pc-i440fx-7.2 (hw/i386/pc_piix.c).
 
-No CPU is in here: an engine is put on :attr:`Pc.cpu_memory` and :attr:`Pc.io`, or a program plays it.
+No CPU is in here: an engine is put on :attr:`Pc.cpu_memory` and :attr:`Pc.io`, or a program plays
+the CPU itself.
 """
 
 from __future__ import annotations
