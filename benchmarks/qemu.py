@@ -24,9 +24,10 @@ class QtestQemu:
         monitor, monitor_theirs = socket.socketpair()
         fds = (theirs.fileno(), monitor_theirs.fileno())
         self._process = subprocess.Popen(
-            [PROGRAM, *MACHINE, "-S",
-             "-chardev", f"socket,id=qtest,fd={fds[0]}", "-qtest", "chardev:qtest", "-qtest-log", "none", "-chardev", f"socket,id=m,fd={fds[1]}",
-             "-mon", "chardev=m,mode=control", *args],
+            [PROGRAM, *MACHINE, "-S", *args,
+             "-chardev", f"socket,id=qtest,fd={fds[0]}",
+             "-qtest", "chardev:qtest", "-qtest-log", "none",
+             "-chardev", f"socket,id=m,fd={fds[1]}", "-mon", "chardev=m,mode=control"],
             pass_fds=fds, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         theirs.close()

@@ -1,6 +1,6 @@
 """Devices and chipsets of a PC, one module each.
 
 A device gets a memory system, a clock and interrupt lines, and address spaces if it masters the
-bus; it makes its regions, and the machine places them. It never knows an engine, and no access makes
-it raise.
+bus; it makes its regions, and the machine places them. It never knows an engine, and no access
+makes it raise.
 """
