@@ -310,6 +310,15 @@ def test_an_address_space_that_goes_takes_its_listeners_along(machine: Machine) 
         machine.memory.remove_address_space(second)
 
 
+def test_a_new_address_space_is_no_news_for_others(machine: Machine) -> None:
+    listener = RecordingListener()
+    machine.space.register_listener(listener)
+    listener.trace.clear()
+    machine.memory.address_space("sharing", machine.root)
+    machine.second_space()
+    assert not listener.trace
+
+
 def test_registering_twice_or_elsewhere_is_refused(machine: Machine) -> None:
     listener = RecordingListener()
     machine.space.register_listener(listener)

@@ -82,22 +82,24 @@ class Commit(NamedTuple):
             elif news:
                 telling.patches(space, news[1], view, news[0])
 
-    def publish(self, topology: Topology) -> Commit:
-        """Let readers see it, and return the commit that would take it back."""
-        back = Commit(
+    def inverse(self) -> Commit:
+        """Return the commit that takes this one back, if it is made before this is published."""
+        return Commit(
             {space: space.source for space in self.moves},
             {root: (root.view, []) for root in self.news},
             (),
             True,
         )
+
+    def publish(self, topology: Topology) -> None:
+        """Let readers see it."""
         for root, (view, _) in self.news.items():
             root.view = view
         for space, root in self.moves.items():
             topology.left.append(space.source)
-            del space.source.users[space]
+            space.source.users.pop(space, None)
             root.users[space] = None
             space.source = root
-        return back
 
     def changes(self) -> tuple[ViewChange, ...]:
         """Return the differences as values, for the history."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_ALIAS_DEPTH = 4096
 """Aliases within aliases: clipping ends every sane recursion far earlier."""
 
-MAX_VISITS = 2_000_000
+MAX_VISITS = 1_000_000
 """Nodes visited in one rendering, a region counting once for each way that leads to it."""
 
 _Flags = tuple[bool, bool, bool]
@@ -87,7 +87,7 @@ def render(
         visits += 1
         if visits > MAX_VISITS:
             raise ConfigError(
-                f"the view of {region.name!r} was given up after {visits} steps:"
+                f"the view of {root.name if root else None!r} was given up after {visits} steps:"
                 " aliases show each other too many times over"
             )
     return canvas.ranges

@@ -203,7 +203,8 @@ class Transactions:
                 )
                 if commit.told:
                     commit.tell(telling, self._audience)
-                back = commit.publish(self.topology)
+                back = commit.inverse()
+                commit.publish(self.topology)
                 telling.commit()
             except BaseException as error:
                 if back is not None:
