@@ -45,6 +45,7 @@ class Lost:
     path: tuple[int, ...]
     reason: str
     by: int
+    against: int
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Naive:
         losers = [self._lost(c, winner) for c in claims if c.reaches and c is not winner]
         cut: dict[tuple[int, int], Claim] = {}
         for c in claims:
-            if c.key not in there:
+            if c.key not in there and len(set(c.path)) == len(c.path):
                 best = cut.get(c.key)
                 if best is None or (c.enabled, c.width) > (best.enabled, best.width):
                     cut[c.key] = c
@@ -79,20 +80,21 @@ class Naive:
     def _lost(self, claim: Claim, winner: Claim | None) -> Lost:
         for id_, covered in zip(claim.path, claim.covered, strict=True):
             if not covered:
-                return Lost(claim.path, "clipped", id_)
+                return Lost(claim.path, "clipped", id_, claim.path[-1])
         for id_ in claim.path:
             if not self.regions[id_].enabled:
-                return Lost(claim.path, "disabled", id_)
+                return Lost(claim.path, "disabled", id_, claim.path[-1])
         assert winner is not None
         depth = 0
         while depth < len(claim.path) and claim.path[depth] == winner.path[depth]:
             depth += 1
         by = winner.path[depth]
         if depth == len(claim.path):
-            return Lost(claim.path, "covered", by)
+            return Lost(claim.path, "covered", by, claim.path[-1])
         mine, other = self.regions[claim.path[depth]], self.regions[by]
         assert other.priority >= mine.priority
-        return Lost(claim.path, "priority" if other.priority > mine.priority else "order", by)
+        reason = "priority" if other.priority > mine.priority else "order"
+        return Lost(claim.path, reason, by, mine.id)
 
     def _ways(
         self, id_: int, base: int, above: list[tuple[int, int]], address: int

@@ -55,6 +55,16 @@ class Builder:
             type=self.regions[target].type, **facts,
         )  # fmt: skip
 
+    def below(self, id_: int) -> set[int]:
+        """Return the ids of all that can be reached from a region, itself included."""
+        found, todo = {id_}, [id_]
+        while todo:
+            region = self.regions[todo.pop()]
+            links = region.children if region.alias is None else (region.alias,)
+            todo += [link for link in links if link not in found]
+            found.update(links)
+        return found
+
     def change(self, id_: int, **facts: Any) -> None:
         self.regions[id_] = replace(self.regions[id_], **facts)
 
@@ -69,9 +79,10 @@ class Builder:
 
 @st.composite
 def trees(draw: st.DrawFn) -> Snapshot:
-    """Small trees in which everything overlaps, with aliases of anything, even of themselves."""
+    """Small trees in which everything overlaps; now and then an alias shows what holds it."""
     builder = Builder()
     small = st.integers(0, 40)
+    loop = draw(st.integers(0, 9)) == 0
     builder.container("root", 0, draw(st.integers(20, 64)))
     for number in range(draw(st.integers(1, 11))):
         holders = [r.id for r in builder.regions if r.alias is None]
@@ -86,8 +97,13 @@ def trees(draw: st.DrawFn) -> Snapshot:
         place = draw(small), draw(st.integers(1, 48))
         kind = draw(st.sampled_from(["i/o", "ram", "container", "alias", "alias"]))
         if kind == "alias":
-            target = draw(st.sampled_from(range(len(builder.regions))))
-            builder.alias(f"a{number}", *place, target, draw(small), **facts)
+            targets = [r.id for r in builder.regions if into not in builder.below(r.id)]
+            if targets and not loop:
+                target = draw(st.sampled_from(targets))
+                builder.alias(f"a{number}", *place, target, draw(small), **facts)
+            elif loop:
+                loop = False
+                builder.alias(f"a{number}", *place, 0, draw(small), **facts)
         elif kind == "container":
             builder.container(f"c{number}", *place, **facts)
         else:

@@ -72,7 +72,7 @@ class _Case:
         ]
         cut: dict[tuple[int, int], list[Way]] = {}
         for way in self.claims:
-            if (way.region.id, way.base) not in there:
+            if (way.region.id, way.base) not in there and not way.is_circular:
                 cut.setdefault((way.region.id, way.base), []).append(way)
         losers += [self._cut_loser(ways) for ways in cut.values()]
         answer = None if winner is None or index is None else self._answer(winner, index)
@@ -113,23 +113,26 @@ class _Case:
 
     def _cut_loser(self, ways: list[Way]) -> Loser:
         """Return the loser whose every way is cut off before the address; the best way speaks."""
-        best = max(ways, key=lambda way: (way.enabled, max(way.hi - way.lo, 0)))
+        best = max(ways, key=lambda way: way.worth)
         steps = best.steps()
         obstacle = clipped(steps, self.address)
         assert obstacle is not None
         index, verdict = obstacle
         around = Around(self.address)
+        around.within(*best.claim)
         for step in steps[:index]:
             around.within(*step.extent)
         around.outside(*steps[index].extent)
         only = leading_to(self.snapshot, best.region.id)
+        is_later = False
         for way in walk(self.snapshot, self.root, beyond=self.reach, only=only):
-            if way.region.id == best.region.id and way.base == best.base:
-                if _holds(way.claim, self.address):
-                    around.within(*way.claim)
-                else:
-                    around.outside(*way.claim)
-                around.outside(way.lo, way.hi)
+            if way.region.id != best.region.id or way.base != best.base:
+                continue
+            around.outside(way.lo, way.hi)
+            is_later = is_later or _same(way, best)
+            is_better = way.worth > best.worth or (way.worth == best.worth and not is_later)
+            if is_better and not way.is_circular:
+                around.outside(*way.claim)
         return self._loser(best, verdict, around.start, around.end)
 
     def _loser(self, way: Way, verdict: Verdict, start: int, end: int) -> Loser:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guestmap.inspect.reach import Reach
     from guestmap.inspect.snapshot import RegionInfo, Snapshot
 
-MAX_VISITS = 1_000_000
+MAX_VISITS = 300_000
 """Regions met in one walk, once for each way that leads to them."""
 
 MAX_DEPTH = 1024
@@ -98,6 +98,17 @@ class Way:
     def shows(self, address: int) -> bool:
         """Tell whether the address is in what the way leaves of the region."""
         return self.lo <= address < self.hi
+
+    @property
+    def worth(self) -> tuple[bool, int]:
+        """How near the way comes to showing its region: is it enabled, how much does it show."""
+        return self.enabled, max(self.hi - self.lo, 0)
+
+    @property
+    def is_circular(self) -> bool:
+        """Whether an alias on the way leads back to a region on the way."""
+        ids = [step.region.id for step in self.steps()]
+        return len(set(ids)) < len(ids)
 
     def steps(self) -> list[Way]:
         """Return all ways on this way, the root's first, this one last."""
