@@ -13,10 +13,30 @@ from guestmap.firmware.acpi import AcpiConfig, DeviceMemory
 from guestmap.firmware.acpi.dsdt import SLEEP_TYPES, dsdt
 from guestmap.firmware.fw_cfg_items import fw_cfg_items
 from tests.firmware.acpi.machines import MACHINES, PLAIN, PLUGGABLE
-from tests.support.acpica import Acpiexec, require_acpica, with_checksum
+from tests.support.acpica import Acpiexec, compile_asl, require_acpica, with_checksum
 
 SLOTS = "\\_SB.MHPC"
-FLAGS = [f"{SLOTS}.{name}" for name in ("MENA", "MINS", "MRMV", "MEJT")]
+REGISTERS = """
+DefinitionBlock ("", "SSDT", 2, "TEST", "REGS", 1)
+{
+    OperationRegion (RAWR, SystemIO, 0x0A00, 0x18)
+    Field (RAWR, DWordAcc, NoLock, Preserve)
+    {
+        RALO, 32, RAHI, 32, RLLO, 32, RLHI, 32, RNOD, 32
+    }
+    Field (RAWR, ByteAcc, NoLock, Preserve)
+    {
+        Offset (0x14), RFLG, 8
+    }
+    Field (RAWR, DWordAcc, NoLock, Preserve)
+    {
+        WSEL, 32, WOEV, 32, WOST, 32
+    }
+}
+"""
+"""QEMU's docs/specs/acpi_mem_hotplug.rst: registers as they are read, and as they are written."""
+
+ENABLED, INSERTING, REMOVING, EJECT = 1, 2, 4, 8
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +47,12 @@ def _acpica():
 @pytest.fixture
 def slots(tmp_path):
     """Make an interpreter for a machine with three slots and given registers."""
+    registers = compile_asl(REGISTERS, tmp_path)
 
-    def make(**fields):
-        places = {f"{SLOTS}.{name}": value for name, value in fields.items()}
-        return Acpiexec(tmp_path, with_checksum(dsdt(PLUGGABLE)), fields=places)
+    def make(**values):
+        table = with_checksum(dsdt(PLUGGABLE))
+        fields = {f"\\{name}": value for name, value in values.items()}
+        return Acpiexec(tmp_path, table, registers, fields=fields)
 
     return make
 
@@ -51,7 +73,7 @@ def test_it_loads_and_sleep_states_are_those_of_the_chipset(machine, tmp_path):
 
 @pytest.mark.parametrize("slot", range(3))
 def test_a_slot_has_its_range(slots, slot):
-    machine = slots(MADR=0x17 << 32, MLEN=0x1_8000_0000)
+    machine = slots(RAHI=0x17, RLLO=0x8000_0000, RLHI=1)
     (crs,) = machine.evaluate(f"{SLOTS}.MP{slot:02X}._CRS")
     first = 0x17_0000_0000 + slot
     assert crs.buffer[:3] == b"\x8a\x2b\x00"
@@ -61,48 +83,51 @@ def test_a_slot_has_its_range(slots, slot):
     assert crs.buffer[46:] == b"\x79\x00"
 
 
-@pytest.mark.parametrize(("enabled", "status"), [(0, 0), (1, 0x0F)])
+@pytest.mark.parametrize(("enabled", "status"), [(0xFE, 0), (ENABLED, 0x0F)])
 def test_a_slot_is_there_when_the_controller_says_so(slots, enabled, status):
-    state, selected = slots(MENA=enabled).evaluate(f"{SLOTS}.MP02._STA", f"{SLOTS}.MSEL")
+    state, selected = slots(RFLG=enabled).evaluate(f"{SLOTS}.MP02._STA", "\\WSEL")
     assert (state.integer, selected.integer) == (status, 2)
 
 
 def test_a_slots_proximity_domain(slots):
-    domain, selected = slots(MPXM=0x1234).evaluate(f"{SLOTS}.MP01._PXM", f"{SLOTS}.MSEL")
+    domain, selected = slots(RNOD=0x1234).evaluate(f"{SLOTS}.MP01._PXM", "\\WSEL")
     assert (domain.integer, selected.integer) == (0x1234, 1)
 
 
 def test_the_answer_to_an_event_is_passed_on(slots):
     answer = f"{SLOTS}.MP01._OST 0x103 0x84 (00)"
-    registers = [f"{SLOTS}.{name}" for name in ("MSEL", "MOEV", "MOST")]
-    _, *found = slots().evaluate(answer, *registers)
+    _, *found = slots().evaluate(answer, "\\WSEL", "\\WOEV", "\\WOST")
     assert [each.integer for each in found] == [1, 0x103, 0x84]
 
 
 def test_eject_writes_the_eject_bit_and_no_other(slots):
-    machine = slots(MENA=1, MINS=1, MRMV=1)
-    _, selected, *flags = machine.evaluate(f"{SLOTS}.MP02._EJ0 1", f"{SLOTS}.MSEL", *FLAGS)
-    assert selected.integer == 2
-    assert [each.integer for each in flags] == [0, 0, 0, 1]
+    machine = slots(RFLG=ENABLED | INSERTING | REMOVING)
+    _, selected, flags = machine.evaluate(f"{SLOTS}.MP02._EJ0 1", "\\WSEL", "\\RFLG")
+    assert (selected.integer, flags.integer) == (2, EJECT)
 
 
 @pytest.mark.parametrize("scan", [f"{SLOTS}.MSCN", "\\_GPE._E03"])
-@pytest.mark.parametrize(("event", "value"), [("MINS", 1), ("MRMV", 3)])
+@pytest.mark.parametrize(("event", "value"), [(INSERTING, 1), (REMOVING, 3)])
 def test_a_scan_tells_the_slots_drivers(slots, scan, event, value):
-    told = slots(MENA=1, **{event: 1}).notifications(scan)
+    told = slots(RFLG=ENABLED | event).notifications(scan)
     # Memory in place of registers keeps the 1 that takes an event back: each slot shows it.
     assert told == [("MP00", value), ("MP01", value), ("MP02", value)]
 
 
 def test_a_scan_is_silent_when_nothing_happened(slots):
-    assert slots(MENA=1).notifications(f"{SLOTS}.MSCN") == []
+    assert slots(RFLG=ENABLED).notifications(f"{SLOTS}.MSCN") == []
 
 
-@pytest.mark.parametrize(("event", "left"), [("MINS", [0, 1, 0, 0]), ("MRMV", [0, 0, 1, 0])])
-def test_a_scan_takes_the_event_back_and_touches_nothing_else(slots, event, left):
+@pytest.mark.parametrize("event", [INSERTING, REMOVING])
+def test_a_scan_takes_the_event_back_and_touches_nothing_else(slots, event):
     """A 1 written to an event's bit clears it; a 1 in the highest would eject."""
-    _, *flags = slots(MENA=1, **{event: 1}).evaluate(f"{SLOTS}.MSCN", *FLAGS)
-    assert [each.integer for each in flags] == left
+    _, flags = slots(RFLG=ENABLED | event).evaluate(f"{SLOTS}.MSCN", "\\RFLG")
+    assert flags.integer == event
+
+
+def test_a_scan_looks_at_every_slot(slots):
+    _, selected = slots(RFLG=ENABLED).evaluate(f"{SLOTS}.MSCN", "\\WSEL")
+    assert selected.integer == 2
 
 
 def test_the_lock_is_free_after_each_method(slots):

@@ -11,7 +11,17 @@ import struct
 
 import pytest
 
-from guestmap.firmware.acpi import LOADER_FILE, RSDP_FILE, TABLES_FILE, acpi_files
+from guestmap.firmware.acpi import (
+    LOADER_BYTES,
+    LOADER_FILE,
+    LOADER_MAX_BYTES,
+    RSDP_FILE,
+    RSDP_MAX_BYTES,
+    TABLES_BYTES,
+    TABLES_FILE,
+    TABLES_MAX_BYTES,
+    acpi_files,
+)
 from guestmap.firmware.acpi.tables import FADT_DSDT, FADT_FACS
 from tests.firmware.acpi.machines import MACHINES
 from tests.support.acpi_walk import split_tables, tables_from
@@ -123,6 +133,7 @@ DefinitionBlock ("", "SSDT", 2, "TEST", "PRT", 1)
 {{
     External (\\_SB.PCI0._PRT, {kind})
     Name (PART, Package (32) {{}})
+    Method (\\PRTN) {{ Return (SizeOf (\\_SB.PCI0._PRT{call})) }}
     Method (\\PRTQ, 1, Serialized)
     {{
         Local0 = \\_SB.PCI0._PRT{call}
@@ -175,18 +186,44 @@ def test_dsdts_give_the_same_answers(both, tmp_path):
         assert any(one), path
 
 
+def test_the_same_ports_are_reserved(tmp_path):
+    _, ours, theirs = make_both("slots")
+    mine = _ports(Board(ours, tmp_path), "\\_SB.PCI0.REGS", "\\_SB.MHPC")
+    names = (f"\\_SB.PCI0.{name}" for name in ("GPE0", "PHPR", "PRES", "MHPD"))
+    assert mine == _ports(Board(theirs, tmp_path), *names)
+
+
+def _ports(board, *devices):
+    """Return all of the devices' port ranges, in one."""
+    answers = board.answers([f"{device}._CRS" for device in devices])
+    return b"".join(data.removesuffix(b"\x79\x00") for _, (data,), _ in answers)
+
+
+def test_the_ram_blocks_of_the_files_have_qemus_sizes():
+    with Qemu("-m", "128M") as qemu:
+        blocks = qemu.hmp("info ramblock")
+    rows = re.findall(r"/rom@(\S+) +\d+ KiB +0x\w+ 0x(\w+) 0x(\w+)", blocks)
+    assert {name: (int(used, 16), int(most, 16)) for name, used, most in rows} == {
+        TABLES_FILE: (TABLES_BYTES, TABLES_MAX_BYTES),
+        LOADER_FILE: (LOADER_BYTES, LOADER_MAX_BYTES),
+        RSDP_FILE: (RSDP_MAX_BYTES, RSDP_MAX_BYTES),
+    }
+
+
 def test_interrupts_are_routed_alike(tmp_path):
     _, ours, theirs = make_both("plain")
     mine = _routes(ours, "PkgObj", "", tmp_path)
     other = _routes(theirs, "MethodObj", " ()", tmp_path)
     assert mine == other
-    assert sum(len(names) for _, _, names in mine) == 128
 
 
 def _routes(files, kind, call, folder):
     """Read ``_PRT``, which is data with us and code with QEMU."""
     reader = compile_asl(PRT_READER.format(kind=kind, call=call), folder)
-    return Board(files, folder, reader=[reader]).answers(f"\\PRTQ {part}" for part in range(4))
+    parts = [f"\\PRTQ {part}" for part in range(4)]
+    count, *answers = Board(files, folder, reader=[reader]).answers(["\\PRTN", *parts])
+    assert count[0] == [sum(len(names) for _, _, names in answers)]
+    return answers
 
 
 @pytest.mark.parametrize("slot", [0, 1])
@@ -194,6 +231,7 @@ def _routes(files, kind, call, folder):
 def test_slots_give_the_same_answers(both_pluggable, slot, enabled, tmp_path):
     _, ours, theirs = both_pluggable
     objects = [f"\\_SB.MHPC.MP{slot:02X}.{name}" for name in ("_HID", "_STA", "_CRS", "_PXM")]
+    objects += ["\\_SB.MHPC._HID", "\\_SB.MHPC._STA"]
     high, length, node = 7, 0x0123_4567_0000, 3
     my_fields = {"MADR": high << 32, "MLEN": length, "MPXM": node, "MENA": enabled}
     their_fields = {

@@ -61,16 +61,6 @@ def bit_and(left: Term, right: Term, target: Term = _NO_TARGET) -> bytes:
     return b"\x7b" + term(left) + term(right) + term(target)
 
 
-def bit_or(left: Term, right: Term, target: Term = _NO_TARGET) -> bytes:
-    """``Or``, with the result stored where there is a target."""
-    return b"\x7d" + term(left) + term(right) + term(target)
-
-
-def find_set_right_bit(value: Term, target: Term = _NO_TARGET) -> bytes:
-    """``FindSetRightBit``: the number of the lowest set bit, from 1; 0 where none is."""
-    return b"\x82" + term(value) + term(target)
-
-
 def increment(target: Term) -> bytes:
     """``Increment``."""
     return b"\x75" + term(target)

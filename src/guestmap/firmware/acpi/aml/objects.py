@@ -35,7 +35,6 @@ class Access(IntEnum):
     """How wide the accesses to a field are."""
 
     BYTE = 1
-    WORD = 2
     DWORD = 3
 
 
