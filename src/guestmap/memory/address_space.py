@@ -80,10 +80,10 @@ class AddressSpace:
         What nobody answers reads as the region that is there says: 0 in memory, all ones in ports.
         """
         view = self.source.view
-        start, end, buffer, base = view.hot
+        start, end, block, base = view.hot
         if start <= address and address + size <= end:
             at = address - base
-            return int.from_bytes(buffer[at : at + size], "little")  # type: ignore[index]
+            return int.from_bytes(block.buffer[at : at + size], "little")  # type: ignore[union-attr]
         plan: Callable[[], int] | None = view.plans.get(address << 4 | size)
         if plan is not None:
             return plan() & MASKS[size]
@@ -251,7 +251,7 @@ def _copy_out(view: FlatView, found: FlatRange, at: int, target: memoryview) -> 
     piece = block.buffer[offset : offset + len(target)]
     if len(piece) == len(target):
         target[:] = piece
-        view.hot = (found.start, found.end, block.buffer, found.start - found.offset_in_region)
+        view.hot = (found.start, found.end, block, found.start - found.offset_in_region)
     else:  # a block without backing, or a region that reaches beyond its block
         target[:] = bytes(len(target))
         target[: len(piece)] = piece

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from guestmap.memory.ram import RamBlock
     from guestmap.memory.region import MemoryRegion
 
 CHUNK = 48
@@ -189,8 +190,9 @@ class FlatView:
         self._starts = starts
         self.plans: dict[int, Any] = {}
         """Room for the dispatcher to remember, by address and size, where accesses went."""
-        self.hot: tuple[int, int, memoryview | None, int] = (0, 0, None, 0)
-        """Room for the dispatcher to remember the RAM that was last used."""
+        self.hot: tuple[int, int, RamBlock | None, int] = (0, 0, None, 0)
+        """Room for the dispatcher to remember the RAM that was last used. The block, not its
+        buffer: an old view that somebody keeps must not keep host memory mapped."""
 
     @classmethod
     def of(
