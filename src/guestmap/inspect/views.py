@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
 from guestmap.inspect.paths import shown
@@ -13,13 +12,6 @@ from guestmap.inspect.snapshot import RangeInfo
 if TYPE_CHECKING:
     from guestmap.inspect.paths import Shown
     from guestmap.inspect.snapshot import Snapshot, ViewInfo
-
-
-class RootGroup(NamedTuple):
-    """Address spaces that show the same: ``root`` is rendered for all; None: they show nothing."""
-
-    root: int | None
-    spaces: tuple[str, ...]
 
 
 def space_names(snapshot: Snapshot) -> list[str]:
@@ -101,12 +93,14 @@ def view_of(snapshot: Snapshot, space: str) -> tuple[RangeInfo, ...]:
     return flat(snapshot, find_root(snapshot, space))
 
 
-def root_groups(snapshot: Snapshot) -> list[RootGroup]:
-    """Return the address spaces grouped by what is rendered for them, in order of appearance."""
-    groups: dict[int | None, list[str]] = {}
-    for space in snapshot.address_spaces:
-        groups.setdefault(physical_root(snapshot, space.root), []).append(space.name)
-    return [RootGroup(root, tuple(names)) for root, names in groups.items()]
+def view_at(
+    snapshot: Snapshot, index: int, rendered: dict[int | None, tuple[RangeInfo, ...]]
+) -> tuple[RangeInfo, ...]:
+    """Return what the address space at ``index`` shows; ``rendered`` remembers, by root."""
+    root = physical_root(snapshot, snapshot.address_spaces[index].root)
+    if root not in rendered:
+        rendered[root] = () if root is None else flat(snapshot, root)
+    return rendered[root]
 
 
 def physical_root(snapshot: Snapshot, root: int) -> int | None:
@@ -138,11 +132,6 @@ def physical_root(snapshot: Snapshot, root: int) -> int | None:
                 break
             root = only.id
     return root
-
-
-def duplicates(snapshot: Snapshot) -> set[str]:
-    """Return the names that more than one address space has."""
-    return {name for name, count in Counter(space_names(snapshot)).items() if count > 1}
 
 
 def _no_such_space(snapshot: Snapshot, space: str) -> ConfigError:

@@ -1,0 +1,72 @@
+"""``ram_ranges``: where guest-physical memory lies in the RAM blocks.
+
+It is the table that tools need which read a guest's memory from outside (drgn, memflow): for each
+run of guest-physical addresses the block of host memory behind it, and from which byte on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guestmap.inspect.ram_place import RAM_TYPES, ram_place
+from guestmap.inspect.report import Report
+from guestmap.inspect.views import view_of
+
+if TYPE_CHECKING:
+    from guestmap.inspect.ram_place import RamPlace
+    from guestmap.inspect.snapshot import RangeInfo, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RamRange(Report):
+    """Addresses ``start <= a < end`` that are host memory; ``place`` is where ``start`` lies.
+
+    Attributes:
+        region: name of the region that answers.
+        type: ``ram``, ``rom`` (the guest cannot write here), ``romd`` (writes go to a device),
+            ``ramd`` (a device's own memory).
+    """
+
+    start: int
+    end: int
+    region: str
+    type: str
+    place: RamPlace
+    nonvolatile: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RamTable(Report):
+    """All memory that an address space shows, sorted by address."""
+
+    space: str
+    ranges: tuple[RamRange, ...]
+
+    def find(self, address: int) -> tuple[str, int] | None:
+        """Return the block and the offset in it of a guest-physical address; None: no memory."""
+        for each in self.ranges:
+            if each.start <= address < each.end:
+                return each.place.block, each.place.offset + address - each.start
+        return None
+
+
+def ram_ranges(snapshot: Snapshot, space: str = "memory") -> RamTable:
+    """Return where the memory that an address space shows lies in the RAM blocks.
+
+    Raises:
+        ConfigError: there is no such address space.
+    """
+    ranges = [_ram_range(snapshot, each) for each in view_of(snapshot, space)]
+    return RamTable(space, tuple(each for each in ranges if each is not None))
+
+
+def _ram_range(snapshot: Snapshot, shown: RangeInfo) -> RamRange | None:
+    # A range that is read-only prints as rom, even where a device answers.
+    known = None if shown.region is None else snapshot.regions[shown.region].type
+    if (known or shown.type) not in RAM_TYPES:
+        return None
+    place = ram_place(snapshot, shown.name, known or shown.type, shown.offset_in_region)
+    assert place is not None
+    end = shown.start + shown.size
+    return RamRange(shown.start, end, shown.name, shown.type, place, shown.nonvolatile)
