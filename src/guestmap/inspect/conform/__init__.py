@@ -1,11 +1,13 @@
 """Hold guestmap to recorded answers of a real QEMU.
 
-Two kinds of recordings: *vectors* (a region tree with every fact its flat views depend on, and
-QEMU's views of it) and *qtest* sequences (port and memory accesses with QEMU's replies, and the
-views after each step). :func:`conform` runs whatever it finds below the paths it is given.
+Three kinds of recordings: *vectors* (a region tree with every fact its flat views depend on, and
+QEMU's views of it), *qtest* sequences (port and memory accesses with QEMU's replies, and the views
+after each step) and *captures* (folders with the texts of ``info mtree``). :func:`conform` runs
+whatever it finds below the paths it is given.
 """
 
 from guestmap.inspect.conform.build import Built, build
+from guestmap.inspect.conform.captures import CaptureCase, check_capture, read_capture
 from guestmap.inspect.conform.cases import QtestCase, VectorCase, read_case
 from guestmap.inspect.conform.engine import MachineFactory, conform
 from guestmap.inspect.conform.replay import ReplayMachine, replay
@@ -22,6 +24,7 @@ from guestmap.inspect.conform.vectors import check_vector
 
 __all__ = [
     "Built",
+    "CaptureCase",
     "Difference",
     "Differs",
     "Equal",
@@ -33,9 +36,11 @@ __all__ = [
     "Unsupported",
     "VectorCase",
     "build",
+    "check_capture",
     "check_vector",
     "conform",
     "count_files",
+    "read_capture",
     "read_case",
     "replay",
 ]

@@ -7,10 +7,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, PeerError, UnsupportedError
+from guestmap.inspect.conform.captures import check_capture, read_capture
 from guestmap.inspect.conform.cases import QtestCase, VectorCase, read_case
 from guestmap.inspect.conform.replay import ReplayMachine, replay
 from guestmap.inspect.conform.results import Differs, Equal, Result, Unreadable, Unsupported
-from guestmap.inspect.conform.sources import Found, find_files
+from guestmap.inspect.conform.sources import Found, FoundCapture, find_files
 from guestmap.inspect.conform.vectors import check_vector
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _FOLDERS = ("vectors", "qtest")
 def conform(
     paths: Iterable[Path], machine_factory: MachineFactory | None = None
 ) -> Iterator[Result]:
-    """Yield a result for each recording in files, folders and archives.
+    """Yield a result for each recording in files, folders and archives; two for each capture.
 
     JSON files of another kind are passed over where a folder or archive holds them.
 
@@ -45,9 +46,19 @@ def conform(
         PeerError: an archive is damaged.
     """
     for found in find_files(paths):
-        result = _judge(found, machine_factory)
-        if result is not None:
+        if isinstance(found, FoundCapture):
+            yield from _judge_capture(found)
+        elif (result := _judge(found, machine_factory)) is not None:
             yield result
+
+
+def _judge_capture(found: FoundCapture) -> Iterator[Result]:
+    try:
+        yield from check_capture(read_capture(found.path, found.read()))
+    except UnsupportedError as error:
+        yield Unsupported(found.path, str(error))
+    except (PeerError, ConfigError) as error:
+        yield Unreadable(found.path, str(error))
 
 
 def _judge(found: Found, machine_factory: MachineFactory | None) -> Result | None:

@@ -8,18 +8,18 @@ The commands are those of QEMU's qtest protocol (docs/devel/testing/qtest.rst): 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from guestmap.base import PeerError, UnsupportedError
 from guestmap.inspect.conform.cases import PLAIN_RANGE
-from guestmap.inspect.conform.compare import first_difference, range_values, root_name
+from guestmap.inspect.conform.compare import compare_spaces
 from guestmap.inspect.conform.results import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guestmap.inspect.conform.cases import QtestCase, QtestView
+    from guestmap.inspect.conform.cases import QtestCase
+    from guestmap.inspect.conform.compare import Expected
     from guestmap.memory import AddressSpace, FlatView
 
 _SIZES = {"b": 1, "w": 2, "l": 4, "q": 8}
@@ -63,7 +63,7 @@ def replay(
         PeerError: a step refers to a view that the recording lacks.
     """
     found: list[Difference] = []
-    expected: dict[tuple[str, str], list[QtestView]] = {}
+    expected: Expected = {}
     checked: list[FlatView] = []
     for number, step in enumerate(case.steps):
         where = f"step {number} ({step.what})"
@@ -80,7 +80,7 @@ def replay(
         views = [space.view for space in machine.address_spaces]
         if not _same_objects(views, checked):
             checked = views
-            found += _compare(where, expected, machine)
+            found += compare_spaces(f"{where}, ", PLAIN_RANGE, expected, machine.address_spaces)
         if limit is not None and len(found) >= limit:
             return found[:limit]
     return found
@@ -113,41 +113,11 @@ def _same_objects(views: list[FlatView], checked: list[FlatView]) -> bool:
     return len(views) == len(checked) and all(a is b for a, b in zip(views, checked, strict=True))
 
 
-def _expected(
-    case: QtestCase, spaces: Sequence[tuple[str, str, int]]
-) -> dict[tuple[str, str], list[QtestView]]:
-    expected: dict[tuple[str, str], list[QtestView]] = {}
+def _expected(case: QtestCase, spaces: Sequence[tuple[str, str, int]]) -> Expected:
+    expected: Expected = {}
     for name, root, index in spaces:
         if not 0 <= index < len(case.views):
             raise PeerError(f"address space {name!r} shows view {index}, absent")
-        expected.setdefault((name, root), []).append(case.views[index])
+        view = case.views[index]
+        expected.setdefault((name, root), []).append((view.root, view.ranges))
     return expected
-
-
-def _compare(
-    where: str, expected: dict[tuple[str, str], list[QtestView]], machine: ReplayMachine
-) -> list[Difference]:
-    ours: dict[tuple[str, str], list[FlatView]] = {}
-    for space in machine.address_spaces:
-        ours.setdefault((space.name, space.root.name), []).append(space.view)
-    found: list[Difference] = []
-    for key in sorted(expected.keys() | ours.keys()):
-        place = f"{where}, AS {key[0]!r}, root {key[1]!r}"
-        theirs, mine = expected.get(key, []), ours.get(key, [])
-        if len(theirs) != len(mine):
-            found.append(Difference(place, f"has {len(theirs)}", f"has {len(mine)}"))
-        else:
-            found += _compare_views(place, theirs, mine)
-    return found
-
-
-def _compare_views(place: str, theirs: list[QtestView], ours: list[FlatView]) -> list[Difference]:
-    """Compare the views of address spaces that share name and root name; order is free."""
-    wanted = Counter((view.root, view.ranges) for view in theirs)
-    shown = Counter((root_name(view), range_values(view, PLAIN_RANGE)) for view in ours)
-    missing, surplus = list((wanted - shown).elements()), list((shown - wanted).elements())
-    found: list[Difference] = []
-    for (root, ranges), (our_root, our_ranges) in zip(missing, surplus, strict=True):
-        difference = first_difference(place, PLAIN_RANGE, ranges, our_ranges)
-        found.append(difference or Difference(place, f"shows {root!r}", f"shows {our_root!r}"))
-    return found

@@ -150,9 +150,10 @@ def _choose(node: Node, candidates: list[int], sections: list[Node], found: set[
     assert line is not None
     holders = _holders(node)
     fitting = [i for i in candidates if sections[i].canonical() not in holders] or candidates
-    for wanted in ({"type": line.type}, {"owner": line.owner or ""}):
-        alike = [index for index in fitting if _is_alike(sections[index], wanted)]
-        fitting = alike or fitting
+    lines = {i: sections[i].line for i in fitting}
+    fitting = [i for i, said in lines.items() if not said or said.type == line.type] or fitting
+    if line.owner is not None:
+        fitting = [i for i in fitting if (said := lines[i]) and said.owner == line.owner] or fitting
     following = next(index for index in range(len(sections) + 1) if index not in found)
     likely = [index for index in fitting if index in found or index == following] or fitting
     return max(likely, key=lambda i: (_shown_in(sections[i], line), i == following, i in found, i))
@@ -165,12 +166,6 @@ def _holders(node: Node) -> set[Node]:
         holders.add(above.canonical())
         above = above.parent
     return holders
-
-
-def _is_alike(section: Node, wanted: dict[str, str | None]) -> bool:
-    return section.line is None or all(
-        getattr(section.line, name) == value for name, value in wanted.items()
-    )
 
 
 def _shown_in(section: Node, line: TreeLine) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def pieces(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece
         | {point for each in said for point in (each.start, each.start + each.size)}
     )
     i = j = 0
-    for start, end in zip(points, points[1:], strict=False):
+    for start, end in pairwise(points):
         while i < len(mine) and mine[i].end <= start:
             i += 1
         while j < len(said) and said[j].start + said[j].size <= start:
@@ -50,7 +51,7 @@ def agrees(piece: Piece) -> bool:
     """Tell whether the region by the tree is the one that the view names."""
     way, said = piece.way, piece.said
     if way is None or said is None:
-        return way is said
+        return way is None and said is None
     region = way.region
     return (
         region.name == said.name

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.paths import shown, walk
-from guestmap.inspect.rebuild.compare import differences
+from guestmap.inspect.rebuild.compare import Piece, agrees, differences
 
 if TYPE_CHECKING:
     from guestmap.inspect.paths import Way
-    from guestmap.inspect.rebuild.compare import Piece
     from guestmap.inspect.rebuild.draft import Draft
     from guestmap.inspect.rebuild.pairing import Pair
     from guestmap.inspect.snapshot import RangeInfo
@@ -39,7 +38,7 @@ def settle(draft: Draft, pairs: list[Pair]) -> None:
             ways = list(walk(snapshot, pair.root, disabled=False)) if wrong else []
             for piece in wrong:
                 here = [way for way in ways if way.region.alias is None and way.shows(piece.start)]
-                _Correction(draft, known, piece).apply(here)
+                _Correction(draft, known, pair.root, piece).apply(here)
         if draft.changes == before:
             return
 
@@ -79,22 +78,23 @@ class _Correction:
 
     Attributes:
         known: regions of which it is proven that they answer.
+        root: of the tree that the view shows.
     """
 
     draft: Draft
     known: set[int]
+    root: int
     piece: Piece
 
     def apply(self, here: list[Way]) -> None:
         """Correct what ``here``, the ways that show the piece in rendering order, allow."""
         said = self.piece.said
-        if said is None:
-            for way in here:
-                if way.answers:
-                    self._silence(way)
-            return
-        meant = next((way for way in here if is_meant(way, said)), None)
-        if meant is None:
+        meant = None if said is None else next((w for w in here if is_meant(w, said)), None)
+        if said is None or meant is None:
+            if not self._repoint() and said is None:
+                for way in here:
+                    if way.answers:
+                        self._silence(way)
             return
         if self.draft.is_open(meant.region.id, "terminates"):
             self.draft.set(meant.region.id, "terminates", True, "proven")
@@ -104,6 +104,41 @@ class _Correction:
             if way.answers:
                 self._yield_to(way, meant)
         self._flags(meant, said)
+
+    def _repoint(self) -> bool:
+        """Let an alias show another region of the same name, where that gives what the view says.
+
+        Only aliases that may mean several regions are tried, each alone.
+        """
+        start = self.piece.start
+        if not any(self.draft.is_open(r.id, "alias") for r in self.draft.regions):
+            return False
+        snapshot = self.draft.snapshot()
+        for alias in sorted(
+            way.region.id
+            for way in walk(snapshot, self.root, start, start + 1, disabled=False)
+            if way.region.alias is not None and self.draft.is_open(way.region.id, "alias")
+        ):
+            shows = self.draft.regions[alias].alias
+            for other in self._namesakes(shows):
+                self.draft.set(alias, "alias", other, "guess")
+                if self._is_right(start):
+                    self.draft.set(alias, "alias", other, "proven")
+                    return True
+            self.draft.set(alias, "alias", shows, "guess")
+        return False
+
+    def _namesakes(self, shown_now: int | None) -> list[int]:
+        if shown_now is None:
+            return []
+        name = self.draft.regions[shown_now].name
+        return [r.id for r in self.draft.regions if r.name == name and r.id != shown_now]
+
+    def _is_right(self, start: int) -> bool:
+        """Tell whether the draft shows at an address what the view does."""
+        ways = walk(self.draft.snapshot(), self.root, start, start + 1, disabled=False)
+        way = next((way for way in ways if way.answers), None)
+        return agrees(self.piece._replace(way=way))
 
     def _silence(self, way: Way) -> bool:
         """Let a region not answer; tell whether that can be."""
@@ -118,13 +153,14 @@ class _Correction:
 
     def _yield_to(self, way: Way, meant: Way) -> None:
         """Let ``way`` not stand before ``meant``: by the order of siblings, or by silence."""
-        fork = _fork(way, meant)
+        parting = fork(way, meant)
         answers_surely = way.region.type != "i/o" or way.region.id in self.known
         is_device = answers_surely or not way.region.children
-        if fork is not None and is_device:
-            self.draft.put_before(*fork, "proven")
-        elif not self._silence(way) and fork is not None:
-            self.draft.put_before(*fork, "proven")
+        by_order = parting is not None and is_device
+        if not by_order and self._silence(way):
+            return
+        if parting is not None:
+            self.draft.put_before(*parting, "proven")
 
     def _flags(self, meant: Way, said: RangeInfo) -> None:
         """Set who makes the range read-only, or who does not."""
@@ -140,7 +176,7 @@ class _Correction:
                 self.draft.set(step, "readonly", False, "proven")
 
 
-def _fork(way: Way, meant: Way) -> tuple[int, int, int] | None:
+def fork(way: Way, meant: Way) -> tuple[int, int, int] | None:
     """Return (container, child to ``meant``, child to ``way``) where equal siblings part them."""
     above = None
     for step, other in zip(way.steps(), meant.steps(), strict=False):
@@ -149,6 +185,8 @@ def _fork(way: Way, meant: Way) -> tuple[int, int, int] | None:
                 return None
             if step.region.priority != other.region.priority:
                 return None
+            if step.region.addr == other.region.addr:
+                return None  # then text has them in list order
             return above.region.id, other.region.id, step.region.id
         above = step
     return None

@@ -1,0 +1,101 @@
+"""Which concluded facts a flat view proves: with another value it would not be as it is."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+from guestmap.inspect.paths import shown, walk
+from guestmap.inspect.rebuild.compare import differences
+from guestmap.inspect.rebuild.evidence import fork
+from guestmap.inspect.rebuild.order import overlaps
+
+if TYPE_CHECKING:
+    from guestmap.inspect.paths import Way
+    from guestmap.inspect.rebuild.draft import Draft
+    from guestmap.inspect.rebuild.pairing import Pair
+
+
+def prove(draft: Draft, pairs: list[Pair]) -> None:
+    """Note the facts that views prove, of all trees that show what their view does."""
+    snapshot = draft.snapshot()
+    prover = _Prover(draft)
+    for root, view in pairs:
+        if not any(differences(shown(snapshot, root), view.ranges)):
+            filled = _Filled()
+            for way in walk(snapshot, root, disabled=False):
+                if way.region.alias is None:
+                    prover.judge(way, filled)
+    for region in draft.regions:
+        if draft.is_open(region.id, "children"):
+            ties = [frozenset((one.id, two.id)) for one, two in overlaps(draft, region)]
+            if ties and all((region.id, tie) in prover.orders for tie in ties):
+                draft.prove(region.id, "children")
+
+
+class _Filled:
+    """Who shows what so far: disjoint ranges, sorted."""
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.ways: list[Way] = []
+
+    def within(self, lo: int, hi: int) -> slice:
+        """Return the places of the ranges that reach into ``[lo, hi)``."""
+        return slice(bisect_right(self.ends, lo), bisect_left(self.starts, hi))
+
+    def gaps(self, lo: int, hi: int) -> list[tuple[int, int]]:
+        """Return what nobody shows of ``[lo, hi)``."""
+        here = self.within(lo, hi)
+        gaps: list[tuple[int, int]] = []
+        for start, end in zip(self.starts[here], self.ends[here], strict=True):
+            if start > lo:
+                gaps.append((lo, start))
+            lo = end
+        return [*gaps, (lo, hi)] if lo < hi else gaps
+
+    def add(self, lo: int, hi: int, way: Way) -> None:
+        """Let a way show a gap."""
+        index = bisect_right(self.starts, lo)
+        self.starts.insert(index, lo)
+        self.ends.insert(index, hi)
+        self.ways.insert(index, way)
+
+
+class _Prover:
+    """Goes through ways in rendering order.
+
+    Attributes:
+        orders: pairs of siblings, with their container, of which one is seen to hide the other.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.orders: set[tuple[int, frozenset[int]]] = set()
+
+    def judge(self, way: Way, filled: _Filled) -> None:
+        """Prove what follows from a way, given what those before it show."""
+        visible = filled.gaps(way.lo, way.hi)
+        if visible:  # it would be seen if it answered, and is seen if it does
+            self.draft.prove(way.region.id, "terminates")
+            self.draft.prove(way.region.id, "size")
+        if not way.answers:
+            return
+        for other in filled.ways[filled.within(way.lo, way.hi)]:
+            parting = fork(other, way)
+            if parting is not None:
+                self.orders.add((parting[0], frozenset(parting[1:])))
+        if visible:
+            self._prove_way(way)
+        for lo, hi in visible:
+            filled.add(lo, hi, way)
+
+    def _prove_way(self, way: Way) -> None:
+        readonly = [step.region.id for step in way.steps() if step.region.readonly]
+        for step in way.steps():
+            self.draft.prove(step.region.id, "type")
+            if not readonly:
+                self.draft.prove(step.region.id, "readonly")
+        if len(readonly) == 1:  # it is seen to be read-only, and only one can be why
+            self.draft.prove(readonly[0], "readonly")
