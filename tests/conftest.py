@@ -1,8 +1,9 @@
 """What a test may need from the host, and what happens where it is missing.
 
-A test marked ``qemu``, ``seabios``, ``corpus`` or ``unicorn`` is skipped, with a reason, where that
-is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those words, or ``all``) makes it fail
-instead, so that a machine that should have everything cannot pass by skipping.
+A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn`` or ``chromium`` is skipped, with a
+reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those words, or
+``all``) makes it fail instead, so that a machine that should have everything cannot pass by
+skipping.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ def _missing(need: str) -> str:
         return "" if found else "needs bios-256k.bin (package seabios)"
     if need == "unicorn":
         return "" if importlib.util.find_spec("unicorn") else "needs the Python package unicorn"
+    if need == "chromium":
+        lacking = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+        lacking += [] if importlib.util.find_spec("selenium") else ["the Python package selenium"]
+        return f"needs {' and '.join(lacking)}" if lacking else ""
     return "" if find_corpus() else "needs the corpus: set GUESTMAP_CORPUS to its folder or archive"
 
 
@@ -39,10 +44,11 @@ def _required(need: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "unicorn: needs the Unicorn CPU engine")
+    config.addinivalue_line("markers", "chromium: needs Chromium and its driver")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for need in ("qemu", "seabios", "corpus", "unicorn"):
+    for need in ("qemu", "seabios", "corpus", "unicorn", "chromium"):
         if item.get_closest_marker(need) and (reason := _missing(need)):
             if _required(need):
                 pytest.fail(f"GUESTMAP_REQUIRE asks for {need}: {reason}")

@@ -10,6 +10,7 @@ from guestmap import __version__
 from guestmap.base import GuestmapError
 from guestmap.cli.boot import boot
 from guestmap.cli.conform import conform
+from guestmap.cli.draw import draw
 
 FAILURE = 2
 """Exit status for an error that has a reason; 1 is for a comparison that differs."""
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(boot)
 app.command()(conform)
+app.command()(draw)
 
 
 def _version(wanted: bool) -> None:

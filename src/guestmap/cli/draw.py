@@ -1,0 +1,75 @@
+"""``guestmap draw``: a memory map as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guestmap.base import ConfigError, HostError
+
+_FORMS = (".html", ".svg", ".png")
+
+
+def draw(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="A snapshot in JSON, the text or a folder of 'info mtree', unix:SOCKET, or -;"
+            " two of them with --diff.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where to: a name in .html, .svg or .png.")
+    ] = Path("map.html"),
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Draw two maps and mark what changed between them.")
+    ] = False,
+    disabled: Annotated[
+        bool, typer.Option("--disabled", help="Draw regions that are not enabled, too.")
+    ] = False,
+) -> None:
+    """Draw a memory map: who answers where, the tree behind it, and what is hidden in it.
+
+    The HTML page needs no network: point at a box to see what it is and what hides it, turn the
+    wheel to zoom, type a name or an address to find it. SVG and PNG are for documents.
+    """
+    if output.suffix.lower() not in _FORMS:
+        raise ConfigError(f"cannot draw {output}: its name must end in {', '.join(_FORMS)}")
+    if len(sources) != (2 if diff else 1):
+        wanted = "two sources with --diff" if diff else "one source (two with --diff)"
+        raise ConfigError(f"draw needs {wanted}, not {len(sources)}")
+    content = _drawn(sources, output.suffix.lower(), diff=diff, disabled=disabled)
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise HostError(f"cannot write {output} ({error.strerror})", call="write") from error
+    typer.echo(f"{output}: {len(content):,} bytes")
+
+
+def _drawn(sources: list[str], form: str, *, diff: bool, disabled: bool) -> bytes:
+    from guestmap.inspect.source import load_snapshot
+    from guestmap.view import compare, compose
+
+    maps = [load_snapshot(source) for source in sources]
+    if diff:
+        picture = compare(*maps, show_disabled=disabled)
+    else:
+        picture = compose(maps[0], show_disabled=disabled)
+    try:
+        if form == ".html":
+            from guestmap.view.page import html_page
+
+            return html_page(picture).encode()
+        from guestmap.view.still import still
+
+        return still(picture, "svg" if form == ".svg" else "png")
+    except ModuleNotFoundError as error:
+        if error.name not in {"bokeh", "matplotlib"}:
+            raise
+        raise ConfigError(
+            f"drawing {form[1:].upper()} needs {error.name}, which is not installed:"
+            " pip install 'guestmap[view]'"
+        ) from error

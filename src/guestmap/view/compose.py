@@ -1,0 +1,125 @@
+"""From a snapshot to a picture: sections become lanes beside one axis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from guestmap.view.axis import FoldedAxis
+from guestmap.view.flat_boxes import nobody
+from guestmap.view.picture import Box, Label, Lane, Panel, Picture
+from guestmap.view.sections import Family, Section, find_sections
+from guestmap.view.tree_boxes import LaneKey, Layer
+from guestmap.view.words import spaces_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guestmap.inspect import Snapshot
+
+_NARROW = 6.0
+"""A lane of frames only is narrow if all of them are longer than this on the axis."""
+
+_SEEN_BY = "seen by"
+
+NOT_TO_SCALE = (
+    "Not to scale: the height of a piece grows with the logarithm of its size,"
+    " and stretches where nobody answers are folded."
+)
+
+
+def compose(snapshot: Snapshot, *, show_disabled: bool = False) -> Picture:
+    """Return the picture of a snapshot.
+
+    Args:
+        snapshot: any; without trees there are only the lanes of its flat views.
+        show_disabled: also show regions that are not enabled.
+    """
+    findings = find_sections(snapshot, show_disabled=show_disabled)
+    notes = [NOT_TO_SCALE]
+    if findings.blind:
+        notes.append(f"Show nothing (switched off or empty): {spaces_words(findings.blind)}.")
+    off = sum(not region.enabled for region in snapshot.regions)
+    if off and not show_disabled:
+        notes.append(f"{off} disabled region{'s are' if off > 1 else ' is'} not drawn.")
+    if not snapshot.regions:
+        notes.append("The source has flat views only: what is hidden behind them is not known.")
+    for family in findings.families:
+        for each in family.sections:
+            if each.differs:
+                names = spaces_words(each.spaces)
+                notes.append(f"The tree as read does not quite make the flat view of {names}.")
+    return Picture(
+        title=f"Memory map of {snapshot.source or 'an unnamed source'}",
+        subtitle=f"version: {snapshot.version}" if snapshot.version else "",
+        panels=tuple(_panel(family) for family in findings.families),
+        notes=tuple(notes),
+    )
+
+
+def _panel(family: Family) -> Panel:
+    builder = PanelBuilder(family.sections)
+    for index, section in enumerate(family.sections):
+        builder.add_flat(section, spaces_words(section.spaces), index)
+        builder.add_layers(section, index)
+    return builder.panel(spaces_words(family.sections[0].spaces))
+
+
+class PanelBuilder:
+    """Collects lanes for a panel whose axis fits all of ``sections``."""
+
+    def __init__(self, sections: Iterable[Section]) -> None:
+        self._sections = list(sections)
+        self._end = max(section.end for section in self._sections)
+        self._lanes: list[Lane] = []
+        self._boxes: list[Box] = []
+        self._labels: list[Label] = []
+        self.axis = self._axis()
+
+    def add_flat(self, section: Section, heading: str, index: int, *, about: str = "") -> None:
+        """Add the lane of what a section's address spaces see."""
+        heading = f"{_SEEN_BY}\n{heading}"
+        about = about or f"what accesses reach in {', '.join(section.spaces)}"
+        room = nobody(section.flat, self._end)
+        both = Layer(section.flat.boxes + room.boxes, section.flat.labels + room.labels)
+        self.add(Lane(heading, about, views=True, wide=True, section=index), both)
+
+    def add_layers(self, section: Section, index: int, *, prefix: str = "") -> None:
+        """Add a lane for each layer of a section's tree."""
+        for key, layer in section.layers.items():
+            heading, about = _layer_words(key)
+            narrow = all(self._is_long_frame(box) for box in layer.boxes)
+            lane = Lane(prefix + heading, prefix + about, narrow=narrow, section=index)
+            self.add(lane, layer)
+
+    def add(self, lane: Lane, layer: Layer) -> None:
+        """Add a lane on the right of all others."""
+        number = len(self._lanes)
+        self._lanes.append(lane)
+        self._boxes += [replace(box, lane=number) for box in layer.boxes]
+        self._labels += [replace(label, lane=number) for label in layer.labels]
+
+    def panel(self, title: str) -> Panel:
+        """Return the panel."""
+        lanes, boxes, labels = tuple(self._lanes), tuple(self._boxes), tuple(self._labels)
+        return Panel(title, lanes, boxes, labels, self.axis)
+
+    def _is_long_frame(self, box: Box) -> bool:
+        long = self.axis.position(box.end) - self.axis.position(box.start) > _NARROW
+        return box.state in ("frame", "background") and long
+
+    def _axis(self) -> FoldedAxis:
+        layers = [section.flat for section in self._sections]
+        layers += [layer for section in self._sections for layer in section.layers.values()]
+        boxes = [box for layer in layers for box in layer.boxes]
+        edges = [0, self._end, *(edge for box in boxes for edge in (box.start, box.end))]
+        full = ((b.start, b.end) for b in boxes if b.state not in ("frame", "background"))
+        return FoldedAxis(edges, full)
+
+
+def _layer_words(key: LaneKey) -> tuple[str, str]:
+    heading = f"depth {key.depth}\nprio {-key.minus_priority}"
+    about = f"regions {key.depth} below the root, of priority {-key.minus_priority}"
+    if key.place:
+        about += ", older than those they overlap with on the left"
+    return heading, about

@@ -1,0 +1,66 @@
+// Shows the labels and axis ticks for which there is room, and cuts words that are too long.
+// Arguments: plot; labels, edges and headings (all of them); written (the labels that are shown);
+// ticker (of the edges), above (the axis with the headings), outlined (the glyph of the boxes).
+const height = plot.inner_height, width = plot.inner_width
+if (!height || !width) return
+const low = Math.min(plot.y_range.start, plot.y_range.end)
+const high = Math.max(plot.y_range.start, plot.y_range.end)
+const tall = height / (high - low), wide = width / (plot.x_range.end - plot.x_range.start)
+const LINE = 13, PAD = 5
+
+// Where boxes are but a few pixels high, outlines would be all that one sees.
+const outline = tall < 7 ? 0 : 1
+if (outlined.line_alpha.value !== outline) outlined.line_alpha = {value: outline}
+
+const pen = document.createElement("canvas").getContext("2d")
+pen.font = "11px Helvetica, Arial, sans-serif"
+const fits = (text, room) => pen.measureText(text).width <= room
+const cut = (text, room) => {
+  if (fits(text, room)) return text
+  let length = text.length
+  while (length > 1 && !fits(text.slice(0, length) + "…", room)) length--
+  return length > 1 ? text.slice(0, length) + "…" : ""
+}
+const wording = (text, detail, room, lines) => {
+  const both = detail ? text + "  " + detail : text
+  if (fits(both, room)) return both
+  return lines > 1 && detail ? cut(text, room) + "\n" + cut(detail, room) : cut(text, room)
+}
+
+const all = labels.data, shown = {x: [], y: [], text: [], colour: [], paper: [], angle: [], align: []}
+for (let i = 0; i < all.top.length; i++) {
+  const top = Math.max(all.top[i], low), bottom = Math.min(all.bottom[i], high)
+  const room_y = (bottom - top) * tall, room_x = (all.right[i] - all.left[i]) * wide
+  const upright = all.upright[i]
+  if (room_y < LINE - 2 || (upright && room_y < 40)) continue
+  const text = upright ? cut(all.text[i], room_y - 2 * PAD)
+    : wording(all.text[i], all.detail[i], room_x - 2 * PAD, Math.floor(room_y / LINE))
+  shown.x.push(upright ? (all.left[i] + all.right[i]) / 2 : all.left[i] + PAD / wide)
+  shown.y.push((top + bottom) / 2)
+  shown.text.push(text)
+  shown.colour.push(all.colour[i])
+  shown.paper.push(all.paper[i])
+  shown.angle.push(upright ? Math.PI / 2 : 0)
+  shown.align.push(upright ? "center" : "left")
+}
+written.data = shown
+
+// Ticks: those that matter first, each at least a line away from all others.
+const at = edges.data.position, kept = [], rows = new Set()
+for (const rank of [2, 1, 0]) {
+  for (let i = 0; i < at.length; i++) {
+    if (edges.data.rank[i] != rank || at[i] < low || at[i] > high) continue
+    const pixel = at[i] * tall, row = Math.floor(pixel / LINE)
+    const near = [row - 1, row, row + 1].some(r => rows.has(r) &&
+      kept.some(k => Math.abs(k * tall - pixel) < LINE))
+    if (near) continue
+    kept.push(at[i])
+    rows.add(row)
+  }
+}
+ticker.ticks = kept.sort((a, b) => a - b)
+
+const heads = headings.data
+above.major_label_overrides = new Map(heads.middle.map((middle, i) =>
+  [middle, heads.words[i].split("\n")
+    .map(line => cut(line, (heads.right[i] - heads.left[i]) * wide)).join("\n")]))

@@ -1,0 +1,234 @@
+"""A panel as a bokeh figure: boxes, words, what the pointer says, and room to move."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from bokeh.models import (
+    CDSView,
+    ColumnDataSource,
+    CustomJS,
+    CustomJSHover,
+    FixedTicker,
+    GroupFilter,
+    HoverTool,
+    PanTool,
+    Range1d,
+    RangeTool,
+    ResetTool,
+    Text,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure
+
+from guestmap.view.colours import FAINT_INK, FOLD, INK, MARK
+from guestmap.view.columns import (
+    box_columns,
+    fold_columns,
+    heading_columns,
+    label_columns,
+    lane_extents,
+    tick_columns,
+)
+
+if TYPE_CHECKING:
+    from bokeh.models import Quad
+    from bokeh.models.renderers import GlyphRenderer
+
+    from guestmap.view.picture import Panel
+
+_COMFORTABLE = 52.0
+"""So much of an axis is in view at first: its words have room on a usual screen."""
+
+_MARGIN = 0.15
+
+_TOOLTIP = """
+<div style="max-width: 34em; font: 12px Helvetica, Arial, sans-serif">
+  <b>@title</b> <span style="color: #666">@state</span><br>
+  <span style="white-space: pre-line">@tip</span><br>
+  <span style="color: #666">pointer at $y{custom}</span>
+</div>
+"""
+
+
+def script(name: str) -> str:
+    """Return a piece of JavaScript of this package."""
+    return files("guestmap.view").joinpath(name).read_text(encoding="utf-8")
+
+
+class PanelFigure:
+    """The figure of one panel; :meth:`show` puts another panel into it.
+
+    Attributes:
+        plot: the figure.
+        overview: a strip with the whole map beside it; moves what ``plot`` shows.
+        boxes, marks, edges: its sources: what is drawn, what is marked in it, the axis' edges.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        self.boxes = ColumnDataSource()
+        self.marks = ColumnDataSource(
+            {name: [] for name in ("left", "right", "top", "bottom", "width")}
+        )
+        self.edges = ColumnDataSource()
+        self._labels = ColumnDataSource()
+        self._written = ColumnDataSource(
+            {name: [] for name in ("x", "y", "text", "colour", "paper", "angle", "align")}
+        )
+        self._folds = ColumnDataSource()
+        self._small = ColumnDataSource()
+        self._headings = ColumnDataSource()
+        self._load(panel)
+        self.plot = self._figure(panel)
+        self._draw()
+        self.overview = self._overview(panel)
+        self._head(panel)
+
+    def show(self, panel: Panel) -> None:
+        """Show another panel, where this one was."""
+        self._load(panel)
+        self._head(panel)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there is more than fits on a screen."""
+        return bool(self.edges.data["position"][-1] > _COMFORTABLE)
+
+    def _load(self, panel: Panel) -> None:
+        boxes = box_columns(panel)
+        boxes["tip"] = [_tip(boxes, row) for row in range(len(boxes["title"]))]
+        self.boxes.data = boxes
+        seen = [i for i, lane in enumerate(boxes["left"]) if not lane]
+        names = ("left", "right", "top", "bottom", "fill")
+        self._small.data = {name: [boxes[name][i] for i in seen] for name in names}
+        self._labels.data = label_columns(panel)
+        self.edges.data = tick_columns(panel)
+        self._folds.data = fold_columns(panel)
+
+    def _figure(self, panel: Panel) -> figure:
+        right = lane_extents(panel.lanes)[-1].right
+        length = panel.axis.length
+        first = min(length, _COMFORTABLE)
+        low, high = -_MARGIN, length + _MARGIN
+        lanes = sum(0.3 if lane.narrow else 1.0 for lane in panel.lanes)
+        plot = figure(
+            x_range=Range1d(start=-0.03, end=right + 0.03),
+            y_range=Range1d(start=first + _MARGIN, end=low, bounds=(low, high)),
+            x_axis_location="above",
+            sizing_mode="stretch_both",
+            min_width=int(120 + 96 * lanes),
+            max_width=int(300 + 280 * lanes),
+            min_height=420,
+            tools=[],
+            toolbar_location="right",
+        )
+        plot.toolbar.logo = None
+        plot.grid.visible = False
+        plot.outline_line_color = None
+        plot.axis.axis_line_color = None
+        plot.axis.minor_tick_line_color = None
+        plot.axis.major_label_text_color = INK
+        plot.axis.major_label_text_font_size = "11px"
+        plot.xaxis.major_tick_line_color = None
+        plot.yaxis.major_label_text_font = "monospace"
+        plot.yaxis.major_tick_in = 0
+        return plot
+
+    def _draw(self) -> None:
+        plot = self.plot
+        plot.quad(
+            left="left", right="right", top="top", bottom="bottom", source=self._folds,
+            fill_color=FOLD, line_color=None,
+        )  # fmt: skip
+        boxes = plot.quad(
+            left="left", right="right", top="top", bottom="bottom", source=self.boxes,
+            fill_color="fill", line_color="line", line_width="line_width", line_dash="dash",
+            line_alpha=1.0,
+        )  # fmt: skip
+        # Hatched apart, all alike: a pattern for each box would take seconds where there are many.
+        plot.quad(
+            left="left", right="right", top="top", bottom="bottom", source=self.boxes,
+            view=CDSView(filter=GroupFilter(column_name="state", group="hidden")),
+            fill_color=None, line_color=None, hatch_pattern="/", hatch_color="#9a9a9a",
+            hatch_scale=7, hatch_weight=0.6,
+        )  # fmt: skip
+        plot.quad(
+            left="left", right="right", top="top", bottom="bottom", source=self.marks,
+            fill_color=MARK, fill_alpha=0.12, line_color=MARK, line_width="width",
+        )  # fmt: skip
+        plot.add_glyph(self._written, _words())
+        pointer = CustomJSHover(args={"edges": self.edges}, code=script("pointer.js"))
+        hover = HoverTool(
+            renderers=[boxes], tooltips=_TOOLTIP, formatters={"$y": pointer},
+            point_policy="follow_mouse", attachment="horizontal",
+        )  # fmt: skip
+        wheel = WheelZoomTool(dimensions="height", maintain_focus=False)
+        plot.add_tools(hover, wheel, PanTool(dimensions="height"), ResetTool())
+        plot.toolbar.active_scroll = wheel
+        self._declutter(boxes)
+
+    def _declutter(self, boxes: GlyphRenderer[Quad]) -> None:
+        plot = self.plot
+        ticker = FixedTicker(ticks=[])
+        plot.yaxis.ticker = ticker
+        tidy = CustomJS(
+            args={
+                "plot": plot, "labels": self._labels, "edges": self.edges,
+                "written": self._written, "ticker": ticker, "headings": self._headings,
+                "above": plot.xaxis[0], "outlined": boxes.glyph,
+            },
+            code=script("declutter.js"),
+        )  # fmt: skip
+        for end in ("start", "end"):
+            plot.y_range.js_on_change(end, tidy)
+        plot.js_on_change("inner_height", tidy)
+        plot.js_on_change("inner_width", tidy)
+        self._labels.js_on_change("data", tidy)
+
+    def _overview(self, panel: Panel) -> figure:
+        strip = figure(
+            width=54, sizing_mode="stretch_height", min_height=420, tools=[],
+            toolbar_location=None,
+            x_range=Range1d(start=0, end=lane_extents(panel.lanes)[0].right),
+            y_range=Range1d(start=panel.axis.length, end=0),
+        )  # fmt: skip
+        strip.axis.visible = False
+        strip.grid.visible = False
+        strip.quad(
+            left="left", right="right", top="top", bottom="bottom", source=self._small,
+            fill_color="fill", line_color=None,
+        )  # fmt: skip
+        strip.add_tools(RangeTool(y_range=self.plot.y_range))
+        return strip
+
+    def _head(self, panel: Panel) -> None:
+        """Name the lanes and the edges."""
+        plot = self.plot
+        headings = heading_columns(panel)
+        self._headings.data = headings
+        plot.xaxis.ticker = FixedTicker(ticks=headings["middle"])
+        edges = self.edges.data
+        plot.yaxis.major_label_overrides = dict(zip(edges["position"], edges["words"], strict=True))
+        plot.yaxis.major_label_text_color = FAINT_INK
+
+
+def _words() -> Text:
+    """Return how words are written: all about them comes from columns."""
+    return Text(
+        x="x", y="y", text="text", text_color="colour", angle="angle", text_align="align",
+        text_baseline="middle", text_font_size="11px", text_line_height=1.1,
+        text_font={"value": "Helvetica, Arial, sans-serif"}, background_fill_color="paper",
+    )  # fmt: skip
+
+
+def _tip(boxes: dict[str, Any], row: int) -> str:
+    """Return the lines that the pointer shows below a box's name."""
+    value = {name: column[row] for name, column in boxes.items()}
+    facts = value["kind"]
+    if value["priority"]:
+        facts += f", priority {value['priority']}"
+    if value["offset"] not in ("", "0x0"):
+        facts += f", from {value['offset']} in it"
+    lines = [value["range"], facts, value["why"], value["path"], value["owner"]]
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,92 @@
+"""Boxes for a flat view: what accesses reach, and the room between where nobody answers."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from guestmap.base import format_size
+from guestmap.view.picture import Box, Label
+from guestmap.view.tree_boxes import Layer, path_words
+from guestmap.view.words import hex_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from guestmap.inspect import RangeInfo
+    from guestmap.inspect.paths import Shown
+
+_MOST_BEHIND = 4
+
+
+def flat_layer(
+    ranges: Sequence[RangeInfo], shown: list[Shown], layers: Iterable[Layer], root: str | None
+) -> Layer:
+    """Return the lane of a flat view, without the room where nobody answers.
+
+    Args:
+        ranges: the view.
+        shown: the same with the ways that lead to each region; empty where there are no trees.
+        layers: of the tree that it shows: what is hidden there is named.
+        root: name of the root region; what itself answers is the background.
+    """
+    hidden = sorted(
+        (box for layer in layers for box in layer.boxes if box.state == "hidden"),
+        key=lambda box: box.start,
+    )
+    layer = Layer()
+    for each in ranges:
+        end = each.start + each.size
+        index = bisect_right(shown, each.start, key=lambda piece: piece.start) - 1
+        way = shown[index].way if index >= 0 and shown[index].end > each.start else None
+        background = each.name == root if way is None else way.depth == 0
+        layer.boxes.append(
+            Box(
+                lane=0,
+                start=each.start,
+                end=end,
+                title=each.name,
+                kind=each.type,
+                state="background" if background else "seen",
+                priority=each.priority,
+                offset=each.offset_in_region,
+                why=_behind(hidden, each.start, end),
+                path=path_words(way) if way and way.region.name == each.name else "",
+                owner=" ".join((each.owner or "", *each.accelerator)).strip(),
+            )
+        )
+        layer.labels.append(flat_label(layer.boxes[-1]))
+    return layer
+
+
+def flat_label(box: Box) -> Label:
+    """Return what stands in a box of a flat view."""
+    detail = format_size(box.end - box.start)
+    if box.offset and box.state == "seen":
+        detail += f", +{hex_address(box.offset)}"
+    return Label(0, box.start, box.end, box.title, detail, faint=box.state == "background")
+
+
+def _behind(hidden: list[Box], start: int, end: int) -> str:
+    """Return which regions are hidden somewhere in a range."""
+    names = dict.fromkeys(
+        box.title for box in hidden if box.start < end and start < box.end and "own" not in box.why
+    )
+    if not names:
+        return ""
+    listed = ", ".join(list(names)[:_MOST_BEHIND])
+    more = len(names) - _MOST_BEHIND
+    return f"behind it: {listed}" + (f" and {more} more" if more > 0 else "")
+
+
+def nobody(layer: Layer, end: int) -> Layer:
+    """Return boxes for the room between the boxes of a flat view, and up to ``end``."""
+    room = Layer()
+    reached = 0
+    for start, stop in [*((box.start, box.end) for box in layer.boxes), (end, end)]:
+        if start > reached:
+            room.boxes.append(Box(0, reached, start, "nobody answers", "nobody", "background"))
+            size = format_size(start - reached)
+            room.labels.append(Label(0, reached, start, "nobody", size, faint=True))
+        reached = max(reached, stop)
+    return room

@@ -1,0 +1,117 @@
+"""A picture as a web page that needs nothing else: no network, no server."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from bokeh.embed import file_html
+from bokeh.events import ValueSubmit
+from bokeh.layouts import column, row
+from bokeh.models import CustomJS, TabPanel, Tabs
+from bokeh.models.ui import UIElement
+from bokeh.models.widgets import Div, TextInput
+from bokeh.resources import INLINE
+
+from guestmap.view.colours import COLOURS, LINE, MARK, MEANINGS, look
+from guestmap.view.figure import PanelFigure, script
+
+if TYPE_CHECKING:
+    from guestmap.view.picture import Kind, Picture
+
+_HATCH = "repeating-linear-gradient(135deg, #9a9a9a 0 1px, transparent 1px 5px)"
+
+
+def html_page(picture: Picture) -> str:
+    """Return the page, with everything it needs inside."""
+    figures = [PanelFigure(panel) for panel in picture.panels]
+    page = column(
+        heading(picture), body(picture, figures), footer(picture), sizing_mode="stretch_both"
+    )
+    return file_html(page, INLINE, title=picture.title)
+
+
+def heading(picture: Picture) -> UIElement:
+    """Return the title and the legend."""
+    words = f"<b style='font-size: 17px'>{escape(picture.title)}</b>"
+    if picture.subtitle:
+        words += f" <span style='color: #666'>{escape(picture.subtitle)}</span>"
+    kinds = {box.kind for panel in picture.panels for box in panel.boxes}
+    changed = any(box.changed for panel in picture.panels for box in panel.boxes)
+    return Div(
+        text=f"<div>{words}</div><div style='margin-top: 4px'>{_legend(kinds, changed)}</div>",
+        sizing_mode="stretch_width",
+        margin=(8, 12, 0, 12),
+    )
+
+
+def body(picture: Picture, figures: list[PanelFigure]) -> UIElement:
+    """Return the search line, and the panels below it: in tabs where there are several."""
+    shown = [_with_overview(each) for each in figures]
+    tabs = None
+    if len(figures) > 1:
+        tabs = Tabs(
+            tabs=[
+                TabPanel(child=child, title=panel.title)
+                for child, panel in zip(shown, picture.panels, strict=True)
+            ],
+            sizing_mode="stretch_both",
+        )
+    below: list[Any] = [tabs] if tabs else shown
+    return column(search_line(figures, tabs), *below, sizing_mode="stretch_both")
+
+
+def search_line(figures: list[PanelFigure], tabs: Tabs | None) -> UIElement:
+    """Return where to type what to look for, and where the answer appears."""
+    box = TextInput(placeholder="find a name or an address; Enter: the next one", width=330)
+    answer = Div(text="", sizing_mode="stretch_width", margin=(10, 5, 0, 5), name="answer")
+    args = {
+        "box": box,
+        "answer": answer,
+        "tabs": tabs,
+        "state": Div(tags=["", 0]),
+        "plots": [each.plot for each in figures],
+        "boxes": [each.boxes for each in figures],
+        "marks": [each.marks for each in figures],
+        "edges": [each.edges for each in figures],
+    }
+    box.js_on_change("value_input", CustomJS(args={**args, "step": 0}, code=script("search.js")))
+    box.js_on_event(ValueSubmit, CustomJS(args={**args, "step": 1}, code=script("search.js")))
+    return row(box, answer, sizing_mode="stretch_width", margin=(0, 8, 0, 8))
+
+
+def footer(picture: Picture) -> UIElement:
+    """Return the notes."""
+    words = " ".join(escape(note) for note in picture.notes)
+    return Div(
+        text=f"<small style='color: #555'>{words}</small>",
+        sizing_mode="stretch_width",
+        margin=(0, 12, 6, 12),
+    )
+
+
+def _with_overview(each: PanelFigure) -> UIElement:
+    if not each.is_long:
+        return each.plot
+    return row(each.overview, each.plot, sizing_mode="stretch_both")
+
+
+def _legend(kinds: set[Kind], changed: bool) -> str:
+    parts = [
+        _swatch(f"background: {colour}; border-color: {LINE}", MEANINGS[kind])
+        for kind, colour in COLOURS.items()
+        if kind in kinds and kind != "nobody"
+    ]
+    hidden = look("i/o", "hidden")
+    parts.append(_swatch(f"background: {_HATCH}, {hidden.fill}", "hidden behind another"))
+    if changed:
+        parts.append(_swatch(f"border: 2px solid {MARK}", "changed"))
+    return " ".join(parts)
+
+
+def _swatch(style: str, words: str) -> str:
+    box = "display: inline-block; width: 22px; height: 12px; border: 1px solid #b5b5b5"
+    return (
+        f"<span style='margin-right: 14px; white-space: nowrap'><span style='{box}; {style};"
+        f" vertical-align: -1px; margin-right: 5px'></span>{escape(words)}</span>"
+    )

@@ -1,0 +1,160 @@
+"""The parts of a panel: what some address spaces see, and the tree that makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from guestmap.inspect.paths import Way, shown, walk
+from guestmap.inspect.view_diff import range_changes
+from guestmap.inspect.views import join, physical_root, view_of
+from guestmap.view.flat_boxes import flat_layer
+from guestmap.view.tree_boxes import LaneKey, Layer, tree_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from guestmap.inspect import RangeInfo, Snapshot
+
+
+@dataclass(slots=True)
+class Section:
+    """Address spaces that see the same.
+
+    Attributes:
+        end: the first address after the root.
+        places: regions that lie at their own addresses below the root, with their bases.
+        differs: the source showed another view than its tree implies.
+    """
+
+    spaces: list[str]
+    end: int
+    flat: Layer
+    layers: dict[LaneKey, Layer]
+    root: int | None
+    ranges: tuple[RangeInfo, ...]
+    places: set[tuple[int, int]] = field(default_factory=set)
+    differs: bool = False
+
+
+@dataclass(slots=True)
+class Family:
+    """Sections whose addresses mean the same, so that they share an axis."""
+
+    sections: list[Section]
+
+
+@dataclass(slots=True)
+class Findings:
+    """All of a snapshot that can be drawn, and the names of spaces that show nothing."""
+
+    families: list[Family]
+    blind: list[str]
+
+
+def find_sections(snapshot: Snapshot, *, show_disabled: bool = False) -> Findings:
+    """Return what a snapshot has to show, address spaces that see the same put together."""
+    findings = Findings([], [])
+    if snapshot.address_spaces:
+        _from_trees(snapshot, findings, show_disabled=show_disabled)
+    else:
+        _from_views(snapshot, findings)
+    return findings
+
+
+def _from_trees(snapshot: Snapshot, findings: Findings, *, show_disabled: bool) -> None:
+    groups: dict[int | None, list[str]] = {}
+    for space in snapshot.address_spaces:
+        groups.setdefault(physical_root(snapshot, space.root), []).append(space.name)
+    for root, spaces in sorted(groups.items(), key=lambda group: _rank(group[1])):
+        names = sorted(spaces, key=lambda name: _rank((name,)))
+        if root is None:
+            findings.blind += names
+            continue
+        ways = list(walk(snapshot, root, disabled=show_disabled))
+        view = view_of(snapshot, names[0])
+        if _joined(findings, view, names):
+            continue
+        places = {(way.region.id, way.base) for way in ways if way.enabled}
+        family = _related(findings, snapshot, root, places)
+        others = {each.root for each in family.sections if each.root is not None}
+        seen = shown(snapshot, root)
+        layers = tree_layers(_not_below(ways, others), seen, show_disabled=show_disabled)
+        name = snapshot.regions[root].name
+        section = Section(
+            spaces=list(names),
+            end=snapshot.regions[root].addr + snapshot.regions[root].size,
+            flat=flat_layer(view, seen, layers.values(), name),
+            layers=layers,
+            root=root,
+            ranges=tuple(view),
+            places=places,
+            differs=bool(range_changes(view, join(seen))),
+        )
+        _add(findings, family, section)
+
+
+def _from_views(snapshot: Snapshot, findings: Findings) -> None:
+    named = [([user.name for user in v.users] or [v.root or "?"], v) for v in snapshot.views]
+    for spaces, view in sorted(named, key=lambda each: _rank(each[0])):
+        names = sorted(spaces, key=lambda name: _rank((name,)))
+        if not view.ranges:
+            findings.blind += names
+            continue
+        if _joined(findings, view.ranges, names):
+            continue
+        ranges = set(view.ranges)
+        family = next(
+            (each for each in findings.families if ranges & set(each.sections[0].ranges)),
+            Family([]),
+        )
+        last = view.ranges[-1]
+        flat = flat_layer(view.ranges, [], (), view.root)
+        section = Section(names, last.start + last.size, flat, {}, None, view.ranges)
+        _add(findings, family, section)
+
+
+def _rank(names: Collection[str]) -> int:
+    """Return in which order spaces appear: what everybody asks for first, then as in the source."""
+    wanted = ("memory", "I/O")
+    return min((i for i, name in enumerate(wanted) if name in names), default=len(wanted))
+
+
+def _add(findings: Findings, family: Family, section: Section) -> None:
+    if not family.sections:
+        findings.families.append(family)
+    family.sections.append(section)
+
+
+def _joined(findings: Findings, view: Sequence[RangeInfo], names: Collection[str]) -> bool:
+    """Add names to the section that already shows the same; tell whether there is one."""
+    for family in findings.families:
+        for section in family.sections:
+            if not range_changes(section.ranges, view):
+                section.spaces += names
+                return True
+    return False
+
+
+def _related(
+    findings: Findings, snapshot: Snapshot, root: int, places: set[tuple[int, int]]
+) -> Family:
+    """Return the family of which one root lies in the other at its own addresses, or a new one."""
+    here = (root, snapshot.regions[root].addr)
+    for family in findings.families:
+        for section in family.sections:
+            other = section.root
+            assert other is not None
+            if here in section.places or (other, snapshot.regions[other].addr) in places:
+                return family
+    return Family([])
+
+
+def _not_below(ways: list[Way], roots: set[int]) -> list[Way]:
+    """Leave out what another section shows already, below one of ``roots``."""
+    below: set[Way] = set()
+    for way in reversed(ways):  # a way comes after all that is below it
+        above = way.parent
+        if above is not None and (above in below or above.region.id in roots):
+            below.add(way)
+    return [way for way in ways if way not in below]
