@@ -30,6 +30,7 @@ class PathStep(Report):
     offset: int
     priority: int
     enabled: bool
+    readonly: bool
     alias_of: RegionRef | None = None
 
 
@@ -102,6 +103,7 @@ def path_of(snapshot: Snapshot, way: Way, address: int) -> tuple[PathStep, ...]:
             offset=address - step.base,
             priority=step.region.priority,
             enabled=step.region.enabled,
+            readonly=step.region.readonly,
             alias_of=None
             if step.region.alias is None
             else RegionRef.to(snapshot.regions[step.region.alias]),

@@ -1,0 +1,28 @@
+"""``guestmap explain``: who answers at an address, and why nobody else does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from guestmap.base import parse_size
+from guestmap.cli.output import Json, Source, show
+
+
+def explain(
+    source: Source,
+    address: Annotated[str, typer.Argument(help="0xc9000, 640K, 3G")],
+    space: Annotated[
+        str, typer.Option("--as", help="The address space: memory, I/O, cpu-smm-0 ...")
+    ] = "memory",
+    as_json: Json = False,
+) -> None:
+    """Say who answers at an address, the way to it, its RAM, and why others do not answer."""
+    from guestmap.inspect.explain import explain as run
+    from guestmap.inspect.sentences import explain_sentences
+    from guestmap.inspect.source import load_snapshot
+
+    where = parse_size(address, what="address")
+    told = run(load_snapshot(source), where, space)
+    show(told.to_json(), explain_sentences(told), as_json)

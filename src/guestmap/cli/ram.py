@@ -1,0 +1,23 @@
+"""``guestmap ram``: where guest-physical memory lies in the RAM blocks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from guestmap.cli.output import Json, Source, show
+
+
+def ram(
+    source: Source,
+    space: Annotated[str, typer.Option("--as", help="The address space.")] = "memory",
+    as_json: Json = False,
+) -> None:
+    """List guest-physical memory with the RAM block and offset behind each range."""
+    from guestmap.inspect.ram_ranges import ram_ranges
+    from guestmap.inspect.sentences import ram_sentences
+    from guestmap.inspect.source import load_snapshot
+
+    told = ram_ranges(load_snapshot(source), space)
+    show(told.to_json(), ram_sentences(told), as_json)

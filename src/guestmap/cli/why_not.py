@@ -1,0 +1,25 @@
+"""``guestmap why-not``: where a region is visible, and where not because of whom."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from guestmap.cli.output import Json, Source, show
+
+
+def why_not(
+    source: Source,
+    region: Annotated[str, typer.Argument(help="A region's name, or its id as #12.")],
+    as_json: Json = False,
+) -> None:
+    """Say where a region is visible, where it is not, and who is in the way."""
+    from guestmap.inspect.sentences import why_not_sentences
+    from guestmap.inspect.source import load_snapshot
+    from guestmap.inspect.why_not import why_not as run
+
+    number = region.removeprefix("#")
+    asked = int(number) if region.startswith("#") and number.isdecimal() else region
+    told = run(load_snapshot(source), asked)
+    show(told.to_json(), why_not_sentences(told), as_json)

@@ -1,0 +1,153 @@
+"""Checks of the trees: who hides whom, and what reaches too far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.inspect.findings import Hit
+from guestmap.inspect.ram_place import RAM_TYPES
+from guestmap.inspect.spans import common, joined, minus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.inspect.findings import Subject
+    from guestmap.inspect.paths import Way
+    from guestmap.inspect.snapshot import RegionInfo
+    from guestmap.inspect.spans import Span
+
+
+def hidden_regions(subject: Subject) -> Iterator[Hit]:
+    """Find regions that have an enabled way to some address space and are seen in none."""
+    seen = {each.way.region.id for view in subject.views.values() for each in view}
+    told: set[int] = set()
+    for root, ways in subject.ways.items():
+        for way in ways:
+            region = way.region
+            if region.id in seen or region.id in told:
+                continue
+            told.add(region.id)
+            hiders = _hiders(subject, root, way)
+            names = ", ".join(dict.fromkeys(each.name for each in hiders)) or "nothing"
+            yield Hit(
+                f"{region.name} is enabled, and no address space shows any of it:"
+                f" here it is behind {names}",
+                way.lo, way.hi, region, *hiders[:3], space=subject.roots[root],
+            )  # fmt: skip
+
+
+def _hiders(subject: Subject, root: int, way: Way) -> list[RegionInfo]:
+    found: dict[int, RegionInfo] = {}
+    for start, end, other in subject.views[root]:
+        if start < way.hi and end > way.lo:
+            found.setdefault(other.region.id, other.region)
+    return list(found.values())
+
+
+def ram_over_device(subject: Subject) -> Iterator[Hit]:
+    """Find device registers that memory hides though a way to them is enabled."""
+    for root, ways in subject.ways.items():
+        memory = [
+            (start, end, way) for start, end, way in subject.views[root]
+            if way.region.type in RAM_TYPES
+        ]  # fmt: skip
+        told: set[tuple[int, int]] = set()
+        for way in ways:
+            if way.region.type != "i/o":
+                continue
+            lost = common([(way.lo, way.hi)], [(start, end) for start, end, _ in memory])
+            elsewhere = _seen(subject, way)
+            for lo, hi in (part for span in lost for part in minus(span, elsewhere)):
+                over = next(w for start, end, w in memory if start <= lo < end)
+                holds = any(step.region.id == way.region.id for step in over.steps())
+                if holds or (way.region.id, lo) in told:
+                    continue
+                told.add((way.region.id, lo))
+                yield Hit(
+                    f"{over.region.name} ({over.region.type}) hides {way.region.name}",
+                    lo, hi, way.region, over.region, space=subject.roots[root],
+                )  # fmt: skip
+
+
+def _seen(subject: Subject, way: Way) -> list[Span]:
+    """Return where a region is seen at the same addresses in any way, by anybody.
+
+    System management memory hides the display from a CPU in that mode only: nothing is wrong.
+    """
+    return joined(
+        (start, end)
+        for view in subject.views.values()
+        for start, end, other in view
+        if other.region.id == way.region.id and other.base == way.base
+    )
+
+
+def equal_priority(subject: Subject) -> Iterator[Hit]:
+    """Find overlapping siblings of which the newer answers only because it is the newer."""
+    regions = subject.snapshot.regions
+    for holder in regions:
+        siblings = [regions[c] for c in holder.children if regions[c].enabled]
+        levels: dict[int, list[RegionInfo]] = {}
+        for each in siblings:
+            levels.setdefault(each.priority, []).append(each)
+        for equals in levels.values():
+            order = {each.id: index for index, each in enumerate(equals)}
+            for one, other in _overlaps(equals):
+                newer, older = sorted((one, other), key=lambda each: order[each.id])
+                if _shows_same(newer, older):
+                    continue
+                lo = max(newer.addr, older.addr)
+                hi = min(newer.addr + newer.size, older.addr + older.size)
+                yield Hit(
+                    f"{newer.name} and {older.name} overlap in {holder.name} with priority"
+                    f" {newer.priority} each: {newer.name} answers because it was added later",
+                    lo, hi, older, newer, holder,
+                )  # fmt: skip
+
+
+def _overlaps(regions: list[RegionInfo]) -> Iterator[tuple[RegionInfo, RegionInfo]]:
+    """Yield the pairs that share an address."""
+    reach: list[RegionInfo] = []
+    for each in sorted(regions, key=lambda r: r.addr):
+        reach = [other for other in reach if other.addr + other.size > each.addr]
+        yield from ((other, each) for other in reach)
+        reach.append(each)
+
+
+def _shows_same(one: RegionInfo, other: RegionInfo) -> bool:
+    """Tell whether two aliases show the same bytes at the same addresses."""
+    return (
+        one.alias is not None
+        and one.alias == other.alias
+        and one.addr - one.alias_offset == other.addr - other.alias_offset
+        and one.readonly == other.readonly
+    )
+
+
+def beyond_target(subject: Subject) -> Iterator[Hit]:
+    """Find aliases that are longer than what they show."""
+    regions = subject.snapshot.regions
+    for alias in regions:
+        if alias.alias is None or not alias.enabled:
+            continue
+        target = regions[alias.alias]
+        if alias.alias_offset + alias.size > target.size:
+            start = max(target.size - alias.alias_offset, 0)
+            yield Hit(
+                f"{alias.name} shows {target.name} from 0x{alias.alias_offset:x} on for"
+                f" 0x{alias.size:x} bytes, and that has 0x{target.size:x}: the rest is empty",
+                start, alias.size, alias, target,
+            )  # fmt: skip
+
+
+def beyond_container(subject: Subject) -> Iterator[Hit]:
+    """Find regions that what holds them cuts off."""
+    regions = subject.snapshot.regions
+    for holder in regions:
+        for child in (regions[c] for c in holder.children):
+            if child.enabled and child.addr + child.size > holder.size:
+                yield Hit(
+                    f"{child.name} reaches to 0x{child.addr + child.size:x} in {holder.name},"
+                    f" which ends at 0x{holder.size:x}: the rest is cut off",
+                    max(child.addr, holder.size), child.addr + child.size, child, holder,
+                )  # fmt: skip

@@ -1,0 +1,200 @@
+"""The analyses' results in plain sentences, one a line, for terminals and tickets.
+
+Ranges are written as QEMU writes them: first and last address, hexadecimal, both included.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import format_size
+from guestmap.inspect.verdict import Reason
+
+if TYPE_CHECKING:
+    from guestmap.inspect.diff import Diff
+    from guestmap.inspect.explanation import Explanation, Loser, PathStep
+    from guestmap.inspect.findings import Finding
+    from guestmap.inspect.ram_place import RamPlace
+    from guestmap.inspect.ram_ranges import RamTable
+    from guestmap.inspect.region_diff import RegionChange
+    from guestmap.inspect.sight import Hidden
+    from guestmap.inspect.view_diff import Shows
+    from guestmap.inspect.why_not import RegionSight, WhyNot
+
+_MEANINGS: dict[str, str] = {
+    "ram": "memory",
+    "rom": "memory that the guest cannot write",
+    "romd": "memory to read; writes go to the device",
+    "ramd": "a device's memory",
+    "i/o": "a device",
+}
+
+
+def explain_sentences(told: Explanation) -> list[str]:
+    """Say who answers at an address, how it is reached, and who does not answer and why."""
+    lines: list[str] = []
+    winner = told.winner
+    if winner is None:
+        lines.append(f"{told.address:#x} in {told.space}: nobody answers")
+    else:
+        meaning = _MEANINGS.get(winner.type, winner.type)
+        lines += [
+            f"{told.address:#x} in {told.space}: {winner.name} answers, {meaning}",
+            f"  byte {winner.offset:#x} of it; the same from {_span(winner.start, winner.end)}",
+        ]
+        if winner.path:
+            lines.append(f"  reached by {_path(winner.path)}")
+        refuses = next((step.name for step in winner.path if step.readonly), None)
+        if refuses is not None:
+            lines.append(f"  writes are refused by {refuses}")
+        if winner.ram is not None:
+            lines.append(f"  {_ram(winner.ram)}")
+        if winner.owner and winner.owner.startswith("owner:"):
+            lines.append(f"  belongs to {winner.owner.removeprefix('owner:')}")
+    if told.losers:
+        lines.append("Others that lay claim to this address:")
+    for loser in told.losers:
+        lines.append(f"  {loser.name}, byte {loser.offset:#x}: {_why(loser)}")
+        lines.append(f"    so from {_span(loser.start, loser.end)}, by {_path(loser.path)}")
+    return lines + [f"Note: {note}" for note in told.notes]
+
+
+def why_not_sentences(told: WhyNot) -> list[str]:
+    """Say where each region of a name is visible, and where not because of whom."""
+    lines: list[str] = []
+    for region in told.regions:
+        state = "" if region.enabled else ", disabled"
+        lines.append(f"{region.region.name} ({format_size(region.size)}{state}):")
+        lines += _sight_sentences(region)
+    return lines
+
+
+def diff_sentences(told: Diff) -> list[str]:
+    """Say what probably happened, which regions changed, and who answers where since."""
+    if told.is_empty:
+        return ["Nothing changed."]
+    lines = [f"Probably: {cause.text}" for cause in told.causes]
+    lines += [f"Address space {name} was added" for name in told.added]
+    lines += [f"Address space {name} was removed" for name in told.removed]
+    for view in told.views:
+        lines.append(f"Changed in {_names(view.spaces)}:")
+        for each in view.ranges:
+            now, was = _shows(each.after), _shows(each.before)
+            lines.append(f"  {_span(each.start, each.end)}: {now}, was {was}")
+    if told.regions:
+        lines.append("Regions:")
+    lines += [f"  {'/'.join(change.path)}: {_change(change)}" for change in told.regions]
+    return lines
+
+
+def lint_sentences(findings: tuple[Finding, ...]) -> list[str]:
+    """Say what is wrong or suspicious, and what to do about it."""
+    lines: list[str] = []
+    for each in findings:
+        if each.space:
+            place = f"{each.space} {_span(each.start, each.end)}"
+        else:
+            place = each.regions[-1].name if each.regions else "the tree"
+        lines.append(f"{each.severity}: {each.code}: {place}: {each.message}")
+        lines.append(f"  remedy: {each.remedy}")
+    return lines or ["No findings."]
+
+
+def ram_sentences(told: RamTable) -> list[str]:
+    """Say where guest memory lies in the RAM blocks."""
+    lines = [
+        f"{_span(each.start, each.end)} {each.type:4} {_ram(each.place)}" for each in told.ranges
+    ]
+    return lines or [f"{told.space} shows no memory."]
+
+
+def _why(loser: Loser | Hidden) -> str:
+    reason: Reason | str = loser.reason
+    by = loser.by.name if loser.by else ""
+    holder = loser.container.name if loser.container else ""
+    against = loser.against.name
+    if reason == "disabled":
+        is_self = by == against
+        return "it is disabled" if is_self else f"{by}, on the way to it, is disabled"
+    return {
+        "clipped": f"{by}, on the way to it, does not reach here",
+        "priority": f"{by} has a higher priority than {against} in {holder}",
+        "order": f"{by} was added to {holder} later than {against}, at equal priority",
+        "covered": f"{by}, which it holds, answers first",
+        "empty": f"{against} holds nothing that answers here",
+    }[reason]
+
+
+def _sight_sentences(region: RegionSight) -> list[str]:
+    lines: list[str] = []
+    for sight in region.sights:
+        lines.append(f"  in {_names(sight.spaces)}:")
+        for seen in sight.visible:
+            lines.append(f"    visible {_span(seen.start, seen.end)}, from byte {seen.offset:#x}")
+        for hidden in sight.hidden:
+            why = _why(hidden)
+            winner = f"; {hidden.winner.name} answers" if hidden.winner else ""
+            lines.append(f"    hidden  {_span(hidden.start, hidden.end)}: {why}{winner}")
+    if region.blind:
+        lines.append(f"  {_names(region.blind)}: shows nothing at all (bus mastering off?)")
+    if not region.sights and not region.blind:
+        lines.append("  no address space leads to it")
+    return lines
+
+
+def _change(change: RegionChange) -> str:
+    words: list[str] = []
+    before, after = change.before, change.after
+    for each in change.changes:
+        if each == "moved" and before and after:
+            words.append(f"moved from {before.addr:#x} to {after.addr:#x}")
+        elif each == "resized" and before and after:
+            words.append(f"resized from {format_size(before.size)} to {format_size(after.size)}")
+        elif each == "repointed" and before and after:
+            words.append(
+                f"shows {after.target} from {after.alias_offset:#x},"
+                f" was {before.target} from {before.alias_offset:#x}"
+            )
+        elif each == "priority" and before and after:
+            words.append(f"priority {after.priority}, was {before.priority}")
+        elif each in ("added", "removed"):
+            place = f"{change.state.addr:#x}, {format_size(change.state.size)}"
+            words.append(f"{each} at {place}" + (f", with {change.below}" if change.below else ""))
+        else:
+            words.append(each)
+    return ", ".join(words)
+
+
+def _shows(shows: Shows | None) -> str:
+    if shows is None:
+        return "nobody"
+    offset = f" from byte {shows.offset:#x}" if shows.offset else ""
+    return f"{shows.name} ({shows.type}){offset}"
+
+
+def _path(path: tuple[PathStep, ...]) -> str:
+    steps: list[str] = []
+    for step in path:
+        off = "" if step.enabled else ", disabled"
+        alias = f" (alias of {step.alias_of.name}{off})" if step.alias_of else ""
+        steps.append(f"{step.name}+{step.offset:#x}{alias or off.replace(', ', ' (', 1)}")
+        if off and not alias:
+            steps[-1] += ")"
+    return " > ".join(steps)
+
+
+def _ram(place: RamPlace) -> str:
+    where = "" if place.ram_addr is None else f", ram_addr {place.ram_addr:#x}"
+    return f"RAM block {place.block}, offset {place.offset:#x}{where}"
+
+
+def _names(spaces: tuple[str, ...]) -> str:
+    counted = dict.fromkeys(spaces)
+    return ", ".join(
+        name if spaces.count(name) == 1 else f"{name} ({spaces.count(name)} times)"
+        for name in counted
+    )
+
+
+def _span(start: int, end: int) -> str:
+    return f"{start:x}-{end - 1:x}"
