@@ -134,23 +134,34 @@ class Acpiexec:
             path.write_bytes(table)
             self._command.append(str(path))
 
-    def evaluate(self, *objects: str) -> list[Evaluation]:
-        """Evaluate one after the other; arguments stand behind a path, buffers in parentheses."""
-        parts = re.split(r"^Evaluating .*$", self._session(objects), flags=re.MULTILINE)[1:]
-        assert len(parts) == len(objects)
-        return [Evaluation.parse(part) for part in parts]
+    def evaluate(self, *objects: str, notifies: bool = False) -> list[Evaluation]:
+        """Evaluate one after the other; arguments stand behind a path, buffers in parentheses.
+
+        ``notifies`` tells that a ``Notify`` may be among what happens.
+        """
+        parts = re.split(r"^Evaluating .*$", self._session(objects, notifies), flags=re.MULTILINE)
+        assert len(parts) == 1 + len(objects)
+        return [Evaluation.parse(part) for part in parts[1:]]
 
     def notifications(self, method: str) -> list[tuple[str, int]]:
         """Run a method; return (device, value) of each ``Notify``, sorted: threads report them."""
         found = re.findall(
             r"Received a System Notify on \[(\w+)\].*Value 0x([0-9A-F]+)",
-            self._session((method,)),
+            self._session((method,), notifies=True),
         )
         return sorted((name, int(value, 16)) for name, value in found)
 
-    def _session(self, objects: Sequence[str]) -> str:
-        lines = [*(f"evaluate {each}" for each in objects), "quit", ""]
-        said = _run(self._command, "\n".join(lines))
+    def _session(self, objects: Sequence[str], notifies: bool) -> str:
+        """Run the commands and return all that was said.
+
+        In batch mode acpiexec stays for a second at the end, in which the threads that ``Notify``
+        starts come to their end. Otherwise commands are typed in, which takes no time.
+        """
+        lines = [f"evaluate {each}" for each in objects]
+        if notifies:
+            said = _run([self._command[0], "-b", ";".join(lines), *self._command[1:]])
+        else:
+            said = _run(self._command, "\n".join([*lines, "quit", ""]))
         assert not _COMPLAINT.findall(said), said
         return said
 

@@ -68,6 +68,14 @@ def test_it_loads_and_sleep_states_are_those_of_the_chipset(machine, tmp_path):
         assert found.integers == [kind, kind, 0, 0]
 
 
+def test_each_cpu_that_is_there_has_its_processor_id(tmp_path):
+    config, _ = MACHINES["sparse APIC IDs"]
+    table = with_checksum(dsdt(config))
+    found = Acpiexec(tmp_path, table).evaluate(*(f"\\_SB.C{n:03X}._UID" for n in range(5)))
+    assert [each.integer for each in found] == [0, 1, 2, 3, 4]
+    assert b"C005" not in table
+
+
 # Slots
 
 
@@ -121,7 +129,7 @@ def test_a_scan_is_silent_when_nothing_happened(slots):
 @pytest.mark.parametrize("event", [INSERTING, REMOVING])
 def test_a_scan_takes_the_event_back_and_touches_nothing_else(slots, event):
     """A 1 written to an event's bit clears it; a 1 in the highest would eject."""
-    _, flags = slots(RFLG=ENABLED | event).evaluate(f"{SLOTS}.MSCN", "\\RFLG")
+    _, flags = slots(RFLG=ENABLED | event).evaluate(f"{SLOTS}.MSCN", "\\RFLG", notifies=True)
     assert flags.integer == event
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from guestmap.firmware.acpi.aml import objects, resources
+from guestmap.firmware.acpi.aml import code, objects, resources
 from guestmap.firmware.acpi.aml.encoding import (
     eisa_id,
     integer,
@@ -107,6 +107,33 @@ def test_what_is_no_eisa_id_is_refused(bad):
 def test_strings_that_aml_does_not_have_are_refused(bad):
     with pytest.raises(ValueError, match="ASCII"):
         string(bad)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: objects.method("METH", arguments=8),
+        lambda: objects.package(*[0] * 256),
+        lambda: code.local(8),
+        lambda: code.arg(7),
+    ],
+    ids=["arguments", "elements", "locals", "args"],
+)
+def test_more_than_aml_has_is_refused(make):
+    with pytest.raises(ValueError, match=r"at most|there is no"):
+        make()
+
+
+def test_the_most_that_aml_has(tmp_path):
+    asl = "Method (METH, 7, Serialized) { Local7 = Arg6 Return (Local7) }"
+    ours = objects.method(
+        "METH",
+        code.store(code.arg(6), code.local(7)),
+        code.return_(code.local(7)),
+        arguments=7,
+        serialized=True,
+    )
+    assert body_by_iasl([asl], tmp_path) == ours
 
 
 def body_by_iasl(lines: list[str], folder) -> bytes:
