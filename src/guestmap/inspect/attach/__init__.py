@@ -1,0 +1,35 @@
+"""Attach to a machine that somebody else runs, and look at its memory map.
+
+Nothing but read-only commands is ever sent::
+
+    with attach("unix:/run/vm.sock") as machine:
+        snapshot = machine.snapshot()
+"""
+
+from guestmap.inspect.attach.attachment import Attachment, Reading
+from guestmap.inspect.attach.monitor import Channel, CommandError, Monitor, MonitorEvent
+from guestmap.inspect.attach.open import attach
+from guestmap.inspect.attach.target import (
+    FORMS,
+    LibvirtTarget,
+    Target,
+    TcpTarget,
+    UnixTarget,
+    parse_target,
+)
+
+__all__ = [
+    "FORMS",
+    "Attachment",
+    "Channel",
+    "CommandError",
+    "LibvirtTarget",
+    "Monitor",
+    "MonitorEvent",
+    "Reading",
+    "Target",
+    "TcpTarget",
+    "UnixTarget",
+    "attach",
+    "parse_target",
+]

@@ -1,0 +1,156 @@
+"""Reading the map of a machine that somebody else runs.
+
+The map comes as several answers, and a running guest may change it between two of them. So the
+flat views are asked for before and after the trees: where they are the same, all belong together.
+
+Which flags of ``info mtree`` a QEMU has is found by trying, the most telling first: an old one
+answers an unknown flag with a complaint, and is asked for less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from guestmap.base import UnsupportedError
+from guestmap.inspect.from_text import MonitorTexts, snapshot_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from guestmap.inspect.attach.monitor import Monitor, MonitorEvent
+    from guestmap.inspect.snapshot import Snapshot
+
+_TREES = ("info mtree -o -D", "info mtree -o", "info mtree")
+_VIEWS = ("info mtree -f -o", "info mtree -f")
+_VIEWS_DISPATCH = ("info mtree -f -d -o", "info mtree -f -d", *_VIEWS)
+_COMPLAINTS = ("mtree: ", "info: ", "ramblock: ", "unknown command: ", "invalid command")
+
+ATTEMPTS = 8
+"""How often the map is read again because it changed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The map as it was read, word for word.
+
+    Attributes:
+        steady: whether the views were the same before and after the trees were read.
+    """
+
+    texts: MonitorTexts
+    steady: bool
+
+    def same_map(self, other: Reading) -> bool:
+        """Tell whether the other reading shows the same map: no need to look closer."""
+        return _blocks(self.texts.views) == _blocks(other.texts.views) and _blocks(
+            self.texts.trees
+        ) == _blocks(other.texts.trees)
+
+
+class Attachment:
+    """A session with somebody's machine; a context manager that lets go of it at the end.
+
+    Args:
+        monitor: what is asked; it is closed with the attachment.
+    """
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self._known: dict[tuple[str, ...], str | None] = {}
+        self._version: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.monitor.close()
+
+    def close(self) -> None:
+        """Let go of the machine; it may be called twice."""
+        self.monitor.close()
+
+    @property
+    def source(self) -> str:
+        """What names the machine on the command line."""
+        return self.monitor.source
+
+    @property
+    def version(self) -> str:
+        """QEMU's version, for example ``7.2.22``."""
+        if self._version is None:
+            self._version = self.monitor.version()
+        return self._version
+
+    def events(self) -> list[MonitorEvent]:
+        """Return what the machine told unasked since the last call."""
+        return self.monitor.events()
+
+    def snapshot(self, *, dispatch: bool = False) -> Snapshot:
+        """Return the machine's map as it is now.
+
+        Args:
+            dispatch: ask for the dispatch trees of the views too.
+
+        Raises:
+            PeerError: the answers are not what QEMU gives, or the machine has gone.
+            UnsupportedError: this QEMU has no ``info mtree``.
+        """
+        return self.understand(self.read(dispatch=dispatch))
+
+    def understand(self, reading: Reading) -> Snapshot:
+        """Return the snapshot that a reading of this machine's map gives."""
+        note = "" if reading.steady else " (it changed while it was read)"
+        return snapshot_of(
+            reading.texts, source=f"{self.monitor.source}{note}", version=self.version
+        )
+
+    def read(self, *, dispatch: bool = False) -> Reading:
+        """Ask for the map, again where it changed meanwhile, and return the answers."""
+        forms = _VIEWS_DISPATCH if dispatch else _VIEWS
+        views = self._ask(forms) or ""
+        trees, steady = "", False
+        for _ in range(ATTEMPTS):
+            before = views
+            trees = self._ask(_TREES) or ""
+            views = self._ask(forms) or ""
+            steady = _blocks(before) == _blocks(views)
+            if steady:
+                break
+        if not trees:
+            raise UnsupportedError(f"{self.source}: this QEMU has no 'info mtree'")
+        # A QEMU without -D is one that prints disabled regions unasked.
+        texts = MonitorTexts(trees, views, self._ram(), complete=True)
+        return Reading(texts, steady)
+
+    def _ask(self, forms: tuple[str, ...]) -> str | None:
+        """Return the answer to the first of these lines that this QEMU knows; None: to none."""
+        if forms in self._known:
+            known = self._known[forms]
+            return None if known is None else self.monitor.human(known)
+        for line in forms:
+            text = self.monitor.human(line)
+            if not text.startswith(_COMPLAINTS):
+                self._known[forms] = line
+                return text
+        self._known[forms] = None
+        return None
+
+    def _ram(self) -> str:
+        """Return the RAM blocks as text; "" where this QEMU (before 2.10) cannot tell."""
+        text = self.monitor.human("info ramblock")
+        return "" if text.startswith(_COMPLAINTS) else text
+
+
+def _blocks(text: str) -> list[str]:
+    """Return the blocks of ``info mtree`` in an order of their own: QEMU's is that of pointers."""
+    blocks = (block.split("\n", 1) for block in text.strip().split("\n\n"))
+    return sorted(
+        rest[0] if rest and heading.startswith("FlatView #") else "\n".join((heading, *rest))
+        for heading, *rest in blocks
+    )

@@ -1,0 +1,99 @@
+"""Connecting to a QMP socket, and saying why it does not answer.
+
+QEMU accepts one client on a monitor socket and then stops listening. A second client's connect
+succeeds all the same, because the kernel takes it into the queue; it just never gets a greeting.
+The next one does not even get into the queue (``EAGAIN``; over TCP no answer).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import struct
+from pathlib import Path
+
+from guestmap.base import HostError, PeerError
+from guestmap.inspect.attach.target import TcpTarget, UnixTarget
+
+_CREDENTIALS = struct.Struct("3i")
+_LIBVIRT_SOCKET = re.compile(r".*/qemu/domain-\d+-(?P<name>[^/]+)/(?:monitor\.sock|qmp.*)")
+
+_REASONS = {
+    errno.ENOENT: "there is no such socket; is the machine running?",
+    errno.ECONNREFUSED: "nobody listens there; is the machine running?",
+    errno.ENOTSOCK: "it is not a socket",
+    errno.EACCES: "it belongs to another user; try as that user, or as root",
+}
+
+
+def dial(target: UnixTarget | TcpTarget, timeout_s: float) -> socket.socket:
+    """Return a connected socket.
+
+    Raises:
+        HostError: the operating system could not connect; says why.
+        PeerError: somebody is connected already, and somebody waits.
+    """
+    try:
+        if isinstance(target, TcpTarget):
+            return socket.create_connection((target.host, target.port), timeout_s)
+        return _dial_unix(target.path, timeout_s)
+    except BlockingIOError as error:
+        raise busy(target, "connections queue up already", "") from error
+    except TimeoutError as error:
+        raise busy(target, f"nothing took the connection within {timeout_s:g} s", "") from error
+    except OSError as error:
+        number = error.errno if error.errno and error.errno > 0 else None
+        advice = _REASONS.get(number, "") if number else error.strerror or str(error)
+        raise HostError(
+            f"cannot connect to {target}{f' ({advice})' if advice else ''}",
+            errno=number,
+            call="connect",
+            arguments=str(target),
+        ) from error
+
+
+def _dial_unix(path: str, timeout_s: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def busy(target: UnixTarget | TcpTarget, what: str, listener: str) -> PeerError:
+    """Return the error for a socket that does not greet: who may hold it, and what to do.
+
+    Args:
+        target: the socket.
+        what: what was seen.
+        listener: what :func:`listener_of` says, or "".
+    """
+    told = f" (it was opened by {listener})" if listener else ""
+    libvirt = _LIBVIRT_SOCKET.fullmatch(target.path) if isinstance(target, UnixTarget) else None
+    domain = libvirt["name"] if libvirt else "NAME"
+    theirs = "it is libvirt's own: use" if libvirt else "where libvirt runs the machine, use"
+    return PeerError(
+        f"{target}{told}: {what}: QEMU serves one client at a time on a monitor socket, and most"
+        " likely another one holds it (libvirt, a management tool, a qmp-shell left open);"
+        f" end that one, or give QEMU a second monitor (-qmp unix:PATH,server=on,wait=off);"
+        f" {theirs} libvirt:{domain}, or save the output of"
+        f" \"virsh qemu-monitor-command --hmp {domain} 'info mtree -f'\" and read that file;"
+        " a QEMU that is itself stopped is silent too, and so is a socket that is not QMP"
+    )
+
+
+def listener_of(connection: socket.socket) -> str:
+    """Return which process made the socket that we are connected to, or "" (TCP: not known)."""
+    if connection.family != socket.AF_UNIX:
+        return ""
+    try:
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        process = _CREDENTIALS.unpack(raw)[0]
+        name = Path(f"/proc/{process}/comm").read_text().strip()
+    except (OSError, ValueError, AttributeError):  # another user's, another system's
+        return ""
+    return f"{name}, process {process}"

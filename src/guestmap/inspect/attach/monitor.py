@@ -1,0 +1,138 @@
+"""A machine's monitor, whatever carries the commands there.
+
+A :class:`Channel` carries one QMP command there and its answer back: a socket, or libvirt. The
+:class:`Monitor` above it sends nothing but read-only commands, and knows what shape answers have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from guestmap.base import PeerError
+from guestmap.inspect.attach.commands import HMP, check
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_T = TypeVar("_T")
+
+
+class CommandError(PeerError):
+    """The machine answered a command with an error.
+
+    Attributes:
+        kind: QMP's class of the error, for example ``CommandNotFound``.
+    """
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorEvent:
+    """Something that the machine told unasked: QMP's name of the event, and its data."""
+
+    name: str
+    data: Mapping[str, Any]
+
+
+class Channel(Protocol):
+    """Carries commands to one machine."""
+
+    @property
+    def source(self) -> str:
+        """Whose monitor it is, in the words that name it on the command line."""
+
+    def execute(self, command: str, arguments: Mapping[str, object]) -> object:
+        """Return what the command returns.
+
+        Raises:
+            CommandError: the machine answered with an error.
+            PeerError: it answered with nonsense, or not at all, or has gone.
+        """
+
+    def events(self) -> list[MonitorEvent]:
+        """Return the events that came since the last call; none where they are not carried."""
+
+    def close(self) -> None:
+        """Let go of the machine; it may be called twice."""
+
+
+class Version(msgspec.Struct):
+    """QEMU's version, as numbers."""
+
+    major: int
+    minor: int
+    micro: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.micro}"
+
+
+class _VersionReply(msgspec.Struct):
+    qemu: Version
+    package: str = ""
+
+
+class _NameReply(msgspec.Struct):
+    name: str = ""
+
+
+class _StatusReply(msgspec.Struct):
+    status: str
+    running: bool
+
+
+class Monitor:
+    """Asks a machine, and changes nothing in it.
+
+    Args:
+        channel: what carries the commands; it is closed with the monitor.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.source = channel.source
+        self.close = channel.close
+        self.events = channel.events
+
+    def query(self, command: str, **arguments: object) -> object:
+        """Execute a command of the table of read-only ones; ``_`` in an argument means ``-``.
+
+        Raises:
+            ConfigError: it is not in the table.
+            CommandError: the machine answered with an error.
+            PeerError: the machine does not answer as QMP promises.
+        """
+        named = {name.replace("_", "-"): value for name, value in arguments.items()}
+        check(command, named)
+        return self._channel.execute(command, named)
+
+    def human(self, line: str) -> str:
+        """Execute a human monitor command and return its text, lines ended by newlines."""
+        return self._shaped(HMP, str, command_line=line).replace("\r\n", "\n")
+
+    def version(self) -> str:
+        """Return QEMU's version, for example ``7.2.22``."""
+        return str(self._shaped("query-version", _VersionReply).qemu)
+
+    def name(self) -> str:
+        """Return the guest's name (``-name``), or ""."""
+        return self._shaped("query-name", _NameReply).name
+
+    def status(self) -> str:
+        """Return the run state in QMP's words, for example ``running`` or ``paused``."""
+        return self._shaped("query-status", _StatusReply).status
+
+    def _shaped(self, command: str, shape: type[_T], **arguments: object) -> _T:
+        reply = self.query(command, **arguments)
+        try:
+            return msgspec.convert(reply, shape)
+        except msgspec.ValidationError as error:
+            raise PeerError(
+                f"{self.source}: what {command} returned is not what QMP promises: {error}"
+            ) from error

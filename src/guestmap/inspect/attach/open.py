@@ -1,0 +1,47 @@
+"""From the name of a machine to a session with it."""
+
+from __future__ import annotations
+
+from guestmap.base import ConfigError
+from guestmap.inspect.attach.attachment import Attachment
+from guestmap.inspect.attach.monitor import Monitor
+from guestmap.inspect.attach.target import FORMS, LibvirtTarget, Target, parse_target
+
+GREETING_S = 3.0
+"""Seconds to wait for a connection, and for QEMU's greeting, which it sends at once."""
+
+REPLY_S = 30.0
+"""Seconds to wait for an answer; a host that swaps may be slow."""
+
+
+def attach(
+    machine: str | Target, *, greeting_s: float = GREETING_S, reply_s: float = REPLY_S
+) -> Attachment:
+    """Connect to a running machine; blocks, so call it from no event loop.
+
+    Args:
+        machine: one of :data:`FORMS`, or a path to a QMP socket.
+        greeting_s: seconds to wait for QEMU's greeting.
+        reply_s: seconds to wait for the answer to a command.
+
+    Raises:
+        ConfigError: ``machine`` names none, or libvirt knows no such domain.
+        HostError: the operating system, or libvirt, does not connect; says why.
+        PeerError: the monitor is busy, or it is not QMP.
+        UnsupportedError: the Python package that this needs is not installed; names it.
+    """
+    target = parse_target(machine) if isinstance(machine, str) else machine
+    if target is None:
+        raise ConfigError(f"{machine!r} is no running machine: write {', '.join(FORMS)}")
+    if isinstance(target, LibvirtTarget):
+        from guestmap.inspect.attach.libvirt_channel import LibvirtChannel
+
+        return Attachment(Monitor(LibvirtChannel(target)))
+    from guestmap.inspect.attach.dial import dial
+    from guestmap.inspect.attach.socket_channel import SocketChannel, new_client
+
+    client = new_client()  # where there is none, nobody need be disturbed
+    connection = dial(target, greeting_s)
+    return Attachment(
+        Monitor(SocketChannel(client, connection, target, greeting_s=greeting_s, reply_s=reply_s))
+    )

@@ -1,0 +1,93 @@
+"""Connecting: what the operating system says, and what that means."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+import pytest
+
+from guestmap.base import HostError, PeerError
+from guestmap.inspect.attach import TcpTarget, UnixTarget, attach
+from guestmap.inspect.attach.dial import busy, dial
+from tests.inspect.attach.peer import NEVER_S
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(HostError, match="no such socket; is the machine running"):
+        attach(UnixTarget(str(tmp_path / "none")))
+
+
+def test_a_socket_left_behind(tmp_path):
+    path = str(tmp_path / "old")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+    with pytest.raises(HostError, match="nobody listens there"):
+        attach(path)
+
+
+def test_a_port_where_nobody_listens():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, so that nobody else can listen there meanwhile
+        port = taken.getsockname()[1]
+        with pytest.raises(HostError, match="nobody listens there") as caught:
+            attach(TcpTarget("127.0.0.1", port))
+    assert caught.value.call == "connect"
+
+
+def test_a_path_too_long_for_a_socket():
+    with pytest.raises(HostError, match="too long"):
+        attach("unix:/" + "x" * 200)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every socket")
+def test_a_socket_of_another_user(tmp_path):
+    path = tmp_path / "theirs"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0)
+        with pytest.raises(HostError, match="belongs to another user"):
+            attach(str(path))
+
+
+@pytest.fixture
+def full_queue(tmp_path):
+    """A unix socket whose queue of connections is full, as QEMU's is when two clients wait."""
+    path = str(tmp_path / "full")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(path)
+        listener.listen(0)
+        stack.enter_context(dial(UnixTarget(path), NEVER_S))
+        yield path
+
+
+def test_a_full_queue_is_a_busy_monitor(full_queue):
+    with pytest.raises(PeerError, match=r"queue up already.*one client"):
+        attach(full_queue, greeting_s=NEVER_S)
+
+
+def test_a_silent_listener_is_named(tmp_path):
+    path = str(tmp_path / "silent")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        with pytest.raises(PeerError, match=f"opened by .*, process {os.getpid()}\\b"):
+            attach(path, greeting_s=NEVER_S)
+
+
+def test_a_silent_listener_over_tcp():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(PeerError, match=f"tcp:127.0.0.1:{port}: connected, but no QMP"):
+            attach(f"tcp:127.0.0.1:{port}", greeting_s=NEVER_S)
+
+
+def test_libvirts_own_socket_is_recognised():
+    path = "/var/lib/libvirt/qemu/domain-3-web1/monitor.sock"
+    text = str(busy(UnixTarget(path), "silent", ""))
+    assert "libvirt's own: use libvirt:web1" in text
+    assert "--hmp web1" in text
