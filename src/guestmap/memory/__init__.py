@@ -12,8 +12,20 @@ b'boot'
 """
 
 from guestmap.memory.address_space import AddressSpace
+from guestmap.memory.dirty import DirtyClient, DirtyLog, DirtySnapshot
 from guestmap.memory.flatview import FlatRange, FlatView
 from guestmap.memory.history import AddressChange, CommitRecord, ViewChange
+from guestmap.memory.host import (
+    AnonymousRam,
+    BufferRam,
+    FileRam,
+    HostMemory,
+    MemfdRam,
+    NumaPolicy,
+    RamBackend,
+    RamOptions,
+)
+from guestmap.memory.ioeventfd import EventNotifier, IoEventFd
 from guestmap.memory.listener import (
     PRIORITY_ACCEL,
     PRIORITY_DEV_BACKEND,
@@ -31,7 +43,7 @@ from guestmap.memory.ops import (
     MemTxAttrs,
     MemTxResult,
 )
-from guestmap.memory.ram import RamBlock, RamList
+from guestmap.memory.ram import RamBlock, RamBlockNotifier, RamList
 from guestmap.memory.region import MemoryRegion
 from guestmap.memory.render import render
 from guestmap.memory.system import MemorySystem
@@ -46,19 +58,33 @@ __all__ = [
     "AccessSizes",
     "AddressChange",
     "AddressSpace",
+    "AnonymousRam",
+    "BufferRam",
     "CommitRecord",
+    "DirtyClient",
+    "DirtyLog",
+    "DirtySnapshot",
     "Endianness",
+    "EventNotifier",
+    "FileRam",
     "FlatRange",
     "FlatView",
+    "HostMemory",
+    "IoEventFd",
     "MemTxAttrs",
     "MemTxResult",
+    "MemfdRam",
     "MemoryListener",
     "MemoryRegion",
     "MemoryRegionOps",
     "MemoryRegionSection",
     "MemorySystem",
+    "NumaPolicy",
+    "RamBackend",
     "RamBlock",
+    "RamBlockNotifier",
     "RamList",
+    "RamOptions",
     "ViewChange",
     "render",
 ]

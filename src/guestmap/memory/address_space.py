@@ -1,27 +1,43 @@
 """Address spaces: what a CPU or a bus master sees, and its reads and writes.
 
-An access is cut into pieces, each answered by one range of the flat view: copied from or to host
-memory, or handed to a device (QEMU's ``flatview_read_continue`` and ``flatview_write_continue``).
+An access to memory that was accessed last, or to a device's register that was accessed before, goes
+a short way: the view remembers them. All others are cut into pieces, each answered by one range of
+the flat view (:mod:`guestmap.memory.pieces`).
+
 A guest never raises here: what goes wrong ends in the :class:`MemTxResult`.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
-from guestmap.memory.dispatch import MASKS, access_size, is_valid, read_region, write_region
-from guestmap.memory.flatview import FlatRange, FlatView
+from guestmap.memory.cache import MemoryRegionCache
+from guestmap.memory.dispatch import MASKS, access_size, read_region, write_region
+from guestmap.memory.find import cropped, find_in
+from guestmap.memory.flatview import FlatView
 from guestmap.memory.listener import MemoryListener, MemoryRegionSection
-from guestmap.memory.ops import ATTRS_UNSPECIFIED, Endianness, MemTxAttrs, MemTxResult
+from guestmap.memory.mapping import BouncePool, Mapping, map_memory
+from guestmap.memory.ops import ATTRS_UNSPECIFIED, MemTxAttrs, MemTxResult
+from guestmap.memory.pieces import accepts_piece, copy_in, read_piece, refuses_writes, write_piece
+from guestmap.memory.plans import BLOCKED, plan_read, plan_write
+from guestmap.memory.walk import ADDRESS_MASK, hole, locate
 
 if TYPE_CHECKING:
+    from guestmap.memory.ioeventfd import IoEventFd
     from guestmap.memory.region import MemoryRegion
     from guestmap.memory.view_root import ViewRoot
 
-_ADDRESS_MASK = (1 << 64) - 1
-_MAX_PLANS = 4096
+OK = MemTxResult.OK
+_STRUCTS = {
+    1: struct.Struct("<B"),
+    2: struct.Struct("<H"),
+    4: struct.Struct("<I"),
+    8: struct.Struct("<Q"),
+}
+_UNPACK = {size: each.unpack_from for size, each in _STRUCTS.items()}
+_PACK = {size: each.pack_into for size, each in _STRUCTS.items()}
 
 
 class AddressSpace:
@@ -34,7 +50,15 @@ class AddressSpace:
         listeners: who is told of changes, lowest priority first.
     """
 
-    __slots__ = ("_enforce_readonly", "_system", "listeners", "name", "root", "source")
+    __slots__ = (
+        "_enforce_readonly",
+        "_system",
+        "ioeventfds",
+        "listeners",
+        "name",
+        "root",
+        "source",
+    )
 
     source: ViewRoot
 
@@ -44,17 +68,66 @@ class AddressSpace:
         self.name = name
         self.root = root
         self.listeners: list[MemoryListener] = []
+        self.ioeventfds: list[IoEventFd] = []
 
     @property
     def view(self) -> FlatView:
         """The view that is published now. Keep it to go on seeing one and the same map."""
         return self.source.view
 
-    def find(self, address: int) -> MemoryRegionSection | None:
-        """Return the section that answers at ``address``, or None."""
+    def find(self, address: int, size: int | None = None) -> MemoryRegionSection | None:
+        """Return what shows at ``address``, or None where nothing does.
+
+        Nothing is accessed or translated: behind an IOMMU this is the IOMMU's region.
+
+        Args:
+            address: where.
+            size: with a size, the lowest section in that many bytes, cut to them; without, the
+                whole section that answers at ``address``.
+        """
+        if size is not None:
+            return find_in(self, address, size)
         view = self.source.view
         found = view.find(address)
         return None if found is None else MemoryRegionSection.of(found, self, view)
+
+    def translate(
+        self,
+        address: int,
+        is_write: bool = False,
+        length: int = 1 << 64,
+        attrs: MemTxAttrs = ATTRS_UNSPECIFIED,
+    ) -> MemoryRegionSection | None:
+        """Return where an access goes, through all IOMMUs on its way; None where nobody answers.
+
+        The section begins with the byte at ``address``, and is as long as the following addresses
+        lead to the following bytes: at most ``length``, the rest of its range, and the rest of each
+        IOMMU's page. ``view`` and the address are those at the end of the way.
+        """
+        view, found, at, room = locate(self.source.view, address, length, is_write, attrs)
+        if found is None:
+            return None
+        section = MemoryRegionSection.of(found, self, view)
+        return cropped(section, at, min(at + room, found.end))
+
+    def access_valid(
+        self,
+        address: int,
+        length: int,
+        is_write: bool,
+        attrs: MemTxAttrs = ATTRS_UNSPECIFIED,
+    ) -> bool:
+        """Tell whether everybody on the way would take an access, without making it."""
+        view, done = self.source.view, 0
+        while done < length:
+            at = (address + done) & ADDRESS_MASK
+            piece, accepted = accepts_piece(
+                view, at, length - done, is_write, attrs, self._enforce_readonly
+            )
+            if not accepted:
+                return False
+            done += piece
+        return True
 
     def register_listener(self, listener: MemoryListener) -> None:
         """Tell ``listener`` the whole view as added now, and every change from now on.
@@ -80,10 +153,13 @@ class AddressSpace:
         What nobody answers reads as the region that is there says: 0 in memory, all ones in ports.
         """
         view = self.source.view
-        start, end, block, base = view.hot
-        if start <= address and address + size <= end:
-            at = address - base
-            return int.from_bytes(block.buffer[at : at + size], "little")  # type: ignore[union-attr]
+        start, last, block, base = view.hot
+        if start <= address <= last:
+            try:
+                value: int = _UNPACK[size](block.buffer, address - base)[0]  # type: ignore[union-attr]
+            except (struct.error, KeyError):  # the memory was reclaimed just now; an odd size
+                return self.load_result(address, size)[0]
+            return value
         plan: Callable[[], int] | None = view.plans.get(address << 4 | size)
         if plan is not None:
             return plan() & MASKS[size]
@@ -95,10 +171,10 @@ class AddressSpace:
         """Like :meth:`load`, with the result."""
         view = self.source.view
         found = view.find(address)
-        if found is not None and not found.reads_directly:
+        if found is not None and not found.reads_directly and found.region.iommu is None:
             region, offset = found.region, found.offset_in_region + address - found.start
             if access_size(region, offset, size) == size:
-                _plan_read(view, address, region, offset, size)
+                plan_read(view, address, region, offset, size)
                 return read_region(region, offset, size, attrs)
         data = bytearray(size)
         result = self.read_into(address, data, attrs)
@@ -109,15 +185,30 @@ class AddressSpace:
     ) -> MemTxResult:
         """Write the low ``size`` bytes (1, 2, 4 or 8) of ``value``, little-endian."""
         view = self.source.view
-        plan: Callable[[int, int], None] | None = view.plans.get(~(address << 4 | size))
-        if plan is not None and not attrs.memory:
-            plan(value & MASKS[size], size)
-            return MemTxResult.OK
+        start, last, block, base = view.hot_write
+        if start <= address <= last and not block.watched:  # type: ignore[union-attr]
+            try:
+                _PACK[size](block.buffer, address - base, value & MASKS[size])  # type: ignore[union-attr]
+            except (struct.error, KeyError):  # as in load
+                return self._store(address, size, value, attrs)
+            return OK
+        if attrs is ATTRS_UNSPECIFIED:
+            plan: Callable[[int, int], object] | None = view.plans.get(~(address << 4 | size))
+            if plan is not None:
+                return BLOCKED if plan(value & MASKS[size], size) is BLOCKED else OK
+        return self._store(address, size, value, attrs)
+
+    def _store(self, address: int, size: int, value: int, attrs: MemTxAttrs) -> MemTxResult:
+        view = self.source.view
         found = view.find(address)
-        if found is not None and not found.region.ram and not self._refuses(found):
+        if (
+            found is not None
+            and not (found.region.ram or found.region.iommu is not None or attrs.debug)
+            and not refuses_writes(found, self._enforce_readonly)
+        ):
             region, offset = found.region, found.offset_in_region + address - found.start
-            if access_size(region, offset, size) == size and not attrs.debug:
-                _plan_write(view, address, region, offset, size)
+            if access_size(region, offset, size) == size:
+                plan_write(view, address, region, offset, size)
                 return write_region(region, offset, value & MASKS[size], size, attrs)
         return self.write(address, (value & MASKS[size]).to_bytes(size, "little"), attrs)
 
@@ -125,9 +216,19 @@ class AddressSpace:
 
     def read(self, address: int, length: int) -> bytes:
         """Return ``length`` bytes; the pieces that fail read as their region says."""
-        data = bytearray(length)
-        self.read_into(address, data)
-        return bytes(data)
+        start, last, block, base = self.source.view.hot
+        if start <= address and address + length <= last:
+            at = address - base
+            data = block.buffer[at : at + length].tobytes()  # type: ignore[union-attr]
+            if len(data) == length:
+                return data
+        view, done, pieces = self.source.view, 0, []
+        while done < length:
+            at = (address + done) & ADDRESS_MASK
+            piece, _ = read_piece(view, at, length - done, ATTRS_UNSPECIFIED)
+            pieces.append(piece)
+            done += len(piece)
+        return b"".join(pieces)
 
     def read_into(
         self, address: int, buffer: bytearray | memoryview, attrs: MemTxAttrs = ATTRS_UNSPECIFIED
@@ -135,24 +236,15 @@ class AddressSpace:
         """Fill ``buffer`` from ``address`` on; addresses wrap at 2**64."""
         view = self.source.view
         target = memoryview(buffer).cast("B")
-        done, length, result = 0, len(target), MemTxResult.OK
+        done, length, result = 0, len(target), OK
         while done < length:
-            at = (address + done) & _ADDRESS_MASK
-            found = view.find(at)
-            if found is None:
-                piece = _hole(view, at, length - done)
-                target[done : done + piece] = bytes(piece)
-                result |= _nobody(attrs)
-            elif found.reads_directly and (found.region.ram or not attrs.memory):
-                piece = min(length - done, found.end - at)
-                _copy_out(view, found, at, target[done : done + piece])
-            else:
-                offset = found.offset_in_region + at - found.start
-                piece = access_size(found.region, offset, length - done)
-                value, piece_result = read_region(found.region, offset, piece, attrs)
-                target[done : done + piece] = value.to_bytes(piece, "little")
+            at = (address + done) & ADDRESS_MASK
+            piece, piece_result = read_piece(view, at, length - done, attrs)
+            end = done + len(piece)
+            target[done:end] = piece
+            if piece_result:
                 result |= piece_result
-            done += piece
+            done = end
         return result
 
     def write(
@@ -166,42 +258,27 @@ class AddressSpace:
         What is written to ROM vanishes and ends with DECODE_ERROR, as in QEMU.
         """
         view = self.source.view
+        start, last, block, base = view.hot_write
+        if start <= address and not block.watched:  # type: ignore[union-attr]
+            end = address + len(data)
+            if end <= last:
+                try:
+                    block.buffer[address - base : end - base] = data  # type: ignore[union-attr]
+                except ValueError:  # the memory was reclaimed just now; not a view of bytes
+                    pass
+                else:
+                    return OK
         source = memoryview(data).cast("B")
-        done, length, result = 0, len(source), MemTxResult.OK
+        done, length, result = 0, len(source), OK
         while done < length:
-            at = (address + done) & _ADDRESS_MASK
-            found = view.find(at)
-            if found is None:
-                piece = _hole(view, at, length - done)
-                result |= _nobody(attrs)
-            else:
-                piece, piece_result = self._write_piece(found, at, source[done:], attrs)
+            at = (address + done) & ADDRESS_MASK
+            piece, piece_result = write_piece(
+                view, at, source[done:], attrs, self._enforce_readonly
+            )
+            if piece_result:
                 result |= piece_result
             done += piece
         return result
-
-    def _write_piece(
-        self, found: FlatRange, at: int, data: memoryview, attrs: MemTxAttrs
-    ) -> tuple[int, MemTxResult]:
-        region, offset = found.region, found.offset_in_region + at - found.start
-        refuses = self._refuses(found)
-        if region.ram or not attrs.memory:
-            if found.reads_directly and (attrs.debug or (region.ram and not refuses)):
-                piece = min(len(data), found.end - at)
-                _copy_in(found, offset, data[:piece])
-                return piece, MemTxResult.OK
-            if refuses:
-                return min(len(data), found.end - at), MemTxResult.DECODE_ERROR
-        piece = access_size(region, offset, len(data))
-        value = int.from_bytes(data[:piece], "little")
-        return piece, write_region(region, offset, value, piece, attrs)
-
-    def _refuses(self, found: FlatRange) -> bool:
-        """Tell whether writes vanish: into ROM, and into memory that a parent makes read-only."""
-        region = found.region
-        if self._enforce_readonly:
-            return found.readonly and (region.ram or found.reads_directly)
-        return region.readonly and region.ram and not region.ram_device
 
     def write_rom(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Write to RAM and ROM alike, as a loader does; devices are passed over."""
@@ -209,86 +286,56 @@ class AddressSpace:
         source = memoryview(data).cast("B")
         done = 0
         while done < len(source):
-            at = (address + done) & _ADDRESS_MASK
+            at = (address + done) & ADDRESS_MASK
             found = view.find(at)
             if found is None:
-                done += _hole(view, at, len(source) - done)
+                done += hole(view, at, len(source) - done)
                 continue
             piece = min(len(source) - done, found.end - at)
             if found.reads_directly:
                 offset = found.offset_in_region + at - found.start
-                _copy_in(found, offset, source[done : done + piece])
+                copy_in(found, offset, source[done : done + piece])
             done += piece
 
     def set(self, address: int, byte: int, length: int) -> MemTxResult:
         """Write ``length`` times the same byte."""
-        result = MemTxResult.OK
+        result = OK
         block = bytes([byte & 0xFF]) * min(length, 1 << 16)
         for done in range(0, length, len(block) or 1):
             result |= self.write(address + done, block[: length - done])
         return result
 
+    # -- longer access ---------------------------------------------------------------------------
+
+    def map(
+        self,
+        address: int,
+        length: int,
+        is_write: bool,
+        attrs: MemTxAttrs = ATTRS_UNSPECIFIED,
+    ) -> Mapping | None:
+        """Return up to ``length`` bytes at ``address`` as a buffer, until it is unmapped.
+
+        Memory is mapped itself, and stays while it is, whatever happens to the map. Anything else
+        is copied, as far as there are bounce buffers: see :attr:`bounce`.
+
+        Returns:
+            None if there is no bounce buffer free: try again when ``bounce.wait(...)`` calls.
+        """
+        return map_memory(self, address, length, is_write, attrs)
+
+    def cache(self, address: int, length: int, is_write: bool) -> MemoryRegionCache:
+        """Return a window on up to ``length`` bytes for frequent access.
+
+        Raises:
+            ConfigError: ``length`` is not positive.
+        """
+        return MemoryRegionCache(self, address, length, is_write)
+
+    @property
+    def bounce(self) -> BouncePool:
+        """The bounce buffers of :meth:`map`; made on first use."""
+        return self._system.bounce_pools.setdefault(self, BouncePool())
+
     def __repr__(self) -> str:
         return f"<AddressSpace {self.name}, root {self.root.name}>"
-
-
-def _hole(view: FlatView, at: int, length: int) -> int:
-    """Return how many of ``length`` bytes from ``at`` on nobody answers."""
-    following = view.next_start(at)
-    if following is None:
-        following = _ADDRESS_MASK + 1
-    return min(length, following - at)
-
-
-def _nobody(attrs: MemTxAttrs) -> MemTxResult:
-    return MemTxResult.ACCESS_ERROR if attrs.memory else MemTxResult.DECODE_ERROR
-
-
-def _copy_out(view: FlatView, found: FlatRange, at: int, target: memoryview) -> None:
-    block = found.region.ram_block
-    assert block is not None
-    offset = found.offset_in_region + at - found.start
-    piece = block.buffer[offset : offset + len(target)]
-    if len(piece) == len(target):
-        target[:] = piece
-        view.hot = (found.start, found.end, block, found.start - found.offset_in_region)
-    else:  # a block without backing, or a region that reaches beyond its block
-        target[:] = bytes(len(target))
-        target[: len(piece)] = piece
-
-
-def _copy_in(found: FlatRange, offset: int, data: memoryview) -> None:
-    block = found.region.ram_block
-    assert block is not None
-    room = max(0, min(len(data), len(block.buffer) - offset))
-    block.buffer[offset : offset + room] = data[:room]
-    if block.watched:
-        block.written(offset, room)
-
-
-def _plan_read(view: FlatView, address: int, region: MemoryRegion, offset: int, size: int) -> None:
-    """Remember a read that needs no cutting up: the device's own callback, ready to be called."""
-    ops = region.ops
-    if _is_plain(region, offset, size, False) and ops.read is not None:
-        if len(view.plans) > _MAX_PLANS:
-            view.plans.clear()
-        view.plans[address << 4 | size] = partial(ops.read, offset, size)
-
-
-def _plan_write(view: FlatView, address: int, region: MemoryRegion, offset: int, size: int) -> None:
-    ops = region.ops
-    if _is_plain(region, offset, size, True) and ops.write is not None:
-        if len(view.plans) > _MAX_PLANS:
-            view.plans.clear()
-        view.plans[~(address << 4 | size)] = partial(ops.write, offset)
-
-
-def _is_plain(region: MemoryRegion, offset: int, size: int, is_write: bool) -> bool:
-    """Tell whether one access is one call of the callback, every time."""
-    ops = region.ops
-    return (
-        ops.valid.accepts is None
-        and ops.endianness is not Endianness.BIG
-        and (ops.impl.min or 1) <= size <= (ops.impl.max or 4)
-        and is_valid(ops, offset, size, is_write, ATTRS_UNSPECIFIED)
-    )

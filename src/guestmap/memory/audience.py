@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import StateError
 from guestmap.memory.history import CommitRecord
+from guestmap.memory.ioeventfd import shown
 from guestmap.memory.listener import MemoryListener, in_order
 from guestmap.memory.telling import Telling
 
@@ -21,12 +22,14 @@ class Audience:
     Attributes:
         listeners: all of them, lowest priority first.
         spaces: the address spaces that somebody listens to, oldest first.
+        bell_spaces: those of them where somebody wants to know of I/O event descriptors.
         subscribers: called with each commit's record, after the listeners.
     """
 
     def __init__(self, all_spaces: dict[AddressSpace, None]) -> None:
         self.listeners: list[MemoryListener] = []
         self.spaces: list[AddressSpace] = []
+        self.bell_spaces: list[AddressSpace] = []
         self.subscribers: list[Callable[[CommitRecord], None]] = []
         self._all_spaces = all_spaces
         self._telling = False
@@ -70,6 +73,7 @@ class Audience:
                 raise
         self.listeners = in_order([*self.listeners, listener])
         space.listeners = in_order([*space.listeners, listener])
+        space.ioeventfds = shown(space.view)
         self._look_for_spaces()
 
     def remove(self, space: AddressSpace, listener: MemoryListener) -> None:
@@ -102,3 +106,14 @@ class Audience:
 
     def _look_for_spaces(self) -> None:
         self.spaces = [space for space in self._all_spaces if space.listeners]
+        self.bell_spaces = [
+            space for space in self.spaces if any(_asks_for_bells(x) for x in space.listeners)
+        ]
+
+
+def _asks_for_bells(listener: MemoryListener) -> bool:
+    kind = type(listener)
+    return (
+        kind.eventfd_add is not MemoryListener.eventfd_add
+        or kind.eventfd_del is not MemoryListener.eventfd_del
+    )

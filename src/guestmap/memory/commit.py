@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.memory.flatview import FlatView
 from guestmap.memory.history import ViewChange
+from guestmap.memory.ioeventfd import BellChange, update
 from guestmap.memory.telling import Telling
 from guestmap.memory.view_root import Patch, ViewRoot
 
@@ -22,13 +24,15 @@ class Commit(NamedTuple):
         moves: address spaces that are to show another root's view.
         news: roots whose view changes: the new view, and where it differs.
         rerouted: names of the spaces in ``moves`` that showed something before, and will after.
-        told: whether there is anything that a listener can notice.
+        told: whether there is anything that a listener can notice, but for bells.
+        bells: I/O event descriptors that change, for the address spaces that are asked about them.
     """
 
     moves: dict[AddressSpace, ViewRoot]
     news: dict[ViewRoot, tuple[FlatView, list[Patch]]]
     rerouted: tuple[str, ...]
     told: bool
+    bells: dict[AddressSpace, BellChange]
 
     @classmethod
     def prepare(
@@ -37,6 +41,7 @@ class Commit(NamedTuple):
         removed: dict[AddressSpace, None],
         nowhere: ViewRoot,
         generation: int,
+        audience: Audience,
     ) -> Commit:
         """Find the roots of rerouted address spaces and render the marked windows.
 
@@ -44,6 +49,7 @@ class Commit(NamedTuple):
             topology: the marks.
             removed: address spaces that go.
             nowhere: the root of address spaces that are not there yet, or no more.
+            audience: who listens, and to what.
             generation: of the views to come.
 
         Raises:
@@ -67,20 +73,36 @@ class Commit(NamedTuple):
             if space.source is not nowhere and root is not nowhere
         )
         told = bool(rerouted) or any(r.users for r in news) or any(s.listeners for s in moves)
-        return cls(moves, news, rerouted, told)
+        commit = cls(moves, news, rerouted, told, {})
+        for space in audience.bell_spaces:
+            change = commit._bells_of(space, topology)
+            if change.gone or change.come:
+                commit.bells[space] = change
+        return commit
+
+    def _bells_of(self, space: AddressSpace, topology: Topology) -> BellChange:
+        new, root = self._view_of(space), space.source
+        if space in self.moves:
+            return update(space, new, [(0, ADDRESS_SPACE_SIZE)])
+        return update(space, new, root.windows if root in topology.dirty else [])
+
+    def _view_of(self, space: AddressSpace) -> FlatView:
+        """Return the view that ``space`` is going to show."""
+        root = self.moves.get(space, space.source)
+        return self.news[root][0] if root in self.news else root.view
 
     def tell(self, telling: Telling, audience: Audience) -> None:
         """Tell what goes and what comes, space by space, oldest space first."""
-        telling.begin(audience.listeners)
+        if self.told:
+            telling.begin(audience.listeners)
         for space in audience.spaces:
-            view = space.source.view
-            root = self.moves.get(space, space.source)
-            news = self.news.get(root)
+            view, new = space.source.view, self._view_of(space)
             if space in self.moves:
-                new = news[0] if news else root.view
                 telling.patches(space, [Patch(view.ranges, new.ranges)], view, new)
-            elif news:
-                telling.patches(space, news[1], view, news[0])
+            elif space.source in self.news:
+                telling.patches(space, self.news[space.source][1], view, new)
+            if space in self.bells:
+                telling.bells(space, self.bells[space], new)
 
     def inverse(self) -> Commit:
         """Return the commit that takes this one back, if it is made before this is published."""
@@ -89,12 +111,15 @@ class Commit(NamedTuple):
             {root: (root.view, []) for root in self.news},
             (),
             True,
+            {space: BellChange([], [], space.ioeventfds) for space in self.bells},
         )
 
     def publish(self, topology: Topology) -> None:
         """Let readers see it."""
         for root, (view, _) in self.news.items():
             root.view = view
+        for space, change in self.bells.items():
+            space.ioeventfds = change.all
         for space, root in self.moves.items():
             topology.left.append(space.source)
             space.source.users.pop(space, None)

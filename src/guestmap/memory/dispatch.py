@@ -6,8 +6,11 @@ The rules are QEMU's (system/memory.c: ``memory_region_access_valid``,
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from guestmap.memory.covering import needs_covering, read_covering, write_covering
+from guestmap.memory.guard import guarded
 from guestmap.memory.ops import Endianness, MemoryRegionOps, MemTxAttrs, MemTxResult
 
 if TYPE_CHECKING:
@@ -21,11 +24,12 @@ def access_size(region: MemoryRegion, offset: int, length: int) -> int:
     """Return how many of ``length`` bytes at ``offset`` go to the device in one access.
 
     A power of two, at most the device's largest valid size; unless the device implements
-    unaligned accesses, at most what ``offset`` is aligned to.
+    unaligned accesses, or leaves them to :mod:`guestmap.memory.covering`, at most what ``offset``
+    is aligned to.
     """
     ops = region.ops
     largest = ops.valid.max or 4
-    if not ops.impl.unaligned and offset:
+    if offset and not ops.impl.unaligned and not (ops.valid.unaligned and ops.impl.min > 1):
         largest = min(largest, offset & -offset)
     length = min(length, largest)
     return 1 << (length.bit_length() - 1)
@@ -47,18 +51,31 @@ def read_region(
     region: MemoryRegion, offset: int, size: int, attrs: MemTxAttrs
 ) -> tuple[int, MemTxResult]:
     """Read ``size`` bytes (1, 2, 4, 8) from a device; the value is in little-endian order."""
-    ops = region.ops
     if attrs.memory and not region.ram:
         return 0, MemTxResult.ACCESS_ERROR
-    if not is_valid(ops, offset, size, False, attrs):
+    if not is_valid(region.ops, offset, size, False, attrs):
         return 0, MemTxResult.DECODE_ERROR
+    if region.flush_coalesced:
+        region.system.coalesced.flush()
+    guard = region.active_guard
+    if guard is None:
+        return _read(region.ops, offset, size, attrs)
+    access = partial(_read, region.ops, offset, size, attrs)
+    return guarded(guard, region, offset, access, (0, MemTxResult.ACCESS_ERROR))
+
+
+def _read(
+    ops: MemoryRegionOps, offset: int, size: int, attrs: MemTxAttrs
+) -> tuple[int, MemTxResult]:
+    if needs_covering(ops, offset, size):
+        return read_covering(ops, offset, size, partial(_read_piece, ops, attrs))
     step, big = _step(ops, size), ops.endianness is Endianness.BIG
     if step == size and ops.read is not None:
         value, result = ops.read(offset, size) & MASKS[size], OK
     else:
         value, result = 0, OK
         for i in range(0, size, step):
-            piece, piece_result = _read_piece(ops, offset + i, step, attrs)
+            piece, piece_result = _read_piece(ops, attrs, offset + i, step)
             value |= _shifted(piece & MASKS[step], 8 * (size - step - i if big else i))
             result |= piece_result
         value &= MASKS[size]
@@ -69,11 +86,28 @@ def write_region(
     region: MemoryRegion, offset: int, value: int, size: int, attrs: MemTxAttrs
 ) -> MemTxResult:
     """Write ``size`` bytes (1, 2, 4, 8), given as a little-endian value, to a device."""
-    ops = region.ops
     if attrs.memory and not region.ram:
         return MemTxResult.ACCESS_ERROR
-    if not is_valid(ops, offset, size, True, attrs):
+    if not is_valid(region.ops, offset, size, True, attrs):
         return MemTxResult.DECODE_ERROR
+    if region.flush_coalesced:
+        region.system.coalesced.flush()
+    bells = region.ioeventfds
+    if bells and bells.ring(offset, _device_order(region, value, size), size):
+        return OK
+    guard = region.active_guard
+    if guard is None:
+        return _write(region.ops, offset, value, size, attrs)
+    access = partial(_write, region.ops, offset, value, size, attrs)
+    return guarded(guard, region, offset, access, MemTxResult.ACCESS_ERROR)
+
+
+def _write(
+    ops: MemoryRegionOps, offset: int, value: int, size: int, attrs: MemTxAttrs
+) -> MemTxResult:
+    if needs_covering(ops, offset, size):
+        read, write = partial(_read_piece, ops, attrs), partial(_write_piece, ops, attrs)
+        return write_covering(ops, offset, value, size, read, write)
     step, big = _step(ops, size), ops.endianness is Endianness.BIG
     if big:
         value = _swapped(value, size)
@@ -83,8 +117,12 @@ def write_region(
     result = OK
     for i in range(0, size, step):
         piece = _shifted(value, -8 * (size - step - i if big else i)) & MASKS[step]
-        result |= _write_piece(ops, offset + i, piece, step, attrs)
+        result |= _write_piece(ops, attrs, offset + i, piece, step)
     return result
+
+
+def _device_order(region: MemoryRegion, value: int, size: int) -> int:
+    return _swapped(value, size) if region.ops.endianness is Endianness.BIG else value
 
 
 def _step(ops: MemoryRegionOps, size: int) -> int:
@@ -93,7 +131,7 @@ def _step(ops: MemoryRegionOps, size: int) -> int:
 
 
 def _read_piece(
-    ops: MemoryRegionOps, offset: int, size: int, attrs: MemTxAttrs
+    ops: MemoryRegionOps, attrs: MemTxAttrs, offset: int, size: int
 ) -> tuple[int, MemTxResult]:
     if ops.read is not None:
         return ops.read(offset, size), OK
@@ -103,7 +141,7 @@ def _read_piece(
 
 
 def _write_piece(
-    ops: MemoryRegionOps, offset: int, value: int, size: int, attrs: MemTxAttrs
+    ops: MemoryRegionOps, attrs: MemTxAttrs, offset: int, value: int, size: int
 ) -> MemTxResult:
     if ops.write is not None:
         ops.write(offset, value, size)

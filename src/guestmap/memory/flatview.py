@@ -61,6 +61,8 @@ class FlatRange:
         self.unmergeable = unmergeable
         self.romd_mode = region.romd_mode
         self.dirty_log_mask = region.dirty_log_mask
+        if region.ram_block is not None:
+            self.dirty_log_mask |= region.system.dirty_logging.global_mask
 
     @property
     def size(self) -> int:
@@ -154,6 +156,10 @@ def simplify(ranges: list[FlatRange]) -> list[FlatRange]:
     return joined
 
 
+_Hot = tuple[int, int, "RamBlock | None", int]
+_COLD: _Hot = (1 << 64, 0, None, 0)
+
+
 class _Chunk:
     """A few neighbouring ranges, and their start addresses for bisection."""
 
@@ -173,7 +179,7 @@ class FlatView:
         count: how many ranges there are.
     """
 
-    __slots__ = ("_chunks", "_starts", "count", "generation", "hot", "plans", "root")
+    __slots__ = ("_chunks", "_starts", "count", "generation", "hot", "hot_write", "plans", "root")
 
     def __init__(
         self,
@@ -190,9 +196,11 @@ class FlatView:
         self._starts = starts
         self.plans: dict[int, Any] = {}
         """Room for the dispatcher to remember, by address and size, where accesses went."""
-        self.hot: tuple[int, int, RamBlock | None, int] = (0, 0, None, 0)
-        """Room for the dispatcher to remember the RAM that was last used. The block, not its
-        buffer: an old view that somebody keeps must not keep host memory mapped."""
+        self.hot: _Hot = _COLD
+        self.hot_write: _Hot = _COLD
+        """Room for the dispatcher to remember the RAM that was last read, and written: the first
+        address, a last one, the block, and the address of the block's first byte. The block, not
+        its buffer: an old view that somebody keeps must not keep host memory mapped."""
 
     @classmethod
     def of(

@@ -14,6 +14,7 @@ from guestmap.memory.flatview import FlatRange, FlatView
 
 if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
+    from guestmap.memory.ioeventfd import IoEventFd
     from guestmap.memory.region import MemoryRegion
 
 PRIORITY_MIN = 0
@@ -100,6 +101,36 @@ class MemoryListener:
 
     def log_stop(self, section: MemoryRegionSection, old: int, new: int) -> None:
         """Fewer clients than before want to know of writes to ``section`` (masks)."""
+
+    def log_sync(self, section: MemoryRegionSection) -> None:
+        """Mark the pages of ``section`` dirty that the CPU wrote (``block.dirty.mark``)."""
+
+    def log_sync_global(self, *, last_stage: bool) -> None:
+        """Mark all dirty pages, for listeners that know no sections; not with :meth:`log_sync`."""
+
+    def log_clear(self, section: MemoryRegionSection) -> None:
+        """The pages of ``section`` are clean now: report the next write to each."""
+
+    def log_global_start(self) -> None:
+        """All RAM is going to be logged."""
+
+    def log_global_stop(self) -> None:
+        """No longer is all RAM logged; told to the highest priority first."""
+
+    def log_global_after_sync(self) -> None:
+        """What was asked for by syncing has been taken."""
+
+    def eventfd_add(self, section: MemoryRegionSection, bell: IoEventFd) -> None:
+        """A write rings from now on; told to the highest priority first (as QEMU does)."""
+
+    def eventfd_del(self, section: MemoryRegionSection, bell: IoEventFd) -> None:
+        """A write rings no more; told to the lowest priority first (as QEMU does)."""
+
+    def coalesced_io_add(self, section: MemoryRegionSection, address: int, size: int) -> None:
+        """Writes to ``size`` bytes at ``address`` of the address space may be held back."""
+
+    def coalesced_io_del(self, section: MemoryRegionSection, address: int, size: int) -> None:
+        """Writes to ``size`` bytes at ``address`` must come at once again."""
 
 
 def in_order(listeners: Iterable[MemoryListener]) -> list[MemoryListener]:

@@ -2,21 +2,31 @@
 
 The ram address space is QEMU's private numbering of all RAM of a machine (``ram_addr_t``), which
 dirty bitmaps and migration count in; where a block goes follows ``find_ram_offset``.
+
+A block's memory has three kinds of users. Whoever holds ``buffer`` or a slice of it keeps the
+memory mapped. Whoever keeps only the number ``host_address`` - a CPU engine, a device thread -
+*pins* the block; or, if it is for a moment, stays inside one read section of the machine's RCU
+domain from finding the block to the last use of the address. When a block is released, its memory
+goes after all of these, and not before.
 """
 
 from __future__ import annotations
 
-import ctypes
 import mmap
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self
+from weakref import WeakMethod, ref
 
-from guestmap.base import GIB, ConfigError, HostError
+from guestmap.base import ConfigError, StateError
+from guestmap.memory.dirty import DirtyLog
+from guestmap.memory.host import HostMemory
+from guestmap.rcu import Rcu, RefCounted
 
 _ALIGN = 64 * 4096
 """Blocks start at multiples of what one word of a dirty bitmap covers: 64 pages."""
-
-_MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
 def page_aligned(length: int) -> int:
@@ -25,35 +35,96 @@ def page_aligned(length: int) -> int:
 
 
 class RamBlock:
-    """One piece of host memory, mapped when it is made and filled by the host as it is touched.
+    """One piece of RAM.
+
+    Args:
+        name: what ``info ramblock`` prints.
+        length: bytes; rounded up to whole pages.
+        host: the memory behind it; None for a block without backing.
+        rcu: the machine's domain; a block outside a machine has one of its own.
+        max_length: bytes that it may grow to, which ``host`` holds from the start; by default it
+            cannot grow.
+        resized: called with the region's new size, in bytes, after each change.
 
     Attributes:
-        name: what ``info ramblock`` prints.
         offset: where the block starts in the ram address space, in bytes.
         used_length, max_length: bytes in use, and bytes that it may grow to; whole pages.
-        buffer: the memory; empty for a block without backing.
-        host_address: where the memory is in this process; 0 without backing.
+        resizeable: whether it may be resized.
+        host: the memory; None without backing, and once it is reclaimed.
+        buffer: the memory's bytes; empty without backing, and once it is reclaimed.
+        host_address: where the memory is in this process; 0 without backing, and once it is
+            reclaimed. Pin the block before you keep it.
+        page_size: bytes of the host's pages behind it.
+        align: what guest addresses of it should be aligned to, in bytes.
+        released: whether it is to be reclaimed after its last user.
+        dirty: which pages were written, for each client that looks.
     """
 
     __slots__ = (
+        "__weakref__",
+        "_lock",
+        "_users",
         "_watchers",
+        "align",
         "buffer",
+        "dirty",
+        "host",
         "host_address",
         "max_length",
         "name",
         "offset",
+        "page_size",
+        "released",
+        "resizeable",
+        "resized",
         "used_length",
     )
 
-    def __init__(self, name: str, length: int, buffer: memoryview | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        length: int,
+        host: HostMemory | None = None,
+        *,
+        rcu: Rcu | None = None,
+        max_length: int | None = None,
+        resized: Callable[[int], None] | None = None,
+    ) -> None:
         self.name = name
         self.offset = 0
-        self.used_length = self.max_length = page_aligned(length)
-        self._watchers: tuple[Callable[[int, int], None], ...] = ()
-        self.buffer = buffer if buffer is not None else memoryview(bytearray())
+        self.used_length = page_aligned(length)
+        self.max_length = page_aligned(length if max_length is None else max_length)
+        if self.max_length < self.used_length:
+            raise ConfigError(
+                f"Size too large: {name}: 0x{self.used_length:x} > 0x{self.max_length:x}"
+            )
+        self.resizeable = max_length is not None
+        self.resized = resized
+        self.released = False
+        self.host: HostMemory | None = None
+        self.buffer = _nothing()
         self.host_address = 0
-        if buffer is not None and len(buffer):
-            self.host_address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+        self.page_size = self.align = mmap.PAGESIZE
+        if host is not None:
+            self.back(host)
+        self._lock = threading.Lock()
+        self._watchers: tuple[Callable[[int, int], None], ...] = ()
+        self.dirty = DirtyLog(self)
+        # Weak, or the block would hold itself; where it has gone, so has what is to be reclaimed.
+        reclaim = WeakMethod(self._reclaim)
+        self._users = RefCounted(
+            rcu if rcu is not None else Rcu(name), lambda: (reclaim() or _do_nothing)()
+        )
+
+    def back(self, host: HostMemory) -> None:
+        """Put memory behind a block that has none, and that nobody uses yet."""
+        self.host = host
+        self.buffer = host.buffer
+        self.host_address = host.address
+        self.page_size = host.page_size
+        self.align = host.align
+
+    # -- who writes ------------------------------------------------------------------------------
 
     @property
     def watched(self) -> bool:
@@ -62,64 +133,200 @@ class RamBlock:
 
     def add_watcher(self, watcher: Callable[[int, int], None]) -> None:
         """Call ``watcher(offset, length)`` after each write that the CPU engine did not make."""
-        self._watchers = (*self._watchers, watcher)
+        with self._lock:
+            self._watchers = (*self._watchers, watcher)
 
     def remove_watcher(self, watcher: Callable[[int, int], None]) -> None:
         """Stop calling ``watcher``."""
-        self._watchers = tuple(w for w in self._watchers if w != watcher)
+        with self._lock:
+            self._watchers = tuple(w for w in self._watchers if w != watcher)
 
     def written(self, offset: int, length: int) -> None:
         """Tell the watchers of a write of ``length`` bytes at ``offset`` of the block."""
         for watcher in self._watchers:
             watcher(offset, length)
 
+    # -- who uses the memory ---------------------------------------------------------------------
+
+    @property
+    def pins(self) -> int:
+        """How many users hold the host address."""
+        return self._users.count - (not self.released)
+
+    @property
+    def reclaimed(self) -> bool:
+        """Whether the last user has left (readers may still be waited for)."""
+        return self._users.count == 0
+
+    def pin(self) -> None:
+        """Keep the memory mapped until :meth:`unpin`. Pins count.
+
+        Raises:
+            StateError: the block was released, and its last user has left.
+        """
+        if not self.try_pin():
+            raise StateError(f"RAM block {self.name!r} was freed: its memory cannot be used")
+
+    def try_pin(self) -> bool:
+        """Like :meth:`pin`; return False where that raises."""
+        return self._users.try_get()
+
+    def unpin(self) -> None:
+        """Give a pin back.
+
+        Raises:
+            StateError: nobody holds one.
+        """
+        self._users.put()
+
+    @contextmanager
+    def pinned(self) -> Iterator[Self]:
+        """Keep the memory mapped for the length of a ``with`` block.
+
+        Raises:
+            StateError: see :meth:`pin`.
+        """
+        self.pin()
+        try:
+            yield self
+        finally:
+            self.unpin()
+
+    def release(self) -> None:
+        """Reclaim the memory after the last pin is given back and the last reader has left.
+
+        Called again, it does nothing. Returns at once.
+        """
+        with self._lock:
+            before, self.released = self.released, True
+        if not before:
+            self._users.put()
+
+    def _reclaim(self) -> None:
+        """Let go of the memory; nobody has its address. Views of it may go on keeping it."""
+        self.buffer = _nothing()
+        self.host_address = 0
+        host, self.host = self.host, None
+        if host is not None:
+            host.quiesced()
+
+    # -- what is in it ---------------------------------------------------------------------------
+
+    def discard(self, offset: int, length: int) -> None:
+        """Give whole pages back to the host; see :meth:`guestmap.memory.HostMemory.discard`.
+
+        Raises:
+            ConfigError: not whole pages of the block.
+            StateError: the block has no memory, or none that may be discarded.
+            HostError: the host refused.
+        """
+        with self.pinned():
+            if self.host is None:
+                raise StateError(f"RAM block {self.name!r} has no memory to discard")
+            if offset + length > self.max_length:
+                raise ConfigError(
+                    f"cannot discard 0x{length:x} bytes at 0x{offset:x} of RAM block"
+                    f" {self.name!r}: it has 0x{self.max_length:x}"
+                )
+            self.host.discard(offset, length)
+            self.written(offset, length)
+
     def __repr__(self) -> str:
         return f"<RamBlock {self.name} @0x{self.offset:x} used 0x{self.used_length:x}>"
 
 
-def map_anonymous(name: str, length: int) -> memoryview:
-    """Return fresh private memory, of which the host gives pages only as they are touched.
+def _do_nothing() -> None:
+    """Stand in for the method of an object that has gone."""
 
-    Raises:
-        HostError: the host refused (address space or overcommit limit); QEMU's text.
-    """
-    length = page_aligned(length)
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
-    try:
-        return memoryview(mmap.mmap(-1, length, flags=flags))
-    except (OSError, OverflowError, ValueError) as error:
-        raise HostError(
-            f"cannot set up guest memory '{name}' of {length / GIB:.1f} GiB",
-            errno=getattr(error, "errno", None),
-            call="mmap",
-            arguments=f"length=0x{length:x}",
-        ) from error
+
+def _nothing() -> memoryview:
+    return memoryview(bytearray())
+
+
+class RamBlockNotifier:
+    """Base class of those who follow the blocks themselves (QEMU's ``RAMBlockNotifier``)."""
+
+    def block_added(self, block: RamBlock) -> None:
+        """``block`` came; told for each that is there already, too."""
+
+    def block_removed(self, block: RamBlock) -> None:
+        """``block`` is released. Pin a block whose address you keep, and let go of it here."""
+
+    def block_resized(self, block: RamBlock, old: int, new: int) -> None:
+        """``block`` has ``new`` bytes in use, in whole pages, instead of ``old``."""
 
 
 class RamList:
-    """All RAM blocks of one machine: largest first, the oldest first among equals."""
+    """All RAM blocks of one machine: largest first, the oldest first among equals.
+
+    A block that nobody refers to any more leaves the list by itself.
+    """
 
     def __init__(self) -> None:
-        self._blocks: list[RamBlock] = []
+        self._lock = threading.Lock()
+        self._notifiers: tuple[RamBlockNotifier, ...] = ()
+        self._blocks: tuple[ref[RamBlock], ...] = ()
+        """Replaced as a whole, so that readers need no lock."""
 
     def __iter__(self) -> Iterator[RamBlock]:
-        return iter(self._blocks)
+        for each in self._blocks:
+            block = each()
+            if block is not None:
+                yield block
 
     def __len__(self) -> int:
-        return len(self._blocks)
+        return sum(1 for _ in self)
+
+    def add_notifier(self, notifier: RamBlockNotifier) -> None:
+        """Tell ``notifier`` of all blocks, and from now on of those that come, go and change."""
+        with self._lock:
+            self._notifiers = (*self._notifiers, notifier)
+            blocks = list(self)
+        for block in blocks:
+            notifier.block_added(block)
+
+    def remove_notifier(self, notifier: RamBlockNotifier) -> None:
+        """Tell ``notifier`` nothing more."""
+        with self._lock:
+            self._notifiers = tuple(n for n in self._notifiers if n is not notifier)
 
     def add(self, block: RamBlock) -> None:
-        """Give ``block`` its offset and take it into the list."""
-        block.offset = self.find_offset(block.max_length)
-        index = next(
-            (i for i, b in enumerate(self._blocks) if b.max_length < block.max_length),
-            len(self._blocks),
-        )
-        self._blocks.insert(index, block)
+        """Give ``block`` its offset and take it into the list.
+
+        Raises:
+            ConfigError: no gap of the ram address space is large enough.
+        """
+        with self._lock:
+            block.offset = self.find_offset(block.max_length)
+            blocks = list(self)
+            index = next(
+                (i for i, b in enumerate(blocks) if b.max_length < block.max_length), len(blocks)
+            )
+            blocks.insert(index, block)
+            self._blocks = tuple(ref(b) for b in blocks)
+        for notifier in self._notifiers:
+            notifier.block_added(block)
 
     def remove(self, block: RamBlock) -> None:
-        """Take ``block`` out; its memory goes when the last user lets go of it."""
-        self._blocks.remove(block)
+        """Take ``block`` out, and release it: its memory goes when the last user has left.
+
+        Raises:
+            ConfigError: it is not in the list.
+        """
+        with self._lock:
+            rest = tuple(r for r in self._blocks if r() is not block)
+            if len(rest) == len(self._blocks):
+                raise ConfigError(f"RAM block {block.name!r} is not one of this machine's")
+            self._blocks = rest
+        for notifier in self._notifiers:
+            notifier.block_removed(block)
+        block.release()
+
+    def set_used_length(self, block: RamBlock, used: int) -> None:
+        """Change the length in use; ``used`` is whole pages and at most ``max_length``."""
+        old, block.used_length = block.used_length, used
+        for notifier in self._notifiers:
+            notifier.block_resized(block, old, used)
 
     def find_offset(self, length: int) -> int:
         """Return where a block of ``length`` bytes goes: the smallest gap that is large enough.
@@ -127,11 +334,12 @@ class RamList:
         Raises:
             ConfigError: no gap is large enough.
         """
-        if not self._blocks:
+        blocks = list(self)
+        if not blocks:
             return 0
-        starts = [*sorted(b.offset for b in self._blocks), 1 << 64]
+        starts = [*sorted(b.offset for b in blocks), 1 << 64]
         best_offset, best_gap = None, 1 << 64
-        for block in self._blocks:
+        for block in blocks:
             candidate = -(-(block.offset + block.max_length) // _ALIGN) * _ALIGN
             gap = starts[bisect_left(starts, min(candidate, 1 << 64))] - candidate
             if length <= gap < best_gap:
@@ -142,7 +350,7 @@ class RamList:
 
     def find(self, ram_addr: int) -> RamBlock | None:
         """Return the block that holds an address of the ram address space."""
-        for block in self._blocks:
+        for block in self:
             if block.offset <= ram_addr < block.offset + block.max_length:
                 return block
         return None

@@ -10,18 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.memory import ram_regions
 from guestmap.memory.children import Children
 from guestmap.memory.ops import UNASSIGNED_MEM_OPS, MemoryRegionOps
+from guestmap.memory.region_hooks import RegionHooks
 
 if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
+    from guestmap.memory.guard import DeviceGuard
+    from guestmap.memory.iommu import Iommu
     from guestmap.memory.ram import RamBlock
     from guestmap.memory.system import MemorySystem
 
 DIRTY_MEMORY_VGA = 0
 
 
-class MemoryRegion:
+class MemoryRegion(RegionHooks):
     """A node of the tree. Read the attributes freely; change them through the methods only.
 
     Attributes:
@@ -38,7 +42,10 @@ class MemoryRegion:
         ram, ram_device, rom_device: what kind of memory ``ram_block`` is used as.
         romd_mode: a ROM device that reads like ROM (True) or sends reads to ``ops`` (False).
         ram_block: the host memory, or None.
-        owner: whatever the caller said that the region belongs to; printed, never used.
+        freed: whether it was given back; such a region can be shown nowhere any more.
+        iommu: what translates accesses, if the region is an IOMMU's.
+        owner: the device that the region belongs to. While a callback of one of its regions runs,
+            accesses to any of them are refused (:mod:`guestmap.memory.guard`).
     """
 
     __slots__ = (
@@ -47,6 +54,7 @@ class MemoryRegion:
         "_live_aliases",
         "_order",
         "_route_aliases",
+        "_unguarded",
         "_upstream",
         "addr",
         "alias",
@@ -55,6 +63,9 @@ class MemoryRegion:
         "container",
         "dirty_log_mask",
         "enabled",
+        "freed",
+        "guard",
+        "iommu",
         "name",
         "nonvolatile",
         "ops",
@@ -77,10 +88,13 @@ class MemoryRegion:
             raise ConfigError(
                 f"region {name!r}: size {size:#x} is impossible: give 1 to 0x{ADDRESS_SPACE_SIZE:x}"
             )
+        super().__init__()
         self.system = system
         self.name = name
         self.size = size
         self.owner = owner
+        self.guard: DeviceGuard | None = system.guards.of(owner)
+        self.iommu: Iommu | None = None
         self.addr = 0
         self.priority = 0
         self.enabled = True
@@ -97,10 +111,12 @@ class MemoryRegion:
         self.rom_device = False
         self.romd_mode = True
         self.ram_block: RamBlock | None = None
+        self.freed = False
         self.dirty_log_mask = 0
         self.children = Children()
         # The topology's notes: see guestmap.memory.topology.
         self._order = (0, 0)
+        self._unguarded = False
         self._live = 0
         self._live_aliases: dict[MemoryRegion, None] = {}
         self._upstream: dict[AddressSpace | MemoryRegion, None] = {}
@@ -139,6 +155,27 @@ class MemoryRegion:
         After writing to it directly, say so with :meth:`ram_written`.
         """
         return self.ram_block.buffer if self.ram_block is not None else None
+
+    @property
+    def active_guard(self) -> DeviceGuard | None:
+        """The owner's guard, where it applies: to I/O, unless switched off."""
+        if self._unguarded or self.ram or self.rom_device or self.readonly:
+            return None
+        return self.guard
+
+    @property
+    def disable_reentrancy_guard(self) -> bool:
+        """Whether the region answers while another callback of its device runs.
+
+        Set it for devices that reach themselves on purpose, and for callbacks that many threads
+        may run at once (QEMU's "lockless" regions).
+        """
+        return self._unguarded
+
+    @disable_reentrancy_guard.setter
+    def disable_reentrancy_guard(self, disabled: bool) -> None:
+        self._unguarded = bool(disabled)
+        self.system.topology.forget_plans()
 
     def ram_written(self, offset: int, length: int) -> None:
         """Tell engines that the host changed ``length`` bytes of the region's memory."""
@@ -193,6 +230,8 @@ class MemoryRegion:
             problem = f"it belongs to another machine than {self.name!r}"
         elif not 0 <= offset < ADDRESS_SPACE_SIZE:
             problem = f"offset {offset:#x} is not an address"
+        elif child.freed:
+            problem = "it was freed"
         else:
             above: MemoryRegion | None = self
             while above is not None:
@@ -239,6 +278,16 @@ class MemoryRegion:
                     " of its memory"
                 )
         self.system.topology.assign(self, "size", size)
+
+    def resize_ram(self, size: int) -> None:
+        """Change how much RAM the region has, in bytes, and the region's size with it.
+
+        See :meth:`MemorySystem.resizeable_ram`.
+
+        Raises:
+            ConfigError: the RAM keeps its size, or cannot grow so far.
+        """
+        ram_regions.resize(self, size)
 
     def set_alias_offset(self, offset: int) -> None:
         """Make an alias show its target from ``offset`` bytes on.

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
-from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError, StateError
+from guestmap.memory import ram_regions
 from guestmap.memory.address_space import AddressSpace
+from guestmap.memory.coalesced import CoalescedMmio
+from guestmap.memory.dirty_logging import DirtyLogging
+from guestmap.memory.find import find_in, space_and_address
+from guestmap.memory.guard import DeviceGuards
 from guestmap.memory.history import CommitRecord
-from guestmap.memory.ops import AccessSizes, MemoryRegionOps
-from guestmap.memory.ram import RamBlock, RamList, map_anonymous
+from guestmap.memory.host import BufferRam, FileRam, RamBackend, RamOptions
+from guestmap.memory.listener import MemoryRegionSection
+from guestmap.memory.mapping import BouncePool
+from guestmap.memory.ops import MemoryRegionOps
+from guestmap.memory.ram import RamList
+from guestmap.memory.ram_regions import PLAIN_RAM, new_block
 from guestmap.memory.region import MemoryRegion
 from guestmap.memory.topology import Topology
 from guestmap.memory.transaction import Transaction, Transactions
+from guestmap.rcu import Rcu
 
 
 class MemorySystem:
     """Regions, address spaces, RAM blocks and the transaction of one machine.
 
-    Two systems in one process never meet.
+    Two systems in one process never meet. Close a system, or use it in a ``with`` statement, to
+    give the host's memory back at once.
 
     Args:
         now_ns: the clock that commits are stamped with, in nanoseconds.
@@ -27,14 +40,24 @@ class MemorySystem:
 
     Attributes:
         ram_blocks: all RAM blocks, largest first.
+        guards: against devices that reach themselves.
+        dirty_logging: which writes are logged, and for whom.
+        coalesced: writes that are held back.
     """
 
     def __init__(
         self, *, now_ns: Callable[[], int] = lambda: 0, enforce_readonly: bool = True
     ) -> None:
         self.enforce_readonly = enforce_readonly
+        self.guards = DeviceGuards()
+        self.rcu = Rcu("memory")
         self.ram_blocks = RamList()
+        self.bounce_pools: dict[AddressSpace, BouncePool] = {}
+        self.closed = False
         self.transactions = Transactions(now_ns)
+        self.dirty_logging = DirtyLogging(self.transactions, self.ram_blocks)
+        self.coalesced = CoalescedMmio(self.transactions)
+        self.transactions.before_change = self.coalesced.flush
 
     # -- regions ---------------------------------------------------------------------------------
 
@@ -59,6 +82,7 @@ class MemorySystem:
         *,
         readonly: bool = False,
         backed: bool = True,
+        backend: RamBackend = PLAIN_RAM,
         owner: object = None,
     ) -> MemoryRegion:
         """Return RAM with a block of its own.
@@ -69,16 +93,77 @@ class MemorySystem:
             readonly: make it ROM.
             backed: False makes no host memory: the region takes part in the map, reads as zeros
                 and forgets what is written. For maps that are only looked at.
+            backend: where the memory comes from.
             owner: see :class:`MemoryRegion`.
 
         Raises:
+            ConfigError: the back-end cannot make memory of that size.
             HostError: the host has no room for it.
+            StateError: the system is closed.
         """
         region = MemoryRegion(self, name, size, owner=owner)
-        region.ram_block = self._block(name, size, backed=backed)
+        region.ram_block = new_block(self, name, size, backend if backed else None)
         region.ram = True
-        region.readonly = readonly
+        region.readonly = readonly or backend.makes_rom
         region.terminates = True
+        return region
+
+    def ram_from_file(
+        self,
+        name: str,
+        path: str,
+        size: int,
+        *,
+        offset: int = 0,
+        align: int = 0,
+        share: bool = False,
+        readonly: bool = False,
+        options: RamOptions | None = None,
+        owner: object = None,
+    ) -> MemoryRegion:
+        """Return RAM whose memory is a file, or ROM where it is for reading only.
+
+        See :meth:`ram` and :class:`FileRam`, which names what goes wrong.
+        """
+        backend = FileRam(
+            path=path,
+            offset=offset,
+            align=align,
+            share=share,
+            readonly=readonly,
+            options=options if options is not None else RamOptions(),
+        )
+        return self.ram(name, size, backend=backend, owner=owner)
+
+    def resizeable_ram(
+        self,
+        name: str,
+        size: int,
+        max_size: int,
+        *,
+        resized: Callable[[int], None] | None = None,
+        backend: RamBackend = PLAIN_RAM,
+        owner: object = None,
+    ) -> MemoryRegion:
+        """Return RAM that :meth:`MemoryRegion.resize_ram` can change.
+
+        Args:
+            name: of the region and the block.
+            size: bytes at first.
+            max_size: bytes that it may grow to; they have their addresses from the start.
+            resized: called with the new size after the change is published.
+            backend: where the memory comes from.
+            owner: see :class:`MemoryRegion`.
+
+        Raises:
+            ConfigError: ``size`` is more than ``max_size``.
+            HostError: the host has no room for it.
+            StateError: the system is closed.
+        """
+        region = MemoryRegion(self, name, size, owner=owner)
+        region.ram_block = new_block(self, name, size, backend, max_size=max_size, resized=resized)
+        region.ram = region.terminates = True
+        region.readonly = backend.makes_rom
         return region
 
     def rom(
@@ -101,31 +186,28 @@ class MemorySystem:
         Writes always go to ``ops``. See :meth:`MemoryRegion.set_romd_mode`.
         """
         region = MemoryRegion(self, name, size, owner=owner)
-        region.ram_block = self._block(name, size, backed=backed)
+        region.ram_block = new_block(self, name, size, PLAIN_RAM if backed else None)
         region.rom_device = True
         region.terminates = True
         region.ops = ops
         return region
 
     def ram_device(
-        self, name: str, size: int, buffer: memoryview, *, owner: object = None
+        self, name: str, size: int, buffer: memoryview | None, *, owner: object = None
     ) -> MemoryRegion:
         """Return memory of a device (a mapped BAR): accessed in its bus sizes, 1 to 8 bytes.
 
+        Without a buffer it takes part in the map, reads as zeros and forgets what is written.
+
         Raises:
             ConfigError: the buffer is read-only, or smaller than the region.
+            StateError: the system is closed.
         """
-        buffer = buffer.cast("B")
-        if buffer.readonly or len(buffer) < size:
-            raise ConfigError(
-                f"RAM device {name!r} of 0x{size:x} bytes has a"
-                f"{' read-only' if buffer.readonly else ''} buffer of 0x{len(buffer):x}"
-            )
         region = MemoryRegion(self, name, size, owner=owner)
-        region.ram_block = RamBlock(name, size, buffer)
-        self.ram_blocks.add(region.ram_block)
+        backend = None if buffer is None else BufferRam(buffer)
+        region.ram_block = new_block(self, name, size, backend)
         region.ram = region.ram_device = region.terminates = True
-        region.ops = _ram_device_ops(region.ram_block)
+        region.ops = ram_regions.ram_device_ops(region.ram_block)
         return region
 
     def alias(
@@ -145,10 +227,17 @@ class MemorySystem:
         region.alias_offset = offset
         return region
 
-    def _block(self, name: str, size: int, *, backed: bool) -> RamBlock:
-        block = RamBlock(name, size, map_anonymous(name, size) if backed else None)
-        self.ram_blocks.add(block)
-        return block
+    def free(self, region: MemoryRegion) -> None:
+        """Give back what the host holds for ``region``, which nothing may show any more.
+
+        Nobody can show it again. Its memory is unmapped after the last user has left: pins, views
+        of the buffer, and readers in a section of :attr:`rcu`. In a transaction that is undone,
+        nothing was freed. Regions without memory may be freed too.
+
+        Raises:
+            StateError: something shows it, or it was freed before.
+        """
+        ram_regions.free(region)
 
     # -- address spaces --------------------------------------------------------------------------
 
@@ -170,13 +259,30 @@ class MemorySystem:
         Raises:
             StateError: it has gone already.
         """
-        self.transactions.remove_space(space)
+        with self.transaction():
+            self.transactions.remove_space(space)
+            self.transactions.afterwards(self.bounce_pools.pop, space, None)
 
     @property
     def address_spaces(self) -> tuple[AddressSpace, ...]:
         """All address spaces, oldest first."""
         gone = self.transactions.removed
         return tuple(space for space in tuple(self.transactions.spaces) if space not in gone)
+
+    def find(self, region: MemoryRegion, offset: int, size: int) -> MemoryRegionSection | None:
+        """Return what shows first among ``size`` bytes at ``offset`` of ``region``, or None.
+
+        The rules are QEMU's ``memory_region_find``: looked into is the oldest address space whose
+        root holds ``region``, where ``region`` is in it; what overlaps ``region`` there is found
+        too. The section is the part of the found range inside the window.
+        """
+        place = space_and_address(self.address_spaces, region, offset)
+        return None if place is None else find_in(*place, size)
+
+    def present(self, container: MemoryRegion, offset: int) -> bool:
+        """Tell whether a region other than ``container`` itself answers at ``offset`` of it."""
+        found = self.find(container, offset, 1)
+        return found is not None and found.region is not container
 
     # -- transactions ----------------------------------------------------------------------------
 
@@ -215,15 +321,48 @@ class MemorySystem:
         """Stop calling ``subscriber``."""
         self.transactions.subscribers.remove(subscriber)
 
+    # -- the end ---------------------------------------------------------------------------------
 
-def _ram_device_ops(block: RamBlock) -> MemoryRegionOps:
-    def read(offset: int, size: int) -> int:
-        return int.from_bytes(block.buffer[offset : offset + size], "little")
+    def close(self) -> None:
+        """Remove all address spaces and give all host memory back, waiting for readers.
 
-    def write(offset: int, value: int, size: int) -> None:
-        room = min(size, len(block.buffer) - offset)
-        block.buffer[offset : offset + room] = value.to_bytes(size, "little")[:room]
-        block.written(offset, room)
+        Memory that somebody still has pinned goes when the pin does. Closing again does nothing.
 
-    sizes = AccessSizes(1, 8, unaligned=True)
-    return MemoryRegionOps(read=read, write=write, valid=sizes, impl=sizes)
+        Raises:
+            StateError: the caller is in a transaction, a callback or a read section.
+        """
+        if self.closed:
+            return
+        self.transactions.refuse_inside("close")
+        if self.rcu.in_read_section:
+            raise StateError("close the memory system outside of read sections: it waits for them")
+        with self.transaction("close"):
+            for space in self.address_spaces:
+                self.remove_address_space(space)
+        self.closed = True
+        blocks = list(self.ram_blocks)
+        for block in blocks:
+            self.ram_blocks.remove(block)
+        self.rcu.drain()
+        if not any(block.pins for block in blocks):
+            self.rcu.close()  # else it ends with the last pin: that still needs it
+
+    def refuse_if_closed(self) -> None:
+        """Check that the system is open.
+
+        Raises:
+            StateError: it is closed.
+        """
+        if self.closed:
+            raise StateError("the memory system is closed: make a new one")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from guestmap.base import AddrRange
 from guestmap.memory.flatview import FlatRange, FlatView
+from guestmap.memory.ioeventfd import BellChange, IoEventFd, shown
 from guestmap.memory.listener import MemoryListener, MemoryRegionSection
 
 if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
+    from guestmap.memory.region import MemoryRegion
     from guestmap.memory.view_root import Patch
 
 
@@ -68,6 +71,25 @@ class Telling:
                     listener.region_nop(section)
                 self._log(forward, section, old.dirty_log_mask, each.dirty_log_mask)
 
+    def bells(self, space: AddressSpace, change: BellChange, new: FlatView) -> None:
+        """Tell the listeners of one address space which writes ring no more, and which do now."""
+        for bell in change.gone:
+            for listener in space.listeners:
+                self._bell(listener.eventfd_del, listener.eventfd_add, space, bell, space.view)
+        for bell in change.come:
+            for listener in reversed(space.listeners):
+                self._bell(listener.eventfd_add, listener.eventfd_del, space, bell, new)
+
+    def coalescing(
+        self, space: AddressSpace, region: MemoryRegion, parts: list[AddrRange], *, added: bool
+    ) -> None:
+        """Tell the listeners of one address space that parts of a region are held back, or not."""
+        view = space.view
+        for each in view:
+            if each.region is region:
+                section = MemoryRegionSection.of(each, space, view)
+                self._coalesced(space.listeners, section, parts, added=added)
+
     def all_of(self, space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
         """Tell one listener, in a round of its own, that all of a space's view comes, or goes."""
         view = space.view
@@ -80,6 +102,11 @@ class Telling:
             else:
                 self._log([listener], section, each.dirty_log_mask, 0)
                 self._del([listener], section)
+        for bell in shown(view):
+            call, inverse = listener.eventfd_add, listener.eventfd_del
+            if not added:
+                call, inverse = inverse, call
+            self._bell(call, inverse, space, bell, view)
         self.commit()
 
     def take_back(self, error: BaseException) -> None:
@@ -106,11 +133,49 @@ class Telling:
         for listener in forward:
             listener.region_add(section)
             self._inverses.append((listener.region_del, (section,)))
+        if section.region.coalesced:
+            self._coalesced(forward, section, section.region.coalesced, added=True)
 
     def _del(self, forward: list[MemoryListener], section: MemoryRegionSection) -> None:
+        if section.region.coalesced:
+            self._coalesced(forward, section, section.region.coalesced, added=False)
         for listener in reversed(forward):
             listener.region_del(section)
             self._inverses.append((listener.region_add, (section,)))
+
+    def _bell(
+        self,
+        call: Callable[[MemoryRegionSection, IoEventFd], None],
+        inverse: Callable[[MemoryRegionSection, IoEventFd], None],
+        space: AddressSpace,
+        bell: IoEventFd,
+        view: FlatView,
+    ) -> None:
+        found = view.find(bell.address)
+        if found is not None:
+            section = MemoryRegionSection.of(found, space, view)
+            call(section, bell)
+            self._inverses.append((inverse, (section, bell)))
+
+    def _coalesced(
+        self,
+        forward: list[MemoryListener],
+        section: MemoryRegionSection,
+        parts: list[AddrRange],
+        *,
+        added: bool,
+    ) -> None:
+        shown_part = AddrRange(section.offset_within_region, section.size)
+        shift = section.offset_within_address_space - section.offset_within_region
+        for part in parts:
+            common = part.intersection(shown_part)
+            if not common.size:
+                continue
+            args = (section, common.start + shift, common.size)
+            for listener in forward if added else reversed(forward):
+                calls = (listener.coalesced_io_del, listener.coalesced_io_add)
+                calls[added](*args)
+                self._inverses.append((calls[not added], args))
 
     def _log(
         self, forward: list[MemoryListener], section: MemoryRegionSection, old: int, new: int

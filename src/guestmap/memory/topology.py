@@ -140,7 +140,7 @@ class Topology:
                 continue
             seen.add((each, lo, hi))
             if len(seen) > _MAX_WALK:
-                self._mark_everything()
+                self.mark_everything()
                 return
             root = self.roots.get(each)
             if root is not None:
@@ -153,10 +153,16 @@ class Topology:
                 if alias.enabled:
                     todo.append((alias, lo - alias.alias_offset, hi - alias.alias_offset))
 
-    def _mark_everything(self) -> None:
+    def mark_everything(self) -> None:
+        """Mark all of every view."""
         for root in self.roots.values():
             self.dirty[root] = None
             root.mark(0, ADDRESS_SPACE_SIZE)
+
+    def forget_plans(self) -> None:
+        """Let the dispatcher find out anew how to access each device."""
+        for root in tuple(self.roots.values()):
+            root.view.plans.clear()
 
     # -- liveness --------------------------------------------------------------------------------
 

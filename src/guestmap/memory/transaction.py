@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,9 @@ from guestmap.memory.topology import Topology
 from guestmap.memory.view_root import ViewRoot
 
 if TYPE_CHECKING:
+    from guestmap.base import AddrRange
     from guestmap.memory.address_space import AddressSpace
+    from guestmap.memory.region import MemoryRegion
 
 HISTORY_LENGTH = 256
 
@@ -67,6 +70,7 @@ class Transactions:
         history: the last commits, oldest first.
         spaces: all address spaces, oldest first.
         removed: those of them that go with the next commit.
+        before_change: called before an outermost transaction begins.
     """
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
@@ -75,21 +79,40 @@ class Transactions:
         self.history: deque[CommitRecord] = deque(maxlen=HISTORY_LENGTH)
         self.spaces: dict[AddressSpace, None] = {}
         self.removed: dict[AddressSpace, None] = {}
+        self.before_change: Callable[[], None] = lambda: None
         self._audience = Audience(self.spaces)
         self._nowhere = ViewRoot(None)
         self._now_ns = now_ns
         self._lock = threading.RLock()
         self._depth = 0
         self._cause = ""
-        self._journal: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self._journal: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
 
     def open(self, cause: str = "") -> Transaction:
         """Return a transaction to be entered with ``with``."""
         return Transaction(self, cause)
 
-    def note(self, undo: Callable[..., None], *args: object) -> None:
+    def note(self, undo: Callable[..., object], *args: object) -> None:
         """Add to the journal how to undo the mutation that comes next."""
         self._journal.append((undo, args))
+
+    def afterwards(self, action: Callable[..., object], *args: object) -> None:
+        """Call ``action`` when the outermost transaction has published; not if it is undone."""
+        with self.open():
+            self._afterwards.append((action, args))
+            self.note(self._afterwards.pop)
+
+    def refuse_inside(self, action: str) -> None:
+        """Check that the calling thread is in no transaction and in no callback.
+
+        Raises:
+            StateError: it is in one.
+        """
+        with self._lock:
+            self._audience.refuse_in_callback()
+            if self._depth:
+                raise StateError(f"cannot {action} the memory system inside a transaction")
 
     def begin(self, cause: str) -> _Savepoint:
         """Open one level and return what to undo to."""
@@ -99,6 +122,8 @@ class Transactions:
         except StateError:
             self._lock.release()
             raise
+        if not self._depth:
+            self.before_change()
         savepoint = _Savepoint(len(self._journal), self._cause)
         self._depth += 1
         if cause and not self._cause:
@@ -177,6 +202,28 @@ class Transactions:
         with self._lock:
             self._audience.remove(space, listener)
 
+    def tell_coalescing(
+        self, region: MemoryRegion, parts: list[AddrRange], *, added: bool
+    ) -> None:
+        """Tell every listener where parts of a region show whose writes are held back, or not."""
+        with self._lock:
+            self._audience.refuse_in_callback()
+            with self._audience.told() as telling:
+                try:
+                    for space in self._audience.spaces:
+                        telling.coalescing(space, region, parts, added=added)
+                except BaseException as error:
+                    telling.take_back(error)
+                    raise
+
+    def listeners(self) -> list[MemoryListener]:
+        """Return all listeners, lowest priority first."""
+        return self._audience.listeners
+
+    def space_of(self, listener: MemoryListener) -> AddressSpace:
+        """Return the address space that a registered listener is on."""
+        return next(space for space in self.spaces if listener in space.listeners)
+
     @property
     def subscribers(self) -> list[Callable[[CommitRecord], None]]:
         """Whom to call with the record of each commit."""
@@ -192,6 +239,13 @@ class Transactions:
             self._journal.clear()
             self._cause = ""
             self.topology.settle()
+            self._run_afterwards()
+
+    def _run_afterwards(self) -> None:
+        actions, self._afterwards = self._afterwards, []
+        with ExitStack() as calls:  # each is called, whatever the others raise
+            for action, args in reversed(actions):
+                calls.callback(action, *args)
 
     def _publish(self) -> None:
         """Make the commit. If anybody refuses, everything is as it was before."""
@@ -199,9 +253,13 @@ class Transactions:
         with self._audience.told() as telling:
             try:
                 commit = Commit.prepare(
-                    self.topology, self.removed, self._nowhere, self.generation + 1
+                    self.topology,
+                    self.removed,
+                    self._nowhere,
+                    self.generation + 1,
+                    self._audience,
                 )
-                if commit.told:
+                if commit.told or commit.bells:
                     commit.tell(telling, self._audience)
                 back = commit.inverse()
                 commit.publish(self.topology)

@@ -65,6 +65,11 @@ class ViewRoot:
             self._windows = _joined(windows)
             self._join_from = max(_JOIN_FROM, 2 * len(self._windows))
 
+    @property
+    def windows(self) -> list[tuple[int, int]]:
+        """What is marked: sorted, and no two touch."""
+        return _joined(self._windows)
+
     def unmark(self) -> None:
         """Forget the marks."""
         self._windows = []
