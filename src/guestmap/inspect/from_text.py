@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.inspect.mtree import assemble, read_mtree
 from guestmap.inspect.ramblock import read_ramblock
+from guestmap.inspect.rebuild import rebuild
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import Snapshot
@@ -17,7 +18,7 @@ class MonitorTexts:
     """What was asked, word for word; "" where it was not.
 
     Attributes:
-        trees: ``info mtree`` without ``-f``, best with ``-o -D``.
+        trees: ``info mtree`` without ``-f``, best with ``-o -D``; the views may follow.
         views: ``info mtree -f``, best with ``-o``.
         ram: ``info ramblock``.
         complete: whether ``trees`` shows disabled regions too; None: it does where one is seen.
@@ -39,4 +40,4 @@ def snapshot_of(texts: MonitorTexts, *, source: str, version: str = "") -> Snaps
     snapshot = assemble(*parts, source=source, version=version, complete=texts.complete)
     if texts.ram:
         snapshot = replace(snapshot, ram_blocks=read_ramblock(texts.ram))
-    return snapshot
+    return rebuild(snapshot) if snapshot.regions else snapshot
