@@ -11,8 +11,20 @@ from guestmap.base import GIB, KIB, MIB, ConfigError
 from guestmap.memory import MemorySystem, RamBlock, RamList
 
 
+class KeptList(RamList):
+    """A list whose blocks somebody holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[RamBlock] = []
+
+    def add(self, block: RamBlock) -> None:
+        super().add(block)
+        self.kept.append(block)
+
+
 def allocate(*blocks: tuple[str, int]) -> tuple[RamList, dict[str, int]]:
-    ram_list = RamList()
+    ram_list = KeptList()
     for name, length in blocks:
         ram_list.add(RamBlock(name, length, None))
     return ram_list, {block.name: block.offset for block in ram_list}

@@ -189,11 +189,11 @@ BAD_TREES: dict[str, tuple[Callable[[Parts], object], str]] = {
     ),
     "a RAM device larger than its buffer": (
         lambda p: p.memory.ram_device("b", 0x101, memoryview(bytearray(0x100))),
-        "RAM device 'b' of 0x101 bytes has a buffer of 0x100",
+        "RAM 'b' of 0x101 bytes has a buffer of 0x100",
     ),
     "a RAM device in a read-only buffer": (
         lambda p: p.memory.ram_device("b", 1, memoryview(b"x")),
-        "RAM device 'b' of 0x1 bytes has a read-only buffer of 0x1",
+        "RAM 'b' of 0x1 bytes has a read-only buffer of 0x1",
     ),
 }
 

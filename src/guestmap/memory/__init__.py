@@ -12,7 +12,10 @@ b'boot'
 """
 
 from guestmap.memory.address_space import AddressSpace
+from guestmap.memory.cache import MemoryRegionCache
 from guestmap.memory.dirty import DirtyClient, DirtyLog, DirtySnapshot
+from guestmap.memory.discard import RamDiscardListener, RamDiscardManager
+from guestmap.memory.discard_rules import DiscardHold, DiscardRules
 from guestmap.memory.flatview import FlatRange, FlatView
 from guestmap.memory.history import AddressChange, CommitRecord, ViewChange
 from guestmap.memory.host import (
@@ -33,6 +36,7 @@ from guestmap.memory.listener import (
     MemoryListener,
     MemoryRegionSection,
 )
+from guestmap.memory.mapping import BouncePool, Mapping
 from guestmap.memory.ops import (
     ATTRS_UNSPECIFIED,
     UNASSIGNED_IO_OPS,
@@ -59,11 +63,14 @@ __all__ = [
     "AddressChange",
     "AddressSpace",
     "AnonymousRam",
+    "BouncePool",
     "BufferRam",
     "CommitRecord",
     "DirtyClient",
     "DirtyLog",
     "DirtySnapshot",
+    "DiscardHold",
+    "DiscardRules",
     "Endianness",
     "EventNotifier",
     "FileRam",
@@ -71,11 +78,13 @@ __all__ = [
     "FlatView",
     "HostMemory",
     "IoEventFd",
+    "Mapping",
     "MemTxAttrs",
     "MemTxResult",
     "MemfdRam",
     "MemoryListener",
     "MemoryRegion",
+    "MemoryRegionCache",
     "MemoryRegionOps",
     "MemoryRegionSection",
     "MemorySystem",
@@ -83,6 +92,8 @@ __all__ = [
     "RamBackend",
     "RamBlock",
     "RamBlockNotifier",
+    "RamDiscardListener",
+    "RamDiscardManager",
     "RamList",
     "RamOptions",
     "ViewChange",

@@ -80,13 +80,13 @@ def pinned_run(
     return Run(block, start, done)
 
 
-def _is_direct(
-    space: AddressSpace, found: FlatRange, is_write: bool, attrs: MemTxAttrs
-) -> bool:
+def _is_direct(space: AddressSpace, found: FlatRange, is_write: bool, attrs: MemTxAttrs) -> bool:
     if not is_write:
         return found.reads_directly and (found.region.ram or not attrs.memory)
     return (
-        found.reads_directly and found.region.ram and not refuses_writes(found, space.root.system.enforce_readonly)
+        found.reads_directly
+        and found.region.ram
+        and not refuses_writes(found, space.root.system.enforce_readonly)
     )
 
 

@@ -124,6 +124,8 @@ def copy_in(found: FlatRange, offset: int, data: memoryview) -> None:
     """Write host memory, as far as there is any, and tell whoever watches it."""
     block = found.region.ram_block
     assert block is not None
+    if block.buffer.readonly:  # a file mapped for reading only: not even a loader may write
+        return
     room = max(0, min(len(data), len(block.buffer) - offset))
     block.buffer[offset : offset + room] = data[:room]
     if block.watched:

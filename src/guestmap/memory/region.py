@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
-from guestmap.memory import ram_regions
+from guestmap.memory import discard, ram_regions
 from guestmap.memory.children import Children
 from guestmap.memory.ops import UNASSIGNED_MEM_OPS, MemoryRegionOps
 from guestmap.memory.region_hooks import RegionHooks
 
 if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
+    from guestmap.memory.discard import RamDiscardManager
     from guestmap.memory.guard import DeviceGuard
     from guestmap.memory.iommu import Iommu
     from guestmap.memory.ram import RamBlock
@@ -42,6 +43,7 @@ class MemoryRegion(RegionHooks):
         ram, ram_device, rom_device: what kind of memory ``ram_block`` is used as.
         romd_mode: a ROM device that reads like ROM (True) or sends reads to ``ops`` (False).
         ram_block: the host memory, or None.
+        discard_manager: knows which parts of its RAM are there; None where all is.
         freed: whether it was given back; such a region can be shown nowhere any more.
         iommu: what translates accesses, if the region is an IOMMU's.
         owner: the device that the region belongs to. While a callback of one of its regions runs,
@@ -62,6 +64,7 @@ class MemoryRegion(RegionHooks):
         "children",
         "container",
         "dirty_log_mask",
+        "discard_manager",
         "enabled",
         "freed",
         "guard",
@@ -112,6 +115,7 @@ class MemoryRegion(RegionHooks):
         self.romd_mode = True
         self.ram_block: RamBlock | None = None
         self.freed = False
+        self.discard_manager: RamDiscardManager | None = None
         self.dirty_log_mask = 0
         self.children = Children()
         # The topology's notes: see guestmap.memory.topology.
@@ -279,6 +283,15 @@ class MemoryRegion(RegionHooks):
                 )
         self.system.topology.assign(self, "size", size)
 
+    def set_discard_manager(self, manager: RamDiscardManager | None) -> None:
+        """Say that only parts of this RAM are there, or (None) that all is again.
+
+        Raises:
+            ConfigError: the manager was made for another region.
+            StateError: the region is in a container or shown, or has a manager already.
+        """
+        discard.attach(self, manager)
+
     def resize_ram(self, size: int) -> None:
         """Change how much RAM the region has, in bytes, and the region's size with it.
 
@@ -302,7 +315,13 @@ class MemoryRegion(RegionHooks):
         self.system.topology.assign(self, "alias_offset", offset)
 
     def set_readonly(self, readonly: bool) -> None:
-        """Refuse writes to the region and all below it, or accept them."""
+        """Refuse writes to the region and all below it, or accept them.
+
+        Raises:
+            ConfigError: its memory is a file that is mapped for reading only.
+        """
+        if not readonly and self.ram_block is not None and self.ram_block.buffer.readonly:
+            raise ConfigError(f"region {self.name!r}: its memory is mapped for reading only")
         self.system.topology.assign(self, "readonly", bool(readonly))
 
     def set_nonvolatile(self, nonvolatile: bool) -> None:

@@ -11,6 +11,7 @@ from guestmap.memory import ram_regions
 from guestmap.memory.address_space import AddressSpace
 from guestmap.memory.coalesced import CoalescedMmio
 from guestmap.memory.dirty_logging import DirtyLogging
+from guestmap.memory.discard_rules import DiscardRules
 from guestmap.memory.find import find_in, space_and_address
 from guestmap.memory.guard import DeviceGuards
 from guestmap.memory.history import CommitRecord
@@ -52,6 +53,7 @@ class MemorySystem:
         self.guards = DeviceGuards()
         self.rcu = Rcu("memory")
         self.ram_blocks = RamList()
+        self.discard_rules = DiscardRules()
         self.bounce_pools: dict[AddressSpace, BouncePool] = {}
         self.closed = False
         self.transactions = Transactions(now_ns)

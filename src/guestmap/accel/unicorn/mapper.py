@@ -143,27 +143,38 @@ class Mapper(MemoryListener):
             yield from whole_pages(run)
 
     def _map(self, piece: Piece) -> None:
-        size, host = piece.end - piece.start, piece.block.host_address + piece.offset
-        if size <= 0:
+        size = piece.end - piece.start
+        if size <= 0 or not self._hold(piece.block):
             return
         self._close_windows(piece.start, piece.end)
+        host = piece.block.host_address + piece.offset
         self._uc.mem_map_ptr(piece.start, size, uc_api.UC_PROT_ALL, host)
         if not piece.writable:
             # Mapped read-only from the start, Unicorn would ask about each write, and then do it.
             self._uc.mem_protect(piece.start, size, uc_api.UC_PROT_READ | uc_api.UC_PROT_EXEC)
         self._mapped[piece.start] = piece
         self._counters.maps += 1
-        if piece.block not in self._watchers:
-            watcher = partial(self._written, piece.block)
-            self._watchers[piece.block] = watcher
-            piece.block.add_watcher(watcher)
+
+    def _hold(self, block: RamBlock) -> bool:
+        """Pin a block while any of it is mapped; False where its memory has just gone."""
+        if block not in self._watchers:
+            if not block.try_pin():
+                return False
+            watcher = partial(self._written, block)
+            self._watchers[block] = watcher
+            block.add_watcher(watcher)
+        return True
+
+    def _let_go(self, block: RamBlock) -> None:
+        block.remove_watcher(self._watchers.pop(block))
+        block.unpin()
 
     def _unmap(self, piece: Piece) -> None:
         self._uc.mem_unmap(piece.start, piece.end - piece.start)
         del self._mapped[piece.start]
         self._counters.unmaps += 1
         if all(other.block is not piece.block for other in self._mapped.values()):
-            piece.block.remove_watcher(self._watchers.pop(piece.block))
+            self._let_go(piece.block)
 
     # -- windows ---------------------------------------------------------------------------------
 
@@ -229,8 +240,7 @@ class Mapper(MemoryListener):
 
     def release(self) -> None:
         """Let go of all host memory."""
-        for block, watcher in self._watchers.items():
-            block.remove_watcher(watcher)
-        self._watchers.clear()
+        for block in list(self._watchers):
+            self._let_go(block)
         self._mapped.clear()
         self._pieces.clear()
