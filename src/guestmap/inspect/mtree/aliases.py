@@ -11,12 +11,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
+from guestmap.inspect.mtree.choice import choose
 from guestmap.inspect.mtree.forest import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from guestmap.inspect.mtree.lines import TreeLine
 
 
 def identify(roots: list[Node], sections: list[Node]) -> None:
@@ -52,13 +51,15 @@ def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:
         PeerError: an alias shows a region that the text has no section for, or (where nothing is
             hidden) a section is there that no alias shows.
     """
-    unseen = _point(roots, sections)
+    unseen = _point(roots, sections, hides=hides)
+    if unseen and not hides:
+        unseen = _point(roots, sections, hides=False, by_order=True)
     if unseen and not hides:
         # Two regions that look alike were taken for one: keep every print a region of its own.
         for root in roots + sections:
             for node in root.walk():
                 node.same = None
-        unseen = _point(roots, sections)
+        unseen = _point(roots, sections, hides=False, by_order=True)
     if unseen and not hides:
         raise PeerError(
             "info mtree text: expected an alias for each section, found none that shows"
@@ -67,8 +68,17 @@ def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:
     _keep(roots, [section.canonical() for section in unseen])
 
 
-def _point(roots: list[Node], sections: list[Node]) -> list[Node]:
-    """Set the target of every alias; return the sections that none was found for."""
+def _point(
+    roots: list[Node], sections: list[Node], *, hides: bool, by_order: bool = False
+) -> list[Node]:
+    """Set the target of every alias; return the sections that none was found for.
+
+    Args:
+        roots: trees of the address spaces.
+        sections: trees of the alias targets.
+        hides: whether aliases may be missing from the text, but not what they show.
+        by_order: look at nothing but the order of the sections.
+    """
     by_name: dict[str, list[int]] = defaultdict(list)
     for index, section in enumerate(sections):
         by_name[section.name].append(index)
@@ -84,7 +94,7 @@ def _point(roots: list[Node], sections: list[Node]) -> list[Node]:
                 f" {line.target!r}, but no section 'memory-region: {line.target}' follows:"
                 " is the text cut off?"
             )
-        index = _choose(node, candidates, sections, found)
+        index = choose(node, candidates, sections, found, hides=hides, by_order=by_order)
         if len(candidates) > 1:
             node.inferred.add("alias")
         found.add(index)
@@ -135,48 +145,6 @@ def _aliases(roots: Iterable[Node]) -> Iterable[Node]:
             if node.line and node.line.target is not None and original not in seen:
                 seen.add(original)
                 yield original
-
-
-def _choose(node: Node, candidates: list[int], sections: list[Node], found: set[int]) -> int:
-    """Pick the section that an alias means out of those that bear the name.
-
-    Who owns an alias and one of them means that one: windows of bridges and devices into their own
-    regions. Else it is the next section that none has met yet, or one that was met before; of these
-    the one that has most to show in the alias's window.
-    """
-    if len(candidates) == 1:
-        return candidates[0]
-    line = node.line
-    assert line is not None
-    holders = _holders(node)
-    fitting = [i for i in candidates if sections[i].canonical() not in holders] or candidates
-    lines = {i: sections[i].line for i in fitting}
-    fitting = [i for i, said in lines.items() if not said or said.type == line.type] or fitting
-    if line.owner is not None:
-        fitting = [i for i in fitting if (said := lines[i]) and said.owner == line.owner] or fitting
-    following = next(index for index in range(len(sections) + 1) if index not in found)
-    likely = [index for index in fitting if index in found or index == following] or fitting
-    return max(likely, key=lambda i: (_shown_in(sections[i], line), i == following, i in found, i))
-
-
-def _holders(node: Node) -> set[Node]:
-    holders: set[Node] = set()
-    above = node.parent
-    while above is not None:
-        holders.add(above.canonical())
-        above = above.parent
-    return holders
-
-
-def _shown_in(section: Node, line: TreeLine) -> int:
-    """Return how many regions in a section begin in the window of an alias.
-
-    A window of one byte is an empty one: QEMU prints both alike.
-    """
-    if line.size == 1:
-        return 0
-    window = range(line.alias_offset, line.alias_offset + line.size)
-    return sum(child.addr in window for child in section.children)
 
 
 def _keep(roots: list[Node], targets: list[Node]) -> None:

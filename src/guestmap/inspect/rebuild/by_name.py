@@ -30,7 +30,8 @@ def infer(draft: Draft) -> None:
             _infer_alias(draft, region)
         elif draft.is_open(region.id, "terminates"):
             _infer_answer(draft, region)
-        _infer_size(draft, region)
+        if not draft.source.views:  # they show what is empty
+            _infer_size(draft, region)
 
 
 def _infer_types(draft: Draft) -> None:

@@ -141,15 +141,17 @@ class _Correction:
         return agrees(self.piece._replace(way=way))
 
     def _silence(self, way: Way) -> bool:
-        """Let a region not answer; tell whether that can be."""
+        """Let a region not answer here; tell whether that can be."""
         region = way.region
-        if region.size == 1 and not region.children and region.id not in self.known:
-            self.draft.set(region.id, "size", 0, "proven")
+        if region.type == "i/o" and self.draft.is_open(region.id, "terminates"):
+            self.draft.set(region.id, "terminates", False, "proven")
             return True
-        if region.type != "i/o" or not self.draft.is_open(region.id, "terminates"):
-            return False
-        self.draft.set(region.id, "terminates", False, "proven")
-        return True
+        for step in way.steps():
+            here = step.region
+            if here.size == 1 and not here.children and here.id not in self.known:
+                self.draft.set(here.id, "size", 0, "proven")  # an empty region is printed so too
+                return True
+        return False
 
     def _yield_to(self, way: Way, meant: Way) -> None:
         """Let ``way`` not stand before ``meant``: by the order of siblings, or by silence."""
