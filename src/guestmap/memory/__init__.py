@@ -17,6 +17,7 @@ from guestmap.memory.dirty import DirtyClient, DirtyLog, DirtySnapshot
 from guestmap.memory.discard import RamDiscardListener, RamDiscardManager
 from guestmap.memory.discard_rules import DiscardHold, DiscardRules
 from guestmap.memory.flatview import FlatRange, FlatView
+from guestmap.memory.guard import DeviceGuards, ReentryBlocked
 from guestmap.memory.history import AddressChange, CommitRecord, ViewChange
 from guestmap.memory.host import (
     AnonymousRam,
@@ -29,6 +30,14 @@ from guestmap.memory.host import (
     RamOptions,
 )
 from guestmap.memory.ioeventfd import EventNotifier, IoEventFd
+from guestmap.memory.iommu import (
+    Iommu,
+    IommuEntry,
+    IommuNotifier,
+    IommuNotify,
+    IommuPerm,
+    IommuTranslator,
+)
 from guestmap.memory.listener import (
     PRIORITY_ACCEL,
     PRIORITY_DEV_BACKEND,
@@ -66,6 +75,7 @@ __all__ = [
     "BouncePool",
     "BufferRam",
     "CommitRecord",
+    "DeviceGuards",
     "DirtyClient",
     "DirtyLog",
     "DirtySnapshot",
@@ -78,6 +88,12 @@ __all__ = [
     "FlatView",
     "HostMemory",
     "IoEventFd",
+    "Iommu",
+    "IommuEntry",
+    "IommuNotifier",
+    "IommuNotify",
+    "IommuPerm",
+    "IommuTranslator",
     "Mapping",
     "MemTxAttrs",
     "MemTxResult",
@@ -96,6 +112,7 @@ __all__ = [
     "RamDiscardManager",
     "RamList",
     "RamOptions",
+    "ReentryBlocked",
     "ViewChange",
     "render",
 ]

@@ -186,11 +186,13 @@ class AddressSpace:
         """Write the low ``size`` bytes (1, 2, 4 or 8) of ``value``, little-endian."""
         view = self.source.view
         start, last, block, base = view.hot_write
-        if start <= address <= last and not block.watched:  # type: ignore[union-attr]
+        if start <= address <= last:
             try:
                 _PACK[size](block.buffer, address - base, value & MASKS[size])  # type: ignore[union-attr]
             except (struct.error, KeyError):  # as in load
                 return self._store(address, size, value, attrs)
+            if block.watched:  # type: ignore[union-attr]
+                block.written(address - base, size)  # type: ignore[union-attr]
             return OK
         if attrs is ATTRS_UNSPECIFIED:
             plan: Callable[[int, int], object] | None = view.plans.get(~(address << 4 | size))
@@ -259,15 +261,16 @@ class AddressSpace:
         """
         view = self.source.view
         start, last, block, base = view.hot_write
-        if start <= address and not block.watched:  # type: ignore[union-attr]
-            end = address + len(data)
-            if end <= last:
-                try:
-                    block.buffer[address - base : end - base] = data  # type: ignore[union-attr]
-                except ValueError:  # the memory was reclaimed just now; not a view of bytes
-                    pass
-                else:
-                    return OK
+        end = address + len(data)
+        if start <= address and end <= last:
+            try:
+                block.buffer[address - base : end - base] = data  # type: ignore[union-attr]
+            except ValueError:  # the memory was reclaimed just now; not a view of bytes
+                pass
+            else:
+                if block.watched:  # type: ignore[union-attr]
+                    block.written(address - base, end - address)  # type: ignore[union-attr]
+                return OK
         source = memoryview(data).cast("B")
         done, length, result = 0, len(source), OK
         while done < length:

@@ -42,6 +42,12 @@ def is_valid(
     valid = ops.valid
     if valid.accepts is not None and not valid.accepts(offset, size, is_write, attrs):
         return False
+    return is_valid_size(ops, offset, size)
+
+
+def is_valid_size(ops: MemoryRegionOps, offset: int, size: int) -> bool:
+    """Tell whether the device accepts that size and alignment, whatever else it looks at."""
+    valid = ops.valid
     if not valid.unaligned and offset & (size - 1):
         return False
     return valid.max == 0 or valid.min <= size <= valid.max

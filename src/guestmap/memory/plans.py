@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from guestmap.memory.covering import needs_covering
-from guestmap.memory.dispatch import is_valid
+from guestmap.memory.dispatch import is_valid_size
 from guestmap.memory.guard import guarded_read, guarded_write
 from guestmap.memory.ops import ATTRS_UNSPECIFIED, Endianness, MemTxResult
 
@@ -85,5 +85,5 @@ def _is_plain(region: MemoryRegion, offset: int, size: int, is_write: bool) -> b
         and not (is_write and region.ioeventfds)
         and (ops.impl.min or 1) <= size <= (ops.impl.max or 4)
         and not needs_covering(ops, offset, size)
-        and is_valid(ops, offset, size, is_write, ATTRS_UNSPECIFIED)
+        and is_valid_size(ops, offset, size)
     )

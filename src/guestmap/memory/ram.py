@@ -58,6 +58,7 @@ class RamBlock:
         align: what guest addresses of it should be aligned to, in bytes.
         released: whether it is to be reclaimed after its last user.
         dirty: which pages were written, for each client that looks.
+        watched: whether anybody must be told of host writes.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class RamBlock:
         "resizeable",
         "resized",
         "used_length",
+        "watched",
     )
 
     def __init__(
@@ -109,6 +111,7 @@ class RamBlock:
             self.back(host)
         self._lock = threading.Lock()
         self._watchers: tuple[Callable[[int, int], None], ...] = ()
+        self.watched = False
         self.dirty = DirtyLog(self)
         # Weak, or the block would hold itself; where it has gone, so has what is to be reclaimed.
         reclaim = WeakMethod(self._reclaim)
@@ -126,20 +129,17 @@ class RamBlock:
 
     # -- who writes ------------------------------------------------------------------------------
 
-    @property
-    def watched(self) -> bool:
-        """Whether anybody must be told of host writes."""
-        return bool(self._watchers)
-
     def add_watcher(self, watcher: Callable[[int, int], None]) -> None:
         """Call ``watcher(offset, length)`` after each write that the CPU engine did not make."""
         with self._lock:
             self._watchers = (*self._watchers, watcher)
+            self.watched = True
 
     def remove_watcher(self, watcher: Callable[[int, int], None]) -> None:
         """Stop calling ``watcher``."""
         with self._lock:
             self._watchers = tuple(w for w in self._watchers if w != watcher)
+            self.watched = bool(self._watchers)
 
     def written(self, offset: int, length: int) -> None:
         """Tell the watchers of a write of ``length`` bytes at ``offset`` of the block."""

@@ -16,6 +16,7 @@ from guestmap.memory.find import find_in, space_and_address
 from guestmap.memory.guard import DeviceGuards
 from guestmap.memory.history import CommitRecord
 from guestmap.memory.host import BufferRam, FileRam, RamBackend, RamOptions
+from guestmap.memory.iommu import Iommu, IommuTranslator
 from guestmap.memory.listener import MemoryRegionSection
 from guestmap.memory.mapping import BouncePool
 from guestmap.memory.ops import MemoryRegionOps
@@ -210,6 +211,19 @@ class MemorySystem:
         region.ram_block = new_block(self, name, size, backend)
         region.ram = region.ram_device = region.terminates = True
         region.ops = ram_regions.ram_device_ops(region.ram_block)
+        return region
+
+    def iommu(
+        self, name: str, size: int, translator: IommuTranslator, *, owner: object = None
+    ) -> MemoryRegion:
+        """Return a region whose accesses go where ``translator`` says; notifiers: its ``iommu``.
+
+        Raises:
+            ConfigError: the translator's page size is no power of two.
+        """
+        region = MemoryRegion(self, name, size, owner=owner)
+        region.iommu = Iommu(region, translator)
+        region.terminates = True
         return region
 
     def alias(
