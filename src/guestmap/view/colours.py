@@ -41,6 +41,9 @@ MARK = "#d1005b"
 FOLD = "#f3f0e8"
 """Behind folded addresses, across all lanes."""
 
+PAPER = "#ffffffc8"
+"""Behind words that stand on hatched boxes."""
+
 _PALE = 0.62
 
 

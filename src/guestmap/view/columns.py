@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from guestmap.view.colours import FAINT_INK, INK, MARK, MEANINGS, look
+from guestmap.view.colours import FAINT_INK, INK, MARK, MEANINGS, PAPER, look
 from guestmap.view.words import hex_address, range_words
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _label_row(panel: Panel, label: Label, extent: Extent) -> dict[str, Any]:
         "text": label.text,
         "detail": label.detail,
         "colour": FAINT_INK if label.faint else INK,
-        "paper": "#ffffffc0" if label.faint else "#00000000",
+        "paper": PAPER if label.hatched else "#00000000",
         "upright": panel.lanes[label.lane].narrow,
     }
 

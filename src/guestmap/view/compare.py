@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
+from guestmap.inspect.diff import diff
 from guestmap.inspect.view_diff import range_changes
 from guestmap.view.compose import NOT_TO_SCALE, PanelBuilder
 from guestmap.view.flat_boxes import flat_label
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from guestmap.view.picture import Kind
 
 
+_MOST_CAUSES = 6
+
+
 def compare(before: Snapshot, after: Snapshot, *, show_disabled: bool = False) -> Picture:
     """Return the picture of two maps, what is not the same in both marked as changed.
 
@@ -35,8 +39,16 @@ def compare(before: Snapshot, after: Snapshot, *, show_disabled: bool = False) -
         title="What changed in a memory map",
         subtitle=f"A: {_source(before)} – B: {_source(after)}",
         panels=tuple(panels),
-        notes=(NOT_TO_SCALE,),
+        notes=(NOT_TO_SCALE, *_causes(before, after)),
     )
+
+
+def _causes(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    causes = diff(before, after).causes
+    for cause in causes[:_MOST_CAUSES]:
+        yield f"Probably: {cause.text}."
+    if len(causes) > _MOST_CAUSES:
+        yield f"And {len(causes) - _MOST_CAUSES} more, which `guestmap diff` tells."
 
 
 def _source(snapshot: Snapshot) -> str:

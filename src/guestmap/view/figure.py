@@ -120,6 +120,7 @@ class PanelFigure:
             min_width=int(120 + 96 * lanes),
             max_width=int(300 + 280 * lanes),
             min_height=420,
+            max_height=max(420, int(80 + 42 * length)),
             tools=[],
             toolbar_location="right",
         )

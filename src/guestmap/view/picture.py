@@ -56,7 +56,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Words for the run of boxes ``start`` to ``end`` that belong together."""
+    """Words for the run of boxes ``start`` to ``end`` that belong together.
+
+    ``faint``: of less weight than others; ``hatched``: they stand on hatched boxes.
+    """
 
     lane: int
     start: int
@@ -64,6 +67,7 @@ class Label:
     text: str
     detail: str = ""
     faint: bool = False
+    hatched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

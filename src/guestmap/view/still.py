@@ -5,16 +5,18 @@ No browser is needed. Words in an SVG stay words, so that they can be searched a
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 from matplotlib import rc_context
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
-from guestmap.view.colours import COLOURS, FAINT_INK, FOLD, INK, LINE, MARK, MEANINGS, look
+from guestmap.view.colours import COLOURS, FAINT_INK, FOLD, INK, LINE, MARK, MEANINGS, PAPER, look
 from guestmap.view.columns import box_columns, fold_columns, label_columns, lane_extents
 from guestmap.view.columns import tick_columns as axis_columns
 
@@ -33,7 +35,7 @@ _MARGIN = 16.0
 _UNIT = 17.0
 _HEAD = 62.0
 _TOP = 62.0
-_FOOT = 34.0
+_FOOT = 36.0
 _LINE = 13.0
 _PAD = 5.0
 _TALLEST = 60_000.0
@@ -87,14 +89,17 @@ class _Sheet:
             self._panel(panel, top + _HEAD)
             top += _HEAD + self._unit * panel.axis.length
         for number, note in enumerate(picture.notes):
-            self._write(_MARGIN, top + _FOOT / 2 + number * _LINE * 1.3, note, FAINT_INK)
+            self._write(_MARGIN, top + _FOOT - 8 + number * _LINE * 1.3, note, FAINT_INK)
 
     def _write(self, x: float, y: float, words: str, colour: str = INK, **more: Any) -> None:
         settings = {"fontsize": 11 * _PIXEL, "va": "center", "ha": "left", **more}
         self._axes.text(x, y, words.replace("$", r"\$"), color=colour, **settings)
 
     def _rectangle(self, x: float, y: float, width: float, height: float, **how: Any) -> None:
-        self._axes.add_patch(Rectangle((x, y), width, height, **how))
+        # add_patch() would look at all patches again for the limits of the axes, which are known
+        patch = Rectangle((x, y), width, height, **how)
+        patch.set_transform(self._axes.transData)
+        self._axes.add_artist(patch)
 
     def _head(self, picture: Picture) -> None:
         self._write(_MARGIN, 20, picture.title, fontsize=17 * _PIXEL, weight="bold")
@@ -158,12 +163,10 @@ class _Sheet:
             words = _cut(label["text"], room)
             if label["detail"] and h >= 2 * _LINE:
                 words += "\n" + _cut(label["detail"], room)
-        paper = {"fc": "white", "alpha": 0.75, "lw": 0, "pad": 1.0}
-        hidden = label["paper"] != "#00000000"
-        self._write(
-            x + _PAD, y + h / 2, words, label["colour"], bbox=paper if hidden else None,
-            linespacing=1.1,
-        )  # fmt: skip
+        more: dict[str, Any] = {}
+        if label["paper"] == PAPER:
+            more["bbox"] = {"fc": PAPER, "lw": 0, "pad": 1.0}
+        self._write(x + _PAD, y + h / 2, words, label["colour"], linespacing=1.1, **more)
 
     def _ticks(self, panel: Panel, top: float, unit: float) -> None:
         ticks = _rows(axis_columns(panel))
@@ -171,14 +174,17 @@ class _Sheet:
         for rank in (2, 1, 0):
             for tick in ticks:
                 y = top + tick["position"] * unit
-                if tick["rank"] != rank or any(abs(y - other) < _LINE for other in kept):
+                place = bisect_left(kept, y)
+                near = kept[max(place - 1, 0) : place + 1]
+                if tick["rank"] != rank or any(abs(y - other) < _LINE for other in near):
                     continue
-                kept.append(y)
+                kept.insert(place, y)
                 self._write(
                     _AXIS - 10, y, tick["words"], FAINT_INK, ha="right",
                     family="DejaVu Sans Mono", fontsize=10.5 * _PIXEL,
                 )  # fmt: skip
-                self._axes.plot([_AXIS - 7, _AXIS - 1], [y, y], color=INK, lw=0.6)
+        lines = [((_AXIS - 7, y), (_AXIS - 1, y)) for y in kept]
+        self._axes.add_artist(LineCollection(lines, colors=INK, linewidths=0.6))
 
 
 def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:

@@ -195,4 +195,5 @@ def _labels(boxes: list[Box]) -> Iterator[Label]:
         skipped = first.offset if first.offset and first.state != "frame" else 0
         detail = f"+{hex_address(skipped)}" if skipped > 0 else ""
         faint = first.state not in ("seen", "frame")
-        yield Label(0, first.start, last.end, first.title, detail, faint=faint)
+        hatched = first.state == "hidden"
+        yield Label(0, first.start, last.end, first.title, detail, faint, hatched)

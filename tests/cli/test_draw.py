@@ -1,0 +1,80 @@
+"""``guestmap draw`` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.view.maps import pc
+
+FAILURE = 2
+
+
+def _draw(*args: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "guestmap", "draw", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def maps(tmp_path):
+    """Two maps, before and after."""
+    files = tmp_path / "before.json", tmp_path / "after.json"
+    for file, shadowed in zip(files, (False, True), strict=True):
+        file.write_text(json.dumps(pc(shadowed=shadowed).to_json()))
+    return files
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("map.html", b"<!DOCTYPE html>"), ("map.svg", b"<?xml"), ("map.PNG", b"\x89PNG")],
+)
+def test_the_name_says_which_kind_of_picture(maps, tmp_path, name, begins):
+    run = _draw(maps[1], "-o", tmp_path / name)
+    assert run.returncode == 0, run.stderr
+    assert name in run.stdout
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_two_maps_with_diff(maps, tmp_path):
+    run = _draw("--diff", *maps, "-o", tmp_path / "both.svg")
+    assert run.returncode == 0, run.stderr
+    assert "rom pc.rom → ram pc.ram" in (tmp_path / "both.svg").read_text(encoding="utf-8")
+
+
+def test_disabled_regions_on_demand(maps, tmp_path):
+    for flags, there in ([], False), (["--disabled"], True):
+        _draw(maps[1], *flags, "-o", tmp_path / "map.svg")
+        assert ("pam-pci" in (tmp_path / "map.svg").read_text(encoding="utf-8")) == there
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["one.json", "-o", "map.gif"], ["map.gif", ".html", ".svg", ".png"]),
+        (["one.json", "two.json"], ["--diff", "2"]),
+        (["--diff", "one.json"], ["two sources", "1"]),
+        (["no-such-file.json"], ["no-such-file.json"]),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_clear_line(args, words):
+    run = _draw(*args)
+    assert run.returncode == FAILURE
+    assert run.stderr.startswith("guestmap: ")
+    assert run.stderr.count("\n") == 1
+    for word in words:
+        assert word in run.stderr
+
+
+def test_a_folder_that_is_not_there_is_the_hosts_refusal(maps):
+    run = _draw(maps[0], "-o", "/no/such/folder/map.svg")
+    assert run.returncode == FAILURE
+    assert "No such file or directory" in run.stderr
+
+
+def test_the_program_starts_without_the_drawing_libraries():
+    code = "import sys, guestmap.cli.app; print({'bokeh', 'matplotlib'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

@@ -1,0 +1,152 @@
+"""The web page in a real Chromium."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guestmap.view import compare, compose
+from guestmap.view.page import html_page
+from tests.view.maps import many, pc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from guestmap.view import Picture
+    from tests.view.browser import Browser
+
+pytestmark = [pytest.mark.chromium, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    from tests.view.browser import chromium
+
+    with chromium(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+def _open(browser: Browser, folder: Path, picture: Picture) -> None:
+    file = folder / "map.html"
+    file.write_text(html_page(picture), encoding="utf-8")
+    browser.open(file.as_uri())
+
+
+def _answer(browser: Browser) -> str:
+    return browser.run(
+        "return models.find(m => m.type == 'Div' && m.name == 'answer').text.toString()"
+    )
+
+
+def _search(browser: Browser, words: str) -> str:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.element("input[type=text]").send_keys(Keys.CONTROL, "a", Keys.NULL, words)
+    browser.until(
+        lambda: words == browser.run("return models.find(m => m.type == 'TextInput').value_input")
+    )
+    return _answer(browser)
+
+
+def test_the_page_loads_without_a_complaint_and_without_fetching_anything(browser, tmp_path):
+    _open(browser, tmp_path, compose(pc()))
+    assert browser.complaints() == []
+    assert browser.run("return performance.getEntriesByType('resource').map(e => e.name)") == []
+    assert "Memory map of a small PC" in browser.driver.title
+
+
+def test_words_fit_and_ticks_keep_apart(browser, tmp_path):
+    _open(browser, tmp_path, compose(many()))
+    tall, ticks, words = browser.run("""
+        const plot = plots[0], view = Bokeh.index.find_one(plot)
+        const texts = models.find(m => m.type == "ColumnDataSource" && m.data.align).data.text
+        return [plot.inner_height / Math.abs(plot.y_range.end - plot.y_range.start),
+                plot.left[0].ticker.ticks, texts]
+    """)
+    assert len(ticks) > 10
+    gaps = [(b - a) * tall for a, b in pairwise(ticks)]
+    assert min(gaps) >= 12, "labels of the axis would overlap"
+    assert 20 < len(words) < 400, "only what is in view is written"
+
+
+def test_the_pointer_says_what_a_box_is_and_what_hides_it(browser, tmp_path):
+    _open(browser, tmp_path, compose(pc()))
+    browser.point_at("depth 2", "pc.rom")
+    said = browser.until(
+        lambda: next((t for t in browser.texts(".bk-tooltip-content") if "pc.rom" in t), None)
+    )
+    for words in ("hidden by pam-ram: priority 1 beats -1 of pci", "0xc_0000", "16 KiB", "ROM",
+                  "system / pci / pc.rom", "pointer at 0xc_"):  # fmt: skip
+        assert words in said
+
+
+def test_a_name_is_found_and_the_next_one_with_enter(browser, tmp_path):
+    _open(browser, tmp_path, compose(pc()))
+    first = _search(browser, "HPET")
+    assert first.startswith("1 of 2: hpet: 0xfed0_0000"), first
+    assert "seen by memory" in first
+    browser.element("input[type=text]").send_keys("\n")
+    second = browser.until(lambda: (now := _answer(browser)) != first and now)
+    assert second.startswith("2 of 2"), second
+    marked = browser.run("""return models.find(m => m.type == "ColumnDataSource" && m.data.width)
+                            .data.left.length""")
+    assert marked == 2
+
+
+def test_an_address_is_found_in_every_lane(browser, tmp_path):
+    _open(browser, tmp_path, compose(pc()))
+    for spelling in ("0xC2000", "c2000h", "0xc_2000", "c2000"):
+        said = _search(browser, spelling)
+        assert "0xc_2000: pc.ram, RAM, seen, in lane seen by memory" in said, spelling
+
+
+def test_what_is_far_away_comes_into_view(browser, tmp_path):
+    _open(browser, tmp_path, compose(many()))
+    before = browser.run("return plots[0].y_range.start")
+    said = _search(browser, "bar999")
+    assert "bar999: 0xe0f9_c800" in said
+    after = browser.run("return plots[0].y_range.start")
+    assert after > before + 100
+
+
+def test_a_name_in_another_tab_opens_it(browser, tmp_path):
+    _open(browser, tmp_path, compose(pc()))
+    assert "pit" in _search(browser, "pit")
+    assert browser.run("return models.find(m => m.type == 'Tabs').active") == 1
+
+
+def test_nothing_found_is_said(browser, tmp_path):
+    _open(browser, tmp_path, compose(pc()))
+    assert _search(browser, "zebra") == "no region has that in its name"
+
+
+def test_a_screenshot_shows_the_colours_of_ram_and_of_what_changed(browser, tmp_path):
+    from PIL import Image
+
+    _open(browser, tmp_path, compare(pc(shadowed=False), pc()))
+    file = tmp_path / "map.png"
+    assert browser.driver.save_screenshot(str(file))
+    with Image.open(file) as image:
+        colours = {colour: n for n, colour in image.convert("RGB").getcolors(1 << 24)}
+    assert colours.get((0x9B, 0xD3, 0xB4), 0) > 2000, "RAM"
+    assert colours.get((0xD1, 0x00, 0x5B), 0) > 200, "changed"
+
+
+def test_a_thousand_ranges_move_fluently(browser, tmp_path):
+    _open(browser, tmp_path, compose(many()))
+    milliseconds = browser.driver.execute_async_script("""
+        const done = arguments[0], models = [...Bokeh.documents[0]._all_models.values()]
+        const plot = models.find(m => m.type == "Figure" && m.toolbar_location)
+        const start = performance.now()
+        let frame = 0
+        const step = () => {
+          if (frame++ == 30) return done((performance.now() - start) / 30)
+          plot.y_range.setv({start: 60 + frame, end: frame})
+          requestAnimationFrame(step)
+        }
+        step()
+    """)
+    assert milliseconds < 250, "without a graphics card and beside other work"
