@@ -77,6 +77,28 @@ class Builder:
         return made
 
 
+def pc(pam: str = "pci") -> Builder:
+    """Return the memory of a small PC; ``pam`` says what C8000-CBFFF leads to: pci, rom or ram."""
+    tree = Builder()
+    system = tree.container("system", 0, 1 << 64)
+    ram = tree.region("pc.ram", 0, 0x800_0000, type="ram")
+    tree.alias("ram-below-4g", 0, 0x800_0000, ram, into=system)
+    pci = tree.container("pci", 0, 1 << 64, into=system, priority=-1)
+    tree.region("pc.rom", 0xC0000, 0x20000, into=pci, priority=1, type="rom", readonly=True)
+    tree.region("vga-lowmem", 0xA0000, 0x20000, into=pci, priority=1)
+    tree.alias("smram-region", 0xA0000, 0x20000, pci, 0xA0000, into=system, priority=1)
+    for mode, target in (("ram", ram), ("rom", ram), ("pci", pci)):
+        tree.alias(
+            f"pam-{mode}", 0xC8000, 0x4000, target, 0xC8000, into=system, priority=1,
+            enabled=pam == mode, readonly=mode == "rom",
+        )  # fmt: skip
+    bus = tree.container("bus master container", 0, 1 << 64)
+    tree.alias("bus master", 0, 1 << 64, system, into=bus, enabled=False)
+    tree.space("nic", bus)
+    tree.space("memory", system)
+    return tree
+
+
 @st.composite
 def trees(draw: st.DrawFn) -> Snapshot:
     """Small trees in which everything overlaps; now and then an alias shows what holds it."""

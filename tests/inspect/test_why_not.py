@@ -9,13 +9,13 @@ from hypothesis import assume, given, settings
 
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect import Snapshot
+from guestmap.inspect.sentences import why_not_sentences
 from guestmap.inspect.why_not import why_not
 from tests.inspect.naive import Lost, Naive, TooManyWaysError
-from tests.inspect.snapshots import Builder, of_vector, trees, vectors
+from tests.inspect.snapshots import pc, trees
 
 if TYPE_CHECKING:
     from guestmap.inspect.why_not import RegionSight
-    from tests.support.corpus import Corpus
 
 
 @settings(max_examples=150, deadline=None)
@@ -47,3 +47,64 @@ def _hidden(sight: RegionSight, address: int) -> set[Lost]:
         for h in s.hidden
         if h.start <= address < h.end and h.by is not None
     }
+
+
+def test_a_rom_is_seen_where_pam_lets_it_and_hidden_by_name_elsewhere() -> None:
+    (sight,) = why_not(pc("rom").snapshot(), "pc.rom").regions
+    (memory,) = sight.sights
+    assert memory.spaces == ("memory",)
+    assert sight.blind == ("nic",)
+    assert memory.visible == ()
+    reasons = {(h.start, h.end, h.reason, h.by.name if h.by else "") for h in memory.hidden}
+    assert (0xC8000, 0xCC000, "priority", "pam-rom") in reasons
+    assert (0xC8000, 0xCC000, "disabled", "pam-pci") in reasons
+    assert (0xC0000, 0xC8000, "priority", "ram-below-4g") in reasons
+    (sight,) = why_not(pc("pci").snapshot(), "pc.rom").regions
+    assert [(v.start, v.end, v.offset) for v in sight.sights[0].visible] == [
+        (0xC8000, 0xCC000, 0x8000)
+    ]
+
+
+def test_an_alias_is_seen_where_its_target_answers_through_it() -> None:
+    (sight,) = why_not(pc("rom").snapshot(), "pam-rom").regions
+    assert [(v.start, v.end) for v in sight.sights[0].visible] == [(0xC8000, 0xCC000)]
+    (sight,) = why_not(pc("rom").snapshot(), "pam-ram").regions
+    assert [h.reason for h in sight.sights[0].hidden] == ["disabled"]
+
+
+def test_a_container_is_not_blamed_for_what_it_does_not_hold() -> None:
+    (sight,) = why_not(pc("rom").snapshot(), "pci").regions
+    hidden = [h for s in sight.sights for h in s.hidden]
+
+    def reasons(address: int) -> set[tuple[str, str]]:
+        here = [h for h in hidden if h.start <= address < h.end]
+        return {(h.reason, h.by.name if h.by else "") for h in here}
+
+    assert reasons(0xC8000) == {("priority", "pam-rom"), ("disabled", "pam-pci")}
+    assert reasons(0x1000) == reasons(0x900_0000) == {("empty", "")}
+    assert reasons(0xA0000) == set()  # seen by way of smram-region
+
+
+def test_a_bus_master_that_is_off_is_found_in_its_own_space() -> None:
+    tree = pc()
+    snapshot = tree.snapshot()
+    assert why_not(snapshot, "bus master").regions[0].blind == ("nic",)
+    alias = next(r.id for r in tree.regions if r.name == "bus master")
+    tree.change(alias, enabled=True)
+    told = why_not(tree.snapshot(), "bus master").regions[0]
+    assert [s.spaces for s in told.sights] == [("nic",)]
+    assert told.sights[0].visible
+    assert told.absent == ("memory",)
+
+
+def test_regions_by_name_and_by_id() -> None:
+    snapshot = pc().snapshot()
+    by_name = why_not(snapshot, "pc.rom")
+    assert why_not(snapshot, by_name.regions[0].region.id).regions == by_name.regions
+    with pytest.raises(ConfigError, match=r"no region 'pc.roms'.*did you mean 'pc.rom'"):
+        why_not(snapshot, "pc.roms")
+    with pytest.raises(ConfigError, match="flat views only"):
+        why_not(Snapshot(), "pc.rom")
+    assert "    hidden  c8000-cbfff: pam-ram, on the way to it, is disabled" in why_not_sentences(
+        why_not(snapshot, "pc.ram")
+    )

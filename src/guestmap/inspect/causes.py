@@ -71,8 +71,7 @@ def _on(change: RegionChange) -> bool:
 
 
 def _span(change: RegionChange) -> str:
-    state = change.state
-    return f"{state.addr:x}-{state.addr + state.size - 1:x}"
+    return f"{change.place:x}-{change.place + change.state.size - 1:x}"
 
 
 def _smram(change: RegionChange) -> str:
@@ -132,7 +131,8 @@ _ICH9 = "Intel I/O Controller Hub 9 data sheet, PMBASE (40h), ACPI_CNTL (44h), R
 RULES: tuple[Rule, ...] = (
     Rule("smram", r"smram(-region|-low|-high|-open-high)?|tseg-(blackhole|window)", r".*",
          lambda c: _is_switched(c) or "moved" in c.changes, _smram,
-         "Intel 82441FX data sheet, SMRAM (72h); Intel 3 Series Express Chipset data sheet, SMRAM (9Dh)"),
+         "Intel 82441FX data sheet, SMRAM (72h); Intel 3 Series Express Chipset data sheet,"
+         " SMRAM (9Dh)"),
     Rule("bus-master", r"bus master", r"bus master container", _is_switched, _bus_master,
          "PCI Local Bus Specification 3.0, 6.2.2 (command register, bit 2)"),
     Rule("bridge-window", r"pci_bridge_(io|mem|pref_mem|vga_.*)", r".+", _always,

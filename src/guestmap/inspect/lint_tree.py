@@ -46,12 +46,12 @@ def _hiders(subject: Subject, root: int, way: Way) -> list[RegionInfo]:
 
 def ram_over_device(subject: Subject) -> Iterator[Hit]:
     """Find device registers that memory hides though a way to them is enabled."""
+    told: set[tuple[int, int]] = set()
     for root, ways in subject.ways.items():
         memory = [
             (start, end, way) for start, end, way in subject.views[root]
             if way.region.type in RAM_TYPES
         ]  # fmt: skip
-        told: set[tuple[int, int]] = set()
         for way in ways:
             if way.region.type != "i/o":
                 continue

@@ -30,6 +30,7 @@ class Pairs:
             waiting, self._aliases = self._aliases, []
             for alias in waiting:
                 self._pair_targets(*alias)
+        self._pair_rest()
 
     def _pair_roots(self) -> None:
         seen: dict[str, list[int]] = defaultdict(list)
@@ -59,16 +60,31 @@ class Pairs:
             )
 
     def _pair_targets(self, one: int, other: int) -> None:
-        """Pair what two aliases show, by the outermost regions that hold it."""
+        """Pair what two aliases show, by the outermost regions that hold it.
+
+        Where only one of the two is held (a BAR that is mapped or not), the targets themselves.
+        """
         ours, theirs = self.a.regions[one].alias, self.b.regions[other].alias
         assert ours is not None
         assert theirs is not None
-        while ours in self.a.containers and theirs in self.b.containers:
-            ours, theirs = self.a.containers[ours], self.b.containers[theirs]
-        if ours in self.a.containers or theirs in self.b.containers:
-            return
+        if (ours in self.a.containers) == (theirs in self.b.containers):
+            while ours in self.a.containers and theirs in self.b.containers:
+                ours, theirs = self.a.containers[ours], self.b.containers[theirs]
+            if ours in self.a.containers or theirs in self.b.containers:
+                return
         if self.a.regions[ours].name == self.b.regions[theirs].name:
             self._pair(ours, theirs)
+
+    def _pair_rest(self) -> None:
+        """Pair what no address space leads to, or only aliases that could not be paired."""
+        ours = [r for r in self.a.regions if _is_left(r, self.a, self.to_b)]
+        theirs = [r for r in self.b.regions if _is_left(r, self.b, self.to_a)]
+        for one, other in _match(ours, theirs, self):
+            self._pair(one, other)
+
+
+def _is_left(region: RegionInfo, snapshot: Snapshot, paired: dict[int, int]) -> bool:
+    return region.id not in paired and region.id not in snapshot.containers
 
 
 def _match(ours: list[RegionInfo], theirs: list[RegionInfo], pairs: Pairs) -> list[tuple[int, int]]:

@@ -37,7 +37,9 @@ class RegionChange(Report):
 
     Attributes:
         path: names from the root on; ``NAME#2`` is the second of that name in its container.
-        changes: all that happened to it.
+        place: its address in the root's terms, all containers on the path added up.
+        changes: all that happened to it; what is known from before or after though it was in no
+            container then (an unmapped BAR that an alias shows) is added or removed all the same.
         below: where it came or went: how many regions it holds.
     """
 
@@ -46,6 +48,7 @@ class RegionChange(Report):
     changes: tuple[Change, ...]
     before: RegionState | None
     after: RegionState | None
+    place: int
     below: int = 0
 
     @property
@@ -61,7 +64,7 @@ class RegionChange(Report):
     @property
     def state(self) -> RegionState:
         """The region as it is after, or was before it went."""
-        state = self.after or self.before
+        state = self.before if "removed" in self.changes else self.after
         assert state is not None
         return state
 
@@ -75,19 +78,21 @@ def region_changes(pairs: Pairs) -> tuple[RegionChange, ...]:
             changes = _changes(one, other, pairs)
             if changes:
                 states = _state(one, pairs.a), _state(other, pairs.b)
-                path = path_names(pairs.b, other)
-                found.append(RegionChange(path, other.owner, changes, *states))
+                gone = "removed" in changes
+                side = (pairs.a, one) if gone else (pairs.b, other)
+                path, place = path_names(*side), _place(*side)
+                found.append(RegionChange(path, other.owner, changes, *states, place))
         elif pairs.a.containers.get(one.id, -1) in pairs.to_b or one.id not in pairs.a.containers:
             state, path = _state(one, pairs.a), path_names(pairs.a, one)
-            below = _below(pairs.a, one)
-            found.append(RegionChange(path, one.owner, ("removed",), state, None, below))
+            place, below = _place(pairs.a, one), _below(pairs.a, one)
+            found.append(RegionChange(path, one.owner, ("removed",), state, None, place, below))
     for other in pairs.b.regions:
         if other.id in pairs.to_a:
             continue
         if pairs.b.containers.get(other.id, -1) in pairs.to_a or other.id not in pairs.b.containers:
             state, path = _state(other, pairs.b), path_names(pairs.b, other)
-            below = _below(pairs.b, other)
-            found.append(RegionChange(path, other.owner, ("added",), None, state, below))
+            place, below = _place(pairs.b, other), _below(pairs.b, other)
+            found.append(RegionChange(path, other.owner, ("added",), None, state, place, below))
     return tuple(found)
 
 
@@ -102,6 +107,14 @@ def path_names(snapshot: Snapshot, region: RegionInfo) -> tuple[str, ...]:
     return tuple(reversed(names))
 
 
+def _place(snapshot: Snapshot, region: RegionInfo) -> int:
+    place, holder = region.addr, snapshot.containers.get(region.id)
+    while holder is not None:
+        place += snapshot.regions[holder].addr
+        holder = snapshot.containers.get(holder)
+    return place
+
+
 def _numbered(snapshot: Snapshot, holder: int, region: RegionInfo) -> str:
     siblings = [snapshot.regions[c] for c in snapshot.regions[holder].children]
     same = sorted((s.addr, s.id) for s in siblings if s.name == region.name)
@@ -110,6 +123,9 @@ def _numbered(snapshot: Snapshot, holder: int, region: RegionInfo) -> str:
 
 
 def _changes(one: RegionInfo, other: RegionInfo, pairs: Pairs) -> tuple[Change, ...]:
+    was_held, is_held = one.id in pairs.a.containers, other.id in pairs.b.containers
+    if was_held != is_held:
+        return ("added",) if is_held else ("removed",)
     repointed = one.alias_offset != other.alias_offset or (
         one.alias is not None and pairs.to_b.get(one.alias) != other.alias
     )

@@ -158,7 +158,7 @@ def _change(change: RegionChange) -> str:
         elif each == "priority" and before and after:
             words.append(f"priority {after.priority}, was {before.priority}")
         elif each in ("added", "removed"):
-            place = f"{change.state.addr:#x}, {format_size(change.state.size)}"
+            place = f"{change.place:#x}, {format_size(change.state.size)}"
             words.append(f"{each} at {place}" + (f", with {change.below}" if change.below else ""))
         else:
             words.append(each)

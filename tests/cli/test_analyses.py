@@ -1,0 +1,83 @@
+"""The commands that explain a map, run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guestmap.inspect.mtree import write_mtree
+from tests.inspect.snapshots import pc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> Path:
+    """Return a folder with a PC in two states: as JSON, and as QEMU's text."""
+    for name in ("rom", "ram"):
+        form = pc(name).snapshot().to_json()
+        (tmp_path / f"{name}.json").write_text(json.dumps(form))
+    (tmp_path / "pci.txt").write_text(write_mtree(pc("pci").snapshot(), disabled=True))
+    return tmp_path
+
+
+def _run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from guestmap.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_explain(maps: Path) -> None:
+    done = _run("explain", maps / "rom.json", "0xC9000")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0xc9000 in memory: pc.ram answers")
+    form = json.loads(_run("explain", maps / "pci.txt", "804K", "--json").stdout)
+    assert (form["address"], form["winner"]["name"]) == (0xC9000, "pc.rom")
+    assert "nobody answers" in _run("explain", maps / "rom.json", "0", "--as", "nic").stdout
+
+
+def test_errors_are_one_line(maps: Path) -> None:
+    for words, said in (
+        (("explain", maps / "rom.json", "nowhere"), "address 'nowhere' is not a size"),
+        (("explain", maps / "rom.json", "0", "--as", "x"), "there is no address space 'x'"),
+        (("why-not", maps / "rom.json", "pc.rum"), "did you mean 'pc.rom' or 'pc.ram'"),
+        (("ram", maps / "none.json"), "none.json"),
+    ):
+        done = _run(*words)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_why_not(maps: Path) -> None:
+    done = _run("why-not", maps / "rom.json", "pc.rom")
+    assert done.returncode == 0, done.stderr
+    assert "hidden  c8000-cbfff: pam-rom has a higher priority than pci in system" in done.stdout
+    form = json.loads(_run("why-not", maps / "rom.json", "pc.rom", "--json").stdout)
+    assert form["regions"][0]["blind"] == ["nic"]
+
+
+def test_diff(maps: Path) -> None:
+    done = _run("diff", maps / "rom.json", maps / "ram.json")
+    assert done.returncode == 1, done.stderr
+    assert "Probably: PAM: C8000-CBFFF changed from RAM for reads only to RAM" in done.stdout
+    same = _run("diff", maps / "rom.json", maps / "rom.json")
+    assert (same.returncode, same.stdout) == (0, "Nothing changed.\n")
+
+
+def test_lint(maps: Path) -> None:
+    done = _run("lint", maps / "pci.txt", "--phys-bits", "26", "--json")
+    assert done.returncode == 1, done.stderr
+    assert [each["code"] for each in json.loads(done.stdout)] == ["beyond-phys-bits"]
+    done = _run("lint", maps / "pci.txt")
+    assert (done.returncode, done.stdout) == (0, "No findings.\n")
+
+
+def test_ram(maps: Path) -> None:
+    done = _run("ram", maps / "ram.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "0-9ffff ram  RAM block pc.ram, offset 0x0"
