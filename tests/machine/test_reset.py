@@ -86,3 +86,12 @@ def test_ram_keeps_its_content_over_a_reset(booted):
     booted.vm.pc.memory.write(0x500000, b"still here")
     booted.vm.pc.system_reset()
     assert booted.vm.pc.memory.read(0x500000, 10) == b"still here"
+
+
+def test_an_interrupt_that_cannot_be_delivered_is_a_triple_fault_and_forgotten(booted):
+    vm = booted.vm
+    vm.engine.write_segment(SegmentRegister.IDTR, Segment(0, 0, 0))
+    vm.pc.lines[1].set(True)
+    assert vm.pc.interrupts.pending
+    assert booted.run_on() == RESUME + booted.first_log
+    assert booted.resets == ["triple fault", FIRMWARES_OWN_RESET]

@@ -73,6 +73,9 @@ class Cpu:
             self.state.data[:] = self._image
             self.state.save()
             flush_tlb(self.uc)
+            if self.window is not None:
+                # A request whose delivery faulted still stands, and belongs to the time before.
+                self.window.disarm(self.state)
         else:
             reset_state(self.uc, None, self._signature)
 

@@ -14,7 +14,7 @@ from unicorn import x86_const as x86
 
 from guestmap.accel.types import Exit, ExitReason, SoftwareInterrupt
 from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
-from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, PAGING, PROTECTION
+from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, IF, PAGING, PROTECTION
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
@@ -206,17 +206,28 @@ class Exits:
         try:
             delivered = self._delivery.deliver(vector, cause, error_code)
         except UnsupportedError as error:
-            self._end(Exit(ExitReason.ERROR, f"{error}, at {self._where()}"))
+            self._give_up(Exit(ExitReason.ERROR, f"{error}, at {self._where()}"))
             return
         finally:
             self._mapper.muted = None
+        if not delivered:
+            text = f"triple fault: {cause.value} {vector:#x} at {self._where()}"
+            self._give_up(Exit(ExitReason.SHUTDOWN, text))
+            return
         state.save()
         if not state.complete:
             # Setting EIP in a hook makes Unicorn lose track of it until the CPU is entered again.
             self._leave()
-        if not delivered:
-            text = f"triple fault: {cause.value} {vector:#x} at {self._where()}"
-            self._end(Exit(ExitReason.SHUTDOWN, text))
+
+    def _give_up(self, end: Exit) -> None:
+        """End the run where the CPU is: nothing can be delivered to it any more.
+
+        Interrupts go off, or one that waits would be tried, and fault, again and again before the
+        CPU looks at the call to leave.
+        """
+        self._state.eflags &= ~IF
+        self._state.save()
+        self._end(end)
 
     def _where(self) -> str:
         return f"{self._state.segment(CS).selector:04x}:{self._state.eip:08x}"
