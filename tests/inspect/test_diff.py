@@ -226,7 +226,7 @@ LABELS = {
     "pam": {"pam"}, "pam-all-00": {"pam"}, "pam-all-11": {"pam"}, "pam-all-22": {"pam"},
     "pam-all-33": {"pam"}, "smram": {"smram"}, "tseg": {"smram"}, "f-smbase": {"smram"},
     "bar": {"bar"}, "behind-bridge": {"bar", "bus-master"}, "rom": {"bar", "bus-master"},
-    "cmd": {"bar", "bus-master", "vga", "bridge-window"}, 
+    "cmd": {"bar", "bus-master", "vga", "bridge-window"},
     "bridge": {"bridge-window", "bus-master", "bar"},
     "piix4-pm": {"power-management"}, "lpc-pm-rcba": {"power-management", "root-complex"},
     "pciexbar": {"mmconfig"}, "vga-chain4": {"vga"}, "cirrus-banks": {"vga"}, "vga": {"vga"},
