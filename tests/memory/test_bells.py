@@ -8,6 +8,7 @@ from guestmap.base import ConfigError
 from guestmap.memory import (
     Endianness,
     EventNotifier,
+    ListenerWork,
     MemoryListener,
     MemoryRegionOps,
     MemorySystem,
@@ -250,3 +251,12 @@ def test_only_parts_of_the_region_can_be_coalesced(memory, offset, size):
     with pytest.raises(ConfigError, match="coalesce"):
         device.add_coalescing(offset, size)
     assert device.coalesced == []
+
+
+def test_the_record_of_a_commit_tells_what_the_listeners_were_told(memory, bell):
+    device, space, _writes = _device(memory)
+    space.register_listener(Spy(0))
+    space.register_listener(Spy(10))
+    device.add_eventfd(0, 4, None, bell)
+    device.set_address(0x8000)
+    assert memory.history[-1].work == ListenerWork(added=2, removed=2, bells=4)

@@ -18,7 +18,7 @@ from guestmap.memory.discard import RamDiscardListener, RamDiscardManager
 from guestmap.memory.discard_rules import DiscardHold, DiscardRules
 from guestmap.memory.flatview import FlatRange, FlatView
 from guestmap.memory.guard import DeviceGuards, ReentryBlocked
-from guestmap.memory.history import AddressChange, CommitRecord, ViewChange
+from guestmap.memory.history import AddressChange, CommitRecord, ListenerWork, ViewChange
 from guestmap.memory.host import (
     AnonymousRam,
     BufferRam,
@@ -94,6 +94,7 @@ __all__ = [
     "IommuNotify",
     "IommuPerm",
     "IommuTranslator",
+    "ListenerWork",
     "Mapping",
     "MemTxAttrs",
     "MemTxResult",

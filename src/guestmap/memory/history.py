@@ -74,6 +74,22 @@ def _answer(each: FlatRange | None, address: int) -> tuple[object, ...] | None:
     return (id(each.region), offset, each.readonly, each.nonvolatile, each.romd_mode)
 
 
+class ListenerWork(NamedTuple):
+    """How many callbacks a commit made, each listener counted.
+
+    Attributes:
+        added, removed, unchanged: of sections.
+        logs: of dirty logs that start or stop.
+        bells: of I/O event descriptors that come or go.
+    """
+
+    added: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    logs: int = 0
+    bells: int = 0
+
+
 class CommitRecord(NamedTuple):
     """One published commit.
 
@@ -83,6 +99,7 @@ class CommitRecord(NamedTuple):
         time_ns: the system's clock at publication, in nanoseconds.
         changes: one for each view that was rendered anew and differs.
         rerouted: names of address spaces that now show another root's view.
+        work: what the listeners were told.
     """
 
     generation: int
@@ -90,3 +107,4 @@ class CommitRecord(NamedTuple):
     time_ns: int
     changes: tuple[ViewChange, ...]
     rerouted: tuple[str, ...]
+    work: ListenerWork = ListenerWork()

@@ -7,12 +7,14 @@ those that were told are told the opposite, and stand where they stood before th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import AddrRange
 from guestmap.memory.flatview import FlatRange, FlatView
+from guestmap.memory.history import ListenerWork
 from guestmap.memory.ioeventfd import BellChange, IoEventFd, shown
 from guestmap.memory.listener import MemoryListener, MemoryRegionSection
 
@@ -25,12 +27,23 @@ if TYPE_CHECKING:
 class Telling:
     """One round of callbacks, from ``begin`` to ``commit``."""
 
-    __slots__ = ("_begun", "_finished", "_inverses")
+    __slots__ = ("_begun", "_counts", "_finished", "_inverses")
 
     def __init__(self) -> None:
         self._begun: list[MemoryListener] = []
+        self._counts: Counter[str] = Counter()
         self._finished = 0
         self._inverses: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+
+    @property
+    def work(self) -> ListenerWork:
+        """How many callbacks were made."""
+        return ListenerWork(**self._counts)
+
+    def _note(self, kind: str, inverse: Callable[..., None], *args: object) -> None:
+        """Count a callback that was made, and remember how it is taken back."""
+        self._counts[kind] += 1
+        self._inverses.append((inverse, args))
 
     def begin(self, listeners: Iterable[MemoryListener]) -> None:
         """Open the round."""
@@ -69,6 +82,7 @@ class Telling:
             else:
                 for listener in forward:
                     listener.region_nop(section)
+                    self._counts["unchanged"] += 1
                 self._log(forward, section, old.dirty_log_mask, each.dirty_log_mask)
 
     def bells(self, space: AddressSpace, change: BellChange, new: FlatView) -> None:
@@ -132,7 +146,7 @@ class Telling:
     def _add(self, forward: list[MemoryListener], section: MemoryRegionSection) -> None:
         for listener in forward:
             listener.region_add(section)
-            self._inverses.append((listener.region_del, (section,)))
+            self._note("added", listener.region_del, section)
         if section.region.coalesced:
             self._coalesced(forward, section, section.region.coalesced, added=True)
 
@@ -141,7 +155,7 @@ class Telling:
             self._coalesced(forward, section, section.region.coalesced, added=False)
         for listener in reversed(forward):
             listener.region_del(section)
-            self._inverses.append((listener.region_add, (section,)))
+            self._note("removed", listener.region_add, section)
 
     def _bell(
         self,
@@ -155,7 +169,7 @@ class Telling:
         if found is not None:
             section = MemoryRegionSection.of(found, space, view)
             call(section, bell)
-            self._inverses.append((inverse, (section, bell)))
+            self._note("bells", inverse, section, bell)
 
     def _coalesced(
         self,
@@ -183,11 +197,11 @@ class Telling:
         if new & ~old:
             for listener in forward:
                 listener.log_start(section, old, new)
-                self._inverses.append((listener.log_stop, (section, new, old)))
+                self._note("logs", listener.log_stop, section, new, old)
         if old & ~new:
             for listener in reversed(forward):
                 listener.log_stop(section, old, new)
-                self._inverses.append((listener.log_start, (section, new, old)))
+                self._note("logs", listener.log_start, section, new, old)
 
 
 def _bound(call: Callable[..., None], args: tuple[Any, ...]) -> Callable[[], None]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from guestmap.base import StateError
 from guestmap.memory.audience import Audience
 from guestmap.memory.commit import Commit
-from guestmap.memory.history import CommitRecord
+from guestmap.memory.history import CommitRecord, ListenerWork
 from guestmap.memory.listener import MemoryListener
 from guestmap.memory.topology import Topology
 from guestmap.memory.view_root import ViewRoot
@@ -274,12 +274,12 @@ class Transactions:
             self._drop_space(space)
         self.removed.clear()
         if commit.news or commit.rerouted:
-            self._record(commit)
+            self._record(commit, telling.work)
 
-    def _record(self, commit: Commit) -> None:
+    def _record(self, commit: Commit, work: ListenerWork) -> None:
         self.generation += 1
         record = CommitRecord(
-            self.generation, self._cause, self._now_ns(), commit.changes(), commit.rerouted
+            self.generation, self._cause, self._now_ns(), commit.changes(), commit.rerouted, work
         )
         self.history.append(record)
         self._audience.publish(record)
