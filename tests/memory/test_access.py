@@ -95,6 +95,30 @@ def test_a_device_that_implements_unaligned_accesses_gets_them_whole(memory: Mem
     assert device.calls == [("r", 3, 4)] * 2
 
 
+def test_an_unaligned_access_that_is_not_valid_is_refused(memory: MemorySystem) -> None:
+    device = Device(valid=AccessSizes(1, 4), impl=AccessSizes(1, 4, unaligned=True))
+    space = space_of(memory, device)
+    assert space.load_result(0x1002, 4) == (0, DECODE_ERROR)
+    assert space.store(0x1001, 2, 0xFFFF) is DECODE_ERROR
+    assert space.load_result(0x1004, 4) == (int.from_bytes(PATTERN[4:8], "little"), OK)
+    assert device.calls == [("r", 4, 4)]
+
+
+def test_a_loader_passes_over_holes_and_devices(memory: MemorySystem) -> None:
+    device = Device()
+    root = memory.container("root", 0x10000)
+    root.add_subregion(0, memory.rom("low", 0x1000))
+    root.add_subregion(0x1004, memory.io("device", 4, device.ops))
+    root.add_subregion(0x2000, memory.ram("high", 0x1000))
+    space = memory.address_space("space", root)
+    image = bytes(range(1, 17)) * 0x100 + b"the tail"
+    space.write_rom(0xFFC, image)
+    assert space.read(0xFFC, 4) == image[:4]
+    assert not device.calls
+    assert space.read(0x2000, 8) == image[0x1004:] + bytes(4)
+    space.write_rom(0x8000, b"nobody")
+
+
 IMPLEMENTED = [
     # impl min, impl max, length, calls
     (0, 0, 4, [(0, 4)]),

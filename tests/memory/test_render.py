@@ -145,18 +145,26 @@ def test_pieces_of_one_region_that_meet_are_joined(memory: MemorySystem) -> None
 
 
 def test_what_lay_on_an_unmergeable_region_leaves_no_cut(memory: MemorySystem) -> None:
-    root = memory.container("root", 0x3000)
+    root = memory.container("root", 0x10000)
     ram = memory.ram("ram", 0x3000, backed=False)
     ram.set_unmergeable(True)
     root.add_subregion(0, ram)
+    root.add_subregion(0x8000, memory.io("far", 1, OPS))
     space = memory.address_space("space", root)
     cover = memory.io("cover", 0x800, OPS)
     root.add_subregion(0x1000, cover, 1)
-    assert len(space.view) == 3
+    assert [r[:2] for r in shown(space)[:-1]] == [(0, 0x1000), (0x1000, 0x1800), (0x1800, 0x3000)]
     cover.set_address(0x1800)
-    assert [r[:2] for r in shown(space)] == [(0, 0x1800), (0x1800, 0x2000), (0x2000, 0x3000)]
+    assert [r[:2] for r in shown(space)[:-1]] == [(0, 0x1800), (0x1800, 0x2000), (0x2000, 0x3000)]
     root.del_subregion(cover)
-    assert shown(space) == [(0, 0x3000, "ram", 0)]
+    assert shown(space)[:-1] == [(0, 0x3000, "ram", 0)]
+    root.add_subregion(0, cover, 1)
+    assert shown(space)[:-1] == [(0, 0x800, "cover", 0), (0x800, 0x3000, "ram", 0x800)]
+    cover.set_address(0x2800)
+    assert shown(space)[:-1] == [(0, 0x2800, "ram", 0), (0x2800, 0x3000, "cover", 0)]
+    cover.set_enabled(False)
+    assert shown(space)[:-1] == [(0, 0x3000, "ram", 0)]
+    check_everything(memory, [root, ram, cover])
 
 
 def test_two_far_changes_of_one_transaction_meet_in_one_range(memory: MemorySystem) -> None:
