@@ -96,6 +96,12 @@ class Mapper(MemoryListener):
         if self._touched and self._conductor.may_settle():
             self.settle()
 
+    def log_sync(self, section: MemoryRegionSection) -> None:
+        """Report all that the CPU may have written: Unicorn does not tell which pages it wrote."""
+        block = section.region.ram_block
+        if block is not None and not section.readonly:
+            block.dirty.mark(section.offset_within_region, section.size)
+
     @property
     def unsettled(self) -> bool:
         """Whether there is something to apply."""
