@@ -238,7 +238,7 @@ def attach(region: MemoryRegion, manager: RamDiscardManager | None) -> None:
             f"the discard manager of {manager.region.name!r} cannot be that of {region.name!r}"
         )
     with region.system.transaction():
-        if region.container is not None or region._live:
+        if region.container is not None or region.system.topology.shows(region):
             raise StateError(
                 f"region {region.name!r} is mapped: what parts of it are there must be said before"
             )

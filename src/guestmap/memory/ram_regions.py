@@ -90,7 +90,7 @@ def free(region: MemoryRegion) -> None:
                 f"region {region.name!r} is in {region.container.name!r}: remove it there before"
                 " you free it"
             )
-        if region._live:
+        if system.topology.shows(region):
             raise StateError(
                 f"region {region.name!r} is shown by an alias or an address space: remove that"
                 " before you free it"

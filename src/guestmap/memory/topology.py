@@ -278,6 +278,14 @@ class Topology:
             self.dirty[root] = None
         return root
 
+    def shows(self, region: MemoryRegion) -> bool:
+        """Tell whether an address space or an alias shows a region that is in no container.
+
+        What was the root of a view until this very transaction does not count as shown.
+        """
+        leaving = region in self.roots and not region._upstream
+        return region._live > leaving
+
     def settle(self) -> None:
         """Forget all marks, and the view roots that no address space leads to."""
         for root in self.dirty:
