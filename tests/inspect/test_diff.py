@@ -243,6 +243,7 @@ def _steps(text: str) -> Iterator[tuple[str, Snapshot]]:
 
 @pytest.mark.corpus
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_recorded_steps_are_told_by_what_was_done(corpus: Corpus) -> None:
     changed = 0
     for path, data in corpus.files(".trees.gz", below="qtest"):
@@ -261,6 +262,7 @@ def test_recorded_steps_are_told_by_what_was_done(corpus: Corpus) -> None:
 
 @pytest.mark.corpus
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_plugged_memory_is_told_with_its_address(corpus: Corpus) -> None:
     """QEMU's ``info memory-devices`` says which DIMM came or went, and where it is."""
     texts: dict[str, dict[str, str]] = {}

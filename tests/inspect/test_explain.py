@@ -88,6 +88,7 @@ def test_recorded_trees_are_explained_like_the_naive_resolver(golden: Corpus) ->
 
 @pytest.mark.corpus
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_all_recorded_trees_are_explained_like_the_naive_resolver(corpus: Corpus) -> None:
     assert _hold_vectors(corpus, every=25, addresses=4) > 500
 

@@ -52,6 +52,7 @@ def test_recorded_trees_show_what_qemu_shows(golden: Corpus) -> None:
 
 
 @pytest.mark.corpus
+@pytest.mark.timeout(600)
 def test_all_recorded_trees_show_what_qemu_shows(corpus: Corpus) -> None:
     assert _hold_views(corpus, every=1) > 4000
 

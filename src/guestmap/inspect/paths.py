@@ -163,11 +163,14 @@ def walk(
     def plan(region: RegionInfo, base: int, parent: Way | None) -> None:
         if (only is not None and region.id not in only) or not (disabled or region.enabled):
             return
-        way = Way(region, base, parent)
-        visible = way.lo < end and way.hi > start and way.lo < way.hi
-        reaches = visible or (beyond is not None and beyond.meets(region.id, base, start, end))
-        if reaches and not _is_circle(way, visible):
-            todo.append((way, False))
+        # Most subregions are elsewhere: look before making anything.
+        above_lo, above_hi = (0, ADDRESS_SPACE_SIZE) if parent is None else (parent.lo, parent.hi)
+        lo, hi = max(base, above_lo), min(base + region.size, above_hi)
+        visible = lo < end and hi > start and lo < hi
+        if visible or (beyond is not None and beyond.meets(region.id, base, start, end)):
+            way = Way(region, base, parent)
+            if not _is_circle(way, visible):
+                todo.append((way, False))
 
     plan(regions[root], regions[root].addr, None)
     visits = 0
