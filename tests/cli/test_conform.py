@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from guestmap.base import ConfigError
 from guestmap.cli.conform import conform
+from tests.inspect.conform.test_engine import FLAT, TREE
 from tests.inspect.conform.test_vectors import documented_example
 
 if TYPE_CHECKING:
@@ -51,6 +52,25 @@ def test_what_is_unsupported_is_named_and_counted_apart(folder: Path) -> None:
     assert lines[0].startswith(f"{folder}/q.json: unsupported: ")
     assert lines[1] == "1 of 1 equal, 1 unsupported"
     assert result.exit_code == 0
+
+
+def test_captures_are_counted_both_ways(tmp_path: Path) -> None:
+    for folder in ("arm", "x86"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mtree.txt").write_text(TREE)
+        (tmp_path / folder / "mtree-f.txt").write_text(FLAT)
+    result = CliRunner().invoke(app, [str(tmp_path / "arm")])
+    assert result.output.splitlines()[1:] == [
+        "text alone: 0 of 1 equal",
+        "with flat view: 1 of 1 equal",
+    ]
+    assert result.exit_code == 0  # the text of another architecture may not tell
+    result = CliRunner().invoke(app, [str(tmp_path)])
+    assert result.exit_code == 1
+    assert [line.split(" (")[0] for line in result.output.splitlines()] == [
+        f"{tmp_path}/arm", f"{tmp_path}/x86",
+        "text alone: 0 of 2 equal", "with flat view: 2 of 2 equal",
+    ]  # fmt: skip
 
 
 def test_nothing_found_is_an_error(tmp_path: Path) -> None:

@@ -67,6 +67,85 @@ def test_an_archive_is_read_without_unpacking(recordings: Path, tmp_path: Path, 
     assert count_files([path]) is None
 
 
+TREE = """\
+address-space: memory
+  0000000000000000-ffffffffffffffff (prio 0, i/o): system
+    0000000000001000-0000000000001fff (prio 0, i/o): box
+      0000000000001000-0000000000001fff (prio 0, i/o): uart
+    0000000000001800-0000000000001bff (prio 0, i/o): inner
+"""
+FLAT = """\
+FlatView #0
+ AS "memory", root: system
+ Root memory region: system
+  0000000000001000-0000000000001fff (prio 0, i/o): uart
+"""
+
+
+@pytest.fixture
+def captures(tmp_path: Path) -> Path:
+    for folder in ("machines/arm/board", "x86/pc-cold"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "meta.json").write_text("{}")
+        (tmp_path / folder / "mtree.txt").write_text(TREE)
+        (tmp_path / folder / "mtree-f.txt").write_text(FLAT)
+    return tmp_path
+
+
+def _outcomes(path: Path, prefix: str) -> list[tuple[str, type, object, bool]]:
+    return [
+        (each.path.removeprefix(prefix), type(each), getattr(each, "how", None),
+         getattr(each, "excused", False))
+        for each in conform([path])
+    ]  # fmt: skip
+
+
+BOTH_WAYS = [
+    ("machines/arm/board", Differs, "text alone", True),
+    ("machines/arm/board", Equal, "with flat view", False),
+    ("x86/pc-cold", Differs, "text alone", False),
+    ("x86/pc-cold", Equal, "with flat view", False),
+]
+
+
+def test_a_capture_is_rebuilt_from_its_text_and_with_its_views(captures: Path) -> None:
+    assert _outcomes(captures, f"{captures}/") == BOTH_WAYS
+    first = next(iter(conform([captures])))
+    assert "(text alone): AS 'memory'" in str(first)
+    assert str(first).endswith("(not in the text: the order of what overlaps in 'system')")
+    assert count_files([captures]) == 4  # with the two meta.json
+
+
+def test_captures_in_an_archive(captures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "all.tar.xz"
+    with tarfile.open(path, "w:xz") as archive:
+        archive.add(captures / "machines", "./machines")
+        archive.add(captures / "x86", "./x86")
+    assert _outcomes(path, f"{path}:") == BOTH_WAYS
+
+
+def test_the_richest_text_is_taken(captures: Path) -> None:
+    folder = captures / "x86" / "pc-cold"
+    owned = TREE.replace(": uart", ": uart owner:{dev id=u}")
+    newer = owned.replace("box\n", "box owner:{dev path=/machine/unattached/device[2]}\n")
+    newer = newer.replace("inner\n", "inner owner:{dev path=/machine/unattached/device[1]}\n")
+    (folder / "mtree-o.txt").write_text(newer)
+    assert all(isinstance(each, Equal) for each in conform([folder]))
+
+
+def test_a_capture_without_views_or_with_a_damaged_text(captures: Path) -> None:
+    folder = captures / "x86" / "pc-cold"
+    (folder / "mtree.txt").write_text(TREE.replace("(prio 0, i/o): box", "(prio 0): box"))
+    (result,) = conform([folder])
+    assert isinstance(result, Unreadable)
+    assert "mtree.txt: info mtree text, line 3: expected" in result.reason
+    (folder / "mtree-f.txt").unlink()
+    (folder / "mtree.txt").write_text(TREE)
+    (result,) = conform([folder])
+    assert isinstance(result, Unsupported)
+    assert "mtree-f-o.txt" in result.what
+
+
 def test_a_qtest_recording_runs_on_the_machine_of_its_command_line(recordings: Path) -> None:
     asked: list[list[str]] = []
 

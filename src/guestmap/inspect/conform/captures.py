@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, PeerError, UnsupportedError
@@ -56,7 +55,7 @@ class CaptureCase:
     @property
     def is_x86(self) -> bool:
         """Whether the machine is one that the rules must know."""
-        return any(re.match("x86|i386", part) for part in PurePath(self.path).parts)
+        return re.search(r"(^|[/:])(x86|i386)", self.path) is not None
 
 
 def read_capture(path: str, files: Mapping[str, bytes]) -> CaptureCase:
@@ -108,7 +107,7 @@ def check_rebuilt(snapshot: Snapshot) -> Difference | None:
 
     Which address spaces share a view is part of it.
     """
-    return check_vector(_recorded(snapshot))
+    return check_vector(recorded(snapshot))
 
 
 def check_alone(snapshot: Snapshot) -> Difference | None:
@@ -117,7 +116,7 @@ def check_alone(snapshot: Snapshot) -> Difference | None:
     Which of several regions that look alike an address space shows is left out: a tree's text does
     not tell, and it makes no difference to what is shown.
     """
-    case = _recorded(snapshot)
+    case = recorded(snapshot)
     expected: Expected = {}
     for view in case.flatviews:
         for user in view.users:
@@ -126,7 +125,7 @@ def check_alone(snapshot: Snapshot) -> Difference | None:
     return next(iter(compare_spaces("", case.range_fields, expected, spaces)), None)
 
 
-def _recorded(snapshot: Snapshot) -> VectorCase:
+def recorded(snapshot: Snapshot) -> VectorCase:
     """Return a snapshot with views as a recording of them."""
     has_owners = all(region.owner for region in snapshot.regions) and any(
         each.owner for view in snapshot.views for each in view.ranges

@@ -62,7 +62,7 @@ def _is_newer(region: RegionInfo, other: RegionInfo) -> bool:
         if {newer, older} == {region.name, other.name}:
             return region.name == newer
     if region.priority == BAR_PRIORITY and _is_boards(region) != _is_boards(other):
-        return _is_boards(other)
+        return bool(_is_boards(other))
     made, others = _made(region), _made(other)
     if made and others and made != others:
         return made > others
