@@ -70,3 +70,12 @@ def test_two_far_changes_of_one_commit(map_: Map) -> None:
         map_.cover(0x1000, 0x1000, "a")
         map_.cover(0x3000, 0x1000, "b")
     assert map_.last() == [(0x1000, 0x2000, "ram", "a"), (0x3000, 0x4000, "ram", "b")]
+
+
+def test_neighbours_that_stay_are_no_part_of_a_change(map_: Map) -> None:
+    regions = [map_.cover(0x20000 + 0x1000 * n, 0x1000, f"dev {n}") for n in range(3)]
+    regions[1].set_readonly(True)
+    (change,) = map_.memory.history[-1].changes
+    assert [r.region.name for r in change.removed] == ["dev 1"]
+    assert [r.region.name for r in change.added] == ["dev 1"]
+    assert map_.last() == [(0x21000, 0x22000, "dev 1", "dev 1")]
