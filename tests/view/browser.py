@@ -97,6 +97,13 @@ class Browser:
         actions.w3c_actions.pointer_action.move_to_location(int(x), int(y))
         actions.perform()
 
+    def press(self, label: str) -> None:
+        """Press a button."""
+        self.wait(
+            "return [...all(document)].find(e => e.tagName == 'BUTTON' &&"
+            f" e.textContent.trim() == {label!r})"
+        ).click()
+
     def complaints(self) -> list[str]:
         """Return what the page wrote to the console that is not mere information."""
         return [entry["message"] for entry in self.driver.get_log("browser")

@@ -66,10 +66,8 @@ def test_another_panel_can_be_shown_in_the_same_figure():
     assert "pam-pci → pci" not in figure.boxes.data["title"]
 
 
-def test_a_long_map_has_an_overview_and_starts_where_words_have_room():
-    figure = PanelFigure(compose(many()).panels[0])
-    assert figure.is_long
-    assert abs(figure.plot.y_range.start - figure.plot.y_range.end) < 60
+def test_a_long_map_has_an_overview():
+    assert PanelFigure(compose(many()).panels[0]).is_long
     assert not PanelFigure(compose(pc()).panels[0]).is_long
 
 

@@ -34,7 +34,7 @@ def compare(before: Snapshot, after: Snapshot, *, show_disabled: bool = False) -
     """
     old = find_sections(before, show_disabled=show_disabled).families
     new = find_sections(after, show_disabled=show_disabled).families
-    panels = [_panel(one, other) for one, other in _matched_families(old, new)]
+    panels = [_panel(one, other) for one, other in matched_families(old, new)]
     return Picture(
         title="What changed in a memory map",
         subtitle=f"A: {_source(before)} – B: {_source(after)}",
@@ -70,7 +70,7 @@ def change_words(change: RangeChange) -> str:
     return f"{old.name if old else 'nobody'} → {new.name if new else 'nobody'}"
 
 
-def _matched_families(old: list[Family], new: list[Family]) -> Iterator[tuple[Family, Family]]:
+def matched_families(old: list[Family], new: list[Family]) -> Iterator[tuple[Family, Family]]:
     """Yield the families of both that have an address space in common, then those of one only."""
     left = list(new)
     for family in old:
@@ -103,6 +103,17 @@ def _panel(old: Family, new: Family) -> Panel:
         count += _add_pair(builder, one, other, index)
     names = spaces_words((old.sections or new.sections)[0].spaces)
     return builder.panel(f"{names}: {count or 'not'} changed")
+
+
+def marked_family(old: Family, new: Family) -> Family:
+    """Return ``new`` with what is not so in ``old`` marked."""
+    marked: list[Section] = []
+    for one, other in _matched_sections(old, new):
+        found = range_changes(one.ranges if one else (), other.ranges if other else ())
+        if other is not None:
+            layers = _marked(other, one)
+            marked.append(replace(other, flat=_cut(other.flat, found), layers=layers))
+    return Family(marked)
 
 
 def _add_pair(builder: PanelBuilder, old: Section | None, new: Section | None, index: int) -> int:

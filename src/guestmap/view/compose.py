@@ -52,13 +52,14 @@ def compose(snapshot: Snapshot, *, show_disabled: bool = False) -> Picture:
     return Picture(
         title=f"Memory map of {snapshot.source or 'an unnamed source'}",
         subtitle=f"version: {snapshot.version}" if snapshot.version else "",
-        panels=tuple(_panel(family) for family in findings.families),
+        panels=tuple(panel_of(family) for family in findings.families),
         notes=tuple(notes),
     )
 
 
-def _panel(family: Family) -> Panel:
-    builder = PanelBuilder(family.sections)
+def panel_of(family: Family, *, fitting: Iterable[Section] = ()) -> Panel:
+    """Return the panel of a family; its axis also fits the sections of ``fitting``."""
+    builder = PanelBuilder([*family.sections, *fitting])
     for index, section in enumerate(family.sections):
         builder.add_flat(section, spaces_words(section.spaces), index)
         builder.add_layers(section, index)

@@ -1,8 +1,18 @@
 // Shows the labels and axis ticks for which there is room, and cuts words that are too long.
 // Arguments: plot; labels, edges and headings (all of them); written (the labels that are shown);
 // ticker (of the edges), above (the axis with the headings), outlined (the glyph of the boxes).
+const MARGIN = 0.15
 const height = plot.inner_height, width = plot.inner_width
 if (!height || !width) return
+const whole = edges.data.position.at(-1)
+if (!plot.tags.includes("placed")) { // once: as much as can be read, from the top
+  plot.tags = ["placed"]
+  const start = (height / whole < 11.5 ? height / 15 : whole) + MARGIN
+  if (Math.abs(plot.y_range.start - start) > 0.01) {
+    plot.y_range.setv({start, end: -MARGIN})
+    return
+  }
+}
 const low = Math.min(plot.y_range.start, plot.y_range.end)
 const high = Math.max(plot.y_range.start, plot.y_range.end)
 const tall = height / (high - low), wide = width / (plot.x_range.end - plot.x_range.start)

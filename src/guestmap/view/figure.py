@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bokeh.models import (
     CDSView,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from guestmap.view.picture import Panel
 
-_COMFORTABLE = 52.0
-"""So much of an axis is in view at first: its words have room on a usual screen."""
+_LONG = 36.0
+"""From this length on a map may not fit on a small screen."""
 
 _MARGIN = 0.15
 
@@ -83,17 +83,38 @@ class PanelFigure:
         self.plot = self._figure(panel)
         self._draw()
         self.overview = self._overview(panel)
-        self._head(panel)
+        self._head()
+        self._labels.data = label_columns(panel)
 
     def show(self, panel: Panel) -> None:
-        """Show another panel, where this one was."""
+        """Show another panel, where this one was; what is in view stays in view."""
+        inside = self._inside
+        seen = abs(cast("float", inside.start) - cast("float", inside.end))
+        whole = seen >= self.edges.data["position"][-1]
         self._load(panel)
-        self._head(panel)
+        extents, length = lane_extents(panel.lanes), panel.axis.length
+        self._across.end = extents[-1].right + 0.03
+        self._small_across.end, self._small_inside.start = extents[0].right, length
+        inside.bounds = (-_MARGIN, length + _MARGIN)
+        if whole:
+            inside.start, inside.end = length + _MARGIN, -_MARGIN
+        self._head()
+        self._labels.data = label_columns(panel)  # last: words are placed when it changes
+
+    def reveal(self, top: float, bottom: float) -> None:
+        """Bring a part of the axis into view, if it is not."""
+        inside = self._inside
+        low, high = cast("float", inside.end), cast("float", inside.start)
+        if low <= top and bottom <= high:
+            return
+        span, length = high - low, self.edges.data["position"][-1]
+        low = max(min((top + bottom - span) / 2, length + _MARGIN - span), -_MARGIN)
+        inside.start, inside.end = low + span, low
 
     @property
     def is_long(self) -> bool:
         """Whether there is more than fits on a screen."""
-        return bool(self.edges.data["position"][-1] > _COMFORTABLE)
+        return bool(self.edges.data["position"][-1] > _LONG)
 
     def _load(self, panel: Panel) -> None:
         boxes = box_columns(panel)
@@ -102,19 +123,20 @@ class PanelFigure:
         seen = [i for i, lane in enumerate(boxes["left"]) if not lane]
         names = ("left", "right", "top", "bottom", "fill")
         self._small.data = {name: [boxes[name][i] for i in seen] for name in names}
-        self._labels.data = label_columns(panel)
         self.edges.data = tick_columns(panel)
         self._folds.data = fold_columns(panel)
+        self._headings.data = heading_columns(panel)
 
     def _figure(self, panel: Panel) -> figure:
         right = lane_extents(panel.lanes)[-1].right
         length = panel.axis.length
-        first = min(length, _COMFORTABLE)
         low, high = -_MARGIN, length + _MARGIN
         lanes = sum(0.3 if lane.narrow else 1.0 for lane in panel.lanes)
+        self._across = Range1d(start=-0.03, end=right + 0.03)
+        self._inside = Range1d(start=high, end=low, bounds=(low, high))
         plot = figure(
-            x_range=Range1d(start=-0.03, end=right + 0.03),
-            y_range=Range1d(start=first + _MARGIN, end=low, bounds=(low, high)),
+            x_range=self._across,
+            y_range=self._inside,
             x_axis_location="above",
             sizing_mode="stretch_both",
             min_width=int(120 + 96 * lanes),
@@ -188,11 +210,12 @@ class PanelFigure:
         self._labels.js_on_change("data", tidy)
 
     def _overview(self, panel: Panel) -> figure:
+        self._small_across = Range1d(start=0, end=lane_extents(panel.lanes)[0].right)
+        self._small_inside = Range1d(start=panel.axis.length, end=0)
         strip = figure(
             width=54, sizing_mode="stretch_height", min_height=420, tools=[],
             toolbar_location=None,
-            x_range=Range1d(start=0, end=lane_extents(panel.lanes)[0].right),
-            y_range=Range1d(start=panel.axis.length, end=0),
+            x_range=self._small_across, y_range=self._small_inside,
         )  # fmt: skip
         strip.axis.visible = False
         strip.grid.visible = False
@@ -203,12 +226,10 @@ class PanelFigure:
         strip.add_tools(RangeTool(y_range=self.plot.y_range))
         return strip
 
-    def _head(self, panel: Panel) -> None:
-        """Name the lanes and the edges."""
+    def _head(self) -> None:
+        """Say where the lanes' names stand, and name the edges."""
         plot = self.plot
-        headings = heading_columns(panel)
-        self._headings.data = headings
-        plot.xaxis.ticker = FixedTicker(ticks=headings["middle"])
+        plot.xaxis.ticker = FixedTicker(ticks=list(self._headings.data["middle"]))
         edges = self.edges.data
         plot.yaxis.major_label_overrides = dict(zip(edges["position"], edges["words"], strict=True))
         plot.yaxis.major_label_text_color = FAINT_INK

@@ -25,9 +25,8 @@ _HATCH = "repeating-linear-gradient(135deg, #9a9a9a 0 1px, transparent 1px 5px)"
 def html_page(picture: Picture) -> str:
     """Return the page, with everything it needs inside."""
     figures = [PanelFigure(panel) for panel in picture.panels]
-    page = column(
-        heading(picture), body(picture, figures), footer(picture), sizing_mode="stretch_both"
-    )
+    panels, _ = body(picture, figures)
+    page = column(heading(picture), panels, footer(picture), sizing_mode="stretch_both")
     return file_html(page, INLINE, title=picture.title)
 
 
@@ -45,8 +44,8 @@ def heading(picture: Picture) -> UIElement:
     )
 
 
-def body(picture: Picture, figures: list[PanelFigure]) -> UIElement:
-    """Return the search line, and the panels below it: in tabs where there are several."""
+def body(picture: Picture, figures: list[PanelFigure]) -> tuple[UIElement, Tabs | None]:
+    """Return the search line with the panels below it; and the tabs, where there are several."""
     shown = [_with_overview(each) for each in figures]
     tabs = None
     if len(figures) > 1:
@@ -58,7 +57,7 @@ def body(picture: Picture, figures: list[PanelFigure]) -> UIElement:
             sizing_mode="stretch_both",
         )
     below: list[Any] = [tabs] if tabs else shown
-    return column(search_line(figures, tabs), *below, sizing_mode="stretch_both")
+    return column(search_line(figures, tabs), *below, sizing_mode="stretch_both"), tabs
 
 
 def search_line(figures: list[PanelFigure], tabs: Tabs | None) -> UIElement:

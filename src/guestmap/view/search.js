@@ -1,7 +1,6 @@
 // Finds boxes by name or address, marks them, and brings the first, or the next, into view.
 // Arguments: box (the text input), answer, tabs (or null), plots, boxes, marks, edges (lists, one
 // of each for a panel), step (1: the next one is asked for), state (which one is in view).
-const COMFORTABLE = 52
 const asked = box.value_input.trim()
 const clean = asked.replace(/_/g, "").toLowerCase()
 const places = []
@@ -66,7 +65,8 @@ if (!asked) {
   const range = plot.y_range, length = edges[current.panel].data.position.at(-1)
   const y = address === null ? (data.top[i] + data.bottom[i]) / 2
     : position(edges[current.panel].data, address)
-  const visible = Math.min(Math.abs(range.end - range.start), COMFORTABLE)
+  const readable = Math.max(plot.inner_height / 15, 24)
+  const visible = Math.min(Math.abs(range.end - range.start), readable)
   const low = Math.min(Math.max(y - visible / 2, -0.2), Math.max(length - visible, -0.2) + 0.2)
   if (step || y < Math.min(range.start, range.end) || y > Math.max(range.start, range.end) ||
       visible < Math.abs(range.end - range.start))

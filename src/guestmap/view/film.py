@@ -1,0 +1,101 @@
+"""A map's history: frames, each a map at one moment, and the picture of each.
+
+All pictures of a film have the same axes, made to fit every frame, so that nothing jumps from one
+to the next. Frames may be added by another thread than the one that looks at the pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guestmap.view.compare import marked_family, matched_families
+from guestmap.view.compose import NOT_TO_SCALE, panel_of
+from guestmap.view.picture import Picture
+from guestmap.view.sections import Family, Findings, find_sections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.inspect import Snapshot
+    from guestmap.view.picture import Panel
+    from guestmap.view.sections import Section
+
+MOST_FRAMES = 1000
+"""A film is no longer than that: every map is kept whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A map, when it was so (seconds from the beginning), and what made it so."""
+
+    time_s: float
+    cause: str
+    snapshot: Snapshot
+
+
+class Film:
+    """Frames, in the order in which they happened.
+
+    Attributes:
+        title: what it is about.
+        ended: why no more frames will come; "" while some may.
+        dropped: how many frames came after it was full.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.ended = ""
+        self.dropped = 0
+        self._frames: list[Frame] = []
+        self._findings: list[Findings] = []
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> Frame:
+        return self._frames[index]
+
+    def add(self, frame: Frame) -> None:
+        """Add a frame at the end; from any thread."""
+        if len(self._frames) >= MOST_FRAMES:
+            self.dropped += 1
+        else:
+            self._frames.append(frame)
+
+    def picture(self, index: int) -> Picture:
+        """Return the picture of a frame; what was not so in the frame before it is marked.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        frame = self._frames[index]
+        new = self._found(index).families
+        old = self._found(index - 1).families if index else new
+        panels = [
+            self._panel(one, other) for one, other in matched_families(old, new) if other.sections
+        ]
+        place = {id(family): number for number, family in enumerate(new)}
+        return Picture(
+            title=self.title,
+            subtitle=f"version: {frame.snapshot.version}" if frame.snapshot.version else "",
+            panels=tuple(panel for _, panel in sorted(panels, key=lambda p: place[p[0]])),
+            notes=(NOT_TO_SCALE,),
+        )
+
+    def _found(self, index: int) -> Findings:
+        while len(self._findings) <= index:
+            self._findings.append(find_sections(self._frames[len(self._findings)].snapshot))
+        return self._findings[index]
+
+    def _panel(self, old: Family, new: Family) -> tuple[int, Panel]:
+        return id(new), panel_of(marked_family(old, new), fitting=self._like(new))
+
+    def _like(self, family: Family) -> Iterator[Section]:
+        """Yield the sections of all frames that belong beside the axis of a family."""
+        names = {name for section in family.sections for name in section.spaces}
+        self._found(len(self._frames) - 1)
+        for found in self._findings:
+            for other in found.families:
+                if any(names & set(section.spaces) for section in other.sections):
+                    yield from other.sections

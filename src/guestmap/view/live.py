@@ -1,0 +1,179 @@
+"""A film in a web browser: a timeline to step through, that follows while frames still come.
+
+The server is bokeh's. Everything that a page needs comes from it; nothing is fetched elsewhere.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from socket import gethostname
+from typing import TYPE_CHECKING, Any
+
+from bokeh.application import Application
+from bokeh.application.handlers.function import FunctionHandler
+from bokeh.layouts import column, row
+from bokeh.models.widgets import Button, Div, Slider, Toggle
+from bokeh.server.server import BaseServer
+from bokeh.server.tornado import BokehTornado
+from bokeh.server.util import bind_sockets
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+
+from guestmap.view.figure import PanelFigure
+from guestmap.view.page import body, footer, heading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bokeh.document import Document
+    from bokeh.models import Tabs
+
+    from guestmap.view.film import Film
+    from guestmap.view.picture import Picture
+
+_LOOK_MS = 200
+"""How often a page looks for new frames, and how long each is shown when it plays."""
+
+LOOPBACK = "127.0.0.1"
+
+
+class FilmServer:
+    """Serves a film until Ctrl-C.
+
+    Args:
+        film: what to show; frames may still be added.
+        host: address to listen on. There is no password: other than loopback means that whoever
+            reaches it sees the maps.
+        port: 0 takes a free one.
+
+    Attributes:
+        url: where to look.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+
+    def __init__(self, film: Film, *, host: str = LOOPBACK, port: int = 0) -> None:
+        sockets, actual = bind_sockets(host, port)
+        names = {host, "localhost"} if host == LOOPBACK else {host, "localhost", gethostname()}
+        application = BokehTornado(
+            Application(FunctionHandler(lambda document: _Page(film).fill(document))),
+            extra_websocket_origins=[f"{name}:{actual}" for name in sorted(names)],
+        )
+        http = HTTPServer(application)
+        http.add_sockets(sockets)
+        self._server = BaseServer(IOLoop.current(), application, http)
+        self.url = f"http://{host}:{actual}/"
+
+    def run(self) -> None:
+        """Serve, in this thread, which must be the main one."""
+        self._server.run_until_shutdown()
+
+
+class _Page:
+    """What one browser window shows."""
+
+    def __init__(self, film: Film) -> None:
+        self._film = film
+        self._figures: list[PanelFigure] = []
+        self._tabs: Tabs | None = None
+        self._shown = (-1, 0)
+        self._slider = Slider(start=0, end=1, value=0, step=1, title="frame", show_value=False,
+                              sizing_mode="stretch_width")  # fmt: skip
+        self._follow = Toggle(label="follow", active=True, width=70)
+        self._play = Toggle(label="▶ play", active=False, width=70)
+        self._told = Div(text="waiting for the first map", sizing_mode="stretch_width",
+                         name="told", margin=(0, 12, 0, 12))  # fmt: skip
+        self._place = column(sizing_mode="stretch_both")
+
+    def fill(self, document: Document) -> None:
+        """Put the page into a document."""
+        back, on = Button(label="◀", width=40), Button(label="▶▏", width=40)
+        back.on_click(lambda: self._step(-1))
+        on.on_click(lambda: self._step(+1))
+        self._slider.on_change("value", lambda _attribute, _old, _new: self._show())
+        bar = row(
+            back, on, self._play, self._follow, self._slider,
+            sizing_mode="stretch_width", margin=(4, 12, 0, 12),
+        )  # fmt: skip
+        document.title = self._film.title
+        document.add_root(column(bar, self._told, self._place, sizing_mode="stretch_both"))
+        document.add_periodic_callback(self._look, _LOOK_MS)
+        self._look()
+
+    def _step(self, by: int) -> None:
+        self._follow.active = False
+        self._go(int(self._slider.value) + by)
+
+    def _go(self, index: int) -> None:
+        self._slider.value = min(max(index, 0), max(len(self._film) - 1, 0))
+
+    def _look(self) -> None:
+        """See whether there are new frames; play."""
+        count = len(self._film)
+        if not count:
+            return
+        self._slider.end = max(count - 1, 1)
+        if self._play.active:
+            self._follow.active = False
+            self._go(int(self._slider.value) + 1)
+            self._play.active = int(self._slider.value) < count - 1
+        elif self._follow.active:
+            self._go(count - 1)
+        self._show()
+
+    def _show(self) -> None:
+        count = len(self._film)
+        index = min(int(self._slider.value), count - 1)
+        self._told.text = self._words(index)
+        if index < 0 or (index, count) == self._shown:
+            return
+        self._shown = index, count
+        picture = self._film.picture(index)
+        if len(picture.panels) == len(self._figures):
+            self._place.children[0] = heading(picture)
+            for figure, panel in zip(self._figures, picture.panels, strict=True):
+                figure.show(panel)
+        else:
+            self._figures = [PanelFigure(panel) for panel in picture.panels]
+            panels, self._tabs = body(picture, self._figures)
+            parts: list[Any] = [heading(picture), panels, footer(picture)]
+            self._place.children = parts
+        self._reveal_what_changed(picture)
+
+    def _reveal_what_changed(self, picture: Picture) -> None:
+        """Open the tab where something changed, if that is not the open one, and go there."""
+        tabs = self._tabs
+        changed = [[box for box in panel.boxes if box.changed] for panel in picture.panels]
+        if tabs is not None and any(changed) and not changed[tabs.active]:
+            tabs.active = next(number for number, boxes in enumerate(changed) if boxes)
+        for figure, panel, boxes in zip(self._figures, picture.panels, changed, strict=True):
+            if boxes:
+                first = min(boxes, key=lambda box: box.start)
+                figure.reveal(panel.axis.position(first.start), panel.axis.position(first.end))
+
+    def _words(self, index: int) -> str:
+        """Return what the frame is, and whether more will come."""
+        film = self._film
+        if index < 0:
+            return escape(film.ended) or "waiting for the first map"
+        frame = film[index]
+        more = film.ended or "more may come"
+        if film.dropped:
+            more += f"; {film.dropped} frames were too many and are not kept"
+        return (
+            f"<b>{index + 1} of {len(film)}</b> at {frame.time_s * 1e3:,.2f} ms:"
+            f" {escape(frame.cause or 'the map changed')}"
+            f" <span style='color: #666'>({escape(more)})</span>"
+        )
+
+
+def serve(film: Film, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve a film until Ctrl-C; ``ready`` hears the address.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    server = FilmServer(film, host=host, port=port)
+    ready(server.url)
+    server.run()

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from guestmap.view.film import MOST_FRAMES, Film, Frame
+from tests.view.maps import pc
+
+
+def _film(*shadowed: bool) -> Film:
+    film = Film("a film")
+    for number, each in enumerate(shadowed):
+        film.add(Frame(number / 10, f"cause {number}", pc(shadowed=each)))
+    return film
+
+
+def _marked(film: Film, index: int) -> set[str]:
+    return {b.title for panel in film.picture(index).panels for b in panel.boxes if b.changed}
+
+
+def test_what_a_frame_changed_is_marked_in_it_and_not_in_the_next():
+    film = _film(False, True, True)
+    assert _marked(film, 0) == set(), "the first has nothing before it"
+    assert {"pc.ram", "pam-ram → pc.ram"} <= _marked(film, 1)
+    assert _marked(film, 2) == set()
+
+
+def test_all_frames_have_one_axis_so_that_nothing_jumps():
+    film = _film(False, True)
+    axes = [film.picture(index).panels[0].axis for index in (0, 1)]
+    assert axes[0].edges == axes[1].edges
+    assert axes[0].positions == axes[1].positions
+    assert 0xC4000 in axes[0].edges, "an edge of the second frame only counts in the first, too"
+
+
+def test_frames_come_later_too():
+    film = _film(False)
+    film.picture(0)
+    film.add(Frame(0.5, "PAM", pc()))
+    assert len(film) == 2
+    assert film[1].cause == "PAM"
+    assert _marked(film, 1)
+
+
+def test_panels_keep_their_order():
+    film = _film(False, True)
+    for index in (0, 1):
+        titles = [panel.title for panel in film.picture(index).panels]
+        assert titles == ["memory, cpu-memory-0", "I/O"]
+
+
+def test_a_film_has_an_end():
+    film = Film("long")
+    frame = Frame(0, "", pc())
+    for _ in range(MOST_FRAMES + 2):
+        film.add(frame)
+    assert len(film) == MOST_FRAMES
+    assert film.dropped == 2
+
+
+def test_there_is_no_picture_without_a_frame():
+    with pytest.raises(IndexError):
+        Film("empty").picture(0)
