@@ -13,9 +13,13 @@ from guestmap.cli.conform import conform
 from guestmap.cli.diff import diff
 from guestmap.cli.draw import draw
 from guestmap.cli.explain import explain
+from guestmap.cli.flat import flat
 from guestmap.cli.lint import lint
 from guestmap.cli.ram import ram
 from guestmap.cli.serve import serve
+from guestmap.cli.snapshot import snapshot
+from guestmap.cli.tree import tree
+from guestmap.cli.watch import watch
 from guestmap.cli.why_not import why_not
 
 FAILURE = 2
@@ -37,6 +41,10 @@ app.command("why-not")(why_not)
 app.command()(diff)
 app.command()(lint)
 app.command()(ram)
+app.command()(tree)
+app.command()(flat)
+app.command()(watch)
+app.command()(snapshot)
 
 
 def _version(wanted: bool) -> None:

@@ -14,7 +14,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A snapshot in JSON, the text or a folder of 'info mtree', unix:SOCKET, or -.",
+        help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON,"
+        " the text or a folder of 'info mtree', or - for standard input.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]

@@ -175,7 +175,7 @@ class Snapshot:
 
     Attributes:
         regions: ordered by id; ``regions[i].id == i``.
-        source: where it came from, for people (a file name, ``qmp:/run/vm.sock``, ``guestmap``).
+        source: where it came from, for people (a file name, ``unix:/run/vm.sock``, ``guestmap``).
         version: what made it (``7.2.22``), or "" where not known.
     """
 

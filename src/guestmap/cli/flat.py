@@ -1,0 +1,98 @@
+"""``guestmap flat``: who answers where, in each address space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from guestmap.base import ConfigError
+from guestmap.cli.output import Json, Source, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from guestmap.inspect.flats import FlatBlock
+
+
+def flat(
+    source: Source,
+    space: Annotated[
+        str | None, typer.Option("--as", help="Only this address space: memory, I/O ...")
+    ] = None,
+    qemu: Annotated[bool, typer.Option("--qemu", help="Print as QEMU's 'info mtree -f'.")] = False,
+    owner: Annotated[bool, typer.Option("--owner", "-o", help="Say whose each region is.")] = False,
+    dispatch: Annotated[
+        bool, typer.Option("--dispatch", "-d", help="With --qemu: print how views are looked up.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print who answers where: sizes, types, and the share that each range has of its view.
+
+    Views are the source's own; where it has none they are rendered from its trees.
+    """
+    from guestmap.inspect.flats import flat_blocks, with_views
+    from guestmap.inspect.source import load_snapshot
+
+    if dispatch and not (qemu or as_json):
+        raise ConfigError("-d prints how QEMU looks views up: it goes with --qemu or --json")
+    snapshot = load_snapshot(source, dispatch=dispatch)
+    if qemu and not as_json:
+        from guestmap.inspect.mtree import write_flat
+
+        chosen = with_views(snapshot, space=space)
+        typer.echo(write_flat(chosen, owner=owner, dispatch=dispatch), nl=False)
+        return
+    blocks = flat_blocks(snapshot, space=space)
+    if as_json:
+        form = {
+            "format": "guestmap.flat",
+            "format_version": 1,
+            "source": snapshot.source,
+            "version": snapshot.version,
+            "views": [block.to_json() for block in blocks],
+        }
+        show(form, (), as_json=True)
+        return
+    from guestmap.cli.tables import console, print_titled
+
+    out = console()
+    for block in blocks:
+        print_titled(out, _title(block), _table(block, owner=owner))
+
+
+def _table(block: FlatBlock, *, owner: bool) -> Table:
+    from rich.text import Text
+
+    from guestmap.base import format_size
+    from guestmap.cli.tables import STYLES, percent, table
+
+    made = table(
+        "from", "to", ("size", "right"), ("share", "right"), "type", "region", "offset",
+        *(["owner"] if owner else []),
+    )  # fmt: skip
+    for each in block.ranges:
+        kind = f"nv-{each.type}" if each.nonvolatile else each.type
+        name = " ".join((each.name, *each.accelerator))
+        made.add_row(
+            f"{each.start:016x}", f"{each.start + each.size - 1:016x}", format_size(each.size),
+            percent(each.size, block.mapped), kind, Text(name),
+            f"@{each.offset_in_region:x}" if each.offset_in_region else "",
+            *([Text(each.owner or "")] if owner else []),
+            style=STYLES[each.type],
+        )  # fmt: skip
+    return made
+
+
+def _title(block: FlatBlock) -> str:
+    from guestmap.base import format_size
+    from guestmap.cli.tables import names_of, percent
+
+    who = names_of(block.spaces) or "a view"
+    if not block.ranges:
+        return f"{who}: nobody answers anywhere"
+    shares = ", ".join(
+        f"{kind} {format_size(size)} ({percent(size, block.mapped)})"
+        for kind, size in block.by_type.items()
+    )
+    return f"{who}: {len(block.ranges)} ranges, {format_size(block.mapped)}: {shares}"

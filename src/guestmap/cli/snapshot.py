@@ -1,0 +1,58 @@
+"""``guestmap snapshot``: a map as JSON, for later and for other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guestmap.base import ConfigError, HostError
+
+
+def snapshot(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SOURCE", help="A running machine, a file, a folder, or - (as for 'tree')."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to; else stdout.")
+    ] = None,
+    dispatch: Annotated[
+        bool, typer.Option("--dispatch", "-d", help="With how QEMU looks views up.")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of snapshots instead.")
+    ] = False,
+) -> None:
+    """Save a map as JSON: trees, views, RAM blocks. Every other command takes the file back."""
+    if schema:
+        from guestmap.inspect.schema import schema_text
+
+        _write(schema_text(), output)
+        return
+    if source is None:
+        raise ConfigError("name the SOURCE to take a snapshot of, or ask for the --schema")
+    from guestmap.inspect.source import load_snapshot
+
+    taken = load_snapshot(source, dispatch=dispatch)
+    _write(json.dumps(taken.to_json(), indent=1) + "\n", output)
+    if output is not None:
+        version = f" ({taken.version})" if taken.version else ""
+        typer.echo(
+            f"{output}: {len(taken.regions)} regions, {len(taken.views)} views,"
+            f" {len(taken.ram_blocks)} RAM blocks of {taken.source}{version}"
+        )
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None or str(output) == "-":
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HostError(f"cannot write {output} ({error.strerror})", call="write") from error

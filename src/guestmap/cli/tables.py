@@ -1,0 +1,62 @@
+"""What the sub-commands that print maps have in common: colours, columns, and how wide."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STYLES = {"ram": "green", "rom": "yellow", "romd": "yellow", "ramd": "green", "i/o": "cyan"}
+"""By region type."""
+
+Column = str | tuple[str, str]
+HIDDEN = "dim"
+_PLAIN_WIDTH = 200
+_MAX_NAMES = 4
+
+
+def console() -> Console:
+    """Return where tables go; into a pipe or a file they are not cut to a terminal's width."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+
+def table(*columns: Column) -> Table:
+    """Return an empty table without lines; columns are a name, or a name and ``right``."""
+    made = Table(box=None, pad_edge=False)
+    for column in columns:
+        name, justify = (column, "left") if isinstance(column, str) else column
+        made.add_column(name, justify=justify, no_wrap=name != "owner")  # type: ignore[arg-type]
+    return made
+
+
+def print_titled(out: Console, title: str, below: Table) -> None:
+    """Print a table under its title, and a blank line."""
+    out.print(Text(title, style="bold"), soft_wrap=True)
+    if below.row_count:
+        out.print(below)
+    out.print()
+
+
+def names_of(spaces: Sequence[str]) -> str:
+    """Return the names of address spaces, the rest counted where there are many."""
+    shown = ", ".join(spaces[:_MAX_NAMES])
+    more = len(spaces) - _MAX_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share: never 0 % of what is there, never 100 % where some is missing."""
+    if not whole or not part:
+        return ""
+    share = 100 * part / whole
+    if share < 0.1:
+        return "<0.1 %"
+    if part < whole and share > 99.9:
+        return ">99.9 %"
+    return f"{share:.1f} %" if part < whole else "100 %"

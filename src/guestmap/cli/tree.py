@@ -1,0 +1,138 @@
+"""``guestmap tree``: the region trees of a map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from guestmap.cli.output import Json, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from guestmap.inspect.snapshot import Snapshot
+    from guestmap.inspect.trees import TreeBlock, TreeNode
+
+
+def tree(
+    source: Source,
+    space: Annotated[
+        str | None, typer.Option("--as", help="Only this address space: memory, I/O ...")
+    ] = None,
+    qemu: Annotated[bool, typer.Option("--qemu", help="Print as QEMU's 'info mtree'.")] = False,
+    owner: Annotated[bool, typer.Option("--owner", "-o", help="Say whose each region is.")] = False,
+    disabled: Annotated[
+        bool, typer.Option("--disabled", "-D", help="Show regions that are off, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the tree of regions behind each address space, and how much of each is seen.
+
+    What nothing is seen of is dimmed. Regions that aliases show follow as trees of their own.
+    """
+    from guestmap.inspect.source import load_snapshot
+    from guestmap.inspect.trees import tree_blocks
+
+    snapshot = load_snapshot(source)
+    if qemu and not as_json:
+        from guestmap.inspect.mtree import write_mtree
+
+        chosen = snapshot if space is None else _only(snapshot, space)
+        typer.echo(write_mtree(chosen, owner=owner, disabled=disabled), nl=False)
+        return
+    blocks = tree_blocks(snapshot, space=space, disabled=disabled)
+    if as_json:
+        _print_json(snapshot, blocks)
+        return
+    from guestmap.cli.tables import HIDDEN, console, names_of, print_titled
+
+    out = console()
+    blind = [block for block in blocks if block.spaces and _shows_nothing(block)]
+    for block in blocks:
+        if block not in blind or space is not None:
+            title = names_of(block.spaces) or f"shown by aliases: {block.nodes[0].name}"
+            print_titled(out, title, _table(block, owner=owner))
+    if blind and space is None:
+        names = ", ".join(name for block in blind for name in block.spaces)
+        out.print(f"nobody answers in: {names}", style=HIDDEN, soft_wrap=True)
+
+
+def _shows_nothing(block: TreeBlock) -> bool:
+    """Tell whether a tree is a root alone, as a bus master's that is switched off."""
+    return len(block.nodes) == 1 and block.nodes[0].is_hidden
+
+
+def _only(snapshot: Snapshot, space: str) -> Snapshot:
+    from guestmap.inspect.views import find_root
+
+    root = find_root(snapshot, space)
+    spaces = tuple(each for each in snapshot.address_spaces if each.root == root)
+    return replace(snapshot, address_spaces=spaces)
+
+
+def _print_json(snapshot: Snapshot, blocks: list[TreeBlock]) -> None:
+    from guestmap.cli.output import show
+
+    form = {
+        "format": "guestmap.tree",
+        "format_version": 1,
+        "source": snapshot.source,
+        "version": snapshot.version,
+        "trees": [block.to_json() for block in blocks],
+    }
+    show(form, (), as_json=True)
+
+
+def _table(block: TreeBlock, *, owner: bool) -> Table:
+    from guestmap.cli.tables import table
+
+    made = table(
+        "from", "to", ("size", "right"), "type", ("prio", "right"), "region", ("seen", "right"),
+        *(["owner"] if owner else []),
+    )  # fmt: skip
+    for node, branch, holds in _branches(block.nodes):
+        _add_row(made, node, branch, holds=holds, owner=owner)
+    return made
+
+
+def _branches(nodes: Sequence[TreeNode]) -> list[tuple[TreeNode, str, bool]]:
+    """Return each node with the lines to draw before it, and whether it holds others."""
+    rows: list[tuple[TreeNode, str, bool]] = []
+    later: set[int] = set()  # levels on which a sibling follows, seen from below
+    level_below = 0
+    for node in reversed(nodes):
+        bars = "".join("│ " if level in later else "  " for level in range(1, node.level))
+        corner = ("├ " if node.level in later else "└ ") if node.level else ""
+        rows.append((node, bars + corner, level_below > node.level))
+        later = {level for level in later if level < node.level} | {node.level}
+        level_below = node.level
+    rows.reverse()
+    return rows
+
+
+def _add_row(made: Table, node: TreeNode, branch: str, *, holds: bool, owner: bool) -> None:
+    from rich.text import Text
+
+    from guestmap.base import ADDRESS_SPACE_SIZE, format_size
+    from guestmap.cli.tables import HIDDEN, STYLES, percent
+
+    name = node.name
+    if node.alias is not None:
+        offset = f" from {node.alias_offset:x}" if node.alias_offset else ""
+        name += f" → {node.alias.name}{offset}"
+    if not node.enabled:
+        name += " [disabled]"
+    last = (node.start + max(node.size - 1, 0)) % ADDRESS_SPACE_SIZE
+    # Of a container what is seen says little: it holds others, and is seldom filled by them.
+    seen = "hidden" if node.is_hidden else "" if holds else percent(node.visible, node.size)
+    kind = f"nv-{node.type}" if node.nonvolatile else node.type
+    made.add_row(
+        f"{node.start:016x}", f"{last:016x}", format_size(node.size), kind, str(node.priority),
+        Text(branch, style="dim") + Text(name), seen,
+        *([Text(node.owner or "")] if owner else []),
+        style=HIDDEN if node.is_hidden else STYLES[node.type],
+    )  # fmt: skip

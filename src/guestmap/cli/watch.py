@@ -1,0 +1,167 @@
+"""``guestmap watch``: a running machine's map, and each change of it as it happens."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from guestmap.base import ConfigError, PeerError
+from guestmap.cli.output import Source
+
+if TYPE_CHECKING:
+    from guestmap.inspect.attach import Attachment
+    from guestmap.inspect.attach.watching import Sighting, Watcher
+
+_ENDINGS = {"SHUTDOWN"}
+"""Events after which QEMU leaves on purpose."""
+
+
+def watch(
+    source: Source,
+    interval: Annotated[
+        float, typer.Option(help="Seconds between two looks.", min=0.01, max=86400)
+    ] = 1.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on each line.")
+    ] = False,
+) -> None:
+    """Print what changes in a running machine's map, until Ctrl-C or the machine's end.
+
+    QEMU is asked again and again (libvirt: through its monitor); what changes and changes back
+    between two looks is not seen. QEMU's own events are printed too: often they are the cause.
+    """
+    from guestmap.inspect.attach import FORMS, attach, parse_target
+
+    target = parse_target(source)
+    if target is None:
+        raise ConfigError(
+            f"watch needs a running machine ({', '.join(FORMS)}), and {source!r} is none; what"
+            " happens in a machine of guestmap's own, 'guestmap boot' tells"
+        )
+    with attach(target) as machine:
+        _Session(machine, interval, _Lines() if as_json else _Words()).run()
+
+
+class _Session:
+    """One run of ``watch``."""
+
+    def __init__(self, machine: Attachment, interval: float, out: _Words | _Lines) -> None:
+        self._machine = machine
+        self._interval = interval
+        self._out = out
+        self._start = time.monotonic()
+
+    def run(self) -> None:
+        from guestmap.inspect.attach.watching import Watcher
+
+        watcher = Watcher(self._machine)
+        self._out.begin(watcher, self._machine, self._interval)
+        try:
+            while True:
+                self._tell(watcher.look())
+                time.sleep(self._interval)
+        except KeyboardInterrupt:
+            pass  # this is how it ends
+        except PeerError:
+            last = watcher.last_words()
+            self._tell(last)
+            if not _ENDINGS & {event.name for event in last.events}:
+                self._out.end(watcher, self._elapsed)
+                raise
+        self._out.end(watcher, self._elapsed)
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._start
+
+    def _tell(self, sighting: Sighting) -> None:
+        if not sighting.is_empty:
+            self._out.tell(sighting, self._elapsed)
+
+
+class _Words:
+    """For people."""
+
+    def begin(self, watcher: Watcher, machine: Attachment, interval: float) -> None:
+        seen = watcher.snapshot
+        self._print(
+            f"watching {machine.source} (QEMU {machine.version}, {machine.monitor.status()}):"
+            f" {len(seen.regions)} regions, {len(seen.views)} views; a look every {interval:g} s,"
+            " Ctrl-C ends"
+        )
+
+    def tell(self, sighting: Sighting, elapsed: float) -> None:
+        stamp = f"{elapsed:9.3f} s  "
+        for event in sighting.events:
+            data = " ".join(f"{name}={_plain(value)}" for name, value in event.data.items())
+            self._print(f"{stamp}event {event.name} {data}".rstrip())
+        if sighting.before is None or sighting.after is None:
+            return
+        from guestmap.inspect.diff import diff
+        from guestmap.inspect.sentences import diff_sentences
+
+        self._print(f"{stamp}the map changed:")
+        for line in diff_sentences(diff(sighting.before, sighting.after)):
+            self._print(f"{'':13}{line}")
+
+    def end(self, watcher: Watcher, elapsed: float) -> None:
+        self._print(
+            f"watched for {elapsed:.1f} s: {_count(watcher.looks, 'look')},"
+            f" {_count(watcher.changes, 'change')} of the map, {_count(watcher.events, 'event')}"
+        )
+
+    def _print(self, text: str) -> None:
+        print(text, flush=True)
+
+
+class _Lines:
+    """For programs: JSON Lines."""
+
+    def begin(self, watcher: Watcher, machine: Attachment, interval: float) -> None:
+        self._print(
+            {
+                "format": "guestmap.watch",
+                "format_version": 1,
+                "source": machine.source,
+                "version": machine.version,
+                "interval_s": interval,
+                "snapshot": watcher.snapshot.to_json(),
+            }
+        )
+
+    def tell(self, sighting: Sighting, elapsed: float) -> None:
+        form: dict[str, Any] = {
+            "time_s": elapsed,
+            "events": [{"name": e.name, "data": dict(e.data)} for e in sighting.events],
+        }
+        if sighting.before is not None and sighting.after is not None:
+            from guestmap.inspect.diff import diff
+
+            form["diff"] = diff(sighting.before, sighting.after).to_json()
+            form["snapshot"] = sighting.after.to_json()
+        self._print(form)
+
+    def end(self, watcher: Watcher, elapsed: float) -> None:
+        self._print(
+            {
+                "time_s": elapsed,
+                "looks": watcher.looks,
+                "changes": watcher.changes,
+                "events": watcher.events,
+                "end": True,
+            }
+        )
+
+    def _print(self, form: dict[str, Any]) -> None:
+        print(json.dumps(form), flush=True)
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
