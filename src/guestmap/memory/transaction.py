@@ -202,9 +202,7 @@ class Transactions:
         with self._lock:
             self._audience.remove(space, listener)
 
-    def tell_coalescing(
-        self, region: MemoryRegion, parts: list[AddrRange], *, added: bool
-    ) -> None:
+    def tell_coalescing(self, region: MemoryRegion, parts: list[AddrRange], *, added: bool) -> None:
         """Tell every listener where parts of a region show whose writes are held back, or not."""
         with self._lock:
             self._audience.refuse_in_callback()
