@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ADDRESS_SPACE_SIZE, PeerError
@@ -49,7 +48,7 @@ def _make(memory: MemorySystem, r: VectorRegion) -> MemoryRegion:
     if r.type == "romd":
         return memory.rom_device(r.name, size, MemoryRegionOps(), backed=False, owner=r.owner)
     if r.type == "ramd":
-        return memory.ram_device(r.name, size, memoryview(mmap.mmap(-1, size)), owner=r.owner)
+        return memory.ram_device(r.name, size, None, owner=r.owner)
     if r.terminates:
         return memory.io(r.name, size, None, owner=r.owner)
     return memory.container(r.name, size, owner=r.owner)
