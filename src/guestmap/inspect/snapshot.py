@@ -31,8 +31,8 @@ RegionType = Literal["i/o", "ram", "rom", "romd", "ramd"]
 """What ``info mtree`` calls a region; an alias has its target's type."""
 
 Sureness = Literal["proven", "rule", "guess"]
-"""How sure a concluded fact is: a flat view shows it; it is known of QEMU's regions of that name, or
-of all of that kind; it is what is most often so."""
+"""How sure a concluded fact is: a flat view shows it; it is known of QEMU's regions of that name,
+or of all of that kind; it is what is most often so."""
 
 
 @dataclass(frozen=True, slots=True)
