@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,12 +58,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def corpus() -> Corpus:
-    """Recorded output of QEMU 7.2 (mark the test ``corpus``)."""
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+    """Recorded output of QEMU 7.2, as a folder (mark the test ``corpus``)."""
     found = find_corpus()
     if found is None:
         pytest.skip(_missing("corpus"))
-    return found
+    if found.path.is_dir():
+        yield found
+        return
+    folder = tmp_path_factory.mktemp("corpus")
+    with tarfile.open(found.path) as archive:
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from 3.11.4 on
+        archive.extractall(folder, **safely)
+    yield Corpus(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
