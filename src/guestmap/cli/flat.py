@@ -36,7 +36,7 @@ def flat(
 
     if dispatch and not (qemu or as_json):
         raise ConfigError("-d prints how QEMU looks views up: it goes with --qemu or --json")
-    snapshot = load_snapshot(source, dispatch=dispatch)
+    snapshot = load_snapshot(source, trees=False, dispatch=dispatch)
     if qemu and not as_json:
         from guestmap.inspect.mtree import write_flat
 

@@ -30,11 +30,12 @@ MOMENTS = ("before", "after")
 """The snapshots in a boot report."""
 
 
-def load_snapshot(source: str, *, dispatch: bool = False) -> Snapshot:
+def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) -> Snapshot:
     """Return the memory map that ``source`` names.
 
     Args:
         source: see the table above.
+        trees: false: leave out the region trees where that saves asking for them.
         dispatch: with the dispatch trees of the flat views, where the source can give them.
 
     Raises:
@@ -50,7 +51,7 @@ def load_snapshot(source: str, *, dispatch: bool = False) -> Snapshot:
         from guestmap.inspect.attach import attach
 
         with attach(target) as machine:
-            return machine.snapshot(dispatch=dispatch)
+            return machine.snapshot(trees=trees, dispatch=dispatch)
     path, moment = _split(source)
     try:
         if path.is_dir():

@@ -48,6 +48,16 @@ def test_a_snapshot_has_trees_views_blocks_version_and_source():
     assert qemu.closed == 1
 
 
+def test_views_alone_are_one_question():
+    machine, qemu = attachment(FULL)
+    snapshot = machine.snapshot(trees=False)
+    assert qemu.asked == ["info mtree -f -o"]
+    assert snapshot.regions == ()
+    assert snapshot.views == machine.snapshot().views
+    old, _ = attachment({"info mtree": TREE})
+    assert old.snapshot(trees=False).regions, "without -f the trees must do"
+
+
 def test_what_worked_is_not_tried_again():
     machine, qemu = attachment({"info mtree -o": TREE, "info mtree -f": VIEWS, "info ramblock": ""})
     machine.snapshot()

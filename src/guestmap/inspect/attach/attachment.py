@@ -91,16 +91,20 @@ class Attachment:
         """Return what the machine told unasked since the last call."""
         return self.monitor.events()
 
-    def snapshot(self, *, dispatch: bool = False) -> Snapshot:
+    def snapshot(self, *, trees: bool = True, dispatch: bool = False) -> Snapshot:
         """Return the machine's map as it is now.
 
         Args:
+            trees: false: the flat views alone will do, which is one question and no conclusions.
             dispatch: ask for the dispatch trees of the views too.
 
         Raises:
             PeerError: the answers are not what QEMU gives, or the machine has gone.
             UnsupportedError: this QEMU has no ``info mtree``.
         """
+        forms = _VIEWS_DISPATCH if dispatch else _VIEWS
+        if not trees and (views := self._ask(forms)):
+            return self.understand(Reading(MonitorTexts(views=views), steady=True))
         return self.understand(self.read(dispatch=dispatch))
 
     def understand(self, reading: Reading) -> Snapshot:
