@@ -20,7 +20,15 @@ from guestmap.memory.flatview import FlatView
 from guestmap.memory.listener import MemoryListener, MemoryRegionSection
 from guestmap.memory.mapping import BouncePool, Mapping, map_memory
 from guestmap.memory.ops import ATTRS_UNSPECIFIED, MemTxAttrs, MemTxResult
-from guestmap.memory.pieces import accepts_piece, copy_in, read_piece, refuses_writes, write_piece
+from guestmap.memory.pieces import (
+    accepts_piece,
+    copy_in,
+    read_piece,
+    read_run,
+    refuses_writes,
+    write_piece,
+    write_run,
+)
 from guestmap.memory.plans import BLOCKED, plan_read, plan_write
 from guestmap.memory.walk import ADDRESS_MASK, hole, locate
 
@@ -30,14 +38,23 @@ if TYPE_CHECKING:
     from guestmap.memory.view_root import ViewRoot
 
 OK = MemTxResult.OK
-_STRUCTS = {
-    1: struct.Struct("<B"),
-    2: struct.Struct("<H"),
-    4: struct.Struct("<I"),
-    8: struct.Struct("<Q"),
-}
-_UNPACK = {size: each.unpack_from for size, each in _STRUCTS.items()}
-_PACK = {size: each.pack_into for size, each in _STRUCTS.items()}
+
+
+def _odd_size(*_args: object) -> tuple[int]:
+    raise struct.error
+
+
+def _by_size(method: str) -> tuple[Callable[..., tuple[int]], ...]:
+    """Return functions of ``struct`` for numbers of 0 to 8 bytes."""
+    codes = {1: "<B", 2: "<H", 4: "<I", 8: "<Q"}
+    return tuple(
+        getattr(struct.Struct(codes[size]), method) if size in codes else _odd_size
+        for size in range(9)
+    )
+
+
+_UNPACK = _by_size("unpack_from")
+_PACK = _by_size("pack_into")
 
 
 class AddressSpace:
@@ -156,10 +173,9 @@ class AddressSpace:
         start, last, block, base = view.hot
         if start <= address <= last:
             try:
-                value: int = _UNPACK[size](block.buffer, address - base)[0]  # type: ignore[union-attr]
-            except (struct.error, KeyError):  # the memory was reclaimed just now; an odd size
+                return _UNPACK[size](block.buffer, address - base)[0]  # type: ignore[union-attr]
+            except struct.error:  # an odd size, or the memory was reclaimed just now
                 return self.load_result(address, size)[0]
-            return value
         plan: Callable[[], int] | None = view.plans.get(address << 4 | size)
         if plan is not None:
             return plan() & MASKS[size]
@@ -188,8 +204,8 @@ class AddressSpace:
         start, last, block, base = view.hot_write
         if start <= address <= last:
             try:
-                _PACK[size](block.buffer, address - base, value & MASKS[size])  # type: ignore[union-attr]
-            except (struct.error, KeyError):  # as in load
+                _PACK[size](block.buffer, address - base, value)  # type: ignore[union-attr]
+            except struct.error:  # as in load, or more bits than bytes
                 return self._store(address, size, value, attrs)
             if block.watched:  # type: ignore[union-attr]
                 block.written(address - base, size)  # type: ignore[union-attr]
@@ -224,7 +240,9 @@ class AddressSpace:
             data = block.buffer[at : at + length].tobytes()  # type: ignore[union-attr]
             if len(data) == length:
                 return data
-        view, done, pieces = self.source.view, 0, []
+        view = self.source.view
+        pieces = read_run(view, address, length)
+        done = sum(map(len, pieces))
         while done < length:
             at = (address + done) & ADDRESS_MASK
             piece, _ = read_piece(view, at, length - done, ATTRS_UNSPECIFIED)
@@ -237,8 +255,21 @@ class AddressSpace:
     ) -> MemTxResult:
         """Fill ``buffer`` from ``address`` on; addresses wrap at 2**64."""
         view = self.source.view
-        target = memoryview(buffer).cast("B")
+        target = memoryview(buffer)
+        start, last, block, base = view.hot
+        end = address + target.nbytes
+        if start <= address and end <= last:
+            try:
+                target[:] = block.buffer[address - base : end - base]  # type: ignore[union-attr]
+            except ValueError:  # as in write
+                pass
+            else:
+                return OK
+        target = target.cast("B")
         done, length, result = 0, len(target), OK
+        for run in read_run(view, address, length):
+            target[done : done + len(run)] = run
+            done += len(run)
         while done < length:
             at = (address + done) & ADDRESS_MASK
             piece, piece_result = read_piece(view, at, length - done, attrs)
@@ -272,7 +303,8 @@ class AddressSpace:
                     block.written(address - base, end - address)  # type: ignore[union-attr]
                 return OK
         source = memoryview(data).cast("B")
-        done, length, result = 0, len(source), OK
+        length, result = len(source), OK
+        done = write_run(view, address, source, self._enforce_readonly)
         while done < length:
             at = (address + done) & ADDRESS_MASK
             piece, piece_result = write_piece(

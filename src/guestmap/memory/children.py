@@ -14,19 +14,37 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from sortedcontainers import SortedKeyList
-
 if TYPE_CHECKING:
     from guestmap.memory.region import MemoryRegion
 
 _INDEX_FROM = 24
 """Below this many children a plain walk is cheaper than the index."""
 
+_ADDRESS_SHIFT = 64
+"""A key is the address above the identity: one number, so that bisection is fast."""
+
 _order = attrgetter("_order")
 
 
-def _by_address(child: MemoryRegion) -> tuple[int, int]:
-    return child.addr, id(child)
+class _SizeClass:
+    """Children of about the same size, by address."""
+
+    __slots__ = ("keys", "members")
+
+    def __init__(self) -> None:
+        self.keys: list[int] = []
+        self.members: list[MemoryRegion] = []
+
+    def add(self, child: MemoryRegion) -> None:
+        key = child.addr << _ADDRESS_SHIFT | id(child)
+        place = bisect_left(self.keys, key)
+        self.keys.insert(place, key)
+        self.members.insert(place, child)
+
+    def remove(self, child: MemoryRegion) -> None:
+        place = bisect_left(self.keys, child.addr << _ADDRESS_SHIFT | id(child))
+        del self.keys[place]
+        del self.members[place]
 
 
 class Children:
@@ -36,7 +54,7 @@ class Children:
 
     def __init__(self) -> None:
         self._list: list[MemoryRegion] = []
-        self._classes: dict[int, SortedKeyList] | None = None
+        self._classes: dict[int, _SizeClass] | None = None
 
     def __len__(self) -> int:
         return len(self._list)
@@ -60,9 +78,9 @@ class Children:
         del self._list[index]
         if self._classes is not None:
             size_class = child.size.bit_length()
-            members = self._classes[size_class]
-            members.remove(child)
-            if not members:
+            like = self._classes[size_class]
+            like.remove(child)
+            if not like.members:
                 del self._classes[size_class]
 
     def within(self, start: int, end: int) -> list[MemoryRegion]:
@@ -70,9 +88,11 @@ class Children:
         if self._classes is None:
             return [c for c in self._list if c.addr < end and c.addr + c.size > start]
         found: list[MemoryRegion] = []
-        for size_class, members in self._classes.items():
-            lowest = start - (1 << size_class)
-            for child in members.irange_key((lowest, 0), (end, 0)):
+        for size_class, like in self._classes.items():
+            # Whoever begins before this has ended at the window's start.
+            place = bisect_left(like.keys, (start - (1 << size_class)) << _ADDRESS_SHIFT)
+            last = bisect_left(like.keys, end << _ADDRESS_SHIFT, lo=place)
+            for child in like.members[place:last]:
                 if child.addr + child.size > start:
                     found.append(child)
         if len(found) > 1:
@@ -81,5 +101,8 @@ class Children:
 
     def _file(self, child: MemoryRegion) -> None:
         assert self._classes is not None
-        members = self._classes.setdefault(child.size.bit_length(), SortedKeyList(key=_by_address))
-        members.add(child)
+        size_class = child.size.bit_length()
+        like = self._classes.get(size_class)
+        if like is None:
+            like = self._classes[size_class] = _SizeClass()
+        like.add(child)

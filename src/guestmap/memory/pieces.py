@@ -14,11 +14,63 @@ from guestmap.memory.walk import locate
 
 if TYPE_CHECKING:
     from guestmap.memory.flatview import FlatRange, FlatView
+    from guestmap.memory.ram import RamBlock
 
 OK = MemTxResult.OK
 LAST_BYTES = 8
 """What is hot ends this many bytes before its range does, so that any scalar that begins in it is
 in it: one comparison less on each access."""
+
+
+def read_run(view: FlatView, at: int, length: int) -> list[memoryview | bytes]:
+    """Return the first of ``length`` bytes as the pieces of host memory that they are.
+
+    As far as it is RAM without gaps: the usual case, and a short way for long copies that cross
+    borders. The last range becomes the view's hot one.
+    """
+    pieces: list[memoryview | bytes] = []
+    end = at + length
+    while at < end:
+        found = view.find(at)
+        if found is None or (block := _plain_ram(found)) is None:
+            break
+        stop = min(end, found.end)
+        base = found.start - found.offset_in_region
+        piece = block.buffer[at - base : stop - base]
+        if len(piece) != stop - at:
+            break
+        pieces.append(piece)
+        at = stop
+        if at == end:
+            view.hot = (found.start, found.end - LAST_BYTES, block, base)
+    return pieces
+
+
+def write_run(view: FlatView, at: int, data: memoryview, enforce: bool) -> int:
+    """Write the first of ``data`` as far as it goes to RAM without gaps; return how many bytes."""
+    start, end = at, at + len(data)
+    while at < end:
+        found = view.find(at)
+        if found is None or (block := _plain_ram(found)) is None:
+            break
+        stop = min(end, found.end)
+        base = found.start - found.offset_in_region
+        readonly = found.readonly if enforce else found.region.readonly
+        buffer = block.buffer
+        if readonly or buffer.readonly or stop - base > len(buffer):
+            break
+        buffer[at - base : stop - base] = data[at - start : stop - start]
+        if block.watched:
+            block.written(at - base, stop - at)
+        at = stop
+        if at == end:
+            view.hot_write = (found.start, found.end - LAST_BYTES, block, base)
+    return at - start
+
+
+def _plain_ram(found: FlatRange) -> RamBlock | None:
+    region = found.region
+    return region.ram_block if region.ram and not region.ram_device else None
 
 
 def read_piece(
@@ -58,8 +110,6 @@ def write_piece(
         if found.reads_directly and (attrs.debug or (region.ram and not refuses)):
             room = min(room, found.end - at)
             copy_in(found, offset, data[:room])
-            if not refuses and region.ram:
-                _heat_writes(view, found)
             return room, OK
         if refuses:
             return min(room, found.end - at), MemTxResult.DECODE_ERROR
@@ -115,9 +165,8 @@ def copy_out(view: FlatView, found: FlatRange, at: int, length: int) -> memoryvi
             base = found.start - found.offset_in_region
             view.hot = (found.start, found.end - LAST_BYTES, block, base)
         return piece
-    return bytes(piece).ljust(
-        length, b"\0"
-    )  # no backing, or a region that reaches beyond its block
+    # There is no backing, or the region reaches beyond its block.
+    return bytes(piece).ljust(length, b"\0")
 
 
 def copy_in(found: FlatRange, offset: int, data: memoryview) -> None:
@@ -130,11 +179,3 @@ def copy_in(found: FlatRange, offset: int, data: memoryview) -> None:
     block.buffer[offset : offset + room] = data[:room]
     if block.watched:
         block.written(offset, room)
-
-
-def _heat_writes(view: FlatView, found: FlatRange) -> None:
-    """Make the range the one that writes are tried on first."""
-    block = found.region.ram_block
-    if view.hot_write[0] != found.start or view.hot_write[2] is not block:
-        base = found.start - found.offset_in_region
-        view.hot_write = (found.start, found.end - LAST_BYTES, block, base)
