@@ -122,8 +122,12 @@ def test_it_goes_on_where_the_same_memory_does(memory: MemorySystem, board: Boar
 
 
 def test_it_does_not_go_on_in_another_region(memory: MemorySystem, board: Board) -> None:
-    board.root.add_subregion(0x8000, memory.ram("next", 0x1000))
-    mapping = board.space.map(0x7800, 0x1000, False)
+    """Not even where the offsets would go on, and the first one has more memory behind."""
+    for place, name in enumerate(["one", "two"]):
+        ram = memory.ram(name, 0x4000)
+        part = memory.alias("part", ram, place * 0x1000, 0x1000)
+        board.root.add_subregion(0x100000 + place * 0x1000, part)
+    mapping = board.space.map(0x100800, 0x1000, False)
     assert mapping is not None
     assert mapping.length == 0x800
 

@@ -6,6 +6,7 @@ import ctypes
 import gc
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,24 @@ def test_anonymous_memory_goes_with_its_guard_page(memory: MemorySystem) -> None
     memory.rcu.drain()
     left = {(vma.start, vma.end) for vma in vmas()}
     assert not left & {(vma.start, vma.end) for vma in ours}
+
+
+def test_no_address_space_is_lost(memory: MemorySystem) -> None:
+    """What aligning costs is given back at once, and the guard page in the end."""
+
+    def pages() -> int:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+
+    memory.rcu.drain()  # its thread has started
+    memory.free(memory.ram("first", 4 << 20))
+    memory.rcu.drain()
+    before = pages()
+    kept = [memory.ram("ram", 4 << 20) for _ in range(30)]
+    assert pages() - before <= 30 * 1025 + 512
+    for ram in kept:
+        memory.free(ram)
+    memory.rcu.drain()
+    assert pages() - before <= 512
 
 
 def test_old_views_and_the_history_do_not_keep_memory(memory: MemorySystem) -> None:
