@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -42,15 +45,25 @@ def test_a_path_too_long_for_a_socket():
         attach("unix:/" + "x" * 200)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every socket")
-def test_a_socket_of_another_user(tmp_path):
-    path = tmp_path / "theirs"
+@pytest.fixture
+def nobody():
+    """Be somebody who may not open everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+def test_a_socket_of_another_user(nobody):
+    path = tempfile.mkdtemp() + "/theirs"
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
+        listener.bind(path)
         listener.listen()
-        path.chmod(0)
+        Path(path).chmod(0)
         with pytest.raises(HostError, match="belongs to another user"):
-            attach(str(path))
+            dial(UnixTarget(path), NEVER_S)
+    shutil.rmtree(Path(path).parent)
 
 
 @pytest.fixture
@@ -86,8 +99,9 @@ def test_a_silent_listener_over_tcp():
             attach(f"tcp:127.0.0.1:{port}", greeting_s=NEVER_S)
 
 
-def test_libvirts_own_socket_is_recognised():
-    path = "/var/lib/libvirt/qemu/domain-3-web1/monitor.sock"
+@pytest.mark.parametrize("folder", ["/var/lib/libvirt/qemu", "/home/me/.config/libvirt/qemu/lib"])
+def test_libvirts_own_socket_is_recognised(folder):
+    path = f"{folder}/domain-3-web1/monitor.sock"
     text = str(busy(UnixTarget(path), "silent", ""))
     assert "libvirt's own: use libvirt:web1" in text
     assert "--hmp web1" in text

@@ -180,6 +180,18 @@ def test_without_libvirt_python_the_error_says_what_to_install(monkeypatch):
         attach("libvirt:vm")
 
 
+def test_the_real_libvirt_python_has_these_names_and_numbers(capfd):
+    """libvirt's test driver needs no daemon; it has domains, but no QEMU monitor."""
+    pytest.importorskip("libvirt", reason="needs libvirt-python")
+    with pytest.raises(ConfigError, match=r"no domain 'vm' on test:///default; it knows: test"):
+        attach("libvirt+test:///default:vm")
+    with attach("libvirt+test:///default:test") as machine, pytest.raises(UnsupportedError):
+        machine.snapshot()
+    with pytest.raises(HostError, match="does not connect to nosuch:///"):
+        attach("libvirt+nosuch:///:vm")
+    assert capfd.readouterr().err == ""
+
+
 def test_what_is_installed_is_used(fake, monkeypatch):
     monkeypatch.setitem(sys.modules, "libvirt", fake)
     monkeypatch.setitem(sys.modules, "libvirt_qemu", fake)

@@ -17,7 +17,7 @@ from guestmap.base import HostError, PeerError
 from guestmap.inspect.attach.target import TcpTarget, UnixTarget
 
 _CREDENTIALS = struct.Struct("3i")
-_LIBVIRT_SOCKET = re.compile(r".*/qemu/domain-\d+-(?P<name>[^/]+)/(?:monitor\.sock|qmp.*)")
+_LIBVIRT_SOCKET = re.compile(r".*/domain-\d+-(?P<name>[^/]+)/monitor\.sock")
 
 _REASONS = {
     errno.ENOENT: "there is no such socket; is the machine running?",
