@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given, settings
 
-from guestmap.base import ConfigError, PeerError
+from guestmap.base import ConfigError
 from guestmap.inspect.capture import capture
 from guestmap.inspect.conform import build
 from guestmap.inspect.conform.captures import check_rebuilt, recorded
@@ -149,20 +147,13 @@ def test_a_view_that_no_tree_can_give_is_not_explained_away() -> None:
     assert "ghost" in str(difference)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(trees())
-@pytest.mark.parametrize("disabled", [True, False])
-def test_any_tree_and_its_views_are_enough(disabled: bool, snapshot: Snapshot) -> None:
-    """QEMU's rendering is held to its own elsewhere; here ours makes the views."""
-
+def test_any_tree_and_its_views_are_enough(snapshot: Snapshot) -> None:
+    """The views are of our own rendering, which is held to QEMU's elsewhere."""
     try:
         truth = capture(build(recorded(snapshot)).memory, source="")
     except ConfigError:  # aliases without end
         return
-    text, views = write_mtree(truth, disabled=disabled), write_flat(truth)
-    if disabled:
-        assert check_rebuilt(from_texts(text, views)) is None
-        return
-    with suppress(PeerError):  # it may ask for the text with disabled regions
-        rebuilt = from_texts(text, views, complete=False)
-        assert shows(rebuilt) == [(each.start, each.name) for each in truth.views[0].ranges]
+    rebuilt = from_texts(write_mtree(truth, disabled=True), write_flat(truth))
+    assert check_rebuilt(rebuilt) is None

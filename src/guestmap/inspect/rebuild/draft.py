@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from guestmap.inspect.snapshot import RegionInfo, Snapshot, Sureness
 
 
@@ -21,6 +23,7 @@ class Draft:
         self._sureness: list[dict[str, Sureness]] = [
             dict.fromkeys(region.inferred, "guess") for region in snapshot.regions
         ]
+        self._orders: dict[int, dict[tuple[int, int], Sureness]] = {}
         self.changes = 0
 
     def sureness(self, region: int, name: str) -> Sureness:
@@ -39,12 +42,32 @@ class Draft:
             self.changes += 1
 
     def put_before(self, container: int, child: int, other: int, sureness: Sureness) -> None:
-        """Make ``child`` newer than ``other``, a sibling of equal priority."""
-        children = list(self.regions[container].children)
-        if children.index(child) > children.index(other):
-            children.remove(child)
-            children.insert(children.index(other), child)
-            self.set(container, "children", tuple(children), sureness)
+        """Make ``child`` newer than ``other``, a sibling of equal priority.
+
+        What is proven is kept, and else as much as can be of what was set as a guess. That the
+        whole order is proven is not said by one pair.
+        """
+        orders = self._orders.setdefault(container, self._printed_orders(container))
+        orders.pop((other, child), None)
+        orders[child, other] = sureness
+        children = self.source.regions[container].children
+        for surest in (False, True):
+            known = (pair for pair, sure in orders.items() if not surest or sure == "proven")
+            children = _sorted(children, known)
+        if children != self.regions[container].children:
+            self.set(container, "children", children, "guess")
+
+    def _printed_orders(self, container: int) -> dict[tuple[int, int], Sureness]:
+        """Return what print order tells: equal address and priority are printed in list order."""
+        children = [self.source.regions[child] for child in self.source.regions[container].children]
+        last: dict[tuple[int, int], int] = {}
+        orders: dict[tuple[int, int], Sureness] = {}
+        for child in children:
+            place = child.priority, child.addr
+            if place in last:
+                orders[last[place], child.id] = "proven"
+            last[place] = child.id
+        return orders
 
     def prove(self, region: int, name: str) -> None:
         """Note that a flat view shows a fact to be as it is."""
@@ -60,3 +83,23 @@ class Draft:
     def _with_doubts(self, region: RegionInfo) -> RegionInfo:
         doubts = {n: s for n, s in sorted(self._sureness[region.id].items()) if s != "proven"}
         return replace(region, inferred=tuple(doubts), sureness=tuple(doubts.values()))
+
+
+def _sorted(children: Sequence[int], orders: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """Return children as they are, but of each pair in ``orders`` the first comes first."""
+    before: dict[int, list[int]] = {}
+    for first, second in orders:
+        before.setdefault(second, []).append(first)
+    placed: dict[int, None] = {}
+    begun: set[int] = set()
+    todo = list(reversed(children))
+    while todo:
+        child = todo[-1]
+        missing = [each for each in before.get(child, ()) if each not in begun]
+        if child not in begun and missing:
+            begun.add(child)
+            todo += missing
+            continue
+        begun.add(todo.pop())
+        placed.setdefault(child)
+    return tuple(placed)

@@ -48,9 +48,12 @@ ANSWERING: tuple[Rule, ...] = (
     Rule("iocsr", True, "target/loongarch/cpu.c: a CPU's own register space"),
     Rule("xtfpga.io", True, "hw/xtensa/xtfpga.c: I/O space of the board"),
     Rule("via-pm", True, "hw/isa/vt82c686.c: registers around the ACPI ones"),
-    Rule(r"aspeed\.(i2c|sdhci|smc\.flash)", True, "hw/i2c, hw/sd, hw/ssi/aspeed_*.c"),
+    Rule(
+        r"aspeed\.(i2c|sdhci|smc\.flash)",
+        True,
+        "hw/{i2c,sd,ssi}/aspeed_*.c: registers around others",
+    ),
     Rule("megasas-mmio", True, "hw/scsi/megasas.c: the MSI-X tables lie within"),
-    Rule("rocker-mmio", True, "hw/net/rocker/rocker.c: as megasas-mmio"),
 )
 """Regions with subregions that answer themselves where no subregion does."""
 
