@@ -24,7 +24,8 @@ def rows() -> list[Row]:
 def _rows(dimms: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "qmp")
-        extra = ["-qmp", f"unix:{path},server=on,wait=off", "-vga", "std", "-device", "nec-usb-xhci"]
+        extra = ["-qmp", f"unix:{path},server=on,wait=off", "-vga", "std"]
+        extra += ["-device", "nec-usb-xhci"]
         extra += ["-m", f"128M,slots={max(1, dimms)},maxmem=8G"]
         for i in range(dimms):
             extra += ["-object", f"memory-backend-ram,id=m{i},size=2M"]
