@@ -183,6 +183,9 @@ class VirtualMachine:
     def close(self) -> None:
         """Let go of the engine and of the host's memory."""
         self.engine.close()
+        if not self.pc.system.closed:
+            self.pc.system.unsubscribe(self._observer)
+            self.pc.system.close()
 
     def __enter__(self) -> Self:
         return self
