@@ -18,9 +18,9 @@ def diff(
 
     Exit status 1 where anything did.
     """
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.diff import diff as run
     from guestmap.inspect.sentences import diff_sentences
-    from guestmap.inspect.source import load_snapshot
 
     told = run(load_snapshot(before), load_snapshot(after))
     show(told.to_json(), diff_sentences(told), as_json)

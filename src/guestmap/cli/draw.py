@@ -50,7 +50,7 @@ def draw(
 
 
 def _drawn(sources: list[str], form: str, *, diff: bool, disabled: bool) -> bytes:
-    from guestmap.inspect.source import load_snapshot
+    from guestmap.cli.source import load_snapshot
     from guestmap.view import compare, compose
 
     maps = [load_snapshot(source) for source in sources]

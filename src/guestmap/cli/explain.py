@@ -19,9 +19,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say who answers at an address, the way to it, its RAM, and why others do not answer."""
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.explain import explain as run
     from guestmap.inspect.sentences import explain_sentences
-    from guestmap.inspect.source import load_snapshot
 
     where = parse_size(address, what="address")
     told = run(load_snapshot(source), where, space)

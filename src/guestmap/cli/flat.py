@@ -31,8 +31,8 @@ def flat(
 
     Views are the source's own; where it has none they are rendered from its trees.
     """
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.flats import flat_blocks, with_views
-    from guestmap.inspect.source import load_snapshot
 
     if dispatch and not (qemu or as_json):
         raise ConfigError("-d prints how QEMU looks views up: it goes with --qemu or --json")

@@ -25,10 +25,10 @@ def lint(
 
     Exit status 1 where there is a warning or an error.
     """
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.findings import LintOptions
     from guestmap.inspect.lint import lint as run
     from guestmap.inspect.sentences import lint_sentences
-    from guestmap.inspect.source import load_snapshot
 
     options = LintOptions(phys_bits=phys_bits, kvm_slots=kvm_slots, vhost_slots=vhost_slots)
     findings = run(load_snapshot(source), options)

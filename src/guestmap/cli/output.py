@@ -15,7 +15,8 @@ Source = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON,"
-        " the text or a folder of 'info mtree', or - for standard input.",
+        " the text or a folder of 'info mtree', - for standard input, or a PC of guestmap's own:"
+        " 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]

@@ -15,9 +15,9 @@ def ram(
     as_json: Json = False,
 ) -> None:
     """List guest-physical memory with the RAM block and offset behind each range."""
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ram_ranges import ram_ranges
     from guestmap.inspect.sentences import ram_sentences
-    from guestmap.inspect.source import load_snapshot
 
     told = ram_ranges(load_snapshot(source), space)
     show(told.to_json(), ram_sentences(told), as_json)

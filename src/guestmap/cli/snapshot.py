@@ -36,7 +36,7 @@ def snapshot(
         return
     if source is None:
         raise ConfigError("name the SOURCE to take a snapshot of, or ask for the --schema")
-    from guestmap.inspect.source import load_snapshot
+    from guestmap.cli.source import load_snapshot
 
     taken = load_snapshot(source, dispatch=dispatch)
     _write(json.dumps(taken.to_json(), indent=1) + "\n", output)

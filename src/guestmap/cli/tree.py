@@ -34,7 +34,7 @@ def tree(
 
     What nothing is seen of is dimmed. Regions that aliases show follow as trees of their own.
     """
-    from guestmap.inspect.source import load_snapshot
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.trees import tree_blocks
 
     snapshot = load_snapshot(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from guestmap.cli.output import Source
 if TYPE_CHECKING:
     from guestmap.inspect.attach import Attachment
     from guestmap.inspect.attach.watching import Sighting, Watcher
+    from guestmap.machine import MachineConfig
 
 _ENDINGS = {"SHUTDOWN"}
 """Events after which QEMU leaves on purpose."""
@@ -32,17 +34,38 @@ def watch(
 
     QEMU is asked again and again (libvirt: through its monitor); what changes and changes back
     between two looks is not seen. QEMU's own events are printed too: often they are the cause.
+    On 'boot', a PC of guestmap's own, nothing is missed, and each change has its true cause.
     """
+    from guestmap.cli.source import own_machine
     from guestmap.inspect.attach import FORMS, attach, parse_target
 
+    own = own_machine(source)
+    if own is not None:
+        _watch_boot(own[1])
+        return
     target = parse_target(source)
     if target is None:
         raise ConfigError(
-            f"watch needs a running machine ({', '.join(FORMS)}), and {source!r} is none; what"
-            " happens in a machine of guestmap's own, 'guestmap boot' tells"
+            f"watch needs a running machine ({', '.join(FORMS)}, or 'boot' for one of guestmap's"
+            f" own), and {source!r} is none"
         )
     with attach(target) as machine:
         _Session(machine, interval, _Lines() if as_json else _Words()).run()
+
+
+def _watch_boot(config: MachineConfig) -> None:
+    """Run a machine of our own and print each change of its map, with its true cause."""
+    from rich.console import Console
+
+    from guestmap.cli.story import Story, summary
+    from guestmap.machine import VirtualMachine
+
+    console = Console(highlight=False)
+    story = Story(console, log=False)
+    with VirtualMachine(config, observer=story.tell) as vm:
+        with suppress(KeyboardInterrupt):  # this is how it ends
+            vm.run()
+        console.print(summary(vm, story))
 
 
 class _Session:

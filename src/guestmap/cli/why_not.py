@@ -15,8 +15,8 @@ def why_not(
     as_json: Json = False,
 ) -> None:
     """Say where a region is visible, where it is not, and who is in the way."""
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.sentences import why_not_sentences
-    from guestmap.inspect.source import load_snapshot
     from guestmap.inspect.why_not import why_not as run
 
     number = region.removeprefix("#")
