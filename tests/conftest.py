@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.corpus import Corpus, find_corpus
 
+_CORPUS_TIMEOUT_S = 600
 SEABIOS_FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/share/qemu-kvm")
 
 
@@ -47,6 +48,13 @@ def _required(need: str) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "unicorn: needs the Unicorn CPU engine")
     config.addinivalue_line("markers", "chromium: needs Chromium and its driver")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that go through the whole corpus the time that a slow machine needs."""
+    for item in items:
+        if item.get_closest_marker("corpus"):
+            item.add_marker(pytest.mark.timeout(_CORPUS_TIMEOUT_S), append=False)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
