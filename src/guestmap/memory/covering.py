@@ -37,9 +37,10 @@ def read_covering(
     ops: MemoryRegionOps, offset: int, size: int, read: ReadPiece
 ) -> tuple[int, MemTxResult]:
     """Read ``size`` bytes at ``offset`` as a little-endian number, with the device's ``read``."""
-    order = _byte_order(ops)
-    data, result, start = b"", MemTxResult.OK, offset - offset % ops.impl.min
-    for at, step in _words(ops, start, offset + size):
+    order, least = _byte_order(ops), ops.impl.min
+    data, result = b"", MemTxResult.OK
+    start, end = offset - offset % least, offset + size
+    for at, step in _words(ops, start, end + -end % least):
         value, piece_result = read(at, step)
         data += (value & ((1 << 8 * step) - 1)).to_bytes(step, order)
         result |= piece_result
@@ -79,10 +80,9 @@ def write_covering(
 
 
 def _words(ops: MemoryRegionOps, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield offset and size of the largest aligned words that cover ``[start, end)``.
+    """Yield offset and size of the largest aligned words that make up ``[start, end)``.
 
-    ``start`` is aligned to the narrowest word; the last word may reach beyond ``end`` only if it is
-    of that width.
+    Both ends are multiples of the narrowest word.
     """
     least, most = ops.impl.min, ops.impl.max or max(4, ops.impl.min)
     at = start
