@@ -2,22 +2,30 @@
 
 import doctest
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.seabios
-def test_the_examples_of_the_readme_give_what_it_says():
-    text = README.read_text()
-    parser = doctest.DocTestParser()
-    code = text.replace("```", "")  # fences are no Python
-    test = parser.get_doctest(code, {}, "README.md", str(README), 0)
-    outcome = doctest.DocTestRunner().run(test)
-    assert outcome.attempted > 10
-    assert outcome.failed == 0
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_examples_of_a_document_give_what_it_says(document):
+    code = document.read_text().replace("```", "")  # fences are no Python
+    test = doctest.DocTestParser().get_doctest(code, {}, document.name, str(document), 0)
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+@pytest.mark.unicorn
+def test_the_front_for_unicorn_works_and_is_short():
+    example = ROOT / "examples" / "unicorn_front.py"
+    run = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=True)
+    assert run.stdout == "A5 42\n"
+    assert len(example.read_text().splitlines()) < 30
 
 
 def _modules() -> list[str]:
