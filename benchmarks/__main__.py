@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from benchmarks import attach, model, post
+from benchmarks import attach, eyes, model, post
 from benchmarks.table import show
 
 
@@ -14,6 +14,7 @@ def main() -> None:
     show("POST (SeaBIOS, 128 MiB)", "QEMU TCG", post.rows(), console)
     show("A commit", "QEMU qtest", model.pam_rows(), console)
     show("Rendering everything", "peer", model.render_rows(), console)
+    show("The eyes", "QEMU", eyes.rows(), console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)
 
 
