@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from benchmarks import attach, eyes, model, post
+from benchmarks import access, attach, bar_move, build, eyes, footprint, model, post, rcu
 from benchmarks.table import show
 
 
@@ -12,7 +12,13 @@ def main() -> None:
     """Print ours beside QEMU's, from this run."""
     console = Console()
     show("POST (SeaBIOS, 128 MiB)", "QEMU TCG", post.rows(), console)
-    show("A commit", "QEMU qtest", model.pam_rows(), console)
+    show("Accesses of RAM", "Unicorn", access.rows(), console)
+    show("Accesses of a device", "its callback", access.device_rows(), console)
+    show("Copies of RAM", "bare copy", access.bulk_rows(), console)
+    show("A read section", "Lock", rcu.rows(), console)
+    show("A commit", "QEMU qtest", [*model.pam_rows(), *bar_move.rows()], console)
+    show("Building a machine", "QEMU", build.rows(), console)
+    footprint.show(footprint.rows(), console)
     show("Rendering everything", "peer", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)

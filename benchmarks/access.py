@@ -14,15 +14,29 @@ import unicorn
 
 from benchmarks.table import Row, best_of
 from guestmap.base import KIB, MIB
-from guestmap.memory import AddressSpace, MemoryRegion, MemoryRegionOps, MemorySystem
+from guestmap.memory import MemoryRegionOps, MemorySystem
 
 SIZES = (1, 4, 8)
-BULK = (64 * KIB, 1 * MIB)
-RAM = 16 * MIB
+BULK = (64 * KIB, 1 * MIB, 16 * MIB)
+RAM = 32 * MIB
 AT = 0x12_3450
-PIECE = 96 * KIB
-"""Of RAM that is made of two blocks by turns: nearly every copy meets a border, and none is in a
-cache."""
+
+IN_ONE = {
+    "read": ("space.read(at, size)", "bytes(low[at : at + size])"),
+    "read_into": ("space.read_into(at, target)", "into[:] = low[at : at + size]"),
+    "write": ("space.write(at, source)", "low[at : at + size] = source"),
+}
+OVER_A_BORDER = {
+    "read": ("space.read(edge, size)", "b''.join((low[edge:], high[:half]))"),
+    "read_into": (
+        "space.read_into(edge, target)",
+        "into[:half] = low[edge:]; into[half:] = high[:half]",
+    ),
+    "write": (
+        "space.write(edge, source)",
+        "low[edge:] = view[:half]; high[:half] = view[half:]",
+    ),
+}
 
 
 def rows() -> list[Row]:
@@ -34,102 +48,69 @@ def rows() -> list[Row]:
     measured = []
     for size in SIZES:
         data = bytes(range(size))
-        number = int.from_bytes(data, "little")
-        read = lambda size=size: emulator.mem_read(AT, size)  # noqa: E731
-        write = lambda data=data: emulator.mem_write(AT, data)  # noqa: E731
-        for name, ours, theirs in (
-            ("load", lambda size=size: space.load(AT, size), read),
-            ("read", lambda size=size: space.read(AT, size), read),
-            ("store", lambda size=size, n=number: space.store(AT, size, n), write),
-            ("write", lambda data=data: space.write(AT, data), write),
+        names = {"space": space, "emulator": emulator, "at": AT, "size": size, "data": data,
+                 "number": int.from_bytes(data, "little")}  # fmt: skip
+        read, write = "emulator.mem_read(at, size)", "emulator.mem_write(at, data)"
+        for ours, theirs in (
+            ("space.load(at, size)", read),
+            ("space.read(at, size)", read),
+            ("space.store(at, size, number)", write),
+            ("space.write(at, data)", write),
         ):
-            measured.append(_row(f"{name}, {size} bytes", ours, theirs, 5000))
+            name = ours.removeprefix("space.").partition("(")[0]
+            measured.append(_row(f"{name}, {size} bytes", ours, theirs, 5000, names))
     return measured
 
 
 def device_rows() -> list[Row]:
-    """A register of a device: with and without a guard, and beside calling the device itself."""
+    """A register of a device: without a guard and with one, beside calling the device itself."""
     memory = MemorySystem()
     root = memory.io("io", 0x10000, None)
     ops = MemoryRegionOps(read=lambda _offset, _size: 5, write=lambda _offset, _value, _size: None)
     root.add_subregion(0x60, memory.io("port", 4, ops))
     root.add_subregion(0x70, memory.io("guarded", 4, ops, owner=ops))
     space = memory.address_space("I/O", root)
-    read, write = ops.read, ops.write
-    assert read is not None
-    assert write is not None
     rows = []
     for name, port in (("port", 0x60), ("guarded port", 0x70)):
-        load = lambda port=port: space.load(port, 1)  # noqa: E731
-        store = lambda port=port: space.store(port, 1, 7)  # noqa: E731
-        rows.append(_row(f"load of a {name}", load, lambda: read(0, 1), 5000))
-        rows.append(_row(f"store to a {name}", store, lambda: write(0, 7, 1), 5000))
+        names = {"space": space, "port": port, "read": ops.read, "write": ops.write}
+        load, store = "space.load(port, 1)", "space.store(port, 1, 7)"
+        rows.append(_row(f"load of a {name}", load, "read(0, 1)", 5000, names))
+        rows.append(_row(f"store to a {name}", store, "write(0, 7, 1)", 5000, names))
     return rows
 
 
 def bulk_rows() -> list[Row]:
-    """Copies out of and into RAM, beside the same copies without an address space."""
-    rows = []
+    """Copies out of and into RAM, beside the same copies without an address space.
+
+    Within one range, and over the border between two: there the bare copy is two, one for each
+    block, by somebody who knows where the border is.
+    """
     memory = MemorySystem()
     root = memory.container("root", 1 << 64)
     blocks = [memory.ram(f"ram {i}", RAM) for i in range(2)]
-    with memory.transaction():
-        for i in range(2 * RAM // PIECE):
-            piece = memory.alias("piece", blocks[i % 2], i // 2 * PIECE, PIECE)
-            root.add_subregion(i * PIECE, piece)
-    pieces = memory.address_space("pieces", root)
-    whole = memory.address_space("whole", blocks[0])
-    for space, where in ((whole, "in one range"), (pieces, "across borders")):
-        for size in BULK:
-            rows += _bulk(space, where, size, blocks)
-    return rows
-
-
-def _bulk(space: AddressSpace, where: str, size: int, blocks: list[MemoryRegion]) -> list[Row]:
-    """Each call copies the next piece of RAM, so that no copy finds its data in a cache."""
-    length = space.view.ranges[-1].end
-    bare = [memoryview(b"") if block.buffer is None else block.buffer for block in blocks]
-    target, source = bytearray(size), bytes(size)
-    into = memoryview(target)
-
-    def place(at: int) -> tuple[memoryview, int]:
-        return (bare[0], at) if at + size <= RAM else (bare[1], at % (RAM - size))
-
-    def bare_read(at: int) -> bytes:
-        memory, at = place(at)
-        return bytes(memory[at : at + size])
-
-    def bare_read_into(at: int) -> None:
-        memory, at = place(at)
-        into[:] = memory[at : at + size]
-
-    def bare_write(at: int) -> None:
-        memory, at = place(at)
-        memory[at : at + size] = source
-
-    copies: list[tuple[str, Callable[[int], object], Callable[[int], object]]] = [
-        ("read", lambda at: space.read(at, size), bare_read),
-        ("read_into", lambda at: space.read_into(at, target), bare_read_into),
-        ("write", lambda at: space.write(at, source), bare_write),
-    ]
+    for number, block in enumerate(blocks):
+        root.add_subregion(number * RAM, block)
+    names: dict[str, Any] = {"space": memory.address_space("memory", root)}
+    names["low"], names["high"] = (block.buffer for block in blocks)
     rows = []
-    for name, ours, theirs in copies:
-        ours_at, theirs_at = _walking(ours, length - size), _walking(theirs, length - size)
-        rows.append(_row(f"{name} {size // KIB} KiB {where}", ours_at, theirs_at, 200))
+    for size in BULK:
+        half = size // 2
+        names |= {"size": size, "half": half, "source": bytes(size), "target": bytearray(size)}
+        names |= {"into": memoryview(names["target"]), "view": memoryview(names["source"])}
+        names |= {"edge": RAM - half, "at": RAM // 4}
+        what = f"{size // KIB} KiB" if size < MIB else f"{size // MIB} MiB"
+        number = max(3, 20 * MIB // size)
+        for where, copies in (("in one range", IN_ONE), ("over a border", OVER_A_BORDER)):
+            for name, (ours, theirs) in copies.items():
+                rows.append(_row(f"{name} {what} {where}", ours, theirs, number, names))
     return rows
 
 
-def _walking(copy: Callable[[int], object], length: int) -> Callable[[], None]:
-    at = 0
-
-    def step() -> None:
-        nonlocal at
-        copy(at)
-        at = (at + 5 * MIB + 4096) % length
-
-    return step
-
-
-def _row(what: str, ours: Callable[[], object], theirs: Callable[[], object], number: int) -> Row:
-    us, them = best_of(ours, theirs, number)
-    return Row(what, us, them)
+def _row(
+    what: str,
+    ours: str | Callable[[], object],
+    theirs: str | Callable[[], object],
+    number: int,
+    names: dict[str, Any] | None = None,
+) -> Row:
+    return Row(what, *best_of(ours, theirs, number, names))

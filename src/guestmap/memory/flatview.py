@@ -231,6 +231,28 @@ class FlatView:
         found = chunk.ranges[bisect_right(chunk.starts, address) - 1]
         return found if address < found.end else None
 
+    def span(self, start: int, end: int) -> list[FlatRange]:
+        """Return the range that answers at ``start`` and those after it that begin before ``end``.
+
+        Cheaper than :meth:`within`, and empty where nobody answers at ``start``.
+        """
+        place = bisect_right(self._starts, start) - 1
+        if place < 0:
+            return []
+        chunk = self._chunks[place]
+        starts = chunk.starts
+        first = bisect_right(starts, start) - 1
+        last = bisect_left(starts, end, first)
+        found = chunk.ranges[first:last]
+        if found[0].end <= start:
+            return []
+        while last == len(starts) and place + 1 < len(self._starts):
+            place += 1
+            starts = self._chunks[place].starts
+            last = bisect_left(starts, end)
+            found += self._chunks[place].ranges[:last]
+        return found
+
     def next_start(self, address: int) -> int | None:
         """Return the lowest start of a range above ``address``, or None."""
         place = bisect_right(self._starts, address) - 1

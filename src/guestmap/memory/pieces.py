@@ -14,7 +14,6 @@ from guestmap.memory.walk import locate
 
 if TYPE_CHECKING:
     from guestmap.memory.flatview import FlatRange, FlatView
-    from guestmap.memory.ram import RamBlock
 
 OK = MemTxResult.OK
 LAST_BYTES = 8
@@ -30,11 +29,14 @@ def read_run(view: FlatView, at: int, length: int) -> list[memoryview | bytes]:
     """
     pieces: list[memoryview | bytes] = []
     end = at + length
-    while at < end:
-        found = view.find(at)
-        if found is None or (block := _plain_ram(found)) is None:
+    for found in view.span(at, end):
+        region = found.region
+        block = region.ram_block
+        if found.start > at or block is None or not region.ram or region.ram_device:
             break
-        stop = min(end, found.end)
+        stop = found.end
+        if stop > end:
+            stop = end
         base = found.start - found.offset_in_region
         piece = block.buffer[at - base : stop - base]
         if len(piece) != stop - at:
@@ -49,14 +51,17 @@ def read_run(view: FlatView, at: int, length: int) -> list[memoryview | bytes]:
 def write_run(view: FlatView, at: int, data: memoryview, enforce: bool) -> int:
     """Write the first of ``data`` as far as it goes to RAM without gaps; return how many bytes."""
     start, end = at, at + len(data)
-    while at < end:
-        found = view.find(at)
-        if found is None or (block := _plain_ram(found)) is None:
+    for found in view.span(at, end):
+        region = found.region
+        block = region.ram_block
+        if found.start > at or block is None or not region.ram or region.ram_device:
             break
-        stop = min(end, found.end)
+        stop = found.end
+        if stop > end:
+            stop = end
         base = found.start - found.offset_in_region
-        readonly = found.readonly if enforce else found.region.readonly
         buffer = block.buffer
+        readonly = found.readonly if enforce else region.readonly
         if readonly or buffer.readonly or stop - base > len(buffer):
             break
         buffer[at - base : stop - base] = data[at - start : stop - start]
@@ -66,11 +71,6 @@ def write_run(view: FlatView, at: int, data: memoryview, enforce: bool) -> int:
         if at == end:
             view.hot_write = (found.start, found.end - LAST_BYTES, block, base)
     return at - start
-
-
-def _plain_ram(found: FlatRange) -> RamBlock | None:
-    region = found.region
-    return region.ram_block if region.ram and not region.ram_device else None
 
 
 def read_piece(

@@ -1,0 +1,63 @@
+"""A read section's enter and leave beside a lock's, with more and more threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from benchmarks.table import Row
+from guestmap.rcu import Rcu
+
+THREADS = (1, 2, 4, 8)
+PAIRS = 50_000
+ROUNDS = 5
+
+
+def rows() -> list[Row]:
+    """Return the time of one pair: what a thread waits for, all threads running together."""
+    measured = []
+    for threads in THREADS:
+        best = [float("inf"), float("inf")]
+        for _ in range(ROUNDS):
+            for i, work in enumerate((_sections(Rcu("benchmark")), _locks(threading.Lock()))):
+                best[i] = min(best[i], _together(work, threads))
+        measured.append(Row(f"enter and leave, {threads} threads", best[0], best[1]))
+    return measured
+
+
+def _sections(rcu: Rcu) -> Callable[[], None]:
+    def work() -> None:
+        section = rcu.read_section()
+        for _ in range(PAIRS):
+            with section:
+                pass
+
+    return work
+
+
+def _locks(lock: threading.Lock) -> Callable[[], None]:
+    def work() -> None:
+        for _ in range(PAIRS):
+            with lock:
+                pass
+
+    return work
+
+
+def _together(work: Callable[[], None], threads: int) -> float:
+    """Return the seconds of one pair, divided among all threads' pairs."""
+    start_line = threading.Barrier(threads + 1)
+
+    def run() -> None:
+        start_line.wait()
+        work()
+
+    runners = [threading.Thread(target=run) for _ in range(threads)]
+    for runner in runners:
+        runner.start()
+    start_line.wait()
+    start = time.perf_counter()
+    for runner in runners:
+        runner.join()
+    return (time.perf_counter() - start) / (PAIRS * threads)
