@@ -85,6 +85,14 @@ def test_the_smallest_gap_that_is_large_enough_is_taken() -> None:
     assert ram_list.find(MIB) is None
 
 
+def test_of_two_equal_gaps_the_one_behind_the_older_block_is_taken() -> None:
+    ram_list, _ = allocate(*((f"{n}", MIB) for n in range(6)))
+    blocks = {block.name: block for block in ram_list}
+    for name in ("1", "4"):
+        ram_list.remove(blocks[name])
+    assert ram_list.find_offset(MIB) == MIB
+
+
 def test_a_block_that_fits_nowhere_is_refused() -> None:
     ram_list, _ = allocate(("most", (1 << 64) - (1 << 30)))
     with pytest.raises(ConfigError, match="Failed to find gap of requested size: 2147483648"):
