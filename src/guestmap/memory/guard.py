@@ -6,9 +6,11 @@ until it got this guard. While a callback of one of a device's regions runs, an 
 region of the same device ends with ACCESS_ERROR. Which device a region belongs to is its owner:
 the object, not what it equals.
 
-The guard is one flag, because it is passed on every access. A flag does not know threads, so who
-finds it set asks the stack whether the callback is running in this very thread; the callback of
-another thread is none of the guard's business.
+The guard is one number, because it is passed on every access: how many callbacks are running. It
+does not know threads, so who finds it above 0 asks the stack whether one of them is running in this
+very thread; the callback of another thread is none of the guard's business. It is a number and not
+a flag, so that a thread that leaves the device does not open it for one that is still inside.
+(CPython switches threads between calls and loops, not within ``+= 1``.)
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class DeviceGuard:
 
     Attributes:
         owner: the device.
-        engaged: whether a callback of the device is running, in whichever thread.
+        engaged: how many callbacks of the device are running, in all threads.
         blocked: how many accesses were refused.
     """
 
@@ -54,11 +56,11 @@ class DeviceGuard:
     def __init__(self, guards: DeviceGuards, owner: object) -> None:
         self._guards = guards
         self.owner = owner
-        self.engaged = False
+        self.engaged = 0
         self.blocked = 0
 
     def refuses(self, region: MemoryRegion, offset: int) -> bool:
-        """Tell whether to refuse an access, for one who found ``engaged`` set.
+        """Tell whether to refuse an access, for one who found ``engaged`` above 0.
 
         Only the first refusal of each device is told: a guest can cause as many as it likes.
         """
@@ -108,11 +110,11 @@ def guarded(
     """Return what ``access`` returns, or ``refused``."""
     if guard.engaged and guard.refuses(region, offset):
         return refused
-    guard.engaged = True
+    guard.engaged += 1
     try:
         return access()
     finally:
-        guard.engaged = False
+        guard.engaged -= 1
 
 
 def guarded_read(
@@ -127,11 +129,11 @@ def guarded_read(
     def call() -> int:
         if guard.engaged and guard.refuses(region, offset):
             return 0
-        guard.engaged = True
+        guard.engaged += 1
         try:
             return read(offset, size)
         finally:
-            guard.engaged = False
+            guard.engaged -= 1
 
     return call
 
@@ -148,11 +150,11 @@ def guarded_write(
     def call(value: int, size: int) -> T | None:
         if guard.engaged and guard.refuses(region, offset):
             return refused
-        guard.engaged = True
+        guard.engaged += 1
         try:
             write(offset, value, size)
         finally:
-            guard.engaged = False
+            guard.engaged -= 1
         return None
 
     return call
