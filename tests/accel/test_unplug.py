@@ -54,8 +54,9 @@ def test_memory_is_freed_while_the_cpu_reads_it(guest):
             guest.root.del_subregion(dimm)
             guest.system.free(dimm)
 
-    later(unplug)
+    plugger = later(unplug)
     assert guest.run().reason is ExitReason.HALTED
+    plugger.join()
     guest.system.rcu.drain()
     assert not mapped("read-dimm")
 

@@ -210,7 +210,7 @@ def test_our_own_machine_before_and_after_its_firmware(out, tmp_path):
         (["tree", "FOLDER/mtree-f.txt"], ["mtree-f.txt", "only flat views"]),
         (["snapshot"], ["SOURCE", "--schema"]),
         (["snapshot", "FOLDER", "-o", "/nosuch/file"], ["/nosuch/file", "No such file"]),
-        (["watch", "FOLDER"], ["a running machine", "guestmap boot"]),
+        (["watch", "FOLDER"], ["a running machine", "'boot' for one of guestmap's own"]),
     ],
 )
 def test_errors_are_one_clear_line(run, folder, words, said):
