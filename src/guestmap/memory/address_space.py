@@ -30,7 +30,7 @@ from guestmap.memory.pieces import (
     write_run,
 )
 from guestmap.memory.plans import BLOCKED, plan_read, plan_write
-from guestmap.memory.walk import ADDRESS_MASK, hole, locate
+from guestmap.memory.walk import ADDRESS_MASK, locate
 
 if TYPE_CHECKING:
     from guestmap.memory.ioeventfd import IoEventFd
@@ -190,7 +190,8 @@ class AddressSpace:
         if found is not None and not found.reads_directly and found.region.iommu is None:
             region, offset = found.region, found.offset_in_region + address - found.start
             if access_size(region, offset, size) == size:
-                plan_read(view, address, region, offset, size)
+                if not found.readonly:
+                    plan_read(view, address, region, offset, size)
                 return read_region(region, offset, size, attrs)
         data = bytearray(size)
         result = self.read_into(address, data, attrs)
@@ -226,7 +227,8 @@ class AddressSpace:
         ):
             region, offset = found.region, found.offset_in_region + address - found.start
             if access_size(region, offset, size) == size:
-                plan_write(view, address, region, offset, size)
+                if not found.readonly:
+                    plan_write(view, address, region, offset, size)
                 return write_region(region, offset, value & MASKS[size], size, attrs)
         return self.write(address, (value & MASKS[size]).to_bytes(size, "little"), attrs)
 
@@ -316,17 +318,20 @@ class AddressSpace:
         return result
 
     def write_rom(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Write to RAM and ROM alike, as a loader does; devices are passed over."""
+        """Write to RAM and ROM alike, as a loader does; devices are passed over.
+
+        IOMMUs on the way translate, and may refuse, as for any other write.
+        """
         view = self.source.view
         source = memoryview(data).cast("B")
         done = 0
         while done < len(source):
             at = (address + done) & ADDRESS_MASK
-            found = view.find(at)
+            _, found, at, room = locate(view, at, len(source) - done, True, ATTRS_UNSPECIFIED)
             if found is None:
-                done += hole(view, at, len(source) - done)
+                done += room
                 continue
-            piece = min(len(source) - done, found.end - at)
+            piece = min(room, found.end - at)
             if found.reads_directly:
                 offset = found.offset_in_region + at - found.start
                 copy_in(found, offset, source[done : done + piece])

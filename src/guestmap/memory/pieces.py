@@ -68,7 +68,7 @@ def write_run(view: FlatView, at: int, data: memoryview, enforce: bool) -> int:
         if block.watched:
             block.written(at - base, stop - at)
         at = stop
-        if at == end:
+        if at == end and not found.readonly:  # or the region could become so in the same view
             view.hot_write = (found.start, found.end - LAST_BYTES, block, base)
     return at - start
 

@@ -3,7 +3,9 @@
 Finding the range, checking sizes and byte order take microseconds and give the same each time, as
 long as the view is the same. So a view remembers, by address and size, the device's own callback
 with its arguments bound. What depends on more than address and size (attributes, results of the
-device) is not remembered; ``valid.accepts`` is, and is asked each time.
+device) is not remembered; ``valid.accepts`` is, and is asked each time. Nothing is remembered of
+ranges that are read-only: whether the region is so itself decides about its guard, and may change
+without a change of the view.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def _follow(
     view: FlatView, found: FlatRange, at: int, length: int, is_write: bool, attrs: MemTxAttrs
 ) -> Place:
     access = IommuPerm.WRITE if is_write else IommuPerm.READ
-    for _ in range(MAX_HOPS):
+    for _ in range(MAX_HOPS + 1):  # the last look is at what the last of them leads to
         iommu = found.region.iommu
         if iommu is None:
             return view, found, at, length
