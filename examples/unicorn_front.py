@@ -1,24 +1,29 @@
-"""Overlapping regions, devices and ROM in front of plain Unicorn: run it to see A5 and 42."""
+"""Overlapping regions and a device in front of plain Unicorn: run it to see A5 and 42."""
 
-from guestmap.accel import NoInterrupts, Register, Segment, SegmentRegister, open_engine
-from guestmap.base import HostClock
-from guestmap.memory import MemoryRegionOps, MemorySystem
+import unicorn
 
-memory = MemorySystem()
-board = memory.container("board", 1 << 32)
-board.add_subregion(0, memory.ram("ram", 0x10000))
-board.add_subregion(0x8000, memory.io("sensor", 4, MemoryRegionOps(read=lambda *_: 0xA5)), 1)
-shown: list[int] = []
-ports = memory.io("ports", 0x100, MemoryRegionOps(write=lambda _p, value, _s: shown.append(value)))
-space = memory.address_space("memory", board)
+from guestmap.memory import MemoryListener, MemoryRegionOps, MemoryRegionSection, MemorySystem
 
-with open_engine(
-    "unicorn", space, memory.address_space("I/O", ports), NoInterrupts(), HostClock()
-) as cpu:
-    # mov al, [8000h]; out 10h, al; mov al, 42h; out 10h, al; hlt
-    space.write(0x1000, bytes.fromhex("a00080 e610 b042 e610 f4"))
-    cpu.write_segment(SegmentRegister.CS, Segment(0, 0, 0xFFFF))
-    cpu.write_register(Register.EIP, 0x1000)
-    cpu.run()
+memory, cpu = MemorySystem(), unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_32)
+space = memory.address_space("memory", memory.container("board", 1 << 32))
 
-print(" ".join(f"{value:X}" for value in shown))
+
+class Front(MemoryListener):
+    def region_add(self, s: MemoryRegionSection) -> None:
+        at, size, ram = s.offset_within_address_space, s.size, s.region.ram_block
+        if ram is None:  # a device: Unicorn asks the address space
+            cpu.mmio_map(at, size, lambda _, o, n, __: space.load(at + o, n), None,
+                         lambda _, o, n, new, __: space.store(at + o, n, new), None)  # fmt: skip
+        else:  # memory: Unicorn gets the host's own pages (5: read, execute; 7: write, too)
+            cpu.mem_map_ptr(at, size, 7 - 2 * s.readonly, ram.host_address + s.offset_within_region)
+
+    def region_del(self, s: MemoryRegionSection) -> None:
+        cpu.mem_unmap(s.offset_within_address_space, s.size)
+
+
+space.register_listener(Front())
+space.root.add_subregion(0, memory.ram("ram", 0x10000))
+show = MemoryRegionOps(read=lambda *_: 0xA5, write=lambda _o, value, _n: print(f"{value:X}"))
+space.root.add_subregion(0x8000, memory.io("device", 0x1000, show), priority=1)
+space.write(0x1000, bytes.fromhex("a100800000 a300800000 c6050080000042 f4"))  # mov mov mov hlt
+cpu.emu_start(0x1000, 0)
