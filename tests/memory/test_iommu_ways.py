@@ -283,3 +283,18 @@ def test_replay_asks_for_each_page_once_as_far_as_the_region_and_the_notifier_go
     assert iommu is not None
     iommu.replay(IommuNotifier(tell, IommuNotify.MAP, start=start, end=end))
     assert (questions, told) == (asked, heard)
+
+
+def test_an_entry_that_covers_more_than_the_region_ends_with_it(machine: Machine) -> None:
+    """What follows the IOMMU's region on the bus answers there, not what the page leads to."""
+    bus = machine.memory.container("bus", 1 << 32)
+    bus.add_subregion(0x4000, machine.memory.iommu("half a page", PAGE // 2, machine.table))
+    bus.add_subregion(0x4000 + PAGE // 2, machine.memory.ram("next", PAGE))
+    space = machine.memory.address_space("bus", bus)
+    machine.map(0, 0x1000)
+    assert space.write(0x47FC, b"pagenext") is OK
+    assert machine.space.read(0x17FC, 8) == b"page\0\0\0\0"
+    assert space.read(0x47FC, 8) == b"pagenext"
+    section = space.translate(0x47FC)
+    assert section is not None
+    assert section.size == 4
