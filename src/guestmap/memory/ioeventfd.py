@@ -81,6 +81,9 @@ class IoEventFd(NamedTuple):
         )
 
 
+_LONGEST = 8
+"""Bytes of the longest write."""
+
 _order = attrgetter("order")
 _address = attrgetter("address")
 
@@ -169,23 +172,32 @@ def shown(ranges: Iterable[FlatRange]) -> list[IoEventFd]:
     return [found[key] for key in sorted(found)]
 
 
+def _reach(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the addresses at which a write can touch a window, in runs that do not overlap."""
+    runs: list[tuple[int, int]] = []
+    for start, end in windows:
+        start -= _LONGEST - 1
+        if runs and start <= runs[-1][1]:
+            start = runs.pop()[0]
+        runs.append((start, end))
+    return runs
+
+
 def update(space: AddressSpace, new: FlatView, windows: Iterable[tuple[int, int]]) -> BellChange:
     """Return how the event descriptors of an address space change with its view.
 
     Args:
         space: with ``ioeventfds`` as its listeners were told last.
         new: the view to come.
-        windows: where it may differ from the present one.
+        windows: where it may differ from the present one; sorted, and no two touch.
     """
     gone: list[IoEventFd] = []
     come: list[IoEventFd] = []
-    for start, end in windows:
-        parts = [*space.view.touching(start, end), *new.touching(start, end)]
-        low = min([start, *(p.start for p in parts)])
-        high = max([end, *(p.end for p in parts)])
+    for low, high in _reach(windows):
         first = bisect_left(space.ioeventfds, low, key=_address)
         last = bisect_left(space.ioeventfds, high, key=_address)
-        less, more = differences(space.ioeventfds[first:last], shown(new.within(low, high)))
+        after = [e for e in shown(new.within(low, high + _LONGEST)) if low <= e.address < high]
+        less, more = differences(space.ioeventfds[first:last], after)
         gone += less
         come += more
     if not gone and not come:
