@@ -10,6 +10,7 @@ import pytest
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Pc, Phase, VirtualMachine, parse_ram_size
+from tests.support.mtree_text import blocks
 from tests.support.qemu import Qemu
 
 pytestmark = [pytest.mark.qemu, pytest.mark.seabios]
@@ -17,12 +18,6 @@ pytestmark = [pytest.mark.qemu, pytest.mark.seabios]
 SIZES = ("1M", "96M", "128M", "2G", "3583M", "3584M", "4G", "8G")
 BOOTABLE = SIZES[1:]
 LAST_LINE = "No bootable device."
-
-
-def _blocks(text: str) -> list[str]:
-    """Blocks in any order; the numbers of views go by their order, so they go too."""
-    text = re.sub(r"FlatView #\d+", "FlatView", text.replace("\r\n", "\n"))
-    return sorted(block.strip("\n") for block in re.split(r"\n\n+", text) if block.strip())
 
 
 def _forms(snapshot: Snapshot) -> dict[str, str]:
@@ -35,7 +30,7 @@ def _forms(snapshot: Snapshot) -> dict[str, str]:
 
 def _assert_same_map(snapshot: Snapshot, qemu: Qemu) -> None:
     for command, ours in _forms(snapshot).items():
-        assert _blocks(ours) == _blocks(qemu.hmp(command)), command
+        assert blocks(ours) == blocks(qemu.hmp(command)), command
 
 
 @pytest.mark.parametrize("ram", SIZES)

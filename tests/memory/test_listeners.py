@@ -7,17 +7,17 @@ import pytest
 from guestmap.base import StateError
 from guestmap.memory import (
     AddressSpace,
+    DirtyClient,
     MemoryListener,
     MemoryRegion,
     MemoryRegionOps,
     MemoryRegionSection,
     MemorySystem,
 )
-from guestmap.memory.region import DIRTY_MEMORY_VGA
 from guestmap.testing import Event, NopRecordingListener, RecordingListener
 
 OPS = MemoryRegionOps()
-VGA = 1 << DIRTY_MEMORY_VGA
+VGA = DirtyClient.VGA.mask
 
 
 class Machine:

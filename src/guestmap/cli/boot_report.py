@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from guestmap.cli.story import range_type
 from guestmap.inspect import Snapshot
 from guestmap.machine import Event, LogLine, MachineReset, PhaseChange, VirtualMachine
 from guestmap.memory import CommitRecord, FlatRange
@@ -79,7 +78,7 @@ def _range(each: FlatRange) -> dict[str, Any]:
     return {
         "start": each.start,
         "size": each.size,
-        "type": range_type(each),
+        "type": each.mtree_type(),
         "name": each.region.name,
         "offset_in_region": each.offset_in_region,
     }

@@ -24,11 +24,6 @@ _MAX_PIECES = 12
 """Lines that one change of the map prints at most; a reset may change many places."""
 
 
-def range_type(each: FlatRange) -> str:
-    """Return the type word of a range: ``rom`` where it is read-only for any reason."""
-    return "rom" if each.readonly else each.region.mtree_type()
-
-
 class Story:
     """Prints events as they come.
 
@@ -98,7 +93,7 @@ def _answer(each: FlatRange | None, address: int) -> str:
     if each is None:
         return "nobody"
     offset = each.offset_in_region + address - each.start
-    return f"{range_type(each)} {each.region.name}" + (f" @{offset:x}" if offset else "")
+    return f"{each.mtree_type()} {each.region.name}" + (f" @{offset:x}" if offset else "")
 
 
 def flat_table(view: FlatView, title: str) -> Table:
@@ -108,7 +103,7 @@ def flat_table(view: FlatView, title: str) -> Table:
                           ("region", "left"), ("offset", "left")):  # fmt: skip
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for each in view:
-        kind = range_type(each)
+        kind = each.mtree_type()
         offset = f"@{each.offset_in_region:x}" if each.offset_in_region else ""
         table.add_row(
             f"{each.start:016x}", f"{each.end - 1:016x}", format_size(each.size), kind,

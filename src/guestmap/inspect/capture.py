@@ -109,7 +109,7 @@ def view_ranges(
             start=each.start,
             size=each.size,
             priority=each.region.priority,
-            type="rom" if each.readonly else cast("RegionType", each.region.mtree_type()),
+            type=cast("RegionType", each.mtree_type()),
             name=each.region.name,
             offset_in_region=each.offset_in_region,
             nonvolatile=each.nonvolatile,

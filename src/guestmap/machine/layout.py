@@ -13,20 +13,14 @@ _HOLE64_SIZE = 2 * GIB
 _HYPERTRANSPORT = 0xFD_0000_0000
 """AMD CPUs route 1012 GiB to 1 TiB to HyperTransport: no RAM may be there."""
 _ABOVE_HYPERTRANSPORT = 0x100_0000_0000
-_IOAPIC = 0xFEC0_0000
 
 
 class RamLayout(NamedTuple):
-    """The two pieces of RAM, in bytes; ``above`` starts at ``above_start``.
-
-    ``hypertransport_reserved`` tells that RAM had to go above 1 TiB, and that firmware must be
-    told to keep off the 12 GiB below.
-    """
+    """The two pieces of RAM, in bytes; ``above`` starts at ``above_start``."""
 
     below: int
     above: int
     above_start: int = _FOUR_GIB
-    hypertransport_reserved: bool = False
 
     @classmethod
     def of(cls, config: MachineConfig) -> RamLayout:
@@ -43,12 +37,7 @@ class RamLayout(NamedTuple):
         hole64_start = -(-(_FOUR_GIB + above) // GIB) * GIB
         if hole64_start + _HOLE64_SIZE - 1 < _HYPERTRANSPORT:
             return cls(below, above)
-        return cls(below, above, _ABOVE_HYPERTRANSPORT, True)
-
-    @property
-    def pci_hole(self) -> tuple[int, int]:
-        """Start and end of the addresses below 4 GiB that PCI devices may use."""
-        return self.below, _IOAPIC
+        return cls(below, above, _ABOVE_HYPERTRANSPORT)
 
 
 BIOS_END = _FOUR_GIB
@@ -56,7 +45,7 @@ ISA_BIOS_MAX = 128 * 1024
 OPTION_ROM_BASE = 0xC0000
 OPTION_ROM_SIZE = 0x20000
 ISA_END = MIB
-IOAPIC_BASE = _IOAPIC
+IOAPIC_BASE = 0xFEC0_0000
 HPET_BASE = 0xFED0_0000
 APIC_BASE = 0xFEE0_0000
 APIC_PRIORITY = 4096

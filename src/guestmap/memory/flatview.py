@@ -77,6 +77,10 @@ class FlatRange:
             return self.romd_mode
         return region.ram and not region.ram_device
 
+    def mtree_type(self) -> str:
+        """Return the type word of ``info mtree -f``: "rom" where anything makes it read-only."""
+        return "rom" if self.readonly else self.region.mtree_type()
+
     def cut(self, start: int, end: int) -> FlatRange:
         """Return the part between two addresses inside the range, as it was rendered."""
         part = self.extended(end)
@@ -138,9 +142,8 @@ class FlatRange:
         return hash((self.start, self.end, id(self.region)))
 
     def __repr__(self) -> str:
-        kind = "rom" if self.readonly else self.region.mtree_type()
         return (
-            f"<FlatRange 0x{self.start:x}-0x{self.end - 1:x} {kind} {self.region.name}"
+            f"<FlatRange 0x{self.start:x}-0x{self.end - 1:x} {self.mtree_type()} {self.region.name}"
             f" @0x{self.offset_in_region:x}>"
         )
 

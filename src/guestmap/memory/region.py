@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from guestmap.memory.ram import RamBlock
     from guestmap.memory.system import MemorySystem
 
-DIRTY_MEMORY_VGA = 0
-
 
 class MemoryRegion(RegionHooks):
     """A node of the tree. Read the attributes freely; change them through the methods only.
