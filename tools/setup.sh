@@ -73,13 +73,13 @@ setup_firmware() {
 
 setup_oracle() {
     case ",${GUESTMAP_REQUIRE:-}," in
-    *,qemu,*)
+    *,qemu,* | *,all,*)
         command -v qemu-system-x86_64 >/dev/null 2>&1 ||
             apt_install qemu-system-x86 "GUESTMAP_REQUIRE asks for QEMU"
         ;;
     esac
     case ",${GUESTMAP_REQUIRE:-}," in
-    *,acpica,*)
+    *,acpica,* | *,all,*)
         command -v iasl >/dev/null 2>&1 && command -v acpiexec >/dev/null 2>&1 ||
             apt_install acpica-tools "GUESTMAP_REQUIRE asks for ACPICA"
         ;;
