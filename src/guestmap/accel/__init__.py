@@ -6,6 +6,7 @@ none of the libraries that engines need; :func:`open_engine` does that by name.
 
 from guestmap.accel.api import Engine, InterruptSource, NoInterrupts
 from guestmap.accel.factory import ENGINES, open_engine
+from guestmap.accel.turn import Alone, Turn
 from guestmap.accel.types import (
     Capabilities,
     EngineStatistics,
@@ -19,6 +20,7 @@ from guestmap.accel.types import (
 
 __all__ = [
     "ENGINES",
+    "Alone",
     "Capabilities",
     "Engine",
     "EngineStatistics",
@@ -30,5 +32,6 @@ __all__ = [
     "Segment",
     "SegmentRegister",
     "SoftwareInterrupt",
+    "Turn",
     "open_engine",
 ]

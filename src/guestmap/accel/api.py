@@ -4,15 +4,18 @@ A machine makes one engine, gives it the memory and the I/O address space, the i
 controller's output and a clock, and calls :meth:`Engine.run`. All device callbacks, timers
 included, are made in the thread that runs the CPU, one at a time.
 
-Only four methods may be called from any thread at any moment: :meth:`Engine.stop`,
-:meth:`Engine.request_reset`, :meth:`Engine.kick` and :meth:`Engine.statistics`. Everything else
-is for the thread that runs the CPU (device callbacks, observers) or for when nothing runs.
+Only five methods may be called from any thread at any moment: :meth:`Engine.stop`,
+:meth:`Engine.request_reset`, :meth:`Engine.kick`, :meth:`Engine.attend` and
+:meth:`Engine.statistics`. Everything else is for the thread that runs the CPU (device callbacks,
+observers), for whoever was given the turn (:attr:`Engine.turn`), or for when nothing runs.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, Self
+
+from guestmap.accel.turn import Alone, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +59,11 @@ class NoInterrupts:
 
 
 class Engine(ABC):
-    """A CPU engine, in reset when it is made. Close it, or use it as a context manager."""
+    """A CPU engine, in reset when it is made. Close it, or use it as a context manager.
+
+    Attributes:
+        turn: who else may be at the machine; replace it before the first run.
+    """
 
     name: str
 
@@ -67,6 +74,7 @@ class Engine(ABC):
         self.io = io
         self.interrupts = interrupts
         self.clock = clock
+        self.turn: Turn = Alone()
         self._on_software_interrupt: list[Callable[[SoftwareInterrupt], None]] = []
         self._on_halt: list[Callable[[], None]] = []
 
@@ -103,6 +111,10 @@ class Engine(ABC):
     @abstractmethod
     def kick(self) -> None:
         """Say that the interrupt source's ``pending`` changed; from any thread."""
+
+    @abstractmethod
+    def attend(self) -> None:
+        """Have the CPU leave the guest and give way (:class:`Turn`), soon; from any thread."""
 
     @abstractmethod
     def set_a20(self, enabled: bool) -> None:

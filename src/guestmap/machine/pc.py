@@ -27,6 +27,7 @@ from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine import layout
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.devices import add_device
+from guestmap.machine.events import MachineEvents
 from guestmap.machine.interrupts import CpuInterrupts, global_lines
 from guestmap.machine.isa import IsaDevices
 from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemoryRegion, MemorySystem
@@ -52,6 +53,7 @@ class Pc:
         bios_path, bios: the firmware's image file, and its content.
         interrupts: the first CPU's INTR pin.
         bus: the root PCI bus.
+        events: what it tells whoever manages it.
         on_reset_request: called with the reason when the guest asks for a reset.
         on_power_off, on_suspend: called when the guest switches itself off, or to sleep in RAM.
         on_a20: called with the level of the A20 gate.
@@ -68,6 +70,7 @@ class Pc:
     ) -> None:
         self.config = config
         self.clock = clock if clock is not None else HostClock()
+        self.events = MachineEvents()
         self.layout = layout.RamLayout.of(config)
         self.on_reset_request: Callable[[str], None] = lambda _reason: None
         self.on_power_off: Callable[[], None] = lambda: None

@@ -1,47 +1,29 @@
-"""A running PC: the machine, an engine, and the story that the firmware tells."""
+"""A running PC: the machine, an engine, and the story that the firmware tells.
+
+A program either runs the machine itself (:meth:`VirtualMachine.run`), or has it run in a thread of
+its own (:meth:`VirtualMachine.start`) and manages it from others. Whoever is not the CPU's thread
+does everything that reads or changes devices inside :meth:`VirtualMachine.exclusive`.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from enum import StrEnum
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from guestmap.accel import Engine, Exit, ExitReason, SoftwareInterrupt, open_engine
-from guestmap.base import Clock
+from guestmap.base import Clock, StateError
 from guestmap.machine.config import MachineConfig
+from guestmap.machine.gate import Gate
 from guestmap.machine.pc import Pc
 from guestmap.machine.phases import Phase, PhaseChange, PhaseTracker
-from guestmap.memory import CommitRecord
+from guestmap.machine.run_state import Event, LogLine, MachineReset, RunState
 
-
-class RunState(StrEnum):
-    """What a machine is doing; QEMU's words (QMP ``RunState``)."""
-
-    PRELAUNCH = "prelaunch"
-    RUNNING = "running"
-    PAUSED = "paused"
-    SHUTDOWN = "shutdown"
-    SUSPENDED = "suspended"
-    INTERNAL_ERROR = "internal-error"
-
-
-class LogLine(NamedTuple):
-    """A line that the firmware wrote to its debug console."""
-
-    time_ns: int
-    text: str
-
-
-class MachineReset(NamedTuple):
-    """The machine was reset."""
-
-    time_ns: int
-    reason: str
-
-
-Event = LogLine | PhaseChange | CommitRecord | MachineReset | SoftwareInterrupt
-"""What an observer of a running machine hears of, in the order in which it happens."""
+_HOST_RESET = "host-qmp-system-reset"
+_GUEST_RESET = "guest-reset"
+_POWER_BUTTON = 1 << 8  # of the PM1 status register
 
 
 class VirtualMachine:
@@ -59,6 +41,7 @@ class VirtualMachine:
         state: what it is doing.
         phases: what the firmware is doing.
         log: lines of the debug console.
+        events: what it tells whoever manages it.
 
     Raises:
         ConfigError, HostError, UnsupportedError: the machine or the engine cannot be made.
@@ -79,17 +62,26 @@ class VirtualMachine:
         self.state = RunState.PRELAUNCH
         self.log: list[LogLine] = []
         self.phases = PhaseTracker(self.pc.clock.now_ns, self._phase_changed)
+        self.events = self.pc.events
         self._observer = observer
         self._until: Phase | None = None
         self._line = bytearray()
-        self._reset_reason = ""
+        self._reset_reason = self._reset_cause = ""
+        self._gate = Gate()
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._halted_for_good = False
+        self._quit = False
+        self._failure: BaseException | None = None
         self._wire()
 
     def _wire(self) -> None:
         pc, engine = self.pc, self.engine
+        engine.turn = self._gate
+        self._gate.ring = engine.attend
         pc.on_reset_request = self.request_reset
-        pc.on_power_off = lambda: self._end(RunState.SHUTDOWN)
-        pc.on_suspend = lambda: self._end(RunState.SUSPENDED)
+        pc.on_power_off = self._powered_off
+        pc.on_suspend = self._suspended
         pc.on_a20 = engine.set_a20
         pc.on_debug_byte = self._debug_byte
         pc.interrupts.on_change = engine.kick
@@ -98,6 +90,14 @@ class VirtualMachine:
         pc.system.subscribe(self._observer)
         engine.observe_software_interrupts(self._software_interrupt)
         engine.observe_halts(self.phases.halted)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Return a context in which the caller alone is at the machine; it may be nested.
+
+        The CPU waits outside the guest meanwhile. The memory map needs none of this: it is
+        published, and may be read at any time.
+        """
+        return self._gate.exclusive()
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -113,49 +113,185 @@ class VirtualMachine:
             StateError: it runs already.
             Exception: whatever a device or an observer raised.
         """
+        if self._thread is not None:
+            raise StateError("the machine runs in a thread of its own: use cont()")
         self._until = until
-        if self.state is RunState.PRELAUNCH:
-            self.phases.reset("power on")
-        self.state = RunState.RUNNING
+        self.cont()
         while self.state is RunState.RUNNING:
-            self._after(self.engine.run())
+            self._run_once()
+            if self._halted_for_good:
+                self._end(RunState.PAUSED)
         return self.state
 
-    def stop(self) -> None:
-        """Pause the machine, soon; from any thread."""
-        self._end(RunState.PAUSED)
+    def _run_once(self) -> None:
+        with self.exclusive():
+            if self._reset_reason:
+                self._reset()
+        if self._runnable:
+            self._after(self.engine.run())
 
-    def request_reset(self, reason: str) -> None:
-        """Reset the machine, soon; from any thread. The first of several reasons is told."""
-        self._reset_reason = self._reset_reason or reason
-        self.engine.request_reset()
+    def start(self, *, paused: bool = False) -> None:
+        """Run the machine in a thread of its own, until :meth:`quit` or the guest's own end.
+
+        Args:
+            paused: wait for :meth:`cont` before the first instruction.
+
+        Raises:
+            StateError: it was started before.
+        """
+        if self._thread is not None:
+            raise StateError("the machine was started before")
+        self._thread = threading.Thread(target=self._serve, name="guestmap-machine", daemon=True)
+        self._thread.start()
+        if not paused:
+            self.cont()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until a started machine has ended; False where that takes longer.
+
+        Raises:
+            Exception: whatever a device or an observer raised.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                return False
+        if self._failure is not None:
+            raise self._failure
+        return True
+
+    def _serve(self) -> None:
+        try:
+            while self._has_work():
+                self._run_once()
+        except BaseException as error:  # noqa: BLE001 - wait() hands it on
+            self._failure = error
+            self.state = RunState.INTERNAL_ERROR
+
+    def _has_work(self) -> bool:
+        """Wait until there is something to run or to reset; False at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._quit or self._reset_reason or self._runnable)
+        return not self._quit
+
+    @property
+    def _runnable(self) -> bool:
+        return self.state is RunState.RUNNING and not self._halted_for_good
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    # -- what those who manage it ask for; from any thread ----------------------------------------
+
+    def stop(self) -> None:
+        """Pause the machine: the CPU is outside the guest afterwards."""
+        with self.exclusive():
+            self._end(RunState.PAUSED)
+
+    def cont(self) -> None:
+        """Run, from the start or on.
+
+        Raises:
+            StateError: it must be reset first.
+        """
+        with self.exclusive():
+            if self.state is RunState.RUNNING:
+                return
+            if self.state in {RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
+                raise StateError("Resetting the Virtual Machine is required")
+            if self.state is RunState.PRELAUNCH:
+                self.phases.reset("power on")
+            self.state = RunState.RUNNING
+            self._halted_for_good = False
+            self.events.emit("RESUME")
+        self._wake()
+
+    def request_reset(self, reason: str, *, cause: str = _GUEST_RESET) -> None:
+        """Reset the machine, soon. The first of several reasons is told.
+
+        Args:
+            reason: for people.
+            cause: QMP's ``ShutdownCause``.
+        """
+        if not self._reset_reason:
+            self._reset_reason, self._reset_cause = reason, cause
+        if self._runnable:
+            self.engine.request_reset()
+        self._wake()
+
+    def system_reset(self) -> None:
+        """Reset the machine for the host, soon (QMP ``system_reset``)."""
+        self.request_reset("the host asks", cause=_HOST_RESET)
+
+    def powerdown(self) -> None:
+        """Press the power button: the guest may switch itself off (QMP ``system_powerdown``)."""
+        with self.exclusive():
+            self.events.emit("POWERDOWN")
+            self.pc.pm.pm.raise_status(_POWER_BUTTON)
+
+    def quit(self, reason: str = "host-qmp-quit", *, guest: bool = False) -> None:
+        """End a started machine, soon.
+
+        Args:
+            reason: QMP's ``ShutdownCause``.
+            guest: whether the guest itself wanted it.
+        """
+        with self.exclusive():
+            if self._quit:
+                return
+            self._quit = True
+            self.events.emit("SHUTDOWN", {"guest": guest, "reason": reason})
+            self.engine.stop()
+        self._wake()
+
+    # -- how a run ends --------------------------------------------------------------------------
 
     def _end(self, state: RunState) -> None:
-        self.state = state
+        ran, self.state = self.state is RunState.RUNNING, state
+        if ran:
+            self.engine.stop()
+            self.events.emit("STOP")
+
+    def _powered_off(self) -> None:
+        self.state = RunState.SHUTDOWN
         self.engine.stop()
+        self.quit("guest-shutdown", guest=True)
+
+    def _suspended(self) -> None:
+        self.state = RunState.SUSPENDED
+        self.engine.stop()
+        self.events.emit("SUSPEND")
 
     def _after(self, end: Exit) -> None:
-        if end.reason is ExitReason.RESET:
-            self._reset(self._reset_reason)
-        elif end.reason is ExitReason.SHUTDOWN:
-            # Code that asks for a reset often goes on to fault: that is the same reset.
-            self._reset(self._reset_reason or "triple fault")
-        elif end.reason is ExitReason.HALTED:
-            self.phases.halted(for_good=True)
-            self.state = RunState.PAUSED
-        elif end.reason is ExitReason.ERROR:
-            self.state = RunState.INTERNAL_ERROR
-        elif self.state is RunState.RUNNING:
-            self.state = RunState.PAUSED
+        with self.exclusive():
+            if end.reason is ExitReason.SHUTDOWN and not self._reset_reason:
+                # Code that asks for a reset often goes on to fault: that is the same reset.
+                self._reset_reason, self._reset_cause = "triple fault", _GUEST_RESET
+            if self._reset_reason and self.state is RunState.RUNNING:
+                self._reset()
+            elif end.reason is ExitReason.HALTED:
+                self.phases.halted(for_good=True)
+                self._halted_for_good = True
+            elif end.reason is ExitReason.ERROR:
+                self._end(RunState.INTERNAL_ERROR)
 
-    def _reset(self, reason: str) -> None:
-        self._reset_reason = ""
+    def _reset(self) -> None:
+        reason, cause = self._reset_reason, self._reset_cause
+        self._reset_reason = self._reset_cause = ""
+        before = self.state
         self._observer(MachineReset(self.pc.clock.now_ns(), reason))
-        if self.state is not RunState.RUNNING:
+        if self.state is not before:
             return  # the observer has seen enough
         self.pc.system_reset()
         self.engine.reset()
+        self._halted_for_good = False
+        if self.state in {RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
+            self.state = RunState.PAUSED
+        elif self.state is RunState.SUSPENDED:
+            self.state = RunState.RUNNING
         self.phases.reset(reason)
+        self.events.emit("RESET", {"guest": cause == _GUEST_RESET, "reason": cause})
 
     # -- what the firmware shows -----------------------------------------------------------------
 
@@ -181,7 +317,10 @@ class VirtualMachine:
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let go of the engine and of the host's memory."""
+        """End the machine; let go of the engine and of the host's memory."""
+        if self._thread is not None and self._thread.is_alive():
+            self.quit("host-ui")
+            self._thread.join()
         self.engine.close()
         if not self.pc.system.closed:
             self.pc.system.unsubscribe(self._observer)

@@ -60,19 +60,25 @@ class NoCpuEngine(Engine):
             raise StateError("engine 'none' runs already: stop it first")
         self._doorbell.open()
         try:
-            while True:
-                self._doorbell.answer()
-                self.clock.run_due()
-                if self._reset_wanted:
-                    self._reset_wanted = False
-                    return Exit(ExitReason.RESET)
-                if self._stop_wanted:
-                    self._stop_wanted = False
-                    return Exit(ExitReason.STOPPED)
-                self._doorbell.sleep()
+            with self.turn:
+                return self._loop()
         finally:
             self._doorbell.shut()
             self._running.release()
+
+    def _loop(self) -> Exit:
+        while True:
+            self._doorbell.answer()
+            self.turn.give_way()
+            self.clock.run_due()
+            if self._reset_wanted:
+                self._reset_wanted = False
+                return Exit(ExitReason.RESET)
+            if self._stop_wanted:
+                self._stop_wanted = False
+                return Exit(ExitReason.STOPPED)
+            with self.turn.away():
+                self._doorbell.sleep()
 
     def stop(self) -> None:
         """End the run."""
@@ -89,6 +95,10 @@ class NoCpuEngine(Engine):
 
     def kick(self) -> None:
         """Do nothing: nobody takes interrupts."""
+
+    def attend(self) -> None:
+        """Give way, soon."""
+        self._doorbell.ring()
 
     def set_a20(self, enabled: bool) -> None:
         """Do nothing: the address spaces are behind the gate."""

@@ -108,6 +108,10 @@ class UnicornEngine(Engine):
         if not (self._in_guest and self._cpu.knows_of(self.interrupts.pending)):
             self._doorbell.ring()
 
+    def attend(self) -> None:
+        """Leave the guest and give way."""
+        self._doorbell.ring()
+
     def statistics(self) -> EngineStatistics:
         """Return the counts of this moment."""
         return self._counters.freeze()
@@ -152,7 +156,8 @@ class UnicornEngine(Engine):
             self._thread = threading.get_ident()
         self._doorbell.open()
         try:
-            return self._loop()
+            with self.turn:
+                return self._loop()
         finally:
             self._doorbell.shut()
             self._thread = None
@@ -161,6 +166,7 @@ class UnicornEngine(Engine):
         cpu = self._cpu
         while True:
             self._doorbell.answer()
+            self.turn.give_way()
             self.clock.run_due()
             if (end := self._take_end()) is not None:
                 return end
@@ -171,7 +177,8 @@ class UnicornEngine(Engine):
             if self._halted:
                 if not cpu.state.eflags & IF:
                     return Exit(ExitReason.HALTED, "HLT with interrupts off")
-                self._doorbell.sleep()
+                with self.turn.away():
+                    self._doorbell.sleep()
             elif self._doorbell.enter(again=self._interrupt_waits):
                 self._enter()
 
