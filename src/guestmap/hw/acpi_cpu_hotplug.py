@@ -76,7 +76,14 @@ class AcpiCpuHotplug:
     @property
     def region(self) -> MemoryRegion:
         """``acpi-cpu-hotplug``: whichever of the two answers now."""
-        return self._bitmap if self._bitmap.container is not None else self._block
+        return self.regions[-1]
+
+    @property
+    def regions(self) -> tuple[MemoryRegion, ...]:
+        """The regions that there have been so far: QEMU makes the second when it is wanted."""
+        if self._bitmap.container is not None:
+            return (self._bitmap,)
+        return (self._bitmap, self._block)
 
     def _read_bitmap(self, offset: int, _size: int) -> int:
         here = (apic_id for apic_id in self._apic_ids[: self._present] if apic_id >> 3 == offset)

@@ -89,6 +89,13 @@ class BridgeWindows:
         )
         self.update()
 
+    @property
+    def regions(self) -> tuple[MemoryRegion, ...]:
+        """The aliases: prefetchable memory, memory and I/O; VGA's I/O (low, high) and memory."""
+        windows = tuple(alias for alias, _, _ in self._windows)
+        memory, low, high = (alias for alias, _, _ in self._vga)
+        return (*windows, low, high, memory)
+
     def _alias(
         self, name: str, target: MemoryRegion, offset: int = 0, size: int = 1
     ) -> MemoryRegion:
