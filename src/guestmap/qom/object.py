@@ -1,0 +1,348 @@
+"""Objects: what has a type, properties, children and links.
+
+An object lives as long as somebody has it: whoever made it until it is given to a parent, its
+parent, every strong link to it, and every :meth:`Object.ref`. When the last of them lets go, its
+children go, its links let go, and :meth:`Object.finalize` runs, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from guestmap.base import ConfigError, StateError
+from guestmap.qom import property_types
+from guestmap.qom.names import numbered
+from guestmap.qom.properties import LinkCheck, Property, link_property
+from guestmap.qom.values import JsonValue, TextValue
+
+if TYPE_CHECKING:
+    from guestmap.qom.object_type import ObjectType
+    from guestmap.qom.type_table import TypeTable
+
+
+class Object:
+    """An object of the tree, or one that is not in it yet or any more.
+
+    Attributes:
+        type, types: its type, and the table of types that it belongs to.
+        parent: the object that it is a child of, or None.
+        name: its name in the parent; "" without one.
+    """
+
+    def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
+        self.type = type
+        self.types = types
+        self.parent: Object | None = None
+        self.name = ""
+        self._lock = types.lock
+        self._class = types.class_properties(type.name)
+        self._instance: dict[str, Property] = {}
+        self._children: dict[str, Object] = {}
+        self._links: dict[str, Object] = {}
+        self._weak: dict[tuple[Object, str], None] = {}
+        self._uses = 0
+        self._fresh = True
+        self._finalized = False
+
+    def __repr__(self) -> str:
+        return f"<{self.type.name} {self.path if self.attached else 'outside the tree'}>"
+
+    # -- what it is, where it is -------------------------------------------------------------------
+
+    def is_a(self, type_name: str) -> bool:
+        """Whether its type is, inherits from or implements ``type_name``."""
+        return self.types.is_a(self.type.name, type_name)
+
+    @property
+    def children(self) -> Mapping[str, Object]:
+        """Children by name in the order of adding: as they are now, whatever happens later."""
+        return self._children
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is in the tree."""
+        with self._lock:
+            top = self
+            while top.parent is not None:
+                top = top.parent
+            return top is self.types.root
+
+    @property
+    def path(self) -> str:
+        """The canonical path; StateError outside a tree."""
+        with self._lock:
+            names = []
+            top = self
+            while top.parent is not None:
+                names.append(top.name)
+                top = top.parent
+            if top is not self.types.root:
+                raise StateError(f"an object of type {self.type.name!r} is not in the tree")
+            return "/" + "/".join(reversed(names))
+
+    def step(self, name: str) -> Object | None:
+        """Return the child of that name, or what the link of that name points at, or None."""
+        return self._children.get(name) or self._links.get(name)
+
+    def walk(self) -> Iterator[Object]:
+        """Yield the object and everything below it, parents first."""
+        yield self
+        for child in self.children.values():
+            yield from child.walk()
+
+    # -- properties --------------------------------------------------------------------------------
+
+    def properties(self) -> tuple[Property, ...]:
+        """Return class properties ("type" first), then those of the instance."""
+        with self._lock:
+            return (*self._class.values(), *self._instance.values())
+
+    def find_property(self, name: str) -> Property:
+        """Return a property; ConfigError, with QEMU's text, where there is none."""
+        prop = self._instance.get(name) or self._class.get(name)
+        if prop is None:
+            raise ConfigError(f"Property '{self.type.name}.{name}' not found")
+        return prop
+
+    def has_property(self, name: str) -> bool:
+        """Whether it has a property of that name."""
+        return name in self._instance or name in self._class
+
+    def get(self, name: str) -> JsonValue:
+        """Return a property's value; ConfigError where there is none, or it cannot be read."""
+        with self._lock:
+            prop = self._instance.get(name) or self._class.get(name) or self.find_property(name)
+            if prop.get is None:
+                raise ConfigError(f"Property '{self.type.name}.{name}' is not readable")
+            return prop.get(self)
+
+    def set(self, name: str, value: JsonValue) -> None:
+        """Set a property from a JSON value; ConfigError where it cannot be."""
+        with self._lock:
+            prop, put = self._writable(name)
+            put(self, prop.type.from_json(name, value))
+
+    def set_text(self, name: str, value: TextValue) -> None:
+        """Set a property from text, as the command line writes it: ``128M``, ``on``."""
+        with self._lock:
+            prop, put = self._writable(name)
+            put(self, prop.type.from_text(name, value))
+
+    def _writable(self, name: str) -> tuple[Property, Any]:
+        prop = self.find_property(name)
+        if prop.set is None:
+            raise ConfigError(f"Property '{self.type.name}.{name}' is not writable")
+        if prop.guard is not None:
+            prop.guard(self, name)
+        return prop, prop.set
+
+    def add_property(self, prop: Property) -> Property:
+        """Add an instance property and return it; ConfigError where the name is taken.
+
+        A name that ends in ``[*]`` gets the first free number.
+        """
+        with self._lock:
+            name = self._free_name(prop.name)
+            self._instance[name] = prop = replace(prop, name=name)
+            return prop
+
+    def del_property(self, name: str) -> None:
+        """Remove an instance property: a child leaves the tree, a link lets go."""
+        with self._lock:
+            if name in self._children:
+                self._children[name].unparent()
+                return
+            if name not in self._instance:
+                raise ConfigError(f"Property '{self.type.name}.{name}' not found")
+            del self._instance[name]
+            self._drop_link(name)
+
+    def _free_name(self, name: str) -> str:
+        name = numbered(name, self._instance)
+        if self.has_property(name):
+            raise ConfigError(
+                f"attempt to add duplicate property '{name}' to object (type '{self.type.name}')"
+            )
+        return name
+
+    # -- children ----------------------------------------------------------------------------------
+
+    def add_child(self, name: str, child: Object) -> Object:
+        """Make ``child`` a child of this object and return it.
+
+        The property is ``child<TYPE>``. ``pic[*]`` becomes ``pic[0]`` or the next free number.
+
+        Raises:
+            ConfigError: the name is taken, or holds a "/" (see ``escape_name``).
+            StateError: the child has a parent, is gone, or is above this object.
+        """
+        with self._lock:
+            if child.parent is not None:
+                raise StateError(f"{child!r} has a parent already")
+            if child._finalized or child is self.types.root or child in self._upwards():
+                raise StateError(f"{child!r} cannot become a child of {self!r}")
+            if not name or "/" in name:
+                raise ConfigError(f"'{name}' cannot be the name of a child: escape its slashes")
+            name = self._free_name(name)
+            kind = property_types.child(child.type.name)
+            self._instance[name] = Property(name, kind, lambda _: child.path)
+            self._children = {**self._children, name: child}
+            child.parent, child.name = self, name
+            child._fresh = False
+            return child
+
+    def _upwards(self) -> Iterator[Object]:
+        above: Object | None = self
+        while above is not None:
+            yield above
+            above = above.parent
+
+    def unparent(self) -> None:
+        """Take the object out of the tree, and let go of it.
+
+        :meth:`unparented` runs first, while the path still leads here. An object that was made
+        and given to nobody is let go of, too; otherwise nothing happens without a parent.
+        """
+        with self._lock:
+            parent = self.parent
+            if parent is None:
+                self._fresh = False
+            else:
+                try:
+                    self.unparented()
+                finally:
+                    if self.parent is parent:
+                        self._leave(parent)
+            self._finalize_if_unused()
+
+    def _leave(self, parent: Object) -> None:
+        parent._children = {k: v for k, v in parent._children.items() if v is not self}
+        del parent._instance[self.name]
+        self.parent, self.name = None, ""
+
+    # -- links -------------------------------------------------------------------------------------
+
+    def add_link(
+        self,
+        name: str,
+        type_name: str,
+        *,
+        target: Object | None = None,
+        check: LinkCheck | None = None,
+        writable: bool = True,
+        strong: bool = True,
+        description: str = "",
+    ) -> Property:
+        """Add an instance property ``link<TYPE>``; see :func:`link_property`."""
+        with self._lock:
+            name = self._free_name(name)
+            prop = link_property(
+                name,
+                type_name,
+                check=check,
+                writable=writable,
+                strong=strong,
+                description=description,
+            )
+            self._fit(prop, target)
+            self._instance[name] = prop
+            self.set_link(name, target)
+            return prop
+
+    def link(self, name: str) -> Object | None:
+        """Return what a link points at, or None; ConfigError where there is no such link."""
+        with self._lock:
+            target = self._links.get(name)
+            if target is None:
+                self._link_property(name)
+            return target
+
+    def set_link(self, name: str, target: Object | None) -> None:
+        """Point a link at another object, or at none.
+
+        This is for the holder's own code: neither ``check`` nor read-only links refuse it.
+        """
+        with self._lock:
+            prop = self._link_property(name)
+            self._fit(prop, target)
+            if target is self._links.get(name):
+                return
+            if target is not None:
+                self._hold(prop, target)
+            self._drop_link(name, target)
+
+    def _link_property(self, name: str) -> Property:
+        prop = self.find_property(name)
+        if prop.link is None:
+            raise ConfigError(f"Property '{self.type.name}.{name}' is not a link")
+        return prop
+
+    def _fit(self, prop: Property, target: Object | None) -> None:
+        if target is None or prop.link is None:
+            return
+        if not target.is_a(prop.link.type_name):
+            property_types.invalid_type(prop.name, prop.link.type_name)
+        if target._finalized:
+            raise StateError(f"link '{prop.name}' cannot point at an object that is gone")
+
+    def _hold(self, prop: Property, target: Object) -> None:
+        if prop.link is not None and prop.link.strong:
+            target._uses += 1
+        else:
+            target._weak[self, prop.name] = None
+
+    def _drop_link(self, name: str, successor: Object | None = None) -> None:
+        """Let go of a link's target; the successor is held already."""
+        target = self._links.pop(name, None)
+        if successor is not None:
+            self._links[name] = successor
+        if target is None:
+            return
+        if (self, name) in target._weak:
+            del target._weak[self, name]
+        else:
+            target.unref()
+
+    # -- life --------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether a strong link or a :meth:`ref` holds it."""
+        return self._uses > 0
+
+    def ref(self) -> None:
+        """Keep the object until :meth:`unref`; StateError where it is gone."""
+        with self._lock:
+            if self._finalized:
+                raise StateError(f"an object of type {self.type.name!r} is gone")
+            self._uses += 1
+
+    def unref(self) -> None:
+        """Let go of what :meth:`ref` kept; StateError where nothing is kept."""
+        with self._lock:
+            if not self._uses:
+                raise StateError(f"{self!r} is let go of more often than held")
+            self._uses -= 1
+            self._finalize_if_unused()
+
+    def _finalize_if_unused(self) -> None:
+        if self._finalized or self._fresh or self._uses or self.parent is not None:
+            return
+        if self is self.types.root:
+            return
+        self._finalized = True
+        for child in reversed(list(self._children.values())):
+            child.unparent()
+        for name in list(self._links):
+            self._drop_link(name)
+        for holder, name in list(self._weak):
+            holder._drop_link(name)
+        self.finalize()
+
+    def unparented(self) -> None:
+        """Hook: the object is about to leave its parent; the path still leads to it."""
+
+    def finalize(self) -> None:
+        """Hook: nobody has the object any more; give back what it holds. Called once."""

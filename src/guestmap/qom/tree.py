@@ -1,0 +1,95 @@
+"""The composition tree: from a path to an object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Never
+
+from guestmap.base import ConfigError
+from guestmap.qom.errors import AmbiguousPathError, NotFoundError
+
+if TYPE_CHECKING:
+    import threading
+
+    from guestmap.qom.object import Object
+    from guestmap.qom.type_table import TypeTable
+
+
+class ObjectTree:
+    """The tree of one machine's objects; its root is a "container".
+
+    Attributes:
+        types: the machine's types; there is one tree for each table of types.
+        root: the object at "/".
+        lock: taken by every public operation of the tree and its objects.
+    """
+
+    def __init__(self, types: TypeTable) -> None:
+        self.types = types
+        self.root: Object = types.new("container")
+        self.lock: threading.RLock = types.lock
+        types.plant(self)
+
+    def resolve(self, path: str, type_name: str | None = None) -> Object:
+        """Return the object that a path leads to.
+
+        A path that starts with "/" is followed from the root, through children and links. Any
+        other is a partial path: it is tried from every object of the tree, and must fit once.
+
+        Args:
+            path: for example ``/machine/peripheral/d0``, ``d0``, ``d0/memdev``.
+            type_name: look for objects of this type only.
+
+        Raises:
+            NotFoundError: nothing is there ("Device 'x' not found").
+            AmbiguousPathError: a partial path fits more than once ("Path 'x' is ambiguous").
+        """
+        target, ambiguous = self.find(path, type_name)
+        if ambiguous:
+            raise AmbiguousPathError(f"Path '{path}' is ambiguous")
+        return target if target is not None else self.not_found(path)
+
+    def find(self, path: str, type_name: str | None = None) -> tuple[Object | None, bool]:
+        """Do the same without errors; the second value says whether the path is ambiguous."""
+        with self.lock:
+            parts = [part for part in path.split("/") if part]
+            if path.startswith("/"):
+                return _follow(self.root, parts, type_name), False
+            found: Object | None = None
+            for start in self.root.walk():
+                target = _follow(start, parts, type_name)
+                if target is not None and found is not None:
+                    return None, True
+                found = target or found
+            return found, False
+
+    def get(self, path: str, name: str) -> object:
+        """Return a property of the object at ``path``."""
+        with self.lock:
+            return self.resolve(path).get(name)
+
+    def container(self, path: str) -> Object:
+        """Return the object at an absolute path, making a "container" wherever one is missing."""
+        if not path.startswith("/"):
+            raise ConfigError(f"'{path}' is not an absolute path")
+        with self.lock:
+            place = self.root
+            for part in filter(None, path.split("/")):
+                place = place.children.get(part) or place.add_child(
+                    part, self.types.new("container")
+                )
+            return place
+
+    @staticmethod
+    def not_found(path: str) -> Never:
+        """Say that nothing is at ``path``."""
+        raise NotFoundError(f"Device '{path}' not found")
+
+
+def _follow(start: Object, parts: list[str], type_name: str | None) -> Object | None:
+    place = start
+    for part in parts:
+        step = place.step(part)
+        if step is None:
+            return None
+        place = step
+    return place if type_name is None or place.is_a(type_name) else None
