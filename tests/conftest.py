@@ -1,7 +1,7 @@
 """What a test may need from the host, and what happens where it is missing.
 
-A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn`` or ``chromium`` is skipped, with a
-reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those words, or
+A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn``, ``nasm`` or ``chromium`` is skipped,
+with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those words, or
 ``all``) makes it fail instead, so that a machine that should have everything cannot pass by
 skipping.
 """
@@ -34,6 +34,8 @@ def _missing(need: str) -> str:
         return "" if found else "needs bios-256k.bin (package seabios)"
     if need == "unicorn":
         return "" if importlib.util.find_spec("unicorn") else "needs the Python package unicorn"
+    if need == "nasm":
+        return "" if shutil.which("nasm") else "needs the assembler nasm (package nasm)"
     if need == "chromium":
         lacking = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
         lacking += [] if importlib.util.find_spec("selenium") else ["the Python package selenium"]
@@ -48,6 +50,7 @@ def _required(need: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "unicorn: needs the Unicorn CPU engine")
+    config.addinivalue_line("markers", "nasm: needs the assembler nasm")
     config.addinivalue_line("markers", "chromium: needs Chromium and its driver")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background job ignores Ctrl-C, and so would every program that a test starts.
@@ -62,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for need in ("qemu", "seabios", "corpus", "unicorn", "chromium"):
+    for need in ("qemu", "seabios", "corpus", "unicorn", "nasm", "chromium"):
         if item.get_closest_marker(need) and (reason := _missing(need)):
             if _required(need):
                 pytest.fail(f"GUESTMAP_REQUIRE asks for {need}: {reason}")

@@ -3,7 +3,8 @@
 #
 #   tools/setup.sh python EXTRA   the virtual environment, with guestmap and its extra (all, dev)
 #   tools/setup.sh firmware       SeaBIOS
-#   tools/setup.sh oracle         QEMU and ACPICA, when GUESTMAP_REQUIRE asks for them (qemu, acpica)
+#   tools/setup.sh oracle         QEMU, ACPICA and NASM, when GUESTMAP_REQUIRE asks for them (qemu,
+#                                 acpica, nasm)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -82,6 +83,11 @@ setup_oracle() {
     *,acpica,* | *,all,*)
         command -v iasl >/dev/null 2>&1 && command -v acpiexec >/dev/null 2>&1 ||
             apt_install acpica-tools "GUESTMAP_REQUIRE asks for ACPICA"
+        ;;
+    esac
+    case ",${GUESTMAP_REQUIRE:-}," in
+    *,nasm,* | *,all,*)
+        command -v nasm >/dev/null 2>&1 || apt_install nasm "GUESTMAP_REQUIRE asks for NASM"
         ;;
     esac
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from guestmap.hw.serial import Serial16550
@@ -21,9 +23,20 @@ class Port(Bench):
         self.put(DATA, self.uart.region)
 
 
+Action = Callable[[Port], object]
+
+
 @pytest.fixture
 def port() -> Port:
     return Port()
+
+
+def _fill(port: Port) -> None:
+    port.uart.receive(bytes(16))
+
+
+def _loop(port: Port) -> None:
+    port.outb(MCR, 0x10)
 
 
 def test_registers_after_reset(port: Port) -> None:
@@ -125,6 +138,46 @@ def test_clearing_the_receiver_alone(port: Port) -> None:
     port.outb(FCR, 0x03)
     assert port.inb(LSR) == 0x60
     assert port.inb(DATA) == 0
+
+
+@pytest.mark.parametrize(
+    "fifo", [pytest.param(True, id="fifo"), pytest.param(False, id="one byte")]
+)
+def test_bytes_that_wait_come_as_the_guest_makes_room(port: Port, fifo: bool) -> None:
+    waiting = bytearray(range(40))
+
+    def give() -> None:
+        data = bytes(waiting[: port.uart.room])
+        del waiting[: len(data)]
+        port.uart.receive(data)
+
+    port.uart.on_room = give
+    if fifo:
+        port.outb(FCR, 0x01)
+    else:
+        give()
+    got = []
+    while port.inb(LSR) & 1:
+        got.append(port.inb(DATA))
+    assert got == list(range(40))
+
+
+@pytest.mark.parametrize(
+    ("take_room", "make_room", "room"),
+    [
+        pytest.param(_fill, lambda port: port.outb(FCR, 0x03), 16, id="receiver cleared"),
+        pytest.param(_loop, lambda port: port.outb(MCR, 0x00), 16, id="loopback left"),
+        pytest.param(_fill, lambda port: port.uart.reset(), 1, id="reset"),
+    ],
+)
+def test_room_is_told_of(port: Port, take_room: Action, make_room: Action, room: int) -> None:
+    port.outb(FCR, 0x01)
+    take_room(port)
+    assert port.uart.room == 0
+    told: list[int] = []
+    port.uart.on_room = lambda: told.append(port.uart.room)
+    make_room(port)
+    assert told == [room]
 
 
 def test_loopback_cuts_the_wire(port: Port) -> None:

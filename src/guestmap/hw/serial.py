@@ -44,6 +44,8 @@ class Serial16550:
     Attributes:
         region: ``serial``, 8 bytes.
         sink: called with each byte (0-255) that the guest sends; may be replaced at any time.
+        on_room: called when :attr:`room` may have grown; may be replaced at any time, and may call
+            :meth:`receive`.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Serial16550:
         self._clock = clock
         self._timeout = clock.timer(self._on_timeout)
         self.sink = sink
+        self.on_room: Callable[[], None] = lambda: None
         self._fifo: deque[int] = deque()
         self._power_on()
         ops = MemoryRegionOps(
@@ -73,6 +76,7 @@ class Serial16550:
         self._timeout.cancel()
         self._power_on()
         self._irq.set(False)
+        self.on_room()
 
     def receive(self, data: bytes) -> None:
         """Give the guest ``data`` as if it came over the wire; what does not fit is lost.
@@ -137,6 +141,7 @@ class Serial16550:
             value = self._rbr
             self._lsr &= ~(_LSR_DATA | _LSR_BREAK)
         self._update()
+        self.on_room()
         return value
 
     def _read_line_status(self) -> int:
@@ -177,6 +182,7 @@ class Serial16550:
                 self._set_speed()
             case 4:
                 self._mcr = value & 0x1F
+                self.on_room()
             case 7:
                 self._scratch = value
 
@@ -208,6 +214,7 @@ class Serial16550:
             self._thre_pending = True
         self._fcr = value & _FCR_KEPT
         self._update()
+        self.on_room()
 
     def _receive(self, data: bytes | tuple[int, ...]) -> None:
         if not data:

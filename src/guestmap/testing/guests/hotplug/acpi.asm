@@ -1,0 +1,120 @@
+; What the ACPI tables tell: where the power management registers are, and how many slots there are.
+;
+; The slots are not to be counted at their registers: a slot that is not there reads like one that
+; is empty. The DSDT has their number, in Name (MDNR, n), and firmware for real guests relies on it.
+; Tables are as in the ACPI specification 6.5, chapter 5; addresses are physical, with no paging yet.
+
+RSDP_START      equ     0xE0000
+RSDP_END        equ     0x100000
+RSDP_RSDT       equ     16
+TABLE_LENGTH    equ     4
+TABLE_BODY      equ     36
+FADT_DSDT       equ     40
+FADT_SMI        equ     48              ; port, 0: ACPI mode is on and stays on
+FADT_ACPI_ON    equ     52              ; what to write there
+FADT_PM1_EVENT  equ     56
+FADT_PM1_CONTROL equ    64
+AML_NAME        equ     0x08
+AML_BYTE        equ     0x0A            ; the next two are WordPrefix and DWordPrefix
+
+; Reads the tables and switches ACPI mode on; without tables there are no slots.
+acpi_start:
+        pushad
+        mov     esi, RSDP_START
+.look:
+        cmp     dword [esi], "RSD "
+        jne     .next
+        cmp     dword [esi + 4], "PTR "
+        je      .found
+.next:
+        add     esi, 16
+        cmp     esi, RSDP_END
+        jb      .look
+        jmp     .end
+.found:
+        mov     esi, [esi + RSDP_RSDT]
+        mov     ecx, [esi + TABLE_LENGTH]
+        add     ecx, esi                ; the end of the list
+        add     esi, TABLE_BODY
+.table:
+        cmp     esi, ecx
+        jae     .end
+        lodsd
+        cmp     dword [eax], "FACP"
+        jne     .table
+        mov     esi, eax
+        call    read_fadt
+        mov     esi, [esi + FADT_DSDT]
+        call    read_dsdt
+.end:
+        popad
+        ret
+
+; Takes the ports from the FADT at ESI. Changes EAX, EDX.
+read_fadt:
+        mov     eax, [esi + FADT_PM1_EVENT]
+        mov     [pm1_event], eax
+        mov     eax, [esi + FADT_PM1_CONTROL]
+        mov     [pm1_control], eax
+        mov     edx, [esi + FADT_SMI]
+        test    edx, edx
+        jz      .end
+        mov     al, [esi + FADT_ACPI_ON]
+        out     dx, al
+.end:
+        ret
+
+; Finds the number of slots in the DSDT at ESI. Changes EAX, ECX, ESI.
+read_dsdt:
+        mov     ecx, [esi + TABLE_LENGTH]
+        lea     ecx, [esi + ecx - 10]   ; room for the longest: a name and a double word
+        add     esi, TABLE_BODY
+.next:
+        cmp     esi, ecx
+        ja      .end
+        inc     esi
+        cmp     byte [esi - 1], AML_NAME
+        jne     .next
+        cmp     dword [esi], "MDNR"
+        jne     .next
+        movzx   eax, byte [esi + 4]
+        cmp     al, 1                   ; the numbers 0 and 1 are opcodes of their own
+        jbe     .store
+        cmp     al, AML_BYTE
+        mov     eax, [esi + 5]
+        ja      .word
+        movzx   eax, al
+        jmp     .store
+.word:
+        cmp     byte [esi + 4], AML_BYTE + 1
+        ja      .store
+        movzx   eax, ax
+.store:
+        mov     [slots], eax
+.end:
+        ret
+
+; Lets the memory event and the power button raise the interrupt.
+events_enable:
+        pushad
+        mov     dx, GPE_ENABLE
+        in      al, dx
+        or      al, GPE_MEMORY
+        out     dx, al
+        mov     edx, [pm1_event]
+        test    edx, edx
+        jz      .end
+        add     edx, PM1_ENABLE
+        mov     ax, PM1_BUTTON
+        out     dx, ax
+.end:
+        popad
+        ret
+
+; Says so, and switches the machine off. Does not return.
+power_off:
+        say     "guest: power off", 10
+        mov     edx, [pm1_control]
+        mov     ax, PM1_SLEEP
+        out     dx, ax
+        jmp     halt
