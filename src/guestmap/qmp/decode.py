@@ -1,0 +1,91 @@
+"""Values from a QMP stream: the quick way for what everybody sends, the exact way for the rest.
+
+Nearly every request is one plain JSON object in one piece. The standard library reads those; what
+it would read otherwise than QEMU does (duplicate keys, ``NaN``, ``0e1``, escapes of surrogates,
+great depth) is found on the way and left to :mod:`guestmap.qmp.parser`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from guestmap.qmp.framer import Framer, Limits, ParseFailure
+from guestmap.qmp.parser import BadJsonError, JsonValue, integer, parse
+from guestmap.qmp.strings import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_QUICK_BYTES: Final = 1 << 16
+_QUICK_NESTING: Final = 200
+_ZERO_EXPONENT: Final = re.compile(r"-?0[eE]")
+
+
+def _pairs(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("duplicate key")
+    return value
+
+
+def _real(text: str) -> float:
+    if _ZERO_EXPONENT.match(text):
+        raise ValueError("not a number in QEMU's grammar")
+    return float(text)
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_int=integer, parse_float=_real, parse_constant=_constant
+)
+
+
+def decode(message: bytes) -> JsonValue | ParseFailure:
+    """Return the value of one message of a :class:`Framer`, or what is wrong with it."""
+    value = _quick(message)
+    if value is not None:
+        return value
+    try:
+        return parse(message)
+    except BadJsonError as error:
+        return ParseFailure(f"JSON parse error, {error}")
+
+
+class Decoder:
+    """Values out of a stream, whatever the pieces it comes in, within bounds."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._framer = Framer(limits)
+        self._quick_bytes = min(_QUICK_BYTES, self._framer.limits.message_bytes)
+        limited = (self._framer.limits.nesting, self._framer.limits.tokens)
+        if limited < (_QUICK_NESTING, _QUICK_BYTES):
+            self._quick_bytes = 0
+
+    def feed(self, data: bytes) -> Iterator[JsonValue | ParseFailure]:
+        """Yield each value, and each failure, in order. Take all before feeding again."""
+        if len(data) < self._quick_bytes and self._framer.idle and data[:1] == b"{":
+            value = _quick(data)
+            if value is not None:
+                yield value
+                return
+        for message in self._framer.feed(data):
+            yield message if isinstance(message, ParseFailure) else decode(message)
+
+
+def _quick(data: bytes) -> JsonValue:
+    """Return the value of one plain object with nothing after it; None where it is not that."""
+    if b"\\u" in data or data.count(b"{") + data.count(b"[") > _QUICK_NESTING:
+        return None
+    text = plain_text(data)
+    if text is None:
+        return None
+    try:
+        value = _DECODER.decode(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,32 @@
+"""The order in which QEMU walks through the members of a JSON object.
+
+Not the order in which they were sent: QEMU keeps an object in a hash table of 512 buckets, and
+where a request has several faults the first one in that order is the one that is told
+(qobject/qdict). The hash is that of Samba's TDB.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_BUCKETS = 512
+_MASK = 0xFFFFFFFF
+
+
+def wire_order(names: Iterable[str]) -> list[str]:
+    """Return the names of an object's members, given as they were sent, in QEMU's order."""
+    newest_first = [*names][::-1]
+    return sorted(newest_first, key=_bucket)
+
+
+@lru_cache(maxsize=1024)
+def _bucket(name: str) -> int:
+    data = name.encode(errors="surrogatepass").replace(b"\0", b"\xc0\x80")
+    value = 0x238F13AF * len(data)
+    for index, byte in enumerate(data):
+        value += byte << (index * 5 % 24)
+    return (1103515243 * value + 12345 & _MASK) % _BUCKETS
