@@ -8,7 +8,7 @@ Nothing but read-only commands is ever sent::
 
 from guestmap.inspect.attach.attachment import Attachment, Reading
 from guestmap.inspect.attach.monitor import Channel, CommandError, Monitor, MonitorEvent
-from guestmap.inspect.attach.open import attach
+from guestmap.inspect.attach.open import attach, open_channel
 from guestmap.inspect.attach.target import (
     FORMS,
     LibvirtTarget,
@@ -31,5 +31,6 @@ __all__ = [
     "TcpTarget",
     "UnixTarget",
     "attach",
+    "open_channel",
     "parse_target",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guestmap.base import ConfigError
 from guestmap.inspect.attach.attachment import Attachment
-from guestmap.inspect.attach.monitor import Monitor
+from guestmap.inspect.attach.monitor import Channel, Monitor
 from guestmap.inspect.attach.target import FORMS, LibvirtTarget, Target, parse_target
 
 GREETING_S = 3.0
@@ -30,18 +30,27 @@ def attach(
         PeerError: the monitor is busy, or it is not QMP.
         UnsupportedError: the Python package that this needs is not installed; names it.
     """
+    return Attachment(Monitor(open_channel(machine, greeting_s=greeting_s, reply_s=reply_s)))
+
+
+def open_channel(
+    machine: str | Target, *, greeting_s: float = GREETING_S, reply_s: float = REPLY_S
+) -> Channel:
+    """Connect to a running machine and return the bare channel, which carries any command.
+
+    Whoever takes one answers for what is sent; :func:`attach` sends nothing that changes a machine.
+    Arguments and errors are those of :func:`attach`.
+    """
     target = parse_target(machine) if isinstance(machine, str) else machine
     if target is None:
         raise ConfigError(f"{machine!r} is no running machine: write {', '.join(FORMS)}")
     if isinstance(target, LibvirtTarget):
         from guestmap.inspect.attach.libvirt_channel import LibvirtChannel
 
-        return Attachment(Monitor(LibvirtChannel(target)))
+        return LibvirtChannel(target)
     from guestmap.inspect.attach.dial import dial
     from guestmap.inspect.attach.socket_channel import SocketChannel, new_client
 
     client = new_client()  # where there is none, nobody need be disturbed
     connection = dial(target, greeting_s)
-    return Attachment(
-        Monitor(SocketChannel(client, connection, target, greeting_s=greeting_s, reply_s=reply_s))
-    )
+    return SocketChannel(client, connection, target, greeting_s=greeting_s, reply_s=reply_s)

@@ -1,0 +1,44 @@
+"""A running machine's memory devices: look, plan, apply, verify; over QMP, with any QEMU.
+
+::
+
+    with open_peer("unix:/run/vm.sock") as peer:
+        plan = plan_plug(survey(peer), PlugRequest(size=1 << 30))
+        if not plan.is_blocked:
+            result = Applier(peer).plug(plan)
+"""
+
+from guestmap.domain.apply import TIMEOUT_S, Applier
+from guestmap.domain.finding import Finding
+from guestmap.domain.listen import Observer, Pace
+from guestmap.domain.outcome import MEANINGS, Outcome, Result
+from guestmap.domain.peer import Peer, Route, open_peer
+from guestmap.domain.plan import Plan, plan_plug, plan_unplug
+from guestmap.domain.request import PlugRequest, UnplugRequest
+from guestmap.domain.situation import HostMemory, MemoryDevice, Scene, Situation, SlotStatus
+from guestmap.domain.survey import survey
+
+__all__ = [
+    "MEANINGS",
+    "TIMEOUT_S",
+    "Applier",
+    "Finding",
+    "HostMemory",
+    "MemoryDevice",
+    "Observer",
+    "Outcome",
+    "Pace",
+    "Peer",
+    "Plan",
+    "PlugRequest",
+    "Result",
+    "Route",
+    "Scene",
+    "Situation",
+    "SlotStatus",
+    "UnplugRequest",
+    "open_peer",
+    "plan_plug",
+    "plan_unplug",
+    "survey",
+]

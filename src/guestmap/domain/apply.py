@@ -1,0 +1,199 @@
+"""Carrying a plan out: the commands, the wait for the guest, the way back, and the check after.
+
+Whatever happens, the result says what is so now: it is read from the machine again at the end.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from guestmap.base import PeerError, StateError
+from guestmap.domain.listen import Observer, Pace, RealPace, has_ended, listen
+from guestmap.domain.outcome import Outcome, Result
+from guestmap.domain.plan import plan_unplug
+from guestmap.domain.request import UnplugRequest
+from guestmap.domain.survey import survey
+from guestmap.domain.verify import verify_plugged, verify_removed, verify_unchanged
+from guestmap.domain.waiting import Verdict, Waiting, wait_for
+from guestmap.inspect.attach import CommandError
+from guestmap.inspect.diff import diff
+
+if TYPE_CHECKING:
+    from guestmap.domain.peer import Peer
+    from guestmap.domain.plan import Plan
+    from guestmap.domain.situation import MemoryDevice, Scene
+    from guestmap.domain.steps import Step
+
+TIMEOUT_S = 10.0
+"""Seconds that a guest has to answer; Linux takes less than a tenth of one, unless it is busy."""
+
+
+class Applier:
+    """Carries plans out on one machine.
+
+    Args:
+        peer: the machine.
+        timeout_s: seconds to wait for the guest.
+        pace: the time. observer: is told what happens.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        pace: Pace | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._peer = peer
+        self._timeout_s = timeout_s
+        self._pace = pace or RealPace()
+        self._observer = observer or Observer()
+
+    def plug(self, plan: Plan, *, undo: bool = False) -> Result:
+        """Plug the DIMM of a plan.
+
+        Args:
+            plan: one of ``plan_plug`` without blockers.
+            undo: ask the guest to give the DIMM back where it does not acknowledge it.
+
+        Raises:
+            StateError: the plan has blockers.
+            PeerError: the machine does not answer: the message says what may be left.
+        """
+        device = _device(plan, "plug")
+        self._peer.events()  # what was told before is no answer
+        try:
+            self._run(plan.steps)
+        except CommandError as error:
+            return self._refused(plan, error)
+        state, waited, interrupted = self._wait(plan, device)
+        outcome = _PLUGGED[state.verdict]
+        result = Result(plan, outcome, waiting=state, waited_s=waited, interrupted=interrupted)
+        if has_ended(state):
+            return result
+        if undo and outcome is not Outcome.ACKNOWLEDGED:
+            return self._undo(result, device)
+        after = survey(self._peer)
+        return _checked(result, after, verify_plugged(plan, after))
+
+    def unplug(self, plan: Plan) -> Result:
+        """Ask the guest for the DIMM of a plan, and drop its backend when the guest let go.
+
+        Raises:
+            StateError: the plan has blockers.
+            PeerError: the machine does not answer: the message says what may be left.
+        """
+        device = _device(plan, "unplug")
+        self._peer.events()
+        ask, *rest = plan.steps
+        try:
+            self._run((ask,))
+        except CommandError as error:
+            return self._refused(plan, error)
+        state, waited, interrupted = self._wait(plan, device)
+        outcome = _UNPLUGGED[state.verdict]
+        result = Result(plan, outcome, waiting=state, waited_s=waited, interrupted=interrupted)
+        if has_ended(state):
+            return result
+        if outcome is not Outcome.REMOVED:
+            after = survey(self._peer)
+            return _checked(result, after, verify_unchanged(plan.scene, after))
+        try:
+            self._run(tuple(rest))
+        except CommandError as error:
+            result = replace(result, error=str(error))
+        after = survey(self._peer)
+        return _checked(result, after, verify_removed(plan, after))
+
+    def _run(self, steps: tuple[Step, ...]) -> None:
+        """Send commands; where one fails, take back those before it, last first."""
+        done: list[Step] = []
+        try:
+            for step in steps:
+                self._observer.step(step)
+                # Noted before the answer: a change whose answer is lost may have been made.
+                done.append(step)
+                self._peer.change(step.command, step.arguments)
+        except CommandError:
+            self._take_back(done[:-1])
+            raise
+        except PeerError as error:
+            what = "; ".join(f"{step} may have been done" for step in done)
+            raise PeerError(f"{error}; {what}: look with guestmap dimms") from error
+        except KeyboardInterrupt:
+            self._take_back(done)
+            raise
+
+    def _take_back(self, done: list[Step]) -> None:
+        for step in reversed(done):
+            if step.undo is not None:
+                self._observer.step(step.undo)
+                with suppress(CommandError):  # the check afterwards tells what is left
+                    self._peer.change(step.undo.command, step.undo.arguments)
+
+    def _wait(self, plan: Plan, device: MemoryDevice) -> tuple[Waiting, float, bool]:
+        start = self._pace.now()
+        state = wait_for(plan.verb, device, start + self._timeout_s)
+        before = plan.situation.slot_status(state.slot)
+        interrupted = False
+        try:
+            state = listen(self._peer, state, before, self._pace, self._observer)
+        except KeyboardInterrupt:
+            state, interrupted = replace(state, verdict=Verdict.SILENT), True
+        return state, self._pace.now() - start, interrupted
+
+    def _refused(self, plan: Plan, error: CommandError) -> Result:
+        after = survey(self._peer)
+        wrong = verify_unchanged(plan.scene, after)
+        outcome = Outcome.LEFT_BEHIND if wrong else Outcome.QEMU_REFUSED
+        return Result(plan, outcome, error=str(error), wrong=wrong)
+
+    def _undo(self, result: Result, device: MemoryDevice) -> Result:
+        """Unplug what was just plugged; the result keeps what the guest said to the plugging."""
+        scene = survey(self._peer)
+        plan = plan_unplug(scene, UnplugRequest(device.id or ""))
+        if plan.is_blocked:
+            return _checked(result, scene, verify_plugged(result.plan, scene))
+        taken = self.unplug(plan)
+        if taken.outcome is not Outcome.REMOVED:
+            said = "; ".join(map(str, taken.answers)) or taken.error or "no answer"
+            return replace(
+                result, device=taken.device, map_change=diff(result.plan.scene.map, scene.map),
+                error=f"{device.id} could not be taken out again: {said}",
+            )  # fmt: skip
+        after = survey(self._peer)
+        undone = replace(result, outcome=Outcome.ROLLED_BACK)
+        return _checked(undone, after, verify_unchanged(result.plan.scene, after))
+
+
+_PLUGGED = {
+    Verdict.ACKNOWLEDGED: Outcome.ACKNOWLEDGED,
+    Verdict.REFUSED: Outcome.GUEST_REFUSED,
+    Verdict.SILENT: Outcome.SILENT,
+    Verdict.ENDED: Outcome.ENDED,
+    None: Outcome.SILENT,
+}
+_UNPLUGGED = _PLUGGED | {Verdict.REMOVED: Outcome.REMOVED}
+
+
+def _device(plan: Plan, verb: str) -> MemoryDevice:
+    if plan.verb != verb:
+        raise StateError(f"this is a plan to {plan.verb}, not to {verb}")
+    if plan.is_blocked or plan.device is None:
+        raise StateError("the plan has blockers: " + "; ".join(b.text for b in plan.blockers))
+    return plan.device
+
+
+def _checked(result: Result, after: Scene, wrong: tuple[str, ...]) -> Result:
+    """Return a result with what the machine is now, and what of it is wrong."""
+    device = result.plan.device
+    return replace(
+        result,
+        outcome=Outcome.LEFT_BEHIND if wrong else result.outcome,
+        wrong=wrong,
+        device=after.situation.device(device.id) if device and device.id else None,
+        map_change=diff(result.plan.scene.map, after.map),
+    )

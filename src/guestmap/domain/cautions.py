@@ -1,0 +1,178 @@
+"""What QEMU takes and is of no use all the same: what the guest, KVM, vhost or the host will say.
+
+Sources: Linux, arch/x86/mm/init_64.c and Documentation/admin-guide/mm/memory-hotplug.rst (memory
+sections and blocks); QEMU, accel/kvm (KVM_CAP_NR_MEMSLOTS) and hw/virtio/vhost*.c.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import GIB, format_size
+from guestmap.domain.finding import Finding
+from guestmap.domain.placing import align_up, first_fit
+from guestmap.domain.situation import SECTION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.domain.request import PlugRequest
+    from guestmap.domain.situation import Situation
+
+KVM_SLOTS = 32764
+"""Memory slots of KVM on x86 since Linux 5.12; 509 before."""
+
+OLD_SLOTS = 509
+"""Memory slots of KVM before, and of a vhost backend that QEMU counts on."""
+
+VHOST_USER_SLOTS = 8
+"""Regions of a vhost-user backend that cannot be told of single ones."""
+
+LARGE_BLOCKS_FROM = 64 * GIB
+"""RAM from which Linux on x86 may switch memory in blocks larger than a section."""
+
+
+def plug_cautions(
+    situation: Situation, request: PlugRequest, address: int | None
+) -> tuple[Finding, ...]:
+    """Return what will spoil a plug that QEMU takes.
+
+    Args:
+        situation: the machine.
+        request: what is asked for.
+        address: where the DIMM will be; None where that is not known.
+    """
+    return (
+        *_section_size(request),
+        *_section_address(situation, request, address),
+        *guest_cautions(situation),
+        *_slot_budget(situation),
+        *_vhost_budget(situation),
+        *_host_memory(situation, request),
+        *_node(situation, request),
+        *_orphans(situation),
+    )
+
+
+def guest_cautions(situation: Situation) -> Iterator[Finding]:
+    """Find a guest that cannot answer, and a manager that will not know."""
+    if not situation.running:
+        yield Finding(
+            "not-running",
+            f"the machine does not run ({situation.status}): its guest cannot answer",
+            "let it run (QMP: cont); the guest finds what is plugged when it runs",
+        )
+    if situation.gpe_enabled is False:
+        yield Finding(
+            "guest-without-acpi",
+            "the guest has not enabled the event that announces memory (GPE 3): no operating"
+            " system with ACPI runs in it, or it knows no memory hot-plug",
+            "wait until the guest has booted; one that boots later finds the DIMM by itself",
+        )
+    if situation.is_libvirts:
+        yield Finding(
+            "libvirt",
+            "libvirt manages this machine and will not learn of the change: its own count of"
+            " memory and slots becomes wrong",
+            "prefer virsh attach-device and detach-device",
+        )
+
+
+def _section_size(request: PlugRequest) -> Iterator[Finding]:
+    size = request.size
+    if size % SECTION:
+        down, up = size // SECTION * SECTION, align_up(size, SECTION)
+        near = " or ".join(format_size(value) for value in (down, up) if value)
+        yield Finding(
+            "section-size",
+            f"{size:#x} bytes are not a multiple of {format_size(SECTION)}: a Linux guest"
+            " refuses them, and answers that it succeeded all the same",
+            f"give {near}",
+        )
+
+
+def _section_address(
+    situation: Situation, request: PlugRequest, address: int | None
+) -> Iterator[Finding]:
+    if address is None:
+        return
+    if address % SECTION:
+        better = None
+        if situation.window is not None:
+            better = first_fit(situation.window, situation.devices, request.size, SECTION)
+        yield Finding(
+            "section-address",
+            f"address {address:#x} is not a multiple of {format_size(SECTION)}: a Linux guest"
+            " refuses it, and answers that it succeeded all the same",
+            f"give --addr {better:#x}" if better else "no aligned gap is large enough: unplug one",
+        )
+    if situation.ram >= LARGE_BLOCKS_FROM:
+        yield Finding(
+            "large-blocks",
+            f"with {format_size(situation.ram)} of RAM a Linux guest may switch memory in blocks"
+            " of up to 2 GiB, and refuses what does not fill them",
+            "compare /sys/devices/system/memory/block_size_bytes in the guest (hexadecimal)",
+        )
+
+
+def _slot_budget(situation: Situation) -> Iterator[Finding]:
+    after = situation.sections + 1
+    if not situation.kvm or after <= OLD_SLOTS:
+        return
+    if after > KVM_SLOTS:
+        text = f"and KVM has {KVM_SLOTS}: QEMU will refuse it"
+    else:
+        text = f"and KVM has {OLD_SLOTS} before Linux 5.12, {KVM_SLOTS} since"
+    yield Finding(
+        "kvm-slots",
+        f"the guest will see {after} ranges of memory, each a KVM memory slot, {text}",
+        "unplug a DIMM, or use fewer and larger ones",
+    )
+
+
+def _vhost_budget(situation: Situation) -> Iterator[Finding]:
+    if not situation.vhost:
+        return
+    after, limit = situation.sections + 1, situation.vhost_limit
+    told = VHOST_USER_SLOTS if limit is None else min(limit, VHOST_USER_SLOTS)
+    if after <= told:
+        return
+    host = "" if limit is None else f", this host's vhost {limit} (max_mem_regions)"
+    yield Finding(
+        "vhost-slots",
+        f"the guest will see {after} ranges of memory, and vhost carries"
+        f" {', '.join(situation.vhost)}: older vhost-user backends take {VHOST_USER_SLOTS},"
+        f" others {OLD_SLOTS}{host}; with too few QEMU refuses the DIMM",
+        "use fewer and larger DIMMs, or a backend that takes more",
+    )
+
+
+def _host_memory(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+    host = situation.host
+    if host is not None and request.size > host.available:
+        yield Finding(
+            "host-memory",
+            f"the host has {format_size(host.available)} available and"
+            f" {format_size(host.swap_free)} of free swap: when the guest uses all of"
+            f" {format_size(request.size)} the host swaps, or ends a process",
+            "plug less, or free memory on the host first",
+        )
+
+
+def _node(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+    if situation.nodes is None and request.node:
+        yield Finding(
+            "node-unknown",
+            f"how many NUMA nodes there are is not known: QEMU may refuse node {request.node}",
+            "none needed: a refused plug is rolled back",
+        )
+
+
+def _orphans(situation: Situation) -> Iterator[Finding]:
+    for name in situation.orphans:
+        yield Finding(
+            "orphan",
+            f"the backend {name!r} ({format_size(situation.backends[name])}) belongs to no memory"
+            " device: perhaps left by a plug that failed",
+            f"delete it (QMP: object-del id={name})",
+        )

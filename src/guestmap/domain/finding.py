@@ -1,0 +1,44 @@
+"""What a plan finds in its way, and how addresses are written in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guestmap.inspect.report import Report
+
+if TYPE_CHECKING:
+    from guestmap.base import AddrRange
+    from guestmap.domain.situation import MemoryDevice
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(Report):
+    """Something that stands in the way of a plan, or that will spoil it.
+
+    Attributes:
+        code: which check, for programs.
+        text: what is the matter.
+        remedy: what to do about it.
+    """
+
+    code: str
+    text: str
+    remedy: str
+
+
+def span(start: int, size: int) -> str:
+    """Return a range as QEMU prints it: first and last address, both included."""
+    return f"{start:#x}-{start + size - 1:#x}"
+
+
+def gap_list(gaps: tuple[AddrRange, ...]) -> str:
+    """Return the gaps in words, or that there is none."""
+    from guestmap.base import format_size
+
+    return ", ".join(f"{span(*gap)} ({format_size(gap.size)})" for gap in gaps) or "none"
+
+
+def device_place(device: MemoryDevice) -> str:
+    """Return a device and its place in words."""
+    return f"{device.title} at {span(device.addr, device.size)}"

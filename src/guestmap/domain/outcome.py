@@ -1,0 +1,88 @@
+"""What became of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from guestmap.domain.ost import OstAnswer
+    from guestmap.domain.plan import Plan
+    from guestmap.domain.situation import MemoryDevice
+    from guestmap.domain.waiting import Waiting
+    from guestmap.inspect.diff import Diff
+
+
+class Outcome(StrEnum):
+    """How it ended; each with a sentence in :data:`MEANINGS`."""
+
+    PLANNED = "planned"
+    BLOCKED = "blocked"
+    ACKNOWLEDGED = "acknowledged"
+    REMOVED = "removed"
+    SILENT = "guest-silent"
+    GUEST_REFUSED = "guest-refused"
+    QEMU_REFUSED = "qemu-refused"
+    ROLLED_BACK = "rolled-back"
+    LEFT_BEHIND = "left-behind"
+    ENDED = "machine-ended"
+
+
+MEANINGS: dict[Outcome, str] = {
+    Outcome.PLANNED: "nothing stands in the way; nothing was done",
+    Outcome.BLOCKED: "it would be refused; nothing was done",
+    Outcome.ACKNOWLEDGED: "plugged, and the guest acknowledged it",
+    Outcome.REMOVED: "unplugged: the guest let go of it",
+    Outcome.SILENT: "the guest said nothing, or nothing final, before the deadline",
+    Outcome.GUEST_REFUSED: "the guest refused",
+    Outcome.QEMU_REFUSED: "QEMU refused; everything is as before",
+    Outcome.ROLLED_BACK: "plugged, and taken out again for want of the guest's consent",
+    Outcome.LEFT_BEHIND: "not as planned: something was left behind",
+    Outcome.ENDED: "the machine ended meanwhile",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A plan that was carried out, or not.
+
+    Attributes:
+        error: what QEMU said where it refused a command.
+        wrong: what verification found not as it should be.
+        waiting: what the guest said, and when waiting ended; None where it was not asked.
+        device: the DIMM as it is now; None where it is not there.
+        map_change: of the map, as it was in fact; None where it was not looked at.
+        waited_s: seconds that were waited for the guest.
+        interrupted: waiting was broken off before the deadline.
+    """
+
+    plan: Plan
+    outcome: Outcome
+    error: str = ""
+    wrong: tuple[str, ...] = ()
+    waiting: Waiting | None = None
+    device: MemoryDevice | None = None
+    map_change: Diff | None = None
+    waited_s: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def answers(self) -> tuple[OstAnswer, ...]:
+        """What the guest said."""
+        return self.waiting.answers if self.waiting else ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "outcome": str(self.outcome),
+            "meaning": MEANINGS[self.outcome],
+            "error": self.error,
+            "wrong": list(self.wrong),
+            "answers": [each.to_json() for each in self.answers],
+            "device": self.device and self.device.to_json(),
+            "map_change": self.map_change and self.map_change.to_json(),
+            "waited_s": round(self.waited_s, 3),
+            "interrupted": self.interrupted,
+            "plan": self.plan.to_json(),
+        }

@@ -1,0 +1,197 @@
+"""What plugging or unplugging a DIMM will do, worked out before anything is done.
+
+A plan is a value: a scene and a request go in, and out come all blockers and cautions at once, the
+steps, and the change of the map that they will make. Nothing here talks to a machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from guestmap.domain.blockers import migration, plug_blockers
+from guestmap.domain.cautions import guest_cautions, plug_cautions
+from guestmap.domain.finding import Finding, device_place
+from guestmap.domain.placing import first_fit
+from guestmap.domain.predict import predicted, with_dimm, without_dimm
+from guestmap.domain.situation import MemoryDevice, Scene, Situation, backend_id
+from guestmap.domain.steps import Step
+
+if TYPE_CHECKING:
+    from guestmap.domain.request import PlugRequest, UnplugRequest
+    from guestmap.inspect.diff import Diff
+
+_FIXED = {
+    "nvdimm": "an NVDIMM cannot be unplugged from a running machine",
+    "virtio-pmem": "a virtio-pmem device cannot be unplugged",
+    "virtio-mem": "virtio-mem memory is taken back by its requested-size, not by unplugging a DIMM",
+}
+_BACKEND_TYPE = "memory-backend-ram"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One change of a machine's memory.
+
+    Attributes:
+        verb: ``plug`` or ``unplug``.
+        scene: the machine before.
+        device: the DIMM as it will be, or as it is; None where it cannot be told for blockers.
+        backend: the memory backend to make, or to drop; None: none is dropped.
+        steps: what will be done, in order; those of unplug wait for the guest in between.
+        map_change: of the map; None where there is a blocker.
+    """
+
+    verb: str
+    scene: Scene
+    blockers: tuple[Finding, ...]
+    cautions: tuple[Finding, ...]
+    device: MemoryDevice | None = None
+    backend: str | None = None
+    steps: tuple[Step, ...] = ()
+    map_change: Diff | None = None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether it would be refused."""
+        return bool(self.blockers)
+
+    @property
+    def situation(self) -> Situation:
+        """The machine before."""
+        return self.scene.situation
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "verb": self.verb,
+            "blockers": [each.to_json() for each in self.blockers],
+            "cautions": [each.to_json() for each in self.cautions],
+            "device": self.device and self.device.to_json(),
+            "backend": self.backend,
+            "steps": [{"execute": s.command, "arguments": s.arguments} for s in self.steps],
+            "map_change": self.map_change and self.map_change.to_json(),
+        }
+
+
+def plan_plug(scene: Scene, request: PlugRequest) -> Plan:
+    """Return what plugging a DIMM will do."""
+    situation = scene.situation
+    blockers = plug_blockers(situation, request)
+    slot, address = pick_slot(situation, request), pick_address(situation, request)
+    cautions = plug_cautions(situation, request, address)
+    if blockers or slot is None or address is None:
+        return Plan("plug", scene, blockers, cautions)
+    name = request.id or free_id(situation, slot)
+    backend = backend_id(name)
+    device = MemoryDevice(name, "dimm", address, request.size, slot, request.node, backend)
+    after = with_dimm(scene.map, backend, address, request.size)
+    change = predicted(scene.map, after)
+    steps = plug_steps(device, backend, request)
+    return Plan("plug", scene, blockers, cautions, device, backend, steps, change)
+
+
+def pick_slot(situation: Situation, request: PlugRequest) -> int | None:
+    """Return the slot that QEMU will take: the one asked for, or the lowest free one."""
+    if request.slot is not None:
+        return request.slot
+    return next(iter(situation.free_slots), None)
+
+
+def pick_address(situation: Situation, request: PlugRequest) -> int | None:
+    """Return the address that QEMU will take: the one asked for, or the first fit."""
+    if request.hint is not None or situation.window is None or not request.size:
+        return request.hint
+    return first_fit(situation.window, situation.devices, request.size, situation.alignment)
+
+
+def free_id(situation: Situation, slot: int) -> str:
+    """Return an id of the form ``dimmN`` that is free, as is its backend's: the slot's at best."""
+    number = slot
+    while (
+        f"dimm{number}" in situation.device_names
+        or backend_id(f"dimm{number}") in situation.object_names
+    ):
+        number += 1
+    return f"dimm{number}"
+
+
+def plug_steps(device: MemoryDevice, backend: str, request: PlugRequest) -> tuple[Step, ...]:
+    """Return the two commands; what the caller left open is left to QEMU."""
+    add = {"qom-type": _BACKEND_TYPE, "id": backend, "size": device.size}
+    plug: dict[str, Any] = {"driver": "pc-dimm", "id": device.id, "memdev": backend}
+    plug["node"] = request.node
+    if request.slot is not None:
+        plug["slot"] = request.slot
+    if request.hint is not None:
+        plug["addr"] = request.hint
+    undo = Step("object-del", {"id": backend})
+    return Step("object-add", add, undo), Step("device_add", plug)
+
+
+def plan_unplug(scene: Scene, request: UnplugRequest) -> Plan:
+    """Return what unplugging a DIMM will do."""
+    situation = scene.situation
+    device = situation.device(request.id)
+    blockers = (*_unplug_blockers(situation, request, device), *migration(situation))
+    cautions = (*_unplug_cautions(device, request), *guest_cautions(situation))
+    if blockers or device is None:
+        return Plan("unplug", scene, blockers, cautions, device)
+    backend = None if request.keep_backend else own_backend(device)
+    steps = [Step("device_del", {"id": request.id})]
+    if backend is not None:
+        steps.append(Step("object-del", {"id": backend}))
+    change = predicted(scene.map, without_dimm(scene.map, device.addr))
+    return Plan("unplug", scene, blockers, cautions, device, backend, tuple(steps), change)
+
+
+def own_backend(device: MemoryDevice) -> str | None:
+    """Return the DIMM's backend where the name says that it was made for it, or else None."""
+    if device.id is not None and device.backend == backend_id(device.id):
+        return device.backend
+    return None
+
+
+def _unplug_blockers(
+    situation: Situation, request: UnplugRequest, device: MemoryDevice | None
+) -> tuple[Finding, ...]:
+    if device is None:
+        known = ", ".join(device_place(each) for each in situation.devices if each.id is not None)
+        nameless = sum(1 for each in situation.devices if each.id is None)
+        more = f"; {nameless} without an id cannot be named" if nameless else ""
+        return (
+            Finding(
+                "unknown-device",
+                f"there is no memory device {request.id!r}",
+                f"give the id of one that there is: {known or 'none'}{more}",
+            ),
+        )
+    if device.kind != "dimm" or not device.hotpluggable:
+        why = _FIXED.get(device.kind, f"{device.title} ({device.kind}) cannot be unplugged")
+        return (Finding("not-unpluggable", why, "stop the machine and start it without"),)
+    return ()
+
+
+def _unplug_cautions(device: MemoryDevice | None, request: UnplugRequest) -> tuple[Finding, ...]:
+    if device is None:
+        return ()
+    found = []
+    if not device.hotplugged:
+        found.append(
+            Finding(
+                "cold-plugged",
+                f"{device.title} was there when the guest booted: its kernel may have put data"
+                " there that cannot be moved, and will refuse",
+                "none needed: a refused unplug changes nothing",
+            )
+        )
+    if device.backend is not None and not request.keep_backend and own_backend(device) is None:
+        found.append(
+            Finding(
+                "foreign-backend",
+                f"the backend {device.backend!r} is not named as one made for {device.title}:"
+                " it is kept, and so is the host's memory",
+                f"delete it afterwards (QMP: object-del id={device.backend})",
+            )
+        )
+    return tuple(found)

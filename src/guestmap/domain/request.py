@@ -1,0 +1,60 @@
+"""What is asked for: a DIMM to plug, or one to unplug."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guestmap.base import ConfigError
+from guestmap.inspect.report import Report
+
+_MAX = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class PlugRequest(Report):
+    """A DIMM to plug.
+
+    Attributes:
+        size: bytes.
+        node: the guest's NUMA node.
+        slot: None: the lowest free one.
+        addr: guest-physical address; None (and 0, as in QEMU): the first gap that fits.
+        id: None: ``dimmN``, N being the slot.
+
+    Raises:
+        ConfigError: a number that no machine could take.
+    """
+
+    size: int
+    node: int = 0
+    slot: int | None = None
+    addr: int | None = None
+    id: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, limit in (
+            ("size", self.size, _MAX),
+            ("node", self.node, 1 << 32),
+            ("slot", self.slot or 0, 1 << 31),
+            ("addr", self.addr or 0, _MAX),
+        ):
+            if not 0 <= value < limit:
+                raise ConfigError(f"{name} {value} is not between 0 and {limit - 1:#x}")
+
+    @property
+    def hint(self) -> int | None:
+        """The address that QEMU is told, or None where it picks one."""
+        return self.addr or None
+
+
+@dataclass(frozen=True, slots=True)
+class UnplugRequest(Report):
+    """A DIMM to unplug.
+
+    Attributes:
+        id: the device's.
+        keep_backend: leave its memory backend, whoever made it.
+    """
+
+    id: str
+    keep_backend: bool = False

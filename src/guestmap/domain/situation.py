@@ -1,0 +1,200 @@
+"""A machine as memory hot-plug sees it, at one moment: values only, no wire.
+
+Everything that planning, verifying and showing need is in a :class:`Situation`; who reads it from a
+machine is :mod:`guestmap.domain.survey`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from guestmap.base import MIB, AddrRange
+from guestmap.inspect import Snapshot
+from guestmap.inspect.report import Report
+
+ALIGNMENT = 2 * MIB
+"""QEMU's alignment of a memory backend's size and of a DIMM's address on x86: so much it asks the
+host for at once, to be served with huge pages."""
+
+SECTION = 128 * MIB
+"""What Linux on x86 adds and switches on at once: its memory section (SECTION_SIZE_BITS 27)."""
+
+SLOT_KINDS = frozenset({"dimm", "nvdimm"})
+"""Kinds of memory devices that sit in an ACPI slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDevice(Report):
+    """Something plugged into the device memory.
+
+    Attributes:
+        id: as given to device_add; None for one without.
+        kind: QMP's word: ``dimm``, ``nvdimm``, ``virtio-mem``, ``virtio-pmem``, ...
+        addr, size: guest-physical place, bytes.
+        slot, node: None for kinds that have none.
+        backend: the memory backend's id, where it is known.
+        hotplugged: plugged into the running machine, not there from the start.
+    """
+
+    id: str | None
+    kind: str
+    addr: int
+    size: int
+    slot: int | None = None
+    node: int | None = None
+    backend: str | None = None
+    hotplugged: bool = True
+    hotpluggable: bool = True
+
+    @property
+    def end(self) -> int:
+        """First address after it."""
+        return self.addr + self.size
+
+    @property
+    def title(self) -> str:
+        """What to call it in a sentence."""
+        return self.id if self.id is not None else f"the {self.kind} without id at {self.addr:#x}"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStatus(Report):
+    """What the guest last said about a slot (its last _OST); 0, 0 where it never did."""
+
+    slot: int
+    device: str | None = None
+    source: int = 0
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostMemory(Report):
+    """The host's memory, bytes (proc(5), /proc/meminfo).
+
+    Attributes:
+        overcommit: /proc/sys/vm/overcommit_memory: 0 obvious excess is refused, 1 nothing is,
+            2 what exceeds the commit limit is.
+        commit_left: what the commit limit leaves; it counts in mode 2 only.
+    """
+
+    total: int
+    available: int
+    swap_total: int = 0
+    swap_free: int = 0
+    overcommit: int = 0
+    commit_left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation(Report):
+    """Everything about a machine that memory hot-plug depends on.
+
+    Attributes:
+        source: which machine, in the command line's words.
+        version, machine: QEMU's version and machine type, "" where it does not tell.
+        status: the run state in QMP's words.
+        migration: the state of a migration in QMP's words, "" where there is none.
+        acpi: whether ACPI hot-plug is there; None where it is not known.
+        gpe_enabled: whether the guest wants to hear of memory (GPE 3 enabled); None: not known.
+        kvm: whether KVM runs the guest.
+        vhost: devices that vhost carries.
+        vhost_limit: memory regions that the host's vhost takes; None where it is not known.
+        sections: memory ranges that the guest sees: each is a KVM memory slot.
+        ram: bytes of RAM from the start. max_ram: ``maxmem``, 0 where there is none.
+        slots: ACPI slots for DIMMs. window: the device memory; None where there is none.
+        alignment: that sizes and addresses must have.
+        nodes: NUMA nodes (0: none were made); None where it is not known.
+        devices: what is plugged, by address. slot_statuses: by slot.
+        device_names, object_names: names taken in /machine/peripheral and /objects.
+        backends: size by id of memory backends.
+        host: None where the machine may run elsewhere.
+        carries_events: QEMU's events can be heard. is_libvirts: libvirt manages the machine.
+    """
+
+    source: str = ""
+    version: str = ""
+    machine: str = ""
+    status: str = "running"
+    running: bool = True
+    migration: str = ""
+    acpi: bool | None = True
+    gpe_enabled: bool | None = None
+    kvm: bool = False
+    vhost: tuple[str, ...] = ()
+    vhost_limit: int | None = None
+    sections: int = 0
+    ram: int = 0
+    max_ram: int = 0
+    slots: int = 0
+    window: AddrRange | None = None
+    alignment: int = ALIGNMENT
+    nodes: int | None = 1
+    devices: tuple[MemoryDevice, ...] = ()
+    slot_statuses: tuple[SlotStatus, ...] = ()
+    device_names: frozenset[str] = frozenset()
+    object_names: frozenset[str] = frozenset()
+    backends: dict[str, int] = field(default_factory=dict)
+    host: HostMemory | None = None
+    carries_events: bool = True
+    is_libvirts: bool = False
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of memory devices that may be plugged in all."""
+        return max(0, self.max_ram - self.ram)
+
+    @property
+    def used(self) -> int:
+        """Bytes of them that are plugged."""
+        return sum(each.size for each in self.devices)
+
+    @property
+    def bytes_left(self) -> int:
+        """Bytes that may still be plugged."""
+        return max(0, self.capacity - self.used)
+
+    @property
+    def in_slots(self) -> dict[int, MemoryDevice]:
+        """The devices that hold a slot, by slot."""
+        return {d.slot: d for d in self.devices if d.slot is not None and d.kind in SLOT_KINDS}
+
+    @property
+    def free_slots(self) -> tuple[int, ...]:
+        """The numbers of the free slots, lowest first."""
+        busy = self.in_slots
+        return tuple(slot for slot in range(self.slots) if slot not in busy)
+
+    @property
+    def orphans(self) -> tuple[str, ...]:
+        """Backends that no device uses, and that are named as those of DIMMs are."""
+        busy = {each.backend for each in self.devices}
+        return tuple(
+            name for name in sorted(self.backends) if name not in busy and is_dimm_backend(name)
+        )
+
+    def device(self, device_id: str) -> MemoryDevice | None:
+        """Return the memory device of that id."""
+        return next((each for each in self.devices if each.id == device_id), None)
+
+    def slot_status(self, slot: int) -> SlotStatus:
+        """Return what the guest last said about a slot."""
+        return next((each for each in self.slot_statuses if each.slot == slot), SlotStatus(slot))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A situation with the memory map that belongs to it."""
+
+    situation: Situation
+    map: Snapshot
+
+
+def backend_id(device_id: str) -> str:
+    """Return the id of a DIMM's backend: ``mem`` before the DIMM's own, as libvirt names them."""
+    return f"mem{device_id}"
+
+
+def is_dimm_backend(name: str) -> bool:
+    """Tell whether a backend is named as :func:`backend_id` names those of ``dimmN``."""
+    rest = name.removeprefix("memdimm")
+    return rest != name and rest[:1].isdigit()

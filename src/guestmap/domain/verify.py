@@ -1,0 +1,126 @@
+"""Holding a machine to its plan after a change, or to what it was where the change was refused.
+
+Each check returns what is wrong, in sentences; nothing wrong is an empty tuple. The map is compared
+where the change is: what a running guest does elsewhere meanwhile is its own business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import AddrRange, format_size
+from guestmap.domain.finding import device_place
+from guestmap.inspect.diff import diff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.domain.plan import Plan
+    from guestmap.domain.situation import Scene
+    from guestmap.inspect.diff import Diff
+    from guestmap.inspect.view_diff import RangeChange
+
+Ranges = dict[str, list[tuple[int, int, str, str]]]
+
+
+def verify_plugged(plan: Plan, after: Scene) -> tuple[str, ...]:
+    """Say what is not as the plan to plug said."""
+    planned, before = plan.device, plan.situation
+    if planned is None or planned.id is None:
+        return ("the plan has no device",)
+    found = after.situation.device(planned.id)
+    if found is None:
+        return (f"{planned.id} is not among the memory devices",)
+    wrong = [
+        f"{name} of {planned.id} is {_plain(actual)}, planned was {_plain(wanted)}"
+        for name, actual, wanted in (
+            ("addr", found.addr, planned.addr),
+            ("size", found.size, planned.size),
+            ("slot", found.slot, planned.slot),
+            ("node", found.node, planned.node),
+            ("backend", found.backend, planned.backend),
+        )
+        if actual != wanted
+    ]
+    more = after.situation.used - before.used
+    if more != planned.size:
+        wrong.append(f"plugged memory grew by {format_size(more)}, not {format_size(planned.size)}")
+    return (*wrong, *_map_as_planned(plan, after))
+
+
+def verify_removed(plan: Plan, after: Scene) -> tuple[str, ...]:
+    """Say what is not as the plan to unplug said."""
+    device = plan.device
+    if device is None or device.id is None:
+        return ("the plan has no device",)
+    wrong = []
+    if (found := after.situation.device(device.id)) is not None:
+        wrong.append(f"{device_place(found)} is still there")
+    if plan.backend is not None and plan.backend in after.situation.object_names:
+        wrong.append(f"the backend {plan.backend!r} is still there: its memory is still taken")
+    return (*wrong, *_map_as_planned(plan, after))
+
+
+def verify_unchanged(before: Scene, after: Scene) -> tuple[str, ...]:
+    """Say what is not as it was before a change that was refused or taken back."""
+    was, now = before.situation, after.situation
+    wrong = []
+    for device in set(was.devices) ^ set(now.devices):
+        which = "is new" if device in now.devices else "is gone"
+        wrong.append(f"{device_place(device)} {which}")
+    for kind, ours, theirs in (
+        ("object", was.object_names, now.object_names),
+        ("device", was.device_names, now.device_names),
+    ):
+        wrong += [f"{kind} {name!r} is left behind" for name in sorted(theirs - ours)]
+        wrong += [f"{kind} {name!r} is gone" for name in sorted(ours - theirs)]
+    window = was.window
+    if window is not None:
+        told = diff(before.map, after.map)
+        changed = _ranges(told, lambda change: window.intersects(_place(change)))
+        wrong += [f"the device memory as {space} sees it changed" for space in changed]
+    return tuple(wrong)
+
+
+def _map_as_planned(plan: Plan, after: Scene) -> tuple[str, ...]:
+    if plan.map_change is None or plan.device is None:
+        return ()
+    name = plan.device.backend
+    told = diff(plan.scene.map, after.map)
+
+    def concerns(change: RangeChange) -> bool:
+        return any(shows is not None and shows.name == name for shows in
+                   (change.before, change.after))  # fmt: skip
+
+    wanted, actual = _ranges(plan.map_change, concerns), _ranges(told, concerns)
+    return tuple(
+        f"the map of {space} changed at {_spans(actual.get(space))}, planned was"
+        f" {_spans(wanted.get(space))}"
+        for space in sorted(wanted.keys() | actual.keys())
+        if wanted.get(space) != actual.get(space)
+    )
+
+
+def _ranges(told: Diff, concerns: Callable[[RangeChange], bool]) -> Ranges:
+    found: Ranges = {}
+    for view in told.views:
+        ranges = [
+            (r.start, r.end, r.before.name if r.before else "", r.after.name if r.after else "")
+            for r in view.ranges
+            if concerns(r)
+        ]
+        for space in view.spaces if ranges else ():
+            found.setdefault(space, []).extend(ranges)
+    return found
+
+
+def _place(change: RangeChange) -> AddrRange:
+    return AddrRange(change.start, change.end - change.start)
+
+
+def _spans(ranges: list[tuple[int, int, str, str]] | None) -> str:
+    return ", ".join(f"{start:x}-{end - 1:x}" for start, end, *_ in ranges or ()) or "no place"
+
+
+def _plain(value: object) -> str:
+    return f"{value:#x}" if isinstance(value, int) else str(value)
