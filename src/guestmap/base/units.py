@@ -17,6 +17,10 @@ _SUFFIXES = {
 _SIZE = re.compile(r"(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d+)?))([bkmgtpeBKMGTPE]?)", re.ASCII)
 
 
+class SizeRangeError(ConfigError):
+    """A size of 2**64 bytes or more."""
+
+
 def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
     """Return the bytes that ``text`` names: ``128M``, ``1.5G``, ``0x1000``, ``4096``.
 
@@ -27,7 +31,8 @@ def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
         what: what the number is, for the error message.
 
     Raises:
-        ConfigError: not a size, negative, a fraction of bytes, or 2**64 and more.
+        ConfigError: not a size, negative, or a fraction of bytes.
+        SizeRangeError: 2**64 and more.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -48,7 +53,7 @@ def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
             scale = 10 ** len(fraction)
             value += (2 * int(fraction) * unit + scale) // (2 * scale)  # to the nearest byte
     if value >= 1 << 64:
-        raise ConfigError(f"{what} {text!r} does not fit in 64 bits")
+        raise SizeRangeError(f"{what} {text!r} does not fit in 64 bits")
     return value
 
 

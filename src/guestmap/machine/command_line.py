@@ -1,29 +1,28 @@
-"""QEMU's command line, as far as it describes a machine that we have."""
+"""QEMU's command line, as far as it describes a machine that we have.
+
+Words are read in their order, as QEMU does, so that the first mistake is the one that is told;
+what belongs together (memory, back-ends, NUMA nodes) is checked when all are read. Refusals are
+QEMU's sentences, with the option in front where QEMU puts it there.
+"""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
 
 from guestmap.base import ConfigError, UnsupportedError, parse_size
+from guestmap.machine.command_words import Words
 from guestmap.machine.config import (
     DEFAULT_MAX_RAM_BELOW_4G,
     DEFAULT_RAM,
-    DeviceSpec,
     MachineConfig,
-    parse_ram_size,
+    check_ram_size,
 )
+from guestmap.machine.memory_options import MemoryOption
+from guestmap.machine.numa import parse_nodes
 
 _MACHINES = frozenset({"pc", "pc-i440fx-7.2"})
-
-
-class _Parser(argparse.ArgumentParser):
-    """Standard option parsing whose refusals are errors of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"command line: {message}")
+_VAPIC, _MEMORY_HOTPLUG = "apic-common.vapic", "PIIX4_PM.memory-hotplug-support"
+_TRUE, _FALSE = frozenset({"on", "yes", "true", "y"}), frozenset({"off", "no", "false", "n"})
 
 
 def config_of(command_line: Sequence[str]) -> MachineConfig:
@@ -41,54 +40,71 @@ def config_of(command_line: Sequence[str]) -> MachineConfig:
     words = list(command_line)
     if words and not words[0].startswith("-"):
         words = words[1:]
-    options, unknown = _parser().parse_known_args(words)
-    if unknown:
-        raise UnsupportedError(f"QEMU option {unknown[0]} is not modelled")
-    if not options.nodefaults or options.vga != "none":
+    read = Words.read(words)
+    if read.machine not in _MACHINES:
+        raise UnsupportedError(f"machine type {read.machine} is not modelled")
+    if "nodefaults" not in read.flags or read.vga != "none":
         raise UnsupportedError(
             "QEMU's default devices (VGA, network, floppy) are not modelled:"
             " add -nodefaults -vga none"
         )
-    machine, properties = _machine_options(options.machine)
-    if machine not in _MACHINES:
-        raise UnsupportedError(f"machine type {machine} is not modelled")
+    return _config(read)
+
+
+def _config(read: Words) -> MachineConfig:
+    properties = read.properties
+    backend = properties.get("memory-backend", "")
+    memory = MemoryOption.parse(read.memory, _backend_size(read, backend) or DEFAULT_RAM)
+    size = memory.size or _backend_size(read, backend) or DEFAULT_RAM
+    cpus = _cpus(read.smp)
     return MachineConfig(
-        ram_size=parse_ram_size(options.m) if options.m else DEFAULT_RAM,
+        ram_size=check_ram_size(size, ",".join(read.memory)),
         max_ram_below_4g=(
             parse_size(properties["max-ram-below-4g"], what="max-ram-below-4g")
             if "max-ram-below-4g" in properties
             else DEFAULT_MAX_RAM_BELOW_4G
         ),
-        cpus=_cpus(options.smp),
-        smm=properties.get("smm", "on") not in {"off", "false", "no"},
-        vapic="apic-common.vapic=off" not in options.global_,
-        bios=Path(options.bios) if options.bios else None,
-        devices=tuple(DeviceSpec.parse(each) for each in options.device),
+        cpus=cpus,
+        smm=_switch(properties, "smm", "on") not in _FALSE,
+        vapic=read.globals.get(_VAPIC, "on") not in _FALSE,
+        bios=read.bios,
+        devices=tuple(read.devices),
         qemu_readonly_rules=True,
+        slots=memory.slots,
+        max_ram=memory.maximum,
+        numa_nodes=parse_nodes(read.numa, read.objects, cpus),
+        objects=tuple(read.objects),
+        memory_backend=backend,
+        option_roms=tuple(read.roms),
+        acpi="no-acpi" not in read.flags and _switch(properties, "acpi", "on") not in _FALSE,
+        memory_hotplug=_global(read, _MEMORY_HOTPLUG),
+        name=read.name,
+        uuid=read.uuid,
     )
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="qemu", add_help=False, allow_abbrev=False)
-    parser.add_argument("-machine", "-M", default="pc")
-    parser.add_argument("-m")
-    parser.add_argument("-smp", default="1")
-    parser.add_argument("-vga", default="std")
-    parser.add_argument("-bios")
-    parser.add_argument("-device", action="append", default=[])
-    parser.add_argument("-global", dest="global_", action="append", default=[])
-    parser.add_argument("-nodefaults", action="store_true")
-    parser.add_argument("-S", action="store_true")
-    for about_the_host in ("-display", "-accel", "-qtest", "-qmp", "-mon", "-chardev", "-monitor",
-                           "-qtest-log", "-name", "-pidfile"):  # fmt: skip
-        parser.add_argument(about_the_host, action="append")
-    return parser
+def _backend_size(read: Words, backend: str) -> int:
+    """Return the bytes of the back-end that is all RAM, 0 without one."""
+    size = next((each.properties["size"] for each in read.objects if each.id == backend), 0)
+    return size if isinstance(size, int) else 0
 
 
-def _machine_options(text: str) -> tuple[str, dict[str, str]]:
-    name, *rest = text.split(",")
-    properties = dict(item.partition("=")[::2] for item in rest)
-    return properties.pop("type", name.removeprefix("type=")), properties
+def _global(read: Words, name: str) -> bool:
+    value = read.globals.get(name, "on")
+    if value in _TRUE or value in _FALSE:
+        return value in _TRUE
+    property_name = name.partition(".")[2]
+    raise ConfigError(
+        f"can't apply global {name}={value}: Parameter '{property_name}' expects 'on' or 'off'"
+    )
+
+
+def _switch(properties: dict[str, str], name: str, default: str) -> str:
+    """Return a machine property of the values on, off and auto."""
+    value = properties.get(name, default)
+    if value not in {"on", "off", "auto"}:
+        raise ConfigError(f"Parameter '{name}' does not accept value '{value}'")
+    return value
 
 
 def _cpus(text: str) -> int:

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, parse_size
+from guestmap.machine.device_options import DeviceSpec
+from guestmap.machine.memory_options import check_hotplug
+from guestmap.machine.numa import NumaNode, check_nodes
+from guestmap.machine.object_options import ObjectSpec
+
+__all__ = [
+    "DEFAULT_MAX_RAM_BELOW_4G",
+    "DEFAULT_RAM",
+    "MAX_CPUS",
+    "DeviceSpec",
+    "MachineConfig",
+    "NumaNode",
+    "ObjectSpec",
+    "check_ram_size",
+    "parse_ram_size",
+]
 
 MIN_RAM = MIB
 MAX_RAM = TIB
@@ -50,36 +67,6 @@ def check_ram_size(size: int, text: str = "") -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceSpec:
-    """One ``-device``: the driver and its properties, as text.
-
-    >>> DeviceSpec.parse("pci-testdev,membar=64K").properties
-    {'membar': '64K'}
-    """
-
-    driver: str
-    properties: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, text: str) -> DeviceSpec:
-        """Read QEMU's ``driver,key=value,...``.
-
-        Raises:
-            ConfigError: the driver is missing, or a property has no value.
-        """
-        driver, *rest = text.split(",")
-        if not driver or "=" in driver:
-            raise ConfigError(f"-device {text!r}: write DRIVER[,PROPERTY=VALUE...]")
-        properties = {}
-        for item in rest:
-            key, equals, value = item.partition("=")
-            if not equals or not key:
-                raise ConfigError(f"-device {text!r}: {item!r} is not PROPERTY=VALUE")
-            properties[key] = value
-        return cls(driver, properties)
-
-
-@dataclass(frozen=True, slots=True)
 class MachineConfig:
     """A PC as ``-M pc-i440fx-7.2 -nodefaults -vga none`` describes it.
 
@@ -93,7 +80,19 @@ class MachineConfig:
         bios: firmware image; None finds the distribution's SeaBIOS.
         debugcon: whether the firmware debug console is at port 402h.
         serial: whether a serial port is at 3F8h.
-        devices: further PCI devices, in the order in which they are made.
+        devices: further devices, PCI and others, in the order in which they are made.
+        slots: DIMMs that may be plugged in, at most 256.
+        max_ram: bytes of RAM with all that may be plugged in; 0 for no more than there is.
+        numa_nodes: which CPUs and memory belong together; none for a machine without NUMA.
+        objects: back-ends and other objects, made before the machine, in this order.
+        memory_backend: the id of the one among them that is all of the RAM; "" for none.
+        option_roms: files whose code firmware runs, in the order in which they were named.
+        acpi: whether there are ACPI tables and the power management function; without, memory
+            cannot be plugged in.
+        memory_hotplug: whether the power management function lets memory be plugged in (QEMU's
+            ``PIIX4_PM.memory-hotplug-support``).
+        name: what the machine is called.
+        uuid: the machine's; None for all zeros.
         qemu_readonly_rules: let DMA write through read-only aliases, as QEMU does.
     """
 
@@ -107,6 +106,16 @@ class MachineConfig:
     serial: bool = False
     devices: tuple[DeviceSpec, ...] = ()
     qemu_readonly_rules: bool = False
+    slots: int = 0
+    max_ram: int = 0
+    numa_nodes: tuple[NumaNode, ...] = ()
+    objects: tuple[ObjectSpec, ...] = ()
+    memory_backend: str = ""
+    option_roms: tuple[Path, ...] = ()
+    acpi: bool = True
+    memory_hotplug: bool = True
+    name: str = ""
+    uuid: UUID | None = None
 
     def __post_init__(self) -> None:
         check_ram_size(self.ram_size)
@@ -122,3 +131,18 @@ class MachineConfig:
             )
         if not 1 <= self.cpus <= MAX_CPUS:
             raise ConfigError(f"-smp {self.cpus}: give 1 to {MAX_CPUS} CPUs")
+        check_hotplug(self.ram_size, self.slots or None, self.max_ram or None)
+        check_nodes(self.numa_nodes, self.ram_size, self.cpus)
+        if self.memory_backend:
+            self._check_memory_backend()
+
+    def _check_memory_backend(self) -> None:
+        if any(node.memdev for node in self.numa_nodes):
+            raise ConfigError(
+                "'-machine memory-backend' and '-numa memdev' properties are mutually exclusive"
+            )
+        backend = next((each for each in self.objects if each.id == self.memory_backend), None)
+        if backend is None:
+            raise ConfigError(f"Memory backend '{self.memory_backend}' not found")
+        if backend.properties.get("size") != self.ram_size:
+            raise ConfigError("Machine memory size does not match the size of the memory backend")

@@ -16,7 +16,7 @@ def add_device(spec: DeviceSpec, buses: dict[str, PciBus]) -> PciDevice:
         UnsupportedError: there is no such device here; names it.
         ConfigError: a property is unknown or its value impossible.
     """
-    properties = dict(spec.properties)
+    properties = spec.text()
     bus_name = properties.pop("bus", "pci.0")
     if bus_name not in buses:
         raise ConfigError(f"-device {spec.driver}: Bus '{bus_name}' not found")

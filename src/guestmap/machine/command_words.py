@@ -1,0 +1,192 @@
+"""The words of QEMU's command line, read one by one into what they say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from guestmap.base import ConfigError, UnsupportedError
+from guestmap.machine.device_options import DeviceSpec
+from guestmap.machine.memory_options import MemoryOption
+from guestmap.machine.object_options import ObjectSpec
+from guestmap.machine.options import identifier, last_values, option, split_options, to_wrapped
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+
+_ABOUT_THE_HOST = frozenset({
+    "accel", "audiodev", "chardev", "display", "mon", "monitor", "msg", "overcommit", "pidfile",
+    "qmp", "qmp-pretty", "qtest", "qtest-log", "rtc", "sandbox", "D", "d",
+})  # fmt: skip
+"""Options with an argument that change nothing of what is modelled."""
+_FLAGS = frozenset({
+    "S", "nodefaults", "no-acpi", "no-user-config", "no-shutdown", "no-reboot", "daemonize",
+    "enable-kvm",
+})  # fmt: skip
+_MACHINE_PROPERTIES = frozenset({
+    "accel", "acpi", "append", "boot", "bus-lock-ratelimit", "confidential-guest-support",
+    "default-bus-bypass-iommu", "dt-compatible", "dtb", "dump-guest-core", "dumpdtb", "firmware",
+    "graphics", "hpet", "i8042", "initrd", "kernel", "kernel-irqchip", "kernel_irqchip",
+    "max-fw-size", "max-ram-below-4g", "mem-merge", "memory", "memory-backend",
+    "memory-encryption", "nvdimm", "phandle-start", "pic", "pit", "sata", "sgx-epc",
+    "smbios-entry-point-type", "smbus", "smm", "smp", "suppress-vmdesc", "usb", "vmport",
+    "x-oem-id", "x-oem-table-id",
+})  # fmt: skip
+"""Those of pc-i440fx-7.2; the ones that are not modelled are passed over."""
+
+
+@dataclass(slots=True)
+class Words:
+    """What the words said, option by option."""
+
+    machine: str = "pc"
+    properties: dict[str, str] = field(default_factory=dict)
+    memory: list[str] = field(default_factory=list)
+    numa: list[str] = field(default_factory=list)
+    objects: list[ObjectSpec] = field(default_factory=list)
+    devices: list[DeviceSpec] = field(default_factory=list)
+    roms: list[Path] = field(default_factory=list)
+    globals: dict[str, str] = field(default_factory=dict)
+    flags: set[str] = field(default_factory=set)
+    smp: str = "1"
+    vga: str = "std"
+    bios: Path | None = None
+    name: str = ""
+    uuid: UUID | None = None
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> Words:
+        """Read the words behind the program's name.
+
+        Raises:
+            ConfigError: an argument is missing or impossible.
+            UnsupportedError: an option that is not modelled.
+        """
+        read = cls()
+        rest = iter(words)
+        for word in rest:
+            if not word.startswith("-"):
+                raise UnsupportedError(f"disk image {word} is not modelled")
+            name = word[2:] if word.startswith("--") else word[1:]
+            if name in _FLAGS:
+                read.flags.add(name)
+            elif name in _ABOUT_THE_HOST:
+                _argument(word, rest)
+            elif name in _TAKE:
+                _TAKE[name](read, _argument(word, rest))
+            else:
+                raise UnsupportedError(f"QEMU option {word} is not modelled")
+        return read
+
+
+def _argument(word: str, rest: Iterator[str]) -> str:
+    argument = next(rest, None)
+    if argument is None:
+        raise ConfigError(f"{word}: requires an argument")
+    return argument
+
+
+def _take_memory(read: Words, text: str) -> None:
+    MemoryOption.check(text)
+    read.memory.append(text)
+
+
+def _take_smp(read: Words, text: str) -> None:
+    read.smp = text
+
+
+def _take_vga(read: Words, text: str) -> None:
+    read.vga = text
+
+
+def _take_bios(read: Words, text: str) -> None:
+    read.bios = Path(text)
+
+
+def _take_boot(_read: Words, text: str) -> None:
+    if any(not item.startswith("strict=") for item in text.split(",")):
+        raise UnsupportedError(f"-boot {text}: a boot order is not modelled")
+
+
+def _take_machine(read: Words, text: str) -> None:
+    given = {}
+    for index, item in enumerate(text.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals and index:
+            raise ConfigError(f"-machine {text}: Expected '=' after parameter '{key}'")
+        given[key if equals else "type"] = value if equals else item
+    unknown = next((key for key in given if key not in _MACHINE_PROPERTIES | {"type"}), None)
+    if unknown is not None:
+        raise ConfigError(f"Property 'pc-i440fx-7.2-machine.{unknown}' not found")
+    read.machine = given.pop("type", read.machine)
+    read.properties |= given
+
+
+def _take_object(read: Words, text: str) -> None:
+    spec = ObjectSpec.parse(text)
+    identifier(spec.id)
+    if any(each.id == spec.id for each in read.objects):
+        if text.startswith("{"):
+            raise ConfigError(
+                f"attempt to add duplicate property '{spec.id}' to object (type 'container')"
+            )
+        raise ConfigError(f"-object {text}: Duplicate ID '{spec.id}' for object")
+    read.objects.append(spec)
+
+
+def _take_device(read: Words, text: str) -> None:
+    spec = DeviceSpec.parse(text)
+    if spec.id is not None and any(each.id == spec.id for each in read.devices):
+        reason = "Duplicate device ID '{}'" if spec.is_json else "Duplicate ID '{}' for device"
+        raise ConfigError(f"-device {text}: {reason.format(spec.id)}")
+    read.devices.append(spec)
+
+
+def _take_global(read: Words, text: str) -> None:
+    name, equals, value = text.partition("=")
+    if not equals or "." not in name:
+        raise ConfigError(f"-global {text}: Invalid parameter '{name}'")
+    read.globals[name] = value
+
+
+def _take_rom(read: Words, text: str) -> None:
+    with option("option-rom", text):
+        values = last_values(split_options(text, "romfile"), ("romfile", "bootindex"))
+        if "bootindex" in values:
+            to_wrapped("bootindex", values["bootindex"])
+        if not values.get("romfile"):
+            raise ConfigError("Option ROM file is not specified")
+    read.roms.append(Path(values["romfile"]))
+
+
+def _take_name(read: Words, text: str) -> None:
+    with option("name", text):
+        known = ("guest", "process", "debug-threads")
+        read.name = last_values(split_options(text, "guest"), known).get("guest", "")
+
+
+def _take_uuid(read: Words, text: str) -> None:
+    if _UUID.fullmatch(text) is None:
+        raise ConfigError(f"-uuid {text}: failed to parse UUID string: wrong format")
+    read.uuid = UUID(text)
+
+
+_TAKE: dict[str, Callable[[Words, str], None]] = {
+    "M": _take_machine,
+    "bios": _take_bios,
+    "boot": _take_boot,
+    "device": _take_device,
+    "global": _take_global,
+    "m": _take_memory,
+    "machine": _take_machine,
+    "name": _take_name,
+    "numa": lambda read, text: read.numa.append(text),
+    "object": _take_object,
+    "option-rom": _take_rom,
+    "smp": _take_smp,
+    "uuid": _take_uuid,
+    "vga": _take_vga,
+}
+"""What to do with the argument of an option."""

@@ -1,0 +1,72 @@
+"""``-device``: a driver and its properties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from guestmap.base import ConfigError
+from guestmap.machine.options import (
+    JsonValue,
+    identifier,
+    json_object,
+    last_values,
+    option,
+    split_options,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """One ``-device``: the driver and its properties, ``id`` and ``bus`` among them.
+
+    Attributes:
+        driver: QEMU's name of the device.
+        properties: texts, or JSON values where it was given as JSON.
+        is_json: whether it was: then ``"1"`` is no number.
+        option: ``-device`` and its argument, for messages; "" where it comes from elsewhere.
+
+    >>> DeviceSpec.parse("pci-testdev,membar=64K").properties
+    {'membar': '64K'}
+    """
+
+    driver: str
+    properties: dict[str, JsonValue] = field(default_factory=dict)
+    is_json: bool = False
+    option: str = field(default="", compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> DeviceSpec:
+        """Read QEMU's ``driver,key=value,...``, or a JSON object with a member ``driver``.
+
+        Raises:
+            ConfigError: the driver is missing, or the text is no option and no JSON.
+        """
+        is_json = text.startswith("{")
+        properties: dict[str, JsonValue]
+        with option("device", text):
+            if is_json:
+                properties = json_object(text)
+            else:
+                properties = {**last_values(split_options(text, "driver"))}
+                if "id" in properties:
+                    identifier(str(properties["id"]))
+            driver = properties.pop("driver", None)
+            if not isinstance(driver, str) or not driver:
+                raise ConfigError("Parameter 'driver' is missing")
+        return cls(driver, properties, is_json, f"-device {text}")
+
+    @property
+    def id(self) -> str | None:
+        """The device's name, None without one; QEMU takes only a text for one."""
+        value = self.properties.get("id")
+        return value if isinstance(value, str) else None
+
+    def text(self) -> dict[str, str]:
+        """Return the properties as texts."""
+        return {name: _text(value) for name, value in self.properties.items()}
+
+
+def _text(value: JsonValue) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

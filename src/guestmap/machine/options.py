@@ -1,0 +1,211 @@
+"""QEMU's option strings: ``first,key=value,...``, and the typed values in them.
+
+Syntax and refusals are QEMU 7.2's (``QemuOpts`` and its visitor): a doubled comma stands for a
+comma, a bare ``key`` is ``key=on`` and ``nokey`` is ``key=off``, and one of several values for
+the same key is the last. Every refusal is a :class:`~guestmap.base.ConfigError` with the sentence
+QEMU prints behind the option's own text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from guestmap.base import ConfigError, UnsupportedError, parse_size
+from guestmap.base.units import SizeRangeError
+
+JsonValue = None | bool | int | float | str | list[Any] | dict[str, Any]
+"""What an option given as JSON holds."""
+
+_TRUE, _FALSE = frozenset({"on", "yes", "true", "y"}), frozenset({"off", "no", "false", "n"})
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
+_UNSIGNED = re.compile(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", re.ASCII)
+_RANGE_LIMIT = 65536
+
+
+@contextmanager
+def option(name: str, text: str) -> Iterator[None]:
+    """Put ``-name text: `` in front of every refusal raised inside, as QEMU does."""
+    try:
+        yield
+    except (ConfigError, UnsupportedError) as error:
+        raise type(error)(f"-{name} {text}: {error}") from error
+
+
+def split_options(text: str, first: str = "") -> list[tuple[str, str]]:
+    """Return the keys and values of an option string, in order.
+
+    Args:
+        text: ``value,key=value,...``.
+        first: the key of a first item that has no ``=``; "" where there is none.
+
+    >>> split_options("memory-backend-file,id=m0,mem-path=a,,b,share", "qom-type")
+    [('qom-type', 'memory-backend-file'), ('id', 'm0'), ('mem-path', 'a,b'), ('share', 'on')]
+    """
+    pairs = []
+    for index, item in enumerate(_items(text)):
+        key, equals, value = item.partition("=")
+        if equals:
+            pairs.append((key, value))
+        elif index == 0 and first:
+            pairs.append((first, item))
+        elif item.startswith("no"):
+            pairs.append((item[2:], "off"))
+        else:
+            pairs.append((item, "on"))
+    return pairs
+
+
+def _items(text: str) -> Iterator[str]:
+    """Yield what stands between single commas; a doubled one is a comma of the text."""
+    items = text.replace(",,", "\0").split(",") if text else []
+    for item in items:
+        yield item.replace("\0", ",")
+
+
+def last_values(
+    pairs: Iterable[tuple[str, str]], known: Iterable[str] | None = None
+) -> dict[str, str]:
+    """Return the last value of each key.
+
+    Raises:
+        ConfigError: a key is not one of ``known``.
+    """
+    values: dict[str, str] = {}
+    names = None if known is None else frozenset(known)
+    for key, value in pairs:
+        if names is not None and key not in names:
+            raise ConfigError(f"Invalid parameter '{key}'")
+        values[key] = value
+    return values
+
+
+def json_object(text: str) -> dict[str, JsonValue]:
+    """Return the object that an option given as JSON holds.
+
+    Raises:
+        ConfigError: it is no JSON, holds a key twice, or more than one value.
+    """
+    decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+    try:
+        value, end = decoder.raw_decode(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(_json_error(error)) from None
+    except RecursionError:
+        raise ConfigError("JSON parse error, nesting is too deep") from None
+    if text[end:].strip():
+        raise ConfigError("Expecting at most one JSON value")
+    return dict(value)
+
+
+def _json_error(error: json.JSONDecodeError) -> str:
+    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
+        return "JSON parse error, premature EOI"
+    if error.msg.startswith("Expecting ':'"):
+        return "JSON parse error, missing : in object pair"
+    word = re.match(r"[a-z]+", error.doc[error.pos :])
+    if word is not None:
+        return f"JSON parse error, invalid keyword '{word[0]}'"
+    return f"JSON parse error, {error.msg.lower()} at character {error.pos}"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _value in pairs}) < len(pairs):
+        raise ConfigError("JSON parse error, duplicate key")
+    return dict(pairs)
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ConfigError(f"JSON parse error, invalid keyword '{word}'")
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def identifier(text: str) -> str:
+    """Return the text if it can name an object or a device.
+
+    Raises:
+        ConfigError: it does not start with a letter, or holds more than letters, digits and
+            ``-._``.
+    """
+    if _IDENTIFIER.fullmatch(text) is None:
+        raise ConfigError("Parameter 'id' expects an identifier")
+    return text
+
+
+def to_bool(name: str, text: str) -> bool:
+    """Return what on/yes/true/y or off/no/false/n means."""
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise ConfigError(f"Parameter '{name}' expects 'on' or 'off'")
+
+
+def to_unsigned(name: str, text: str, bits: int = 64) -> int:
+    """Return an unsigned number: decimal, ``0x`` hexadecimal, or octal with a leading 0."""
+    value = _unsigned(text)
+    if value is None:
+        raise ConfigError(f"Parameter '{name}' expects a uint64 value")
+    if value >> bits:
+        raise ConfigError(f"Parameter '{name}' expects uint{bits}_t")
+    return value
+
+
+def to_size(name: str, text: str) -> int:
+    """Return the bytes that a size names; without a suffix it counts bytes."""
+    try:
+        return parse_size(text)
+    except ConfigError:
+        raise ConfigError(f"Parameter '{name}' expects a size value") from None
+
+
+def to_memory_size(name: str, text: str, default_unit: int = 1) -> int:
+    """Return the bytes that a size of ``-m`` names."""
+    try:
+        return parse_size(text, default_unit=default_unit)
+    except SizeRangeError:
+        raise ConfigError(f"Value '{text}' is out of range for parameter '{name}'") from None
+    except ConfigError:
+        raise ConfigError(f"Parameter '{name}' expects a non-negative number below 2^64") from None
+
+
+def to_wrapped(name: str, text: str) -> int:
+    """Return a number of 64 bits; QEMU lets a minus sign count down from 2**64 here."""
+    negative = text.strip().startswith("-")
+    value = _unsigned(text.strip()[1:] if negative else text, bits=None)
+    if value is None:
+        raise ConfigError(f"Parameter '{name}' expects a number")
+    if value >> 64:
+        raise ConfigError(f"Value '{text}' is too large for parameter '{name}'")
+    return -value % (1 << 64) if negative else value
+
+
+def to_numbers(name: str, texts: Iterable[str], bits: int = 16) -> list[int]:
+    """Return the numbers of a list: one or a range ``first-last`` for each text."""
+    numbers: list[int] = []
+    for text in texts:
+        low_text, dash, high_text = text.partition("-")
+        low = _unsigned(low_text)
+        high = _unsigned(high_text) if dash else low
+        if low is None or high is None or not 0 <= high - low < _RANGE_LIMIT:
+            raise ConfigError(f"Parameter '{name}' expects a uint64 value or range")
+        if high >> bits:
+            raise ConfigError(f"Parameter 'null' expects uint{bits}_t")
+        numbers += range(low, high + 1)
+    return numbers
+
+
+def _unsigned(text: str, bits: int | None = 64) -> int | None:
+    match = _UNSIGNED.fullmatch(text)
+    if match is None:
+        return None
+    digits = match[1]
+    octal = len(digits) > 1 and digits[0] == "0" and digits[1] not in "xX"
+    try:
+        value = int(digits, 8 if octal else 0)
+    except ValueError:
+        return None
+    return value if bits is None or not value >> bits else None
