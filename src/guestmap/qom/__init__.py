@@ -10,21 +10,14 @@ from guestmap.qom.device import Device, device_link, device_property, refuse_whe
 from guestmap.qom.errors import AmbiguousPathError, NotFoundError
 from guestmap.qom.hotplug import HotplugHandler
 from guestmap.qom.names import escape_name
+from guestmap.qom.number_types import INT, INT32, INT64, SIZE, UINT8, UINT16, UINT32, UINT64
 from guestmap.qom.object import Object
 from guestmap.qom.object_type import ObjectType
 from guestmap.qom.properties import LinkRule, Property, attribute_property, link_property
 from guestmap.qom.property_types import (
     BOOL,
-    INT,
-    INT32,
-    INT64,
-    SIZE,
     STR,
     STRING,
-    UINT8,
-    UINT16,
-    UINT32,
-    UINT64,
     PropertyType,
     child,
     enum,

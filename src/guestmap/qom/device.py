@@ -63,9 +63,10 @@ class Device(Object):
     def realize(self, handler: HotplugHandler | None = None) -> None:
         """Bring the device into the machine.
 
-        In this order: ``handler.pre_plug``, :meth:`do_realize`, ``handler.plug``. What fails is
-        raised again after everything before it was undone, the last first; an error while undoing
-        is added to it as a note.
+        A device that has no parent yet becomes ``/machine/unattached/device[N]``. Then, in this
+        order: ``handler.pre_plug``, :meth:`do_realize`, ``handler.plug``. What fails is raised
+        again after everything before it was undone, the last first; an error while undoing is
+        added to it as a note.
 
         Raises:
             StateError: it is realized already, or is just changing.
@@ -79,6 +80,10 @@ class Device(Object):
             undo: list[Callable[[], None]] = []
             self._changing = True
             try:
+                if self.parent is None and self.types.root is not None:
+                    unattached = self.types.tree.container("/machine/unattached")
+                    unattached.add_child("device[*]", self)
+                    undo.append(self.unparent)
                 if handler is not None:
                     handler.pre_plug(self)
                     undo.append(lambda: handler.undo_pre_plug(self))

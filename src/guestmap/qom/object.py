@@ -8,52 +8,42 @@ children go, its links let go, and :meth:`Object.finalize` runs, once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
 from guestmap.qom import property_types
-from guestmap.qom.names import numbered
 from guestmap.qom.properties import LinkCheck, Property, link_property
-from guestmap.qom.values import JsonValue, TextValue
+from guestmap.qom.property_holder import PropertyHolder
 
 if TYPE_CHECKING:
     from guestmap.qom.object_type import ObjectType
     from guestmap.qom.type_table import TypeTable
 
 
-class Object:
+class Object(PropertyHolder):
     """An object of the tree, or one that is not in it yet or any more.
 
     Attributes:
-        type, types: its type, and the table of types that it belongs to.
         parent: the object that it is a child of, or None.
         name: its name in the parent; "" without one.
     """
 
     def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
-        self.type = type
-        self.types = types
+        super().__init__(type, types)
         self.parent: Object | None = None
         self.name = ""
-        self._lock = types.lock
-        self._class = types.class_properties(type.name)
-        self._instance: dict[str, Property] = {}
         self._children: dict[str, Object] = {}
         self._links: dict[str, Object] = {}
         self._weak: dict[tuple[Object, str], None] = {}
         self._uses = 0
         self._fresh = True
+        self._leaving = False
         self._finalized = False
 
     def __repr__(self) -> str:
         return f"<{self.type.name} {self.path if self.attached else 'outside the tree'}>"
 
     # -- what it is, where it is -------------------------------------------------------------------
-
-    def is_a(self, type_name: str) -> bool:
-        """Whether its type is, inherits from or implements ``type_name``."""
-        return self.types.is_a(self.type.name, type_name)
 
     @property
     def children(self) -> Mapping[str, Object]:
@@ -88,84 +78,11 @@ class Object:
 
     def walk(self) -> Iterator[Object]:
         """Yield the object and everything below it, parents first."""
-        yield self
-        for child in self.children.values():
-            yield from child.walk()
-
-    # -- properties --------------------------------------------------------------------------------
-
-    def properties(self) -> tuple[Property, ...]:
-        """Return class properties ("type" first), then those of the instance."""
-        with self._lock:
-            return (*self._class.values(), *self._instance.values())
-
-    def find_property(self, name: str) -> Property:
-        """Return a property; ConfigError, with QEMU's text, where there is none."""
-        prop = self._instance.get(name) or self._class.get(name)
-        if prop is None:
-            raise ConfigError(f"Property '{self.type.name}.{name}' not found")
-        return prop
-
-    def has_property(self, name: str) -> bool:
-        """Whether it has a property of that name."""
-        return name in self._instance or name in self._class
-
-    def get(self, name: str) -> JsonValue:
-        """Return a property's value; ConfigError where there is none, or it cannot be read."""
-        with self._lock:
-            prop = self._instance.get(name) or self._class.get(name) or self.find_property(name)
-            if prop.get is None:
-                raise ConfigError(f"Property '{self.type.name}.{name}' is not readable")
-            return prop.get(self)
-
-    def set(self, name: str, value: JsonValue) -> None:
-        """Set a property from a JSON value; ConfigError where it cannot be."""
-        with self._lock:
-            prop, put = self._writable(name)
-            put(self, prop.type.from_json(name, value))
-
-    def set_text(self, name: str, value: TextValue) -> None:
-        """Set a property from text, as the command line writes it: ``128M``, ``on``."""
-        with self._lock:
-            prop, put = self._writable(name)
-            put(self, prop.type.from_text(name, value))
-
-    def _writable(self, name: str) -> tuple[Property, Any]:
-        prop = self.find_property(name)
-        if prop.set is None:
-            raise ConfigError(f"Property '{self.type.name}.{name}' is not writable")
-        if prop.guard is not None:
-            prop.guard(self, name)
-        return prop, prop.set
-
-    def add_property(self, prop: Property) -> Property:
-        """Add an instance property and return it; ConfigError where the name is taken.
-
-        A name that ends in ``[*]`` gets the first free number.
-        """
-        with self._lock:
-            name = self._free_name(prop.name)
-            self._instance[name] = prop = replace(prop, name=name)
-            return prop
-
-    def del_property(self, name: str) -> None:
-        """Remove an instance property: a child leaves the tree, a link lets go."""
-        with self._lock:
-            if name in self._children:
-                self._children[name].unparent()
-                return
-            if name not in self._instance:
-                raise ConfigError(f"Property '{self.type.name}.{name}' not found")
-            del self._instance[name]
-            self._drop_link(name)
-
-    def _free_name(self, name: str) -> str:
-        name = numbered(name, self._instance)
-        if self.has_property(name):
-            raise ConfigError(
-                f"attempt to add duplicate property '{name}' to object (type '{self.type.name}')"
-            )
-        return name
+        ahead: list[Object] = [self]
+        while ahead:
+            place = ahead.pop()
+            yield place
+            ahead += reversed(list(place.children.values()))
 
     # -- children ----------------------------------------------------------------------------------
 
@@ -181,7 +98,7 @@ class Object:
         with self._lock:
             if child.parent is not None:
                 raise StateError(f"{child!r} has a parent already")
-            if child._finalized or child is self.types.root or child in self._upwards():
+            if self._finalized or child._finalized or child in (self.types.root, *self._upwards()):
                 raise StateError(f"{child!r} cannot become a child of {self!r}")
             if not name or "/" in name:
                 raise ConfigError(f"'{name}' cannot be the name of a child: escape its slashes")
@@ -199,6 +116,17 @@ class Object:
             yield above
             above = above.parent
 
+    def del_property(self, name: str) -> None:
+        """Remove an instance property: a child leaves the tree, a link lets go."""
+        with self._lock:
+            if name in self._children:
+                self._children[name].unparent()
+                return
+            if name not in self._instance:
+                raise ConfigError(f"Property '{self.type.name}.{name}' not found")
+            del self._instance[name]
+            self._drop_link(name)
+
     def unparent(self) -> None:
         """Take the object out of the tree, and let go of it.
 
@@ -206,21 +134,23 @@ class Object:
         and given to nobody is let go of, too; otherwise nothing happens without a parent.
         """
         with self._lock:
-            parent = self.parent
-            if parent is None:
-                self._fresh = False
-            else:
-                try:
+            if self._leaving:
+                return
+            self._leaving = True
+            try:
+                if self.parent is not None:
                     self.unparented()
-                finally:
-                    if self.parent is parent:
-                        self._leave(parent)
-            self._finalize_if_unused()
+            finally:
+                self._leaving = self._fresh = False
+                self._leave()
+                self._finalize_if_unused()
 
-    def _leave(self, parent: Object) -> None:
-        parent._children = {k: v for k, v in parent._children.items() if v is not self}
-        del parent._instance[self.name]
-        self.parent, self.name = None, ""
+    def _leave(self) -> None:
+        parent = self.parent
+        if parent is not None:
+            parent._children = {k: v for k, v in parent._children.items() if v is not self}
+            del parent._instance[self.name]
+            self.parent, self.name = None, ""
 
     # -- links -------------------------------------------------------------------------------------
 
@@ -330,7 +260,7 @@ class Object:
     def _finalize_if_unused(self) -> None:
         if self._finalized or self._fresh or self._uses or self.parent is not None:
             return
-        if self is self.types.root:
+        if self._leaving or self is self.types.root:
             return
         self._finalized = True
         for child in reversed(list(self._children.values())):

@@ -1,8 +1,9 @@
 """What a property's value may be, and what is said about a wrong one.
 
 The texts are QEMU 7.2's, word for word: tools show them to people and some tools match them. A
-value is checked in one of two dialects, JSON and text (see :mod:`guestmap.qom.values`); both end
-in the same Python value.
+value is checked in one of three dialects, which QEMU words differently and which all end in the
+same Python value: JSON (QMP's ``qom-set``), text (``-object``, ``-device``, ``device_add``) and a
+line of text (``-global`` and the human monitor's ``qom-set``).
 """
 
 from __future__ import annotations
@@ -12,33 +13,47 @@ from dataclasses import dataclass, replace
 from typing import Any, Never
 
 from guestmap.base import ConfigError
-from guestmap.qom.values import (
-    JsonValue,
-    TextValue,
-    parse_bytes,
-    parse_signed,
-    parse_switch,
-    parse_unsigned,
-)
+from guestmap.qom.values import JsonValue, TextValue, parse_switch
 
 
 @dataclass(frozen=True, slots=True)
 class PropertyType:
     """How a value is checked.
 
+    Each check takes the property's name and the value, and returns the value to be set, or raises
+    ConfigError.
+
     Attributes:
         name: what ``qom-list`` prints; says less than the check does (QEMU prints ``int`` for
             sizes, counts and even lists).
-        from_json: takes the property's name and a JSON value; returns the value to be set, or
-            raises ConfigError.
-        from_text: the same from text.
+        from_json, from_text, from_line: checks what is written; the last is as from text if None.
         target: the type of the object, for links and children.
+        fit: checks the range of what was read, in every dialect; None where all values fit.
+        list_from_line: reads a line that lists several values; None where none can.
     """
 
     name: str
     from_json: Callable[[str, JsonValue], Any]
     from_text: Callable[[str, TextValue], Any]
     target: str = ""
+    from_line: Callable[[str, str], Any] | None = None
+    fit: Callable[[str, Any], Any] | None = None
+    list_from_line: Callable[[str], list[Any]] | None = None
+
+    def check_json(self, name: str, value: JsonValue) -> Any:
+        """Check a JSON value."""
+        return self._fitting(name, self.from_json(name, value))
+
+    def check_text(self, name: str, value: TextValue) -> Any:
+        """Check text from the command line or ``device_add``."""
+        return self._fitting(name, self.from_text(name, value))
+
+    def check_line(self, name: str, value: str) -> Any:
+        """Check a line of the human monitor's ``qom-set``."""
+        return self._fitting(name, (self.from_line or self.from_text)(name, value))
+
+    def _fitting(self, name: str, value: Any) -> Any:
+        return value if self.fit is None else self.fit(name, value)
 
     def named(self, name: str) -> PropertyType:
         """Return the same check under another name."""
@@ -50,11 +65,13 @@ def invalid_type(name: str, expected: str) -> Never:
     raise ConfigError(f"Invalid parameter type for '{name}', expected: {expected}")
 
 
-def _expects(name: str, what: str) -> Never:
+def expects(name: str, what: str) -> Never:
+    """Say what a value should have been."""
     raise ConfigError(f"Parameter '{name}' expects {what}")
 
 
-def _text(name: str, value: TextValue) -> str:
+def text_of(name: str, value: TextValue) -> str:
+    """Return text; ConfigError where dotted keys made something else of it."""
     if isinstance(value, str):
         return value
     raise ConfigError(f"Parameters '{name}.*' are unexpected")
@@ -68,76 +85,17 @@ def _bool_from_json(name: str, value: JsonValue) -> bool:
 
 
 def _bool_from_text(name: str, value: TextValue) -> bool:
-    switch = parse_switch(_text(name, value))
-    return switch if switch is not None else _expects(name, "'on' or 'off'")
+    switch = parse_switch(text_of(name, value))
+    return switch if switch is not None else expects(name, "'on' or 'off'")
 
 
 def _str_from_json(name: str, value: JsonValue) -> str:
     return value if isinstance(value, str) else invalid_type(name, "string")
 
 
-# -- numbers -----------------------------------------------------------------------------------
-
-
-def _number(value: JsonValue) -> int | None:
-    """Return the integer of a JSON value; numbers beyond 64 bits are floats to QEMU."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if -(1 << 63) <= value < 1 << 64 else None
-
-
-def _signed(bits: int) -> PropertyType:
-    def fit(name: str, value: int) -> int:
-        if -(1 << bits - 1) <= value < 1 << bits - 1:
-            return value
-        _expects(name, f"int{bits}_t")
-
-    def from_json(name: str, value: JsonValue) -> int:
-        number = _number(value)
-        if number is None or number >> 63 > 0:
-            invalid_type(name, "integer")
-        return fit(name, number)
-
-    def from_text(name: str, value: TextValue) -> int:
-        number = parse_signed(_text(name, value))
-        return fit(name, _expects(name, "integer") if number is None else number)
-
-    return PropertyType(f"int{bits}", from_json, from_text)
-
-
-def _unsigned(bits: int) -> PropertyType:
-    def fit(name: str, value: int) -> int:
-        # QEMU reads 64 bits first, where -1 is the highest number.
-        value %= 1 << 64
-        return value if not value >> bits else _expects(name, f"uint{bits}_t")
-
-    def from_json(name: str, value: JsonValue) -> int:
-        number = _number(value)
-        return fit(name, _expects(name, "uint64") if number is None else number)
-
-    def from_text(name: str, value: TextValue) -> int:
-        number = parse_unsigned(_text(name, value))
-        return fit(name, _expects(name, "integer") if number is None else number)
-
-    return PropertyType(f"uint{bits}", from_json, from_text)
-
-
-def _size_from_text(name: str, value: TextValue) -> int:
-    size = parse_bytes(_text(name, value))
-    return size if size is not None else _expects(name, "size")
-
-
 BOOL = PropertyType("bool", _bool_from_json, _bool_from_text)
-STR = PropertyType("str", _str_from_json, _text)
+STR = PropertyType("str", _str_from_json, text_of)
 STRING = STR.named("string")
-INT32 = _signed(32)
-INT64 = _signed(64)
-INT = INT64.named("int")
-UINT8 = _unsigned(8)
-UINT16 = _unsigned(16)
-UINT32 = _unsigned(32)
-UINT64 = _unsigned(64)
-SIZE = PropertyType("size", UINT64.from_json, _size_from_text)
 
 
 # -- made to measure ---------------------------------------------------------------------------
@@ -155,18 +113,18 @@ def enum(name: str, values: Sequence[str]) -> PropertyType:
     return PropertyType(
         name,
         lambda prop, value: choose(prop, _str_from_json(prop, value)),
-        lambda prop, value: choose(prop, _text(prop, value)),
+        lambda prop, value: choose(prop, text_of(prop, value)),
     )
 
 
 def link(type_name: str) -> PropertyType:
     """Return the type of a property that names another object by its path; "" for none."""
-    return PropertyType(f"link<{type_name}>", _str_from_json, _text, type_name)
+    return PropertyType(f"link<{type_name}>", _str_from_json, text_of, type_name)
 
 
 def child(type_name: str) -> PropertyType:
     """Return the type of the property that a child is in its parent."""
-    return PropertyType(f"child<{type_name}>", _str_from_json, _text, type_name)
+    return PropertyType(f"child<{type_name}>", _str_from_json, text_of, type_name)
 
 
 def list_of(element: PropertyType, name: str | None = None) -> PropertyType:
@@ -177,10 +135,21 @@ def list_of(element: PropertyType, name: str | None = None) -> PropertyType:
             invalid_type(prop, "array")
         return [check(place.format(prop, index), item) for index, item in enumerate(value)]
 
+    def line(prop: str, value: str) -> list[Any]:
+        if element.list_from_line is None:
+            raise ConfigError(f"property '{prop}' cannot be set from one line")
+        return element.list_from_line(value)
+
+    def fit(_: str, values: list[Any]) -> list[Any]:
+        # An element has no name of its own, and QEMU says so.
+        return values if element.fit is None else [element.fit("null", item) for item in values]
+
     return PropertyType(
         name or f"{element.name}List",
         lambda prop, value: each(element.from_json, prop, value, "{}[{}]"),
         lambda prop, value: each(element.from_text, prop, value, "{}.{}"),
+        from_line=line,
+        fit=fit,
     )
 
 

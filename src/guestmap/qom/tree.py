@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from guestmap.qom.object import Object
     from guestmap.qom.type_table import TypeTable
+    from guestmap.qom.values import JsonValue
 
 
 class ObjectTree:
@@ -62,10 +63,19 @@ class ObjectTree:
                 found = target or found
             return found, False
 
-    def get(self, path: str, name: str) -> object:
-        """Return a property of the object at ``path``."""
+    def named(self, path: str) -> Object:
+        """Return the object as ``qom-get`` and ``qom-set`` do: to them, ambiguous is not found."""
+        return self.find(path)[0] or self.not_found(path)
+
+    def get(self, path: str, name: str) -> JsonValue:
+        """Return a property of the object at ``path`` (``qom-get``)."""
         with self.lock:
-            return self.resolve(path).get(name)
+            return self.named(path).get(name)
+
+    def set(self, path: str, name: str, value: JsonValue) -> None:
+        """Set a property of the object at ``path`` from a JSON value (``qom-set``)."""
+        with self.lock:
+            self.named(path).set(name, value)
 
     def container(self, path: str) -> Object:
         """Return the object at an absolute path, making a "container" wherever one is missing."""

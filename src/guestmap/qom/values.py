@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from fractions import Fraction
 from typing import Any, Final, TypeAlias
-
-from guestmap.base import ConfigError, parse_size
 
 JsonValue: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 """What a QMP message can carry."""
@@ -38,6 +37,13 @@ TRUE_WORDS = frozenset({"on", "yes", "true", "y"})
 FALSE_WORDS = frozenset({"off", "no", "false", "n"})
 
 _C_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+_SIZE = re.compile(
+    r"""[ \t\n\v\f\r]*\+?
+    (?: 0[xX](?P<hex>[0-9a-fA-F]+) | (?P<whole>[0-9]+) (?:\.(?P<fraction>[0-9]*))? )
+    (?P<suffix>[bBkKmMgGtTpPeE]?)""",
+    re.VERBOSE,
+)
+_SUFFIXES = "BKMGTPE"
 
 
 def parse_signed(text: str, bits: int = 64) -> int | None:
@@ -64,13 +70,27 @@ def _magnitude(digits: str) -> int:
 
 
 def parse_bytes(text: str) -> int | None:
-    """Read a size in bytes with QEMU's suffixes; None where it is none, or beyond 64 bits."""
-    if text != text.rstrip():
+    """Read a size in bytes with QEMU's suffixes, to the nearest byte; None where it is none.
+
+    The size may need more than 64 bits.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
         return None
-    try:
-        return parse_size(text)
-    except ConfigError:
+    scale = 1 << 10 * _SUFFIXES.index(match["suffix"].upper() or "B")
+    if match["hex"] is not None:
+        return int(match["hex"], 16) * scale
+    fraction = Fraction(f"0.{match['fraction'] or 0}")
+    if fraction and scale == 1:
         return None
+    return int(match["whole"]) * scale + int(fraction * scale + Fraction(1, 2))
+
+
+def integer_of(value: JsonValue) -> int | None:
+    """Return the integer that a JSON value is; QEMU takes numbers beyond 64 bits for floats."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if -(1 << 63) <= value < 1 << 64 else None
 
 
 def parse_switch(text: str) -> bool | None:
@@ -87,8 +107,11 @@ def option_text(value: JsonValue) -> str | None:
     """
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, float) or (isinstance(value, int) and not -(1 << 63) <= value < 1 << 64):
-        return f"{float(value):.17g}"
-    if isinstance(value, int):
-        return str(value)
+    if (number := integer_of(value)) is not None:
+        return str(number)
+    if isinstance(value, float | int):
+        try:
+            return f"{float(value):.17g}"
+        except OverflowError:
+            return "inf"
     return value if isinstance(value, str) else None
