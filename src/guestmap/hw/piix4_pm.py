@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.hw.acpi_cpu_hotplug import AcpiCpuHotplug
+from guestmap.hw.acpi_memory_hotplug import GPE_BIT as MEMORY_GPE_BIT
+from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug
 from guestmap.hw.acpi_pci_hotplug import PORT as PCI_HOTPLUG_PORT
 from guestmap.hw.acpi_pci_hotplug import AcpiPciHotplug
 from guestmap.hw.acpi_pm import AcpiPm, PowerActions
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from guestmap.base import Clock, IrqLine
     from guestmap.hw.pci import PciBus
+    from guestmap.memory import MemoryRegion
 
 GPE_PORT = 0xAFE0
 IO_BYTES = 64
@@ -61,12 +64,14 @@ class Piix4Pm(PciDevice):
         raise_smi: called for a system management interrupt; None where the machine has none, which
             register 5Bh then says from the start.
         on_eject: called with a PCI function that the guest has let go; default: it is removed.
+        memory_slots: DIMMs that may be plugged in.
         serial_ports, parallel_ports: how many the machine has, which registers 67h and 5Fh tell.
 
     Attributes:
         pm: the ACPI registers.
         io_region: ``piix4-pm``, 64 bytes: where they are.
         smbus, apm, pci_hotplug, cpu_hotplug: the other register blocks.
+        memory_hotplug: the registers of memory slots; None without slots.
     """
 
     hotpluggable = False
@@ -83,6 +88,7 @@ class Piix4Pm(PciDevice):
         cpus: int = 1,
         raise_smi: Callable[[], None] | None = None,
         on_eject: Callable[[PciDevice], None] = PciDevice.remove,
+        memory_slots: int = 0,
         serial_ports: int = 0,
         parallel_ports: int = 0,
         owner: object = None,
@@ -117,7 +123,19 @@ class Piix4Pm(PciDevice):
             io.add_subregion(GPE_PORT, self.pm.gpe_region)
             io.add_subregion(PCI_HOTPLUG_PORT, self.pci_hotplug.region)
             self.cpu_hotplug = AcpiCpuHotplug(memory, io, apic_ids, cpus, owner=who)
+            self.memory_hotplug = self._make_memory_hotplug(io, memory_slots)
             self._reset_config()
+
+    def _make_memory_hotplug(self, io: MemoryRegion, slots: int) -> AcpiMemoryHotplug | None:
+        if not slots:
+            return None
+        return AcpiMemoryHotplug(
+            self.bus.memory,
+            io,
+            slots,
+            raise_gpe=lambda: self.pm.raise_gpe(MEMORY_GPE_BIT),
+            owner=self.owner,
+        )
 
     def _apm_written(self, value: int) -> None:
         if value in {_ENABLE_ACPI, _DISABLE_ACPI}:
