@@ -238,7 +238,7 @@ def test_children_and_aliases_may_reach_beyond_what_holds_them(memory: MemorySys
 
 
 def test_memory_that_the_host_lacks_is_a_host_error(memory: MemorySystem) -> None:
-    with pytest.raises(HostError, match="cannot set up guest memory 'huge' of"):
+    with pytest.raises(HostError, match="cannot set up guest memory 'huge'"):
         memory.ram("huge", 1 << 63)
     assert len(memory.ram_blocks) == 0
 

@@ -277,7 +277,7 @@ def vmas_of(size: int) -> list[int]:
 def test_too_much_memory_is_refused_cleanly(memory: MemorySystem) -> None:
     before = vmas_of(GIB)
     for size in (200 << 40, 1 << 62, 1 << 63):
-        with pytest.raises(HostError, match=r"cannot set up guest memory 'm' of .* memory") as got:
+        with pytest.raises(HostError, match=r"cannot set up guest memory 'm': Cannot allocate memory") as got:
             memory.ram("m", size)
         assert got.value.call == "mmap"
     with open("/proc/meminfo", encoding="ascii") as meminfo:
@@ -427,7 +427,7 @@ def test_huge_pages_that_the_host_lacks_are_refused(memory: MemorySystem) -> Non
     huge = MemfdRam(hugetlb=True, hugetlb_size=2 * MIB)
     with pytest.raises(HostError, match=r"unable to map backing store .*Cannot allocate memory"):
         memory.ram("m", size, backend=huge)
-    with pytest.raises(HostError, match=r"failed to resize memfd .* for 'm': Invalid argument"):
+    with pytest.raises(HostError, match=r"failed to resize memfd to 1048576: Invalid argument"):
         memory.ram("m", MIB, backend=huge)
     with pytest.raises(HostError, match="failed to create memfd"):
         memory.ram("m", 1 << 40, backend=MemfdRam(hugetlb=True, hugetlb_size=1 << 39))

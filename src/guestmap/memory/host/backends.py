@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from guestmap.base import GIB, MIB, ConfigError, HostError
+from guestmap.base import MIB, ConfigError, HostError
 from guestmap.memory.host import libc
 from guestmap.memory.host.backing_file import backing_file
 from guestmap.memory.host.host_memory import HostMemory
@@ -74,7 +74,7 @@ class AnonymousRam:
             align=HUGE if length >= HUGE else mmap.PAGESIZE,
             shared=self.share,
             reserve=self.options.reserve,
-            refusal=f"cannot set up guest memory '{name}' of {length / GIB:.1f} GiB",
+            refusal=f"cannot set up guest memory '{name}'",
         )
         memory.align = HUGE
         if self.huge_pages:
@@ -221,7 +221,7 @@ class MemfdRam:
                 os.close(fd)
             failed = "resize" if call == "ftruncate" else "seal" if fd >= 0 else "create"
             raise HostError(
-                f"failed to {failed} memfd of {length} bytes for '{name}'",
+                f"failed to {failed} memfd{f' to {length}' if failed == 'resize' else ''}",
                 errno=error.errno,
                 call=call,
                 arguments=f"flags=0x{flags:x}",
