@@ -1,8 +1,8 @@
 """What a test may need from the host, and what happens where it is missing.
 
 A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn``, ``nasm`` or ``chromium`` is skipped,
-with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those words, or
-``all``) makes it fail instead, so that a machine that should have everything cannot pass by
+with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those words,
+or ``all``) makes it fail instead, so that a machine that should have everything cannot pass by
 skipping.
 """
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -51,10 +51,8 @@ class SerialConsole:
         """
 
         def end() -> None:
-            try:
+            with suppress(OSError):  # the other end was faster
                 wire.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # the other end was faster
             reader.join()
             wire.close()
 
@@ -147,11 +145,12 @@ class SerialConsole:
         at = self._seen
         with self._changed:
             while True:
-                for at in range(at, len(self._lines)):
-                    if (match := fits(self._lines[at])) is not None:
-                        self._seen = at + 1
+                while at < len(self._lines):
+                    match = fits(self._lines[at])
+                    at += 1
+                    if match is not None:
+                        self._seen = at
                         return match
-                at = max(at, len(self._lines))
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
                     raise ConsoleError(self._why_not(pattern, timeout))
