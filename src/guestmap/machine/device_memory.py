@@ -1,0 +1,162 @@
+"""The addresses that memory devices are plugged into, and who gets which.
+
+The rules, their order and their texts are QEMU's (hw/mem/memory-device.c); the first gap that is
+large enough wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestmap.base import ConfigError
+
+if TYPE_CHECKING:
+    from guestmap.machine.layout import DeviceMemoryLayout
+    from guestmap.memory import MemoryRegion, MemorySystem
+
+_TOP = 1 << 64
+
+
+class Taken(NamedTuple):
+    """Addresses that a memory device has.
+
+    Attributes:
+        start, size: in bytes.
+        id: the device's, "" without one.
+    """
+
+    start: int
+    size: int
+    id: str
+
+    @property
+    def end(self) -> int:
+        """The address after the last."""
+        return self.start + self.size
+
+
+def free_address(
+    window: tuple[int, int], taken: Iterable[Taken], hint: int, align: int, size: int
+) -> int:
+    """Return where a memory device goes.
+
+    Args:
+        window: first address and bytes of device memory.
+        taken: who is there, in any order.
+        hint: the address asked for; 0 for any.
+        align: what the address must be a multiple of, in bytes.
+        size: bytes.
+
+    Raises:
+        ConfigError: it cannot be there, or nowhere; QEMU's texts.
+    """
+    base, length = window
+    if hint and hint % align:
+        raise ConfigError(f"address must be aligned to 0x{align:x} bytes")
+    if size % align:
+        raise ConfigError(f"backend memory size must be multiple of 0x{align:x}")
+    if hint and (hint < base or hint + size > min(base + length, _TOP)):
+        raise ConfigError(
+            f"can't add memory device [0x{hint:x}:0x{size:x}],"
+            f" usable range for memory devices [0x{base:x}:0x{length:x}]"
+        )
+    start = hint or _align_up(base, align)
+    if start + size > _TOP:
+        raise ConfigError("can't add memory device, device too big")
+    for other in sorted(taken):
+        if other.start >= start + size:
+            break
+        if other.end <= start:
+            continue
+        if hint:
+            raise ConfigError(
+                f"address range conflicts with memory device id='{other.id or '(unnamed)'}'"
+            )
+        start = _align_up(other.end, align)
+    if start < base or start + size > base + length:
+        raise ConfigError(
+            "could not find position in guest address space for memory device - memory fragmented"
+            " due to alignments"
+        )
+    return start
+
+
+def _align_up(value: int, align: int) -> int:
+    return -(-value // align) * align
+
+
+class DeviceMemory:
+    """A machine's container for memory devices.
+
+    Args:
+        system: the memory system.
+        parent: the region that the container goes into.
+        place: where it is, and how many slots there are.
+        most: bytes that all devices together may have.
+
+    Attributes:
+        region: ``device-memory``.
+        start, size, slots, most: see the arguments.
+        used: bytes that devices have.
+    """
+
+    def __init__(
+        self,
+        system: MemorySystem,
+        parent: MemoryRegion,
+        place: DeviceMemoryLayout,
+        most: int,
+        *,
+        owner: object = None,
+    ) -> None:
+        self.start, self.size, self.slots = place.start, place.size, place.slots
+        self.most = most
+        self.used = 0
+        self._devices: dict[int, Taken] = {}
+        self.region = system.container("device-memory", place.size, owner=owner)
+        parent.add_subregion(place.start, self.region)
+
+    @property
+    def devices(self) -> tuple[Taken, ...]:
+        """Who is there, by address."""
+        return tuple(sorted(self._devices.values()))
+
+    def choose(self, hint: int, align: int, size: int) -> int:
+        """Return where a device goes, after asking whether there is room at all.
+
+        Args:
+            hint: the address asked for; 0 for any.
+            align: what address and size must be multiples of, in bytes.
+            size: bytes.
+
+        Raises:
+            ConfigError: there is no room, or not there; QEMU's texts.
+        """
+        if self.used + size > self.most:
+            raise ConfigError(
+                f"not enough space, currently 0x{self.used:x} in use of total space for memory"
+                f" devices 0x{self.most:x}"
+            )
+        return free_address((self.start, self.size), self._devices.values(), hint, align, size)
+
+    def add(self, address: int, region: MemoryRegion, id_: str) -> None:
+        """Put a device's region at ``address``; it is one commit.
+
+        Raises:
+            Exception: a listener refused; nothing has changed.
+        """
+        self.region.add_subregion(address - self.start, region)
+        self._devices[address] = Taken(address, region.size, id_)
+        self.used += region.size
+
+    def remove(self, region: MemoryRegion) -> None:
+        """Take a device's region out; it is one commit.
+
+        Raises:
+            Exception: a listener refused; nothing has changed.
+        """
+        address = self.start + region.addr
+        self.region.del_subregion(region)
+        del self._devices[address]
+        self.used -= region.size

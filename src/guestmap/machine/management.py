@@ -1,0 +1,218 @@
+"""What a machine's manager can do to its objects: what is behind QMP's object and device commands.
+
+Every method is called by one thread at a time (:meth:`guestmap.machine.VirtualMachine.exclusive`).
+Each either does all that it says or raises and leaves everything as it was. Refusals, their order
+and their texts are QEMU 7.2's (qom/object_interfaces.c, softmmu/qdev-monitor.c).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from guestmap.base import ConfigError, UnsupportedError
+from guestmap.machine.backends import MemoryBackend, refuse_deletion
+from guestmap.machine.hotplug import MemoryHotplug, ost_info
+from guestmap.qom import Device, JsonValue, NotFoundError, Object, ObjectTree, option_text
+
+if TYPE_CHECKING:
+    from guestmap.machine.events import MachineEvents
+
+_IDENTIFIER = re.compile(r"[A-Za-z][-A-Za-z0-9._]*")
+_NOT_MODELLED = frozenset(
+    {"nvdimm", "virtio-mem-pci", "virtio-pmem-pci", "sgx-epc", "pci-testdev", "pci-bridge"}
+)
+"""Drivers that QEMU could plug in here, and this machine cannot yet."""
+
+
+class Management:
+    """Adds and removes the objects and devices of one machine.
+
+    Args:
+        tree: the machine's objects.
+        base_memory: bytes of RAM that it was made with.
+        events: what the machine tells.
+
+    Attributes:
+        hotplug: plugs DIMMs in; set when the machine has a place for them.
+    """
+
+    hotplug: MemoryHotplug
+
+    def __init__(self, tree: ObjectTree, base_memory: int, events: MachineEvents) -> None:
+        self._tree = tree
+        self._types = tree.types
+        self._base_memory = base_memory
+        self._events = events
+        self._anonymous = 0
+
+    # -- objects ---------------------------------------------------------------------------------
+
+    def object_add(self, qom_type: str, id_: str, properties: Mapping[str, JsonValue]) -> None:
+        """Make an object below ``/objects``.
+
+        Args:
+            qom_type: its type.
+            id_: its name.
+            properties: their values, as JSON.
+
+        Raises:
+            ConfigError: no such type, a wrong property, an id that is taken or is none.
+            HostError: the host refused.
+        """
+        if qom_type not in self._types or not self._types.is_a(qom_type, "user-creatable"):
+            raise ConfigError(f"invalid object type: {qom_type}")
+        if self._types.get(qom_type).abstract:
+            raise ConfigError(f"object type '{qom_type}' is abstract")
+        _check_id(id_)
+        made = cast("MemoryBackend", self._types.new(qom_type))
+        try:
+            for name, value in properties.items():
+                made.set(name, value)
+            self._tree.container("/objects").add_child(id_, made)
+            made.complete()
+        except BaseException:
+            made.unparent()
+            raise
+
+    def object_del(self, id_: str) -> None:
+        """Remove an object that :meth:`object_add` made.
+
+        Raises:
+            ConfigError: there is none of that name.
+            StateError: the machine uses it.
+        """
+        found = self._tree.container("/objects").children.get(id_)
+        if found is None:
+            raise ConfigError(f"object '{id_}' not found")
+        if isinstance(found, MemoryBackend):
+            refuse_deletion(found, id_)
+        found.unparent()
+
+    # -- devices ---------------------------------------------------------------------------------
+
+    def device_add(
+        self,
+        driver: str,
+        id_: str | None,
+        properties: Mapping[str, JsonValue],
+        *,
+        hotplugged: bool = True,
+    ) -> None:
+        """Make a device and plug it in.
+
+        Args:
+            driver: its type.
+            id_: its name below ``/machine/peripheral``; None for a device without one.
+            properties: their values; numbers and booleans are read as the text that QEMU makes of
+                them.
+            hotplugged: whether the machine is complete already.
+
+        Raises:
+            ConfigError: no such device, a wrong property, or no room; see
+                :class:`MemoryHotplug`.
+            UnsupportedError: a device that QEMU has and this machine has not.
+        """
+        device = self._new_device(driver)
+        device.hotplugged = hotplugged
+        try:
+            self._name(device, id_)
+            for name, value in properties.items():
+                text = option_text(value)
+                if text is not None:
+                    device.set_text(name, text)
+            device.realize(self.hotplug)
+        except BaseException:
+            device.unparent()
+            raise
+
+    def _new_device(self, driver: str) -> Device:
+        if driver in _NOT_MODELLED:
+            raise UnsupportedError(
+                f"device {driver} cannot be plugged into a running machine: only pc-dimm can"
+            )
+        if driver not in self._types or not self._types.is_a(driver, "device"):
+            raise ConfigError(f"'{driver}' is not a valid device model name")
+        if self._types.get(driver).abstract:
+            raise ConfigError("Parameter 'driver' expects a non-abstract device type")
+        if not self._types.is_a(driver, "memory-device"):
+            raise ConfigError("Parameter 'driver' expects a pluggable device type")
+        return cast("Device", self._types.new(driver))
+
+    def _name(self, device: Device, id_: str | None) -> None:
+        if id_ is None:
+            place, name = "/machine/peripheral-anon", f"device[{self._anonymous}]"
+            self._anonymous += 1
+        else:
+            _check_id(id_)
+            place, name = "/machine/peripheral", id_
+            if id_ in self._tree.container(place).children:
+                raise ConfigError(f"Duplicate device ID '{id_}'")
+        self._tree.container(place).add_child(name, device)
+        device.id = id_
+
+    def device_del(self, id_: str) -> None:
+        """Ask the guest to let a device go.
+
+        Args:
+            id_: its id, or its path.
+
+        Raises:
+            NotFoundError: there is no such device.
+            ConfigError: it cannot be removed.
+        """
+        device = self._find(id_)
+        if not isinstance(device, Device):
+            raise ConfigError(f"{id_} is not a hotpluggable device")
+        bus = device.parent_bus
+        if bus is not None and bus.hotplug_handler is None:
+            raise ConfigError(f"Bus '{bus.name}' does not support hotplugging")
+        if device.handler is None or not device.hotpluggable:
+            raise ConfigError(f"Device '{device.type.name}' does not support hotplugging")
+        device.handler.unplug_request(device)
+
+    def _find(self, id_: str) -> Object:
+        if id_.startswith("/"):
+            return self._tree.resolve(id_)
+        found = self._tree.container("/machine/peripheral").children.get(id_)
+        if found is None:
+            raise NotFoundError(f"Device '{id_}' not found")
+        return found
+
+    def remove(self, device: Device) -> None:
+        """Take an unplugged device out of the tree, and tell so."""
+        who = {"device": device.id} if device.id else {}
+        path = device.path
+        device.unparent()
+        self._events.emit("DEVICE_DELETED", who | {"path": path})
+
+    # -- what there is ---------------------------------------------------------------------------
+
+    def memory_devices(self) -> list[JsonValue]:
+        """Return QMP's ``query-memory-devices``: by address."""
+        return [dimm.describe() for dimm in self.hotplug.dimms]
+
+    def memory_backends(self) -> list[JsonValue]:
+        """Return QMP's ``query-memdev``."""
+        objects = self._tree.container("/objects").children.values()
+        return [each.describe() for each in objects if isinstance(each, MemoryBackend)]
+
+    def memory_size_summary(self) -> dict[str, JsonValue]:
+        """Return QMP's ``query-memory-size-summary``, in bytes."""
+        plugged = sum(dimm.size for dimm in self.hotplug.dimms)
+        return {"base-memory": self._base_memory, "plugged-memory": plugged}
+
+    def acpi_ospm_status(self) -> list[JsonValue]:
+        """Return QMP's ``query-acpi-ospm-status``: one entry for each slot."""
+        return [dict(ost_info(report)) for report in self.hotplug.statuses()]
+
+
+def _check_id(id_: str) -> None:
+    """Refuse what QEMU does not take as an id.
+
+    Raises:
+        ConfigError: it is not a letter followed by letters, digits, ``-``, ``.`` and ``_``.
+    """
+    if not _IDENTIFIER.fullmatch(id_):
+        raise ConfigError("Parameter 'id' expects an identifier")
