@@ -11,12 +11,14 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from guestmap.base import GIB
 from guestmap.firmware.e820 import e820_file
 from guestmap.firmware.smbios import smbios_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from guestmap.firmware.acpi.config import AcpiConfig
     from guestmap.firmware.config import FirmwareConfig
 
 SIGNATURE, ID, UUID, RAM_SIZE, NOGRAPHIC, NB_CPUS, MACHINE_ID = (
@@ -51,15 +53,32 @@ class FwCfgItems:
 
 
 def fw_cfg_items(
-    config: FirmwareConfig, more_files: Mapping[str, bytes] | None = None
+    config: FirmwareConfig,
+    more_files: Mapping[str, bytes] | None = None,
+    *,
+    board: AcpiConfig | None = None,
+    acpi: bool = True,
 ) -> FwCfgItems:
     """Return the items of a machine.
 
     Args:
         config: the machine.
         more_files: files that come from elsewhere: ACPI tables, the user's own ``opt/`` files.
+        board: has NUMA nodes and memory that may be plugged in; None for a machine with neither.
+        acpi: whether there is a power management function.
     """
-    return FwCfgItems(_numbered(config), _files(config) | dict(more_files or {}))
+    numbered = _numbered(config) | {NUMA: _numa(config, board)}
+    return FwCfgItems(numbered, _files(config, board, acpi) | dict(more_files or {}))
+
+
+def _numa(config: FirmwareConfig, board: AcpiConfig | None) -> bytes:
+    """Return how many nodes there are, each APIC ID's node, and the bytes of RAM in each node."""
+    nodes = board.nodes if board is not None else ()
+    homes = [0] * config.apic_id_limit
+    for number, apic_id in enumerate(config.apic_ids):
+        homes[apic_id] = next((n for n, node in enumerate(nodes) if number in node.cpus), 0)
+    words = (len(nodes), *homes, *(node.memory for node in nodes))
+    return struct.pack(f"<{len(words)}Q", *words)
 
 
 def _numbered(config: FirmwareConfig) -> dict[int, bytes]:
@@ -75,7 +94,6 @@ def _numbered(config: FirmwareConfig) -> dict[int, bytes]:
         ACPI_TABLES: b"",
         SMBIOS_ENTRIES: b"",
         IRQ0_OVERRIDE: struct.pack("<I", 1),  # the PIT is wired to I/O APIC input 2
-        NUMA: bytes(8 * (1 + config.apic_id_limit)),
         HPET: _hpet(),
     }
 
@@ -86,7 +104,7 @@ def _hpet() -> bytes:
     return b"\x01" + blocks.ljust(_HPET_TIMERS * len(blocks), b"\0")
 
 
-def _files(config: FirmwareConfig) -> dict[str, bytes]:
+def _files(config: FirmwareConfig, board: AcpiConfig | None, acpi: bool) -> dict[str, bytes]:
     smbios = smbios_files(config)
     fail_wait = config.boot_fail_wait_ms
     files = {
@@ -96,10 +114,14 @@ def _files(config: FirmwareConfig) -> dict[str, bytes]:
         "etc/e820": e820_file(config),
         "etc/smbios/smbios-anchor": smbios.anchor,
         "etc/smbios/smbios-tables": smbios.tables,
-        # Which of S0 to S5 exist (bit 7), and for S3 to S5 the SLP_TYP value to enter it.
-        "etc/system-states": bytes([0x80, 0, 0, 0x81, 0x82, 0x80]),
         "etc/tpm/log": b"",
     }
+    if acpi:
+        # Which of S0 to S5 exist (bit 7), and for S3 to S5 the SLP_TYP value to enter it.
+        files["etc/system-states"] = bytes([0x80, 0, 0, 0x81, 0x82, 0x80])
+    plug = board.device_memory if board is not None else None
+    if plug is not None:
+        files["etc/reserved-memory-end"] = struct.pack("<Q", -(-plug.end // GIB) * GIB)
     if config.boot_menu_wait_ms is not None:
         files["etc/boot-menu-wait"] = struct.pack("<H", config.boot_menu_wait_ms)
     return files

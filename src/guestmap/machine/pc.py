@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
-from guestmap.firmware.acpi import AcpiConfig, acpi_files
+from guestmap.firmware.acpi import AcpiConfig, DeviceMemory, NumaNode, acpi_files
+from guestmap.firmware.option_roms import option_rom_files
 from guestmap.hw.acpi_pm import PowerActions
 from guestmap.hw.apic_bus import ApicBus
 from guestmap.hw.fw_cfg import FwCfg
@@ -51,6 +52,7 @@ class Pc:
         cpu_memory: what the first CPU sees.
         ram: all RAM, ``pc.ram``.
         bios_path, bios: the firmware's image file, and its content.
+        firmware, board: what firmware and ACPI tables are told.
         interrupts: the first CPU's INTR pin.
         bus: the root PCI bus.
         events: what it tells whoever manages it.
@@ -80,6 +82,7 @@ class Pc:
         self.bios_path = find_bios(config.bios)
         self.bios = load_bios(self.bios_path)
         self.firmware = self._firmware_config()
+        self.board = self._board()
         self.system = MemorySystem(
             now_ns=self.clock.now_ns, enforce_readonly=not config.qemu_readonly_rules
         )
@@ -91,7 +94,15 @@ class Pc:
         ram = self.layout
         return FirmwareConfig(
             below_4g=ram.below, above_4g=ram.above, above_4g_start=ram.above_start,
-            cpus=self.config.cpus,
+            cpus=self.config.cpus, uuid=self.config.uuid,
+        )  # fmt: skip
+
+    def _board(self) -> AcpiConfig:
+        config, plug = self.config, layout.DeviceMemoryLayout.of(self.config)
+        return AcpiConfig(
+            firmware=self.firmware, smm=config.smm, serial=config.serial,
+            device_memory=DeviceMemory(*plug) if plug is not None else None,
+            numa_nodes=tuple(NumaNode(node.memory, node.cpus) for node in config.numa_nodes),
         )  # fmt: skip
 
     # -- wiring ----------------------------------------------------------------------------------
@@ -161,8 +172,9 @@ class Pc:
         self.system_region.add_subregion(layout.IOAPIC_BASE, self.ioapic.region)
         self.system_region.add_subregion(layout.HPET_BASE, self.hpet.region)
         self.fw_cfg = FwCfg(memory, self.memory)
-        board = AcpiConfig(firmware=self.firmware, smm=self.config.smm, serial=self.config.serial)
-        items = fw_cfg_items(self.firmware, acpi_files(board))
+        acpi = self.config.acpi
+        files = (acpi_files(self.board) if acpi else {}) | option_rom_files(self.config.option_roms)
+        items = fw_cfg_items(self.firmware, files, board=self.board, acpi=acpi)
         for key, data in items.numbered.items():
             self.fw_cfg.add_bytes(key, data)
         for name, data in items.files.items():
@@ -188,12 +200,15 @@ class Pc:
         actions = PowerActions(
             power_off=lambda: self.on_power_off(), suspend=lambda: self.on_suspend()
         )
-        self.pm = Piix4Pm(
-            self.bus, _PIIX4_PM, self.clock, self.lines[_SCI],
-            actions=actions, apic_ids=self.firmware.apic_ids, cpus=self.config.cpus,
-            raise_smi=_ignore_smi if self.config.smm else None,
-            serial_ports=int(self.config.serial),
-        )  # fmt: skip
+        self.pm: Piix4Pm | None = None
+        if self.config.acpi:
+            self.pm = Piix4Pm(
+                self.bus, _PIIX4_PM, self.clock, self.lines[_SCI],
+                actions=actions, apic_ids=self.firmware.apic_ids, cpus=self.config.cpus,
+                raise_smi=_ignore_smi if self.config.smm else None,
+                memory_slots=self.board.slots if self.config.memory_hotplug else 0,
+                serial_ports=int(self.config.serial),
+            )  # fmt: skip
 
     def _build_smm(self) -> None:
         """Build what each CPU would see in system management mode: SMRAM over the system."""

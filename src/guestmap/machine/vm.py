@@ -228,7 +228,8 @@ class VirtualMachine:
         """Press the power button: the guest may switch itself off (QMP ``system_powerdown``)."""
         with self.exclusive():
             self.events.emit("POWERDOWN")
-            self.pc.pm.pm.raise_status(_POWER_BUTTON)
+            if self.pc.pm is not None:
+                self.pc.pm.pm.raise_status(_POWER_BUTTON)
 
     def quit(self, reason: str = "host-qmp-quit", *, guest: bool = False) -> None:
         """End a started machine, soon.

@@ -1,0 +1,53 @@
+"""Option ROMs that the user names: fw_cfg files below ``genroms/``, which SeaBIOS runs.
+
+As QEMU's ``-option-rom`` (hw/core/loader.c): the file's own name is the file's name in fw_cfg, cut
+to what fw_cfg can hold. Firmware asks for the signature 55h AAh, and for nothing of a file without.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from guestmap.base import MIB, ConfigError, HostError, format_size
+
+DIRECTORY = "genroms/"
+LARGEST = 16 * MIB
+"""No more is read: of all option ROMs together firmware has room for less than 256 KiB."""
+
+_MOST_NAME = 55
+
+
+def option_rom_files(paths: Iterable[str | os.PathLike[str]]) -> dict[str, bytes]:
+    """Return the fw_cfg files of option ROMs, by name.
+
+    Raises:
+        ConfigError: a file does not exist, is none, is too large, or two have one name.
+        HostError: the operating system would not let us read it.
+    """
+    files: dict[str, bytes] = {}
+    for path in paths:
+        name = (DIRECTORY + Path(path).name)[:_MOST_NAME]
+        if name in files:
+            raise ConfigError(f"duplicate fw_cfg file name: {name}")
+        if not name.isascii():
+            raise ConfigError(f"option rom {str(path)!r}: firmware takes ASCII names only")
+        files[name] = _read(Path(path))
+    return files
+
+
+def _read(path: Path) -> bytes:
+    what = f"Could not open option rom '{path}'"
+    try:
+        if path.exists() and not path.is_file():  # opening a FIFO would wait for a writer
+            raise ConfigError(f"{what}: not a regular file")
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise ConfigError(f"{what}: No such file or directory") from None
+    except OSError as error:
+        raise HostError(what, errno=error.errno, call="open", arguments=str(path)) from error
+    if len(data) > LARGEST:
+        raise ConfigError(f"{what}: it has more than {format_size(LARGEST)}")
+    return data
