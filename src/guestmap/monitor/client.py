@@ -1,0 +1,202 @@
+"""One connection: its session, its requests in order, and what it has not read yet."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections import deque
+from typing import TYPE_CHECKING
+
+from guestmap.base import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.monitor.hub import Hub
+    from guestmap.qmp import Request, Session
+
+MAX_UNREAD = 8 * MIB
+"""Bytes that may wait for a client; instead of the event that would be too much, it is let go."""
+
+_HIGH_WATER = 256 * 1024
+_MAX_WAITING = 8
+"""Requests that wait before no more are taken from the socket, as in QEMU (monitor/qmp.c)."""
+_AT_ONE_GO = 32
+"""Requests of one client before others have their turn."""
+
+
+class Client(asyncio.Protocol):
+    """A client of the monitor. Everything is called in the loop's thread.
+
+    Requests are carried out one after another, and none while the client does not read what the
+    last one returned: what waits for it stays bounded without anybody being cut off. Events come
+    without being asked for, so there a client that never reads loses its connection.
+
+    Args:
+        hub: who carries requests out.
+        session: what is known of the protocol with this client.
+        label: of the listener that it came through.
+
+    Attributes:
+        unfinished: bytes of a message that has not ended yet, nearly.
+    """
+
+    def __init__(self, hub: Hub, session: Session, label: str) -> None:
+        self.session = session
+        self.label = label
+        self.unfinished = 0
+        self._hub = hub
+        self._transport: asyncio.Transport | None = None
+        self._arriving: Iterator[Request | bytes] | None = None
+        self._waiting: deque[Request | bytes] = deque()
+        self._busy = self._scheduled = False
+        self._is_full = self._is_paused = self._at_end = False
+
+    # -- asyncio's side --------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        if self._hub.add(self):
+            transport.write(self.session.greeting())
+        else:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Begin with what came."""
+        self.unfinished += len(data)
+        self._arriving = self.session.requests(data)
+        self._pump()
+        if self.unfinished:
+            self._hub.check_unfinished()
+
+    def eof_received(self) -> bool:
+        """Forget a client that has gone; one that has only said everything is answered."""
+        if self._transport is None or _has_gone(self._transport):
+            self._forget()
+            return False
+        self._at_end = True
+        self._pump()
+        return True
+
+    def pause_writing(self) -> None:
+        """Carry out nothing more until the client reads."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._is_full = False
+        self._pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        """Forget what was asked; a command that is under way is finished without an answer."""
+        self._transport = None
+        self._forget()
+        self._hub.forget(self)
+
+    # -- the hub's side --------------------------------------------------------------------------
+
+    def finished(self, reply: bytes) -> None:
+        """Send the answer of a command that was carried out elsewhere, and go on."""
+        self._busy = False
+        self._send(reply)
+        self._pump()
+
+    def tell(self, event: bytes) -> None:
+        """Send the line of an event, if the client has introduced itself, and reads."""
+        transport = self._transport
+        if self.session.negotiating or transport is None:
+            return
+        if transport.get_write_buffer_size() + len(event) > MAX_UNREAD:
+            transport.abort()
+        else:
+            transport.write(event)
+
+    def close(self) -> None:
+        """End the connection once everything is sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- one after another -----------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Carry out what can be now, and leave the rest for later."""
+        if self._scheduled:
+            self._throttle()
+            return
+        left = _AT_ONE_GO
+        while not self._is_full:
+            self._take()
+            if self._busy or not self._waiting:
+                break
+            if not left:
+                self._scheduled = True
+                self._hub.loop.call_soon(self._pump_again)
+                break
+            left -= 1
+            self._execute(self._waiting.popleft())
+        self._throttle()
+
+    def _pump_again(self) -> None:
+        self._scheduled = False
+        self._pump()
+
+    def _take(self) -> None:
+        """Take requests apart, as far as there is room; those out of band are carried out."""
+        arriving = self._arriving
+        if arriving is None:
+            return
+        while len(self._waiting) < _MAX_WAITING and not self._is_full:
+            item = next(arriving, None)
+            if item is None:
+                self._arriving = None
+                return
+            self.unfinished = 0
+            if isinstance(item, bytes) or not item.oob:
+                self._waiting.append(item)
+            else:
+                self._send(self._hub.execute_at_once(item, self))
+
+    def _forget(self) -> None:
+        self._arriving = None
+        self._waiting.clear()
+
+    def _execute(self, item: Request | bytes) -> None:
+        reply = item if isinstance(item, bytes) else self._hub.execute(item, self)
+        if reply is None:
+            self._busy = True
+        else:
+            self._send(reply)
+
+    def _send(self, reply: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(reply)
+
+    def _throttle(self) -> None:
+        """Read from the socket only as fast as requests are carried out."""
+        transport = self._transport
+        if transport is None:
+            return
+        behind = self._arriving is not None
+        if behind is not self._is_paused:
+            self._is_paused = behind
+            if behind:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+        if self._at_end and not (behind or self._waiting or self._busy):
+            transport.close()
+
+
+def _has_gone(transport: asyncio.Transport) -> bool:
+    """Tell whether the other side is closed, and not only for sending; TCP does not show it."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket"), 0)  # a hang-up is always told
+    return bool(poll.poll(0))

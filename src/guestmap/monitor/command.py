@@ -1,0 +1,94 @@
+"""What a command is to the server: its declaration, what it does, and what it needs for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from guestmap.base import ConfigError
+from guestmap.qmp import Command, EventType
+
+if TYPE_CHECKING:
+    from guestmap.machine import VirtualMachine
+
+Arguments = dict[str, Any]
+"""A command's arguments, checked against its declaration, under their names on the wire."""
+
+
+class Endpoint(NamedTuple):
+    """An address that the server listens at: what it is called, and whether somebody is there."""
+
+    label: str
+    address: str
+    is_connected: bool
+
+
+@dataclass(slots=True)
+class Context:
+    """What commands work on.
+
+    Attributes:
+        vm: the machine.
+        commands: every command that there is.
+        endpoints: gives the addresses that the server listens at.
+    """
+
+    vm: VirtualMachine
+    commands: CommandTable
+    endpoints: Callable[[], list[Endpoint]] = list
+
+    def check_cpu(self, index: int) -> None:
+        """Check that there is a CPU of this number.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if index not in range(self.vm.pc.config.cpus):
+            raise ConfigError("Parameter 'cpu-index' expects a CPU number")
+
+
+class Need(Enum):
+    """What a command needs to have to itself."""
+
+    NOTHING = "nothing"  # it reads what is published: it runs at once, whatever else goes on
+    MACHINE = "machine"  # the machine, for a moment
+    LONG = "long"  # the machine, and perhaps for seconds: not in the thread that serves others
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorCommand:
+    """A command.
+
+    Attributes:
+        declaration: its name and QAPI types.
+        run: carries it out and returns its value.
+        need: what it needs meanwhile.
+    """
+
+    declaration: Command
+    run: Callable[[Context, Arguments], Any]
+    need: Need = Need.MACHINE
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.declaration.name
+
+
+class CommandTable:
+    """Commands by name, and the events that a client may hear.
+
+    Attributes:
+        declarations: of the commands, by name.
+        events: declarations of the events.
+    """
+
+    def __init__(self, commands: Iterable[MonitorCommand], events: Iterable[EventType]) -> None:
+        self._commands = {command.name: command for command in commands}
+        self.declarations = {name: each.declaration for name, each in self._commands.items()}
+        self.events = tuple(events)
+
+    def __getitem__(self, name: str) -> MonitorCommand:
+        return self._commands[name]

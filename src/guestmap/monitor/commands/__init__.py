@@ -1,0 +1,34 @@
+"""The commands, a module for each subject; a command is declared where it is carried out."""
+
+from __future__ import annotations
+
+from guestmap.monitor.command import CommandTable
+from guestmap.monitor.commands import (
+    cpus,
+    identity,
+    memory,
+    objects,
+    ours,
+    pci,
+    schema,
+    state,
+    tree,
+)
+
+
+def command_table() -> CommandTable:
+    """Return all commands and events."""
+    return CommandTable(
+        (
+            *identity.COMMANDS,
+            *schema.COMMANDS,
+            *state.COMMANDS,
+            *cpus.COMMANDS,
+            *pci.COMMANDS,
+            *tree.COMMANDS,
+            *objects.COMMANDS,
+            *memory.COMMANDS,
+            *ours.COMMANDS,
+        ),
+        (*state.EVENTS, *objects.EVENTS, *memory.EVENTS),
+    )

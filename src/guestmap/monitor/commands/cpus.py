@@ -1,0 +1,91 @@
+"""The CPUs: which there are, where in the object tree, and in which NUMA node."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from guestmap.monitor.command import Arguments, Context, MonitorCommand
+from guestmap.qmp import INT, STR, Array, Command, Enum, Member, Struct
+
+CPU_TYPE = "qemu64-x86_64-cpu"
+TARGET = Enum("SysEmuTarget", ("x86_64",))
+
+
+def _query_cpus_fast(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+    return [
+        {
+            "thread-id": os.getpid(),
+            "props": _place(context, index),
+            "qom-path": path,
+            "cpu-index": index,
+            "target": "x86_64",
+        }
+        for index, path in enumerate(_paths(context))
+    ]
+
+
+def _query_hotpluggable_cpus(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+    """Return the CPUs, the last one first, as QEMU does."""
+    return [
+        {
+            "props": _place(context, index),
+            "vcpus-count": 1,
+            "qom-path": path,
+            "type": CPU_TYPE,
+        }
+        for index, path in reversed([*enumerate(_paths(context))])
+    ]
+
+
+def _paths(context: Context) -> list[str]:
+    unattached = context.vm.pc.tree.resolve("/machine/unattached")
+    return [each.path for each in unattached.children.values() if each.is_a(CPU_TYPE)]
+
+
+def _place(context: Context, index: int) -> dict[str, int]:
+    """Return where a CPU sits: all are cores of one socket (QEMU 7.2's ``-smp N``)."""
+    config = context.vm.pc.config
+    place = {"core-id": index, "thread-id": 0, "socket-id": 0}
+    if config.numa_nodes:
+        holders = [n for n, node in enumerate(config.numa_nodes) if index in node.cpus]
+        place["node-id"] = holders[0] if holders else 0
+    elif config.slots:
+        place["node-id"] = 0  # memory hot-plug brings one with it
+    return place
+
+
+_PROPERTIES = Struct(
+    "CpuInstanceProperties",
+    tuple(
+        Member(name, INT, optional=True)
+        for name in ("node-id", "socket-id", "die-id", "cluster-id", "core-id", "thread-id")
+    ),
+)
+_CPU_INFO = Struct(
+    "CpuInfoFast",
+    (
+        Member("cpu-index", INT),
+        Member("qom-path", STR),
+        Member("thread-id", INT),
+        Member("props", _PROPERTIES, optional=True),
+        Member("target", TARGET),
+    ),
+)
+_HOTPLUGGABLE_CPU = Struct(
+    "HotpluggableCPU",
+    (
+        Member("type", STR),
+        Member("vcpus-count", INT),
+        Member("props", _PROPERTIES),
+        Member("qom-path", STR, optional=True),
+    ),
+)
+
+COMMANDS = (
+    MonitorCommand(Command("query-cpus-fast", None, Array(_CPU_INFO)), _query_cpus_fast),
+    MonitorCommand(
+        Command("query-hotpluggable-cpus", None, Array(_HOTPLUGGABLE_CPU), allow_preconfig=True),
+        _query_hotpluggable_cpus,
+    ),
+)

@@ -1,0 +1,123 @@
+"""What this is: version, the kind of machine, its name, where the monitor listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import guestmap
+from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
+from guestmap.monitor.commands.cpus import CPU_TYPE, TARGET
+from guestmap.qmp import BOOL, INT, STR, Array, Command, Member, Struct, Type
+
+VERSION: dict[str, Any] = {
+    "qemu": {"micro": 0, "minor": 2, "major": 7},
+    "package": f"guestmap {guestmap.__version__}",
+}
+"""The QEMU whose commands these are, and what answers them."""
+
+_NO_UUID = "00000000-0000-0000-0000-000000000000"
+
+
+def _query_version(_context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return VERSION
+
+
+def _query_target(_context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return {"arch": "x86_64"}
+
+
+def _query_kvm(_context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return {"enabled": False, "present": False}
+
+
+def _query_name(context: Context, _arguments: Arguments) -> dict[str, Any]:
+    name = context.vm.pc.config.name
+    return {"name": name} if name else {}
+
+
+def _query_uuid(context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return {"UUID": str(context.vm.pc.config.uuid or _NO_UUID)}
+
+
+def _query_machines(_context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+    machine = {
+        "hotpluggable-cpus": True,  # that is: query-hotpluggable-cpus answers
+        "name": "pc-i440fx-7.2",
+        "numa-mem-supported": False,
+        "default-cpu-type": CPU_TYPE,
+        "is-default": True,
+        "cpu-max": 255,
+        "deprecated": False,
+        "default-ram-id": "pc.ram",
+        "alias": "pc",
+    }
+    return [machine]
+
+
+def _query_chardev(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+    return [
+        {
+            "frontend-open": True,
+            "filename": f"{'' if each.is_connected else 'disconnected:'}{each.address},server=on",
+            "label": each.label,
+        }
+        for each in context.endpoints()
+    ]
+
+
+_VERSION_INFO = Struct(
+    "VersionInfo",
+    (
+        Member(
+            "qemu",
+            Struct(
+                "VersionTriple", (Member("major", INT), Member("minor", INT), Member("micro", INT))
+            ),
+        ),
+        Member("package", STR),
+    ),
+)
+_TARGET_INFO = Struct("TargetInfo", (Member("arch", TARGET),))
+_KVM_INFO = Struct("KvmInfo", (Member("enabled", BOOL), Member("present", BOOL)))
+_MACHINE_INFO = Struct(
+    "MachineInfo",
+    (
+        Member("name", STR),
+        Member("alias", STR, optional=True),
+        Member("is-default", BOOL, optional=True),
+        Member("cpu-max", INT),
+        Member("hotpluggable-cpus", BOOL),
+        Member("numa-mem-supported", BOOL),
+        Member("deprecated", BOOL),
+        Member("default-cpu-type", STR, optional=True),
+        Member("default-ram-id", STR, optional=True),
+    ),
+)
+_CHARDEV_INFO = Struct(
+    "ChardevInfo", (Member("label", STR), Member("filename", STR), Member("frontend-open", BOOL))
+)
+
+
+def _command(
+    name: str,
+    returns: Type,
+    run: Callable[[Context, Arguments], Any],
+    *,
+    preconfig: bool = True,
+) -> MonitorCommand:
+    declaration = Command(name, None, returns, allow_preconfig=preconfig)
+    return MonitorCommand(declaration, run, Need.NOTHING)
+
+
+_NAME_INFO = Struct("NameInfo", (Member("name", STR, optional=True),))
+
+COMMANDS = (
+    _command("query-version", _VERSION_INFO, _query_version),
+    _command("query-target", _TARGET_INFO, _query_target),
+    _command("query-kvm", _KVM_INFO, _query_kvm, preconfig=False),
+    _command("query-name", _NAME_INFO, _query_name),
+    _command("query-uuid", Struct("UuidInfo", (Member("UUID", STR),)), _query_uuid),
+    _command("query-machines", Array(_MACHINE_INFO), _query_machines),
+    _command("query-chardev", Array(_CHARDEV_INFO), _query_chardev),
+)

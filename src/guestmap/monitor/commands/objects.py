@@ -1,0 +1,142 @@
+"""What makes and removes objects and devices, and what is told of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guestmap.base import ConfigError
+from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
+from guestmap.monitor.rate import PREALLOC_PROGRESS
+from guestmap.qmp import (
+    BOOL,
+    INT,
+    SIZE,
+    STR,
+    UINT16,
+    UINT32,
+    Array,
+    Command,
+    Enum,
+    EventType,
+    Member,
+    Struct,
+    Union,
+)
+
+HOST_MEM_POLICY = Enum("HostMemPolicy", ("default", "preferred", "bind", "interleave"))
+_OBJECT_TYPE = Enum(
+    "ObjectType", ("memory-backend-file", "memory-backend-memfd", "memory-backend-ram")
+)
+_BACKEND = Struct(
+    "MemoryBackendProperties",
+    (
+        Member("dump", BOOL, optional=True),
+        Member("host-nodes", Array(UINT16), optional=True),
+        Member("merge", BOOL, optional=True),
+        Member("policy", HOST_MEM_POLICY, optional=True),
+        Member("prealloc", BOOL, optional=True),
+        Member("prealloc-threads", UINT32, optional=True),
+        Member("prealloc-context", STR, optional=True),
+        Member("share", BOOL, optional=True),
+        Member("reserve", BOOL, optional=True),
+        Member("size", SIZE),
+        Member("x-use-canonical-path-for-ramblock-id", BOOL, optional=True),
+    ),
+)
+_FILE = Struct(
+    "MemoryBackendFileProperties",
+    (
+        Member("align", SIZE, optional=True),
+        Member("discard-data", BOOL, optional=True),
+        Member("mem-path", STR),
+        Member("pmem", BOOL, optional=True),
+        Member("readonly", BOOL, optional=True),
+    ),
+    base=_BACKEND,
+)
+_MEMFD = Struct(
+    "MemoryBackendMemfdProperties",
+    (
+        Member("hugetlb", BOOL, optional=True),
+        Member("hugetlbsize", SIZE, optional=True),
+        Member("seal", BOOL, optional=True),
+    ),
+    base=_BACKEND,
+)
+OBJECT_OPTIONS = Union(
+    "ObjectOptions",
+    Struct("ObjectOptions-base", (Member("qom-type", _OBJECT_TYPE), Member("id", STR))),
+    "qom-type",
+    (
+        ("memory-backend-file", _FILE),
+        ("memory-backend-memfd", _MEMFD),
+        ("memory-backend-ram", _BACKEND),
+    ),
+)
+"""QEMU's (qapi/qom.json), as far as there are such objects here."""
+
+_DEVICE = (Member("device", STR, optional=True), Member("path", STR))
+
+EVENTS = (
+    EventType("DEVICE_DELETED", Struct("DEVICE_DELETED-arg", _DEVICE)),
+    EventType("DEVICE_UNPLUG_GUEST_ERROR", Struct("DEVICE_UNPLUG_GUEST_ERROR-arg", _DEVICE)),
+    EventType(
+        "MEM_UNPLUG_ERROR",
+        Struct("MEM_UNPLUG_ERROR-arg", (Member("device", STR), Member("msg", STR))),
+        features=("deprecated",),
+    ),
+    EventType(
+        PREALLOC_PROGRESS,
+        Struct(
+            f"{PREALLOC_PROGRESS}-arg",
+            (Member("id", STR), Member("done", INT), Member("total", INT)),
+        ),
+    ),
+)
+
+
+def _object_add(context: Context, arguments: Arguments) -> dict[str, Any]:
+    properties = dict(arguments)
+    kind, name = properties.pop("qom-type"), properties.pop("id")
+    context.vm.pc.manage.object_add(kind, name, properties)
+    return {}
+
+
+def _object_del(context: Context, arguments: Arguments) -> dict[str, Any]:
+    context.vm.pc.manage.object_del(arguments["id"])
+    return {}
+
+
+def _device_add(context: Context, arguments: Arguments) -> dict[str, Any]:
+    properties = dict(arguments)
+    if "driver" not in properties:
+        raise ConfigError("Parameter 'driver' is missing")
+    driver, name = properties.pop("driver"), properties.pop("id", None)
+    context.vm.pc.manage.device_add(driver, name, properties)
+    return {}
+
+
+def _device_del(context: Context, arguments: Arguments) -> dict[str, Any]:
+    context.vm.pc.manage.device_del(arguments["id"])
+    return {}
+
+
+def _by_id(command: str) -> Struct:
+    return Struct(f"{command}-arg", (Member("id", STR),))
+
+
+_DEVICE_ADD = Struct(
+    "device_add-arg",
+    (Member("driver", STR), Member("bus", STR, optional=True), Member("id", STR, optional=True)),
+)
+
+COMMANDS = (
+    # Memory may have to be allocated page by page.
+    MonitorCommand(Command("object-add", OBJECT_OPTIONS), _object_add, Need.LONG),
+    MonitorCommand(Command("object-del", _by_id("object-del")), _object_del),
+    MonitorCommand(
+        Command("device_add", _DEVICE_ADD, gen=False, features=("json-cli", "json-cli-hotplug")),
+        _device_add,
+    ),
+    MonitorCommand(Command("device_del", _by_id("device_del")), _device_del),
+)

@@ -1,0 +1,94 @@
+"""Commands that QEMU has not: the memory map as a value, who answers at an address, what changed.
+
+They read what is published, so they are answered whatever else the machine is busy with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from guestmap.base import StateError
+from guestmap.inspect import Snapshot
+from guestmap.inspect.explain import explain
+from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
+from guestmap.qmp import ANY, INT, STR, UINT64, Command, Member, Struct
+
+if TYPE_CHECKING:
+    from guestmap.memory import CommitRecord, FlatRange, MemorySystem
+
+_ATTEMPTS = 16
+
+
+def _map(context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return _snapshot(context.vm.pc.system).to_json()
+
+
+def _explain(context: Context, arguments: Arguments) -> dict[str, Any]:
+    space = arguments.get("address-space", "memory")
+    return explain(_snapshot(context.vm.pc.system), arguments["address"], space).to_json()
+
+
+def _snapshot(memory: MemorySystem) -> Snapshot:
+    """Return the map as it is between two commits.
+
+    Nobody is kept from changing it meanwhile, so a snapshot during which it changed is thrown away.
+
+    Raises:
+        StateError: it changes faster than it can be read.
+    """
+    for _ in range(_ATTEMPTS):
+        generation = memory.generation
+        try:
+            snapshot = Snapshot.of(memory)
+        except (KeyError, RuntimeError):  # a region came or went while the tree was walked
+            continue
+        if memory.generation == generation:
+            return snapshot
+    raise StateError("the memory map changes all the time: stop the machine, then ask again")
+
+
+def _history(context: Context, arguments: Arguments) -> dict[str, Any]:
+    memory = context.vm.pc.system
+    since = arguments.get("since", 0)
+    records = [_record(each) for each in memory.history if each.generation > since]
+    return {"generation": memory.generation, "commits": records}
+
+
+def _record(record: CommitRecord) -> dict[str, Any]:
+    return {
+        "generation": record.generation,
+        "time-ns": record.time_ns,
+        "cause": record.cause,
+        "rerouted": list(record.rerouted),
+        "changes": [
+            {
+                "root": change.root,
+                "removed": [_range(each) for each in change.removed],
+                "added": [_range(each) for each in change.added],
+            }
+            for change in record.changes
+        ],
+    }
+
+
+def _range(each: FlatRange) -> dict[str, Any]:
+    return {
+        "start": each.start,
+        "size": each.size,
+        "type": each.mtree_type(),
+        "name": each.region.name,
+        "offset-in-region": each.offset_in_region,
+    }
+
+
+_EXPLAIN = Struct(
+    "x-guestmap-explain-arg",
+    (Member("address", UINT64), Member("address-space", STR, optional=True)),
+)
+_HISTORY = Struct("x-guestmap-history-arg", (Member("since", INT, optional=True),))
+
+COMMANDS = (
+    MonitorCommand(Command("x-guestmap-map", None, ANY, oob=True), _map, Need.NOTHING),
+    MonitorCommand(Command("x-guestmap-explain", _EXPLAIN, ANY, oob=True), _explain, Need.NOTHING),
+    MonitorCommand(Command("x-guestmap-history", _HISTORY, ANY, oob=True), _history, Need.NOTHING),
+)

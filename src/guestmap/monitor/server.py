@@ -1,0 +1,135 @@
+"""The monitor: QMP on sockets, for as many clients as come, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from guestmap.base import StateError
+from guestmap.monitor.address import Address, UnixAddress, parse_address
+from guestmap.monitor.command import Context, Endpoint
+from guestmap.monitor.commands import command_table
+from guestmap.monitor.hub import Hub
+from guestmap.monitor.listening import Listener
+
+if TYPE_CHECKING:
+    from guestmap.machine import VirtualMachine
+
+
+class MonitorServer:
+    """Serves QMP for a machine that was started; a context manager.
+
+    ::
+
+        with VirtualMachine(config) as vm, MonitorServer(vm, ["unix:/run/vm.sock"]):
+            vm.start()
+            vm.wait()
+
+    Args:
+        vm: the machine; its devices are touched inside :meth:`VirtualMachine.exclusive` only.
+        addresses: where to listen, as ``-qmp`` takes it or parsed.
+
+    Raises:
+        ConfigError, UnsupportedError: an address that cannot be.
+    """
+
+    def __init__(self, vm: VirtualMachine, addresses: Iterable[str | Address]) -> None:
+        self._asked = tuple(
+            parse_address(each) if isinstance(each, str) else each for each in addresses
+        )
+        self._vm = vm
+        self._listeners: list[Listener] = []
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Event | None = None
+        self._started = threading.Event()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where it listens; a port that was given as 0 has its number."""
+        return tuple(listener.address for listener in self._listeners)
+
+    def start(self) -> None:
+        """Listen, and serve from now on.
+
+        Raises:
+            StateError: it was started before.
+            HostError: the host does not let it listen; then it listens nowhere.
+        """
+        if self._thread is not None:
+            raise StateError("the monitor was started before")
+        try:
+            for address in self._asked:
+                self._listeners.append(Listener(address))
+        except BaseException:
+            self._close_listeners()
+            raise
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve()), name="guestmap-monitor", daemon=True
+        )
+        self._thread.start()
+        self._started.wait()
+
+    def close(self) -> None:
+        """Finish the command that is under way, part from all clients, remove the sockets.
+
+        It may be called twice.
+        """
+        thread, self._thread = self._thread, None
+        if thread is not None and self._loop is not None and self._ended is not None:
+            self._loop.call_soon_threadsafe(self._ended.set)
+            thread.join()
+        self._close_listeners()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        context = Context(self._vm, command_table())
+        hub = Hub(context, self._loop)
+        context.endpoints = lambda: self._endpoints(hub)
+        hub.start()
+        servers = [
+            await self._listen(hub, f"compat_monitor{number}", listener)
+            for number, listener in enumerate(self._listeners)
+        ]
+        self._started.set()
+        await self._ended.wait()
+        for server in servers:
+            server.close()
+        await hub.close()
+
+    async def _listen(self, hub: Hub, label: str, listener: Listener) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+
+        def made() -> asyncio.Protocol:
+            return hub.new_client(label)
+
+        if isinstance(listener.address, UnixAddress):
+            return await loop.create_unix_server(made, sock=listener.socket)
+        return await loop.create_server(made, sock=listener.socket)
+
+    def _endpoints(self, hub: Hub) -> list[Endpoint]:
+        return [
+            Endpoint(label, str(listener.address), hub.is_connected(label))
+            for number, listener in enumerate(self._listeners)
+            if (label := f"compat_monitor{number}")
+        ]
+
+    def _close_listeners(self) -> None:
+        while self._listeners:
+            self._listeners.pop().close()
