@@ -199,7 +199,7 @@ def test_a_guest_that_agrees_lets_the_memory_go(boot: Boot) -> None:
     ]
     assert [machine.next_event() for _ in range(3)] == expected
     machine.console.expect(r"guest: slot 0 remove asked")
-    machine.console.expect(r"guest: slot 0 removed")
+    machine.console.expect(r"guest: slot 0 removed reads=0x0")
     machine.console.ask("c 0", "guest: slot 0 empty")
     assert _read(machine, FIRST) == 0
     machine.console.ask(f"w {FIRST:x} 5a", r"guest: write addr=\S+ value=0x5a")
@@ -215,7 +215,7 @@ def test_other_memory_stays_as_it_is(boot: Boot) -> None:
     for name in ("a", "b", "c"):
         _plug(machine, name, 16 * MIB)
     machine.qmp("device_del", id="b")
-    machine.console.expect("guest: slot 1 removed")
+    machine.console.expect("guest: slot 1 removed .*")
     machine.console.ask("c 0", "guest: slot 0 same blocks=8")
     machine.console.ask("c 1", "guest: slot 1 empty")
     machine.console.ask("c 2", "guest: slot 2 same blocks=8")
@@ -260,7 +260,7 @@ def test_a_guest_that_is_silent_can_be_asked_again(boot: Boot) -> None:
     machine.console.ask("a", "guest: policy agree")
     machine.qmp("device_del", id="d0")
     assert machine.next_event() == _ost(0, EJECT, PENDING, "d0")  # so nothing came before
-    machine.console.expect("guest: slot 0 removed")
+    machine.console.expect("guest: slot 0 removed .*")
 
 
 def test_several_removals_at_once(boot: Boot) -> None:
@@ -290,7 +290,7 @@ def test_plugged_memory_survives_a_reset(boot: Boot) -> None:
     assert _ready(machine) == 4
     _plug(machine, "d1", 16 * MIB)
     machine.qmp("device_del", id="d0")
-    machine.console.expect("guest: slot 0 removed")
+    machine.console.expect("guest: slot 0 removed .*")
 
 
 def test_the_power_button_switches_off(boot: Boot) -> None:

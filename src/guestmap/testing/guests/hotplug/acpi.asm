@@ -1,7 +1,7 @@
 ; What the ACPI tables tell: where the power management registers are, and how many slots there are.
 ;
 ; The slots are not to be counted at their registers: a slot that is not there reads like one that
-; is empty. The DSDT has their number, in Name (MDNR, n), and firmware for real guests relies on it.
+; is empty. But the DSDT has a memory device for each, with Name (_HID, EisaId ("PNP0C80")).
 ; Tables are as in the ACPI specification 6.5, chapter 5; addresses are physical, with no paging yet.
 
 RSDP_START      equ     0xE0000
@@ -14,8 +14,9 @@ FADT_SMI        equ     48              ; port, 0: ACPI mode is on and stays on
 FADT_ACPI_ON    equ     52              ; what to write there
 FADT_PM1_EVENT  equ     56
 FADT_PM1_CONTROL equ    64
-AML_NAME        equ     0x08
-AML_BYTE        equ     0x0A            ; the next two are WordPrefix and DWordPrefix
+AML_DWORD       equ     0x0C            ; a double word follows
+MEMORY_DEVICE   equ     0x800CD041      ; EISA ID of PNP0C80
+MEMORY_HID_BYTES equ    9               ; "_HID", the prefix, and the ID
 
 ; Reads the tables and switches ACPI mode on; without tables there are no slots.
 acpi_start:
@@ -64,33 +65,23 @@ read_fadt:
 .end:
         ret
 
-; Finds the number of slots in the DSDT at ESI. Changes EAX, ECX, ESI.
+; Counts the memory devices in the DSDT at ESI. Changes EAX, ECX, ESI.
 read_dsdt:
         mov     ecx, [esi + TABLE_LENGTH]
-        lea     ecx, [esi + ecx - 10]   ; room for the longest: a name and a double word
+        lea     ecx, [esi + ecx - MEMORY_HID_BYTES]
         add     esi, TABLE_BODY
 .next:
         cmp     esi, ecx
         ja      .end
         inc     esi
-        cmp     byte [esi - 1], AML_NAME
+        cmp     dword [esi - 1], "_HID"
         jne     .next
-        cmp     dword [esi], "MDNR"
+        cmp     byte [esi + 3], AML_DWORD
         jne     .next
-        movzx   eax, byte [esi + 4]
-        cmp     al, 1                   ; the numbers 0 and 1 are opcodes of their own
-        jbe     .store
-        cmp     al, AML_BYTE
-        mov     eax, [esi + 5]
-        ja      .word
-        movzx   eax, al
-        jmp     .store
-.word:
-        cmp     byte [esi + 4], AML_BYTE + 1
-        ja      .store
-        movzx   eax, ax
-.store:
-        mov     [slots], eax
+        cmp     dword [esi + 4], MEMORY_DEVICE
+        jne     .next
+        inc     dword [slots]
+        jmp     .next
 .end:
         ret
 

@@ -13,7 +13,8 @@
 ;   guest: slot N bad words=N first=X               it does not; where that shows first
 ;   guest: slot N remove asked
 ;   guest: slot N remove refused | ignored          as the policy has it, see below
-;   guest: slot N removed | eject failed            what became of the eject that the guest asked for
+;   guest: slot N removed reads=X                   it is; what the next instruction read there
+;   guest: slot N eject failed                      the guest agreed, the machine did not
 ;   guest: slot N ost event=X status=X              what it has just answered
 ;   guest: ready slots=N                            all of the memory at the start is tested
 ;   guest: read addr=X value=X                      answers to commands

@@ -175,19 +175,31 @@ slot_remove:
 .agree:
         mov     eax, OST_PENDING
         call    slot_answer
-        call    slot_flags              ; the answer chose the slot; be sure
+        call    slot_flags
+        call    slot_read
+        mov     eax, [dimm_base]
+        mov     edx, [dimm_base + 4]
+        call    window_to
+        mov     ecx, [edi]              ; the CPU knows the address now,
+        mov     dx, SLOT_FLAGS
         mov     al, SLOT_EJECT
-        call    slot_command
+        out     dx, al
+        mov     ecx, [edi]              ; and must find nothing there any more
         call    slot_flags
         call    say_slot
         test    al, SLOT_ENABLED
         jnz     .failed
-        say     "removed", 10
+        say     "removed reads="
+        xchg    eax, ecx
+        call    serial_hex_32
+        call    serial_newline
+        mov     ecx, OST_EJECT
         mov     eax, OST_SUCCESS
         call    slot_answer
         jmp     .end
 .failed:
         say     "eject failed", 10
+        mov     ecx, OST_EJECT
         mov     eax, OST_FAILURE
         call    slot_answer
 .end:
