@@ -83,6 +83,10 @@ class AcpiPciHotplug:
         elif offset == _EJECT and value:
             self._eject(self._selected, _lowest(value))
 
+    def number_of(self, bus: PciBus) -> int:
+        """Return the number by which the guest selects a bus."""
+        return self._root.walk().index(bus)
+
     def _eject(self, number: int, slot: int) -> None:
         bus = self._bus(number)
         if bus is None:
@@ -103,7 +107,7 @@ class AcpiPciHotplug:
         self._mark(self._down, device)
 
     def _mark(self, slots: dict[int, int], device: PciDevice) -> None:
-        number = self._root.walk().index(device.bus)
+        number = self.number_of(device.bus)
         slots[number] = slots.get(number, 0) | 1 << (device.devfn >> 3)
 
     def reset(self) -> None:

@@ -63,6 +63,7 @@ class I440FX(PciDevice):
     Attributes:
         smram: ``smram``, a container for the processor's system management view, which shows the
             RAM below the VGA window; enabled by G_SMRAME.
+        smram_window: ``smram-region``, which shows the VGA window's place on the PCI bus.
         segments: the attribute map, F0000h first.
     """
 
@@ -76,10 +77,10 @@ class I440FX(PciDevice):
         self.config.set(RAM_SIZE, min(255, ram.size // _RAM_UNIT))
         memory, pci = bus.memory, bus.memory_region
         with memory.transaction("i440FX windows"):
-            self._smram_window = memory.alias(
+            self.smram_window = memory.alias(
                 "smram-region", pci, _VGA, _VGA_SIZE, owner=self.owner
             )
-            system.add_subregion(_VGA, self._smram_window, _PRIORITY)
+            system.add_subregion(_VGA, self.smram_window, _PRIORITY)
             self.smram = memory.container("smram", 4 * GIB, owner=self.owner)
             low = memory.alias("smram-low", ram, _VGA, _VGA_SIZE, owner=self.owner)
             self.smram.add_subregion(_VGA, low)
@@ -132,7 +133,7 @@ class I440FX(PciDevice):
         pci_shown = not is_open
         if (
             not moves
-            and self._smram_window.enabled == pci_shown
+            and self.smram_window.enabled == pci_shown
             and self.smram.enabled == is_enabled
         ):
             return
@@ -140,7 +141,7 @@ class I440FX(PciDevice):
             for segment, shown, mode in moves:
                 segment.aliases[shown].set_enabled(False)
                 segment.aliases[mode].set_enabled(True)
-            self._smram_window.set_enabled(pci_shown)
+            self.smram_window.set_enabled(pci_shown)
             self.smram.set_enabled(is_enabled)
 
     def _runs(self, moves: list[tuple[PamSegment, int, int]]) -> list[tuple[int, int, str, str]]:

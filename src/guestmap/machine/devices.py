@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from guestmap.base import ConfigError, UnsupportedError, parse_size
 from guestmap.hw.pci import PciBridge, PciBus, PciDevice, PciTestDevice
 from guestmap.machine.config import DeviceSpec
@@ -32,11 +34,19 @@ def add_device(spec: DeviceSpec, buses: dict[str, PciBus]) -> PciDevice:
         chassis = parse_size(properties.pop("chassis_nr", "0"), what="pci-bridge chassis_nr")
         _no_more(spec, properties)
         bridge = PciBridge(bus, devfn, chassis=chassis)
-        buses[identity or f"pci.{len(buses)}"] = bridge.secondary
+        buses[identity or free_bus_name(buses)] = bridge.secondary
         device = bridge
     else:
         raise UnsupportedError(f"device {spec.driver} is not modelled")
     return device
+
+
+def free_bus_name(taken: Container[str]) -> str:
+    """Return the name of the bus behind a bridge without an id: ``pci.1`` or the next free."""
+    number = 1
+    while f"pci.{number}" in taken:
+        number += 1
+    return f"pci.{number}"
 
 
 def _no_more(spec: DeviceSpec, properties: dict[str, str]) -> None:

@@ -1,0 +1,33 @@
+"""The machine as a tree of objects, as QEMU composes its own.
+
+Management tools look a machine up through its object tree: which devices are there, on which bus,
+with which settings, and which memory regions they have. :func:`compose` builds the tree of a
+:class:`~guestmap.machine.pc.Pc`, at QEMU 7.2's paths and with its types; what the objects tell is
+read from the machine when somebody asks.
+"""
+
+from guestmap.machine.composition.compose import compose
+from guestmap.machine.composition.kinds import MachineType
+from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
+from guestmap.machine.composition.regions import (
+    RegionObject,
+    add_region_object,
+    add_region_objects,
+)
+from guestmap.machine.composition.tree import MachineTree, device_path, owner_text
+from guestmap.machine.composition.types import machine_types
+
+__all__ = [
+    "Adapter",
+    "BusObject",
+    "DeviceObject",
+    "MachineTree",
+    "MachineType",
+    "RegionObject",
+    "add_region_object",
+    "add_region_objects",
+    "compose",
+    "device_path",
+    "machine_types",
+    "owner_text",
+]

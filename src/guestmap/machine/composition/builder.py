@@ -1,0 +1,107 @@
+"""The tools of composing: make an object, put it in its place, on its bus, with its values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from guestmap.machine.composition.kinds import MachineType
+from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject, Value
+from guestmap.machine.composition.tree import UNATTACHED
+
+if TYPE_CHECKING:
+    from guestmap.machine.composition.tree import MachineTree
+    from guestmap.memory import MemoryRegion
+    from guestmap.qom import Object
+
+WIRES = 24
+"""Global interrupt lines of the I/O APIC."""
+
+
+class Builder:
+    """Makes the objects of one machine.
+
+    Attributes:
+        tree: the tree that they go into.
+        unattached: ``/machine/unattached``, where the parts are that nobody named.
+        wires: the interrupt lines between chips, ``non-qdev-gpio[N]``.
+    """
+
+    def __init__(self, tree: MachineTree) -> None:
+        self.tree = tree
+        self.types = tree.types
+        self.unattached = tree.container(UNATTACHED)
+        self.wires: list[Object] = []
+
+    def adapter(self, parent: Object, name: str, type_name: str, **values: Value) -> Adapter:
+        """Make an object that is no device; ``__`` in a name stands for ``-``."""
+        made = self.types.new(type_name)
+        assert isinstance(made, Adapter)
+        made.values.update(values or {})
+        parent.add_child(name, made)
+        return made
+
+    def irqs(self, parent: Object, name: str, count: int) -> list[Object]:
+        """Make input lines ``NAME[0]`` and so on."""
+        return [self.adapter(parent, f"{name}[{n}]", "irq") for n in range(count)]
+
+    def device(
+        self,
+        type_name: str,
+        bus: BusObject | None = None,
+        hardware: object = None,
+        regions: Callable[[], Iterable[MemoryRegion]] | None = None,
+        *,
+        parent: Object | None = None,
+        name: str = "device[*]",
+        identity: str | None = None,
+        values: Mapping[str, Value] | None = None,
+    ) -> DeviceObject:
+        """Make a realized device.
+
+        Args:
+            type_name: of the object.
+            bus: what it sits on.
+            hardware: what it stands for.
+            regions: returns its memory regions.
+            parent: what it belongs to; ``/machine/unattached`` by default.
+            name: in the parent.
+            identity: the user's name for it.
+            values: what differs from the type's table.
+        """
+        made = self.types.new(type_name)
+        assert isinstance(made, DeviceObject)
+        made.id = identity
+        made.hardware = hardware
+        made.values.update(values or {})
+        if regions is not None:
+            made.regions = regions
+        (self.unattached if parent is None else parent).add_child(name, made)
+        if hardware is not None:
+            self.tree.devices[id(hardware)] = made
+        plain = not isinstance(made.type, MachineType) or made.type.hotpluggable
+        made.hotpluggable = plain and (bus is None or bus.link("hotplug-handler") is not None)
+        if bus is not None:
+            bus.add(made)
+        made.realize()
+        return made
+
+    def bus(self, owner: DeviceObject, type_name: str, name: str) -> BusObject:
+        """Make a bus of a device."""
+        made = self.free_bus(type_name, name)
+        owner.add_bus(name, made)
+        return made
+
+    def free_bus(self, type_name: str, label: str) -> BusObject:
+        """Make a bus that is not in the tree yet."""
+        made = self.types.new(type_name)
+        assert isinstance(made, BusObject)
+        made.label = label
+        return made
+
+
+def show_finished(made: Object) -> None:
+    """Add the properties that an object has once it is complete."""
+    if isinstance(made.type, MachineType):
+        for prop in made.type.once_realized:
+            made.add_property(prop)

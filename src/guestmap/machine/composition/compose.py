@@ -1,0 +1,56 @@
+"""Compose a machine's tree: every part at the path where QEMU 7.2 has it.
+
+``/machine/unattached/device[N]`` counts the parts in the order in which QEMU realizes them; tools
+find the CPUs, the PCI host and plugged devices by these paths.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.machine.composition import isa_parts, pci_parts, system_parts
+from guestmap.machine.composition.builder import Builder, show_finished
+from guestmap.machine.composition.machine_object import compose_machine, compose_memory
+from guestmap.machine.composition.tree import MachineTree
+from guestmap.machine.composition.types import machine_types
+
+if TYPE_CHECKING:
+    from guestmap.machine.pc import Pc
+
+
+def compose(pc: Pc, tree: MachineTree | None = None) -> MachineTree:
+    """Put everything that a completely built machine consists of into its tree, and return it.
+
+    Args:
+        pc: the machine.
+        tree: the tree, which may hold ``/objects`` already; a new one of :func:`machine_types`
+            by default.
+    """
+    tree = MachineTree(machine_types()) if tree is None else tree
+    with tree.lock:
+        machine = compose_machine(tree, pc)
+        build = Builder(tree)
+        sysbus = system_parts.compose_sysbus(build)
+        compose_memory(build, pc, machine)
+        system_parts.compose_cpus(build, pc, sysbus)
+        host = system_parts.compose_host(build, pc, machine, sysbus)
+        root, isa = pci_parts.compose_chipset(build, pc, host)
+        system_parts.compose_ioapic(build, pc, host, sysbus)
+        isa_parts.compose_dma(build, pc, isa)
+        isa_parts.compose_pic(build, pc, isa)
+        hpet = system_parts.compose_hpet(build, pc, sysbus)
+        clock = isa_parts.compose_timers(build, pc, isa, hpet)
+        isa_parts.compose_serial(build, pc, isa)
+        isa_parts.compose_controllers(build, pc, isa, sysbus)
+        pci_parts.compose_disks(build, pc, root)
+        pm = pci_parts.compose_power(build, pc, root)
+        isa_parts.compose_debugcon(build, pc, isa)
+        pci_parts.compose_plugged(build, pc, root, pm)
+        show_finished(machine)
+        machine.values |= {
+            "rtc_state": clock,
+            "rtc-time": clock.values["date"],
+            "acpi-device": pm,
+            "smram": tree.region(pc.i440fx.smram),
+        }
+    return tree

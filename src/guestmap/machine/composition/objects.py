@@ -1,0 +1,154 @@
+"""Objects that stand in the tree for what the machine consists of.
+
+The devices themselves know nothing of the tree. An adapter stands for one of them: its properties
+are what the device says now (``values``), otherwise what its type's table says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from guestmap.machine.composition.kinds import MachineType
+from guestmap.machine.composition.regions import RegionObject, add_region_object
+from guestmap.machine.composition.tree import MachineTree
+from guestmap.qom import Bus, Device, JsonValue, Object, Property
+
+if TYPE_CHECKING:
+    from guestmap.memory import MemoryRegion
+    from guestmap.qom import ObjectType, TypeTable
+
+Value = JsonValue | Object | Callable[[], JsonValue]
+"""A value, the object that a link points at, or what asks the device for a value."""
+
+
+def read_value(values: Mapping[str, Value], name: str, fallback: JsonValue) -> JsonValue:
+    """Return what ``values`` says of ``name``: objects as their paths, "" outside the tree."""
+    value = values.get(name, fallback)
+    if isinstance(value, Object):
+        return value.path if value.attached else ""
+    return value() if callable(value) else value
+
+
+def pointed_at(values: Mapping[str, Value], name: str) -> Object | None:
+    """Return the object that ``values`` has for ``name``, or None."""
+    target = values.get(name)
+    return target if isinstance(target, Object) else None
+
+
+class Adapter(Object):
+    """An object that is no device: the machine, an interrupt line, a character device.
+
+    Attributes:
+        values: what it knows better than its type's table.
+    """
+
+    def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
+        super().__init__(type, types)
+        self.values: dict[str, Value] = {}
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value; ``fallback`` where the object knows nothing better."""
+        return read_value(self.values, name, fallback)
+
+    def step(self, name: str) -> Object | None:
+        """Return a child, or what a link points at."""
+        return super().step(name) or pointed_at(self.values, name)
+
+
+class BusObject(Bus):
+    """A bus; ``label`` is what ``info qtree`` and ``bus=`` call it."""
+
+    def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
+        super().__init__(type, types)
+        self.label = ""
+        self.values: dict[str, Value] = {}
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value; ``fallback`` where the object knows nothing better."""
+        return read_value(self.values, name, fallback)
+
+
+def _no_regions() -> Iterable[MemoryRegion]:
+    return ()
+
+
+class DeviceObject(Device):
+    """A device, standing for one of :mod:`guestmap.hw`.
+
+    Its memory regions become objects when somebody first looks below it: a machine of thousands
+    of devices is built without them, and regions that come later are seen.
+
+    Attributes:
+        hardware: the device that it stands for; None where there is nothing but the name.
+        values: what the device knows better than the type's table.
+        regions: returns the device's memory regions as they are now, oldest first.
+    """
+
+    def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
+        super().__init__(type, types)
+        self.hardware: Any = None
+        self.values: dict[str, Value] = {}
+        self.regions: Callable[[], Iterable[MemoryRegion]] = _no_regions
+        self._shown: dict[int, RegionObject] = {}
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value; ``fallback`` where the device knows nothing better."""
+        return read_value(self.values, name, fallback)
+
+    def do_realize(self) -> None:
+        """Add the properties that a device of this type has from now on."""
+        if isinstance(self.type, MachineType):
+            for prop in self.type.once_realized:
+                self.add_property(prop)
+
+    def show_regions(self) -> None:
+        """Make objects of the regions that have none, and let go of those that are no more."""
+        with self._lock:
+            if self._finalized:
+                return
+            regions = {id(region): region for region in self.regions()}
+            if regions.keys() == self._shown.keys():
+                return
+            for key in self._shown.keys() - regions.keys():
+                self._shown.pop(key).unparent()
+            for key, region in regions.items():
+                if key not in self._shown:
+                    self._shown[key] = add_region_object(self, region)
+
+    # Whoever looks below the device sees its regions.
+
+    @property
+    def children(self) -> Mapping[str, Object]:
+        """Children by name."""
+        self.show_regions()
+        return super().children
+
+    def step(self, name: str) -> Object | None:
+        """Return a child, or what a link points at."""
+        target = super().step(name)
+        if target is None:
+            self.show_regions()
+            target = super().step(name)
+        return target if target is not None else pointed_at(self.values, name)
+
+    def properties(self) -> tuple[Property, ...]:
+        """Return class properties, then those of the instance, children among them."""
+        self.show_regions()
+        return super().properties()
+
+    def find_property(self, name: str) -> Property:
+        """Return a property."""
+        if not super().has_property(name):
+            self.show_regions()
+        return super().find_property(name)
+
+    def finalize(self) -> None:
+        """Let go of the device: its address may be another's soon."""
+        tree = self.types.tree
+        if isinstance(tree, MachineTree):
+            tree.devices.pop(id(self.hardware), None)
+        self.hardware = None
+        self.regions = _no_regions
+        self.values = {}
+        self._shown.clear()

@@ -1,0 +1,152 @@
+"""CPUs, the host bridge, and what hangs on the system bus."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from guestmap.base import GIB, MIB
+from guestmap.hw.misc_ports import KvmVapic
+from guestmap.machine import layout
+from guestmap.machine.composition.hardware import attribute_map, port_regions, with_subregions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guestmap.machine.composition.builder import Builder
+    from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject, Value
+    from guestmap.machine.pc import Pc
+    from guestmap.memory import MemoryRegion
+
+CPU = "qemu64-x86_64-cpu"
+WIRES = 28
+"""Interrupt lines between chips: one to the CPU, 24 global ones, two of the A20 gate, the SMI."""
+_GSI_0 = 1
+_GSI_INPUTS = 24
+_HPET_INTERRUPTS = 4
+_HOLE64_SIZE = 2 * GIB
+
+
+def compose_sysbus(build: Builder) -> BusObject:
+    """Make the system bus and the lines between chips."""
+    sysbus = build.free_bus("System", "main-system-bus")
+    sysbus.realized = False
+    build.unattached.add_child("sysbus", sysbus)
+    build.wires = build.irqs(build.unattached, "non-qdev-gpio", WIRES)
+    return sysbus
+
+
+def compose_cpus(build: Builder, pc: Pc, sysbus: BusObject) -> None:
+    """Make the CPUs, each with its interrupt controller."""
+    roots = [space.root for space in pc.system.address_spaces if space.name.startswith("cpu-smm-")]
+    for index, (apic, apic_id) in enumerate(zip(pc.apics.apics, pc.firmware.apic_ids, strict=True)):
+        cpu = build.device(
+            CPU,
+            values={
+                "memory": build.tree.region(pc.system_region),
+                "apic-id": apic_id,
+                "core-id": index,
+                "node-id": _node_of(pc, index),
+            },
+            regions=partial(_smm_view, roots[index]),
+        )  # fmt: skip
+        cpu.show_regions()
+        own = pc.apics.region if index == 0 else _hidden_page(pc)
+        build.device(
+            "apic", None, apic, partial(with_subregions, own), parent=cpu, name="lapic",
+            values={"id": apic_id, "vapic": pc.config.vapic},
+        ).show_regions()  # fmt: skip
+        if index == 0:
+            for each in pc.isa.all:
+                if isinstance(each, KvmVapic):
+                    build.device("kvmvapic", sysbus, each, partial(port_regions, each))
+
+
+def _smm_view(root: MemoryRegion) -> Iterable[MemoryRegion]:
+    """Return a CPU's view in system management mode as QEMU makes it: the root, then the rest."""
+    return (root, *(each for each in root.subregions if each.name == "memory"),
+            *(each for each in root.subregions if each.name != "memory"))  # fmt: skip
+
+
+def _hidden_page(pc: Pc) -> MemoryRegion:
+    """Make the page of a further CPU's controller: one page is shown, and answers for all."""
+    return pc.system.io("apic-msi", MIB, None)
+
+
+def _node_of(pc: Pc, cpu: int) -> int:
+    nodes = pc.config.numa_nodes
+    return next((number for number, node in enumerate(nodes) if cpu in node.cpus), 0)
+
+
+def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) -> DeviceObject:
+    """Make the configuration channel and the host bridge, and return the bridge."""
+    build.device(
+        "fw_cfg_io", sysbus, pc.fw_cfg, partial(port_regions, pc.fw_cfg),
+        parent=machine, name="fw_cfg",
+    ).show_regions()  # fmt: skip
+    mechanism = pc.config_mechanism
+    host = build.device(
+        "i440FX-pcihost", sysbus, mechanism,
+        lambda: (
+            mechanism.address_region, mechanism.data_region, *attribute_map(pc.i440fx)
+        ),
+        parent=machine, name="i440fx",
+        values={
+            "pci-hole-start": pc.layout.below,
+            "pci-hole-end": layout.IOAPIC_BASE,
+            "pci-hole64-start": lambda: _high_hole(pc)[0],
+            "pci-hole64-end": lambda: _high_hole(pc)[1],
+        },
+    )  # fmt: skip
+    host.show_regions()
+    return host
+
+
+def _high_hole(pc: Pc) -> tuple[int, int]:
+    """Return where PCI has its addresses above 4 GiB: first, and the one after the last.
+
+    Behind everything that is or may be memory, but wherever firmware has put windows already.
+    """
+    windows = [
+        (bar.address, bar.address + bar.size)
+        for bus in pc.bus.walk()
+        for device in bus.devices.values()
+        for bar in device.bars
+        if bar.address is not None and not bar.is_io and bar.address >= 4 * GIB
+    ]
+    start = min((first for first, _ in windows), default=_above_memory(pc))
+    end = -(-(start + _HOLE64_SIZE) // GIB) * GIB
+    return start, max([end, *(last for _, last in windows)])
+
+
+def _above_memory(pc: Pc) -> int:
+    ram = pc.layout
+    end = ram.above_start + ram.above
+    pluggable = getattr(pc, "device_memory", None)
+    if pluggable is not None:
+        end = pluggable.region.addr + pluggable.region.size
+    return -(-end // GIB) * GIB
+
+
+def compose_ioapic(build: Builder, pc: Pc, host: DeviceObject, sysbus: BusObject) -> None:
+    """Make the I/O interrupt controller."""
+    ioapic = build.device(
+        "ioapic", sysbus, pc.ioapic, partial(with_subregions, pc.ioapic.region),
+        parent=host, name="ioapic",
+    )  # fmt: skip
+    build.irqs(ioapic, "unnamed-gpio-in", _GSI_INPUTS)
+    ioapic.show_regions()
+
+
+def compose_hpet(build: Builder, pc: Pc, sysbus: BusObject) -> DeviceObject:
+    """Make the high precision timer, whose outputs are the global lines."""
+    outputs: dict[str, Value] = {
+        f"sysbus-irq[{n}]": build.wires[_GSI_0 + n] for n in range(_GSI_INPUTS)
+    }
+    hpet = build.device(
+        "hpet", sysbus, pc.hpet, partial(with_subregions, pc.hpet.region),
+        values={"hpet-intcap": _HPET_INTERRUPTS, **outputs},
+    )  # fmt: skip
+    build.irqs(hpet, "unnamed-gpio-in", 2)
+    hpet.show_regions()
+    return hpet

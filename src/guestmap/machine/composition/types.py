@@ -1,0 +1,34 @@
+"""The types that every machine has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
+from guestmap.machine.composition.regions import RegionObject
+from guestmap.machine.composition.tables import ALL_TYPES
+from guestmap.qom import ObjectType, TypeTable
+
+_MAKERS = {"object": Adapter, "device": DeviceObject, "bus": BusObject}
+"""What stands for types right below these; types further down inherit it."""
+_INTERFACES = (
+    "acpi-dev-aml-interface",
+    "acpi-device-interface",
+    "conventional-pci-device",
+    "intctrl",
+    "isa-dma",
+    "nmi",
+)
+
+
+def machine_types() -> TypeTable:
+    """Return a new table of the types of this machine; pluggable memory's are not in it."""
+    types = TypeTable(ObjectType(name, "interface", abstract=True) for name in _INTERFACES)
+    types.add(*(_with_maker(each) for each in ALL_TYPES))
+    return types
+
+
+def _with_maker(each: ObjectType) -> ObjectType:
+    if each.name == "memory-region":
+        return replace(each, make=RegionObject)
+    return replace(each, make=_MAKERS.get(each.parent or ""))
