@@ -110,7 +110,7 @@ class OurPeer:
         assert serial is not None
         self.console = SerialConsole.on_port(serial, self.vm.exclusive)
         self._events: queue.Queue[MachineEvent] = queue.Queue()
-        self.vm.events.subscribe(self._events.put)
+        self.vm.events.subscribe(self._heard)
         self._paused = paused
 
     def __enter__(self) -> Self:
@@ -120,6 +120,11 @@ class OurPeer:
     def __exit__(self, *_error: object) -> None:
         self.console.close()
         self.vm.close()
+
+    def _heard(self, event: MachineEvent) -> None:
+        self._events.put(event)
+        if event.name == "SHUTDOWN":
+            self.console.end("the machine ended")
 
     def run(self) -> None:
         """Let it run."""

@@ -140,6 +140,18 @@ def test_on_a_port_nothing_is_lost() -> None:
     assert machine.typed() == f"{command}\nand one more\n".encode()
 
 
+def test_a_closed_console_gives_the_port_back() -> None:
+    machine = Machine()
+    sent = bytearray()
+    machine.port.sink = sent.append
+    with SerialConsole.on_port(machine.port) as console:
+        console.send("more than sixteen bytes")
+        machine.outb(0x3F8, 0x41)
+    machine.outb(0x3F8, 0x42)
+    assert sent == b"B"
+    assert machine.typed() == b"more than sixtee"
+
+
 def test_a_port_is_given_bytes_only_while_the_machine_waits() -> None:
     machine = Machine()
     inside: list[bool] = []

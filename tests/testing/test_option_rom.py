@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.testing import guests
 from guestmap.testing.guests import assemble, hotplug_guest, option_rom
 
 HEADER = bytes.fromhex("55aa00") + bytes(23) + (0x20).to_bytes(2, "little") + bytes(4)
@@ -60,6 +62,16 @@ def test_the_guest_is_a_rom_of_our_own() -> None:
     assert rom[product:].startswith(b"memory hot-plug guest\0")
     assert sum(rom) % 256 == 0
     assert rom == hotplug_guest()
+
+
+@pytest.mark.nasm
+def test_the_assembler_has_nothing_to_say_about_the_guest(tmp_path: Path) -> None:
+    folder = Path(guests.__file__).parent / "hotplug"
+    command = ["nasm", "-Wall", "-f", "bin", "-I", f"{folder}/", "-o", str(tmp_path / "image")]
+    done = subprocess.run(
+        [*command, str(folder / "guest.asm")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout + done.stderr == ""
 
 
 @pytest.mark.nasm

@@ -78,7 +78,7 @@ class SerialConsole:
         """Return a console on the serial port of a machine in this process.
 
         Args:
-            port: the port, whose ``sink`` and ``on_room`` this takes.
+            port: the port, whose ``sink`` and ``on_room`` this takes until it is closed.
             exclusive: keeps the machine from running while the port is given bytes.
         """
         waiting: deque[int] = deque()
@@ -97,7 +97,11 @@ class SerialConsole:
             with exclusive():
                 pump()
 
-        console = cls(send)
+        def end() -> None:
+            port.sink, port.on_room = before
+
+        before = (port.sink, port.on_room)
+        console = cls(send, end)
         port.sink = lambda byte: console.receive(bytes((byte,)))
         port.on_room = pump
         return console
