@@ -11,14 +11,18 @@ from guestmap.base import GuestmapError
 from guestmap.cli.boot import boot
 from guestmap.cli.conform import conform
 from guestmap.cli.diff import diff
+from guestmap.cli.dimms import dimms
 from guestmap.cli.draw import draw
 from guestmap.cli.explain import explain
 from guestmap.cli.flat import flat
 from guestmap.cli.lint import lint
+from guestmap.cli.plug import plug
+from guestmap.cli.plug_exits import status_table
 from guestmap.cli.ram import ram
 from guestmap.cli.serve import serve
 from guestmap.cli.snapshot import snapshot
 from guestmap.cli.tree import tree
+from guestmap.cli.unplug import unplug
 from guestmap.cli.watch import watch
 from guestmap.cli.why_not import why_not
 
@@ -45,6 +49,9 @@ app.command()(tree)
 app.command()(flat)
 app.command()(watch)
 app.command()(snapshot)
+app.command(epilog=status_table())(plug)
+app.command(epilog=status_table())(unplug)
+app.command()(dimms)
 
 
 def _version(wanted: bool) -> None:

@@ -28,16 +28,26 @@ def with_dimm(snapshot: Snapshot, backend: str, address: int, size: int) -> Snap
 
 def without_dimm(snapshot: Snapshot, address: int) -> Snapshot:
     """Return the map without the DIMM's memory at an address."""
-    regions = list(snapshot.regions)
-    for holder in snapshot.regions:
-        if holder.name == DEVICE_MEMORY and holder.alias is None:
-            left = tuple(
-                child
-                for child in holder.children
-                if holder.addr + snapshot.regions[child].addr != address
-            )
-            regions[holder.id] = replace(holder, children=left)
-    return replace(snapshot, regions=tuple(regions), views=())
+    gone = {
+        child
+        for holder in snapshot.regions
+        if holder.name == DEVICE_MEMORY and holder.alias is None
+        for child in holder.children
+        if holder.addr + snapshot.regions[child].addr == address
+    }
+    left = [each for each in snapshot.regions if each.id not in gone]
+    numbers = {each.id: number for number, each in enumerate(left)}
+    regions = (
+        replace(
+            each,
+            id=numbers[each.id],
+            children=tuple(numbers[child] for child in each.children if child not in gone),
+            alias=None if each.alias is None else numbers.get(each.alias),
+        )
+        for each in left
+    )
+    spaces = (replace(each, root=numbers[each.root]) for each in snapshot.address_spaces)
+    return replace(snapshot, regions=tuple(regions), address_spaces=tuple(spaces), views=())
 
 
 def predicted(before: Snapshot, after: Snapshot) -> Diff:

@@ -22,5 +22,8 @@ class Step(Report):
     undo: Step | None = None
 
     def __str__(self) -> str:
-        words = (f"{name}={value}" for name, value in self.arguments.items())
+        words = (
+            f"{name}={value:#x}" if name == "addr" else f"{name}={value}"
+            for name, value in self.arguments.items()
+        )
         return " ".join((self.command, *words))

@@ -1,0 +1,49 @@
+"""``guestmap unplug``: a DIMM taken out of a running machine, with its guest's consent."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from guestmap.cli.output import Json
+from guestmap.cli.plug import DryRun, Machine, Timeout
+
+
+def unplug(
+    source: Machine,
+    name: Annotated[str, typer.Argument(metavar="ID", help="The DIMM's id (guestmap dimms).")],
+    timeout: Timeout = 10.0,
+    keep_backend: Annotated[
+        bool, typer.Option("--keep-backend", help="Leave its memory backend in QEMU.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a running guest for a DIMM, and take it out when the guest lets go of it.
+
+    The memory backend goes too where its id is the DIMM's with 'mem' before it (plug and libvirt
+    name it so); another is kept. A guest that says nothing may still let go of the DIMM later.
+    """
+    from guestmap.cli.plug_report import Show, finish, show_plan
+    from guestmap.domain import (
+        Applier,
+        Outcome,
+        Result,
+        UnplugRequest,
+        open_peer,
+        plan_unplug,
+        survey,
+    )
+
+    with open_peer(source) as peer:
+        plan = plan_unplug(survey(peer), UnplugRequest(name, keep_backend=keep_backend))
+        if not as_json:
+            show_plan(plan)
+        if plan.is_blocked or dry_run:
+            outcome = Outcome.BLOCKED if plan.is_blocked else Outcome.PLANNED
+            finish(Result(plan, outcome), as_json=as_json)
+            return
+        with Show(quiet=as_json, timeout_s=timeout) as show:
+            result = Applier(peer, timeout_s=timeout, observer=show).unplug(plan)
+    finish(result, as_json=as_json)

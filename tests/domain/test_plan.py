@@ -1,0 +1,243 @@
+"""Plans: every blocker at once, what will spoil it, and what will be done; no machine is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from guestmap.base import GIB, MIB, AddrRange, ConfigError
+from guestmap.domain import HostMemory, PlugRequest, UnplugRequest, plan_plug, plan_unplug
+from guestmap.domain.situation import MemoryDevice
+from tests.domain.machines import BASE, RAM, ROOM, WINDOW, dimm, holding, scene
+
+ONE = dimm(0, BASE, GIB)
+
+
+def blockers(situation, **request):
+    plan = plan_plug(scene(situation), PlugRequest(**{"size": 128 * MIB, **request}))
+    assert plan.is_blocked == bool(plan.blockers)
+    assert all(each.text and each.remedy for each in plan.blockers)
+    assert not (plan.is_blocked and plan.steps)
+    return {each.code: each for each in plan.blockers}
+
+
+def cautions(situation, **request):
+    plan = plan_plug(scene(situation), PlugRequest(**{"size": 128 * MIB, **request}))
+    return {each.code: each for each in plan.cautions}
+
+
+def test_a_plan_tells_what_will_be_sent_and_where_the_memory_will_be():
+    plan = plan_plug(scene(holding(ONE)), PlugRequest(512 * MIB))
+    assert (plan.blockers, plan.cautions) == ((), ())
+    assert plan.device == dimm(1, BASE + GIB, 512 * MIB)
+    assert [(s.command, s.arguments) for s in plan.steps] == [
+        ("object-add", {"qom-type": "memory-backend-ram", "id": "memdimm1", "size": 512 * MIB}),
+        ("device_add", {"driver": "pc-dimm", "id": "dimm1", "memdev": "memdimm1", "node": 0}),
+    ]
+    assert plan.map_change is not None
+    (view,) = plan.map_change.views
+    (change,) = view.ranges
+    assert (view.spaces, change.start, change.end) == (
+        ("memory",), BASE + GIB, BASE + GIB + 512 * MIB,
+    )  # fmt: skip
+    assert change.before is None
+    assert change.after is not None
+    assert (change.after.name, change.after.type) == ("memdimm1", "ram")
+
+
+def test_what_is_asked_for_is_sent_as_asked():
+    plan = plan_plug(scene(), PlugRequest(GIB, slot=3, addr=BASE + 2 * GIB, id="big"))
+    assert plan.device == MemoryDevice("big", "dimm", BASE + 2 * GIB, GIB, 3, 0, "membig")
+    assert plan.steps[1].arguments == {
+        "driver": "pc-dimm", "id": "big", "memdev": "membig", "node": 0, "slot": 3,
+        "addr": BASE + 2 * GIB,
+    }  # fmt: skip
+    assert "addr=0x180000000" in str(plan.steps[1])
+
+
+def test_address_0_lets_qemu_choose_as_it_does_itself():
+    plan = plan_plug(scene(), PlugRequest(GIB, addr=0))
+    assert plan.device is not None
+    assert plan.device.addr == BASE
+    assert "addr" not in plan.steps[1].arguments
+
+
+def test_an_id_of_its_own_is_free_of_devices_and_orphans():
+    situation = holding(replace(ONE, slot=1, id="dimm0"), object_names=frozenset({"memdimm1"}))
+    plan = plan_plug(scene(situation), PlugRequest(GIB))
+    assert plan.device is not None
+    assert (plan.device.id, plan.device.slot) == ("dimm2", 0)
+
+
+def test_all_blockers_come_at_once():
+    found = blockers(
+        holding(ONE), size=3 * GIB + 5, slot=0, addr=BASE + 4096, node=2, id="dimm0"
+    )  # fmt: skip
+    assert set(found) == {
+        "slot-busy", "size-unaligned", "over-maxmem", "address-unaligned", "address-overlap",
+        "id-taken", "backend-taken", "node",
+    }  # fmt: skip
+    assert "dimm0 at 0x100000000-0x13fffffff" in found["slot-busy"].text
+    assert "1, 2, 3" in found["slot-busy"].remedy
+    assert "0x100001000" in found["address-unaligned"].text
+    assert "0x100200000" in found["address-unaligned"].remedy
+    assert "dimm0 at 0x100000000-0x13fffffff" in found["address-overlap"].text
+    assert "0x140000000-0x2efffffff" in found["address-overlap"].remedy
+    assert f"{RAM * 11:#x}" in found["over-maxmem"].remedy
+
+
+@pytest.mark.parametrize(
+    ("situation", "request_", "codes"),
+    [
+        (replace(ROOM, window=None, max_ram=0, slots=0), {}, {"no-device-memory"}),
+        (replace(ROOM, slots=0), {}, {"no-slots"}),
+        (replace(ROOM, acpi=False), {}, {"no-acpi"}),
+        (replace(ROOM, acpi=None), {}, set()),
+        (replace(ROOM, migration="active"), {}, {"migrating"}),
+        (replace(ROOM, slots=1, devices=(ONE,)), {}, {"slots-full"}),
+        (ROOM, {"slot": 4}, {"slot-range"}),
+        (ROOM, {"size": 0}, {"size-zero"}),
+        (ROOM, {"size": MIB}, {"size-unaligned"}),
+        (ROOM, {"size": 4 * GIB}, {"over-maxmem"}),
+        (ROOM, {"addr": 0x1000}, {"address-unaligned", "address-outside"}),
+        (ROOM, {"addr": WINDOW.end}, {"address-outside"}),
+        (ROOM, {"addr": WINDOW.end - 2 * MIB}, {"address-outside"}),
+        (ROOM, {"addr": (1 << 64) - 2 * MIB}, {"address-outside"}),
+        (ROOM, {"id": "1x"}, {"id-invalid"}),
+        (ROOM, {"id": "dïmm"}, {"id-invalid"}),
+        (ROOM, {"id": "type"}, {"id-taken"}),
+        (replace(ROOM, object_names=frozenset({"mema"})), {"id": "a"}, {"backend-orphaned"}),
+        (ROOM, {"node": 1}, {"node"}),
+        (replace(ROOM, nodes=0), {"node": 0}, set()),
+        (replace(ROOM, nodes=0), {"node": 1}, {"node"}),
+        (replace(ROOM, nodes=None), {"node": 7}, set()),
+        (replace(ROOM, host=HostMemory(GIB, GIB)), {"size": 2 * GIB}, {"host-memory"}),
+        (replace(ROOM, host=HostMemory(GIB, GIB, GIB)), {"size": 2 * GIB}, set()),
+        (replace(ROOM, host=HostMemory(GIB, GIB, overcommit=1)), {"size": 2 * GIB}, set()),
+        (replace(ROOM, host=HostMemory(9 * GIB, 9 * GIB, overcommit=2, commit_left=GIB)),
+         {"size": 2 * GIB}, {"host-memory"}),
+    ],
+    ids=lambda value: ",".join(sorted(value)) if isinstance(value, set) else "",
+)  # fmt: skip
+def test_each_blocker_alone(situation, request_, codes):
+    assert set(blockers(situation, **request_)) == codes
+
+
+def test_a_fragmented_window_shows_its_gaps():
+    holes = [dimm(n, BASE + (2 * n + 1) * 64 * MIB, 64 * MIB) for n in range(2)]
+    situation = holding(*holes, window=AddrRange(BASE, 256 * MIB))
+    found = blockers(situation)
+    assert set(found) == {"fragmented"}
+    assert "0x100000000-0x103ffffff (64 MiB), 0x108000000-0x10bffffff" in found["fragmented"].text
+    assert "0x4000000 bytes" in found["fragmented"].remedy
+    assert set(blockers(situation, size=64 * MIB)) == set()
+
+
+def test_an_old_machine_type_aligns_to_pages():
+    old = replace(ROOM, alignment=4096, window=AddrRange(BASE, ROOM.capacity))
+    assert set(blockers(old, size=128 * MIB + 4096)) == set()
+    assert set(blockers(old, size=128 * MIB + 4095)) == {"size-unaligned"}
+
+
+def test_what_qemu_takes_and_a_guest_does_not():
+    found = cautions(ROOM, size=100 * MIB)
+    assert set(found) == {"section-size"}
+    assert "128 MiB" in found["section-size"].text
+    assert found["section-size"].remedy == "give 128 MiB"
+    after = holding(dimm(0, BASE, 100 * MIB))
+    found = cautions(after)
+    assert set(found) == {"section-address"}
+    assert "--addr 0x108000000" in found["section-address"].remedy
+    assert set(cautions(after, addr=BASE + 128 * MIB)) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "request_", "codes"),
+    [
+        ({"running": False, "status": "paused"}, {}, {"not-running"}),
+        ({"gpe_enabled": False}, {}, {"guest-without-acpi"}),
+        ({"gpe_enabled": True}, {}, set()),
+        ({"is_libvirts": True}, {}, {"libvirt"}),
+        ({"kvm": True, "sections": 508}, {}, set()),
+        ({"kvm": True, "sections": 509}, {}, {"kvm-slots"}),
+        ({"kvm": False, "sections": 509}, {}, set()),
+        ({"vhost": ("virtio-net",), "sections": 7}, {}, set()),
+        ({"vhost": ("virtio-net",), "sections": 8}, {}, {"vhost-slots"}),
+        ({"vhost": ("virtio-net",), "sections": 5, "vhost_limit": 5}, {}, {"vhost-slots"}),
+        ({"host": HostMemory(9 * GIB, GIB)}, {"size": 2 * GIB}, {"host-memory"}),
+        ({"nodes": None}, {"node": 1}, {"node-unknown"}),
+        ({"backends": {"memdimm7": GIB}}, {}, {"orphan"}),
+        ({"ram": 64 * GIB, "max_ram": 99 * GIB}, {}, {"large-blocks"}),
+    ],
+    ids=lambda value: ",".join(sorted(value)) if isinstance(value, set) else "",
+)  # fmt: skip
+def test_each_caution_alone(changes, request_, codes):
+    assert set(cautions(replace(ROOM, **changes), **request_)) == codes
+
+
+def test_budgets_are_told_with_their_numbers():
+    many = cautions(replace(ROOM, kvm=True, sections=600))["kvm-slots"].text
+    assert "601" in many
+    assert "509" in many
+    assert "32764" in many
+    assert "refuse" in cautions(replace(ROOM, kvm=True, sections=32764))["kvm-slots"].text
+    vhost = cautions(replace(ROOM, vhost=("a", "b"), sections=70, vhost_limit=64))["vhost-slots"]
+    assert "71" in vhost.text
+    assert "64" in vhost.text
+    assert "a, b" in vhost.text
+
+
+@pytest.mark.parametrize(
+    "request_", [{"size": -1}, {"size": 1 << 64}, {"size": 1, "node": 1 << 32},
+                 {"size": 1, "slot": -1}, {"size": 1, "slot": 1 << 31}, {"size": 1, "addr": -2}],
+)  # fmt: skip
+def test_numbers_that_no_machine_takes_are_no_request(request_):
+    with pytest.raises(ConfigError, match="is not between"):
+        PlugRequest(**request_)
+
+
+def test_a_plan_to_unplug_takes_the_backend_that_was_made_for_it():
+    plan = plan_unplug(scene(holding(ONE)), UnplugRequest("dimm0"))
+    assert (plan.blockers, plan.cautions) == ((), ())
+    assert [str(step) for step in plan.steps] == ["device_del id=dimm0", "object-del id=memdimm0"]
+    assert plan.map_change is not None
+    (view,) = plan.map_change.views
+    assert [(r.start, r.end, r.after) for r in view.ranges] == [(BASE, BASE + GIB, None)]
+    assert [change.changes for change in plan.map_change.regions] == [("removed",)]
+
+
+def test_a_foreign_backend_is_kept_and_said_so():
+    situation = holding(replace(ONE, backend="ram7"))
+    plan = plan_unplug(scene(situation), UnplugRequest("dimm0"))
+    assert [each.code for each in plan.cautions] == ["foreign-backend"]
+    assert [step.command for step in plan.steps] == ["device_del"]
+    kept = plan_unplug(scene(holding(ONE)), UnplugRequest("dimm0", keep_backend=True))
+    assert kept.cautions == ()
+    assert [step.command for step in kept.steps] == ["device_del"]
+
+
+def test_what_cannot_be_unplugged_says_why():
+    pmem = MemoryDevice("nv0", "nvdimm", BASE, GIB, 0, 0, "memnv0")
+    nameless = MemoryDevice(None, "dimm", BASE + GIB, GIB, 1, 0, "m1")
+    situation = holding(pmem, nameless)
+    unknown = plan_unplug(scene(situation), UnplugRequest("d"))
+    assert [each.code for each in unknown.blockers] == ["unknown-device"]
+    assert "nv0 at 0x100000000-0x13fffffff; 1 without" in unknown.blockers[0].remedy
+    fixed = plan_unplug(scene(situation), UnplugRequest("nv0"))
+    assert [each.code for each in fixed.blockers] == ["not-unpluggable"]
+    assert "NVDIMM" in fixed.blockers[0].text
+    moving = plan_unplug(scene(holding(ONE, migration="setup")), UnplugRequest("dimm0"))
+    assert [each.code for each in moving.blockers] == ["migrating"]
+    cold = plan_unplug(scene(holding(replace(ONE, hotplugged=False))), UnplugRequest("dimm0"))
+    assert [each.code for each in cold.cautions] == ["cold-plugged"]
+
+
+def test_a_plan_has_a_json_form():
+    form = plan_plug(scene(), PlugRequest(100 * MIB)).to_json()
+    assert [step["execute"] for step in form["steps"]] == ["object-add", "device_add"]
+    assert form["device"]["addr"] == BASE
+    assert form["cautions"][0]["code"] == "section-size"
+    assert form["map_change"]["views"][0]["ranges"][0]["start"] == BASE
+    blocked = plan_plug(scene(), PlugRequest(0)).to_json()
+    assert (blocked["device"], blocked["map_change"], blocked["steps"]) == (None, None, [])
