@@ -3,6 +3,7 @@ import os
 import socket
 import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ def server(machine: FakeMachine, tmp_path: Path) -> Any:
 
 def connect(server: MonitorServer, **options: Any) -> QmpSocket:
     return QmpSocket(server.addresses[0], **options)
+
+
+def lines_until_the_end(client: QmpSocket) -> list[bytes]:
+    lines = []
+    with suppress(ConnectionError):
+        while line := client.line():
+            lines.append(line)
+    return lines
 
 
 # -- sockets ---------------------------------------------------------------------------------------
@@ -79,8 +88,8 @@ def test_what_is_not_left_behind_stays(machine: FakeMachine, tmp_path: Path, wha
     else:
         other.bind(str(path))
         other.listen()
-    with other, pytest.raises(HostError, match="cannot listen at unix:.*in use"):
-        MonitorServer(machine, [f"tcp::0", f"unix:{path}"]).start()
+    with other, pytest.raises(HostError, match=r"cannot listen at unix:.*in use"):
+        MonitorServer(machine, ["tcp::0", f"unix:{path}"]).start()
     assert path.exists()
 
 
@@ -167,7 +176,10 @@ def test_event_of_a_command_comes_before_its_answer(server: MonitorServer) -> No
 
 # -- long commands ---------------------------------------------------------------------------------
 
-_SLOW = b'{"execute":"object-add","arguments":{"qom-type":"memory-backend-ram","id":"slow","size":4096}}'
+_SLOW = (
+    b'{"execute":"object-add","arguments":'
+    b'{"qom-type":"memory-backend-ram","id":"slow","size":4096}}'
+)
 
 
 def test_others_are_answered_while_a_command_takes_long(
@@ -266,11 +278,7 @@ def test_who_never_reads_events_loses_the_connection_and_nobody_else_does(
         machine.events.emit("DEVICE_DELETED", {"path": long})
         other.event("DEVICE_DELETED")
     assert other.ask("query-name") == {}
-    count = 0
-    with pytest.raises((AssertionError, ConnectionError)):
-        while deaf.message():
-            count += 1
-    assert count < 400
+    assert len(lines_until_the_end(deaf)) < 400
     deaf.close()
     other.close()
 
@@ -280,9 +288,11 @@ def test_who_asks_and_never_reads_is_not_answered_without_end(server: MonitorSer
         deaf.socket.setblocking(False)
         request = b'{"execute": "query-qmp-schema"}' * 100
         sent = 0
-        with pytest.raises(BlockingIOError):
-            for _ in range(10_000):
+        while sent < 10_000_000:
+            try:
                 sent += deaf.socket.send(request)
+            except BlockingIOError:
+                break
         assert sent < 10_000_000
         assert other.ask("query-name") == {}
 

@@ -1,4 +1,4 @@
-"""A machine for the monitor's tests: the doors that commands go through, and nothing behind them."""
+"""A machine for the monitor's tests: the doors that commands go through, with nothing behind."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from guestmap.qmp import (
     Struct,
     Union,
 )
+from guestmap.qom import option_text
 
 HOST_MEM_POLICY = Enum("HostMemPolicy", ("default", "preferred", "bind", "interleave"))
 _OBJECT_TYPE = Enum(
@@ -108,10 +109,12 @@ def _object_del(context: Context, arguments: Arguments) -> dict[str, Any]:
 
 
 def _device_add(context: Context, arguments: Arguments) -> dict[str, Any]:
+    """Add a device; QEMU reads every value as a text, and an id that is none as no id."""
     properties = dict(arguments)
-    if "driver" not in properties:
+    driver, name = option_text(properties.pop("driver", None)), properties.pop("id", None)
+    if driver is None:
         raise ConfigError("Parameter 'driver' is missing")
-    driver, name = properties.pop("driver"), properties.pop("id", None)
+    name = name if isinstance(name, str) else None
     context.vm.pc.manage.device_add(driver, name, properties)
     return {}
 
