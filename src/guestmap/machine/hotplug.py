@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from guestmap.machine.events import MachineEvents
 
 _NO_ACPI = "memory hotplug is not enabled: missing acpi device or acpi disabled"
+_NO_SUPPORT = "memory hotplug is not enabled: PIIX4_PM.memory-hotplug-support is not set"
 _NO_DEVICE_MEMORY = (
     "the configuration is not prepared for memory devices (e.g., for memory hotplug), consider"
     " specifying the maxmem option"
@@ -43,6 +44,7 @@ class MemoryHotplug:
         memory: where they go; None on a machine that is not prepared for any.
         controller: the guest's registers; None without slots or without ACPI.
         acpi: whether the machine has ACPI.
+        supported: whether its power management lets memory be plugged in.
         events: what the machine tells.
         remove: takes an ejected DIMM out of the object tree.
     """
@@ -54,13 +56,14 @@ class MemoryHotplug:
         memory: DeviceMemory | None,
         controller: AcpiMemoryHotplug | None,
         acpi: bool,
+        supported: bool,
         events: MachineEvents,
         remove: Callable[[Device], None],
     ) -> None:
         self._slots = slots
         self._memory = memory
         self._controller = controller
-        self._acpi = acpi
+        self._refusal = _NO_ACPI if not acpi else "" if supported else _NO_SUPPORT
         self._events = events
         self._remove = remove
         self._dimms: dict[int, PcDimm] = {}
@@ -83,8 +86,8 @@ class MemoryHotplug:
             ConfigError: there is none, or not the one asked for; QEMU's texts.
         """
         dimm = _dimm(device)
-        if not self._acpi:
-            raise ConfigError(_NO_ACPI)
+        if self._refusal:
+            raise ConfigError(self._refusal)
         slot = free_slot(self._dimms, dimm.slot, self._slots)
         if self._memory is None:
             raise ConfigError(_NO_DEVICE_MEMORY)

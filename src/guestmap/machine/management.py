@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from guestmap.machine.events import MachineEvents
 
 _IDENTIFIER = re.compile(r"[A-Za-z][-A-Za-z0-9._]*")
-_NOT_MODELLED = frozenset(
-    {"nvdimm", "virtio-mem-pci", "virtio-pmem-pci", "sgx-epc", "pci-testdev", "pci-bridge"}
-)
-"""Drivers that QEMU could plug in here, and this machine cannot yet."""
+_OTHER_MEMORY = frozenset({"nvdimm", "virtio-mem-pci", "virtio-pmem-pci", "sgx-epc"})
+_PCI = frozenset({"pci-testdev", "pci-bridge"})
+MEMORY_DEVICES = _OTHER_MEMORY | {"pc-dimm"}
+"""Drivers of memory devices, QEMU's that are not modelled among them."""
 
 
 class Management:
@@ -128,9 +128,12 @@ class Management:
             raise
 
     def _new_device(self, driver: str) -> Device:
-        if driver in _NOT_MODELLED:
+        if driver in _OTHER_MEMORY:
+            raise UnsupportedError(f"device {driver} is not modelled: use pc-dimm")
+        if driver in _PCI:
             raise UnsupportedError(
-                f"device {driver} cannot be plugged into a running machine: only pc-dimm can"
+                f"device {driver} cannot be plugged into a running machine: name it on the"
+                " command line that starts the machine"
             )
         if driver not in self._types or not self._types.is_a(driver, "device"):
             raise ConfigError(f"'{driver}' is not a valid device model name")

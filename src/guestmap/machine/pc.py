@@ -26,11 +26,18 @@ from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine import layout
+from guestmap.machine.backends import backend_types
+from guestmap.machine.composition import MachineTree, compose, machine_types
 from guestmap.machine.config import MachineConfig
+from guestmap.machine.device_memory import DeviceMemory as PluggableMemory
 from guestmap.machine.devices import add_device
 from guestmap.machine.events import MachineEvents
+from guestmap.machine.hotplug import MemoryHotplug
 from guestmap.machine.interrupts import CpuInterrupts, global_lines
 from guestmap.machine.isa import IsaDevices
+from guestmap.machine.management import MEMORY_DEVICES, Management
+from guestmap.machine.pc_dimm import pc_dimm_types
+from guestmap.machine.ram import blamed_on, make_objects, make_ram
 from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemoryRegion, MemorySystem
 
 _PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3
@@ -56,6 +63,9 @@ class Pc:
         interrupts: the first CPU's INTR pin.
         bus: the root PCI bus.
         events: what it tells whoever manages it.
+        types, tree: its types of objects, and the objects.
+        manage: what can be done to them.
+        device_memory: where memory devices go; None where none can be plugged in.
         on_reset_request: called with the reason when the guest asks for a reset.
         on_power_off, on_suspend: called when the guest switches itself off, or to sleep in RAM.
         on_a20: called with the level of the A20 gate.
@@ -86,9 +96,24 @@ class Pc:
         self.system = MemorySystem(
             now_ns=self.clock.now_ns, enforce_readonly=not config.qemu_readonly_rules
         )
-        with self.system.transaction("machine built"):
-            self._build(time.time_ns() if epoch_ns is None else epoch_ns)
+        self.types = machine_types()
+        self.types.add(
+            *backend_types(self.system, self._preallocated),
+            *pc_dimm_types(len(config.numa_nodes) or int(config.slots > 0)),
+        )
+        self.tree = MachineTree(self.types)
+        self.manage = Management(self.tree, config.ram_size, self.events)
+        try:
+            with self.system.transaction("machine built"):
+                self._build(time.time_ns() if epoch_ns is None else epoch_ns)
+        except BaseException:
+            self.system.close()
+            raise
         self.system_reset()
+
+    def _preallocated(self, name: str, done: int, total: int) -> None:
+        progress = {"id": name, "done": done, "total": total}
+        self.events.emit("X_GUESTMAP_PREALLOC_PROGRESS", progress)
 
     def _firmware_config(self) -> FirmwareConfig:
         ram = self.layout
@@ -114,13 +139,18 @@ class Pc:
         self.memory = memory.address_space("memory", self.system_region)
         self.io = memory.address_space("I/O", self.io_region)
         self._build_cpus()
+        make_objects(self.config, self.manage)
         self._build_ram()
+        self._build_device_memory()
         pci = self._build_pci()
         self._build_roms(pci)
         self._build_isa(epoch_ns)
         self._build_functions()
         self._build_smm()
+        self._prepare_hotplug()
         self._plug_devices()
+        compose(self, self.tree)
+        self._plug_memory()
 
     def _build_cpus(self) -> None:
         cpus = range(self.config.cpus)
@@ -131,12 +161,19 @@ class Pc:
 
     def _build_ram(self) -> None:
         ram = self.layout
-        self.ram = self.system.ram("pc.ram", self.config.ram_size)
+        self.ram = make_ram(self.config, self.system, self.tree)
         below = self.system.alias("ram-below-4g", self.ram, 0, ram.below)
         self.system_region.add_subregion(0, below)
         if ram.above:
             above = self.system.alias("ram-above-4g", self.ram, ram.below, ram.above)
             self.system_region.add_subregion(ram.above_start, above)
+
+    def _build_device_memory(self) -> None:
+        self.device_memory: PluggableMemory | None = None
+        place = layout.DeviceMemoryLayout.of(self.config)
+        if place is not None:
+            most = self.config.max_ram - self.config.ram_size
+            self.device_memory = PluggableMemory(self.system, self.system_region, place, most)
 
     def _build_pci(self) -> MemoryRegion:
         pci = self.system.container("pci", ADDRESS_SPACE_SIZE)
@@ -220,11 +257,27 @@ class Pc:
             root.add_subregion(0, smram, 1)
             self.system.address_space(f"cpu-smm-{n}", root)
 
+    def _prepare_hotplug(self) -> None:
+        self.manage.hotplug = MemoryHotplug(
+            slots=self.config.slots, memory=self.device_memory,
+            controller=self.pm.memory_hotplug if self.pm is not None else None,
+            acpi=self.config.acpi, supported=self.config.memory_hotplug,
+            events=self.events, remove=self.manage.remove,
+        )  # fmt: skip
+
     def _plug_devices(self) -> None:
         buses = {"pci.0": self.bus}
         for spec in self.config.devices:
-            add_device(spec, buses)
+            if spec.driver not in MEMORY_DEVICES:
+                add_device(spec, buses)
         self.bus.machine_done()
+
+    def _plug_memory(self) -> None:
+        for spec in self.config.devices:
+            if spec.driver in MEMORY_DEVICES:
+                with blamed_on(spec.option):
+                    rest = {k: v for k, v in spec.properties.items() if k != "id"}
+                    self.manage.device_add(spec.driver, spec.id, rest, hotplugged=False)
 
     # -- running ---------------------------------------------------------------------------------
 
