@@ -30,8 +30,8 @@ SIGNATURE, ID, UUID, RAM_SIZE, NOGRAPHIC, NB_CPUS, MACHINE_ID = (
     0x05,
     0x06,
 )
-BOOT_MENU, MAX_CPUS = 0x0E, 0x0F
-ACPI_TABLES, SMBIOS_ENTRIES, IRQ0_OVERRIDE, NUMA, HPET = 0x8000, 0x8001, 0x8002, 0x8003, 0x8004
+NUMA, BOOT_MENU, MAX_CPUS = 0x0D, 0x0E, 0x0F
+ACPI_TABLES, SMBIOS_ENTRIES, IRQ0_OVERRIDE, HPET = 0x8000, 0x8001, 0x8002, 0x8004
 
 _ID_TRADITIONAL_AND_DMA = 3
 _HPET_TIMERS = 8
@@ -65,7 +65,7 @@ def fw_cfg_items(
         config: the machine.
         more_files: files that come from elsewhere: ACPI tables, the user's own ``opt/`` files.
         board: has NUMA nodes and memory that may be plugged in; None for a machine with neither.
-        acpi: whether there is a power management function.
+        acpi: whether there are ACPI tables and a power management function.
     """
     numbered = _numbered(config) | {NUMA: _numa(config, board)}
     return FwCfgItems(numbered, _files(config, board, acpi) | dict(more_files or {}))
@@ -114,11 +114,11 @@ def _files(config: FirmwareConfig, board: AcpiConfig | None, acpi: bool) -> dict
         "etc/e820": e820_file(config),
         "etc/smbios/smbios-anchor": smbios.anchor,
         "etc/smbios/smbios-tables": smbios.tables,
-        "etc/tpm/log": b"",
     }
     if acpi:
         # Which of S0 to S5 exist (bit 7), and for S3 to S5 the SLP_TYP value to enter it.
         files["etc/system-states"] = bytes([0x80, 0, 0, 0x81, 0x82, 0x80])
+        files["etc/tpm/log"] = b""
     plug = board.device_memory if board is not None else None
     if plug is not None:
         files["etc/reserved-memory-end"] = struct.pack("<Q", -(-plug.end // GIB) * GIB)
