@@ -17,19 +17,35 @@ from guestmap.inspect.snapshot import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from guestmap.memory import AddressSpace, FlatView, MemoryRegion, MemorySystem
 
 
-def capture(memory: MemorySystem, *, source: str) -> Snapshot:
-    """Return what ``memory`` shows now: every region that an address space can reach."""
+def owner_of(region: MemoryRegion) -> str:
+    """Return QEMU's words for a region's owner, where nothing more is known of it."""
+    return owner_text(region.owner)
+
+
+def capture(
+    memory: MemorySystem,
+    *,
+    source: str,
+    owner: Callable[[MemoryRegion], str | None] = owner_of,
+) -> Snapshot:
+    """Return what ``memory`` shows now: every region that an address space can reach.
+
+    Args:
+        memory: what to look at.
+        source: where it is, for people.
+        owner: returns what ``info mtree -o`` says of a region's owner.
+    """
     spaces = memory.address_spaces
     ids = _number([space.root for space in spaces])
     return Snapshot(
-        regions=tuple(_region(region, ids) for region in ids),
+        regions=tuple(_region(region, ids, owner) for region in ids),
         address_spaces=tuple(AddressSpaceInfo(s.name, ids[s.root]) for s in spaces),
-        views=_views(spaces, ids),
+        views=_views(spaces, ids, owner),
         ram_blocks=tuple(
             RamBlockInfo(block.name, block.offset, block.used_length, block.max_length)
             for block in memory.ram_blocks
@@ -63,7 +79,11 @@ def _number(roots: Iterable[MemoryRegion]) -> dict[MemoryRegion, int]:
     return ids
 
 
-def _region(region: MemoryRegion, ids: dict[MemoryRegion, int]) -> RegionInfo:
+def _region(
+    region: MemoryRegion,
+    ids: dict[MemoryRegion, int],
+    owner: Callable[[MemoryRegion], str | None],
+) -> RegionInfo:
     return RegionInfo(
         id=ids[region],
         name=region.name,
@@ -78,11 +98,15 @@ def _region(region: MemoryRegion, ids: dict[MemoryRegion, int]) -> RegionInfo:
         children=tuple(ids[child] for child in region.subregions),
         alias=None if region.alias is None else ids[region.alias],
         alias_offset=region.alias_offset,
-        owner=owner_text(region.owner),
+        owner=owner(region),
     )
 
 
-def _views(spaces: Iterable[AddressSpace], ids: dict[MemoryRegion, int]) -> tuple[ViewInfo, ...]:
+def _views(
+    spaces: Iterable[AddressSpace],
+    ids: dict[MemoryRegion, int],
+    owner: Callable[[MemoryRegion], str | None],
+) -> tuple[ViewInfo, ...]:
     """Group the address spaces by the view they share, in order of first appearance."""
     shared: dict[int, tuple[FlatView, list[ViewUser]]] = {}
     for space in spaces:
@@ -93,7 +117,7 @@ def _views(spaces: Iterable[AddressSpace], ids: dict[MemoryRegion, int]) -> tupl
         ViewInfo(
             users=tuple(users),
             root=None if view.root is None else view.root.name,
-            ranges=view_ranges(view, ids),
+            ranges=view_ranges(view, ids, owner),
             root_region=None if view.root is None else ids.get(view.root),
         )
         for view, users in shared.values()
@@ -101,7 +125,9 @@ def _views(spaces: Iterable[AddressSpace], ids: dict[MemoryRegion, int]) -> tupl
 
 
 def view_ranges(
-    view: FlatView, ids: dict[MemoryRegion, int] | None = None
+    view: FlatView,
+    ids: dict[MemoryRegion, int] | None = None,
+    owner: Callable[[MemoryRegion], str | None] = owner_of,
 ) -> tuple[RangeInfo, ...]:
     """Return a view's ranges as values; ``ids`` adds the answering regions' ids."""
     return tuple(
@@ -113,7 +139,7 @@ def view_ranges(
             name=each.region.name,
             offset_in_region=each.offset_in_region,
             nonvolatile=each.nonvolatile,
-            owner=owner_text(each.region.owner),
+            owner=owner(each.region),
             region=None if ids is None else ids.get(each.region),
         )
         for each in view

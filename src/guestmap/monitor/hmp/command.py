@@ -1,0 +1,90 @@
+"""A command of the human monitor, and how it is found in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guestmap.monitor.hmp.arguments import Argument, DefaultFormat, Values
+from guestmap.monitor.hmp.scanner import SPACES, Scanner, SyntaxProblem
+
+if TYPE_CHECKING:
+    from guestmap.machine import Pc, VirtualMachine
+
+
+class Context:
+    """What a command works on.
+
+    Attributes:
+        vm: the machine.
+        formats: how the last dump was shown.
+    """
+
+    __slots__ = ("formats", "vm")
+
+    def __init__(self, vm: VirtualMachine) -> None:
+        self.vm = vm
+        self.formats = DefaultFormat()
+
+    @property
+    def pc(self) -> Pc:
+        """All of the machine but its CPU."""
+        return self.vm.pc
+
+
+Run = Callable[[Context, Values], str]
+"""Carries a command out and returns what it prints; a GuestmapError becomes ``Error: ...``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command.
+
+    Attributes:
+        name: what is typed; several names of one command have ``|`` between them.
+        run: what it does.
+        arguments: what it takes.
+        usage: the arguments as ``help`` shows them.
+        about: what it does, for people, in a few words.
+        commands: what may follow it (``info``).
+    """
+
+    name: str
+    run: Run
+    arguments: tuple[Argument, ...] = ()
+    usage: str = ""
+    about: str = ""
+    commands: tuple[Command, ...] = ()
+
+    def is_named(self, name: str) -> bool:
+        """Whether ``name`` is one of its names."""
+        return name in self.name.split("|")
+
+    def help_line(self, prefix: str = "") -> str:
+        """Return its line of ``help``."""
+        return f"{prefix}{self.name} {self.usage} -- {self.about}\n"
+
+
+def find_command(commands: Sequence[Command], name: str) -> Command | None:
+    """Return the command of that name."""
+    return next((each for each in commands if each.is_named(name)), None)
+
+
+def take_command(commands: Sequence[Command], scanner: Scanner) -> Command | None:
+    """Read a command's name, and its subcommand's; None where the line is blank.
+
+    Raises:
+        SyntaxProblem: there is no such command.
+    """
+    scanner.skip_spaces()
+    if scanner.at_end:
+        return None
+    name = scanner.take_until(SPACES + "/")
+    command = find_command(commands, name)
+    if command is None:
+        raise SyntaxProblem(f"unknown command: '{scanner.text[: scanner.at]}'")
+    scanner.skip_spaces()
+    if command.commands and not scanner.at_end:
+        return take_command(command.commands, scanner)
+    return command

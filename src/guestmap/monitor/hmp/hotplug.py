@@ -1,0 +1,95 @@
+"""``object_add``, ``device_add`` and their opposites: parts that come and go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from guestmap.base import ConfigError
+from guestmap.machine.options import identifier, last_values, split_options
+from guestmap.monitor.commands.objects import OBJECT_OPTIONS
+from guestmap.monitor.hmp.keyval import HelpWanted, parse_keyval
+from guestmap.monitor.hmp.keyval_values import values_of
+from guestmap.monitor.hmp.option_help import device_help, devices_help, object_help
+from guestmap.monitor.hmp.scanner import SyntaxProblem
+from guestmap.qmp import QmpError, decode, validate
+
+if TYPE_CHECKING:
+    from guestmap.monitor.hmp.arguments import Values
+    from guestmap.monitor.hmp.command import Context
+
+_NO_IDENTIFIER = (
+    "Parameter 'id' expects an identifier\n"
+    "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter."
+)
+_HELP = ("help", "?")
+
+
+def object_add(context: Context, values: Values) -> str:
+    """Make an object from ``type,id=...,key=value...`` or from JSON."""
+    text = str(values["object"])
+    try:
+        options = _from_json(text) if text.startswith("{") else _from_keys(text)
+    except HelpWanted as wanted:
+        return object_help(context.pc.types, wanted.options.get("qom-type"))
+    kind, name = options.pop("qom-type"), options.pop("id")
+    _check_identifier(name)
+    context.pc.manage.object_add(kind, name, options)
+    return ""
+
+
+def _from_keys(text: str) -> dict[str, Any]:
+    return values_of(OBJECT_OPTIONS, parse_keyval(text, "qom-type"))
+
+
+def _from_json(text: str) -> dict[str, Any]:
+    try:
+        return validate(OBJECT_OPTIONS, decode(text))
+    except QmpError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _check_identifier(name: str) -> None:
+    try:
+        identifier(name)
+    except ConfigError as error:
+        raise ConfigError(_NO_IDENTIFIER) from error
+
+
+def object_del(context: Context, values: Values) -> str:
+    """Remove an object."""
+    context.pc.manage.object_del(str(values["id"]))
+    return ""
+
+
+def device_add(context: Context, values: Values) -> str:
+    """Plug in a device from ``driver,key=value...``."""
+    options: dict[str, Any] = {**last_values(split_options(str(values["device"]), "driver"))}
+    driver, name = options.pop("driver", None), options.pop("id", None)
+    if driver in _HELP:
+        return devices_help(context.pc.types)
+    if driver is not None and any(each in options for each in _HELP):
+        return device_help(context.pc.types, driver)
+    if driver is None:
+        raise ConfigError("Parameter 'driver' is missing")
+    context.pc.manage.device_add(driver, name, options)
+    return ""
+
+
+def check_device_options(text: str) -> None:
+    """Refuse an id that is none, as soon as the line is read: QEMU says no more than that.
+
+    Raises:
+        SyntaxProblem: without a text.
+    """
+    name = last_values(split_options(text, "driver")).get("id")
+    try:
+        if name is not None:
+            identifier(name)
+    except ConfigError as error:
+        raise SyntaxProblem("", "") from error
+
+
+def device_del(context: Context, values: Values) -> str:
+    """Ask for a device to be unplugged."""
+    context.pc.manage.device_del(str(values["id"]))
+    return ""

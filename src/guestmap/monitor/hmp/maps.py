@@ -1,0 +1,44 @@
+"""``info mtree`` and ``info ramblock``: the memory map as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.inspect.capture import capture
+from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.inspect.snapshot import Snapshot
+from guestmap.machine.composition.tree import owner_text
+from guestmap.monitor.hmp.numbers import size_text
+
+if TYPE_CHECKING:
+    from guestmap.monitor.hmp.arguments import Values
+    from guestmap.monitor.hmp.command import Context
+
+
+def info_mtree(context: Context, values: Values) -> str:
+    """Show the region trees, or with ``-f`` the flat views."""
+    owner = bool(values.get("owner"))
+    snapshot = _with_owners(context) if owner else Snapshot.of(context.pc.system)
+    if values.get("flat"):
+        return write_flat(snapshot, owner=owner, dispatch=bool(values.get("dispatch")))
+    return write_mtree(snapshot, owner=owner, disabled=bool(values.get("disabled")))
+
+
+def _with_owners(context: Context) -> Snapshot:
+    tree = context.pc.tree
+    return capture(
+        context.pc.system,
+        source="guestmap",
+        owner=lambda region: owner_text(tree, region).lstrip(),
+    )
+
+
+def info_ramblock(context: Context, _values: Values) -> str:
+    """Show the blocks of RAM, the largest first, the oldest first among equals."""
+    lines = [f"{'Block Name':>24} {'PSize':>8}  {'Offset':>18} {'Used':>18} {'Total':>18}\n"]
+    lines += [
+        f"{block.name:>24} {size_text(block.page_size):>8}  0x{block.offset:016x}"
+        f" 0x{block.used_length:016x} 0x{block.max_length:016x}\n"
+        for block in context.pc.system.ram_blocks
+    ]
+    return "".join(lines)

@@ -1,0 +1,60 @@
+"""``qom-list``, ``qom-get``, ``qom-set`` and ``info qom-tree``: the object tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError
+from guestmap.monitor.hmp.json_text import pretty_json
+from guestmap.qmp import QmpError, decode
+
+if TYPE_CHECKING:
+    from guestmap.monitor.hmp.arguments import Values
+    from guestmap.monitor.hmp.command import Context
+    from guestmap.qom import Object
+
+_INDENT = "  "
+
+
+def qom_list(context: Context, values: Values) -> str:
+    """List the properties of an object; without a path, where paths begin."""
+    if "path" not in values:
+        return "/\n"
+    properties = context.pc.tree.resolve(str(values["path"])).properties()
+    return "".join(f"{prop.name} ({prop.type.name})\n" for prop in properties)
+
+
+def qom_get(context: Context, values: Values) -> str:
+    """Show a property as JSON."""
+    found = context.pc.tree.resolve(str(values["path"]))
+    return f"{pretty_json(found.get(str(values['property'])))}\n"
+
+
+def qom_set(context: Context, values: Values) -> str:
+    """Set a property from text, or with ``-j`` from JSON."""
+    name, text = str(values["property"]), str(values["value"])
+    if not values.get("json"):
+        context.pc.tree.resolve(str(values["path"])).set_text(name, text)
+        return ""
+    try:
+        value = decode(text)
+    except QmpError as error:
+        raise ConfigError(str(error)) from error
+    context.pc.tree.resolve(str(values["path"])).set(name, value)
+    return ""
+
+
+def info_qom_tree(context: Context, values: Values) -> str:
+    """Show an object and what is below it; the machine unless a path says something else."""
+    path = str(values.get("path", "/machine"))
+    found, _ambiguous = context.pc.tree.find(path)
+    if found is None or not path:
+        return f"Path '{path}' could not be resolved.\n"
+    return "".join(_branch(found, "" if found.parent is None else found.name, ""))
+
+
+def _branch(obj: Object, name: str, indent: str) -> Iterator[str]:
+    yield f"{indent}/{name} ({obj.type.name})\n"
+    for child in sorted(obj.children, key=lambda each: each.encode("utf-8", "surrogateescape")):
+        yield from _branch(obj.children[child], child, indent + _INDENT)

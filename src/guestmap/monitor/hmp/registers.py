@@ -1,0 +1,148 @@
+"""``info registers`` and ``$NAME``: what is in the CPU.
+
+The layout of the lines is QEMU's; debug, FPU and SSE registers are not shown, because the engines
+do not tell them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.accel import Register, Segment, SegmentRegister
+
+if TYPE_CHECKING:
+    from guestmap.accel import Engine
+    from guestmap.monitor.hmp.arguments import Values
+    from guestmap.monitor.hmp.command import Context
+
+_GENERAL = {
+    name: Register(alias)
+    for alias, names in {
+        "eax": ("eax",), "ecx": ("ecx",), "edx": ("edx",), "ebx": ("ebx",), "esp": ("esp", "sp"),
+        "ebp": ("ebp", "fp"), "esi": ("esi",), "edi": ("edi",), "eflags": ("eflags",),
+        "eip": ("eip",),
+    }.items()
+    for name in names
+}  # fmt: skip
+_SEGMENTS = {name: SegmentRegister(name) for name in ("cs", "ds", "es", "ss", "fs", "gs")}
+_LONG_MODE_ONLY = frozenset(f"r{number}" for number in range(8, 16))
+
+_FLAGS = (("D", 10), ("O", 11), ("S", 7), ("Z", 6), ("A", 4), ("P", 2), ("C", 0))
+_PROTECTED = 1
+_PRESENT, _NOT_SYSTEM, _CODE, _BIG = 1 << 15, 1 << 12, 1 << 11, 1 << 22
+_SYSTEM_TYPES = (
+    "Reserved", "TSS16-avl", "LDT", "TSS16-busy", "CallGate16", "TaskGate", "IntGate16",
+    "TrapGate16", "Reserved", "TSS32-avl", "Reserved", "TSS32-busy", "CallGate32", "Reserved",
+    "IntGate32", "TrapGate32",
+)  # fmt: skip
+"""System descriptors by type (Intel SDM, volume 3, table 3-2), in QEMU's words."""
+
+_RESET_SEGMENTS = {
+    SegmentRegister.CS: Segment(0xF000, 0xFFFF0000, 0xFFFF, 0x9B00),
+    SegmentRegister.LDTR: Segment(0, 0, 0xFFFF, 0x8200),
+    SegmentRegister.TR: Segment(0, 0, 0xFFFF, 0x8B00),
+}
+_RESET_DATA = Segment(0, 0, 0xFFFF, 0x9300)
+_RESET = {Register.EIP: 0xFFF0, Register.EFLAGS: 2, Register.CR0: 0x60000010}
+
+
+def register_value(context: Context, name: str) -> int | None:
+    """Return what ``$name`` is in an expression; None where there is no such register."""
+    engine = context.vm.engine
+    if not engine.capabilities.runs_code:
+        return None
+    if name in _GENERAL:
+        return engine.read_register(_GENERAL[name])
+    if name in _LONG_MODE_ONLY:
+        return 0
+    if name == "pc":
+        base = engine.read_segment(SegmentRegister.CS).base
+        return base + engine.read_register(Register.EIP)
+    segment, dot, part = name.partition(".")
+    if segment not in _SEGMENTS:
+        return None
+    value = engine.read_segment(_SEGMENTS[segment])
+    if not dot:
+        return value.selector
+    return {"base": value.base, "limit": value.limit}.get(part)
+
+
+def info_registers(context: Context, values: Values) -> str:
+    """Show one CPU or all; the first one runs, the others wait as after a reset."""
+    cpus = context.pc.config.cpus
+    if values.get("all"):
+        return "".join(f"\nCPU#{cpu}\n{_cpu(context, cpu)}" for cpu in range(cpus))
+    asked = values.get("vcpu", 0)
+    assert isinstance(asked, int)
+    if asked >> 31:
+        asked = 0  # a negative number, which is the current CPU
+    if asked >= cpus:
+        return f"CPU#{asked} not available\n"
+    return f"\nCPU#{asked}\n{_cpu(context, asked)}"
+
+
+def _cpu(context: Context, cpu: int) -> str:
+    return _Lines(context.vm.engine if cpu == 0 else None).text()
+
+
+class _Lines:
+    """The lines of one CPU; without an engine, of one that waits."""
+
+    def __init__(self, engine: Engine | None) -> None:
+        self.engine = engine
+
+    def value(self, register: Register) -> int:
+        if self.engine is not None:
+            return self.engine.read_register(register)
+        return _RESET.get(register, 0)
+
+    def segment(self, register: SegmentRegister) -> Segment:
+        if self.engine is not None:
+            return self.engine.read_segment(register)
+        return _RESET_SEGMENTS.get(register, _RESET_DATA)
+
+    def text(self) -> str:
+        cs, flags = self.segment(SegmentRegister.CS), self.value(Register.EFLAGS)
+        shown = "".join(letter if flags >> bit & 1 else "-" for letter, bit in _FLAGS)
+        protected = self.value(Register.CR0) & _PROTECTED
+        state = (
+            f"EIP={self.value(Register.EIP):08x} EFL={flags:08x} [{shown}]"
+            f" CPL={cs.selector & 3 if protected else 0} II=0 A20=1 SMM=0"
+            f" HLT={int(self.engine is None)}"
+        )
+        lines = [
+            self._row("EAX", "EBX", "ECX", "EDX"),
+            self._row("ESI", "EDI", "EBP", "ESP"),
+            state,
+            *(self._segment(name) for name in ("ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR")),
+            *(self._table(name) for name in ("GDT", "IDT")),
+            self._row("CR0", "CR2", "CR3", "CR4"),
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+    def _row(self, *names: str) -> str:
+        return " ".join(f"{name}={self.value(Register[name]):08x}" for name in names)
+
+    def _segment(self, name: str) -> str:
+        each = self.segment(SegmentRegister[{"LDT": "LDTR"}.get(name, name)])
+        text = f"{name:<3}={each.selector:04x} {each.base:08x} {each.limit:08x} {each.flags:08x}"
+        if not self.value(Register.CR0) & _PROTECTED or not each.flags & _PRESENT:
+            return text
+        return f"{text} DPL={each.flags >> 13 & 3} {_kind(each.flags)}"
+
+    def _table(self, name: str) -> str:
+        each = self.segment(SegmentRegister[f"{name}R"])
+        return f"{name}=     {each.base:08x} {each.limit:08x}"
+
+
+def _kind(flags: int) -> str:
+    """Describe a present descriptor, in protected mode."""
+    if not flags & _NOT_SYSTEM:
+        return _SYSTEM_TYPES[flags >> 8 & 15]
+    accessed = "A" if flags & 1 << 8 else "-"
+    if flags & _CODE:
+        size, letters = "CS32" if flags & _BIG else "CS16", "CR"
+    else:
+        size, letters = "DS  " if flags & _BIG else "DS16", "EW"
+    marks = (letters[0] if flags & 1 << 10 else "-") + (letters[1] if flags & 1 << 9 else "-")
+    return f"{size} [{marks}{accessed}]"

@@ -1,0 +1,109 @@
+"""The commands that there are; names and arguments as in QEMU's monitor (QEMU, "QEMU Monitor")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.monitor.hmp import control, dump, hotplug, maps, memory, qom, qtree, registers
+from guestmap.monitor.hmp.arguments import Flag, FormatArgument, Number, Options, Rest, Word
+from guestmap.monitor.hmp.command import Command
+from guestmap.monitor.hmp.helping import help_text
+
+if TYPE_CHECKING:
+    from guestmap.monitor.hmp.arguments import Values
+    from guestmap.monitor.hmp.command import Context
+
+
+def _help(_context: Context, values: Values) -> str:
+    return help_text(COMMANDS, str(values.get("name", "")))
+
+
+def _info(_context: Context, _values: Values) -> str:
+    return help_text(COMMANDS, "info")
+
+
+_MTREE = (
+    Flag("flat", letter="f"),
+    Flag("dispatch", letter="d"),
+    Flag("owner", letter="o"),
+    Flag("disabled", letter="D"),
+)
+_DUMP = (FormatArgument("format"), Number("address"))
+
+_INFO = (
+    Command("kvm", control.info_kvm, about="whether KVM runs the guest"),
+    Command("memdev", memory.info_memdev, about="the memory back-ends"),
+    Command("memory-devices", memory.info_memory_devices, about="the memory that is plugged in"),
+    Command(
+        "memory_size_summary", memory.info_memory_size_summary,
+        about="bytes of memory at the start, and plugged in since",
+    ),
+    Command(
+        "mtree", maps.info_mtree, _MTREE, "[-f][-d][-o][-D]",
+        "the memory map: trees of regions, or with -f flat views (-d: and how they are looked up;"
+        " -o: who owns what; -D: disabled regions too)",
+    ),
+    Command("name", control.info_name, about="what the machine is called"),
+    Command("pci", memory.info_pci, about="the PCI functions"),
+    Command(
+        "qom-tree", qom.info_qom_tree, (Word("path", optional=True),), "[path]",
+        "the objects of the machine, or those below a path",
+    ),
+    Command("qtree", qtree.info_qtree, about="the devices by their buses"),
+    Command("ramblock", maps.info_ramblock, about="the blocks of RAM"),
+    Command(
+        "registers", registers.info_registers,
+        (Flag("all", letter="a"), Number("vcpu", optional=True, bits=32)), "[-a|vcpu]",
+        "what is in the registers of a CPU (-a: of all)",
+    ),
+    Command("status", control.info_status, about="whether the machine runs"),
+    Command("uuid", control.info_uuid, about="the machine's UUID"),
+    Command("version", control.info_version, about="which version this is"),
+)  # fmt: skip
+
+COMMANDS = (
+    Command("cont|c", control.cont, about="let the machine run"),
+    Command(
+        "device_add", hotplug.device_add,
+        (Options("device", check=hotplug.check_device_options),),
+        "driver[,prop=value][,...]", "plug in a device",
+    ),
+    Command(
+        "device_del", hotplug.device_del, (Word("id"),), "device",
+        "ask the guest to let a device go",
+    ),
+    Command("help|?", _help, (Rest("name", optional=True),), "[cmd]", "what commands there are"),
+    Command("info", _info, (), "[subcommand]", "look at the machine", commands=_INFO),
+    Command(
+        "object_add", hotplug.object_add, (Rest("object"),),
+        "[qom-type=]type,id=str[,prop=value][,...]", "make an object",
+    ),
+    Command("object_del", hotplug.object_del, (Word("id"),), "id", "remove an object"),
+    Command(
+        "print|p", dump.print_value, (FormatArgument("format"), Number("value")), "/fmt expr",
+        "calculate (with $NAME for a register)",
+    ),
+    Command(
+        "qom-get", qom.qom_get, (Word("path"), Word("property")), "path property",
+        "show a property of an object",
+    ),
+    Command(
+        "qom-list", qom.qom_list, (Word("path", optional=True),), "path",
+        "list the properties of an object",
+    ),
+    Command(
+        "qom-set", qom.qom_set,
+        (Flag("json", letter="j"), Word("path"), Word("property"), Rest("value")),
+        "[-j] path property value", "set a property of an object (-j: the value is JSON)",
+    ),
+    Command("quit|q", control.quit_machine, about="end the machine"),
+    Command("stop|s", control.stop, about="pause the machine"),
+    Command("system_powerdown", control.system_powerdown, about="press the power button"),
+    Command("system_reset", control.system_reset, about="reset the machine"),
+    Command(
+        "x", dump.dump_virtual, _DUMP, "/fmt addr", "show memory as the CPU sees it at an address"
+    ),
+    Command(
+        "xp", dump.dump_physical, _DUMP, "/fmt addr", "show memory at a physical address"
+    ),
+)  # fmt: skip
