@@ -6,17 +6,17 @@ on both.
 
 from __future__ import annotations
 
-import queue
+import json
 import shutil
 import socket
 import tempfile
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import pytest
-
 from guestmap.machine import VirtualMachine, config_of
+from guestmap.monitor import MonitorServer
 from guestmap.testing.guests import SerialConsole, hotplug_guest
 from tests.support.qemu import MACHINE, Qemu
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NOT_OF_INTEREST = {"RESUME", "STOP", "RESET", "POWERDOWN", "NIC_RX_FILTER_CHANGED"}
 """Events that tell nothing about memory."""
 
-_EVENT_TIMEOUT_S = 60
+_TIMEOUT_S = 60
 _NO_VAPIC = ("-global", "apic-common.vapic=off")
 
 
@@ -94,70 +94,71 @@ class QemuPeer(Qemu):
 
 
 class OurPeer:
-    """The guest on our machine, in a thread of its own."""
+    """The guest on our machine, which is managed through our monitor."""
 
     def __init__(self, *args: str, paused: bool = False) -> None:
-        with tempfile.TemporaryDirectory(prefix="guestmap-") as folder:
-            rom = Path(folder) / "guest.rom"
-            rom.write_bytes(hotplug_guest())
-            words = [*MACHINE, *_NO_VAPIC, *args, "-option-rom", str(rom)]
-            config = replace(config_of(words), serial=True)
-            self.vm = VirtualMachine(config)
-        if not hasattr(self.vm.pc, "manage"):
-            self.vm.close()
-            pytest.skip("this machine takes no memory yet")
+        self._folder = Path(tempfile.mkdtemp(prefix="guestmap-"))
+        rom, path = self._folder / "guest.rom", self._folder / "monitor"
+        rom.write_bytes(hotplug_guest())
+        words = [*MACHINE, *_NO_VAPIC, *args, "-option-rom", str(rom)]
+        self.vm = VirtualMachine(replace(config_of(words), serial=True))
         serial = self.vm.pc.isa.serial
         assert serial is not None
         self.console = SerialConsole.on_port(serial, self.vm.exclusive)
-        self._events: queue.Queue[MachineEvent] = queue.Queue()
         self.vm.events.subscribe(self._heard)
+        self._monitor = MonitorServer(self.vm, [f"unix:{path}"])
+        self._path = path
         self._paused = paused
+        self._events: deque[dict[str, Any]] = deque()
 
     def __enter__(self) -> Self:
+        self._monitor.start()
+        self._wire = socket.socket(socket.AF_UNIX)
+        self._wire.settimeout(_TIMEOUT_S)
+        self._wire.connect(str(self._path))
+        self._file = self._wire.makefile("r")
+        self._file.readline()  # the greeting
+        self.qmp("qmp_capabilities")
         self.vm.start(paused=self._paused)
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.console.close()
+        self._file.close()
+        self._wire.close()
+        self._monitor.close()
         self.vm.close()
+        shutil.rmtree(self._folder)
 
     def _heard(self, event: MachineEvent) -> None:
-        self._events.put(event)
         if event.name == "SHUTDOWN":
             self.console.end("the machine ended")
 
     def run(self) -> None:
         """Let it run."""
-        self.vm.cont()
+        self.qmp("cont")
 
     def qmp(self, command: str, **arguments: Any) -> Any:
-        """Execute a command, without a monitor."""
+        """Execute a command."""
         names = {name.replace("_", "-"): value for name, value in arguments.items()}
-        with self.vm.exclusive():
-            return self._execute(command, names)
-
-    def _execute(self, command: str, names: dict[str, Any]) -> Any:
-        manage = self.vm.pc.manage
-        match command:
-            case "object-add":
-                return manage.object_add(names.pop("qom-type"), names.pop("id"), names)
-            case "object-del":
-                return manage.object_del(names["id"])
-            case "device_add":
-                return manage.device_add(names.pop("driver"), names.pop("id"), names)
-            case "device_del":
-                return manage.device_del(names["id"])
-            case "query-memory-devices":
-                return manage.memory_devices()
-            case "query-acpi-ospm-status":
-                return manage.acpi_ospm_status()
-            case "system_powerdown":
-                return self.vm.powerdown()
-        raise AssertionError(command)
+        request = {"execute": command, "arguments": names}
+        self._wire.sendall(json.dumps(request).encode() + b"\n")
+        while True:
+            message = self._receive()
+            if "event" in message:
+                self._events.append(message)
+            elif "error" in message:
+                raise RuntimeError(f"QMP {command}: {message['error']['desc']}")
+            else:
+                return message["return"]
 
     def next_event(self) -> tuple[str, dict[str, Any]]:
         """Return the next event about memory."""
         while True:
-            event = self._events.get(timeout=_EVENT_TIMEOUT_S)
-            if event.name not in NOT_OF_INTEREST:
-                return event.name, dict(event.data or {})
+            event = self._events.popleft() if self._events else self._receive()
+            if event["event"] not in NOT_OF_INTEREST:
+                return event["event"], event.get("data", {})
+
+    def _receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(self._file.readline())
+        return message
