@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from guestmap.machine.composition import isa_parts, pci_parts, system_parts
 from guestmap.machine.composition.builder import Builder, show_finished
+from guestmap.machine.composition.kinds import fact
 from guestmap.machine.composition.machine_object import compose_machine, compose_memory
 from guestmap.machine.composition.tree import MachineTree
 from guestmap.machine.composition.types import machine_types
+from guestmap.qom import link
 
 if TYPE_CHECKING:
     from guestmap.machine.pc import Pc
@@ -30,7 +32,7 @@ def compose(pc: Pc, tree: MachineTree | None = None) -> MachineTree:
     with tree.lock:
         machine = compose_machine(tree, pc)
         build = Builder(tree)
-        sysbus = system_parts.compose_sysbus(build)
+        sysbus = system_parts.compose_sysbus(build, pc)
         compose_memory(build, pc, machine)
         system_parts.compose_cpus(build, pc, sysbus)
         host = system_parts.compose_host(build, pc, machine, sysbus)
@@ -50,7 +52,9 @@ def compose(pc: Pc, tree: MachineTree | None = None) -> MachineTree:
         machine.values |= {
             "rtc_state": clock,
             "rtc-time": clock.values["date"],
-            "acpi-device": pm,
             "smram": tree.region(pc.i440fx.smram),
         }
+        if pm is not None:
+            machine.add_property(fact("acpi-device", link("hotplug-handler"), ""))
+            machine.values["acpi-device"] = pm
     return tree

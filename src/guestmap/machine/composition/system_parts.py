@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 CPU = "qemu64-x86_64-cpu"
 WIRES = 28
-"""Interrupt lines between chips: one to the CPU, 24 global ones, two of the A20 gate, the SMI."""
+"""Lines between chips: one to the CPU, 24 global ones, two of the A20 gate, and the SMI's."""
 _GSI_0 = 1
 _GSI_INPUTS = 24
 _HPET_INTERRUPTS = 4
 _HOLE64_SIZE = 2 * GIB
 
 
-def compose_sysbus(build: Builder) -> BusObject:
+def compose_sysbus(build: Builder, pc: Pc) -> BusObject:
     """Make the system bus and the lines between chips."""
     sysbus = build.free_bus("System", "main-system-bus")
     sysbus.realized = False
     build.unattached.add_child("sysbus", sysbus)
-    build.wires = build.irqs(build.unattached, "non-qdev-gpio", WIRES)
+    build.wires = build.irqs(build.unattached, "non-qdev-gpio", WIRES - (pc.pm is None))
     return sysbus
 
 
@@ -74,7 +74,10 @@ def _hidden_page(pc: Pc) -> MemoryRegion:
 
 
 def _node_of(pc: Pc, cpu: int) -> int:
+    """Return the NUMA node of a CPU: memory slots alone make one node, nothing makes -1."""
     nodes = pc.config.numa_nodes
+    if not nodes:
+        return 0 if pc.config.slots else -1
     return next((number for number, node in enumerate(nodes) if cpu in node.cpus), 0)
 
 

@@ -78,7 +78,6 @@ MACHINE_TYPES = (
             fact("rtc_state", link("isa-device"), ""),
             fact("smram", link("memory-region"), ""),
             fact("rtc-time", opaque("struct tm")),
-            fact("acpi-device", link("hotplug-handler"), ""),
         ),
     ),
 )  # fmt: skip

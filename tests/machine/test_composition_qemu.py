@@ -1,0 +1,103 @@
+"""The machine's object tree beside a real QEMU's: paths, types, properties, values."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from guestmap.base import MIB
+from guestmap.machine import DeviceSpec, MachineConfig, Pc
+from tests.support.qemu import MACHINE, Qemu
+from tests.support.qom import Objects, our_objects, qemus_objects, tree_of
+
+pytestmark = [pytest.mark.qemu, pytest.mark.seabios]
+
+CPU = "qemu64-x86_64-cpu"
+
+ACCEPTED_PATHS = {
+    r"/machine/qtest": "the test's own channel to QEMU",
+    r"/chardevs/(qtest|qmp)": "the test's own channels to QEMU",
+    r"/machine/fw_cfg/\\x2from@.*": "files for firmware are bytes here, no ROM regions",
+}
+"""What QEMU has and this machine has not."""
+
+ACCEPTED_VALUES = {
+    ("pc-i440fx-7.2-machine", "rtc-time"): "the time of day",
+    ("mc146818rtc", "date"): "the time of day",
+    ("memory-backend-ram", "prealloc-threads"): "QEMU's default counts the CPUs",
+    (CPU, "crash-information"): "no guest panics here",
+}
+
+DEVICES = ("pci-testdev,id=t0,membar=64K", "pci-bridge,id=b0,chassis_nr=1", "pci-testdev,bus=b0",
+           "pci-bridge,chassis_nr=2", "pci-bridge,chassis_nr=3,bus=pci.1",
+           "pci-testdev,bus=pci.1,addr=4", "pci-testdev,bus=pci.2", "pci-testdev,addr=7.0",
+           "pci-bridge,chassis_nr=4,id=b1,addr=a")  # fmt: skip
+
+
+def _devices(*specs: str) -> tuple[DeviceSpec, ...]:
+    return tuple(DeviceSpec.parse(spec) for spec in specs)
+
+
+def _options(*specs: str) -> list[str]:
+    return [word for spec in specs for word in ("-device", spec)]
+
+
+def _accepted(path: str) -> bool:
+    return any(re.fullmatch(pattern, path) for pattern in ACCEPTED_PATHS)
+
+
+def assert_same_objects(ours: Objects, theirs: Objects) -> None:
+    """Assert that both are equal but for what is accepted."""
+    theirs = {path: members for path, members in theirs.items() if not _accepted(path)}
+    kinds = [{path: m["type"].value for path, m in each.items()} for each in (ours, theirs)]
+    assert kinds[0] == kinds[1]
+    for path, members in theirs.items():
+        kind = members["type"].value
+        expected = {
+            name: member for name, member in members.items()
+            if not _accepted(f"{path}/{name}") and (kind, name) not in ACCEPTED_VALUES
+        }  # fmt: skip
+        if kind == CPU:  # what the CPU can do is the engine's affair, not the tree's
+            expected = {name: m for name, m in expected.items() if name in ours[path]}
+        found = {name: m for name, m in ours[path].items() if (kind, name) not in ACCEPTED_VALUES}
+        assert found == expected, path
+
+
+CASES = {
+    "plain": (MachineConfig(ram_size=128 * MIB), ["-m", "128M"]),
+    "CPUs and RAM": (MachineConfig(ram_size=5120 * MIB, cpus=3), ["-m", "5G", "-smp", "3"]),
+    "console": (
+        MachineConfig(ram_size=128 * MIB, serial=True, debugcon=True),
+        ["-m", "128M", "-serial", "null", "-debugcon", "null",
+         "-global", "isa-debugcon.iobase=0x402"],
+    ),
+    "devices": (
+        MachineConfig(ram_size=128 * MIB, devices=_devices(*DEVICES), debugcon=True),
+        ["-m", "128M", *_options(*DEVICES), "-debugcon", "null",
+         "-global", "isa-debugcon.iobase=0x402"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_tree_is_qemus(case):
+    config, options = CASES[case]
+    with Qemu(*options) as qemu:
+        assert_same_objects(our_objects(tree_of(Pc(config))), qemus_objects(qemu))
+
+
+def test_the_option_port_of_the_interrupt_controllers_comes_after_the_first_cpu():
+    config = MachineConfig(ram_size=128 * MIB, cpus=2, vapic=True)
+    with Qemu("-m", "128M", "-smp", "2", vapic=True) as qemu:
+        assert_same_objects(our_objects(tree_of(Pc(config))), qemus_objects(qemu))
+
+
+@pytest.mark.parametrize(
+    ("option", "config"),
+    [("smm=on", MachineConfig(smm=True)), ("smm=off,acpi=off", MachineConfig(acpi=False))],
+)
+def test_the_tree_of_other_machines_is_qemus(option, config):
+    machine = [MACHINE[0], f"pc-i440fx-7.2,{option}", *MACHINE[2:]]
+    with Qemu(*machine, "-m", "128M", machine=False) as qemu:
+        assert_same_objects(our_objects(tree_of(Pc(config))), qemus_objects(qemu))
