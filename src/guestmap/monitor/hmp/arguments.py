@@ -10,13 +10,13 @@ import string
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from guestmap.monitor.hmp.expression import Registers, evaluate
 from guestmap.monitor.hmp.scanner import SPACES, Scanner, SyntaxProblem
 
 
-class Format(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Format:
     """How numbers are shown, and how many: GDB's ``/4xw``.
 
     ``size`` is in bytes; -1 for instructions.

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from guestmap.base import ConfigError
 from guestmap.machine.options import identifier, last_values, split_options
 from guestmap.monitor.commands.objects import OBJECT_OPTIONS
+from guestmap.monitor.hmp.json_text import read_json
 from guestmap.monitor.hmp.keyval import HelpWanted, parse_keyval
 from guestmap.monitor.hmp.keyval_values import values_of
 from guestmap.monitor.hmp.option_help import device_help, devices_help, object_help
 from guestmap.monitor.hmp.scanner import SyntaxProblem
-from guestmap.qmp import QmpError, decode, validate
+from guestmap.qmp import QmpError, validate
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
@@ -43,7 +44,7 @@ def _from_keys(text: str) -> dict[str, Any]:
 
 def _from_json(text: str) -> dict[str, Any]:
     try:
-        return validate(OBJECT_OPTIONS, decode(text))
+        return validate(OBJECT_OPTIONS, read_json(text))
     except QmpError as error:
         raise ConfigError(str(error)) from error
 

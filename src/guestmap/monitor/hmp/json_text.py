@@ -1,14 +1,37 @@
-"""JSON for people, spaced and broken into lines as QEMU's monitor does."""
+"""JSON on a line of the human monitor, and in its answers."""
 
 from __future__ import annotations
 
-from guestmap.qmp import JsonValue, encode
+from guestmap.base import ConfigError
+from guestmap.qmp import Framer, JsonValue, ParseFailure, decode, encode
 
 _INDENT = "    "
 
 
+def read_json(text: str) -> JsonValue:
+    """Return the one value that a text holds.
+
+    Raises:
+        ConfigError: it holds none, or several; says what QEMU does.
+    """
+    framer = Framer()
+    found: list[JsonValue] = []
+    for message in framer.feed(text.encode("utf-8", "surrogatepass") + b"\n"):
+        value = message if isinstance(message, ParseFailure) else decode(message)
+        if found:
+            raise ConfigError("Expecting at most one JSON value")
+        if isinstance(value, ParseFailure):
+            raise ConfigError(value.desc)
+        found.append(value)
+    if not framer.idle:
+        raise ConfigError("JSON parse error, premature EOI")
+    if not found:
+        raise ConfigError("Expecting a JSON value")
+    return found[0]
+
+
 def pretty_json(value: JsonValue, indent: str = "") -> str:
-    """Return the value, one member or element on a line."""
+    """Return the value for people: one member or element on a line, as QEMU's monitor does."""
     inner = indent + _INDENT
     if isinstance(value, dict):
         members = [

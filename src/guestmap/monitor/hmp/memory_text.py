@@ -9,7 +9,7 @@ from typing import Any
 QmpObject = Mapping[str, Any]
 
 
-def memory_devices_text(devices: Iterable[QmpObject]) -> str:
+def memory_devices_text(devices: Iterable[Any]) -> str:
     """Return ``info memory-devices`` from ``query-memory-devices``."""
     return "".join(_memory_device(device["type"], device["data"]) for device in devices)
 
@@ -28,7 +28,7 @@ def _memory_device(kind: str, data: QmpObject) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def memory_backends_text(backends: Iterable[QmpObject]) -> str:
+def memory_backends_text(backends: Iterable[Any]) -> str:
     """Return ``info memdev`` from ``query-memdev``."""
     return "".join(_backend(backend) for backend in backends) + "\n"
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from guestmap.base import ConfigError
-from guestmap.monitor.hmp.json_text import pretty_json
-from guestmap.qmp import QmpError, decode
+from guestmap.monitor.hmp.json_text import pretty_json, read_json
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
@@ -37,10 +35,7 @@ def qom_set(context: Context, values: Values) -> str:
     if not values.get("json"):
         context.pc.tree.resolve(str(values["path"])).set_text(name, text)
         return ""
-    try:
-        value = decode(text)
-    except QmpError as error:
-        raise ConfigError(str(error)) from error
+    value = read_json(text)
     context.pc.tree.resolve(str(values["path"])).set(name, value)
     return ""
 

@@ -11,12 +11,13 @@ from guestmap.hw.pci import registers as reg
 from guestmap.machine.composition.kinds import MachineType
 from guestmap.monitor.commands.pci import CLASS_NAMES
 from guestmap.monitor.hmp.numbers import size_text
+from guestmap.qom import Bus
 
 if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion
     from guestmap.monitor.hmp.arguments import Values
     from guestmap.monitor.hmp.command import Context
-    from guestmap.qom import Bus, Device, JsonValue, Property
+    from guestmap.qom import Device, JsonValue, Property
 
 _SYSTEM_BUS = "/machine/unattached/sysbus"
 _INDENT = "  "
@@ -29,7 +30,8 @@ _ADDRESSES = 1 << 64
 
 def info_qtree(context: Context, _values: Values) -> str:
     """Show the system bus and everything on it."""
-    bus: Bus = context.pc.tree.resolve(_SYSTEM_BUS, "bus")
+    bus = context.pc.tree.resolve(_SYSTEM_BUS, "bus")
+    assert isinstance(bus, Bus)
     lines = _Writer(context.pc.system_region).bus(bus, "")
     return "".join(f"{line}\n" for line in lines)
 

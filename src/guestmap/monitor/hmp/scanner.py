@@ -42,6 +42,12 @@ class Scanner:
         """Whether nothing is left."""
         return self.at >= len(self.text)
 
+    def take(self) -> str:
+        """Go over a character and return it; "" at the end."""
+        taken = self.next
+        self.at += len(taken)
+        return taken
+
     def skip_spaces(self) -> None:
         """Go to the next character that is not white space."""
         while self.next and self.next in SPACES:
@@ -79,7 +85,7 @@ class Scanner:
         have the escapes of C for line ends, backslash and quotes.
         """
         self.skip_spaces()
-        if self.at_end:
+        if not self.next:
             return None
         if self.next != '"':
             return self.take_until(SPACES)
@@ -87,14 +93,10 @@ class Scanner:
         parts: list[str] = []
         while True:
             parts.append(self.take_until('\\"'))
-            if self.at_end:
-                return None
-            mark = self.next
-            self.at += 1
+            mark = self.take()
             if mark == '"':
                 return "".join(parts)
-            escape = _ESCAPES.get(self.next)
-            if escape is None:
+            escape = _ESCAPES.get(self.take())
+            if not mark or escape is None:
                 return None
             parts.append(escape)
-            self.at += 1
