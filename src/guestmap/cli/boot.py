@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from guestmap.base import ConfigError, PeerError, parse_size
+from guestmap.base import PeerError, parse_size
 from guestmap.cli.boot_report import Recorder, report
+from guestmap.cli.boot_run import run_managed, run_until, serial_sink
 from guestmap.cli.story import Story, flat_table, summary
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
 from guestmap.machine import (
+    DEFAULT_RAM,
     DeviceSpec,
     Event,
     MachineConfig,
     MachineReset,
+    MemoryOption,
+    ObjectSpec,
     Phase,
     RunState,
     VirtualMachine,
-    parse_ram_size,
+    check_ram_size,
+    parse_nodes,
 )
 
 INTERRUPTED = 130
@@ -35,7 +39,8 @@ _SILENT_RESETS = 8
 
 def boot(
     ram: Annotated[
-        str, typer.Option("-m", help="RAM in QEMU's syntax: 96M, 4G; plain numbers are MiB.")
+        str,
+        typer.Option("-m", help="RAM in QEMU's syntax: 96M, 4G, or 1G,slots=4,maxmem=8G."),
     ] = "128M",
     bios: Annotated[
         Path | None,
@@ -48,8 +53,26 @@ def boot(
         str, typer.Option("--max-ram-below-4g", help="RAM below 4 GiB at most, for example 2G.")
     ] = "3584M",
     device: Annotated[
-        list[str] | None, typer.Option(help="Add a PCI device: DRIVER[,PROPERTY=VALUE...].")
+        list[str] | None,
+        typer.Option(help="Add a device, PCI or pc-dimm: DRIVER[,PROPERTY=VALUE...]."),
     ] = None,
+    object_: Annotated[
+        list[str] | None,
+        typer.Option("--object", help="Add a memory back-end: TYPE,id=NAME,size=SIZE[,...]."),
+    ] = None,
+    numa: Annotated[
+        list[str] | None, typer.Option(help="Add a NUMA node: node[,cpus=N][,memdev=ID].")
+    ] = None,
+    option_rom: Annotated[
+        list[Path] | None, typer.Option(help="A file whose code the firmware runs.")
+    ] = None,
+    qmp: Annotated[
+        list[str] | None,
+        typer.Option(help="Be managed at unix:PATH or tcp:HOST:PORT, until quit or Ctrl-C."),
+    ] = None,
+    paused: Annotated[
+        bool, typer.Option("--paused", "-S", help="With --qmp: wait for cont before the start.")
+    ] = False,
     serial: Annotated[
         str, typer.Option(help="Add a serial port that writes to a file, or to 'stdio'.")
     ] = "",
@@ -74,15 +97,22 @@ def boot(
 
     Shown as it happens: the firmware's log, its phases, and each change of the map with its cause;
     at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
-    goes to stderr.
+    goes to stderr. With --qmp the machine goes on after that, until it is told to quit.
     """
+    objects = [ObjectSpec.parse(each) for each in object_ or ()]
+    memory = MemoryOption.parse([ram], DEFAULT_RAM)
     config = MachineConfig(
-        ram_size=parse_ram_size(ram),
+        ram_size=check_ram_size(memory.size or DEFAULT_RAM, ram),
+        slots=memory.slots,
+        max_ram=memory.maximum,
         max_ram_below_4g=parse_size(max_ram_below_4g, what="--max-ram-below-4g"),
         bios=bios,
         debugcon=True,
         serial=bool(serial),
         devices=tuple(DeviceSpec.parse(each) for each in device or ()),
+        objects=tuple(objects),
+        numa_nodes=parse_nodes(numa or (), objects, cpus=1),
+        option_roms=tuple(option_rom or ()),
     )
     asked = mtree or flat or as_json
     console = Console(stderr=asked, quiet=quiet or as_json, highlight=False)
@@ -94,10 +124,13 @@ def boot(
         if isinstance(event, MachineReset) and (no_reboot or _is_stuck(vm, recorder)):
             vm.stop()
 
-    with VirtualMachine(config, engine=engine, observer=observe) as vm, _serial_sink(vm, serial):
+    with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_sink(vm, serial):
         before = Snapshot.of(vm.pc.system, source="guestmap at reset")
         console.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
-        interrupted = _run(vm, until)
+        if qmp:
+            interrupted = run_managed(vm, qmp, console, paused=paused)
+        else:
+            interrupted = run_until(vm, until)
         after = Snapshot.of(vm.pc.system, source="guestmap")
         console.print(flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
         console.print(summary(vm, story))
@@ -121,15 +154,6 @@ def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:
     return not vm.log or vm.log[-1].time_ns < recent[0].time_ns
 
 
-def _run(vm: VirtualMachine, until: Phase) -> bool:
-    """Run the machine; tell whether Ctrl-C ended it."""
-    try:
-        vm.run(until=until)
-    except KeyboardInterrupt:
-        return True
-    return False
-
-
 def _print_asked(
     vm: VirtualMachine, recorder: Recorder, before: Snapshot, after: Snapshot,
     *, mtree: bool, flat: bool, as_json: bool,
@@ -142,36 +166,3 @@ def _print_asked(
         json.dump(report(vm, recorder, before, after), sys.stdout)
         sys.stdout.write("\n")
     sys.stdout.flush()
-
-
-class _serial_sink:  # noqa: N801 (used as a function)
-    """Connects the serial port to a file or to stdout for the time of a ``with``."""
-
-    def __init__(self, vm: VirtualMachine, target: str) -> None:
-        self._file = None
-        port = vm.pc.isa.serial
-        if port is None:
-            return
-        write: Callable[[bytes], object]
-        if target == "stdio":
-            write, flush = sys.stdout.buffer.write, sys.stdout.buffer.flush
-        else:
-            try:
-                self._file = open(target, "wb")  # noqa: SIM115 (closed in __exit__)
-            except OSError as error:
-                raise ConfigError(f"--serial {target}: {error.strerror}") from error
-            write, flush = self._file.write, self._file.flush
-
-        def sink(byte: int) -> None:
-            write(bytes((byte,)))
-            if byte == 0x0A:
-                flush()
-
-        port.sink = sink
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_error: object) -> None:
-        if self._file is not None:
-            self._file.close()

@@ -1,9 +1,13 @@
 """Machines: from a configuration to a wired PC, and from a PC to one that runs."""
 
 from guestmap.machine.command_line import config_of
-from guestmap.machine.config import DeviceSpec, MachineConfig, parse_ram_size
+from guestmap.machine.config import DEFAULT_RAM, MachineConfig, check_ram_size, parse_ram_size
+from guestmap.machine.device_options import DeviceSpec
 from guestmap.machine.events import MachineEvent, MachineEvents
 from guestmap.machine.layout import RamLayout
+from guestmap.machine.memory_options import MemoryOption
+from guestmap.machine.numa import NumaNode, parse_nodes
+from guestmap.machine.object_options import ObjectSpec
 from guestmap.machine.pc import Pc
 from guestmap.machine.phases import DESCRIPTIONS, Phase, PhaseChange, PhaseTracker
 from guestmap.machine.run_state import Event, LogLine, MachineReset, RunState
@@ -11,6 +15,7 @@ from guestmap.machine.stopped import stopped_machine
 from guestmap.machine.vm import VirtualMachine
 
 __all__ = [
+    "DEFAULT_RAM",
     "DESCRIPTIONS",
     "DeviceSpec",
     "Event",
@@ -19,6 +24,9 @@ __all__ = [
     "MachineEvent",
     "MachineEvents",
     "MachineReset",
+    "MemoryOption",
+    "NumaNode",
+    "ObjectSpec",
     "Pc",
     "Phase",
     "PhaseChange",
@@ -26,7 +34,9 @@ __all__ = [
     "RamLayout",
     "RunState",
     "VirtualMachine",
+    "check_ram_size",
     "config_of",
+    "parse_nodes",
     "parse_ram_size",
     "stopped_machine",
 ]
