@@ -26,7 +26,7 @@ class Device(Object):
         hotplugged: it came while the machine ran.
         hotpluggable: it can come and go while the machine runs; a class's choice.
         handler: the one that plugged it, while it is realized.
-        was_realized: it was realized at least once.
+        canonical_path: where it was realized last, whatever became of it since; "" before.
     """
 
     hotpluggable = True
@@ -36,7 +36,7 @@ class Device(Object):
         self.id: str | None = None
         self.hotplugged = False
         self.handler: HotplugHandler | None = None
-        self.was_realized = False
+        self.canonical_path = ""
         self.buses: tuple[Bus, ...] = ()
         self._realized = False
         self._changing = False
@@ -97,7 +97,8 @@ class Device(Object):
             finally:
                 self._changing = False
             self.handler = handler
-            self._realized = self.was_realized = True
+            self.canonical_path = self.path if self.attached else ""
+            self._realized = True
 
     def unrealize(self) -> None:
         """Take the device out of the machine; nothing happens where it is not in it."""
@@ -120,12 +121,14 @@ class Device(Object):
 
     def unparented(self) -> None:
         """Unrealize, let the buses go with everything on them, and leave the parent bus."""
-        self.unrealize()
-        for bus in reversed(self.buses):
-            bus.unparent()
-        self.buses = ()
-        if (home := self.parent_bus) is not None:
-            home.remove(self)
+        try:
+            self.unrealize()
+        finally:
+            for bus in reversed(self.buses):
+                bus.unparent()
+            self.buses = ()
+            if (home := self.parent_bus) is not None:
+                home.remove(self)
 
 
 def _undo(steps: list[Callable[[], None]], error: BaseException) -> None:

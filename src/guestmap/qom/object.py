@@ -130,8 +130,8 @@ class Object(PropertyHolder):
     def unparent(self) -> None:
         """Take the object out of the tree, and let go of it.
 
-        :meth:`unparented` runs first, while the path still leads here. An object that was made
-        and given to nobody is let go of, too; otherwise nothing happens without a parent.
+        :meth:`unparented` runs first. An object that was made and given to nobody is let go of,
+        too; otherwise nothing happens without a parent.
         """
         with self._lock:
             if self._leaving:
@@ -272,7 +272,10 @@ class Object(PropertyHolder):
         self.finalize()
 
     def unparented(self) -> None:
-        """Hook: the object is about to leave its parent; the path still leads to it."""
+        """Hook: the object is about to leave its parent.
+
+        The path still leads to it, unless it goes because something above it went first.
+        """
 
     def finalize(self) -> None:
         """Hook: nobody has the object any more; give back what it holds. Called once."""
