@@ -16,8 +16,9 @@ CORE_TYPES = (
     kind("irq", "object"),
     kind("chardev", "object", abstract=True),
     kind("chardev-null", "chardev"),
-    kind("chardev-file", "chardev"),
-    kind("chardev-stdio", "chardev"),
+    kind("chardev-fd", "chardev", abstract=True),
+    kind("chardev-file", "chardev-fd"),
+    kind("chardev-stdio", "chardev-fd"),
     kind(
         "chardev-socket", "chardev",
         fact("connected", BOOL, False),
