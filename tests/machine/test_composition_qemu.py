@@ -101,3 +101,40 @@ def test_the_tree_of_other_machines_is_qemus(option, config):
     machine = [MACHINE[0], f"pc-i440fx-7.2,{option}", *MACHINE[2:]]
     with Qemu(*machine, "-m", "128M", machine=False) as qemu:
         assert_same_objects(our_objects(tree_of(Pc(config))), qemus_objects(qemu))
+
+
+def _config(devfn: int, register: int) -> int:
+    return 1 << 31 | devfn << 8 | register
+
+
+BRIDGE, TEST_DEVICE, PM = 3 << 3, 2 << 3, 1 << 3 | 3
+PORTS = [
+    *((_config(BRIDGE, register), value) for register, value in (
+        (0x18, 0x0001_0100), (0x1C, 0x1010), (0x20, 0xE010_E000), (0x24, 0xF7F1_F001),
+        (0x3C, 0x0008_0000), (0x10, 0xE100_0000), (0x04, 0x7),
+    )),
+    *((_config(TEST_DEVICE, register), value) for register, value in (
+        (0x10, 0xE200_0000), (0x14, 0xC000), (0x18, 0xE300_0000), (0x1C, 1), (0x04, 0x3),
+    )),
+    (_config(PM, 0x40), 0x601), (_config(PM, 0x80), 1),
+    (_config(0, 0x58), 0x0033_3133), (_config(0, 0x70), 0x0A_0000),
+]  # fmt: skip
+"""Configuration writes: windows of a bridge, of a function, of the chips; the attribute map."""
+
+
+def test_what_a_guest_moves_is_seen_in_the_tree():
+    config = MachineConfig(ram_size=128 * MIB, devices=_devices(*DEVICES))
+    pc = Pc(config)
+    tree = tree_of(pc)
+    with Qemu("-m", "128M", *_options(*DEVICES)) as qemu:
+        for address, value in PORTS:
+            for port, word in ((0xCF8, address), (0xCFC, value)):
+                qemu.outl(port, word)
+                pc.io.store(port, 4, word)
+        ours, theirs = our_objects(tree), qemus_objects(qemu)
+        assert_same_objects(ours, theirs)
+        window = ours["/machine/peripheral/b0/pci_bridge_mem[0]"]
+        assert (window["addr"].value, window["size"].value) == (0xE000_0000, 2 * MIB)
+        qemu.outb(0xAF00, 0)  # the guest knows the newer CPU hot-plug registers
+        pc.io.store(0xAF00, 1, 0)
+        assert_same_objects(our_objects(tree), qemus_objects(qemu))
