@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from guestmap.monitor.hmp.json_text import pretty_json, read_json
+from guestmap.monitor.hmp.property_text import set_from_text
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
@@ -32,11 +33,11 @@ def qom_get(context: Context, values: Values) -> str:
 def qom_set(context: Context, values: Values) -> str:
     """Set a property from text, or with ``-j`` from JSON."""
     name, text = str(values["property"]), str(values["value"])
-    if not values.get("json"):
-        context.pc.tree.resolve(str(values["path"])).set_text(name, text)
-        return ""
-    value = read_json(text)
-    context.pc.tree.resolve(str(values["path"])).set(name, value)
+    if values.get("json"):
+        value = read_json(text)
+        context.pc.tree.resolve(str(values["path"])).set(name, value)
+    else:
+        set_from_text(context.pc.tree.resolve(str(values["path"])), name, text)
     return ""
 
 
