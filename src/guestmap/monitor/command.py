@@ -12,6 +12,7 @@ from guestmap.qmp import Command, EventType
 
 if TYPE_CHECKING:
     from guestmap.machine import VirtualMachine
+    from guestmap.monitor.hmp import HumanMonitor
 
 Arguments = dict[str, Any]
 """A command's arguments, checked against its declaration, under their names on the wire."""
@@ -38,6 +39,16 @@ class Context:
     vm: VirtualMachine
     commands: CommandTable
     endpoints: Callable[[], list[Endpoint]] = list
+    _human: HumanMonitor | None = None
+
+    @property
+    def human(self) -> HumanMonitor:
+        """The machine's human monitor: one for all, as what it remembers is the machine's."""
+        if self._human is None:
+            from guestmap.monitor.hmp import HumanMonitor
+
+            self._human = HumanMonitor(self.vm)
+        return self._human
 
     def check_cpu(self, index: int) -> None:
         """Check that there is a CPU of this number.

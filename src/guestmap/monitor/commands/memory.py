@@ -27,7 +27,7 @@ _PIECE = MIB
 _PAGE = 4096
 
 
-def _memory_devices(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+def _memory_devices(context: Context, _arguments: Arguments) -> list[Any]:
     return context.vm.pc.manage.memory_devices()
 
 
@@ -35,11 +35,11 @@ def _memory_size_summary(context: Context, _arguments: Arguments) -> dict[str, A
     return context.vm.pc.manage.memory_size_summary()
 
 
-def _memdev(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+def _memdev(context: Context, _arguments: Arguments) -> list[Any]:
     return context.vm.pc.manage.memory_backends()
 
 
-def _acpi_ospm_status(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+def _acpi_ospm_status(context: Context, _arguments: Arguments) -> list[Any]:
     return context.vm.pc.manage.acpi_ospm_status()
 
 

@@ -137,7 +137,9 @@ def _prefetchable_range(device: PciDevice) -> dict[str, int]:
 
 
 def _query_pci(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
-    return pci_buses(context.vm.pc.bus, {})
+    devices = context.vm.pc.tree.devices.items()
+    ids = {hardware: device.id for hardware, device in devices if device.id}
+    return pci_buses(context.vm.pc.bus, ids)
 
 
 def _range(name: str) -> Member:

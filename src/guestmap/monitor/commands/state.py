@@ -64,10 +64,8 @@ def _system_powerdown(context: Context, _arguments: Arguments) -> dict[str, Any]
 
 
 def _human(context: Context, arguments: Arguments) -> str:
-    from guestmap.monitor.hmp import HumanMonitor
-
     context.check_cpu(arguments.get("cpu-index", 0))
-    return HumanMonitor(context.vm).execute(arguments["command-line"])
+    return context.human.execute(arguments["command-line"])
 
 
 _STATUS_INFO = Struct(
