@@ -294,6 +294,33 @@ def test_a_bus_takes_its_devices_along(tree: ObjectTree) -> None:
             tree.resolve(gone)
 
 
+def test_everything_on_a_bus_leaves_whatever_fails(tree: ObjectTree) -> None:
+    device, bus = bridge(tree, Recorder())
+    second = device.add_bus("pci.2", tree.types.new("PCI"))  # type: ignore[arg-type]
+    records = [Recorder("do_unrealize") for _ in range(4)]
+    for number, record in enumerate(records):
+        inner = recorded(tree, record, f"d{number}")
+        (bus if number < 2 else second).add(inner)
+        inner.realize()
+    with pytest.raises(HostError, match="do_unrealize failed"):
+        device.unparent()
+    for record in records:
+        assert record.steps == ["do_realize", "do_unrealize", "finalize"]
+    assert dict(tree.container("/machine/peripheral").children) == {}
+
+
+def test_children_go_whatever_fails(tree: ObjectTree) -> None:
+    record = Recorder("finalize")
+    top = tree.root.add_child("top", tree.types.new("container"))
+    for number in range(3):
+        inner = recorded(tree, record, None)
+        top.add_child(f"d{number}", inner)
+    with pytest.raises(HostError, match="finalize failed"):
+        top.unparent()
+    assert record.steps == ["finalize"] * 3
+    assert dict(top.children) == {}
+
+
 def test_a_device_that_cannot_be_unrealized_leaves_all_the_same(tree: ObjectTree) -> None:
     record = Recorder()
     device, bus = bridge(tree, record)

@@ -144,6 +144,16 @@ def test_what_is_gone_cannot_be_linked(tree: ObjectTree, mm: Object) -> None:
         tree.resolve("/machine").add_link("to", "memory-backend", target=mm)
 
 
+def test_what_is_gone_links_nothing(tree: ObjectTree, mm: Object) -> None:
+    holder = add_object(tree, "thread-context", "holder")
+    holder.add_link("to", "memory-backend")
+    holder.unparent()
+    with pytest.raises(StateError, match="is that of an object that is gone"):
+        holder.set_link("to", mm)
+    holder.set_link("to", None)
+    assert not mm.busy
+
+
 @pytest.mark.parametrize("strong", [True, False])
 def test_a_holder_lets_go(tree: ObjectTree, mm: Object, strong: bool) -> None:
     holder = add_object(tree, "thread-context", "holder")

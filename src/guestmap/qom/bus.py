@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from guestmap.base import StateError
@@ -59,8 +60,9 @@ class Bus(Object):
 
     def unparented(self) -> None:
         """Take everything on the bus with it."""
-        for device in reversed(self.devices):
-            device.unparent()
+        with ExitStack() as last_first:  # each of them goes, whatever the others raise
+            for device in self.devices:
+                last_first.callback(device.unparent)
 
 
 BUS_PROPERTIES = (

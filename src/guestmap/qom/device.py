@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
 from guestmap.base import ConfigError, StateError
@@ -121,14 +122,16 @@ class Device(Object):
 
     def unparented(self) -> None:
         """Unrealize, let the buses go with everything on them, and leave the parent bus."""
-        try:
-            self.unrealize()
-        finally:
-            for bus in reversed(self.buses):
-                bus.unparent()
-            self.buses = ()
-            if (home := self.parent_bus) is not None:
-                home.remove(self)
+        with ExitStack() as last_first:  # each step is taken, whatever the others raise
+            last_first.callback(self._leave_bus)
+            for bus in self.buses:
+                last_first.callback(bus.unparent)
+            last_first.callback(self.unrealize)
+
+    def _leave_bus(self) -> None:
+        self.buses = ()
+        if (bus := self.parent_bus) is not None:
+            bus.remove(self)
 
 
 def _undo(steps: list[Callable[[], None]], error: BaseException) -> None:

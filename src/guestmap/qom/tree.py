@@ -58,14 +58,17 @@ class ObjectTree:
             found: Object | None = None
             for start in self.root.walk():
                 target = _follow(start, parts, type_name)
-                if target is not None and found is not None:
+                if target is None:
+                    continue
+                if found is not None:
                     return None, True
-                found = target or found
+                found = target
             return found, False
 
     def named(self, path: str) -> Object:
         """Return the object as ``qom-get`` and ``qom-set`` do: to them, ambiguous is not found."""
-        return self.find(path)[0] or self.not_found(path)
+        target, _ = self.find(path)
+        return target if target is not None else self.not_found(path)
 
     def get(self, path: str, name: str) -> JsonValue:
         """Return a property of the object at ``path`` (``qom-get``)."""
@@ -84,9 +87,10 @@ class ObjectTree:
         with self.lock:
             place = self.root
             for part in filter(None, path.split("/")):
-                place = place.children.get(part) or place.add_child(
-                    part, self.types.new("container")
-                )
+                inner = place.children.get(part)
+                if inner is None:
+                    inner = place.add_child(part, self.types.new("container"))
+                place = inner
             return place
 
     @staticmethod
