@@ -7,7 +7,7 @@ import re
 import pytest
 
 from guestmap.base import MIB
-from guestmap.machine import DeviceSpec, MachineConfig, Pc
+from guestmap.machine import DeviceSpec, MachineConfig, Pc, config_of
 from tests.support.qemu import MACHINE, Qemu
 from tests.support.qom import Objects, our_objects, qemus_objects, tree_of
 
@@ -138,3 +138,57 @@ def test_what_a_guest_moves_is_seen_in_the_tree():
         qemu.outb(0xAF00, 0)  # the guest knows the newer CPU hot-plug registers
         pc.io.store(0xAF00, 1, 0)
         assert_same_objects(our_objects(tree), qemus_objects(qemu))
+
+
+SLOTS = ["-m", "128M,slots=4,maxmem=4G", "-smp", "2"]
+SELECT, EJECT = 0xA00, 0xA14
+
+
+def _machine(*words: str) -> Pc:
+    return Pc(config_of([*MACHINE, "-global", "apic-common.vapic=off", *words]))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*SLOTS, "-object", "memory-backend-ram,id=m0,size=128M",
+         "-device", "pc-dimm,id=d0,memdev=m0"),
+        (*SLOTS, *_options("pci-testdev"), "-object", "memory-backend-ram,id=m0,size=128M",
+         *_options("pc-dimm,memdev=m0", "pci-testdev")),
+        ("-m", "128M", "-object", "memory-backend-ram,id=a,size=128M",
+         "-machine", "memory-backend=a"),
+        ("-m", "128M", "-object", "memory-backend-ram,id=a,size=96M",
+         "-object", "memory-backend-ram,id=b,size=32M",
+         "-numa", "node,memdev=a", "-numa", "node,memdev=b", "-smp", "2"),
+    ],
+)  # fmt: skip
+def test_the_tree_of_a_machine_with_backends_is_qemus(words):
+    with Qemu(*words) as qemu:
+        assert_same_objects(our_objects(_machine(*words).tree), qemus_objects(qemu))
+
+
+def test_plugged_memory_comes_and_goes_in_the_tree():
+    pc = _machine(*SLOTS)
+    before = our_objects(pc.tree)
+    with Qemu(*SLOTS) as qemu:
+        for name, size in (("m0", 128 * MIB), ("m1", 256 * MIB)):
+            qemu.qmp("object-add", qom_type="memory-backend-ram", id=name, size=size)
+            pc.manage.object_add("memory-backend-ram", name, {"size": size})
+            assert_same_objects(our_objects(pc.tree), qemus_objects(qemu))
+        for name, memory in (("d0", "m0"), (None, "m1")):
+            identity = {} if name is None else {"id": name}
+            qemu.qmp("device_add", driver="pc-dimm", memdev=memory, **identity)
+            pc.manage.device_add("pc-dimm", name, {"memdev": memory})
+            assert_same_objects(our_objects(pc.tree), qemus_objects(qemu))
+        for slot, path in enumerate(("d0", "/machine/peripheral-anon/device[0]")):
+            qemu.qmp("device_del", id=path)
+            pc.manage.device_del(path)
+            for port, value, size in ((SELECT, slot, 4), (EJECT, 8, 1)):
+                (qemu.outl if size == 4 else qemu.outb)(port, value)
+                pc.io.store(port, size, value)
+            assert_same_objects(our_objects(pc.tree), qemus_objects(qemu))
+        for name in ("m0", "m1"):
+            qemu.qmp("object-del", id=name)
+            pc.manage.object_del(name)
+        assert_same_objects(our_objects(pc.tree), qemus_objects(qemu))
+    assert our_objects(pc.tree).keys() == before.keys()

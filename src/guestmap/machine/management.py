@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, cast
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.machine.backends import MemoryBackend, refuse_deletion
+from guestmap.machine.composition import MachineTree, add_region_object
 from guestmap.machine.hotplug import MemoryHotplug, ost_info
-from guestmap.qom import Device, JsonValue, NotFoundError, Object, ObjectTree, option_text
+from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:
     from guestmap.machine.events import MachineEvents
@@ -40,12 +41,11 @@ class Management:
 
     hotplug: MemoryHotplug
 
-    def __init__(self, tree: ObjectTree, base_memory: int, events: MachineEvents) -> None:
+    def __init__(self, tree: MachineTree, base_memory: int, events: MachineEvents) -> None:
         self._tree = tree
         self._types = tree.types
         self._base_memory = base_memory
         self._events = events
-        self._anonymous = 0
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -72,6 +72,8 @@ class Management:
                 made.set(name, value)
             self._tree.container("/objects").add_child(id_, made)
             made.complete()
+            if made.region is not None:
+                add_region_object(made, made.region)
         except BaseException:
             made.unparent()
             raise
@@ -145,8 +147,7 @@ class Management:
 
     def _name(self, device: Device, id_: str | None) -> None:
         if id_ is None:
-            place, name = "/machine/peripheral-anon", f"device[{self._anonymous}]"
-            self._anonymous += 1
+            place, name = "/machine/peripheral-anon", self._tree.name_anonymous()
         else:
             _check_id(id_)
             place, name = "/machine/peripheral", id_

@@ -57,7 +57,7 @@ def compose_machine(tree: MachineTree, pc: Pc) -> Adapter:
 def _memory_sizes(pc: Pc) -> JsonValue:
     config = pc.config
     sizes: dict[str, JsonValue] = {"size": config.ram_size}
-    if config.max_ram:
+    if config.slots:
         sizes |= {"slots": config.slots, "max-size": config.max_ram}
     return sizes
 
@@ -96,7 +96,7 @@ def compose_memory(build: Builder, pc: Pc, machine: Adapter) -> None:
     tree = build.tree
     objects = tree.container("/objects")
     if pc.ram.ram_block is None:
-        add_region_object(build.unattached, pc.ram)
+        add_region_object(machine, pc.ram)
     elif pc.ram.owner is None and _RAM in build.types:
         backend = build.types.new(_RAM)
         assert isinstance(backend, _Backend)
