@@ -8,9 +8,11 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
-from guestmap.base import GIB, MIB, ConfigError, UnsupportedError
-from guestmap.machine import config_of
+from guestmap.base import GIB, MIB, ConfigError, HostError, ManualClock, UnsupportedError
+from guestmap.machine import Pc, config_of
 from guestmap.machine.config import DeviceSpec, MachineConfig, NumaNode, ObjectSpec
 from guestmap.machine.layout import DeviceMemoryLayout, RamLayout
 from tests.support.qemu import MACHINE, require_qemu
@@ -318,3 +320,95 @@ def test_the_rest() -> None:
 def test_what_is_not_modelled_is_named(line: str, what: str) -> None:
     with pytest.raises(UnsupportedError, match=what):
         config(line)
+
+
+# -- random command lines ----------------------------------------------------------------------
+
+SIZE_TEXTS = st.sampled_from(
+    ["0", "1", "4095", "4096", "64M", "128M", "0x8000000", "1G", "1.5G", "0.3M", "2T", "16E", "-1",
+     "", "x", "1e3", " 64M", "64MB", "+64M", "08", "64m", "9223372036854775808", "1.0", ".5G"]
+)  # fmt: skip
+NUMBER_TEXTS = st.sampled_from(
+    ["0", "1", "2", "3", "-1", "010", "0x1", "+1", " 1", "1 ", "256", "257", "65535", "65536",
+     "4294967295", "4294967296", "18446744073709551615", "18446744073709551616", "", "on", "1-2",
+     "0-1", "2-1", "1.0", "0b1", "1_0", "٣"]
+)  # fmt: skip
+BOOL_TEXTS = st.sampled_from(["on", "off", "yes", "no", "true", "false", "y", "n", "ON", "1", ""])
+ID_TEXTS = st.sampled_from(["m0", "m1", "a.b-c_d", "1m", "", "m 0", "m/0", "é"])
+
+
+def _pairs(members: dict[str, st.SearchStrategy[str]]) -> st.SearchStrategy[str]:
+    one = st.sampled_from(sorted(members)).flatmap(
+        lambda name: st.one_of(
+            members[name].map(lambda text: f"{name}={text}"), st.just(name)
+        )
+    )  # fmt: skip
+    return st.lists(one, max_size=4).map(",".join)
+
+
+MEMORY_OPTIONS = st.tuples(
+    st.just("-m"),
+    _pairs({"size": SIZE_TEXTS, "slots": NUMBER_TEXTS, "maxmem": SIZE_TEXTS, "frob": BOOL_TEXTS}),
+)
+OBJECT_OPTIONS = st.tuples(
+    st.just("-object"),
+    st.tuples(
+        st.sampled_from(["memory-backend-ram,", "memory-backend-memfd,", "memory-backend-x,", ""]),
+        st.sampled_from(["id=m0,size=1M", "id=m1,size=4K", "id=m2"]),
+        _pairs({
+            "id": ID_TEXTS, "size": SIZE_TEXTS, "share": BOOL_TEXTS, "merge": BOOL_TEXTS,
+            "host-nodes": NUMBER_TEXTS, "prealloc-threads": NUMBER_TEXTS, "frob": BOOL_TEXTS,
+        }),
+    ).map(lambda parts: ",".join(filter(None, (parts[0].rstrip(","), *parts[1:])))),
+)  # fmt: skip
+NUMA_OPTIONS = st.tuples(
+    st.just("-numa"),
+    _pairs({
+        "nodeid": NUMBER_TEXTS, "cpus": NUMBER_TEXTS, "mem": SIZE_TEXTS, "memdev": ID_TEXTS,
+        "frob": BOOL_TEXTS,
+    }).map(lambda rest: ",".join(filter(None, ("node", rest)))),
+)  # fmt: skip
+COMMAND_LINES = st.lists(
+    st.one_of(MEMORY_OPTIONS, OBJECT_OPTIONS, NUMA_OPTIONS), min_size=1, max_size=2
+).map(lambda options: [word for pair in options for word in pair])
+
+
+OUR_LIMIT = "give 1M to 1T"
+NO_ROOM = "cannot set up guest memory"
+
+
+def machine_says(words: list[str]) -> str:
+    """Return why our machine cannot be built; "" where it can."""
+    try:
+        Pc(config_of([*MACHINE, *words]), ManualClock())
+    except HostError as error:
+        return "" if str(error).startswith(NO_ROOM) else str(error)
+    except (ConfigError, UnsupportedError) as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.qemu
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(words=COMMAND_LINES)
+def test_random_options_are_refused_in_the_same_words(words: list[str]) -> None:
+    ours = machine_says(words)
+    assume(OUR_LIMIT not in ours)
+    theirs = qemu_says(words)
+    assert ours == ("" if theirs.startswith(NO_ROOM) else theirs)
+
+
+@settings(max_examples=300, deadline=None)
+@given(words=st.lists(st.text(max_size=20), max_size=6))
+@example(words=["-object", "{" * 100_000])
+@example(words=["-m", "9" * 10_000])
+@example(words=["-numa", "node,cpus=0-" + "9" * 5_000])
+@example(words=["-smp", "٣"])
+@example(words=["-device", '{"driver": "x", "a": 1' + "0" * 5_000 + "}"])
+def test_no_words_end_in_another_error(words: list[str]) -> None:
+    for option in ("", "-m", "-object", "-numa", "-device", "-machine", "-smp", "-global", "-name"):
+        said = [option, *words] if option else words
+        try:
+            config_of([*MACHINE, *said])
+        except (ConfigError, UnsupportedError):
+            continue

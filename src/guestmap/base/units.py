@@ -14,6 +14,7 @@ TIB = 1 << 40
 _SUFFIXES = {
     "b": 1, "k": KIB, "m": MIB, "g": GIB, "t": TIB, "p": 1 << 50, "e": 1 << 60,
 }  # fmt: skip
+_MOST_DIGITS = 1000  # Python refuses to make a number of very long texts
 _SIZE = re.compile(r"(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d+)?))([bkmgtpeBKMGTPE]?)", re.ASCII)
 
 
@@ -40,6 +41,8 @@ def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
             f"{what} {text!r} is not a size: write a number with an optional suffix"
             " B, K, M, G or T, for example 128M or 0x8000000"
         )
+    if len(text) > _MOST_DIGITS:
+        raise SizeRangeError(f"{what} of {len(text)} characters does not fit in 64 bits")
     hexadecimal, decimal, suffix = match.groups()
     unit = _SUFFIXES[suffix.lower()] if suffix else default_unit
     if hexadecimal:

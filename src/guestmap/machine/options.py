@@ -8,19 +8,30 @@ QEMU prints behind the option's own text.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
 
 from guestmap.base import ConfigError, UnsupportedError, parse_size
 from guestmap.base.units import SizeRangeError
-
-JsonValue = None | bool | int | float | str | list[Any] | dict[str, Any]
-"""What an option given as JSON holds."""
+from guestmap.qmp import Framer, JsonValue, ParseFailure, decode
 
 _TRUE, _FALSE = frozenset({"on", "yes", "true", "y"}), frozenset({"off", "no", "false", "n"})
+__all__ = [
+    "JsonValue",
+    "identifier",
+    "json_object",
+    "last_values",
+    "option",
+    "split_options",
+    "to_bool",
+    "to_memory_size",
+    "to_numbers",
+    "to_size",
+    "to_unsigned",
+    "to_wrapped",
+]
+
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 _UNSIGNED = re.compile(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", re.ASCII)
 _RANGE_LIMIT = 65536
@@ -87,39 +98,21 @@ def json_object(text: str) -> dict[str, JsonValue]:
     """Return the object that an option given as JSON holds.
 
     Raises:
-        ConfigError: it is no JSON, holds a key twice, or more than one value.
+        ConfigError: it is no JSON, or more than one value; QEMU's texts.
     """
-    decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-    try:
-        value, end = decoder.raw_decode(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(_json_error(error)) from None
-    except RecursionError:
-        raise ConfigError("JSON parse error, nesting is too deep") from None
-    if text[end:].strip():
+    framer = Framer()
+    messages = [*framer.feed(text.encode("utf-8", "surrogateescape") + b" ")]
+    if not messages:
+        raise ConfigError("JSON parse error, premature EOI")
+    first = messages[0]
+    value = first if isinstance(first, ParseFailure) else decode(first)
+    if isinstance(value, ParseFailure):
+        raise ConfigError(value.desc)
+    if len(messages) > 1 or not framer.idle:
         raise ConfigError("Expecting at most one JSON value")
-    return dict(value)
-
-
-def _json_error(error: json.JSONDecodeError) -> str:
-    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
-        return "JSON parse error, premature EOI"
-    if error.msg.startswith("Expecting ':'"):
-        return "JSON parse error, missing : in object pair"
-    word = re.match(r"[a-z]+", error.doc[error.pos :])
-    if word is not None:
-        return f"JSON parse error, invalid keyword '{word[0]}'"
-    return f"JSON parse error, {error.msg.lower()} at character {error.pos}"
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _value in pairs}) < len(pairs):
-        raise ConfigError("JSON parse error, duplicate key")
-    return dict(pairs)
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ConfigError(f"JSON parse error, invalid keyword '{word}'")
+    if not isinstance(value, dict):
+        raise ConfigError("a JSON object is wanted")
+    return value
 
 
 # -- values ------------------------------------------------------------------------------------
