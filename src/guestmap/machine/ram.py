@@ -33,11 +33,10 @@ def make_objects(config: MachineConfig, manage: Management) -> None:
     """Make the objects that the configuration names.
 
     Raises:
-        ConfigError, HostError, UnsupportedError: one cannot be; says which.
+        ConfigError, HostError, UnsupportedError: one cannot be; as in QEMU without its option.
     """
     for spec in config.objects:
-        with blamed_on(spec.option):
-            manage.object_add(spec.qom_type, spec.id, spec.properties)
+        manage.object_add(spec.qom_type, spec.id, spec.properties)
 
 
 def make_ram(config: MachineConfig, system: MemorySystem, tree: ObjectTree) -> MemoryRegion:
