@@ -256,6 +256,27 @@ def test_who_has_said_everything_gets_every_answer(server: MonitorServer) -> Non
         assert [client.line() for _ in range(51)] == [b'{"return": {}}\r\n'] * 50 + [b""]
 
 
+def test_progress_is_told_now_and_then_and_to_the_end(
+    machine: FakeMachine, server: MonitorServer
+) -> None:
+    with connect(server) as client:
+        for done in range(1000):
+            data = {"id": "m0", "done": done, "total": 999}
+            machine.events.emit("X_GUESTMAP_PREALLOC_PROGRESS", data)
+        told = []
+        while not told or told[-1] != 999:
+            told.append(client.event("X_GUESTMAP_PREALLOC_PROGRESS")["data"]["done"])
+        assert told[0] == 0
+        assert len(told) < 10
+
+
+def test_starts_again_after_its_end(machine: FakeMachine, tmp_path: Path) -> None:
+    server = MonitorServer(machine, [f"unix:{tmp_path / 'qmp'}"])
+    for _ in range(2):
+        with server, connect(server) as client:
+            assert client.ask("query-name") == {}
+
+
 # -- hostile clients -------------------------------------------------------------------------------
 
 

@@ -67,9 +67,8 @@ class MonitorServer:
         except BaseException:
             self._close_listeners()
             raise
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve()), name="guestmap-monitor", daemon=True
-        )
+        self._started.clear()
+        self._thread = threading.Thread(target=self._run, name="guestmap-monitor", daemon=True)
         self._thread.start()
         self._started.wait()
 
@@ -95,6 +94,12 @@ class MonitorServer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._started.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
