@@ -24,7 +24,7 @@ ROOM = Situation(
     max_ram=4 * GIB,
     slots=4,
     window=WINDOW,
-    sections=5,
+    sections=1,
     slot_statuses=tuple(SlotStatus(slot) for slot in range(4)),
     device_names=frozenset({"type"}),
     object_names=frozenset({"type", "pc.ram"}),
@@ -45,7 +45,12 @@ def holding(*devices: MemoryDevice, **changes: Any) -> Situation:
     backends = {each.backend: each.size for each in devices if each.backend is not None}
     situation = replace(
         ROOM,
+        sections=ROOM.sections + len(devices),
         devices=tuple(sorted(devices, key=lambda each: each.addr)),
+        slot_statuses=tuple(
+            SlotStatus(slot, next((each.id for each in devices if each.slot == slot), None))
+            for slot in range(ROOM.slots)
+        ),
         device_names=ROOM.device_names | names,
         object_names=ROOM.object_names | backends.keys(),
         backends=ROOM.backends | backends,

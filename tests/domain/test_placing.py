@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +48,7 @@ def test_gaps_are_the_runs_of_free_pages(devices):
         for page in range((gap.start - BASE) // UNIT, (gap.end - BASE) // UNIT):
             covered[page] = True
     assert covered == free
-    assert all(a.end < b.start for a, b in zip(told, told[1:], strict=False))
+    assert all(a.end < b.start for a, b in pairwise(told))
 
 
 def test_a_misaligned_window_is_aligned_first():

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError, StateError
 from guestmap.domain.listen import Observer, Pace, RealPace, has_ended, listen
 from guestmap.domain.outcome import Outcome, Result
 from guestmap.domain.plan import plan_unplug
 from guestmap.domain.request import UnplugRequest
-from guestmap.domain.survey import survey
+from guestmap.domain.survey import read_devices, survey
 from guestmap.domain.verify import verify_plugged, verify_removed, verify_unchanged
 from guestmap.domain.waiting import Verdict, Waiting, wait_for
 from guestmap.inspect.attach import CommandError
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 10.0
 """Seconds that a guest has to answer; Linux takes less than a tenth of one, unless it is busy."""
+
+
+class _Refusal(NamedTuple):
+    """QEMU's refusal of a command, and the ids of what the commands before it had made."""
+
+    error: CommandError
+    made: tuple[str, ...] = ()
 
 
 class Applier:
@@ -65,11 +72,11 @@ class Applier:
         """
         device = _device(plan, "plug")
         self._peer.events()  # what was told before is no answer
-        try:
-            self._run(plan.steps)
-        except CommandError as error:
-            return self._refused(plan, error)
-        state, waited, interrupted = self._wait(plan, device)
+        if (refusal := self._run(plan.steps)) is not None:
+            return self._refused(plan, refusal)
+        # QEMU has the last word on the slot: another manager may have been quicker.
+        there = next((each for each in read_devices(self._peer) if each.id == device.id), device)
+        state, waited, interrupted = self._wait(plan, there)
         outcome = _PLUGGED[state.verdict]
         result = Result(plan, outcome, waiting=state, waited_s=waited, interrupted=interrupted)
         if has_ended(state):
@@ -89,10 +96,8 @@ class Applier:
         device = _device(plan, "unplug")
         self._peer.events()
         ask, *rest = plan.steps
-        try:
-            self._run((ask,))
-        except CommandError as error:
-            return self._refused(plan, error)
+        if (refusal := self._run((ask,))) is not None:
+            return self._refused(plan, refusal)
         state, waited, interrupted = self._wait(plan, device)
         outcome = _UNPLUGGED[state.verdict]
         result = Result(plan, outcome, waiting=state, waited_s=waited, interrupted=interrupted)
@@ -101,15 +106,13 @@ class Applier:
         if outcome is not Outcome.REMOVED:
             after = survey(self._peer)
             return _checked(result, after, verify_unchanged(plan.scene, after))
-        try:
-            self._run(tuple(rest))
-        except CommandError as error:
-            result = replace(result, error=str(error))
+        if (refusal := self._run(tuple(rest))) is not None:
+            result = replace(result, error=str(refusal.error))
         after = survey(self._peer)
         return _checked(result, after, verify_removed(plan, after))
 
-    def _run(self, steps: tuple[Step, ...]) -> None:
-        """Send commands; where one fails, take back those before it, last first."""
+    def _run(self, steps: tuple[Step, ...]) -> _Refusal | None:
+        """Send commands; where one is refused, take back those before it, last first."""
         done: list[Step] = []
         try:
             for step in steps:
@@ -117,15 +120,16 @@ class Applier:
                 # Noted before the answer: a change whose answer is lost may have been made.
                 done.append(step)
                 self._peer.change(step.command, step.arguments)
-        except CommandError:
+        except CommandError as error:
             self._take_back(done[:-1])
-            raise
+            return _Refusal(error, tuple(str(step.arguments["id"]) for step in done[:-1]))
         except PeerError as error:
             what = "; ".join(f"{step} may have been done" for step in done)
             raise PeerError(f"{error}; {what}: look with guestmap dimms") from error
         except KeyboardInterrupt:
             self._take_back(done)
             raise
+        return None
 
     def _take_back(self, done: list[Step]) -> None:
         for step in reversed(done):
@@ -145,11 +149,11 @@ class Applier:
             state, interrupted = replace(state, verdict=Verdict.SILENT), True
         return state, self._pace.now() - start, interrupted
 
-    def _refused(self, plan: Plan, error: CommandError) -> Result:
+    def _refused(self, plan: Plan, refusal: _Refusal) -> Result:
         after = survey(self._peer)
-        wrong = verify_unchanged(plan.scene, after)
+        wrong = verify_unchanged(plan.scene, after, refusal.made)
         outcome = Outcome.LEFT_BEHIND if wrong else Outcome.QEMU_REFUSED
-        return Result(plan, outcome, error=str(error), wrong=wrong)
+        return Result(plan, outcome, error=str(refusal.error), wrong=wrong)
 
     def _undo(self, result: Result, device: MemoryDevice) -> Result:
         """Unplug what was just plugged; the result keeps what the guest said to the plugging."""
@@ -166,7 +170,8 @@ class Applier:
             )  # fmt: skip
         after = survey(self._peer)
         undone = replace(result, outcome=Outcome.ROLLED_BACK)
-        return _checked(undone, after, verify_unchanged(result.plan.scene, after))
+        made = [name for name in (device.id, device.backend) if name is not None]
+        return _checked(undone, after, verify_unchanged(result.plan.scene, after, made))
 
 
 _PLUGGED = {

@@ -13,7 +13,7 @@ from guestmap.domain.finding import device_place
 from guestmap.inspect.diff import diff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from guestmap.domain.plan import Plan
     from guestmap.domain.situation import Scene
@@ -61,21 +61,23 @@ def verify_removed(plan: Plan, after: Scene) -> tuple[str, ...]:
     return (*wrong, *_map_as_planned(plan, after))
 
 
-def verify_unchanged(before: Scene, after: Scene) -> tuple[str, ...]:
-    """Say what is not as it was before a change that was refused or taken back."""
+def verify_unchanged(before: Scene, after: Scene, made: Iterable[str] = ()) -> tuple[str, ...]:
+    """Say what is not as it was before a change that was refused or taken back.
+
+    Args:
+        before: the machine as it was.
+        after: the machine as it is.
+        made: ids of what was made and taken back; what others made meanwhile is theirs.
+    """
     was, now = before.situation, after.situation
-    wrong = []
-    for device in set(was.devices) ^ set(now.devices):
-        which = "is new" if device in now.devices else "is gone"
-        wrong.append(f"{device_place(device)} {which}")
-    for kind, ours, theirs in (
-        ("object", was.object_names, now.object_names),
-        ("device", was.device_names, now.device_names),
-    ):
-        wrong += [f"{kind} {name!r} is left behind" for name in sorted(theirs - ours)]
-        wrong += [f"{kind} {name!r} is gone" for name in sorted(ours - theirs)]
+    wrong = [f"{device_place(each)} is gone" for each in was.devices if each not in now.devices]
+    for name in made:
+        if name in now.device_names - was.device_names:
+            wrong.append(f"the device {name!r} is left behind")
+        if name in now.object_names - was.object_names:
+            wrong.append(f"the backend {name!r} is left behind: its memory is still taken")
     window = was.window
-    if window is not None:
+    if window is not None and was.devices == now.devices:
         told = diff(before.map, after.map)
         changed = _ranges(told, lambda change: window.intersects(_place(change)))
         wrong += [f"the device memory as {space} sees it changed" for space in changed]

@@ -1,0 +1,225 @@
+"""Plans held to a real QEMU: what is blocked is refused, and what is not lands where planned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from guestmap.base import GIB, MIB
+from guestmap.domain import Applier, Outcome, Peer, Plan, PlugRequest, open_peer, plan_plug, survey
+from guestmap.domain.plan import plug_steps
+from guestmap.domain.situation import MemoryDevice, backend_id
+from guestmap.domain.survey import read_devices
+from tests.support.qemu import Qemu
+
+pytestmark = pytest.mark.qemu
+
+BASE = 4 * GIB
+FEW = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+class Lab(NamedTuple):
+    """A stopped QEMU, what plans for it, and what plays its guest."""
+
+    qemu: Qemu
+    peer: Peer
+
+    def attempt(self, plan: Plan, request: PlugRequest) -> str:
+        """Do it whatever the plan says; return QEMU's refusal, or ""."""
+        name = "probe" if request.id is None else request.id
+        if plan.device is not None and plan.device.id is not None:
+            name = plan.device.id
+        backend = backend_id(name)
+        device = MemoryDevice(name, "dimm", 0, request.size)
+        add, plug = plug_steps(device, backend, request)
+        try:
+            self.qemu.qmp(add.command, **add.arguments)
+        except RuntimeError as error:
+            return str(error)
+        try:
+            self.qemu.qmp(plug.command, **plug.arguments)
+        except RuntimeError as error:
+            self.qemu.qmp("object-del", id=backend)
+            return str(error)
+        return ""
+
+    def eject(self, slot: int) -> None:
+        """Let go of a DIMM as a guest does, by the registers; drop its backend."""
+        (device,) = (
+            each["data"]
+            for each in self.qemu.qmp("query-memory-devices")
+            if each["data"]["slot"] == slot
+        )
+        self.qemu.outl(0xA00, slot)
+        self.qemu.outb(0xA14, 8)
+        self.qemu.qmp("object-del", id=device["memdev"].rsplit("/")[-1])
+
+    def clear(self) -> None:
+        for each in self.qemu.qmp("query-memory-devices"):
+            self.eject(each["data"]["slot"])
+        for each in self.qemu.qmp("query-memdev"):
+            if each["id"] != "pc.ram":
+                self.qemu.qmp("object-del", id=each["id"])
+
+
+def lab_of(tmp_path_factory: pytest.TempPathFactory, *words: str) -> Iterator[Lab]:
+    path = tmp_path_factory.mktemp("lab") / "qmp"
+    with Qemu(*words, "-qmp", f"unix:{path},server=on,wait=off") as qemu, open_peer(
+        str(path)
+    ) as peer:  # fmt: skip
+        yield Lab(qemu, peer)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    yield from lab_of(tmp_path_factory, "-m", "256M,slots=5,maxmem=2G")
+
+
+sizes = st.one_of(
+    st.integers(1, 12).map(lambda n: n * 128 * MIB),
+    st.integers(1, 900).map(lambda n: n * 2 * MIB),
+    st.sampled_from([0, 1, 4096, MIB, 2 * MIB, 3 * MIB, 128 * MIB + 1, 1792 * MIB, 1794 * MIB]),
+)
+addresses = st.one_of(
+    st.none(),
+    st.none(),
+    st.integers(0, 3600).map(lambda n: BASE + n * 2 * MIB),
+    st.sampled_from([0, 1, 0x1000, 2 * MIB, BASE - 2 * MIB, BASE + 4096, BASE + 6 * GIB,
+                     (1 << 64) - 2 * MIB, (1 << 64) - 1, 1 << 63]),
+)  # fmt: skip
+names = st.sampled_from([None, None, None, "a", "b", "dimm0", "dimm1", "type", "1x", "a.b-c_d", ""])
+requests = st.builds(
+    PlugRequest,
+    size=sizes,
+    node=st.sampled_from([0, 0, 0, 0, 1, 7]),
+    slot=st.sampled_from([None, None, None, 0, 1, 2, 3, 4, 5, 255]),
+    addr=addresses,
+    id=names,
+)
+moves = st.lists(st.one_of(requests, requests, requests, st.integers(0, 4)), max_size=14)
+
+
+@FEW
+@given(moves)
+def test_a_plan_says_what_qemu_will_say(lab: Lab, moves: list[PlugRequest | int]) -> None:
+    lab.clear()
+    for move in moves:
+        scene = survey(lab.peer)
+        situation = scene.situation
+        if isinstance(move, int):
+            if move in situation.in_slots:
+                lab.eject(move)
+            continue
+        plan = plan_plug(scene, move)
+        note(f"{move} -> {[each.code for each in plan.blockers]}")
+        refusal = lab.attempt(plan, move)
+        assert bool(refusal) == plan.is_blocked, (refusal, plan.blockers)
+        if plan.device is not None:
+            after = read_devices(lab.peer)
+            assert plan.device in after
+            assert sum(each.size for each in after) == situation.used + move.size
+
+
+@pytest.mark.parametrize(
+    ("words", "codes", "refusal"),
+    [
+        (["-m", "128M"], {"no-device-memory"}, "no slots where allocated"),
+        (["-m", "128M,maxmem=2G"], {"no-slots"}, "no slots where allocated"),
+        (["-m", "128M,slots=2,maxmem=2G", "-machine", "acpi=off"], {"no-acpi"}, "missing acpi"),
+        (["-M", "isapc", "-m", "64M"], {"no-acpi", "no-device-memory"}, "missing acpi"),
+    ],
+)
+def test_machines_that_take_none(tmp_path_factory, words, codes, refusal):
+    for lab in lab_of(tmp_path_factory, *words):
+        plan = plan_plug(survey(lab.peer), PlugRequest(128 * MIB))
+        assert {each.code for each in plan.blockers} == codes
+        assert refusal in lab.attempt(plan, PlugRequest(128 * MIB))
+
+
+@pytest.mark.parametrize(
+    ("words", "window", "alignment", "nodes"),
+    [
+        (["-M", "q35", "-m", "5G,slots=3,maxmem=20G"], (0x1C0000000, 0x480000000), 2 * MIB, 1),
+        (["-M", "pc-i440fx-2.1", "-m", "1G,slots=2,maxmem=4G"], (BASE, 3 * GIB), 4096, 0),
+        (["-m", "256M,slots=2,maxmem=1G", "-smp", "2",
+          "-object", "memory-backend-ram,id=n0,size=128M",
+          "-object", "memory-backend-ram,id=n1,size=128M",
+          "-numa", "node,memdev=n0,cpus=0", "-numa", "node,memdev=n1,cpus=1"],
+         (BASE, 2 * GIB + 768 * MIB), 2 * MIB, 2),
+    ],
+    ids=["q35", "old", "numa"],
+)  # fmt: skip
+def test_other_machines_are_read_and_planned_for(
+    tmp_path_factory, words, window, alignment, nodes
+):  # fmt: skip
+    for lab in lab_of(tmp_path_factory, *words):
+        situation = survey(lab.peer).situation
+        assert situation.window == window
+        assert (situation.alignment, situation.nodes) == (alignment, nodes)
+        for request in (
+            PlugRequest(128 * MIB, node=max(nodes - 1, 0)),
+            PlugRequest(128 * MIB, node=max(nodes, 1)),
+            PlugRequest(128 * MIB + 4096),
+        ):
+            plan = plan_plug(survey(lab.peer), request)
+            refusal = lab.attempt(plan, request)
+            assert bool(refusal) == plan.is_blocked, (refusal, plan.blockers)
+            if plan.device is not None:
+                now = survey(lab.peer).situation
+                assert now.device(plan.device.id or "") == plan.device
+
+
+def test_what_is_plugged_beside_dimms_is_counted(tmp_path_factory):
+    words = ["-m", "256M,slots=2,maxmem=2G", "-object", "memory-backend-ram,id=vm,size=512M",
+             "-device", "virtio-mem-pci,id=v,memdev=vm,requested-size=128M"]  # fmt: skip
+    for lab in lab_of(tmp_path_factory, *words):
+        scene = survey(lab.peer)
+        (device,) = scene.situation.devices
+        assert (device.kind, device.size, device.slot) == ("virtio-mem", 512 * MIB, None)
+        request = PlugRequest(GIB)
+        plan = plan_plug(scene, request)
+        assert lab.attempt(plan, request) == ""
+        assert survey(lab.peer).situation.device("dimm0") == plan.device
+        more = PlugRequest(512 * MIB)
+        blocked = plan_plug(survey(lab.peer), more)
+        assert {each.code for each in blocked.blockers} == {"over-maxmem"}
+        assert "not enough space" in lab.attempt(blocked, more)
+
+
+def test_a_migrating_machine_takes_none(tmp_path_factory):
+    for lab in lab_of(tmp_path_factory, "-m", "256M,slots=2,maxmem=2G"):
+        lab.qemu.qtest("memset 0x100000 0x4000000 0x55")  # 64 MiB that take hours at this rate
+        lab.qemu.qmp("migrate-set-parameters", max_bandwidth=4096)
+        lab.qemu.qmp("migrate", uri="exec:cat > /dev/null")
+        plan = plan_plug(survey(lab.peer), PlugRequest(128 * MIB))
+        assert {each.code for each in plan.blockers} == {"migrating"}
+        assert "migrating" in lab.attempt(plan, PlugRequest(128 * MIB))
+        lab.qemu.qmp("migrate_cancel")
+
+
+def test_a_race_that_is_lost_is_rolled_back(lab: Lab) -> None:
+    """The slot is taken between plan and apply: QEMU refuses, and nothing is left behind."""
+    lab.clear()
+    plan = plan_plug(survey(lab.peer), PlugRequest(128 * MIB, slot=1))
+    quicker = PlugRequest(128 * MIB, slot=1, id="quicker")
+    assert lab.attempt(plan_plug(survey(lab.peer), quicker), quicker) == ""
+    before = memory_of(lab.qemu)
+    result = Applier(lab.peer, timeout_s=0).plug(plan)
+    assert "slot 1 is busy" in result.error
+    assert memory_of(lab.qemu) == before
+    assert (result.outcome, result.wrong) == (Outcome.QEMU_REFUSED, ())
+    lab.clear()
+
+
+def memory_of(qemu: Qemu) -> Any:
+    names = sorted(each["name"] for each in qemu.qmp("qom-list", path="/objects"))
+    blocks = sorted(qemu.hmp("info mtree -f").split("\n\n"))
+    views = [re.sub(r"FlatView #\d+", "", block) for block in blocks]
+    return names, qemu.qmp("query-memory-devices"), sorted(views)

@@ -1,0 +1,123 @@
+"""The wire below: what may be sent, and what a machine's answers are held to."""
+
+from __future__ import annotations
+
+import pytest
+
+from guestmap.base import GIB, MIB, ConfigError, PeerError
+from guestmap.domain import open_peer, survey
+from guestmap.domain.commands import CHANGES, check
+from guestmap.domain.host import parse_host_memory, read_host_memory, read_number
+from guestmap.domain.peer import route_of
+from guestmap.inspect.attach import LibvirtTarget, TcpTarget, UnixTarget
+from guestmap.inspect.attach.commands import READ_ONLY
+from tests.domain.machines import BASE, ROOM, FakeMachine, dimm, holding
+
+HMP = "human-monitor-command"
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("quit", {}),
+        ("migrate", {"uri": "tcp:x:1"}),
+        ("qom-set", {"path": "/machine", "property": "x", "value": 1}),
+        ("system_reset", {}),
+        (HMP, {"command-line": "info numa; quit"}),
+        (HMP, {"command-line": "o /b 0xafe2 8"}),
+        (HMP, {"command-line": "i /1xb 0xafe2\nquit"}),
+        (HMP, {}),
+        ("device_add", {"driver": "virtio-mem-pci"}),
+        ("device_add", {}),
+        ("object-add", {"qom-type": "secret", "id": "x"}),
+        ("object-add", {"id": "x"}),
+    ],
+)
+def test_nothing_else_is_sent(command, arguments):
+    with pytest.raises(ConfigError, match="is"):
+        check(command, arguments)
+
+
+def test_attaching_to_look_still_changes_nothing():
+    assert not set(CHANGES) & set(READ_ONLY)
+
+
+def test_questions_and_changes_are_kept_apart():
+    machine = FakeMachine()
+    peer = machine.peer()
+    with pytest.raises(ConfigError, match="is a change"):
+        peer.ask("object-del", dict, {"id": "x"})
+    with pytest.raises(ConfigError, match="is a question"):
+        peer.change("query-status", {})
+    assert machine.sent == []
+
+
+def test_an_answer_of_another_shape_is_the_peers_fault(monkeypatch):
+    machine = FakeMachine()
+    monkeypatch.setattr(machine, "_query_memory_devices", lambda: [{"type": 7}])
+    with pytest.raises(PeerError, match="query-memory-devices returned is not what QMP promises"):
+        survey(machine.peer())
+
+
+def test_a_situation_is_read_as_it_is():
+    held = holding(dimm(0, BASE, GIB), dimm(2, BASE + 2 * GIB, 128 * MIB, hotplugged=False))
+    assert survey(FakeMachine(situation=held).peer()).situation == held
+    assert survey(FakeMachine().peer()).situation == ROOM
+
+
+def test_a_machine_that_tells_less_is_concluded_from_its_map(monkeypatch):
+    machine = FakeMachine()
+    told = machine._qom_get
+
+    def less(path: str, property: str) -> object:  # noqa: A002
+        return {} if property == "memory" else told(path, property)
+
+    monkeypatch.setattr(machine, "_qom_get", less)
+    situation = survey(machine.peer()).situation
+    assert (situation.max_ram, situation.slots, situation.ram) == (4 * GIB, 4, ROOM.ram)
+
+
+def test_how_a_machine_is_reached_tells_where_it_is():
+    assert route_of(UnixTarget("/x")).is_local
+    assert route_of(TcpTarget("localhost", 1)).is_local
+    assert not route_of(TcpTarget("example.org", 1)).is_local
+    here, there = LibvirtTarget("vm"), LibvirtTarget("vm", "qemu+ssh://host/system")
+    assert route_of(here).is_local
+    assert route_of(LibvirtTarget("vm", "qemu:///system")).is_local
+    assert not route_of(there).is_local
+    assert route_of(there).is_libvirts
+    assert not route_of(there).carries_events
+
+
+def test_a_file_is_no_machine(tmp_path):
+    with pytest.raises(ConfigError, match=r"needs a running machine.*unix:PATH"):
+        open_peer(str(tmp_path))
+
+
+MEMINFO = """\
+MemTotal:       24684084 kB
+MemFree:        23000000 kB
+MemAvailable:   24000000 kB
+SwapTotal:       1048576 kB
+SwapFree:        1000000 kB
+CommitLimit:    12342040 kB
+Committed_AS:    2342040 kB
+HugePages_Total:       0
+"""
+
+
+def test_the_hosts_memory_is_read_from_proc(tmp_path):
+    host = parse_host_memory(MEMINFO, 2)
+    assert host is not None
+    assert (host.total, host.available) == (24684084 << 10, 24000000 << 10)
+    assert (host.swap_total, host.swap_free, host.overcommit) == (GIB, 1000000 << 10, 2)
+    assert host.commit_left == 10000000 << 10
+    assert parse_host_memory("MemFree: 1 kB\n") is None
+    assert read_host_memory(tmp_path / "none", tmp_path / "none") is None
+    (tmp_path / "info").write_text(MEMINFO)
+    (tmp_path / "mode").write_text("1\n")
+    read = read_host_memory(tmp_path / "info", tmp_path / "mode")
+    assert read is not None
+    assert read.overcommit == 1
+    (tmp_path / "word").write_text("Y\n")
+    assert read_number(tmp_path / "word") is None
