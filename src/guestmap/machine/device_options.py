@@ -47,9 +47,10 @@ class DeviceSpec:
             if is_json:
                 properties = json_object(text)
             else:
-                properties = {**last_values(split_options(text, "driver"))}
-                if "id" in properties:
-                    identifier(str(properties["id"]))
+                pairs = split_options(text, "driver")
+                properties = {**last_values(pairs)}
+                if "id" in properties:  # of several, QEMU takes the first
+                    properties["id"] = identifier(next(text for key, text in pairs if key == "id"))
             driver = properties.pop("driver", None)
             if not isinstance(driver, str) or not driver:
                 raise ConfigError("Parameter 'driver' is missing")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
 from guestmap.base import MIB, ConfigError
 from guestmap.machine.options import (
@@ -19,6 +19,11 @@ MOST_SLOTS = 256
 _STEP = 8192
 """QEMU rounds the size of RAM up to this (system/vl.c, ``set_memory_options``)."""
 _PAGE = 4096
+_CONVERT: Final[dict[str, Callable[[str], int]]] = {
+    "size": lambda text: to_memory_size("size", text, MIB),
+    "slots": lambda text: to_wrapped("slots", text),
+    "maxmem": lambda text: to_memory_size("maxmem", text),
+}
 
 
 class MemoryOption(NamedTuple):
@@ -50,10 +55,9 @@ class MemoryOption(NamedTuple):
         values: dict[str, str] = {}
         for text in texts:
             values |= cls.check(text)
-        size = to_memory_size("size", values["size"], MIB) if "size" in values else 0
-        size = -(-size // _STEP) * _STEP
-        slots = to_wrapped("slots", values["slots"]) if "slots" in values else None
-        maximum = to_memory_size("maxmem", values["maxmem"]) if "maxmem" in values else None
+        numbers = {name: _CONVERT[name](value) for name, value in values.items()}
+        size = -(-numbers.get("size", 0) // _STEP) * _STEP
+        slots, maximum = numbers.get("slots"), numbers.get("maxmem")
         check_hotplug(size or default, slots, maximum)
         return cls(size or None, slots or 0, maximum or 0)
 
@@ -65,14 +69,12 @@ class MemoryOption(NamedTuple):
             ConfigError: QEMU's refusal, in its words.
         """
         with option("m", text):
-            given = last_values(split_options(text, "size"), ("size", "slots", "maxmem"))
-            if "size" in given:
-                to_memory_size("size", given["size"], MIB)
-            if "slots" in given:
-                to_wrapped("slots", given["slots"])
-            if "maxmem" in given:
-                to_memory_size("maxmem", given["maxmem"])
-        return given
+            pairs = split_options(text, "size")
+            for name, value in pairs:  # QEMU looks at them in this order
+                if name not in _CONVERT:
+                    raise ConfigError(f"Invalid parameter '{name}'")
+                _CONVERT[name](value)
+        return last_values(pairs)
 
 
 def check_hotplug(size: int, slots: int | None, maximum: int | None) -> None:

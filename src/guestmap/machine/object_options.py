@@ -75,7 +75,7 @@ def _from_text(text: str) -> dict[str, JsonValue]:
     for key, value in split_options(text, "qom-type"):
         given.setdefault(key, []).append(value)
     if "id" in given:
-        identifier(given["id"][-1])
+        given["id"] = [identifier(given["id"][0])]  # of several, QEMU takes the first
     if "qom-type" not in given:
         raise ConfigError("Parameter 'qom-type' is missing")
     kind = given["qom-type"][-1]

@@ -34,6 +34,7 @@ __all__ = [
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 _UNSIGNED = re.compile(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", re.ASCII)
+_SIZE = re.compile(r"\s*\+?(\d\S*?)\.?([a-zA-Z]?)", re.ASCII)
 _RANGE_LIMIT = 65536
 
 
@@ -150,15 +151,23 @@ def to_unsigned(name: str, text: str, bits: int = 64) -> int:
 def to_size(name: str, text: str) -> int:
     """Return the bytes that a size names; without a suffix it counts bytes."""
     try:
-        return parse_size(text)
+        return _size(text)
     except ConfigError:
         raise ConfigError(f"Parameter '{name}' expects a size value") from None
+
+
+def _size(text: str, default_unit: int = 1) -> int:
+    """Return a size; beyond :func:`parse_size`, QEMU takes blanks, a plus sign, and ``1.G``."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"{text!r} is not a size")
+    return parse_size(match[1] + match[2], default_unit=default_unit)
 
 
 def to_memory_size(name: str, text: str, default_unit: int = 1) -> int:
     """Return the bytes that a size of ``-m`` names."""
     try:
-        return parse_size(text, default_unit=default_unit)
+        return _size(text, default_unit)
     except SizeRangeError:
         raise ConfigError(f"Value '{text}' is out of range for parameter '{name}'") from None
     except ConfigError:
