@@ -44,12 +44,14 @@ _SIZE = re.compile(
     re.VERBOSE,
 )
 _SUFFIXES = "BKMGTPE"
+_LONGEST = 4096
+"""Characters of a number: Python refuses to read more than 4300 digits, QEMU reads any count."""
 
 
 def parse_signed(text: str, bits: int = 64) -> int | None:
     """Read an integer of C's syntax; None where it is none, or does not fit ``bits``."""
     match = _C_INTEGER.fullmatch(text)
-    if match is None:
+    if match is None or len(text) > _LONGEST:
         return None
     value = _magnitude(match[2]) * (-1 if match[1] == "-" else 1)
     return value if -(1 << bits - 1) <= value < 1 << bits - 1 else None
@@ -58,7 +60,9 @@ def parse_signed(text: str, bits: int = 64) -> int | None:
 def parse_unsigned(text: str, bits: int = 64) -> int | None:
     """Read an unsigned integer of C's syntax; ``-1`` is the highest number, as in strtoull."""
     match = _C_INTEGER.fullmatch(text)
-    if match is None or (value := _magnitude(match[2])) >> bits:
+    if match is None or len(text) > _LONGEST:
+        return None
+    if (value := _magnitude(match[2])) >> bits:
         return None
     return -value % (1 << bits) if match[1] == "-" else value
 
@@ -75,7 +79,7 @@ def parse_bytes(text: str) -> int | None:
     The size may need more than 64 bits.
     """
     match = _SIZE.fullmatch(text)
-    if match is None:
+    if match is None or len(text) > _LONGEST:
         return None
     scale = 1 << 10 * _SUFFIXES.index(match["suffix"].upper() or "B")
     if match["hex"] is not None:

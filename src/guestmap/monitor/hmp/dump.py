@@ -78,7 +78,7 @@ def _dump(values: Values, read: Reader) -> str:
     if left > MAX_DUMP:
         raise ConfigError(f"{left} bytes are more than one dump shows: ask for {MAX_DUMP} at most")
     size = 1 if form.letter == "c" else form.size
-    line_size = 8 if form.size == 1 and form.letter != "c" else 16
+    line_size = 8 if form.size == 1 else 16
     lines: list[str] = []
     while left > 0:
         length = min(left, line_size)

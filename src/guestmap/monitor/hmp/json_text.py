@@ -6,6 +6,8 @@ from guestmap.base import ConfigError
 from guestmap.qmp import Framer, JsonValue, ParseFailure, decode, encode
 
 _INDENT = "    "
+_END = b"\n"
+"""Ends a token, and the text of one that cannot end."""
 
 
 def read_json(text: str) -> JsonValue:
@@ -16,12 +18,12 @@ def read_json(text: str) -> JsonValue:
     """
     framer = Framer()
     found: list[JsonValue] = []
-    for message in framer.feed(text.encode("utf-8", "surrogatepass") + b"\n"):
+    for message in framer.feed(text.encode("utf-8", "surrogatepass") + _END):
         value = message if isinstance(message, ParseFailure) else decode(message)
         if found:
             raise ConfigError("Expecting at most one JSON value")
         if isinstance(value, ParseFailure):
-            raise ConfigError(value.desc)
+            raise ConfigError(value.desc.replace(f"{_END.decode()}'", "'"))
         found.append(value)
     if not framer.idle:
         raise ConfigError("JSON parse error, premature EOI")

@@ -16,6 +16,8 @@ _NAME = re.compile(
     r"(?:__[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*_)?[A-Za-z][A-Za-z0-9_-]*|[0-9]+", re.ASCII
 )
 _LONGEST_NAME = 128
+_DEEPEST = 100
+"""Names of one key; QEMU has no bound but its stack."""
 _HELP = ("help", "?")
 
 
@@ -106,6 +108,8 @@ def _first_of(text: str, at: int, marks: str) -> int:
 
 def _enter(tree: dict[str, Any], key: str, value: str) -> None:
     names, place = key.split("."), tree
+    if len(names) > _DEEPEST:
+        raise ConfigError(f"Parameter '{names[0]}' is nested too deeply")
     for depth, name in enumerate(names[:-1]):
         inner = place.setdefault(name, {})
         if not isinstance(inner, dict):

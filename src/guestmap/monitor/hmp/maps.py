@@ -26,6 +26,8 @@ def info_mtree(context: Context, values: Values) -> str:
 
 def _with_owners(context: Context) -> Snapshot:
     tree = context.pc.tree
+    for _ in tree.root.walk():
+        pass  # what nobody has looked at yet has no objects of its regions
     return capture(
         context.pc.system,
         source="guestmap",

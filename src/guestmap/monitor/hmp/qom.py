@@ -26,7 +26,7 @@ def qom_list(context: Context, values: Values) -> str:
 
 def qom_get(context: Context, values: Values) -> str:
     """Show a property as JSON."""
-    found = context.pc.tree.resolve(str(values["path"]))
+    found = _object(context, values)
     return f"{pretty_json(found.get(str(values['property'])))}\n"
 
 
@@ -35,10 +35,17 @@ def qom_set(context: Context, values: Values) -> str:
     name, text = str(values["property"]), str(values["value"])
     if values.get("json"):
         value = read_json(text)
-        context.pc.tree.resolve(str(values["path"])).set(name, value)
+        _object(context, values).set(name, value)
     else:
-        set_from_text(context.pc.tree.resolve(str(values["path"])), name, text)
+        set_from_text(_object(context, values), name, text)
     return ""
+
+
+def _object(context: Context, values: Values) -> Object:
+    """Return the object at a path; an ambiguous one leads to none here, unlike in ``qom-list``."""
+    path = str(values["path"])
+    found, _ambiguous = context.pc.tree.find(path)
+    return found if found is not None else context.pc.tree.not_found(path)
 
 
 def info_qom_tree(context: Context, values: Values) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 SPACES = " \t\n\v\f\r"
+LONGEST_WORD = 1023
+"""Bytes of a word that count."""
 
 _ESCAPES = {"n": "\n", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
 
@@ -82,13 +84,14 @@ class Scanner:
         """Return the next word, or None where there is none or its quotes are wrong.
 
         A word ends at white space. One that begins with a quotation mark ends at the next, and may
-        have the escapes of C for line ends, backslash and quotes.
+        have the escapes of C for line ends, backslash and quotes. Of a very long one, QEMU keeps
+        the beginning, without a word about it.
         """
         self.skip_spaces()
-        if not self.next:
-            return None
-        if self.next != '"':
-            return self.take_until(SPACES)
+        word = self._quoted() if self.next == '"' else self.take_until(SPACES) or None
+        return None if word is None else _beginning(word)
+
+    def _quoted(self) -> str | None:
         self.at += 1
         parts: list[str] = []
         while True:
@@ -100,3 +103,8 @@ class Scanner:
             if not mark or escape is None:
                 return None
             parts.append(escape)
+
+
+def _beginning(word: str) -> str:
+    data = word.encode("utf-8", "surrogatepass")
+    return word if len(data) <= LONGEST_WORD else data[:LONGEST_WORD].decode("utf-8", "ignore")
