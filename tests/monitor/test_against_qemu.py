@@ -150,6 +150,14 @@ def test_values_in_the_tree_are_qemu_s(pair: Pair, path: str, name: str) -> None
     assert ours == theirs
 
 
+@pytest.mark.parametrize("line", ["info status", "nonsense", "", "info memory-devices", "info"])
+def test_the_human_monitor_says_what_qemu_s_does(pair: Pair, line: str) -> None:
+    ours, theirs = pair.ask("human-monitor-command", {"command-line": line})
+    if line != "info":  # which lists what there is
+        assert ours == theirs
+    assert ours["return"][-2:] == theirs["return"][-2:]
+
+
 _RAM = {"qom-type": "memory-backend-ram", "id": "m"}
 _NOWHERE = "/there-is-no-such-folder/x"
 

@@ -18,7 +18,8 @@ _WORDS = (
     b'{"execute":"qmp_capabilities"}', b'{"execute":"query-name"}', b'{"execute":"query-status"}',
     b'"', b"{", b"}", b"[", b"]", b":", b",", b"\\", b"\xff", b"'", b"\0", b"\xed\xa0\x80",
     b"1e999", b'{"execute":"object-add","arguments":{', b'"qom-type":"memory-backend-ram"', b"-",
-    b"%p", b'{"execute":"qom-get","arguments":{"path":"/thing","property":"value"}}', b'"id":{"a":[1]}',
+    b"%p",
+    b'{"execute":"qom-get","arguments":{"path":"/thing","property":"value"}}', b'"id":{"a":[1]}',
 )  # fmt: skip
 
 

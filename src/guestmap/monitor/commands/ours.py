@@ -37,14 +37,20 @@ def _snapshot(memory: MemorySystem) -> Snapshot:
         StateError: it changes faster than it can be read.
     """
     for _ in range(_ATTEMPTS):
-        generation = memory.generation
+        generation = _settled(memory)
         try:
             snapshot = Snapshot.of(memory)
         except (KeyError, RuntimeError):  # a region came or went while the tree was walked
             continue
-        if memory.generation == generation:
+        if _settled(memory) == generation:
             return snapshot
     raise StateError("the memory map changes all the time: stop the machine, then ask again")
+
+
+def _settled(memory: MemorySystem) -> int:
+    """Wait for the end of a transaction that another thread is in; return the last commit."""
+    memory.transactions.refuse_inside("read")
+    return memory.generation
 
 
 def _history(context: Context, arguments: Arguments) -> dict[str, Any]:
