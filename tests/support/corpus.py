@@ -27,7 +27,8 @@ class Corpus:
         """Yield (path inside, content) of each file whose name ends so, below a folder."""
         if self.path.is_dir():
             for file in sorted((self.path / below).rglob(f"*{suffix}")):
-                yield str(file.relative_to(self.path)), file.read_bytes()
+                if file.is_file():
+                    yield str(file.relative_to(self.path)), file.read_bytes()
             return
         with tarfile.open(self.path, "r|*") as archive:
             for member in archive:

@@ -204,19 +204,20 @@ class Qemu:
         Events that arrive meanwhile are appended to ``events``.
         """
         names = {name.replace("_", "-"): value for name, value in arguments.items()}
-        request = {"execute": command, "arguments": names}
+        message = self.request({"execute": command, "arguments": names})
+        if "error" in message:
+            raise RuntimeError(f"QMP {command}: {message['error']['desc']}")
+        return message["return"]
+
+    def request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a QMP request as it is and return the whole answer; events go to ``events``."""
         try:
             self._qmp.sendall(json.dumps(request).encode() + b"\n")
         except OSError:
-            raise RuntimeError(f"QEMU ended before {command}: {self._why()}") from None
-        while True:
-            message = self._receive()
-            if "event" in message:
-                self.events.append(message)
-            elif "error" in message:
-                raise RuntimeError(f"QMP {command}: {message['error']['desc']}")
-            else:
-                return message["return"]
+            raise RuntimeError(f"QEMU ended before {request}: {self._why()}") from None
+        while "event" in (message := self._receive()):
+            self.events.append(message)
+        return message
 
     def wait_event(self, name: str) -> dict[str, Any]:
         """Return the next event of that name, waiting for it where it has not come yet."""

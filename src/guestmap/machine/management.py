@@ -191,6 +191,12 @@ class Management:
         device.unparent()
         self._events.emit("DEVICE_DELETED", who | {"path": path})
 
+    def remove_hardware(self, hardware: object) -> None:
+        """Do the same for the object that stands for a device of the machine's."""
+        shown = self._tree.device(hardware)
+        if shown is not None:
+            self.remove(shown)
+
     # -- what there is ---------------------------------------------------------------------------
 
     def memory_devices(self) -> list[JsonValue]:

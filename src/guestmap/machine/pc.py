@@ -20,7 +20,7 @@ from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.ioapic import IoApic
-from guestmap.hw.pci import ConfigMechanism, PciBus
+from guestmap.hw.pci import ConfigMechanism, PciBus, PciDevice
 from guestmap.hw.pci.host import ADDRESS_PORT, DATA_PORT
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
@@ -43,6 +43,8 @@ from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemoryRegion, Memor
 _PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3
 _SCI = 9
 _IO_SIZE = 0x10000
+_LONG_PREALLOCATION = GIB // 4
+"""Bytes from which on it is told how preallocation gets on; less is done in a moment."""
 
 
 class Pc:
@@ -112,8 +114,9 @@ class Pc:
         self.system_reset()
 
     def _preallocated(self, name: str, done: int, total: int) -> None:
-        progress = {"id": name, "done": done, "total": total}
-        self.events.emit("X_GUESTMAP_PREALLOC_PROGRESS", progress)
+        if total >= _LONG_PREALLOCATION:
+            progress = {"id": name, "done": done, "total": total}
+            self.events.emit("X_GUESTMAP_PREALLOC_PROGRESS", progress)
 
     def _firmware_config(self) -> FirmwareConfig:
         ram = self.layout
@@ -244,8 +247,14 @@ class Pc:
                 actions=actions, apic_ids=self.firmware.apic_ids, cpus=self.config.cpus,
                 raise_smi=_ignore_smi if self.config.smm else None,
                 memory_slots=self.board.slots if self.config.memory_hotplug else 0,
+                on_eject=self._eject,
                 serial_ports=int(self.config.serial),
             )  # fmt: skip
+
+    def _eject(self, device: PciDevice) -> None:
+        """Take a PCI function out that the guest has let go."""
+        device.remove()
+        self.manage.remove_hardware(device)
 
     def _build_smm(self) -> None:
         """Build what each CPU would see in system management mode: SMRAM over the system."""
