@@ -192,3 +192,19 @@ def test_plugged_memory_comes_and_goes_in_the_tree():
             pc.manage.object_del(name)
         assert_same_objects(our_objects(pc.tree), qemus_objects(qemu))
     assert our_objects(pc.tree).keys() == before.keys()
+
+
+def test_a_function_that_the_guest_ejects_leaves_the_tree():
+    specs = ("pci-testdev,id=t0,addr=5", "pci-testdev,addr=6", "pci-testdev,id=t2,addr=7")
+    pc = _machine("-m", "128M", *_options(*specs))
+    deleted: list[object] = []
+    pc.events.subscribe(lambda event: deleted.append((event.name, event.data)))
+    with Qemu("-m", "128M", *_options(*specs)) as qemu:
+        for slot in (5, 6):
+            for port, value in ((0xAE10, 0), (0xAE08, 1 << slot)):
+                qemu.outl(port, value)
+                pc.io.store(port, 4, value)
+        events = [qemu.wait_event("DEVICE_DELETED") for _ in deleted]
+        assert deleted == [(event["event"], event["data"]) for event in events]
+        assert_same_objects(our_objects(pc.tree), qemus_objects(qemu))
+    assert len(deleted) == 2

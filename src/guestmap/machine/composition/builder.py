@@ -56,6 +56,7 @@ class Builder:
         name: str = "device[*]",
         identity: str | None = None,
         values: Mapping[str, Value] | None = None,
+        lazy: bool = False,
     ) -> DeviceObject:
         """Make a realized device.
 
@@ -68,6 +69,7 @@ class Builder:
             name: in the parent.
             identity: the user's name for it.
             values: what differs from the type's table.
+            lazy: leave its regions until somebody looks.
         """
         made = self.types.new(type_name)
         assert isinstance(made, DeviceObject)
@@ -84,6 +86,8 @@ class Builder:
         if bus is not None:
             bus.add(made)
         made.realize()
+        if not lazy:
+            made.show_regions()
         return made
 
     def bus(self, owner: DeviceObject, type_name: str, name: str) -> BusObject:

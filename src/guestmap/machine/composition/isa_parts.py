@@ -38,9 +38,7 @@ def compose_dma(build: Builder, pc: Pc, isa: BusObject) -> None:
 def _at_ports(
     build: Builder, kind: str, isa: BusObject, chip: HasPorts, values: Mapping[str, Value]
 ) -> DeviceObject:
-    made = build.device(kind, isa, chip, partial(port_regions, chip), values=values)
-    made.show_regions()
-    return made
+    return build.device(kind, isa, chip, partial(port_regions, chip), values=values)
 
 
 def compose_pic(build: Builder, pc: Pc, isa: BusObject) -> None:
@@ -88,7 +86,6 @@ def compose_serial(build: Builder, pc: Pc, isa: BusObject) -> None:
         values={"index": 0, "iobase": 0x3F8, "irq": 4, **shared},
     )  # fmt: skip
     build.device("serial", parent=port, name="serial", values=shared)
-    port.show_regions()
 
 
 def compose_controllers(build: Builder, pc: Pc, isa: BusObject, sysbus: BusObject) -> None:
@@ -129,4 +126,4 @@ def compose_debugcon(build: Builder, pc: Pc, isa: BusObject) -> None:
             "isa-debugcon", isa, each, partial(port_regions, each),
             parent=build.tree.container("/machine/peripheral"),
             name=_DEBUGCON, identity=_DEBUGCON, values={"iobase": port, "chardev": _DEBUGCON},
-        ).show_regions()  # fmt: skip
+        )  # fmt: skip

@@ -91,6 +91,7 @@ class DeviceObject(Device):
         self.values: dict[str, Value] = {}
         self.regions: Callable[[], Iterable[MemoryRegion]] = _no_regions
         self._shown: dict[int, RegionObject] = {}
+        self._showing = False
 
     def value(self, name: str, fallback: JsonValue) -> JsonValue:
         """Return a property's value; ``fallback`` where the device knows nothing better."""
@@ -105,16 +106,22 @@ class DeviceObject(Device):
     def show_regions(self) -> None:
         """Make objects of the regions that have none, and let go of those that are no more."""
         with self._lock:
-            if self._finalized:
+            if self._showing or self._finalized:
                 return
-            regions = {id(region): region for region in self.regions()}
-            if regions.keys() == self._shown.keys():
-                return
-            for key in self._shown.keys() - regions.keys():
-                self._shown.pop(key).unparent()
-            for key, region in regions.items():
-                if key not in self._shown:
-                    self._shown[key] = add_region_object(self, region)
+            self._showing = True
+            try:
+                self._show({id(region): region for region in self.regions()})
+            finally:
+                self._showing = False
+
+    def _show(self, regions: dict[int, MemoryRegion]) -> None:
+        if regions.keys() == self._shown.keys():
+            return
+        for key in self._shown.keys() - regions.keys():
+            self._shown.pop(key).unparent()
+        for key, region in regions.items():
+            if key not in self._shown:
+                self._shown[key] = add_region_object(self, region)
 
     # Whoever looks below the device sees its regions.
 
@@ -137,10 +144,15 @@ class DeviceObject(Device):
         self.show_regions()
         return super().properties()
 
-    def find_property(self, name: str) -> Property:
-        """Return a property."""
+    def has_property(self, name: str) -> bool:
+        """Whether it has a property of that name."""
         if not super().has_property(name):
             self.show_regions()
+        return super().has_property(name)
+
+    def find_property(self, name: str) -> Property:
+        """Return a property; ConfigError where there is none."""
+        self.has_property(name)
         return super().find_property(name)
 
     def finalize(self) -> None:

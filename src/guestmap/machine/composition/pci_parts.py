@@ -53,7 +53,7 @@ def compose_function(
     slot, function = device.devfn >> 3, device.devfn & 7
     return build.device(
         device.name, bus, device, partial(pci_regions, device), parent=parent, name=name,
-        values={
+        lazy=parent is not None, values={
             "addr": device.devfn,
             "legacy-addr": f"{slot:02x}.{function:x}",
             "multifunction": bool(device.config.data[reg.HEADER_TYPE] & reg.HEADER_MULTIFUNCTION),
@@ -65,9 +65,8 @@ def compose_function(
 def compose_chipset(build: Builder, pc: Pc, host: DeviceObject) -> tuple[BusObject, BusObject]:
     """Make the host bridge's function and the south bridge; return the PCI and the ISA bus."""
     root = build.bus(host, "PCI", _ROOT)
-    compose_function(build, pc.i440fx, root).show_regions()
+    compose_function(build, pc.i440fx, root)
     south = compose_function(build, pc.piix3, root)
-    south.show_regions()
     return root, build.bus(south, "ISA", "isa.0")
 
 
@@ -76,7 +75,6 @@ def compose_disks(build: Builder, pc: Pc, root: BusObject) -> None:
     disks = compose_function(build, pc.ide, root)
     for channel in ("ide.0", "ide.1"):
         build.bus(disks, "IDE", channel)
-    disks.show_regions()
 
 
 def compose_power(build: Builder, pc: Pc, root: BusObject) -> DeviceObject | None:
@@ -95,7 +93,6 @@ def compose_power(build: Builder, pc: Pc, root: BusObject) -> DeviceObject | Non
     smbus = build.bus(pm, "i2c-bus", "i2c")
     for address in SPD_ADDRESSES:
         build.device("smbus-eeprom", smbus, values={"address": address})
-    pm.show_regions()
     root.set_link("hotplug-handler", pm)
     return pm
 

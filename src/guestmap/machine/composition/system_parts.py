@@ -50,12 +50,11 @@ def compose_cpus(build: Builder, pc: Pc, sysbus: BusObject) -> None:
             },
             regions=partial(_smm_view, roots[index]),
         )  # fmt: skip
-        cpu.show_regions()
         own = pc.apics.region if index == 0 else _hidden_page(pc)
         build.device(
             "apic", None, apic, partial(with_subregions, own), parent=cpu, name="lapic",
             values={"id": apic_id, "vapic": pc.config.vapic},
-        ).show_regions()  # fmt: skip
+        )  # fmt: skip
         if index == 0:
             for each in pc.isa.all:
                 if isinstance(each, KvmVapic):
@@ -86,9 +85,9 @@ def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) ->
     build.device(
         "fw_cfg_io", sysbus, pc.fw_cfg, partial(port_regions, pc.fw_cfg),
         parent=machine, name="fw_cfg",
-    ).show_regions()  # fmt: skip
+    )  # fmt: skip
     mechanism = pc.config_mechanism
-    host = build.device(
+    return build.device(
         "i440FX-pcihost", sysbus, mechanism,
         lambda: (
             mechanism.address_region, mechanism.data_region, *attribute_map(pc.i440fx)
@@ -101,8 +100,6 @@ def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) ->
             "pci-hole64-end": lambda: _high_hole(pc)[1],
         },
     )  # fmt: skip
-    host.show_regions()
-    return host
 
 
 def _high_hole(pc: Pc) -> tuple[int, int]:
@@ -138,7 +135,6 @@ def compose_ioapic(build: Builder, pc: Pc, host: DeviceObject, sysbus: BusObject
         parent=host, name="ioapic",
     )  # fmt: skip
     build.irqs(ioapic, "unnamed-gpio-in", _GSI_INPUTS)
-    ioapic.show_regions()
 
 
 def compose_hpet(build: Builder, pc: Pc, sysbus: BusObject) -> DeviceObject:
@@ -151,5 +147,4 @@ def compose_hpet(build: Builder, pc: Pc, sysbus: BusObject) -> DeviceObject:
         values={"hpet-intcap": _HPET_INTERRUPTS, **outputs},
     )  # fmt: skip
     build.irqs(hpet, "unnamed-gpio-in", 2)
-    hpet.show_regions()
     return hpet

@@ -61,13 +61,6 @@ class MachineTree(ObjectTree):
             self._numbers.add(number)
             return f"device[{number}]"
 
-    def forget(self, hardware: object) -> None:
-        """Take the object of a device that has left the machine out of the tree."""
-        with self.lock:
-            gone = self.devices.get(id(hardware))
-            if gone is not None:
-                gone.unparent()
-
 
 def device_path(tree: ObjectTree, hardware: object) -> str | None:
     """Return the canonical path of the object that stands for a device, or None."""
