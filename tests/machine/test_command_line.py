@@ -20,6 +20,7 @@ from tests.support.qemu import MACHINE, require_qemu
 PLUG = "-m 128M,slots=2,maxmem=1G"
 M0 = "-object memory-backend-ram,id=m0,size=64M"
 M1 = "-object memory-backend-ram,id=m1,size=64M"
+M2 = "-object memory-backend-ram,id=m2,size=64M"
 ALL = "-object memory-backend-ram,id=m0,size=128M"
 
 REFUSED = f"""
@@ -189,6 +190,20 @@ def guestmap_says(words: list[str]) -> str:
     return ""
 
 
+NO_ROOM = "cannot set up guest memory"
+
+
+def machine_says(words: list[str]) -> str:
+    """Return why our machine cannot be built; "" where it can."""
+    try:
+        Pc(config_of([*MACHINE, *words]), ManualClock())
+    except HostError as error:
+        return "" if str(error).startswith(NO_ROOM) else str(error)
+    except (ConfigError, UnsupportedError) as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.qemu
 @pytest.mark.parametrize("line", REFUSED)
 def test_qemu_refuses_it_in_the_same_words(line: str) -> None:
@@ -322,8 +337,75 @@ def test_what_is_not_modelled_is_named(line: str, what: str) -> None:
         config(line)
 
 
+# -- what is refused only while the machine is built -------------------------------------------
+
+DIMM = f"{PLUG} {M0} {M1} -device pc-dimm,id=d0,memdev=m0"
+JSON_DIMM = f"{PLUG} {M0} -device"
+REFUSED_LATER = f"""
+-object memory-backend-ram,id=m0,size=0
+{M0},policy=bind
+{M0},host-nodes=0
+{M0},prealloc=on,reserve=off
+{PLUG} -device pc-dimm,id=d0
+{PLUG} -device pc-dimm,id=d0,memdev=m0
+{DIMM},frob=1
+{DIMM},slot=7
+{DIMM},slot=-2
+{DIMM},slot=abc
+{DIMM},slot=99999999999
+{DIMM},addr=abc
+{DIMM},addr=4G
+{DIMM},addr=
+{DIMM},addr=-1
+{DIMM},addr=0x1000
+{DIMM},addr=0x100000800
+{DIMM},addr=0x40000000
+{DIMM},node=3
+{DIMM},node=-1
+{DIMM},node=5000000000
+{DIMM},hotpluggable=off
+{DIMM},size=5
+{DIMM} -device pc-dimm,id=d1,memdev=m0
+{DIMM} -device pc-dimm,id=d1,memdev=m1,slot=0
+{DIMM},addr=0x100000000 -device pc-dimm,id=d1,memdev=m1,addr=0x100000000
+{DIMM} -device pc-dimm,memdev=m1 -device pc-dimm,id=d2,memdev=m2 {M2}
+{PLUG} -object memory-backend-ram,id=m0,size=1G -device pc-dimm,memdev=m0
+{PLUG} -object memory-backend-ram,id=m0,size=3M -device pc-dimm,memdev=m0
+{PLUG} -object memory-backend-ram,id=m0,size=1234567 -device pc-dimm,memdev=m0
+{PLUG} {M0} -numa node,memdev=m0 -numa node,memdev=m1 {M1} -device pc-dimm,memdev=m0
+{M0} -device pc-dimm,memdev=m0
+-m 128M,maxmem=1G {M0} -device pc-dimm,memdev=m0
+{DIMM} -no-acpi
+{DIMM} -machine acpi=off
+{DIMM} -global PIIX4_PM.memory-hotplug-support=off
+""".strip().splitlines()
+REFUSED_LATER_JSON = [
+    '{"driver":"pc-dimm","memdev":"m0","slot":7}',
+    '{"driver":"pc-dimm","memdev":"m0","frob":1}',
+]
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("line", REFUSED_LATER)
+def test_qemu_refuses_to_build_it_in_the_same_words(line: str) -> None:
+    words = shlex.split(line)
+    refusal = qemu_says(words)
+    assert refusal
+    assert machine_says(words) == refusal
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("device", REFUSED_LATER_JSON)
+def test_qemu_refuses_to_plug_that_json_in_the_same_words(device: str) -> None:
+    words = [*shlex.split(JSON_DIMM), device]
+    refusal = qemu_says(words)
+    assert refusal
+    assert machine_says(words) == refusal
+
+
 # -- random command lines ----------------------------------------------------------------------
 
+OUR_LIMIT = "give 1M to 1T"
 SIZE_TEXTS = st.sampled_from(
     ["0", "1", "4095", "4096", "64M", "128M", "0x8000000", "1G", "1.5G", "0.3M", "2T", "16E", "-1",
      "", "x", "1e3", " 64M", "64MB", "+64M", "08", "64m", "9223372036854775808", "1.0", ".5G",
@@ -374,21 +456,6 @@ NUMA_OPTIONS = st.tuples(
 COMMAND_LINES = st.lists(
     st.one_of(MEMORY_OPTIONS, OBJECT_OPTIONS, NUMA_OPTIONS), min_size=1, max_size=2
 ).map(lambda options: [word for pair in options for word in pair])
-
-
-OUR_LIMIT = "give 1M to 1T"
-NO_ROOM = "cannot set up guest memory"
-
-
-def machine_says(words: list[str]) -> str:
-    """Return why our machine cannot be built; "" where it can."""
-    try:
-        Pc(config_of([*MACHINE, *words]), ManualClock())
-    except HostError as error:
-        return "" if str(error).startswith(NO_ROOM) else str(error)
-    except (ConfigError, UnsupportedError) as error:
-        return str(error)
-    return ""
 
 
 @pytest.mark.qemu
