@@ -64,8 +64,8 @@ def object_del(context: Context, values: Values) -> str:
 
 def device_add(context: Context, values: Values) -> str:
     """Plug in a device from ``driver,key=value...``."""
-    options: dict[str, Any] = {**last_values(split_options(str(values["device"]), "driver"))}
-    driver, name = options.pop("driver", None), options.pop("id", None)
+    name, options = _device_options(str(values["device"]))
+    driver = options.pop("driver", None)
     if driver in _HELP:
         return devices_help(context.pc.types)
     if driver is not None and any(each in options for each in _HELP):
@@ -82,12 +82,19 @@ def check_device_options(text: str) -> None:
     Raises:
         SyntaxProblem: without a text.
     """
-    name = last_values(split_options(text, "driver")).get("id")
+    name, _options = _device_options(text)
     try:
         if name is not None:
             identifier(name)
     except ConfigError as error:
         raise SyntaxProblem("", "") from error
+
+
+def _device_options(text: str) -> tuple[str | None, dict[str, str]]:
+    """Return the id and the other options: of several ids the first counts, of others the last."""
+    pairs = split_options(text, "driver")
+    names = [value for key, value in pairs if key == "id"]
+    return next(iter(names), None), last_values(pair for pair in pairs if pair[0] != "id")
 
 
 def device_del(context: Context, values: Values) -> str:

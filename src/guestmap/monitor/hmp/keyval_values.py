@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from guestmap.base import ConfigError
-from guestmap.qmp import Array, Builtin, QmpError, Struct, Type, Union, validate
+from guestmap.qmp import Array, Builtin, Enum, QmpError, Struct, Type, Union, validate
 from guestmap.qmp.types import resolve
 from guestmap.qom.values import parse_bytes, parse_signed, parse_switch, parse_unsigned
 
@@ -51,10 +51,12 @@ def _convert(declared: Type, value: Any, names: tuple[str, str], refused: dict[s
             _convert(kind.element, each, (f"{path}[{index}]", f"{key}.{index}"), refused)
             for index, each in enumerate(value)
         ]
-    if not isinstance(kind, Builtin) or kind.json_type not in {"int", "boolean"}:
+    if not isinstance(kind, Builtin | Enum):
         return value
     if not isinstance(value, str):
         refused[path] = f"Parameters '{key}.*' are unexpected"
+        return value
+    if isinstance(kind, Enum) or kind.json_type not in {"int", "boolean"}:
         return value
     converted, expected = _scalar(kind, value)
     if converted is None:
