@@ -51,6 +51,9 @@ REFUSED = f"""
 -m 16E
 -m 17179869184G
 -m 1e3
+-m 1.5
+-m 9223372036854775808
+-m 17592186044416
 -m -5M
 -m
 -m 128M,slots=2,maxmem=1T
@@ -226,6 +229,9 @@ ACCEPTED = f"""
 -m 128M,maxmem=128M
 -m 128M,slots=0,maxmem=1G
 -m 1.5G
+-m 0x80M
+-m 0x80
+-m 134217728b
 -m 1,slots=2,maxmem=0x10000000
 -m 128M,slots=0x2,maxmem=1G
 -m 128M,slots=2,slots=3,maxmem=1G

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from guestmap.base import MIB, ConfigError
+from guestmap.base import ConfigError
 from guestmap.machine.options import (
     last_values,
     option,
@@ -20,7 +20,7 @@ _STEP = 8192
 """QEMU rounds the size of RAM up to this (system/vl.c, ``set_memory_options``)."""
 _PAGE = 4096
 _CONVERT: Final[dict[str, Callable[[str], int]]] = {
-    "size": lambda text: to_memory_size("size", text, MIB),
+    "size": lambda text: to_memory_size("size", text),
     "slots": lambda text: to_wrapped("slots", text),
     "maxmem": lambda text: to_memory_size("maxmem", text),
 }
@@ -55,9 +55,10 @@ class MemoryOption(NamedTuple):
         values: dict[str, str] = {}
         for text in texts:
             values |= cls.check(text)
-        numbers = {name: _CONVERT[name](value) for name, value in values.items()}
-        size = -(-numbers.get("size", 0) // _STEP) * _STEP
-        slots, maximum = numbers.get("slots"), numbers.get("maxmem")
+        slots, maximum = (
+            _CONVERT[name](values[name]) if name in values else None for name in ("slots", "maxmem")
+        )
+        size = -(-_size(values.get("size", "0")) // _STEP) * _STEP
         check_hotplug(size or default, slots, maximum)
         return cls(size or None, slots or 0, maximum or 0)
 
@@ -75,6 +76,14 @@ class MemoryOption(NamedTuple):
                     raise ConfigError(f"Invalid parameter '{name}'")
                 _CONVERT[name](value)
         return last_values(pairs)
+
+
+def _size(text: str) -> int:
+    """Return the bytes of RAM; what ends in a digit counts MiB."""
+    try:
+        return to_memory_size("size", f"{text}M" if text[-1].isdigit() else text)
+    except ConfigError:
+        raise ConfigError("Parameter 'memory.size' expects size") from None
 
 
 def check_hotplug(size: int, slots: int | None, maximum: int | None) -> None:

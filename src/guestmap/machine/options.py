@@ -156,18 +156,18 @@ def to_size(name: str, text: str) -> int:
         raise ConfigError(f"Parameter '{name}' expects a size value") from None
 
 
-def _size(text: str, default_unit: int = 1) -> int:
+def _size(text: str) -> int:
     """Return a size; beyond :func:`parse_size`, QEMU takes blanks, a plus sign, and ``1.G``."""
     match = _SIZE.fullmatch(text)
     if match is None:
         raise ConfigError(f"{text!r} is not a size")
-    return parse_size(match[1] + match[2], default_unit=default_unit)
+    return parse_size(match[1] + match[2])
 
 
-def to_memory_size(name: str, text: str, default_unit: int = 1) -> int:
+def to_memory_size(name: str, text: str) -> int:
     """Return the bytes that a size of ``-m`` names."""
     try:
-        return _size(text, default_unit)
+        return _size(text)
     except SizeRangeError:
         raise ConfigError(f"Value '{text}' is out of range for parameter '{name}'") from None
     except ConfigError:
