@@ -29,6 +29,7 @@ _LONG_MODE_ONLY = frozenset(f"r{number}" for number in range(8, 16))
 
 _FLAGS = (("D", 10), ("O", 11), ("S", 7), ("Z", 6), ("A", 4), ("P", 2), ("C", 0))
 _PROTECTED = 1
+_SHOWN = 0x00FFFF00  # of the descriptor: not the parts of its base
 _PRESENT, _NOT_SYSTEM, _CODE, _BIG = 1 << 15, 1 << 12, 1 << 11, 1 << 22
 _SYSTEM_TYPES = (
     "Reserved", "TSS16-avl", "LDT", "TSS16-busy", "CallGate16", "TaskGate", "IntGate16",
@@ -125,7 +126,7 @@ class _Lines:
 
     def _segment(self, name: str) -> str:
         each = self.segment(SegmentRegister[{"LDT": "LDTR"}.get(name, name)])
-        text = f"{name:<3}={each.selector:04x} {each.base:08x} {each.limit:08x} {each.flags:08x}"
+        text = f"{name:<3}={each.selector:04x} {each.base:08x} {each.limit:08x} {each.flags & _SHOWN:08x}"
         if not self.value(Register.CR0) & _PROTECTED or not each.flags & _PRESENT:
             return text
         return f"{text} DPL={each.flags >> 13 & 3} {_kind(each.flags)}"
