@@ -178,7 +178,7 @@ def test_event_of_a_command_comes_before_its_answer(server: MonitorServer) -> No
 
 _SLOW = (
     b'{"execute":"object-add","arguments":'
-    b'{"qom-type":"memory-backend-ram","id":"slow","size":4096}}'
+    b'{"qom-type":"memory-backend-ram","id":"slow","size":4096,"prealloc":true}}'
 )
 
 

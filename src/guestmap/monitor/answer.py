@@ -22,7 +22,7 @@ def answer(session: Session, context: Context, command: MonitorCommand, request:
     An error that is nobody's doing but ours is logged; the client hears of it, and is served on.
     """
     try:
-        if command.need is Need.NOTHING:
+        if command.need_for(request.arguments) is Need.NOTHING:
             value = command.run(context, request.arguments)
         else:
             with context.vm.exclusive():

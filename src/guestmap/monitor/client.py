@@ -51,6 +51,7 @@ class Client(asyncio.Protocol):
         self._waiting: deque[Request | bytes] = deque()
         self._busy = self._scheduled = False
         self._is_full = self._is_paused = self._at_end = False
+        self._unread = 0
 
     # -- asyncio's side --------------------------------------------------------------------------
 
@@ -84,6 +85,7 @@ class Client(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Carry out nothing more until the client reads."""
         self._is_full = True
+        self._unread = _HIGH_WATER
 
     def resume_writing(self) -> None:
         """Go on."""
@@ -109,10 +111,14 @@ class Client(asyncio.Protocol):
         transport = self._transport
         if self.session.negotiating or transport is None:
             return
-        if transport.get_write_buffer_size() + len(event) > MAX_UNREAD:
-            transport.abort()
-        else:
-            transport.write(event)
+        if self._is_full:
+            self._unread += len(event)
+            if self._unread > MAX_UNREAD:
+                self._unread = transport.get_write_buffer_size()  # it may have read some; slow
+                if self._unread > MAX_UNREAD:
+                    transport.abort()
+                    return
+        transport.write(event)
 
     def close(self) -> None:
         """End the connection once everything is sent."""

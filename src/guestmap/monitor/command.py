@@ -75,12 +75,16 @@ class MonitorCommand:
     Attributes:
         declaration: its name and QAPI types.
         run: carries it out and returns its value.
-        need: what it needs meanwhile.
+        need: what it needs meanwhile, or what tells that from the arguments.
     """
 
     declaration: Command
     run: Callable[[Context, Arguments], Any]
-    need: Need = Need.MACHINE
+    need: Need | Callable[[Arguments], Need] = Need.MACHINE
+
+    def need_for(self, arguments: Arguments) -> Need:
+        """Return what it needs when it is called with these arguments."""
+        return self.need if isinstance(self.need, Need) else self.need(arguments)
 
     @property
     def name(self) -> str:

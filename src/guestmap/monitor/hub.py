@@ -106,7 +106,8 @@ class Hub:
     def execute(self, request: Request, client: Client) -> bytes | None:
         """Return the answer, or None: it is under way, and the client will be told."""
         command = self._context.commands[request.command.name]
-        if command.need is Need.NOTHING or (command.need is Need.MACHINE and self._worker.idle):
+        need = command.need_for(request.arguments)
+        if need is Need.NOTHING or (need is Need.MACHINE and self._worker.idle):
             return answer(client.session, self._context, command, request)
         if self._closing:
             return None  # the worker takes nothing more, and the client is about to go

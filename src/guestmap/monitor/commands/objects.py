@@ -96,6 +96,12 @@ EVENTS = (
 )
 
 
+def _object_add_need(arguments: Arguments) -> Need:
+    """Memory may have to be allocated page by page, and a file's host may be slow."""
+    quick = arguments["qom-type"] != "memory-backend-file" and not arguments.get("prealloc")
+    return Need.MACHINE if quick else Need.LONG
+
+
 def _object_add(context: Context, arguments: Arguments) -> dict[str, Any]:
     properties = dict(arguments)
     kind, name = properties.pop("qom-type"), properties.pop("id")
@@ -134,8 +140,7 @@ _DEVICE_ADD = Struct(
 )
 
 COMMANDS = (
-    # Memory may have to be allocated page by page.
-    MonitorCommand(Command("object-add", OBJECT_OPTIONS), _object_add, Need.LONG),
+    MonitorCommand(Command("object-add", OBJECT_OPTIONS), _object_add, _object_add_need),
     MonitorCommand(Command("object-del", _by_id("object-del")), _object_del),
     MonitorCommand(
         Command("device_add", _DEVICE_ADD, gen=False, features=("json-cli", "json-cli-hotplug")),

@@ -63,6 +63,11 @@ def _system_powerdown(context: Context, _arguments: Arguments) -> dict[str, Any]
     return {}
 
 
+def _human_need(arguments: Arguments) -> Need:
+    """Questions are answered at once; whatever else may take as long as its QMP command."""
+    return Need.MACHINE if arguments["command-line"].startswith("info ") else Need.LONG
+
+
 def _human(context: Context, arguments: Arguments) -> str:
     context.check_cpu(arguments.get("cpu-index", 0))
     return context.human.execute(arguments["command-line"])
@@ -86,5 +91,5 @@ COMMANDS = (
     MonitorCommand(Command("quit", allow_preconfig=True), _quit),
     MonitorCommand(Command("system_reset"), _system_reset),
     MonitorCommand(Command("system_powerdown"), _system_powerdown),
-    MonitorCommand(Command("human-monitor-command", _HUMAN, STR), _human, Need.LONG),
+    MonitorCommand(Command("human-monitor-command", _HUMAN, STR), _human, _human_need),
 )
