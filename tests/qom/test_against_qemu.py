@@ -392,6 +392,16 @@ def test_a_link_that_fits_two_objects(pair: Pair) -> None:
     pair.set(MM, "prealloc-context", "")
 
 
+def test_a_link_that_fits_two_objects_of_another_type(pair: Pair) -> None:
+    name = "unnamed-gpio-in[0]"  # many of QEMU's devices have one
+    for place in ("/a", "/b"):
+        pair.tree.container(f"{place}/{name}")
+    assert pair.set(MM, "prealloc-context", name) == (
+        "GenericError",
+        "Invalid parameter type for 'prealloc-context', expected: thread-context",
+    )
+
+
 def test_a_strong_link_outlives_its_target_in_the_tree(pair: Pair) -> None:
     assert pair.theirs("object-add", **{"qom-type": "thread-context", "id": "brief"}) == {}
     brief = add_object(pair.tree, "thread-context", "brief")

@@ -289,9 +289,21 @@ def test_a_bus_takes_its_devices_along(tree: ObjectTree) -> None:
     assert record.steps == ["do_unrealize", "do_unrealize", "finalize", "finalize"]
     assert inner.attached is False
     assert device.buses == ()
+    assert bus.attached is False
     for gone in ("b0", "d0", "pci.1"):
         with pytest.raises(NotFoundError):
             tree.resolve(gone)
+
+
+def test_a_device_that_is_kept_loses_its_buses_all_the_same(tree: ObjectTree) -> None:
+    device, bus = bridge(tree, Recorder())
+    inner = recorded(tree, Recorder(), "d0")
+    bus.add(inner)
+    device.ref()
+    device.unparent()
+    assert bus.parent is None
+    assert inner.parent is None
+    assert dict(device.children) == {}
 
 
 def test_everything_on_a_bus_leaves_whatever_fails(tree: ObjectTree) -> None:

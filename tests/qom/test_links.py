@@ -38,6 +38,7 @@ def test_a_link_is_a_path(tree: ObjectTree, mm: Object) -> None:
     [
         ("nosuch", NotFoundError, "Device 'nosuch' not found"),
         ("/machine", ConfigError, "Invalid parameter type for 'to', expected: memory-backend"),
+        ("x", ConfigError, "Invalid parameter type for 'to', expected: memory-backend"),
         ("m", ConfigError, "Path 'm' does not uniquely identify an object"),
     ],
 )
@@ -46,6 +47,7 @@ def test_what_cannot_be_linked(
 ) -> None:
     for place in ("/a", "/b"):
         tree.container(place).add_child("m", tree.types.new("memory-backend-ram"))
+        tree.container(f"{place}/x")
     machine = tree.resolve("/machine")
     machine.add_link("to", "memory-backend", target=mm)
     with pytest.raises(kind) as raised:
@@ -132,10 +134,24 @@ def test_a_weak_link_becomes_empty(tree: ObjectTree, mm: Object) -> None:
 def test_a_link_may_be_set_to_what_it_points_at(tree: ObjectTree, mm: Object) -> None:
     machine = tree.resolve("/machine")
     machine.add_link("to", "memory-backend", target=mm)
+    machine.add_link("weak", "memory-backend", target=mm, strong=False)
     mm.unparent()
-    machine.set_link("to", mm)
-    assert machine.link("to") is mm
+    for name in ("to", "weak"):
+        machine.set_link(name, mm)
+        assert machine.link(name) is mm
     assert mm.busy
+    machine.set_link("to", None)
+    assert not mm.busy
+    assert machine.link("weak") is None
+
+
+def test_a_weak_link_forgets_what_it_pointed_at(tree: ObjectTree, mm: Object) -> None:
+    other = add_object(tree, "memory-backend-ram", "other")
+    machine = tree.resolve("/machine")
+    machine.add_link("to", "memory-backend", target=mm, strong=False)
+    machine.set_link("to", other)
+    mm.unparent()
+    assert machine.link("to") is other
 
 
 def test_what_is_gone_cannot_be_linked(tree: ObjectTree, mm: Object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,9 +10,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from guestmap.base import ConfigError
-from guestmap.qom import NotFoundError, Object, ObjectTree, ObjectType, Property, list_of
+from guestmap.qom import NotFoundError, Object, ObjectTree, ObjectType, Property, TypeTable, list_of
 from guestmap.qom.number_types import UINT64
-from tests.qom.samples import add_object, sample_tree
+from tests.qom.samples import PcDimm, add_object, sample_tree
 
 THREADS = 8
 ROUNDS = 150
@@ -47,6 +48,12 @@ def run(*jobs: Callable[[], None]) -> None:
         raise failures[0]
 
 
+def dawdle() -> None:
+    """Give the other threads the time to come between."""
+    for _ in range(50):
+        pass
+
+
 class Pairs(Object):
     """Two values that always change together."""
 
@@ -55,10 +62,30 @@ class Pairs(Object):
 
     def put(self, values: list[int]) -> None:
         self.low = values[0]
+        dawdle()
         self.high = values[1]
 
+    def pair(self) -> list[int]:
+        low = self.low
+        dawdle()
+        return [low, self.high]
 
-PAIR = Property("pair", list_of(UINT64), lambda it: [it.low, it.high], Pairs.put)
+
+PAIR = Property("pair", list_of(UINT64), Pairs.pair, Pairs.put)
+
+
+class Meeting(TypeTable):
+    """Types whose objects take their time: two threads that may meet here do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(1)
+
+    def new(self, name: str) -> Object:
+        made = super().new(name)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.barrier.wait(timeout=0.2)
+        return made
 
 
 @pytest.fixture
@@ -78,15 +105,13 @@ def test_numbers_are_given_once(tree: ObjectTree) -> None:
     assert {child.name for child in place.children.values()} == set(place.children)
 
 
-def test_containers_are_made_once(tree: ObjectTree) -> None:
+def test_containers_are_made_once() -> None:
+    types = Meeting()
+    tree = ObjectTree(types)
+    types.barrier = threading.Barrier(2)
     found: list[Object] = []
-
-    def make() -> None:
-        for number in range(50):
-            found.append(tree.container(f"/machine/place[{number}]/inner"))
-
-    run(*[make] * THREADS)
-    assert len(set(map(id, found))) == 50
+    run(*[lambda: found.append(tree.container("/machine"))] * 2)
+    assert found[0] is found[1]
 
 
 def test_values_are_whole(tree: ObjectTree) -> None:
@@ -95,7 +120,7 @@ def test_values_are_whole(tree: ObjectTree) -> None:
     def write(base: int) -> Callable[[], None]:
         def job() -> None:
             for number in range(base, base + ROUNDS):
-                tree.set("/pairs", "pair", [number, number])
+                pairs.set("pair", [number, number])
 
         return job
 
@@ -105,6 +130,30 @@ def test_values_are_whole(tree: ObjectTree) -> None:
             assert low == high
 
     run(write(0), write(100_000), read, read)
+
+
+def test_a_device_is_seen_before_or_after_it_is_realized(tree: ObjectTree) -> None:
+    inside, seen = threading.Event(), threading.Event()
+
+    class Slow(PcDimm):
+        def do_realize(self) -> None:
+            self.slot = 1
+            inside.set()
+            seen.wait(timeout=0.2)  # nobody can look meanwhile
+            self.slot = 2
+
+    tree.types.add(ObjectType("slow", "pc-dimm", make=Slow))
+    device = tree.types.new("slow")
+    assert isinstance(device, Slow)
+    tree.root.add_child("slow", device)
+
+    def look() -> None:
+        inside.wait()
+        slot = tree.get("/slow", "slot")
+        seen.set()
+        assert (slot, device.realized) == (2, True)
+
+    run(device.realize, look)
 
 
 def test_objects_come_and_go_while_others_look(tree: ObjectTree) -> None:

@@ -34,7 +34,7 @@ class Object(LinkHolder):
         self.parent: Object | None = None
         self.name = ""
         self._children: dict[str, Object] = {}
-        self._fresh = True
+        self._new = True  # nobody has let go of it yet
         self._leaving = False
 
     def __repr__(self) -> str:
@@ -105,7 +105,6 @@ class Object(LinkHolder):
             self._instance[name] = Property(name, kind, lambda _: child.path)
             self._children = {**self._children, name: child}
             child.parent, child.name = self, name
-            child._fresh = False
             return child
 
     def _upwards(self) -> Iterator[Object]:
@@ -139,7 +138,7 @@ class Object(LinkHolder):
                 if self.parent is not None:
                     self.unparented()
             finally:
-                self._leaving = self._fresh = False
+                self._leaving = self._new = False
                 self._leave()
                 self._finalize_if_unused()
 
@@ -153,9 +152,9 @@ class Object(LinkHolder):
     # -- the end ---------------------------------------------------------------------------------
 
     def _finalize_if_unused(self) -> None:
-        if self._finalized or self._fresh or self._uses or self.parent is not None:
+        if self._finalized or self._new or self._uses or self.parent is not None:
             return
-        if self._leaving or self is self.types.root:
+        if self is self.types.root:
             return
         self._finalized = True
         with ExitStack() as last_first:  # each step is taken, whatever the others raise
