@@ -146,7 +146,8 @@ class DeviceMemory:
         Raises:
             Exception: a listener refused; nothing has changed.
         """
-        self.region.add_subregion(address - self.start, region)
+        with region.system.transaction(f"{id_ or 'a memory device'} plugged in at 0x{address:x}"):
+            self.region.add_subregion(address - self.start, region)
         self._devices[address] = Taken(address, region.size, id_)
         self.used += region.size
 
@@ -157,6 +158,9 @@ class DeviceMemory:
             Exception: a listener refused; nothing has changed.
         """
         address = self.start + region.addr
-        self.region.del_subregion(region)
+        id_ = self._devices[address].id or "a memory device"
+        with region.system.transaction(f"{id_} unplugged at 0x{address:x}"):
+            self.region.del_subregion(region)
+            region.set_address(0)
         del self._devices[address]
         self.used -= region.size

@@ -9,6 +9,7 @@ everything before it is taken back.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ConfigError, GuestmapError
@@ -108,14 +109,16 @@ class MemoryHotplug:
         """
         dimm = _dimm(device)
         memory, controller = self._prepared()
-        memory.add(dimm.addr, dimm.region, dimm.id or "")
-        try:
-            shown = PluggedMemory(dimm.id, dimm.addr, dimm.size, dimm.node)
+        backend, region = dimm.backend, dimm.region
+        shown = PluggedMemory(dimm.id, dimm.addr, dimm.size, dimm.node)
+        with ExitStack() as undo:
+            memory.add(dimm.addr, region, dimm.id or "")
+            undo.callback(memory.remove, region)
+            backend.mark_used()
+            undo.callback(backend.mark_unused)
+            # The last, for there is no way back: the guest may have seen it.
             controller.plug(dimm.slot, shown, hotplugged=dimm.hotplugged)
-        except BaseException:
-            memory.remove(dimm.region)
-            raise
-        dimm.backend.mark_used()
+            undo.pop_all()
         dimm.plugged = True
         self._dimms[dimm.slot] = dimm
         del self._wishes[dimm]
@@ -140,8 +143,12 @@ class MemoryHotplug:
         """
         dimm = _dimm(device)
         memory, controller = self._prepared()
-        memory.remove(dimm.region)
-        controller.unplug(dimm.slot)
+        region = dimm.region
+        with ExitStack() as undo:
+            memory.remove(region)
+            undo.callback(memory.add, dimm.addr, region, dimm.id or "")
+            controller.unplug(dimm.slot)
+            undo.pop_all()
         dimm.plugged = False
         del self._dimms[dimm.slot]
 

@@ -77,9 +77,7 @@ class AnonymousRam:
             refusal=f"cannot set up guest memory '{name}'",
         )
         memory.align = HUGE
-        if self.huge_pages:
-            hint(memory, mmap.MADV_HUGEPAGE)
-        return _finished(name, memory, self.options)
+        return _finished(name, memory, self.options, huge_pages=self.huge_pages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,9 +262,13 @@ def rounded(length: int, page_size: int) -> int:
     return -(-length // page_size) * page_size
 
 
-def _finished(name: str, memory: HostMemory, options: RamOptions) -> HostMemory:
+def _finished(
+    name: str, memory: HostMemory, options: RamOptions, *, huge_pages: bool = False
+) -> HostMemory:
     """Treat fresh memory as asked for, or let go of it."""
     try:
+        if huge_pages:
+            hint(memory, mmap.MADV_HUGEPAGE)
         options.apply(name, memory)
     except BaseException:
         memory.abandon()

@@ -1,0 +1,163 @@
+"""A machine in a thread of its own, and others that come to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from guestmap.base import StateError
+from guestmap.machine import MachineConfig, MachineEvent, Phase, RunState, VirtualMachine
+
+pytestmark = [pytest.mark.seabios]
+
+DEADLINE_S = 60
+
+
+class Started:
+    """A machine, and what it told."""
+
+    def __init__(self, engine: str) -> None:
+        self.vm = VirtualMachine(MachineConfig(debugcon=True), engine=engine)
+        self.events: list[MachineEvent] = []
+        self.told = threading.Condition()
+        self.vm.events.subscribe(self._hear)
+
+    def _hear(self, event: MachineEvent) -> None:
+        with self.told:
+            self.events.append(event)
+            self.told.notify_all()
+
+    def await_event(self, name: str, count: int = 1) -> None:
+        with self.told:
+            assert self.told.wait_for(
+                lambda: sum(event.name == name for event in self.events) >= count, DEADLINE_S
+            )
+
+    def names(self) -> list[str]:
+        return [event.name for event in self.events]
+
+
+@pytest.fixture(params=["none", pytest.param("unicorn", marks=pytest.mark.unicorn)])
+def started(request: pytest.FixtureRequest) -> Iterator[Started]:
+    made = Started(request.param)
+    yield made
+    made.vm.close()
+
+
+def test_a_machine_waits_for_cont(started: Started) -> None:
+    vm = started.vm
+    vm.start(paused=True)
+    assert vm.state is RunState.PRELAUNCH
+    vm.cont()
+    assert vm.state is RunState.RUNNING
+    vm.stop()
+    assert vm.state is RunState.PAUSED
+    vm.cont()
+    vm.quit()
+    assert vm.wait(DEADLINE_S)
+    assert started.names() == ["RESUME", "STOP", "RESUME", "SHUTDOWN"]
+    assert started.events[-1].data == {"guest": False, "reason": "host-qmp-quit"}
+
+
+def test_it_is_started_once(started: Started) -> None:
+    started.vm.start(paused=True)
+    with pytest.raises(StateError, match="started before"):
+        started.vm.start()
+    with pytest.raises(StateError, match="cont"):
+        started.vm.run()
+
+
+def test_everybody_gets_a_turn(started: Started) -> None:
+    """Four threads at a running machine: one at a time, and none is left waiting."""
+    vm = started.vm
+    vm.start()
+    inside, most, turns = 0, 0, [0] * 4
+
+    def come(number: int) -> None:
+        nonlocal inside, most
+        for _ in range(50):
+            with vm.exclusive(), vm.exclusive():
+                inside += 1
+                most = max(most, inside)
+                time.sleep(0)
+                inside -= 1
+                turns[number] += 1
+
+    threads = [threading.Thread(target=come, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert (most, turns) == (1, [50] * 4)
+    assert vm.state is RunState.RUNNING
+
+
+@pytest.mark.unicorn
+def test_the_guest_stands_still_in_a_turn() -> None:
+    """POST goes on between turns and not in them."""
+    started = Started("unicorn")
+    vm = started.vm
+    vm.start()
+    seen = 0
+    while vm.phases.phase is not Phase.HALT:
+        with vm.exclusive():
+            before = len(vm.log), vm.engine.statistics().entries
+            time.sleep(0.002)
+            assert (len(vm.log), vm.engine.statistics().entries) == before
+        seen += 1
+        time.sleep(0.001)
+    assert seen > 3
+    vm.close()
+
+
+def test_a_reset_by_the_host(started: Started) -> None:
+    vm = started.vm
+    vm.start()
+    vm.system_reset()
+    started.await_event("RESET")
+    assert started.events[-1].data == {"guest": False, "reason": "host-qmp-system-reset"}
+    assert vm.state is RunState.RUNNING
+
+
+def test_a_reset_of_a_machine_that_is_paused(started: Started) -> None:
+    vm = started.vm
+    vm.start()
+    vm.stop()
+    vm.system_reset()
+    started.await_event("RESET")
+    assert vm.state is RunState.PAUSED
+
+
+def test_the_guest_switches_itself_off(started: Started) -> None:
+    vm = started.vm
+    vm.start(paused=True)
+    with vm.exclusive():
+        vm.pc.on_power_off()
+    assert vm.wait(DEADLINE_S)
+    assert vm.state is RunState.SHUTDOWN
+    assert started.events[-1].data == {"guest": True, "reason": "guest-shutdown"}
+
+
+def test_the_power_button(started: Started) -> None:
+    started.vm.start(paused=True)
+    started.vm.powerdown()
+    assert started.names() == ["POWERDOWN"]
+    assert started.vm.pc.pm is not None
+    assert started.vm.pc.pm.pm.status & 0x100
+
+
+def test_a_device_that_fails_ends_the_machine(started: Started) -> None:
+    vm = started.vm
+
+    def fail() -> None:
+        raise RuntimeError("a bug in a device")
+
+    vm.start()
+    with vm.exclusive():
+        vm.pc.clock.timer(fail).arm(0)
+    with pytest.raises(RuntimeError, match="a bug in a device"):
+        vm.wait(DEADLINE_S)
+    assert vm.state is RunState.INTERNAL_ERROR
