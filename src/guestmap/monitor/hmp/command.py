@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from guestmap.monitor.command import Context as QmpContext
+from guestmap.monitor.commands import command_table
 from guestmap.monitor.hmp.arguments import Argument, DefaultFormat, Values
 from guestmap.monitor.hmp.scanner import SPACES, Scanner, SyntaxProblem
 
@@ -21,11 +23,16 @@ class Context:
         formats: how the last dump was shown.
     """
 
-    __slots__ = ("formats", "vm")
+    __slots__ = ("_qmp", "formats", "vm")
 
     def __init__(self, vm: VirtualMachine) -> None:
         self.vm = vm
         self.formats = DefaultFormat()
+        self._qmp = QmpContext(vm, command_table())
+
+    def query(self, name: str) -> Any:
+        """Return what a QMP command without arguments returns."""
+        return self._qmp.commands[name].run(self._qmp, {})
 
     @property
     def pc(self) -> Pc:
@@ -35,6 +42,11 @@ class Context:
 
 Run = Callable[[Context, Values], str]
 """Carries a command out and returns what it prints; a GuestmapError becomes ``Error: ...``."""
+
+
+def showing(query: str, text: Callable[[Any], str]) -> Run:
+    """Return what shows the value of a QMP query as text."""
+    return lambda context, _values: text(context.query(query))
 
 
 @dataclass(frozen=True, slots=True)

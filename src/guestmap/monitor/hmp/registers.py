@@ -126,10 +126,11 @@ class _Lines:
 
     def _segment(self, name: str) -> str:
         each = self.segment(SegmentRegister[{"LDT": "LDTR"}.get(name, name)])
-        text = f"{name:<3}={each.selector:04x} {each.base:08x} {each.limit:08x} {each.flags & _SHOWN:08x}"
+        flags = each.flags & _SHOWN
+        text = f"{name:<3}={each.selector:04x} {each.base:08x} {each.limit:08x} {flags:08x}"
         if not self.value(Register.CR0) & _PROTECTED or not each.flags & _PRESENT:
             return text
-        return f"{text} DPL={each.flags >> 13 & 3} {_kind(each.flags)}"
+        return f"{text} DPL={flags >> 13 & 3} {_kind(flags)}"
 
     def _table(self, name: str) -> str:
         each = self.segment(SegmentRegister[f"{name}R"])

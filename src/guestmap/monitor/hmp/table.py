@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.monitor.hmp import control, dump, hotplug, maps, memory, qom, qtree, registers
+from guestmap.monitor.hmp import (
+    control,
+    dump,
+    hotplug,
+    machine_text,
+    maps,
+    memory_text,
+    pci_text,
+    qom,
+    qtree,
+    registers,
+)
 from guestmap.monitor.hmp.arguments import Flag, FormatArgument, Number, Options, Rest, Word
-from guestmap.monitor.hmp.command import Command
+from guestmap.monitor.hmp.command import Command, showing
 from guestmap.monitor.hmp.helping import help_text
 
 if TYPE_CHECKING:
@@ -31,11 +42,28 @@ _MTREE = (
 _DUMP = (FormatArgument("format"), Number("address"))
 
 _INFO = (
-    Command("kvm", control.info_kvm, about="whether KVM runs the guest"),
-    Command("memdev", memory.info_memdev, about="the memory back-ends"),
-    Command("memory-devices", memory.info_memory_devices, about="the memory that is plugged in"),
     Command(
-        "memory_size_summary", memory.info_memory_size_summary,
+        "cpus", showing("query-cpus-fast", machine_text.cpus_text), about="the CPUs"
+    ),
+    Command(
+        "hotpluggable-cpus",
+        showing("query-hotpluggable-cpus", machine_text.hotpluggable_cpus_text),
+        about="where there are CPUs, or could be",
+    ),
+    Command(
+        "kvm", showing("query-kvm", machine_text.kvm_text), about="whether KVM runs the guest"
+    ),
+    Command(
+        "memdev", showing("query-memdev", memory_text.memory_backends_text),
+        about="the memory back-ends",
+    ),
+    Command(
+        "memory-devices", showing("query-memory-devices", memory_text.memory_devices_text),
+        about="the memory that is plugged in",
+    ),
+    Command(
+        "memory_size_summary",
+        showing("query-memory-size-summary", memory_text.memory_size_text),
         about="bytes of memory at the start, and plugged in since",
     ),
     Command(
@@ -43,8 +71,10 @@ _INFO = (
         "the memory map: trees of regions, or with -f flat views (-d: and how they are looked up;"
         " -o: who owns what; -D: disabled regions too)",
     ),
-    Command("name", control.info_name, about="what the machine is called"),
-    Command("pci", memory.info_pci, about="the PCI functions"),
+    Command(
+        "name", showing("query-name", machine_text.name_text), about="what the machine is called"
+    ),
+    Command("pci", showing("query-pci", pci_text.pci_text), about="the PCI functions"),
     Command(
         "qom-tree", qom.info_qom_tree, (Word("path", optional=True),), "[path]",
         "the objects of the machine, or those below a path",
@@ -56,9 +86,17 @@ _INFO = (
         (Flag("all", letter="a"), Number("vcpu", optional=True, bits=32)), "[-a|vcpu]",
         "what is in the registers of a CPU (-a: of all)",
     ),
-    Command("status", control.info_status, about="whether the machine runs"),
-    Command("uuid", control.info_uuid, about="the machine's UUID"),
-    Command("version", control.info_version, about="which version this is"),
+    Command(
+        "status", showing("query-status", machine_text.status_text),
+        about="whether the machine runs",
+    ),
+    Command(
+        "uuid", showing("query-uuid", machine_text.uuid_text), about="the machine's UUID"
+    ),
+    Command(
+        "version", showing("query-version", machine_text.version_text),
+        about="which version this is",
+    ),
 )  # fmt: skip
 
 COMMANDS = (
