@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from benchmarks import access, attach, bar_move, build, eyes, footprint, model, post, rcu
+from benchmarks import (
+    access,
+    attach,
+    bar_move,
+    build,
+    eyes,
+    footprint,
+    hotplug,
+    model,
+    post,
+    rcu,
+)
 from benchmarks.table import show
 
 
@@ -21,6 +32,7 @@ def main() -> None:
     footprint.show(footprint.rows(), console)
     show("Rendering everything", "peer", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)
+    show("Plugging memory in, over QMP", "QEMU", hotplug.rows(), console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)
 
 
