@@ -56,7 +56,10 @@ class ObjectTree:
             if path.startswith("/"):
                 return _follow(self.root, parts, type_name), False
             found: Object | None = None
-            for start in self.root.walk():
+            ahead = [self.root]
+            while ahead:
+                start = ahead.pop()
+                ahead += start.children.values()
                 target = _follow(start, parts, type_name)
                 if target is None:
                     continue
