@@ -195,6 +195,7 @@ def test_others_are_answered_while_a_command_takes_long(
         assert machine.manage.asked == []
         machine.manage.go.set()
         assert slow.reply() == {"return": {}}
+        assert [event["data"]["done"] for event in slow.events] == [1]
         assert [other.reply()["id"], other.reply()["id"]] == [1, 2]
         assert [each[0] for each in machine.manage.asked] == ["object-add", "object-del"]
 

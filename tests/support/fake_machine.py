@@ -30,6 +30,8 @@ class FakeManagement:
         if name.startswith("slow"):
             self.begun.set()
             assert self.go.wait(30)
+            data = {"id": name, "done": 1, "total": 1}
+            self._machine.events.emit("X_GUESTMAP_PREALLOC_PROGRESS", data)
         self.asked.append(("object-add", qom_type, name, properties))
 
     def object_del(self, name: str) -> None:
