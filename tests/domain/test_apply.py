@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -199,6 +200,27 @@ def test_a_guest_that_keeps_its_memory(events):
     assert result.map_change.is_empty
 
 
+def test_a_guest_that_missed_the_first_request_is_asked_once_more():
+    asked = []
+
+    def guest(machine: FakeMachine, verb: str, device: str) -> None:
+        asked.append(verb)
+        if len(asked) == 2:
+            agree(machine, verb, device)
+
+    machine = FakeMachine(guest, situation=PLUGGED)
+    result = unplug(machine)
+    assert (result.outcome, result.wrong) == (Outcome.REMOVED, ())
+    assert [command for command, _ in machine.sent] == ["device_del", "device_del", "object-del"]
+    assert 1.0 <= result.waited_s < 2.0
+    silent = FakeMachine(situation=PLUGGED)
+    assert unplug(silent).waited_s == pytest.approx(2.0)
+    assert len(silent.sent) == 2
+    pending = FakeMachine(answer(3, 0x84), situation=PLUGGED)
+    unplug(pending)
+    assert len(pending.sent) == 1  # it is at it: asking again would only disturb
+
+
 def test_a_guest_that_begins_and_does_not_end():
     result = unplug(FakeMachine(answer(3, 0x84), situation=PLUGGED))
     assert result.outcome is Outcome.SILENT
@@ -250,7 +272,32 @@ def test_a_machine_that_is_killed_meanwhile():
 def test_breaking_the_wait_off_still_tells_what_is():
     class Impatient(Observer):
         def waiting(self, state: Waiting, now: float) -> None:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
+
+    machine = FakeMachine()
+    result = plug(machine, observer=Impatient(), undo=True)
+    assert (result.outcome, result.interrupted, result.wrong) == (Outcome.SILENT, True, ())
+    assert result.device is not None
+    assert [command for command, _ in machine.sent] == ["object-add", "device_add"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_breaking_off_twice_is_obeyed_at_once():
+    class Angry(Observer):
+        def waiting(self, state: Waiting, now: float) -> None:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        plug(FakeMachine(), observer=Angry())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_breaking_off_while_a_command_is_under_way_lets_it_end():
+    class Impatient(Observer):
+        def step(self, step: Step) -> None:
+            if step.command == "device_add":
+                signal.raise_signal(signal.SIGINT)
 
     result = plug(FakeMachine(), observer=Impatient())
     assert (result.outcome, result.interrupted, result.wrong) == (Outcome.SILENT, True, ())
@@ -260,8 +307,8 @@ def test_breaking_the_wait_off_still_tells_what_is():
 def test_breaking_off_between_two_commands_takes_the_first_back():
     class Impatient(Observer):
         def step(self, step: Step) -> None:
-            if step.command == "device_add":
-                raise KeyboardInterrupt
+            if step.command == "object-add":
+                signal.raise_signal(signal.SIGINT)
 
     machine = FakeMachine()
     with pytest.raises(KeyboardInterrupt):

@@ -98,6 +98,9 @@ def test_the_deadline_is_silence_and_nothing_is_heard_after_a_verdict() -> None:
     assert after("unplug", said(3, 0x84)).is_pending
     assert not after("unplug", said(3, 0x84), said(3, 0x82)).is_pending
     assert after("plug", Ended("RESET"), Ended("RESET")).resets == 2
+    assert after("unplug", said(3, 0x84)).is_heeded
+    assert not after("unplug", said(1, 0)).is_heeded
+    assert not after("unplug", Ended("RESET")).is_heeded
 
 
 EVENT = MonitorEvent("ACPI_DEVICE_OST", {"info": {

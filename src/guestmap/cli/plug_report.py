@@ -166,6 +166,7 @@ class Show(Observer):
             disable=quiet or not sys.stderr.isatty(),
         )
         self._task: Any = None
+        self._start = 0.0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -198,9 +199,9 @@ class Show(Observer):
         """Move the bar."""
         if self._task is None:
             self._task = self._progress.add_task("", total=self._timeout_s)
+            self._start = now
         doing = "the guest is at it" if state.is_pending else "waiting for the guest"
-        passed = self._timeout_s - max(0.0, state.deadline - now)
-        self._progress.update(self._task, description=doing, completed=passed)
+        self._progress.update(self._task, description=doing, completed=now - self._start)
 
     def _say(self, text: str) -> None:
         if not self._progress.disable:

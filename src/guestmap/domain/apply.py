@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError, StateError
-from guestmap.domain.listen import Observer, Pace, RealPace, has_ended, listen
+from guestmap.domain.interrupt import Deferral
+from guestmap.domain.listen import Observer, Pace, RealPace, listen
 from guestmap.domain.outcome import Outcome, Result
 from guestmap.domain.plan import plan_unplug
 from guestmap.domain.request import UnplugRequest
@@ -58,6 +59,7 @@ class Applier:
         self._timeout_s = timeout_s
         self._pace = pace or RealPace()
         self._observer = observer or Observer()
+        self._interrupt = Deferral()
 
     def plug(self, plan: Plan, *, undo: bool = False) -> Result:
         """Plug the DIMM of a plan.
@@ -69,22 +71,11 @@ class Applier:
         Raises:
             StateError: the plan has blockers.
             PeerError: the machine does not answer: the message says what may be left.
+            KeyboardInterrupt: it was broken off before the DIMM was plugged; all is as before.
         """
         device = _device(plan, "plug")
-        self._peer.events()  # what was told before is no answer
-        if (refusal := self._run(plan.steps)) is not None:
-            return self._refused(plan, refusal)
-        # QEMU has the last word on the slot: another manager may have been quicker.
-        there = next((each for each in read_devices(self._peer) if each.id == device.id), device)
-        state, waited, interrupted = self._wait(plan, there)
-        outcome = _PLUGGED[state.verdict]
-        result = Result(plan, outcome, waiting=state, waited_s=waited, interrupted=interrupted)
-        if has_ended(state):
-            return result
-        if undo and outcome is not Outcome.ACKNOWLEDGED:
-            return self._undo(result, device)
-        after = survey(self._peer)
-        return _checked(result, after, verify_plugged(plan, after))
+        with Deferral() as self._interrupt:
+            return self._plug(plan, device, undo=undo)
 
     def unplug(self, plan: Plan) -> Result:
         """Ask the guest for the DIMM of a plan, and drop its backend when the guest let go.
@@ -94,16 +85,33 @@ class Applier:
             PeerError: the machine does not answer: the message says what may be left.
         """
         device = _device(plan, "unplug")
+        with Deferral() as self._interrupt:
+            return self._unplug(plan, device)
+
+    def _plug(self, plan: Plan, device: MemoryDevice, *, undo: bool) -> Result:
+        self._peer.events()  # what was told before is no answer
+        if (refusal := self._run(plan.steps)) is not None:
+            return self._refused(plan, refusal)
+        # QEMU has the last word on the slot: another manager may have been quicker.
+        there = next((each for each in read_devices(self._peer) if each.id == device.id), device)
+        result = self._wait(plan, there)
+        outcome = result.outcome
+        if outcome is Outcome.ENDED:
+            return result
+        if undo and outcome is not Outcome.ACKNOWLEDGED and not result.interrupted:
+            return self._undo(result, device)
+        after = survey(self._peer)
+        return _checked(result, after, verify_plugged(plan, after))
+
+    def _unplug(self, plan: Plan, device: MemoryDevice) -> Result:
         self._peer.events()
         ask, *rest = plan.steps
         if (refusal := self._run((ask,))) is not None:
             return self._refused(plan, refusal)
-        state, waited, interrupted = self._wait(plan, device)
-        outcome = _UNPLUGGED[state.verdict]
-        result = Result(plan, outcome, waiting=state, waited_s=waited, interrupted=interrupted)
-        if has_ended(state):
+        result = self._wait(plan, device, again=ask)
+        if result.outcome is Outcome.ENDED:
             return result
-        if outcome is not Outcome.REMOVED:
+        if result.outcome is not Outcome.REMOVED:
             after = survey(self._peer)
             return _checked(result, after, verify_unchanged(plan.scene, after))
         if (refusal := self._run(tuple(rest))) is not None:
@@ -116,6 +124,8 @@ class Applier:
         done: list[Step] = []
         try:
             for step in steps:
+                if done:
+                    self._interrupt.obey()
                 self._observer.step(step)
                 # Noted before the answer: a change whose answer is lost may have been made.
                 done.append(step)
@@ -138,16 +148,43 @@ class Applier:
                 with suppress(CommandError):  # the check afterwards tells what is left
                     self._peer.change(step.undo.command, step.undo.arguments)
 
-    def _wait(self, plan: Plan, device: MemoryDevice) -> tuple[Waiting, float, bool]:
+    def _wait(self, plan: Plan, device: MemoryDevice, again: Step | None = None) -> Result:
+        """Wait for the guest.
+
+        Args:
+            plan: what was done.
+            device: the DIMM as it is.
+            again: is sent once more where half of the time passed and nothing was heard. A guest
+                that was slow to look after the DIMM was plugged finds both announcements at once,
+                looks after the first alone, and would never hear of the second.
+        """
         start = self._pace.now()
-        state = wait_for(plan.verb, device, start + self._timeout_s)
+        whole = start + self._timeout_s
+        half = whole if again is None else start + self._timeout_s / 2
+        state = wait_for(plan.verb, device, half)
+        state = self._listen(state, plan)
+        if again is not None and state.verdict is Verdict.SILENT:
+            if not state.is_heeded:
+                self._run((again,))
+            state = self._listen(replace(state, verdict=None, deadline=whole), plan)
+        return Result(
+            plan,
+            _OUTCOMES[state.verdict],
+            waiting=state,
+            waited_s=self._pace.now() - start,
+            interrupted=state.verdict is Verdict.INTERRUPTED,
+        )
+
+    def _listen(self, state: Waiting, plan: Plan) -> Waiting:
         before = plan.situation.slot_status(state.slot)
-        interrupted = False
-        try:
-            state = listen(self._peer, state, before, self._pace, self._observer)
-        except KeyboardInterrupt:
-            state, interrupted = replace(state, verdict=Verdict.SILENT), True
-        return state, self._pace.now() - start, interrupted
+        return listen(
+            self._peer,
+            state,
+            before,
+            self._pace,
+            self._observer,
+            lambda: self._interrupt.requested,
+        )
 
     def _refused(self, plan: Plan, refusal: _Refusal) -> Result:
         after = survey(self._peer)
@@ -174,14 +211,15 @@ class Applier:
         return _checked(undone, after, verify_unchanged(result.plan.scene, after, made))
 
 
-_PLUGGED = {
+_OUTCOMES = {
     Verdict.ACKNOWLEDGED: Outcome.ACKNOWLEDGED,
     Verdict.REFUSED: Outcome.GUEST_REFUSED,
     Verdict.SILENT: Outcome.SILENT,
     Verdict.ENDED: Outcome.ENDED,
+    Verdict.REMOVED: Outcome.REMOVED,
+    Verdict.INTERRUPTED: Outcome.SILENT,
     None: Outcome.SILENT,
 }
-_UNPLUGGED = _PLUGGED | {Verdict.REMOVED: Outcome.REMOVED}
 
 
 def _device(plan: Plan, verb: str) -> MemoryDevice:

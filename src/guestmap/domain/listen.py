@@ -7,6 +7,7 @@ Where events do not come at all (libvirt keeps them) the answers themselves are 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from guestmap.base import PeerError
@@ -14,6 +15,8 @@ from guestmap.domain.survey import read_devices, read_slots
 from guestmap.domain.waiting import Deleted, Ended, Heard, Verdict, Waiting, heard, seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.domain.peer import Peer
     from guestmap.domain.situation import SlotStatus
     from guestmap.domain.steps import Step
@@ -58,7 +61,12 @@ class Observer:
 
 
 def listen(
-    peer: Peer, state: Waiting, before: SlotStatus, pace: Pace, observer: Observer
+    peer: Peer,
+    state: Waiting,
+    before: SlotStatus,
+    pace: Pace,
+    observer: Observer,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Waiting:
     """Return the state of waiting with a verdict.
 
@@ -68,6 +76,7 @@ def listen(
         before: the slot's status before the guest was asked.
         pace: the time.
         observer: is told what is heard.
+        interrupted: tells whether to wait no longer.
 
     Raises:
         PeerError: the machine has gone without a word.
@@ -81,6 +90,8 @@ def listen(
         state = state.at(pace.now())
         if state.verdict is not None:
             return state
+        if interrupted():
+            return replace(state, verdict=Verdict.INTERRUPTED)
         observer.waiting(state, pace.now())
         pace.sleep(min(POLL_S, max(0.0, state.deadline - pace.now())))
 
@@ -104,8 +115,3 @@ def _news(peer: Peer, state: Waiting, before: SlotStatus) -> list[tuple[Heard, S
             raise
         return [(each, None) for each in told if each is not None]
     return [(said, None) for event in peer.events() if (said := heard(event)) is not None]
-
-
-def has_ended(state: Waiting) -> bool:
-    """Tell whether there is no machine left to ask."""
-    return state.verdict is Verdict.ENDED

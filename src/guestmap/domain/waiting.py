@@ -27,6 +27,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"
     SILENT = "silent"
     ENDED = "ended"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,15 @@ class Waiting:
         return tuple(each.answer for each in self.heard if isinstance(each, Answered))
 
     @property
+    def is_heeded(self) -> bool:
+        """Whether the guest said anything about what was asked, and not about something before."""
+        return any(answer.source in self._sources for answer in self.answers)
+
+    @property
+    def _sources(self) -> frozenset[int]:
+        return INSERTIONS if self.verb == "plug" else EJECTIONS
+
+    @property
     def is_pending(self) -> bool:
         """Whether the guest said that it is at it."""
         return bool(self.answers) and self.answers[-1].kind is OstKind.PENDING
@@ -118,7 +128,7 @@ class Waiting:
         if isinstance(said, Deleted):
             return Verdict.REMOVED if self.verb == "unplug" else Verdict.REFUSED
         answer = said.answer
-        if answer.source not in (INSERTIONS if self.verb == "plug" else EJECTIONS):
+        if answer.source not in self._sources:
             return None
         if answer.kind is OstKind.FAILURE:
             return Verdict.REFUSED
