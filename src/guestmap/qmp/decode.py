@@ -61,10 +61,9 @@ class Decoder:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._framer = Framer(limits)
-        self._quick_bytes = min(_QUICK_BYTES, self._framer.limits.message_bytes)
-        limited = (self._framer.limits.nesting, self._framer.limits.tokens)
-        if limited < (_QUICK_NESTING, _QUICK_BYTES):
-            self._quick_bytes = 0
+        bounds = self._framer.limits
+        roomy = bounds.nesting >= _QUICK_NESTING and bounds.tokens >= _QUICK_BYTES
+        self._quick_bytes = min(_QUICK_BYTES, bounds.message_bytes) if roomy else 0
 
     def feed(self, data: bytes) -> Iterator[JsonValue | ParseFailure]:
         """Yield each value, and each failure, in order. Take all before feeding again."""

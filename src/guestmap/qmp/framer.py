@@ -8,13 +8,22 @@ their order and their texts are QEMU's (qobject/json-streamer).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guestmap.qmp.lexer import Lexer, Token, TokenKind
 from guestmap.qmp.strings import lenient_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_STRAY: Final = TokenKind.STRAY
+_DEEPER: Final = {
+    TokenKind.LBRACE: (1, 0),
+    TokenKind.RBRACE: (-1, 0),
+    TokenKind.LBRACKET: (0, 1),
+    TokenKind.RBRACKET: (0, -1),
+}
+"""What a token adds to the counts of open braces and of open brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +81,12 @@ class Framer:
 
     def _add(self, token: Token) -> bytes | ParseFailure | None:
         kind, text = token
-        if kind == TokenKind.STRAY:
+        if kind is _STRAY:
             return ParseFailure(f"JSON parse error, stray '{lenient_text(text)}'")
-        if kind == TokenKind.LBRACE:
-            self._braces += 1
-        elif kind == TokenKind.RBRACE:
-            self._braces -= 1
-        elif kind == TokenKind.LBRACKET:
-            self._brackets += 1
-        elif kind == TokenKind.RBRACKET:
-            self._brackets -= 1
+        deeper = _DEEPER.get(kind)
+        if deeper is not None:
+            self._braces += deeper[0]
+            self._brackets += deeper[1]
         if self._size + len(text) + 1 > self.limits.message_bytes:
             return ParseFailure("JSON token size limit exceeded")
         if self._tokens + 1 > self.limits.tokens:
@@ -92,6 +97,7 @@ class Framer:
         self._tokens += 1
         self._message += text
         self._message += b" "
-        if min(self._braces, self._brackets) >= 0 and max(self._braces, self._brackets) > 0:
-            return None
-        return bytes(self._message)
+        balanced = self._braces <= 0 and self._brackets <= 0
+        if balanced or self._braces < 0 or self._brackets < 0:
+            return bytes(self._message)
+        return None

@@ -8,7 +8,8 @@ tab, or 0xFE and 0xFF.
 
 It is a table of states, each with one row of 256 entries. Where a state leads to itself (inside a
 string, between tokens, while recovering) one regular expression takes the whole run, so the time is
-linear in the bytes and small for long strings.
+linear in the bytes and small for long strings. A plain token that lies whole in one piece needs no
+table: one expression knows it.
 """
 
 from __future__ import annotations
@@ -105,6 +106,15 @@ _RUNS: Final = {
     _WORD: re.compile(rb"[a-z]*+"),
 }
 
+_WHOLE: Final = re.compile(
+    rb"[ \t\r\n]*+(?:([{}\[\]:,])"
+    rb'|("(?:[\x20\x21\x23-\x5b\x5d-\xfd]++|\\[\x20-\xfd])*+")'
+    rb"|(-?(?:0(?=[^0-9.])|[1-9][0-9]*+(?=[^0-9.eE])))"
+    rb"|([a-z]++(?=[^a-z])))"
+)
+"""A token that is complete whatever follows: a bracket, a string, an integer, a keyword."""
+_WHOLE_KINDS: Final = (None, None, TokenKind.STRING, TokenKind.INTEGER, TokenKind.KEYWORD)
+
 
 class Lexer:
     """Splits a stream into tokens; white space is dropped.
@@ -128,6 +138,13 @@ class Lexer:
         """Yield the tokens that these bytes complete. Take all of them before feeding again."""
         pos = 0
         while pos < len(data):
+            whole = _WHOLE.match(data, pos) if self._state == _START else None
+            if whole is not None and whole.end() - pos <= self._max_token:
+                group = whole.lastindex or 0
+                text = whole[group]
+                pos = whole.end()
+                yield Token(_WHOLE_KINDS[group] or _BRACKETS[text], text)
+                continue
             if self._state in (_START, _RECOVERY):
                 pos = self._skip(data, pos)
                 if pos == len(data):
