@@ -89,6 +89,26 @@ REFUSED = f"""
 -numa node,cpus=0 -numa node -smp 2
 -numa node,cpus=0 -numa node,cpus=0 -smp 2
 -numa node,cpus=0-1 -numa node,cpus=1 -smp 2
+-smp 2,maxcpus=1
+-smp cpus=2,sockets=2,cores=2
+-smp 300
+-smp 2,maxcpus=256
+-smp -1
+-smp abc
+-smp 1.5
+-smp cpus
+-smp 18446744073709551616
+-smp 2,sockets=x
+-smp 2,frob=1
+-smp 2,frob
+-smp 2,clusters=2
+-smp 5,sockets=2,maxcpus=5
+-smp 2,cores=2,sockets=2
+-smp 2,cores=2,sockets=2,threads=2
+-smp maxcpus=2,cpus=4
+-smp 2,sockets=2,cores=2,maxcpus=3
+-smp 8,threads=3
+-numa node,cpus=4 -smp 2,maxcpus=4
 -machine memory-backend=m0
 {ALL} -machine memory-backend=m0 -numa node,memdev=m0
 {ALL} -machine memory-backend=m0 -m 256M
@@ -251,6 +271,14 @@ ACCEPTED = f"""
 -no-acpi {PLUG}
 -machine acpi=off
 --m 256M
+-smp 2,maxcpus=4
+-smp sockets=2
+-smp 8,sockets=2,cores=2
+-smp 2,maxcpus=0
+-smp 0x2
+-smp ''
+-smp 4 -smp sockets=2
+{ALL} -numa node,cpus=3,memdev=m0 -smp 2,maxcpus=4
 """.strip().splitlines()
 
 
@@ -312,6 +340,19 @@ def test_nodes_are_in_the_order_of_their_numbers() -> None:
         NumaNode(64 * MIB, frozenset({0}), "m0"),
         NumaNode(64 * MIB, frozenset({1, 2}), "m1"),
     )
+
+
+def test_cpus_are_spread_as_qemu_spreads_them() -> None:
+    def topology(line: str) -> tuple[int, ...]:
+        found = config(line).topology
+        return (*found, found.cores)
+
+    assert topology("") == (1, 1, 1, 1, 1)
+    assert topology("-smp 6") == (6, 6, 1, 1, 6)
+    assert topology("-smp 2,sockets=2,maxcpus=8") == (2, 8, 2, 1, 4)
+    assert topology("-smp 12,cores=3,threads=2") == (12, 12, 2, 2, 3)
+    assert topology("-smp 8,sockets=2,cores=2") == (8, 8, 2, 2, 2)
+    assert topology("-smp sockets=3") == (3, 3, 3, 1, 1)
 
 
 def test_the_rest() -> None:
@@ -471,6 +512,8 @@ def test_random_options_are_refused_in_the_same_words(words: list[str]) -> None:
     ours = machine_says(words)
     assume(OUR_LIMIT not in ours)
     theirs = qemu_says(words)
+    # QEMU makes back-ends before it looks at nodes: of two mistakes it tells the other.
+    assume(ours == theirs or not theirs.startswith(("host-nodes must", "property 'size'")))
     assert ours == ("" if theirs.startswith(NO_ROOM) else theirs)
 
 

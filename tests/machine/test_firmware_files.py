@@ -39,6 +39,12 @@ LINES = {
     " -numa node -numa node,memdev=a,cpus=0-1",
     "nodes that no CPU was given to": f"-m 128M -smp 2 {RAM}a,size=64M {RAM}b,size=64M"
     " -numa node,memdev=a -numa node,memdev=b",
+    "CPUs that may come": "-m 128M,slots=1,maxmem=1G -smp 2,maxcpus=6",
+    "sockets, cores and threads": "-m 128M,slots=1,maxmem=1G -smp 12,cores=3,threads=2",
+    "sockets dealt out to nodes": f"-m 128M -smp 5,sockets=3,maxcpus=6 {RAM}a,size=64M"
+    f" {RAM}b,size=64M -numa node,memdev=a -numa node,memdev=b",
+    "some CPUs in nodes": f"-m 128M -smp 4,sockets=4 {RAM}a,size=64M {RAM}b,size=64M"
+    " -numa node,memdev=a -numa node,memdev=b,cpus=2",
     "RAM beyond 1 TiB's hole": f"-m 2G,slots=1,maxmem=4G {RAM}a,size=2G"
     " -machine memory-backend=a,max-ram-below-4g=1G",
 }
@@ -94,10 +100,10 @@ def test_the_same_files_and_items(sides: tuple[Machine, Qemu]) -> None:
 def test_the_same_affinities(sides: tuple[Machine, Qemu]) -> None:
     tables = [split_tables(read_files(side).get(TABLES_FILE, bytes(4))) for side in sides]
     assert list(tables[0]) == list(tables[1])
-    if "SRAT" in tables[0]:
-        mine, other = (bytearray(each["SRAT"]) for each in tables)
+    for signature in {"APIC", "SRAT"} & set(tables[0]):
+        mine, other = (bytearray(each[signature]) for each in tables)
         mine[MAKERS] = other[MAKERS] = bytes(27)
-        assert mine.hex(" ", 4) == other.hex(" ", 4)
+        assert mine.hex(" ", 4) == other.hex(" ", 4), signature
 
 
 @pytest.mark.qemu

@@ -19,6 +19,7 @@ from guestmap.machine.config import (
 )
 from guestmap.machine.memory_options import MemoryOption
 from guestmap.machine.numa import parse_nodes
+from guestmap.machine.smp import Topology
 
 _MACHINES = frozenset({"pc", "pc-i440fx-7.2"})
 _VAPIC, _MEMORY_HOTPLUG = "apic-common.vapic", "PIIX4_PM.memory-hotplug-support"
@@ -56,7 +57,7 @@ def _config(read: Words) -> MachineConfig:
     backend = properties.get("memory-backend", "")
     memory = MemoryOption.parse(read.memory, _backend_size(read, backend) or DEFAULT_RAM)
     size = memory.size or _backend_size(read, backend) or DEFAULT_RAM
-    cpus = _cpus(read.smp)
+    topology = Topology.parse(read.smp)
     return MachineConfig(
         ram_size=check_ram_size(size, ",".join(read.memory)),
         max_ram_below_4g=(
@@ -64,7 +65,10 @@ def _config(read: Words) -> MachineConfig:
             if "max-ram-below-4g" in properties
             else DEFAULT_MAX_RAM_BELOW_4G
         ),
-        cpus=cpus,
+        cpus=topology.cpus,
+        max_cpus=topology.max_cpus,
+        sockets=topology.sockets,
+        threads=topology.threads,
         smm=_switch(properties, "smm", "on") not in _FALSE,
         vapic=read.globals.get(_VAPIC, "on") not in _FALSE,
         bios=read.bios,
@@ -72,7 +76,7 @@ def _config(read: Words) -> MachineConfig:
         qemu_readonly_rules=True,
         slots=memory.slots,
         max_ram=memory.maximum,
-        numa_nodes=parse_nodes(read.numa, read.objects, cpus),
+        numa_nodes=parse_nodes(read.numa, read.objects, topology.max_cpus),
         objects=tuple(read.objects),
         memory_backend=backend,
         option_roms=tuple(read.roms),
@@ -105,10 +109,3 @@ def _switch(properties: dict[str, str], name: str, default: str) -> str:
     if value not in {"on", "off", "auto"}:
         raise ConfigError(f"Parameter '{name}' does not accept value '{value}'")
     return value
-
-
-def _cpus(text: str) -> int:
-    first = text.partition(",")[0].removeprefix("cpus=")
-    if not first.isdigit():
-        raise ConfigError(f"-smp {text}: {first!r} is not a number of CPUs")
-    return int(first)

@@ -50,7 +50,7 @@ class Words:
     roms: list[Path] = field(default_factory=list)
     globals: dict[str, str] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
-    smp: str = "1"
+    smp: list[str] = field(default_factory=list)
     vga: str = "std"
     bios: Path | None = None
     name: str = ""
@@ -91,10 +91,6 @@ def _argument(word: str, rest: Iterator[str]) -> str:
 def _take_memory(read: Words, text: str) -> None:
     MemoryOption.check(text)
     read.memory.append(text)
-
-
-def _take_smp(read: Words, text: str) -> None:
-    read.smp = text
 
 
 def _take_vga(read: Words, text: str) -> None:
@@ -185,7 +181,7 @@ _TAKE: dict[str, Callable[[Words, str], None]] = {
     "numa": lambda read, text: read.numa.append(text),
     "object": _take_object,
     "option-rom": _take_rom,
-    "smp": _take_smp,
+    "smp": lambda read, text: read.smp.append(text),
     "uuid": _take_uuid,
     "vga": _take_vga,
 }

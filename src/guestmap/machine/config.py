@@ -11,6 +11,7 @@ from guestmap.machine.device_options import DeviceSpec
 from guestmap.machine.memory_options import check_hotplug
 from guestmap.machine.numa import NumaNode, check_nodes
 from guestmap.machine.object_options import ObjectSpec
+from guestmap.machine.smp import MAX_CPUS, Topology
 
 __all__ = [
     "DEFAULT_MAX_RAM_BELOW_4G",
@@ -31,7 +32,6 @@ _RAM_STEP = 8192
 
 DEFAULT_RAM = 128 * MIB
 DEFAULT_MAX_RAM_BELOW_4G = 0xE000_0000
-MAX_CPUS = 255
 
 
 def parse_ram_size(text: str) -> int:
@@ -74,6 +74,9 @@ class MachineConfig:
         ram_size: bytes, 1 MiB to 1 TiB.
         max_ram_below_4g: bytes that RAM may fill below 4 GiB, at most.
         cpus: virtual CPUs; the engines run the first, the others wait as after reset.
+        max_cpus: CPUs there may ever be; 0 for no more than there are.
+        sockets: how many sockets they are spread over.
+        threads: threads of a core; what remains are cores of a socket.
         smm: whether firmware may set up system management mode (it is refused with False, as by
             QEMU's ``smm=off``). No engine here enters SMM.
         vapic: whether the kvmvapic option port is there (QEMU's ``apic-common.vapic``).
@@ -116,6 +119,9 @@ class MachineConfig:
     memory_hotplug: bool = True
     name: str = ""
     uuid: UUID | None = None
+    max_cpus: int = 0
+    sockets: int = 1
+    threads: int = 1
 
     def __post_init__(self) -> None:
         check_ram_size(self.ram_size)
@@ -131,10 +137,24 @@ class MachineConfig:
             )
         if not 1 <= self.cpus <= MAX_CPUS:
             raise ConfigError(f"-smp {self.cpus}: give 1 to {MAX_CPUS} CPUs")
+        self._check_topology()
         check_hotplug(self.ram_size, self.slots or None, self.max_ram or None)
-        check_nodes(self.numa_nodes, self.ram_size, self.cpus)
+        check_nodes(self.numa_nodes, self.ram_size, self.topology.max_cpus)
         if self.memory_backend:
             self._check_memory_backend()
+
+    @property
+    def topology(self) -> Topology:
+        """The CPUs, all that there may be."""
+        return Topology(self.cpus, self.max_cpus or self.cpus, self.sockets, self.threads)
+
+    def _check_topology(self) -> None:
+        cpus, most, sockets, threads = self.topology
+        if sockets < 1 or threads < 1 or most % (sockets * threads) or not cpus <= most <= MAX_CPUS:
+            raise ConfigError(
+                f"{cpus} CPUs of at most {most} cannot be {sockets} sockets with cores of"
+                f" {threads} threads"
+            )
 
     def _check_memory_backend(self) -> None:
         if any(node.memdev for node in self.numa_nodes):

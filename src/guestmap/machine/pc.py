@@ -38,6 +38,7 @@ from guestmap.machine.isa import IsaDevices
 from guestmap.machine.management import MEMORY_DEVICES, Management
 from guestmap.machine.pc_dimm import pc_dimm_types
 from guestmap.machine.ram import blamed_on, make_objects, make_ram
+from guestmap.machine.smp import with_homes
 from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemoryRegion, MemorySystem
 
 _PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3
@@ -122,15 +123,17 @@ class Pc:
         ram = self.layout
         return FirmwareConfig(
             below_4g=ram.below, above_4g=ram.above, above_4g_start=ram.above_start,
-            cpus=self.config.cpus, uuid=self.config.uuid,
+            cpus=self.config.cpus, max_cpus=self.config.max_cpus, sockets=self.config.sockets,
+            threads=self.config.threads, uuid=self.config.uuid,
         )  # fmt: skip
 
     def _board(self) -> AcpiConfig:
         config, plug = self.config, layout.DeviceMemoryLayout.of(self.config)
+        nodes = with_homes(config.numa_nodes, config.topology)
         return AcpiConfig(
             firmware=self.firmware, smm=config.smm, serial=config.serial,
             device_memory=DeviceMemory(*plug) if plug is not None else None,
-            numa_nodes=tuple(NumaNode(node.memory, node.cpus) for node in config.numa_nodes),
+            numa_nodes=tuple(NumaNode(node.memory, node.cpus) for node in nodes),
         )  # fmt: skip
 
     # -- wiring ----------------------------------------------------------------------------------
@@ -159,7 +162,8 @@ class Pc:
         cpus = range(self.config.cpus)
         views = [self.system.address_space(f"cpu-memory-{n}", self.system_region) for n in cpus]
         self.cpu_memory = views[0]
-        self.apics = ApicBus(self.system, self.clock, self.firmware.apic_ids)
+        present = self.firmware.apic_ids[: self.config.cpus]
+        self.apics = ApicBus(self.system, self.clock, present)
         self.system_region.add_subregion(layout.APIC_BASE, self.apics.region, layout.APIC_PRIORITY)
 
     def _build_ram(self) -> None:

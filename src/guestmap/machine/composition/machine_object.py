@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.tree import MachineTree
     from guestmap.machine.pc import Pc
+    from guestmap.machine.smp import Topology
     from guestmap.memory import MemoryRegion
     from guestmap.qom import JsonValue
 
@@ -43,7 +44,7 @@ def compose_machine(tree: MachineTree, pc: Pc) -> Adapter:
     config = pc.config
     made.values.update({
         "memory": _memory_sizes(pc),
-        "smp": _topology(config.cpus),
+        "smp": _topology(config.topology),
         "smm": "on" if config.smm else "off",
         "acpi": "auto" if getattr(config, "acpi", True) else "off",
         "max-ram-below-4g": config.max_ram_below_4g,
@@ -62,9 +63,11 @@ def _memory_sizes(pc: Pc) -> JsonValue:
     return sizes
 
 
-def _topology(cpus: int) -> JsonValue:
-    counts: dict[str, JsonValue] = dict.fromkeys(("threads", "dies", "sockets", "clusters"), 1)
-    return {"cpus": cpus, "maxcpus": cpus, "cores": cpus} | counts
+def _topology(smp: Topology) -> JsonValue:
+    return {
+        "cpus": smp.cpus, "maxcpus": smp.max_cpus, "cores": smp.cores, "threads": smp.threads,
+        "dies": 1, "sockets": smp.sockets, "clusters": 1,
+    }  # fmt: skip
 
 
 def _device_memory(pc: Pc) -> MemoryRegion | None:
