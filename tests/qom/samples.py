@@ -93,7 +93,7 @@ TYPES = (
         MACHINE,
         properties=(
             attribute_property("hpet", BOOL, default=True),
-            attribute_property("firmware", STRING, default=""),
+            attribute_property("firmware", STRING, default="bios-256k.bin"),
             attribute_property("phandle-start", INT, default=0),
             attribute_property("max-fw-size", SIZE, default=8 << 20),
             attribute_property("bus-lock-ratelimit", UINT64.named("uint64_t"), default=0),

@@ -220,8 +220,10 @@ SIZES = st.builds(
 @example("0xg")
 def test_sizes_from_a_line(pair: Pair, text: str) -> None:
     theirs = pair.qemu.hmp(f"qom-set /machine max-fw-size {text}").removesuffix("\n")
-    if "deprecated" in theirs or "greater than 16MiB" in theirs or "string expected" in theirs:
+    if "greater than 16MiB" in theirs or "string expected" in theirs:
         return
+    # A suffix after a hexadecimal number is taken, with a warning.
+    theirs = theirs[theirs.find("Error") :] if "Error" in theirs else ""
     ours = pair.ours(lambda: pair.tree.named("/machine").set_line("max-fw-size", text))
     assert (f"Error: {ours[1]}" if ours else "") == theirs
     pair.get("/machine", "max-fw-size")

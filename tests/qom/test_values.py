@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,12 @@ def test_sizes() -> None:
     assert parse_bytes("16E") == 1 << 64
     assert parse_bytes("1.5") is None
     assert parse_bytes("-1") is None
+
+
+@pytest.mark.parametrize("parse", [parse_signed, parse_unsigned, parse_bytes])
+def test_numbers_of_any_length(parse: Callable[[str], int | None]) -> None:
+    for text in ("9" * 5000, "0x" + "f" * 5000, "-" + "1" * 5000, "1." + "5" * 5000 + "k"):
+        assert parse(text) is None or parse(text) >> 64
 
 
 @pytest.mark.parametrize(
