@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from guestmap.qom import Object
 
 _SCI, _SMI = 10, 27
-_SMBUS_PORT = 0xB100
-_PM_BASE = 0x40
+_PM_BASE, _SMBUS_BASE = 0x40, 0x90
 _PORT_MASK = 0xFFC0
 _ROOT = "pci.0"
 _NAMED, _UNNAMED = "/machine/peripheral", "/machine/peripheral-anon"
@@ -83,7 +82,7 @@ def compose_power(build: Builder, pc: Pc, root: BusObject) -> DeviceObject | Non
     if chip is None:
         return None
     pm = compose_function(build, chip, root, {
-        "smb_io_base": _SMBUS_PORT,
+        "smb_io_base": lambda: chip.config.read(_SMBUS_BASE, 4) & _PORT_MASK,
         "smm-enabled": pc.config.smm,
         "pm_io_base": lambda: chip.config.read(_PM_BASE, 4) & _PORT_MASK,
         "cpu-hotplug-legacy": lambda: len(chip.cpu_hotplug.regions) == 1,

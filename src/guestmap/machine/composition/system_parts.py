@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import GIB, MIB
 from guestmap.hw.misc_ports import KvmVapic
+from guestmap.hw.pci import PciBridge
+from guestmap.hw.pci.windows import prefetch_window
 from guestmap.machine import layout
 from guestmap.machine.composition.hardware import attribute_map, port_regions, with_subregions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from guestmap.hw.pci import PciDevice
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject, Value
     from guestmap.machine.pc import Pc
@@ -39,13 +42,17 @@ def compose_sysbus(build: Builder, pc: Pc) -> BusObject:
 def compose_cpus(build: Builder, pc: Pc, sysbus: BusObject) -> None:
     """Make the CPUs, each with its interrupt controller."""
     roots = [space.root for space in pc.system.address_spaces if space.name.startswith("cpu-smm-")]
-    for index, (apic, apic_id) in enumerate(zip(pc.apics.apics, pc.firmware.apic_ids, strict=True)):
+    apic_ids = pc.firmware.apic_ids[: pc.config.cpus]
+    for index, (apic, apic_id) in enumerate(zip(pc.apics.apics, apic_ids, strict=True)):
+        socket, core, thread = pc.config.topology.place(index)
         cpu = build.device(
             CPU,
             values={
                 "memory": build.tree.region(pc.system_region),
                 "apic-id": apic_id,
-                "core-id": index,
+                "socket-id": socket,
+                "core-id": core,
+                "thread-id": thread,
                 "node-id": _node_of(pc, index),
             },
             regions=partial(_smm_view, roots[index]),
@@ -74,10 +81,7 @@ def _hidden_page(pc: Pc) -> MemoryRegion:
 
 def _node_of(pc: Pc, cpu: int) -> int:
     """Return the NUMA node of a CPU: memory slots alone make one node, nothing makes -1."""
-    nodes = pc.config.numa_nodes
-    if not nodes:
-        return 0 if pc.config.slots else -1
-    return next((number for number, node in enumerate(nodes) if cpu in node.cpus), 0)
+    return next((number for number, node in enumerate(pc.board.nodes) if cpu in node.cpus), -1)
 
 
 def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) -> DeviceObject:
@@ -103,20 +107,25 @@ def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) ->
 
 
 def _high_hole(pc: Pc) -> tuple[int, int]:
-    """Return where PCI has its addresses above 4 GiB: first, and the one after the last.
+    """Return where PCI has its addresses above 4 GiB: the first, and the one after the last.
 
-    Behind everything that is or may be memory, but wherever firmware has put windows already.
+    It lies behind everything that is or may be memory, and takes in what firmware has placed.
     """
-    windows = [
-        (bar.address, bar.address + bar.size)
-        for bus in pc.bus.walk()
-        for device in bus.devices.values()
-        for bar in device.bars
-        if bar.address is not None and not bar.is_io and bar.address >= 4 * GIB
-    ]
+    windows = [window for device in pc.bus.devices.values() for window in _high_windows(device)]
     start = min((first for first, _ in windows), default=_above_memory(pc))
     end = -(-(start + _HOLE64_SIZE) // GIB) * GIB
     return start, max([end, *(last for _, last in windows)])
+
+
+def _high_windows(device: PciDevice) -> Iterator[tuple[int, int]]:
+    """Yield first address, and the one after the last, of a function's windows above 4 GiB."""
+    for bar in device.bars:
+        if bar.address is not None and not bar.is_io and bar.address + bar.size > 4 * GIB:
+            yield max(bar.address, 4 * GIB), bar.address + bar.size
+    if isinstance(device, PciBridge):
+        first, size = prefetch_window(device.config)
+        if first + size > 4 * GIB:
+            yield max(first, 4 * GIB), first + size
 
 
 def _above_memory(pc: Pc) -> int:
