@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -399,3 +401,25 @@ def test_ctrl_c_while_waiting_still_says_what_is(tmp_path):
         assert "the wait for the guest was broken off after" in out
         assert "Now: dimm0" in out
         assert plugged(qemu) == ["dimm0"]
+
+
+@pytest.mark.qemu
+def test_a_terminal_sees_what_is_done_and_how_long_it_takes(tmp_path):
+    ours, theirs = pty.openpty()
+    with real(tmp_path) as (_, path):
+        command = [sys.executable, "-m", "guestmap", "plug", path, "128M", "--timeout", "0.5"]
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=theirs, env=os.environ | {"COLUMNS": "120"}
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            with suppress(OSError):  # a terminal whose other end was closed ends so
+                while data := os.read(ours, 4096):
+                    shown += data
+    os.close(ours)
+    assert process.returncode == 4
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "object-add qom-type=memory-backend-ram id=memdimm0" in text
+    assert "device_add driver=pc-dimm id=dimm0" in text
+    assert "waiting for the guest" in text
+    assert "of 0.5 s" in text

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from guestmap.base import GIB, MIB, ConfigError, PeerError
-from guestmap.domain import open_peer, survey
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from guestmap.base import GIB, MIB, ConfigError, GuestmapError, PeerError
+from guestmap.domain import PlugRequest, open_peer, plan_plug, survey
 from guestmap.domain.commands import CHANGES, check
 from guestmap.domain.host import parse_host_memory, read_host_memory, read_number
+from guestmap.domain.overview import overview
 from guestmap.domain.peer import route_of
 from guestmap.inspect.attach import LibvirtTarget, TcpTarget, UnixTarget
 from guestmap.inspect.attach.commands import READ_ONLY
 from tests.domain.machines import BASE, ROOM, FakeMachine, dimm, holding
 
 HMP = "human-monitor-command"
+NUMBERS = st.integers(-(1 << 70), 1 << 70) | st.sampled_from([0, 1, BASE, GIB, (1 << 64) - 1])
+SCALARS = st.none() | st.booleans() | NUMBERS | st.floats() | st.text(max_size=8)
+JSON = st.recursive(
+    SCALARS, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=5), x, max_size=3)
+)
+
+
+def almost(*names: str) -> st.SearchStrategy[Any]:
+    """Draw objects with some of these members, and scalars in them."""
+    return st.dictionaries(st.sampled_from(names), SCALARS, max_size=len(names))
+
+
+DEVICE = st.fixed_dictionaries(
+    {"type": st.sampled_from(["dimm", "nvdimm", "virtio-mem", "x"]),
+     "data": almost("id", "addr", "memaddr", "size", "max-size", "slot", "node", "memdev")}
+)  # fmt: skip
+ALMOST = (
+    st.lists(DEVICE, max_size=4)
+    | almost("size", "max-size", "slots", "status", "running", "enabled", "base-memory")
+    | st.lists(almost("slot", "slot-type", "source", "status", "id", "size", "name"), max_size=3)
+)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +147,23 @@ def test_the_hosts_memory_is_read_from_proc(tmp_path):
     assert read.overcommit == 1
     (tmp_path / "word").write_text("Y\n")
     assert read_number(tmp_path / "word") is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["query_memory_devices", "query_acpi_ospm_status", "query_memdev", "query_status",
+     "query_kvm", "query_migrate", "query_version", "query_memory_size_summary", "qom_get",
+     "qom_list", "x_query_virtio", "human_monitor_command"],
+)  # fmt: skip
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(nonsense=JSON | ALMOST)
+def test_a_peer_may_answer_anything(command, nonsense):
+    machine = FakeMachine(situation=holding(dimm(0, BASE, GIB)))
+    setattr(machine, f"_{command}", lambda **_: nonsense)
+    try:
+        scene = survey(machine.peer())
+    except GuestmapError:
+        return
+    plan = plan_plug(scene, PlugRequest(GIB))
+    assert plan.to_json()
+    assert overview(scene.situation).to_json()

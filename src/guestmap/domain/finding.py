@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base import format_size
 from guestmap.inspect.report import Report
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ def span(start: int, size: int) -> str:
 
 def gap_list(gaps: tuple[AddrRange, ...]) -> str:
     """Return the gaps in words, or that there is none."""
-    from guestmap.base import format_size
-
     return ", ".join(f"{span(*gap)} ({format_size(gap.size)})" for gap in gaps) or "none"
 
 

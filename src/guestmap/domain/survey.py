@@ -10,10 +10,23 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from guestmap.base import GIB, AddrRange
 from guestmap.domain.host import VHOST_REGIONS, read_host_memory, read_number
+from guestmap.domain.replies import (
+    Cpu,
+    Device,
+    DeviceData,
+    Kvm,
+    Machine,
+    Memdev,
+    Migration,
+    Named,
+    Ospm,
+    Sizes,
+    Status,
+    Version,
+    Virtio,
+)
 from guestmap.domain.situation import (
     ALIGNMENT,
     MemoryDevice,
@@ -37,72 +50,6 @@ _NODES = re.compile(r"(\d+) nodes")
 _DONE_MIGRATING = {"", "none", "completed", "failed", "cancelled"}
 
 
-class _Machine(msgspec.Struct, rename="kebab"):
-    size: int = 0
-    max_size: int = 0
-    slots: int = 0
-
-
-class _Device(msgspec.Struct):
-    type: str
-    data: dict[str, Any]
-
-
-class _Ospm(msgspec.Struct, rename="kebab"):
-    slot: str
-    slot_type: str
-    source: int
-    status: int
-    device: str | None = None
-
-
-class _Memdev(msgspec.Struct):
-    size: int
-    id: str | None = None
-
-
-class _Named(msgspec.Struct):
-    name: str
-    type: str = ""
-
-
-class _Status(msgspec.Struct):
-    status: str
-    running: bool
-
-
-class _Kvm(msgspec.Struct):
-    enabled: bool
-
-
-class _Migration(msgspec.Struct):
-    status: str = ""
-
-
-class _Sizes(msgspec.Struct, rename="kebab"):
-    base_memory: int
-    plugged_memory: int = 0
-
-
-class _Numbers(msgspec.Struct):
-    major: int
-    minor: int
-    micro: int
-
-
-class _Version(msgspec.Struct):
-    qemu: _Numbers
-
-
-class _Virtio(msgspec.Struct):
-    name: str
-    path: str
-
-
-class _Cpu(msgspec.Struct):
-    props: dict[str, Any]
-
-
 def survey(peer: Peer) -> Scene:
     """Return a machine's situation and map.
 
@@ -118,40 +65,40 @@ def survey(peer: Peer) -> Scene:
 
 def read_devices(peer: Peer) -> tuple[MemoryDevice, ...]:
     """Return what is plugged, by address."""
-    found = peer.ask("query-memory-devices", list[_Device])
+    found = peer.ask("query-memory-devices", list[Device])
     devices = (_device(each.type, each.data) for each in found)
     return tuple(sorted((d for d in devices if d is not None), key=lambda each: each.addr))
 
 
 def read_slots(peer: Peer) -> tuple[SlotStatus, ...] | None:
     """Return what the guest last said about each DIMM slot; None where there is no ACPI."""
-    found = peer.try_ask("query-acpi-ospm-status", list[_Ospm])
+    found = peer.try_ask("query-acpi-ospm-status", list[Ospm])
     if found is None:
         return None
     statuses = (
-        SlotStatus(int(each.slot, 0), each.device, each.source, each.status)
+        SlotStatus(int(each.slot), each.device, each.source, each.status)
         for each in found
-        if each.slot_type == "DIMM" and each.slot.isdecimal()
+        if each.slot_type == "DIMM"
     )
     return tuple(sorted(statuses, key=lambda each: each.slot))
 
 
-def _device(kind: str, data: dict[str, Any]) -> MemoryDevice | None:
+def _device(kind: str, data: DeviceData) -> MemoryDevice | None:
     """Return a device from QMP's form; None for one that takes no addresses."""
-    addr, size = data.get("addr", data.get("memaddr")), data.get("max-size", data.get("size"))
+    addr = data.memaddr if data.addr is None else data.addr
+    size = data.max_size or data.size
     if addr is None or not size:
         return None
-    backend = data.get("memdev")
     return MemoryDevice(
-        id=data.get("id"),
+        id=data.id,
         kind=kind,
         addr=addr,
         size=size,
-        slot=data.get("slot"),
-        node=data.get("node"),
-        backend=backend.rsplit("/", 1)[-1] if backend else None,
-        hotplugged=data.get("hotplugged", True),
-        hotpluggable=data.get("hotpluggable", True),
+        slot=data.slot,
+        node=data.node,
+        backend=data.memdev.rsplit("/", 1)[-1] if data.memdev else None,
+        hotplugged=data.hotplugged,
+        hotpluggable=data.hotpluggable,
     )
 
 
@@ -159,8 +106,8 @@ def _memory(peer: Peer, situation: Situation, snapshot: Snapshot) -> Situation:
     """Add what is known of the machine's memory."""
     slots = read_slots(peer)
     window = device_memory(snapshot)
-    said = _property(peer, "/machine", "memory", _Machine) or _Machine()
-    sizes = peer.try_ask("query-memory-size-summary", _Sizes)
+    said = _property(peer, "/machine", "memory", Machine) or Machine()
+    sizes = peer.try_ask("query-memory-size-summary", Sizes)
     ram = said.size or (sizes.base_memory if sizes else 0)
     count = said.slots or len(slots or ())
     max_ram, alignment = said.max_size, ALIGNMENT
@@ -185,7 +132,7 @@ def _memory(peer: Peer, situation: Situation, snapshot: Snapshot) -> Situation:
         object_names=_names(peer, "/objects"),
         backends={
             each.id: each.size
-            for each in peer.try_ask("query-memdev", list[_Memdev]) or ()
+            for each in peer.try_ask("query-memdev", list[Memdev]) or ()
             if each.id is not None
         },
         acpi=_has_acpi(peer, answers=slots is not None),
@@ -194,11 +141,11 @@ def _memory(peer: Peer, situation: Situation, snapshot: Snapshot) -> Situation:
 
 def _running(peer: Peer, situation: Situation) -> Situation:
     """Add what is known of the machine and its guest."""
-    status = peer.ask("query-status", _Status)
-    kvm = peer.try_ask("query-kvm", _Kvm)
-    migration = peer.try_ask("query-migrate", _Migration)
+    status = peer.ask("query-status", Status)
+    kvm = peer.try_ask("query-kvm", Kvm)
+    migration = peer.try_ask("query-migrate", Migration)
     state = migration.status if migration else ""
-    version = peer.ask("query-version", _Version).qemu
+    version = peer.ask("query-version", Version).qemu
     machine = _property(peer, "/machine", "type", str) or ""
     return replace(
         situation,
@@ -244,7 +191,7 @@ def _property(peer: Peer, path: str, name: str, shape: type[Any]) -> Any:
 
 def _names(peer: Peer, path: str) -> frozenset[str]:
     """Return the names taken below a path, ``type`` among them: it is a property's."""
-    found = peer.try_ask("qom-list", list[_Named], {"path": path}) or ()
+    found = peer.try_ask("qom-list", list[Named], {"path": path}) or ()
     return frozenset(each.name for each in found)
 
 
@@ -275,7 +222,7 @@ def _gpe_enabled(peer: Peer) -> bool | None:
 def _vhost(peer: Peer) -> tuple[str, ...]:
     """Return the virtio devices that vhost carries; none where QEMU (before 7.2) cannot tell."""
     carried = []
-    for each in peer.try_ask("x-query-virtio", list[_Virtio]) or ():
+    for each in peer.try_ask("x-query-virtio", list[Virtio]) or ():
         told = peer.try_ask("x-query-virtio-status", dict[str, Any], {"path": each.path})
         if told and told.get("vhost-dev"):
             carried.append(each.name)
@@ -288,6 +235,6 @@ def _nodes(peer: Peer) -> int | None:
     match = _NODES.match(text) if text else None
     if match is not None:
         return int(match[1])
-    cpus = peer.try_ask("query-hotpluggable-cpus", list[_Cpu])
+    cpus = peer.try_ask("query-hotpluggable-cpus", list[Cpu])
     nodes = [node for each in cpus or () if isinstance(node := each.props.get("node-id"), int)]
     return max(nodes) + 1 if nodes else None

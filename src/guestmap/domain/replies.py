@@ -1,0 +1,121 @@
+"""The shapes of the answers that a survey needs (QEMU QMP Reference Manual), and their bounds.
+
+A peer may answer anything; what is not of these shapes is a PeerError, and never a wrong plan.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+Size = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 16)]
+SlotName = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,5}$")]
+
+
+class Machine(msgspec.Struct, rename="kebab"):
+    """The property ``memory`` of the machine."""
+
+    size: Size = 0
+    max_size: Size = 0
+    slots: Count = 0
+
+
+class DeviceData(msgspec.Struct, rename="kebab"):
+    """What the kinds of memory devices have in common, as far as they have it."""
+
+    id: str | None = None
+    addr: Size | None = None
+    memaddr: Size | None = None
+    size: Size = 0
+    max_size: Size = 0
+    slot: int | None = None
+    node: int | None = None
+    memdev: str | None = None
+    hotplugged: bool = True
+    hotpluggable: bool = True
+
+
+class Device(msgspec.Struct):
+    """One of query-memory-devices."""
+
+    type: str
+    data: DeviceData
+
+
+class Ospm(msgspec.Struct, rename="kebab"):
+    """One of query-acpi-ospm-status; CPUs have slots too."""
+
+    slot: SlotName
+    slot_type: str
+    source: Size
+    status: Size
+    device: str | None = None
+
+
+class Memdev(msgspec.Struct):
+    """One of query-memdev."""
+
+    size: Size
+    id: str | None = None
+
+
+class Named(msgspec.Struct):
+    """One of qom-list."""
+
+    name: str
+    type: str = ""
+
+
+class Status(msgspec.Struct):
+    """The answer to query-status."""
+
+    status: str
+    running: bool
+
+
+class Kvm(msgspec.Struct):
+    """The answer to query-kvm."""
+
+    enabled: bool
+
+
+class Migration(msgspec.Struct):
+    """The answer to query-migrate; "" where there never was one."""
+
+    status: str = ""
+
+
+class Sizes(msgspec.Struct, rename="kebab"):
+    """The answer to query-memory-size-summary."""
+
+    base_memory: Size
+    plugged_memory: Size = 0
+
+
+class Numbers(msgspec.Struct):
+    """QEMU's version as numbers."""
+
+    major: int
+    minor: int
+    micro: int
+
+
+class Version(msgspec.Struct):
+    """The answer to query-version."""
+
+    qemu: Numbers
+
+
+class Virtio(msgspec.Struct):
+    """One of x-query-virtio."""
+
+    name: str
+    path: str
+
+
+class Cpu(msgspec.Struct):
+    """One of query-hotpluggable-cpus."""
+
+    props: dict[str, Any]
