@@ -165,9 +165,11 @@ def _machine(*words: str) -> Pc:
         ("-m", "128M", "-object", "memory-backend-ram,id=a,size=96M",
          "-object", "memory-backend-ram,id=b,size=32M",
          "-numa", "node,memdev=a", "-numa", "node,memdev=b", "-smp", "2"),
+        ("-m", "128M", "-smp", "6,sockets=2,cores=3"),
+        ("-m", "128M", "-smp", "2,maxcpus=8,sockets=2,cores=2,threads=2"),
     ],
 )  # fmt: skip
-def test_the_tree_of_a_machine_with_backends_is_qemus(words):
+def test_the_tree_of_a_machine_as_the_command_line_says_is_qemus(words):
     with Qemu(*words) as qemu:
         assert_same_objects(our_objects(_machine(*words).tree), qemus_objects(qemu))
 
