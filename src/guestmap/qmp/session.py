@@ -177,7 +177,7 @@ class Session:
         names = [str(name) for name in wanted] if isinstance(wanted, list) else []
         missing = [name for name in names if name not in self._offered]
         if missing:
-            raise generic("".join(f"Capability {name} not available" for name in missing))
+            raise generic(f"Capability {', '.join(missing)} not available")
         self.enabled = frozenset(names)
         self.negotiating = False
         return self.reply(request, {})
