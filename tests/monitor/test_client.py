@@ -97,14 +97,14 @@ def test_others_have_their_turn_after_some_requests() -> None:
 
 def test_what_comes_before_the_next_turn_is_not_lost() -> None:
     client, hub, transport = connected()
-    client.data_received(_REQUEST * 40)
+    client.data_received(_REQUEST * 36)
     assert hub.soon
     assert transport.reading  # all of it is taken apart
     client.data_received(_REQUEST * 5)
     assert not transport.reading  # or the next bytes would take the place of these
     while hub.soon:
         hub.soon.pop(0)()
-    assert hub.executed == 45
+    assert hub.executed == 41
     assert transport.reading
 
 
