@@ -10,7 +10,7 @@ import pytest
 from guestmap.base import MIB
 from guestmap.machine import DeviceSpec, MachineConfig, Pc, Phase, VirtualMachine, config_of
 from tests.support.qemu import MACHINE, Qemu
-from tests.support.qom import Member, Objects, our_objects, qemus_objects, tree_of
+from tests.support.qom import Member, Objects, our_objects, qemus_objects
 
 pytestmark = [pytest.mark.qemu, pytest.mark.seabios]
 
@@ -89,13 +89,13 @@ CASES = {
 def test_the_tree_is_qemus(case):
     config, options = CASES[case]
     with Qemu(*options) as qemu:
-        assert_same_objects(our_objects(tree_of(Pc(config))), qemus_objects(qemu))
+        assert_same_objects(our_objects(Pc(config).tree), qemus_objects(qemu))
 
 
 def test_the_option_port_of_the_interrupt_controllers_comes_after_the_first_cpu():
     config = MachineConfig(ram_size=128 * MIB, cpus=2, vapic=True)
     with Qemu("-m", "128M", "-smp", "2", vapic=True) as qemu:
-        assert_same_objects(our_objects(tree_of(Pc(config))), qemus_objects(qemu))
+        assert_same_objects(our_objects(Pc(config).tree), qemus_objects(qemu))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_option_port_of_the_interrupt_controllers_comes_after_the_first_cpu(
 def test_the_tree_of_other_machines_is_qemus(option, config):
     machine = [MACHINE[0], f"pc-i440fx-7.2,{option}", *MACHINE[2:]]
     with Qemu(*machine, "-m", "128M", machine=False) as qemu:
-        assert_same_objects(our_objects(tree_of(Pc(config))), qemus_objects(qemu))
+        assert_same_objects(our_objects(Pc(config).tree), qemus_objects(qemu))
 
 
 def _config(devfn: int, register: int) -> int:
@@ -130,19 +130,18 @@ PORTS = [
 def test_what_a_guest_moves_is_seen_in_the_tree():
     config = MachineConfig(ram_size=128 * MIB, devices=_devices(*DEVICES))
     pc = Pc(config)
-    tree = tree_of(pc)
     with Qemu("-m", "128M", *_options(*DEVICES)) as qemu:
         for address, value in PORTS:
             for port, word in ((0xCF8, address), (0xCFC, value)):
                 qemu.outl(port, word)
                 pc.io.store(port, 4, word)
-        ours, theirs = our_objects(tree), qemus_objects(qemu)
+        ours, theirs = our_objects(pc.tree), qemus_objects(qemu)
         assert_same_objects(ours, theirs)
         window = ours["/machine/peripheral/b0/pci_bridge_mem[0]"]
         assert (window["addr"].value, window["size"].value) == (0xE000_0000, 2 * MIB)
         qemu.outb(0xAF00, 0)  # the guest knows the newer CPU hot-plug registers
         pc.io.store(0xAF00, 1, 0)
-        assert_same_objects(our_objects(tree), qemus_objects(qemu))
+        assert_same_objects(our_objects(pc.tree), qemus_objects(qemu))
 
 
 SLOTS = ["-m", "128M,slots=4,maxmem=4G", "-smp", "2"]

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guestmap.base import ConfigError
-from guestmap.machine.backends import backend_types
-from guestmap.machine.composition import MachineTree, compose, machine_types
 
 if TYPE_CHECKING:
-    from guestmap.machine import Pc
     from guestmap.qom import Object, ObjectTree
     from tests.support.qemu import Qemu
 
@@ -26,16 +23,6 @@ class Member(NamedTuple):
 
 Objects = dict[str, dict[str, Member]]
 """Properties by name, by path."""
-
-
-def tree_of(pc: Pc) -> ObjectTree:
-    """Return the machine's tree."""
-    tree: ObjectTree | None = getattr(pc, "tree", None)
-    if tree is None:
-        types = machine_types()
-        types.add(*backend_types(pc.system, lambda *_: None))
-        tree = compose(pc, MachineTree(types))
-    return tree
 
 
 def our_objects(tree: ObjectTree) -> Objects:

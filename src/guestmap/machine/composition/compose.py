@@ -12,23 +12,20 @@ from guestmap.machine.composition import isa_parts, pci_parts, system_parts
 from guestmap.machine.composition.builder import Builder, show_finished
 from guestmap.machine.composition.kinds import fact
 from guestmap.machine.composition.machine_object import compose_machine, compose_memory
-from guestmap.machine.composition.tree import MachineTree
-from guestmap.machine.composition.types import machine_types
 from guestmap.qom import link
 
 if TYPE_CHECKING:
+    from guestmap.machine.composition.tree import MachineTree
     from guestmap.machine.pc import Pc
 
 
-def compose(pc: Pc, tree: MachineTree | None = None) -> MachineTree:
-    """Put everything that a completely built machine consists of into its tree, and return it.
+def compose(pc: Pc, tree: MachineTree) -> None:
+    """Put everything that a completely built machine consists of into its tree.
 
     Args:
         pc: the machine.
-        tree: the tree, which may hold ``/objects`` already; a new one of :func:`machine_types`
-            by default.
+        tree: its tree; back-ends of its memory may be in ``/objects`` already.
     """
-    tree = MachineTree(machine_types()) if tree is None else tree
     with tree.lock:
         machine = compose_machine(tree, pc)
         build = Builder(tree)
@@ -57,4 +54,3 @@ def compose(pc: Pc, tree: MachineTree | None = None) -> MachineTree:
         if pm is not None:
             machine.add_property(fact("acpi-device", link("hotplug-handler"), ""))
             machine.values["acpi-device"] = pm
-    return tree

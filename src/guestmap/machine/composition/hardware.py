@@ -63,9 +63,8 @@ def _power_management(device: Piix4Pm) -> Iterator[MemoryRegion]:
     yield device.pm.gpe_region
     yield device.pci_hotplug.region
     yield from device.cpu_hotplug.regions
-    memory_hotplug = getattr(device, "memory_hotplug", None)
-    if memory_hotplug is not None:
-        yield memory_hotplug.region
+    if device.memory_hotplug is not None:
+        yield device.memory_hotplug.region
 
 
 def attribute_map(chip: I440FX) -> Iterator[MemoryRegion]:

@@ -46,7 +46,7 @@ def compose_machine(tree: MachineTree, pc: Pc) -> Adapter:
         "memory": _memory_sizes(pc),
         "smp": _topology(config.topology),
         "smm": "on" if config.smm else "off",
-        "acpi": "auto" if getattr(config, "acpi", True) else "off",
+        "acpi": "auto" if config.acpi else "off",
         "max-ram-below-4g": config.max_ram_below_4g,
         "device-memory-region-size": lambda: _device_memory_size(pc),
     })  # fmt: skip
@@ -70,15 +70,8 @@ def _topology(smp: Topology) -> JsonValue:
     }  # fmt: skip
 
 
-def _device_memory(pc: Pc) -> MemoryRegion | None:
-    pluggable = getattr(pc, "device_memory", None)
-    region: MemoryRegion | None = pluggable.region if pluggable is not None else None
-    return region
-
-
 def _device_memory_size(pc: Pc) -> int:
-    region = _device_memory(pc)
-    return region.size if region is not None else 0
+    return pc.device_memory.size if pc.device_memory is not None else 0
 
 
 def time_of(clock: Mc146818) -> Callable[[], JsonValue]:
@@ -100,7 +93,7 @@ def compose_memory(build: Builder, pc: Pc, machine: Adapter) -> None:
     objects = tree.container("/objects")
     if pc.ram.ram_block is None:
         add_region_object(machine, pc.ram)
-    elif pc.ram.owner is None and _RAM in build.types:
+    elif pc.ram.owner is None:
         backend = build.types.new(_RAM)
         assert isinstance(backend, _Backend)
         backend.adopt(pc.ram)
@@ -111,9 +104,8 @@ def compose_memory(build: Builder, pc: Pc, machine: Adapter) -> None:
                 add_region_object(each, each.region)
             if each.region is pc.ram:
                 machine.values["memory-backend"] = each
-    pluggable = _device_memory(pc)
-    if pluggable is not None:
-        add_region_object(machine, pluggable)
+    if pc.device_memory is not None:
+        add_region_object(machine, pc.device_memory.region)
     add_region_objects(build.unattached, *_nobodys(pc))
 
 

@@ -131,9 +131,8 @@ def _high_windows(device: PciDevice) -> Iterator[tuple[int, int]]:
 def _above_memory(pc: Pc) -> int:
     ram = pc.layout
     end = ram.above_start + ram.above
-    pluggable = getattr(pc, "device_memory", None)
-    if pluggable is not None:
-        end = pluggable.region.addr + pluggable.region.size
+    if pc.device_memory is not None:
+        end = pc.device_memory.start + pc.device_memory.size
     return -(-end // GIB) * GIB
 
 
