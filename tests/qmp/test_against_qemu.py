@@ -38,7 +38,7 @@ def qemu() -> Iterator[QemuPeer]:
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[QemuPeer]:
-    """Without out-of-band execution, which a QEMU under such a hail does not always survive."""
+    """Without out-of-band execution: QEMU takes the next request when one is answered."""
     with QemuPeer() as peer:
         peer.ask(PLAIN)
         yield peer

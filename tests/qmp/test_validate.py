@@ -128,3 +128,11 @@ def test_unsigned_numbers_wrap_and_numbers_do_not() -> None:
     assert refusal(Struct("a", (Member("n", NUMBER),)), {"n": True}) == (
         "Invalid parameter type for 'n', expected: number"
     )
+
+
+def test_a_type_that_holds_itself_is_bounded_too() -> None:
+    value: dict[str, Any] = {"name": "a"}
+    for _ in range(1023):
+        value = {"name": "a", "inner": value}
+
+    assert refusal(NODE, value) == "JSON nesting depth limit exceeded"

@@ -85,6 +85,6 @@ def _quick(data: bytes) -> JsonValue:
         return None
     try:
         value = _DECODER.decode(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -7,7 +7,6 @@ where a request has several faults the first one in that order is the one that i
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ def wire_order(names: Iterable[str]) -> list[str]:
     return sorted(newest_first, key=_bucket)
 
 
-@lru_cache(maxsize=1024)
 def _bucket(name: str) -> int:
     data = name.encode(errors="surrogatepass").replace(b"\0", b"\xc0\x80")
     value = 0x238F13AF * len(data)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from guestmap.qmp.parser import JsonValue
 
 OOB: Final = "oob"
+_PLAIN_KEYS: Final = frozenset({"execute", "arguments", "id"})
 QMP_CAPABILITIES: Final = Command(
     "qmp_capabilities",
     Struct(
@@ -136,8 +137,14 @@ class Session:
 
     def _executing_key(self, value: dict[str, JsonValue]) -> str:
         """Return the member that names the command, having checked all members."""
+        if (
+            value.keys() <= _PLAIN_KEYS
+            and isinstance(value.get("execute"), str)
+            and isinstance(value.get("arguments", {}), dict)
+        ):
+            return "execute"
         found = ""
-        for name in wire_order(value) if len(value) > 1 else value:
+        for name in wire_order(value):
             member = value[name]
             if name == "execute" or (name == "exec-oob" and OOB in self.enabled):
                 if not isinstance(member, str):

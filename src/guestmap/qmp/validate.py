@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from guestmap.qmp.errors import QmpError, generic
 from guestmap.qmp.order import wire_order
-from guestmap.qmp.types import Alternate, Array, Builtin, Enum, Struct, Type, Union, resolve
+from guestmap.qmp.types import EMPTY, Alternate, Array, Builtin, Enum, Struct, Type, Union, resolve
 
 if TYPE_CHECKING:
     from guestmap.qmp.parser import JsonValue
@@ -32,7 +32,10 @@ def validate(declared: Struct | Union | None, arguments: JsonValue) -> dict[str,
     """
     if not isinstance(arguments, dict):
         raise generic("QMP input member 'arguments' must be an object")
-    return _object(declared or Struct("q_empty"), arguments, "")
+    try:
+        return _object(declared or EMPTY, arguments, "")
+    except RecursionError:  # a type that holds itself, given deeper than anybody means it
+        raise generic("JSON nesting depth limit exceeded") from None
 
 
 def check(declared: Type, value: JsonValue, path: str, name: str | None) -> JsonValue:
