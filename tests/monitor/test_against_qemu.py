@@ -295,10 +295,31 @@ def test_buses_behind_bridges_and_bars_are_qemu_s() -> None:
         assert ours == theirs
 
 
-def test_cpus_are_cores_of_one_socket() -> None:
-    for pair in machines("-m", "128M", "-smp", "3"):
+_NODES = (
+    "-object", "memory-backend-ram,id=a,size=64M", "-object", "memory-backend-ram,id=b,size=64M",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-smp", "3"),
+        ("-smp", "3,sockets=2,cores=2,threads=2,maxcpus=8"),
+        ("-smp", "4,sockets=2", *_NODES, "-numa", "node,memdev=a", "-numa", "node,memdev=b"),
+        ("-smp", "4,sockets=2", *_NODES, "-numa", "node,memdev=a,cpus=1",
+         "-numa", "node,memdev=b,cpus=2"),
+    ],
+    ids=["cores", "threads", "nodes", "nodes of cpus"],
+)  # fmt: skip
+def test_cpus_sit_where_qemu_s_do(arguments: tuple[str, ...]) -> None:
+    for pair in machines("-m", "128M", *arguments):
         ours, theirs = pair.ask("query-hotpluggable-cpus")
         assert ours == theirs
+        ours, theirs = pair.ask("query-cpus-fast")
+        places = [
+            [(cpu["props"], cpu["qom-path"]) for cpu in each["return"]] for each in (ours, theirs)
+        ]
+        assert places[0] == places[1]
 
 
 def test_run_states_and_events_are_qemu_s() -> None:

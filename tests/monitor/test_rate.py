@@ -22,7 +22,9 @@ def test_the_first_goes_and_the_newest_follows_after_the_interval() -> None:
     assert limiter.due(10.99) == []
     assert limiter.due(11.0) == [balloon(3)]
     # ... which starts another interval.
+    assert limiter.deadline() == 12.0
     assert not limiter.offer(balloon(4), 11.5)
+    assert limiter.due(11.6) == []
     assert limiter.due(12.0) == [balloon(4)]
     assert limiter.due(13.0) == []
     assert limiter.deadline() is None

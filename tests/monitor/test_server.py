@@ -185,13 +185,14 @@ _SLOW = (
 def test_others_are_answered_while_a_command_takes_long(
     machine: FakeMachine, server: MonitorServer
 ) -> None:
-    with connect(server) as slow, connect(server) as other:
+    with connect(server) as slow, connect(server) as other, connect(server) as third:
         slow.send(_SLOW)
         assert machine.manage.begun.wait(10)
         assert other.ask("query-status")["running"]
         assert other.ask("x-guestmap-map")["address_spaces"][0]["name"] == "memory"
         other.send(b'{"execute": "object-del", "arguments": {"id": "x"}, "id": 1}')
         other.send(b'{"execute": "query-name", "id": 2}')  # waits for its turn behind the first
+        assert third.ask("query-status")["running"]
         assert machine.manage.asked == []
         machine.manage.go.set()
         assert slow.reply() == {"return": {}}
@@ -238,6 +239,23 @@ def test_close_waits_for_the_command_and_sends_its_answer(
         assert client.line() == b""
         closer.join(10)
         assert not closer.is_alive()
+
+
+def test_close_sends_what_was_answered_and_listens_to_the_machine_no_more(
+    machine: FakeMachine, tmp_path: Path
+) -> None:
+    server = MonitorServer(machine, [f"unix:{tmp_path / 'qmp'}"])
+    server.start()
+    with connect(server) as client, connect(server) as other:
+        client.send(b'{"execute": "query-qmp-schema"}' * 40)  # more than a socket holds
+        assert other.ask("query-name") == {}
+        closer = threading.Thread(target=server.close)
+        closer.start()
+        lines = lines_until_the_end(client)
+        closer.join(10)
+    assert len(lines) > 3
+    assert all(line.endswith(b"\r\n") for line in lines)
+    assert machine.events._subscribers == ()
 
 
 def test_quit_is_answered(machine: FakeMachine, server: MonitorServer) -> None:

@@ -114,7 +114,8 @@ class Hub:
 
         def job() -> None:
             reply = answer(client.session, self._context, command, request)
-            self._in_loop(lambda: self._finished(client, reply))
+            # Behind the command's events, which came to the loop before.
+            self._in_loop(lambda: client.finished(reply))
 
         self._worker.submit(job)
         return None
@@ -123,10 +124,6 @@ class Hub:
         """Return the answer to a request out of band."""
         command = self._context.commands[request.command.name]
         return answer(client.session, self._context, command, request)
-
-    def _finished(self, client: Client, reply: bytes) -> None:
-        self._tell_all()  # what a command made happen is told before its answer
-        client.finished(reply)
 
     # -- events ----------------------------------------------------------------------------------
 

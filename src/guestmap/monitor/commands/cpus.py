@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from guestmap.machine.smp import with_homes
 from guestmap.monitor.command import Arguments, Context, MonitorCommand
 from guestmap.qmp import INT, STR, Array, Command, Enum, Member, Struct
 
@@ -26,15 +27,12 @@ def _query_cpus_fast(context: Context, _arguments: Arguments) -> list[dict[str, 
 
 
 def _query_hotpluggable_cpus(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
-    """Return the CPUs, the last one first, as QEMU does."""
+    """Return the CPUs that there may be, the last one first, as QEMU does."""
+    paths = _paths(context)
     return [
-        {
-            "props": _place(context, index),
-            "vcpus-count": 1,
-            "qom-path": path,
-            "type": CPU_TYPE,
-        }
-        for index, path in reversed([*enumerate(_paths(context))])
+        {"props": _place(context, index), "vcpus-count": 1, "type": CPU_TYPE}
+        | ({"qom-path": paths[index]} if index < len(paths) else {})
+        for index in reversed(range(context.vm.pc.config.topology.max_cpus))
     ]
 
 
@@ -44,12 +42,15 @@ def _paths(context: Context) -> list[str]:
 
 
 def _place(context: Context, index: int) -> dict[str, int]:
-    """Return where a CPU sits: all are cores of one socket (QEMU 7.2's ``-smp N``)."""
+    """Return where a CPU sits."""
     config = context.vm.pc.config
-    place = {"core-id": index, "thread-id": 0, "socket-id": 0}
-    if config.numa_nodes:
-        holders = [n for n, node in enumerate(config.numa_nodes) if index in node.cpus]
-        place["node-id"] = holders[0] if holders else 0
+    topology = config.topology
+    core, thread = divmod(index, topology.threads)
+    socket, core = divmod(core, topology.cores)
+    place = {"core-id": core, "thread-id": thread, "socket-id": socket}
+    homes = with_homes(config.numa_nodes, topology)
+    if homes:
+        place["node-id"] = next(n for n, node in enumerate(homes) if index in node.cpus)
     elif config.slots:
         place["node-id"] = 0  # memory hot-plug brings one with it
     return place
