@@ -317,7 +317,7 @@ def test_objects_are_typed_as_qmp_has_them() -> None:
     )
 
 
-def test_devices_keep_their_order_and_form() -> None:
+def test_devices_keep_their_order_and_form_but_json_comes_last() -> None:
     devices = config(
         f"{PLUG} {M0} -device pc-dimm,id=d0,memdev=m0 -device pci-testdev"
         """ -device '{"driver": "pc-dimm", "slot": 1, "memdev": "m1"}'"""
@@ -327,6 +327,10 @@ def test_devices_keep_their_order_and_form() -> None:
         DeviceSpec("pci-testdev"),
         DeviceSpec("pc-dimm", {"slot": 1, "memdev": "m1"}, is_json=True),
     )
+    assert [each.driver for each in config("""-device '{"driver": "x"}' -device y""").devices] == [
+        "y",
+        "x",
+    ]
     assert [each.id for each in devices] == ["d0", None, None]
     assert devices[0].option == "-device pc-dimm,id=d0,memdev=m0"
 
@@ -422,6 +426,7 @@ REFUSED_LATER = f"""
 {PLUG} {M0} -numa node,memdev=m0 -numa node,memdev=m1 {M1} -device pc-dimm,memdev=m0
 {M0} -device pc-dimm,memdev=m0
 -m 128M,maxmem=1G {M0} -device pc-dimm,memdev=m0
+{DIMM} -object memory-backend-ram,id=m0,size=1M,frob
 {DIMM} -no-acpi
 {DIMM} -machine acpi=off
 {DIMM} -global PIIX4_PM.memory-hotplug-support=off
@@ -429,6 +434,8 @@ REFUSED_LATER = f"""
 REFUSED_LATER_JSON = [
     '{"driver":"pc-dimm","memdev":"m0","slot":7}',
     '{"driver":"pc-dimm","memdev":"m0","frob":1}',
+    '{"driver":"pc-dimm","memdev":"m0","id":"d0"} -device pc-dimm,memdev=m0,id=d0',
+    '{"driver":"pc-dimm","memdev":"m0","id":"d0"} -object memory-backend-ram,id=m0,size=1M',
 ]
 
 
@@ -444,7 +451,8 @@ def test_qemu_refuses_to_build_it_in_the_same_words(line: str) -> None:
 @pytest.mark.qemu
 @pytest.mark.parametrize("device", REFUSED_LATER_JSON)
 def test_qemu_refuses_to_plug_that_json_in_the_same_words(device: str) -> None:
-    words = [*shlex.split(JSON_DIMM), device]
+    json, _, more = device.partition(" ")
+    words = [*shlex.split(JSON_DIMM), json, *shlex.split(more)]
     refusal = qemu_says(words)
     assert refusal
     assert machine_says(words) == refusal

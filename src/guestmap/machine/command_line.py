@@ -72,7 +72,7 @@ def _config(read: Words) -> MachineConfig:
         smm=_switch(properties, "smm", "on") not in _FALSE,
         vapic=read.globals.get(_VAPIC, "on") not in _FALSE,
         bios=read.bios,
-        devices=tuple(read.devices),
+        devices=tuple(sorted(read.devices, key=lambda each: each.is_json)),  # QEMU's order
         qemu_readonly_rules=True,
         slots=memory.slots,
         max_ram=memory.maximum,

@@ -121,23 +121,32 @@ def _take_machine(read: Words, text: str) -> None:
 
 
 def _take_object(read: Words, text: str) -> None:
+    taken = [each for each in read.objects if not each.is_json]
+    if not text.startswith("{"):
+        with option("object", text):
+            _check_id(split_options(text, "qom-type"), [each.id for each in taken], "object")
     spec = ObjectSpec.parse(text)
     identifier(spec.id)
     if any(each.id == spec.id for each in read.objects):
-        if text.startswith("{"):
-            raise ConfigError(
-                f"attempt to add duplicate property '{spec.id}' to object (type 'container')"
-            )
-        raise ConfigError(f"-object {text}: Duplicate ID '{spec.id}' for object")
+        raise ConfigError(
+            f"attempt to add duplicate property '{spec.id}' to object (type 'container')"
+        )
     read.objects.append(spec)
 
 
 def _take_device(read: Words, text: str) -> None:
-    spec = DeviceSpec.parse(text)
-    if spec.id is not None and any(each.id == spec.id for each in read.devices):
-        reason = "Duplicate device ID '{}'" if spec.is_json else "Duplicate ID '{}' for device"
-        raise ConfigError(f"-device {text}: {reason.format(spec.id)}")
-    read.devices.append(spec)
+    taken = [each.id for each in read.devices if not each.is_json]
+    if not text.startswith("{"):
+        with option("device", text):
+            _check_id(split_options(text, "driver"), taken, "device")
+    read.devices.append(DeviceSpec.parse(text))
+
+
+def _check_id(pairs: Sequence[tuple[str, str]], taken: Sequence[str | None], what: str) -> None:
+    """Refuse an id that is none, or that an earlier option of the same kind has."""
+    given = next((value for key, value in pairs if key == "id"), None)
+    if given is not None and identifier(given) in taken:
+        raise ConfigError(f"Duplicate ID '{given}' for {what}")
 
 
 def _take_global(read: Words, text: str) -> None:

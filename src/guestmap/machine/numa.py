@@ -118,7 +118,7 @@ class _Builder:
             raise ConfigError(f"Max number of NUMA nodes reached: {number}")
         if number in self._nodes:
             raise ConfigError(f"Duplicate NUMA nodeid: {number}")
-        for cpu in sorted(cpus):
+        for cpu in sorted({*cpus}):
             _claim(cpu, number, self._taken, self._cpus)
         self._check_mem(values)
         memdev = values.get("memdev")

@@ -33,12 +33,14 @@ class ObjectSpec:
         qom_type: its type.
         id: its name under ``/objects``.
         properties: what else was said, as QMP's ``object-add`` would hold it.
+        is_json: whether it was given as JSON.
         option: ``-object`` and its argument, for messages; "" where it comes from elsewhere.
     """
 
     qom_type: str
     id: str
     properties: dict[str, JsonValue] = field(default_factory=dict)
+    is_json: bool = field(default=False, compare=False)
     option: str = field(default="", compare=False)
 
     @classmethod
@@ -52,7 +54,7 @@ class ObjectSpec:
         with option("object", text):
             members = _from_json(text) if text.startswith("{") else _from_text(text)
         kind, name = members.pop("qom-type"), members.pop("id")
-        return cls(str(kind), str(name), members, f"-object {text}")
+        return cls(str(kind), str(name), members, text.startswith("{"), f"-object {text}")
 
 
 def _from_json(text: str) -> dict[str, JsonValue]:
