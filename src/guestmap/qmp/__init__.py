@@ -14,6 +14,7 @@ from guestmap.qmp.encode import encode, encode_line
 from guestmap.qmp.errors import ErrorClass, QmpError
 from guestmap.qmp.framer import Framer, Limits, ParseFailure
 from guestmap.qmp.introspect import introspect
+from guestmap.qmp.order import wire_order
 from guestmap.qmp.parser import JsonValue
 from guestmap.qmp.session import QMP_CAPABILITIES, Request, Session, event_line
 from guestmap.qmp.types import (
@@ -44,6 +45,7 @@ from guestmap.qmp.types import (
     Struct,
     Type,
     Union,
+    resolve,
 )
 from guestmap.qmp.validate import validate
 
@@ -90,5 +92,7 @@ __all__ = [
     "encode_line",
     "event_line",
     "introspect",
+    "resolve",
     "validate",
+    "wire_order",
 ]
