@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from guestmap.base import MIB, ConfigError
+from guestmap.base import MIB, ConfigError, UnsupportedError
 from guestmap.machine import DeviceSpec, MachineConfig, Pc
 from guestmap.machine.composition import (
     DeviceObject,
@@ -143,6 +143,14 @@ def test_settings_are_fixed():
             pc.tree.set(path, name, 64)
         text = f"Attempt to set property '{name}' on {who} after it was realized"
         assert str(refusal.value) == text
+
+
+def test_hardware_cannot_be_switched_off_by_its_object():
+    pc = _machine()
+    path = "/machine/unattached/device[7]"
+    with pytest.raises(UnsupportedError, match="hpet cannot be unrealized"):
+        pc.tree.set(path, "realized", False)
+    assert pc.tree.get(path, "realized") is True
 
 
 def test_many_may_look_at_once():

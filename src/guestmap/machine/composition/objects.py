@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from guestmap.base import UnsupportedError
 from guestmap.machine.composition.kinds import MachineType
 from guestmap.machine.composition.regions import RegionObject, add_region_object
 from guestmap.machine.composition.tree import MachineTree
@@ -102,6 +103,14 @@ class DeviceObject(Device):
         if isinstance(self.type, MachineType):
             for prop in self.type.once_realized:
                 self.add_property(prop)
+
+    def unrealize(self) -> None:
+        """Refuse, unless the device has left the machine: its hardware has no switch."""
+        if self.realized and not self._leaving:
+            raise UnsupportedError(
+                f"device {self.type.name} cannot be unrealized: only DIMMs can leave this machine"
+            )
+        super().unrealize()
 
     def show_regions(self) -> None:
         """Make objects of the regions that have none, and let go of those that are no more."""
