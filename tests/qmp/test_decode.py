@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guestmap.qmp import Decoder, Limits, ParseFailure, decode, encode
@@ -22,6 +22,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(value=VALUES)
 def test_what_is_encoded_is_decoded(value: object) -> None:
     data = encode({"a": value})  # type: ignore[dict-item]
