@@ -57,25 +57,35 @@ def split_options(text: str, first: str = "") -> list[tuple[str, str]]:
     >>> split_options("memory-backend-file,id=m0,mem-path=a,,b,share", "qom-type")
     [('qom-type', 'memory-backend-file'), ('id', 'm0'), ('mem-path', 'a,b'), ('share', 'on')]
     """
-    pairs = []
-    for index, item in enumerate(_items(text)):
-        key, equals, value = item.partition("=")
-        if equals:
-            pairs.append((key, value))
-        elif index == 0 and first:
-            pairs.append((first, item))
-        elif item.startswith("no"):
-            pairs.append((item[2:], "off"))
+    pairs, at = [], 0
+    while at < len(text):  # a comma at the end begins nothing
+        end = next((n for n in range(at, len(text)) if text[n] in ",="), len(text))
+        key = text[at:end]
+        if text[end : end + 1] == "=":
+            value, at = _value(text, end + 1)
+        elif at == 0 and first:
+            key = first
+            value, at = _value(text, at)
+        elif key.startswith("no"):  # a doubled comma stands for one in values only
+            key, value, at = key[2:], "off", end + 1
         else:
-            pairs.append((item, "on"))
+            value, at = "on", end + 1
+        pairs.append((key, value))
     return pairs
 
 
-def _items(text: str) -> Iterator[str]:
-    """Yield what stands between single commas; a doubled one is a comma of the text."""
-    items = text.replace(",,", "\0").split(",") if text else []
-    for item in items:
-        yield item.replace("\0", ",")
+def _value(text: str, at: int) -> tuple[str, int]:
+    """Return the value that begins at ``at``, and where the next item does."""
+    parts = []
+    while True:
+        end = text.find(",", at)
+        if end < 0:
+            return "".join([*parts, text[at:]]), len(text)
+        parts.append(text[at:end])
+        if text[end : end + 2] != ",,":
+            return "".join(parts), end + 1
+        parts.append(",")
+        at = end + 2
 
 
 def last_values(

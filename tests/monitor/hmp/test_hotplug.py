@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from guestmap.base import ConfigError
 from guestmap.monitor.hmp.keyval import HelpWanted, parse_keyval
@@ -152,6 +154,57 @@ def test_what_is_no_structure_is_refused_in_qemus_words(plain: Beside, text: str
         parse_keyval(text, "qom-type")
     theirs = plain.qemu.hmp(f"object_add {text}")
     assert f"Error: {refused.value}\n" == theirs
+
+
+_PIECES = st.sampled_from(
+    ["memory-backend-ram", "qom-type=", "id=", "m", "size=", "1M", "64k", "0", "x", ",", ",", ",,",
+     "=", ".", ".0", "share=", "on", "off", "host-nodes.0=", "host-nodes=", "policy=", "bind",
+     "default", "merge", "prealloc-threads=", "1", "-1", "dump=", "frob=", "_", " ", "help", "?"]
+)  # fmt: skip
+_OPTIONS = st.lists(_PIECES, max_size=14).map("".join)
+_MOSTLY_RIGHT = st.lists(
+    st.sampled_from(
+        ["id=m", "id=n", "id=1", "size=1M", "size=2M", "size=0", "size=x", "size", "share=on",
+         "share=maybe", "merge=off", "host-nodes.0=0", "host-nodes.1=0", "host-nodes=0",
+         "policy=bind", "policy=default", "policy=x", "prealloc-threads=2",
+         "prealloc-threads=x", "dump=no", "x=1"]
+    ),
+    min_size=1,
+    max_size=5,
+).map(lambda items: ",".join(["memory-backend-ram", *items]))  # fmt: skip
+
+
+@pytest.mark.qemu
+@settings(deadline=None)
+@given(_OPTIONS | _MOSTLY_RIGHT)
+def test_any_options_make_or_refuse_an_object_as_in_qemu(random: Beside, options: str) -> None:
+    answers = random.ask(f"object_add {options}")
+    if answers.qemu.startswith("List of user creatable objects"):  # QEMU has more of them
+        assert answers.ours.startswith("List of user creatable objects")
+        return
+    assert answers.ours == answers.qemu
+    random.check("object_del m", "object_del n")
+
+
+_DEVICE_PIECES = st.sampled_from(
+    ["pc-dimm", "pc-dimm,", "driver=", "id=", "id", "1x", "d", "slot=", "slot", "x", "5", "addr=",
+     "-1", "0x10", ",", ",", ",,", "=", "no", "node=", "size=", "memdev=nope", "memdev=c1x", "frob",
+     "hotplugged=", "realized=", "on", '"', "\\", " ", "i440FX", "memory-region", "pci-device"]
+)  # fmt: skip
+
+
+@pytest.mark.qemu
+@settings(deadline=None)
+@given(st.lists(_DEVICE_PIECES, max_size=12).map("".join))
+def test_any_options_of_no_device_are_refused_as_in_qemu(random: Beside, options: str) -> None:
+    random.check(f"device_add {options}")
+
+
+@pytest.fixture(scope="module")
+def random() -> Iterator[Beside]:
+    """Both machines, for objects that come and go."""
+    with Beside("-m", "16M") as pair:
+        yield pair
 
 
 def test_help_is_asked_for_in_any_place() -> None:

@@ -13,6 +13,7 @@ from guestmap.monitor.hmp.keyval_values import values_of
 from guestmap.monitor.hmp.option_help import device_help, devices_help, object_help
 from guestmap.monitor.hmp.scanner import SyntaxProblem
 from guestmap.qmp import QmpError, validate
+from guestmap.qmp.order import wire_order
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
@@ -72,7 +73,8 @@ def device_add(context: Context, values: Values) -> str:
         return device_help(context.pc.types, driver)
     if driver is None:
         raise ConfigError("Parameter 'driver' is missing")
-    context.pc.manage.device_add(driver, name, options)
+    in_order = {key: options[key] for key in wire_order(options)}
+    context.pc.manage.device_add(driver, name, in_order)
     return ""
 
 
@@ -93,7 +95,7 @@ def check_device_options(text: str) -> None:
 def _device_options(text: str) -> tuple[str | None, dict[str, str]]:
     """Return the id and the other options: of several ids the first counts, of others the last."""
     pairs = split_options(text, "driver")
-    names = [value for key, value in pairs if key == "id"]
+    names = [value for key, value in split_options(text) if key == "id"]
     return next(iter(names), None), last_values(pair for pair in pairs if pair[0] != "id")
 
 
