@@ -76,7 +76,7 @@ def split_options(text: str, first: str = "") -> list[tuple[str, str]]:
 
 def _value(text: str, at: int) -> tuple[str, int]:
     """Return the value that begins at ``at``, and where the next item does."""
-    parts = []
+    parts: list[str] = []
     while True:
         end = text.find(",", at)
         if end < 0:
