@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
@@ -15,9 +16,10 @@ from guestmap.domain import Applier, Outcome, Peer, Plan, PlugRequest, open_peer
 from guestmap.domain.plan import plug_steps
 from guestmap.domain.situation import MemoryDevice, backend_id
 from guestmap.domain.survey import read_devices
-from tests.support.qemu import Qemu
-
-pytestmark = pytest.mark.qemu
+from guestmap.inspect.attach import CommandError
+from guestmap.machine import VirtualMachine, config_of
+from guestmap.monitor import MonitorServer
+from tests.support.qemu import MACHINE, Qemu
 
 BASE = 4 * GIB
 FEW = settings(
@@ -25,10 +27,10 @@ FEW = settings(
 )
 
 
-class Lab(NamedTuple):
-    """A stopped QEMU, what plans for it, and what plays its guest."""
+@dataclass
+class Lab:
+    """A stopped machine, by its monitor."""
 
-    qemu: Qemu
     peer: Peer
 
     def attempt(self, plan: Plan, request: PlugRequest) -> str:
@@ -40,15 +42,34 @@ class Lab(NamedTuple):
         device = MemoryDevice(name, "dimm", 0, request.size)
         add, plug = plug_steps(device, backend, request)
         try:
-            self.qemu.qmp(add.command, **add.arguments)
-        except RuntimeError as error:
+            self.peer.change(add.command, add.arguments)
+        except CommandError as error:
             return str(error)
         try:
-            self.qemu.qmp(plug.command, **plug.arguments)
-        except RuntimeError as error:
-            self.qemu.qmp("object-del", id=backend)
+            self.peer.change(plug.command, plug.arguments)
+        except CommandError as error:
+            self.peer.change("object-del", {"id": backend})
             return str(error)
         return ""
+
+    def follow(self, request: PlugRequest) -> None:
+        """Hold the plan of a request to what comes of it."""
+        scene = survey(self.peer)
+        plan = plan_plug(scene, request)
+        note(f"{request} -> {[each.code for each in plan.blockers]}")
+        refusal = self.attempt(plan, request)
+        assert bool(refusal) == plan.is_blocked, (refusal, plan.blockers)
+        if plan.device is not None:
+            after = read_devices(self.peer)
+            assert plan.device in after
+            assert sum(each.size for each in after) == scene.situation.used + request.size
+
+
+@dataclass
+class QemuLab(Lab):
+    """A stopped QEMU, whose guest is played on its registers."""
+
+    qemu: Qemu
 
     def eject(self, slot: int) -> None:
         """Let go of a DIMM as a guest does, by the registers; drop its backend."""
@@ -69,16 +90,16 @@ class Lab(NamedTuple):
                 self.qemu.qmp("object-del", id=each["id"])
 
 
-def lab_of(tmp_path_factory: pytest.TempPathFactory, *words: str) -> Iterator[Lab]:
+def lab_of(tmp_path_factory: pytest.TempPathFactory, *words: str) -> Iterator[QemuLab]:
     path = tmp_path_factory.mktemp("lab") / "qmp"
     with Qemu(*words, "-qmp", f"unix:{path},server=on,wait=off") as qemu, open_peer(
         str(path)
     ) as peer:  # fmt: skip
-        yield Lab(qemu, peer)
+        yield QemuLab(peer, qemu)
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuLab]:
     yield from lab_of(tmp_path_factory, "-m", "256M,slots=5,maxmem=2G")
 
 
@@ -106,27 +127,36 @@ requests = st.builds(
 moves = st.lists(st.one_of(requests, requests, requests, st.integers(0, 4)), max_size=14)
 
 
+@pytest.mark.qemu
 @FEW
 @given(moves)
-def test_a_plan_says_what_qemu_will_say(lab: Lab, moves: list[PlugRequest | int]) -> None:
+def test_a_plan_says_what_qemu_will_say(lab: QemuLab, moves: list[PlugRequest | int]) -> None:
     lab.clear()
     for move in moves:
-        scene = survey(lab.peer)
-        situation = scene.situation
-        if isinstance(move, int):
-            if move in situation.in_slots:
-                lab.eject(move)
-            continue
-        plan = plan_plug(scene, move)
-        note(f"{move} -> {[each.code for each in plan.blockers]}")
-        refusal = lab.attempt(plan, move)
-        assert bool(refusal) == plan.is_blocked, (refusal, plan.blockers)
-        if plan.device is not None:
-            after = read_devices(lab.peer)
-            assert plan.device in after
-            assert sum(each.size for each in after) == situation.used + move.size
+        if isinstance(move, PlugRequest):
+            lab.follow(move)
+        elif move in (each.slot for each in read_devices(lab.peer)):
+            lab.eject(move)
 
 
+@pytest.mark.unicorn
+@pytest.mark.seabios
+@settings(FEW, max_examples=6)
+@given(st.lists(requests, max_size=10))
+def test_a_plan_says_what_our_machine_will_say(
+    tmp_path_factory: pytest.TempPathFactory, moves: list[PlugRequest]
+) -> None:
+    path = f"unix:{tmp_path_factory.mktemp('ours')}/qmp"
+    words = [*MACHINE, "-global", "apic-common.vapic=off", "-m", "256M,slots=5,maxmem=2G"]
+    with VirtualMachine(config_of(words)) as vm, MonitorServer(vm, [path]):
+        vm.start(paused=True)
+        with open_peer(path) as peer:
+            lab = Lab(peer)
+            for move in moves:
+                lab.follow(move)
+
+
+@pytest.mark.qemu
 @pytest.mark.parametrize(
     ("words", "codes", "refusal"),
     [
@@ -143,6 +173,7 @@ def test_machines_that_take_none(tmp_path_factory, words, codes, refusal):
         assert refusal in lab.attempt(plan, PlugRequest(128 * MIB))
 
 
+@pytest.mark.qemu
 @pytest.mark.parametrize(
     ("words", "window", "alignment", "nodes"),
     [
@@ -176,6 +207,7 @@ def test_other_machines_are_read_and_planned_for(
                 assert now.device(plan.device.id or "") == plan.device
 
 
+@pytest.mark.qemu
 def test_what_is_plugged_beside_dimms_is_counted(tmp_path_factory):
     words = ["-m", "256M,slots=2,maxmem=2G", "-object", "memory-backend-ram,id=vm,size=512M",
              "-device", "virtio-mem-pci,id=v,memdev=vm,requested-size=128M"]  # fmt: skip
@@ -193,6 +225,7 @@ def test_what_is_plugged_beside_dimms_is_counted(tmp_path_factory):
         assert "not enough space" in lab.attempt(blocked, more)
 
 
+@pytest.mark.qemu
 def test_a_migrating_machine_takes_none(tmp_path_factory):
     for lab in lab_of(tmp_path_factory, "-m", "256M,slots=2,maxmem=2G"):
         lab.qemu.qtest("memset 0x100000 0x4000000 0x55")  # 64 MiB that take hours at this rate
@@ -204,7 +237,8 @@ def test_a_migrating_machine_takes_none(tmp_path_factory):
         lab.qemu.qmp("migrate_cancel")
 
 
-def test_a_race_that_is_lost_is_rolled_back(lab: Lab) -> None:
+@pytest.mark.qemu
+def test_a_race_that_is_lost_is_rolled_back(lab: QemuLab) -> None:
     """The slot is taken between plan and apply: QEMU refuses, and nothing is left behind."""
     lab.clear()
     plan = plan_plug(survey(lab.peer), PlugRequest(128 * MIB, slot=1))

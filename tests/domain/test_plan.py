@@ -169,6 +169,8 @@ def test_what_qemu_takes_and_a_guest_does_not():
         ({"nodes": None}, {"node": 1}, {"node-unknown"}),
         ({"backends": {"memdimm7": GIB}}, {}, {"orphan"}),
         ({"ram": 64 * GIB, "max_ram": 99 * GIB}, {}, {"large-blocks"}),
+        ({"ram": 64 * MIB}, {"size": 2 * GIB}, set()),
+        ({"ram": 64 * MIB}, {"size": 2 * GIB + 128 * MIB}, {"page-structures"}),
     ],
     ids=lambda value: ",".join(sorted(value)) if isinstance(value, set) else "",
 )  # fmt: skip

@@ -28,6 +28,9 @@ OLD_SLOTS = 509
 VHOST_USER_SLOTS = 8
 """Regions of a vhost-user backend that cannot be told of single ones."""
 
+PAGES_PER_STRUCTURES = 64
+"""Linux keeps 64 bytes (struct page) for each page of 4096: one 64th of the memory."""
+
 LARGE_BLOCKS_FROM = 64 * GIB
 """RAM from which Linux on x86 may switch memory in blocks larger than a section."""
 
@@ -45,6 +48,7 @@ def plug_cautions(
     return (
         *_section_size(request),
         *_section_address(situation, request, address),
+        *_page_structures(situation, request),
         *guest_cautions(situation),
         *_slot_budget(situation),
         *_vhost_budget(situation),
@@ -112,6 +116,19 @@ def _section_address(
             f"with {format_size(situation.ram)} of RAM a Linux guest may switch memory in blocks"
             " of up to 2 GiB, and refuses what does not fill them",
             "compare /sys/devices/system/memory/block_size_bytes in the guest (hexadecimal)",
+        )
+
+
+def _page_structures(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+    present = situation.ram + situation.used
+    needed = request.size // PAGES_PER_STRUCTURES
+    if needed > present // 2:
+        yield Finding(
+            "page-structures",
+            f"a Linux guest keeps {format_size(needed)} of page structures for it in the memory"
+            f" that it has, which is {format_size(present)}: it may run out and refuse",
+            "plug smaller DIMMs one after another, each brought online before the next, or boot"
+            " the guest with memory_hotplug.memmap_on_memory=1",
         )
 
 
