@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from guestmap.base import ConfigError
 from guestmap.monitor.hmp.keyval import HelpWanted, parse_keyval
 from tests.monitor.hmp.beside import Beside
+from tests.support.mtree_text import blocks_any_space_order
 
 _LONG = "x" * 127
 
@@ -107,6 +108,7 @@ def test_a_dimm_comes_and_is_shown_as_in_qemu() -> None:
             "info memory-devices",
             "info memory_size_summary",
             "info qom-tree /machine/peripheral",
+            "info qom-tree /objects",
             "info qtree",
             "qom-get d2 addr",
             "qom-set d2 addr 1",
@@ -120,8 +122,32 @@ def test_a_dimm_comes_and_is_shown_as_in_qemu() -> None:
             "xp /2xg 0x104000000",
             "xp /2xg 0x124000000",
         )
+        for line in ("info mtree -o", "info mtree -f -o", "info mtree -D"):
+            ours, theirs = (blocks_any_space_order(text) for text in pair.ask(line))
+            assert ours == theirs, line
+        ours, theirs = map(_sizes, pair.ask("info ramblock"))
+        assert ours == theirs
         ours, theirs = (text.split("memory backend: ") for text in pair.ask("info memdev"))
         assert sorted(each.strip() for each in ours) == sorted(each.strip() for each in theirs)
+
+
+@pytest.mark.qemu
+def test_a_dimm_without_a_name_comes_as_in_qemu() -> None:
+    with Beside("-m", "128M,slots=2,maxmem=2G", "-device", "pci-testdev") as pair:
+        pair.check(
+            "object_add memory-backend-ram,id=m,size=64M",
+            "device_add pc-dimm,memdev=m",
+            "info memory-devices",
+            "info qom-tree /machine/peripheral-anon",
+            "device_del /machine/peripheral-anon/device[1]",
+            "device_del /machine/peripheral-anon/device[7]",
+        )
+
+
+def _sizes(ramblocks: str) -> list[list[str]]:
+    """Return name and sizes of each block: QEMU's firmware tables take offsets from the others."""
+    rows = [line.split() for line in ramblocks.splitlines() if "/rom@" not in line]
+    return [[*row[:-3], *row[-2:]] for row in rows]
 
 
 @pytest.mark.parametrize(
