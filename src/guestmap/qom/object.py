@@ -34,6 +34,7 @@ class Object(LinkHolder):
         self.parent: Object | None = None
         self.name = ""
         self._children: dict[str, Object] = {}
+        self._children_seen = False  # somebody has this dict: the next change makes a new one
         self._new = True  # nobody has let go of it yet
         self._leaving = False
 
@@ -45,6 +46,14 @@ class Object(LinkHolder):
     @property
     def children(self) -> Mapping[str, Object]:
         """Children by name in the order of adding: as they are now, whatever happens later."""
+        with self._lock:
+            self._children_seen = True
+            return self._children
+
+    def _changeable_children(self) -> dict[str, Object]:
+        """Return the children for a change; those that somebody has seen stay as they are."""
+        if self._children_seen:
+            self._children, self._children_seen = dict(self._children), False
         return self._children
 
     @property
@@ -103,7 +112,7 @@ class Object(LinkHolder):
             name = self._free_name(name)
             kind = property_types.child(child.type.name)
             self._instance[name] = Property(name, kind, lambda _: child.path)
-            self._children = {**self._children, name: child}
+            self._changeable_children()[name] = child
             child.parent, child.name = self, name
             return child
 
@@ -145,7 +154,7 @@ class Object(LinkHolder):
     def _leave(self) -> None:
         parent = self.parent
         if parent is not None:
-            parent._children = {k: v for k, v in parent._children.items() if v is not self}
+            del parent._changeable_children()[self.name]
             del parent._instance[self.name]
             self.parent, self.name = None, ""
 
@@ -161,7 +170,7 @@ class Object(LinkHolder):
             last_first.callback(self.finalize)
             last_first.callback(self._empty_weak_links)
             last_first.callback(self._drop_links)
-            for child in self._children.values():
+            for child in self.children.values():
                 last_first.callback(child.unparent)
 
     def unparented(self) -> None:
