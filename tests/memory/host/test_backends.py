@@ -277,7 +277,9 @@ def vmas_of(size: int) -> list[int]:
 def test_too_much_memory_is_refused_cleanly(memory: MemorySystem) -> None:
     before = vmas_of(GIB)
     for size in (200 << 40, 1 << 62, 1 << 63):
-        with pytest.raises(HostError, match=r"cannot set up guest memory 'm': Cannot allocate memory") as got:
+        with pytest.raises(
+            HostError, match=r"cannot set up guest memory 'm': Cannot allocate memory"
+        ) as got:
             memory.ram("m", size)
         assert got.value.call == "mmap"
     with open("/proc/meminfo", encoding="ascii") as meminfo:
@@ -499,3 +501,16 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@pytest.mark.parametrize("length", [1 << 63, 15 << 60])
+@pytest.mark.usefixtures("spotless")
+def test_lengths_that_no_file_can_have_are_refused(
+    memory: MemorySystem, length: int, tmp_path: Path
+) -> None:
+    with pytest.raises(HostError, match=f"failed to resize memfd to {length}: Invalid argument"):
+        memory.ram("m", length, backend=MemfdRam())
+    path = tmp_path / "guest-ram"
+    with pytest.raises(HostError, match="Invalid argument"):
+        memory.ram("m", length, backend=FileRam(path=str(path)))
+    assert not path.exists()

@@ -210,7 +210,7 @@ class MemfdRam:
         try:
             fd = os.memfd_create(name[:200], flags)
             call = "ftruncate"
-            os.ftruncate(fd, length)
+            libc.resize(fd, length)
             call = "fcntl(F_ADD_SEALS)"
             if self.seal:
                 fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)

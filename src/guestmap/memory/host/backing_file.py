@@ -94,7 +94,7 @@ class BackingFile:
         if self.size or not self._regular:
             return
         try:
-            os.ftruncate(self.fd, length)
+            libc.resize(self.fd, length)
         except OSError as error:
             raise HostError(
                 f"cannot give the backing store 0x{length:x} bytes",

@@ -7,8 +7,10 @@ cannot name the NUMA nodes it comes from.
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterable
+from errno import EINVAL
 
 from guestmap.base import HostError
 
@@ -47,6 +49,17 @@ def _load() -> ctypes.CDLL:
 
 
 _LIBC = _load()
+
+
+def resize(fd: int, length: int) -> None:
+    """Give a file a length; one that the kernel's signed type cannot hold is refused as it would.
+
+    Raises:
+        OSError: ftruncate(2) failed.
+    """
+    if length >> 63:
+        raise OSError(EINVAL, os.strerror(EINVAL))
+    os.ftruncate(fd, length)
 
 
 def refusal(message: str, call: str, arguments: str) -> HostError:
