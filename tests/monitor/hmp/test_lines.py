@@ -71,6 +71,7 @@ def test_no_line_makes_the_monitor_raise(
         "qom-set -j /objects x " + "[" * 100_000,
         "qom-get " + "/a" * 50_000 + " x",
         "qom-set /objects/pc.ram host-nodes 0-65535,0-65535,0-65535",
+        "qom-set /objects/pc.ram host-nodes 1" + ",1" * 70_000,
         "a" * 1_000_000,
     ],
     ids=lambda line: line[:30],

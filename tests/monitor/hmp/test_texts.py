@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from guestmap.base import ConfigError
 from guestmap.monitor.hmp import machine_text, memory_text, pci_text
 from guestmap.monitor.hmp.json_text import pretty_json, read_json
 from guestmap.monitor.hmp.memory_text import ranges_text
@@ -80,6 +81,11 @@ def test_qemus_json_is_broken_into_qemus_lines(booted: Qemu, path: str, name: st
 def test_json_is_read_back() -> None:
     value = {"a": [1, -2.5, None, True, {"b": []}, {}], '\u20ac"\\': "x\n"}
     assert read_json(pretty_json(value)) == value
+
+
+def test_blanks_are_no_json() -> None:
+    with pytest.raises(ConfigError, match=r"^Expecting a JSON value$"):
+        read_json(" \t")
 
 
 @pytest.mark.parametrize(

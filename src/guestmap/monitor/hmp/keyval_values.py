@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 from guestmap.base import ConfigError
-from guestmap.qmp import Array, Builtin, Enum, QmpError, Struct, Type, Union, validate
+from guestmap.qmp import Array, Builtin, Enum, Member, QmpError, Type, Union, validate
 from guestmap.qmp.types import resolve
 from guestmap.qom.values import parse_bytes, parse_signed, parse_switch, parse_unsigned
 
 
-def values_of(declared: Struct | Union, options: dict[str, Any]) -> dict[str, Any]:
+def values_of(declared: Union, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options as JSON values.
 
     Raises:
@@ -35,9 +35,7 @@ def values_of(declared: Struct | Union, options: dict[str, Any]) -> dict[str, An
         raise ConfigError(next((refused[p] for p in refused if f"'{p}'" in text), text)) from error
 
 
-def _members(declared: Struct | Union, options: dict[str, Any]) -> tuple[Any, ...]:
-    if isinstance(declared, Struct):
-        return declared.all_members
+def _members(declared: Union, options: dict[str, Any]) -> tuple[Member, ...]:
     tag = options.get(declared.discriminator)
     branch = declared.branch(tag).all_members if isinstance(tag, str) else ()
     return (*declared.base.all_members, *branch)

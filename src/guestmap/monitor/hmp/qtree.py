@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from guestmap.base import ConfigError
 from guestmap.hw.pci import PciDevice
 from guestmap.hw.pci import registers as reg
 from guestmap.machine.composition.kinds import MachineType
@@ -95,25 +94,15 @@ def _settings(device: Device) -> Iterator[str]:
     name: str | None = device.type.name
     while name is not None and name != "device":
         kind = device.types.get(name)
-        for each in kind.settings if isinstance(kind, MachineType) else _own_settings(device, name):
+        for each in kind.settings if isinstance(kind, MachineType) else ():
             yield f"{each} = {_setting(device, each)}"
         name = kind.parent
 
 
-def _own_settings(device: Device, type_name: str) -> Iterator[str]:
-    """Return the settings of a type that no table describes: what is fixed when it is realized."""
-    for prop in device.types.get(type_name).properties:
-        if prop.guard is not None:
-            yield prop.name
-
-
 def _setting(device: Device, name: str) -> str:
-    legacy = f"legacy-{name}"
-    try:
-        if device.has_property(legacy):
-            return str(device.get(legacy)) or "<null>"
-    except ConfigError:
-        pass  # it is listed, but says nothing
+    legacy = f"legacy-{name}"  # for people, where the plain value is a number with parts
+    if device.has_property(legacy):
+        return str(device.get(legacy))
     return _shown(device.find_property(name), device.get(name))
 
 
