@@ -19,6 +19,7 @@ def _paths_named(document: str) -> set[str]:
 DOCUMENTS = (
     "ARCHITECTURE.md",
     "README.md",
+    "docs/hotplug.md",
     "docs/memory.md",
     "docs/performance.md",
     "docs/support.md",

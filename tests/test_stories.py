@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,13 +35,35 @@ def _assert_says(output: str, expected: list[str]) -> None:
             assert any(line in each for each in rest), f"{line!r} is missing in:\n{output}"
 
 
-def test_the_story_of_reading_a_map_runs(tmp_path):
-    steps = _steps(DOCS / "inspect.md")
+@pytest.mark.parametrize(
+    "document", ["inspect.md", pytest.param("hotplug.md", marks=pytest.mark.nasm)]
+)
+def test_a_story_runs(document, tmp_path, request):
+    steps = _steps(DOCS / document)
     assert len(steps) > 5
+    request.addfinalizer(lambda: _end_machine(tmp_path / "boot.pid"))
     for command, expected in steps:
         run = subprocess.run(
-            command.replace("guestmap ", f"{sys.executable} -m guestmap ", 1),
-            shell=True, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100,
+            _with_this_python(command), shell=True, cwd=tmp_path, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=100,
         )  # fmt: skip
-        assert run.returncode in {0, 1}, run.stderr
+        assert run.returncode in _said_in_the_story(expected), run.stdout + run.stderr
         _assert_says(run.stdout, expected)
+
+
+def _with_this_python(command: str) -> str:
+    """Return a command that runs the guestmap under test."""
+    command = re.sub(r"^guestmap ", f"{sys.executable} -m guestmap ", command)
+    return re.sub(r"^python ", f"{sys.executable} ", command)
+
+
+def _said_in_the_story(expected: list[str]) -> set[int]:
+    """Return the exit statuses that fit: lint and diff say 1 when they find something."""
+    return {3} if "It would be refused; nothing was done." in expected else {0, 1}
+
+
+def _end_machine(pid: Path) -> None:
+    """End the machine of a story that did not come to its end."""
+    if pid.exists():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid.read_text()), signal.SIGTERM)
