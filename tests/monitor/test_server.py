@@ -38,6 +38,15 @@ def lines_until_the_end(client: QmpSocket) -> list[bytes]:
     return lines
 
 
+def is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
 # -- sockets ---------------------------------------------------------------------------------------
 
 
@@ -251,6 +260,8 @@ def test_close_sends_what_was_answered_and_listens_to_the_machine_no_more(
         assert other.ask("query-name") == {}
         closer = threading.Thread(target=server.close)
         closer.start()
+        while is_listening(tmp_path / "qmp"):
+            pass
         lines = lines_until_the_end(client)
         closer.join(10)
     assert len(lines) > 3

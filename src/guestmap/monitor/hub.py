@@ -82,11 +82,9 @@ class Hub:
         return Client(self, session, label)
 
     def add(self, client: Client) -> bool:
-        """Take a client in; False where there are too many."""
-        if self._closing or len(self._clients) >= MAX_CLIENTS:
-            return False
+        """Take a client in; False where there are too many, and it must go."""
         self._clients.add(client)
-        return True
+        return not self._closing and len(self._clients) <= MAX_CLIENTS
 
     def forget(self, client: Client) -> None:
         """A client has gone."""

@@ -114,6 +114,12 @@ class MonitorServer:
         ]
         self._started.set()
         await self._ended.wait()
+        for listener in self._listeners:
+            self._loop.remove_reader(listener.socket)
+        # What was accepted is on its way to be a client; a server that is closed would lose it.
+        arriving = asyncio.all_tasks() - {asyncio.current_task()}
+        if arriving:
+            await asyncio.wait(arriving)
         for server in servers:
             server.close()
         await hub.close()
