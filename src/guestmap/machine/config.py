@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, parse_size
+from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError
 from guestmap.machine.device_options import DeviceSpec
-from guestmap.machine.memory_options import check_hotplug
+from guestmap.machine.memory_options import MemoryOption, check_hotplug
 from guestmap.machine.numa import NumaNode, check_nodes
 from guestmap.machine.object_options import ObjectSpec
 from guestmap.machine.smp import MAX_CPUS, Topology
@@ -27,8 +27,6 @@ __all__ = [
 
 MIN_RAM = MIB
 MAX_RAM = TIB
-_RAM_STEP = 8192
-"""QEMU rounds the size of RAM up to this (system/vl.c, ``set_memory_options``)."""
 
 DEFAULT_RAM = 128 * MIB
 DEFAULT_MAX_RAM_BELOW_4G = 0xE000_0000
@@ -41,16 +39,14 @@ def parse_ram_size(text: str) -> int:
 
     Raises:
         ConfigError: not a size, or not between 1 MiB and 1 TiB.
-        UnsupportedError: ``slots=`` or ``maxmem=`` (memory hot-plug).
+        UnsupportedError: ``slots=`` or ``maxmem=``, where memory cannot be plugged in.
     """
-    first, *rest = text.split(",")
-    if rest:
+    memory = MemoryOption.parse([text], DEFAULT_RAM)
+    if memory.maximum:
         raise UnsupportedError(
-            f"-m {text}: {rest[0].split('=')[0]} belongs to memory hot-plug,"
-            " which this machine does not have yet: give the size alone"
+            f"-m {text}: nothing can be plugged into this machine: give the size alone"
         )
-    size = parse_size(first.removeprefix("size="), default_unit=MIB, what="-m")
-    return check_ram_size(-(-size // _RAM_STEP) * _RAM_STEP, text)
+    return check_ram_size(memory.size or DEFAULT_RAM, text)
 
 
 def check_ram_size(size: int, text: str = "") -> int:
