@@ -167,3 +167,14 @@ def test_a_peer_may_answer_anything(command, nonsense):
     plan = plan_plug(scene, PlugRequest(GIB))
     assert plan.to_json()
     assert overview(scene.situation).to_json()
+
+
+def test_nodes_that_nobody_tells_of_are_not_guessed(monkeypatch):
+    machine = FakeMachine()
+    told = machine._human_monitor_command
+    monkeypatch.setattr(
+        machine,
+        "_human_monitor_command",
+        lambda command_line: told(command_line.replace("info numa", "info nothing")),
+    )
+    assert survey(machine.peer()).situation.nodes is None

@@ -19,7 +19,6 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
         "qom-get": "sizes, slots, whether there is ACPI",
         "qom-list": "the names that devices and objects have",
         "query-acpi-ospm-status": "what the guest last said about each slot",
-        "query-hotpluggable-cpus": "the NUMA nodes, where nothing else tells",
         "query-kvm": "whether KVM runs it, which has a number of memory slots",
         "query-memdev": "the backends",
         "query-memory-devices": "what is plugged, and where",

@@ -5,7 +5,7 @@ A peer may answer anything; what is not of these shapes is a PeerError, and neve
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -113,9 +113,3 @@ class Virtio(msgspec.Struct):
 
     name: str
     path: str
-
-
-class Cpu(msgspec.Struct):
-    """One of query-hotpluggable-cpus."""
-
-    props: dict[str, Any]

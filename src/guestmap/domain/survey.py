@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from guestmap.base import GIB, AddrRange
 from guestmap.domain.host import VHOST_REGIONS, read_host_memory, read_number
 from guestmap.domain.replies import (
-    Cpu,
     Device,
     DeviceData,
     Kvm,
@@ -230,11 +229,10 @@ def _vhost(peer: Peer) -> tuple[str, ...]:
 
 
 def _nodes(peer: Peer) -> int | None:
-    """Return the number of NUMA nodes; None where it cannot be told."""
+    """Return the number of NUMA nodes; None where it cannot be told.
+
+    No structured command tells: query-hotpluggable-cpus knows no node that has memory alone.
+    """
     text = peer.human("info numa")
     match = _NODES.match(text) if text else None
-    if match is not None:
-        return int(match[1])
-    cpus = peer.try_ask("query-hotpluggable-cpus", list[Cpu])
-    nodes = [node for each in cpus or () if isinstance(node := each.props.get("node-id"), int)]
-    return max(nodes) + 1 if nodes else None
+    return int(match[1]) if match is not None else None
