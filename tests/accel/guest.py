@@ -63,6 +63,7 @@ class Guest:
         self.ports: list[tuple[int, int, int]] = []
         self.reads: list[tuple[int, int]] = []
         self.device_log: list[tuple[str, int, int, int]] = []
+        self.on_device: Callable[[], None] = lambda: None
         self.on_port: dict[int, Callable[[int], None]] = {}
         self.on_read: dict[int, Callable[[], int]] = {}
         self.answer = 0
@@ -105,10 +106,12 @@ class Guest:
             action(value)
 
     def _device_read(self, offset: int, size: int) -> int:
+        self.on_device()
         self.device_log.append(("r", offset, size, 0))
         return 0x44332211 + offset
 
     def _device_write(self, offset: int, value: int, size: int) -> None:
+        self.on_device()
         self.device_log.append(("w", offset, size, value))
 
     # -- programs --------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from guestmap.accel.unicorn.counters import Counters
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
 from guestmap.accel.unicorn.delivery import Cause, Delivery
 from guestmap.accel.unicorn.exits import Exits
+from guestmap.accel.unicorn.leaving import Leaving
 from guestmap.accel.unicorn.mapper import Mapper
 from guestmap.accel.unicorn.state import IF
 from guestmap.base import StateError, UnsupportedError
@@ -62,12 +63,13 @@ class UnicornEngine(Engine):
         self._counters = Counters()
         self._cpu = Cpu(memory, self._acknowledge, hidden_state=hidden_state)
         self._uc = self._cpu.uc
-        self._doorbell = Doorbell(clock, self._uc.emu_stop)
+        self._leaving = Leaving(self._uc)
+        self._doorbell = Doorbell(clock, self._leaving.ask)
         self._mapper = Mapper(self._uc, self, self._counters)
         delivery = Delivery(self._cpu.state, self._cpu.linear)
         self._exits = Exits(
             self._uc, memory, io, self._mapper, self._cpu.state, delivery, self._counters,
-            self._end, self._doorbell.ring, self._on_software_interrupt,
+            self._end, self._doorbell.ring, self._leaving, self._on_software_interrupt,
         )  # fmt: skip
         self._exits.install()
         self._lock = threading.Lock()
@@ -203,6 +205,7 @@ class UnicornEngine(Engine):
         finally:
             self._inside = False
             asked = self._doorbell.left()
+            self._leaving.forget()
             self._cpu.state.load()
         if self._exits.failure is not None:
             failure, self._exits.failure = self._exits.failure, None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.unicorn.counters import Counters
     from guestmap.accel.unicorn.delivery import Delivery
+    from guestmap.accel.unicorn.leaving import Leaving
     from guestmap.accel.unicorn.mapper import Mapper
     from guestmap.accel.unicorn.state import CpuState
     from guestmap.memory import AddressSpace
@@ -52,6 +53,7 @@ class Exits:
         counters: Counters,
         end: Callable[[Exit], None],
         leave: Callable[[], None],
+        leaving: Leaving,
         observers: list[Callable[[SoftwareInterrupt], None]],
     ) -> None:
         self._uc = uc
@@ -63,6 +65,7 @@ class Exits:
         self._counters = counters
         self._end = end
         self._leave = leave
+        self._leaving = leaving
         self._observers = observers
         self.in_device = False
         self.failure: BaseException | None = None
@@ -148,6 +151,7 @@ class Exits:
             self.software_interrupt(vector)
         else:
             self.exception(vector)
+        self._leaving.honour()
 
     def _invalid_opcode(self, _uc: Any, _data: object) -> bool:
         state = self._state
@@ -158,6 +162,7 @@ class Exits:
         else:  # INT 6: Unicorn takes it for the exception of that number
             state.eip = following
             self.software_interrupt(INVALID_OPCODE)
+        self._leaving.honour()
         return True
 
     def _is_software(self, vector: int) -> bool:

@@ -1,0 +1,102 @@
+"""How a CPU that is inside the guest is made to leave: between two blocks of code, never within.
+
+``uc_emu_stop`` from another thread is not safe. The library looks for the request after each
+memory access too, and then goes back to the start of the block: what the block did up to there
+is done twice (an XCHG with memory, a PUSH, a device access). A request made by a hook on the start
+of a block is honoured right there, before any of it. So whoever wants the CPU to leave sets a flag,
+and such a hook looks at it.
+
+There are millions of blocks in a second. Where it can be, the hook is a few machine instructions;
+elsewhere it is a Python function, and the guest slower.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import platform
+import struct
+from typing import Any
+
+from unicorn import unicorn_const as uc_api
+
+_FLAG_AT = 0x800
+_PAGE = 0x1000
+_ALL = (1, 0)  # a range whose end is before its begin: every address
+
+
+class Leaving:
+    """A request to one CPU.
+
+    Args:
+        uc: the Unicorn instance, before it has executed anything.
+        native: False: use the Python function in any case.
+
+    Attributes:
+        native: whether the hook is machine instructions.
+    """
+
+    def __init__(self, uc: Any, *, native: bool = True) -> None:
+        self._uc = uc
+        self._flag = ctypes.c_uint8(0)
+        self._page: mmap.mmap | None = None
+        self.native = native and self._hook_natively()
+        if not self.native:
+            uc.hook_add(uc_api.UC_HOOK_BLOCK, self._block)
+
+    def ask(self) -> None:
+        """Have the CPU leave before the next block; from any thread, and from hooks."""
+        self._flag.value = 1
+
+    def forget(self) -> None:
+        """Take it back: the CPU has left, and nobody asks at the same time."""
+        self._flag.value = 0
+
+    def honour(self) -> None:
+        """Leave if that was asked for; from a hook of an interrupt, which is between two blocks.
+
+        A guest whose every instruction faults begins no block.
+        """
+        if self._flag.value:
+            self._uc.emu_stop()
+
+    def _block(self, uc: Any, _address: int, _size: int, _data: object) -> None:
+        if self._flag.value:
+            uc.emu_stop()
+
+    def _hook_natively(self) -> bool:
+        if platform.machine() not in {"x86_64", "AMD64"} or not hasattr(mmap, "PROT_EXEC"):
+            return False
+        try:
+            from unicorn.unicorn_py3.unicorn import uclib
+
+            stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
+            access = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+            page = mmap.mmap(-1, _PAGE, prot=access)
+        except (ImportError, AttributeError, OSError):
+            return False
+        base = ctypes.addressof(ctypes.c_uint8.from_buffer(page))
+        code = _instructions(base + _FLAG_AT, stop or 0)
+        page[: len(code)] = code
+        hook = ctypes.c_size_t()
+        failed = uclib.uc_hook_add(
+            self._uc._uch, ctypes.byref(hook), uc_api.UC_HOOK_BLOCK,
+            ctypes.c_void_p(base), None, *map(ctypes.c_uint64, _ALL),
+        )  # fmt: skip
+        if failed:
+            return False
+        self._page = page  # must outlive the instance
+        self._flag = ctypes.c_uint8.from_buffer(page, _FLAG_AT)
+        return True
+
+
+def _instructions(flag: int, stop: int) -> bytes:
+    """Return the hook for x86-64: its first argument, the instance, is the one of ``stop``."""
+    return b"".join((
+        b"\x48\xb8", struct.pack("<Q", flag),  # mov rax, flag
+        b"\x80\x38\x00",  # cmp byte [rax], 0
+        b"\x75\x01",  # jne over the return
+        b"\xc3",  # ret
+        b"\x48\xb8", struct.pack("<Q", stop),  # mov rax, stop
+        b"\xff\xe0",  # jmp rax
+    ))  # fmt: skip

@@ -1,0 +1,69 @@
+"""A CPU that is made to leave goes on exactly where it was: nothing is done twice, or left out."""
+
+from __future__ import annotations
+
+import platform
+import threading
+
+import pytest
+from tests.accel.guest import DEVICE, Guest
+
+from guestmap.accel import ExitReason
+
+_COUNTER, _OTHER = 0x5000, 0x6000
+
+# Each instruction that a block has done must not be done again when the block is gone on with.
+_LOOP = bytes.fromhex(
+    "41"  # again: inc ecx
+    "8705" + _OTHER.to_bytes(4, "little").hex() +  # xchg eax, [other]
+    "ff05" + _COUNTER.to_bytes(4, "little").hex() +  # inc dword [counter]
+    "8705" + _OTHER.to_bytes(4, "little").hex() +  # xchg eax, [other]
+    "39c3"  # cmp ebx, eax
+    "7504"  # jne wrong
+    "50"  # push eax
+    "58"  # pop eax
+    "ebe5"  # jmp again
+    "e780"  # wrong: out 0x80, eax
+    "ebfe"  # jmp $
+)  # fmt: skip
+_RINGS = 3000
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_loop_that_is_left_at_any_moment(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not native:
+        monkeypatch.setattr(platform, "machine", lambda: "another")
+    with Guest() as guest:
+        guest.flat(_LOOP, eax=0x1234, ebx=0x1234, ecx=0)
+
+        def ring() -> None:
+            for _ in range(_RINGS):
+                guest.engine.attend()
+                threading.Event().wait(0.0002)  # somewhere else in the loop
+            guest.engine.stop()
+
+        thread = threading.Thread(target=ring)
+        thread.start()
+        end = guest.run()
+        thread.join()
+        assert end.reason is ExitReason.STOPPED
+        assert guest.value() == []
+        assert guest.engine.statistics().entries > _RINGS // 10
+        counted = guest.memory.load(_COUNTER, 4)
+        assert guest.register("ecx") - counted in {0, 1}
+        assert guest.register("esp") in {0x8000, 0x8000 - 4}
+        assert counted > _RINGS
+
+
+def test_a_device_that_asks_for_attention_is_accessed_once() -> None:
+    with Guest() as guest:
+        guest.on_device = guest.engine.attend
+        guest.flat(
+            b"\xa3" + DEVICE.to_bytes(4, "little")  # mov [device], eax
+            + b"\xa1" + DEVICE.to_bytes(4, "little")  # mov eax, [device]
+            + b"\xe7\x80\xfa\xf4",  # out 0x80, eax; cli; hlt
+            eax=7,
+        )  # fmt: skip
+        guest.run()
+        assert guest.device_log == [("w", 0, 4, 7), ("r", 0, 4, 0)]
+        assert guest.value() == [0x44332211]
