@@ -159,6 +159,19 @@ SEQUENCES: dict[str, tuple[tuple[str, ...], list[Any]]] = {
             ask("object-del", id="r0"), *QUERIES,
         ],
     ),
+    "devices that are no memory": (SMALL, [
+        backend("m0"),
+        *[dimm(memdev="m0", bus=bus) for bus in ("zz", "pci.0", "isa.0", "", "main-system-bus")],
+        *[ask("device_add", driver=driver) for driver in (
+            "nosuch", "device", "memory-backend-ram", "isa-pit", "isa-serial", "i8042", "ioapic",
+            "PIIX3", "vmmouse", "nosuch,x=y",
+        )],
+        ask("device_add"), ask("device_add", driver=5),
+        *[ask("device_del", id=name) for name in (
+            "", "/", "/machine/i440fx", "/machine/unattached/device[0]", "/machine/i440fx/pci.0",
+            "/machine/unattached/device[2]", "/objects/m0", "/machine/unattached/device[6]",
+        )],
+    ]),
     "back-ends": (SMALL, [
         backend("p", policy="bind"), backend("p", **{"host-nodes": [0]}),
         backend("p", policy="bind", **{"host-nodes": [200]}), backend("p", policy="neither"),

@@ -126,9 +126,12 @@ def test_a_reset_of_a_machine_that_is_paused(started: Started) -> None:
     vm = started.vm
     vm.start()
     vm.stop()
+    assert vm.state is RunState.PAUSED
     vm.system_reset()
     started.await_event("RESET")
-    assert vm.state is RunState.PAUSED
+    assert vm.state is RunState.PRELAUNCH
+    vm.cont()
+    assert vm.state is RunState.RUNNING
 
 
 def test_the_guest_switches_itself_off(started: Started) -> None:

@@ -181,7 +181,7 @@ def file_properties() -> tuple[Property, ...]:
 def memfd_properties() -> tuple[Property, ...]:
     """Return what ``memory-backend-memfd`` has besides."""
     return (
-        attribute_property("hugetlb", BOOL, default=False),
-        attribute_property("seal", BOOL, default=True),
-        _property("hugetlbsize", _INT_SIZE, _set_hugetlb_size, 0),
+        attribute_property("hugetlb", BOOL, default=False, description="Use huge pages"),
+        attribute_property("seal", BOOL, default=True, description="Seal growing & shrinking"),
+        _property("hugetlbsize", _INT_SIZE, _set_hugetlb_size, 0, "Huge pages size (ex: 2M, 1G)"),
     )

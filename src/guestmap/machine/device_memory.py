@@ -152,7 +152,7 @@ class DeviceMemory:
         self.used += region.size
 
     def remove(self, region: MemoryRegion) -> None:
-        """Take a device's region out; it is one commit.
+        """Take a device's region out; it is one commit. The region remembers where it was.
 
         Raises:
             Exception: a listener refused; nothing has changed.
@@ -161,6 +161,5 @@ class DeviceMemory:
         id_ = self._devices[address].id or "a memory device"
         with region.system.transaction(f"{id_} unplugged at 0x{address:x}"):
             self.region.del_subregion(region)
-            region.set_address(0)
         del self._devices[address]
         self.used -= region.size

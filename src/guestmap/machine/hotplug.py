@@ -112,6 +112,7 @@ class MemoryHotplug:
         backend, region = dimm.backend, dimm.region
         shown = PluggedMemory(dimm.id, dimm.addr, dimm.size, dimm.node)
         with ExitStack() as undo:
+            undo.callback(region.set_address, region.addr)
             memory.add(dimm.addr, region, dimm.id or "")
             undo.callback(memory.remove, region)
             backend.mark_used()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.machine.backends import MemoryBackend, refuse_deletion
-from guestmap.machine.composition import MachineTree, add_region_object
+from guestmap.machine.composition import BusObject, MachineTree, add_region_object
 from guestmap.machine.hotplug import MemoryHotplug, ost_info
 from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _IDENTIFIER = re.compile(r"[A-Za-z][-A-Za-z0-9._]*")
 _OTHER_MEMORY = frozenset({"nvdimm", "virtio-mem-pci", "virtio-pmem-pci", "sgx-epc"})
 _PCI = frozenset({"pci-testdev", "pci-bridge"})
+_ON_ISA = frozenset({"i8042", "isa-debugcon", "isa-fdc", "isa-serial", "mc146818rtc", "vmmouse"})
+"""Drivers that a user may name, and that sit on the ISA bus."""
 MEMORY_DEVICES = _OTHER_MEMORY | {"pc-dimm"}
 """Drivers of memory devices, QEMU's that are not modelled among them."""
 
@@ -101,35 +103,39 @@ class Management:
         properties: Mapping[str, JsonValue],
         *,
         hotplugged: bool = True,
+        typed: bool = False,
     ) -> None:
         """Make a device and plug it in.
 
         Args:
             driver: its type.
             id_: its name below ``/machine/peripheral``; None for a device without one.
-            properties: their values; numbers and booleans are read as the text that QEMU makes of
-                them.
+            properties: their values, ``bus`` among them.
             hotplugged: whether the machine is complete already.
+            typed: take numbers and booleans as such; else as the text that QEMU makes of them.
 
         Raises:
             ConfigError: no such device, a wrong property, or no room; see
                 :class:`MemoryHotplug`.
             UnsupportedError: a device that QEMU has and this machine has not.
         """
-        device = self._new_device(driver)
+        rest = dict(properties)
+        device = self._new_device(driver, rest.pop("bus", None))
         device.hotplugged = hotplugged
         try:
             self._name(device, id_)
-            for name, value in properties.items():
+            for name, value in rest.items():
                 text = option_text(value)
-                if text is not None:
+                if typed:
+                    device.set(name, value)
+                elif text is not None:
                     device.set_text(name, text)
             device.realize(self.hotplug)
         except BaseException:
             device.unparent()
             raise
 
-    def _new_device(self, driver: str) -> Device:
+    def _new_device(self, driver: str, bus: JsonValue) -> Device:
         if driver in _OTHER_MEMORY:
             raise UnsupportedError(f"device {driver} is not modelled: use pc-dimm")
         if driver in _PCI:
@@ -141,9 +147,22 @@ class Management:
             raise ConfigError(f"'{driver}' is not a valid device model name")
         if self._types.get(driver).abstract:
             raise ConfigError("Parameter 'driver' expects a non-abstract device type")
+        if driver in _ON_ISA and bus is None:
+            raise ConfigError("Bus 'isa.0' does not support hotplugging")
+        if self._types.is_a(driver, "cpu"):
+            raise UnsupportedError("CPUs cannot be plugged into a running machine: use -smp")
         if not self._types.is_a(driver, "memory-device"):
             raise ConfigError("Parameter 'driver' expects a pluggable device type")
+        if bus is not None:
+            self._refuse_bus(driver, str(bus))
         return cast("Device", self._types.new(driver))
+
+    def _refuse_bus(self, driver: str, name: str) -> None:
+        """Say why a device that sits on no bus cannot go on this one."""
+        for each in self._tree.root.walk():
+            if isinstance(each, BusObject) and name in {each.label, each.name}:
+                raise ConfigError(f"Device '{driver}' can't go on {each.type.name} bus")
+        raise ConfigError(f"Bus '{name.partition('/')[0]}' not found")
 
     def _name(self, device: Device, id_: str | None) -> None:
         if id_ is None:
@@ -170,13 +189,20 @@ class Management:
         if not isinstance(device, Device):
             raise ConfigError(f"{id_} is not a hotpluggable device")
         bus = device.parent_bus
-        if bus is not None and bus.hotplug_handler is None:
-            raise ConfigError(f"Bus '{bus.name}' does not support hotplugging")
+        if self._types.is_a(device.type.name, "cpu"):
+            raise ConfigError("Boot CPU is unpluggable")
+        if bus is not None and bus.link("hotplug-handler") is None:
+            label = bus.label if isinstance(bus, BusObject) else bus.name
+            raise ConfigError(f"Bus '{label}' does not support hotplugging")
+        if device.type.name in _PCI:
+            raise UnsupportedError(f"device {device.type.name} cannot be unplugged while it runs")
         if device.handler is None or not device.hotpluggable:
             raise ConfigError(f"Device '{device.type.name}' does not support hotplugging")
         device.handler.unplug_request(device)
 
     def _find(self, id_: str) -> Object:
+        if not id_:  # to QEMU, the place where devices are looked for
+            return self._tree.container("/machine/peripheral")
         if id_.startswith("/"):
             return self._tree.resolve(id_)
         found = self._tree.container("/machine/peripheral").children.get(id_)

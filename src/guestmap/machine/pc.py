@@ -290,7 +290,9 @@ class Pc:
             if spec.driver in MEMORY_DEVICES:
                 with blamed_on(spec.option):
                     rest = {k: v for k, v in spec.properties.items() if k != "id"}
-                    self.manage.device_add(spec.driver, spec.id, rest, hotplugged=False)
+                    self.manage.device_add(
+                        spec.driver, spec.id, rest, hotplugged=False, typed=spec.is_json
+                    )
 
     # -- running ---------------------------------------------------------------------------------
 

@@ -146,6 +146,11 @@ class VirtualMachine:
         if not paused:
             self.cont()
 
+    @property
+    def thread_id(self) -> int | None:
+        """The host's number of the thread that runs a started machine; None before."""
+        return self._thread.native_id if self._thread is not None else None
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until a started machine has ended; False where that takes longer.
 
@@ -187,7 +192,8 @@ class VirtualMachine:
     def stop(self) -> None:
         """Pause the machine: the CPU is outside the guest afterwards."""
         with self.exclusive():
-            self._end(RunState.PAUSED)
+            if self.state is not RunState.PRELAUNCH:
+                self._end(RunState.PAUSED)
 
     def cont(self) -> None:
         """Run, from the start or on.
@@ -200,7 +206,7 @@ class VirtualMachine:
                 return
             if self.state in {RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
                 raise StateError("Resetting the Virtual Machine is required")
-            if self.state is RunState.PRELAUNCH:
+            if self.phases.phase is None:
                 self.phases.reset("power on")
             self.state = RunState.RUNNING
             self._halted_for_good = False
@@ -287,8 +293,8 @@ class VirtualMachine:
         self.pc.system_reset()
         self.engine.reset()
         self._halted_for_good = False
-        if self.state in {RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
-            self.state = RunState.PAUSED
+        if self.state in {RunState.PAUSED, RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
+            self.state = RunState.PRELAUNCH
         elif self.state is RunState.SUSPENDED:
             self.state = RunState.RUNNING
         self.phases.reset(reason)

@@ -16,7 +16,7 @@ TARGET = Enum("SysEmuTarget", ("x86_64",))
 def _query_cpus_fast(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
     return [
         {
-            "thread-id": os.getpid(),
+            "thread-id": context.vm.thread_id or os.getpid(),
             "props": _place(context, index),
             "qom-path": path,
             "cpu-index": index,

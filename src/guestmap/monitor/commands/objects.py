@@ -5,76 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from guestmap.base import ConfigError
+from guestmap.machine.object_schema import OBJECT_OPTIONS
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.monitor.rate import PREALLOC_PROGRESS
 from guestmap.qmp import (
-    BOOL,
     INT,
-    SIZE,
     STR,
-    UINT16,
-    UINT32,
-    Array,
     Command,
-    Enum,
     EventType,
     Member,
     Struct,
-    Union,
 )
 from guestmap.qom import option_text
-
-HOST_MEM_POLICY = Enum("HostMemPolicy", ("default", "preferred", "bind", "interleave"))
-_OBJECT_TYPE = Enum(
-    "ObjectType", ("memory-backend-file", "memory-backend-memfd", "memory-backend-ram")
-)
-_BACKEND = Struct(
-    "MemoryBackendProperties",
-    (
-        Member("dump", BOOL, optional=True),
-        Member("host-nodes", Array(UINT16), optional=True),
-        Member("merge", BOOL, optional=True),
-        Member("policy", HOST_MEM_POLICY, optional=True),
-        Member("prealloc", BOOL, optional=True),
-        Member("prealloc-threads", UINT32, optional=True),
-        Member("prealloc-context", STR, optional=True),
-        Member("share", BOOL, optional=True),
-        Member("reserve", BOOL, optional=True),
-        Member("size", SIZE),
-        Member("x-use-canonical-path-for-ramblock-id", BOOL, optional=True),
-    ),
-)
-_FILE = Struct(
-    "MemoryBackendFileProperties",
-    (
-        Member("align", SIZE, optional=True),
-        Member("discard-data", BOOL, optional=True),
-        Member("mem-path", STR),
-        Member("pmem", BOOL, optional=True),
-        Member("readonly", BOOL, optional=True),
-    ),
-    base=_BACKEND,
-)
-_MEMFD = Struct(
-    "MemoryBackendMemfdProperties",
-    (
-        Member("hugetlb", BOOL, optional=True),
-        Member("hugetlbsize", SIZE, optional=True),
-        Member("seal", BOOL, optional=True),
-    ),
-    base=_BACKEND,
-)
-OBJECT_OPTIONS = Union(
-    "ObjectOptions",
-    Struct("ObjectOptions-base", (Member("qom-type", _OBJECT_TYPE), Member("id", STR))),
-    "qom-type",
-    (
-        ("memory-backend-file", _FILE),
-        ("memory-backend-memfd", _MEMFD),
-        ("memory-backend-ram", _BACKEND),
-    ),
-)
-"""QEMU's (qapi/qom.json), as far as there are such objects here."""
 
 _DEVICE = (Member("device", STR, optional=True), Member("path", STR))
 
