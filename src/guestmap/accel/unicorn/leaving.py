@@ -53,9 +53,10 @@ class Leaving:
         self._flag.value = 0
 
     def honour(self) -> None:
-        """Leave if that was asked for; from a hook of an interrupt, which is between two blocks.
+        """Leave at once if that was asked for; from a hook of an interrupt or of a port write.
 
-        A guest whose every instruction faults begins no block.
+        An interrupt is between two blocks: a guest whose every instruction faults begins none.
+        After a port write the library goes on with the next instruction, in the middle of a block.
         """
         if self._flag.value:
             self._uc.emu_stop()
