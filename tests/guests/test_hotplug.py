@@ -109,7 +109,8 @@ def test_several_at_once(boot: Boot) -> None:
     for number in range(4):
         _add(machine, f"d{number}", 16 * MIB)
     expected = [_ost(n, INSERT, SUCCESS, f"d{n}") for n in range(4)]
-    assert [machine.next_event() for _ in range(4)] == expected
+    events = [machine.next_event() for _ in range(4)]  # a scan may pass a slot just before it fills
+    assert sorted(events, key=lambda event: event[1]["info"]["slot"]) == expected
     for number in range(4):
         machine.console.ask(f"c {number}", f"guest: slot {number} same blocks=8")
 
@@ -273,7 +274,7 @@ def test_several_removals_at_once(boot: Boot) -> None:
         machine.qmp("device_del", id=name)
     events = [machine.next_event() for _ in range(3 * len(names))]
     deleted = [data["device"] for event, data in events if event == "DEVICE_DELETED"]
-    assert deleted == names
+    assert sorted(deleted) == names
     assert machine.qmp("query-memory-devices") == []
 
 
