@@ -107,21 +107,27 @@ def _views(
     ids: dict[MemoryRegion, int],
     owner: Callable[[MemoryRegion], str | None],
 ) -> tuple[ViewInfo, ...]:
-    """Group the address spaces by the view they share, in order of first appearance."""
+    return tuple(
+        ViewInfo(
+            users=users,
+            root=None if view.root is None else view.root.name,
+            ranges=view_ranges(view, ids, owner),
+            root_region=None if view.root is None else ids.get(view.root),
+        )
+        for view, users in shared_views(spaces)
+    )
+
+
+def shared_views(
+    spaces: Iterable[AddressSpace],
+) -> list[tuple[FlatView, tuple[ViewUser, ...]]]:
+    """Return each published view with who sees it, in order of first appearance."""
     shared: dict[int, tuple[FlatView, list[ViewUser]]] = {}
     for space in spaces:
         view, target = space.view, space.root.alias
         users = shared.setdefault(id(view), (view, []))[1]
         users.append(ViewUser(space.name, space.root.name, target.name if target else None))
-    return tuple(
-        ViewInfo(
-            users=tuple(users),
-            root=None if view.root is None else view.root.name,
-            ranges=view_ranges(view, ids, owner),
-            root_region=None if view.root is None else ids.get(view.root),
-        )
-        for view, users in shared.values()
-    )
+    return [(view, tuple(users)) for view, users in shared.values()]
 
 
 def view_ranges(

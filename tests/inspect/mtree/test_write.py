@@ -7,8 +7,10 @@ import json
 from typing import TYPE_CHECKING
 
 from guestmap.inspect import AddressSpaceInfo, RegionInfo, Snapshot
+from guestmap.inspect.capture import owner_of
 from guestmap.inspect.conform import VectorCase, build, read_case
-from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.inspect.mtree import write_flat, write_mtree, write_published
+from guestmap.memory import MemorySystem
 from tests.support.mtree_text import blocks, blocks_any_space_order
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def test_a_model_built_from_golden_vectors_prints_qemus_text(golden: Corpus) -> 
     for name, data in vectors:
         case = read_case(gzip.decompress(data))
         assert isinstance(case, VectorCase)
-        snapshot = Snapshot.of(build(case).memory)
+        memory = build(case).memory
+        snapshot = Snapshot.of(memory)
         said = texts[name.rsplit("/", 1)[1]]
         for flags, owner, disabled in (
             ("-o -D", True, True),
@@ -40,9 +43,12 @@ def test_a_model_built_from_golden_vectors_prints_qemus_text(golden: Corpus) -> 
             ours = write_mtree(snapshot, owner=owner, disabled=disabled)
             assert blocks(ours) == blocks(said[flags]), f"{name} {flags}"
         for flags, owner in (("-f", False), ("-f -o", True)):
-            ours = write_flat(snapshot, owner=owner)
             expected = blocks_any_space_order(said[flags])
-            assert blocks_any_space_order(ours) == expected, f"{name} {flags}"
+            for ours in (
+                write_flat(snapshot, owner=owner),
+                write_published(memory, owner=owner_of if owner else None),
+            ):
+                assert blocks_any_space_order(ours) == expected, f"{name} {flags}"
 
 
 def test_address_spaces_of_one_root_are_one_block_in_the_order_of_their_bytes() -> None:
@@ -112,3 +118,33 @@ def test_an_address_that_wraps_is_pointed_out_before_the_indentation() -> None:
 def test_an_empty_region_ends_where_it_starts() -> None:
     snapshot = tree_of(RegionInfo(0, "nothing", 0x10, 0))
     assert "0000000000000010-0000000000000010 (prio 0, i/o): nothing" in write_mtree(snapshot)
+
+
+def test_published_views_are_written_as_they_are_now() -> None:
+    memory = MemorySystem()
+    root, other = memory.container("root", 0x10000), memory.container("other", 0x10000)
+    ram = memory.ram("ram", 0x2000)
+    ram.set_nonvolatile(True)
+    child = memory.alias("window", ram, 0x1000, 0x1000)
+    root.add_subregion(0x4000, child)
+    memory.address_space("memory", root)
+    memory.address_space("cpu", memory.alias("cpu-root", root, 0, 0x10000))
+    memory.address_space("off", other)
+    other.set_enabled(False)
+    assert write_published(memory) == write_flat(Snapshot.of(memory))
+    assert write_published(memory).splitlines() == [
+        "FlatView #0",
+        ' AS "memory", root: root',
+        ' AS "cpu", root: cpu-root, alias root',
+        " Root memory region: root",
+        "  0000000000004000-0000000000004fff (prio 0, nv-ram): ram @0000000000001000",
+        "",
+        "FlatView #1",
+        ' AS "off", root: other',
+        " Root memory region: (none)",
+        "  No rendered FlatView",
+        "",
+    ]
+    child.set_address(0x8000)
+    assert "  0000000000008000-0000000000008fff" in write_published(memory)
+    assert write_published(memory) == write_flat(Snapshot.of(memory))

@@ -8,7 +8,7 @@ from guestmap.inspect.mtree.assemble import assemble
 from guestmap.inspect.mtree.dispatch import dispatch_of
 from guestmap.inspect.mtree.read import MtreeText, read_mtree
 from guestmap.inspect.mtree.write import write_mtree
-from guestmap.inspect.mtree.write_flat import write_flat
+from guestmap.inspect.mtree.write_flat import write_flat, write_published
 
 __all__ = [
     "MtreeText",
@@ -17,4 +17,5 @@ __all__ = [
     "read_mtree",
     "write_flat",
     "write_mtree",
+    "write_published",
 ]

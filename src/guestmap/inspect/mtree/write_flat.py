@@ -1,20 +1,25 @@
-"""Write ``info mtree -f`` (flags ``-o`` and ``-d``) from a snapshot, as QEMU 7.2 does.
+"""Write ``info mtree -f`` (flags ``-o`` and ``-d``), as QEMU 7.2 does.
+
+From a snapshot, or straight from the views that our own model has published: a snapshot of a whole
+machine takes several times as long as the text.
 
 The order of the views is not defined in QEMU (it follows a hash of pointers); here it is the
-snapshot's.
+snapshot's, which is that of the address spaces' creation.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.capture import shared_views
 from guestmap.inspect.mtree.dispatch import dispatch_of
 from guestmap.inspect.mtree.write import INDENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from guestmap.inspect.snapshot import DispatchInfo, RangeInfo, Snapshot, ViewInfo
+    from guestmap.inspect.snapshot import DispatchInfo, Snapshot, ViewUser
+    from guestmap.memory import MemoryRegion, MemorySystem
 
 
 def write_flat(snapshot: Snapshot, *, owner: bool = False, dispatch: bool = False) -> str:
@@ -25,39 +30,86 @@ def write_flat(snapshot: Snapshot, *, owner: bool = False, dispatch: bool = Fals
         owner: append who owns each range's region (``-o``), where the snapshot knows it.
         dispatch: append the dispatch tree (``-d``); computed where the snapshot holds none.
     """
-    lines = (
-        line
-        for number, view in enumerate(snapshot.views)
-        for line in _view(number, view, owner=owner, dispatch=dispatch)
-    )
-    return "".join(f"{line}\n" for line in lines)
+    lines: list[str] = []
+    for number, view in enumerate(snapshot.views):
+        lines += _heading(number, view.users, view.root, empty=not view.ranges)
+        lines += [
+            _range(
+                each.start,
+                each.start + each.size - 1,
+                each.priority,
+                f"nv-{each.type}" if each.nonvolatile else each.type,
+                each.name,
+                each.offset_in_region,
+                (each.owner if owner else None, *each.accelerator),
+            )
+            for each in view.ranges
+        ]
+        if dispatch and view.ranges and view.root is not None:
+            lines += _dispatch(view.dispatch or dispatch_of(view))
+        lines.append("")
+    return _text(lines)
 
 
-def _view(number: int, view: ViewInfo, *, owner: bool, dispatch: bool) -> Iterator[str]:
+def write_published(
+    memory: MemorySystem, *, owner: Callable[[MemoryRegion], str | None] | None = None
+) -> str:
+    """Return the text of ``write_flat`` for the views that ``memory`` has published.
+
+    Args:
+        memory: what to look at.
+        owner: returns what to append of a region's owner (``-o``); None: nothing.
+    """
+    lines: list[str] = []
+    for number, (view, users) in enumerate(shared_views(memory.address_spaces)):
+        root = None if view.root is None else view.root.name
+        lines += _heading(number, users, root, empty=not len(view))
+        for each in view:
+            region, kind = each.region, each.mtree_type()
+            lines.append(
+                _range(
+                    each.start,
+                    each.end - 1,
+                    region.priority,
+                    f"nv-{kind}" if each.nonvolatile else kind,
+                    region.name,
+                    each.offset_in_region,
+                    () if owner is None else (owner(region),),
+                )
+            )
+        lines.append("")
+    return _text(lines)
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join([*lines, ""])
+
+
+def _heading(
+    number: int, users: tuple[ViewUser, ...], root: str | None, *, empty: bool
+) -> Iterator[str]:
     yield f"FlatView #{number}"
-    for user in view.users:
+    for user in users:
         alias = "" if user.alias is None else f", alias {user.alias}"
         yield f' AS "{user.name}", root: {user.root}{alias}'
-    yield f" Root memory region: {'(none)' if view.root is None else view.root}"
-    if not view.ranges:
+    yield f" Root memory region: {'(none)' if root is None else root}"
+    if empty:
         yield f"{INDENT}No rendered FlatView"
-        yield ""
-        return
-    for each in view.ranges:
-        yield _range(each, owner=owner)
-    if dispatch and view.root is not None:
-        yield from _dispatch(view.dispatch or dispatch_of(view))
-    yield ""
 
 
-def _range(each: RangeInfo, *, owner: bool) -> str:
-    kind = f"nv-{each.type}" if each.nonvolatile else each.type
+def _range(
+    start: int,
+    last: int,
+    priority: int,
+    kind: str,
+    name: str,
+    offset: int,
+    behind: tuple[str | None, ...],
+) -> str:
+    words = "".join(f" {word}" for word in behind if word) if behind else ""
     return (
-        f"{INDENT}{each.start:016x}-{each.start + each.size - 1:016x}"
-        f" (prio {each.priority}, {kind}): {each.name}"
-        f"{f' @{each.offset_in_region:016x}' if each.offset_in_region else ''}"
-        f"{f' {each.owner}' if owner and each.owner else ''}"
-        f"{''.join(f' {word}' for word in each.accelerator)}"
+        f"{INDENT}{start:016x}-{last:016x} (prio {priority}, {kind}): {name}"
+        f"{f' @{offset:016x}' if offset else ''}{words}"
     )
 
 

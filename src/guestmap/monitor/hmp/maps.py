@@ -5,34 +5,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.capture import capture
-from guestmap.inspect.mtree import write_flat, write_mtree
-from guestmap.inspect.snapshot import Snapshot
+from guestmap.inspect.mtree import write_flat, write_mtree, write_published
 from guestmap.machine.composition.tree import owner_text
 from guestmap.monitor.hmp.numbers import size_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.memory import MemoryRegion
     from guestmap.monitor.hmp.arguments import Values
     from guestmap.monitor.hmp.command import Context
 
 
 def info_mtree(context: Context, values: Values) -> str:
     """Show the region trees, or with ``-f`` the flat views."""
-    owner = bool(values.get("owner"))
-    snapshot = _with_owners(context) if owner else Snapshot.of(context.pc.system)
+    memory = context.pc.system
+    owner = _owner_words(context) if values.get("owner") else None
+    dispatch = bool(values.get("dispatch"))
+    if values.get("flat") and not dispatch:
+        return write_published(memory, owner=owner)
+    snapshot = capture(memory, source="guestmap", owner=owner or _nobody)
     if values.get("flat"):
-        return write_flat(snapshot, owner=owner, dispatch=bool(values.get("dispatch")))
-    return write_mtree(snapshot, owner=owner, disabled=bool(values.get("disabled")))
+        return write_flat(snapshot, owner=owner is not None, dispatch=True)
+    return write_mtree(snapshot, owner=owner is not None, disabled=bool(values.get("disabled")))
 
 
-def _with_owners(context: Context) -> Snapshot:
+def _owner_words(context: Context) -> Callable[[MemoryRegion], str]:
+    """Return what says a region's owner, in QEMU's words."""
     tree = context.pc.tree
     for _ in tree.root.walk():
         pass  # what nobody has looked at yet has no objects of its regions
-    return capture(
-        context.pc.system,
-        source="guestmap",
-        owner=lambda region: owner_text(tree, region).lstrip(),
-    )
+    return lambda region: owner_text(tree, region).lstrip()
+
+
+def _nobody(_region: MemoryRegion) -> None:
+    """Say nothing of an owner."""
 
 
 def info_ramblock(context: Context, _values: Values) -> str:
