@@ -141,6 +141,18 @@ class Number(Argument):
         return value
 
 
+class DottedNumber(Number):
+    """A number behind a dot; absent where there is no dot."""
+
+    def read(self, reading: Reading) -> int | None:
+        """Read it."""
+        reading.scanner.skip_spaces()
+        if reading.scanner.next != ".":
+            return None
+        reading.scanner.step()
+        return super().read(reading)
+
+
 @dataclass(frozen=True, slots=True)
 class Flag(Argument):
     """``-x``; other flags may follow, but none that comes earlier in the command's list."""

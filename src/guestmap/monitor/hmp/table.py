@@ -11,12 +11,22 @@ from guestmap.monitor.hmp import (
     machine_text,
     maps,
     memory_text,
+    numa,
     pci_text,
+    ports,
     qom,
     qtree,
     registers,
 )
-from guestmap.monitor.hmp.arguments import Flag, FormatArgument, Number, Options, Rest, Word
+from guestmap.monitor.hmp.arguments import (
+    DottedNumber,
+    Flag,
+    FormatArgument,
+    Number,
+    Options,
+    Rest,
+    Word,
+)
 from guestmap.monitor.hmp.command import Command, showing
 from guestmap.monitor.hmp.helping import help_text
 
@@ -40,6 +50,7 @@ _MTREE = (
     Flag("disabled", letter="D"),
 )
 _DUMP = (FormatArgument("format"), Number("address"))
+_PORT = (FormatArgument("format"), Number("address", bits=32))
 
 _INFO = (
     Command(
@@ -74,6 +85,7 @@ _INFO = (
     Command(
         "name", showing("query-name", machine_text.name_text), about="what the machine is called"
     ),
+    Command("numa", numa.info_numa, about="the NUMA nodes: their CPUs and their memory"),
     Command("pci", showing("query-pci", pci_text.pci_text), about="the PCI functions"),
     Command(
         "qom-tree", qom.info_qom_tree, (Word("path", optional=True),), "[path]",
@@ -111,7 +123,15 @@ COMMANDS = (
         "ask the guest to let a device go",
     ),
     Command("help|?", _help, (Rest("name", optional=True),), "[cmd]", "what commands there are"),
+    Command(
+        "i", ports.read_port, (*_PORT, DottedNumber("index", bits=32)), "/fmt addr",
+        "read an I/O port",
+    ),
     Command("info", _info, (), "[subcommand]", "look at the machine", commands=_INFO),
+    Command(
+        "o", ports.write_port, (*_PORT, Number("value", bits=32)), "/fmt addr value",
+        "write an I/O port",
+    ),
     Command(
         "object_add", hotplug.object_add, (Rest("object"),),
         "[qom-type=]type,id=str[,prop=value][,...]", "make an object",
