@@ -75,6 +75,9 @@ def test_a_folder_that_is_not_there_is_the_hosts_refusal(maps):
 
 
 def test_the_program_starts_without_the_drawing_libraries():
-    code = "import sys, guestmap.cli.app; print({'bokeh', 'matplotlib'} & set(sys.modules))"
+    code = (
+        "import sys; from guestmap.cli.app import application; application();"
+        "print({'bokeh', 'matplotlib'} & set(sys.modules))"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

@@ -29,7 +29,7 @@ def test_at_reset_the_bios_answers_and_after_the_boot_its_copy_in_ram():
 
 def test_other_names_are_no_machine_of_ours():
     assert own_machine("boot.json") is None
-    with pytest.raises(ConfigError, match="-m 'nonsense' is not a size"):
+    with pytest.raises(ConfigError, match="-m nonsense: Parameter 'size' expects"):
         own_machine("boot:nonsense")
 
 

@@ -3,55 +3,49 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
 from guestmap import __version__
 from guestmap.base import GuestmapError
-from guestmap.cli.boot import boot
-from guestmap.cli.conform import conform
-from guestmap.cli.diff import diff
-from guestmap.cli.dimms import dimms
-from guestmap.cli.draw import draw
-from guestmap.cli.explain import explain
-from guestmap.cli.flat import flat
-from guestmap.cli.lint import lint
-from guestmap.cli.plug import plug
-from guestmap.cli.plug_exits import status_table
-from guestmap.cli.ram import ram
-from guestmap.cli.serve import serve
-from guestmap.cli.snapshot import snapshot
-from guestmap.cli.tree import tree
-from guestmap.cli.unplug import unplug
-from guestmap.cli.watch import watch
-from guestmap.cli.why_not import why_not
 
 FAILURE = 2
 """Exit status for an error that has a reason; 1 is for a comparison that differs."""
 
-app = typer.Typer(
-    name="guestmap",
-    help="The guest-physical memory of a PC virtual machine: modelled, run, read and explained.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(boot)
-app.command()(conform)
-app.command()(draw)
-app.command()(serve)
-app.command()(explain)
-app.command("why-not")(why_not)
-app.command()(diff)
-app.command()(lint)
-app.command()(ram)
-app.command()(tree)
-app.command()(flat)
-app.command()(watch)
-app.command()(snapshot)
-app.command(epilog=status_table())(plug)
-app.command(epilog=status_table())(unplug)
-app.command()(dimms)
+_PLUGGING = {"plug", "unplug"}
+"""Commands whose help ends with a table of exit statuses."""
+COMMANDS = (
+    "boot", "conform", "draw", "serve", "explain", "why-not", "diff", "lint", "ram", "tree", "flat",
+    "watch", "snapshot", "plug", "unplug", "dimms",
+)  # fmt: skip
+"""The sub-commands; each is a function of its name in a module of its name."""
+
+
+def application(commands: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Return the application with these sub-commands; no other's modules are imported."""
+    app = typer.Typer(
+        name="guestmap",
+        help="The guest-physical memory of a PC virtual machine: run, plugged, read and explained.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for name in commands:
+        python_name = name.replace("-", "_")
+        module = import_module(f"guestmap.cli.{python_name}")
+        app.command(name, epilog=_epilog(name))(getattr(module, python_name))
+    app.callback()(_options)
+    return app
+
+
+def _epilog(command: str) -> str | None:
+    if command not in _PLUGGING:
+        return None
+    from guestmap.cli.plug_exits import status_table
+
+    return status_table()
 
 
 def _version(wanted: bool) -> None:
@@ -60,7 +54,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
@@ -71,8 +64,9 @@ def _options(
 
 def run() -> None:
     """Run the application with the program's arguments."""
+    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        app()
+        application((first,) if first in COMMANDS else COMMANDS)()
     except GuestmapError as error:
         print(f"guestmap: {error}", file=sys.stderr)
         sys.exit(FAILURE)
