@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from guestmap.base import HostClock, ManualClock, Timer
@@ -101,6 +103,21 @@ def test_the_host_clock_starts_at_zero_and_tells_of_new_deadlines() -> None:
     assert told == [first]
     assert clock.run_due() == 1
     assert fired == [1]
+
+
+def test_who_is_told_of_a_deadline_may_wait_for_a_thread_that_asks_the_clock() -> None:
+    clock = HostClock()
+    answers: list[int | None] = []
+
+    def told(_deadline_ns: int) -> None:
+        other = threading.Thread(target=lambda: answers.append(clock.next_deadline_ns()))
+        other.daemon = True
+        other.start()
+        other.join(10)
+
+    clock.on_schedule = told
+    clock.timer(lambda: None).arm(1 << 62)
+    assert answers == [1 << 62]
 
 
 def test_arming_without_somebody_to_tell() -> None:

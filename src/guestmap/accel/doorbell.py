@@ -114,9 +114,8 @@ class Doorbell:
     def _scheduled(self, deadline_ns: int) -> None:
         if self._former_hook is not None:
             self._former_hook(deadline_ns)
-        target = self._target
-        if target is None or deadline_ns < target:
-            with self._changed:
+        with self._changed:  # or the alarm could be about to sleep until a later deadline
+            if self._target is None or deadline_ns < self._target:
                 self._changed.notify_all()
 
     def _watch(self) -> None:

@@ -87,7 +87,7 @@ class Clock(ABC):
             timer._token = next(self._tokens)
             timer.deadline_ns = deadline_ns
             heapq.heappush(self._heap, (deadline_ns, timer._token, timer))
-            self._on_schedule(deadline_ns)
+        self._on_schedule(deadline_ns)  # not under the lock: who is told has locks of his own
 
     def _on_schedule(self, deadline_ns: int) -> None:
         """Hook for clocks that must wake somebody for an earlier deadline."""
