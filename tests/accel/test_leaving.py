@@ -67,3 +67,45 @@ def test_a_device_that_asks_for_attention_is_accessed_once() -> None:
         guest.run()
         assert guest.device_log == [("w", 0, 4, 7), ("r", 0, 4, 0)]
         assert guest.value() == [0x44332211]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_block_behind_a_byte_like_hlt_is_no_halt(
+    native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With interrupts off a mistaken HLT would be the end of the guest."""
+    if not native:
+        monkeypatch.setattr(platform, "machine", lambda: "another")
+    code = bytes.fromhex(
+        "fa"  # cli
+        "ff05" + _COUNTER.to_bytes(4, "little").hex() +  # again: inc dword [counter]
+        "eb01"  # jmp over the byte
+        "f4"  # (hlt)
+        "813d" + _COUNTER.to_bytes(4, "little").hex() + "00002000"  # cmp dword [counter], 200000h
+        "75eb"  # jne again
+        "f4"  # hlt
+    )  # fmt: skip
+    with Guest() as guest:
+        guest.flat(code)
+        done = threading.Event()
+
+        def ring() -> None:
+            while not done.wait(0.0002):
+                guest.engine.attend()
+
+        thread = threading.Thread(target=ring)
+        thread.start()
+        end = guest.run()
+        done.set()
+        thread.join()
+        assert end.reason is ExitReason.HALTED
+        assert guest.memory.load(_COUNTER, 4) == 0x200000
+        assert guest.engine.statistics().halts == 1
+
+
+def test_a_halt_right_after_a_port_write_that_rings() -> None:
+    with Guest() as guest:
+        guest.on_port[0x80] = lambda _value: guest.engine.attend()
+        guest.flat(b"\xe7\x80\xfa\xf4", eax=1)  # out 0x80, eax; cli; hlt
+        assert guest.run().reason is ExitReason.HALTED
+        assert guest.value() == [1]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 A20_OPEN, A20_CLOSED = 0xFFFFFFFF, 0xFFEFFFFF
 
+_HLT = 0xF4
+_OUT_IMMEDIATE = frozenset({0xE6, 0xE7})
 _SHADOWS = {0xFB, 0x17, 0xD0}  # the last byte of STI, POP SS, MOV SS, AX: no interrupt right after
 _SIGHTINGS = 3
 
@@ -106,9 +108,16 @@ class Cpu:
         self._last_eip = eip
         return self._sightings < _SIGHTINGS and self.byte_before() in _SHADOWS
 
-    def byte_before(self) -> int:
-        """Return the byte before the next instruction; 0 where there is no memory."""
-        address = self.state.segment(CS).base + self.state.eip - 1
+    def is_behind_halt(self) -> bool:
+        """Tell whether the last instruction was HLT, and not OUT to port F4h.
+
+        To be asked after a port write only: elsewhere the byte may belong to anything.
+        """
+        return self.byte_before() == _HLT and self.byte_before(2) not in _OUT_IMMEDIATE
+
+    def byte_before(self, distance: int = 1) -> int:
+        """Return the byte ``distance`` before the next instruction; 0 where there is no memory."""
+        address = self.state.segment(CS).base + self.state.eip - distance
         try:
             return self.linear.load(address & 0xFFFFFFFF, 1)
         except GuestFault:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from guestmap.base import Clock
     from guestmap.memory import AddressSpace
 
-_HLT = 0xF4
 _SEGMENTS = {register: index for index, register in enumerate(SegmentRegister)}
 _REGISTERS = {register: getattr(x86, f"UC_X86_REG_{register.name}") for register in Register}
 
@@ -204,23 +203,19 @@ class UnicornEngine(Engine):
             self._end(Exit(ExitReason.ERROR, f"Unicorn: {error}"))
         finally:
             self._inside = False
-            asked = self._doorbell.left()
+            self._doorbell.left()
+            obeyed, late = self._leaving.obeyed, self._leaving.late
             self._leaving.forget()
             self._cpu.state.load()
         if self._exits.failure is not None:
             failure, self._exits.failure = self._exits.failure, None
             raise failure
-        self._look_for_halt(asked)
-
-    def _look_for_halt(self, asked: bool) -> None:
-        """Find out whether the guest executed HLT, which Unicorn does not tell.
-
-        It did if nobody asked the CPU to leave. If somebody did, it did only if a HLT is the last
-        instruction; but that byte may also belong to something else, or have been jumped over.
-        With interrupts on, going on is safe: any guest must expect that HLT ends early.
-        """
-        if asked and (self._cpu.state.eflags & IF or self._cpu.byte_before() != _HLT):
+        if obeyed or self._ended is not None or (late and not self._cpu.is_behind_halt()):
             return
+        self._halt()
+
+    def _halt(self) -> None:
+        """Note a HLT, which Unicorn does not tell: the CPU has left, and nothing made it leave."""
         self._halted = True
         self._counters.halts += 1
         for observer in self._on_halt:

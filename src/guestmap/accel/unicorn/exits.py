@@ -94,7 +94,7 @@ class Exits:
     def _out(self, _uc: Any, port: int, size: int, value: int, _data: object) -> None:
         self._counters.port_writes += 1
         self._port_store(port, size, value)
-        self._leaving.honour()  # the map may have changed for the very next instruction
+        self._leaving.honour_after_port()  # the map may have changed for the very next instruction
 
     def _read(self, _uc: Any, offset: int, size: int, base: int) -> int:
         self._counters.mmio_reads += 1

@@ -34,11 +34,17 @@ class Leaving:
 
     Attributes:
         native: whether the hook is machine instructions.
+        late: whether the request was met in a port write, a little before the CPU left.
+
+    A CPU that has left on a request has obeyed it (:attr:`obeyed`); one that has left without has
+    executed HLT. After a port write both can be (:attr:`late`).
     """
 
     def __init__(self, uc: Any, *, native: bool = True) -> None:
         self._uc = uc
         self._flag = ctypes.c_uint8(0)
+        self._obeyed = ctypes.c_uint8(0)
+        self.late = False
         self._page: mmap.mmap | None = None
         self.native = native and self._hook_natively()
         if not self.native:
@@ -51,18 +57,36 @@ class Leaving:
     def forget(self) -> None:
         """Take it back: the CPU has left, and nobody asks at the same time."""
         self._flag.value = 0
+        self._obeyed.value = 0
+        self.late = False
+
+    @property
+    def obeyed(self) -> bool:
+        """Whether the CPU left because of the request."""
+        return bool(self._obeyed.value)
 
     def honour(self) -> None:
-        """Leave at once if that was asked for; from a hook of an interrupt or of a port write.
+        """Leave at once if that was asked for; from a hook of an interrupt.
 
         An interrupt is between two blocks: a guest whose every instruction faults begins none.
-        After a port write the library goes on with the next instruction, in the middle of a block.
         """
         if self._flag.value:
+            self._obeyed.value = 1
+            self._uc.emu_stop()
+
+    def honour_after_port(self) -> None:
+        """Do the same from a hook of a port write, which is in the middle of a block.
+
+        The library goes on with the next instruction, but it looks for the request only at the next
+        memory access or at the end of the block: what needs neither is done before, even a HLT.
+        """
+        if self._flag.value:
+            self.late = True
             self._uc.emu_stop()
 
     def _block(self, uc: Any, _address: int, _size: int, _data: object) -> None:
         if self._flag.value:
+            self._obeyed.value = 1
             uc.emu_stop()
 
     def _hook_natively(self) -> bool:
@@ -88,16 +112,21 @@ class Leaving:
             return False
         self._page = page  # must outlive the instance
         self._flag = ctypes.c_uint8.from_buffer(page, _FLAG_AT)
+        self._obeyed = ctypes.c_uint8.from_buffer(page, _FLAG_AT + 1)
         return True
 
 
 def _instructions(flag: int, stop: int) -> bytes:
-    """Return the hook for x86-64: its first argument, the instance, is the one of ``stop``."""
+    """Return the hook for x86-64: its first argument, the instance, is the one of ``stop``.
+
+    The byte at ``flag`` asks; the one behind it says that the CPU has obeyed.
+    """
     return b"".join((
         b"\x48\xb8", struct.pack("<Q", flag),  # mov rax, flag
         b"\x80\x38\x00",  # cmp byte [rax], 0
         b"\x75\x01",  # jne over the return
         b"\xc3",  # ret
+        b"\xc6\x40\x01\x01",  # mov byte [rax + 1], 1
         b"\x48\xb8", struct.pack("<Q", stop),  # mov rax, stop
         b"\xff\xe0",  # jmp rax
     ))  # fmt: skip
