@@ -24,6 +24,9 @@ class Notes(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.written.append(bytes(data))
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         assert self.reading
         self.reading = False
@@ -57,7 +60,7 @@ class Hub:
     def forget(self, client: Client) -> None:
         pass
 
-    def check_unfinished(self) -> None:
+    def check_held(self) -> None:
         pass
 
     def execute(self, request: Request, client: Client) -> bytes | None:

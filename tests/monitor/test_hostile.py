@@ -106,10 +106,33 @@ def test_there_is_a_number_of_clients_that_is_enough(
         client.close()
 
 
+def test_replies_that_nobody_reads_are_bounded_over_all_clients(
+    server: MonitorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guestmap.monitor.hub.MAX_HELD", 24 << 20)
+    clients = [QmpSocket(server.addresses[0]) for _ in range(6)]
+    with QmpSocket(server.addresses[0]) as modest:
+        for client in clients:  # the reply is larger still: each character becomes six
+            client.send(b'{"execute": "query-name", "id": "' + b"\xc2\x80" * (1 << 20) + b'"}')
+            assert modest.ask("query-name") == {}
+        ended = 0
+        for client in clients:
+            received = 0
+            try:
+                while received < 6 << 20 and (data := client.socket.recv(1 << 20)):
+                    received += len(data)
+            except ConnectionResetError:
+                pass
+            ended += received < 6 << 20
+            client.close()
+        assert 0 < ended < 6
+        assert modest.ask("query-name") == {}
+
+
 def test_who_never_ends_a_message_is_let_go_when_it_is_too_much(
     server: MonitorServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("guestmap.monitor.hub.MAX_UNFINISHED", 1 << 20)
+    monkeypatch.setattr("guestmap.monitor.hub.MAX_HELD", 1 << 20)
     with QmpSocket(server.addresses[0]) as endless, QmpSocket(server.addresses[0]) as modest:
         modest.send(b'{"execute": "query-')
         endless.send(b'{"execute": "')

@@ -36,22 +36,25 @@ class Client(asyncio.Protocol):
         hub: who carries requests out.
         session: what is known of the protocol with this client.
         label: of the listener that it came through.
-
-    Attributes:
-        unfinished: bytes of a message that has not ended yet, nearly.
     """
 
     def __init__(self, hub: Hub, session: Session, label: str) -> None:
         self.session = session
         self.label = label
-        self.unfinished = 0
         self._hub = hub
         self._transport: asyncio.Transport | None = None
         self._arriving: Iterator[Request | bytes] | None = None
-        self._waiting: deque[Request | bytes] = deque()
+        self._waiting: deque[tuple[Request | bytes, int]] = deque()  # each with its bytes
+        self._unfinished = self._unanswered = self._under_way = 0
         self._busy = self._scheduled = False
         self._is_full = self._is_paused = self._at_end = False
         self._unread = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for it: a message without an end, requests, and unread replies."""
+        unread = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return self._unfinished + self._unanswered + unread
 
     # -- asyncio's side --------------------------------------------------------------------------
 
@@ -67,11 +70,10 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Begin with what came."""
-        self.unfinished += len(data)
+        self._unfinished += len(data)
         self._arriving = self.session.requests(data)
         self._pump()
-        if self.unfinished:
-            self._hub.check_unfinished()
+        self._check_held()
 
     def eof_received(self) -> bool:
         """Forget a client that has gone; one that has only said everything is answered."""
@@ -103,6 +105,7 @@ class Client(asyncio.Protocol):
     def finished(self, reply: bytes) -> None:
         """Send the answer of a command that was carried out elsewhere, and go on."""
         self._busy = False
+        self._unanswered -= self._under_way
         self._send(reply)
         self._pump()
 
@@ -147,7 +150,7 @@ class Client(asyncio.Protocol):
                 self._hub.loop.call_soon(self._pump_again)
                 break
             left -= 1
-            self._execute(self._waiting.popleft())
+            self._execute(*self._waiting.popleft())
         self._throttle()
 
     def _pump_again(self) -> None:
@@ -164,26 +167,35 @@ class Client(asyncio.Protocol):
             if item is None:
                 self._arriving = None
                 return
-            self.unfinished = 0
+            size, self._unfinished = self._unfinished, 0  # with the piece's others, nearly
             if isinstance(item, bytes) or not item.oob:
-                self._waiting.append(item)
+                self._waiting.append((item, size))
+                self._unanswered += size
             else:
                 self._send(self._hub.execute_at_once(item, self))
 
     def _forget(self) -> None:
         self._arriving = None
+        self._unanswered -= sum(size for _, size in self._waiting)
         self._waiting.clear()
 
-    def _execute(self, item: Request | bytes) -> None:
+    def _execute(self, item: Request | bytes, size: int) -> None:
         reply = item if isinstance(item, bytes) else self._hub.execute(item, self)
         if reply is None:
-            self._busy = True
+            self._busy, self._under_way = True, size
         else:
+            self._unanswered -= size
             self._send(reply)
 
     def _send(self, reply: bytes) -> None:
         if self._transport is not None:
             self._transport.write(reply)
+            self._check_held()
+
+    def _check_held(self) -> None:
+        """Have all clients looked at, where this one is not a small one."""
+        if self.held > _HIGH_WATER:
+            self._hub.check_held()
 
     def _throttle(self) -> None:
         """Read from the socket only as fast as requests are carried out."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from guestmap.qmp import Request
 
 MAX_CLIENTS = 512
-MAX_UNFINISHED = 256 * MIB
-"""Bytes of messages without an end that all clients together may send; then the worst one goes."""
+MAX_HELD = 256 * MIB
+"""Bytes that are kept for all clients together, asked or unread; then the worst one goes."""
 
 _PARTING_S = 1.0
 
@@ -90,10 +90,10 @@ class Hub:
         """A client has gone."""
         self._clients.discard(client)
 
-    def check_unfinished(self) -> None:
-        """Let go of whoever keeps the longest message without an end, if all is too much."""
-        if sum(client.unfinished for client in self._clients) > MAX_UNFINISHED:
-            max(self._clients, key=lambda client: client.unfinished).abort()
+    def check_held(self) -> None:
+        """Let go of the client for whom the most is kept, if all together is too much."""
+        if sum(client.held for client in self._clients) > MAX_HELD:
+            max(self._clients, key=lambda client: client.held).abort()
 
     def is_connected(self, label: str) -> bool:
         """Tell whether anybody is connected at the listener of that label."""
@@ -147,6 +147,7 @@ class Hub:
         line = event_line(event.name, data, event.time_ns)
         for client in tuple(self._clients):
             client.tell(line)
+        self.check_held()
 
     def _arm(self) -> None:
         deadline = self._limiter.deadline()
