@@ -304,11 +304,12 @@ def test_breaking_off_while_a_command_is_under_way_lets_it_end():
     assert result.device is not None
 
 
-def test_breaking_off_between_two_commands_takes_the_first_back():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_breaking_off_between_two_commands_takes_the_first_back(number: int):
     class Impatient(Observer):
         def step(self, step: Step) -> None:
             if step.command == "object-add":
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
 
     machine = FakeMachine()
     with pytest.raises(KeyboardInterrupt):

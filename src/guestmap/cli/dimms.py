@@ -39,6 +39,7 @@ def dimms(source: Machine, as_json: Json = False) -> None:
 def _show(seen: Overview) -> None:
     from guestmap.base import format_size
     from guestmap.cli.tables import console, print_titled
+    from guestmap.inspect.attach import program
 
     out = console()
     if seen.window is None:
@@ -48,7 +49,7 @@ def _show(seen: Overview) -> None:
         )
         return
     held = [row for row in seen.slots if row.device is not None]
-    title = f"{seen.source} (QEMU {seen.version}, {seen.machine}, {seen.status})"
+    title = f"{seen.source} ({program(seen.version)}, {seen.machine}, {seen.status})"
     print_titled(out, title, _devices(seen))
     print_titled(out, "gaps in the device memory", _gaps(seen))
     free = _runs(row.slot for row in seen.slots if row.device is None)

@@ -15,6 +15,7 @@ from guestmap.cli.plug_exits import STATUSES
 from guestmap.domain import MEANINGS, Observer, Outcome, Result
 from guestmap.domain.finding import span
 from guestmap.domain.waiting import Answered, Deleted, EjectFailed
+from guestmap.inspect.attach import program
 from guestmap.inspect.sentences import diff_sentences
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ def machine_sentence(situation: Situation) -> str:
     """Say which machine it is, and what room it has."""
     busy = situation.slots - len(situation.free_slots)
     return (
-        f"{situation.source} (QEMU {situation.version}, {situation.machine or 'unknown machine'},"
-        f" {situation.status}): {format_size(situation.ram)} RAM,"
+        f"{situation.source} ({program(situation.version)},"
+        f" {situation.machine or 'unknown machine'}, {situation.status}):"
+        f" {format_size(situation.ram)} RAM,"
         f" {busy} of {situation.slots} slots used,"
         f" {format_size(situation.bytes_left)} may still be plugged"
     )

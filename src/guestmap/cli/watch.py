@@ -109,9 +109,11 @@ class _Words:
     """For people."""
 
     def begin(self, watcher: Watcher, machine: Attachment, interval: float) -> None:
+        from guestmap.inspect.attach import program
+
         seen = watcher.snapshot
         self._print(
-            f"watching {machine.source} (QEMU {machine.version}, {machine.monitor.status()}):"
+            f"watching {machine.source} ({program(machine.version)}, {machine.monitor.status()}):"
             f" {len(seen.regions)} regions, {len(seen.views)} views; a look every {interval:g} s,"
             " Ctrl-C ends"
         )

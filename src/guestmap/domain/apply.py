@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError, StateError
-from guestmap.domain.interrupt import Deferral
+from guestmap.base.interrupt import Deferral
 from guestmap.domain.listen import Observer, Pace, RealPace, listen
 from guestmap.domain.outcome import Outcome, Result
 from guestmap.domain.plan import plan_unplug

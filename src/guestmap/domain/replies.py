@@ -94,20 +94,6 @@ class Sizes(msgspec.Struct, rename="kebab"):
     plugged_memory: Size = 0
 
 
-class Numbers(msgspec.Struct):
-    """QEMU's version as numbers."""
-
-    major: int
-    minor: int
-    micro: int
-
-
-class Version(msgspec.Struct):
-    """The answer to query-version."""
-
-    qemu: Numbers
-
-
 class Virtio(msgspec.Struct):
     """One of x-query-virtio."""
 

@@ -91,7 +91,7 @@ class Situation(Report):
 
     Attributes:
         source: which machine, in the command line's words.
-        version, machine: QEMU's version and machine type, "" where it does not tell.
+        version: QEMU's, or ``guestmap`` and ours. machine: its type, "" where it does not tell.
         status: the run state in QMP's words.
         migration: the state of a migration in QMP's words, "" where there is none.
         acpi: whether ACPI hot-plug is there; None where it is not known.

@@ -23,7 +23,6 @@ from guestmap.domain.replies import (
     Ospm,
     Sizes,
     Status,
-    Version,
     Virtio,
 )
 from guestmap.domain.situation import (
@@ -33,6 +32,7 @@ from guestmap.domain.situation import (
     Situation,
     SlotStatus,
 )
+from guestmap.inspect.attach import VersionReply
 from guestmap.inspect.ram_place import RAM_TYPES
 from guestmap.inspect.views import space_names, view_of
 
@@ -144,11 +144,10 @@ def _running(peer: Peer, situation: Situation) -> Situation:
     kvm = peer.try_ask("query-kvm", Kvm)
     migration = peer.try_ask("query-migrate", Migration)
     state = migration.status if migration else ""
-    version = peer.ask("query-version", Version).qemu
     machine = _property(peer, "/machine", "type", str) or ""
     return replace(
         situation,
-        version=f"{version.major}.{version.minor}.{version.micro}",
+        version=str(peer.ask("query-version", VersionReply)),
         machine=machine.removesuffix("-machine"),
         status=status.status,
         running=status.running,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import PeerError, UnsupportedError
-from guestmap.inspect.attach import Attachment, Monitor
+from guestmap.inspect.attach import Attachment, Monitor, program
 from guestmap.inspect.attach.attachment import ATTEMPTS
-from tests.inspect.attach.peer import FakeQemu
+from tests.inspect.attach.peer import VERSION, FakeQemu
 
 RAM = "0000000000000000-0000000007ffffff (prio 0, ram): pc.ram"
 TREE = f"address-space: memory\r\n  {RAM}\r\n\r\n"
@@ -46,6 +46,21 @@ def test_a_snapshot_has_trees_views_blocks_version_and_source():
     assert [(b.name, b.max_length) for b in snapshot.ram_blocks] == [("pc.ram", 128 << 20)]
     assert (snapshot.version, snapshot.source) == ("7.2.22", "unix:/run/fake.sock")
     assert qemu.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "name"),
+    [
+        ("", "7.2.22", "QEMU 7.2.22"),
+        ("Debian 1:7.2+dfsg-7", "7.2.22", "QEMU 7.2.22"),
+        ("guestmap 0.1.0", "guestmap 0.1.0", "guestmap 0.1.0"),
+    ],
+)
+def test_a_machine_of_ours_is_not_called_qemu(package, version, name):
+    machine, _ = attachment(FULL, commands={"query-version": {**VERSION, "package": package}})
+    assert machine.version == version
+    assert program(version) == name
+    assert machine.snapshot().version == version
 
 
 def test_views_alone_are_one_question():

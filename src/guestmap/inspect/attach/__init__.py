@@ -7,7 +7,14 @@ Nothing but read-only commands is ever sent::
 """
 
 from guestmap.inspect.attach.attachment import Attachment, Reading
-from guestmap.inspect.attach.monitor import Channel, CommandError, Monitor, MonitorEvent
+from guestmap.inspect.attach.monitor import (
+    Channel,
+    CommandError,
+    Monitor,
+    MonitorEvent,
+    VersionReply,
+    program,
+)
 from guestmap.inspect.attach.open import attach, open_channel
 from guestmap.inspect.attach.target import (
     FORMS,
@@ -30,7 +37,9 @@ __all__ = [
     "Target",
     "TcpTarget",
     "UnixTarget",
+    "VersionReply",
     "attach",
     "open_channel",
     "parse_target",
+    "program",
 ]

@@ -82,7 +82,7 @@ class Attachment:
 
     @property
     def version(self) -> str:
-        """QEMU's version, for example ``7.2.22``."""
+        """QEMU's version, for example ``7.2.22``; of our machine ``guestmap 0.1.0``."""
         if self._version is None:
             self._version = self.monitor.version()
         return self._version

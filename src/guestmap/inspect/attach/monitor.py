@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _T = TypeVar("_T")
+_OURS = "guestmap "
 
 
 class CommandError(PeerError):
@@ -73,9 +74,23 @@ class Version(msgspec.Struct):
         return f"{self.major}.{self.minor}.{self.micro}"
 
 
-class _VersionReply(msgspec.Struct):
+class VersionReply(msgspec.Struct):
+    """The answer to query-version; as a string what answers: ``7.2.22``, ``guestmap 0.1.0``.
+
+    ``package`` is the distributor's name for a QEMU. A machine of ours says there what it is; the
+    numbers are those of the QEMU whose commands it has.
+    """
+
     qemu: Version
     package: str = ""
+
+    def __str__(self) -> str:
+        return self.package if self.package.startswith(_OURS) else str(self.qemu)
+
+
+def program(version: str) -> str:
+    """Return a version with the program's name in front: ``QEMU 7.2.22``, ``guestmap 0.1.0``."""
+    return version if version.startswith(_OURS) else f"QEMU {version}"
 
 
 class _NameReply(msgspec.Struct):
@@ -117,8 +132,8 @@ class Monitor:
         return self._shaped(HMP, str, command_line=line).replace("\r\n", "\n")
 
     def version(self) -> str:
-        """Return QEMU's version, for example ``7.2.22``."""
-        return str(self._shaped("query-version", _VersionReply).qemu)
+        """Return QEMU's version, for example ``7.2.22``; of our machine ``guestmap 0.1.0``."""
+        return str(self._shaped("query-version", VersionReply))
 
     def name(self) -> str:
         """Return the guest's name (``-name``), or ""."""
