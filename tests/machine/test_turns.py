@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -164,3 +164,187 @@ def test_a_device_that_fails_ends_the_machine(started: Started) -> None:
     with pytest.raises(RuntimeError, match="a bug in a device"):
         vm.wait(DEADLINE_S)
     assert vm.state is RunState.INTERNAL_ERROR
+
+
+@pytest.mark.unicorn
+def test_the_guest_goes_on_however_many_threads_come() -> None:
+    """POST comes to its end while four threads take turns without a pause."""
+    vm = VirtualMachine(MachineConfig(debugcon=True))
+    over = threading.Event()
+
+    def come() -> None:
+        while not over.is_set():
+            with vm.exclusive():
+                vm.pc.manage.memory_devices()
+
+    threads = [threading.Thread(target=come) for _ in range(4)]
+    vm.start()
+    try:
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + DEADLINE_S
+        while vm.phases.phase is not Phase.HALT:
+            assert time.monotonic() < deadline
+            over.wait(0.01)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        vm.close()
+
+
+def test_a_thread_that_gives_up_waiting_holds_up_nobody(started: Started) -> None:
+    """Ctrl-C while the main thread waits for its turn."""
+    vm = started.vm
+    vm.start()
+    ring = vm.engine.attend
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    vm._gate.ring = interrupted
+    given_up = 0
+    for _ in range(50):
+        try:
+            with vm.exclusive():
+                pass
+        except KeyboardInterrupt:
+            given_up += 1
+    vm._gate.ring = ring
+    with vm.exclusive():
+        assert vm._gate.held
+    vm.quit()
+    assert vm.wait(DEADLINE_S)
+
+
+def test_what_waits_for_the_cpu_is_refused_in_a_turn(started: Started) -> None:
+    """It would wait for ever."""
+    vm = started.vm
+    waits: tuple[Callable[[], object], ...] = (vm.run, vm.start, vm.wait, vm.close)
+    with vm.exclusive():
+        for wait in waits:
+            with pytest.raises(StateError, match="waits for the CPU"):
+                wait()
+    vm.start()
+    refusals: list[str] = []
+
+    def hear(event: MachineEvent) -> None:
+        for wait in (vm.wait, vm.close):
+            try:
+                wait()
+            except StateError as error:
+                refusals.append(f"{event.name}: {error}")
+
+    vm.events.subscribe(hear)
+    vm.system_reset()
+    started.await_event("RESET")
+    vm.quit()
+    vm.events.unsubscribe(hear)
+    assert vm.wait(DEADLINE_S)
+    assert [text.partition(":")[0] for text in refusals] == ["RESET"] * 2 + ["SHUTDOWN"] * 2
+
+
+def test_only_one_of_many_starts_it(started: Started) -> None:
+    vm = started.vm
+    barrier, outcomes = threading.Barrier(8), []
+
+    def start() -> None:
+        barrier.wait()
+        try:
+            vm.start(paused=True)
+            outcomes.append("started")
+        except StateError as error:
+            outcomes.append(str(error))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == sorted(["started"] + ["the machine was started before"] * 7)
+
+
+def test_a_machine_that_is_closed_stays_so(started: Started) -> None:
+    vm = started.vm
+    vm.close()
+    vm.close()
+    for run in (vm.start, vm.run):
+        with pytest.raises(StateError, match="closed"):
+            run()
+    assert vm.thread_id is None
+
+
+def test_a_machine_that_was_told_to_quit_does_not_go_on(started: Started) -> None:
+    vm = started.vm
+    vm.start()
+    vm.quit()
+    vm.quit("again")
+    assert vm.wait(DEADLINE_S)
+    assert vm.state is RunState.SHUTDOWN
+    vm.stop()
+    vm.system_reset()
+    with pytest.raises(StateError, match="Resetting"):
+        vm.cont()
+    assert started.names() == ["RESUME", "SHUTDOWN"]
+
+
+def test_a_machine_that_was_paused_and_told_to_quit_does_not_go_on(started: Started) -> None:
+    vm = started.vm
+    vm.start(paused=True)
+    vm.quit()
+    with pytest.raises(StateError, match="told to quit"):
+        vm.cont()
+
+
+def test_quit_ends_a_run(started: Started) -> None:
+    vm = started.vm
+    runner = threading.Thread(target=vm.run)
+    runner.start()
+    started.await_event("RESUME")
+    with pytest.raises(StateError, match="stop"):
+        vm.close()
+    vm.quit()
+    runner.join(DEADLINE_S)
+    assert not runner.is_alive()
+
+
+def test_a_subscriber_that_raises_leaves_nobody_asleep(started: Started) -> None:
+    vm = started.vm
+    vm.start(paused=True)
+
+    def fail(_event: MachineEvent) -> None:
+        raise RuntimeError("a bug in a subscriber")
+
+    vm.events.subscribe(fail)
+    with pytest.raises(RuntimeError):
+        vm.cont()
+    with pytest.raises(RuntimeError):
+        vm.quit()
+    assert vm.wait(DEADLINE_S)
+
+
+# What QEMU 7.2 says of the same: query-status, and the events.
+
+
+def test_a_machine_that_does_not_run_cannot_be_paused(started: Started) -> None:
+    vm = started.vm
+    vm.start()
+    with vm.exclusive():
+        vm.pc.on_suspend()
+    for act in (vm.stop, vm.cont, vm.stop):
+        act()
+        assert vm.state is RunState.SUSPENDED
+    assert started.names() == ["RESUME", "SUSPEND"]
+
+
+def test_a_reset_of_a_machine_that_sleeps(started: Started) -> None:
+    vm = started.vm
+    vm.start()
+    with vm.exclusive():
+        vm.pc.on_suspend()
+    vm.system_reset()
+    started.await_event("RESET")
+    assert vm.state is RunState.PRELAUNCH
+    vm.cont()
+    assert vm.state is RunState.RUNNING
+    assert started.names() == ["RESUME", "SUSPEND", "RESET", "RESUME"]

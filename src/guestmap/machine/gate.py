@@ -1,12 +1,16 @@
 """One thread at a time at the machine: what QEMU's big lock is for.
 
-The CPU's thread is inside most of the time. Another one that wants in counts itself as waiting and
-rings; the CPU then leaves the guest, lets everybody who waits go first, and goes on.
+The CPU's thread is inside most of the time. Whoever else wants in queues, and rings if it is the
+CPU that is inside; the CPU then leaves the guest and queues behind those who wait. Everybody gets
+the turn in the order of asking, and nobody rings before the CPU has had as much time as it waited
+for others: so neither the guest nor any of the others can be kept out.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -15,6 +19,23 @@ from guestmap.accel import Turn
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+_SHORTEST_S, _LONGEST_S = 0.0001, 0.01
+"""Bounds of the time that the CPU has to itself after others have had theirs. Less than it takes to
+enter the guest and the guest would stand still; more, and one long command would make others wait.
+"""
+
+
+class _Ticket:
+    """A place in the queue: who waits, and a lock that is free when it is their turn."""
+
+    __slots__ = ("come", "thread")
+
+    def __init__(self, thread: int) -> None:
+        self.thread = thread
+        self.come = threading.Lock()
+        self.come.acquire()
 
 
 class Gate(Turn):
@@ -26,9 +47,17 @@ class Gate(Turn):
 
     def __init__(self) -> None:
         self.ring: Callable[[], None] = lambda: None
-        self._lock = threading.RLock()
-        self._changed = threading.Condition()
-        self._waiting = 0
+        self._mutex = threading.Lock()
+        self._queue: deque[_Ticket] = deque()
+        self._holder: int | None = None
+        self._depth = 0
+        self._cpu: int | None = None
+        self._cpu_until_s = 0.0
+
+    @property
+    def held(self) -> bool:
+        """Whether the calling thread has the turn."""
+        return self._holder == threading.get_ident()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -36,28 +65,61 @@ class Gate(Turn):
 
         The CPU's own thread may use it too: it has the turn already.
         """
-        if not self._lock.acquire(blocking=False):
-            self._wait()
+        self._take()
         try:
             yield
         finally:
-            self._lock.release()
+            self._pass_on()
 
-    def _wait(self) -> None:
-        with self._changed:
-            self._waiting += 1
+    def _take(self) -> None:
+        me = threading.get_ident()
+        if self._holder == me:
+            self._depth += 1
+            return
+        with self._mutex:
+            if self._holder is None:
+                self._holder, self._depth = me, 1
+                return
+            ticket = _Ticket(me)
+            self._queue.append(ticket)
+            cpu_is_inside = self._holder == self._cpu
         try:
-            self.ring()
-            self._lock.acquire()
-        finally:
-            with self._changed:
-                self._waiting -= 1
-                self._changed.notify_all()
+            if cpu_is_inside:
+                patience_s = self._cpu_until_s - time.perf_counter()
+                if patience_s > 0 and ticket.come.acquire(timeout=patience_s):
+                    return
+                self.ring()
+            ticket.come.acquire()
+        except BaseException:  # Ctrl-C: nobody may be left waiting for one who has gone
+            self._withdraw(ticket)
+            raise
+
+    def _withdraw(self, ticket: _Ticket) -> None:
+        with self._mutex:
+            waits = ticket in self._queue
+            if waits:
+                self._queue.remove(ticket)
+        if not waits:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Leave once; the last time, the turn goes to whoever has waited longest."""
+        if self._depth > 1:
+            self._depth -= 1
+            return
+        with self._mutex:
+            if not self._queue:
+                self._holder = None
+                return
+            ticket = self._queue.popleft()
+            self._holder = ticket.thread
+        ticket.come.release()
 
     # -- the CPU's side --------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        self._lock.acquire()
+        self._cpu = threading.get_ident()
+        self._take()
         return self
 
     def __exit__(
@@ -66,20 +128,23 @@ class Gate(Turn):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lock.release()
+        self._cpu = None
+        self._pass_on()
 
     def give_way(self) -> None:
         """Let those who wait have their turn; the CPU is outside the guest."""
-        if self._waiting:
-            with self.away(), self._changed:
-                # A lock is not fair: taken again at once, nobody else would ever get it.
-                self._changed.wait_for(lambda: self._waiting == 0)
+        if self._queue:
+            began_s = time.perf_counter()
+            with self.away():
+                pass
+            now_s = time.perf_counter()
+            self._cpu_until_s = now_s + min(max(now_s - began_s, _SHORTEST_S), _LONGEST_S)
 
     @contextmanager
     def away(self) -> Iterator[None]:
         """Give the turn up for a while, because the guest waits for an interrupt."""
-        self._lock.release()
+        self._pass_on()
         try:
             yield
         finally:
-            self._lock.acquire()
+            self._take()

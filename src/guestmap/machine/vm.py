@@ -56,9 +56,13 @@ class VirtualMachine:
         clock: Clock | None = None,
     ) -> None:
         self.pc = Pc(config, clock)
-        self.engine: Engine = open_engine(
-            engine, self.pc.cpu_memory, self.pc.io, self.pc.interrupts, self.pc.clock
-        )
+        try:
+            self.engine: Engine = open_engine(
+                engine, self.pc.cpu_memory, self.pc.io, self.pc.interrupts, self.pc.clock
+            )
+        except BaseException:
+            self.pc.system.close()
+            raise
         self.state = RunState.PRELAUNCH
         self.log: list[LogLine] = []
         self.phases = PhaseTracker(self.pc.clock.now_ns, self._phase_changed)
@@ -68,8 +72,10 @@ class VirtualMachine:
         self._line = bytearray()
         self._reset_reason = self._reset_cause = ""
         self._gate = Gate()
-        self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
+        self._closing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._in_run = self._closed = False
         self._halted_for_good = False
         self._quit = False
         self._failure: BaseException | None = None
@@ -113,22 +119,46 @@ class VirtualMachine:
             StateError: it runs already.
             Exception: whatever a device or an observer raised.
         """
-        if self._thread is not None:
-            raise StateError("the machine runs in a thread of its own: use cont()")
-        self._until = until
-        self.cont()
-        while self.state is RunState.RUNNING:
-            self._run_once()
-            if self._halted_for_good:
-                self._end(RunState.PAUSED)
-        return self.state
+        with self._changed:
+            if self._thread is not None:
+                raise StateError("the machine runs in a thread of its own: use cont()")
+            self._refuse_to_run()
+            self._in_run = True
+        try:
+            self._until = until
+            self._carry_out_reset()
+            self.cont()
+            while self.state is RunState.RUNNING:
+                self._run_once()
+                if self._halted_for_good:
+                    self._end(RunState.PAUSED)
+            return self.state
+        finally:
+            self._in_run = False
+
+    def _refuse_to_run(self) -> None:
+        if self._closed:
+            raise StateError("the machine is closed")
+        if self._in_run:
+            raise StateError("the machine runs already")
+        self._refuse_in_turn("run")
+
+    def _refuse_in_turn(self, what: str) -> None:
+        if self._gate.held:
+            raise StateError(
+                f"{what} cannot be called where the machine is the caller's alone (exclusive(), or"
+                " the machine's own callbacks): it waits for the CPU"
+            )
 
     def _run_once(self) -> None:
-        with self.exclusive():
-            if self._reset_reason:
-                self._reset()
+        self._carry_out_reset()
         if self._runnable:
             self._after(self.engine.run())
+
+    def _carry_out_reset(self) -> None:
+        with self.exclusive():
+            if self._reset_reason and not self._quit:
+                self._reset()
 
     def start(self, *, paused: bool = False) -> None:
         """Run the machine in a thread of its own, until :meth:`quit` or the guest's own end.
@@ -137,12 +167,15 @@ class VirtualMachine:
             paused: wait for :meth:`cont` before the first instruction.
 
         Raises:
-            StateError: it was started before.
+            StateError: it was started before, is closed, or must be reset first.
         """
-        if self._thread is not None:
-            raise StateError("the machine was started before")
-        self._thread = threading.Thread(target=self._serve, name="guestmap-machine", daemon=True)
-        self._thread.start()
+        with self._changed:
+            if self._thread is not None:
+                raise StateError("the machine was started before")
+            self._refuse_to_run()
+            thread = threading.Thread(target=self._serve, name="guestmap-machine", daemon=True)
+            thread.start()
+            self._thread = thread
         if not paused:
             self.cont()
 
@@ -155,8 +188,10 @@ class VirtualMachine:
         """Wait until a started machine has ended; False where that takes longer.
 
         Raises:
+            StateError: the caller has the machine to itself.
             Exception: whatever a device or an observer raised.
         """
+        self._refuse_in_turn("wait()")
         if self._thread is not None:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
@@ -171,7 +206,8 @@ class VirtualMachine:
                 self._run_once()
         except BaseException as error:  # noqa: BLE001 - wait() hands it on
             self._failure = error
-            self.state = RunState.INTERNAL_ERROR
+            with self.exclusive():
+                self._end(RunState.INTERNAL_ERROR)
 
     def _has_work(self) -> bool:
         """Wait until there is something to run or to reset; False at the end."""
@@ -190,28 +226,30 @@ class VirtualMachine:
     # -- what those who manage it ask for; from any thread ----------------------------------------
 
     def stop(self) -> None:
-        """Pause the machine: the CPU is outside the guest afterwards."""
+        """Pause the machine, if it runs: the CPU is outside the guest afterwards."""
         with self.exclusive():
-            if self.state is not RunState.PRELAUNCH:
+            if self.state is RunState.RUNNING:
                 self._end(RunState.PAUSED)
 
     def cont(self) -> None:
-        """Run, from the start or on.
+        """Run, from the start or on; a machine that sleeps in RAM sleeps on.
 
         Raises:
-            StateError: it must be reset first.
+            StateError: it must be reset first, or was told to quit.
         """
         with self.exclusive():
-            if self.state is RunState.RUNNING:
+            if self.state in {RunState.RUNNING, RunState.SUSPENDED}:
                 return
             if self.state in {RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
                 raise StateError("Resetting the Virtual Machine is required")
+            if self._quit:
+                raise StateError("the machine was told to quit")
             if self.phases.phase is None:
                 self.phases.reset("power on")
             self.state = RunState.RUNNING
             self._halted_for_good = False
+            self._wake()  # before anybody is told, and may raise
             self.events.emit("RESUME")
-        self._wake()
 
     def request_reset(self, reason: str, *, cause: str = _GUEST_RESET) -> None:
         """Reset the machine, soon. The first of several reasons is told.
@@ -220,11 +258,12 @@ class VirtualMachine:
             reason: for people.
             cause: QMP's ``ShutdownCause``.
         """
-        if not self._reset_reason:
-            self._reset_reason, self._reset_cause = reason, cause
+        with self._changed:
+            if not self._reset_reason:
+                self._reset_reason, self._reset_cause = reason, cause
+            self._changed.notify_all()
         if self._runnable:
             self.engine.request_reset()
-        self._wake()
 
     def system_reset(self) -> None:
         """Reset the machine for the host, soon (QMP ``system_reset``)."""
@@ -238,7 +277,7 @@ class VirtualMachine:
                 self.pc.pm.pm.raise_status(_POWER_BUTTON)
 
     def quit(self, reason: str = "host-qmp-quit", *, guest: bool = False) -> None:
-        """End a started machine, soon.
+        """End the machine, soon: nothing makes it run again.
 
         Args:
             reason: QMP's ``ShutdownCause``.
@@ -248,9 +287,11 @@ class VirtualMachine:
             if self._quit:
                 return
             self._quit = True
-            self.events.emit("SHUTDOWN", {"guest": guest, "reason": reason})
+            if self.state is RunState.RUNNING:
+                self.state = RunState.SHUTDOWN
             self.engine.stop()
-        self._wake()
+            self._wake()
+            self.events.emit("SHUTDOWN", {"guest": guest, "reason": reason})
 
     # -- how a run ends --------------------------------------------------------------------------
 
@@ -262,7 +303,6 @@ class VirtualMachine:
 
     def _powered_off(self) -> None:
         self.state = RunState.SHUTDOWN
-        self.engine.stop()
         self.quit("guest-shutdown", guest=True)
 
     def _suspended(self) -> None:
@@ -284,8 +324,9 @@ class VirtualMachine:
                 self._end(RunState.INTERNAL_ERROR)
 
     def _reset(self) -> None:
-        reason, cause = self._reset_reason, self._reset_cause
-        self._reset_reason = self._reset_cause = ""
+        with self._changed:
+            reason, cause = self._reset_reason, self._reset_cause
+            self._reset_reason = self._reset_cause = ""
         before = self.state
         self._observer(MachineReset(self.pc.clock.now_ns(), reason))
         if self.state is not before:
@@ -293,10 +334,8 @@ class VirtualMachine:
         self.pc.system_reset()
         self.engine.reset()
         self._halted_for_good = False
-        if self.state in {RunState.PAUSED, RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
+        if self.state is not RunState.RUNNING:
             self.state = RunState.PRELAUNCH
-        elif self.state is RunState.SUSPENDED:
-            self.state = RunState.RUNNING
         self.phases.reset(reason)
         self.events.emit("RESET", {"guest": cause == _GUEST_RESET, "reason": cause})
 
@@ -324,14 +363,24 @@ class VirtualMachine:
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End the machine; let go of the engine and of the host's memory."""
-        if self._thread is not None and self._thread.is_alive():
-            self.quit("host-ui")
-            self._thread.join()
-        self.engine.close()
-        if not self.pc.system.closed:
-            self.pc.system.unsubscribe(self._observer)
-            self.pc.system.close()
+        """End the machine; let go of the engine and of the host's memory. May be called again.
+
+        Raises:
+            StateError: :meth:`run` has not returned, or the caller has the machine to itself.
+        """
+        self._refuse_in_turn("close()")
+        with self._changed:
+            if self._in_run:
+                raise StateError("the machine runs: stop() it first")
+            self._closed = True
+        with self._closing:
+            if self._thread is not None and self._thread.is_alive():
+                self.quit("host-ui")
+                self._thread.join()
+            self.engine.close()
+            if not self.pc.system.closed:
+                self.pc.system.unsubscribe(self._observer)
+                self.pc.system.close()
 
     def __enter__(self) -> Self:
         return self
