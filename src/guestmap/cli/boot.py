@@ -12,7 +12,8 @@ from rich.console import Console
 
 from guestmap.base import PeerError, parse_size
 from guestmap.cli.boot_report import Recorder, report
-from guestmap.cli.boot_run import run_managed, run_until, serial_sink
+from guestmap.cli.boot_run import run_managed, run_until
+from guestmap.cli.serial_wire import serial_wire
 from guestmap.cli.story import Story, flat_table, summary
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
@@ -30,9 +31,6 @@ from guestmap.machine import (
     check_ram_size,
     parse_nodes,
 )
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 _SILENT_RESETS = 8
 
@@ -74,7 +72,7 @@ def boot(
         bool, typer.Option("--paused", "-S", help="With --qmp: wait for cont before the start.")
     ] = False,
     serial: Annotated[
-        str, typer.Option(help="Add a serial port that writes to a file, or to 'stdio'.")
+        str, typer.Option(help="Add a serial port: a file, stdio, or unix:PATH to connect to.")
     ] = "",
     no_reboot: Annotated[
         bool, typer.Option("--no-reboot", help="Stop where the machine would be reset.")
@@ -124,19 +122,19 @@ def boot(
         if isinstance(event, MachineReset) and (no_reboot or _is_stuck(vm, recorder)):
             vm.stop()
 
-    with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_sink(vm, serial):
+    with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_wire(vm, serial):
         before = Snapshot.of(vm.pc.system, source="guestmap at reset")
         console.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
         if qmp:
-            interrupted = run_managed(vm, qmp, console, paused=paused)
+            status = run_managed(vm, qmp, console, paused=paused)
         else:
-            interrupted = run_until(vm, until)
+            status = run_until(vm, until)
         after = Snapshot.of(vm.pc.system, source="guestmap")
         console.print(flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
         console.print(summary(vm, story))
         _print_asked(vm, recorder, before, after, mtree=mtree, flat=flat, as_json=as_json)
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
+    if status:
+        raise typer.Exit(status)
     if _is_stuck(vm, recorder):
         raise PeerError(
             f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"

@@ -6,10 +6,11 @@ import re
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Self
+
+from guestmap.hw.serial_feed import SerialFeed
 
 if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550
@@ -81,29 +82,15 @@ class SerialConsole:
             port: the port, whose ``sink`` and ``on_room`` this takes until it is closed.
             exclusive: keeps the machine from running while the port is given bytes.
         """
-        waiting: deque[int] = deque()
-        lock = threading.Lock()
-
-        def pump() -> None:
-            with lock:
-                count = min(port.room, len(waiting))
-                data = bytes(waiting.popleft() for _ in range(count))
-            if data:
-                port.receive(data)
-
-        def send(data: bytes) -> None:
-            with lock:
-                waiting.extend(data)
-            with exclusive():
-                pump()
+        feed = SerialFeed(port, exclusive)
+        before = port.sink
 
         def end() -> None:
-            port.sink, port.on_room = before
+            port.sink = before
+            feed.close()
 
-        before = (port.sink, port.on_room)
-        console = cls(send, end)
+        console = cls(feed.send, end)
         port.sink = lambda byte: console.receive(bytes((byte,)))
-        port.on_room = pump
         return console
 
     # -- the wire's side -------------------------------------------------------------------------
