@@ -34,12 +34,14 @@ class MemoryBackend(Object):
     Attributes:
         system: whose memory it is.
         progress: hears how preallocation gets on.
+        prealloc_threads: how many threads fill pages in.
         region: the memory, from :meth:`complete` on.
         mapped: whether the machine uses it: it cannot be deleted then.
     """
 
     system: MemorySystem
     progress: Progress
+    prealloc_threads = 1
     shares = False
 
     def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
@@ -169,18 +171,20 @@ class MemfdBackendObject(MemoryBackend):
         )
 
 
-def backend_types(system: MemorySystem, progress: Progress) -> tuple[ObjectType, ...]:
+def backend_types(system: MemorySystem, progress: Progress, *, cpus: int) -> tuple[ObjectType, ...]:
     """Return the types of back-ends, whose objects are memory of ``system``.
 
     Args:
         system: the machine's.
         progress: hears how preallocation gets on.
+        cpus: the guest has; as many threads preallocate where nothing else is said.
     """
 
     def make(kind: type[MemoryBackend]) -> Callable[[ObjectType, TypeTable], Object]:
         def new(type_: ObjectType, types: TypeTable) -> Object:
             backend = kind(type_, types)
             backend.system, backend.progress = system, progress
+            backend.prealloc_threads = cpus
             return backend
 
         return new

@@ -101,7 +101,7 @@ class Pc:
         )
         self.types = machine_types()
         self.types.add(
-            *backend_types(self.system, self._preallocated),
+            *backend_types(self.system, self._preallocated, cpus=config.cpus),
             *pc_dimm_types(len(config.numa_nodes) or int(config.slots > 0)),
         )
         self.tree = MachineTree(self.types)

@@ -101,6 +101,23 @@ def test_all_pages_are_there_at_once(
     assert callers == {threading.get_ident()}
 
 
+def test_no_more_threads_than_there_are_cpus(
+    memory: MemorySystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "_CHUNK", 0x1000)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    real, seen = libc.madvise, set()
+
+    def madvise(address: int, length: int, advice: int) -> int:
+        seen.add(threading.current_thread().name)
+        return real(address, length, advice)
+
+    monkeypatch.setattr(libc, "madvise", madvise)
+    wanted = anonymous(prealloc=True, prealloc_threads=0xFFFF_FFFF)
+    memory.ram("ram", MIB, backend=wanted)
+    assert len({name for name in seen if name.startswith("prealloc-")}) <= 3
+
+
 def test_read_only_pages_are_read_in(memory: MemorySystem, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"\1" * MIB)

@@ -7,6 +7,7 @@ reference, ``MemoryBackendProperties``).
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from guestmap.memory.host.host_memory import HostMemory
 
 _CHUNK = 64 * MIB
 """Bytes that one call preallocates: progress is told after each."""
+
+_MOST_THREADS = 16
+"""More than that many get no faster; QEMU has the same bound, and that of the host's CPUs."""
 
 
 class NumaPolicy(Enum):
@@ -38,7 +42,7 @@ class RamOptions:
         merge: let the kernel merge pages of equal content, its own and other processes' (KSM).
         dump: take the memory into core dumps.
         prealloc: have all pages filled in now, so that no later access can fail or wait.
-        prealloc_threads: how many threads do that.
+        prealloc_threads: how many threads do that; never more than the host has CPUs, nor 16.
         progress: called ``(done, total)`` in bytes, by the thread that allocates, as they do.
         reserve: have the host promise the memory now; without, an access may fail later.
         policy, host_nodes: from which NUMA nodes the pages come.
@@ -112,6 +116,7 @@ def preallocate(
         HostError: pages are missing (a full file system, too few huge pages), or the kernel is
             older than Linux 5.14. No signal ends the process, unlike when a page is touched.
     """
+    threads = min(threads, os.cpu_count() or 1, _MOST_THREADS)
     total = len(memory.buffer)
     advice = libc.MADV_POPULATE_READ if memory.readonly else libc.MADV_POPULATE_WRITE
     starts = iter(range(0, total, _CHUNK))
