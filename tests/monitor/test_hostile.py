@@ -1,6 +1,8 @@
 """Clients that mean no good: the server stays, and so does the machine."""
 
 import json
+import os
+import resource
 import socket
 import struct
 from collections.abc import Iterator
@@ -104,6 +106,30 @@ def test_there_is_a_number_of_clients_that_is_enough(
             continue
     for client in first:
         client.close()
+
+
+def test_without_a_file_descriptor_those_who_are_there_are_served_and_others_wait(
+    server: MonitorServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = server.addresses[0].path
+    waiting = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+    with QmpSocket(server.addresses[0]) as modest:
+        spare = os.open("/dev/null", os.O_RDONLY)
+        os.close(spare)  # the lowest that is free; from here on none is
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare, before[1]))
+        try:
+            for each in waiting:
+                each.connect(path)
+            for _ in range(50):
+                assert modest.ask("query-name") == {}
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert len(caplog.records) <= 1
+        for each in waiting:
+            each.settimeout(30)
+            assert each.recv(5) == b'{"QMP'
+            each.close()
 
 
 def test_replies_that_nobody_reads_are_bounded_over_all_clients(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from guestmap.base import StateError
-from guestmap.monitor.address import Address, UnixAddress, parse_address
+from guestmap.monitor.accepting import Acceptor
+from guestmap.monitor.address import Address, parse_address
 from guestmap.monitor.command import Context, Endpoint
 from guestmap.monitor.commands import command_table
 from guestmap.monitor.hub import Hub
@@ -108,39 +110,27 @@ class MonitorServer:
         hub = Hub(context, self._loop)
         context.endpoints = lambda: self._endpoints(hub)
         hub.start()
-        servers = [
-            await self._listen(hub, f"compat_monitor{number}", listener)
+        acceptors = [
+            Acceptor(listener.socket, partial(hub.new_client, _label(number)))
             for number, listener in enumerate(self._listeners)
         ]
         self._started.set()
         await self._ended.wait()
-        for listener in self._listeners:
-            self._loop.remove_reader(listener.socket)
-        # What was accepted is on its way to be a client; a server that is closed would lose it.
-        arriving = asyncio.all_tasks() - {asyncio.current_task()}
-        if arriving:
-            await asyncio.wait(arriving)
-        for server in servers:
-            server.close()
+        for acceptor in acceptors:
+            await acceptor.close()
         await hub.close()
-
-    async def _listen(self, hub: Hub, label: str, listener: Listener) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-
-        def made() -> asyncio.Protocol:
-            return hub.new_client(label)
-
-        if isinstance(listener.address, UnixAddress):
-            return await loop.create_unix_server(made, sock=listener.socket)
-        return await loop.create_server(made, sock=listener.socket)
 
     def _endpoints(self, hub: Hub) -> list[Endpoint]:
         return [
-            Endpoint(label, str(listener.address), hub.is_connected(label))
+            Endpoint(_label(number), str(listener.address), hub.is_connected(_label(number)))
             for number, listener in enumerate(self._listeners)
-            if (label := f"compat_monitor{number}")
         ]
 
     def _close_listeners(self) -> None:
         while self._listeners:
             self._listeners.pop().close()
+
+
+def _label(number: int) -> str:
+    """Return what QEMU calls the character device of a monitor."""
+    return f"compat_monitor{number}"

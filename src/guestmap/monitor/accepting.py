@@ -1,0 +1,71 @@
+"""Taking in the connections that come to a listening socket.
+
+Not with :meth:`asyncio.loop.create_server`: where the process has no file descriptor left, that
+tries and complains hundreds of times a second, and its retries multiply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+_LOG = logging.getLogger(__name__)
+_AT_ONE_GO = 16
+_PAUSE_S = 0.1
+"""Seconds until the next try where the host has no room for a connection; others may go."""
+_COMPLAINT_S = 60.0
+
+
+class Acceptor:
+    """Makes clients of those who connect; everything is called in the loop's thread.
+
+    Args:
+        listener: not blocking; it is not closed here.
+        made: returns the protocol of a connection that is to come.
+    """
+
+    def __init__(self, listener: socket.socket, made: Callable[[], asyncio.Protocol]) -> None:
+        self._listener = listener
+        self._made = made
+        self._loop = asyncio.get_running_loop()
+        self._arriving: set[asyncio.Task[object]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+        self._silent_until = 0.0
+        self._watch()
+
+    async def close(self) -> None:
+        """Accept nobody any more; who was accepted before is a client when this returns."""
+        if self._retry is not None:
+            self._retry.cancel()
+        self._loop.remove_reader(self._listener)
+        await asyncio.gather(*self._arriving, return_exceptions=True)
+
+    def _watch(self) -> None:
+        self._retry = None
+        self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONE_GO):
+            try:
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause(error)
+                return
+            connection.setblocking(False)
+            task: asyncio.Task[object] = self._loop.create_task(
+                self._loop.connect_accepted_socket(self._made, connection)
+            )
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    def _pause(self, error: OSError) -> None:
+        """Leave who wants to connect in the queue for a while, and say so now and then."""
+        if self._loop.time() >= self._silent_until:
+            self._silent_until = self._loop.time() + _COMPLAINT_S
+            _LOG.warning("the monitor takes nobody in for now: %s", error.strerror)
+        self._loop.remove_reader(self._listener)
+        self._retry = self._loop.call_later(_PAUSE_S, self._watch)
