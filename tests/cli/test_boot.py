@@ -11,6 +11,9 @@ import sys
 
 import pytest
 
+from guestmap.monitor import UnixAddress
+from tests.support.qmp_socket import QmpSocket
+
 pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
 
 FAILURE = 2
@@ -124,3 +127,24 @@ def test_ctrl_c_ends_cleanly():
     assert run.returncode == 130
     assert "at the end" in rest
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_managed_machine_in_order(tmp_path, number):
+    path = tmp_path / "q"
+    command = [sys.executable, "-m", "guestmap", "boot", "-S", "--qmp", f"unix:{path}"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        while "QMP at" not in run.stdout.readline():
+            pass
+        with QmpSocket(UnixAddress(str(path))) as client:
+            run.send_signal(number)
+            told = client.event("SHUTDOWN")
+        rest, errors = run.communicate(timeout=30)
+    assert told["data"]["reason"] == "host-signal"
+    assert run.returncode == 128 + number
+    assert "at the end" in rest
+    assert errors == ""
+    assert not path.exists()
