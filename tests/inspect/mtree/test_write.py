@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from guestmap.inspect import AddressSpaceInfo, RegionInfo, Snapshot
 from guestmap.inspect.capture import owner_of
 from guestmap.inspect.conform import VectorCase, build, read_case
-from guestmap.inspect.mtree import write_flat, write_mtree, write_published
+from guestmap.inspect.mtree import write_flat, write_live_flat, write_live_mtree, write_mtree
 from guestmap.memory import MemorySystem
 from tests.support.mtree_text import blocks, blocks_any_space_order
 
@@ -40,13 +40,16 @@ def test_a_model_built_from_golden_vectors_prints_qemus_text(golden: Corpus) -> 
             ("-o", True, False),
             ("-D", False, True),
         ):
-            ours = write_mtree(snapshot, owner=owner, disabled=disabled)
-            assert blocks(ours) == blocks(said[flags]), f"{name} {flags}"
+            for ours in (
+                write_mtree(snapshot, owner=owner, disabled=disabled),
+                write_live_mtree(memory, owner=owner_of if owner else None, disabled=disabled),
+            ):
+                assert blocks(ours) == blocks(said[flags]), f"{name} {flags}"
         for flags, owner in (("-f", False), ("-f -o", True)):
             expected = blocks_any_space_order(said[flags])
             for ours in (
                 write_flat(snapshot, owner=owner),
-                write_published(memory, owner=owner_of if owner else None),
+                write_live_flat(memory, owner=owner_of if owner else None),
             ):
                 assert blocks_any_space_order(ours) == expected, f"{name} {flags}"
 
@@ -131,8 +134,8 @@ def test_published_views_are_written_as_they_are_now() -> None:
     memory.address_space("cpu", memory.alias("cpu-root", root, 0, 0x10000))
     memory.address_space("off", other)
     other.set_enabled(False)
-    assert write_published(memory) == write_flat(Snapshot.of(memory))
-    assert write_published(memory).splitlines() == [
+    assert write_live_flat(memory) == write_flat(Snapshot.of(memory))
+    assert write_live_flat(memory).splitlines() == [
         "FlatView #0",
         ' AS "memory", root: root',
         ' AS "cpu", root: cpu-root, alias root',
@@ -146,5 +149,5 @@ def test_published_views_are_written_as_they_are_now() -> None:
         "",
     ]
     child.set_address(0x8000)
-    assert "  0000000000008000-0000000000008fff" in write_published(memory)
-    assert write_published(memory) == write_flat(Snapshot.of(memory))
+    assert "  0000000000008000-0000000000008fff" in write_live_flat(memory)
+    assert write_live_flat(memory) == write_flat(Snapshot.of(memory))

@@ -7,8 +7,8 @@ own output, and QEMU's docs/devel/memory.rst for what the words mean.
 from guestmap.inspect.mtree.assemble import assemble
 from guestmap.inspect.mtree.dispatch import dispatch_of
 from guestmap.inspect.mtree.read import MtreeText, read_mtree
-from guestmap.inspect.mtree.write import write_mtree
-from guestmap.inspect.mtree.write_flat import write_flat, write_published
+from guestmap.inspect.mtree.write import write_live_mtree, write_mtree
+from guestmap.inspect.mtree.write_flat import write_flat, write_live_flat
 
 __all__ = [
     "MtreeText",
@@ -16,6 +16,7 @@ __all__ = [
     "dispatch_of",
     "read_mtree",
     "write_flat",
+    "write_live_flat",
+    "write_live_mtree",
     "write_mtree",
-    "write_published",
 ]

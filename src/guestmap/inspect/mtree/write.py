@@ -1,4 +1,6 @@
-"""Write ``info mtree`` (flags ``-o`` and ``-D``) from a snapshot, as QEMU 7.2 does.
+"""Write ``info mtree`` (flags ``-o`` and ``-D``), as QEMU 7.2 does.
+
+From a snapshot, or straight from our own model's regions.
 
 The order of everything inside a block is QEMU's. The order of the ``address-space`` blocks is not
 defined there (it follows a hash of pointers); here it is that of the address spaces' creation.
@@ -6,10 +8,12 @@ defined there (it follows a hash of pointers); here it is that of the address sp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RegionInfo, Snapshot
+    from guestmap.memory import MemoryRegion, MemorySystem
 
 INDENT = "  "
 OVERFLOW = "[DETECTED OVERFLOW!] "
@@ -26,14 +30,40 @@ def write_mtree(snapshot: Snapshot, *, owner: bool = False, disabled: bool = Fal
         disabled: print disabled regions too (``-D``); without it they are left out, but what is
             below them is printed all the same, one level deeper.
     """
-    writer = _Writer(snapshot, owner=owner, disabled=disabled)
-    for root, names in snapshot.roots():
-        writer.lines += [f"address-space: {name}" for name in sorted(names, key=_strcmp)]
-        writer.tree(root)
-    for target in writer.targets:  # grows while aliases are met
-        writer.lines.append(f"memory-region: {snapshot.regions[target].name}")
-        writer.tree(target)
-    return "".join(f"{line}\n" for line in writer.lines)
+    regions = snapshot.regions
+    access: _Access[RegionInfo] = _Access(
+        kind=lambda region: region.type,
+        children=lambda region: [regions[child] for child in region.children],
+        target=lambda region: None if region.alias is None else regions[region.alias],
+        owner=(lambda region: region.owner) if owner else None,
+    )
+    roots = ((regions[root], names) for root, names in snapshot.roots())
+    return _Writer(access, disabled=disabled).text(roots)
+
+
+def write_live_mtree(
+    memory: MemorySystem,
+    *,
+    owner: Callable[[MemoryRegion], str | None] | None = None,
+    disabled: bool = False,
+) -> str:
+    """Return the text of ``write_mtree`` for the regions of ``memory`` as they are now.
+
+    Args:
+        memory: what to look at; nobody may change it meanwhile.
+        owner: returns what to append of a region's owner (``-o``); None: nothing.
+        disabled: print disabled regions too (``-D``).
+    """
+    groups: dict[MemoryRegion, list[str]] = {}
+    for space in memory.address_spaces:
+        groups.setdefault(space.root, []).append(space.name)
+    access: _Access[MemoryRegion] = _Access(
+        kind=lambda region: region.mtree_type(),
+        children=lambda region: region.subregions,
+        target=lambda region: region.alias,
+        owner=owner,
+    )
+    return _Writer(access, disabled=disabled).text(groups.items())
 
 
 def last_byte(size: int) -> int:
@@ -41,52 +71,93 @@ def last_byte(size: int) -> int:
     return size - 1 if size else 0
 
 
-def printed_children(snapshot: Snapshot, region: RegionInfo) -> list[RegionInfo]:
-    """Return children by address, then priority (highest first), then list order."""
-    children = [snapshot.regions[child] for child in region.children]
-    return sorted(children, key=lambda child: (child.addr, -child.priority))
+class _Node(Protocol):
+    """What a region of a snapshot and one of our model have in common."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def addr(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def nonvolatile(self) -> bool: ...
+    @property
+    def alias_offset(self) -> int: ...
 
 
-class _Writer:
-    def __init__(self, snapshot: Snapshot, *, owner: bool, disabled: bool) -> None:
-        self.snapshot = snapshot
-        self.owner = owner
+_N = TypeVar("_N", bound=_Node)
+
+
+class _Access(NamedTuple, Generic[_N]):
+    """How the rest is found: the type's word, children in list order, alias target, owner."""
+
+    kind: Callable[[_N], str]
+    children: Callable[[_N], Sequence[_N]]
+    target: Callable[[_N], _N | None]
+    owner: Callable[[_N], str | None] | None
+
+
+class _Writer(Generic[_N]):
+    def __init__(self, access: _Access[_N], *, disabled: bool) -> None:
+        self.access = access
         self.disabled = disabled
         self.lines: list[str] = []
-        self.targets: list[int] = []
+        self.targets: list[_N] = []
         self._queued: set[int] = set()
 
-    def tree(self, root: int) -> None:
+    def text(self, roots: Iterable[tuple[_N, list[str]]]) -> str:
+        """Return all blocks: the roots with the names of their address spaces, alias targets."""
+        for root, names in roots:
+            self.lines += [f"address-space: {name}" for name in sorted(names, key=_strcmp)]
+            self._tree(root)
+        for target in self.targets:  # grows while aliases are met
+            self.lines.append(f"memory-region: {target.name}")
+            self._tree(target)
+        return "\n".join([*self.lines, ""])
+
+    def _tree(self, root: _N) -> None:
         """Append a tree's lines and the blank line after it."""
         pending = ""
-        stack = [(self.snapshot.regions[root], 1, 0)]
+        stack = [(root, 1, 0)]
         while stack:
             region, level, base = stack.pop()
             start = (base + region.addr) & _MASK
             end = (start + last_byte(region.size)) & _MASK
             if start < base or end < start:
                 pending += OVERFLOW  # printed even where the line itself is not
-            if region.alias is not None and region.alias not in self._queued:
-                self._queued.add(region.alias)
-                self.targets.append(region.alias)
+            target = self.access.target(region)
+            if target is not None and id(target) not in self._queued:
+                self._queued.add(id(target))
+                self.targets.append(target)
             if region.enabled or self.disabled:
-                self.lines.append(pending + INDENT * level + self._line(region, start, end))
+                self.lines.append(pending + INDENT * level + self._line(region, target, start, end))
                 pending = ""
-            children = printed_children(self.snapshot, region)
-            stack.extend((child, level + 1, start) for child in reversed(children))
+            for child in self._last_first(region):
+                stack.append((child, level + 1, start))
         self.lines.append(pending)
 
-    def _line(self, region: RegionInfo, start: int, end: int) -> str:
-        kind = f"nv-{region.type}" if region.nonvolatile else region.type
-        name = region.name
-        if region.alias is not None:
+    def _last_first(self, region: _N) -> Iterator[_N]:
+        """Yield children, last printed first: by address, priority downwards, list order."""
+        children = self.access.children(region)
+        if len(children) > 1:
+            children = sorted(children, key=lambda child: (child.addr, -child.priority))
+        return reversed(children)
+
+    def _line(self, region: _N, target: _N | None, start: int, end: int) -> str:
+        kind, name = self.access.kind(region), region.name
+        if target is not None:
             last = (region.alias_offset + last_byte(region.size)) & _MASK
-            target = self.snapshot.regions[region.alias].name
-            name = f"alias {name} @{target} {region.alias_offset:016x}-{last:016x}"
+            name = f"alias {name} @{target.name} {region.alias_offset:016x}-{last:016x}"
+        owner = self.access.owner(region) if self.access.owner is not None else None
         return (
-            f"{start:016x}-{end:016x} (prio {region.priority}, {kind}): {name}"
-            f"{'' if region.enabled else ' [disabled]'}"
-            f"{f' {region.owner}' if self.owner and region.owner else ''}"
+            f"{start:016x}-{end:016x}"
+            f" (prio {region.priority}, {'nv-' if region.nonvolatile else ''}{kind}): {name}"
+            f"{'' if region.enabled else ' [disabled]'}{f' {owner}' if owner else ''}"
         )
 
 

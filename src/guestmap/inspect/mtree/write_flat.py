@@ -51,7 +51,7 @@ def write_flat(snapshot: Snapshot, *, owner: bool = False, dispatch: bool = Fals
     return _text(lines)
 
 
-def write_published(
+def write_live_flat(
     memory: MemorySystem, *, owner: Callable[[MemoryRegion], str | None] | None = None
 ) -> str:
     """Return the text of ``write_flat`` for the views that ``memory`` has published.

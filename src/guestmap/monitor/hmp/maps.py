@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.capture import capture
-from guestmap.inspect.mtree import write_flat, write_mtree, write_published
+from guestmap.inspect.mtree import write_flat, write_live_flat, write_live_mtree
 from guestmap.machine.composition.tree import owner_text
 from guestmap.monitor.hmp.numbers import size_text
 
@@ -21,13 +21,12 @@ def info_mtree(context: Context, values: Values) -> str:
     """Show the region trees, or with ``-f`` the flat views."""
     memory = context.pc.system
     owner = _owner_words(context) if values.get("owner") else None
-    dispatch = bool(values.get("dispatch"))
-    if values.get("flat") and not dispatch:
-        return write_published(memory, owner=owner)
+    if not values.get("flat"):
+        return write_live_mtree(memory, owner=owner, disabled=bool(values.get("disabled")))
+    if not values.get("dispatch"):
+        return write_live_flat(memory, owner=owner)
     snapshot = capture(memory, source="guestmap", owner=owner or _nobody)
-    if values.get("flat"):
-        return write_flat(snapshot, owner=owner is not None, dispatch=True)
-    return write_mtree(snapshot, owner=owner is not None, disabled=bool(values.get("disabled")))
+    return write_flat(snapshot, owner=owner is not None, dispatch=True)
 
 
 def _owner_words(context: Context) -> Callable[[MemoryRegion], str]:
