@@ -118,6 +118,8 @@ class MonitorServer:
         await self._ended.wait()
         for acceptor in acceptors:
             await acceptor.close()
+        for listener in self._listeners:
+            listener.socket.close()  # who comes now is refused, and does not wait for a greeting
         await hub.close()
 
     def _endpoints(self, hub: Hub) -> list[Endpoint]:
