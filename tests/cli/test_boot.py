@@ -148,3 +148,17 @@ def test_a_signal_ends_a_managed_machine_in_order(tmp_path, number):
     assert "at the end" in rest
     assert errors == ""
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        (["--qmp", "nonsense"], "no place to listen at"),
+        (["--qmp", "tcp:localhost:4444,server=off"], "server=on"),
+        (["-S"], "--paused needs --qmp"),
+    ],
+)
+def test_nonsense_about_the_monitor_is_one_clear_line(args, word):
+    run = _boot(*args)
+    _assert_one_clear_line(run, word)
+    assert run.stdout == ""

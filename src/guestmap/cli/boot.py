@@ -12,7 +12,7 @@ from rich.console import Console
 
 from guestmap.base import PeerError, parse_size
 from guestmap.cli.boot_report import Recorder, report
-from guestmap.cli.boot_run import run_managed, run_until
+from guestmap.cli.boot_run import managed_at, run_managed, run_until
 from guestmap.cli.serial_wire import serial_wire
 from guestmap.cli.story import Story, flat_table, summary
 from guestmap.inspect import Snapshot
@@ -97,6 +97,7 @@ def boot(
     at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
     goes to stderr. With --qmp the machine goes on after that, until it is told to quit.
     """
+    addresses = managed_at(qmp or (), paused=paused)
     objects = [ObjectSpec.parse(each) for each in object_ or ()]
     memory = MemoryOption.parse([ram], DEFAULT_RAM)
     config = MachineConfig(
@@ -125,8 +126,8 @@ def boot(
     with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_wire(vm, serial):
         before = Snapshot.of(vm.pc.system, source="guestmap at reset")
         console.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
-        if qmp:
-            status = run_managed(vm, qmp, console, paused=paused)
+        if addresses:
+            status = run_managed(vm, addresses, console, paused=paused)
         else:
             status = run_until(vm, until)
         after = Snapshot.of(vm.pc.system, source="guestmap")
