@@ -32,9 +32,14 @@ def info_mtree(context: Context, values: Values) -> str:
 def _owner_words(context: Context) -> Callable[[MemoryRegion], str]:
     """Return what says a region's owner, in QEMU's words."""
     tree = context.pc.tree
-    for _ in tree.root.walk():
-        pass  # what nobody has looked at yet has no objects of its regions
-    return lambda region: owner_text(tree, region).lstrip()
+
+    def words(region: MemoryRegion) -> str:
+        if tree.region(region) is None:
+            for _ in tree.root.walk():
+                pass  # what nobody has looked at yet has no objects of its regions
+        return owner_text(tree, region).lstrip()
+
+    return words
 
 
 def _nobody(_region: MemoryRegion) -> None:
