@@ -14,7 +14,12 @@ from guestmap.machine.composition.regions import (
     add_region_object,
     add_region_objects,
 )
-from guestmap.machine.composition.tree import MachineTree, device_path, owner_text
+from guestmap.machine.composition.tree import (
+    MachineTree,
+    device_path,
+    owner_text,
+    parent_words,
+)
 from guestmap.machine.composition.types import machine_types
 
 __all__ = [
@@ -30,4 +35,5 @@ __all__ = [
     "device_path",
     "machine_types",
     "owner_text",
+    "parent_words",
 ]

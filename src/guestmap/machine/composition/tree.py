@@ -75,10 +75,15 @@ def owner_text(tree: ObjectTree, region: MemoryRegion) -> str:
     ``/machine/unattached``: that is their parent, not their owner.
     """
     found = tree.region(region) if isinstance(tree, MachineTree) else None
-    if found is None or found.parent is None:
-        return " orphan"
-    label = "parent" if found.parent.path == UNATTACHED else "owner"
-    return f" {label}:{{{_who(found.parent)}}}"
+    return f" {parent_words(None if found is None else found.parent)}"
+
+
+def parent_words(parent: Object | None) -> str:
+    """Return what ``info mtree -o`` writes of a region below ``parent``, without the space."""
+    if parent is None:
+        return "orphan"
+    label = "parent" if parent.path == UNATTACHED else "owner"
+    return f"{label}:{{{_who(parent)}}}"
 
 
 def _who(owner: Object) -> str:

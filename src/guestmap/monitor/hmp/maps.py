@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.inspect.capture import capture
 from guestmap.inspect.mtree import write_flat, write_live_flat, write_live_mtree
-from guestmap.machine.composition.tree import owner_text
+from guestmap.machine.composition.tree import parent_words
 from guestmap.monitor.hmp.numbers import size_text
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion
     from guestmap.monitor.hmp.arguments import Values
     from guestmap.monitor.hmp.command import Context
+    from guestmap.qom import Object
 
 
 def info_mtree(context: Context, values: Values) -> str:
@@ -32,12 +33,18 @@ def info_mtree(context: Context, values: Values) -> str:
 def _owner_words(context: Context) -> Callable[[MemoryRegion], str]:
     """Return what says a region's owner, in QEMU's words."""
     tree = context.pc.tree
+    said: dict[Object | None, str] = {}  # for one command: an owner has many regions
 
     def words(region: MemoryRegion) -> str:
-        if tree.region(region) is None:
+        found = tree.region(region)
+        if found is None:
             for _ in tree.root.walk():
                 pass  # what nobody has looked at yet has no objects of its regions
-        return owner_text(tree, region).lstrip()
+            found = tree.region(region)
+        parent = None if found is None else found.parent
+        if parent not in said:
+            said[parent] = parent_words(parent)
+        return said[parent]
 
     return words
 
