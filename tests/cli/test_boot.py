@@ -162,3 +162,21 @@ def test_nonsense_about_the_monitor_is_one_clear_line(args, word):
     run = _boot(*args)
     _assert_one_clear_line(run, word)
     assert run.stdout == ""
+
+
+def test_who_manages_a_machine_may_reset_it_again_and_again(tmp_path):
+    path, silent = tmp_path / "q", tmp_path / "silent.bin"
+    image = bytearray(0x10000)
+    image[0xFFF0:0xFFF2] = b"\xeb\xfe"  # the reset vector: a jump to itself
+    silent.write_bytes(image)
+    command = [sys.executable, "-m", "guestmap", "boot", "-q", "--bios", str(silent)]
+    with subprocess.Popen([*command, "--qmp", f"unix:{path}"], stdout=subprocess.DEVNULL) as run:
+        while not path.exists():
+            assert run.poll() is None
+        with QmpSocket(UnixAddress(str(path))) as client:
+            for _ in range(12):
+                client.ask("system_reset")
+                client.event("RESET")
+            assert client.ask("query-status")["running"]
+            client.ask("quit")
+        assert run.wait(30) == 0

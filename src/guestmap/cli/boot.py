@@ -120,8 +120,11 @@ def boot(
     def observe(event: Event) -> None:
         story.tell(event)
         recorder.tell(event)
-        if isinstance(event, MachineReset) and (no_reboot or _is_stuck(vm, recorder)):
+        if isinstance(event, MachineReset) and (no_reboot or is_stuck()):
             vm.stop()
+
+    def is_stuck() -> bool:
+        return not addresses and _is_stuck(vm, recorder)  # who manages it may reset it at will
 
     with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_wire(vm, serial):
         before = Snapshot.of(vm.pc.system, source="guestmap at reset")
@@ -136,7 +139,7 @@ def boot(
         _print_asked(vm, recorder, before, after, mtree=mtree, flat=flat, as_json=as_json)
     if status:
         raise typer.Exit(status)
-    if _is_stuck(vm, recorder):
+    if is_stuck():
         raise PeerError(
             f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"
             f" {vm.pc.bios_path} a PC BIOS?"
@@ -147,7 +150,7 @@ def boot(
 
 def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:
     """Tell whether the firmware only resets the machine, again and again."""
-    recent = recorder.resets[-_SILENT_RESETS:]
+    recent = list(recorder.resets)[-_SILENT_RESETS:]
     if len(recent) < _SILENT_RESETS:
         return False
     return not vm.log or vm.log[-1].time_ns < recent[0].time_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from guestmap.inspect import Snapshot
@@ -9,16 +10,27 @@ from guestmap.machine import Event, LogLine, MachineReset, PhaseChange, VirtualM
 from guestmap.memory import CommitRecord, FlatRange
 
 
+KEPT = 2048
+"""Events of a kind that are kept: a managed machine may run, and be reset, for weeks."""
+
+
 class Recorder:
-    """Keeps the events that the report tells."""
+    """Keeps the events that the report tells: the newest ones.
+
+    Attributes:
+        commits, resets: what happened.
+        forgotten: how many commits were before those.
+    """
 
     def __init__(self) -> None:
-        self.commits: list[CommitRecord] = []
-        self.resets: list[MachineReset] = []
+        self.commits: deque[CommitRecord] = deque(maxlen=KEPT)
+        self.resets: deque[MachineReset] = deque(maxlen=KEPT)
+        self.forgotten = 0
 
     def tell(self, event: Event) -> None:
         """Keep one event."""
         if isinstance(event, CommitRecord):
+            self.forgotten += len(self.commits) == KEPT
             self.commits.append(event)
         elif isinstance(event, MachineReset):
             self.resets.append(event)
@@ -38,6 +50,7 @@ def report(
         "phases": [_phase(change) for change in vm.phases.changes],
         "log": [_line(line) for line in vm.log],
         "resets": [{"time_s": r.time_ns / 1e9, "reason": r.reason} for r in recorder.resets],
+        "commits_forgotten": recorder.forgotten,
         "commits": [_commit(record) for record in recorder.commits],
         "statistics": {name: getattr(counts, name) for name in counts.__slots__},
         "before": before.to_json(),
