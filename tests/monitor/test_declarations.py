@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from guestmap.base import HostError
 from guestmap.machine import MachineEvent, VirtualMachine, config_of
 from guestmap.monitor.command import Context, Endpoint
 from guestmap.monitor.commands import command_table
@@ -76,3 +77,11 @@ def test_events_are_declared(context: Context) -> None:
     for event in told:
         data = dict(event.data or {})
         assert validate(declared[event.name].data, data) == data, event
+
+
+@pytest.mark.parametrize("size", [16, 4 << 20], ids=["told at the end", "told at once"])
+@pytest.mark.parametrize("name", ["pmemsave", "memsave"])
+def test_a_full_disk_is_the_host_s_refusal(context: Context, name: str, size: int) -> None:
+    arguments = {"val": 0, "size": size, "filename": "/dev/full"}
+    with pytest.raises(HostError, match="writing memory to '/dev/full' failed: No space left"):
+        context.commands[name].run(context, arguments)

@@ -9,7 +9,6 @@ from guestmap.inspect import Snapshot
 from guestmap.machine import Event, LogLine, MachineReset, PhaseChange, VirtualMachine
 from guestmap.memory import CommitRecord, FlatRange
 
-
 KEPT = 2048
 """Events of a kind that are kept: a managed machine may run, and be reset, for weeks."""
 

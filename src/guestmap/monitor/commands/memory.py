@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from guestmap.base import ADDRESS_SPACE_SIZE, MIB, ConfigError, HostError
@@ -46,10 +48,10 @@ def _acpi_ospm_status(context: Context, _arguments: Arguments) -> list[Any]:
 def _pmemsave(context: Context, arguments: Arguments) -> dict[str, Any]:
     """Write guest-physical memory to a file; what nobody answers reads as its bus does."""
     address, left = arguments["val"] % ADDRESS_SPACE_SIZE, _size(arguments)
-    with _created(arguments["filename"]) as file:
+    with _saving(arguments["filename"]) as file:
         while left:
             length = min(left, _PIECE)
-            _write(file, context.vm.pc.memory.read(address, length), arguments["filename"])
+            file.write(context.vm.pc.memory.read(address, length))
             address, left = (address + length) % ADDRESS_SPACE_SIZE, left - length
     return {}
 
@@ -59,14 +61,14 @@ def _memsave(context: Context, arguments: Arguments) -> dict[str, Any]:
     start, size = arguments["val"] % ADDRESS_SPACE_SIZE, _size(arguments)
     context.check_cpu(arguments.get("cpu-index", 0))
     reader = LinearReader(context.vm.engine, context.vm.pc.cpu_memory)
-    with _created(arguments["filename"]) as file:
+    with _saving(arguments["filename"]) as file:
         done = 0
         while done < size:
             length = min(size - done, _PAGE)
             data = reader.read((start + done) % ADDRESS_SPACE_SIZE, length)
             if data is None:
                 raise ConfigError(f"Invalid addr 0x{start:016x}/size {size} specified")
-            _write(file, data, arguments["filename"])
+            file.write(data)
             done += length
     return {}
 
@@ -78,19 +80,19 @@ def _size(arguments: Arguments) -> int:
     return size
 
 
-def _created(name: str) -> BinaryIO:
+@contextmanager
+def _saving(name: str) -> Iterator[BinaryIO]:
+    """Give a file to write to; what it refuses may be told by its end only."""
     try:
-        return open(name, "wb")
+        file = open(name, "wb")  # noqa: SIM115 (closed below)
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) else None
         raise HostError(
             f"Could not open '{name}'", errno=number, call="open", arguments=name
         ) from error
-
-
-def _write(file: BinaryIO, data: bytes, name: str) -> None:
     try:
-        file.write(data)
+        with file:
+            yield file
     except OSError as error:
         raise HostError(
             f"writing memory to '{name}' failed", errno=error.errno, call="write", arguments=name
