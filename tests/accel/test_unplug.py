@@ -88,3 +88,21 @@ def test_memory_comes_and_goes_under_a_running_cpu(guest):
     guest.system.rcu.drain()
     gc.collect()
     assert not mapped("churn-dimm-")
+
+
+def test_what_comes_and_goes_while_the_cpu_stands_still_is_not_kept(guest):
+    """A paused machine may be plugged into for as long as one likes."""
+    if guest.engine.name != "unicorn":
+        return
+    guest.flat(b"\xf4")
+    guest.run()
+    dimm = named_ram(guest.system, "paused-dimm", 0x1000)
+    for _ in range(2000):
+        guest.root.add_subregion(DIMM, dimm)
+        guest.root.del_subregion(dimm)
+    assert len(guest.engine._mapper._touched) <= 1100
+    guest.root.add_subregion(DIMM, dimm)
+    dimm.buffer[0] = 0x5A
+    guest.flat(b"\xa1" + DIMM.to_bytes(4, "little") + b"\xa3\x00\x30\x00\x00\xf4")
+    guest.run()
+    assert guest.memory.load(0x3000, 1) == 0x5A

@@ -98,10 +98,11 @@ def _set_prealloc(backend: Any, value: bool) -> None:
     if value and not backend.get("reserve"):
         raise ConfigError("'prealloc=on' and 'reserve=off' are incompatible")
     host = backend.host
-    if value and host is not None and not backend.get("prealloc"):
-        options = backend.options()
-        preallocate(backend.name, host, options.prealloc_threads, options.progress)
-    backend.prealloc = value
+    if host is None:
+        backend.prealloc = value
+    elif value and not backend.get("prealloc"):  # what has been filled in stays
+        preallocate(backend.name, host, backend.prealloc_threads, backend.told)
+        backend.prealloc = True
 
 
 def _set_reserve(backend: Any, value: bool) -> None:

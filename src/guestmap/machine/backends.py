@@ -81,11 +81,15 @@ class MemoryBackend(Object):
             dump=read("dump"),
             prealloc=read("prealloc"),
             prealloc_threads=read("prealloc-threads"),
-            progress=lambda done, total: self.progress(self.name, done, total),
+            progress=self.told,
             reserve=read("reserve"),
             policy=NumaPolicy[read("policy").upper()],
             host_nodes=frozenset(self.host_nodes),
         )
+
+    def told(self, done: int, total: int) -> None:
+        """Hand on how preallocation gets on, in bytes."""
+        self.progress(self.name, done, total)
 
     @property
     def block_name(self) -> str:

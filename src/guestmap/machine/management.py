@@ -121,7 +121,9 @@ class Management:
         """
         rest = dict(properties)
         device = self._new_device(driver, rest.pop("bus", None))
-        device.hotplugged = hotplugged
+        device.hotplugged, device.handler = hotplugged, self.hotplug
+        if "realized" in rest:  # the last: what comes after it would be too late
+            rest["realized"] = rest.pop("realized")
         try:
             self._name(device, id_)
             for name, value in rest.items():
@@ -130,7 +132,8 @@ class Management:
                     device.set(name, value)
                 elif text is not None:
                     device.set_text(name, text)
-            device.realize(self.hotplug)
+            if not device.realized:
+                device.realize(self.hotplug)
         except BaseException:
             device.unparent()
             raise

@@ -377,10 +377,11 @@ class VirtualMachine:
             if self._thread is not None and self._thread.is_alive():
                 self.quit("host-ui")
                 self._thread.join()
-            self.engine.close()
-            if not self.pc.system.closed:
-                self.pc.system.unsubscribe(self._observer)
-                self.pc.system.close()
+            with self.exclusive():
+                self.engine.close()
+                if not self.pc.system.closed:
+                    self.pc.system.unsubscribe(self._observer)
+                    self.pc.system.close()
 
     def __enter__(self) -> Self:
         return self

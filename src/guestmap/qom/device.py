@@ -26,7 +26,7 @@ class Device(Object):
         id: the user's name for it, or None.
         hotplugged: it came while the machine ran.
         hotpluggable: it can come and go while the machine runs; a class's choice.
-        handler: the one that plugged it, while it is realized.
+        handler: the one that plugs it when its property ``realized`` is set, and that plugged it.
         canonical_path: where it was realized last, whatever became of it since; "" before.
     """
 

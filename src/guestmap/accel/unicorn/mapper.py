@@ -36,6 +36,9 @@ MAX_WINDOWS = 64
 MAX_STALE = 1024
 """Ranges of stale code to remember one by one, until the CPU lets them be dropped."""
 
+MAX_TOUCHED = 1024
+"""Changes of the map to remember one by one, until the CPU runs again."""
+
 
 class Conductor(Protocol):
     """Who knows whether the memory map may be touched now."""
@@ -82,14 +85,19 @@ class Mapper(MemoryListener):
         if piece is not None:
             with self._lock:
                 self._pieces[piece.start] = piece
-                self._touched.append((piece.start, piece.end))
+                self._touch(piece)
 
     def region_del(self, section: MemoryRegionSection) -> None:
         """Note memory that went."""
         with self._lock:
             piece = self._pieces.pop(section.offset_within_address_space, None)
             if piece is not None:
-                self._touched.append((piece.start, piece.end))
+                self._touch(piece)
+
+    def _touch(self, piece: Piece) -> None:
+        self._touched.append((piece.start, piece.end))
+        if len(self._touched) > MAX_TOUCHED:
+            self._touched = merged(self._touched)
 
     def commit(self) -> None:
         """Have the changes of the transaction applied."""

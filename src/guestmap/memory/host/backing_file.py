@@ -64,9 +64,9 @@ class BackingFile:
         problem = ""
         if 0 < self.size < offset + length:
             problem = (
-                f"{name} backing store size 0x{self.size:x} is too small for 'size' option"
-                f" 0x{length:x} plus 'offset' option 0x{offset:x}"
+                f"backing store size 0x{self.size:x} does not match 'size' option 0x{length:x}"
             )
+            problem += f" plus offset 0x{offset:x}" if offset else ""
         elif self.required_align > max(align, page):
             problem = (
                 f"backing store align 0x{self.required_align:x} is larger than 'align' option"
