@@ -123,7 +123,7 @@ class FileRam:
         """See :meth:`RamBackend.allocate`."""
         with backing_file(self.path, name, readonly=self.readonly) as file:
             length = rounded(length, mmap.PAGESIZE)
-            file.check(name, self.align, self.offset, length)
+            file.check(self.align, self.offset, length)
             length = rounded(length, file.page_size)
             file.make_room(self.offset + length)
             memory = HostMemory.map(

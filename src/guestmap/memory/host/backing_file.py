@@ -48,11 +48,10 @@ class BackingFile:
         fd, self.fd = self.fd, -1
         return fd
 
-    def check(self, name: str, align: int, offset: int, length: int) -> None:
+    def check(self, align: int, offset: int, length: int) -> None:
         """Check what was asked for against the file, in QEMU's order.
 
         Args:
-            name: of the RAM, for messages.
             align: of the host address, in bytes; 0 for a page.
             offset: in the file, in bytes.
             length: bytes.
