@@ -5,7 +5,7 @@ Whatever happens, the result says what is so now: it is read from the machine ag
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,8 @@ from guestmap.inspect.attach import CommandError
 from guestmap.inspect.diff import diff
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from guestmap.domain.peer import Peer
     from guestmap.domain.plan import Plan
     from guestmap.domain.situation import MemoryDevice, Scene
@@ -92,6 +94,11 @@ class Applier:
         self._peer.events()  # what was told before is no answer
         if (refusal := self._run(plan.steps)) is not None:
             return self._refused(plan, refusal)
+        with _adding(f"{device.id} was plugged"):
+            return self._plugged(plan, device, undo=undo)
+
+    def _plugged(self, plan: Plan, device: MemoryDevice, *, undo: bool) -> Result:
+        """Wait for the guest's answer to a DIMM that is there, and check it."""
         # QEMU has the last word on the slot: another manager may have been quicker.
         there = next((each for each in read_devices(self._peer) if each.id == device.id), device)
         result = self._wait(plan, there)
@@ -108,13 +115,18 @@ class Applier:
         ask, *rest = plan.steps
         if (refusal := self._run((ask,))) is not None:
             return self._refused(plan, refusal)
+        with _adding(f"the guest was asked for {device.id}"):
+            return self._asked(plan, device, ask, tuple(rest))
+
+    def _asked(self, plan: Plan, device: MemoryDevice, ask: Step, rest: tuple[Step, ...]) -> Result:
+        """Wait for a guest that was asked for a DIMM, do the rest where it let go, and check it."""
         result = self._wait(plan, device, again=ask)
         if result.outcome is Outcome.ENDED:
             return result
         if result.outcome is not Outcome.REMOVED:
             after = survey(self._peer)
             return _checked(result, after, verify_unchanged(plan.scene, after))
-        if (refusal := self._run(tuple(rest))) is not None:
+        if (refusal := self._run(rest)) is not None:
             result = replace(result, error=str(refusal.error))
         after = survey(self._peer)
         return _checked(result, after, verify_removed(plan, after))
@@ -220,6 +232,15 @@ _OUTCOMES = {
     Verdict.INTERRUPTED: Outcome.SILENT,
     None: Outcome.SILENT,
 }
+
+
+@contextmanager
+def _adding(done: str) -> Iterator[None]:
+    """Add to the news that a machine does not answer what was done before."""
+    try:
+        yield
+    except PeerError as error:
+        raise PeerError(f"{error}; {done} before") from error
 
 
 def _device(plan: Plan, verb: str) -> MemoryDevice:
