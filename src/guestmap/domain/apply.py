@@ -5,9 +5,9 @@ Whatever happens, the result says what is so now: it is read from the machine ag
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError, StateError
 from guestmap.base.interrupt import Deferral
@@ -15,10 +15,10 @@ from guestmap.domain.listen import Observer, Pace, RealPace, listen
 from guestmap.domain.outcome import Outcome, Result
 from guestmap.domain.plan import plan_unplug
 from guestmap.domain.request import UnplugRequest
+from guestmap.domain.sending import Refusal, send
 from guestmap.domain.survey import read_devices, survey
 from guestmap.domain.verify import verify_plugged, verify_removed, verify_unchanged
 from guestmap.domain.waiting import Verdict, Waiting, wait_for
-from guestmap.inspect.attach import CommandError
 from guestmap.inspect.diff import diff
 
 if TYPE_CHECKING:
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 10.0
 """Seconds that a guest has to answer; Linux takes less than a tenth of one, unless it is busy."""
-
-
-class _Refusal(NamedTuple):
-    """QEMU's refusal of a command, and the ids of what the commands before it had made."""
-
-    error: CommandError
-    made: tuple[str, ...] = ()
 
 
 class Applier:
@@ -92,7 +85,7 @@ class Applier:
 
     def _plug(self, plan: Plan, device: MemoryDevice, *, undo: bool) -> Result:
         self._peer.events()  # what was told before is no answer
-        if (refusal := self._run(plan.steps)) is not None:
+        if (refusal := self._send(plan.steps)) is not None:
             return self._refused(plan, refusal)
         with _adding(f"{device.id} was plugged"):
             return self._plugged(plan, device, undo=undo)
@@ -113,7 +106,7 @@ class Applier:
     def _unplug(self, plan: Plan, device: MemoryDevice) -> Result:
         self._peer.events()
         ask, *rest = plan.steps
-        if (refusal := self._run((ask,))) is not None:
+        if (refusal := self._send((ask,))) is not None:
             return self._refused(plan, refusal)
         with _adding(f"the guest was asked for {device.id}"):
             return self._asked(plan, device, ask, tuple(rest))
@@ -126,39 +119,13 @@ class Applier:
         if result.outcome is not Outcome.REMOVED:
             after = survey(self._peer)
             return _checked(result, after, verify_unchanged(plan.scene, after))
-        if (refusal := self._run(rest)) is not None:
+        if (refusal := self._send(rest)) is not None:
             result = replace(result, error=str(refusal.error))
         after = survey(self._peer)
         return _checked(result, after, verify_removed(plan, after))
 
-    def _run(self, steps: tuple[Step, ...]) -> _Refusal | None:
-        """Send commands; where one is refused, take back those before it, last first."""
-        done: list[Step] = []
-        try:
-            for step in steps:
-                if done:
-                    self._interrupt.obey()
-                self._observer.step(step)
-                # Noted before the answer: a change whose answer is lost may have been made.
-                done.append(step)
-                self._peer.change(step.command, step.arguments)
-        except CommandError as error:
-            self._take_back(done[:-1])
-            return _Refusal(error, tuple(str(step.arguments["id"]) for step in done[:-1]))
-        except PeerError as error:
-            what = "; ".join(f"{step} may have been done" for step in done)
-            raise PeerError(f"{error}; {what}: look with guestmap dimms") from error
-        except KeyboardInterrupt:
-            self._take_back(done)
-            raise
-        return None
-
-    def _take_back(self, done: list[Step]) -> None:
-        for step in reversed(done):
-            if step.undo is not None:
-                self._observer.step(step.undo)
-                with suppress(CommandError):  # the check afterwards tells what is left
-                    self._peer.change(step.undo.command, step.undo.arguments)
+    def _send(self, steps: tuple[Step, ...]) -> Refusal | None:
+        return send(self._peer, steps, self._observer, self._interrupt)
 
     def _wait(self, plan: Plan, device: MemoryDevice, again: Step | None = None) -> Result:
         """Wait for the guest.
@@ -177,7 +144,7 @@ class Applier:
         state = self._listen(state, plan)
         if again is not None and state.verdict is Verdict.SILENT:
             if not state.is_heeded:
-                self._run((again,))
+                self._send((again,))
             state = self._listen(replace(state, verdict=None, deadline=whole), plan)
         return Result(
             plan,
@@ -198,7 +165,7 @@ class Applier:
             lambda: self._interrupt.requested,
         )
 
-    def _refused(self, plan: Plan, refusal: _Refusal) -> Result:
+    def _refused(self, plan: Plan, refusal: Refusal) -> Result:
         after = survey(self._peer)
         wrong = verify_unchanged(plan.scene, after, refusal.made)
         outcome = Outcome.LEFT_BEHIND if wrong else Outcome.QEMU_REFUSED
