@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from guestmap.domain.request import PlugRequest, UnplugRequest
     from guestmap.inspect.diff import Diff
 
+_STOP = "stop the machine and start it without"
 _FIXED = {
-    "nvdimm": "an NVDIMM cannot be unplugged from a running machine",
-    "virtio-pmem": "a virtio-pmem device cannot be unplugged",
-    "virtio-mem": "virtio-mem memory is taken back by its requested-size, not by unplugging a DIMM",
+    "nvdimm": ("an NVDIMM cannot be unplugged from a running machine", _STOP),
+    "virtio-pmem": ("a virtio-pmem device cannot be unplugged", _STOP),
+    "virtio-mem": (
+        "virtio-mem memory is taken back by its requested-size, not by unplugging a DIMM",
+        "set that (QMP: qom-set path=/machine/peripheral/{id} property=requested-size value=0)",
+    ),
 }
+"""Memory devices that are no DIMMs: why they stay, and what to do."""
 _BACKEND_TYPE = "memory-backend-ram"
 
 
@@ -167,8 +172,9 @@ def _unplug_blockers(
             ),
         )
     if device.kind != "dimm" or not device.hotpluggable:
-        why = _FIXED.get(device.kind, f"{device.title} ({device.kind}) cannot be unplugged")
-        return (Finding("not-unpluggable", why, "stop the machine and start it without"),)
+        other = f"{device.title} ({device.kind}) cannot be unplugged", _STOP
+        why, remedy = _FIXED.get(device.kind, other)
+        return (Finding("not-unpluggable", why, remedy.format(id=device.id)),)
     return ()
 
 
