@@ -108,6 +108,18 @@ def test_there_is_a_number_of_clients_that_is_enough(
         client.close()
 
 
+def test_who_asks_much_and_goes_fills_no_log(
+    server: MonitorServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(10):
+        client = QmpSocket(server.addresses[0])
+        client.send(b"}" * 20_000)
+        client.close()
+    with QmpSocket(server.addresses[0]) as modest:
+        assert modest.ask("query-name") == {}
+    assert caplog.records == []
+
+
 def test_without_a_file_descriptor_those_who_are_there_are_served_and_others_wait(
     server: MonitorServer, caplog: pytest.LogCaptureFixture
 ) -> None:

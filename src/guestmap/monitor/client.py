@@ -112,7 +112,7 @@ class Client(asyncio.Protocol):
     def tell(self, event: bytes) -> None:
         """Send the line of an event, if the client has introduced itself, and reads."""
         transport = self._transport
-        if self.session.negotiating or transport is None:
+        if self.session.negotiating or transport is None or transport.is_closing():
             return
         if self._is_full:
             self._unread += len(event)
@@ -188,7 +188,8 @@ class Client(asyncio.Protocol):
             self._send(reply)
 
     def _send(self, reply: bytes) -> None:
-        if self._transport is not None:
+        # To who has gone asyncio writes nothing, and logs each time that it does not.
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(reply)
             self._check_held()
 
