@@ -113,6 +113,22 @@ def test_the_guest_stands_still_in_a_turn() -> None:
     vm.close()
 
 
+@pytest.mark.unicorn
+def test_where_a_run_stopped_is_no_place_to_stop_later() -> None:
+    started = Started("unicorn")
+    vm = started.vm
+    vm.run(until=Phase.PREINIT)
+    assert vm.state is RunState.PAUSED
+    vm.start(paused=True)
+    vm.system_reset()
+    started.await_event("RESET")
+    vm.cont()
+    while vm.phases.phase is not Phase.HALT and "STOP" not in started.names()[3:]:
+        time.sleep(0.001)
+    assert started.names() == ["RESUME", "STOP", "RESET", "RESUME"]
+    vm.close()
+
+
 def test_a_reset_by_the_host(started: Started) -> None:
     vm = started.vm
     vm.start()

@@ -134,7 +134,7 @@ class VirtualMachine:
                     self._end(RunState.PAUSED)
             return self.state
         finally:
-            self._in_run = False
+            self._in_run, self._until = False, None
 
     def _refuse_to_run(self) -> None:
         if self._closed:
