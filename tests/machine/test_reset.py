@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 
 from guestmap.accel import Register, Segment, SegmentRegister
@@ -95,3 +97,20 @@ def test_an_interrupt_that_cannot_be_delivered_is_a_triple_fault_and_forgotten(b
     assert vm.pc.interrupts.pending
     assert booted.run_on() == RESUME + booted.first_log
     assert booted.resets == ["triple fault", FIRMWARES_OWN_RESET]
+
+
+def test_a_guest_that_resets_again_and_again_costs_no_more(booted):
+    """Each POST translates more than a MiB of code anew."""
+    for _warm in range(2):
+        _cf9(booted.vm.pc)
+        booted.run_on()
+    before = _resident_kib()
+    for _again in range(6):
+        _cf9(booted.vm.pc)
+        booted.run_on()
+    assert _resident_kib() - before < 4096
+
+
+def _resident_kib() -> int:
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() // 1024

@@ -71,6 +71,8 @@ class Cpu:
     def reset(self) -> None:
         """Put the CPU into its state after RESET#."""
         self.a20_mask = A20_OPEN
+        # The library keeps translations of code that is gone until its buffer of a GiB is full.
+        self.uc.ctl_flush_tb()
         if isinstance(self.state, BlobState):
             self.state.data[:] = self._image
             self.state.save()
