@@ -57,6 +57,7 @@ _GAVE_UP = re.compile(r"No bootable device\.")
 
 _BOOT_INTERRUPTS = frozenset({0x18, 0x19})
 
+_MOST_CHANGES = 10_000
 _ORDER = {phase: place for place, phase in enumerate(Phase)}
 
 
@@ -72,7 +73,7 @@ class PhaseTracker:
     """Turns what a machine shows into phases. Knows no machine and no engine.
 
     Attributes:
-        changes: the phases so far, oldest first.
+        changes: the newest phases, oldest first.
     """
 
     def __init__(
@@ -125,4 +126,6 @@ class PhaseTracker:
             self._gave_up = False
         change = PhaseChange(phase, self._now_ns(), evidence)
         self.changes.append(change)
+        if len(self.changes) > _MOST_CHANGES:  # a guest may reset itself for ever
+            del self.changes[: _MOST_CHANGES // 2]
         self._on_change(change)

@@ -16,6 +16,7 @@ from typing import Self
 from guestmap.accel import Engine, Exit, ExitReason, SoftwareInterrupt, open_engine
 from guestmap.base import Clock, StateError
 from guestmap.machine.config import MachineConfig
+from guestmap.machine.debug_log import DebugLog
 from guestmap.machine.gate import Gate
 from guestmap.machine.pc import Pc
 from guestmap.machine.phases import Phase, PhaseChange, PhaseTracker
@@ -40,7 +41,6 @@ class VirtualMachine:
         engine: the CPU.
         state: what it is doing.
         phases: what the firmware is doing.
-        log: lines of the debug console.
         events: what it tells whoever manages it.
 
     Raises:
@@ -64,12 +64,11 @@ class VirtualMachine:
             self.pc.system.close()
             raise
         self.state = RunState.PRELAUNCH
-        self.log: list[LogLine] = []
+        self._debug_log = DebugLog(self.pc.clock.now_ns, self._logged)
         self.phases = PhaseTracker(self.pc.clock.now_ns, self._phase_changed)
         self.events = self.pc.events
         self._observer = observer
         self._until: Phase | None = None
-        self._line = bytearray()
         self._reset_reason = self._reset_cause = ""
         self._gate = Gate()
         self._changed = threading.Condition()
@@ -89,7 +88,7 @@ class VirtualMachine:
         pc.on_power_off = self._powered_off
         pc.on_suspend = self._suspended
         pc.on_a20 = engine.set_a20
-        pc.on_debug_byte = self._debug_byte
+        pc.on_debug_byte = self._debug_log.byte
         pc.interrupts.on_change = engine.kick
         if engine.capabilities.runs_code:
             pc.apics.current = 0
@@ -341,13 +340,12 @@ class VirtualMachine:
 
     # -- what the firmware shows -----------------------------------------------------------------
 
-    def _debug_byte(self, byte: int) -> None:
-        if byte != 0x0A:
-            self._line.append(byte)
-            return
-        line = LogLine(self.pc.clock.now_ns(), self._line.decode("latin-1").rstrip("\r"))
-        self._line.clear()
-        self.log.append(line)
+    @property
+    def log(self) -> list[LogLine]:
+        """The newest lines of the debug console, oldest first."""
+        return self._debug_log.lines
+
+    def _logged(self, line: LogLine) -> None:
         self._observer(line)
         self.phases.line(line.text)
 
