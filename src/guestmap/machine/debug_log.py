@@ -8,7 +8,7 @@ from guestmap.machine.run_state import LogLine
 
 MOST_LINES = 20_000
 LONGEST_LINE = 4096
-"""Bytes; a guest that writes more without a newline is cut up: it must not fill the host's memory."""
+"""Bytes; longer ones are cut up: a guest must not fill the host's memory."""
 
 
 class DebugLog:
