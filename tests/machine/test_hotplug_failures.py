@@ -6,6 +6,7 @@ the host, a listener or the configuration can refuse.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,6 +146,7 @@ def guest_mappings() -> int:
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
+    gc.collect()  # what earlier machines mapped
     made = Machine()
     yield made
     made.pc.system.close()

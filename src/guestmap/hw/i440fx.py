@@ -77,9 +77,7 @@ class I440FX(PciDevice):
         self.config.set(RAM_SIZE, min(255, ram.size // _RAM_UNIT))
         memory, pci = bus.memory, bus.memory_region
         with memory.transaction("i440FX windows"):
-            self.smram_window = memory.alias(
-                "smram-region", pci, _VGA, _VGA_SIZE, owner=self.owner
-            )
+            self.smram_window = memory.alias("smram-region", pci, _VGA, _VGA_SIZE, owner=self.owner)
             system.add_subregion(_VGA, self.smram_window, _PRIORITY)
             self.smram = memory.container("smram", 4 * GIB, owner=self.owner)
             low = memory.alias("smram-low", ram, _VGA, _VGA_SIZE, owner=self.owner)

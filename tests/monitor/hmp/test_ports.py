@@ -21,8 +21,8 @@ def test_ports_are_read_in_every_size(fresh: Beside) -> None:
     fresh.check(
         "i /b 0x60", "i 0x60", "i /1xh 0x3f6", "i /xw 0xcf8", "i /3xw 0xcf8", "i /1xg 0xcf8",
         "i /xL 0xcf8", "i /db 0x60", "i /cb 0x20", "i /ob 0x21", "i /i 0x20", "i /i 0x3c",
-        "i 0x3c", "xp /1xb 0", "i 0x3f6", "i /h 0x3f6", "i 0x3f6 ", "i/xb 0x71", "i/b 0x71",
-        "i/x 0x71", "p /x 5", "i / 0x71", "i /0 0x71", "i /4096 0x71", "i /w $pc", "i /b 'a'",
+        "i 0x3c", "xp /1xb 0", "i 0x3f6", "i /h 0x3f6", "i 0x3f6 ", "i/xb 0x21", "i/b 0x21",
+        "i/x 0x21", "p /x 5", "i / 0x21", "i /0 0x21", "i /4096 0x21", "i /w $pc", "i /b 'a'",
     )  # fmt: skip
 
 
