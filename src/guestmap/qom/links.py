@@ -55,6 +55,7 @@ class LinkHolder(PropertyHolder):
             )
             self._fit(prop, target)
             self._instance[name] = prop
+            self.types.names.add_links((prop,))
             self.set_link(name, target)
             return prop
 

@@ -114,6 +114,7 @@ class Object(LinkHolder):
             self._instance[name] = Property(name, kind, lambda _: child.path)
             self._changeable_children()[name] = child
             child.parent, child.name = self, name
+            self.types.names.add(child)
             return child
 
     def _upwards(self) -> Iterator[Object]:
@@ -156,6 +157,7 @@ class Object(LinkHolder):
         if parent is not None:
             del parent._changeable_children()[self.name]
             del parent._instance[self.name]
+            self.types.names.remove(self)
             self.parent, self.name = None, ""
 
     # -- the end ---------------------------------------------------------------------------------

@@ -96,6 +96,7 @@ class PropertyHolder:
         with self._lock:
             name = self._free_name(prop.name)
             self._instance[name] = prop = replace(prop, name=name)
+            self.types.names.add_links((prop,))
             return prop
 
     def _free_name(self, name: str) -> str:

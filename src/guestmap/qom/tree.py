@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Never
 
 from guestmap.base import ConfigError
@@ -55,18 +56,22 @@ class ObjectTree:
             parts = [part for part in path.split("/") if part]
             if path.startswith("/"):
                 return _follow(self.root, parts, type_name), False
-            found: Object | None = None
-            ahead = [self.root]
-            while ahead:
-                start = ahead.pop()
-                ahead += start.children.values()
-                target = _follow(start, parts, type_name)
-                if target is None:
-                    continue
-                if found is not None:
-                    return None, True
-                found = target
-            return found, False
+            return _only(self._fits(parts, type_name))
+
+    def _fits(self, parts: list[str], type_name: str | None) -> Iterator[Object]:
+        """Yield what a partial path leads to, from wherever it leads to something."""
+        firsts = self.types.names.named(parts[0]) if parts else None
+        ahead = [self.root]
+        while firsts is None and ahead:
+            start = ahead.pop()
+            ahead += start.children.values()
+            target = _follow(start, parts, type_name)
+            if target is not None:
+                yield target
+        for first in firsts or ():
+            target = _follow(first, parts[1:], type_name)
+            if target is not None and first.attached:
+                yield target
 
     def named(self, path: str) -> Object:
         """Return the object as ``qom-get`` and ``qom-set`` do: to them, ambiguous is not found."""
@@ -100,6 +105,12 @@ class ObjectTree:
     def not_found(path: str) -> Never:
         """Say that nothing is at ``path``."""
         raise NotFoundError(f"Device '{path}' not found")
+
+
+def _only(fits: Iterator[Object]) -> tuple[Object | None, bool]:
+    """Return the one that fits; the second value says whether there are several."""
+    found = next(fits, None)
+    return (found, False) if next(fits, None) is None else (None, True)
 
 
 def _follow(start: Object, parts: list[str], type_name: str | None) -> Object | None:

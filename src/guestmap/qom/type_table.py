@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import ConfigError, StateError
 from guestmap.qom.builtin import BUILTIN_TYPES
 from guestmap.qom.errors import NotFoundError
+from guestmap.qom.name_index import NameIndex
 from guestmap.qom.object_type import ObjectType
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class TypeTable:
         self._types: dict[str, ObjectType] = {}
         self._resolved: dict[str, _Resolved] = {}
         self._tree: ObjectTree | None = None
+        self.names = NameIndex()
         self.add(*BUILTIN_TYPES, *types)
 
     def add(self, *types: ObjectType) -> None:
@@ -55,6 +57,7 @@ class TypeTable:
                 if type_.name in known:
                     raise ConfigError(f"there is a type {type_.name!r} already")
                 known[type_.name] = type_
+                self.names.add_links(type_.properties)
             self._types = known
 
     def get(self, name: str) -> ObjectType:
