@@ -94,8 +94,11 @@ def test_a_timer_that_another_thread_arms_fires(machine):
 def test_running_twice_at_a_time_is_refused(machine):
     start(machine)
     refused = []
+    running = threading.Event()
+    machine.clock.timer(running.set).arm(machine.clock.now_ns())
 
     def second() -> None:
+        assert running.wait(30)
         with pytest.raises(StateError, match=r"runs already|runs: stop it first") as error:
             machine.run()
         refused.append(error)

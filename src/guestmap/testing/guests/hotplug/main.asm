@@ -15,12 +15,12 @@ main:
         call    acpi_start
         call    window_start
         call    slots_at_start
+        mov     byte [memory_event], 1  ; what came before the GPE was enabled
+        call    events_enable
         say     "guest: ready slots="
         mov     eax, [slots]
         call    serial_decimal
         call    serial_newline
-        mov     byte [memory_event], 1  ; what came before the GPE was enabled
-        call    events_enable
 
 ; An interrupt between the last look and HLT would be missed for long: STI lets none in before it.
 .wait:
