@@ -6,8 +6,9 @@ from collections import deque
 from typing import Any
 
 from guestmap.inspect import Snapshot
+from guestmap.inspect.commit_json import commit_to_json
 from guestmap.machine import Event, LogLine, MachineReset, PhaseChange, VirtualMachine
-from guestmap.memory import CommitRecord, FlatRange
+from guestmap.memory import CommitRecord
 
 KEPT = 2048
 """Events of a kind that are kept: a managed machine may run, and be reset, for weeks."""
@@ -70,27 +71,4 @@ def _line(line: LogLine) -> dict[str, Any]:
 
 
 def _commit(record: CommitRecord) -> dict[str, Any]:
-    return {
-        "generation": record.generation,
-        "time_s": record.time_ns / 1e9,
-        "cause": record.cause,
-        "rerouted": list(record.rerouted),
-        "changes": [
-            {
-                "root": change.root,
-                "removed": [_range(each) for each in change.removed],
-                "added": [_range(each) for each in change.added],
-            }
-            for change in record.changes
-        ],
-    }
-
-
-def _range(each: FlatRange) -> dict[str, Any]:
-    return {
-        "start": each.start,
-        "size": each.size,
-        "type": each.mtree_type(),
-        "name": each.region.name,
-        "offset_in_region": each.offset_in_region,
-    }
+    return commit_to_json(record, {"time_s": record.time_ns / 1e9}, offset_key="offset_in_region")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.base import StateError
 from guestmap.inspect import Snapshot
+from guestmap.inspect.commit_json import commit_to_json
 from guestmap.inspect.explain import explain
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.qmp import ANY, INT, STR, UINT64, Command, Member, Struct
 
 if TYPE_CHECKING:
-    from guestmap.memory import CommitRecord, FlatRange, MemorySystem
+    from guestmap.memory import CommitRecord, MemorySystem
 
 _ATTEMPTS = 16
 
@@ -61,30 +62,7 @@ def _history(context: Context, arguments: Arguments) -> dict[str, Any]:
 
 
 def _record(record: CommitRecord) -> dict[str, Any]:
-    return {
-        "generation": record.generation,
-        "time-ns": record.time_ns,
-        "cause": record.cause,
-        "rerouted": list(record.rerouted),
-        "changes": [
-            {
-                "root": change.root,
-                "removed": [_range(each) for each in change.removed],
-                "added": [_range(each) for each in change.added],
-            }
-            for change in record.changes
-        ],
-    }
-
-
-def _range(each: FlatRange) -> dict[str, Any]:
-    return {
-        "start": each.start,
-        "size": each.size,
-        "type": each.mtree_type(),
-        "name": each.region.name,
-        "offset-in-region": each.offset_in_region,
-    }
+    return commit_to_json(record, {"time-ns": record.time_ns}, offset_key="offset-in-region")
 
 
 _EXPLAIN = Struct(
