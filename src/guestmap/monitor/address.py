@@ -12,9 +12,9 @@ and asks for no password, so here that must be written down: ``tcp:0.0.0.0:PORT`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.inspect.attach.target import TcpTarget, UnixTarget
 
 MAX_UNIX_PATH = 107
 """Bytes that a path may have: ``sun_path`` less the byte that ends it (Linux, unix(7))."""
@@ -23,28 +23,8 @@ _TCP = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<host>[^:\[\],]*)):(?P<port>\d{1,5
 _ON, _OFF = frozenset(("on", "yes", "true", "")), frozenset(("off", "no", "false"))
 
 
-@dataclass(frozen=True, slots=True)
-class UnixAddress:
-    """A socket in the file system."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class TcpAddress:
-    """A port; 0 is any that is free."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp:{host}:{self.port}"
-
-
+UnixAddress = UnixTarget
+TcpAddress = TcpTarget  # port 0: any that is free
 Address = UnixAddress | TcpAddress
 
 
