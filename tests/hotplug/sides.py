@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from guestmap.machine import VirtualMachine, config_of
 from guestmap.monitor import MonitorServer
 from tests.support.qemu import MACHINE, Qemu
+from tests.support.qmp_socket import QmpSocket
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,25 +32,15 @@ class OurSide:
         self._server = MonitorServer(self.vm, [f"unix:{path}"])
         self._server.start()
         self.vm.start(paused=True)
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(30)
-        self._socket.connect(str(path))
-        self._lines = self._socket.makefile("rb")
-        self._events: list[Message] = []
-        json.loads(self._lines.readline())
-        self.request({"execute": "qmp_capabilities"})
+        self._client = QmpSocket(*self._server.addresses)
 
     def request(self, message: Message) -> Message:
-        self._socket.sendall(json.dumps(message).encode() + b"\n")
-        while True:
-            answer: Message = json.loads(self._lines.readline())
-            if "event" not in answer:
-                return answer
-            self._events.append(answer)
+        self._client.send(json.dumps(message).encode() + b"\n")
+        return self._client.reply()
 
     def events(self) -> list[Message]:
         self.request({"execute": "query-status"})  # what happened before it is told before it
-        seen, self._events = self._events, []
+        seen, self._client.events = self._client.events, []
         return [_timeless(event) for event in seen]
 
     def out(self, port: int, value: int, size: int) -> None:
@@ -62,8 +52,7 @@ class OurSide:
             return self.vm.pc.io.load(port, size)
 
     def close(self) -> None:
-        self._lines.close()
-        self._socket.close()
+        self._client.close()
         self._server.close()
         self.vm.close()
 
@@ -81,10 +70,6 @@ class OurSide:
 
 class QemuSide(Qemu):
     """QEMU 7.2."""
-
-    def start(self) -> Self:
-        self._told: list[Message] = []
-        return super().start()
 
     def out(self, port: int, value: int, size: int) -> None:
         {1: self.outb, 2: self.outw, 4: self.outl}[size](port, value)
