@@ -87,11 +87,10 @@ class Doorbell:
             self._inside = not self._rung
             return self._inside
 
-    def left(self) -> bool:
-        """Mark the CPU as not running; True where somebody asked it to leave."""
+    def left(self) -> None:
+        """Mark the CPU as not running."""
         with self._changed:
             self._inside = False
-            return self._rung
 
     def sleep(self) -> None:
         """Wait until somebody rings or a timer is due."""

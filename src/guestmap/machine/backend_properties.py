@@ -117,10 +117,6 @@ def _set_share(backend: Any, value: bool) -> None:
     backend.share = value
 
 
-def _set_path(backend: Any, path: str) -> None:
-    backend.mem_path = path
-
-
 def _property(
     name: str, kind: PropertyType, put: Callable[[Any, Any], None], default: Any, text: str = ""
 ) -> Property:

@@ -98,7 +98,6 @@ class DeviceMemory:
     Attributes:
         region: ``device-memory``.
         start, size, slots, most: see the arguments.
-        used: bytes that devices have.
     """
 
     def __init__(
@@ -107,20 +106,17 @@ class DeviceMemory:
         parent: MemoryRegion,
         place: DeviceMemoryLayout,
         most: int,
-        *,
-        owner: object = None,
     ) -> None:
         self.start, self.size, self.slots = place.start, place.size, place.slots
         self.most = most
-        self.used = 0
         self._devices: dict[int, Taken] = {}
-        self.region = system.container("device-memory", place.size, owner=owner)
+        self.region = system.container("device-memory", place.size)
         parent.add_subregion(place.start, self.region)
 
     @property
-    def devices(self) -> tuple[Taken, ...]:
-        """Who is there, by address."""
-        return tuple(sorted(self._devices.values()))
+    def used(self) -> int:
+        """Bytes that devices have."""
+        return sum(each.size for each in self._devices.values())
 
     def choose(self, hint: int, align: int, size: int) -> int:
         """Return where a device goes, after asking whether there is room at all.
@@ -149,7 +145,6 @@ class DeviceMemory:
         with region.system.transaction(f"{id_ or 'a memory device'} plugged in at 0x{address:x}"):
             self.region.add_subregion(address - self.start, region)
         self._devices[address] = Taken(address, region.size, id_)
-        self.used += region.size
 
     def remove(self, region: MemoryRegion) -> None:
         """Take a device's region out; it is one commit. The region remembers where it was.
@@ -162,4 +157,3 @@ class DeviceMemory:
         with region.system.transaction(f"{id_} unplugged at 0x{address:x}"):
             self.region.del_subregion(region)
         del self._devices[address]
-        self.used -= region.size

@@ -12,7 +12,6 @@ from guestmap.qom.property_types import BOOL
 
 if TYPE_CHECKING:
     from guestmap.qom.device import Device
-    from guestmap.qom.hotplug import HotplugHandler
     from guestmap.qom.object_type import ObjectType
     from guestmap.qom.type_table import TypeTable
 
@@ -23,14 +22,12 @@ class Bus(Object):
     Attributes:
         devices: what sits on it, in the order of adding.
         realized: whether its device is.
-        hotplug_handler: who plugs devices into it; None where nobody does.
     """
 
     def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
         super().__init__(type, types)
         self.devices: tuple[Device, ...] = ()
         self.realized = True
-        self.hotplug_handler: HotplugHandler | None = None
         self._next = 0
 
     def add(self, device: Device) -> None:
