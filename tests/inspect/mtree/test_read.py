@@ -245,3 +245,31 @@ def test_a_damaged_text_is_read_or_refused_never_anything_else(data: st.DataObje
         part[index] = line[:cut] + data.draw(st.text(max_size=3)) + line[cut + 1 :]
     with suppress(PeerError):
         assemble(read_mtree("".join(part))).check()
+
+
+QEMU_11_1 = """\
+address-space: memory
+  0000000000000000-ffffffffffffffff (prio 0, container): system
+    0000000009000000-0000000009000fff (prio 0, i/o): uart
+    000000003eff0000-000000003effffff (prio 0, container): alias ports @ports 0000000000000000-000000000000ffff
+
+memory-region: ports
+  0000000000000000-000000000000ffff (prio 0, container): ports
+
+FlatView #0
+ AS "memory", root: system
+ Root memory region: system
+  0000000009000000-0000000009000fff (prio 0, i/o): uart
+  000000003eff0000-000000003effffff (prio 0, container): ports
+"""
+
+
+def test_qemu_11_1_says_container_of_what_lies_in_no_region() -> None:
+    """The word tells nothing of answering: the ports do, as the view shows."""
+    text = read_mtree(QEMU_11_1)
+    assert [line.parentless for line in text.trees[0].lines] == [True, False, True]
+    snapshot = assemble(text)
+    assert [region.type for region in snapshot.regions] == ["i/o"] * 4
+    ports = snapshot.regions[-1]
+    assert (ports.name, ports.terminates) == ("ports", True)
+    assert [each.type for each in text.views[0].ranges] == ["i/o", "i/o"]

@@ -2,6 +2,10 @@
 
 QEMU up to 2.8 prints ``RW``, ``R-``, ``-W`` or ``--`` where later versions print a type. From
 ``R-`` a ROM follows; what a ``RW`` region is, such a line does not tell.
+
+QEMU 11.1 and later print ``container`` for ``i/o`` where the region lies in no other one; an alias
+has its target's word. The word does not tell whether the region answers accesses: I/O space and
+IOMMUs have it too, and do.
 """
 
 from __future__ import annotations
@@ -16,9 +20,11 @@ from guestmap.inspect.snapshot import RangeInfo
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RegionType
 
+CONTAINER = "container"
+
 _HEX = "[0-9a-f]{16}"
 _OVERFLOW = r"(?:\[DETECTED OVERFLOW!\] )"
-_KIND = r"(?P<nv>nv-)?(?P<type>i/o|romd|ramd|rom|ram)"
+_KIND = r"(?P<nv>nv-)?(?P<type>i/o|container|romd|ramd|rom|ram)"
 
 _TREE = re.compile(
     rf"(?P<over>{_OVERFLOW}*)(?P<indent> *)(?P<over2>{_OVERFLOW}*)"
@@ -46,6 +52,7 @@ class TreeLine:
         level: depth, from 1; two spaces each.
         start: printed address: the sum of the offsets down to here, modulo 2**64.
         type: None where the old form does not tell it.
+        parentless: whether the word is ``container``: what lies in no other region.
         target: name of the region that this one is an alias of, or None.
     """
 
@@ -61,6 +68,7 @@ class TreeLine:
     target: str | None = None
     alias_offset: int = 0
     owner: str | None = None
+    parentless: bool = False
 
 
 def fail(number: int, expected: str, line: str) -> NoReturn:
@@ -105,6 +113,7 @@ def tree_line(number: int, line: str) -> TreeLine:
         target=alias["target"] if alias else None,
         alias_offset=int(alias["from"], 16) if alias else 0,
         owner=owner,
+        parentless=match["type"] == CONTAINER,
     )
 
 
@@ -129,7 +138,7 @@ def range_line(number: int, line: str) -> RangeInfo:
         start=start,
         size=end - start + 1,
         priority=int(match["prio"]),
-        type=cast("RegionType", match["type"]),
+        type=_type_of(match["type"]),
         name=rest[: offset.start()] if offset else rest,
         offset_in_region=int(offset[1], 16) if offset else 0,
         nonvolatile=bool(match["nv"]),
@@ -140,8 +149,12 @@ def range_line(number: int, line: str) -> RangeInfo:
 
 def _type(match: re.Match[str]) -> RegionType | None:
     if match["type"]:
-        return cast("RegionType", match["type"])
+        return _type_of(match["type"])
     return {"R-": "rom", "RW": None}.get(match["rw"], "i/o")
+
+
+def _type_of(word: str) -> RegionType:
+    return "i/o" if word == CONTAINER else cast("RegionType", word)
 
 
 def _take_owner(rest: str) -> tuple[str, str | None]:
