@@ -17,8 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.corpus import Corpus, find_corpus
+
+# How long an example takes is the host's business: a busy one must not fail a test.
+settings.register_profile("guestmap", deadline=None)
+settings.load_profile("guestmap")
 
 _CORPUS_TIMEOUT_S = 600
 SEABIOS_FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/share/qemu-kvm")

@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from guestmap.monitor import UnixAddress
+from tests.support.processes import popen
 from tests.support.qmp_socket import QmpSocket
 
 pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
@@ -115,9 +116,7 @@ def test_an_unknown_device_is_named():
 
 def test_ctrl_c_ends_cleanly():
     command = [sys.executable, "-m", "guestmap", "boot", "--until", "resume"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as run:
+    with popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         for line in run.stdout:
             if "No bootable device" in line:
@@ -133,9 +132,7 @@ def test_ctrl_c_ends_cleanly():
 def test_a_signal_ends_a_managed_machine_in_order(tmp_path, number):
     path = tmp_path / "q"
     command = [sys.executable, "-m", "guestmap", "boot", "-S", "--qmp", f"unix:{path}"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as run:
+    with popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         while "QMP at" not in run.stdout.readline():
             pass
@@ -170,7 +167,7 @@ def test_who_manages_a_machine_may_reset_it_again_and_again(tmp_path):
     image[0xFFF0:0xFFF2] = b"\xeb\xfe"  # the reset vector: a jump to itself
     silent.write_bytes(image)
     command = [sys.executable, "-m", "guestmap", "boot", "-q", "--bios", str(silent)]
-    with subprocess.Popen([*command, "--qmp", f"unix:{path}"], stdout=subprocess.DEVNULL) as run:
+    with popen([*command, "--qmp", f"unix:{path}"], stdout=subprocess.DEVNULL) as run:
         while not path.exists():
             assert run.poll() is None
         with QmpSocket(UnixAddress(str(path))) as client:

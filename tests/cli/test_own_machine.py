@@ -10,6 +10,7 @@ import pytest
 
 from guestmap.base import ConfigError
 from guestmap.cli.source import load_snapshot, own_machine
+from tests.support.processes import popen
 
 pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
 
@@ -35,9 +36,7 @@ def test_other_names_are_no_machine_of_ours():
 
 def test_watching_a_boot_tells_true_causes_and_ends_with_a_summary():
     command = [sys.executable, "-m", "guestmap", "watch", "boot:64M"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as run:
+    with popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         told = []
         for line in run.stdout:

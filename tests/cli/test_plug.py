@@ -23,6 +23,7 @@ from guestmap.cli import main
 from guestmap.cli.plug_exits import STATUSES
 from guestmap.domain import Outcome
 from tests.domain.machines import BASE, ROOM, FakeMachine, dimm, holding
+from tests.support.processes import popen
 from tests.support.qemu import Qemu
 
 ONE = dimm(0, BASE, GIB)
@@ -392,7 +393,7 @@ def test_on_a_real_qemu_with_a_guest_on_its_registers(run, tmp_path):
 def test_ctrl_c_while_waiting_still_says_what_is(tmp_path):
     with real(tmp_path) as (qemu, path):
         command = [sys.executable, "-m", "guestmap", "plug", path, "128M", "--timeout", "100"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with popen(command, stdout=subprocess.PIPE, text=True) as process:
             while not plugged(qemu):
                 pass
             process.send_signal(signal.SIGINT)
@@ -408,7 +409,7 @@ def test_a_terminal_sees_what_is_done_and_how_long_it_takes(tmp_path):
     ours, theirs = pty.openpty()
     with real(tmp_path) as (_, path):
         command = [sys.executable, "-m", "guestmap", "plug", path, "128M", "--timeout", "0.5"]
-        with subprocess.Popen(
+        with popen(
             command, stdout=subprocess.DEVNULL, stderr=theirs, env=os.environ | {"COLUMNS": "120"}
         ) as process:
             os.close(theirs)

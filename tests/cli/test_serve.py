@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.processes import popen
 from tests.view.maps import pc
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ FAILURE = 2
 def _served(*args: object) -> Iterator[str]:
     """Run the server; yield its address; end it as a user does."""
     command = [sys.executable, "-m", "guestmap", "serve", "--port", "0", *map(str, args)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as server:
+    with popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             yield server.stdout.readline().split()[0]

@@ -16,6 +16,7 @@ from guestmap.inspect.attach import Attachment, Monitor, MonitorEvent
 from guestmap.inspect.attach.watching import Watcher
 from tests.inspect.attach.peer import FakeQemu
 from tests.inspect.attach.test_attachment import FULL
+from tests.support.processes import popen
 from tests.support.qemu import Qemu
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ def test_a_watcher_keeps_the_last_words(monkeypatch):
 @contextmanager
 def watching(source: str, *words: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "guestmap", "watch", source, "--interval", "0.02", *words]
-    run = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
-    )
+    run = popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
     try:
         yield run
     finally:

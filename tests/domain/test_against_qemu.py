@@ -24,9 +24,7 @@ from tests.support.qemu import MACHINE, Qemu
 
 BASE = 4 * GIB
 _GPE0_ENABLE = 0xAFE2
-FEW = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass

@@ -148,6 +148,5 @@ class TestBesideQemu(BesideQemu.TestCase):  # type: ignore[misc, valid-type, nam
     settings = settings(
         max_examples=30,
         stateful_step_count=30,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )

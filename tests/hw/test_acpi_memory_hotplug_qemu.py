@@ -212,7 +212,7 @@ def theirs() -> Iterator[Theirs]:
 
 
 @settings(
-    max_examples=150, deadline=None, derandomize=True,
+    max_examples=150, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(steps=st.lists(STEPS, max_size=40))

@@ -45,7 +45,7 @@ def _told(change: RangeChange, address: int) -> tuple[Answer, Answer]:
     return before, after
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(trees(), trees())
 def test_views_differ_exactly_where_others_answer(a: Snapshot, b: Snapshot) -> None:
     # Whether memory is nonvolatile is not in the answers that are compared.
@@ -63,7 +63,7 @@ def test_views_differ_exactly_where_others_answer(a: Snapshot, b: Snapshot) -> N
     assert all(c.start < c.end for c in changes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(trees())
 def test_a_map_with_other_ids_is_the_same_map(snapshot: Snapshot) -> None:
     try:

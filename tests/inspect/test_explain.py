@@ -54,7 +54,7 @@ def _hold(snapshot: Snapshot, root: int, space: str, address: int) -> Explanatio
     return told
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(trees(), st.integers(0, 110))
 def test_winner_losers_and_their_ranges_are_the_naive_resolvers(
     snapshot: Snapshot, address: int

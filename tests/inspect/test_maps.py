@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from guestmap.base import ConfigError
 from guestmap.inspect.flats import flat_blocks, with_views
@@ -19,7 +19,6 @@ from tests.inspect.snapshots import Builder, of_vector, pc, trees, vectors
 SMALL = 128
 
 
-@settings(deadline=None)
 @given(trees())
 def test_visible_bytes_are_those_that_a_naive_resolver_reaches(snapshot):
     naive = Naive(snapshot, 0)

@@ -13,7 +13,7 @@ from tests.inspect.naive import Naive, TooManyWaysError
 from tests.inspect.snapshots import pc, trees
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(trees())
 def test_each_byte_of_memory_is_found_and_nothing_else(snapshot: Snapshot) -> None:
     naive = Naive(snapshot, 0)

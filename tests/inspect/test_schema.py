@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from guestmap.base import PeerError
@@ -34,7 +34,6 @@ def test_the_schema_is_one():
     Draft202012Validator.check_schema(json.loads(CHECKED_IN))
 
 
-@settings(deadline=None)
 @given(trees())
 def test_every_snapshot_fits_and_comes_back_equal(snapshot):
     written = json.loads(json.dumps(snapshot.to_json()))

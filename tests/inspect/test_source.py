@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.base import ConfigError, GuestmapError, HostError, PeerError
@@ -225,7 +225,6 @@ def test_a_moment_of_what_has_none(file, content):
         load_snapshot(file(content) + "#before")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
 def test_any_bytes_give_a_snapshot_or_an_error_of_ours(content):
     with suppress(GuestmapError):  # and nothing else

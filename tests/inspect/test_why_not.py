@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from guestmap.inspect.why_not import RegionSight
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(trees())
 def test_each_region_is_seen_and_hidden_where_the_naive_resolver_says(snapshot: Snapshot) -> None:
     naive = Naive(snapshot, 0)

@@ -514,7 +514,7 @@ COMMAND_LINES = st.lists(
 
 
 @pytest.mark.qemu
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(words=COMMAND_LINES)
 def test_random_options_are_refused_in_the_same_words(words: list[str]) -> None:
     ours = machine_says(words)
@@ -525,7 +525,7 @@ def test_random_options_are_refused_in_the_same_words(words: list[str]) -> None:
     assert ours == ("" if theirs.startswith(NO_ROOM) else theirs)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(words=st.lists(st.text(max_size=20), max_size=6))
 @example(words=["-object", "{" * 100_000])
 @example(words=["-m", "9" * 10_000])

@@ -18,6 +18,5 @@ def examples(default: int) -> settings:
         max_examples=int(_WANTED or default),
         derandomize=not _WANTED,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -214,4 +214,4 @@ class Accesses(RuleBasedStateMachine):
 
 
 TestAccesses = Accesses.TestCase
-TestAccesses.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAccesses.settings = settings(max_examples=60, stateful_step_count=40)

@@ -129,5 +129,5 @@ class Hooks(RuleBasedStateMachine):
             assert sorted(self.follower.held) == sorted(expected)
 
 
-Hooks.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+Hooks.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
 TestHooks = Hooks.TestCase

@@ -37,9 +37,7 @@ def server(machine: FakeMachine, tmp_path_factory: pytest.TempPathFactory) -> It
         yield server
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(_WORDS) | st.binary(max_size=30), max_size=40), st.booleans())
 def test_any_bytes_are_answered_and_the_next_request_too(
     machine: FakeMachine, server: MonitorServer, pieces: list[bytes], negotiate: bool

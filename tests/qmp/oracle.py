@@ -22,6 +22,7 @@ from guestmap.qmp import (
     Session,
     Struct,
 )
+from tests.support.processes import popen
 from tests.support.qemu import require_qemu
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class QemuPeer:
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
-        self._process = subprocess.Popen(
+        self._process = popen(
             [
                 *(require_qemu(), "-M", "none", "-nodefaults", "-display", "none", "-S"),
                 *("-chardev", f"socket,id=qmp,fd={theirs.fileno()}"),

@@ -157,7 +157,7 @@ ONE_ID = st.recursive(
     ),
     max_leaves=12,
 )
-LIVE = settings(max_examples=150, deadline=None, derandomize=True)
+LIVE = settings(max_examples=150, derandomize=True)
 
 
 @LIVE

@@ -22,7 +22,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(value=VALUES)
 def test_what_is_encoded_is_decoded(value: object) -> None:
     data = encode({"a": value})  # type: ignore[dict-item]

@@ -25,7 +25,7 @@ def test_pieces_make_no_difference(size: int) -> None:
     assert in_pieces(data, size) == in_pieces(data, len(data))
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(data=st.binary(max_size=300), size=st.integers(1, 20), small=st.booleans())
 def test_any_bytes_in_any_pieces(data: bytes, size: int, small: bool) -> None:
     limits = Limits(message_bytes=20, tokens=8, nesting=3) if small else None

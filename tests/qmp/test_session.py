@@ -114,7 +114,7 @@ def test_events_carry_the_time_in_microseconds() -> None:
     )
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(data=st.binary(max_size=200), negotiated=st.booleans())
 def test_no_bytes_raise_and_every_reply_is_a_line_of_json(data: bytes, negotiated: bool) -> None:
     session = opened("oob") if negotiated else Session(COMMANDS, VERSION)

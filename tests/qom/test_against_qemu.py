@@ -20,9 +20,7 @@ from tests.support.qemu import MACHINE, Qemu, require_qemu
 pytestmark = pytest.mark.qemu
 
 MM = "/objects/mm"
-SETTINGS = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+SETTINGS = settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @dataclass

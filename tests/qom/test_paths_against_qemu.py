@@ -117,9 +117,7 @@ def test_odd_paths(copied: Copied, path: str) -> None:
     assert copied.ours(path) == copied.theirs(path)
 
 
-@settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=200, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_pieces_of_paths(copied: Copied, data: st.DataObject) -> None:
     parts = data.draw(st.sampled_from(copied.paths)).strip("/").split("/")

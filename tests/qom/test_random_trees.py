@@ -222,7 +222,5 @@ class RandomTree(RuleBasedStateMachine):
             assert isinstance(raised.value, NotFoundError) == (not found)
 
 
-RandomTree.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
-)
+RandomTree.TestCase.settings = settings(max_examples=60, stateful_step_count=40, derandomize=True)
 TestRandomTree = RandomTree.TestCase

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from tests.support.processes import popen
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -78,7 +80,7 @@ class Qemu:
         command += ["-qtest", "chardev:qtest", "-qtest-log", "none"]
         command += ["-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}"]
         command += ["-mon", "chardev=qmp,mode=control"]
-        self._process = subprocess.Popen(
+        self._process = popen(
             command,
             pass_fds=(qtest_peer.fileno(), qmp_peer.fileno()),
             stdin=subprocess.DEVNULL,

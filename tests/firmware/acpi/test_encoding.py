@@ -141,7 +141,7 @@ def body_by_iasl(lines: list[str], folder) -> bytes:
 
 
 per_example_folder = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

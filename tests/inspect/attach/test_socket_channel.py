@@ -7,7 +7,7 @@ import re
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.base import PeerError, UnsupportedError
@@ -199,7 +199,6 @@ def test_a_map_of_megabytes_comes_through():
         channel.close()
 
 
-@settings(deadline=None)
 @given(first=st.binary(max_size=80), then=st.binary(max_size=80), greets=st.booleans())
 def test_whatever_a_peer_sends_ends_in_an_answer_or_a_peer_error(first, then, greets):
     def script(wire: Wire) -> None:

@@ -54,7 +54,7 @@ def snapshots(
     return Snapshot(tuple(regions), tuple(spaces))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(snapshots(addresses=ADDRESSES, sizes=SIZES), st.booleans())
 def test_with_disabled_regions_shown(snapshot: Snapshot, owner: bool) -> None:
     snapshot.check()
@@ -64,7 +64,7 @@ def test_with_disabled_regions_shown(snapshot: Snapshot, owner: bool) -> None:
     assert blocks(write_mtree(again, owner=owner, disabled=True)) == blocks(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(snapshots(addresses=SMALL, sizes=SMALL.filter(bool)))
 def test_with_disabled_regions_left_out(snapshot: Snapshot) -> None:
     text = write_mtree(snapshot)

@@ -232,7 +232,7 @@ def _lines() -> list[str]:
     return re.split(r"(?<=\n)", texts["-o"] + texts["-f -d"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_text_is_read_or_refused_never_anything_else(data: st.DataObject) -> None:
     lines = _lines()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.monitor.hmp.expression import evaluate
@@ -54,7 +54,6 @@ def _operation(operand: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @pytest.mark.qemu
-@settings(deadline=None)
 @given(st.recursive(NUMBERS, _operation, max_leaves=12))
 def test_what_is_calculated_is_what_qemu_calculates(plain: Beside, expression: str) -> None:
     plain.check(f"p /d {expression}")

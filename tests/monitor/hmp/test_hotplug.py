@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.base import ConfigError
@@ -201,7 +201,6 @@ _MOSTLY_RIGHT = st.lists(
 
 
 @pytest.mark.qemu
-@settings(deadline=None)
 @given(_OPTIONS | _MOSTLY_RIGHT)
 def test_any_options_make_or_refuse_an_object_as_in_qemu(random: Beside, options: str) -> None:
     answers = random.ask(f"object_add {options}")
@@ -220,7 +219,6 @@ _DEVICE_PIECES = st.sampled_from(
 
 
 @pytest.mark.qemu
-@settings(deadline=None)
 @given(st.lists(_DEVICE_PIECES, max_size=12).map("".join))
 def test_any_options_of_no_device_are_refused_as_in_qemu(random: Beside, options: str) -> None:
     random.check(f"device_add {options}")

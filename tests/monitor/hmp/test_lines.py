@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.monitor.hmp import HumanMonitor
@@ -45,7 +45,6 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(_PIECES | st.text(max_size=8), max_size=8), st.sampled_from(["", " "]))
 def test_no_line_makes_the_monitor_raise(
     one_monitor: HumanMonitor, pieces: list[str], between: str
