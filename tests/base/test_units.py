@@ -1,8 +1,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from guestmap.base import GIB, KIB, MIB, TIB, ConfigError, format_size, parse_size
+from guestmap.base import (
+    GIB,
+    KIB,
+    MIB,
+    TIB,
+    ConfigError,
+    exact_size,
+    format_size,
+    parse_memory_size,
+    parse_size,
+)
 
 SIZES = [
     ("0", 0),
@@ -64,4 +76,47 @@ def test_sizes_are_written_in_the_largest_unit_that_fits() -> None:
     sizes = [0, 1023, KIB, 1536, 128 * MIB, 3 * GIB // 2, TIB, 1 << 50, 1 << 64]
     assert [format_size(size) for size in sizes] == [
         "0 B", "1023 B", "1 KiB", "1.5 KiB", "128 MiB", "1.5 GiB", "1 TiB", "1 PiB", "16 EiB",
+    ]  # fmt: skip
+
+
+PRINTED = [
+    ("512 MiB", 512 * MIB),
+    ("512MiB", 512 * MIB),
+    ("512MB", 512 * MIB),
+    ("1.5 GiB", 3 * GIB // 2),
+    ("2 TB", 2 * TIB),
+    ("4kib", 4 * KIB),
+    ("64 K", 64 * KIB),
+    ("100 B", 100),
+    ("0x1b", 0x1B),
+]
+
+
+@pytest.mark.parametrize(("text", "size"), PRINTED + SIZES)
+def test_sizes_as_tables_print_them(text: str, size: int) -> None:
+    assert parse_memory_size(text) == size
+
+
+def test_a_printed_size_without_a_unit_counts_in_the_default_unit() -> None:
+    assert parse_memory_size("512", default_unit=MIB) == 512 * MIB
+    assert parse_memory_size("512 KiB", default_unit=MIB) == 512 * KIB
+
+
+@pytest.mark.parametrize(
+    "text", ["0x1 b", "0x1 E", "1  MiB", "MiB", "1 MiBB", "1iB", "1 MM", "-1 MiB"]
+)
+def test_what_is_not_a_printed_size_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a size"):
+        parse_memory_size(text)
+
+
+@given(st.integers(0, (1 << 64) - 1))
+def test_an_exact_size_is_read_back(size: int) -> None:
+    assert parse_memory_size(exact_size(size)) == size
+
+
+def test_an_exact_size_is_never_rounded() -> None:
+    sizes = [0, 4097, 3 * GIB // 2, 128 * MIB, TIB]
+    assert [exact_size(size) for size in sizes] == [
+        "0 B", "4097 B", "1536 MiB", "128 MiB", "1 TiB",
     ]  # fmt: skip

@@ -42,7 +42,8 @@ def test_explain(maps: Path) -> None:
 
 def test_errors_are_one_line(maps: Path) -> None:
     for words, said in (
-        (("explain", maps / "rom.json", "nowhere"), "address 'nowhere' is not a size"),
+        (("explain", maps / "rom.json", "nowhere"), "address 'nowhere' is not an address"),
+        (("explain", maps / "rom.json", "100000"), "write 0x100000 or 0x186a0"),
         (("explain", maps / "rom.json", "0", "--as", "x"), "there is no address space 'x'"),
         (("why-not", maps / "rom.json", "pc.rum"), "did you mean 'pc.rom' or 'pc.ram'"),
         (("ram", maps / "none.json"), "none.json"),

@@ -1,5 +1,6 @@
-"""What everything stands on: address ranges, units, errors, the clock, interrupt lines."""
+"""What everything stands on: addresses, units, errors, the clock, interrupt lines."""
 
+from guestmap.base.addresses import parse_address, parse_address_range
 from guestmap.base.addrrange import ADDRESS_SPACE_SIZE, AddrRange
 from guestmap.base.clock import Clock, HostClock, ManualClock, Timer
 from guestmap.base.errors import (
@@ -11,7 +12,16 @@ from guestmap.base.errors import (
     UnsupportedError,
 )
 from guestmap.base.irq import IrqLine
-from guestmap.base.units import GIB, KIB, MIB, TIB, format_size, parse_size
+from guestmap.base.units import (
+    GIB,
+    KIB,
+    MIB,
+    TIB,
+    exact_size,
+    format_size,
+    parse_memory_size,
+    parse_size,
+)
 
 __all__ = [
     "ADDRESS_SPACE_SIZE",
@@ -31,6 +41,10 @@ __all__ = [
     "StateError",
     "Timer",
     "UnsupportedError",
+    "exact_size",
     "format_size",
+    "parse_address",
+    "parse_address_range",
+    "parse_memory_size",
     "parse_size",
 ]

@@ -1,4 +1,4 @@
-"""Sizes in binary units, in QEMU's syntax (docs/interop, ``qemu_strtosz``)."""
+"""Sizes in binary units: in QEMU's syntax (docs/interop, ``qemu_strtosz``), and as printed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ _SUFFIXES = {
 }  # fmt: skip
 _MOST_DIGITS = 1000  # Python refuses to make a number of very long texts
 _SIZE = re.compile(r"(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d+)?))([bkmgtpeBKMGTPE]?)", re.ASCII)
+
+
+_PRINTED = re.compile(
+    r"(?P<amount>\d+(?:\.\d+)?) ?(?:(?P<unit>[kmgtpe])(?:i?b)?|b)", re.ASCII | re.IGNORECASE
+)
 
 
 class SizeRangeError(ConfigError):
@@ -60,6 +65,21 @@ def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
     return value
 
 
+def parse_memory_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
+    """Return the bytes that ``text`` names, also in the units that tables print.
+
+    Beyond :func:`parse_size` these are KiB, MiB and so on, and KB, MB, which count in powers of two
+    as memory does; one blank may stand before the unit, ``512 MiB``.
+
+    Raises:
+        ConfigError: see :func:`parse_size`.
+    """
+    match = _PRINTED.fullmatch(text.strip())
+    if match is not None:
+        return parse_size(match["amount"] + (match["unit"] or "B"), what=what)
+    return parse_size(text, default_unit=default_unit, what=what)
+
+
 def format_size(size: int) -> str:
     """Return ``size`` bytes in the largest binary unit that divides or nearly fits it."""
     for unit, name in ((1 << 60, "EiB"), (1 << 50, "PiB"), (TIB, "TiB"), (GIB, "GiB"),
@@ -67,4 +87,15 @@ def format_size(size: int) -> str:
         if size >= unit:
             amount = size / unit
             return f"{size // unit} {name}" if size % unit == 0 else f"{amount:.1f} {name}"
+    return f"{size} B"
+
+
+def exact_size(size: int) -> str:
+    """Return ``size`` bytes in the largest binary unit that divides it: ``1536 MiB``, ``4097 B``.
+
+    Unlike :func:`format_size` it never rounds: for messages that say which number was wrong.
+    """
+    for unit, name in ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size and size % unit == 0:
+            return f"{size // unit} {name}"
     return f"{size} B"

@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
-from guestmap.base import parse_size
+from guestmap.base import parse_address
 from guestmap.cli.output import Json, Source, show
 
 
 def explain(
     source: Source,
-    address: Annotated[str, typer.Argument(help="0xc9000, 640K, 3G")],
+    address: Annotated[
+        str,
+        typer.Argument(help="Hexadecimal: 0xc9000, c9000h, 16 digits; f000:fff0; 640K."),
+    ],
     space: Annotated[
         str, typer.Option("--as", help="The address space: memory, I/O, cpu-smm-0 ...")
     ] = "memory",
@@ -23,6 +26,6 @@ def explain(
     from guestmap.inspect.explain import explain as run
     from guestmap.inspect.sentences import explain_sentences
 
-    where = parse_size(address, what="address")
+    where = parse_address(address)
     told = run(load_snapshot(source), where, space)
     show(told.to_json(), explain_sentences(told), as_json)
