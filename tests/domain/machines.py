@@ -269,9 +269,6 @@ class FakeMachine:
         names = self.objects if path == "/objects" else [each.id for each in self.devices]
         return [{"name": name, "type": "child<x>"} for name in ("type", *names)]
 
-    def _x_query_virtio(self) -> object:
-        raise CommandError("The command x-query-virtio has not been found", "CommandNotFound")
-
 
 def _words(arguments: Mapping[str, object]) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in arguments.items()}

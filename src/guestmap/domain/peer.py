@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 from guestmap.base import ConfigError, PeerError
-from guestmap.domain.commands import CHANGES, check
 from guestmap.inspect.attach import (
     FORMS,
     Attachment,
@@ -19,7 +18,7 @@ from guestmap.inspect.attach import (
     open_channel,
     parse_target,
 )
-from guestmap.inspect.attach.commands import HMP
+from guestmap.inspect.attach.commands import COMMANDS, HMP, check
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -81,9 +80,8 @@ class Peer:
             CommandError: the machine answered with an error.
             PeerError: the answer is not of that shape, or the machine has gone.
         """
-        if command in CHANGES:
-            raise ConfigError(f"{command} is a change, not a question")
-        reply = self._execute(command, arguments or {})
+        check(command, arguments or {})
+        reply = self._channel.execute(command, arguments or {})
         try:
             return msgspec.convert(reply, shape)
         except msgspec.ValidationError as error:
@@ -114,17 +112,14 @@ class Peer:
             CommandError: the machine refused.
             PeerError: it does not answer: the change may have been made all the same.
         """
-        if command not in CHANGES:
+        check(command, arguments, may_change=True)
+        if not COMMANDS[command].changes:
             raise ConfigError(f"{command} is a question, not a change")
-        self._execute(command, arguments)
+        self._channel.execute(command, arguments)
 
     def snapshot(self) -> Snapshot:
         """Return the machine's map as it is now."""
         return self._map.snapshot()
-
-    def _execute(self, command: str, arguments: dict[str, Any]) -> object:
-        check(command, arguments)
-        return self._channel.execute(command, arguments)
 
 
 def open_peer(source: str) -> Peer:

@@ -92,10 +92,3 @@ class Sizes(msgspec.Struct, rename="kebab"):
 
     base_memory: Size
     plugged_memory: Size = 0
-
-
-class Virtio(msgspec.Struct):
-    """One of x-query-virtio."""
-
-    name: str
-    path: str

@@ -97,7 +97,8 @@ class Situation(Report):
         acpi: whether ACPI hot-plug is there; None where it is not known.
         gpe_enabled: whether the guest wants to hear of memory (GPE 3 enabled); None: not known.
         kvm: whether KVM runs the guest.
-        vhost: devices that vhost carries.
+        vhost: devices that vhost carries for certain, by their type. Of a virtio-net whose back-end
+            is vhost no stable command tells, so those are not among them.
         vhost_limit: memory regions that the host's vhost takes; None where it is not known.
         sections: memory ranges that the guest sees: each is a KVM memory slot.
         ram: bytes of RAM from the start. max_ram: ``maxmem``, 0 where there is none.

@@ -23,7 +23,6 @@ from guestmap.domain.replies import (
     Ospm,
     Sizes,
     Status,
-    Virtio,
 )
 from guestmap.domain.situation import (
     ALIGNMENT,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 DEVICE_MEMORY = "device-memory"
 _MEMORY_SPACE = "memory"
 _OLD_ALIGNMENT = 4096
+_VHOST = "child<vhost-"
 _GPE_MEMORY = 1 << 3
 _PORT = re.compile(r"= 0x([0-9a-f]+)")
 _NODES = re.compile(r"(\d+) nodes")
@@ -104,6 +104,7 @@ def _device(kind: str, data: DeviceData) -> MemoryDevice | None:
 def _memory(peer: Peer, situation: Situation, snapshot: Snapshot) -> Situation:
     """Add what is known of the machine's memory."""
     slots = read_slots(peer)
+    peripherals = _children(peer, "/machine/peripheral")
     window = device_memory(snapshot)
     said = _property(peer, "/machine", "memory", Machine) or Machine()
     sizes = peer.try_ask("query-memory-size-summary", Sizes)
@@ -127,8 +128,9 @@ def _memory(peer: Peer, situation: Situation, snapshot: Snapshot) -> Situation:
         nodes=_nodes(peer),
         devices=read_devices(peer),
         slot_statuses=slots or (),
-        device_names=_names(peer, "/machine/peripheral"),
-        object_names=_names(peer, "/objects"),
+        device_names=frozenset(each.name for each in peripherals),
+        object_names=frozenset(each.name for each in _children(peer, "/objects")),
+        vhost=tuple(each.name for each in peripherals if each.type.startswith(_VHOST)),
         backends={
             each.id: each.size
             for each in peer.try_ask("query-memdev", list[Memdev]) or ()
@@ -154,7 +156,6 @@ def _running(peer: Peer, situation: Situation) -> Situation:
         migration="" if state in _DONE_MIGRATING else state,
         kvm=kvm is not None and kvm.enabled,
         gpe_enabled=_gpe_enabled(peer),
-        vhost=_vhost(peer),
     )
 
 
@@ -187,10 +188,9 @@ def _property(peer: Peer, path: str, name: str, shape: type[Any]) -> Any:
     return peer.try_ask("qom-get", shape, {"path": path, "property": name})
 
 
-def _names(peer: Peer, path: str) -> frozenset[str]:
+def _children(peer: Peer, path: str) -> list[Named]:
     """Return the names taken below a path, ``type`` among them: it is a property's."""
-    found = peer.try_ask("qom-list", list[Named], {"path": path}) or ()
-    return frozenset(each.name for each in found)
+    return peer.try_ask("qom-list", list[Named], {"path": path}) or []
 
 
 def _has_acpi(peer: Peer, *, answers: bool) -> bool:
@@ -215,16 +215,6 @@ def _gpe_enabled(peer: Peer) -> bool | None:
     text = peer.human(f"i /1xb {block + length // 2:#x}")
     match = _PORT.search(text) if text else None
     return None if match is None else bool(int(match[1], 16) & _GPE_MEMORY)
-
-
-def _vhost(peer: Peer) -> tuple[str, ...]:
-    """Return the virtio devices that vhost carries; none where QEMU (before 7.2) cannot tell."""
-    carried = []
-    for each in peer.try_ask("x-query-virtio", list[Virtio]) or ():
-        told = peer.try_ask("x-query-virtio-status", dict[str, Any], {"path": each.path})
-        if told and told.get("vhost-dev"):
-            carried.append(each.name)
-    return tuple(carried)
 
 
 def _nodes(peer: Peer) -> int | None:

@@ -1,57 +1,113 @@
-"""The commands that may be sent to somebody's machine: those that only look.
+"""The one list of what may be sent to somebody's machine.
 
-Attaching must never change a machine, so every command goes through :func:`check`, which refuses
-what is not in these tables. QEMU's human monitor can do anything; of its commands only the lines
-of :data:`HMP_LINES` pass.
+Every command that looks at a machine, or changes it, goes through :func:`check`, which refuses what
+is not in :data:`COMMANDS`: a mistake above cannot reach further than memory devices and their
+backends, and whoever only looks is refused what changes anything. QEMU's human monitor can do
+anything; of its lines only :data:`HMP_LINES` pass.
+
+No command whose name begins with ``x-`` is here: QEMU calls those experimental and promises nothing
+of them (QEMU QMP Reference Manual, "Experimental features"), not even that the machine survives the
+question. Names and meanings of the others: QEMU QMP Reference Manual.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from guestmap.base import ConfigError
 
 HMP = "human-monitor-command"
 
-READ_ONLY: Mapping[str, str] = MappingProxyType(
-    {
-        HMP: "the map, as text: QEMU has no structured command for it",
-        "query-version": "which QEMU it is",
-        "query-name": "the guest's name",
-        "query-status": "whether the guest runs",
-        "query-kvm": "whether KVM runs it",
-        "query-memory-devices": "what is plugged, and where",
-        "query-memory-size-summary": "how much memory the guest has",
-        "query-pci": "the PCI functions and their BARs",
-    }
-)
-"""QMP commands and what they are asked for (QEMU QMP Reference Manual)."""
-
 HMP_LINES: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "info mtree": re.compile(r"info mtree(?: -f)?(?: -d)?(?: -o)?(?: -D)?"),
         "info ramblock": re.compile(r"info ramblock"),
+        "info numa": re.compile(r"info numa"),
+        "i": re.compile(r"i /1xb 0x[0-9a-f]{1,4}"),
     }
 )
-"""Human monitor commands, and the lines that are one. QEMU takes flags in this order only."""
+"""Human monitor commands, and the lines that are one: the map, the RAM blocks, the NUMA nodes, one
+read of a byte from an I/O port. QEMU takes the flags of ``info mtree`` in this order only."""
+
+_HMP_LINE = re.compile("|".join(form.pattern for form in HMP_LINES.values()))
+_ANY = re.compile(r".*")
 
 
-def check(command: str, arguments: Mapping[str, object]) -> None:
-    """Refuse whatever could change a machine.
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command that may be sent.
+
+    Attributes:
+        purpose: what it is asked, or done, for.
+        changes: it changes the machine, and is no question.
+        arguments: those that must be given, and the form of their text.
+        more: whether others may be given beside them.
+    """
+
+    purpose: str
+    changes: bool = False
+    arguments: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    more: bool = False
+
+
+def _change(purpose: str, *, more: bool = False, **arguments: str) -> Command:
+    forms = {name.replace("_", "-"): re.compile(form) for name, form in arguments.items()}
+    return Command(purpose, changes=True, arguments=forms, more=more)
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        HMP: Command(
+            "what no structured command tells: see HMP_LINES", arguments={"command-line": _HMP_LINE}
+        ),
+        "qom-get": Command(
+            "sizes, slots, whether there is ACPI", arguments={"path": _ANY, "property": _ANY}
+        ),
+        "qom-list": Command("the names that devices and objects have", arguments={"path": _ANY}),
+        "query-acpi-ospm-status": Command("what the guest last said about each slot"),
+        "query-kvm": Command("whether KVM runs it, which has a number of memory slots"),
+        "query-memdev": Command("the memory backends"),
+        "query-memory-devices": Command("what is plugged, and where"),
+        "query-memory-size-summary": Command("how much memory the guest has"),
+        "query-migrate": Command("whether it is being migrated"),
+        "query-name": Command("the guest's name"),
+        "query-pci": Command("the PCI functions and their BARs"),
+        "query-status": Command("whether the guest runs"),
+        "query-version": Command("which QEMU it is"),
+        "object-add": _change(
+            "make a memory backend", more=True, qom_type=r"memory-backend-[a-z]+"
+        ),
+        "object-del": _change("drop a memory backend", id=r".*"),
+        "device_add": _change("plug a DIMM", more=True, driver=r"pc-dimm"),
+        "device_del": _change("ask the guest to let go of a DIMM", id=r".*"),
+    }
+)
+"""Every command that may be sent, what it is for, and whether it only looks."""
+
+
+def check(command: str, arguments: Mapping[str, object], *, may_change: bool = False) -> None:
+    """Refuse what is not on the list.
+
+    Args:
+        command: as it would go over the wire.
+        arguments: the same.
+        may_change: whether commands that change a machine pass as well.
 
     Raises:
-        ConfigError: not a command, or not a line of the human monitor, that only looks.
+        ConfigError: not a command of the list, not with such arguments, or one that changes
+            something where it is only being looked.
     """
-    if command not in READ_ONLY:
-        raise ConfigError(f"{command} is not sent: it is not one of {', '.join(READ_ONLY)}")
-    if command != HMP:
-        if arguments:
-            raise ConfigError(f"{command} is not sent with arguments ({', '.join(arguments)})")
-        return
-    line = arguments.get("command-line")
-    if set(arguments) != {"command-line"} or not isinstance(line, str):
-        raise ConfigError(f"{HMP} is sent with a command-line and nothing else")
-    if not any(form.fullmatch(line) for form in HMP_LINES.values()):
-        raise ConfigError(f"{line!r} is not sent: it is not one of {', '.join(HMP_LINES)}")
+    known = COMMANDS.get(command)
+    if known is None or (known.changes and not may_change):
+        passing = (name for name, each in COMMANDS.items() if may_change or not each.changes)
+        raise ConfigError(f"{command} is not sent: it is not one of {', '.join(passing)}")
+    for name, form in known.arguments.items():
+        value = arguments.get(name)
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise ConfigError(f"{command} is not sent with {name} {value!r}")
+    others = set(arguments) - set(known.arguments)
+    if others and not known.more:
+        raise ConfigError(f"{command} is not sent with arguments like {', '.join(sorted(others))}")
