@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 
 import pytest
 
@@ -89,6 +90,38 @@ def test_time_goes_forward_only() -> None:
     clock.timer(jump).arm(11)
     clock.advance(5)
     assert clock.now_ns() == 111
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_arming_again_and_again_keeps_nothing_of_before(cancels: bool) -> None:
+    clock = ManualClock()
+    fired: list[int] = []
+    others = [clock.timer(lambda n=n: fired.append(n)) for n in range(40)]  # type: ignore[misc]
+    for number, other in enumerate(others):
+        other.arm(1000 + number)
+    timer = clock.timer(lambda: fired.append(-1))
+    tracemalloc.start()
+    try:
+        for number in range(500_000):
+            timer.arm(1 << 60 | number)
+            if cancels:
+                timer.cancel()
+        grown, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert max(grown, peak) < 100_000
+    timer.arm(1020)
+    clock.advance(2000)
+    assert fired == [*range(21), -1, *range(21, 40)]
+
+
+def test_a_jump_fires_late_what_it_passed() -> None:
+    clock = ManualClock()
+    fired: list[int] = []
+    for deadline in (20, 10, 31):
+        clock.timer(lambda: fired.append(clock.now_ns())).arm(deadline)
+    clock.jump(30)
+    assert fired == [30, 30]
 
 
 def test_the_host_clock_starts_at_zero_and_tells_of_new_deadlines() -> None:

@@ -10,6 +10,7 @@ from guestmap.base import IrqLine, ManualClock
 from guestmap.hw.hpet import Hpet
 from guestmap.memory import AddressSpace, MemorySystem
 from tests.support.bus import place, random_accesses
+from tests.support.clocks import BusyClock
 from tests.support.qemu import Qemu
 
 BASE = 0xFED00000
@@ -90,6 +91,47 @@ def test_one_shot(machine: Machine) -> None:
     machine.write(timer(0) + 8, 1000, 8)
     machine.clock.advance(100_000)
     assert machine.rises == [(2, 10_000)]
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2, 99])
+@pytest.mark.parametrize("bits", [0, BITS_32])
+def test_a_comparator_that_the_counter_has_passed_by_the_second_look_fires(
+    ahead: int, bits: int
+) -> None:
+    clock, line, rises = BusyClock(look_ns=1000), IrqLine(), []
+    line.connect(rises.append)
+    hpet = Hpet(MemorySystem(), clock, [IrqLine(), IrqLine(), line])
+    space = place(hpet.region, BASE)
+    space.store(BASE + CONFIG, 4, ENABLE)
+    space.store(BASE + timer(0), 4, INTERRUPT | ROUTE_2 | bits)
+    space.store(BASE + timer(0) + 12, 4, 0)
+    for shots in range(1, 4):
+        now = space.load(BASE + COUNTER, 4)
+        space.store(BASE + timer(0) + 8, 4, now + ahead)
+        clock.pass_time(100_000_000)
+        assert rises.count(True) == shots
+
+
+def test_arming_a_comparator_again_and_again_fires_once(machine: Machine) -> None:
+    machine.write(CONFIG, ENABLE)
+    machine.write(timer(0), INTERRUPT | ROUTE_2)
+    for number in range(10_000):
+        machine.write(timer(0) + 8, 1_000_000 + number)
+        machine.write(timer(0) + 12, 0)
+    machine.clock.advance(10 * 2_000_000)
+    assert machine.rises == [(2, 10 * 1_009_999)]
+
+
+def test_periods_that_a_late_timer_missed_are_one_interrupt(machine: Machine) -> None:
+    machine.write(timer(0), INTERRUPT | PERIODIC | SET_VALUE | BITS_32 | ROUTE_2)
+    machine.write(timer(0) + 8, 10_000)
+    machine.write(timer(0) + 8, 10_000)
+    machine.write(CONFIG, ENABLE)
+    machine.clock.jump(1_050_000)  # ten and a half periods of 100 us
+    assert machine.rises == [(2, 1_050_000)]
+    assert machine.read(timer(0) + 8) == 110_000
+    machine.clock.advance(60_000)
+    assert machine.rises[1:] == [(2, 1_100_000)]
 
 
 def test_a_timer_that_may_not_interrupt_does_not(machine: Machine) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from guestmap.base import Clock, ManualClock
 from guestmap.hw.i8254 import FREQUENCY_HZ, I8254
 from guestmap.hw.pcspk import PcSpeaker
 from tests.hw.device_traffic import Bench
+from tests.support.clocks import BusyClock
 
 SECOND = 10**9
 
@@ -149,18 +149,10 @@ def test_the_hpet_can_take_the_line(timer: Timer) -> None:
     assert timer.rising()
 
 
-class LateClock(ManualClock):
-    """A clock whose time passes while timers run, as the host's does."""
-
-    def now_ns(self) -> int:
-        self._now_ns += 20_000
-        return self._now_ns
-
-
 @pytest.mark.parametrize("mode", [2, 3])
 def test_a_fast_counter_leaves_time_for_others(mode: int) -> None:
     bench = Bench()
-    clock: Clock = LateClock()
+    clock = BusyClock(look_ns=20_000)
     pit = I8254(bench.memory, clock, bench.line(0))
     bench.place(pit)
     bench.outb(0x43, 0x10 | mode << 1)
@@ -170,17 +162,73 @@ def test_a_fast_counter_leaves_time_for_others(mode: int) -> None:
 
 
 def test_a_late_timer_drops_what_is_too_old() -> None:
-    bench = Bench()
-    pit = I8254(bench.memory, bench.clock, bench.line(0))
-    bench.place(pit)
-    bench.clock._now_ns += 3600 * SECOND
-    bench.clock.run_due()
-    deadline = bench.clock.next_deadline_ns()
-    assert deadline is not None
-    assert deadline > 3599 * SECOND
+    """Edges of the last second are made up for, one by one; older ones are not."""
+    timer = Timer()
+    timer.program(0, 2, 11932)  # 100 Hz
+    timer.edges.clear()
+    timer.clock.jump(3600 * SECOND)
+    timer.clock.advance(SECOND)
+    assert 100 <= timer.rising() <= 102
+    timer.clock.jump(SECOND // 2)
+    timer.clock.advance(SECOND // 2)
+    assert 199 <= timer.rising() <= 202
 
 
-def test_the_gate_of_counter_2_restarts_it(timer: Timer) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_shot_that_is_over_by_the_second_look_at_the_clock_fires(count: int) -> None:
+    """A count is a microsecond, and so may be the way from one look to the next."""
+    bench, clock, rises = Bench(), BusyClock(look_ns=2_000), []
+    irq = bench.line(0)
+    irq.connect(rises.append)
+    bench.place(I8254(bench.memory, clock, irq))
+    for shots in range(1, 4):
+        bench.outb(0x43, 0x10)  # counter 0, low byte, mode 0
+        bench.outb(0x40, count)
+        clock.pass_time(SECOND)
+        assert rises.count(True) == shots
+
+
+@pytest.mark.parametrize("high", [0, 0x12])
+def test_a_count_of_0_is_65536(timer: Timer, high: int) -> None:
+    timer.program(0, 0, high << 8)
+    timer.edges.clear()
+    timer.clock.advance(SECOND)
+    assert timer.edges == [(after_ticks(high << 8 or 65536), True)]
+
+
+@pytest.mark.parametrize("mode", range(6))
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_rising_gate_restarts_what_the_data_sheet_says(
+    timer: Timer, number: int, mode: int
+) -> None:
+    passed = 200 if mode == 3 else 100
+    timer.pit.set_gate(number, True)
+    timer.program(number, mode, 1000)
+    for level, expected in ((True, 1000 - passed), (False, 1000 - passed)):
+        if level:
+            timer.clock.advance(after_ticks(100))
+        timer.pit.set_gate(number, level)
+        assert timer.latched(number) == expected  # no edge, and a falling one
+    timer.pit.set_gate(number, True)
+    restarts = mode in (1, 2, 3, 5)
+    assert timer.latched(number) == (1000 if restarts else 1000 - passed)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2, 3, 4, 5])
+def test_the_interrupt_follows_a_restart_by_the_gate(timer: Timer, mode: int) -> None:
+    timer.program(0, mode, 1000)
+    timer.pit.set_gate(0, False)
+    timer.clock.advance(after_ticks(600))
+    began = timer.clock.now_ns()
+    timer.edges.clear()
+    timer.pit.set_gate(0, True)
+    timer.clock.advance(after_ticks(1100))
+    changes = [at - began for at, _ in timer.edges if at > began]
+    ticks = {0: 400, 1: 1000, 2: 1000, 3: 500, 4: 400, 5: 1000}[mode]
+    assert abs(changes[0] - after_ticks(ticks)) <= 838 * 2
+
+
+def test_the_gate_of_the_speaker_restarts_counter_2(timer: Timer) -> None:
     timer.program(2, 3, 1000)
     timer.clock.advance(after_ticks(100))
     timer.outb(0x61, 0x03)

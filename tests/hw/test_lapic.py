@@ -10,8 +10,10 @@ from guestmap.base import ManualClock
 from guestmap.hw.apic_bus import ApicBus
 from guestmap.hw.interrupt import DeliveryMode, InterruptMessage
 from guestmap.hw.lapic import LocalApic
+from guestmap.hw.lapic_timer import LapicTimer
 from guestmap.memory import AddressSpace, MemorySystem
 from tests.support.bus import place, random_accesses
+from tests.support.clocks import BusyClock
 
 PAGE = 0xFEE00000
 ID, VERSION, TPR, PPR, EOI, LDR, DFR, SVR = 0x20, 0x30, 0x80, 0xA0, 0xB0, 0xD0, 0xE0, 0xF0
@@ -229,6 +231,48 @@ def test_a_period_too_short_for_the_host_is_stretched(machine: Machine) -> None:
         machine.apic.acknowledge(no_pic)
         machine.write(EOI, 0)
     assert 1 < fired.count(True) <= 51
+
+
+@pytest.mark.parametrize("mode", [0x40, 0x40 | PERIODIC])
+@pytest.mark.parametrize(("count", "divide"), [(0, 11), (1, 11), (62, 11), (62, 3), (999, 11)])
+def test_a_count_that_is_over_by_the_second_look_at_the_clock_fires(
+    count: int, divide: int, mode: int
+) -> None:
+    """A busy host takes a microsecond from look to look; Linux loads less when it is late."""
+    clock, fired = BusyClock(look_ns=1000), []
+    timer = LapicTimer(clock, lambda: fired.append(clock.time_ns))
+    timer.set_mode(mode)
+    timer.set_divide(divide)
+    for shots in range(1, 4):
+        timer.load(count)
+        clock.pass_time(10**9)
+        clock.pass_time(10**9)
+        assert len(fired) == (0 if not count else 2 * shots if mode & PERIODIC else shots)
+
+
+def test_a_shot_that_is_due_survives_a_change_of_its_vector_and_no_other(machine: Machine) -> None:
+    for entry, comes in ((0x41, True), (0x41 | MASKED, False)):
+        machine.write(DIVIDE, 0b1011)
+        machine.write(LVT_TIMER, 0x40)
+        machine.write(INITIAL_COUNT, 1000)
+        machine.bus.apics[0].intr.set(False)
+        machine.clock.advance(1000)  # the count is 0; the interrupt comes with the next tick
+        machine.write(LVT_TIMER, entry)
+        machine.clock.advance(10)
+        assert machine.apic.acknowledge(no_pic) == (0x41 if comes else None)
+        machine.write(EOI, 0)
+
+
+def test_unmasking_in_time_lets_a_count_interrupt_and_too_late_does_not(machine: Machine) -> None:
+    for wait, comes in ((500, True), (1000, False)):
+        machine.write(DIVIDE, 0b1011)
+        machine.write(LVT_TIMER, 0x40 | MASKED)
+        machine.write(INITIAL_COUNT, 1000)
+        machine.clock.advance(wait)
+        machine.write(LVT_TIMER, 0x40)
+        machine.clock.advance(10_000)
+        assert machine.apic.acknowledge(no_pic) == (0x40 if comes else None)
+        machine.write(EOI, 0)
 
 
 # Messages between CPUs

@@ -12,6 +12,7 @@ from guestmap.base.errors import (
     UnsupportedError,
 )
 from guestmap.base.irq import IrqLine
+from guestmap.base.periodic_timer import PeriodicTimer
 from guestmap.base.units import (
     GIB,
     KIB,
@@ -38,6 +39,7 @@ __all__ = [
     "IrqLine",
     "ManualClock",
     "PeerError",
+    "PeriodicTimer",
     "StateError",
     "Timer",
     "UnsupportedError",

@@ -15,6 +15,9 @@ from collections.abc import Callable
 
 NS_PER_SECOND = 1_000_000_000
 
+_FEWEST_ENTRIES = 16
+"""A heap that is no longer than this is not looked through for what is stale."""
+
 
 class Timer:
     """A one-shot alarm on a clock; arm it again from its callback to make it periodic."""
@@ -41,7 +44,8 @@ class Clock(ABC):
     """Nanoseconds since the machine was made, and the timers that hang on them."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Timer]] = []
+        self._heap: list[tuple[int, int, Timer]] = []  # one whose token is not its timer's is stale
+        self._compact_at = _FEWEST_ENTRIES
         self._tokens = itertools.count(1)
         self._lock = threading.RLock()
 
@@ -87,7 +91,15 @@ class Clock(ABC):
             timer._token = next(self._tokens)
             timer.deadline_ns = deadline_ns
             heapq.heappush(self._heap, (deadline_ns, timer._token, timer))
+            if len(self._heap) > self._compact_at:
+                self._forget_stale()
         self._on_schedule(deadline_ns)  # not under the lock: who is told has locks of his own
+
+    def _forget_stale(self) -> None:
+        """Drop what was armed anew or cancelled, so that arming again and again does not grow."""
+        self._heap = [entry for entry in self._heap if entry[1] == entry[2]._token]
+        heapq.heapify(self._heap)
+        self._compact_at = max(_FEWEST_ENTRIES, 2 * len(self._heap))
 
     def _on_schedule(self, deadline_ns: int) -> None:
         """Hook for clocks that must wake somebody for an earlier deadline."""
@@ -133,3 +145,8 @@ class ManualClock(Clock):
             self._now_ns = max(self._now_ns, deadline)
             self.run_due()
         self._now_ns = max(self._now_ns, target)
+
+    def jump(self, nanoseconds: int) -> None:
+        """Move forward in one step, as it is to a busy host; then fire what is late by now."""
+        self._now_ns += nanoseconds
+        self.run_due()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import IrqLine
-from guestmap.hw.hpet_timer import HpetTimer
+from guestmap.hw.hpet_timer import TICK_NS, HpetTimer
 from guestmap.memory import AccessSizes, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from guestmap.memory import MemorySystem
 
 TIMERS = 3
-TICK_NS = 10
-"""Counter period: 10 ns, so 100 MHz."""
 CAPABILITY = TICK_NS * 1_000_000 << 32 | 0x8086A001 | (TIMERS - 1) << 8
 """Period in femtoseconds, vendor 8086h, legacy routes, 64-bit counter, three timers, revision 1."""
 
@@ -103,9 +101,13 @@ class Hpet:
         As in QEMU a running counter is 64 bits of nanoseconds divided by ten, so it wraps 4 bits
         early (after 584 years); one that is stopped has all 64.
         """
+        return self.ticks_at(self._clock.now_ns())
+
+    def ticks_at(self, now_ns: int) -> int:
+        """Return the main counter as it is at ``now_ns`` of the clock."""
         if not self.enabled:
             return self._stopped_at
-        return (self._clock.now_ns() - self._origin_ns & 0xFFFFFFFFFFFFFFFF) // TICK_NS
+        return (now_ns - self._origin_ns & 0xFFFFFFFFFFFFFFFF) // TICK_NS
 
     # Lines
 

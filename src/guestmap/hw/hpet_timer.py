@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.base import PeriodicTimer
+
 if TYPE_CHECKING:
     from guestmap.base import Clock
     from guestmap.hw.hpet import Hpet
@@ -28,6 +30,9 @@ _CONFIG, _COMPARATOR, _MESSAGE = 0x00, 0x08, 0x10
 _LOW, _HIGH, _ALL = 0xFFFFFFFF, 0xFFFFFFFF00000000, 0xFFFFFFFFFFFFFFFF
 _LEGACY_LINES = (0, 8)
 
+TICK_NS = 10
+"""Period of the main counter: 10 ns, so 100 MHz."""
+
 _SHORTEST_NS = 20_000
 """No two interrupts of one periodic timer come closer: a guest cannot drown its host."""
 
@@ -38,7 +43,7 @@ class HpetTimer:
     def __init__(self, hpet: Hpet, clock: Clock, number: int) -> None:
         self._hpet = hpet
         self._clock = clock
-        self._timer = clock.timer(self._expired)
+        self._timer = PeriodicTimer(clock, self._expired, min_gap_ns=_SHORTEST_NS)
         self.number = number
         self.config = self.comparator = self.period = self.message = 0
         self._wraps = False
@@ -126,7 +131,7 @@ class HpetTimer:
 
     def stop(self) -> None:
         """Disarm and let go of the line."""
-        self._timer.cancel()
+        self._timer.stop()
         self.drive(False)
 
     def _distance(self, now: int) -> int:
@@ -136,7 +141,8 @@ class HpetTimer:
         return distance if 0 < distance < 1 << bits - 1 else 1
 
     def _arm(self) -> None:
-        now = self._hpet.ticks()
+        now_ns = self._clock.now_ns()
+        now = self._hpet.ticks_at(now_ns)
         self._wraps = False
         distance = self._distance(now)
         if self.config & _32_BIT and not self._periodic:
@@ -145,13 +151,7 @@ class HpetTimer:
             if to_wrap < distance:
                 distance = to_wrap
                 self._wraps = True
-        self._arm_after(distance)
-
-    def _arm_after(self, ticks: int) -> None:
-        delay_ns = ticks * 10
-        if self._periodic:
-            delay_ns = max(delay_ns, _SHORTEST_NS)
-        self._timer.arm(self._clock.now_ns() + delay_ns)
+        self._timer.start(now_ns + distance * TICK_NS)
 
     def _skip_missed_periods(self, now: int) -> None:
         """Move the comparator to the first multiple of the period that lies ahead."""
@@ -163,18 +163,24 @@ class HpetTimer:
         periods = -(-behind // self.period)
         self.comparator = (self.comparator + periods * self.period) & mask
 
-    def _expired(self) -> None:
-        now = self._hpet.ticks()
+    def _expired(self, now_ns: int) -> int | None:
+        """Interrupt; return when to do so again."""
+        again = self._again(self._hpet.ticks_at(now_ns))
+        self.drive(True)
+        return None if again is None else now_ns + again * TICK_NS
+
+    def _again(self, now: int) -> int | None:
+        """Return in how many ticks the next interrupt is due, None where there is none."""
         if self._periodic and self.period:
             self._skip_missed_periods(now)
             if not (self.comparator - now) & (_LOW if self.config & _32_BIT else _ALL):
                 self.comparator += self.period
                 self.comparator &= _LOW if self.config & _32_BIT else _ALL
-            self._arm_after(self._distance(now))
-        elif self._wraps:
+            return self._distance(now)
+        if self._wraps:
             self._wraps = False
-            self._arm_after(self._distance(now))
-        self.drive(True)
+            return self._distance(now)
+        return None
 
     # Interrupts
 

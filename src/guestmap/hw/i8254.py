@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.base import PeriodicTimer
 from guestmap.memory import AccessSizes, MemoryRegion, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -108,8 +109,9 @@ class I8254:
         self._clock = clock
         self._irq = irq
         self._irq_enabled = True
-        self._timer = clock.timer(self._on_timer)
-        self._edge_ns: int | None = None  # when the edge that the timer is armed for is due
+        self._edges = PeriodicTimer(
+            clock, self._on_edge, min_gap_ns=_MIN_GAP_NS, max_lag_ns=_MAX_LAG_NS
+        )
         self.counters = (Counter(), Counter(), Counter())
         one = AccessSizes(min=1, max=1)
         ops = MemoryRegionOps(read=self._read, write=self._write, impl=one)
@@ -126,7 +128,7 @@ class I8254:
             counter.count = 0x10000
             counter.load_ns = now
         if self._irq_enabled:
-            self._arm(now, now)
+            self._edges.start(self._next_edge(now))
 
     def out(self, number: int) -> bool:
         """Return the level of the OUT pin of counter ``number`` (0-2)."""
@@ -136,9 +138,7 @@ class I8254:
         """Drive the GATE pin of counter ``number`` (0-2); a rising edge restarts some modes."""
         counter = self.counters[number]
         if level and not counter.gate and counter.mode in (1, 2, 3, 5):
-            counter.load_ns = self._clock.now_ns()
-            if number == 0:
-                self._update_irq()
+            self._begin(number)
         counter.gate = level
 
     def set_irq_enabled(self, enabled: bool) -> None:
@@ -148,10 +148,9 @@ class I8254:
         """
         self._irq_enabled = enabled
         if enabled:
-            self._update_irq()
+            self._update_irq(self._clock.now_ns())
         else:
-            self._timer.cancel()
-            self._edge_ns = None
+            self._edges.stop()
 
     def _read(self, offset: int, size: int) -> int:
         offset &= 3
@@ -229,41 +228,38 @@ class I8254:
     def _load(self, number: int, value: int) -> None:
         counter = self.counters[number]
         counter.count = value or 0x10000
-        counter.load_ns = self._clock.now_ns()
-        if number == 0:
-            self._update_irq()
+        self._begin(number)
 
-    def _update_irq(self) -> None:
-        """Set the interrupt line to counter 0's output, and arm the timer for its next edge."""
-        if not self._irq_enabled:
-            return
+    def _begin(self, number: int) -> None:
+        """Let counter ``number`` start from its reload value.
+
+        The clock is looked at once: a count of a few ticks is over by the second look.
+        """
         now = self._clock.now_ns()
-        self._irq.set(self.counters[0].out(now))
-        self._arm(now, now)
+        self.counters[number].load_ns = now
+        if number == 0:
+            self._update_irq(now)
 
-    def _arm(self, after_ns: int, earliest_ns: int) -> None:
-        """Arm the timer for the first edge after ``after_ns``, but not before ``earliest_ns``."""
+    def _update_irq(self, now: int) -> None:
+        """Set the interrupt line to counter 0's output, and wait for its next edge."""
+        if self._irq_enabled:
+            self._irq.set(self.counters[0].out(now))
+            self._edges.start(self._next_edge(now))
+
+    def _next_edge(self, after_ns: int) -> int | None:
+        """Return when counter 0's output changes next after ``after_ns``; None if it will not."""
         counter = self.counters[0]
         ticks = _transition(counter.mode, counter.count, counter.ticks(after_ns))
         if ticks is None:
-            self._edge_ns = None
-            self._timer.cancel()
-            return
+            return None
         # Rounded up, so that the output has changed when the timer fires.
-        edge_ns = counter.load_ns - (-ticks * _SECOND_NS // FREQUENCY_HZ)
-        self._edge_ns = edge_ns
-        self._timer.arm(max(edge_ns, earliest_ns))
+        return counter.load_ns - (-ticks * _SECOND_NS // FREQUENCY_HZ)
 
-    def _on_timer(self) -> None:
-        edge_ns, now = self._edge_ns, self._clock.now_ns()
-        if edge_ns is None:
-            return
+    def _on_edge(self, edge_ns: int) -> int | None:
         counter = self.counters[0]
-        if now - edge_ns > _MAX_LAG_NS:
-            edge_ns = now
         if counter.mode in (2, 4, 5):
             self._irq.set(False)
             self._irq.pulse()
         else:
             self._irq.set(counter.out(edge_ns))
-        self._arm(edge_ns, now + _MIN_GAP_NS)
+        return self._next_edge(edge_ns)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.base import PeriodicTimer
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,7 +33,7 @@ class LapicTimer:
     def __init__(self, clock: Clock, expired: Callable[[], None]) -> None:
         self._clock = clock
         self._expired = expired
-        self._timer = clock.timer(self._fire)
+        self._timer = PeriodicTimer(clock, self._fire, min_gap_ns=_SHORTEST_NS)
         self._mode = _MASKED
         self._loaded_at_ns = 0
         self._shift = 0
@@ -40,7 +42,7 @@ class LapicTimer:
 
     def reset(self) -> None:
         """Stop, masked, with a count of 0."""
-        self._timer.cancel()
+        self._timer.stop()
         self._mode = _MASKED
         self._loaded_at_ns = 0
         self._shift = 0
@@ -48,10 +50,13 @@ class LapicTimer:
         self.divide = 0
 
     def load(self, count: int) -> None:
-        """Start to count down from ``count``; 0 stops."""
+        """Start to count down from ``count``; 0 stops.
+
+        The clock is looked at once: a short count is over by the second look, and must fire.
+        """
         self.initial_count = count
-        self._loaded_at_ns = self._clock.now_ns()
-        self._arm()
+        self._loaded_at_ns = now = self._clock.now_ns()
+        self._timer.start(self._next(now))
 
     def set_divide(self, value: int) -> None:
         """Set the divide configuration register: bits 3, 1 and 0 choose 2 to 128, or 1."""
@@ -59,34 +64,36 @@ class LapicTimer:
         self._shift = ((value & 3 | value >> 1 & 4) + 1) & 7
 
     def set_mode(self, entry: int) -> None:
-        """Take the mask and the mode (one-shot, periodic) of the timer's local vector entry."""
+        """Take the mask and the mode (one-shot, periodic) of the timer's local vector entry.
+
+        Where both stay as they are nothing is armed anew: a shot that is due already still comes.
+        """
+        changed = (self._mode ^ entry) & (_MASKED | _PERIODIC)
         self._mode = entry
-        self._arm()
+        if changed:
+            self._timer.start(self._next(self._clock.now_ns()))
 
     def current_count(self) -> int:
         """Return what is left of the count."""
-        elapsed = self._elapsed()
+        elapsed = self._elapsed(self._clock.now_ns())
         if self._mode & _PERIODIC:
             return self.initial_count - elapsed % (self.initial_count + 1)
         return max(0, self.initial_count - elapsed)
 
-    def _elapsed(self) -> int:
-        return (self._clock.now_ns() - self._loaded_at_ns) >> self._shift
+    def _elapsed(self, now: int) -> int:
+        return (now - self._loaded_at_ns) >> self._shift
 
-    def _arm(self) -> None:
-        self._timer.cancel()
+    def _next(self, after_ns: int) -> int | None:
+        """Return when the count runs out next after ``after_ns``; None where it does not."""
         if self._mode & _MASKED or not self.initial_count:
-            return
-        elapsed, period = self._elapsed(), self.initial_count + 1
+            return None
+        elapsed, period = self._elapsed(after_ns), self.initial_count + 1
         if self._mode & _PERIODIC:
-            due = self._loaded_at_ns + ((elapsed // period + 1) * period << self._shift)
-            due = max(due, self._clock.now_ns() + _SHORTEST_NS)
-        elif elapsed >= self.initial_count:
-            return
-        else:
-            due = self._loaded_at_ns + (period << self._shift)
-        self._timer.arm(due)
+            return self._loaded_at_ns + ((elapsed // period + 1) * period << self._shift)
+        if elapsed >= self.initial_count:
+            return None
+        return self._loaded_at_ns + (period << self._shift)
 
-    def _fire(self) -> None:
+    def _fire(self, due_ns: int) -> int | None:
         self._expired()
-        self._arm()
+        return self._next(due_ns)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.base import PeriodicTimer
 from guestmap.hw.rtc_time import (
     SECOND_NS,
     RtcTime,
@@ -71,8 +72,9 @@ class Mc146818:
         self._index = 0
         self._update_timer = clock.timer(self._on_update)
         self._next_alarm_ns = 0
-        self._periodic_timer = clock.timer(self._on_periodic)
-        self._next_periodic_ns = 0
+        self._periodic_timer = PeriodicTimer(
+            clock, self._on_periodic, min_gap_ns=_MIN_GAP_NS, max_lag_ns=_MAX_LAG_NS
+        )
         self.cmos = bytearray(128)
         self.cmos[REG_A] = _A_DIVIDER_32768 | 6  # 32768 Hz time base, 1024 Hz periodic rate
         self.cmos[REG_B] = 0x02  # BCD, 24 hours
@@ -92,7 +94,7 @@ class Mc146818:
             cmos[REG_SHUTDOWN_STATUS] = 0
         cmos[REG_B] &= ~(_B_PIE | _B_AIE | _B_SQWE) & 0xFF
         cmos[REG_C] = 0
-        self._periodic_timer.cancel()
+        self._periodic_timer.stop()
         self._irq.set(False)
         self._schedule_update()
 
@@ -248,23 +250,18 @@ class Mc146818:
         return 1 << (rate + 7 if rate <= 2 else rate) - 1
 
     def _start_periodic(self) -> None:
-        now = self._clock.now_ns()
-        self._arm_periodic(now, now)
+        self._periodic_timer.start(self._next_periodic(self._clock.now_ns()))
 
-    def _arm_periodic(self, after_ns: int, earliest_ns: int) -> None:
+    def _next_periodic(self, after_ns: int) -> int | None:
         period = self._period()
         if not period:
-            self._periodic_timer.cancel()
-            return
+            return None
         ticks = after_ns * CRYSTAL_HZ // SECOND_NS + period
-        self._next_periodic_ns = ticks * SECOND_NS // CRYSTAL_HZ + 1
-        self._periodic_timer.arm(max(self._next_periodic_ns, earliest_ns))
+        return ticks * SECOND_NS // CRYSTAL_HZ + 1
 
-    def _on_periodic(self) -> None:
-        now = self._clock.now_ns()
-        due = self._next_periodic_ns
-        self._arm_periodic(due if now - due < _MAX_LAG_NS else now, now + _MIN_GAP_NS)
+    def _on_periodic(self, due_ns: int) -> int | None:
         self.cmos[REG_C] |= _C_PF
         if self.cmos[REG_B] & _B_PIE:
             self.cmos[REG_C] |= _C_IRQF
             self._irq.set(True)
+        return self._next_periodic(due_ns)
