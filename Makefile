@@ -1,22 +1,36 @@
-# Two commands do everything on a fresh Debian or Ubuntu:
-#   make boot   set up what is missing, then boot SeaBIOS and show how its memory map changes
-#   make test   set up what is missing, then run every check and test
-# BOOT_ARGS goes to `guestmap boot`, TEST_ARGS to pytest.
+# Two commands do everything, `sh tools/boot` and `sh tools/test`: they see to make itself, then call these.
+#   make boot         set up what is missing, then boot SeaBIOS and show how its memory map changes
+#   make test         set up what is missing, then run every check and test but the long ones
+#   make test-peers   what needs other programs to talk to: another QEMU, a Linux guest
+#   make test-long    what takes long: planted faults, and all of the above
+#   make bench        how fast we are beside others
+# BOOT_ARGS goes to `guestmap boot`, TEST_ARGS to pytest. docs/testing.md says what runs where.
 
 VENV := .venv
 BIN := $(VENV)/bin
 BOOT_ARGS ?=
 TEST_ARGS ?=
+# QEMU 7.2, where tools/qemu72.sh had to unpack it.
+ORACLE := $(CURDIR)/.oracle/qemu-7.2/starters
+PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 2 --dist worksteal
 
-.PHONY: boot test check bench clean
+.PHONY: boot test test-peers test-long check bench clean
 
-boot: $(VENV)/.installed-all
+boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
 	@$(BIN)/guestmap boot $(BOOT_ARGS)
 
 test: check
 	@tools/setup.sh firmware oracle
-	$(BIN)/pytest -n 2 --dist loadfile $(TEST_ARGS)
+	$(PYTEST) -m "not peers and not long" $(TEST_ARGS)
+
+test-peers: $(VENV)/.installed-dev
+	@tools/setup.sh firmware oracle peers
+	$(PYTEST) -m "peers and not long" $(TEST_ARGS)
+
+test-long: $(VENV)/.installed-dev
+	@tools/setup.sh firmware oracle peers
+	$(PYTEST) -m long --timeout 1800 $(TEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -32,4 +46,4 @@ $(VENV)/.installed-%: pyproject.toml
 	@tools/setup.sh python $*
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .oracle .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

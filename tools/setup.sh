@@ -1,40 +1,20 @@
 #!/bin/sh
-# Installs what a fresh Debian or Ubuntu lacks, and nothing that is there already.
+# Installs what a bare Debian or Ubuntu lacks, and nothing that is there already.
 #
-#   tools/setup.sh python EXTRA   the virtual environment, with guestmap and its extra (all, dev)
+#   tools/setup.sh make           make
+#   tools/setup.sh python EXTRA   the virtual environment, with guestmap and its extra (boot, dev)
 #   tools/setup.sh firmware       SeaBIOS
-#   tools/setup.sh oracle         QEMU, ACPICA and NASM, when GUESTMAP_REQUIRE asks for them (qemu,
-#                                 acpica, nasm)
+#   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, Chromium. What
+#                                 cannot be had is said and left out, unless GUESTMAP_REQUIRE asks for
+#                                 it (qemu, acpica, nasm, chromium)
+#   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs and a Linux guest, each
+#                                 unpacked below .oracle, nothing installed (peers)
 set -eu
 cd "$(dirname "$0")/.."
-
-fail() {
-    echo "guestmap: $*" >&2
-    exit 1
-}
-
-# apt_install PACKAGE REASON: install a package, or say which one is missing.
-apt_install() {
-    as_root=
-    if [ "$(id -u)" != 0 ]; then
-        if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-            as_root="sudo -n"
-        else
-            fail "$2: install the package $1 (apt-get install $1) and try again"
-        fi
-    fi
-    command -v apt-get >/dev/null 2>&1 ||
-        fail "$2: there is no apt-get here; install what Debian calls $1 and try again"
-    echo "guestmap: installing $1 ($2)"
-    export DEBIAN_FRONTEND=noninteractive
-    $as_root apt-get install -y -qq --no-install-recommends "$1" >/dev/null 2>&1 ||
-        { $as_root apt-get update -qq >/dev/null 2>&1 &&
-            $as_root apt-get install -y -qq --no-install-recommends "$1" >/dev/null; } ||
-        fail "$2: apt-get could not install $1; install it by hand and try again"
-}
+. tools/apt.sh
 
 find_python() {
-    for each in python3 python3.13 python3.12 python3.11; do
+    for each in python3 python3.14 python3.13 python3.12 python3.11; do
         if command -v "$each" >/dev/null 2>&1 &&
             "$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$each"
@@ -46,7 +26,7 @@ find_python() {
 setup_python() {
     python=$(find_python)
     if [ -z "$python" ]; then
-        apt_install python3 "needs Python 3.11 or newer"
+        apt_install "needs Python 3.11 or newer" python3 python3-venv
         python=$(find_python)
         [ -n "$python" ] || fail "needs Python 3.11 or newer: $(python3 --version 2>&1) is too old"
     fi
@@ -54,14 +34,18 @@ setup_python() {
         rm -rf .venv
         "$python" -m venv .venv >/dev/null 2>&1 || {
             rm -rf .venv
-            apt_install python3-venv "needs Python's venv module"
+            apt_install "needs Python's venv module" python3-venv
             "$python" -m venv .venv
         }
     fi
     echo "guestmap: installing Python packages (extra: $1)"
     .venv/bin/pip install -q --disable-pip-version-check -e ".[$1]"
     touch ".venv/.installed-$1"
-    [ "$1" != dev ] || touch .venv/.installed-all
+    [ "$1" != dev ] || touch .venv/.installed-boot
+}
+
+setup_make() {
+    command -v make >/dev/null 2>&1 || apt_install "needs make" make
 }
 
 setup_firmware() {
@@ -69,27 +53,47 @@ setup_firmware() {
     for each in /usr/share/seabios /usr/share/qemu /usr/local/share/qemu; do
         [ ! -e "$each/bios-256k.bin" ] || return 0
     done
-    apt_install seabios "needs the SeaBIOS firmware"
+    apt_install "needs the SeaBIOS firmware" seabios
+}
+
+# wanted WORD: whether GUESTMAP_REQUIRE asks for a peer.
+wanted() {
+    case ",${GUESTMAP_REQUIRE:-}," in *,"$1",* | *,all,*) return 0 ;; esac
+    return 1
+}
+
+# peer WORD COMMAND...: set a peer of the tests up; without it they skip, where nobody asked for it.
+peer() {
+    word=$1
+    shift
+    if wanted "$word"; then
+        "$@"
+    else
+        ("$@") || echo "guestmap: without it, tests that need it are skipped" >&2
+    fi
 }
 
 setup_oracle() {
-    case ",${GUESTMAP_REQUIRE:-}," in
-    *,qemu,* | *,all,*)
-        command -v qemu-system-x86_64 >/dev/null 2>&1 ||
-            apt_install qemu-system-x86 "GUESTMAP_REQUIRE asks for QEMU"
-        ;;
-    esac
-    case ",${GUESTMAP_REQUIRE:-}," in
-    *,acpica,* | *,all,*)
-        command -v iasl >/dev/null 2>&1 && command -v acpiexec >/dev/null 2>&1 ||
-            apt_install acpica-tools "GUESTMAP_REQUIRE asks for ACPICA"
-        ;;
-    esac
-    case ",${GUESTMAP_REQUIRE:-}," in
-    *,nasm,* | *,all,*)
-        command -v nasm >/dev/null 2>&1 || apt_install nasm "GUESTMAP_REQUIRE asks for NASM"
-        ;;
-    esac
+    peer qemu tools/qemu72.sh
+    peer acpica have_programs "the tests' ACPI interpreter" acpica-tools iasl acpiexec
+    peer nasm have_programs "the tests' assembler" nasm nasm
+    peer chromium have_programs "the tests' browser" "chromium chromium-driver" chromium chromedriver
+}
+
+setup_peers() {
+    peer peers unpack qemu-10.0 tools/qemu_root.sh trixie
+    peer peers unpack qemu-new tools/qemu_root.sh forky
+    peer peers unpack linux tools/linux_guest.sh
+}
+
+# unpack NAME COMMAND...: run COMMAND with .oracle/NAME, unless it has been there before.
+unpack() {
+    name=$1
+    shift
+    [ ! -e ".oracle/$name/.whole" ] || return 0
+    echo "guestmap: unpacking $name (a peer of the tests)"
+    rm -rf ".oracle/$name"
+    "$@" ".oracle/$name" >/dev/null && touch ".oracle/$name/.whole"
 }
 
 case "$1" in

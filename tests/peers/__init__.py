@@ -1,0 +1,1 @@
+"""What needs programs that `make test` does without."""

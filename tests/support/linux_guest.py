@@ -1,0 +1,167 @@
+"""A stock Linux in a real QEMU, told what to do over its serial port.
+
+The kernel, busybox and the guest agent are Debian's, as ``tools/linux_guest.sh`` unpacks them.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.initramfs import Initramfs
+from tests.support.qemu import require_qemu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARTS = Path(__file__).parents[2] / ".oracle" / "linux"
+_BOOT_S = 120
+_ANSWER_S = 60
+_READY = b"-- ready --"
+
+_INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for each in /modules/*.ko; do insmod $each 2>/dev/null || true; done
+if [ -e /sbin/qemu-ga ]; then
+    mkdir -p /run /var/run
+    LD_LIBRARY_PATH=/lib qemu-ga -d -m isa-serial -p /dev/ttyS1 -t /run 2>/dev/null >&2
+fi
+exec </dev/ttyS0 >/dev/ttyS0 2>&1
+stty raw -echo
+echo "-- ready --"
+while read -r line; do
+    eval "$line"
+    echo "-- $? --"
+done
+"""
+
+
+class LinuxGuest:
+    """A running guest.
+
+    Attributes:
+        qmp: path of the monitor's socket.
+        agent: path of the guest agent's socket.
+        process: QEMU.
+    """
+
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        self.qmp, self.agent = folder / "qmp", folder / "agent"
+        self.process = process
+        self._serial = socket.socket(socket.AF_UNIX)
+        self._serial.settimeout(_BOOT_S)
+        self._serial.connect(str(folder / "serial"))
+        self._text = b""
+        self._until(_READY)
+        self._serial.settimeout(_ANSWER_S)
+
+    def run(self, command: str) -> str:
+        """Run a line of shell in the guest and return what it prints.
+
+        Raises:
+            AssertionError: it ends with another status than 0.
+        """
+        self._text = b""
+        self._serial.sendall(command.encode() + b"\n")
+        text, _, status = self._until(b" --\r\n", b" --\n").rpartition(b"-- ")
+        assert status == b"0", (command, status, text)
+        return text.decode(errors="replace").replace("\r\n", "\n")
+
+    @property
+    def memory(self) -> int:
+        """What the guest's kernel manages, in bytes (MemTotal)."""
+        return int(self.run("grep MemTotal /proc/meminfo").split()[1]) << 10
+
+    def until(self, command: str, wanted: str) -> None:
+        """Wait until a command prints something."""
+        deadline = time.monotonic() + _ANSWER_S
+        while wanted not in (said := self.run(command)):
+            assert time.monotonic() < deadline, said
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        """Close the serial port."""
+        self._serial.close()
+
+    def _until(self, *ends: bytes) -> bytes:
+        while not any(self._text.rstrip(b"\r\n").endswith(end.rstrip()) for end in ends):
+            some = self._serial.recv(4096)
+            assert some, self._text
+            self._text += some
+        return self._text.rstrip(b"\r\n").removesuffix(b" --")
+
+
+@contextmanager
+def linux(folder: Path, *args: str, modules: tuple[str, ...] = ()) -> Iterator[LinuxGuest]:
+    """Boot the guest; skip, with a reason, where its parts are missing.
+
+    Args:
+        folder: for its sockets and its initramfs.
+        args: more of QEMU's command line.
+        modules: kernel modules to load, by name, in order.
+    """
+    command = [require_qemu(), "-M", "pc", "-accel", "tcg", "-display", "none", "-nodefaults"]
+    command += ["-no-reboot", "-kernel", str(_kernel())]
+    (folder / "initrd").write_bytes(_initramfs(modules).image())
+    command += ["-initrd", str(folder / "initrd"), "-append", "console=ttyS0 quiet panic=-1"]
+    for name in ("serial", "agent"):
+        command += ["-serial", f"unix:{folder / name},server=on,wait=off"]
+    command += ["-qmp", f"unix:{folder / 'qmp'},server=on,wait=off", *args]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        _wait_for(folder / "agent", process)
+        guest = LinuxGuest(folder, process)
+        try:
+            yield guest
+        finally:
+            guest.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _ANSWER_S
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline, f"QEMU makes no {path.name}"
+        time.sleep(0.05)
+
+
+def _kernel() -> Path:
+    kernels = sorted((PARTS / "boot").glob("vmlinuz*"))
+    if not kernels:
+        pytest.skip("needs a Linux guest's parts (tools/setup.sh peers)")
+    return kernels[-1]
+
+
+def _initramfs(modules: tuple[str, ...]) -> Initramfs:
+    made = Initramfs()
+    made.add("init", _INIT.encode())
+    for folder in ("proc", "sys", "dev", "run", "tmp"):
+        made.folder(folder)
+    made.add_file("bin/busybox", _first("bin/busybox"))
+    for order, name in enumerate(modules):
+        found = next(iter(sorted(PARTS.glob(f"**/{name}.ko*"))))
+        made.add_file(f"modules/{order:02d}-{found.name}", found)
+    made.add_file("sbin/qemu-ga", _first("sbin/qemu-ga", "bin/qemu-ga"))
+    for library in PARTS.glob("**/x86_64-linux-gnu/*.so*"):
+        made.add_file(f"lib/{library.name}", library.resolve())
+    loader = _first("lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+    made.add_file("lib64/ld-linux-x86-64.so.2", loader.resolve())
+    return made
+
+
+def _first(*names: str) -> Path:
+    return next(
+        path for name in names for top in ("usr", ".") if (path := PARTS / top / name).exists()
+    )

@@ -1,0 +1,37 @@
+# Sourced by the other scripts: how a package comes onto this machine, and how failure is said.
+
+fail() {
+    echo "guestmap: $*" >&2
+    exit 1
+}
+
+# apt_install REASON PACKAGE...: install packages, or say which ones are missing.
+apt_install() {
+    reason=$1
+    shift
+    command -v apt-get >/dev/null 2>&1 ||
+        fail "$reason: there is no apt-get here; install what Debian calls $* and try again"
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null ||
+            fail "$reason: install $* (apt-get install $*) and try again"
+        as_root="sudo -n"
+    fi
+    echo "guestmap: installing $* ($reason)"
+    quietly="$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
+    # The index may be older than the archive, or not be there at all.
+    $quietly "$@" >/dev/null 2>&1 ||
+        { $as_root apt-get update -qq >/dev/null 2>&1 && $quietly "$@" >/dev/null; } ||
+        fail "$reason: apt-get could not install $*; install it by hand and try again"
+}
+
+# have_programs REASON PACKAGES PROGRAM...: install packages where one of the programs is missing.
+have_programs() {
+    reason=$1
+    packages=$2
+    shift 2
+    for each in "$@"; do
+        # shellcheck disable=SC2086 # a list of packages
+        command -v "$each" >/dev/null 2>&1 || { apt_install "$reason" $packages && return; }
+    done
+}
