@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 
-from guestmap.base import ConfigError
+from guestmap.base import ConfigError, StateError
 from guestmap.memory import (
     Endianness,
     EventNotifier,
@@ -260,3 +263,40 @@ def test_the_record_of_a_commit_tells_what_the_listeners_were_told(memory, bell)
     device.add_eventfd(0, 4, None, bell)
     device.set_address(0x8000)
     assert memory.history[-1].work == ListenerWork(added=2, removed=2, bells=4)
+
+
+def test_a_device_that_fails_when_held_back_writes_come_leaves_the_map_free(memory):
+    """The change does not take place, and the next one, in any thread, does."""
+    device, space, _writes = _device(memory)
+
+    def fail():
+        raise ZeroDivisionError("a device's callback")
+
+    memory.coalesced.add_ring(fail)
+    with pytest.raises(ZeroDivisionError, match="callback"):
+        device.set_enabled(False)
+    assert device.enabled
+    memory.coalesced.remove_ring(fail)
+    other = threading.Thread(target=device.set_enabled, args=[False], daemon=True)
+    other.start()
+    other.join(30)
+    assert not other.is_alive()
+    assert not list(space.view)
+
+
+def test_a_guests_store_may_ring_a_bell_that_is_closed_or_full(memory, bell):
+    """QEMU takes EAGAIN for success: somebody has yet to hear the last ring."""
+    device, space, writes = _device(memory)
+    device.add_eventfd(0x10, 2, None, bell)
+    os.eventfd_write(bell.fd, (1 << 64) - 2)
+    assert space.store(0x4010, 2, 7) == MemTxResult.OK
+    assert bell.test_and_clear()
+    assert not bell.test_and_clear()
+    bell.close()
+    assert space.store(0x4010, 2, 7) == MemTxResult.OK
+    assert writes == []
+    with pytest.raises(StateError, match="closed"):
+        bell.set()
+    bell.fd = 1 << 20  # a descriptor that somebody else has closed
+    assert space.store(0x4010, 2, 7) == MemTxResult.OK
+    bell.fd = -1

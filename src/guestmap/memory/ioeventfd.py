@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from guestmap.base import ConfigError
+from guestmap.base import ConfigError, StateError
 
 if TYPE_CHECKING:
     from guestmap.memory.address_space import AddressSpace
@@ -29,8 +30,15 @@ class EventNotifier:
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def set(self) -> None:
-        """Ring once more."""
-        os.eventfd_write(self.fd, 1)
+        """Ring once more; one that has rung 2**64 - 2 times rings already.
+
+        Raises:
+            StateError: it is closed.
+        """
+        if self.fd < 0:
+            raise StateError("the event notifier is closed: it cannot ring")
+        with suppress(BlockingIOError):
+            os.eventfd_write(self.fd, 1)
 
     def test_and_clear(self) -> bool:
         """Tell whether it rang since the last look."""
@@ -126,10 +134,14 @@ class IoEventFds:
         raise ConfigError(f"there is no such ioeventfd at 0x{each.address:x}")
 
     def ring(self, offset: int, value: int, size: int) -> bool:
-        """Ring for a write; tell whether anything did, which ends the write."""
+        """Ring for a write; tell whether anything is there that does, which ends the write.
+
+        Where its owner has closed the notifier nobody hears it: the guest cannot help that.
+        """
         for each in self._list:
             if each.rings_for(offset, value, size):
-                each.notifier.set()
+                with suppress(StateError, OSError):
+                    each.notifier.set()
                 return True
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
@@ -318,6 +319,18 @@ class MemorySystem:
             StateError: a listener tried to change the tree.
         """
         return self.transactions.open(cause)
+
+    def steady(self) -> AbstractContextManager[None]:
+        """Return a context manager inside which no transaction runs, in whatever thread.
+
+        For who reads more than one view: the tree, several address spaces. Transactions of other
+        threads wait for its end, so be quick; one view alone is whole without this.
+
+        Raises:
+            StateError: on entry, in a transaction or a callback of this thread; and, from whatever
+                opens a transaction inside.
+        """
+        return self.transactions.steady()
 
     @property
     def generation(self) -> int:

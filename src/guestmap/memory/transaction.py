@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,6 +85,7 @@ class Transactions:
         self._now_ns = now_ns
         self._lock = threading.RLock()
         self._depth = 0
+        self._steady = 0
         self._cause = ""
         self._journal: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
@@ -114,21 +115,37 @@ class Transactions:
             if self._depth:
                 raise StateError(f"cannot {action} the memory system inside a transaction")
 
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Let no transaction run inside (see :meth:`MemorySystem.steady`)."""
+        with self._lock:
+            self.refuse_inside("read")
+            self._steady += 1
+            try:
+                yield
+            finally:
+                self._steady -= 1
+
     def begin(self, cause: str) -> _Savepoint:
         """Open one level and return what to undo to."""
         self._lock.acquire()
         try:
-            self._audience.refuse_in_callback()
-        except StateError:
+            self._refuse_change()
+            if not self._depth:
+                self.before_change()
+        except BaseException:  # whoever flushes runs a device's callback, which may raise anything
             self._lock.release()
             raise
-        if not self._depth:
-            self.before_change()
         savepoint = _Savepoint(len(self._journal), self._cause)
         self._depth += 1
         if cause and not self._cause:
             self._cause = cause
         return savepoint
+
+    def _refuse_change(self) -> None:
+        self._audience.refuse_in_callback()
+        if self._steady:
+            raise StateError("cannot change the memory system while it is held steady to be read")
 
     def end(self) -> None:
         """Close one level; the outermost one publishes."""

@@ -1,13 +1,12 @@
 """Commands that QEMU has not: the memory map as a value, who answers at an address, what changed.
 
-They read what is published, so they are answered whatever else the machine is busy with.
+They need not wait for the machine, only for the transaction that it is in.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guestmap.base import StateError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.commit_json import commit_to_json
 from guestmap.inspect.explain import explain
@@ -16,8 +15,6 @@ from guestmap.qmp import ANY, INT, STR, UINT64, Command, Member, Struct
 
 if TYPE_CHECKING:
     from guestmap.memory import CommitRecord, MemorySystem
-
-_ATTEMPTS = 16
 
 
 def _map(context: Context, _arguments: Arguments) -> dict[str, Any]:
@@ -30,28 +27,9 @@ def _explain(context: Context, arguments: Arguments) -> dict[str, Any]:
 
 
 def _snapshot(memory: MemorySystem) -> Snapshot:
-    """Return the map as it is between two commits.
-
-    Nobody is kept from changing it meanwhile, so a snapshot during which it changed is thrown away.
-
-    Raises:
-        StateError: it changes faster than it can be read.
-    """
-    for _ in range(_ATTEMPTS):
-        generation = _settled(memory)
-        try:
-            snapshot = Snapshot.of(memory)
-        except (KeyError, RuntimeError):  # a region came or went while the tree was walked
-            continue
-        if _settled(memory) == generation:
-            return snapshot
-    raise StateError("the memory map changes all the time: stop the machine, then ask again")
-
-
-def _settled(memory: MemorySystem) -> int:
-    """Wait for the end of a transaction that another thread is in; return the last commit."""
-    memory.transactions.refuse_inside("read")
-    return memory.generation
+    """Return the map as it is between two transactions."""
+    with memory.steady():
+        return Snapshot.of(memory)
 
 
 def _history(context: Context, arguments: Arguments) -> dict[str, Any]:

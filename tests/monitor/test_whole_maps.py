@@ -1,0 +1,37 @@
+"""The map that a monitor gives is one that there was."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from guestmap.memory import MemoryRegion, MemorySystem
+from guestmap.monitor.commands.ours import COMMANDS
+
+_A_WHILE_S = 0.2
+
+
+@pytest.mark.parametrize("name", ["x-guestmap-map", "x-guestmap-explain"])
+def test_no_transaction_runs_while_the_map_is_read(name: str) -> None:
+    changed: list[bool] = []
+
+    class Observed(MemoryRegion):
+        def mtree_type(self) -> str:
+            changer.start()
+            changer.join(_A_WHILE_S)
+            changed.append(not self.enabled)
+            return super().mtree_type()
+
+    memory = MemorySystem()
+    region = Observed(memory, "observed", 0x1000)
+    memory.address_space("memory", region)
+    changer = threading.Thread(target=region.set_enabled, args=[False])
+    context: Any = SimpleNamespace(vm=SimpleNamespace(pc=SimpleNamespace(system=memory)))
+    command = next(each for each in COMMANDS if each.declaration.name == name)
+    command.run(context, {"address": 0})
+    changer.join()
+    assert changed == [False]
+    assert not region.enabled
