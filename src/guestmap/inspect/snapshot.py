@@ -96,6 +96,7 @@ class RangeInfo:
         accelerator: words QEMU puts behind a range that is a slot of its accelerator, one for each
             address space (``KVM``).
         region: id of the answering region, where the source knows it.
+        parentless: the source says that the answering region lies in no other.
     """
 
     start: int
@@ -108,6 +109,7 @@ class RangeInfo:
     owner: str | None = None
     accelerator: tuple[str, ...] = ()
     region: int | None = None
+    parentless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ class Snapshot:
         regions: ordered by id; ``regions[i].id == i``.
         source: where it came from, for people (a file name, ``unix:/run/vm.sock``, ``guestmap``).
         version: what made it (``7.2.22``), or "" where not known.
+        dialect: the first QEMU version that prints ``info mtree`` as the source's text has it
+            (``11.1``); "" where the source is no such text, or several versions print it so.
     """
 
     regions: tuple[RegionInfo, ...] = ()
@@ -185,6 +189,7 @@ class Snapshot:
     ram_blocks: tuple[RamBlockInfo, ...] = ()
     source: str = ""
     version: str = ""
+    dialect: str = ""
     format: Literal["guestmap.snapshot"] = field(default=FORMAT, kw_only=True)
     format_version: Literal[1] = field(default=FORMAT_VERSION, kw_only=True)
 

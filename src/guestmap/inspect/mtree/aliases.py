@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def identify(roots: list[Node], sections: list[Node]) -> None:
-    """Find the sections that print a region of another tree again, and link them to it."""
+def identify(roots: list[Node], sections: list[Node], *, stated: bool) -> None:
+    """Find the blocks that print a region of another tree again, and link them to it.
+
+    Args:
+        roots: trees of the address spaces.
+        sections: trees of the alias targets.
+        stated: whether the text has a word of its own for what lies in no other region.
+    """
     _shape(roots + sections)
+    _identify_roots(roots, stated=stated)
     places: dict[int, list[Node]] = defaultdict(list)
     for root in roots:
         for node in root.walk():
@@ -30,8 +37,7 @@ def identify(roots: list[Node], sections: list[Node]) -> None:
             if node is not section:
                 places[node.shape].append(node)
     taken: set[Node] = set()
-    by_size = sorted(sections, key=lambda section: -sum(1 for _ in section.walk()))
-    for section in by_size:
+    for section in _largest_first(sections):
         if section.line is None:
             continue
         own = set(section.walk())
@@ -42,6 +48,29 @@ def identify(roots: list[Node], sections: list[Node]) -> None:
             if len(originals) > 1:
                 section.inferred.add("id")
             _link(section, free[0])
+
+
+def _identify_roots(roots: list[Node], *, stated: bool) -> None:
+    """Link roots that lie in another tree, as QEMU's ``device-memory`` does in ``system``.
+
+    Where several look alike the text must say that the root lies in one of them.
+    """
+    inner: dict[int, list[Node]] = defaultdict(list)
+    for root in roots:
+        for node in root.walk():
+            if node is not root:
+                inner[node.shape].append(node)
+    taken: set[Node] = set()
+    for root in _largest_first(roots):
+        within = dict.fromkeys(node.canonical() for node in inner[root.shape])
+        free = [node for node in within if node not in taken]
+        if root.line is not None and free and (stated or len(within) == 1):
+            taken.add(free[0])
+            _link(root, free[0])
+
+
+def _largest_first(roots: list[Node]) -> list[Node]:
+    return sorted(roots, key=lambda root: -sum(1 for _ in root.walk()))
 
 
 def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:
@@ -122,7 +151,7 @@ def _shape(roots: Iterable[Node]) -> None:
         for node in reversed(list(root.walk())):
             line = node.line
             said = line and (
-                line.size, line.priority, line.type, line.nonvolatile, line.name, line.enabled,
+                line.size, line.priority, line.word, line.nonvolatile, line.name, line.enabled,
                 line.target, line.alias_offset, line.owner,
             )  # fmt: skip
             key = (node.addr, said, tuple(child.shape for child in node.children))
@@ -150,7 +179,10 @@ def _aliases(roots: Iterable[Node]) -> Iterable[Node]:
 def _keep(roots: list[Node], targets: list[Node]) -> None:
     """Hang regions that only hidden aliases show below a place of the first tree that can hold."""
     holders = (
-        node for root in roots for node in root.walk() if not node.line or not node.line.target
+        node
+        for root in roots
+        for node in root.walk()
+        if node.same is None and not (node.line and node.line.target)
     )
     holder = next(holders, None)
     for target in targets:

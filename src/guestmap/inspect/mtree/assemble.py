@@ -48,7 +48,8 @@ def assemble(
     if with_trees:
         regions, spaces = _regions(with_trees[0], complete=complete)
     views = with_views[0].views if with_views else ()
-    return Snapshot(regions, spaces, views, source=source, version=version)
+    dialect = next((text.dialect.name for text in texts if text.dialect), "")
+    return Snapshot(regions, spaces, views, source=source, version=version, dialect=dialect)
 
 
 def _regions(
@@ -59,7 +60,7 @@ def _regions(
     spaces = [(block, root) for block, root in planted if block.kind == "address-space"]
     sections = [root for block, root in planted if block.kind == "memory-region"]
     roots = [root for _, root in spaces]
-    identify(roots, sections)
+    identify(roots, sections, stated=bool(text.dialect and text.dialect.parentless))
     if _prints_roots_again(text):
         _join_roots(roots)
     resolve(roots, sections, hides=hides)

@@ -48,9 +48,15 @@ def choose(
 
 
 def _of_type(line: TreeLine, candidates: Sequence[int], sections: Sequence[Node]) -> Sequence[int]:
-    """Return the sections of the type that the alias has, which is its target's."""
+    """Return the sections that have the alias's word for the type, which is its target's.
+
+    That tells regions of one name apart where one is RAM, or where one lies in no other.
+    """
     lines = {i: sections[i].line for i in candidates}
-    return [i for i, said in lines.items() if not said or said.type == line.type] or candidates
+    likely = [i for i, said in lines.items() if not said or said.word == line.word]
+    return (
+        likely or [i for i, said in lines.items() if said and said.type == line.type] or candidates
+    )
 
 
 def _likely(node: Node, candidates: Sequence[int], sections: Sequence[Node]) -> Sequence[int]:

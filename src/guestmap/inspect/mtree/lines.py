@@ -1,11 +1,7 @@
 """The lines of ``info mtree``: one function for each form, text in, values out.
 
-QEMU up to 2.8 prints ``RW``, ``R-``, ``-W`` or ``--`` where later versions print a type. From
-``R-`` a ROM follows; what a ``RW`` region is, such a line does not tell.
-
-QEMU 11.1 and later print ``container`` for ``i/o`` where the region lies in no other one; an alias
-has its target's word. The word does not tell whether the region answers accesses: I/O space and
-IOMMUs have it too, and do.
+Lines of all dialects are read; see :mod:`guestmap.inspect.mtree.dialects`. An alias has its
+target's word, but for accesses (``RW``, up to 2.8), which are its own.
 """
 
 from __future__ import annotations
@@ -15,12 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from guestmap.base import PeerError
+from guestmap.inspect.mtree.dialects import CONTAINER
 from guestmap.inspect.snapshot import RangeInfo
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RegionType
-
-CONTAINER = "container"
 
 _HEX = "[0-9a-f]{16}"
 _OVERFLOW = r"(?:\[DETECTED OVERFLOW!\] )"
@@ -52,7 +47,7 @@ class TreeLine:
         level: depth, from 1; two spaces each.
         start: printed address: the sum of the offsets down to here, modulo 2**64.
         type: None where the old form does not tell it.
-        parentless: whether the word is ``container``: what lies in no other region.
+        word: what is printed for the type.
         target: name of the region that this one is an alias of, or None.
     """
 
@@ -68,7 +63,7 @@ class TreeLine:
     target: str | None = None
     alias_offset: int = 0
     owner: str | None = None
-    parentless: bool = False
+    word: str = ""
 
 
 def fail(number: int, expected: str, line: str) -> NoReturn:
@@ -113,7 +108,7 @@ def tree_line(number: int, line: str) -> TreeLine:
         target=alias["target"] if alias else None,
         alias_offset=int(alias["from"], 16) if alias else 0,
         owner=owner,
-        parentless=match["type"] == CONTAINER,
+        word=match["type"] or match["rw"],
     )
 
 
@@ -144,6 +139,7 @@ def range_line(number: int, line: str) -> RangeInfo:
         nonvolatile=bool(match["nv"]),
         owner=owner,
         accelerator=tuple(accelerator[0].split()) if accelerator else (),
+        parentless=match["type"] == CONTAINER,
     )
 
 

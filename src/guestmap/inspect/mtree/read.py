@@ -1,8 +1,8 @@
 """Read the text of ``info mtree`` into blocks, exactly as it is written.
 
-Every line must be of a form that some QEMU from 2.0 to 10.x prints; anything else is an error with
-its line number. What the blocks mean together is the business of
-:mod:`guestmap.inspect.mtree.assemble`.
+Every line must be of a form that some QEMU from 2.0 to 11.1 prints, and all of them in the words of
+one version; anything else is an error with its line number. What the blocks mean together is the
+business of :mod:`guestmap.inspect.mtree.assemble`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from guestmap.base import PeerError
+from guestmap.base import ConfigError, PeerError
+from guestmap.inspect.mtree.dialects import CONTAINER, DIALECTS, OLD_VIEW, Dialect, dialect_of_words
 from guestmap.inspect.mtree.lines import TreeLine, fail, range_line, tree_line
 from guestmap.inspect.mtree.read_dispatch import read_dispatch
 from guestmap.inspect.snapshot import DispatchInfo, RangeInfo, ViewInfo, ViewUser
 
 _SPACE = "address-space: "
 _REGION = "memory-region: "
-_OLD_FLAT = "address-space (flat view): "
 _VIEW = re.compile(r"FlatView #\d+")
 _USER = re.compile(r' AS "(?P<name>.*)", root: (?P<root>.*?)(?:, alias (?P<alias>.*))?')
 _ROOT = " Root memory region: "
@@ -38,10 +38,15 @@ class TreeBlock:
 
 @dataclass(frozen=True, slots=True)
 class MtreeText:
-    """What a text holds, block by block, in its own order."""
+    """What a text holds, block by block, in its own order.
+
+    Attributes:
+        dialect: whose words and headings these are; None: several versions print such a text.
+    """
 
     trees: tuple[TreeBlock, ...] = ()
     views: tuple[ViewInfo, ...] = ()
+    dialect: Dialect | None = None
 
     @property
     def shows_disabled(self) -> bool:
@@ -69,7 +74,7 @@ def read_mtree(text: str) -> MtreeText:
         raise PeerError(
             "info mtree text: expected 'address-space: NAME' or 'FlatView #N', found nothing"
         )
-    return MtreeText(tuple(reader.trees), tuple(reader.views))
+    return MtreeText(tuple(reader.trees), tuple(reader.views), reader.dialect())
 
 
 @dataclass
@@ -78,6 +83,7 @@ class _Reader:
     index: int = 0
     trees: list[TreeBlock] = field(default_factory=list)
     views: list[ViewInfo] = field(default_factory=list)
+    has_old_views: bool = False
 
     @property
     def line(self) -> str:
@@ -114,8 +120,9 @@ class _Reader:
         elif _VIEW.fullmatch(self.line):
             self.take()
             self.views.append(self.view())
-        elif self.line.startswith(_OLD_FLAT):
-            name = self.take().removeprefix(_OLD_FLAT)
+        elif self.line.startswith(OLD_VIEW):
+            name = self.take().removeprefix(OLD_VIEW)
+            self.has_old_views = True
             self.views.append(ViewInfo((ViewUser(name, ""),), "", self.ranges()))
         elif self.line.startswith("  ") and not self.trees and not self.views:
             # A view alone, its heading cut off, as people paste it.
@@ -126,6 +133,25 @@ class _Reader:
                 "'address-space: NAME', 'memory-region: NAME' or 'FlatView #N'",
                 self.line,
             )
+
+    def dialect(self) -> Dialect | None:
+        """Tell from which version's monitor the text is, by its words and its headings.
+
+        Raises:
+            PeerError: no version uses all of its words.
+        """
+        words = {line.word for block in self.trees for line in block.lines}
+        ranges = [each for view in self.views for each in view.ranges]
+        words |= {CONTAINER if each.parentless else each.type for each in ranges}
+        try:
+            said = dialect_of_words(words)
+        except ConfigError as error:
+            raise PeerError(f"info mtree text: {error}: is it of two machines?") from error
+        if said is None and any(len(block.names) > 1 for block in self.trees):
+            return next(each for each in DIALECTS if each.shares_trees)
+        if said is None and self.has_old_views:
+            return next(each for each in DIALECTS if each.views == OLD_VIEW)
+        return said
 
     def tree(self) -> tuple[TreeLine, ...]:
         lines: list[TreeLine] = []

@@ -1,6 +1,6 @@
-"""Write ``info mtree`` (flags ``-o`` and ``-D``), as QEMU 7.2 does.
+"""Write ``info mtree`` (flags ``-o`` and ``-D``), as a version of QEMU does.
 
-From a snapshot, or straight from our own model's regions.
+From a snapshot in any dialect, or straight from our own model's regions, as QEMU 7.2 does.
 
 The order of everything inside a block is QEMU's. The order of the ``address-space`` blocks is not
 defined there (it follows a hash of pointers); here it is that of the address spaces' creation.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+from guestmap.inspect.mtree.dialects import OURS, Dialect, dialect_of
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RegionInfo, Snapshot
@@ -21,24 +23,43 @@ OVERFLOW = "[DETECTED OVERFLOW!] "
 _MASK = (1 << 64) - 1
 
 
-def write_mtree(snapshot: Snapshot, *, owner: bool = False, disabled: bool = False) -> str:
+def write_mtree(
+    snapshot: Snapshot,
+    *,
+    owner: bool = False,
+    disabled: bool = False,
+    dialect: Dialect | None = None,
+) -> str:
     """Return the region trees as text, every line ended by a newline.
 
     Args:
         snapshot: whose trees.
+        dialect: which version's; None: that of the snapshot's source.
         owner: append who owns each region (``-o``), where the snapshot knows it.
         disabled: print disabled regions too (``-D``); without it they are left out, but what is
             below them is printed all the same, one level deeper.
     """
-    regions = snapshot.regions
+    regions, contained = snapshot.regions, snapshot.containers
+    form = dialect or dialect_of(snapshot)
+
+    def kind(region: RegionInfo) -> str:
+        behind = region
+        for _ in regions:  # an alias has its target's word
+            if behind.alias is None:
+                break
+            behind = regions[behind.alias]
+        return form.word(
+            region.type, parentless=behind.id not in contained, readonly=region.readonly
+        )
+
     access: _Access[RegionInfo] = _Access(
-        kind=lambda region: region.type,
+        kind=kind,
         children=lambda region: [regions[child] for child in region.children],
         target=lambda region: None if region.alias is None else regions[region.alias],
         owner=(lambda region: region.owner) if owner else None,
     )
     roots = ((regions[root], names) for root, names in snapshot.roots())
-    return _Writer(access, disabled=disabled).text(roots)
+    return _Writer(access, form, disabled=disabled).text(roots)
 
 
 def write_live_mtree(
@@ -63,7 +84,7 @@ def write_live_mtree(
         target=lambda region: region.alias,
         owner=owner,
     )
-    return _Writer(access, disabled=disabled).text(groups.items())
+    return _Writer(access, OURS, disabled=disabled).text(groups.items())
 
 
 def last_byte(size: int) -> int:
@@ -103,9 +124,10 @@ class _Access(NamedTuple, Generic[_N]):
 
 
 class _Writer(Generic[_N]):
-    def __init__(self, access: _Access[_N], *, disabled: bool) -> None:
+    def __init__(self, access: _Access[_N], form: Dialect, *, disabled: bool) -> None:
         self.access = access
-        self.disabled = disabled
+        self.form = form
+        self.disabled = disabled or not form.hides_disabled
         self.lines: list[str] = []
         self.targets: list[_N] = []
         self._queued: set[int] = set()
@@ -113,8 +135,10 @@ class _Writer(Generic[_N]):
     def text(self, roots: Iterable[tuple[_N, list[str]]]) -> str:
         """Return all blocks: the roots with the names of their address spaces, alias targets."""
         for root, names in roots:
-            self.lines += [f"address-space: {name}" for name in sorted(names, key=_strcmp)]
-            self._tree(root)
+            headings = [f"address-space: {name}" for name in sorted(names, key=_strcmp)]
+            for group in [headings] if self.form.shares_trees else [[each] for each in headings]:
+                self.lines += group
+                self._tree(root)
         for target in self.targets:  # grows while aliases are met
             self.lines.append(f"memory-region: {target.name}")
             self._tree(target)

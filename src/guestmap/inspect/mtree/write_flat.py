@@ -1,7 +1,8 @@
-"""Write ``info mtree -f`` (flags ``-o`` and ``-d``), as QEMU 7.2 does.
+"""Write ``info mtree -f`` (flags ``-o`` and ``-d``), as a version of QEMU does.
 
-From a snapshot, or straight from the views that our own model has published: a snapshot of a whole
-machine takes several times as long as the text.
+From a snapshot in any dialect that has views as they are since 2.11, or straight from the views
+that our own model has published, as QEMU 7.2 does: a snapshot of a whole machine takes several
+times as long as the text.
 
 The order of the views is not defined in QEMU (it follows a hash of pointers); here it is the
 snapshot's, which is that of the address spaces' creation.
@@ -11,25 +12,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.base import ConfigError
 from guestmap.inspect.capture import shared_views
+from guestmap.inspect.mtree.dialects import OURS, Dialect, dialect_of, parentless_names
 from guestmap.inspect.mtree.dispatch import dispatch_of
 from guestmap.inspect.mtree.write import INDENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from guestmap.inspect.snapshot import DispatchInfo, Snapshot, ViewUser
+    from guestmap.inspect.snapshot import DispatchInfo, RangeInfo, Snapshot, ViewUser
     from guestmap.memory import MemoryRegion, MemorySystem
 
 
-def write_flat(snapshot: Snapshot, *, owner: bool = False, dispatch: bool = False) -> str:
+def write_flat(
+    snapshot: Snapshot,
+    *,
+    owner: bool = False,
+    dispatch: bool = False,
+    dialect: Dialect | None = None,
+) -> str:
     """Return the flat views as text, every line ended by a newline.
 
     Args:
         snapshot: whose views.
+        dialect: which version's; None: that of the snapshot's source.
         owner: append who owns each range's region (``-o``), where the snapshot knows it.
         dispatch: append the dispatch tree (``-d``); computed where the snapshot holds none.
+
+    Raises:
+        ConfigError: the version prints no views, or in a form that is not written here.
     """
+    form = dialect or dialect_of(snapshot)
+    if form.views != OURS.views:
+        raise ConfigError(
+            f"flat views are written as QEMU 2.11 and later print them, not as {form.name} does"
+        )
+    word = _words(snapshot, form)
     lines: list[str] = []
     for number, view in enumerate(snapshot.views):
         lines += _heading(number, view.users, view.root, empty=not view.ranges)
@@ -38,7 +57,7 @@ def write_flat(snapshot: Snapshot, *, owner: bool = False, dispatch: bool = Fals
                 each.start,
                 each.start + each.size - 1,
                 each.priority,
-                f"nv-{each.type}" if each.nonvolatile else each.type,
+                f"nv-{word(each)}" if each.nonvolatile else word(each),
                 each.name,
                 each.offset_in_region,
                 (each.owner if owner else None, *each.accelerator),
@@ -49,6 +68,22 @@ def write_flat(snapshot: Snapshot, *, owner: bool = False, dispatch: bool = Fals
             lines += _dispatch(view.dispatch or dispatch_of(view))
         lines.append("")
     return _text(lines)
+
+
+def _words(snapshot: Snapshot, form: Dialect) -> Callable[[RangeInfo], str]:
+    """Return what says the word for a range's type.
+
+    Where the source does not tell whether the region lies in another, the trees do: by its id, or
+    else by its name.
+    """
+    contained = snapshot.containers
+    names = parentless_names(snapshot.regions) if form.parentless else frozenset()
+
+    def word(each: RangeInfo) -> str:
+        known = each.name in names if each.region is None else each.region not in contained
+        return form.word(each.type, parentless=each.parentless or known)
+
+    return word
 
 
 def write_live_flat(
