@@ -109,6 +109,19 @@ def test_flat_in_qemus_form_is_qemus(out, folder, texts, flags):
     assert blocks(ours) == blocks(theirs)
 
 
+@pytest.mark.parametrize("words", [["FOLDER", "--qemu", "11.1"], ["--qemu", "11.1", "FOLDER"]])
+def test_in_another_versions_form(out, folder, words):
+    words = [word.replace("FOLDER", str(folder)) for word in words]
+    assert "(prio 0, container): system\n" in out("tree", *words)
+    flat = out("flat", *words, "--as", "I/O")
+    assert "(prio 0, container): io @" in flat
+    assert "(prio 0, i/o): dma-chan\n" in flat
+
+
+def test_qemus_form_without_a_version_may_stand_before_the_source(out, folder):
+    assert out("tree", "--qemu", folder) == out("tree", folder, "--qemu", "7.2")
+
+
 def test_one_address_space_in_qemus_form(out, folder, texts):
     (block,) = blocks(out("flat", folder, "--qemu", "--as", "I/O"))
     assert block in blocks(texts["-f"])
@@ -207,6 +220,8 @@ def test_our_own_machine_before_and_after_its_firmware(out, tmp_path):
         (["tree", "FOLDER", "--as", "x"], ["no address space 'x'", "memory"]),
         (["flat", "FOLDER", "--as", "x"], ["no address space 'x'"]),
         (["flat", "FOLDER", "-d"], ["--qemu"]),
+        (["tree", "FOLDER", "--qemu", "12.1"], ["'12.1'", "2.0 to 2.8", "6.2 to 10.0, 11.1"]),
+        (["flat", "FOLDER", "--qemu=new"], ["'new'", "11.1"]),
         (["tree", "FOLDER/mtree-f.txt"], ["mtree-f.txt", "only flat views"]),
         (["snapshot"], ["SOURCE", "--schema"]),
         (["snapshot", "FOLDER", "-o", "/nosuch/file"], ["/nosuch/file", "No such file"]),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import typer
+from typer.core import TyperCommand
 
 from guestmap import __version__
 from guestmap.base import GuestmapError
@@ -35,7 +36,8 @@ def application(commands: Sequence[str] = COMMANDS) -> typer.Typer:
     for name in commands:
         python_name = name.replace("-", "_")
         module = import_module(f"guestmap.cli.{python_name}")
-        app.command(name, epilog=_epilog(name))(getattr(module, python_name))
+        kind = getattr(module, "COMMAND_CLASS", TyperCommand)
+        app.command(name, cls=kind, epilog=_epilog(name))(getattr(module, python_name))
     app.callback()(_options)
     return app
 

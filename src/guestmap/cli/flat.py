@@ -8,11 +8,14 @@ import typer
 
 from guestmap.base import ConfigError
 from guestmap.cli.output import Json, Source, show
+from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from guestmap.inspect.flats import FlatBlock
+
+COMMAND_CLASS = QemuFormCommand
 
 
 def flat(
@@ -20,7 +23,7 @@ def flat(
     space: Annotated[
         str | None, typer.Option("--as", help="Only this address space: memory, I/O ...")
     ] = None,
-    qemu: Annotated[bool, typer.Option("--qemu", help="Print as QEMU's 'info mtree -f'.")] = False,
+    qemu: QemuForm = None,
     owner: Annotated[bool, typer.Option("--owner", "-o", help="Say whose each region is.")] = False,
     dispatch: Annotated[
         bool, typer.Option("--dispatch", "-d", help="With --qemu: print how views are looked up.")
@@ -34,14 +37,16 @@ def flat(
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.flats import flat_blocks, with_views
 
-    if dispatch and not (qemu or as_json):
+    if dispatch and qemu is None and not as_json:
         raise ConfigError("-d prints how QEMU looks views up: it goes with --qemu or --json")
     snapshot = load_snapshot(source, trees=False, dispatch=dispatch)
-    if qemu and not as_json:
+    if qemu is not None and not as_json:
         from guestmap.inspect.mtree import write_flat
 
         chosen = with_views(snapshot, space=space)
-        typer.echo(write_flat(chosen, owner=owner, dispatch=dispatch), nl=False)
+        dialect = dialect_for(qemu)
+        text = write_flat(chosen, owner=owner, dispatch=dispatch, dialect=dialect)
+        typer.echo(text, nl=False)
         return
     blocks = flat_blocks(snapshot, space=space)
     if as_json:

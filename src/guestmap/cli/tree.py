@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.cli.output import Json, Source
+from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from guestmap.inspect.snapshot import Snapshot
     from guestmap.inspect.trees import TreeBlock, TreeNode
 
+COMMAND_CLASS = QemuFormCommand
+
 
 def tree(
     source: Source,
     space: Annotated[
         str | None, typer.Option("--as", help="Only this address space: memory, I/O ...")
     ] = None,
-    qemu: Annotated[bool, typer.Option("--qemu", help="Print as QEMU's 'info mtree'.")] = False,
+    qemu: QemuForm = None,
     owner: Annotated[bool, typer.Option("--owner", "-o", help="Say whose each region is.")] = False,
     disabled: Annotated[
         bool, typer.Option("--disabled", "-D", help="Show regions that are off, too.")
@@ -38,11 +41,13 @@ def tree(
     from guestmap.inspect.trees import tree_blocks
 
     snapshot = load_snapshot(source)
-    if qemu and not as_json:
+    if qemu is not None and not as_json:
         from guestmap.inspect.mtree import write_mtree
 
         chosen = snapshot if space is None else _only(snapshot, space)
-        typer.echo(write_mtree(chosen, owner=owner, disabled=disabled), nl=False)
+        dialect = dialect_for(qemu)
+        text = write_mtree(chosen, owner=owner, disabled=disabled, dialect=dialect)
+        typer.echo(text, nl=False)
         return
     blocks = tree_blocks(snapshot, space=space, disabled=disabled)
     if as_json:

@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 
 from guestmap.base import PeerError
 from guestmap.inspect import AddressSpaceInfo, RegionInfo, Snapshot
-from guestmap.inspect.mtree import assemble, read_mtree, write_mtree
+from guestmap.inspect.mtree import assemble, dialect_called, read_mtree, write_mtree
 from tests.support.mtree_text import blocks
 
 NAMES = st.sampled_from(["ram", "pc.ram", "bus master", "virtio-pci", "alias", "a [b]", "x: y", ""])
 ADDRESSES = st.sampled_from([0, 1, 0x1000, 0xFFFF_FFFF, 1 << 63, (1 << 64) - 0x1000])
 SIZES = st.sampled_from([1, 0x1000, 1 << 32, 1 << 63, 1 << 64])
 TYPES = st.sampled_from(["i/o", "ram", "rom", "romd", "ramd"])
+
+
+VERSIONS = st.sampled_from(["2.0", "2.9", "4.2", "5.0", "7.2", "10.0", "11.1"])
 
 
 SMALL = st.sampled_from([0, 1, 0x1000, 0x1800, 0xFFFF_FFFF])
@@ -55,13 +58,15 @@ def snapshots(
 
 
 @settings(max_examples=300)
-@given(snapshots(addresses=ADDRESSES, sizes=SIZES), st.booleans())
-def test_with_disabled_regions_shown(snapshot: Snapshot, owner: bool) -> None:
+@given(snapshots(addresses=ADDRESSES, sizes=SIZES), st.booleans(), VERSIONS)
+def test_with_disabled_regions_shown(snapshot: Snapshot, owner: bool, version: str) -> None:
     snapshot.check()
-    text = write_mtree(snapshot, owner=owner, disabled=True)
+    form = dialect_called(version)
+    text = write_mtree(snapshot, owner=owner, disabled=True, dialect=form)
     again = assemble(read_mtree(text), complete=True)
     again.check()
-    assert blocks(write_mtree(again, owner=owner, disabled=True)) == blocks(text)
+    assert again.dialect in ("", form.name)
+    assert blocks(write_mtree(again, owner=owner, disabled=True, dialect=form)) == blocks(text)
 
 
 @settings(max_examples=300)

@@ -51,6 +51,7 @@ class Dialect:
             an alias's target lies in one must be inferred.
         shares_trees: a tree that several address spaces have is printed once, under all names.
         hides_disabled: disabled regions have a line with ``-D`` only.
+        marks_nonvolatile: ``nv-`` is put before the type of non-volatile memory.
         views: how ``-f`` begins a flat view; "": there is no ``-f``.
     """
 
@@ -60,6 +61,7 @@ class Dialect:
     parentless: str = ""
     shares_trees: bool = True
     hides_disabled: bool = True
+    marks_nonvolatile: bool = True
     views: str = "FlatView #"
 
     @property
@@ -78,25 +80,38 @@ class Dialect:
         rare = {"-W", "--"} if self.accesses else {self.parentless} - {""}
         return frozenset(self.words.values()) | rare
 
-    def word(self, kind: RegionType, *, parentless: bool, readonly: bool = False) -> str:
+    def word(
+        self,
+        kind: RegionType,
+        *,
+        parentless: bool,
+        nonvolatile: bool = False,
+        readonly: bool = False,
+    ) -> str:
         """Return what is printed of a region of a type; of an alias, what it shows counts."""
-        if parentless and kind == "i/o" and self.parentless:
-            return self.parentless
         if readonly and self.accesses:
             return self.words["rom"]
-        return self.words[kind]
+        word = self.parentless if parentless and kind == "i/o" else ""
+        mark = "nv-" if nonvolatile and self.marks_nonvolatile else ""
+        return mark + (word or self.words[kind])
 
 
 OLD_VIEW = "address-space (flat view): "
 
 DIALECTS: tuple[Dialect, ...] = (
-    Dialect((2, 0), (2, 8), accesses=True, shares_trees=False, hides_disabled=False, views=""),
-    Dialect((2, 9), (2, 10), shares_trees=False, hides_disabled=False, views=OLD_VIEW),
+    Dialect(
+        (2, 0), (2, 8), accesses=True, shares_trees=False, hides_disabled=False,
+        marks_nonvolatile=False, views="",
+    ),
+    Dialect(
+        (2, 9), (2, 10), shares_trees=False, hides_disabled=False,
+        marks_nonvolatile=False, views=OLD_VIEW,
+    ),
     Dialect((2, 11), (4, 2), shares_trees=False, hides_disabled=False),
     Dialect((5, 0), (6, 1), shares_trees=False),
     Dialect((6, 2), (10, 0)),
     Dialect((11, 1), (11, 1), parentless=CONTAINER),
-)
+)  # fmt: skip
 """Oldest first. What lies between two of them is taken to print as the older one."""
 
 OURS = DIALECTS[-2]

@@ -49,7 +49,10 @@ def write_mtree(
                 break
             behind = regions[behind.alias]
         return form.word(
-            region.type, parentless=behind.id not in contained, readonly=region.readonly
+            region.type,
+            parentless=behind.id not in contained,
+            nonvolatile=region.nonvolatile,
+            readonly=region.readonly,
         )
 
     access: _Access[RegionInfo] = _Access(
@@ -79,7 +82,7 @@ def write_live_mtree(
     for space in memory.address_spaces:
         groups.setdefault(space.root, []).append(space.name)
     access: _Access[MemoryRegion] = _Access(
-        kind=lambda region: region.mtree_type(),
+        kind=lambda region: f"{'nv-' if region.nonvolatile else ''}{region.mtree_type()}",
         children=lambda region: region.subregions,
         target=lambda region: region.alias,
         owner=owner,
@@ -105,8 +108,6 @@ class _Node(Protocol):
     def priority(self) -> int: ...
     @property
     def enabled(self) -> bool: ...
-    @property
-    def nonvolatile(self) -> bool: ...
     @property
     def alias_offset(self) -> int: ...
 
@@ -180,7 +181,7 @@ class _Writer(Generic[_N]):
         owner = self.access.owner(region) if self.access.owner is not None else None
         return (
             f"{start:016x}-{end:016x}"
-            f" (prio {region.priority}, {'nv-' if region.nonvolatile else ''}{kind}): {name}"
+            f" (prio {region.priority}, {kind}): {name}"
             f"{'' if region.enabled else ' [disabled]'}{f' {owner}' if owner else ''}"
         )
 

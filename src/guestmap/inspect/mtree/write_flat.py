@@ -57,7 +57,7 @@ def write_flat(
                 each.start,
                 each.start + each.size - 1,
                 each.priority,
-                f"nv-{word(each)}" if each.nonvolatile else word(each),
+                word(each),
                 each.name,
                 each.offset_in_region,
                 (each.owner if owner else None, *each.accelerator),
@@ -81,7 +81,8 @@ def _words(snapshot: Snapshot, form: Dialect) -> Callable[[RangeInfo], str]:
 
     def word(each: RangeInfo) -> str:
         known = each.name in names if each.region is None else each.region not in contained
-        return form.word(each.type, parentless=each.parentless or known)
+        parentless = each.parentless or known
+        return form.word(each.type, parentless=parentless, nonvolatile=each.nonvolatile)
 
     return word
 
