@@ -19,7 +19,7 @@ from guestmap.accel import (
     SegmentRegister,
     open_engine,
 )
-from guestmap.base import ConfigError, ManualClock, StateError, UnsupportedError
+from guestmap.base import ConfigError, HostError, ManualClock, StateError, UnsupportedError
 
 SPIN = b"\xeb\xfe"  # jmp $
 
@@ -43,6 +43,29 @@ def test_a_missing_library_is_named(machine, monkeypatch):
     monkeypatch.setitem(ENGINES, "whpx", ("guestmap_no_such_module", "Engine"))
     with pytest.raises(UnsupportedError, match=r"pip install 'guestmap\[whpx\]'"):
         open_engine("whpx", machine.memory, machine.io, NoInterrupts(), ManualClock())
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "text"),
+    [
+        ("import no_such_library", UnsupportedError, "not installed .*no_such_library"),
+        ("raise ImportError('libfoo.so: wrong ELF class')", HostError, "cannot be loaded: libfoo"),
+        ("from json import no_such_name", HostError, "cannot be loaded: .*no_such_name"),
+        ("import guestmap.no_such_module", ModuleNotFoundError, "guestmap.no_such_module"),
+        ("from guestmap.base import no_such_name", ImportError, "no_such_name"),
+        ("1 / 0", ZeroDivisionError, "division"),
+    ],
+)
+def test_a_library_that_is_not_there_is_told_from_other_mistakes(
+    machine, monkeypatch, tmp_path, code, kind, text
+):
+    (tmp_path / "engine_of_a_test.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "engine_of_a_test", raising=False)
+    monkeypatch.setitem(ENGINES, "whpx", ("engine_of_a_test", "Engine"))
+    with pytest.raises(kind, match=text) as caught:
+        open_engine("whpx", machine.memory, machine.io, NoInterrupts(), ManualClock())
+    assert type(caught.value) is kind
 
 
 def test_stop_from_another_thread_ends_the_run(machine):

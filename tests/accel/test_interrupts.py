@@ -10,6 +10,7 @@ from tests.accel.guest import CODE, STACK, Guest, later
 from guestmap.accel import ExitReason, Segment, SegmentRegister
 from guestmap.base import ManualClock
 
+HLT = b"\xf4"
 HANDLER, IDT, GDT, TSS = 0x2000, 0x4000, 0x5000, 0x5800
 DE, UD, DF, NP, GP, PF = 0, 6, 8, 11, 13, 14
 
@@ -287,6 +288,35 @@ def test_code_may_be_overwritten_while_paging_is_on(guest):
     protected(guest, PAGING_ON + call + b"\xe6\x81\xeb\x00" + call + b"\xf4")
     guest.run()
     assert guest.value() == [1, 2]
+
+
+@pytest.mark.parametrize("vector", [0x40, 6])
+def test_code_may_be_overwritten_after_an_interrupt_with_paging_on(guest, vector):
+    """What delivery pushes is no news to translated code; what a device writes later is."""
+    identity_map(guest)
+    guest.memory.write(0xA000, b"\xb0\x01\xc3")
+    guest.on_port[0x81] = lambda value: guest.memory.write(0xA001, b"\x02")
+    call = b"\xbe\x00\xa0\x00\x00\xff\xd6\xe6\x80"
+    protected(
+        guest, PAGING_ON + call + b"\xcd" + bytes([vector]) + b"\xe6\x81\xeb\x00" + call + HLT
+    )
+    set_gate(guest, vector, b"\xcf")
+    guest.run()
+    assert guest.value() == [1, 2]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_the_a20_gate_is_in_the_way_of_interrupt_frames(guest, is_open):
+    """With the gate closed, a stack at an odd megabyte is the one a megabyte below."""
+    if not guest.engine.capabilities.a20:
+        pytest.skip("the engine has no A20 gate")
+    guest.on_port[0x92] = lambda value: guest.engine.set_a20(is_open)
+    protected(guest, b"\xe6\x92\xeb\x00\xcd\x40\xf4", esp=0x109000)
+    set_gate(guest, 0x40, b"\x8b\x04\x24\xe7\x80\xf4")  # mov eax, [esp]; out 0x80, eax; hlt
+    guest.run()
+    assert guest.value() == [CODE + 6]
+    frame = [guest.memory.load(at + 0x9000 - 12, 4) for at in (0, 0x100000)]
+    assert frame == ([0, CODE + 6] if is_open else [CODE + 6, 0])
 
 
 # -- hardware interrupts ---------------------------------------------------------------------------

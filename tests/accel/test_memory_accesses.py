@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 from tests.accel.guest import CODE, DEVICE, DEVICE_SIZE, RAM_SIZE, ROM_BASE, later
+from unicorn import UcError
+from unicorn.unicorn_const import UC_ERR_NOMEM
 
 from guestmap.accel import ExitReason
+from guestmap.base import HostError
 from guestmap.memory import MemoryRegionOps
 
 HLT = b"\xf4"
@@ -188,6 +191,63 @@ def test_memory_added_while_the_cpu_looks_for_it_is_found(guest):
     guest.flat(b"\xf6\x05" + le32(0x1000000) + b"\x01\x74\xf7\xf4")  # again: test; jz again; hlt
     later(lambda: guest.root.add_subregion(0x1000000, extra))
     assert guest.run().reason is ExitReason.HALTED
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_memory_may_come_where_the_guest_has_looked_before(guest, at_once):
+    """Firmware sizes memory; then a DIMM is plugged in there."""
+    dimm = guest.system.ram("dimm", 0x8000000)
+    dimm.buffer[0] = dimm.buffer[0x7FFFFFF] = 0x5A
+    plug = lambda value=0: guest.root.add_subregion(0x8000000, dimm)  # noqa: E731
+    guest.on_port[0x81] = plug if at_once else lambda value: later(plug).join()
+    look = b"\xa0" + le32(0x8000000) + b"\xe6\x80\xa0" + le32(0xFFFFFFF) + b"\xe6\x80"
+    guest.flat(look + b"\xe6\x81\xeb\x00" + look + HLT)
+    assert guest.run().reason is ExitReason.HALTED
+    assert guest.value() == [0, 0, 0x5A, 0x5A]
+
+
+def refuse_maps(guest, monkeypatch):
+    """Let Unicorn refuse to map memory, as where the host has no room for its tables."""
+
+    def refuse(*_args):
+        raise UcError(UC_ERR_NOMEM)
+
+    monkeypatch.setattr(guest.engine._uc, "mem_map_ptr", refuse)
+
+
+def test_a_change_in_a_port_write_that_unicorn_refuses_is_taken_back(guest, monkeypatch):
+    dimm = guest.system.ram("dimm", 0x100000)
+    refusals = []
+
+    def plug(_value):
+        refuse_maps(guest, monkeypatch)
+        try:
+            guest.root.add_subregion(0x8000000, dimm)
+        except HostError as error:
+            refusals.append(str(error))
+
+    guest.on_port[0x81] = plug
+    guest.flat(b"\xe6\x81\xeb\x00\xa0" + le32(0x8000000) + b"\xe6\x80" + HLT)
+    assert guest.run().reason is ExitReason.HALTED
+    assert len(refusals) == 1
+    assert "0x8000000-0x8100000" in refusals[0]
+    assert dimm.container is None
+    assert guest.value() == [0]
+
+
+def test_a_change_that_unicorn_refuses_too_late_ends_the_run_and_is_tried_again(guest, monkeypatch):
+    dimm = guest.system.ram("dimm", 0x100000)
+    dimm.buffer[0] = 0x5A
+    guest.flat(b"\xe6\x82\xa0" + le32(0x8000000) + b"\xe6\x80" + HLT)
+    guest.root.add_subregion(0x8000000, dimm)
+    with monkeypatch.context() as patch:
+        refuse_maps(guest, patch)
+        end = guest.run()
+    assert end.reason is ExitReason.ERROR
+    assert "refuses a change of its memory map" in end.message
+    assert guest.register("eip") == CODE
+    assert guest.run().reason is ExitReason.HALTED
+    assert guest.value() == [0x5A]
 
 
 def test_an_alias_shows_the_same_memory(guest):

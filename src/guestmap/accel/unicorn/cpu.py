@@ -144,7 +144,11 @@ class Cpu:
                 flush_tlb(self.uc)
 
     def settle(self, mapper: Mapper) -> None:
-        """Apply what the mapper has, in a state where linear addresses are physical."""
+        """Apply what the mapper has, in a state where linear addresses are physical.
+
+        Raises:
+            HostError: Unicorn refuses; the CPU's state is as it was.
+        """
         state = self.state
         if not isinstance(state, BlobState):
             mapper.settle()
@@ -154,7 +158,9 @@ class Cpu:
         state.a20_mask = A20_OPEN
         state.save()
         flush_tlb(self.uc)
-        mapper.settle()
-        state.data[:] = image
-        state.save()
-        flush_tlb(self.uc)
+        try:
+            mapper.settle()
+        finally:
+            state.data[:] = image
+            state.save()
+            flush_tlb(self.uc)

@@ -26,7 +26,7 @@ from guestmap.accel.unicorn.exits import Exits
 from guestmap.accel.unicorn.leaving import Leaving
 from guestmap.accel.unicorn.mapper import Mapper
 from guestmap.accel.unicorn.state import IF
-from guestmap.base import StateError, UnsupportedError
+from guestmap.base import HostError, StateError, UnsupportedError
 
 if TYPE_CHECKING:
     from guestmap.base import Clock
@@ -173,7 +173,10 @@ class UnicornEngine(Engine):
                 return end
             cpu.apply_a20()
             if self._mapper.unsettled:
-                cpu.settle(self._mapper)
+                try:
+                    cpu.settle(self._mapper)
+                except HostError as error:  # too late to refuse what was committed
+                    return Exit(ExitReason.ERROR, str(error))
             self._offer_interrupt()
             if self._halted:
                 if not cpu.state.eflags & IF:

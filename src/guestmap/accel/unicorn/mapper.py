@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sortedcontainers import SortedDict
 from unicorn import unicorn_const as uc_api
 
+from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.layout import SCRATCH
 from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, merged, overlapping, whole_pages
+from guestmap.base import HostError
 from guestmap.memory import PRIORITY_ACCEL, MemoryListener
 
 if TYPE_CHECKING:
@@ -100,7 +103,11 @@ class Mapper(MemoryListener):
             self._touched = merged(self._touched)
 
     def commit(self) -> None:
-        """Have the changes of the transaction applied."""
+        """Have the changes of the transaction applied.
+
+        Raises:
+            HostError: Unicorn refuses, now: the transaction is taken back.
+        """
         if self._touched and self._conductor.may_settle():
             self.settle()
 
@@ -116,15 +123,24 @@ class Mapper(MemoryListener):
         return bool(self._touched or self._stale)
 
     def settle(self) -> None:
-        """Apply what changed. The CPU must not translate addresses: Unicorn's calls would, too."""
+        """Apply what changed. The CPU must not translate addresses: Unicorn's calls would, too.
+
+        Raises:
+            HostError: Unicorn refuses. What is not applied yet still waits for it.
+        """
         with self._lock:
-            touched, self._touched = self._touched, []
-            for start, end in merged(touched):
-                self._remap(start & -PAGE, (end + PAGE - 1) & -PAGE)
-            stale, self._stale = self._stale, []
-            for start, end in merged(stale):
-                self._uc.ctl_remove_cache(start, end)
-                self._counters.invalidations += 1
+            try:
+                for start, end in merged(self._touched):
+                    self._remap(start & -PAGE, (end + PAGE - 1) & -PAGE)
+                self._touched.clear()
+                for start, end in merged(self._stale):
+                    self._uc.ctl_remove_cache(start, end)
+                    self._counters.invalidations += 1
+                self._stale.clear()
+            except UcError as error:
+                raise HostError(
+                    f"Unicorn refuses a change of its memory map at 0x{start:x}-0x{end:x}: {error}"
+                ) from error
 
     def _remap(self, low: int, high: int) -> None:
         """Make the map right between two addresses, and wherever a map reaches out of there."""
@@ -160,12 +176,16 @@ class Mapper(MemoryListener):
         size = piece.end - piece.start
         if size <= 0 or not self._hold(piece.block):
             return
-        self._close_windows(piece.start, piece.end)
-        host = piece.block.host_address + piece.offset
-        self._uc.mem_map_ptr(piece.start, size, uc_api.UC_PROT_ALL, host)
-        if not piece.writable:
-            # Mapped read-only from the start, Unicorn would ask about each write, and then do it.
-            self._uc.mem_protect(piece.start, size, uc_api.UC_PROT_READ | uc_api.UC_PROT_EXEC)
+        with ExitStack() as undo:
+            undo.callback(self._let_go_of_unmapped, piece.block)
+            self._close_windows(piece.start, piece.end)
+            host = piece.block.host_address + piece.offset
+            self._uc.mem_map_ptr(piece.start, size, uc_api.UC_PROT_ALL, host)
+            undo.callback(self._uc.mem_unmap, piece.start, size)
+            if not piece.writable:
+                # Mapped read-only from the start, Unicorn would ask about each write, then do it.
+                self._uc.mem_protect(piece.start, size, uc_api.UC_PROT_READ | uc_api.UC_PROT_EXEC)
+            undo.pop_all()
         self._mapped[piece.start] = piece
         self._counters.maps += 1
 
@@ -179,6 +199,11 @@ class Mapper(MemoryListener):
             block.add_watcher(watcher)
         return True
 
+    def _let_go_of_unmapped(self, block: RamBlock) -> None:
+        """Let go of a block of which nothing is mapped any more."""
+        if all(piece.block is not block for piece in self._mapped.values()):
+            self._let_go(block)
+
     def _let_go(self, block: RamBlock) -> None:
         block.remove_watcher(self._watchers.pop(block))
         block.unpin()
@@ -187,8 +212,7 @@ class Mapper(MemoryListener):
         self._uc.mem_unmap(piece.start, piece.end - piece.start)
         del self._mapped[piece.start]
         self._counters.unmaps += 1
-        if all(other.block is not piece.block for other in self._mapped.values()):
-            self._let_go(piece.block)
+        self._let_go_of_unmapped(piece.block)
 
     # -- windows ---------------------------------------------------------------------------------
 
@@ -211,7 +235,10 @@ class Mapper(MemoryListener):
             if len(self._windows) >= MAX_WINDOWS:
                 self._close_window(next(iter(self._windows)))
             read, write = self._callbacks
-            self._uc.mmio_map(low, high - low, read, low, write, low)
+            try:
+                self._uc.mmio_map(low, high - low, read, low, write, low)
+            except UcError:  # the access fails, which ends the run and says where
+                return False
             self._windows[low] = high - low
             self._counters.open_windows += 1
         return True
@@ -221,7 +248,8 @@ class Mapper(MemoryListener):
             self._close_window(start)
 
     def _close_window(self, start: int) -> None:
-        self._uc.mem_unmap(start, self._windows.pop(start))
+        self._uc.mem_unmap(start, self._windows[start])
+        del self._windows[start]
 
     # -- writes ----------------------------------------------------------------------------------
 

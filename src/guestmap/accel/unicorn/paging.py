@@ -1,7 +1,8 @@
 """Linear addresses, for the memory accesses that interrupt delivery makes in the CPU's place.
 
 Page tables as in the Intel SDM, volume 3, chapter 4: 32-bit paging with 4 MiB pages, and PAE with
-2 MiB pages. The accesses are the supervisor's.
+2 MiB pages. The accesses are the supervisor's. A closed A20 gate masks every physical address, also
+those of page table entries: it is outside of the CPU.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class LinearMemory:
 
     def _physical(self, address: int, *, write: bool) -> int:
         if not self._state.control(0) & PAGING:
-            return address
+            return self._gated(address)
         if self._state.control(4) & _CR4_PAE:
             return self._walk_pae(address, write)
         return self._walk(address, write)
@@ -105,7 +106,7 @@ class LinearMemory:
         return self._checked(page | address & 0xFFF, writable & entry, address, write)
 
     def _entry(self, at: int, size: int, address: int, write: bool) -> int:
-        entry = self._memory.load(at, size)
+        entry = self._memory.load(self._gated(at), size)
         if not entry & _PRESENT:
             raise GuestFault(PAGE_FAULT, _FAULT_WRITE if write else 0, address)
         return entry
@@ -113,4 +114,8 @@ class LinearMemory:
     def _checked(self, physical: int, writable: int, address: int, write: bool) -> int:
         if write and not writable & _WRITABLE and self._state.control(0) & WRITE_PROTECT:
             raise GuestFault(PAGE_FAULT, _FAULT_PROTECTION | _FAULT_WRITE, address)
-        return physical
+        return self._gated(physical)
+
+    def _gated(self, physical: int) -> int:
+        """Return where an address comes out behind the A20 gate."""
+        return physical & (self._state.a20_mask | ~0xFFFFFFFF)

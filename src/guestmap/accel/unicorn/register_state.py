@@ -24,6 +24,7 @@ class RegisterState:
     """What the register interface shows; each access goes to the CPU at once."""
 
     complete = False
+    a20_mask = 0xFFFFFFFF
     error_code = 0
     software_return: int | None = None
     cpl = 0

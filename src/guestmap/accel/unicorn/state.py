@@ -26,6 +26,8 @@ class CpuState(Protocol):
 
     eip: int
     eflags: int
+    a20_mask: int
+    """32 bits, ANDed to each physical address; bits above are left alone."""
     complete: bool
     """Hidden parts, protected mode and error codes are there."""
 
