@@ -102,6 +102,20 @@ def test_the_fifo_interrupts_at_its_trigger_level(port: Port) -> None:
     assert port.inb(IIR) == 0xC1
 
 
+@pytest.mark.parametrize(("fcr", "trigger"), [(0x01, 1), (0x41, 4), (0x81, 8), (0xC1, 14)])
+def test_the_trigger_levels_of_the_fifo(port: Port, fcr: int, trigger: int) -> None:
+    """PC16550D data sheet, table of FCR bits 7 and 6."""
+    port.outb(FCR, fcr)
+    port.outb(IER, 0x01)
+    for count in range(1, 17):
+        port.uart.receive(b"x")
+        assert port.irq.level is (count >= trigger)
+        assert port.inb(IIR) == (0xC4 if count >= trigger else 0xC1)
+    for left in range(15, -1, -1):
+        port.inb(DATA)
+        assert port.irq.level is (left >= trigger)
+
+
 def test_a_fifo_that_is_left_alone_times_out(port: Port) -> None:
     port.outb(LCR, 0x03)
     port.outb(FCR, 0xC1)  # 14 bytes

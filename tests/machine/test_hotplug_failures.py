@@ -295,6 +295,22 @@ def test_a_dimm_that_cannot_be(machine: Machine, properties: dict[str, Any], ref
     assert machine.state() == before
 
 
+def test_numbers_of_devices_without_a_name_do_not_come_again(machine: Machine) -> None:
+    """QEMU counts them (``anon_count`` in its qdev-monitor): one that failed has had its number."""
+    anonymous = machine.pc.tree.container("/machine/peripheral-anon")
+    machine.manage.device_add("pc-dimm", None, {"memdev": "m1", "slot": 1})
+    assert list(anonymous.children) == ["device[0]"]
+    machine.manage.object_add("memory-backend-ram", "m2", {"size": 64 * MIB})
+    with pytest.raises(ConfigError, match="slot number 9"):
+        machine.manage.device_add("pc-dimm", None, {"memdev": "m2", "slot": 9})
+    machine.manage.device_add("pc-dimm", None, {"memdev": "m2", "slot": 2})
+    assert list(anonymous.children) == ["device[0]", "device[2]"]
+    machine.eject(1)
+    assert list(anonymous.children) == ["device[2]"]
+    machine.manage.device_add("pc-dimm", None, {"memdev": "m1", "slot": 1})
+    assert sorted(anonymous.children) == ["device[2]", "device[3]"]
+
+
 def test_slots_that_are_all_taken(machine: Machine) -> None:
     for number in (2, 3):
         machine.manage.object_add("memory-backend-ram", f"s{number}", {"size": 2 * MIB})

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from guestmap.accel import ENGINES, Exit, ExitReason
+from guestmap.accel.none import NoCpuEngine
 from guestmap.base import StateError
 from guestmap.machine import MachineConfig, MachineEvent, Phase, RunState, VirtualMachine
 
@@ -127,6 +129,58 @@ def test_where_a_run_stopped_is_no_place_to_stop_later() -> None:
         time.sleep(0.001)
     assert started.names() == ["RESUME", "STOP", "RESET", "RESUME"]
     vm.close()
+
+
+class HaltsForGood(NoCpuEngine):
+    """Each run ends at once with a HLT that nothing ends."""
+
+    runs = 0
+
+    def run(self) -> Exit:
+        self.runs += 1
+        return Exit(ExitReason.HALTED, "HLT with interrupts off")
+
+
+@pytest.fixture
+def halting(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Started, HaltsForGood]]:
+    monkeypatch.setitem(ENGINES, "halts", (__name__, HaltsForGood.__name__))
+    made = Started("halts")
+    assert isinstance(made.vm.engine, HaltsForGood)
+    yield made, made.vm.engine
+    made.vm.close()
+
+
+def test_a_machine_that_halted_for_good_runs_again_when_told_to(
+    halting: tuple[Started, HaltsForGood],
+) -> None:
+    """A debugger may have changed what it will do."""
+    started, engine = halting
+    for runs in (1, 2, 3):
+        assert started.vm.run() is RunState.PAUSED
+        assert engine.runs == runs
+    assert started.names() == ["RESUME", "STOP"] * 3
+
+
+def test_a_machine_in_a_thread_that_halted_for_good_goes_on_after_stop_and_cont(
+    halting: tuple[Started, HaltsForGood],
+) -> None:
+    started, engine = halting
+    vm, halted = started.vm, threading.Semaphore(0)
+    vm.phases.halted = lambda **_: halted.release()  # type: ignore[method-assign]
+    vm.start()
+    for runs in (1, 2):
+        assert halted.acquire(timeout=DEADLINE_S)
+        with vm.exclusive():
+            assert engine.runs == runs
+            assert vm.state is RunState.RUNNING  # it waits for a reset, say
+        vm.cont()  # it runs: nothing changes
+        vm.stop()
+        vm.cont()
+    assert halted.acquire(timeout=DEADLINE_S)
+    vm.system_reset()
+    started.await_event("RESET")
+    assert halted.acquire(timeout=DEADLINE_S)
+    assert engine.runs == 4
 
 
 def test_a_reset_by_the_host(started: Started) -> None:

@@ -76,14 +76,14 @@ class Gate(Turn):
         if self._holder == me:
             self._depth += 1
             return
-        with self._mutex:
-            if self._holder is None:
-                self._holder, self._depth = me, 1
-                return
-            ticket = _Ticket(me)
-            self._queue.append(ticket)
-            cpu_is_inside = self._holder == self._cpu
+        ticket = _Ticket(me)
         try:
+            with self._mutex:
+                if self._holder is None:
+                    self._holder, self._depth = me, 1
+                    return
+                self._queue.append(ticket)
+                cpu_is_inside = self._holder == self._cpu
             if cpu_is_inside:
                 patience_s = self._cpu_until_s - time.perf_counter()
                 if patience_s > 0 and ticket.come.acquire(timeout=patience_s):
@@ -96,10 +96,9 @@ class Gate(Turn):
 
     def _withdraw(self, ticket: _Ticket) -> None:
         with self._mutex:
-            waits = ticket in self._queue
-            if waits:
+            if ticket in self._queue:
                 self._queue.remove(ticket)
-        if not waits:
+        if self._holder == ticket.thread:  # the turn has come, and nobody is there to take it
             self._pass_on()
 
     def _pass_on(self) -> None:

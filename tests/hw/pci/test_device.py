@@ -193,6 +193,32 @@ def test_removing_a_function_takes_everything_along(board, device):
     Device(board)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("behind_a_bridge", [False, True])
+def test_removing_a_function_lets_go_of_its_wire_and_of_no_other(
+    board, device, masked, behind_a_bridge
+):
+    """The wire is shared by functions that are four slots apart."""
+    board.config_store(0x08, 0x60, 4, 0x0B0A_0905)
+    other = PciDevice(board.bus, SLOT + 4 << 3, "other", IDENTITY)
+    gone, bus = device, board.bus
+    if behind_a_bridge:
+        bridge = board.bridge(SLOT + 3)  # slots are counted on through a bridge
+        bus = bridge.secondary
+        gone = PciDevice(bus, 1 << 3, "behind", IDENTITY)
+    line = board.lines[[5, 9, 10, 11][(SLOT - 1) % 4]]
+    for each in (gone, other):
+        each.config.set(0x3D, 1)
+        each.set_interrupt(True)
+    if masked:
+        gone.config_write(COMMAND, 0x400, 2)
+    gone.remove()
+    assert line.level  # the other still pulls it
+    other.set_interrupt(False)
+    assert not line.level
+    assert not any(each.level for each in board.lines)
+
+
 def test_capabilities_form_a_list_and_are_read_only(board, device):
     device.add_capability(0x05, 0x50, 8)
     device.add_capability(0x09, 0x60, 4)
