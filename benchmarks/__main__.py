@@ -15,6 +15,7 @@ from benchmarks import (
     model,
     post,
     rcu,
+    start,
 )
 from benchmarks.table import show
 
@@ -23,6 +24,7 @@ def main() -> None:
     """Print ours beside QEMU's, from this run."""
     console = Console()
     show("POST (SeaBIOS, 128 MiB)", "QEMU TCG", post.rows(), console)
+    show("Starting the program (processor time)", "python -c pass", start.rows(), console)
     show("Accesses of RAM", "Unicorn", access.rows(), console)
     show("Accesses of a device", "its callback", access.device_rows(), console)
     show("Copies of RAM", "bare copy", access.bulk_rows(), console)

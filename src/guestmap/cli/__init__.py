@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from guestmap import __version__
+
 _MISSING = (
     "guestmap: the command line needs {name}, which is not installed: pip install 'guestmap[cli]'"
 )
@@ -11,6 +13,9 @@ _MISSING = (
 
 def main() -> None:
     """Run ``guestmap``; what goes wrong for a reason is one line on stderr and exit status 2."""
+    if sys.argv[1:2] == ["--version"]:  # before anything is imported: scripts ask it often
+        print(f"guestmap {__version__}")
+        return
     try:
         from guestmap.cli.app import run
     except ModuleNotFoundError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib import import_module
+from typing import Final
 
 import typer
 from typer.core import TyperCommand
@@ -17,15 +18,53 @@ FAILURE = 2
 
 _PLUGGING = {"plug", "unplug"}
 """Commands whose help ends with a table of exit statuses."""
-COMMANDS = (
-    "boot", "conform", "draw", "serve", "explain", "why-not", "diff", "lint", "ram", "tree", "flat",
-    "watch", "snapshot", "plug", "unplug", "dimms",
-)  # fmt: skip
-"""The sub-commands; each is a function of its name in a module of its name."""
+COMMANDS: Final = {
+    "boot": "Boot SeaBIOS on a PC and show how its memory map changes.",
+    "conform": "Run recordings of a real QEMU and print where guestmap's answers are not QEMU's.",
+    "draw": "Draw a memory map: who answers where, the tree behind it, and what is hidden in it.",
+    "serve": (
+        "Show a memory map live in a web browser, with its history as a timeline to step through."
+    ),
+    "explain": (
+        "Say who answers at an address, the way to it, its RAM, and why others do not answer."
+    ),
+    "why-not": "Say where a region is visible, where it is not, and who is in the way.",
+    "diff": "Say what changed between two maps, range by range and region by region, and why.",
+    "lint": "Say what is wrong or suspicious in a map, where, and what to do about it.",
+    "ram": "List guest-physical memory with the RAM block and offset behind each range.",
+    "tree": "Print the tree of regions behind each address space, and how much of each is seen.",
+    "flat": "Print who answers where: sizes, types, and the share that each range has of its view.",
+    "watch": "Print what changes in a running machine's map, until Ctrl-C or the machine's end.",
+    "snapshot": (
+        "Save a map as JSON: trees, views, RAM blocks. Every other command takes the file back."
+    ),
+    "plug": "Plug memory into a running machine, on any QEMU, after saying what will come of it.",
+    "unplug": "Ask a running guest for a DIMM, and take it out when the guest lets go of it.",
+    "dimms": "Show what is plugged into a running machine, slot by slot, and what room is left.",
+}
+"""The sub-commands and what their help begins with; each is a function in a module of its name."""
 
 
-def application(commands: Sequence[str] = COMMANDS) -> typer.Typer:
+def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     """Return the application with these sub-commands; no other's modules are imported."""
+    app = _bare()
+    for name in commands:
+        python_name = name.replace("-", "_")
+        module = import_module(f"guestmap.cli.{python_name}")
+        kind = getattr(module, "COMMAND_CLASS", TyperCommand)
+        app.command(name, cls=kind, epilog=_epilog(name))(getattr(module, python_name))
+    return app
+
+
+def overview() -> typer.Typer:
+    """Return what only lists the sub-commands, and knows a wrong one: nothing is imported."""
+    app = _bare()
+    for name, summary in COMMANDS.items():
+        app.command(name, help=summary)(lambda: None)
+    return app
+
+
+def _bare() -> typer.Typer:
     app = typer.Typer(
         name="guestmap",
         help="The guest-physical memory of a PC virtual machine: run, plugged, read and explained.",
@@ -33,11 +72,6 @@ def application(commands: Sequence[str] = COMMANDS) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for name in commands:
-        python_name = name.replace("-", "_")
-        module = import_module(f"guestmap.cli.{python_name}")
-        kind = getattr(module, "COMMAND_CLASS", TyperCommand)
-        app.command(name, cls=kind, epilog=_epilog(name))(getattr(module, python_name))
     app.callback()(_options)
     return app
 
@@ -68,7 +102,7 @@ def run() -> None:
     """Run the application with the program's arguments."""
     first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        application((first,) if first in COMMANDS else COMMANDS)()
+        (application((first,)) if first in COMMANDS else overview())()
     except GuestmapError as error:
         print(f"guestmap: {error}", file=sys.stderr)
         sys.exit(FAILURE)
