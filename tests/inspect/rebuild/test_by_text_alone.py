@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from guestmap.inspect.mtree import assemble, read_mtree
+from guestmap.inspect.rebuild import rebuild
+from guestmap.inspect.rebuild.rules import ANSWERING, EMPTY
 from tests.inspect.rebuild.texts import (
     ALL,
     alias,
@@ -12,6 +15,7 @@ from tests.inspect.rebuild.texts import (
     named,
     section,
     shows,
+    shows_sized,
     sureness,
     tree,
 )
@@ -24,7 +28,12 @@ def test_a_leaf_answers_and_what_holds_others_does_not() -> None:
     assert sureness(snapshot, "box", "terminates") == "guess"
 
 
-@pytest.mark.parametrize("name", ["io", "rtc", "vga.mmio", "gpex_ioport_window", "megasas-mmio"])
+@pytest.mark.parametrize(
+    "name",
+    ["io", "rtc", "vga.mmio", "gpex_ioport_window", "megasas-mmio", "pcie.2.mmio_window", "cfam",
+     "astro", "elroy3", "dino", "gt64120-isd", "articia", "ahci", "xlnx.versal-canfd",
+     "vtd-02.0-dmar", "vtd-1f.2-dmar", "intel_iommu_dmar"],
+)  # fmt: skip
 def test_some_answer_in_the_holes_between_what_they_hold(name: str) -> None:
     text = tree(line(2, 0x1000, 0x1000, name), line(3, 0x1800, 0x100, "uart"))
     snapshot = from_texts(text)
@@ -35,13 +44,26 @@ def test_some_answer_in_the_holes_between_what_they_hold(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["bus master container", "pci_bridge_io", "platform bus", "e1000e-flash", "smram", "pci.mem",
-     "pci bus memory", "pci1-io"],
+     "pci bus memory", "pci1-io", "igb-flash", "virtio-gpu-hostmem", "virtio-mem", "cxl_host_reg",
+     "bcm2838-peripherals"],
 )  # fmt: skip
 def test_some_leaves_hold_nothing_yet(name: str) -> None:
     assert shows(from_texts(tree(line(2, 0x1000, 0x1000, name)))) == []
 
 
-@pytest.mark.parametrize("name", ["pci-conf-idx", "pciio", "pci-testdev-mmio", "portio"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pci-conf-idx",
+        "pciio",
+        "pci-testdev-mmio",
+        "portio",
+        "igb-mmio",
+        "virtio-pci-isr-virtio-mem",
+        "tz-ppc-port[mps2-tz-eth-usb-container]",
+        "cxl_host_regs",
+    ],
+)
 def test_names_that_only_look_like_those(name: str) -> None:
     assert shows(from_texts(tree(line(2, 0x1000, 0x1000, name)))) == [(0x1000, name)]
 
@@ -55,6 +77,45 @@ def test_a_leaf_that_fills_everything_is_an_iommu_or_holds_nothing() -> None:
     both = tree(line(2, 0, ALL, "dev-root"))
     assert shows(from_texts(both)) == []
     assert shows(from_texts(both.replace("dev-root", "apb-iommu"))) == [(0, "apb-iommu")]
+
+
+def test_an_iommu_with_a_window_of_interrupts_answers_everywhere_else() -> None:
+    """Its root, of the same make, holds it and others, and does not answer."""
+    window = alias(3, 0xFEE00000, 0x100000, "ir", "ir", priority=1)
+    text = (
+        tree(line(2, 0, ALL, "x-iommu-region"), window, root="x-iommu")
+        + section("ir", line(1, 0, 0x100000, "ir"))
+    )  # fmt: skip
+    assert shows(from_texts(text)) == [
+        (0, "x-iommu-region"), (0xFEE00000, "ir"), (0xFEF00000, "x-iommu-region"),
+    ]  # fmt: skip
+    root = named(from_texts(text), "x-iommu")
+    assert not root.terminates
+
+
+FLASH = tree(alias(2, 0xE0000, 0x20000, "isa-bios", "flash", 0x20000, type="romd")) + section(
+    "flash", line(1, 0, 0x40000, "flash", type="romd")
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "readonly"),
+    [("9.1.0", True), ("11.1.3", True), ("", True), ("7.2.22", False), ("9.0.2", False)],
+)
+def test_rules_hold_for_the_versions_that_they_name(version: str, readonly: bool) -> None:
+    """The end of the flash is read-only for machines since 9.1."""
+    snapshot = rebuild(assemble(read_mtree(FLASH), version=version))
+    assert named(snapshot, "isa-bios").readonly is readonly
+    assert not named(
+        rebuild(assemble(read_mtree(FLASH.replace("romd", "ram")))), "isa-bios"
+    ).readonly
+
+
+def test_every_rule_speaks_of_some_version() -> None:
+    for rule in (*ANSWERING, *EMPTY):
+        assert rule.since <= rule.until
+        assert rule.holds_for((rule.since, rule.since))
+        assert not rule.holds_for(((0, 0), (rule.since[0] - 1, 99)))
 
 
 def test_pam_rom_is_read_only_and_other_aliases_are_not() -> None:
@@ -88,6 +149,27 @@ def test_devices_are_numbered_as_they_are_made() -> None:
     assert shows(from_texts(text)) == [(0x300, "ne2000")]
     text = text.replace("peripheral-anon/device[4]", "unattached/device[40]")
     assert (0x304, "applesmc") in shows(from_texts(text))  # the command line's come later
+
+
+def test_devices_of_devices_are_numbered_too() -> None:
+    """The owner of a list of ports is told by its parent."""
+    ports = "dma owner:{{obj type=memory-region-portio-list}} parent:{{dev path=/machine/{}}}"
+    for path in ("unattached/device[7]/dma", "soc/fsi"):
+        text = tree(
+            line(2, 0x487, 3, ports.format(f"{path}[0]")),
+            line(2, 0x489, 3, ports.format(f"{path}[1]")),
+        )
+        assert shows_sized(from_texts(text)) == [(0x487, 2, "dma"), (0x489, 3, "dma")]
+        swapped = text.replace("[0]", "[2]")
+        assert shows_sized(from_texts(swapped)) == [(0x487, 3, "dma"), (0x48A, 2, "dma")]
+
+
+def test_of_the_repeats_of_a_region_the_higher_is_the_newer() -> None:
+    repeats = [alias(2, at, 0x2000, "again", "ram", type="ram") for at in (0, 0x1000, 0x2000)]
+    text = tree(*repeats) + section("ram", line(1, 0, 0x4000, "ram", type="ram"))
+    assert shows_sized(from_texts(text)) == [
+        (0, 0x1000, "ram"), (0x1000, 0x1000, "ram"), (0x2000, 0x2000, "ram")
+    ]  # fmt: skip
 
 
 def test_a_bar_is_mapped_after_what_the_board_mapped() -> None:

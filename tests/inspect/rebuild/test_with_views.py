@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from guestmap.base import ConfigError
 from guestmap.inspect.capture import capture
 from guestmap.inspect.conform import build
-from guestmap.inspect.conform.captures import check_rebuilt, recorded
+from guestmap.inspect.conform.captures import check_alone, check_rebuilt, recorded
 from guestmap.inspect.mtree import write_flat, write_mtree
 from tests.inspect.rebuild.texts import (
     ALL,
@@ -108,6 +109,31 @@ def test_which_of_two_equal_names_an_alias_shows_is_seen() -> None:
         )  # fmt: skip
         assert shows(snapshot)[-1] == (at, name)
         assert check_rebuilt(snapshot) is None
+
+
+def test_an_alias_is_not_pointed_elsewhere_for_the_sake_of_one_address() -> None:
+    """What is dark there is a region that does not answer: the rest of the window is right."""
+    text = tree(alias(2, 0x1000, 0x1000, "one", "bus", 0x1000),
+                alias(2, 0x3000, 0x1000, "two", "bus", 0x3000))  # fmt: skip
+    text += section("bus", line(1, 0, ALL, "bus"), line(2, 0x1000, 0x100, "nic"),
+                    line(2, 0x1200, 0x100, "dark"))  # fmt: skip
+    text += section("bus", line(1, 0, ALL, "bus"), line(2, 0x3000, 0x100, "disk"))
+    snapshot = from_texts(text, view(line(1, 0x1000, 0x100, "nic"), line(1, 0x3000, 0x100, "disk")))
+    assert check_rebuilt(snapshot) is None
+    assert not named(snapshot, "dark").terminates
+
+
+def test_a_window_of_no_size_still_counts_when_a_view_is_shared() -> None:
+    """With it the root is not empty: it is rendered, though nobody answers in it."""
+    text = tree(alias(2, 0xC000, 1, "window", "io"), space="bridge", root="bus", size=1 << 32)
+    text += section("io", line(1, 0, 0x10000, "io"), line(2, 0, 0x10000, "ram", type="ram"))
+    empty = view(spaces=(("bridge", "bus"),), root="bus")
+    snapshot = from_texts(text, empty)
+    assert named(snapshot, "window").size == 0
+    assert check_rebuilt(snapshot) is None
+    alone = replace(from_texts(text), views=snapshot.views)
+    assert named(alone, "window").size == 0
+    assert check_alone(alone) is None
 
 
 def test_views_tell_trees_of_one_name_apart() -> None:

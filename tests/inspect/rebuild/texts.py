@@ -75,3 +75,9 @@ def shows(snapshot: Snapshot, space: int = 0) -> list[tuple[int, str]]:
     """Return (start, name) of each range that an address space shows."""
     ranges = flat(replace(snapshot, views=()), snapshot.address_spaces[space].root)
     return [(each.start, each.name) for each in ranges]
+
+
+def shows_sized(snapshot: Snapshot, space: int = 0) -> list[tuple[int, int, str]]:
+    """Return (start, size, name) of each range that an address space shows."""
+    ranges = flat(replace(snapshot, views=()), snapshot.address_spaces[space].root)
+    return [(each.start, each.size, each.name) for each in ranges]

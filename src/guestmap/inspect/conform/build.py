@@ -34,7 +34,7 @@ def build(case: VectorCase) -> Built:
             region.set_readonly(r.readonly)
             region.set_nonvolatile(r.nonvolatile)
             # An empty region shows nothing, nor does anything in it; ours have a byte at least.
-            region.set_enabled(r.enabled and r.size > 0)
+            region.set_enabled(r.enabled and (r.size > 0 or r.alias is not None))
         _wire(memory, case, regions)
     for space in case.address_spaces:
         memory.address_space(space.name, regions[space.root])
@@ -55,12 +55,14 @@ def _make(memory: MemorySystem, r: VectorRegion) -> MemoryRegion:
 
 
 def _make_aliases(memory: MemorySystem, case: VectorCase, regions: dict[int, MemoryRegion]) -> None:
-    """Make the aliases, each after its target."""
+    """Make the aliases, each after its target; empty ones show a byte of nothing."""
+    nothing = memory.container("nothing", ADDRESS_SPACE_SIZE)
     waiting = [r for r in case.regions if r.alias is not None]
     while waiting:
         later: list[VectorRegion] = []
         for r in waiting:
             target = None if r.alias is None else regions.get(r.alias)
+            target = target if r.size or target is None else nothing
             if target is None:
                 later.append(r)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.mtree.dialects import versions_of
 from guestmap.inspect.rebuild.rules import (
     ANSWERING,
     EMPTY,
@@ -15,21 +16,25 @@ from guestmap.inspect.rebuild.rules import (
 )
 
 if TYPE_CHECKING:
+    from guestmap.inspect.mtree.dialects import Version
     from guestmap.inspect.rebuild.draft import Draft
     from guestmap.inspect.rebuild.rules import Rule
     from guestmap.inspect.snapshot import RegionInfo
+
+    Versions = tuple[Version, Version]
 
 _ALL = 1 << 64
 
 
 def infer(draft: Draft) -> None:
     """Set the open facts of every region as the rules have them."""
+    versions = versions_of(draft.source)
     _infer_types(draft)
     for region in list(draft.regions):
         if region.alias is not None:
-            _infer_alias(draft, region)
+            _infer_alias(draft, region, versions)
         elif draft.is_open(region.id, "terminates"):
-            _infer_answer(draft, region)
+            _infer_answer(draft, region, versions)
         if not draft.source.views:  # they show what is empty
             _infer_size(draft, region)
 
@@ -58,18 +63,33 @@ def _target(draft: Draft, region: RegionInfo) -> int:
     return region.id
 
 
-def _infer_alias(draft: Draft, region: RegionInfo) -> None:
-    if draft.is_open(region.id, "readonly") and region.name in READONLY_ALIASES:
-        draft.set(region.id, "readonly", True, "rule")
+def _infer_alias(draft: Draft, region: RegionInfo, versions: Versions) -> None:
+    if draft.is_open(region.id, "readonly"):
+        kind = draft.regions[_target(draft, region)].type
+        for name, shown, since in READONLY_ALIASES:
+            if region.name == name and shown in ("", kind) and since <= versions[1]:
+                draft.set(region.id, "readonly", True, "rule")
 
 
-def _infer_answer(draft: Draft, region: RegionInfo) -> None:
+def _infer_answer(draft: Draft, region: RegionInfo, versions: Versions) -> None:
     if region.priority == UNIMPLEMENTED and not region.children:
         draft.set(region.id, "terminates", True, "rule")
-    elif rule := find_rule(region):
+    elif rule := find_rule(region, versions):
         draft.set(region.id, "terminates", rule.answers, "rule")
-    elif not region.children and region.size == _ALL and not IOMMU_NAMES.search(region.name):
-        draft.set(region.id, "terminates", False, "guess")
+    elif region.size == _ALL and not region.children:
+        draft.set(region.id, "terminates", bool(IOMMU_NAMES.search(region.name)), "guess")
+    elif region.size == _ALL and _is_iommu(draft, region):
+        draft.set(region.id, "terminates", True, "guess")
+
+
+def _is_iommu(draft: Draft, region: RegionInfo) -> bool:
+    """Tell an IOMMU with windows (for interrupts) from the root that holds it beside others.
+
+    The root lies in nothing, and holds what fills it.
+    """
+    holds_all = any(draft.regions[child].size == _ALL for child in region.children)
+    contained = region.id in draft.source.containers
+    return bool(IOMMU_NAMES.search(region.name)) and contained and not holds_all
 
 
 def _infer_size(draft: Draft, region: RegionInfo) -> None:
@@ -78,9 +98,9 @@ def _infer_size(draft: Draft, region: RegionInfo) -> None:
         draft.set(region.id, "size", 0, "rule")
 
 
-def find_rule(region: RegionInfo) -> Rule | None:
-    """Return the rule that speaks of a region, if there is one."""
+def find_rule(region: RegionInfo, versions: Versions) -> Rule | None:
+    """Return the rule that speaks of a region in one of these versions, if there is one."""
     for rule in ANSWERING if region.children else EMPTY:
-        if rule.meets(region):
+        if rule.meets(region) and rule.holds_for(versions):
             return rule
     return None

@@ -38,7 +38,7 @@ def settle(draft: Draft, pairs: list[Pair]) -> None:
             ways = list(walk(snapshot, pair.root, disabled=False)) if wrong else []
             for piece in wrong:
                 here = [way for way in ways if way.region.alias is None and way.shows(piece.start)]
-                _Correction(draft, known, pair.root, piece).apply(here)
+                _Correction(draft, known, pair, piece).apply(here)
         if draft.changes == before:
             return
 
@@ -78,12 +78,12 @@ class _Correction:
 
     Attributes:
         known: regions of which it is proven that they answer.
-        root: of the tree that the view shows.
+        pair: the tree, and the view of it.
     """
 
     draft: Draft
     known: set[int]
-    root: int
+    pair: Pair
     piece: Piece
 
     def apply(self, here: list[Way]) -> None:
@@ -108,21 +108,23 @@ class _Correction:
     def _repoint(self) -> bool:
         """Let an alias show another region of the same name, where that gives what the view says.
 
-        Only aliases that may mean several regions are tried, each alone.
+        Only aliases that may mean several regions are tried, each alone; and where that puts one
+        address right and others wrong, something else is the matter.
         """
         start = self.piece.start
         if not any(self.draft.is_open(r.id, "alias") for r in self.draft.regions):
             return False
         snapshot = self.draft.snapshot()
+        wrong = self._count_wrong()
         for alias in sorted(
             way.region.id
-            for way in walk(snapshot, self.root, start, start + 1, disabled=False)
+            for way in walk(snapshot, self.pair.root, start, start + 1, disabled=False)
             if way.region.alias is not None and self.draft.is_open(way.region.id, "alias")
         ):
             shows = self.draft.regions[alias].alias
             for other in self._namesakes(shows):
                 self.draft.set(alias, "alias", other, "guess")
-                if self._is_right(start):
+                if self._is_right(start) and self._count_wrong() < wrong:
                     self.draft.set(alias, "alias", other, "proven")
                     return True
             self.draft.set(alias, "alias", shows, "guess")
@@ -136,9 +138,14 @@ class _Correction:
 
     def _is_right(self, start: int) -> bool:
         """Tell whether the draft shows at an address what the view does."""
-        ways = walk(self.draft.snapshot(), self.root, start, start + 1, disabled=False)
+        ways = walk(self.draft.snapshot(), self.pair.root, start, start + 1, disabled=False)
         way = next((way for way in ways if way.answers), None)
         return agrees(self.piece._replace(way=way))
+
+    def _count_wrong(self) -> int:
+        """Return at how many places the draft does not show what the view does."""
+        ours = shown(self.draft.snapshot(), self.pair.root)
+        return sum(1 for _ in differences(ours, self.pair.view.ranges))
 
     def _silence(self, way: Way) -> bool:
         """Let a region not answer here; tell whether that can be."""

@@ -5,16 +5,17 @@ tell, the best first:
 
 1. what is known by name (:data:`guestmap.inspect.rebuild.rules.NEWER`);
 2. a PCI BAR, which has priority 1, is mapped while the machine runs: after what the board mapped;
-3. QEMU numbers devices as it makes them (``device[7]``), the board's own before those of the
-   command line (``/machine/peripheral-anon``);
-4. nobody places a region where it cannot be seen, so one that lies within another is the newer;
-5. else print order is kept.
+3. QEMU numbers devices as it makes them (``device[7]``, ``device[7]/dma[1]``, ``soc/fsi[1]``), the
+   board's own before those of the command line (``/machine/peripheral-anon``);
+4. what repeats a region was placed in the order of its addresses;
+5. nobody places a region where it cannot be seen, so one that lies within another is the newer;
+6. else print order is kept.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.inspect.rebuild.rules import NEWER
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from guestmap.inspect.rebuild.draft import Draft
     from guestmap.inspect.snapshot import RegionInfo
 
-_DEVICE = re.compile(r"owner:\{dev path=/machine/(unattached|peripheral-anon)/device\[(\d+)\][/}]")
+_DEVICE = re.compile(r":\{dev path=(/machine/[^}]*)\}")
+_NUMBER = re.compile(r"\[(\d+)\]")
 
 BAR_PRIORITY = 1
 """hw/pci/pci.c gives every BAR that the guest maps this priority."""
@@ -64,8 +66,10 @@ def _is_newer(region: RegionInfo, other: RegionInfo) -> bool:
     if region.priority == BAR_PRIORITY and _is_boards(region) != _is_boards(other):
         return bool(_is_boards(other))
     made, others = _made(region), _made(other)
-    if made and others and made != others:
+    if made and others and made.among == others.among and made != others:
         return made > others
+    if region.alias is not None and (region.name, region.alias) == (other.name, other.alias):
+        return region.addr > other.addr
     return region.addr + region.size <= other.addr + other.size
 
 
@@ -74,9 +78,24 @@ def _is_boards(region: RegionInfo) -> bool | None:
     return region.owner.startswith("parent:") if region.owner else None
 
 
-def _made(region: RegionInfo) -> tuple[bool, int] | None:
-    """Return when the region's device was made: after the machine's own, and its number."""
-    device = _DEVICE.match(region.owner or "")
+class _Made(NamedTuple):
+    """When a device was made; to be compared where ``among`` is equal."""
+
+    among: str
+    late: bool
+    numbers: tuple[int, ...]
+
+
+def _made(region: RegionInfo) -> _Made | None:
+    """Return when the region's device was made: after the machine's own, and its numbers."""
+    device = _DEVICE.search(region.owner or "")
     if device is None:
         return None
-    return device[1] == "peripheral-anon", int(device[2])
+    path = device[1]
+    numbers = tuple(int(number) for number in _NUMBER.findall(path))
+    for late, parent in enumerate(
+        ("/machine/unattached/device[", "/machine/peripheral-anon/device[")
+    ):
+        if path.startswith(parent):
+            return _Made("devices", bool(late), numbers)
+    return _Made(_NUMBER.sub("[]", path), False, numbers)
