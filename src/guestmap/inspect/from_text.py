@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.mtree import assemble, read_mtree
+from guestmap.inspect.pasted import read_pasted
 from guestmap.inspect.ramblock import read_ramblock
 from guestmap.inspect.rebuild import rebuild
 
@@ -41,3 +42,15 @@ def snapshot_of(texts: MonitorTexts, *, source: str, version: str = "") -> Snaps
     if texts.ram:
         snapshot = replace(snapshot, ram_blocks=read_ramblock(texts.ram))
     return rebuild(snapshot) if snapshot.regions else snapshot
+
+
+def snapshot_of_pasted(text: str, *, source: str) -> Snapshot:
+    """Return the snapshot that a text gives in the form in which somebody pasted it.
+
+    Raises:
+        PeerError: it cannot be understood, or contradicts itself; says the line.
+    """
+    pasted = read_pasted(text)
+    snapshot = assemble(pasted.text, source=source)
+    snapshot = rebuild(snapshot) if snapshot.regions else snapshot
+    return replace(snapshot, notes=pasted.notes + snapshot.notes)

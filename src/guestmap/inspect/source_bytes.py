@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from guestmap.base import ConfigError, PeerError
-from guestmap.inspect.from_text import MonitorTexts, snapshot_of
+from guestmap.inspect.from_text import snapshot_of_pasted
 from guestmap.inspect.snapshot import FORMAT, Snapshot
 
 BOOT_FORMAT = "guestmap.boot"
@@ -27,14 +27,14 @@ def snapshot_of_bytes(content: bytes, *, source: str, moment: str | None = None)
         ConfigError: a moment is named, but it is no boot report.
     """
     text = _decode(content, source)
-    if text.lstrip().startswith("{"):
+    if text.lstrip().startswith("{") and not _is_session(text):
         return _of_json(text, source, moment)
     if moment is not None:
         raise _no_moments(source, moment)
     if not text.strip():
         raise PeerError(f"{source} is empty: expected a snapshot in JSON, or 'info mtree' text")
     try:
-        return snapshot_of(MonitorTexts(trees=text), source=source)
+        return snapshot_of_pasted(text, source=source)
     except PeerError as error:
         raise PeerError(f"{source}: {error}") from error
 
@@ -45,6 +45,17 @@ def _decode(content: bytes, source: str) -> str:
     if "\0" in text:
         raise PeerError(f"{source} is binary: expected a snapshot in JSON, or 'info mtree' text")
     return text
+
+
+def _is_session(text: str) -> bool:
+    """Tell whether a text that begins as JSON is several answers of a monitor, or no JSON."""
+    if "(prio " not in text:
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _of_json(text: str, source: str, moment: str | None) -> Snapshot:
@@ -61,7 +72,7 @@ def _of_json(text: str, source: str, moment: str | None) -> Snapshot:
         if kind == FORMAT:
             return Snapshot.from_json(form)
         if isinstance(form.get("return"), str):  # a monitor's answer, as it came over the wire
-            return snapshot_of(MonitorTexts(trees=form["return"]), source=source)
+            return snapshot_of_pasted(form["return"], source=source)
     except PeerError as error:
         raise PeerError(f"{source}: {error}") from error
     raise PeerError(

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect.mtree.dialects import CONTAINER, DIALECTS, OLD_VIEW, Dialect, dialect_of_words
 from guestmap.inspect.mtree.lines import TreeLine, fail, range_line, tree_line
 from guestmap.inspect.mtree.read_dispatch import read_dispatch
 from guestmap.inspect.snapshot import DispatchInfo, RangeInfo, ViewInfo, ViewUser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SPACE = "address-space: "
 _REGION = "memory-region: "
@@ -61,13 +64,17 @@ class MtreeText:
         )
 
 
-def read_mtree(text: str) -> MtreeText:
+def read_mtree(text: str, numbers: Sequence[int] = ()) -> MtreeText:
     r"""Read the output of ``info mtree`` with any flags; lines may end in ``\n`` or ``\r\n``.
+
+    Args:
+        text: the listing.
+        numbers: by line of it, the number to call it by; none: from 1 on.
 
     Raises:
         PeerError: not such a text; says the line number and what was expected there.
     """
-    reader = _Reader(text.replace("\r\n", "\n").split("\n"))
+    reader = _Reader(text.replace("\r\n", "\n").split("\n"), numbers)
     while reader.skip_blank():
         reader.block()
     if not reader.trees and not reader.views:
@@ -80,6 +87,7 @@ def read_mtree(text: str) -> MtreeText:
 @dataclass
 class _Reader:
     lines: list[str]
+    numbers: Sequence[int] = ()
     index: int = 0
     trees: list[TreeBlock] = field(default_factory=list)
     views: list[ViewInfo] = field(default_factory=list)
@@ -91,7 +99,9 @@ class _Reader:
 
     @property
     def number(self) -> int:
-        return self.index + 1
+        if not self.numbers:
+            return self.index + 1
+        return self.numbers[min(self.index, len(self.numbers) - 1)]
 
     def take(self) -> str:
         line = self.line
@@ -165,8 +175,8 @@ class _Reader:
         while match := _USER.fullmatch(self.line):
             users.append(ViewUser(match["name"], match["root"], match["alias"]))
             self.take()
-        if not users or not self.line.startswith(_ROOT):
-            expected = "' AS \"NAME\", root: REGION'" + (f" or '{_ROOT}REGION'" if users else "")
+        if not self.line.startswith(_ROOT):
+            expected = f"' AS \"NAME\", root: REGION' or '{_ROOT}REGION'"
             fail(self.number, expected, self.line)
         root = self.take().removeprefix(_ROOT)
         ranges = self.ranges()

@@ -1,0 +1,78 @@
+r"""Listings inside string literals: a monitor's reply as it came, a test's source, a log.
+
+``{"return": "address-space: memory\r\n ..."}``, ``'FlatView #0\n AS ...'``, and a literal for each
+line, as C and Python join them.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'')
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
+_MEANING = {"n": "\n", "r": "", "t": "\t", "b": "", "f": ""}
+_LISTED = re.compile(
+    r"[0-9a-f]{16}-[0-9a-f]{16} \(prio |FlatView #|address-space: |memory-region: "
+)
+_OF_A_LISTING = re.compile(
+    rf"{_LISTED.pattern}| AS \\?\"| Root memory region: |No rendered FlatView"
+)
+
+_ALONE = re.compile(rf"\s*[bfru]?(?:{_LITERAL.pattern})[\s,;+)\\]*")
+_BETWEEN = re.compile(
+    r"(?:[\s,;:+(){}\[\]\\\d.-]|\b(?:true|false|null|None|True|False)\b|\b[bfru]\b)*"
+)
+_DEEPEST = 4  # a literal in a reply in a log
+_BROKEN = re.compile(r"[0-9a-f]{16}|\(prio|[\"']")
+
+Numbered = list[tuple[int, str]]
+"""Lines, each with its number in the text, from 1."""
+
+
+def lines_of(text: str) -> tuple[Numbered, bool]:
+    """Return a text's lines; those inside string literals where it has the listing there.
+
+    The flag tells whether it did.
+    """
+    lines = list(enumerate(text.split("\n"), 1))
+    depth = 0
+    while depth < _DEEPEST and any(r"\n" in line and _LISTED.search(line) for _, line in lines):
+        lines = _inside(lines)
+        depth += 1
+    return lines, depth > 0
+
+
+def _inside(lines: Numbered) -> Numbered:
+    """Return the lines of the listing that is in string literals, joined as C and Python do."""
+    found: Numbered = []
+    open_line = ""
+    opened = 0
+    for number, line in lines:
+        first: int | None = None
+        is_all = _ALONE.fullmatch(line) is not None and (found or open_line)
+        for literal in _LITERAL.finditer(line):
+            content = literal[1] if literal[1] is not None else literal[2]
+            if not (is_all or _OF_A_LISTING.search(content)):
+                continue
+            first = literal.start() if first is None else first
+            *whole, rest = _ESCAPE.sub(_meaning, content).split("\n")
+            for each in whole:
+                found.append((opened or number, open_line + each))
+                open_line, opened = "", 0
+            if rest:
+                open_line, opened = open_line + rest, opened or number
+        left = _LITERAL.sub("", line[first:] if first is not None else line)
+        if _BROKEN.search(left) or (left.strip() and found and r"\n" in line and first is None) or (
+            first is not None and not _BETWEEN.fullmatch(left)
+        ):  # fmt: skip
+            found.append((number, line))  # for somebody else to refuse
+    if open_line:
+        found.append((opened, open_line))
+    return found
+
+
+def _meaning(escape: re.Match[str]) -> str:
+    code = escape[1] or escape[2]
+    if code:
+        return chr(int(code, 16))
+    return _MEANING.get(escape[3], escape[3])

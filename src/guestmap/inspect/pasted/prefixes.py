@@ -1,0 +1,92 @@
+"""What stands before each line: quoting, line numbers, the time of a log, comment marks."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from guestmap.inspect.pasted.forms import CORE, HEADING, HEX
+
+_QUOTE = re.compile(r"(?: {0,3}[>|│┃])+(?= |$|[^>|])")
+_START = re.compile(rf"(?:\[DETECTED OVERFLOW!\] )*{HEX}-")
+
+
+class Line(NamedTuple):
+    """A line of the text.
+
+    Attributes:
+        number: in the text, from 1.
+        quotes: how many quoting marks were before it.
+        indent: blanks before what is left.
+        text: what is left, without the blanks around it.
+    """
+
+    number: int
+    quotes: int
+    indent: int
+    text: str
+
+    @property
+    def width(self) -> int:
+        """How many columns it took, quoting left out."""
+        return self.indent + len(self.text)
+
+
+def unquoted(lines: list[tuple[int, str]]) -> list[Line]:
+    """Return the lines without quoting marks, ``> `` and ``| ``, at any depth."""
+    found: list[Line] = []
+    for number, line in lines:
+        match = _QUOTE.match(line)
+        marks = 0
+        if match is not None:
+            marks = sum(each in ">|│┃" for each in match[0])
+            line = line[match.end() :]
+            line = line.removeprefix(" ")
+        found.append(_line(number, marks, line))
+    return found
+
+
+def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
+    """Return the lines without what stands before every region: numbers, times, comment marks.
+
+    It must be the same before all of them but for its digits. The flag tells whether there was any.
+    """
+    prefixes = set()
+    for line in lines:
+        start = _START.search(line.text)
+        if start is not None and CORE.match(line.text, start.start()):
+            prefixes.add(_likeness(line.text[: start.start()]))
+    if len(prefixes) != 1 or prefixes == {""}:
+        return lines, False
+    likeness = prefixes.pop()
+    pattern = re.compile(r"\s*" + _pattern(likeness) + (r"(?=\s|$)" if likeness[-1] == "0" else ""))
+    is_count = likeness.count("0") == 1
+    last = -1
+    found: list[Line] = []
+    for line in lines:
+        match = pattern.match(line.text)
+        count = int(re.sub(r"\D", "", match[0])) if match is not None and is_count else last + 1
+        if match is not None and count > last:  # a line's number, not one at the start of a line
+            last = count
+            line = _line(line.number, line.quotes, line.text[match.end() :])
+        elif line.text and not HEADING.fullmatch(line.text) and pattern.match(line.text + " "):
+            line = _line(line.number, line.quotes, "")
+        found.append(line)
+    return found, True
+
+
+def _line(number: int, quotes: int, text: str) -> Line:
+    left = text.lstrip(" ")
+    return Line(number, quotes, len(text) - len(left), left)
+
+
+def _likeness(prefix: str) -> str:
+    """Return a prefix with its digits and the blanks at its end made equal."""
+    return re.sub(r"\s+", " ", re.sub(r"\s*\d+", "0", prefix)).rstrip(" ")
+
+
+def _pattern(likeness: str) -> str:
+    return "".join(
+        r"\s*\d+" if each == "0" else r"\s+" if each == " " else re.escape(each)
+        for each in likeness
+    )

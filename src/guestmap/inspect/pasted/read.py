@@ -1,0 +1,65 @@
+"""From a text to blocks: strictly where it is QEMU's own, tidied where it is not."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from guestmap.base import PeerError
+from guestmap.inspect.mtree import MtreeText, read_mtree
+from guestmap.inspect.pasted.tidy import tidy
+
+_ODD = re.compile(
+    r"\(prio[ ].*\(prio[ ]|\\[nr]|(?<!\(qemu\))[ \t\xa0]$|[ ]<[-=]+|[ ]{2}(?://|\#|/\*)|\x1b|\r"
+    r"|:[ ]alias[ ](?!.*[ ]@.*[ ][0-9a-f]{16}-[0-9a-f]{16}(?:$|[ ]))"
+    r"|[ ](?:@[0-9a-f]{0,15}|\[[a-z]{0,8})$|\{[^{}]*$",
+    re.MULTILINE | re.VERBOSE,
+)
+"""What the strict reader would take for a part of a name."""
+
+
+_TREE = re.compile(r"^(?:address-space|memory-region): ", re.MULTILINE)
+_ROOT = re.compile(r"^(?:\[DETECTED OVERFLOW!\] )* {2}[0-9a-f]{16}-", re.MULTILINE)
+
+
+_HEADS = re.compile(r"^(?:FlatView #\d+|(?:address-space|memory-region)(?=: ))", re.MULTILINE)
+
+
+class Pasted(NamedTuple):
+    """A text's blocks, and notes on what was taken off it and what is missing."""
+
+    text: MtreeText
+    notes: tuple[str, ...] = ()
+
+
+def read_pasted(text: str) -> Pasted:
+    """Read ``info mtree`` with any flags, decorated or not.
+
+    Raises:
+        PeerError: not such a text; says the line number in ``text`` and what was expected there.
+    """
+    text = text.replace("\r\n", "\n")
+    problem: PeerError | None = None
+    if not _ODD.search(text) and (_ROOT.search(text) or not _TREE.search(text)):
+        try:
+            if not _is_doubtful(text):
+                return Pasted(read_mtree(text))
+        except PeerError as error:
+            problem = error
+    tidied = tidy(text)
+    if problem is not None and tidied.text.strip() in ("", text.strip()):
+        raise problem
+    return Pasted(read_mtree(tidied.text, tidied.numbers), tidied.notes)
+
+
+def _is_doubtful(text: str) -> bool:
+    """Tell whether a text may hold a listing twice, or end inside a name."""
+    heads = _HEADS.findall(text)
+    views = [head for head in heads if head.startswith("FlatView")]
+    trees = [head for head in heads if not head.startswith("FlatView")]
+    targets = trees.index("memory-region") if "memory-region" in trees else len(trees)
+    return (
+        "address-space" in trees[targets:]
+        or len(set(views)) < len(views)
+        or "(prio " in text[text.rfind("\n") + 1 :]
+    )

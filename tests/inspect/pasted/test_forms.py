@@ -1,0 +1,188 @@
+"""Texts in the forms in which people publish them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from guestmap.base import PeerError
+from guestmap.inspect.from_text import snapshot_of_pasted
+from guestmap.inspect.pasted import read_pasted
+
+VIEW = (
+    'FlatView #0\n AS "memory", root: system\n Root memory region: system\n'
+    "  0000000000000000-000000000003ffff (prio 0, ram): dram\n"
+    "  0000000000040000-000000000004ffff (prio 0, i/o): crypto\n"
+    "  0000000000050000-000000000007ffff (prio 0, ram): dram @0000000000050000\n"
+)
+TREE = (
+    "address-space: memory\n"
+    "  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"
+    "    0000000000000000-000000000003ffff (prio 0, ram): dram\n"
+    "    0000000000040000-000000000004ffff (prio 0, i/o): crypto\n"
+    "      0000000000040010-000000000004001f (prio 0, i/o): keys\n"
+)
+RANGES = [("dram", 0, 0), ("crypto", 0x40000, 0), ("dram", 0x50000, 0x50000)]
+
+
+def ranges(text: str) -> list[tuple[str, int, int]]:
+    (view,) = read_pasted(text).text.views
+    return [(each.name, each.start, each.offset_in_region) for each in view.ranges]
+
+
+def names(text: str) -> list[str]:
+    return [line.name for block in read_pasted(text).text.trees for line in block.lines]
+
+
+def quote(text: str, mark: str = "> ") -> str:
+    return "".join(f"{mark}{line}\n" for line in text.splitlines())
+
+
+WHOLE_VIEWS = {
+    "as it is": VIEW,
+    "without AS": VIEW.replace(' AS "memory", root: system\n', ""),
+    "root first": VIEW.split("\n", 2)[2],
+    "AS first": VIEW.split("\n", 1)[1],
+    "ranges alone": "".join(VIEW.splitlines(keepends=True)[3:]),
+    "ranges alone, quoted": quote("".join(VIEW.splitlines(keepends=True)[3:])),
+    "no indentation left": "\n".join(line.strip() for line in VIEW.splitlines()),
+    "prose in the middle": quote(VIEW[:260]) + "\nThat is the key store.\n\n" + quote(VIEW[260:]),
+    "prose right below": quote(VIEW) + "I do not see why this should be so.\n",
+    "wrapped before a mark": VIEW.replace("dram @", "dram\n@"),
+    "wrapped, its rest not quoted": quote(VIEW).replace("dram @", "dram\n@"),
+    "remarks": VIEW.replace("crypto\n", "crypto   <--- here\n"),
+    "dispatch": VIEW + "  Dispatch\n    Physical sections\n"
+    "      #0 @0000000000000000..0000000000000fff (noname) [unassigned]\n      #1 @0000000000\n",
+    "dispatch whose heading is cut": VIEW + "      #0 @0000000000000000..ffffffffffffffff x\n\n",
+    "another command": VIEW + "(qemu) info registers\nEAX=00000000 EBX=0000\n(qemu) \n",
+    "another command's addresses": "(qemu) info mem\n0000000000000000-0000000000100000 -rw\n"
+    "(qemu) info mtree -f\n" + VIEW,
+    "prompt on the line": "(qemu) " + VIEW,
+    "qmp": json.dumps({"return": VIEW, "id": "x"}, indent=2),
+    "qmp with more around": '{"execute": "human-monitor-command"}\n' + json.dumps({"return": VIEW}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", WHOLE_VIEWS)
+def test_a_whole_view(form):
+    assert ranges(WHOLE_VIEWS[form]) == RANGES
+
+
+CUTS = ["...", "…", "[...]", "[snip]", "<snip>", "--- cut ---", "[ ... ]", "   ...", "...snip..."]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("mark", ["", "> ", ">> "])
+def test_a_place_that_was_cut_is_told(cut, mark):
+    lines = VIEW.splitlines(keepends=True)
+    pasted = "".join([*lines[:5], cut + "\n", *lines[5:]])
+    read = read_pasted(quote(pasted, mark) if mark else pasted)
+    assert [each.name for each in read.text.views[0].ranges] == ["dram", "crypto", "dram"]
+    assert "at 1 place lines were left out" in read.notes[0]
+
+
+ENDS = [1, 5, 10, 16, 17, 20, 30, 34, 38, 44, 50, 52, 59, 60, 70]
+
+
+@pytest.mark.parametrize("length", ENDS)
+def test_a_text_that_ends_inside_a_line_says_so_or_is_refused(length):
+    head, last = VIEW[: VIEW.rindex("  0000")], VIEW[VIEW.rindex("  0000") :]
+    try:
+        read = read_pasted(head + last[:length])
+    except PeerError:
+        return
+    found = [(e.name, e.start, e.offset_in_region) for e in read.text.views[0].ranges]
+    assert found == RANGES[:2] or (found[:2] == RANGES[:2] and found[2][0] == "dram")
+
+
+def test_what_is_left_of_an_offset_is_never_a_name():
+    with_half = VIEW.rstrip("\n")[:-4]
+    assert ranges(with_half) == RANGES[:2]
+    assert "ends inside a line" in read_pasted(with_half).notes[0]
+
+
+def test_the_note_counts_what_was_removed():
+    (note,) = read_pasted(quote("(qemu) info mtree -f\n" + VIEW)).notes
+    assert note == "removed quoting from 7 lines, 1 line that is no part of it"
+
+
+TREES = {
+    "partial indentation": "\n".join(
+        "    " + line if line.startswith(" ") else line for line in TREE.splitlines()
+    ),
+    "space-stuffed": "\n".join(
+        " " + line if line.startswith(" ") else line for line in TREE.splitlines()
+    ),
+    "headless": TREE.split("\n", 1)[1],
+    "QEMU 1.x": TREE.replace("address-space: ", "").replace("i/o)", "RW)").replace("ram)", "RW)")
+    .replace("\n  ", "\n"),
+    "tabs": TREE.replace("        ", "\t"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", TREES)
+def test_a_whole_tree(form):
+    (block,) = read_pasted(TREES[form]).text.trees
+    assert [(line.name, line.level) for line in block.lines] == [
+        ("system", 1), ("dram", 2), ("crypto", 2), ("keys", 3),
+    ]  # fmt: skip
+
+
+def test_headings_of_qemu_1():
+    text = (
+        "memory\n"
+        "0000000000000000-7ffffffffffffffe (prio 0, RW): system\n"
+        "  0000000000000000-0000000007ffffff (prio 0, RW): alias ram-below-4g @pc.ram"
+        " 0000000000000000-0000000007ffffff\n"
+        "I/O\n"
+        "0000000000000000-000000000000ffff (prio 0, RW): io\n"
+        "aliases\n"
+        "pc.ram\n"
+        "0000000000000000-0000000007ffffff (prio 0, RW): pc.ram\n"
+    )
+    snapshot = snapshot_of_pasted(text, source="old.txt")
+    assert [space.name for space in snapshot.address_spaces] == ["memory", "I/O"]
+    target = next(each.alias for each in snapshot.regions if each.name == "ram-below-4g")
+    assert snapshot.regions[target].name == "pc.ram"
+
+
+def test_a_session_of_two_listings_is_one_machine():
+    commands = "$ qemu -monitor stdio\n(qemu) info mtree\n", "(qemu) info mtree -f\n"
+    read = read_pasted(f"{commands[0]}{TREE}{commands[1]}{VIEW}(qemu) quit\n")
+    assert len(read.text.trees) == len(read.text.views) == 1
+
+
+def test_a_view_in_two_parts_of_a_wrapped_name():
+    text = (
+        'FlatView #1\n AS "memory", root: system\n Root memory region: system\n'
+        "  0000000000000000-00000000000bffff (prio 0, ram): pc.ram KVM\n"
+        "  00000000000c0000-00000000000c3fff (prio 0, ram): pc.ram\n@00000000000c0000 KVM\n"
+        "  00000000fe000000-00000000fe003fff (prio 0, ramd): 0000:05:00.0 BAR 2\nmmaps[0] KVM\n"
+    )
+    assert ranges(text)[1:] == [
+        ("pc.ram", 0xC0000, 0xC0000), ("0000:05:00.0 BAR 2 mmaps[0]", 0xFE000000, 0),
+    ]  # fmt: skip
+
+
+REFUSED = {
+    "two listings of one kind": (VIEW + "\n(qemu) info mtree -f\n" + VIEW, 9),
+    "a line that is none": (quote(VIEW) + "> 0000000000060000-000 (prio 0, oops): x\n> \n> y", 7),
+    "an address range in prose": (VIEW + "\n0000000000000000-00000000000fffff is RAM\n", 8),
+    "a name in two parts, one word or two": (
+        VIEW.replace("crypto\n", "crypto-engine-of-a-long-na\nme\n"), 6,
+    ),
+    "all in one line": (VIEW.replace("\n", " "), 1),
+    "a step of indentation": (quote(TREE.replace("      ", "     ")), 5),
+    "two trees in one": (quote(TREE.replace("    0000000000000000-0", "  0000000000000000-0")), 3),
+    "other quoting in a tree": (quote(TREE).replace(">       0", ">>       0"), 5),
+    "a region below a cut": (TREE.replace("      0000000000040010-000000000004001f",
+                             "...\n      0000000000090000-000000000009ffff"), 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_what_cannot_be_understood_is_refused_by_its_line(form):
+    text, number = REFUSED[form]
+    with pytest.raises(PeerError, match=f"line {number}:"):
+        snapshot_of_pasted(text, source="x")
