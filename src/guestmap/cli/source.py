@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from guestmap.inspect.source import load_snapshot as load_foreign
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
     """
     own = own_machine(source)
     if own is None:
-        return load_foreign(source, trees=trees, dispatch=dispatch)
+        snapshot = load_foreign(source, trees=trees, dispatch=dispatch)
+        for note in snapshot.notes:
+            typer.echo(f"note: {note}", err=True)
+        return snapshot
     from guestmap.inspect import Snapshot
     from guestmap.machine import Pc, Phase, VirtualMachine
 
