@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import time
 from types import TracebackType
 from typing import Any, Self
 
-PROGRAM = shutil.which("qemu-system-x86_64")
+from tests.support.qemu_program import find_qemu
+
+_FOUND = find_qemu()
+PROGRAM = None if _FOUND is None else _FOUND.path
 MACHINE = ("-M", "pc-i440fx-7.2,smm=off", "-nodefaults", "-vga", "none",
            "-global", "apic-common.vapic=off", "-display", "none", "-accel", "tcg")  # fmt: skip
 

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.corpus import Corpus, find_corpus
+from tests.support.qemu_program import MODELLED, find_qemu, missing_qemu
 
 # How long an example takes is the host's business: a busy one must not fail a test.
 settings.register_profile("guestmap", deadline=None)
@@ -32,8 +33,7 @@ SEABIOS_FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/share/qemu-kvm
 def _missing(need: str) -> str:
     """Return why a test that has this need cannot run here; "" where it can."""
     if need == "qemu":
-        program = os.environ.get("GUESTMAP_QEMU", "qemu-system-x86_64")
-        return "" if shutil.which(program) else f"needs {program} (package qemu-system-x86)"
+        return missing_qemu()
     if need == "seabios":
         found = any((Path(folder) / "bios-256k.bin").is_file() for folder in SEABIOS_FOLDERS)
         return "" if found else "needs bios-256k.bin (package seabios)"
@@ -55,6 +55,9 @@ def _required(need: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "unicorn: needs the Unicorn CPU engine")
+    config.addinivalue_line(
+        "markers", "qemu_7_2(what): what it holds is of QEMU 7.2, and not so in other versions"
+    )
     config.addinivalue_line("markers", "nasm: needs the assembler nasm")
     config.addinivalue_line("markers", "chromium: needs Chromium and its driver")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -75,6 +78,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if _required(need):
                 pytest.fail(f"GUESTMAP_REQUIRE asks for {need}: {reason}")
             pytest.skip(reason)
+    _skip_unless_modelled(item)
+
+
+def _skip_unless_modelled(item: pytest.Item) -> None:
+    """Skip a test that holds us to facts of the version that our machine is like, on another."""
+    mark = item.get_closest_marker("qemu_7_2")
+    program = find_qemu() if mark is not None else None
+    if mark is not None and program is not None and program.version != MODELLED:
+        version = ".".join(map(str, program.version))
+        pytest.skip(f"this is QEMU {version}; of 7.2 it holds: {mark.args[0]}")
 
 
 @pytest.fixture(scope="session")

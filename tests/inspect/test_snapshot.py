@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from guestmap.base import PeerError
-from guestmap.inspect import RangeInfo, Snapshot, ViewUser
+from guestmap.inspect import RangeInfo, RegionInfo, Snapshot, ViewUser
 from guestmap.memory import MemorySystem
 
 
@@ -70,13 +71,32 @@ def test_json_names_its_format() -> None:
     ("path", "value", "complaint"),
     [
         (("regions", 0, "size"), "big", r"\$\.regions\[0\]\.size"),
-        (("regions", 0, "size"), (1 << 64) + 1, "not within 64 bits"),
-        (("regions", 1, "id"), 7, "has id 7, not 1"),
-        (("regions", 0, "children"), [99], "absent"),
+        (("regions", 0, "size"), (1 << 64) + 1, r"\$\.regions\[0\]\.size is 18446744073709551617"),
+        (("regions", 2, "addr"), -1, r"\$\.regions\[2\]\.addr is -1"),
+        (("regions", 1, "alias_offset"), 1 << 64, r"\$\.regions\[1\]\.alias_offset"),
+        (("regions", 1, "alias"), 6, r"\$\.regions\[1\]\.alias is 6, and there are 6 regions"),
+        (("regions", 1, "id"), 7, r"\$\.regions\[1\]\.id is 7"),
+        (("regions", 1, "sureness"), ["guess"], r"\$\.regions\[1\]\.sureness"),
+        (("regions", 0, "children"), [1, 99], r"\$\.regions\[0\]\.children\[1\] is 99"),
         (("regions", 0, "children"), [1, 1], "in two containers"),
         (("regions", 3, "children"), [3], "contains itself"),
         (("regions", 1, "children"), [2], "alias and has children|two containers"),
-        (("address_spaces", 0, "root"), 99, "absent"),
+        (
+            ("address_spaces", 1, "root"),
+            99,
+            r"\$\.address_spaces\[1\]\.root is 99, and there are 6",
+        ),
+        (("views", 0, "root_region"), -1, r"\$\.views\[0\]\.root_region is -1"),
+        (("views", 0, "ranges", 1, "region"), 6, r"\$\.views\[0\]\.ranges\[1\]\.region is 6"),
+        (("views", 0, "ranges", 0, "start"), -1, r"\$\.views\[0\]\.ranges\[0\] is at -0x1"),
+        (("views", 0, "ranges", 2, "size"), 1 << 64, r"\$\.views\[0\]\.ranges\[2\] is at 0x9000"),
+        (("views", 0, "ranges", 2, "size"), 0, r"\$\.views\[0\]\.ranges\[2\]\.size is 0"),
+        (
+            ("views", 0, "ranges", 0, "size"),
+            0x8001,
+            r"ranges\[1\]\.start is 0x8000; .* ends at 0x8001",
+        ),
+        (("views", 0, "ranges", 2, "start"), 0x7FFF, r"ranges\[2\]\.start is 0x7fff"),
         (("format_version",), 2, "version 1"),
     ],
 )
@@ -92,3 +112,15 @@ def test_a_form_that_breaks_the_rules_is_refused(
     place[path[-1]] = value
     with pytest.raises(PeerError, match=complaint):
         Snapshot.from_json(form)
+
+
+def test_a_ring_of_many_regions_is_found_and_a_chain_of_many_is_none() -> None:
+    """One look at each region: no recursion, and no walk to the root from each."""
+    count = 100_000
+    chain = [
+        RegionInfo(i, "c", 0, 1, children=(i + 1,) if i + 1 < count else ()) for i in range(count)
+    ]
+    Snapshot(tuple(chain)).check()
+    ring = [*chain[:-1], replace(chain[-1], children=(0,))]
+    with pytest.raises(PeerError, match="contains itself"):
+        Snapshot(tuple(ring)).check()

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from tests.support.processes import popen
+from tests.support.qemu_program import find_qemu, missing_qemu
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,16 +33,14 @@ _NO_VAPIC = ("-global", "apic-common.vapic=off")
 
 
 def require_qemu() -> str:
-    """Return the path of qemu-system-x86_64 (7.2); skip the test where there is none.
+    """Return the path of the QEMU to ask; skip the test where there is none.
 
     ``GUESTMAP_REQUIRE=qemu`` (a comma-separated list) turns the skip into a failure.
     """
-    path = shutil.which(os.environ.get("GUESTMAP_QEMU", "qemu-system-x86_64"))
-    if path is not None:
-        banner = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-        if re.search(r"version 7\.2\.", banner.stdout):
-            return path
-    reason = "needs qemu-system-x86_64 7.2 (package qemu-system-x86)"
+    program = find_qemu()
+    if program is not None:
+        return program.path
+    reason = missing_qemu()
     if {"qemu", "all"} & set(os.environ.get("GUESTMAP_REQUIRE", "").split(",")):
         pytest.fail(reason)
     pytest.skip(reason)
