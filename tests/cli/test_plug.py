@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import pytest
 
 import guestmap.domain
-from guestmap.base import GIB, MIB, PeerError
+from guestmap.base import GIB, MIB
 from guestmap.cli import main
 from guestmap.cli.plug_exits import STATUSES
 from guestmap.domain import Outcome
+from guestmap.inspect.attach import GoneError
 from tests.domain.machines import BASE, ROOM, FakeMachine, dimm, holding
 from tests.support.processes import popen
 from tests.support.qemu import Qemu
@@ -80,11 +81,14 @@ def let_go(machine: FakeMachine, verb: str, device: str) -> None:
 
 def test_a_plug_that_is_acknowledged(on):
     done = on(FakeMachine(answer(1, 0)), "plug", "1G")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (10, "")
     assert "Plan: plug dimm0, 1 GiB in slot 0 at 0x100000000-0x13fffffff, node 0" in done.out
     assert "  object-add qom-type=memory-backend-ram id=memdimm0 size=1073741824\n" in done.out
     assert "    100000000-13fffffff: memdimm0 (ram), was nobody\n" in done.out
-    assert "dimm0: plugged, and the guest acknowledged it (0.00 s).\n" in done.out
+    assert (
+        "dimm0: plugged, and the guest acknowledged it; whether the guest uses it is not known"
+        " (0.00 s).\n"
+    ) in done.out
     assert "the guest said: Device Check: success (_OST 0x1, 0x0)" in done.out
     assert done.out.endswith("The map changed as planned.\n")
 
@@ -135,7 +139,7 @@ def test_blockers_come_all_at_once_with_remedies_and_nothing_is_done(on):
     assert done.code == 3
     codes = re.findall(r"^blocker: ([a-z-]+):", done.out, re.MULTILINE)
     assert codes == ["slot-range", "size-unaligned", "address-unaligned", "address-overlap",
-                     "id-taken", "backend-taken", "node"]  # fmt: skip
+                     "id-taken", "node"]  # fmt: skip
     assert done.out.count("  remedy: ") == len(codes) + done.out.count("caution: ")
     assert "Plan:" not in done.out
     assert machine.sent == []
@@ -143,10 +147,14 @@ def test_blockers_come_all_at_once_with_remedies_and_nothing_is_done(on):
 
 def test_a_dry_run_stops_after_the_plan(on):
     machine = FakeMachine(situation=PLUGGED)
-    done = on(machine, "plug", "100M", "--dry-run")
+    stopped = on(machine, "plug", "100M", "--dry-run")
+    assert stopped.code == 3
+    assert "The guest would get nothing of it; nothing was done" in stopped.out
+    done = on(machine, "plug", "100M", "--dry-run", "--force")
     assert done.code == 0
     assert "caution: section-size:" in done.out
     assert "Plan: plug dimm1, 100 MiB in slot 1 at 0x140000000" in done.out
+    assert on(machine, "plug", "100M").code == 3
     assert on(machine, "unplug", "dimm0", "--dry-run").code == 0
     assert on(machine, "plug", "0", "--dry-run").code == 3
     assert machine.sent == []
@@ -213,8 +221,10 @@ def test_a_backend_can_be_kept(on):
 def test_json_has_the_plan_and_what_became_of_it(on):
     done = on(FakeMachine(answer(1, 0)), "plug", "1G", "--json")
     form = json.loads(done.out)
-    assert (form["format"], form["format_version"], form["exit_status"]) == ("guestmap.plug", 1, 0)
+    assert (form["format"], form["format_version"], form["exit_status"]) == ("guestmap.plug", 1, 10)
     assert form["outcome"] == "acknowledged"
+    assert (form["acknowledged"], form["online_bytes"], form["online_told_by"]) == (
+        True, None, None)  # fmt: skip
     assert form["device"]["addr"] == BASE
     assert form["plan"]["steps"][0]["execute"] == "object-add"
     blocked = on(FakeMachine(), "plug", "0", "--json")
@@ -234,12 +244,15 @@ def test_a_machine_that_ends_meanwhile(on, monkeypatch):
     assert "the machine ended meanwhile" in done.out
 
     def killed(machine: FakeMachine, verb: str, device: str) -> None:
-        raise PeerError("vm: closed the connection (asked for device_add)")
+        raise GoneError("vm: closed the connection (asked for device_add)")
 
     done = on(FakeMachine(killed), "plug", "1G")
-    assert done.code == 2
-    assert "object-add" in done.err
-    assert "may have been done" in done.err
+    assert (done.code, done.err) == (9, "")
+    assert "may have been done" in done.out
+    form = json.loads(on(FakeMachine(killed), "plug", "1G", "--json").out)
+    assert (form["outcome"], form["exit_status"]) == ("machine-ended", 9)
+    assert form["plan"]["device"]["id"] == "dimm0"
+    assert "object-add" in form["error"]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +263,7 @@ def test_a_machine_that_ends_meanwhile(on, monkeypatch):
         (["plug", "unix:/nowhere", "1G"], "there is no such socket"),
         (["plug", "unix:/nowhere", "lots"], "SIZE 'lots' is not a size"),
         (["plug", "unix:/nowhere", "99999999T"], "does not fit in 64 bits"),
-        (["plug", "unix:/nowhere", "1G", "--addr", "here"], "--addr 'here' is not a size"),
+        (["plug", "unix:/nowhere", "1G", "--addr", "here"], "--addr 'here' is not an address"),
         (["plug", "unix:/nowhere", "1G", "--node", "99999999999"], "node 99999999999"),
         (["plug", "unix:/nowhere", "1G", "--slot", "-1"], "--slot"),
         (["plug", "unix:/nowhere", "1G", "--timeout", "nan"], "--timeout"),
@@ -291,7 +304,7 @@ def test_dimms_shows_slots_gaps_and_what_is_left(on):
     )
     assert "0000000140000000  000000017fffffff    1 GiB" in done.out
     assert "slots: 2 of 4 used; free: 1, 3" in done.out
-    assert "1.5 GiB plugged, 2.2 GiB left of 3.8 GiB (maxmem 4 GiB)" in done.out
+    assert "1.5 GiB plugged, 1.5 GiB taken, 2.2 GiB left of 3.8 GiB" in done.out
 
 
 def test_dimms_in_json(on):
@@ -368,7 +381,7 @@ def test_on_a_real_qemu_with_a_guest_on_its_registers(run, tmp_path):
         before = qemu.hmp("info mtree")
         with RegisterGuest(qemu):
             done = run("plug", path, "256M")
-            assert done.code == 0, done
+            assert done.code == 10, done
             assert "caution: not-running" in done.out
         assert plugged(qemu) == ["dimm0"]
         shown = run("dimms", path)

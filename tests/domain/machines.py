@@ -10,7 +10,7 @@ from guestmap.base import GIB, MIB, AddrRange, PeerError
 from guestmap.domain import MemoryDevice, Peer, Route, Scene, Situation, SlotStatus
 from guestmap.domain.placing import first_fit
 from guestmap.inspect import Snapshot
-from guestmap.inspect.attach import CommandError, MonitorEvent
+from guestmap.inspect.attach import Channel, CommandError, GoneError, MonitorEvent
 from guestmap.inspect.from_text import MonitorTexts, snapshot_of
 
 RAM = 256 * MIB
@@ -25,6 +25,8 @@ ROOM = Situation(
     slots=4,
     window=WINDOW,
     sections=1,
+    acpi_switch="auto",
+    end_of_ram=RAM,
     slot_statuses=tuple(SlotStatus(slot) for slot in range(4)),
     device_names=frozenset({"type"}),
     object_names=frozenset({"type", "pc.ram"}),
@@ -108,7 +110,7 @@ class Silent:
         del machine, verb, device
 
 
-class FakeMachine:
+class FakeMachine(Channel):
     """A channel to a machine that keeps DIMMs as QEMU does, and a guest that is played.
 
     Args:
@@ -163,11 +165,11 @@ class FakeMachine:
 
     def execute(self, command: str, arguments: Mapping[str, object]) -> object:
         if self.gone:
-            raise PeerError("closed the connection")
+            raise GoneError("closed the connection")
         if self.waits and command == "query-acpi-ospm-status":
             self.waits.pop(0)()
             if self.gone:
-                raise PeerError("closed the connection")
+                raise GoneError("closed the connection")
         if command in {"object-add", "object-del", "device_add", "device_del"}:
             self.sent.append((command, dict(arguments)))
             if command in self.refuse:
@@ -222,6 +224,9 @@ class FakeMachine:
 
     def _query_version(self) -> dict[str, Any]:
         return {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": ""}
+
+    def _query_target(self) -> dict[str, Any]:
+        return {"arch": "x86_64"}
 
     def _query_status(self) -> dict[str, Any]:
         return {"status": "running", "running": True}

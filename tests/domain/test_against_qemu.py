@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import guestmap
 from guestmap.base import GIB, MIB
 from guestmap.domain import Applier, Outcome, Peer, Plan, PlugRequest, open_peer, plan_plug, survey
+from guestmap.domain.devices import read_devices
 from guestmap.domain.plan import plug_steps
 from guestmap.domain.situation import MemoryDevice, backend_id
-from guestmap.domain.survey import read_devices
 from guestmap.inspect.attach import CommandError
 from guestmap.machine import VirtualMachine, config_of
 from guestmap.monitor import MonitorServer
@@ -40,7 +40,7 @@ class Lab:
             name = plan.device.id
         backend = backend_id(name)
         device = MemoryDevice(name, "dimm", 0, request.size)
-        add, plug = plug_steps(device, backend, request)
+        add, plug = plan.steps or plug_steps(device, backend, request)
         try:
             self.peer.change(add.command, add.arguments)
         except CommandError as error:
@@ -180,7 +180,8 @@ def test_what_the_guest_of_our_machine_enabled_is_known(tmp_path_factory):
         (["-m", "128M"], {"no-device-memory"}, "no slots where allocated"),
         (["-m", "128M,maxmem=2G"], {"no-slots"}, "no slots where allocated"),
         (["-m", "128M,slots=2,maxmem=2G", "-machine", "acpi=off"], {"no-acpi"}, "missing acpi"),
-        (["-M", "isapc", "-m", "64M"], {"no-acpi", "no-device-memory"}, "missing acpi"),
+        (["-M", "isapc", "-m", "64M"], {"no-hotplug"}, "missing acpi"),
+        (["-M", "microvm", "-m", "128M,slots=2,maxmem=2G"], {"no-hotplug"}, "can not be hot"),
     ],
 )
 def test_machines_that_take_none(tmp_path_factory, words, codes, refusal):

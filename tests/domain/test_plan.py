@@ -8,8 +8,9 @@ import pytest
 
 from guestmap.base import GIB, MIB, AddrRange, ConfigError
 from guestmap.domain import HostMemory, PlugRequest, UnplugRequest, plan_plug, plan_unplug
+from guestmap.domain.machine_types import guest_block
 from guestmap.domain.situation import MemoryDevice
-from tests.domain.machines import BASE, RAM, ROOM, WINDOW, dimm, holding, scene
+from tests.domain.machines import BASE, ROOM, WINDOW, dimm, holding, scene
 
 ONE = dimm(0, BASE, GIB)
 
@@ -76,15 +77,17 @@ def test_all_blockers_come_at_once():
     )  # fmt: skip
     assert set(found) == {
         "slot-busy", "size-unaligned", "over-maxmem", "address-unaligned", "address-overlap",
-        "id-taken", "backend-taken", "node",
+        "id-taken", "node",
     }  # fmt: skip
     assert "dimm0 at 0x100000000-0x13fffffff" in found["slot-busy"].text
     assert "1, 2, 3" in found["slot-busy"].remedy
     assert "0x100001000" in found["address-unaligned"].text
-    assert "0x100200000" in found["address-unaligned"].remedy
+    assert found["address-unaligned"].remedy.startswith("give no --addr")  # both are taken
+    free = blockers(ROOM, addr=BASE + 4096)["address-unaligned"].remedy
+    assert free == "give 0x100000000 or 0x100200000"
     assert "dimm0 at 0x100000000-0x13fffffff" in found["address-overlap"].text
     assert "0x140000000-0x2efffffff" in found["address-overlap"].remedy
-    assert f"{RAM * 11:#x}" in found["over-maxmem"].remedy
+    assert "2816 MiB" in found["over-maxmem"].remedy
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_a_fragmented_window_shows_its_gaps():
     found = blockers(situation)
     assert set(found) == {"fragmented"}
     assert "0x100000000-0x103ffffff (64 MiB), 0x108000000-0x10bffffff" in found["fragmented"].text
-    assert "0x4000000 bytes" in found["fragmented"].remedy
+    assert "at most 64 MiB" in found["fragmented"].remedy
     assert set(blockers(situation, size=64 * MIB)) == set()
 
 
@@ -146,10 +149,50 @@ def test_what_qemu_takes_and_a_guest_does_not():
     assert "128 MiB" in found["section-size"].text
     assert found["section-size"].remedy == "give 128 MiB"
     after = holding(dimm(0, BASE, 100 * MIB))
-    found = cautions(after)
+    found = cautions(after, addr=BASE + 100 * MIB)
     assert set(found) == {"section-address"}
     assert "--addr 0x108000000" in found["section-address"].remedy
     assert set(cautions(after, addr=BASE + 128 * MIB)) == set()
+
+
+def test_what_the_guest_would_get_nothing_of_is_not_done_unless_forced():
+    for size, addr in ((100 * MIB, None), (128 * MIB, BASE + 2 * MIB)):
+        plan = plan_plug(scene(), PlugRequest(size, addr=addr))
+        assert (plan.is_blocked, plan.is_stopped) == (False, True)
+        assert not plan_plug(scene(), PlugRequest(size, addr=addr, force=True)).is_stopped
+    paused = plan_plug(scene(replace(ROOM, running=False)), PlugRequest(128 * MIB))
+    assert (len(paused.cautions), paused.is_stopped) == (1, False)
+
+
+def test_the_default_place_starts_and_ends_on_the_guests_memory_blocks():
+    after = holding(dimm(0, BASE, 100 * MIB))
+    plan = plan_plug(scene(after), PlugRequest(512 * MIB))
+    assert plan.cautions == ()
+    assert plan.device is not None
+    assert plan.device.addr == BASE + 128 * MIB
+    assert plan.steps[1].arguments["addr"] == BASE + 128 * MIB  # QEMU would choose another
+    label = MemoryDevice("nv0", "nvdimm", BASE, 256 * MIB - 128 * 1024, 1, 0, "nv")
+    plan = plan_plug(scene(holding(label)), PlugRequest(GIB))
+    assert plan.device is not None
+    assert plan.device.addr == BASE + 256 * MIB
+    large = replace(ROOM, block=GIB, devices=(dimm(0, BASE, 128 * MIB),))
+    plan = plan_plug(scene(large), PlugRequest(GIB))
+    assert plan.device is not None
+    assert plan.device.addr == BASE + GIB
+    assert plan_plug(scene(large), PlugRequest(512 * MIB)).is_stopped
+    full = holding(dimm(0, BASE + 64 * MIB, 64 * MIB), window=AddrRange(BASE + 64 * MIB, 512 * MIB))
+    tight = plan_plug(scene(replace(full, window=AddrRange(BASE + 64 * MIB, 200 * MIB))),
+                      PlugRequest(128 * MIB))  # fmt: skip
+    assert tight.device is not None
+    assert tight.device.addr == BASE + 128 * MIB
+
+
+def test_where_no_gap_is_aligned_qemus_choice_is_shown_and_not_made():
+    situation = holding(dimm(0, BASE, 64 * MIB), window=AddrRange(BASE, 320 * MIB), block=256 * MIB)
+    plan = plan_plug(scene(situation), PlugRequest(256 * MIB))
+    assert plan.is_stopped
+    assert [each.code for each in plan.cautions] == ["section-address"]
+    assert "no aligned gap" in plan.cautions[0].remedy
 
 
 @pytest.mark.parametrize(
@@ -168,7 +211,9 @@ def test_what_qemu_takes_and_a_guest_does_not():
         ({"host": HostMemory(9 * GIB, GIB)}, {"size": 2 * GIB}, {"host-memory"}),
         ({"nodes": None}, {"node": 1}, {"node-unknown"}),
         ({"backends": {"memdimm7": GIB}}, {}, {"orphan"}),
-        ({"ram": 64 * GIB, "max_ram": 99 * GIB}, {}, {"large-blocks"}),
+        ({"block": 256 * MIB}, {}, {"section-size"}),
+        ({"machine": "pseries-7.2", "arch": "ppc64", "acpi": False}, {"size": 256 * MIB},
+         {"no-acknowledgement"}),
         ({"ram": 64 * MIB}, {"size": 2 * GIB}, set()),
         ({"ram": 64 * MIB}, {"size": 2 * GIB + 128 * MIB}, {"page-structures"}),
     ],
@@ -225,7 +270,7 @@ def test_what_cannot_be_unplugged_says_why():
     situation = holding(pmem, nameless)
     unknown = plan_unplug(scene(situation), UnplugRequest("d"))
     assert [each.code for each in unknown.blockers] == ["unknown-device"]
-    assert "nv0 at 0x100000000-0x13fffffff; 1 without" in unknown.blockers[0].remedy
+    assert "nv0 at 0x100000000-0x13fffffff, the dimm without id" in unknown.blockers[0].remedy
     fixed = plan_unplug(scene(situation), UnplugRequest("nv0"))
     assert [each.code for each in fixed.blockers] == ["not-unpluggable"]
     assert "NVDIMM" in fixed.blockers[0].text
@@ -236,6 +281,84 @@ def test_what_cannot_be_unplugged_says_why():
     assert [each.code for each in moving.blockers] == ["migrating"]
     cold = plan_unplug(scene(holding(replace(ONE, hotplugged=False))), UnplugRequest("dimm0"))
     assert [each.code for each in cold.cautions] == ["cold-plugged"]
+
+
+def test_a_dimm_without_an_id_is_named_by_its_path():
+    path = "/machine/peripheral-anon/device[1]"
+    situation = holding(MemoryDevice(None, "dimm", BASE, GIB, 1, 0, "m1", path=path))
+    plan = plan_unplug(scene(situation), UnplugRequest(path))
+    assert plan.blockers == ()
+    assert [(s.command, s.arguments) for s in plan.steps] == [("device_del", {"id": path})]
+    by_path = plan_unplug(scene(holding(ONE)), UnplugRequest("/machine/peripheral/dimm0"))
+    assert by_path.device == ONE
+
+
+@pytest.mark.parametrize(
+    ("arch", "machine", "changes", "code", "remedy", "never"),
+    [
+        ("x86_64", "microvm", {}, "no-hotplug", "q35", "virt"),
+        ("x86_64", "isapc", {"acpi": False}, "no-hotplug", "q35", "acpi=off"),
+        ("x86_64", "pc-q35-11.1", {"acpi": False, "acpi_switch": "off"}, "no-acpi", "acpi=off",
+         "pc or q35"),
+        ("aarch64", "virt-11.1", {"acpi": False, "acpi_switch": "auto"}, "no-acpi",
+         "UEFI firmware", "acpi=off"),
+        ("aarch64", "virt-11.1", {"acpi": False, "acpi_switch": "off"}, "no-acpi",
+         "without acpi=off", "q35"),
+        ("aarch64", "raspi3b", {"acpi": False}, "no-hotplug", "-M virt", "q35"),
+        ("arm", "virt-11.1", {"acpi": False}, "no-hotplug", "qemu-system-aarch64", "q35"),
+        ("ppc64", "powernv11", {"acpi": False}, "no-hotplug", "pseries", "q35"),
+        ("s390x", "s390-ccw-virtio-11.1", {"acpi": False}, "no-hotplug", "virtio-mem", "slots=N"),
+        ("riscv64", "virt", {"acpi": False}, "no-hotplug", "all the memory", "slots=N"),
+    ],
+)  # fmt: skip
+def test_a_machine_that_takes_none_is_told_what_would_help_it(
+    arch, machine, changes, code, remedy, never
+):
+    situation = replace(ROOM, arch=arch, machine=machine, **changes)
+    (finding,) = plan_plug(scene(situation), PlugRequest(256 * MIB)).blockers
+    assert finding.code == code
+    assert machine in finding.text
+    assert remedy in finding.remedy
+    assert never not in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("arch", "machine", "acpi"),
+    [("ppc64", "pseries-11.1", False), ("loongarch64", "virt-11.1", True),
+     ("aarch64", "virt-11.1", True), ("riscv64", "a-machine-to-come", True)],
+)  # fmt: skip
+def test_machines_beside_the_pc_take_dimms(arch, machine, acpi):
+    situation = replace(ROOM, arch=arch, machine=machine, acpi=acpi)
+    plan = plan_plug(scene(situation), PlugRequest(512 * MIB))
+    assert plan.blockers == ()
+
+
+def test_pseries_takes_multiples_of_256_mib():
+    situation = replace(ROOM, arch="ppc64", machine="pseries-11.1", acpi=False)
+    assert set(blockers(situation, size=384 * MIB)) == {"size-unaligned"}
+    assert "256 MiB or 512 MiB" in blockers(situation, size=384 * MIB)["size-unaligned"].remedy
+
+
+@pytest.mark.parametrize(
+    ("arch", "end", "block"),
+    [
+        ("x86_64", 63 * GIB, 128 * MIB),
+        ("x86_64", 64 * GIB, 2 * GIB),
+        ("x86_64", 65 * GIB, GIB),
+        ("x86_64", 65 * GIB + 128 * MIB, 128 * MIB),
+        ("x86_64", 65 * GIB + 768 * MIB, 256 * MIB),
+        ("ppc64", GIB, 256 * MIB),
+        ("aarch64", 65 * GIB, 128 * MIB),
+    ],
+)
+def test_a_guests_memory_block_goes_by_architecture_and_ram(arch, end, block):
+    assert guest_block(arch, end)[0] == block
+
+
+def test_a_number_of_mib_that_was_meant_as_bytes_is_asked_about():
+    found = blockers(ROOM, size=536870912 * MIB)["over-maxmem"]
+    assert "did you mean 512 MiB" in found.remedy
+    assert "did you mean" not in blockers(ROOM, size=4 * GIB)["over-maxmem"].remedy
 
 
 def test_a_plan_has_a_json_form():

@@ -8,7 +8,13 @@ import pytest
 
 from guestmap.base import GIB
 from guestmap.domain import PlugRequest, Scene, UnplugRequest, plan_plug, plan_unplug
-from guestmap.domain.verify import verify_plugged, verify_removed, verify_unchanged
+from guestmap.domain.situation import MemoryDevice
+from guestmap.domain.verify import (
+    others_changes,
+    verify_plugged,
+    verify_removed,
+    verify_unchanged,
+)
 from tests.domain.machines import BASE, dimm, holding, map_of, scene
 
 ONE = dimm(0, BASE, GIB)
@@ -28,7 +34,7 @@ def test_as_planned_is_nothing_to_tell():
     ("changes", "words"),
     [
         ({"addr": BASE + GIB}, "addr of dimm0 is 0x140000000, planned was 0x100000000"),
-        ({"size": GIB // 2}, "plugged memory grew by 512 MiB, not 1 GiB"),
+        ({"size": GIB // 2}, "size of dimm0 is 0x20000000, planned was 0x40000000"),
         ({"slot": 1}, "slot of dimm0 is 0x1"),
         ({"node": 1}, "node of dimm0 is 0x1"),
         ({"backend": "other"}, "backend of dimm0 is other, planned was memdimm0"),
@@ -71,3 +77,25 @@ def test_what_is_left_behind_and_what_is_gone():
 def test_what_others_do_meanwhile_is_their_business():
     theirs = dimm(3, BASE + 2 * GIB, GIB)
     assert verify_unchanged(scene(), scene(holding(theirs)), OURS) == ()
+    both = scene(holding(ONE, theirs))
+    assert verify_plugged(PLAN, both) == ()
+    assert others_changes(PLAN, both) == (
+        "somebody else plugged dimm3 at 0x180000000-0x1bfffffff meanwhile",
+    )
+
+
+def test_a_place_that_somebody_else_took_meanwhile_is_no_fault():
+    quicker = replace(dimm(0, BASE, GIB), id="quicker", backend="memquicker")
+    ours = replace(ONE, slot=1, addr=BASE + GIB)
+    after = scene(holding(quicker, ours))
+    assert verify_plugged(PLAN, after) == ()
+    assert "somebody else plugged quicker" in others_changes(PLAN, after)[0]
+    alone = scene(holding(ours))
+    assert any("slot of dimm0" in each for each in verify_plugged(PLAN, alone))
+
+
+def test_what_a_guest_has_of_virtio_mem_moves_by_itself():
+    grown = MemoryDevice("vm0", "virtio-mem", BASE + 2 * GIB, GIB, present=0, requested=GIB)
+    before, after = scene(holding(grown)), scene(holding(replace(grown, present=GIB)))
+    assert verify_unchanged(before, after) == ()
+    assert others_changes(plan_plug(before, PlugRequest(GIB)), after) == ()

@@ -112,7 +112,7 @@ EVENT = MonitorEvent("ACPI_DEVICE_OST", {"info": {
     [
         (EVENT, said(1, 0)),
         (MonitorEvent("DEVICE_DELETED", {"device": "d", "path": "/x"}), Deleted("d")),
-        (MonitorEvent("DEVICE_DELETED", {"path": "/x"}), Deleted(None)),
+        (MonitorEvent("DEVICE_DELETED", {"path": "/x"}), Deleted("/x")),
         (MonitorEvent("MEM_UNPLUG_ERROR", {"device": "d", "msg": "m"}), EjectFailed("d", "m")),
         (MonitorEvent("SHUTDOWN", {"guest": True}), Ended("SHUTDOWN")),
         (MonitorEvent("RESET", {}), Ended("RESET")),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from guestmap.base import format_size
 from guestmap.cli.output import Json
 from guestmap.cli.plug import Machine
 
@@ -16,13 +17,23 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from guestmap.domain import MemoryDevice
-    from guestmap.domain.overview import Overview
+    from guestmap.domain.overview import Overview, SlotRow
+
+KINDS = {
+    "nvdimm": "persistent memory in a slot: no RAM, and it stays until the machine ends",
+    "virtio-pmem": "persistent memory by virtio: no RAM, and it stays until the machine ends",
+    "virtio-mem": "RAM in blocks: the guest gives and takes towards what is requested of it"
+    " (guestmap resize)",
+}
+"""Kinds of memory devices that are no DIMMs, in a line each."""
+_UNKNOWN_KIND = "a kind of memory device that guestmap does not know: only its place is"
 
 
 def dimms(source: Machine, as_json: Json = False) -> None:
     """Show what is plugged into a running machine, slot by slot, and what room is left.
 
-    Of each slot: who holds it, and what the guest last said about it (ACPI _OST).
+    Of each slot: who holds it, and what was last heard in it (ACPI _OST), which QEMU keeps when the
+    DIMM goes. Of virtio-mem: what the guest has of it, what it is asked to have, and the most.
     """
     from guestmap.domain import open_peer, survey
     from guestmap.domain.overview import overview
@@ -37,26 +48,33 @@ def dimms(source: Machine, as_json: Json = False) -> None:
 
 
 def _show(seen: Overview) -> None:
-    from guestmap.base import format_size
     from guestmap.cli.tables import console, print_titled
+    from guestmap.domain.situation import KNOWN_KINDS
     from guestmap.inspect.attach import program
 
     out = console()
     if seen.window is None:
         out.print(
-            f"{seen.source}: {format_size(seen.ram)} RAM, and no room for memory devices: the"
-            " machine was started without maxmem"
+            f"{seen.source}: {format_size(seen.ram)} RAM, and no room for memory devices:"
+            f" {seen.why_no_room}",
+            soft_wrap=True,
         )
         return
     held = [row for row in seen.slots if row.device is not None]
     title = f"{seen.source} ({program(seen.version)}, {seen.machine}, {seen.status})"
     print_titled(out, title, _devices(seen))
+    if seen.others:
+        print_titled(out, "without a slot", _others(seen))
+    for kind in dict.fromkeys(each.kind for each in seen.others + _slotted(seen)):
+        if kind in KINDS or kind not in KNOWN_KINDS:
+            out.print(f"{kind}: {KINDS.get(kind, _UNKNOWN_KIND)}", soft_wrap=True)
     print_titled(out, "gaps in the device memory", _gaps(seen))
     free = _runs(row.slot for row in seen.slots if row.device is None)
     out.print(f"slots: {len(held)} of {len(seen.slots)} used; free: {free or 'none'}")
     out.print(
-        f"memory: {format_size(seen.ram)} RAM, {format_size(seen.used)} plugged,"
-        f" {format_size(seen.left)} left of {format_size(seen.capacity)}"
+        f"memory: {format_size(seen.ram)} RAM, {format_size(seen.plugged)} plugged,"
+        f" {format_size(seen.used)} taken, {format_size(seen.left)} left of"
+        f" {format_size(seen.capacity)} for memory devices"
         f" (maxmem {format_size(seen.max_ram)}); one DIMM may have at most"
         f" {format_size(seen.largest)}",
         soft_wrap=True,
@@ -65,44 +83,71 @@ def _show(seen: Overview) -> None:
         out.print(f"backend {name!r} belongs to no memory device (QMP: object-del id={name})")
 
 
+def _slotted(seen: Overview) -> tuple[MemoryDevice, ...]:
+    return tuple(row.device for row in seen.slots if row.device is not None)
+
+
 def _devices(seen: Overview) -> Table:
     """Return the devices by slot, and the empty slots of which the guest said something."""
     from guestmap.cli.tables import HIDDEN, table
 
     made = table(
         ("slot", "right"), "id", "kind", "from", "to", ("size", "right"), ("node", "right"),
-        "backend", "plugged", "the guest last said",
+        "backend", "plugged", "last heard in the slot",
     )  # fmt: skip
     for row in seen.slots:
-        last = str(row.last) if row.last else ""
         if row.device is not None:
-            made.add_row(str(row.slot), *_cells(row.device), last or "nothing")
-        elif last:
-            made.add_row(str(row.slot), *["-"] * 8, last, style=HIDDEN)
-    for device in seen.others:
-        made.add_row("-", *_cells(device), "")
+            size = format_size(row.device.size)
+            made.add_row(
+                str(row.slot), *_place(row.device), size, *_origin(row.device), _heard(row)
+            )
+        elif row.last:
+            made.add_row(str(row.slot), *["-"] * 8, _heard(row), style=HIDDEN)
     return made
 
 
-def _cells(device: MemoryDevice) -> tuple[str, ...]:
+def _heard(row: SlotRow) -> str:
+    if row.last is None:
+        return "nothing yet"
+    if not row.of_before:
+        return str(row.last)
+    before = f"of the DIMM before: {row.last}"
+    return before if row.device is None else f"nothing yet; {before}"
+
+
+def _others(seen: Overview) -> Table:
+    """Return the devices that hold no slot: what the guest has of them, and what it may have."""
+    from guestmap.cli.tables import table
+
+    made = table(
+        "id", "kind", "from", "to", ("has", "right"), ("requested", "right"), ("at most", "right"),
+        ("block", "right"), ("node", "right"), "backend", "plugged",
+    )  # fmt: skip
+    for each in seen.others:
+        sizes = (each.present, each.requested, each.size, each.block)
+        shown = ("-" if size is None else format_size(size) for size in sizes)
+        made.add_row(*_place(each), *shown, *_origin(each))
+    return made
+
+
+def _place(device: MemoryDevice) -> tuple[str, ...]:
     from rich.markup import escape
 
-    from guestmap.base import format_size
+    name = escape(device.name or "-")
+    return name, escape(device.kind), f"{device.addr:016x}", f"{device.end - 1:016x}"
+
+
+def _origin(device: MemoryDevice) -> tuple[str, ...]:
+    from rich.markup import escape
 
     return (
-        escape(device.id or "-"),
-        device.kind,
-        f"{device.addr:016x}",
-        f"{device.end - 1:016x}",
-        format_size(device.size),
         "-" if device.node is None else str(device.node),
         escape(device.backend or "-"),
-        "hot" if device.hotplugged else "at start",
+        {True: "hot", False: "at start", None: "not known"}[device.hotplugged],
     )
 
 
 def _gaps(seen: Overview) -> Table:
-    from guestmap.base import format_size
     from guestmap.cli.tables import table
 
     made = table("from", "to", ("size", "right"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guestmap.cli.output import Json
+
+if TYPE_CHECKING:
+    from guestmap.domain import Plan, Result
 
 Machine = Annotated[
     str,
@@ -18,6 +21,14 @@ Machine = Annotated[
 Timeout = Annotated[
     float, typer.Option(min=0.0, max=86400.0, help="Seconds to wait for the guest's answer.")
 ]
+Agent = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOCKET",
+        help="The guest agent's socket: it tells the guest's memory blocks, and what is online."
+        " (libvirt's own is asked where there is one.)",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Stop after the plan; change nothing.")]
 
 
@@ -26,7 +37,7 @@ def plug(
     size: Annotated[
         str,
         typer.Argument(
-            metavar="SIZE", help="Bytes of memory: 512M, 1G, 0x8000000; plain numbers are MiB."
+            metavar="SIZE", help="Memory: 512M, 1 GiB, 0x8000000 (bytes); plain numbers are MiB."
         ),
     ],
     node: Annotated[int, typer.Option(min=0, help="The guest's NUMA node.")] = 0,
@@ -34,12 +45,21 @@ def plug(
         int | None, typer.Option(min=0, help="The ACPI slot; else the lowest free one.")
     ] = None,
     addr: Annotated[
-        str, typer.Option(help="Guest-physical address; else the first gap that fits.")
-    ] = "",
+        str | None,
+        typer.Option(
+            help="Guest-physical address; else the first gap that starts and ends on the guest's"
+            " memory blocks."
+        ),
+    ] = None,
     name: Annotated[
-        str, typer.Option("--id", metavar="NAME", help="The DIMM's id; else dimmN for slot N.")
-    ] = "",
+        str | None,
+        typer.Option("--id", metavar="NAME", help="The DIMM's id; else dimmN for slot N."),
+    ] = None,
     timeout: Timeout = 10.0,
+    agent: Agent = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it even where the guest will get nothing of it.")
+    ] = False,
     undo: Annotated[
         bool,
         typer.Option("--undo", help="Unplug it again where the guest does not acknowledge it."),
@@ -50,40 +70,56 @@ def plug(
     """Plug memory into a running machine, on any QEMU, after saying what will come of it.
 
     All that would refuse the DIMM is said at once, each with its remedy (blockers), and all that
-    will spoil it although QEMU takes it (cautions). Then it is plugged, the guest's answer (ACPI
-    _OST) is waited for, and the machine is held to the plan.
+    will spoil it although QEMU takes it (cautions); what the guest would get nothing of is not
+    done. Then it is plugged, the guest's answer (ACPI _OST) is waited for, and with --agent until
+    the memory is online; and the machine is held to the plan.
     """
     from guestmap.cli.plug_report import Show, finish, show_plan
-    from guestmap.domain import Applier, Outcome, PlugRequest, Result, open_peer, plan_plug, survey
+    from guestmap.cli.plug_setting import agent_of, surveyed, uses_of
+    from guestmap.domain import Applier, PlugRequest, open_peer, plan_plug
 
     request = PlugRequest(
         size=_bytes(size),
         node=node,
         slot=slot,
-        addr=_address(addr) if addr else None,
-        id=name or None,
+        addr=None if addr is None else _address(addr),
+        id=name,
+        force=force,
     )
     with open_peer(source) as peer:
-        plan = plan_plug(survey(peer), request)
+        teller = agent_of(peer, agent)
+        plan = plan_plug(surveyed(peer, teller), request)
         if not as_json:
             show_plan(plan)
-        if plan.is_blocked or dry_run:
-            outcome = Outcome.BLOCKED if plan.is_blocked else Outcome.PLANNED
-            finish(Result(plan, outcome), as_json=as_json)
+        if plan.is_stopped or dry_run:
+            finish(unstarted(plan), as_json=as_json)
             return
         with Show(quiet=as_json, timeout_s=timeout) as show:
-            result = Applier(peer, timeout_s=timeout, observer=show).plug(plan, undo=undo)
+            applier = Applier(peer, timeout_s=timeout, observer=show, uses=uses_of(teller))
+            result = applier.plug(plan, undo=undo)
     finish(result, as_json=as_json)
 
 
-def _bytes(text: str) -> int:
-    from guestmap.base import MIB, parse_size
+def unstarted(plan: Plan) -> Result:
+    """Return what became of a plan of which nothing was done."""
+    from guestmap.domain import Outcome, Result
+
+    if plan.is_blocked:
+        return Result(plan, Outcome.BLOCKED)
+    return Result(plan, Outcome.STOPPED if plan.is_stopped else Outcome.PLANNED)
+
+
+def _bytes(text: str, what: str = "SIZE") -> int:
+    from guestmap.base import MIB, parse_memory_size
 
     is_hexadecimal = text.strip()[:2].lower() == "0x"
-    return parse_size(text, default_unit=1 if is_hexadecimal else MIB, what="SIZE")
+    return parse_memory_size(text, default_unit=1 if is_hexadecimal else MIB, what=what)
 
 
 def _address(text: str) -> int:
-    from guestmap.base import parse_size
+    from guestmap.base import ConfigError, parse_address
 
-    return parse_size(text, what="--addr")
+    address = parse_address(text, what="--addr")
+    if address == 0:
+        raise ConfigError("--addr 0 means any address to QEMU: leave it out")
+    return address

@@ -5,16 +5,20 @@ from __future__ import annotations
 from guestmap.domain import MEANINGS, Outcome
 
 STATUSES: dict[Outcome, int] = {
-    Outcome.ACKNOWLEDGED: 0,
+    Outcome.ONLINE: 0,
     Outcome.REMOVED: 0,
     Outcome.PLANNED: 0,
     Outcome.BLOCKED: 3,
+    Outcome.STOPPED: 3,
     Outcome.SILENT: 4,
     Outcome.GUEST_REFUSED: 5,
     Outcome.QEMU_REFUSED: 6,
     Outcome.ROLLED_BACK: 7,
     Outcome.LEFT_BEHIND: 8,
     Outcome.ENDED: 9,
+    Outcome.ACKNOWLEDGED: 10,
+    Outcome.OFFLINE: 11,
+    Outcome.UNHEARD: 12,
 }
 """1 is for comparisons that differ, 2 for errors (see :mod:`guestmap.cli.app`)."""
 

@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from guestmap.inspect.diff import Diff
 
 
+_TIMED = {Outcome.ONLINE, Outcome.ACKNOWLEDGED, Outcome.REMOVED}
+
+
 def finish(result: Result, *, as_json: bool) -> None:
     """Print a result and end with its exit status."""
     status = STATUSES[result.outcome]
     if as_json:
         form = {"format": "guestmap.plug", "format_version": 1, "exit_status": status}
         typer.echo(json.dumps({**form, **result.to_json()}, indent=2))
-    elif result.outcome not in {Outcome.PLANNED, Outcome.BLOCKED}:
+    elif result.outcome not in {Outcome.PLANNED, Outcome.BLOCKED, Outcome.STOPPED}:
         _print(result_sentences(result))
     else:
         _print([f"{MEANINGS[result.outcome].capitalize()}."])
@@ -94,13 +97,14 @@ def result_sentences(result: Result) -> list[str]:
             lines.append("  the guest was reset meanwhile")
     if result.error:
         lines.append(f"  {result.error}")
+    lines += [f"  {each}" for each in result.notes]
     lines += [f"  not as it should be: {each}" for each in result.wrong]
     lines += _now(result)
     return lines
 
 
 def _outcome(result: Result) -> str:
-    verb, outcome = result.plan.verb, result.outcome
+    verb, outcome, device = result.plan.verb, result.outcome, result.plan.device
     if outcome is Outcome.SILENT:
         state = "plugged" if verb == "plug" else "still plugged, the request stands"
         waited = f"{result.waited_s:.1f} s"
@@ -112,7 +116,13 @@ def _outcome(result: Result) -> str:
     if outcome is Outcome.GUEST_REFUSED:
         state = "plugged all the same, and of no use" if verb == "plug" else "still plugged"
         return f"the guest refused after {result.waited_s:.2f} s; {state}"
-    if outcome in {Outcome.ACKNOWLEDGED, Outcome.REMOVED}:
+    if outcome is Outcome.OFFLINE and result.use is not None and device is not None:
+        online = f"{format_size(result.use.online)} of {format_size(device.size)}"
+        return (
+            f"plugged; of it the guest has {online} online after {result.waited_s:.1f} s, as its"
+            f" {result.use.told_by} says"
+        )
+    if outcome in _TIMED:
         return f"{MEANINGS[outcome]} ({result.waited_s:.2f} s)"
     return MEANINGS[outcome]
 

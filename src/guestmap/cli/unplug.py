@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from guestmap.cli.output import Json
-from guestmap.cli.plug import DryRun, Machine, Timeout
+from guestmap.cli.plug import DryRun, Machine, Timeout, unstarted
 
 
 def unplug(
     source: Machine,
-    name: Annotated[str, typer.Argument(metavar="ID", help="The DIMM's id (guestmap dimms).")],
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="The DIMM's id, or its path (guestmap dimms).")
+    ],
     timeout: Timeout = 10.0,
     keep_backend: Annotated[
         bool, typer.Option("--keep-backend", help="Leave its memory backend in QEMU.")
@@ -28,8 +30,6 @@ def unplug(
     from guestmap.cli.plug_report import Show, finish, show_plan
     from guestmap.domain import (
         Applier,
-        Outcome,
-        Result,
         UnplugRequest,
         open_peer,
         plan_unplug,
@@ -40,9 +40,8 @@ def unplug(
         plan = plan_unplug(survey(peer), UnplugRequest(name, keep_backend=keep_backend))
         if not as_json:
             show_plan(plan)
-        if plan.is_blocked or dry_run:
-            outcome = Outcome.BLOCKED if plan.is_blocked else Outcome.PLANNED
-            finish(Result(plan, outcome), as_json=as_json)
+        if plan.is_stopped or dry_run:
+            finish(unstarted(plan), as_json=as_json)
             return
         with Show(quiet=as_json, timeout_s=timeout) as show:
             result = Applier(peer, timeout_s=timeout, observer=show).unplug(plan)

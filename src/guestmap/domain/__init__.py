@@ -8,6 +8,7 @@
             result = Applier(peer).plug(plan)
 """
 
+from guestmap.domain.agent import AgentSocket, GuestAgent
 from guestmap.domain.apply import TIMEOUT_S, Applier
 from guestmap.domain.finding import Finding
 from guestmap.domain.listen import Observer, Pace
@@ -17,12 +18,16 @@ from guestmap.domain.plan import Plan, plan_plug, plan_unplug
 from guestmap.domain.request import PlugRequest, UnplugRequest
 from guestmap.domain.situation import HostMemory, MemoryDevice, Scene, Situation, SlotStatus
 from guestmap.domain.survey import survey
+from guestmap.domain.use import AgentUse
 
 __all__ = [
     "MEANINGS",
     "TIMEOUT_S",
+    "AgentSocket",
+    "AgentUse",
     "Applier",
     "Finding",
+    "GuestAgent",
     "HostMemory",
     "MemoryDevice",
     "Observer",

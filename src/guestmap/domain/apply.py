@@ -11,23 +11,31 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError, StateError
 from guestmap.base.interrupt import Deferral
+from guestmap.domain.devices import read_devices
 from guestmap.domain.listen import Observer, Pace, RealPace, listen
+from guestmap.domain.machine_types import Announcement
 from guestmap.domain.outcome import Outcome, Result
 from guestmap.domain.plan import plan_unplug
 from guestmap.domain.request import UnplugRequest
-from guestmap.domain.sending import Refusal, send
-from guestmap.domain.survey import read_devices, survey
-from guestmap.domain.verify import verify_plugged, verify_removed, verify_unchanged
+from guestmap.domain.sending import Refusal, same_kind, send
+from guestmap.domain.survey import survey
+from guestmap.domain.use import balloon_use
+from guestmap.domain.verify import others_changes, verify_plugged, verify_removed, verify_unchanged
 from guestmap.domain.waiting import Verdict, Waiting, wait_for
+from guestmap.inspect.attach import GoneError
 from guestmap.inspect.diff import diff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from guestmap.domain.peer import Peer
     from guestmap.domain.plan import Plan
     from guestmap.domain.situation import MemoryDevice, Scene
     from guestmap.domain.steps import Step
+    from guestmap.domain.use import UseSource
+
+USE_POLL_S = 0.2
+"""Seconds between two questions to a guest's agent."""
 
 TIMEOUT_S = 10.0
 """Seconds that a guest has to answer; Linux takes less than a tenth of one, unless it is busy."""
@@ -40,6 +48,8 @@ class Applier:
         peer: the machine.
         timeout_s: seconds to wait for the guest.
         pace: the time. observer: is told what happens.
+        uses: tells whether the guest uses what is plugged; None: balloon statistics, where
+            somebody polls them.
     """
 
     def __init__(
@@ -49,8 +59,10 @@ class Applier:
         timeout_s: float = TIMEOUT_S,
         pace: Pace | None = None,
         observer: Observer | None = None,
+        uses: UseSource | None = None,
     ) -> None:
         self._peer = peer
+        self._uses = uses
         self._timeout_s = timeout_s
         self._pace = pace or RealPace()
         self._observer = observer or Observer()
@@ -70,7 +82,7 @@ class Applier:
         """
         device = _device(plan, "plug")
         with Deferral() as self._interrupt:
-            return self._plug(plan, device, undo=undo)
+            return self._to_the_end(plan, lambda: self._plug(plan, device, undo=undo))
 
     def unplug(self, plan: Plan) -> Result:
         """Ask the guest for the DIMM of a plan, and drop its backend when the guest let go.
@@ -81,34 +93,63 @@ class Applier:
         """
         device = _device(plan, "unplug")
         with Deferral() as self._interrupt:
-            return self._unplug(plan, device)
+            return self._to_the_end(plan, lambda: self._unplug(plan, device))
+
+    def _to_the_end(self, plan: Plan, work: Callable[[], Result]) -> Result:
+        """Do the work; where the machine ends meanwhile, say what is known."""
+        try:
+            return work()
+        except GoneError as error:
+            return Result(plan, Outcome.ENDED, error=str(error))
 
     def _plug(self, plan: Plan, device: MemoryDevice, *, undo: bool) -> Result:
+        uses = self._uses or balloon_use(self._peer)
         self._peer.events()  # what was told before is no answer
         if (refusal := self._send(plan.steps)) is not None:
             return self._refused(plan, refusal)
         with _adding(f"{device.id} was plugged"):
-            return self._plugged(plan, device, undo=undo)
+            return self._plugged(plan, device, uses, undo=undo)
 
-    def _plugged(self, plan: Plan, device: MemoryDevice, *, undo: bool) -> Result:
+    def _plugged(
+        self, plan: Plan, device: MemoryDevice, uses: UseSource | None, *, undo: bool
+    ) -> Result:
         """Wait for the guest's answer to a DIMM that is there, and check it."""
         # QEMU has the last word on the slot: another manager may have been quicker.
         there = next((each for each in read_devices(self._peer) if each.id == device.id), device)
-        result = self._wait(plan, there)
-        outcome = result.outcome
-        if outcome is Outcome.ENDED:
+        start = self._pace.now()
+        if plan.situation.rule.announces is Announcement.RTAS:
+            result = Result(plan, Outcome.UNHEARD)
+        else:
+            result = self._wait(plan, there)
+        if result.outcome is Outcome.ENDED:
             return result
-        if undo and outcome is not Outcome.ACKNOWLEDGED and not result.interrupted:
+        if uses is not None and result.outcome in _MAY_BE_USED:
+            result = self._used(result, there, uses, start)
+        if undo and result.outcome not in _CONSENT and not result.interrupted:
             return self._undo(result, device)
         after = survey(self._peer)
         return _checked(result, after, verify_plugged(plan, after))
+
+    def _used(self, result: Result, device: MemoryDevice, uses: UseSource, start: float) -> Result:
+        """Wait until the guest uses all of a DIMM, up to the deadline."""
+        while True:
+            use, now = uses.use(device), self._pace.now()
+            if use is not None and use.online >= device.size:
+                outcome = Outcome.ONLINE
+                break
+            if now >= start + self._timeout_s or self._interrupt.requested:
+                is_told = use is not None and result.outcome is not Outcome.SILENT
+                outcome = Outcome.OFFLINE if is_told else result.outcome
+                break
+            self._pace.sleep(min(USE_POLL_S, start + self._timeout_s - now))
+        return replace(result, outcome=outcome, use=use, waited_s=self._pace.now() - start)
 
     def _unplug(self, plan: Plan, device: MemoryDevice) -> Result:
         self._peer.events()
         ask, *rest = plan.steps
         if (refusal := self._send((ask,))) is not None:
             return self._refused(plan, refusal)
-        with _adding(f"the guest was asked for {device.id}"):
+        with _adding(f"the guest was asked for {device.title}"):
             return self._asked(plan, device, ask, tuple(rest))
 
     def _asked(self, plan: Plan, device: MemoryDevice, ask: Step, rest: tuple[Step, ...]) -> Result:
@@ -169,7 +210,8 @@ class Applier:
         after = survey(self._peer)
         wrong = verify_unchanged(plan.scene, after, refusal.made)
         outcome = Outcome.LEFT_BEHIND if wrong else Outcome.QEMU_REFUSED
-        return Result(plan, outcome, error=str(refusal.error), wrong=wrong)
+        notes = others_changes(plan, after)
+        return Result(plan, outcome, error=str(refusal.error), wrong=wrong, notes=notes)
 
     def _undo(self, result: Result, device: MemoryDevice) -> Result:
         """Unplug what was just plugged; the result keeps what the guest said to the plugging."""
@@ -190,6 +232,9 @@ class Applier:
         return _checked(undone, after, verify_unchanged(result.plan.scene, after, made))
 
 
+_MAY_BE_USED = {Outcome.ACKNOWLEDGED, Outcome.SILENT, Outcome.UNHEARD}
+_CONSENT = {Outcome.ACKNOWLEDGED, Outcome.ONLINE, Outcome.OFFLINE, Outcome.UNHEARD}
+
 _OUTCOMES = {
     Verdict.ACKNOWLEDGED: Outcome.ACKNOWLEDGED,
     Verdict.REFUSED: Outcome.GUEST_REFUSED,
@@ -207,7 +252,7 @@ def _adding(done: str) -> Iterator[None]:
     try:
         yield
     except PeerError as error:
-        raise PeerError(f"{error}; {done} before") from error
+        raise same_kind(error, f"{error}; {done} before") from error
 
 
 def _device(plan: Plan, verb: str) -> MemoryDevice:
@@ -225,6 +270,7 @@ def _checked(result: Result, after: Scene, wrong: tuple[str, ...]) -> Result:
         result,
         outcome=Outcome.LEFT_BEHIND if wrong else result.outcome,
         wrong=wrong,
-        device=after.situation.device(device.id) if device and device.id else None,
+        notes=others_changes(result.plan, after),
+        device=after.situation.device(device.name) if device and device.name else None,
         map_change=diff(result.plan.scene.map, after.map),
     )

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from guestmap.base import format_size
+from guestmap.base import MIB, exact_size, format_size
 from guestmap.domain.finding import Finding, device_place, gap_list, span
-from guestmap.domain.placing import first_fit, gaps, largest_fit, overlapping
+from guestmap.domain.machine_types import Announcement
+from guestmap.domain.placing import align_up, first_fit, gaps, largest_fit, overlapping
 from guestmap.domain.situation import backend_id
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 def plug_blockers(situation: Situation, request: PlugRequest) -> tuple[Finding, ...]:
     """Return all that would refuse a DIMM; empty: QEMU will take it."""
+    if situation.rule.announces is Announcement.NONE:
+        return (*migration(situation), *_no_hotplug(situation))
     return (
         *migration(situation),
         *_machine(situation),
@@ -50,23 +53,34 @@ def migration(situation: Situation) -> Iterator[Finding]:
         )
 
 
+def _no_hotplug(situation: Situation) -> Iterator[Finding]:
+    rule = situation.rule
+    yield Finding(
+        "no-hotplug",
+        f"{situation.machine_title} {rule.why_not}",
+        rule.remedy,
+    )
+
+
 def _machine(situation: Situation) -> Iterator[Finding]:
-    if situation.acpi is False:
+    rule = situation.rule
+    if rule.announces is Announcement.ACPI and situation.acpi is False:
+        is_off = situation.acpi_switch == "off"
         yield Finding(
             "no-acpi",
-            f"the machine ({situation.machine or 'of unknown type'}) has no ACPI memory hot-plug",
-            "start it as a pc or q35 machine without acpi=off",
+            f"{situation.machine_title} {rule.why_not}",
+            rule.remedy_off if is_off else rule.remedy,
         )
     if situation.window is None:
         yield Finding(
             "no-device-memory",
-            "the machine was started without room for memory devices (no maxmem)",
+            f"{situation.machine_title} was started without room for memory devices (no maxmem)",
             f"start it with -m {_mib(situation.ram)},slots=N,maxmem=SIZE",
         )
     elif situation.slots == 0:
         yield Finding(
             "no-slots",
-            "the machine was started without slots for DIMMs",
+            f"{situation.machine_title} was started without slots for DIMMs",
             f"start it with -m {_mib(situation.ram)},slots=N,maxmem={_mib(situation.max_ram)}",
         )
 
@@ -98,29 +112,48 @@ def _slot(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
 
 
 def _size(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
-    unit, size = situation.alignment, request.size
+    unit, size = max(situation.alignment, situation.rule.unit), request.size
     if size == 0:
         yield Finding("size-zero", "a DIMM of no bytes", f"give a multiple of {format_size(unit)}")
     elif size % unit:
-        down, up = size // unit * unit, -(-size // unit) * unit
-        near = " or ".join(f"{value:#x}" for value in (down, up) if value)
+        near = " or ".join(exact_size(each) for each in (size // unit * unit, align_up(size, unit))
+                           if 0 < each <= largest_fit(situation))  # fmt: skip
         yield Finding(
             "size-unaligned",
-            f"{size:#x} bytes are not a multiple of {unit:#x} ({format_size(unit)})",
-            f"give {near}",
+            f"{exact_size(size)} are not a multiple of {format_size(unit)}, as {_who(situation)}"
+            " wants it",
+            f"give {near}" if near else f"give a multiple of {format_size(unit)}",
         )
+
+
+def _who(situation: Situation) -> str:
+    """Return who sets the unit of sizes."""
+    if situation.rule.unit > situation.alignment:
+        return f"a machine of the type {situation.machine}"
+    return "QEMU's alignment of memory backends"
 
 
 def _total(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
-    if situation.window is not None and request.size > situation.bytes_left:
-        yield Finding(
-            "over-maxmem",
-            f"{format_size(request.size)} do not fit: {format_size(situation.used)} of"
-            f" {format_size(situation.capacity)} for memory devices are used,"
-            f" {format_size(situation.bytes_left)} are left",
-            f"give at most {largest_fit(situation):#x} bytes, unplug a DIMM, or start the machine"
-            " with a larger maxmem",
-        )
+    if situation.window is None or request.size <= situation.bytes_left:
+        return
+    largest = largest_fit(situation)
+    less = f"give at most {exact_size(largest)}, unplug" if largest else "unplug"
+    meant = _meant(request.size, situation.bytes_left)
+    yield Finding(
+        "over-maxmem",
+        f"{exact_size(request.size)} do not fit within maxmem, which QEMU was started with:"
+        f" {format_size(situation.used)} of {format_size(situation.capacity)} for memory devices"
+        f" are used, {format_size(situation.bytes_left)} are left",
+        f"{meant}{less} a memory device, or start the machine with a larger maxmem",
+    )
+
+
+def _meant(size: int, left: int) -> str:
+    """Return the question whether a number of MiB was meant as bytes."""
+    number, rest = divmod(size, MIB)
+    if rest or number % MIB or not 0 < number <= left:
+        return ""
+    return f"did you mean {exact_size(number)} ({number} is a number of MiB; bytes are {number}b)? "
 
 
 def _address(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
@@ -133,13 +166,14 @@ def _address(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
         size <= situation.bytes_left
         and first_fit(window, situation.devices, size, situation.alignment) is None
     ):
+        largest = largest_fit(situation)
         yield Finding(
             "fragmented",
-            f"no gap of the device memory takes {format_size(size)}; the gaps:"
+            f"no gap of the device memory takes {exact_size(size)}; the gaps:"
             f" {gap_list(gaps(window, situation.devices))}",
-            f"plug smaller DIMMs (at most {largest_fit(situation):#x} bytes now), or unplug one"
-            " that lies between two gaps",
-        )
+            (f"plug smaller DIMMs (at most {exact_size(largest)} now), or unplug" if largest
+             else "unplug") + " one that lies between two gaps",
+        )  # fmt: skip
 
 
 def _hint(situation: Situation, window: AddrRange, address: int, size: int) -> Iterator[Finding]:
@@ -149,7 +183,7 @@ def _hint(situation: Situation, window: AddrRange, address: int, size: int) -> I
         yield Finding(
             "address-unaligned",
             f"address {address:#x} is not a multiple of {unit:#x} ({format_size(unit)})",
-            f"give {address // unit * unit:#x} or {-(-address // unit) * unit:#x}",
+            _near(situation, window, address, size),
         )
     if address < window.start or address + size > window.end:
         yield Finding(
@@ -166,6 +200,18 @@ def _hint(situation: Situation, window: AddrRange, address: int, size: int) -> I
         )
 
 
+def _near(situation: Situation, window: AddrRange, address: int, size: int) -> str:
+    """Return the remedy that names the aligned addresses next to one, where they are free."""
+    unit = situation.alignment
+    free = [
+        f"{each:#x}"
+        for each in (address // unit * unit, align_up(address, unit))
+        if window.start <= each <= window.end - size
+        and not overlapping(situation.devices, each, size)
+    ]
+    return f"give {' or '.join(free)}" if free else "give no --addr: the next free one is taken"
+
+
 def _id(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
     name = request.id
     if name is None:
@@ -179,6 +225,7 @@ def _id(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
         return
     if name in situation.device_names:
         yield Finding("id-taken", f"there is a device {name!r} already", "choose another --id")
+        return
     backend = backend_id(name)
     if backend not in situation.object_names:
         return
@@ -194,7 +241,7 @@ def _id(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
             "backend-orphaned",
             f"there is an object {backend!r} already, and no memory device uses it: perhaps left"
             " by a plug that failed",
-            f"choose another --id, or delete the object (QMP: object-del id={backend})",
+            f"choose another --id, or have it deleted (--clean {backend})",
         )
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.base import GIB, format_size
+from guestmap.base import exact_size, format_size
 from guestmap.domain.finding import Finding
-from guestmap.domain.placing import align_up, first_fit
-from guestmap.domain.situation import SECTION
+from guestmap.domain.machine_types import Announcement
+from guestmap.domain.placing import align_up, first_fit, largest_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +31,6 @@ VHOST_USER_SLOTS = 8
 PAGES_PER_STRUCTURES = 64
 """Linux keeps 64 bytes (struct page) for each page of 4096: one 64th of the memory."""
 
-LARGE_BLOCKS_FROM = 64 * GIB
-"""RAM from which Linux on x86 may switch memory in blocks larger than a section."""
-
 
 def plug_cautions(
     situation: Situation, request: PlugRequest, address: int | None
@@ -46,9 +43,10 @@ def plug_cautions(
         address: where the DIMM will be; None where that is not known.
     """
     return (
-        *_section_size(request),
-        *_section_address(situation, request, address),
+        *_block_size(situation, request),
+        *_block_address(situation, request, address),
         *_page_structures(situation, request),
+        *_unheard(situation),
         *guest_cautions(situation),
         *_slot_budget(situation),
         *_vhost_budget(situation),
@@ -82,40 +80,53 @@ def guest_cautions(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def _section_size(request: PlugRequest) -> Iterator[Finding]:
-    size = request.size
-    if size % SECTION:
-        down, up = size // SECTION * SECTION, align_up(size, SECTION)
-        near = " or ".join(format_size(value) for value in (down, up) if value)
+def _block_size(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+    size, block = request.size, situation.block
+    if size % block:
+        near = " or ".join(
+            exact_size(each)
+            for each in (size // block * block, align_up(size, block))
+            if 0 < each <= largest_fit(situation)
+        )
         yield Finding(
             "section-size",
-            f"{size:#x} bytes are not a multiple of {format_size(SECTION)}: a Linux guest"
-            " refuses them, and answers that it succeeded all the same",
-            f"give {near}",
+            f"{exact_size(size)} are not a multiple of {format_size(block)}, the blocks in which"
+            f" {situation.block_by} takes memory: it refuses them, and answers that it succeeded"
+            " all the same",
+            f"give {near}" if near else f"there is no room for a block of {format_size(block)}",
+            useless=True,
         )
 
 
-def _section_address(
+def _block_address(
     situation: Situation, request: PlugRequest, address: int | None
 ) -> Iterator[Finding]:
-    if address is None:
+    block, window = situation.block, situation.window
+    if address is None or window is None or address % block == 0:
         return
-    if address % SECTION:
-        better = None
-        if situation.window is not None:
-            better = first_fit(situation.window, situation.devices, request.size, SECTION)
+    better = first_fit(window, situation.devices, request.size, block)
+    yield Finding(
+        "section-address",
+        f"address {address:#x} is not a multiple of {format_size(block)}, the blocks in which"
+        f" {situation.block_by} takes memory: it refuses it, and answers that it succeeded all the"
+        " same",
+        "no aligned gap is large enough: unplug a DIMM, or plug a smaller one"
+        if better is None
+        else f"give --addr {better:#x}"
+        if request.addr is not None
+        else "give another size",
+        useless=True,
+    )
+
+
+def _unheard(situation: Situation) -> Iterator[Finding]:
+    if situation.rule.announces is Announcement.RTAS:
         yield Finding(
-            "section-address",
-            f"address {address:#x} is not a multiple of {format_size(SECTION)}: a Linux guest"
-            " refuses it, and answers that it succeeded all the same",
-            f"give --addr {better:#x}" if better else "no aligned gap is large enough: unplug one",
-        )
-    if situation.ram >= LARGE_BLOCKS_FROM:
-        yield Finding(
-            "large-blocks",
-            f"with {format_size(situation.ram)} of RAM a Linux guest may switch memory in blocks"
-            " of up to 2 GiB, and refuses what does not fill them",
-            "compare /sys/devices/system/memory/block_size_bytes in the guest (hexadecimal)",
+            "no-acknowledgement",
+            f"{situation.machine_title} announces memory through RTAS, and not through ACPI: what"
+            " its guest makes of it (there is no _OST) is told to nobody, so no acknowledgement"
+            " can be waited for",
+            "look in the guest (lsmem), or give the socket of its agent (--agent)",
         )
 
 
@@ -191,5 +202,5 @@ def _orphans(situation: Situation) -> Iterator[Finding]:
             "orphan",
             f"the backend {name!r} ({format_size(situation.backends[name])}) belongs to no memory"
             " device: perhaps left by a plug that failed",
-            f"delete it (QMP: object-del id={name})",
+            f"have it deleted (--clean {name})",
         )

@@ -21,11 +21,13 @@ class Finding(Report):
         code: which check, for programs.
         text: what is the matter.
         remedy: what to do about it.
+        useless: of a caution: QEMU takes it, and the guest will get nothing of it.
     """
 
     code: str
     text: str
     remedy: str
+    useless: bool = False
 
 
 def span(start: int, size: int) -> str:

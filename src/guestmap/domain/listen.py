@@ -10,9 +10,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from guestmap.base import PeerError
-from guestmap.domain.survey import read_devices, read_slots
-from guestmap.domain.waiting import Deleted, Ended, Heard, Verdict, Waiting, heard, seen
+from guestmap.domain.devices import read_devices, read_slots, with_paths
+from guestmap.domain.waiting import (
+    WITHOUT_A_WORD,
+    Deleted,
+    Ended,
+    Heard,
+    Verdict,
+    Waiting,
+    heard,
+    seen,
+)
+from guestmap.inspect.attach import GoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +88,7 @@ def listen(
         interrupted: tells whether to wait no longer.
 
     Raises:
-        PeerError: the machine has gone without a word.
+        PeerError: the machine does not answer as QMP promises.
     """
     while True:
         for said, status in _news(peer, state, before):
@@ -105,13 +114,17 @@ def _news(peer: Peer, state: Waiting, before: SlotStatus) -> list[tuple[Heard, S
             now = next((each for each in slots if each.slot == state.slot), before)
             if (answer := seen(before, now)) is not None:
                 found.append((answer, now))
-            if all(each.id != state.device for each in read_devices(peer)):
+            # Paths cost a question more, and only a device without an id is named by one.
+            devices = read_devices(peer)
+            if state.device.startswith("/"):
+                devices = with_paths(peer, devices)
+            if all(each.name != state.device for each in devices):
                 found.append((Deleted(state.device), None))
             return found
-    except PeerError:
+    except GoneError:
         told = [heard(event) for event in peer.events()]
-        ended = [each for each in told if isinstance(each, Ended) and each.what == "SHUTDOWN"]
-        if not ended:
-            raise
-        return [(each, None) for each in told if each is not None]
+        last = [each for each in told if each is not None]
+        if not any(isinstance(each, Ended) and each.what == "SHUTDOWN" for each in last):
+            last.append(Ended(WITHOUT_A_WORD))
+        return [(each, None) for each in last]
     return [(said, None) for event in peer.events() if (said := heard(event)) is not None]

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from guestmap.domain.waiting import Verdict
+
 if TYPE_CHECKING:
     from guestmap.domain.ost import OstAnswer
     from guestmap.domain.plan import Plan
     from guestmap.domain.situation import MemoryDevice
+    from guestmap.domain.use import Use
     from guestmap.domain.waiting import Waiting
     from guestmap.inspect.diff import Diff
 
@@ -19,7 +22,11 @@ class Outcome(StrEnum):
 
     PLANNED = "planned"
     BLOCKED = "blocked"
+    STOPPED = "stopped"
+    ONLINE = "online"
     ACKNOWLEDGED = "acknowledged"
+    OFFLINE = "offline"
+    UNHEARD = "unheard"
     REMOVED = "removed"
     SILENT = "guest-silent"
     GUEST_REFUSED = "guest-refused"
@@ -32,7 +39,13 @@ class Outcome(StrEnum):
 MEANINGS: dict[Outcome, str] = {
     Outcome.PLANNED: "nothing stands in the way; nothing was done",
     Outcome.BLOCKED: "it would be refused; nothing was done",
-    Outcome.ACKNOWLEDGED: "plugged, and the guest acknowledged it",
+    Outcome.STOPPED: "the guest would get nothing of it; nothing was done (--force does it)",
+    Outcome.ONLINE: "plugged, and the guest has it online",
+    Outcome.ACKNOWLEDGED: (
+        "plugged, and the guest acknowledged it; whether the guest uses it is not known"
+    ),
+    Outcome.OFFLINE: "plugged, and the guest has not brought all of it online",
+    Outcome.UNHEARD: "plugged; of what its guest makes of it this machine tells nothing",
     Outcome.REMOVED: "unplugged: the guest let go of it",
     Outcome.SILENT: "the guest said nothing, or nothing final, before the deadline",
     Outcome.GUEST_REFUSED: "the guest refused",
@@ -55,6 +68,8 @@ class Result:
         map_change: of the map, as it was in fact; None where it was not looked at.
         waited_s: seconds that were waited for the guest.
         interrupted: waiting was broken off before the deadline.
+        use: what the guest has of the DIMM; None: nobody tells.
+        notes: what else happened meanwhile, that is nobody's fault.
     """
 
     plan: Plan
@@ -66,6 +81,16 @@ class Result:
     map_change: Diff | None = None
     waited_s: float = 0.0
     interrupted: bool = False
+    use: Use | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def acknowledged(self) -> bool | None:
+        """Whether the guest acknowledged it; None: it said nothing of it."""
+        verdict = None if self.waiting is None else self.waiting.verdict
+        return {Verdict.ACKNOWLEDGED: True, Verdict.REMOVED: True, Verdict.REFUSED: False}.get(
+            verdict or Verdict.SILENT
+        )
 
     @property
     def answers(self) -> tuple[OstAnswer, ...]:
@@ -79,6 +104,10 @@ class Result:
             "meaning": MEANINGS[self.outcome],
             "error": self.error,
             "wrong": list(self.wrong),
+            "acknowledged": self.acknowledged,
+            "online_bytes": None if self.use is None else self.use.online,
+            "online_told_by": None if self.use is None else self.use.told_by,
+            "notes": list(self.notes),
             "answers": [each.to_json() for each in self.answers],
             "device": self.device and self.device.to_json(),
             "map_change": self.map_change and self.map_change.to_json(),

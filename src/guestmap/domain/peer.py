@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 from guestmap.base import ConfigError, PeerError
+from guestmap.domain.questions import Question
 from guestmap.inspect.attach import (
     FORMS,
     Attachment,
@@ -18,17 +19,19 @@ from guestmap.inspect.attach import (
     open_channel,
     parse_target,
 )
-from guestmap.inspect.attach.commands import COMMANDS, HMP, check
+from guestmap.inspect.attach.commands import COMMANDS, check
+from guestmap.inspect.attach.libvirt_channel import LibvirtChannel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
+    from guestmap.domain.agent import AgentWire
     from guestmap.inspect import Snapshot
     from guestmap.inspect.attach import Channel, Target
 
 _T = TypeVar("_T")
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
-_UNKNOWN = ("unknown command", "info: ", "invalid ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Peer:
         self.source = channel.source
         self.close = channel.close
         self.events = channel.events
+        self.agent: AgentWire | None = channel if isinstance(channel, LibvirtChannel) else None
 
     def __enter__(self) -> Self:
         return self
@@ -80,30 +84,22 @@ class Peer:
             CommandError: the machine answered with an error.
             PeerError: the answer is not of that shape, or the machine has gone.
         """
-        check(command, arguments or {})
-        reply = self._channel.execute(command, arguments or {})
-        try:
-            return msgspec.convert(reply, shape)
-        except msgspec.ValidationError as error:
-            raise PeerError(
-                f"{self.source}: what {command} returned is not what QMP promises: {error}"
-            ) from error
+        answer: _T = self.ask_many([Question(command, shape, arguments or {}, required=True)])[0]
+        return answer
 
-    def try_ask(
-        self, command: str, shape: type[_T], arguments: dict[str, Any] | None = None
-    ) -> _T | None:
-        """Return the same; None where the machine answers with an error: it cannot tell."""
-        try:
-            return self.ask(command, shape, arguments)
-        except CommandError:
-            return None
+    def ask_many(self, questions: Sequence[Question]) -> list[Any]:
+        """Return what questions are answered with, all asked before the first answer is awaited.
 
-    def human(self, line: str) -> str | None:
-        """Return the human monitor's text; None where it does not know the line."""
-        text = self.try_ask(HMP, str, {"command-line": line})
-        if text is None or text.startswith(_UNKNOWN):
-            return None
-        return text.replace("\r\n", "\n")
+        None stands where the machine answers with an error: it cannot tell.
+
+        Raises:
+            CommandError: the machine answered a required question with an error.
+            PeerError: as :meth:`ask`.
+        """
+        for each in questions:
+            check(each.command, each.arguments)
+        answers = self._channel.execute_many([(q.command, q.arguments) for q in questions])
+        return [self._answer(q, answer) for q, answer in zip(questions, answers, strict=True)]
 
     def change(self, command: str, arguments: dict[str, Any]) -> None:
         """Execute a command that changes the machine.
@@ -116,6 +112,18 @@ class Peer:
         if not COMMANDS[command].changes:
             raise ConfigError(f"{command} is a question, not a change")
         self._channel.execute(command, arguments)
+
+    def _answer(self, question: Question, answer: object) -> Any:
+        if isinstance(answer, CommandError):
+            if question.required:
+                raise answer
+            return None
+        try:
+            return msgspec.convert(answer, question.shape)
+        except msgspec.ValidationError as error:
+            raise PeerError(
+                f"{self.source}: what {question.command} returned is not what QMP promises: {error}"
+            ) from error
 
     def snapshot(self) -> Snapshot:
         """Return the machine's map as it is now."""

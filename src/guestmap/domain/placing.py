@@ -60,7 +60,7 @@ def largest_fit(situation: Situation) -> int:
     """Return the most bytes that one more DIMM may have: aligned, in one gap, within maxmem."""
     if situation.window is None or not situation.free_slots:
         return 0
-    unit = situation.alignment
+    unit = max(situation.alignment, situation.rule.unit)
     room = max(
         (
             each.end // unit * unit - align_up(each.start, unit)

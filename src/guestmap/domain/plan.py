@@ -45,6 +45,7 @@ class Plan:
         backend: the memory backend to make, or to drop; None: none is dropped.
         steps: what will be done, in order; those of unplug wait for the guest in between.
         map_change: of the map; None where there is a blocker.
+        force: it is to be done even where the guest will get nothing of it.
     """
 
     verb: str
@@ -55,11 +56,17 @@ class Plan:
     backend: str | None = None
     steps: tuple[Step, ...] = ()
     map_change: Diff | None = None
+    force: bool = False
 
     @property
     def is_blocked(self) -> bool:
         """Whether it would be refused."""
         return bool(self.blockers)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it should not be done: refused, or of no use to the guest and not forced."""
+        return self.is_blocked or (not self.force and any(c.useless for c in self.cautions))
 
     @property
     def situation(self) -> Situation:
@@ -70,6 +77,7 @@ class Plan:
         """Return the JSON form."""
         return {
             "verb": self.verb,
+            "is_stopped": self.is_stopped,
             "blockers": [each.to_json() for each in self.blockers],
             "cautions": [each.to_json() for each in self.cautions],
             "device": self.device and self.device.to_json(),
@@ -84,16 +92,21 @@ def plan_plug(scene: Scene, request: PlugRequest) -> Plan:
     situation = scene.situation
     blockers = plug_blockers(situation, request)
     slot, address = pick_slot(situation, request), pick_address(situation, request)
-    cautions = plug_cautions(situation, request, address)
+    refused = {each.code for each in blockers}
+    cautions = tuple(
+        each for each in plug_cautions(situation, request, address) if each.code not in refused
+    )
     if blockers or slot is None or address is None:
         return Plan("plug", scene, blockers, cautions)
-    name = request.id or free_id(situation, slot)
+    name = free_id(situation, slot) if request.id is None else request.id
     backend = backend_id(name)
     device = MemoryDevice(name, "dimm", address, request.size, slot, request.node, backend)
     after = with_dimm(scene.map, backend, address, request.size)
     change = predicted(scene.map, after)
-    steps = plug_steps(device, backend, request)
-    return Plan("plug", scene, blockers, cautions, device, backend, steps, change)
+    own = qemus_choice(situation, request)
+    steps = plug_steps(device, backend, request, None if own == address else address)
+    force = request.force
+    return Plan("plug", scene, blockers, cautions, device, backend, steps, change, force)
 
 
 def pick_slot(situation: Situation, request: PlugRequest) -> int | None:
@@ -104,7 +117,21 @@ def pick_slot(situation: Situation, request: PlugRequest) -> int | None:
 
 
 def pick_address(situation: Situation, request: PlugRequest) -> int | None:
-    """Return the address that QEMU will take: the one asked for, or the first fit."""
+    """Return the address asked for, or the first one where the guest can use the DIMM.
+
+    That is the first gap that starts and ends on the guest's memory blocks; where there is none, or
+    QEMU is to choose (address 0), the first that fits.
+    """
+    window, block = situation.window, situation.block
+    own = qemus_choice(situation, request)
+    if request.addr is not None or window is None or not request.size or request.size % block:
+        return own
+    better = first_fit(window, situation.devices, request.size, max(block, situation.alignment))
+    return own if better is None else better
+
+
+def qemus_choice(situation: Situation, request: PlugRequest) -> int | None:
+    """Return the address that QEMU takes where it is told none but the one asked for."""
     if request.hint is not None or situation.window is None or not request.size:
         return request.hint
     return first_fit(situation.window, situation.devices, request.size, situation.alignment)
@@ -121,15 +148,25 @@ def free_id(situation: Situation, slot: int) -> str:
     return f"dimm{number}"
 
 
-def plug_steps(device: MemoryDevice, backend: str, request: PlugRequest) -> tuple[Step, ...]:
-    """Return the two commands; what the caller left open is left to QEMU."""
+def plug_steps(
+    device: MemoryDevice, backend: str, request: PlugRequest, addr: int | None = None
+) -> tuple[Step, ...]:
+    """Return the two commands; what the caller left open is left to QEMU.
+
+    Args:
+        device: the DIMM as it will be.
+        backend: its backend's id.
+        request: what is asked for.
+        addr: the address to tell QEMU where the caller asked for none; None: it chooses as we do.
+    """
     add = {"qom-type": _BACKEND_TYPE, "id": backend, "size": device.size}
     plug: dict[str, Any] = {"driver": "pc-dimm", "id": device.id, "memdev": backend}
     plug["node"] = request.node
     if request.slot is not None:
         plug["slot"] = request.slot
-    if request.hint is not None:
-        plug["addr"] = request.hint
+    addr = request.hint if addr is None else addr
+    if addr is not None:
+        plug["addr"] = addr
     undo = Step("object-del", {"id": backend})
     return Step("object-add", add, undo), Step("device_add", plug)
 
@@ -143,7 +180,7 @@ def plan_unplug(scene: Scene, request: UnplugRequest) -> Plan:
     if blockers or device is None:
         return Plan("unplug", scene, blockers, cautions, device)
     backend = None if request.keep_backend else own_backend(device)
-    steps = [Step("device_del", {"id": request.id})]
+    steps = [Step("device_del", {"id": device.name})]
     if backend is not None:
         steps.append(Step("object-del", {"id": backend}))
     change = predicted(scene.map, without_dimm(scene.map, device.addr))
@@ -161,14 +198,12 @@ def _unplug_blockers(
     situation: Situation, request: UnplugRequest, device: MemoryDevice | None
 ) -> tuple[Finding, ...]:
     if device is None:
-        known = ", ".join(device_place(each) for each in situation.devices if each.id is not None)
-        nameless = sum(1 for each in situation.devices if each.id is None)
-        more = f"; {nameless} without an id cannot be named" if nameless else ""
+        known = ", ".join(device_place(each) for each in situation.devices)
         return (
             Finding(
                 "unknown-device",
                 f"there is no memory device {request.id!r}",
-                f"give the id of one that there is: {known or 'none'}{more}",
+                f"give the id, or the path, of one that there is: {known or 'none'}",
             ),
         )
     if device.kind != "dimm" or not device.hotpluggable:

@@ -33,7 +33,9 @@ class DeviceData(msgspec.Struct, rename="kebab"):
     slot: int | None = None
     node: int | None = None
     memdev: str | None = None
-    hotplugged: bool = True
+    requested_size: Size | None = None
+    block_size: Size | None = None
+    hotplugged: bool | None = None
     hotpluggable: bool = True
 
 
@@ -92,3 +94,9 @@ class Sizes(msgspec.Struct, rename="kebab"):
 
     base_memory: Size
     plugged_memory: Size = 0
+
+
+class Target(msgspec.Struct):
+    """The answer to query-target."""
+
+    arch: str

@@ -18,8 +18,10 @@ class PlugRequest(Report):
         size: bytes.
         node: the guest's NUMA node.
         slot: None: the lowest free one.
-        addr: guest-physical address; None (and 0, as in QEMU): the first gap that fits.
+        addr: guest-physical address; None: the first gap that starts and ends on the guest's
+            memory blocks; 0, as in QEMU: the first gap that fits.
         id: None: ``dimmN``, N being the slot.
+        force: plug it even where the guest will get nothing of it.
 
     Raises:
         ConfigError: a number that no machine could take.
@@ -30,6 +32,7 @@ class PlugRequest(Report):
     slot: int | None = None
     addr: int | None = None
     id: str | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         for name, value, limit in (
@@ -52,7 +55,7 @@ class UnplugRequest(Report):
     """A DIMM to unplug.
 
     Attributes:
-        id: the device's.
+        id: the device's id, or its path in the object tree.
         keep_backend: leave its memory backend, whoever made it.
     """
 

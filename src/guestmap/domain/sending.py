@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError
-from guestmap.inspect.attach import CommandError
+from guestmap.inspect.attach import CommandError, GoneError
 
 if TYPE_CHECKING:
     from guestmap.base.interrupt import Deferral
@@ -45,7 +45,7 @@ def send(
         return Refusal(error, tuple(str(step.arguments["id"]) for step in done[:-1]))
     except PeerError as error:
         what = "; ".join(f"{step} may have been done" for step in done)
-        raise PeerError(f"{error}; {what}: look with guestmap dimms") from error
+        raise same_kind(error, f"{error}; {what}: look with guestmap dimms") from error
     except KeyboardInterrupt:
         _take_back(peer, done, observer)
         raise
@@ -58,3 +58,8 @@ def _take_back(peer: Peer, done: list[Step], observer: Observer) -> None:
             observer.step(step.undo)
             with suppress(CommandError):  # the check afterwards tells what is left
                 peer.change(step.undo.command, step.undo.arguments)
+
+
+def same_kind(error: PeerError, message: str) -> PeerError:
+    """Return an error with more to say, that still tells whether the machine has gone."""
+    return (GoneError if isinstance(error, GoneError) else PeerError)(message)

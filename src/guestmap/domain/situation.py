@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from guestmap.base import MIB, AddrRange
+from guestmap.domain.machine_types import SECTION, MachineRule, rule_of
 from guestmap.inspect import Snapshot
 from guestmap.inspect.report import Report
 
@@ -16,11 +17,11 @@ ALIGNMENT = 2 * MIB
 """QEMU's alignment of a memory backend's size and of a DIMM's address on x86: so much it asks the
 host for at once, to be served with huge pages."""
 
-SECTION = 128 * MIB
-"""What Linux on x86 adds and switches on at once: its memory section (SECTION_SIZE_BITS 27)."""
-
 SLOT_KINDS = frozenset({"dimm", "nvdimm"})
 """Kinds of memory devices that sit in an ACPI slot."""
+
+KNOWN_KINDS = SLOT_KINDS | {"virtio-mem", "virtio-pmem"}
+"""Kinds of memory devices of which more is known than their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,14 @@ class MemoryDevice(Report):
     Attributes:
         id: as given to device_add; None for one without.
         kind: QMP's word: ``dimm``, ``nvdimm``, ``virtio-mem``, ``virtio-pmem``, ...
-        addr, size: guest-physical place, bytes.
+        addr, size: guest-physical place, bytes: all that it may ever hold.
         slot, node: None for kinds that have none.
         backend: the memory backend's id, where it is known.
-        hotplugged: plugged into the running machine, not there from the start.
+        hotplugged: plugged into the running machine, not there from the start; None: not known.
+        present: bytes of it that the guest has now, where that is not all (virtio-mem).
+        requested, block: bytes that the guest is asked to have, and in multiples of how many
+            (virtio-mem).
+        path: where it is in the object tree; None where it has an id, or that is not known.
     """
 
     id: str | None
@@ -43,8 +48,24 @@ class MemoryDevice(Report):
     slot: int | None = None
     node: int | None = None
     backend: str | None = None
-    hotplugged: bool = True
+    hotplugged: bool | None = True
     hotpluggable: bool = True
+    present: int | None = None
+    requested: int | None = None
+    block: int | None = None
+    path: str | None = None
+
+    @property
+    def plugged(self) -> int:
+        """Bytes of RAM that it adds: none of persistent memory, and of kinds that are not known."""
+        if self.kind == "dimm":
+            return self.size
+        return self.present or 0
+
+    @property
+    def name(self) -> str:
+        """What names it to QEMU: its id, or its path; "" where neither is known."""
+        return self.id or self.path or ""
 
     @property
     def end(self) -> int:
@@ -54,7 +75,9 @@ class MemoryDevice(Report):
     @property
     def title(self) -> str:
         """What to call it in a sentence."""
-        return self.id if self.id is not None else f"the {self.kind} without id at {self.addr:#x}"
+        if self.id is not None:
+            return self.id
+        return self.path or f"the {self.kind} without id at {self.addr:#x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +115,22 @@ class Situation(Report):
     Attributes:
         source: which machine, in the command line's words.
         version: QEMU's, or ``guestmap`` and ours. machine: its type, "" where it does not tell.
+        arch: the guest's architecture, as ``query-target`` names it.
         status: the run state in QMP's words.
         migration: the state of a migration in QMP's words, "" where there is none.
         acpi: whether ACPI hot-plug is there; None where it is not known.
+        acpi_switch: the machine's property ``acpi``: on, off, auto; "" where it has none.
         gpe_enabled: whether the guest wants to hear of memory (GPE 3 enabled); None: not known.
         kvm: whether KVM runs the guest.
         vhost: devices that vhost carries for certain, by their type. Of a virtio-net whose back-end
             is vhost no stable command tells, so those are not among them.
         vhost_limit: memory regions that the host's vhost takes; None where it is not known.
         sections: memory ranges that the guest sees: each is a KVM memory slot.
-        ram: bytes of RAM from the start. max_ram: ``maxmem``, 0 where there is none.
+        ram: bytes of RAM from the start. end_of_ram: the address after it.
+        max_ram: ``maxmem``, 0 where there is none.
         slots: ACPI slots for DIMMs. window: the device memory; None where there is none.
         alignment: that sizes and addresses must have.
+        block: bytes that the guest adds and switches on at once. block_by: who says so.
         nodes: NUMA nodes (0: none were made); None where it is not known.
         devices: what is plugged, by address. slot_statuses: by slot.
         device_names, object_names: names taken in /machine/peripheral and /objects.
@@ -115,20 +142,25 @@ class Situation(Report):
     source: str = ""
     version: str = ""
     machine: str = ""
+    arch: str = "x86_64"
     status: str = "running"
     running: bool = True
     migration: str = ""
     acpi: bool | None = True
+    acpi_switch: str = ""
     gpe_enabled: bool | None = None
     kvm: bool = False
     vhost: tuple[str, ...] = ()
     vhost_limit: int | None = None
     sections: int = 0
     ram: int = 0
+    end_of_ram: int = 0
     max_ram: int = 0
     slots: int = 0
     window: AddrRange | None = None
     alignment: int = ALIGNMENT
+    block: int = SECTION
+    block_by: str = "Linux on x86"
     nodes: int | None = 1
     devices: tuple[MemoryDevice, ...] = ()
     slot_statuses: tuple[SlotStatus, ...] = ()
@@ -140,14 +172,29 @@ class Situation(Report):
     is_libvirts: bool = False
 
     @property
+    def rule(self) -> MachineRule:
+        """What is so of its machine type."""
+        return rule_of(self.arch, self.machine, has_acpi=bool(self.acpi))
+
+    @property
+    def machine_title(self) -> str:
+        """What to call the machine in a sentence: its type, and its architecture."""
+        return f"this machine ({self.machine or 'of unknown type'}, {self.arch})"
+
+    @property
     def capacity(self) -> int:
         """Bytes of memory devices that may be plugged in all."""
         return max(0, self.max_ram - self.ram)
 
     @property
     def used(self) -> int:
-        """Bytes of them that are plugged."""
+        """Bytes of them that are taken: a virtio-mem device takes all that it may ever hold."""
         return sum(each.size for each in self.devices)
+
+    @property
+    def plugged(self) -> int:
+        """Bytes of RAM that they add."""
+        return sum(each.plugged for each in self.devices)
 
     @property
     def bytes_left(self) -> int:
@@ -173,9 +220,11 @@ class Situation(Report):
             name for name in sorted(self.backends) if name not in busy and is_dimm_backend(name)
         )
 
-    def device(self, device_id: str) -> MemoryDevice | None:
-        """Return the memory device of that id."""
-        return next((each for each in self.devices if each.id == device_id), None)
+    def device(self, name: str) -> MemoryDevice | None:
+        """Return the memory device of that id, or at that path of the object tree."""
+        device_id = name.removeprefix("/machine/peripheral/")
+        found = (d for d in self.devices if d.id == device_id or (d.path and d.path == name))
+        return next(found, None)
 
     def slot_status(self, slot: int) -> SlotStatus:
         """Return what the guest last said about a slot."""

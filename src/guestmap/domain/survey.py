@@ -1,7 +1,8 @@
-"""Reading a machine's situation: questions only, each with another way where a QEMU cannot tell.
+"""Reading a machine's situation: questions only, each asked once, as many at a time as may be.
 
 Sources of the facts: QEMU QMP Reference Manual; the machine's own properties in its object model
-(``memory`` since QEMU 7.1, ``acpi-device``); the device memory's place from ``info mtree``.
+(``memory`` since QEMU 7.1, ``acpi-device``, the region ``device-memory[0]``). What has a structured
+command is not asked of the human monitor.
 """
 
 from __future__ import annotations
@@ -10,28 +11,24 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guestmap.base import GIB, AddrRange
+from guestmap.base import ADDRESS_SPACE_SIZE, GIB, AddrRange
+from guestmap.domain.devices import DEVICES, SLOTS, devices_of, slots_of, with_origins, with_paths
 from guestmap.domain.host import VHOST_REGIONS, read_host_memory, read_number
+from guestmap.domain.machine_types import guest_block, rule_of
+from guestmap.domain.questions import Question, line, machine_text, prop
 from guestmap.domain.replies import (
-    Device,
-    DeviceData,
     Kvm,
     Machine,
     Memdev,
     Migration,
     Named,
-    Ospm,
     Sizes,
     Status,
+    Target,
 )
-from guestmap.domain.situation import (
-    ALIGNMENT,
-    MemoryDevice,
-    Scene,
-    Situation,
-    SlotStatus,
-)
+from guestmap.domain.situation import ALIGNMENT, KNOWN_KINDS, MemoryDevice, Scene, Situation
 from guestmap.inspect.attach import VersionReply
+from guestmap.inspect.from_text import MonitorTexts, snapshot_of
 from guestmap.inspect.ram_place import RAM_TYPES
 from guestmap.inspect.views import space_names, view_of
 
@@ -41,12 +38,39 @@ if TYPE_CHECKING:
 
 DEVICE_MEMORY = "device-memory"
 _MEMORY_SPACE = "memory"
+_HIGH_RAM = "ram-above-4g"
 _OLD_ALIGNMENT = 4096
-_VHOST = "child<vhost-"
 _GPE_MEMORY = 1 << 3
+_GPE_PORTS = range(0x100, 0x10000)
+_VHOST = "child<vhost-"
 _PORT = re.compile(r"= 0x([0-9a-f]+)")
 _NODES = re.compile(r"(\d+) nodes")
 _DONE_MIGRATING = {"", "none", "completed", "failed", "cancelled"}
+_COMPLAINTS = ("mtree: ", "info: ", "unknown command", "invalid ")
+_WINDOW = "/machine/device-memory[0]"
+
+_FIRST = {
+    "version": Question("query-version", VersionReply, required=True),
+    "status": Question("query-status", Status, required=True),
+    "target": Question("query-target", Target),
+    "kvm": Question("query-kvm", Kvm),
+    "migration": Question("query-migrate", Migration),
+    "type": prop("/machine", "type", str),
+    "memory": prop("/machine", "memory", Machine),
+    "acpi": prop("/machine", "acpi", str),
+    "acpi-device": prop("/machine", "acpi-device", str),
+    "start": prop(_WINDOW, "addr", int),
+    "size": prop(_WINDOW, "size", int),
+    "slots": SLOTS,
+    "devices": DEVICES,
+    "sizes": Question("query-memory-size-summary", Sizes),
+    "peripherals": Question("qom-list", list[Named], {"path": "/machine/peripheral"}),
+    "objects": Question("qom-list", list[Named], {"path": "/objects"}),
+    "backends": Question("query-memdev", list[Memdev]),
+    "trees": line("info mtree -o -D"),
+    "views": line("info mtree -f -o"),
+}
+"""What is asked first; nothing of it depends on an answer."""
 
 
 def survey(peer: Peer) -> Scene:
@@ -56,119 +80,13 @@ def survey(peer: Peer) -> Scene:
         PeerError: the machine does not answer as QMP promises, or has gone.
         UnsupportedError: it has no ``info mtree``.
     """
-    snapshot = peer.snapshot()
-    situation = _memory(peer, Situation(source=peer.source), snapshot)
-    situation = _surroundings(peer, _running(peer, situation))
-    return Scene(situation, snapshot)
-
-
-def read_devices(peer: Peer) -> tuple[MemoryDevice, ...]:
-    """Return what is plugged, by address."""
-    found = peer.ask("query-memory-devices", list[Device])
-    devices = (_device(each.type, each.data) for each in found)
-    return tuple(sorted((d for d in devices if d is not None), key=lambda each: each.addr))
-
-
-def read_slots(peer: Peer) -> tuple[SlotStatus, ...] | None:
-    """Return what the guest last said about each DIMM slot; None where there is no ACPI."""
-    found = peer.try_ask("query-acpi-ospm-status", list[Ospm])
-    if found is None:
-        return None
-    statuses = (
-        SlotStatus(int(each.slot), each.device, each.source, each.status)
-        for each in found
-        if each.slot_type == "DIMM"
-    )
-    return tuple(sorted(statuses, key=lambda each: each.slot))
-
-
-def _device(kind: str, data: DeviceData) -> MemoryDevice | None:
-    """Return a device from QMP's form; None for one that takes no addresses."""
-    addr = data.memaddr if data.addr is None else data.addr
-    size = data.max_size or data.size
-    if addr is None or not size:
-        return None
-    return MemoryDevice(
-        id=data.id,
-        kind=kind,
-        addr=addr,
-        size=size,
-        slot=data.slot,
-        node=data.node,
-        backend=data.memdev.rsplit("/", 1)[-1] if data.memdev else None,
-        hotplugged=data.hotplugged,
-        hotpluggable=data.hotpluggable,
-    )
-
-
-def _memory(peer: Peer, situation: Situation, snapshot: Snapshot) -> Situation:
-    """Add what is known of the machine's memory."""
-    slots = read_slots(peer)
-    peripherals = _children(peer, "/machine/peripheral")
-    window = device_memory(snapshot)
-    said = _property(peer, "/machine", "memory", Machine) or Machine()
-    sizes = peer.try_ask("query-memory-size-summary", Sizes)
-    ram = said.size or (sizes.base_memory if sizes else 0)
-    count = said.slots or len(slots or ())
-    max_ram, alignment = said.max_size, ALIGNMENT
-    if window is not None:
-        # QEMU keeps one GiB for each slot beside maxmem; machine types before 2.2 do not, and
-        # align to the page only.
-        is_padded = not max_ram or window.size >= max_ram - ram + count * GIB
-        max_ram = max_ram or ram + window.size - count * GIB
-        alignment = ALIGNMENT if is_padded else _OLD_ALIGNMENT
-    return replace(
-        situation,
-        ram=ram,
-        max_ram=max_ram if window else 0,
-        slots=count,
-        window=window,
-        alignment=alignment,
-        sections=memory_sections(snapshot),
-        nodes=_nodes(peer),
-        devices=read_devices(peer),
-        slot_statuses=slots or (),
-        device_names=frozenset(each.name for each in peripherals),
-        object_names=frozenset(each.name for each in _children(peer, "/objects")),
-        vhost=tuple(each.name for each in peripherals if each.type.startswith(_VHOST)),
-        backends={
-            each.id: each.size
-            for each in peer.try_ask("query-memdev", list[Memdev]) or ()
-            if each.id is not None
-        },
-        acpi=_has_acpi(peer, answers=slots is not None),
-    )
-
-
-def _running(peer: Peer, situation: Situation) -> Situation:
-    """Add what is known of the machine and its guest."""
-    status = peer.ask("query-status", Status)
-    kvm = peer.try_ask("query-kvm", Kvm)
-    migration = peer.try_ask("query-migrate", Migration)
-    state = migration.status if migration else ""
-    machine = _property(peer, "/machine", "type", str) or ""
-    return replace(
-        situation,
-        version=str(peer.ask("query-version", VersionReply)),
-        machine=machine.removesuffix("-machine"),
-        status=status.status,
-        running=status.running,
-        migration="" if state in _DONE_MIGRATING else state,
-        kvm=kvm is not None and kvm.enabled,
-        gpe_enabled=_gpe_enabled(peer),
-    )
-
-
-def _surroundings(peer: Peer, situation: Situation) -> Situation:
-    """Add what is known of the host and of the way to the machine."""
-    is_local = peer.route.is_local
-    return replace(
-        situation,
-        host=read_host_memory() if is_local else None,
-        vhost_limit=read_number(VHOST_REGIONS) if is_local else None,
-        carries_events=peer.route.carries_events,
-        is_libvirts=peer.route.is_libvirts,
-    )
+    told = dict(zip(_FIRST, peer.ask_many(list(_FIRST.values())), strict=True))
+    devices = with_origins(peer, with_paths(peer, devices_of(told["devices"])))
+    snapshot = _map(peer, told)
+    situation = _running(Situation(source=peer.source), told)
+    situation = _memory(situation, told, devices, snapshot)
+    situation = _acpi(peer, situation, told)
+    return Scene(_surroundings(peer, situation), snapshot)
 
 
 def device_memory(snapshot: Snapshot) -> AddrRange | None:
@@ -184,44 +102,142 @@ def memory_sections(snapshot: Snapshot) -> int:
     return sum(1 for each in view_of(snapshot, _MEMORY_SPACE) if each.type in RAM_TYPES)
 
 
-def _property(peer: Peer, path: str, name: str, shape: type[Any]) -> Any:
-    return peer.try_ask("qom-get", shape, {"path": path, "property": name})
+def _map(peer: Peer, told: dict[str, Any]) -> Snapshot:
+    """Return the map from the texts; a QEMU that lacks their flags is asked by what it has."""
+    trees, views = (machine_text(told[name], _COMPLAINTS) for name in ("trees", "views"))
+    if not trees or not views:
+        return peer.snapshot()
+    texts = MonitorTexts(trees, views, complete=True)
+    return snapshot_of(texts, source=peer.source, version=str(told["version"]))
 
 
-def _children(peer: Peer, path: str) -> list[Named]:
-    """Return the names taken below a path, ``type`` among them: it is a property's."""
-    return peer.try_ask("qom-list", list[Named], {"path": path}) or []
+def _running(situation: Situation, told: dict[str, Any]) -> Situation:
+    """Add what is known of the machine and its guest."""
+    status, kvm, migration, target = (
+        told[name] for name in ("status", "kvm", "migration", "target")
+    )
+    state = migration.status if migration else ""
+    return replace(
+        situation,
+        version=str(told["version"]),
+        machine=(told["type"] or "").removesuffix("-machine"),
+        arch=target.arch if target else situation.arch,
+        status=status.status,
+        running=status.running,
+        migration="" if state in _DONE_MIGRATING else state,
+        kvm=kvm is not None and kvm.enabled,
+    )
 
 
-def _has_acpi(peer: Peer, *, answers: bool) -> bool:
-    """Tell whether DIMMs can be announced; ``answers``: the slots' statuses could be asked for."""
-    path = _property(peer, "/machine", "acpi-device", str)
-    if path:
-        return _property(peer, path, "memory-hotplug-support", bool) is not False
-    return answers and _property(peer, "/machine", "acpi", str) != "off"
+def _memory(
+    situation: Situation,
+    told: dict[str, Any],
+    devices: tuple[MemoryDevice, ...],
+    snapshot: Snapshot,
+) -> Situation:
+    """Add what is known of the machine's memory."""
+    slots = slots_of(told["slots"])
+    said, sizes = told["memory"] or Machine(), told["sizes"]
+    ram = said.size or (sizes.base_memory if sizes else 0)
+    count = said.slots or len(slots or ())
+    window = _window(told, snapshot)
+    max_ram, alignment = _room(situation, said.max_size, ram, count, window)
+    end_of_ram = _end_of_ram(snapshot, ram)
+    block, block_by = guest_block(situation.arch, end_of_ram)
+    peripherals = told["peripherals"] or ()
+    return replace(
+        situation,
+        ram=ram,
+        end_of_ram=end_of_ram,
+        max_ram=max_ram if window else 0,
+        slots=count,
+        window=window,
+        alignment=alignment,
+        block=block,
+        block_by=block_by,
+        sections=memory_sections(snapshot),
+        devices=devices,
+        slot_statuses=slots or (),
+        device_names=frozenset(each.name for each in peripherals),
+        object_names=frozenset(each.name for each in told["objects"] or ()),
+        vhost=tuple(each.name for each in peripherals if each.type.startswith(_VHOST)),
+        backends={e.id: e.size for e in told["backends"] or () if e.id is not None},
+    )
 
 
-def _gpe_enabled(peer: Peer) -> bool | None:
-    """Tell whether the guest enabled GPE 3, by which memory is announced; None: not known."""
-    path = _property(peer, "/machine", "acpi-device", str)
+def _window(told: dict[str, Any], snapshot: Snapshot) -> AddrRange | None:
+    start, size = told["start"], told["size"]
+    if start is None or size is None or not 0 <= start <= start + size <= ADDRESS_SPACE_SIZE:
+        return device_memory(snapshot)
+    return AddrRange(start, size)
+
+
+def _room(
+    situation: Situation, max_ram: int, ram: int, slots: int, window: AddrRange | None
+) -> tuple[int, int]:
+    """Return maxmem, and what sizes and addresses are aligned to."""
+    if window is None or not rule_of(situation.arch, situation.machine).pads_slots:
+        return max_ram, ALIGNMENT
+    # QEMU keeps one GiB for each slot beside maxmem; machine types before 2.2 do not, and align to
+    # the page only.
+    is_padded = not max_ram or window.size >= max_ram - ram + slots * GIB
+    max_ram = max_ram or ram + window.size - slots * GIB
+    return max_ram, ALIGNMENT if is_padded else _OLD_ALIGNMENT
+
+
+def _end_of_ram(snapshot: Snapshot, ram: int) -> int:
+    """Return the address after the RAM from the start: a PC has the rest of it from 4 GiB on."""
+    high = next((each for each in snapshot.regions if each.name == _HIGH_RAM), None)
+    return ram if high is None else high.addr + high.size
+
+
+def _acpi(peer: Peer, situation: Situation, told: dict[str, Any]) -> Situation:
+    """Add what is known of ACPI, and of the NUMA nodes."""
+    path = told["acpi-device"] or ""
+    questions = {
+        "support": prop(path, "memory-hotplug-support", bool),
+        "block": prop(path, "gpe0_blk", int),
+        "length": prop(path, "gpe0_blk_len", int),
+    }
     if not path:
-        return None
-    block = _property(peer, path, "gpe0_blk", int)
-    length = _property(peer, path, "gpe0_blk_len", int)
+        questions = {}
+    if all(each.kind in KNOWN_KINDS for each in situation.devices):
+        # No structured command tells of nodes, and this one ends a QEMU 11.1 that has a memory
+        # device of a kind that its own human monitor does not know.
+        questions["nodes"] = line("info numa")
+    more = dict(zip(questions, peer.ask_many(list(questions.values())), strict=True))
+    nodes = _NODES.match(machine_text(more.get("nodes"), _COMPLAINTS) or "")
+    has_acpi = told["acpi"] != "off" and (
+        more["support"] is not False if path else told["slots"] is not None
+    )
+    return replace(
+        situation,
+        acpi=has_acpi,
+        acpi_switch=told["acpi"] or "",
+        nodes=None if nodes is None else int(nodes[1]),
+        gpe_enabled=_gpe_enabled(peer, more.get("block"), more.get("length")),
+    )
+
+
+def _gpe_enabled(peer: Peer, block: int | None, length: int | None) -> bool | None:
+    """Tell whether the guest enabled GPE 3, by which memory is announced; None: not known."""
     if not block or not length:
         return None
-    if block < 0x100:
+    port = block + length // 2
+    if port not in _GPE_PORTS:
         return False  # the chip's ports have no place yet: no firmware ran
-    text = peer.human(f"i /1xb {block + length // 2:#x}")
+    (text,) = peer.ask_many([line(f"i /1xb {port:#x}")])
     match = _PORT.search(text) if text else None
     return None if match is None else bool(int(match[1], 16) & _GPE_MEMORY)
 
 
-def _nodes(peer: Peer) -> int | None:
-    """Return the number of NUMA nodes; None where it cannot be told.
-
-    No structured command tells: query-hotpluggable-cpus knows no node that has memory alone.
-    """
-    text = peer.human("info numa")
-    match = _NODES.match(text) if text else None
-    return int(match[1]) if match is not None else None
+def _surroundings(peer: Peer, situation: Situation) -> Situation:
+    """Add what is known of the host and of the way to the machine."""
+    is_local = peer.route.is_local
+    return replace(
+        situation,
+        host=read_host_memory() if is_local else None,
+        vhost_limit=read_number(VHOST_REGIONS) if is_local else None,
+        carries_events=peer.route.carries_events,
+        is_libvirts=peer.route.is_libvirts,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.base import AddrRange, format_size
+from guestmap.base import AddrRange
 from guestmap.domain.finding import device_place
 from guestmap.inspect.diff import diff
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from guestmap.domain.plan import Plan
-    from guestmap.domain.situation import Scene
+    from guestmap.domain.situation import MemoryDevice, Scene
     from guestmap.inspect.diff import Diff
     from guestmap.inspect.view_diff import RangeChange
 
@@ -24,13 +24,18 @@ Ranges = dict[str, list[tuple[int, int, str, str]]]
 
 
 def verify_plugged(plan: Plan, after: Scene) -> tuple[str, ...]:
-    """Say what is not as the plan to plug said."""
-    planned, before = plan.device, plan.situation
+    """Say what is not as the plan to plug said, and is not another's doing."""
+    planned = plan.device
     if planned is None or planned.id is None:
         return ("the plan has no device",)
     found = after.situation.device(planned.id)
     if found is None:
         return (f"{planned.id} is not among the memory devices",)
+    strangers = _strangers(plan, after)
+    taken = {
+        "slot": any(each.slot == planned.slot for each in strangers),
+        "addr": any(planned.addr < each.end and each.addr < planned.end for each in strangers),
+    }
     wrong = [
         f"{name} of {planned.id} is {_plain(actual)}, planned was {_plain(wanted)}"
         for name, actual, wanted in (
@@ -40,21 +45,42 @@ def verify_plugged(plan: Plan, after: Scene) -> tuple[str, ...]:
             ("node", found.node, planned.node),
             ("backend", found.backend, planned.backend),
         )
-        if actual != wanted
+        if actual != wanted and not taken.get(name)
     ]
-    more = after.situation.used - before.used
-    if more != planned.size:
-        wrong.append(f"plugged memory grew by {format_size(more)}, not {format_size(planned.size)}")
-    return (*wrong, *_map_as_planned(plan, after))
+    return tuple(wrong) if taken["addr"] else (*wrong, *_map_as_planned(plan, after))
+
+
+def others_changes(plan: Plan, after: Scene) -> tuple[str, ...]:
+    """Say what others changed meanwhile: it is theirs, and no fault of this plan."""
+    own = plan.device.name if plan.device else ""
+    there = {_key(each) for each in after.situation.devices}
+    gone = [each for each in plan.situation.devices if _key(each) not in there and each.name != own]
+    return (
+        *(f"somebody else plugged {device_place(each)} meanwhile"
+          for each in _strangers(plan, after)),
+        *(f"somebody else unplugged {device_place(each)} meanwhile" for each in gone),
+    )  # fmt: skip
+
+
+def _strangers(plan: Plan, after: Scene) -> list[MemoryDevice]:
+    """Return the devices that are new and not the plan's."""
+    own = plan.device.name if plan.device else ""
+    known = {_key(each) for each in plan.situation.devices}
+    return [e for e in after.situation.devices if _key(e) not in known and e.name != own]
+
+
+def _key(device: MemoryDevice) -> tuple[object, ...]:
+    """Return what makes a device the same: what a guest has of it moves by itself."""
+    return device.name, device.kind, device.addr, device.size, device.slot, device.backend
 
 
 def verify_removed(plan: Plan, after: Scene) -> tuple[str, ...]:
     """Say what is not as the plan to unplug said."""
     device = plan.device
-    if device is None or device.id is None:
+    if device is None or not device.name:
         return ("the plan has no device",)
     wrong = []
-    if (found := after.situation.device(device.id)) is not None:
+    if (found := after.situation.device(device.name)) is not None:
         wrong.append(f"{device_place(found)} is still there")
     if plan.backend is not None and plan.backend in after.situation.object_names:
         wrong.append(f"the backend {plan.backend!r} is still there: its memory is still taken")
@@ -70,14 +96,15 @@ def verify_unchanged(before: Scene, after: Scene, made: Iterable[str] = ()) -> t
         made: ids of what was made and taken back; what others made meanwhile is theirs.
     """
     was, now = before.situation, after.situation
-    wrong = [f"{device_place(each)} is gone" for each in was.devices if each not in now.devices]
+    there = {_key(each) for each in now.devices}
+    wrong = [f"{device_place(each)} is gone" for each in was.devices if _key(each) not in there]
     for name in made:
         if name in now.device_names - was.device_names:
             wrong.append(f"the device {name!r} is left behind")
         if name in now.object_names - was.object_names:
             wrong.append(f"the backend {name!r} is left behind: its memory is still taken")
     window = was.window
-    if window is not None and was.devices == now.devices:
+    if window is not None and {_key(each) for each in was.devices} == there:
         told = diff(before.map, after.map)
         changed = _ranges(told, lambda change: window.intersects(_place(change)))
         wrong += [f"the device memory as {space} sees it changed" for space in changed]

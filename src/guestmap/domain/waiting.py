@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from guestmap.inspect.attach import MonitorEvent
 
 
+WITHOUT_A_WORD = "the end of the connection"
+"""What a machine that was killed tells."""
+
+
 class Verdict(StrEnum):
     """What came of asking the guest."""
 
@@ -139,7 +143,7 @@ class Waiting:
 
 def wait_for(verb: str, device: MemoryDevice, deadline: float) -> Waiting:
     """Return the state in which nothing was heard yet."""
-    return Waiting(verb, device.id or "", -1 if device.slot is None else device.slot, deadline)
+    return Waiting(verb, device.name, -1 if device.slot is None else device.slot, deadline)
 
 
 def heard(event: MonitorEvent) -> Heard | None:
@@ -148,11 +152,11 @@ def heard(event: MonitorEvent) -> Heard | None:
     if event.name == "ACPI_DEVICE_OST":
         return _answered(data)
     if event.name == "DEVICE_DELETED":
-        return Deleted(_text(data, "device"))
+        return Deleted(_named(data))
     if event.name == "MEM_UNPLUG_ERROR":
         return EjectFailed(_text(data, "device"), _text(data, "msg") or "no reason given")
     if event.name == "DEVICE_UNPLUG_GUEST_ERROR":
-        return EjectFailed(_text(data, "device"), "the guest could not let go of it")
+        return EjectFailed(_named(data), "the guest could not let go of it")
     return Ended(event.name) if event.name in {"SHUTDOWN", "RESET"} else None
 
 
@@ -173,6 +177,11 @@ def _answered(data: Mapping[str, object]) -> Answered | None:
     if not isinstance(slot, str) or not slot.isdecimal():
         return None
     return Answered(int(slot), explain(source, status))
+
+
+def _named(data: Mapping[str, object]) -> str | None:
+    """Return what names a device: its id, or its path where it has none."""
+    return _text(data, "device") or _text(data, "path")
 
 
 def _text(data: Mapping[str, object], name: str) -> str | None:

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from guestmap.inspect.attach import CommandError, MonitorEvent, UnixTarget
+from guestmap.inspect.attach import Channel, CommandError, MonitorEvent, UnixTarget
 from guestmap.inspect.attach.commands import HMP
 from guestmap.inspect.attach.socket_channel import SocketChannel, new_client
 
@@ -104,7 +104,7 @@ class ScriptedPeer:
             self._wire.close()
 
 
-class FakeQemu:
+class FakeQemu(Channel):
     """A channel to a machine that knows some lines and commands, and complains as QEMU does.
 
     Args:

@@ -10,6 +10,7 @@ from guestmap.inspect.attach.attachment import Attachment, Reading
 from guestmap.inspect.attach.monitor import (
     Channel,
     CommandError,
+    GoneError,
     Monitor,
     MonitorEvent,
     VersionReply,
@@ -30,6 +31,7 @@ __all__ = [
     "Attachment",
     "Channel",
     "CommandError",
+    "GoneError",
     "LibvirtTarget",
     "Monitor",
     "MonitorEvent",

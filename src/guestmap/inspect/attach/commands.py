@@ -76,6 +76,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "query-name": Command("the guest's name"),
         "query-pci": Command("the PCI functions and their BARs"),
         "query-status": Command("whether the guest runs"),
+        "query-target": Command("which architecture its guest has"),
         "query-version": Command("which QEMU it is"),
         "object-add": _change(
             "make a memory backend", more=True, qom_type=r"memory-backend-[a-z]+"
@@ -86,6 +87,17 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     }
 )
 """Every command that may be sent, what it is for, and whether it only looks."""
+
+
+AGENT_COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "guest-sync-delimited": "begin anew: what is left of an earlier answer is dropped",
+        "guest-get-memory-block-info": "in which blocks the guest switches memory on",
+        "guest-get-memory-blocks": "which of them are online",
+    }
+)
+"""Commands that a guest agent is sent, and what for (QEMU Guest Agent Protocol Reference): none
+changes the guest."""
 
 
 def check(command: str, arguments: Mapping[str, object], *, may_change: bool = False) -> None:

@@ -73,6 +73,11 @@ class LibvirtQemuModule(Protocol):
     ) -> str:
         """Give a command to a domain's monitor and return the answer, both as text."""
 
+    def qemuAgentCommand(  # noqa: N802
+        self, domain: Domain, command: str, timeout: int, flags: int
+    ) -> str:
+        """Give a command to a domain's guest agent and return the answer, both as text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Libvirt:

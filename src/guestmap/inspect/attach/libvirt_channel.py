@@ -18,7 +18,7 @@ from guestmap.inspect.attach.libvirt_api import (
     OPERATION_INVALID,
     load_libvirt,
 )
-from guestmap.inspect.attach.monitor import CommandError
+from guestmap.inspect.attach.monitor import Channel, CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from guestmap.inspect.attach.target import LibvirtTarget
 
 _LISTED = 8
+AGENT_TIMEOUT_S = 3
+"""Seconds that a guest agent has to answer; one that is not started never does."""
 
 
-class LibvirtChannel:
+class LibvirtChannel(Channel):
     """The monitor of one libvirt domain.
 
     Args:
@@ -78,6 +80,20 @@ class LibvirtChannel:
             )
         except self._api.libvirt.libvirtError as error:
             raise self._refused(error) from error
+        return self._value(command, text)
+
+    def agent(self, command: str) -> object:
+        """Return what the guest's agent returns, which libvirt holds as it holds the monitor.
+
+        Raises:
+            PeerError: there is no agent, or it does not answer so.
+        """
+        try:
+            text = self._api.libvirt_qemu.qemuAgentCommand(
+                self._domain, json.dumps({"execute": command}), AGENT_TIMEOUT_S, 0
+            )
+        except self._api.libvirt.libvirtError as error:
+            raise PeerError(f"{self._target}: the guest agent: {error}") from error
         return self._value(command, text)
 
     def events(self) -> list[MonitorEvent]:

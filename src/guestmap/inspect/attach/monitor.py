@@ -15,7 +15,7 @@ from guestmap.base import PeerError
 from guestmap.inspect.attach.commands import HMP, check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _T = TypeVar("_T")
 _OURS = "guestmap "
@@ -31,6 +31,10 @@ class CommandError(PeerError):
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class GoneError(PeerError):
+    """The machine's end of the session is no more: it ended, or was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,27 @@ class Channel(Protocol):
 
         Raises:
             CommandError: the machine answered with an error.
-            PeerError: it answered with nonsense, or not at all, or has gone.
+            GoneError: the session has ended.
+            PeerError: it answered with nonsense, or not at all.
         """
+
+    def execute_many(
+        self, requests: Sequence[tuple[str, Mapping[str, object]]]
+    ) -> list[object | CommandError]:
+        """Return what each command returns, or the error that the machine answered it with.
+
+        Unless a channel knows better they go one after another.
+
+        Raises:
+            PeerError: as :meth:`execute`.
+        """
+        answers: list[object | CommandError] = []
+        for command, arguments in requests:
+            try:
+                answers.append(self.execute(command, arguments))
+            except CommandError as error:
+                answers.append(error)
+        return answers
 
     def events(self) -> list[MonitorEvent]:
         """Return the events that came since the last call; none where they are not carried."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from guestmap.base import PeerError, UnsupportedError
 from guestmap.inspect.attach.dial import busy, listener_of
-from guestmap.inspect.attach.monitor import CommandError, MonitorEvent
+from guestmap.inspect.attach.monitor import Channel, CommandError, GoneError, MonitorEvent
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from qemu.qmp import QMPClient
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PARTING_S = 1.0
 
 
-class SocketChannel:
+class SocketChannel(Channel):
     """One QMP session over a connected socket, which it owns.
 
     Args:
@@ -67,7 +67,16 @@ class SocketChannel:
 
     def execute(self, command: str, arguments: Mapping[str, object]) -> object:
         """Send a command and return what it returns (see :class:`Channel`)."""
-        return self._runner.run(self._execute(command, arguments))
+        (answer,) = self.execute_many([(command, arguments)])
+        if isinstance(answer, CommandError):
+            raise answer
+        return answer
+
+    def execute_many(
+        self, requests: Sequence[tuple[str, Mapping[str, object]]]
+    ) -> list[object | CommandError]:
+        """Send commands without waiting in between, and return what each returns."""
+        return self._runner.run(self._execute(requests))
 
     def events(self) -> list[MonitorEvent]:
         """Return the events that came with the answers since the last call."""
@@ -97,31 +106,47 @@ class SocketChannel:
         except ConnectError as error:
             raise self._problem(_why_no_session(error.exc)) from error
 
-    async def _execute(self, command: str, arguments: Mapping[str, object]) -> object:
-        from qemu.qmp import ExecInterruptedError, ExecuteError, QMPError, StateError
-
+    async def _execute(
+        self, requests: Sequence[tuple[str, Mapping[str, object]]]
+    ) -> list[object | CommandError]:
+        commands = [command for command, _ in requests]
+        waits = [self._client.execute(command, given or None) for command, given in requests]
         try:
             async with asyncio.timeout(self._reply_s):
-                return await self._client.execute(command, arguments or None)
-        except ExecuteError as error:
-            said = error.error.error
-            message = f"{self._target}: {command}: {said.desc}"
-            raise CommandError(message, said.class_) from error
+                answers = await asyncio.gather(*waits, return_exceptions=True)
         except TimeoutError as error:
-            what = f"no answer to {command} within {self._reply_s:g} s"
+            what = f"no answer to {', '.join(commands)} within {self._reply_s:g} s"
             raise self._problem(what) from error
-        except (ExecInterruptedError, StateError):
+        return [
+            await self._judged(command, answer)
+            for command, answer in zip(commands, answers, strict=True)
+        ]
+
+    async def _judged(self, command: str, answer: object) -> object | CommandError:
+        """Return an answer, or the machine's error; raise what is no answer."""
+        from qemu.qmp import ExecInterruptedError, ExecuteError, QMPError, StateError
+
+        if isinstance(answer, ExecuteError):
+            said = answer.error.error
+            return CommandError(f"{self._target}: {command}: {said.desc}", said.class_)
+        if isinstance(answer, ExecInterruptedError | StateError):
             await self._explain_loss(command)
-        except QMPError as error:
-            raise self._problem(f"the answer to {command} is not QMP: {_line(error)}") from error
+        if isinstance(answer, QMPError):
+            raise self._problem(f"the answer to {command} is not QMP: {_line(answer)}") from answer
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     async def _explain_loss(self, command: str) -> NoReturn:
         """Raise why the session ended, as the reader saw it."""
         try:
             await self._client.disconnect()
         except _endings() as cause:
-            raise self._problem(f"{_why_lost(cause)} (asked for {command})") from cause
-        raise self._problem(f"the session has ended (asked for {command})")
+            what = f"{self._target}: {_why_lost(cause)} (asked for {command})"
+            # The library's errors are of messages that came and were not understood.
+            has_gone = isinstance(cause, EOFError | OSError)
+            raise (GoneError if has_gone else PeerError)(what) from cause
+        raise GoneError(f"{self._target}: the session has ended (asked for {command})")
 
     async def _part(self) -> None:
         with suppress(*_endings()):
