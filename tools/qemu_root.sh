@@ -40,7 +40,7 @@ own() {
 }
 own update >"$apt/log" 2>&1 || { tail -n 5 "$apt/log" >&2 && fail "cannot read the index of $suite"; }
 # shellcheck disable=SC2086 # a list of words
-own install -y --download-only $packages seabios >>"$apt/log" 2>&1 ||
+own install -y --download-only $packages seabios ipxe-qemu >>"$apt/log" 2>&1 ||
     { tail -n 5 "$apt/log" >&2 && fail "cannot download$packages of $suite"; }
 for each in "$apt"/cache/archives/*.deb; do
     dpkg-deb -x "$each" "$root"
@@ -63,7 +63,8 @@ for each in "$root"/usr/bin/qemu-system-*; do
     cat >"$root/starters.new/$name" <<END
 #!/bin/sh
 QEMU_MODULE_DIR='$root/usr/lib/x86_64-linux-gnu/qemu' exec '$loader' --library-path '$libraries' \\
-    --argv0 $name '$each' -L '$root/usr/share/qemu' -L '$root/usr/share/seabios' "\$@"
+    --argv0 $name '$each' "\$@" -L '$root/usr/share/qemu' -L '$root/usr/share/seabios' \\
+    -L '$root/usr/lib/ipxe/qemu'
 END
     chmod +x "$root/starters.new/$name"
 done

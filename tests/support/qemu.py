@@ -12,6 +12,7 @@ Both channels are socket pairs that QEMU inherits: no path to clash, nothing to 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from guestmap.base import ConfigError
+from guestmap.firmware import find_bios
 from tests.support.processes import popen
 from tests.support.qemu_program import find_qemu, missing_qemu
 
@@ -46,6 +49,13 @@ def require_qemu() -> str:
     pytest.skip(reason)
 
 
+def _firmware() -> list[str]:
+    """Have QEMU take its firmware where ours is from: both sides run the same."""
+    with contextlib.suppress(ConfigError):
+        return ["-L", str(find_bios(None).parent)]
+    return []
+
+
 class Qemu:
     """One QEMU process, as a context manager; CPU stopped unless ``stopped`` is false.
 
@@ -59,7 +69,7 @@ class Qemu:
     def __init__(
         self, *args: str, stopped: bool = True, machine: bool = True, vapic: bool = False
     ) -> None:
-        command = [require_qemu(), "-display", "none", "-accel", "tcg"]
+        command = [require_qemu(), "-display", "none", "-accel", "tcg", *_firmware()]
         command += [*MACHINE] if machine else []
         command += [] if vapic else [*_NO_VAPIC]
         command += ["-S"] if stopped else []

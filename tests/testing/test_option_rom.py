@@ -67,7 +67,9 @@ def test_the_guest_is_a_rom_of_our_own() -> None:
 @pytest.mark.nasm
 def test_the_assembler_has_nothing_to_say_about_the_guest(tmp_path: Path) -> None:
     folder = Path(guests.__file__).parent / "hotplug"
-    command = ["nasm", "-Wall", "-f", "bin", "-I", f"{folder}/", "-o", str(tmp_path / "image")]
+    # From 2.16.02 on it warns of every address in a flat image, which is where a ROM has them.
+    warnings = ["-Wall", "-w-unknown-warning", "-w-reloc"]
+    command = ["nasm", *warnings, "-f", "bin", "-I", f"{folder}/", "-o", str(tmp_path / "image")]
     done = subprocess.run(
         [*command, str(folder / "guest.asm")], capture_output=True, text=True, check=True
     )
