@@ -138,7 +138,12 @@ def written(blocks: list[Block]) -> Numbered:
 def _added(blocks: list[Block]) -> int:
     """Return how many blanks were added before every region of the trees."""
     trees = [b for b in blocks if b.regions and (b.kind == "tree" or not is_view(b))]
-    return min((b.regions[0].indent for b in trees if _shows_root(b)), default=2) - 2
+    firsts = [block.regions[0] for block in trees if _shows_root(block)]
+    added = min((line.indent for line in firsts), default=2) - 2
+    for line in firsts:  # where blanks were taken away, they were so everywhere
+        if added < 0 and line.indent != added + 2:
+            fail(line.number, "the indentation of other trees' roots", line.text)
+    return added
 
 
 def _shows_root(block: Block) -> bool:

@@ -7,6 +7,7 @@ somebody's words is refused: it may be a part of the listing that is not underst
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError
@@ -18,6 +19,7 @@ from guestmap.inspect.pasted.forms import (
     CORE,
     HEADING,
     PROMPT,
+    TAIL,
     Kind,
     is_garbled,
 )
@@ -64,6 +66,7 @@ def tidy(text: str) -> Tidied:
     told.quoted = sum(bool(line.quotes) for line in lines)
     lines, told.prefixed = without_prefix(lines)
     lines = [_bare(line, told) for line in lines]
+    lines = _single_spaced(lines)
     whole = joined(lines, by_width=not told.prefixed)
     told.joined = sum(each.parts - 1 for each in whole)
     builder = Builder()
@@ -73,6 +76,13 @@ def tidy(text: str) -> Tidied:
     return Tidied(
         "\n".join(line for _, line in found) + "\n", tuple(n for n, _ in found), told.notes()
     )
+
+
+def _single_spaced(lines: list[Line]) -> list[Line]:
+    """Return the lines without the blank ones that somebody put between each two."""
+    if any(one.text and other.text for one, other in pairwise(lines)):
+        return lines
+    return [line for index, line in enumerate(lines) if line.text or not lines[index - 1].text]
 
 
 def _bare(line: Line, told: Told) -> Line:
@@ -123,7 +133,7 @@ def _build(whole: Sequence[Joined], builder: Builder, told: Told) -> None:
         elif kind == Kind.NAME:
             builder.name(line)
             is_own = True
-        elif kind == Kind.PART or ADDRESSES.search(line.text) or (
+        elif kind == Kind.PART or ADDRESSES.search(line.text) or TAIL.fullmatch(line.text) or (
             touches and kind == Kind.OTHER and not _is_prose(line, whole[index - 1].line)
         ):  # fmt: skip
             fail(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 16
 _END_DIGITS, _START_DIGITS = re.compile(r"[0-9a-f]{0,16}$"), re.compile(r"[0-9a-f]{0,16}")
-_ALIAS_END = re.compile(rf" @.* {HEX}-{HEX}(?: |$)")
+_WINDOW = re.compile(rf"{HEX}-{HEX}(?: |$)")
 
 
 _OWN = (Kind.REGION, Kind.HEADING, Kind.PART)
@@ -183,7 +183,7 @@ def _known_words(lines: list[Line], kinds: list[Kind]) -> set[str]:
 
 def _needs_blank(text: str, rest: str) -> bool | None:
     """Tell whether a blank was between two parts; None: their form does not tell."""
-    if _is_number_broken(text, rest):
+    if _is_number_broken(text, rest) or _is_tail_broken(text, rest):
         return False
     ways = [way for way in (False, True) if _may_be(text + " " * way + rest)]
     if len(ways) == 1 and (is_unfinished(text) or not ways[0]):
@@ -210,20 +210,34 @@ def _is_number_broken(text: str, rest: str) -> bool:
     return before.endswith(("-", " @")) or after.startswith("-")
 
 
+def _is_tail_broken(text: str, rest: str) -> bool:
+    """Tell whether a break goes through a word that stands behind names."""
+    last = text.rsplit(" ", 1)[-1]
+    word = last + rest.split(" ", 1)[0]
+    return any(
+        word.startswith(each) and len(last) < len(each)
+        for each in ("[disabled]", "orphan", "owner:{", "parent:{")
+    )
+
+
 def _may_be(text: str) -> bool:
     """Tell whether a line can be QEMU's: no name holds what makes an alias."""
     if kind_of(text) not in _OWN:
         return False
     core = CORE.match(text)
     name = text[core.end() :] if core else ""
-    return name.startswith("alias ") or _ALIAS_END.search(name) is None
+    if ALIAS.match(name):
+        return True
+    return _WINDOW.search(name) is None
 
 
 def _blank_by_mode(text: str, before: Line, line: Line, mode: Mode, known: set[str]) -> bool | None:
     if mode.words and not mode.column:
         return not re.search(r"\w-$", text)
-    if mode.column and not mode.words:  # a blank in the last column, or the next one, is left out
-        return before.width < mode.widest or line.indent > mode.indent
+    if mode.column and not mode.words and line.indent > mode.indent:
+        return True
+    if mode.column and not mode.words and before.width == mode.widest:
+        return False  # else a blank may have been in the last column
     last, first = text.rsplit(" ", 1)[-1], line.text.split(" ", 1)[0]
     apart, together = {last, first} <= known, last + first in known
     return apart if apart != together else None
