@@ -13,6 +13,12 @@ _MISSING = (
 
 def main() -> None:
     """Run ``guestmap``; what goes wrong for a reason is one line on stderr and exit status 2."""
+    from guestmap.cli.outlet import CHANGING, run_to_the_end
+
+    sys.exit(run_to_the_end(_main, changes_something=bool(CHANGING & set(sys.argv[1:2]))))
+
+
+def _main() -> None:
     if sys.argv[1:2] == ["--version"]:  # before anything is imported: scripts ask it often
         print(f"guestmap {__version__}")
         return

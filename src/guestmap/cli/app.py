@@ -12,11 +12,12 @@ from typer.core import TyperCommand
 
 from guestmap import __version__
 from guestmap.base import GuestmapError
+from guestmap.cli.outlet import CHANGING
 
 FAILURE = 2
 """Exit status for an error that has a reason; 1 is for a comparison that differs."""
 
-_PLUGGING = {"plug", "unplug"}
+_PLUGGING = CHANGING
 """Commands whose help ends with a table of exit statuses."""
 COMMANDS: Final = {
     "boot": "Boot SeaBIOS on a PC and show how its memory map changes.",
@@ -106,6 +107,3 @@ def run() -> None:
     except GuestmapError as error:
         print(f"guestmap: {error}", file=sys.stderr)
         sys.exit(FAILURE)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has seen enough
-        sys.exit(0)

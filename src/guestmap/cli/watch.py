@@ -78,12 +78,13 @@ class _Session:
         self._start = time.monotonic()
 
     def run(self) -> None:
+        from guestmap.cli.outlet import is_read
         from guestmap.inspect.attach.watching import Watcher
 
         watcher = Watcher(self._machine)
         self._out.begin(watcher, self._machine, self._interval)
         try:
-            while True:
+            while is_read():
                 self._tell(watcher.look())
                 time.sleep(self._interval)
         except KeyboardInterrupt:
