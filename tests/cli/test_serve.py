@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.processes import popen
+from tests.support.program import assert_one_clear_line, run_program
 from tests.view.maps import pc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from email.message import Message
 
     from tests.view.browser import Browser
-
-FAILURE = 2
 
 
 @contextmanager
@@ -35,6 +39,7 @@ def _served(*args: object) -> Iterator[str]:
             server.send_signal(signal.SIGINT)
             _, errors = server.communicate(timeout=30)
     assert "Traceback" not in errors, errors
+    assert ("warning: whoever reaches" in errors) == ("--host" in args), errors
 
 
 @pytest.fixture
@@ -102,14 +107,118 @@ def test_a_boot_is_shown_change_by_change_with_its_causes(browser):
         assert "at reset" in _told(browser)
 
 
-def test_only_this_machine_can_look(moments):
-    with _served(*moments) as url:
-        assert url.startswith("http://127.0.0.1:")
-        port = int(url.rstrip("/").rsplit(":", 1)[1])
-        others = {each[4][0] for each in socket.getaddrinfo(socket.gethostname(), None)}
-        for address in others - {"127.0.0.1", "127.0.1.1", "::1"}:
-            with pytest.raises(OSError, match=r"refused|unreachable|timed out"):
-                socket.create_connection((address, port), timeout=2).close()
+@pytest.fixture(scope="module")
+def url(tmp_path_factory) -> Iterator[str]:
+    """The address of a server that is asked many things."""
+    file = tmp_path_factory.mktemp("maps") / "map.json"
+    file.write_text(json.dumps(pc().to_json()))
+    with _served(file) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory) -> Iterator[str]:
+    """The link to a server that others can reach."""
+    file = tmp_path_factory.mktemp("maps") / "map.json"
+    file.write_text(json.dumps(pc().to_json()))
+    with _served(file, "--host", "0.0.0.0") as address:
+        yield address
+
+
+class Answer(NamedTuple):
+    """What a server answered."""
+
+    status: int
+    headers: Message
+    body: str
+
+
+def _get(url: str, path: str, **headers: str) -> Answer:
+    """Ask for a path, under any Host."""
+    place = urlsplit(url)
+    assert place.port is not None
+    with closing(HTTPConnection("127.0.0.1", place.port, timeout=20)) as connection:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", path, headers=named)
+        answer = connection.getresponse()
+        body = "" if answer.status == 101 else answer.read().decode()
+        return Answer(answer.status, answer.headers, body)
+
+
+def _websocket(url: str, page: str, **headers: str) -> int:
+    """Ask for the page's WebSocket as a browser does, and return the answer's status."""
+    found = re.search(r'"token":("[^"]+")', page)
+    assert found is not None
+    return _get(
+        url, "/ws", Connection="Upgrade", Upgrade="websocket", Sec_WebSocket_Version="13",
+        Sec_WebSocket_Key="AAAAAAAAAAAAAAAAAAAAAA==",
+        Sec_WebSocket_Protocol=f"bokeh, {json.loads(found[1])}", **headers,
+    ).status  # fmt: skip
+
+
+def test_only_this_machine_can_look(url):
+    port = urlsplit(url).port
+    assert url == f"http://127.0.0.1:{port}/"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = [line[1] for line in lines if line[3] == "0A" and line[1].endswith(f":{port:04X}")]
+    assert listening == [f"0100007F:{port:04X}"], "127.0.0.1 as the kernel prints it (proc(5))"
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_its_own_names_are_answered(url, name):
+    here = f"{name}:{urlsplit(url).port}"
+    page = _get(url, "/", Host=here)
+    assert page.status == 200
+    assert _websocket(url, page.body, Host=here, Origin=f"http://{here}") == 101
+
+
+def test_a_page_whose_name_was_made_to_point_here_gets_nothing(url):
+    page = _get(url, "/").body
+    there = f"a-page.example:{urlsplit(url).port}"
+    refused = _get(url, "/", Host=there)
+    assert refused.status == 403
+    assert "token" not in refused.body
+    assert _websocket(url, page, Host=there, Origin=f"http://{there}") == 403
+    here = f"127.0.0.1:{urlsplit(url).port}"
+    assert _websocket(url, page, Host=here, Origin=f"http://{there}") == 403
+
+
+@pytest.mark.parametrize("path", ["/autoload.js?bokeh-autoload-element=1", "/metadata", "/x"])
+def test_there_is_nothing_beside_the_page(url, path):
+    answer = _get(url, path)
+    assert answer.status == 404
+    assert answer.headers["Access-Control-Allow-Origin"] is None
+
+
+def test_the_page_may_run_and_fetch_only_what_comes_from_here(url):
+    answer = _get(url, "/")
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_where_others_can_reach_it_the_link_has_a_token(link):
+    place = urlsplit(link)
+    here = f"{socket.gethostname()}:{place.port}"
+    assert _get(link, "/", Host=here).status == 403
+    assert _get(link, "/?token=guess", Host=here).status == 403
+    page = _get(link, f"/?{place.query}", Host=here)
+    assert page.status == 200
+    cookie, *limits = page.headers["Set-Cookie"].split("; ")
+    assert {"HttpOnly", "SameSite=Strict"} <= set(limits)
+    origin = f"http://{here}"
+    assert _websocket(link, page.body, Host=here, Origin=origin) == 403
+    assert _websocket(link, page.body, Host=here, Origin=origin, Cookie=cookie) == 101
+    there = f"a-page.example:{place.port}"
+    assert _get(link, f"/?{place.query}", Host=there).status == 403
+
+
+@pytest.mark.chromium
+def test_the_link_with_its_token_shows_the_page(browser, link):
+    browser.open(link.replace("0.0.0.0", "127.0.0.1"))
+    browser.until(lambda: "1 of 1" in _told(browser))
+    assert browser.complaints() == []
 
 
 @pytest.mark.parametrize(
@@ -117,25 +226,22 @@ def test_only_this_machine_can_look(moments):
     [
         (["boot", "other.json"], ["one running machine", "files"]),
         (["no-such-file.json"], ["no-such-file.json"]),
+        (["boot", "--interval", "3"], ["--interval"]),
+        (["MAP", "-m", "64M"], ["-m"]),
+        (["MAP", "--host", "no-such-host.invalid"], ["no-such-host.invalid"]),
     ],
 )
-def test_what_cannot_be_shown_is_one_clear_line(args, words):
-    command = [sys.executable, "-m", "guestmap", "serve", "--port", "0", *args]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode == FAILURE
-    assert run.stderr.startswith("guestmap: ")
-    assert run.stderr.count("\n") == 1
-    for word in words:
-        assert word in run.stderr
+def test_what_cannot_be_shown_is_one_clear_line(args, words, moments):
+    args = [str(moments[0]) if word == "MAP" else word for word in args]
+    assert_one_clear_line(run_program("serve", "--port", "0", *args), *words)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_port_in_use_is_told(moments):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "guestmap", "serve", "--port", port, str(moments[0])]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode == FAILURE
-    assert f"127.0.0.1:{port}" in run.stderr
-    assert run.stderr.count("\n") == 1
+        # tornado leaves the socket that it could not bind to the garbage collector
+        done = run_program("serve", "--port", port, moments[0])
+    assert_one_clear_line(done, f"127.0.0.1:{port}")

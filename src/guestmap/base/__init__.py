@@ -13,6 +13,7 @@ from guestmap.base.errors import (
 )
 from guestmap.base.irq import IrqLine
 from guestmap.base.periodic_timer import PeriodicTimer
+from guestmap.base.printable import printable, printable_lines
 from guestmap.base.units import (
     GIB,
     KIB,
@@ -23,6 +24,7 @@ from guestmap.base.units import (
     parse_memory_size,
     parse_size,
 )
+from guestmap.base.whole_file import write_whole
 
 __all__ = [
     "ADDRESS_SPACE_SIZE",
@@ -49,4 +51,7 @@ __all__ = [
     "parse_address_range",
     "parse_memory_size",
     "parse_size",
+    "printable",
+    "printable_lines",
+    "write_whole",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from guestmap import __version__
@@ -9,19 +10,17 @@ from guestmap import __version__
 _MISSING = (
     "guestmap: the command line needs {name}, which is not installed: pip install 'guestmap[cli]'"
 )
+_INTERRUPTED = 130  # as shells have it
 
 
 def main() -> None:
     """Run ``guestmap``; what goes wrong for a reason is one line on stderr and exit status 2."""
-    from guestmap.cli.outlet import CHANGING, run_to_the_end
+    if sys.argv[1:2] == ["--version"] and _is_told(f"guestmap {__version__}"):
+        return  # before anything is imported: scripts ask it often
+    import signal
 
-    sys.exit(run_to_the_end(_main, changes_something=bool(CHANGING & set(sys.argv[1:2]))))
-
-
-def _main() -> None:
-    if sys.argv[1:2] == ["--version"]:  # before anything is imported: scripts ask it often
-        print(f"guestmap {__version__}")
-        return
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end_at_once)
     try:
         from guestmap.cli.app import run
     except ModuleNotFoundError as error:
@@ -29,3 +28,21 @@ def _main() -> None:
             raise
         sys.exit(_MISSING.format(name=error.name))
     run()
+
+
+def _is_told(words: str) -> bool:
+    """Print a line; False where it cannot be written, and more must be told."""
+    try:
+        print(words, flush=True)
+    except OSError:
+        return False
+    return bool(sys.stdout)
+
+
+def _end_at_once(_number: int, _frame: object) -> None:
+    """End on Ctrl-C while modules are imported: an exception may be lost there.
+
+    Nothing was done yet that would have to be undone.
+    """
+    os.write(2, b"guestmap: interrupted\n")
+    os._exit(_INTERRUPTED)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand
 
 from guestmap import __version__
-from guestmap.base import GuestmapError
-from guestmap.cli.outlet import CHANGING
+from guestmap.base import GuestmapError, printable
+from guestmap.cli.streams import FAILURE, INTERRUPTED, STATUSES, standard_streams
 
-FAILURE = 2
-"""Exit status for an error that has a reason; 1 is for a comparison that differs."""
-
-_PLUGGING = CHANGING
-"""Commands whose help ends with a table of exit statuses."""
+_PLUGGING = {"plug", "unplug", "resize"}
+"""Commands whose help ends with a table of exit statuses, which say what is so with a machine."""
 COMMANDS: Final = {
     "boot": "Boot SeaBIOS on a PC and show how its memory map changes.",
     "conform": "Run recordings of a real QEMU and print where guestmap's answers are not QEMU's.",
@@ -45,6 +44,8 @@ COMMANDS: Final = {
 }
 """The sub-commands and what their help begins with; each is a function in a module of its name."""
 
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # its own class has no public name
+
 
 def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     """Return the application with these sub-commands; no other's modules are imported."""
@@ -53,7 +54,8 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
         python_name = name.replace("-", "_")
         module = import_module(f"guestmap.cli.{python_name}")
         kind = getattr(module, "COMMAND_CLASS", TyperCommand)
-        app.command(name, cls=kind, epilog=_epilog(name))(getattr(module, python_name))
+        command = _ending_well(getattr(module, python_name))
+        app.command(name, cls=kind, epilog=_epilog(name))(command)
     return app
 
 
@@ -69,6 +71,7 @@ def _bare() -> typer.Typer:
     app = typer.Typer(
         name="guestmap",
         help="The guest-physical memory of a PC virtual machine: run, plugged, read and explained.",
+        epilog=_table_of_statuses(),
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -83,6 +86,10 @@ def _epilog(command: str) -> str | None:
     from guestmap.cli.plug_exits import status_table
 
     return status_table()
+
+
+def _table_of_statuses() -> str:
+    return "\n\n".join(["Exit status:", *(f"{n}  {words}" for n, words in STATUSES.items())])
 
 
 def _version(wanted: bool) -> None:
@@ -102,8 +109,49 @@ def _options(
 def run() -> None:
     """Run the application with the program's arguments."""
     first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    with standard_streams() as streams:
+        status = _run(application((first,)) if first in COMMANDS else overview())
+        status = streams.settle(status, changes=first in _PLUGGING)
+    sys.exit(status)
+
+
+def _run(app: typer.Typer) -> int:
+    """Run; return the exit status."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # see guestmap.cli.main
     try:
-        (application((first,)) if first in COMMANDS else overview())()
-    except GuestmapError as error:
-        print(f"guestmap: {error}", file=sys.stderr)
-        sys.exit(FAILURE)
+        return int(app(standalone_mode=False) or 0)
+    except _UsageError as error:
+        return _misused(error)
+
+
+def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that tells errors in one line, and ends with their status."""
+
+    @wraps(command)
+    def run_command(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except GuestmapError as error:
+            raise typer.Exit(_refused(str(error))) from error
+        except KeyboardInterrupt:
+            print("guestmap: interrupted", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run_command
+
+
+def _refused(message: str) -> int:
+    print(f"guestmap: {printable(message)}", file=sys.stderr)
+    return FAILURE
+
+
+def _misused(error: Any) -> int:
+    """Say what is wrong with the command line, in one line, or help who gave none."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return FAILURE
+    message = error.format_message().strip().removesuffix(".").replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    hint = f"; see '{context.command_path} --help'" if context is not None else ""
+    return _refused(f"{message}{hint}")

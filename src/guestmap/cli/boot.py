@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from guestmap.base import PeerError, parse_size
 from guestmap.cli.boot_report import Recorder, report
-from guestmap.cli.boot_run import managed_at, run_managed, run_until
+from guestmap.cli.boot_run import (
+    is_given_up,
+    managed_at,
+    refuse_unreached,
+    run_managed,
+    run_until,
+)  # fmt: skip
+from guestmap.cli.console import console
+from guestmap.cli.output import say_json, write
 from guestmap.cli.serial_wire import serial_wire
 from guestmap.cli.story import Story, flat_table, summary
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.inspect.shown import with_printable_texts
 from guestmap.machine import (
     DEFAULT_RAM,
     DeviceSpec,
@@ -26,7 +32,6 @@ from guestmap.machine import (
     MemoryOption,
     ObjectSpec,
     Phase,
-    RunState,
     VirtualMachine,
     check_ram_size,
     parse_nodes,
@@ -45,8 +50,9 @@ def boot(
         typer.Option(help="Firmware image; else $GUESTMAP_BIOS, else the distribution's SeaBIOS."),
     ] = None,
     until: Annotated[
-        Phase, typer.Option(help="Stop as the firmware enters this phase.")
-    ] = Phase.HALT,
+        Phase | None,
+        typer.Option(help="Stop as the firmware enters this phase; else halt. 2: it never does."),
+    ] = None,
     max_ram_below_4g: Annotated[
         str, typer.Option("--max-ram-below-4g", help="RAM below 4 GiB at most, for example 2G.")
     ] = "3584M",
@@ -97,7 +103,7 @@ def boot(
     at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
     goes to stderr. With --qmp the machine goes on after that, until it is told to quit.
     """
-    addresses = managed_at(qmp or (), paused=paused)
+    addresses = managed_at(qmp or (), paused=paused, until=until)
     objects = [ObjectSpec.parse(each) for each in object_ or ()]
     memory = MemoryOption.parse([ram], DEFAULT_RAM)
     config = MachineConfig(
@@ -114,13 +120,15 @@ def boot(
         option_roms=tuple(option_rom or ()),
     )
     asked = mtree or flat or as_json
-    console = Console(stderr=asked, quiet=quiet or as_json, highlight=False)
-    story, recorder = Story(console), Recorder()
+    out = console(stderr=asked, quiet=quiet or as_json)
+    story, recorder = Story(out), Recorder()
 
     def observe(event: Event) -> None:
         story.tell(event)
         recorder.tell(event)
-        if isinstance(event, MachineReset) and (no_reboot or is_stuck()):
+        if (isinstance(event, MachineReset) and (no_reboot or is_stuck())) or (
+            not addresses and is_given_up(event)
+        ):
             vm.stop()
 
     def is_stuck() -> bool:
@@ -128,14 +136,14 @@ def boot(
 
     with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_wire(vm, serial):
         before = Snapshot.of(vm.pc.system, source="guestmap at reset")
-        console.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
+        out.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
         if addresses:
-            status = run_managed(vm, addresses, console, paused=paused)
+            status = run_managed(vm, addresses, out, paused=paused)
         else:
-            status = run_until(vm, until)
+            status = run_until(vm, until or Phase.HALT)
         after = Snapshot.of(vm.pc.system, source="guestmap")
-        console.print(flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
-        console.print(summary(vm, story))
+        out.print(flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
+        out.print(summary(vm, story))
         _print_asked(vm, recorder, before, after, mtree=mtree, flat=flat, as_json=as_json)
     if status:
         raise typer.Exit(status)
@@ -144,8 +152,7 @@ def boot(
             f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"
             f" {vm.pc.bios_path} a PC BIOS?"
         )
-    if vm.state is RunState.INTERNAL_ERROR:
-        raise typer.Exit(1)
+    refuse_unreached(vm, until, is_stopped=no_reboot and bool(recorder.resets))
 
 
 def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:
@@ -161,10 +168,8 @@ def _print_asked(
     *, mtree: bool, flat: bool, as_json: bool,
 ) -> None:  # fmt: skip
     if mtree:
-        sys.stdout.write(write_mtree(after))
+        write(write_mtree(with_printable_texts(after)))
     if flat:
-        sys.stdout.write(write_flat(after))
+        write(write_flat(with_printable_texts(after)))
     if as_json:
-        json.dump(report(vm, recorder, before, after), sys.stdout)
-        sys.stdout.write("\n")
-    sys.stdout.flush()
+        say_json(report(vm, recorder, before, after), indent=None)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from guestmap.base import ConfigError
+from guestmap.base import ConfigError, PeerError, UnsupportedError
 from guestmap.base.interrupt import Deferral
-from guestmap.machine import Phase, VirtualMachine
+from guestmap.cli.streams import INTERRUPTED
+from guestmap.machine import Event, Phase, PhaseChange, RunState, VirtualMachine
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from guestmap.monitor import Address
 
-INTERRUPTED = 128 + signal.SIGINT
-"""Exit status after Ctrl-C, as shells have it."""
-
 _LOOK_S = 0.1
+_ENDS = {
+    RunState.SHUTDOWN: "the machine was switched off",
+    RunState.SUSPENDED: "the machine sleeps, and nothing wakes it",
+}
+"""Why a run is over, by what the machine is doing then."""
 
 
 def run_until(vm: VirtualMachine, until: Phase) -> int:
@@ -30,12 +32,45 @@ def run_until(vm: VirtualMachine, until: Phase) -> int:
     return 0
 
 
-def managed_at(texts: Collection[str], *, paused: bool) -> tuple[Address, ...]:
+def is_given_up(event: Event) -> bool:
+    """Tell whether the firmware now waits for ever: a machine that nobody manages gets no further.
+
+    Timers go on to wake it from its HLT, and it halts again; so no later phase will come.
+    """
+    return isinstance(event, PhaseChange) and event.phase is Phase.HALT
+
+
+def refuse_unreached(vm: VirtualMachine, until: Phase | None, *, is_stopped: bool) -> None:
+    """Say why a run ended, where that is not what was asked for.
+
+    Args:
+        vm: the machine, after its run.
+        until: the phase that was asked for; None: whatever comes.
+        is_stopped: it was stopped for another reason that was asked for.
+
+    Raises:
+        PeerError: the firmware does not enter the phase any more.
+        UnsupportedError: the engine could not go on.
+    """
+    if vm.state is RunState.INTERNAL_ERROR:
+        raise UnsupportedError(f"the CPU cannot go on: {vm.error or 'the engine says no more'}")
+    if until is None or is_stopped or vm.phases.phase is until:
+        return
+    why = _ENDS.get(vm.state, "it halted, and no interrupt that is still to come brings more")
+    raise PeerError(f"the firmware does not enter the phase {str(until)!r}: {why}")
+
+
+def managed_at(
+    texts: Collection[str], *, paused: bool, until: Phase | None = None
+) -> tuple[Address, ...]:
     """Return where ``--qmp`` asks to listen, before anything else is done.
 
     Raises:
-        ConfigError, UnsupportedError: an address that cannot be; nobody could end the pause.
+        ConfigError, UnsupportedError: an address that cannot be; nobody could end the pause; the
+            machine would be stopped both by its managers and by a phase.
     """
+    if texts and until is not None:
+        raise ConfigError("--until is for a machine that nobody manages: leave it out, or --qmp")
     if not texts:
         if paused:
             raise ConfigError("--paused needs --qmp: nobody else can let the machine go on")
@@ -57,7 +92,7 @@ def run_managed(
 
     with Deferral() as told, MonitorServer(vm, addresses) as server:
         for address in server.addresses:
-            console.print(f"QMP at {address}", markup=False)
+            console.print(f"QMP at {address}")
         vm.start(paused=paused)
         while not vm.wait(_LOOK_S):
             if told.requested:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from guestmap.base import ConfigError
+from guestmap.cli.console import console
+from guestmap.cli.output import say
 from guestmap.inspect.conform import (
     Differs,
     Equal,
@@ -47,10 +48,10 @@ def conform(
         raise ConfigError(f"no recordings found in {', '.join(str(path) for path in paths)}")
     apart = [each for each in results if isinstance(each, Unsupported)]
     for each in apart:
-        typer.echo(str(each))
+        say(str(each))
     tried = [each for each in results if not isinstance(each, Unsupported)]
     for line in _counts(tried, len(apart)):
-        typer.echo(line)
+        say(line)
     if any(not isinstance(each, Equal) and not _is_excused(each) for each in tried):
         raise typer.Exit(1)
 
@@ -76,16 +77,14 @@ def _is_excused(result: Result) -> bool:
 
 def _watched(results: Iterable[Result], total: int | None) -> Iterable[Result]:
     """Print differences as they come, below them a progress bar where stderr is a terminal."""
-    console = Console(stderr=True)
+    err = console(stderr=True)
     columns = (TextColumn("conform"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("conform", total=total)
         for each in results:
             if not isinstance(each, (Equal, Unsupported)):
                 progress.stop()
-                typer.echo(str(each))
+                say(str(each))
                 progress.start()
             progress.advance(task)
             yield each

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-import typer
-
 from guestmap.base import format_size
-from guestmap.cli.output import Json
+from guestmap.cli.output import Json, say_json
 from guestmap.cli.plug import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.table import Table
+    from rich.text import Text
 
     from guestmap.domain import MemoryDevice
     from guestmap.domain.overview import Overview, SlotRow
@@ -42,7 +40,7 @@ def dimms(source: Machine, as_json: Json = False) -> None:
         seen = overview(survey(peer).situation)
     if as_json:
         form = {"format": "guestmap.dimms", "format_version": 1, **seen.to_json()}
-        typer.echo(json.dumps(form, indent=2))
+        say_json(form)
         return
     _show(seen)
 
@@ -130,19 +128,19 @@ def _others(seen: Overview) -> Table:
     return made
 
 
-def _place(device: MemoryDevice) -> tuple[str, ...]:
-    from rich.markup import escape
+def _place(device: MemoryDevice) -> tuple[Text | str, ...]:
+    from guestmap.cli.tables import cell
 
-    name = escape(device.name or "-")
-    return name, escape(device.kind), f"{device.addr:016x}", f"{device.end - 1:016x}"
+    name = cell(device.name or "-")
+    return name, cell(device.kind), f"{device.addr:016x}", f"{device.end - 1:016x}"
 
 
-def _origin(device: MemoryDevice) -> tuple[str, ...]:
-    from rich.markup import escape
+def _origin(device: MemoryDevice) -> tuple[Text | str, ...]:
+    from guestmap.cli.tables import cell
 
     return (
         "-" if device.node is None else str(device.node),
-        escape(device.backend or "-"),
+        cell(device.backend or "-"),
         {True: "hot", False: "at start", None: "not known"}[device.hotplugged],
     )
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from guestmap.base import ConfigError, HostError
+from guestmap.base import ConfigError, write_whole
+from guestmap.cli.output import say
 
 _FORMS = (".html", ".svg", ".png")
 
@@ -42,11 +43,8 @@ def draw(
         wanted = "two sources with --diff" if diff else "one source (two with --diff)"
         raise ConfigError(f"draw needs {wanted}, not {len(sources)}")
     content = _drawn(sources, output.suffix.lower(), diff=diff, disabled=disabled)
-    try:
-        output.write_bytes(content)
-    except OSError as error:
-        raise HostError(f"cannot write {output} ({error.strerror})", call="write") from error
-    typer.echo(f"{output}: {len(content):,} bytes")
+    write_whole(output, content)
+    say(f"{output}: {len(content):,} bytes")
 
 
 def _drawn(sources: list[str], form: str, *, diff: bool, disabled: bool) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.output import Json, Source, show
+from guestmap.cli.output import Json, Source, show, write
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ def flat(
     snapshot = load_snapshot(source, trees=False, dispatch=dispatch)
     if qemu is not None and not as_json:
         from guestmap.inspect.mtree import write_flat
+        from guestmap.inspect.shown import with_printable_texts
 
         chosen = with_views(snapshot, space=space)
         dialect = dialect_for(qemu)
-        text = write_flat(chosen, owner=owner, dispatch=dispatch, dialect=dialect)
-        typer.echo(text, nl=False)
+        chosen = with_printable_texts(chosen)
+        write(write_flat(chosen, owner=owner, dispatch=dispatch, dialect=dialect))
         return
     blocks = flat_blocks(snapshot, space=space)
     if as_json:
@@ -67,10 +68,8 @@ def flat(
 
 
 def _table(block: FlatBlock, *, owner: bool) -> Table:
-    from rich.text import Text
-
     from guestmap.base import format_size
-    from guestmap.cli.tables import STYLES, percent, table
+    from guestmap.cli.tables import STYLES, cell, percent, table
 
     made = table(
         "from", "to", ("size", "right"), ("share", "right"), "type", "region", "offset",
@@ -81,9 +80,9 @@ def _table(block: FlatBlock, *, owner: bool) -> Table:
         name = " ".join((each.name, *each.accelerator))
         made.add_row(
             f"{each.start:016x}", f"{each.start + each.size - 1:016x}", format_size(each.size),
-            percent(each.size, block.mapped), kind, Text(name),
+            percent(each.size, block.mapped), kind, cell(name),
             f"@{each.offset_in_region:x}" if each.offset_in_region else "",
-            *([Text(each.owner or "")] if owner else []),
+            *([cell(each.owner or "")] if owner else []),
             style=STYLES[each.type],
         )  # fmt: skip
     return made

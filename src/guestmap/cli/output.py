@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from guestmap.base import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +28,32 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of senten
 def show(form: Any, sentences: Iterable[str], as_json: bool) -> None:
     """Print a result's JSON form or its sentences."""
     if as_json:
-        typer.echo(json.dumps(form, indent=2))
+        say_json(form)
         return
     for line in sentences:
-        typer.echo(line)
+        say(line)
+
+
+def say(line: str, *, flush: bool = False) -> None:
+    """Print one line, which stays one whatever names are in it."""
+    print(printable(line), flush=flush)
+
+
+def warn(line: str) -> None:
+    """Print one line to stderr."""
+    print(printable(line), file=sys.stderr)
+
+
+def say_json(form: Any, *, indent: int | None = 2, flush: bool = False) -> None:
+    """Print JSON; ASCII, and without control characters."""
+    print(json_text(form, indent=indent), flush=flush)
+
+
+def json_text(form: Any, *, indent: int | None = 2) -> str:
+    """Return JSON in which every character that is not printable ASCII is escaped."""
+    return json.dumps(form, indent=indent).replace("\x7f", "\\u007f")
+
+
+def write(text: str) -> None:
+    """Print whole lines that another program reads, such as QEMU's own tables."""
+    sys.stdout.write(text)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from guestmap.base import format_size
+from guestmap.cli.console import console
+from guestmap.cli.output import say, say_json
 from guestmap.cli.plug_exits import STATUSES
 from guestmap.domain import MEANINGS, Observer, Outcome, Result
 from guestmap.domain.finding import span
@@ -35,7 +35,7 @@ def finish(result: Result, *, as_json: bool) -> None:
     status = STATUSES[result.outcome]
     if as_json:
         form = {"format": "guestmap.plug", "format_version": 1, "exit_status": status}
-        typer.echo(json.dumps({**form, **result.to_json()}, indent=2))
+        say_json({**form, **result.to_json()})
     elif result.outcome not in {Outcome.PLANNED, Outcome.BLOCKED, Outcome.STOPPED}:
         _print(result_sentences(result))
     else:
@@ -155,7 +155,7 @@ def _findings(kind: str, findings: tuple[Finding, ...]) -> list[str]:
 
 def _print(lines: list[str]) -> None:
     for line in lines:
-        typer.echo(line)
+        say(line)
 
 
 class Show(Observer):
@@ -173,7 +173,7 @@ class Show(Observer):
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed:.1f} of {task.total:g} s"),
-            console=Console(stderr=True, highlight=False),
+            console=console(stderr=True),
             transient=True,
             disable=quiet or not sys.stderr.isatty(),
         )
@@ -217,4 +217,4 @@ class Show(Observer):
 
     def _say(self, text: str) -> None:
         if not self._progress.disable:
-            self._progress.console.print(text, style="dim", markup=False, soft_wrap=True)
+            self._progress.console.print(text, style="dim", soft_wrap=True)

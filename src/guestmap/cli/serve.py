@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError, GuestmapError, HostError
+from guestmap.cli.output import say, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from guestmap.inspect.attach import Target
     from guestmap.view.film import Film
 
+_DEFAULT_RAM = "128M"
+_INTERVAL_S = 1.0
 BOOT = "boot"
 """The source that is a machine of our own."""
 
@@ -30,16 +33,21 @@ def serve(
         ),
     ],
     host: Annotated[
-        str, typer.Option(help="Address to listen on; other than loopback, others can look too.")
+        str,
+        typer.Option(help="Address to listen on. Beyond loopback others can look."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0: a free one.", min=0, max=65535)] = 5100,
     interval: Annotated[
-        float, typer.Option(help="Seconds between two looks at a running machine.", min=0.05)
-    ] = 1.0,
-    ram: Annotated[str, typer.Option("-m", help="RAM of the machine that boots.")] = "128M",
+        float | None,
+        typer.Option(help="Seconds between two looks at a running machine; else 1.", min=0.05),
+    ] = None,
+    ram: Annotated[
+        str, typer.Option("-m", help=f"RAM of the machine that boots; else {_DEFAULT_RAM}.")
+    ] = "",
 ) -> None:
     """Show a memory map live in a web browser, with its history as a timeline to step through."""
     try:
+        from guestmap.view.door import is_loopback
         from guestmap.view.film import Film
         from guestmap.view.live import serve as serve_film
     except ModuleNotFoundError as error:
@@ -53,7 +61,9 @@ def serve(
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()
 
     def ready(url: str) -> None:
-        typer.echo(f"{url} shows {', '.join(sources)}; Ctrl-C ends")
+        say(f"{url} shows {', '.join(sources)}; Ctrl-C ends", flush=True)
+        if not is_loopback(host):
+            warn(f"warning: whoever reaches {host} and has that link, or overhears it, can look")
 
     try:
         serve_film(film, host=host, port=port, ready=ready)
@@ -62,25 +72,31 @@ def serve(
         raise HostError(f"cannot listen on {host}:{port} ({reason})", call="bind") from error
 
 
-def _producer(sources: list[str], film: Film, *, interval: float, ram: str) -> Callable[[], None]:
+def _producer(
+    sources: list[str], film: Film, *, interval: float | None, ram: str
+) -> Callable[[], None]:
     """Return what adds the frames of the sources to a film.
 
     Raises:
         ConfigError: the sources cannot be shown together.
         GuestmapError: a file cannot be read.
     """
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.attach import parse_target
-    from guestmap.inspect.source import load_snapshot
     from guestmap.view.film import Frame
 
     targets = [parse_target(source) for source in sources]
     if len(sources) > 1 and (BOOT in sources or any(targets)):
         raise ConfigError("serve shows one running machine, or any number of files")
-    if sources == [BOOT]:
-        return lambda: _boot(film, ram)
     target = targets[0]
+    if interval is not None and target is None:
+        raise ConfigError("--interval is for a running machine: nothing else is looked at again")
+    if ram and sources != [BOOT]:
+        raise ConfigError(f"-m is the RAM of the machine that {BOOT!r} starts")
+    if sources == [BOOT]:
+        return lambda: _boot(film, ram or _DEFAULT_RAM)
     if target is not None:
-        return lambda: _poll(film, target, interval)
+        return lambda: _poll(film, target, interval or _INTERVAL_S)
     for number, source in enumerate(sources):
         film.add(Frame(float(number), source, load_snapshot(source)))
     film.ended = "files"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from guestmap.base import ConfigError, HostError
+from guestmap.base import ConfigError, write_whole
+from guestmap.cli.output import json_text, say, write
 
 
 def snapshot(
@@ -30,6 +30,8 @@ def snapshot(
 ) -> None:
     """Save a map as JSON: trees, views, RAM blocks. Every other command takes the file back."""
     if schema:
+        if source is not None or dispatch:
+            raise ConfigError("--schema is that of all snapshots: give it no SOURCE and no -d")
         from guestmap.inspect.schema import schema_text
 
         _write(schema_text(), output)
@@ -39,10 +41,10 @@ def snapshot(
     from guestmap.cli.source import load_snapshot
 
     taken = load_snapshot(source, dispatch=dispatch)
-    _write(json.dumps(taken.to_json(), indent=1) + "\n", output)
+    _write(json_text(taken.to_json(), indent=1) + "\n", output)
     if output is not None:
         version = f" ({taken.version})" if taken.version else ""
-        typer.echo(
+        say(
             f"{output}: {len(taken.regions)} regions, {len(taken.views)} views,"
             f" {len(taken.ram_blocks)} RAM blocks of {taken.source}{version}"
         )
@@ -50,9 +52,6 @@ def snapshot(
 
 def _write(text: str, output: Path | None) -> None:
     if output is None or str(output) == "-":
-        typer.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HostError(f"cannot write {output} ({error.strerror})", call="write") from error
+        write(text)
+    else:
+        write_whole(output, text.encode())

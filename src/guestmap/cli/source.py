@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
+from guestmap.cli.output import warn
 from guestmap.inspect.source import load_snapshot as load_foreign
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
     if own is None:
         snapshot = load_foreign(source, trees=trees, dispatch=dispatch)
         for note in snapshot.notes:
-            typer.echo(f"note: {note}", err=True)
+            warn(f"note: {note}")
         return snapshot
     from guestmap.inspect import Snapshot
     from guestmap.machine import Pc, Phase, VirtualMachine

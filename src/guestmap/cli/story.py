@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.markup import escape
+from typing import TYPE_CHECKING
+
 from rich.table import Table
 from rich.text import Text
 
 from guestmap.accel import SoftwareInterrupt
-from guestmap.base import format_size
+from guestmap.base import format_size, printable
+from guestmap.cli.tables import STYLES, cell
 from guestmap.machine import (
     DESCRIPTIONS,
     Event,
@@ -19,7 +20,9 @@ from guestmap.machine import (
 )
 from guestmap.memory import AddressChange, CommitRecord, FlatRange, FlatView
 
-_STYLES = {"ram": "green", "rom": "yellow", "romd": "yellow", "ramd": "green", "i/o": "cyan"}
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _MAX_PIECES = 12
 """Lines that one change of the map prints at most; a reset may change many places."""
 
@@ -41,13 +44,13 @@ class Story:
         """Print one event."""
         if isinstance(event, LogLine):
             if self._log:
-                self._line(event.time_ns, Text(event.text))
+                self._line(event.time_ns, Text(printable(event.text)))
         elif isinstance(event, PhaseChange):
             self._phase(event)
         elif isinstance(event, CommitRecord):
             self._commit(event)
         elif isinstance(event, MachineReset):
-            self._line(event.time_ns, Text(f"reset: {event.reason}", style="bold red"))
+            self._line(event.time_ns, Text(f"reset: {printable(event.reason)}", style="bold red"))
         elif isinstance(event, SoftwareInterrupt):
             pass  # thousands of them; the phases tell those that matter
 
@@ -57,12 +60,14 @@ class Story:
 
     def _phase(self, change: PhaseChange) -> None:
         text = Text(f"== {change.phase}", style="bold magenta")
-        text.append(f"  {DESCRIPTIONS[change.phase]} ({change.evidence})", style="not bold dim")
+        evidence = printable(change.evidence)
+        text.append(f"  {DESCRIPTIONS[change.phase]} ({evidence})", style="not bold dim")
         self._line(change.time_ns, text)
 
     def _commit(self, record: CommitRecord) -> None:
         self.map_changes += 1
-        self._line(record.time_ns, Text(f">> {record.cause or 'map changed'}", style="bold blue"))
+        cause = printable(record.cause or "map changed")
+        self._line(record.time_ns, Text(f">> {cause}", style="bold blue"))
         told: list[list[AddressChange]] = []
         for change in record.changes:
             pieces = change.by_address()
@@ -93,7 +98,8 @@ def _answer(each: FlatRange | None, address: int) -> str:
     if each is None:
         return "nobody"
     offset = each.offset_in_region + address - each.start
-    return f"{each.mtree_type()} {each.region.name}" + (f" @{offset:x}" if offset else "")
+    name = printable(each.region.name)
+    return f"{each.mtree_type()} {name}" + (f" @{offset:x}" if offset else "")
 
 
 def flat_table(view: FlatView, title: str) -> Table:
@@ -107,8 +113,8 @@ def flat_table(view: FlatView, title: str) -> Table:
         offset = f"@{each.offset_in_region:x}" if each.offset_in_region else ""
         table.add_row(
             f"{each.start:016x}", f"{each.end - 1:016x}", format_size(each.size), kind,
-            escape(each.region.name), offset,
-            style=_STYLES.get(kind, ""),
+            cell(each.region.name), offset,
+            style=STYLES.get(kind, ""),
         )  # fmt: skip
     return table
 

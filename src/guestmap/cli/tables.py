@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from guestmap.base import printable
+from guestmap.cli.console import console
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
+
+__all__ = [
+    "HIDDEN", "STYLES", "Column", "cell", "console", "names_of", "percent", "print_titled", "table",
+]  # fmt: skip
 
 STYLES = {"ram": "green", "rom": "yellow", "romd": "yellow", "ramd": "green", "i/o": "cyan"}
 """By region type."""
 
 Column = str | tuple[str, str]
 HIDDEN = "dim"
-_PLAIN_WIDTH = 200
 _MAX_NAMES = 4
 
 
-def console() -> Console:
-    """Return where tables go; into a pipe or a file they are not cut to a terminal's width."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+def cell(text: str) -> Text:
+    """Return foreign text as it stands in a table: never markup, never more than one line."""
+    return Text(printable(text))
 
 
 def table(*columns: Column) -> Table:
@@ -37,7 +43,7 @@ def table(*columns: Column) -> Table:
 
 def print_titled(out: Console, title: str, below: Table) -> None:
     """Print a table under its title, and a blank line."""
-    out.print(Text(title, style="bold"), soft_wrap=True)
+    out.print(Text(printable(title), style="bold"), soft_wrap=True)
     if below.row_count:
         out.print(below)
     out.print()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guestmap.cli.output import Json, Source
+from guestmap.cli.output import Json, Source, write
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
 if TYPE_CHECKING:
@@ -43,17 +43,18 @@ def tree(
     snapshot = load_snapshot(source)
     if qemu is not None and not as_json:
         from guestmap.inspect.mtree import write_mtree
+        from guestmap.inspect.shown import with_printable_texts
 
         chosen = snapshot if space is None else _only(snapshot, space)
         dialect = dialect_for(qemu)
-        text = write_mtree(chosen, owner=owner, disabled=disabled, dialect=dialect)
-        typer.echo(text, nl=False)
+        chosen = with_printable_texts(chosen)
+        write(write_mtree(chosen, owner=owner, disabled=disabled, dialect=dialect))
         return
     blocks = tree_blocks(snapshot, space=space, disabled=disabled)
     if as_json:
         _print_json(snapshot, blocks)
         return
-    from guestmap.cli.tables import HIDDEN, console, names_of, print_titled
+    from guestmap.cli.tables import HIDDEN, cell, console, names_of, print_titled
 
     out = console()
     blind = [block for block in blocks if block.spaces and _shows_nothing(block)]
@@ -63,7 +64,7 @@ def tree(
             print_titled(out, title, _table(block, owner=owner))
     if blind and space is None:
         names = ", ".join(name for block in blind for name in block.spaces)
-        out.print(f"nobody answers in: {names}", style=HIDDEN, soft_wrap=True)
+        out.print(cell(f"nobody answers in: {names}"), style=HIDDEN, soft_wrap=True)
 
 
 def _shows_nothing(block: TreeBlock) -> bool:
@@ -123,7 +124,7 @@ def _add_row(made: Table, node: TreeNode, branch: str, *, holds: bool, owner: bo
     from rich.text import Text
 
     from guestmap.base import ADDRESS_SPACE_SIZE, format_size
-    from guestmap.cli.tables import HIDDEN, STYLES, percent
+    from guestmap.cli.tables import HIDDEN, STYLES, cell, percent
 
     name = node.name
     if node.alias is not None:
@@ -137,7 +138,7 @@ def _add_row(made: Table, node: TreeNode, branch: str, *, holds: bool, owner: bo
     kind = f"nv-{node.type}" if node.nonvolatile else node.type
     made.add_row(
         f"{node.start:016x}", f"{last:016x}", format_size(node.size), kind, str(node.priority),
-        Text(branch, style="dim") + Text(name), seen,
-        *([Text(node.owner or "")] if owner else []),
+        Text(branch, style="dim") + cell(name), seen,
+        *([cell(node.owner or "")] if owner else []),
         style=HIDDEN if node.is_hidden else STYLES[node.type],
     )  # fmt: skip

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from guestmap.base import ConfigError, PeerError
-from guestmap.cli.output import Source
+from guestmap.cli.output import Source, say, say_json
+from guestmap.cli.streams import is_lost
 
 if TYPE_CHECKING:
     from guestmap.inspect.attach import Attachment
     from guestmap.inspect.attach.watching import Sighting, Watcher
-    from guestmap.machine import MachineConfig
 
+_INTERVAL_S = 1.0
 _ENDINGS = {"SHUTDOWN"}
 """Events after which QEMU leaves on purpose."""
 
@@ -24,8 +24,9 @@ _ENDINGS = {"SHUTDOWN"}
 def watch(
     source: Source,
     interval: Annotated[
-        float, typer.Option(help="Seconds between two looks.", min=0.01, max=86400)
-    ] = 1.0,
+        float | None,
+        typer.Option(help=f"Seconds between two looks; else {_INTERVAL_S:g}.", min=0.01, max=86400),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on each line.")
     ] = False,
@@ -41,7 +42,11 @@ def watch(
 
     own = own_machine(source)
     if own is not None:
-        _watch_boot(own[1])
+        if interval is not None:
+            raise ConfigError("--interval is for other machines: of 'boot' every change is seen")
+        from guestmap.cli.watch_boot import watch_boot
+
+        watch_boot(own[1], as_json=as_json)
         return
     target = parse_target(source)
     if target is None:
@@ -50,22 +55,8 @@ def watch(
             f" own), and {source!r} is none"
         )
     with attach(target) as machine:
-        _Session(machine, interval, _Lines() if as_json else _Words()).run()
-
-
-def _watch_boot(config: MachineConfig) -> None:
-    """Run a machine of our own and print each change of its map, with its true cause."""
-    from rich.console import Console
-
-    from guestmap.cli.story import Story, summary
-    from guestmap.machine import VirtualMachine
-
-    console = Console(highlight=False)
-    story = Story(console, log=False)
-    with VirtualMachine(config, observer=story.tell) as vm:
-        with suppress(KeyboardInterrupt):  # this is how it ends
-            vm.run()
-        console.print(summary(vm, story))
+        seconds = _INTERVAL_S if interval is None else interval
+        _Session(machine, seconds, _Lines() if as_json else _Words()).run()
 
 
 class _Session:
@@ -78,13 +69,12 @@ class _Session:
         self._start = time.monotonic()
 
     def run(self) -> None:
-        from guestmap.cli.outlet import is_read
         from guestmap.inspect.attach.watching import Watcher
 
         watcher = Watcher(self._machine)
         self._out.begin(watcher, self._machine, self._interval)
         try:
-            while is_read():
+            while not is_lost():
                 self._tell(watcher.look())
                 time.sleep(self._interval)
         except KeyboardInterrupt:
@@ -140,7 +130,7 @@ class _Words:
         )
 
     def _print(self, text: str) -> None:
-        print(text, flush=True)
+        say(text, flush=True)
 
 
 class _Lines:
@@ -182,7 +172,7 @@ class _Lines:
         )
 
     def _print(self, form: dict[str, Any]) -> None:
-        print(json.dumps(form), flush=True)
+        say_json(form, indent=None, flush=True)
 
 
 def _plain(value: object) -> str:

@@ -42,6 +42,7 @@ class VirtualMachine:
         state: what it is doing.
         phases: what the firmware is doing.
         events: what it tells whoever manages it.
+        error: what the engine could not go on with, where ``state`` is ``INTERNAL_ERROR``.
 
     Raises:
         ConfigError, HostError, UnsupportedError: the machine or the engine cannot be made.
@@ -64,6 +65,7 @@ class VirtualMachine:
             self.pc.system.close()
             raise
         self.state = RunState.PRELAUNCH
+        self.error = ""
         self._debug_log = DebugLog(self.pc.clock.now_ns, self._logged)
         self.phases = PhaseTracker(self.pc.clock.now_ns, self._phase_changed)
         self.events = self.pc.events
@@ -126,7 +128,10 @@ class VirtualMachine:
         try:
             self._until = until
             self._carry_out_reset()
+            is_first = self.phases.phase is None
             self.cont()
+            if is_first and self.phases.phase is until:
+                self.stop()  # at the reset vector; cont() was not yet running as it got there
             while self.state is RunState.RUNNING:
                 self._run_once()
                 if self._halted_for_good:
@@ -320,6 +325,7 @@ class VirtualMachine:
                 self.phases.halted(for_good=True)
                 self._halted_for_good = True
             elif end.reason is ExitReason.ERROR:
+                self.error = end.message
                 self._end(RunState.INTERNAL_ERROR)
 
     def _reset(self) -> None:

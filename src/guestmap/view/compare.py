@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from guestmap.inspect.diff import diff
+from guestmap.inspect.shown import with_printable_texts
 from guestmap.inspect.view_diff import range_changes
 from guestmap.view.compose import NOT_TO_SCALE, PanelBuilder
 from guestmap.view.flat_boxes import flat_label
@@ -32,6 +33,7 @@ def compare(before: Snapshot, after: Snapshot, *, show_disabled: bool = False) -
     Both lie beside one axis, so what is on one line is at one address. Address spaces are matched
     by name.
     """
+    before, after = with_printable_texts(before), with_printable_texts(after)
     old = find_sections(before, show_disabled=show_disabled).families
     new = find_sections(after, show_disabled=show_disabled).families
     panels = [_panel(one, other) for one, other in matched_families(old, new)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.shown import with_printable_texts
 from guestmap.view.axis import FoldedAxis
 from guestmap.view.flat_boxes import nobody
 from guestmap.view.picture import Box, Label, Lane, Panel, Picture
@@ -35,6 +36,7 @@ def compose(snapshot: Snapshot, *, show_disabled: bool = False) -> Picture:
         snapshot: any; without trees there are only the lanes of its flat views.
         show_disabled: also show regions that are not enabled.
     """
+    snapshot = with_printable_texts(snapshot)
     findings = find_sections(snapshot, show_disabled=show_disabled)
     notes = [NOT_TO_SCALE]
     if findings.blind:

@@ -6,9 +6,11 @@ to the next. Frames may be added by another thread than the one that looks at th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from guestmap.base import printable
+from guestmap.inspect.shown import with_printable_texts
 from guestmap.view.compare import marked_family, matched_families
 from guestmap.view.compose import NOT_TO_SCALE, panel_of
 from guestmap.view.picture import Picture
@@ -44,7 +46,7 @@ class Film:
     """
 
     def __init__(self, title: str) -> None:
-        self.title = title
+        self.title = printable(title)
         self.ended = ""
         self.dropped = 0
         self._frames: list[Frame] = []
@@ -61,7 +63,7 @@ class Film:
         if len(self._frames) >= MOST_FRAMES:
             self.dropped += 1
         else:
-            self._frames.append(frame)
+            self._frames.append(replace(frame, snapshot=with_printable_texts(frame.snapshot)))
 
     def picture(self, index: int) -> Picture:
         """Return the picture of a frame; what was not so in the frame before it is marked.

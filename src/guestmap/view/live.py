@@ -6,21 +6,15 @@ The server is bokeh's. Everything that a page needs comes from it; nothing is fe
 from __future__ import annotations
 
 from html import escape
-from socket import gethostname
 from typing import TYPE_CHECKING, Any
 
-from bokeh.application import Application
-from bokeh.application.handlers.function import FunctionHandler
 from bokeh.layouts import column, row
 from bokeh.models.widgets import Button, Div, Slider, Toggle
-from bokeh.server.server import BaseServer
-from bokeh.server.tornado import BokehTornado
-from bokeh.server.util import bind_sockets
-from tornado.httpserver import HTTPServer
-from tornado.ioloop import IOLoop
 
+from guestmap.base import printable
 from guestmap.view.figure import PanelFigure
 from guestmap.view.page import body, footer, heading
+from guestmap.view.web_server import web_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,28 +36,20 @@ class FilmServer:
 
     Args:
         film: what to show; frames may still be added.
-        host: address to listen on. There is no password: other than loopback means that whoever
-            reaches it sees the maps.
+        host: address to listen on. Other than loopback means that whoever reaches it and has the
+            link sees the maps.
         port: 0 takes a free one.
 
     Attributes:
-        url: where to look.
+        url: where to look, with a token in it unless only this machine can.
 
     Raises:
         OSError: the address cannot be listened on.
     """
 
     def __init__(self, film: Film, *, host: str = LOOPBACK, port: int = 0) -> None:
-        sockets, actual = bind_sockets(host, port)
-        names = {host, "localhost"} if host == LOOPBACK else {host, "localhost", gethostname()}
-        application = BokehTornado(
-            Application(FunctionHandler(lambda document: _Page(film).fill(document))),
-            extra_websocket_origins=[f"{name}:{actual}" for name in sorted(names)],
-        )
-        http = HTTPServer(application)
-        http.add_sockets(sockets)
-        self._server = BaseServer(IOLoop.current(), application, http)
-        self.url = f"http://{host}:{actual}/"
+        self._server, door = web_server(host, port, lambda document: _Page(film).fill(document))
+        self.url = door.url
 
     def run(self) -> None:
         """Serve, in this thread, which must be the main one."""
@@ -82,8 +68,8 @@ class _Page:
                               sizing_mode="stretch_width")  # fmt: skip
         self._follow = Toggle(label="follow", active=True, width=70)
         self._play = Toggle(label="▶ play", active=False, width=70)
-        self._told = Div(text="waiting for the first map", sizing_mode="stretch_width",
-                         name="told", margin=(0, 12, 0, 12))  # fmt: skip
+        self._told = Div(text="waiting for the first map", disable_math=True, name="told",
+                         sizing_mode="stretch_width", margin=(0, 12, 0, 12))  # fmt: skip
         self._place = column(sizing_mode="stretch_both")
 
     def fill(self, document: Document) -> None:
@@ -156,16 +142,20 @@ class _Page:
         """Return what the frame is, and whether more will come."""
         film = self._film
         if index < 0:
-            return escape(film.ended) or "waiting for the first map"
+            return _shown(film.ended) or "waiting for the first map"
         frame = film[index]
         more = film.ended or "more may come"
         if film.dropped:
             more += f"; {film.dropped} frames were too many and are not kept"
         return (
             f"<b>{index + 1} of {len(film)}</b> at {frame.time_s * 1e3:,.2f} ms:"
-            f" {escape(frame.cause or 'the map changed')}"
-            f" <span style='color: #666'>({escape(more)})</span>"
+            f" {_shown(frame.cause or 'the map changed')}"
+            f" <span style='color: #666'>({_shown(more)})</span>"
         )
+
+
+def _shown(words: str) -> str:
+    return escape(printable(words))
 
 
 def serve(film: Film, *, host: str, port: int, ready: Callable[[str], None]) -> None:

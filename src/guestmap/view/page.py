@@ -5,20 +5,38 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from bokeh.embed import file_html
+from bokeh.embed import components
 from bokeh.events import ValueSubmit
 from bokeh.layouts import column, row
 from bokeh.models import CustomJS, TabPanel, Tabs
 from bokeh.models.ui import UIElement
 from bokeh.models.widgets import Div, TextInput
-from bokeh.resources import INLINE
+from bokeh.resources import Resources
 
 from guestmap.view.colours import COLOURS, LINE, MARK, MEANINGS, look
 from guestmap.view.figure import PanelFigure, script
+from guestmap.view.policy import page_policy
 
 if TYPE_CHECKING:
     from guestmap.view.picture import Kind, Picture
 
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{title}</title>
+<style>
+html, body {{ box-sizing: border-box; display: flow-root; height: 100%; margin: 0; padding: 0; }}
+</style>
+{libraries}
+</head>
+<body>
+{place}
+{script}
+</body>
+</html>
+"""
 _HATCH = "repeating-linear-gradient(135deg, #9a9a9a 0 1px, transparent 1px 5px)"
 
 
@@ -27,7 +45,15 @@ def html_page(picture: Picture) -> str:
     figures = [PanelFigure(panel) for panel in picture.panels]
     panels, _ = body(picture, figures)
     page = column(heading(picture), panels, footer(picture), sizing_mode="stretch_both")
-    return file_html(page, INLINE, title=picture.title)
+    script, place = components(page, wrap_script=False)
+    libraries = Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw
+    scripts = [each.strip().replace("\r\n", "\n") for each in (*libraries, script)]
+    *before, last = (f"<script>{each}</script>" for each in scripts)
+    policy = escape(page_policy(scripts))
+    return _PAGE.format(
+        policy=policy, title=escape(picture.title), libraries="\n".join(before), place=place,
+        script=last,
+    )  # fmt: skip
 
 
 def heading(picture: Picture) -> UIElement:
@@ -39,6 +65,7 @@ def heading(picture: Picture) -> UIElement:
     changed = any(box.changed for panel in picture.panels for box in panel.boxes)
     return Div(
         text=f"<div>{words}</div><div style='margin-top: 4px'>{_legend(kinds, changed)}</div>",
+        disable_math=True,
         sizing_mode="stretch_width",
         margin=(8, 12, 0, 12),
     )
@@ -63,7 +90,15 @@ def body(picture: Picture, figures: list[PanelFigure]) -> tuple[UIElement, Tabs 
 def search_line(figures: list[PanelFigure], tabs: Tabs | None) -> UIElement:
     """Return where to type what to look for, and where the answer appears."""
     box = TextInput(placeholder="find a name or an address; Enter: the next one", width=330)
-    answer = Div(text="", sizing_mode="stretch_width", margin=(10, 5, 0, 5), name="answer")
+    # what is found has names in it: text, never HTML
+    answer = Div(
+        text="",
+        render_as_text=True,
+        disable_math=True,
+        sizing_mode="stretch_width",
+        margin=(10, 5, 0, 5),
+        name="answer",
+    )
     args = {
         "box": box,
         "answer": answer,
@@ -84,6 +119,7 @@ def footer(picture: Picture) -> UIElement:
     words = " ".join(escape(note) for note in picture.notes)
     return Div(
         text=f"<small style='color: #555'>{words}</small>",
+        disable_math=True,
         sizing_mode="stretch_width",
         margin=(0, 12, 6, 12),
     )

@@ -5,6 +5,7 @@ No browser is needed. Words in an SVG stay words, so that they can be searched a
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_left
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,7 +57,9 @@ def still(picture: Picture, form: Literal["svg", "png"]) -> bytes:
     ):
         canvas = BytesIO()
         metadata = {"Date": None} if form == "svg" else {"Software": None}
-        _Sheet(picture).figure.savefig(canvas, format=form, dpi=_DPI, metadata=metadata)
+        with warnings.catch_warnings():  # a name may have letters that the font lacks
+            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+            _Sheet(picture).figure.savefig(canvas, format=form, dpi=_DPI, metadata=metadata)
     if form == "png":
         return canvas.getvalue()
     # matplotlib writes the families it has itself; elsewhere one with the same widths will do
@@ -93,7 +96,7 @@ class _Sheet:
 
     def _write(self, x: float, y: float, words: str, colour: str = INK, **more: Any) -> None:
         settings = {"fontsize": 11 * _PIXEL, "va": "center", "ha": "left", **more}
-        self._axes.text(x, y, words.replace("$", r"\$"), color=colour, **settings)
+        self._axes.text(x, y, words, color=colour, parse_math=False, **settings)
 
     def _rectangle(self, x: float, y: float, width: float, height: float, **how: Any) -> None:
         # add_patch() would look at all patches again for the limits of the axes, which are known

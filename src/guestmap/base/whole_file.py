@@ -1,0 +1,90 @@
+"""Files that are whole or absent: whatever happens while one is written, the old one stays."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+
+from guestmap.base.errors import HostError
+
+_MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file aside, have it reach the disk, and put it in the old one's place.
+
+    A symbolic link is followed, and the old file's mode is kept. What is no regular file, a device
+    or a pipe such as ``/dev/stdout``, is written as it is.
+
+    Raises:
+        HostError: the host refuses; the old file, if there was one, is as it was.
+    """
+    try:
+        target = _followed(Path(path))
+        if _is_whole_only_in_place(target):
+            target.write_bytes(content)
+        else:
+            _replace(target, content)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or str(error)
+        raise HostError(f"cannot write {os.fspath(path)} ({reason})", call="write") from error
+
+
+def _followed(path: Path) -> Path:
+    """Follow symbolic links, but for those of /dev and /proc, whose names stand for open files."""
+    for _ in range(_MOST_LINKS):
+        if not path.is_symlink() or _is_among_devices(path):
+            return path
+        path = path.parent / path.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _is_among_devices(path: Path) -> bool:
+    parent = Path(os.path.realpath(path.parent))
+    return parent == Path("/dev") or parent.parts[:2] == ("/", "proc")
+
+
+def _is_whole_only_in_place(target: Path) -> bool:
+    if _is_among_devices(target):
+        return True
+    return target.exists() and not target.is_file() and not target.is_dir()
+
+
+def _replace(target: Path, content: bytes) -> None:
+    before = target.stat() if target.exists() else None
+    if before is not None and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    aside = target.parent / f".guestmap-{token_hex(8)}"
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if before is not None:
+                _keep_owner_and_mode(descriptor, before)
+            os.fsync(descriptor)
+        aside.replace(target)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _keep_owner_and_mode(descriptor: int, before: os.stat_result) -> None:
+    with suppress(PermissionError):  # another's file that we may write becomes ours
+        os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name reach the disk too."""
+    with suppress(OSError):  # not every file system can
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,114 @@
+"""Bokeh's server behind a :class:`~guestmap.view.door.Door`, its pages with a policy."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from bokeh.application import Application
+from bokeh.application.handlers.function import FunctionHandler
+from bokeh.server.server import BaseServer
+from bokeh.server.tornado import BokehTornado
+from bokeh.server.util import bind_sockets
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.web import OutputTransform, RequestHandler
+
+from guestmap.view.door import Door
+from guestmap.view.policy import served_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bokeh.document import Document
+    from tornado.httputil import HTTPHeaders, HTTPServerRequest
+
+_PLACES = re.compile(r"/|/ws|/favicon\.ico|/static/.*")
+"""What there is. Bokeh has more for pages that show a plot of another server: not of ours."""
+
+
+def web_server(host: str, port: int, fill: Callable[[Document], None]) -> tuple[BaseServer, Door]:
+    """Return a server that listens, and its door.
+
+    Args:
+        host: address to listen on.
+        port: 0 takes a free one.
+        fill: puts into a document what a new window shows.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    sockets, actual = bind_sockets(host, port)
+    door = Door.at(host, actual)
+    application = _Guarded(Application(FunctionHandler(fill)), door)
+    http = HTTPServer(application)
+    http.add_sockets(sockets)
+    return BaseServer(IOLoop.current(), application, http), door
+
+
+class _Guarded(BokehTornado):
+    """Lets in who may look; WebSockets come this way too."""
+
+    def __init__(self, application: Application, door: Door) -> None:
+        # bokeh compares Origin with a list of names; the door does, and with Host beside it
+        super().__init__(application, extra_websocket_origins=["*"])
+        self.door = door
+        self.add_transform(_policed(door))
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Return who answers a request: bokeh's handlers, or one that says why not."""
+        origin = request.headers.get("Origin")
+        reason = self.door.refusal(request.host, origin, _token(request, self.door))
+        if reason:
+            return self.get_handler_delegate(request, _Refused, {"status": 403, "reason": reason})
+        if not _PLACES.fullmatch(request.path):
+            absent = {"status": 404, "reason": "there is nothing here"}
+            return self.get_handler_delegate(request, _Refused, absent)
+        return super().find_handler(request, **kwargs)
+
+
+def _token(request: HTTPServerRequest, door: Door) -> str:
+    """Return the token that a request shows: that of its link, else that of its cookie."""
+    given = request.arguments.get("token")
+    if given:
+        return given[-1].decode("utf-8", "replace")
+    cookie = request.cookies.get(door.cookie)
+    return cookie.value if cookie is not None else ""
+
+
+class _Refused(RequestHandler):
+    """Says why a request is refused."""
+
+    def initialize(self, status: int, reason: str) -> None:
+        self._status, self._words = status, reason
+
+    def prepare(self) -> None:
+        self.set_status(self._status)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{self._words}\n")
+
+
+def _policed(door: Door) -> type[OutputTransform]:
+    """Return what gives each answer its headers; tornado makes one for each request."""
+
+    class Policed(OutputTransform):
+        def __init__(self, request: HTTPServerRequest) -> None:
+            given = request.arguments.get("token")
+            self._is_entering = bool(given and door.token)
+
+        def transform_first_chunk(
+            self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+        ) -> tuple[int, HTTPHeaders, bytes]:
+            del finishing
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Referrer-Policy"] = "no-referrer"
+            if headers.get("Content-Type", "").startswith("text/html"):
+                headers["Content-Security-Policy"] = served_policy(chunk.decode("utf-8", "replace"))
+                headers["Cache-Control"] = "no-store"
+                if self._is_entering and status_code == 200:
+                    headers["Set-Cookie"] = (
+                        f"{door.cookie}={door.token}; Path=/; HttpOnly; SameSite=Strict"
+                    )
+            return status_code, headers, chunk
+
+    return Policed
