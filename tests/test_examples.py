@@ -25,7 +25,7 @@ def test_the_front_for_unicorn_works_and_is_short():
     example = ROOT / "examples" / "unicorn_front.py"
     run = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=True)
     assert run.stdout == "A5\n42\n"
-    assert len(example.read_text().splitlines()) < 30
+    assert len(example.read_text().splitlines()) < 20
 
 
 def _modules() -> list[str]:

@@ -87,7 +87,7 @@ class Guest:
         self.io = self.system.address_space("I/O", io_root)
         self.engine: Engine
         if options:
-            from guestmap.accel.unicorn import UnicornEngine
+            from guestmap.accel.unicorn.engine import UnicornEngine
 
             self.engine = UnicornEngine(self.memory, self.io, self.line, self.clock, **options)
         else:

@@ -31,7 +31,7 @@ class Bench:
         self.uc = FakeUnicorn()
         self.counters = Counters()
         self.at_once = True
-        self.mapper = Mapper(self.uc, self, self.counters)
+        self.mapper = Mapper(self.uc, self, self.counters, limit=SCRATCH)
         self.mapper.connect(None, None)
         self.space.register_listener(self.mapper)
 

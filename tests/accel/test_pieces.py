@@ -124,7 +124,7 @@ def test_kinds_of_regions(kind: str, writable: bool | None, romd: bool | None) -
     }[kind]()
     if kind.endswith("I/O mode"):
         region.set_romd_mode(False)
-    piece = direct(section(region, 0x8000))
+    piece = direct(section(region, 0x8000), SCRATCH)
     if writable is None:
         assert piece is None
     else:
@@ -135,13 +135,13 @@ def test_a_part_of_a_region_and_a_read_only_window() -> None:
     memory = MemorySystem()
     ram = memory.ram("ram", 0x8000)
     part = section(ram, 0x10000, offset_within_region=0x3000, size=0x1000, readonly=True)
-    assert direct(part) == Piece(0x10000, 0x11000, ram.ram_block, 0x3000, False, False)  # type: ignore[arg-type]
+    assert direct(part, SCRATCH) == Piece(0x10000, 0x11000, ram.ram_block, 0x3000, False, False)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("address", "is_mapped"), [(-0x2000, True), (-0x1000, False), (0, False)])
 def test_the_engines_own_pages_are_not_the_guests(address: int, is_mapped: bool) -> None:
     memory = MemorySystem()
-    piece = direct(section(memory.ram("ram", 0x2000), SCRATCH + address))
+    piece = direct(section(memory.ram("ram", 0x2000), SCRATCH + address), SCRATCH)
     assert (piece is not None) is is_mapped
 
 
@@ -149,8 +149,8 @@ def test_memory_that_may_grow_is_mapped_as_far_as_it_is_there() -> None:
     memory = MemorySystem()
     ram = memory.resizeable_ram("ram", 0x1000, 0x4000)
     whole = section(ram, 0x8000)
-    assert direct(whole) == Piece(0x8000, 0x9000, ram.ram_block, 0, True, False)  # type: ignore[arg-type]
-    there = direct(whole._replace(size=0x9000))
+    assert direct(whole, SCRATCH) == Piece(0x8000, 0x9000, ram.ram_block, 0, True, False)  # type: ignore[arg-type]
+    there = direct(whole._replace(size=0x9000), SCRATCH)
     assert there is not None
     assert there.end - there.start == len(ram.buffer)
-    assert direct(whole._replace(offset_within_region=0x9000)) is None
+    assert direct(whole._replace(offset_within_region=0x9000), SCRATCH) is None

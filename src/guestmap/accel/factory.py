@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from guestmap.memory import AddressSpace
 
 ENGINES = {
-    "unicorn": ("guestmap.accel.unicorn", "UnicornEngine"),
+    "unicorn": ("guestmap.accel.unicorn.engine", "UnicornEngine"),
     "none": ("guestmap.accel.none", "NoCpuEngine"),
 }
 """Name -> module and class."""

@@ -7,12 +7,13 @@ them; every mutation here ends in that system's transaction.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.memory import discard, ram_regions
 from guestmap.memory.children import Children
-from guestmap.memory.ops import UNASSIGNED_MEM_OPS, MemoryRegionOps
+from guestmap.memory.ops import UNASSIGNED_MEM_OPS, Endianness, MemoryRegionOps
 from guestmap.memory.region_hooks import RegionHooks
 
 if TYPE_CHECKING:
@@ -178,6 +179,12 @@ class MemoryRegion(RegionHooks):
     def disable_reentrancy_guard(self, disabled: bool) -> None:
         self._unguarded = bool(disabled)
         self.system.topology.forget_plans()
+
+    def set_native_endianness(self, order: Endianness) -> None:
+        """Say what NATIVE means for the region's callbacks; until then it is LITTLE."""
+        if self.ops.endianness is Endianness.NATIVE:
+            self.ops = replace(self.ops, endianness=order)
+            self.system.topology.forget_plans()
 
     def ram_written(self, offset: int, length: int) -> None:
         """Tell engines that the host changed ``length`` bytes of the region's memory."""

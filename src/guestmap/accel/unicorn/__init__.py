@@ -1,5 +1,9 @@
-"""The engine that embeds Unicorn, QEMU's TCG as a library (a separate installation, GPLv2)."""
+"""Unicorn, QEMU's TCG as a library (a separate installation, GPLv2).
 
-from guestmap.accel.unicorn.engine import UnicornEngine
+:mod:`guestmap.accel.unicorn.engine` is the PC's CPU; :func:`attach` puts an address space in front
+of any ``Uc`` of your own, and imports nothing of that.
+"""
 
-__all__ = ["UnicornEngine"]
+from guestmap.accel.unicorn.front import Front, UnmappedAccess, UnmappedError, attach
+
+__all__ = ["Front", "UnmappedAccess", "UnmappedError", "attach"]

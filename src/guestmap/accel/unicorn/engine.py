@@ -23,6 +23,7 @@ from guestmap.accel.unicorn.counters import Counters
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
 from guestmap.accel.unicorn.delivery import Cause, Delivery
 from guestmap.accel.unicorn.exits import Exits
+from guestmap.accel.unicorn.layout import SCRATCH
 from guestmap.accel.unicorn.leaving import Leaving
 from guestmap.accel.unicorn.mapper import Mapper
 from guestmap.accel.unicorn.state import IF
@@ -64,7 +65,7 @@ class UnicornEngine(Engine):
         self._uc = self._cpu.uc
         self._leaving = Leaving(self._uc)
         self._doorbell = Doorbell(clock, self._leaving.ask)
-        self._mapper = Mapper(self._uc, self, self._counters)
+        self._mapper = Mapper(self._uc, self, self._counters, limit=SCRATCH)
         delivery = Delivery(self._cpu.state, self._cpu.linear)
         self._exits = Exits(
             self._uc, memory, io, self._mapper, self._cpu.state, delivery, self._counters,

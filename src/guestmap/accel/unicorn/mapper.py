@@ -19,7 +19,6 @@ from sortedcontainers import SortedDict
 from unicorn import unicorn_const as uc_api
 
 from guestmap.accel.unicorn.binding import UcError
-from guestmap.accel.unicorn.layout import SCRATCH
 from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, merged, overlapping, whole_pages
 from guestmap.base import HostError
 from guestmap.memory import PRIORITY_ACCEL, MemoryListener
@@ -55,6 +54,12 @@ class Mapper(MemoryListener):
 
     Told of changes in any thread; touches Unicorn only where its conductor says so.
 
+    Args:
+        uc: the instance.
+        conductor: see there.
+        counters: what is done is counted there.
+        limit: the first address that is not the guest's.
+
     Attributes:
         muted: a thread whose writes to memory leave translated code alone.
     """
@@ -62,10 +67,13 @@ class Mapper(MemoryListener):
     priority = PRIORITY_ACCEL
     name = "unicorn"
 
-    def __init__(self, uc: Any, conductor: Conductor, counters: Counters) -> None:
+    def __init__(
+        self, uc: Any, conductor: Conductor, counters: Counters, *, limit: int = 1 << 64
+    ) -> None:
         self._uc = uc
         self._conductor = conductor
         self._counters = counters
+        self._limit = limit
         self._pieces: SortedDict[int, Piece] = SortedDict()
         self._mapped: SortedDict[int, Piece] = SortedDict()
         self._windows: OrderedDict[int, int] = OrderedDict()
@@ -84,7 +92,7 @@ class Mapper(MemoryListener):
 
     def region_add(self, section: MemoryRegionSection) -> None:
         """Note memory that came."""
-        piece = direct(section)
+        piece = direct(section, self._limit)
         if piece is not None:
             with self._lock:
                 self._pieces[piece.start] = piece
@@ -122,19 +130,30 @@ class Mapper(MemoryListener):
         """Whether there is something to apply."""
         return bool(self._touched or self._stale)
 
-    def settle(self) -> None:
+    def settle(self, busy: tuple[int, int] = (0, 0)) -> None:
         """Apply what changed. The CPU must not translate addresses: Unicorn's calls would, too.
+
+        Args:
+            busy: first address, and first address after, of a window that is being accessed: what
+                changed there waits for another time.
 
         Raises:
             HostError: Unicorn refuses. What is not applied yet still waits for it.
         """
         with self._lock:
             try:
+                waiting = []
                 for start, end in merged(self._touched):
-                    self._remap(start & -PAGE, (end + PAGE - 1) & -PAGE)
-                self._touched.clear()
+                    low, high = start & -PAGE, (end + PAGE - 1) & -PAGE
+                    if low >= busy[1] or high <= busy[0]:
+                        self._remap(low, high)
+                        continue
+                    waiting.append((max(low, busy[0]), min(high, busy[1])))
+                    self._remap(low, busy[0])
+                    self._remap(busy[1], high)
+                self._touched = waiting
                 for start, end in merged(self._stale):
-                    self._uc.ctl_remove_cache(start, end)
+                    self._drop_code(start, end)
                     self._counters.invalidations += 1
                 self._stale.clear()
             except UcError as error:
@@ -142,8 +161,14 @@ class Mapper(MemoryListener):
                     f"Unicorn refuses a change of its memory map at 0x{start:x}-0x{end:x}: {error}"
                 ) from error
 
+    def _drop_code(self, start: int, end: int) -> None:
+        """Drop what was translated from there."""
+        self._uc.ctl_remove_cache(start, end)
+
     def _remap(self, low: int, high: int) -> None:
         """Make the map right between two addresses, and wherever a map reaches out of there."""
+        if low >= high:
+            return
         old = list(overlapping(self._mapped, low, high))
         if old:
             low, high = min(low, old[0].start), max(high, old[-1].end)
@@ -218,9 +243,8 @@ class Mapper(MemoryListener):
 
     def open_window(self, address: int) -> bool:
         """Map what is round ``address``, which is not memory; False where that cannot be."""
-        low = address & -WINDOW
-        high = low + WINDOW
-        if low >= SCRATCH:
+        low, high = self._extent(address)
+        if low >= self._limit:
             return False
         with self._lock:
             for piece in overlapping(self._mapped, low, high):
@@ -234,14 +258,22 @@ class Mapper(MemoryListener):
             self._close_windows(low, high)
             if len(self._windows) >= MAX_WINDOWS:
                 self._close_window(next(iter(self._windows)))
-            read, write = self._callbacks
             try:
-                self._uc.mmio_map(low, high - low, read, low, write, low)
+                self._map_window(low, high - low)
             except UcError:  # the access fails, which ends the run and says where
                 return False
             self._windows[low] = high - low
             self._counters.open_windows += 1
         return True
+
+    def _extent(self, address: int) -> tuple[int, int]:
+        """Return how far a window round ``address`` may reach, but for memory."""
+        low = address & -WINDOW
+        return low, low + WINDOW
+
+    def _map_window(self, low: int, size: int) -> None:
+        read, write = self._callbacks
+        self._uc.mmio_map(low, size, read, low, write, low)
 
     def _close_windows(self, low: int, high: int) -> None:
         for start in [s for s, size in self._windows.items() if s < high and low < s + size]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from guestmap.accel.unicorn.layout import SCRATCH
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,15 +49,20 @@ class Piece(NamedTuple):
         )
 
 
-def direct(section: MemoryRegionSection) -> Piece | None:
-    """Return the part of a section that the CPU may touch without asking, if there is one."""
+def direct(section: MemoryRegionSection, limit: int) -> Piece | None:
+    """Return the part of a section that the CPU may touch without asking, if there is one.
+
+    Args:
+        section: what shows.
+        limit: the first address that is not the guest's.
+    """
     region = section.region
     block = region.ram_block
     if block is None or not block.host_address or not (region.reads_directly or region.ram_device):
         return None
     start, offset = section.offset_within_address_space, section.offset_within_region
     size = min(section.size, len(block.buffer) - offset)
-    if size <= 0 or start + size > SCRATCH:
+    if size <= 0 or start + size > limit:
         return None
     writable = not (section.readonly or region.readonly or region.rom_device)
     return Piece(start, start + size, block, offset, writable, region.rom_device)
