@@ -191,7 +191,7 @@ def test_an_order_that_the_source_did_not_state_is_noted() -> None:
 
 def test_questions_without_an_answer() -> None:
     snapshot = pc("rom").snapshot()
-    with pytest.raises(ConfigError, match="no address space 'memroy'; there are: memory"):
+    with pytest.raises(ConfigError, match="no address space 'memroy'; did you mean 'memory'"):
         explain(snapshot, 0, "memroy")
     for address in (-1, TOP):
         with pytest.raises(ConfigError, match="is not an address"):

@@ -22,7 +22,8 @@ from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import assemble, read_mtree, write_flat, write_mtree
 from guestmap.inspect.source import load_snapshot
 from guestmap.inspect.source_bytes import snapshot_of_bytes
-from guestmap.inspect.views import flat, view_of
+from guestmap.inspect.spaces import view_of
+from guestmap.inspect.views import flat
 from guestmap.memory import MemorySystem
 
 TREE = (

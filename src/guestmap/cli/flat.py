@@ -92,7 +92,7 @@ def _title(block: FlatBlock) -> str:
     from guestmap.base import format_size
     from guestmap.cli.tables import names_of, percent
 
-    who = names_of(block.spaces) or "a view"
+    who = names_of(block.spaces) or block.root or "a view"
     if not block.ranges:
         return f"{who}: nobody answers anywhere"
     shares = ", ".join(

@@ -60,7 +60,8 @@ def tree(
     blind = [block for block in blocks if block.spaces and _shows_nothing(block)]
     for block in blocks:
         if block not in blind or space is not None:
-            title = names_of(block.spaces) or f"shown by aliases: {block.nodes[0].name}"
+            kind = "shown by aliases" if any(each.spaces for each in blocks) else "region"
+            title = names_of(block.spaces) or f"{kind}: {block.nodes[0].name}"
             print_titled(out, title, _table(block, owner=owner))
     if blind and space is None:
         names = ", ".join(name for block in blind for name in block.spaces)
@@ -73,10 +74,10 @@ def _shows_nothing(block: TreeBlock) -> bool:
 
 
 def _only(snapshot: Snapshot, space: str) -> Snapshot:
-    from guestmap.inspect.views import find_root
+    from guestmap.inspect.spaces import Spaces
 
-    root = find_root(snapshot, space)
-    spaces = tuple(each for each in snapshot.address_spaces if each.root == root)
+    roots = {each.root for each in Spaces(snapshot).named(space)}
+    spaces = tuple(each for each in snapshot.address_spaces if each.root in roots)
     return replace(snapshot, address_spaces=spaces)
 
 

@@ -30,7 +30,7 @@ from guestmap.domain.situation import ALIGNMENT, KNOWN_KINDS, MemoryDevice, Scen
 from guestmap.inspect.attach import VersionReply
 from guestmap.inspect.from_text import MonitorTexts, snapshot_of
 from guestmap.inspect.ram_place import RAM_TYPES
-from guestmap.inspect.views import space_names, view_of
+from guestmap.inspect.spaces import Spaces
 
 if TYPE_CHECKING:
     from guestmap.domain.peer import Peer
@@ -97,9 +97,10 @@ def device_memory(snapshot: Snapshot) -> AddrRange | None:
 
 def memory_sections(snapshot: Snapshot) -> int:
     """Return how many ranges of memory the guest sees: KVM and vhost count these."""
-    if _MEMORY_SPACE not in space_names(snapshot):
-        return 0
-    return sum(1 for each in view_of(snapshot, _MEMORY_SPACE) if each.type in RAM_TYPES)
+    spaces = Spaces(snapshot)
+    found = next((space for space in spaces.all if space.name == _MEMORY_SPACE), None)
+    ranges = () if found is None else spaces.ranges(found)
+    return sum(1 for each in ranges if each.type in RAM_TYPES)
 
 
 def _map(peer: Peer, told: dict[str, Any]) -> Snapshot:

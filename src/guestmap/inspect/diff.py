@@ -9,11 +9,11 @@ from guestmap.inspect.causes import Cause, guess_causes
 from guestmap.inspect.pairs import Pairs
 from guestmap.inspect.region_diff import RegionChange, region_changes
 from guestmap.inspect.report import Report
+from guestmap.inspect.spaces import Space, Spaces
 from guestmap.inspect.view_diff import RangeChange, range_changes
-from guestmap.inspect.views import recorded, space_names, view_at
 
 if TYPE_CHECKING:
-    from guestmap.inspect.snapshot import RangeInfo, Snapshot
+    from guestmap.inspect.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,22 @@ class Diff(Report):
 def diff(a: Snapshot, b: Snapshot) -> Diff:
     """Return what changed from map ``a`` to map ``b``.
 
-    Address spaces are taken for the same by name (the n-th of a name is the n-th of it).
+    Address spaces are taken for the same by name; of several of a name those of one device, then
+    those that show the same, then the n-th of each.
     """
-    before, after = _views(a), _views(b)
+    before, after = Spaces(a), Spaces(b)
+    common = _same_spaces(before, after)
     groups: dict[tuple[RangeChange, ...], list[str]] = {}
-    for key, view in before.items():
-        if key in after:
-            changes = range_changes(view, after[key])
-            if changes:
-                groups.setdefault(changes, []).append(key[0])
-    pairs = Pairs(a, b)
+    for one, other in common:
+        changes = range_changes(before.ranges(one), after.ranges(other))
+        if changes:
+            groups.setdefault(changes, []).append(one.name)
+    roots = [(x.root, y.root) for x, y in common if x.root is not None and y.root is not None]
+    pairs = Pairs(a, b, roots)
     regions = region_changes(pairs) if a.regions and b.regions else ()
-    added = tuple(name for name, number in after if (name, number) not in before)
-    removed = tuple(name for name, number in before if (name, number) not in after)
+    gone, come = {x.name for x, _ in common}, {y.name for _, y in common}
+    added = tuple(each.name for each in after.all if each.name not in come)
+    removed = tuple(each.name for each in before.all if each.name not in gone)
     return Diff(
         added=added,
         removed=removed,
@@ -72,16 +75,21 @@ def diff(a: Snapshot, b: Snapshot) -> Diff:
     )
 
 
-def _views(snapshot: Snapshot) -> dict[tuple[str, int], tuple[RangeInfo, ...]]:
-    """Return every address space's view, keyed by name and number among its equals."""
-    views: dict[tuple[str, int], tuple[RangeInfo, ...]] = {}
-    rendered: dict[int | None, tuple[RangeInfo, ...]] = {}
-    names = space_names(snapshot)
-    for index, name in enumerate(names):
-        number = names[:index].count(name)
-        said = recorded(snapshot, name)
-        if said is not None:
-            views[name, number] = said.ranges
-        elif snapshot.address_spaces:
-            views[name, number] = view_at(snapshot, index, rendered)
-    return views
+def _same_spaces(before: Spaces, after: Spaces) -> list[tuple[Space, Space]]:
+    """Pair the address spaces of two maps, in the order of the first."""
+    left: dict[str, list[Space]] = {}
+    for each in after.all:
+        left.setdefault(each.plain, []).append(each)
+    found: dict[str, tuple[Space, Space]] = {}
+    for is_same in (
+        lambda one, other: one.owner is not None and one.owner == other.owner,
+        lambda one, other: before.ranges(one) == after.ranges(other),
+        lambda *_: True,
+    ):
+        for one in before.all:
+            others = left.get(one.plain, [])
+            other = next((each for each in others if is_same(one, each)), None)
+            if one.name not in found and other is not None:
+                found[one.name] = one, other
+                others.remove(other)
+    return [found[each.name] for each in before.all if each.name in found]

@@ -20,8 +20,8 @@ from guestmap.inspect.paths import Shown, Way, leading_to, shown, walk
 from guestmap.inspect.ram_place import ram_place
 from guestmap.inspect.reach import Reach
 from guestmap.inspect.report import RegionRef
+from guestmap.inspect.spaces import Spaces
 from guestmap.inspect.verdict import Verdict, clipped, disabled, outranked
-from guestmap.inspect.views import find_root, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,13 +37,13 @@ def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanat
     """
     if not 0 <= address < ADDRESS_SPACE_SIZE:
         raise ConfigError(f"{address:#x} is not an address: give 0 to 0x{ADDRESS_SPACE_SIZE - 1:x}")
-    view = recorded(snapshot, space)
+    found = Spaces(snapshot).find(space)
+    view, space, root = found.view, found.name, found.root
     said = None if view is None else _range_at(view.ranges, address)
-    if view is not None and not snapshot.address_spaces:
+    if root is None:
         answer = None if said is None else _recorded_answer(snapshot, said, address)
         note = "the source shows flat views only: who is hidden below cannot be told"
         return Explanation(address, space, answer, (), (note,))
-    root = find_root(snapshot, space)
     return _Case(snapshot, address, space, root).explanation(view is not None, said)
 
 

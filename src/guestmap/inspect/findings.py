@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from guestmap.base import MIB
 from guestmap.inspect.paths import Shown, Way, shown, walk
 from guestmap.inspect.report import RegionRef, Report
-from guestmap.inspect.views import physical_root, view_at
+from guestmap.inspect.spaces import Space, Spaces
+from guestmap.inspect.views import physical_root
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RangeInfo, RegionInfo, Snapshot
@@ -80,6 +81,7 @@ class Subject:
     def __init__(self, snapshot: Snapshot, options: LintOptions) -> None:
         self.snapshot = snapshot
         self.options = options
+        self.spaces = Spaces(snapshot)
 
     @cached_property
     def roots(self) -> dict[int, str]:
@@ -88,14 +90,18 @@ class Subject:
         The address spaces that KVM maps come first.
         """
         found: dict[int, str] = {}
-        spaces = sorted(
-            self.snapshot.address_spaces, key=lambda space: space.name not in self.options.spaces
-        )
-        for space in spaces:
-            root = physical_root(self.snapshot, space.root)
+        mapped = [space.name for space in self._mapped]
+        for space in sorted(self.spaces.all, key=lambda each: each.name not in mapped):
+            root = None if space.root is None else physical_root(self.snapshot, space.root)
             if root is not None:
                 found.setdefault(root, space.name)
         return found
+
+    @cached_property
+    def _mapped(self) -> list[Space]:
+        """The address spaces that KVM and vhost map; a map's only one, whatever it is called."""
+        found = [each for each in self.spaces.all if each.plain in self.options.spaces]
+        return found or (list(self.spaces.all) if len(self.spaces.all) == 1 else [])
 
     @cached_property
     def views(self) -> dict[int, list[Shown]]:
@@ -113,17 +119,7 @@ class Subject:
     @cached_property
     def mapped(self) -> dict[str, tuple[RangeInfo, ...]]:
         """The views of the address spaces whose memory KVM and vhost map."""
-        rendered: dict[int | None, tuple[RangeInfo, ...]] = {}
-        found: dict[str, tuple[RangeInfo, ...]] = {}
-        for index, space in enumerate(self.snapshot.address_spaces):
-            if space.name in self.options.spaces:
-                found.setdefault(space.name, view_at(self.snapshot, index, rendered))
-        if not self.snapshot.address_spaces:
-            for view in self.snapshot.views:
-                for user in view.users:
-                    if user.name in self.options.spaces:
-                        found.setdefault(user.name, view.ranges)
-        return found
+        return {space.name: self.spaces.ranges(space) for space in self._mapped}
 
     def region_of(self, shown_range: RangeInfo) -> tuple[RegionInfo, ...]:
         """Return the region that answers in a range, where it is known."""

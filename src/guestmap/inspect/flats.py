@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from guestmap.base import ConfigError
 from guestmap.inspect.report import Report
 from guestmap.inspect.snapshot import ViewInfo, ViewUser
-from guestmap.inspect.views import find_root, flat, physical_root, space_names
+from guestmap.inspect.spaces import Space, Spaces
+from guestmap.inspect.views import flat, physical_root
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RangeInfo, RegionType, Snapshot
@@ -39,7 +40,8 @@ def flat_blocks(snapshot: Snapshot, *, space: str | None = None) -> list[FlatBlo
     Raises:
         ConfigError: there is no such address space.
     """
-    return [_block(view) for view in with_views(snapshot, space=space).views]
+    spaces = Spaces(snapshot)
+    return [_block(snapshot, view, spaces) for view in with_views(snapshot, space=space).views]
 
 
 def with_views(snapshot: Snapshot, *, space: str | None = None) -> Snapshot:
@@ -54,13 +56,18 @@ def with_views(snapshot: Snapshot, *, space: str | None = None) -> Snapshot:
     """
     views = snapshot.views or _implied(snapshot)
     if space is not None:
-        if snapshot.address_spaces:
-            find_root(snapshot, space)  # says which there are
-        views = tuple(v for v in views if not v.users or space in [user.name for user in v.users])
+        named = Spaces(snapshot).named(space)
+        views = tuple(view for view in views if any(_is_of(snapshot, view, one) for one in named))
         if not views:
-            names = ", ".join(sorted(set(space_names(snapshot))))
-            raise ConfigError(f"there is no view of {space!r}; there are those of: {names}")
+            raise ConfigError(f"{snapshot.source or 'the map'} has no flat view of {space!r}")
     return replace(snapshot, views=views)
+
+
+def _is_of(snapshot: Snapshot, view: ViewInfo, space: Space) -> bool:
+    """Tell whether a view is what a space shows."""
+    if space.view is not None or space.root is None or snapshot.views:
+        return view is space.view
+    return view.root_region == physical_root(snapshot, space.root)
 
 
 def _implied(snapshot: Snapshot) -> tuple[ViewInfo, ...]:
@@ -77,15 +84,20 @@ def _implied(snapshot: Snapshot) -> tuple[ViewInfo, ...]:
             tuple(each), snapshot.regions[root].name, flat(snapshot, root), root_region=root
         )
         for root, each in users.items()
+    ) + tuple(
+        ViewInfo((), snapshot.regions[root].name, flat(snapshot, root), root_region=root)
+        for root in (each.root for each in Spaces(snapshot).all if each.is_lone)
+        if root is not None
     )
 
 
-def _block(view: ViewInfo) -> FlatBlock:
+def _block(snapshot: Snapshot, view: ViewInfo, spaces: Spaces) -> FlatBlock:
+    of = [each for each in spaces.all if not each.is_lone and _is_of(snapshot, view, each)]
     by_type: dict[RegionType, int] = {}
     for each in view.ranges:
         by_type[each.type] = by_type.get(each.type, 0) + each.size
     return FlatBlock(
-        spaces=tuple(user.name for user in view.users),
+        spaces=tuple(each.name for each in of),
         root=view.root,
         mapped=sum(by_type.values()),
         by_type=dict(sorted(by_type.items(), key=lambda item: -item[1])),

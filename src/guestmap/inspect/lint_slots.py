@@ -77,7 +77,7 @@ def unaligned_devices(subject: Subject) -> Iterator[Hit]:
     """Find memory devices that do not fill the blocks that a guest brings online."""
     block = subject.options.memory_block
     for root, view in subject.views.items():
-        if subject.roots[root] not in subject.options.spaces:
+        if subject.roots[root] not in subject.mapped:
             continue
         for start, end, way in view:
             names = {step.region.name for step in way.steps()}

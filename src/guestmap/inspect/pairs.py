@@ -11,6 +11,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guestmap.inspect.snapshot import RegionInfo, Snapshot
 
 _Look = tuple[object, ...]
@@ -19,28 +21,20 @@ _Look = tuple[object, ...]
 class Pairs:
     """The regions of ``a`` and ``b`` paired: ``to_b[id in a]`` and ``to_a[id in b]``."""
 
-    def __init__(self, a: Snapshot, b: Snapshot) -> None:
+    def __init__(self, a: Snapshot, b: Snapshot, roots: Iterable[tuple[int, int]]) -> None:
         self.a = a
         self.b = b
         self.to_b: dict[int, int] = {}
         self.to_a: dict[int, int] = {}
         self._aliases: list[tuple[int, int]] = []
-        self._pair_roots()
+        for one, other in roots:
+            if a.regions[one].name == b.regions[other].name:
+                self._pair(one, other)
         while self._aliases:
             waiting, self._aliases = self._aliases, []
             for alias in waiting:
                 self._pair_targets(*alias)
         self._pair_rest()
-
-    def _pair_roots(self) -> None:
-        seen: dict[str, list[int]] = defaultdict(list)
-        for space in self.a.address_spaces:
-            seen[space.name].append(space.root)
-        for space in self.b.address_spaces:
-            if seen[space.name]:
-                root = seen[space.name].pop(0)
-                if self.a.regions[root].name == self.b.regions[space.root].name:
-                    self._pair(root, space.root)
 
     def _pair(self, one: int, other: int) -> None:
         """Pair two regions and all that they hold."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.inspect.ram_place import RAM_TYPES, ram_place
 from guestmap.inspect.report import Report
-from guestmap.inspect.views import view_of
+from guestmap.inspect.spaces import Spaces
 
 if TYPE_CHECKING:
     from guestmap.inspect.ram_place import RamPlace
@@ -57,8 +57,10 @@ def ram_ranges(snapshot: Snapshot, space: str = "memory") -> RamTable:
     Raises:
         ConfigError: there is no such address space.
     """
-    ranges = [_ram_range(snapshot, each) for each in view_of(snapshot, space)]
-    return RamTable(space, tuple(each for each in ranges if each is not None))
+    spaces = Spaces(snapshot)
+    found = spaces.find(space)
+    ranges = [_ram_range(snapshot, each) for each in spaces.ranges(found)]
+    return RamTable(found.name, tuple(each for each in ranges if each is not None))
 
 
 def _ram_range(snapshot: Snapshot, shown: RangeInfo) -> RamRange | None:

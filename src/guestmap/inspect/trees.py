@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.inspect.report import RegionRef, Report
-from guestmap.inspect.views import find_root
+from guestmap.inspect.spaces import Spaces
 from guestmap.inspect.visible import visible_bytes
 
 if TYPE_CHECKING:
@@ -81,14 +81,17 @@ def tree_blocks(
             f"{snapshot.source or 'the map'} has no region trees, only flat views: take 'info"
             " mtree' without -f"
         )
-    only = None if space is None else find_root(snapshot, space)
-    groups = [(r, names) for r, names in snapshot.roots() if only is None or r == only]
+    spaces = Spaces(snapshot)
+    groups: dict[int, list[str]] = {}
+    for each in spaces.all if space is None else spaces.named(space):
+        if each.root is not None:
+            groups.setdefault(each.root, []).extend([] if each.is_lone else [each.name])
     blocks: list[TreeBlock] = []
     targets: list[int] = []
-    for root, names in groups:
+    for root, names in groups.items():
         grower = _Grower(snapshot, visible_bytes(snapshot, [root]), targets, disabled=disabled)
         blocks.append(TreeBlock(tuple(names), grower.grow(root)))
-    seen = visible_bytes(snapshot, [root for root, _ in groups])
+    seen = visible_bytes(snapshot, list(groups))
     grower = _Grower(snapshot, seen, targets, disabled=disabled)
     printed = {node.id for block in blocks for node in block.nodes}
     for target in targets:  # grows while aliases are met

@@ -5,32 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guestmap.base import ConfigError
 from guestmap.inspect.paths import shown
 from guestmap.inspect.snapshot import RangeInfo
 
 if TYPE_CHECKING:
     from guestmap.inspect.paths import Shown
-    from guestmap.inspect.snapshot import Snapshot, ViewInfo
-
-
-def space_names(snapshot: Snapshot) -> list[str]:
-    """Return the names of all address spaces; those of the views where there are no trees."""
-    if snapshot.address_spaces:
-        return [space.name for space in snapshot.address_spaces]
-    return [user.name for view in snapshot.views for user in view.users]
-
-
-def find_root(snapshot: Snapshot, space: str) -> int:
-    """Return the root's id of the first address space of that name.
-
-    Raises:
-        ConfigError: there is none; lists the names that there are.
-    """
-    for each in snapshot.address_spaces:
-        if each.name == space:
-            return each.root
-    raise _no_such_space(snapshot, space)
+    from guestmap.inspect.snapshot import Snapshot
 
 
 def flat(snapshot: Snapshot, root: int) -> tuple[RangeInfo, ...]:
@@ -70,39 +50,6 @@ def join(ranges: list[Shown]) -> tuple[RangeInfo, ...]:
     return tuple(joined)
 
 
-def recorded(snapshot: Snapshot, space: str) -> ViewInfo | None:
-    """Return the view that the source itself showed for a space.
-
-    None where it showed none, and where several spaces of that name have different ones.
-    """
-    found = [view for view in snapshot.views if any(user.name == space for user in view.users)]
-    if not found and len(snapshot.views) == 1 and not snapshot.views[0].users:
-        return snapshot.views[0]  # pasted without its heading
-    return found[0] if len(found) == 1 else None
-
-
-def view_of(snapshot: Snapshot, space: str) -> tuple[RangeInfo, ...]:
-    """Return what a space shows: as the source said, or else as its tree implies.
-
-    Raises:
-        ConfigError: there is no such address space.
-    """
-    view = recorded(snapshot, space)
-    if view is not None:
-        return view.ranges
-    return flat(snapshot, find_root(snapshot, space))
-
-
-def view_at(
-    snapshot: Snapshot, index: int, rendered: dict[int | None, tuple[RangeInfo, ...]]
-) -> tuple[RangeInfo, ...]:
-    """Return what the address space at ``index`` shows; ``rendered`` remembers, by root."""
-    root = physical_root(snapshot, snapshot.address_spaces[index].root)
-    if root not in rendered:
-        rendered[root] = () if root is None else flat(snapshot, root)
-    return rendered[root]
-
-
 def physical_root(snapshot: Snapshot, root: int) -> int | None:
     """Return the region that is rendered for ``root``; None where it shows nothing.
 
@@ -132,8 +79,3 @@ def physical_root(snapshot: Snapshot, root: int) -> int | None:
                 break
             root = only.id
     return root
-
-
-def _no_such_space(snapshot: Snapshot, space: str) -> ConfigError:
-    names = ", ".join(sorted(set(space_names(snapshot)))) or "none"
-    return ConfigError(f"there is no address space {space!r}; there are: {names}")

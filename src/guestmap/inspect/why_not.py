@@ -11,6 +11,7 @@ from guestmap.inspect.paths import Shown, leading_to, shown, walk
 from guestmap.inspect.reach import Reach
 from guestmap.inspect.report import RegionRef, Report
 from guestmap.inspect.sight import Hidden, Sighting, Visible
+from guestmap.inspect.spaces import Spaces
 from guestmap.inspect.views import physical_root
 
 if TYPE_CHECKING:
@@ -72,11 +73,14 @@ def _sight_of(
     snapshot: Snapshot, region: RegionInfo, views: dict[int, list[Shown]], reach: Reach
 ) -> RegionSight:
     only = leading_to(snapshot, region.id)
-    roots = {space.root for space in snapshot.address_spaces}
+    spaces = Spaces(snapshot).all
+    roots = {space.root for space in spaces}
     groups: dict[int, list[str]] = {}
     blind: list[str] = []
     absent: list[str] = []
-    for space in snapshot.address_spaces:
+    for space in spaces:
+        if space.root is None:
+            continue
         root = physical_root(snapshot, space.root)
         if space.root not in only:
             absent.append(space.name)
@@ -87,13 +91,13 @@ def _sight_of(
             shared = root in only and root in roots
             groups.setdefault(root if shared else space.root, []).append(space.name)
     sights: list[Sight] = []
-    for root, spaces in groups.items():
+    for root, names in groups.items():
         ways = walk(snapshot, root, beyond=reach, only=only)
         found = [way for way in ways if way.region.id == region.id]
         if root not in views:
             views[root] = shown(snapshot, root)
         sighting = Sighting(snapshot, views[root], found)
-        sights.append(Sight(tuple(spaces), sighting.visible(), sighting.hidden()))
+        sights.append(Sight(tuple(names), sighting.visible(), sighting.hidden()))
     return RegionSight(
         RegionRef.to(region), region.size, region.enabled, tuple(sights), tuple(blind),
         tuple(absent),

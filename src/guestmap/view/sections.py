@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.paths import Way, shown, walk
+from guestmap.inspect.spaces import Space, Spaces
 from guestmap.inspect.view_diff import range_changes
-from guestmap.inspect.views import join, physical_root, view_of
+from guestmap.inspect.views import join, physical_root
 from guestmap.view.flat_boxes import flat_layer
 from guestmap.view.tree_boxes import LaneKey, Layer, tree_layers
 
@@ -55,7 +56,7 @@ class Findings:
 def find_sections(snapshot: Snapshot, *, show_disabled: bool = False) -> Findings:
     """Return what a snapshot has to show, address spaces that see the same put together."""
     findings = Findings([], [])
-    if snapshot.address_spaces:
+    if snapshot.regions:
         _from_trees(snapshot, findings, show_disabled=show_disabled)
     else:
         _from_views(snapshot, findings)
@@ -63,16 +64,19 @@ def find_sections(snapshot: Snapshot, *, show_disabled: bool = False) -> Finding
 
 
 def _from_trees(snapshot: Snapshot, findings: Findings, *, show_disabled: bool) -> None:
-    groups: dict[int | None, list[str]] = {}
-    for space in snapshot.address_spaces:
-        groups.setdefault(physical_root(snapshot, space.root), []).append(space.name)
-    for root, spaces in sorted(groups.items(), key=lambda group: _rank(group[1])):
-        names = sorted(spaces, key=lambda name: _rank((name,)))
+    spaces = Spaces(snapshot)
+    groups: dict[int | None, list[Space]] = {}
+    for space in spaces.all:
+        if space.root is not None:
+            groups.setdefault(physical_root(snapshot, space.root), []).append(space)
+    named = [([each.name for each in group], root) for root, group in groups.items()]
+    for unsorted, root in sorted(named, key=lambda each: _rank(each[0])):
+        names = sorted(unsorted, key=lambda name: _rank((name,)))
         if root is None:
             findings.blind += names
             continue
         ways = list(walk(snapshot, root, disabled=show_disabled))
-        view = view_of(snapshot, names[0])
+        view = spaces.ranges(next(each for each in groups[root] if each.name == names[0]))
         if _joined(findings, view, names):
             continue
         places = {(way.region.id, way.base) for way in ways if way.enabled}
@@ -95,7 +99,8 @@ def _from_trees(snapshot: Snapshot, findings: Findings, *, show_disabled: bool) 
 
 
 def _from_views(snapshot: Snapshot, findings: Findings) -> None:
-    named = [([user.name for user in v.users] or [v.root or "?"], v) for v in snapshot.views]
+    every = Spaces(snapshot).all
+    named = [([each.name for each in every if each.view is v], v) for v in snapshot.views]
     for spaces, view in sorted(named, key=lambda each: _rank(each[0])):
         names = sorted(spaces, key=lambda name: _rank((name,)))
         if not view.ranges:
