@@ -13,6 +13,9 @@ TEST_ARGS ?=
 # QEMU 7.2, where tools/qemu72.sh had to unpack it.
 ORACLE := $(CURDIR)/.oracle/qemu-7.2/starters
 PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 2 --dist worksteal
+# The newer QEMUs of tools/setup.sh peers, and the tests that are not about our own machine, which is like 7.2.
+OTHERS := qemu-10.0 qemu-new
+ASKING := tests/inspect tests/domain tests/cli
 
 .PHONY: boot test test-peers test-long check bench clean
 
@@ -27,6 +30,8 @@ test: check
 test-peers: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers
 	$(PYTEST) -m "peers and not long" $(TEST_ARGS)
+	for each in $(OTHERS); do GUESTMAP_QEMU_ROOT=$(CURDIR)/.oracle/$$each \
+	    $(PYTEST) -m "qemu and not peers and not long" $(ASKING) $(TEST_ARGS) || exit; done
 
 test-long: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers

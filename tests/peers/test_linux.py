@@ -1,13 +1,15 @@
-"""A stock Linux in a real QEMU has memory plugged into it by our commands, and uses it."""
+"""A stock Linux in a real QEMU has memory plugged into it by our commands; it uses it, or not."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from guestmap.base import MIB
 from tests.support.linux_guest import LinuxGuest, linux
 
 if TYPE_CHECKING:
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.peers, pytest.mark.qemu, pytest.mark.timeout(300)]
 
-MIB = 1 << 20
 POLICY = "/sys/devices/system/memory/auto_online_blocks"
+SIZE = 256 * MIB
 
 
 @pytest.fixture
@@ -25,17 +27,57 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinuxGuest]:
         yield guest
 
 
-def guestmap(*args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "guestmap", *args]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def guestmap(command: str, guest: LinuxGuest, *args: str) -> tuple[int, dict[str, object], str]:
+    """Run a command on the guest: its status, its report, and all that it wrote."""
+    words = [sys.executable, "-m", "guestmap", command, f"unix:{guest.qmp}", *args, "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, json.loads(done.stdout or "{}"), done.stdout + done.stderr
 
 
-def test_memory_that_is_plugged_is_used_and_given_back(guest: LinuxGuest) -> None:
+def test_memory_that_is_plugged_is_online_and_can_be_had_back(guest: LinuxGuest) -> None:
     before = guest.memory
     guest.run(f"echo online_movable > {POLICY}")
-    plugged = guestmap("plug", f"unix:{guest.qmp}", "256M", "--id", "dimm0")
-    assert plugged.returncode == 0, plugged.stdout + plugged.stderr
-    assert guest.memory == before + 256 * MIB
-    unplugged = guestmap("unplug", f"unix:{guest.qmp}", "dimm0")
-    assert unplugged.returncode == 0, unplugged.stdout + unplugged.stderr
+    status, _, said = guestmap("plug", guest, "256M", "--id", "dimm0", "--agent", str(guest.agent))
+    assert status == 0, said
+    assert guest.memory == before + SIZE
+    status, _, said = guestmap("unplug", guest, "dimm0")
+    assert status == 0, said
     assert guest.memory == before
+
+
+def test_a_guest_that_leaves_it_offline_is_told_from_one_that_uses_it(guest: LinuxGuest) -> None:
+    before = guest.memory
+    guest.run(f"echo offline > {POLICY}")
+    status, _, said = guestmap("plug", guest, "256M", "--agent", str(guest.agent))
+    assert status == 11, said
+    assert guest.memory == before
+
+
+def test_without_an_agent_it_is_not_known_whether_it_is_used(guest: LinuxGuest) -> None:
+    status, _, said = guestmap("plug", guest, "256M")
+    assert status == 10, said
+
+
+def test_after_an_odd_dimm_the_next_one_goes_where_the_guest_can_use_it(
+    guest: LinuxGuest,
+) -> None:
+    before = guest.memory
+    guest.run(f"echo online_movable > {POLICY}")
+    status, _, said = guestmap("plug", guest, "100M")
+    assert status == 3, said
+    status, _, said = guestmap("plug", guest, "100M", "--force")
+    assert guest.memory == before, said
+    status, _, said = guestmap("plug", guest, "256M", "--agent", str(guest.agent))
+    assert status == 0, said
+    assert guest.memory == before + SIZE
+
+
+def test_memory_that_the_kernel_sits_in_is_not_given_back(guest: LinuxGuest) -> None:
+    guest.run(f"echo online_kernel > {POLICY}")
+    status, _, said = guestmap("plug", guest, "128M", "--id", "dimm0", "--agent", str(guest.agent))
+    assert status == 0, said
+    # Inodes are the kernel's own, and come from the highest zone first: from the new memory.
+    guest.run("mkdir /tmp/i; mount -t tmpfs -o nr_inodes=0 t /tmp/i; cd /tmp/i")
+    guest.run("seq 1 4000 | xargs touch; cd /")
+    status, _, said = guestmap("unplug", guest, "dimm0", "--timeout", "60")
+    assert status == 5, said

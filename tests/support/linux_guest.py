@@ -112,7 +112,7 @@ def linux(folder: Path, *args: str, modules: tuple[str, ...] = ()) -> Iterator[L
     command = [require_qemu(), "-M", "pc", "-accel", "tcg", "-display", "none", "-nodefaults"]
     command += ["-no-reboot", "-kernel", str(_kernel())]
     (folder / "initrd").write_bytes(_initramfs(modules).image())
-    command += ["-initrd", str(folder / "initrd"), "-append", "console=ttyS0 quiet panic=-1"]
+    command += ["-initrd", str(folder / "initrd"), "-append", "console=ttyS0 quiet loglevel=1 panic=-1"]
     for name in ("serial", "agent"):
         command += ["-serial", f"unix:{folder / name},server=on,wait=off"]
     command += ["-qmp", f"unix:{folder / 'qmp'},server=on,wait=off", *args]
