@@ -24,6 +24,7 @@ PARTS = Path(__file__).parents[2] / ".oracle" / "linux"
 _BOOT_S = 120
 _ANSWER_S = 60
 _READY = b"-- ready --"
+_APPEND = "console=ttyS0 quiet loglevel=1 panic=-1"
 
 _INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -112,7 +113,7 @@ def linux(folder: Path, *args: str, modules: tuple[str, ...] = ()) -> Iterator[L
     command = [require_qemu(), "-M", "pc", "-accel", "tcg", "-display", "none", "-nodefaults"]
     command += ["-no-reboot", "-kernel", str(_kernel())]
     (folder / "initrd").write_bytes(_initramfs(modules).image())
-    command += ["-initrd", str(folder / "initrd"), "-append", "console=ttyS0 quiet loglevel=1 panic=-1"]
+    command += ["-initrd", str(folder / "initrd"), "-append", _APPEND]
     for name in ("serial", "agent"):
         command += ["-serial", f"unix:{folder / name},server=on,wait=off"]
     command += ["-qmp", f"unix:{folder / 'qmp'},server=on,wait=off", *args]
