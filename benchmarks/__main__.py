@@ -11,6 +11,7 @@ from benchmarks import (
     build,
     eyes,
     footprint,
+    held_up,
     hotplug,
     model,
     post,
@@ -35,6 +36,7 @@ def main() -> None:
     show("Rendering everything", "peer", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)
     show("Plugging memory in, over QMP", "QEMU", hotplug.rows(), console)
+    show("A monitor that is kept busy", "left alone", held_up.rows(), console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from guestmap.monitor.client import Client
+from guestmap.monitor.turns import Turns
 from guestmap.qmp import Command, Request, Session
 
 _REQUEST = b'{"execute": "query-name"}'
@@ -50,6 +51,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.loop = self
+        self.turns = Turns(self)  # type: ignore[arg-type]
         self.busy = False
         self.executed = self.overtaken = 0
         self.soon: list[Callable[[], None]] = []
@@ -176,3 +178,44 @@ def test_the_answer_of_a_client_that_has_gone_goes_nowhere() -> None:
     client.finished(b"F")
     assert hub.executed == 1
     assert transport.written == []
+
+
+def test_a_long_message_is_read_in_turns_of_the_loop_and_others_are_served_between() -> None:
+    client, hub, _ = connected()
+    other, other_hub, others = connected()
+    client.data_received(b'{"execute": "query-name", "id": [' + b"1, " * 5000 + b"1]}")
+    turns = 0
+    while hub.soon:
+        assert len(hub.soon) == 1
+        assert hub.executed == 0
+        other.data_received(_REQUEST)
+        assert len(others.written) == turns + 1
+        hub.soon.pop(0)()
+        turns += 1
+    assert hub.executed == 1
+    assert other_hub.executed == turns
+    assert turns > 2 * 10_000 // 256  # once to find its end, once to read it
+
+
+def test_long_messages_are_read_one_after_another() -> None:
+    first, hub, _ = connected()
+    second, second_hub, _ = connected()
+    second_hub.turns, second_hub.soon = hub.turns, hub.soon
+    long = b'{"execute": "query-name", "id": [' + b"1, " * 2000 + b"1]}"
+    first.data_received(long * 3)
+    second.data_received(long)
+    ended = []
+    while hub.soon:
+        hub.soon.pop(0)()
+        ended.append((hub.executed, second_hub.executed))
+    # The first one's second message waits until the other's only one is read.
+    assert [*dict.fromkeys(ended)] == [(0, 0), (1, 0), (1, 1), (2, 1), (3, 1)]
+
+
+def test_who_goes_in_the_middle_of_a_long_message_is_in_nobodys_way() -> None:
+    client, hub, _ = connected()
+    client.data_received(b'{"execute": "query-name", "id": [' + b"1, " * 2000 + b"1]}")
+    client.connection_lost(None)
+    while hub.soon:
+        hub.soon.pop(0)()
+    assert hub.executed == 0

@@ -16,6 +16,7 @@ from guestmap.qmp import (
     Array,
     Command,
     ErrorClass,
+    Limits,
     Member,
     QmpError,
     Request,
@@ -127,8 +128,8 @@ class QemuPeer:
 class OurPeer:
     """Our session, with the answers of a stopped QEMU without a machine."""
 
-    def __init__(self) -> None:
-        self.session = Session(COMMANDS, {})
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.session = Session(COMMANDS, {}, limits=limits)
 
     def ask(self, data: bytes, pieces: int = 0) -> list[bytes]:
         """As :meth:`QemuPeer.ask`; ``pieces`` gives the size in which the bytes arrive."""

@@ -20,6 +20,7 @@ from guestmap.qmp import (
 from tests.qmp.declared import NODE, OBJECT_OPTIONS
 from tests.qmp.oracle import QemuPeer, values
 
+MANY = Struct("many", (Member("numbers", Array(UINT64)),))
 RAM = {"qom-type": "memory-backend-ram", "id": "m"}
 
 BAD_OBJECTS: tuple[dict[str, Any], ...] = (
@@ -136,3 +137,16 @@ def test_a_type_that_holds_itself_is_bounded_too() -> None:
         value = {"name": "a", "inner": value}
 
     assert refusal(NODE, value) == "JSON nesting depth limit exceeded"
+
+
+def test_more_elements_than_a_command_means_are_not_looked_at() -> None:
+    most = [1] * 4096
+
+    assert validate(MANY, {"numbers": most}) == {"numbers": most}
+    with pytest.raises(QmpError, match="'numbers' has more than 4096 elements"):
+        validate(MANY, {"numbers": [*most, "no number"]})
+
+
+def test_of_very_many_unexpected_members_the_first_that_was_sent_is_named() -> None:
+    with pytest.raises(QmpError, match="Parameter 'x0' is unexpected"):
+        validate(MANY, {"numbers": [], **{f"x{number}": 1 for number in range(2000)}})

@@ -8,12 +8,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from guestmap.base import MIB
+from guestmap.qmp import PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guestmap.monitor.hub import Hub
-    from guestmap.qmp import Request, Session
+    from guestmap.qmp import Pause, Request, Session
 
 MAX_UNREAD = 8 * MIB
 """Bytes that may wait for a client; instead of the event that would be too much, it is let go."""
@@ -43,10 +44,12 @@ class Client(asyncio.Protocol):
         self.label = label
         self._hub = hub
         self._transport: asyncio.Transport | None = None
-        self._arriving: Iterator[Request | bytes] | None = None
+        self._arriving: Iterator[Request | bytes | Pause] | None = None
         self._waiting: deque[tuple[Request | bytes, int]] = deque()  # each with its bytes
         self._unfinished = self._unanswered = self._under_way = 0
         self._busy = self._scheduled = False
+        self._is_reading = False  # a long message, in the hub's turns
+        self._has_taken = False  # a message, since it last rested
         self._is_full = self._is_paused = self._at_end = False
         self._unread = 0
 
@@ -71,7 +74,7 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Begin with what came."""
         self._unfinished += len(data)
-        self._arriving = self.session.requests(data)
+        self._arriving = self.session.steps(data)
         self._pump()
         self._check_held()
 
@@ -123,6 +126,21 @@ class Client(asyncio.Protocol):
                     return
         transport.write(event)
 
+    def read_on(self) -> bool:
+        """Read one step of a long message; return whether its end has not come."""
+        self._is_reading = self._has_taken = False
+        if self._arriving is not None and not self._is_full:
+            item = next(self._arriving, None)
+            if item is PAUSE:
+                self._is_reading = True
+                return True
+            if item is None:
+                self._arriving = None
+            else:
+                self._accept(item)
+        self._pump()
+        return False
+
     def close(self) -> None:
         """End the connection once everything is sent."""
         if self._transport is not None:
@@ -143,7 +161,7 @@ class Client(asyncio.Protocol):
         left = _AT_ONE_GO
         while not self._is_full:
             self._take()
-            if self._busy or not self._waiting:
+            if self._busy or self._scheduled or not self._waiting:
                 break
             if not left:
                 self._scheduled = True
@@ -160,19 +178,36 @@ class Client(asyncio.Protocol):
     def _take(self) -> None:
         """Take requests apart, as far as there is room; those out of band are carried out."""
         arriving = self._arriving
-        if arriving is None:
+        if arriving is None or self._is_reading:
             return
         while len(self._waiting) < _MAX_WAITING and not self._is_full:
             item = next(arriving, None)
+            if item is PAUSE:
+                self._rest()
+                return
             if item is None:
                 self._arriving = None
                 return
-            size, self._unfinished = self._unfinished, 0  # with the piece's others, nearly
-            if isinstance(item, bytes) or not item.oob:
-                self._waiting.append((item, size))
-                self._unanswered += size
-            else:
-                self._send(self._hub.execute_at_once(item, self))
+            self._accept(item)
+
+    def _rest(self) -> None:
+        """Let others have their turn, and come back: for a long message, in the queue of those."""
+        if self._has_taken:
+            self._has_taken = False
+            self._scheduled = True
+            self._hub.loop.call_soon(self._pump_again)
+        else:
+            self._is_reading = True
+            self._hub.turns.add(self)
+
+    def _accept(self, item: Request | bytes) -> None:
+        self._has_taken = True
+        size, self._unfinished = self._unfinished, 0  # with the piece's others, nearly
+        if isinstance(item, bytes) or not item.oob:
+            self._waiting.append((item, size))
+            self._unanswered += size
+        else:
+            self._send(self._hub.execute_at_once(item, self))
 
     def _forget(self) -> None:
         self._arriving = None

@@ -15,16 +15,20 @@ from guestmap.monitor.command import Context, Need
 from guestmap.monitor.commands.identity import VERSION
 from guestmap.monitor.feed import EventFeed
 from guestmap.monitor.rate import RateLimiter
+from guestmap.monitor.turns import Turns
 from guestmap.monitor.worker import Worker
-from guestmap.qmp import Session, event_line
+from guestmap.qmp import Limits, Session, event_line
 
 if TYPE_CHECKING:
     from guestmap.monitor.rate import Event
     from guestmap.qmp import Request
 
 MAX_CLIENTS = 512
-MAX_HELD = 256 * MIB
+MAX_HELD = 64 * MIB
 """Bytes that are kept for all clients together, asked or unread; then the worst one goes."""
+
+LIMITS = Limits(tokens=1 << 20)
+"""Bounds on a message: QEMU's, but for half as many tokens; nobody means a million."""
 
 _PARTING_S = 1.0
 
@@ -39,10 +43,14 @@ class Hub:
     Args:
         context: what commands work on.
         loop: the loop whose thread this is.
+
+    Attributes:
+        turns: whose long message is read next.
     """
 
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.turns = Turns(loop)
         self._context = context
         self._clients: set[Client] = set()
         self._worker = Worker("guestmap-monitor-worker")
@@ -78,7 +86,7 @@ class Hub:
 
     def new_client(self, label: str) -> Client:
         """Return a connection that is to come, on the listener of that label."""
-        session = Session(self._context.commands.declarations, VERSION)
+        session = Session(self._context.commands.declarations, VERSION, limits=LIMITS)
         return Client(self, session, label)
 
     def add(self, client: Client) -> bool:

@@ -17,6 +17,7 @@ from guestmap.qmp.introspect import introspect
 from guestmap.qmp.order import wire_order
 from guestmap.qmp.parser import JsonValue
 from guestmap.qmp.session import QMP_CAPABILITIES, Request, Session, event_line
+from guestmap.qmp.steps import PAUSE, Pause
 from guestmap.qmp.types import (
     ANY,
     BOOL,
@@ -60,6 +61,7 @@ __all__ = [
     "INT64",
     "NULL",
     "NUMBER",
+    "PAUSE",
     "QMP_CAPABILITIES",
     "SIZE",
     "STR",
@@ -81,6 +83,7 @@ __all__ = [
     "Limits",
     "Member",
     "ParseFailure",
+    "Pause",
     "QmpError",
     "Request",
     "Session",

@@ -12,13 +12,15 @@ import re
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from guestmap.qmp.framer import Framer, Limits, ParseFailure
-from guestmap.qmp.parser import BadJsonError, JsonValue, integer, parse
+from guestmap.qmp.parser import BadJsonError, JsonValue, integer, parse, parse_steps
+from guestmap.qmp.steps import PAUSE, Pause
 from guestmap.qmp.strings import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_QUICK_BYTES: Final = 1 << 16
+_QUICK_BYTES: Final = 1 << 13
+"""What is longer is read in steps: the quick way takes a millisecond for this much."""
 _QUICK_NESTING: Final = 200
 _ZERO_EXPONENT: Final = re.compile(r"-?0[eE]")
 
@@ -53,7 +55,11 @@ def decode(message: bytes) -> JsonValue | ParseFailure:
     try:
         return parse(message)
     except BadJsonError as error:
-        return ParseFailure(f"JSON parse error, {error}")
+        return _failure(error)
+
+
+def _failure(error: BadJsonError) -> ParseFailure:
+    return ParseFailure(f"JSON parse error, {error}")
 
 
 class Decoder:
@@ -67,13 +73,29 @@ class Decoder:
 
     def feed(self, data: bytes) -> Iterator[JsonValue | ParseFailure]:
         """Yield each value, and each failure, in order. Take all before feeding again."""
+        for item in self.steps(data):
+            if item is not PAUSE:
+                yield item
+
+    def steps(self, data: bytes) -> Iterator[JsonValue | ParseFailure | Pause]:
+        """Yield as :meth:`feed`, and pauses."""
         if len(data) < self._quick_bytes and self._framer.idle and data[:1] == b"{":
             value = _quick(data)
             if value is not None:
                 yield value
                 return
-        for message in self._framer.feed(data):
-            yield message if isinstance(message, ParseFailure) else decode(message)
+        for message in self._framer.steps(data):
+            if message is PAUSE or isinstance(message, ParseFailure):
+                yield message
+                continue
+            value = _quick(message) if len(message) < self._quick_bytes else None
+            if value is None:
+                try:
+                    value = yield from parse_steps(message)
+                except BadJsonError as error:
+                    yield _failure(error)
+                    continue
+            yield value
 
 
 def _quick(data: bytes) -> JsonValue:

@@ -10,8 +10,13 @@ import json
 import math
 from typing import TYPE_CHECKING, Final
 
+from guestmap.qmp.steps import PIECE, join
+
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
     from guestmap.qmp.parser import JsonValue
+    from guestmap.qmp.steps import Pause
 
 LINE_END: Final = b"\r\n"
 _ENCODER: Final = json.JSONEncoder(allow_nan=False, check_circular=False)
@@ -30,32 +35,56 @@ def encode_line(value: JsonValue) -> bytes:
     return encode(value) + LINE_END
 
 
-class _Text(str):
-    """A piece of JSON that is ready, beside values that are not."""
+def encode_steps(value: JsonValue) -> Generator[Pause, None, bytes]:
+    """Return as :func:`encode`, in steps."""
+    text = yield from join(_pieces(value))
+    return text.encode()
 
-    __slots__ = ()
 
-
-def _pieces(value: JsonValue) -> list[str]:
-    """Return the JSON text in pieces, without recursion and for every float."""
-    pieces: list[str] = []
-    stack: list[JsonValue] = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, _Text):
-            pieces.append(item)
-        elif isinstance(item, dict):
-            inner: list[JsonValue] = [_Text("{")]
-            for name, member in item.items():
-                inner += [_Text(f"{', ' if len(inner) > 1 else ''}{json.dumps(name)}: "), member]
-            stack += reversed([*inner, _Text("}")])
-        elif isinstance(item, list):
-            inner = [_Text("[")]
-            for member in item:
-                inner += [_Text(", "), member] if len(inner) > 1 else [member]
-            stack += reversed([*inner, _Text("]")])
-        elif isinstance(item, float) and not math.isfinite(item):
-            pieces.append("-1e999" if item < 0 else "1e999")
+def _pieces(value: JsonValue) -> Iterator[str]:
+    """Yield the JSON text in pieces, without recursion and for every float."""
+    stack: list[tuple[Iterator[tuple[str, JsonValue]], str]] = []
+    while True:
+        if isinstance(value, dict | list):
+            first, last = "{}" if isinstance(value, dict) else "[]"
+            yield first
+            stack.append((_members(value), last))
         else:
-            pieces.append(json.dumps(item))
-    return pieces
+            yield from _scalar(value)
+        # What follows: the next member, or the end of what has none any more.
+        while stack:
+            members, last = stack[-1]
+            member = next(members, None)
+            if member is not None:
+                before, value = member
+                yield before
+                break
+            yield last
+            stack.pop()
+        else:
+            return
+
+
+def _members(holder: dict[str, JsonValue] | list[JsonValue]) -> Iterator[tuple[str, JsonValue]]:
+    """Yield each member and what stands before it."""
+    separator = ""
+    if isinstance(holder, list):
+        for element in holder:
+            yield separator, element
+            separator = ", "
+        return
+    for name, member in holder.items():
+        yield f"{separator}{json.dumps(name)}: ", member
+        separator = ", "
+
+
+def _scalar(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield "-1e999" if value < 0 else "1e999"
+    elif isinstance(value, str) and len(value) > PIECE:
+        yield '"'
+        for first in range(0, len(value), PIECE):
+            yield json.dumps(value[first : first + PIECE])[1:-1]
+        yield '"'
+    else:
+        yield json.dumps(value)

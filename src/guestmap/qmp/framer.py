@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from guestmap.qmp.lexer import Lexer, Token, TokenKind
+from guestmap.qmp.steps import PAUSE, STEP_TOKENS, Pause, join
 from guestmap.qmp.strings import lenient_text
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ class ParseFailure:
 
 
 class Framer:
-    """Splits a stream into messages, whatever the pieces it comes in."""
+    """Splits a stream into messages, whatever the pieces it comes in.
+
+    A message of too many tokens is refused when the first that is too much comes; the rest of it is
+    passed over.
+    """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -62,6 +67,7 @@ class Framer:
         self._tokens = 0
         self._braces = 0
         self._brackets = 0
+        self._refused = False
 
     @property
     def idle(self) -> bool:
@@ -73,31 +79,59 @@ class Framer:
 
         A message is its tokens with single spaces between them. Take all before feeding again.
         """
-        for token in self._lexer.feed(data):
-            result = self._add(token)
-            if result is not None:
+        for item in self.steps(data):
+            if item is not PAUSE:
+                yield item
+
+    def steps(self, data: bytes) -> Iterator[bytes | ParseFailure | Pause]:
+        """Yield as :meth:`feed`, and a pause after each 256 tokens or 16 KiB."""
+        tokens = 0  # since the last pause
+        for token in self._lexer.steps(data):
+            result: bytes | ParseFailure | None = None
+            if token is PAUSE:
+                tokens += STEP_TOKENS // 2
+            elif token.kind is _STRAY:
                 self._reset()
+                quoted = yield from join(lenient_text(token.text))
+                result = ParseFailure(f"JSON parse error, stray '{quoted}'")
+            else:
+                tokens += 1
+                result = self._add(token)
+            if result is not None:
                 yield result
+            if tokens >= STEP_TOKENS:
+                tokens = 0
+                yield PAUSE
 
     def _add(self, token: Token) -> bytes | ParseFailure | None:
+        """Take a token, and return the message or the failure that it ends or is."""
         kind, text = token
-        if kind is _STRAY:
-            return ParseFailure(f"JSON parse error, stray '{lenient_text(text)}'")
         deeper = _DEEPER.get(kind)
         if deeper is not None:
             self._braces += deeper[0]
             self._brackets += deeper[1]
+        braces, brackets = self._braces, self._brackets
+        is_end = (braces <= 0 and brackets <= 0) or braces < 0 or brackets < 0
+        failure = None if self._refused else self._excess(text)
+        result: bytes | ParseFailure | None = failure
+        if failure is None and not self._refused:
+            self._size += len(text)
+            self._tokens += 1
+            self._message += text
+            self._message += b" "
+            result = bytes(self._message) if is_end else None
+        if is_end or (failure is not None and not self._refused):
+            self._reset()
+        return result
+
+    def _excess(self, text: bytes) -> ParseFailure | None:
+        """Return what speaks against one token more; QEMU's order."""
         if self._size + len(text) + 1 > self.limits.message_bytes:
             return ParseFailure("JSON token size limit exceeded")
         if self._tokens + 1 > self.limits.tokens:
+            self._refused = True
+            self._message.clear()
             return ParseFailure("JSON token count limit exceeded")
         if self._braces + self._brackets > self.limits.nesting:
             return ParseFailure("JSON nesting depth limit exceeded")
-        self._size += len(text)
-        self._tokens += 1
-        self._message += text
-        self._message += b" "
-        balanced = self._braces <= 0 and self._brackets <= 0
-        if balanced or self._braces < 0 or self._brackets < 0:
-            return bytes(self._message)
         return None

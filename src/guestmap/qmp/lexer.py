@@ -18,6 +18,8 @@ import re
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from guestmap.qmp.steps import PAUSE, STEP_BYTES, Pause
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -103,6 +105,7 @@ _RUNS: Final = {
     _SINGLE: re.compile(rb"(?:[\x20-\x26\x28-\x5b\x5d-\xfd]++|\\[\x20-\xfd])*+"),
     _DIGITS: re.compile(rb"[0-9]*+"),
     _FRACTION: re.compile(rb"[0-9]*+"),
+    _EXPONENT_DIGITS: re.compile(rb"[0-9]*+"),
     _WORD: re.compile(rb"[a-z]*+"),
 }
 
@@ -159,6 +162,13 @@ class Lexer:
                 self._begun.clear()
                 self._state = _RECOVERY if kind == TokenKind.STRAY else _START
                 yield Token(kind, text)
+
+    def steps(self, data: bytes) -> Iterator[Token | Pause]:
+        """Yield as :meth:`feed`, and a pause after each 8 KiB."""
+        for first in range(0, len(data), STEP_BYTES):
+            if first:
+                yield PAUSE
+            yield from self.feed(data[first : first + STEP_BYTES])
 
     def _skip(self, data: bytes, pos: int) -> int:
         """Return where the next token begins, at or after ``pos``."""

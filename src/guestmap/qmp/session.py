@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Final
 
 from guestmap.base import StateError
 from guestmap.qmp.decode import Decoder
-from guestmap.qmp.encode import encode_line
+from guestmap.qmp.encode import LINE_END, encode, encode_line, encode_steps
 from guestmap.qmp.errors import ErrorClass, QmpError, generic
 from guestmap.qmp.framer import ParseFailure
 from guestmap.qmp.order import wire_order
+from guestmap.qmp.steps import PAUSE, Pause
 from guestmap.qmp.types import Array, Command, Enum, Member, Struct
 from guestmap.qmp.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from guestmap.qmp.framer import Limits
     from guestmap.qmp.parser import JsonValue
@@ -52,13 +53,13 @@ class Request:
     """A command to be executed, its arguments as declared.
 
     Attributes:
-        envelope: ``{"id": ID}`` where the client gave an id, else empty: belongs into the reply.
+        id: JSON text of the id that the client gave, or None: belongs into the reply.
         oob: asked for with ``exec-oob``.
     """
 
     command: Command
     arguments: dict[str, JsonValue] = field(default_factory=dict)
-    envelope: dict[str, JsonValue] = field(default_factory=dict)
+    id: bytes | None = None
     oob: bool = False
 
 
@@ -94,34 +95,37 @@ class Session:
 
     def receive(self, data: bytes) -> list[Request | bytes]:
         """Return what the bytes bring: requests, and replies to what needs no execution."""
-        return [*self.requests(data)]
+        return [item for item in self.steps(data) if item is not PAUSE]
 
-    def requests(self, data: bytes) -> Iterator[Request | bytes]:
-        """Yield as :meth:`receive`, one after the other: memory for one reply at a time.
+    def steps(self, data: bytes) -> Iterator[Request | bytes | Pause]:
+        """Yield as :meth:`receive`, one after the other, and a pause where that takes long.
 
         Take all of them before giving more bytes.
         """
-        for value in self._decoder.feed(data):
-            if isinstance(value, ParseFailure):
+        for value in self._decoder.steps(data):
+            if value is PAUSE:
+                yield PAUSE
+            elif isinstance(value, ParseFailure):
                 yield self.error(None, ErrorClass.GENERIC, value.desc)
-                continue
-            yield self._take(value)
+            else:
+                yield (yield from self._take(value))
 
-    def _take(self, value: JsonValue) -> Request | bytes:
-        envelope: dict[str, JsonValue] = {}
+    def _take(self, value: JsonValue) -> Generator[Pause, None, Request | bytes]:
+        request_id: bytes | None = None
         try:
             if not isinstance(value, dict):
                 raise generic("QMP input must be a JSON object")
             if "id" in value:
-                envelope["id"] = value["id"]
-            request = self._request(value, envelope)
+                # Nobody looks into an id: its text is all that is kept of it.
+                request_id = yield from encode_steps(value["id"])
+            request = self._request(value, request_id)
             if request.command is QMP_CAPABILITIES:
                 return self._negotiate(request)
         except QmpError as error:
-            return _error_line(envelope, error.cls, error.desc)
+            return _error_line(request_id, error.cls, error.desc)
         return request
 
-    def _request(self, value: dict[str, JsonValue], envelope: dict[str, JsonValue]) -> Request:
+    def _request(self, value: dict[str, JsonValue], request_id: bytes | None) -> Request:
         key = self._executing_key(value)
         name = str(value[key])
         command = self._command(name)
@@ -133,7 +137,7 @@ class Session:
             arguments = validate(command.arguments, arguments)
         elif not isinstance(arguments, dict):  # the keys were checked
             raise StateError("arguments are no object")
-        return Request(command, arguments, envelope, oob)
+        return Request(command, arguments, request_id, oob)
 
     def _executing_key(self, value: dict[str, JsonValue]) -> str:
         """Return the member that names the command, having checked all members."""
@@ -191,11 +195,12 @@ class Session:
 
     def reply(self, request: Request, value: JsonValue) -> bytes:
         """Return the answer to a request that succeeded; ``{}`` is QEMU's "nothing"."""
-        return encode_line({"return": value, **request.envelope})
+        request_id = b"" if request.id is None else b', "id": ' + request.id
+        return b'{"return": ' + encode(value) + request_id + b"}" + LINE_END
 
     def error(self, request: Request | None, cls: str, desc: str) -> bytes:
         """Return the answer to one that failed; None where no request could be made out."""
-        return _error_line(request.envelope if request else {}, cls, desc)
+        return _error_line(request.id if request else None, cls, desc)
 
     def event(self, name: str, data: JsonValue | None, time_ns: int) -> bytes:
         """Return the line that tells of an event at ``time_ns``, in ns since 1970."""
@@ -212,5 +217,6 @@ def event_line(name: str, data: JsonValue | None, time_ns: int) -> bytes:
     return encode_line(line)
 
 
-def _error_line(envelope: dict[str, JsonValue], cls: str, desc: str) -> bytes:
-    return encode_line({**envelope, "error": {"class": str(cls), "desc": desc}})
+def _error_line(request_id: bytes | None, cls: str, desc: str) -> bytes:
+    line = encode_line({"error": {"class": str(cls), "desc": desc}})
+    return line if request_id is None else b'{"id": ' + request_id + b", " + line[1:]

@@ -8,20 +8,29 @@ everything above U+10FFFF are refused.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-_SEQUENCE = (
-    rb"[\xc0-\xdf][\x80-\xbf]{0,1}+|[\xe0-\xef][\x80-\xbf]{0,2}+|[\xf0-\xf7][\x80-\xbf]{0,3}+"
-    rb"|[\xf8-\xfb][\x80-\xbf]{0,4}+|[\xfc-\xfd][\x80-\xbf]{0,5}+|[\x80-\xbf\xfe\xff]"
+from guestmap.qmp.steps import PIECE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SEQUENCES: Final = re.compile(
+    rb"([\x00-\x7f]++)|[\xc0-\xdf][\x80-\xbf]{0,1}+|[\xe0-\xef][\x80-\xbf]{0,2}+"
+    rb"|[\xf0-\xf7][\x80-\xbf]{0,3}+|[\xf8-\xfb][\x80-\xbf]{0,4}+|[\xfc-\xfd][\x80-\xbf]{0,5}+"
+    rb"|[\x80-\xbf\xfe\xff]"
 )
-_TEXT_PIECES: Final = re.compile(rb"([\x00-\x7f]++)|" + _SEQUENCE)
-_STRING_PIECES: Final = re.compile(rb"([\x00-\x5b\x5d-\x7f]++)|(\\.)|" + _SEQUENCE, re.DOTALL)
+"""One sequence of UTF-8, good or bad, or a run of ASCII."""
+_PIECES: Final = re.compile(rb"[^\\]{1,%d}+[\x80-\xbf]{0,5}+" % PIECE)
+"""Bytes without a backslash that end where a sequence does."""
 
 _NONCHARACTERS: Final = re.compile(
     "[\ufdd0-\ufdef"
     + "".join(chr(plane << 16 | low) for plane in range(17) for low in (65534, 65535))
     + "]"
 )
+_NONCHARACTER_BYTES: Final = (b"\xef\xb7", b"\xbf\xbe", b"\xbf\xbf")
+"""What the UTF-8 of a noncharacter holds: seen at once where there is none."""
 _ESCAPES: Final = {
     b"\\b": "\b",
     b"\\f": "\f",
@@ -46,47 +55,57 @@ def plain_text(data: bytes) -> str | None:
         text = data.decode()
     except UnicodeDecodeError:
         return None
-    return None if not text.isascii() and _NONCHARACTERS.search(text) else text
+    if text.isascii() or not any(ends in data for ends in _NONCHARACTER_BYTES):
+        return text
+    return None if _NONCHARACTERS.search(text) else text
 
 
-def lenient_text(data: bytes) -> str:
-    """Return the text of any bytes up to the first NUL; U+FFFD for each bad sequence.
+def lenient_text(data: bytes) -> Iterator[str]:
+    """Yield the text of any bytes up to the first NUL; U+FFFD for each bad sequence.
 
     Error messages quote what a client sent, whatever it is.
     """
     data, _, _ = data.partition(b"\0")
-    text = plain_text(data)
-    if text is not None:
-        return text
-    pieces = _TEXT_PIECES.finditer(data)
-    return "".join(_sequence(piece.group()) or "\ufffd" for piece in pieces)
+    pos = 0
+    while pos < len(data):
+        if piece := _PIECES.match(data, pos):
+            text = plain_text(piece.group())
+            yield from _lenient(piece.group()) if text is None else (text,)
+            pos = piece.end()
+        else:
+            yield "\\"
+            pos += 1
 
 
-def string_value(token: bytes) -> str:
-    """Return what a string token says; ``token`` includes its quotes.
+def _lenient(data: bytes) -> Iterator[str]:
+    for piece in _SEQUENCES.finditer(data):
+        yield _sequence(piece.group()) or "\ufffd"
+
+
+def string_text(token: bytes) -> Iterator[str]:
+    """Yield what a string token says, in pieces; ``token`` includes its quotes.
 
     Raises:
         BadStringError: a bad escape, or bytes that are no UTF-8.
     """
     body = token[1:-1]
-    if b"\\" not in body:
-        text = plain_text(body)
-        if text is not None:
-            return text
-    parts: list[str] = []
     pos = 0
     while pos < len(body):
-        piece = _STRING_PIECES.match(body, pos)
-        if piece is None:  # a backslash ends the body: the lexer lets none through
-            raise BadStringError("invalid escape sequence in string")
-        if piece.lastindex == 2:
+        piece = _PIECES.match(body, pos)
+        if piece is None:
             character, pos = _escape(body, pos, token)
-        else:
-            character, pos = _sequence(piece.group()), piece.end()
-            if not character:
-                raise BadStringError("invalid UTF-8 sequence in string")
-        parts.append(character)
-    return "".join(parts)
+            yield character
+            continue
+        text, pos = plain_text(piece.group()), piece.end()
+        yield from _exact(piece.group()) if text is None else (text,)
+
+
+def _exact(data: bytes) -> Iterator[str]:
+    for piece in _SEQUENCES.finditer(data):
+        text = _sequence(piece.group())
+        if not text:
+            raise BadStringError("invalid UTF-8 sequence in string")
+        yield text
 
 
 def _sequence(data: bytes) -> str:
@@ -109,7 +128,7 @@ def _escape(body: bytes, pos: int, token: bytes) -> tuple[str, int]:
         code = 0x10000 + ((code & 0x3FF) << 10 | trail & 0x3FF) if good else -1
         end += 6 if good else 0
     if code < 0 or 0xD800 <= code < 0xE000 or _NONCHARACTERS.match(chr(code)):
-        quoted = lenient_text(token[pos + 1 : end + 1])
+        quoted = "".join(lenient_text(token[pos + 1 : end + 1]))
         raise BadStringError(f"{quoted} is not a valid Unicode character")
     return chr(code), end
 

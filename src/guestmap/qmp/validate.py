@@ -17,6 +17,9 @@ from guestmap.qmp.types import EMPTY, Alternate, Array, Builtin, Enum, Struct, T
 if TYPE_CHECKING:
     from guestmap.qmp.parser import JsonValue
 
+MAX_ELEMENTS: Final = 4096
+"""Elements of an array that a command takes: looking at more would hold others up."""
+
 _INT64_MAX: Final = (1 << 63) - 1
 _JSON_TYPES: Final = {"string": str, "boolean": bool, "null": type(None)}
 
@@ -63,6 +66,8 @@ def check(declared: Type, value: JsonValue, path: str, name: str | None) -> Json
         case Array():
             if not isinstance(value, list):
                 raise _wrong_type(path, "array")
+            if len(value) > MAX_ELEMENTS:
+                raise generic(f"Parameter '{path}' has more than {MAX_ELEMENTS} elements")
             return [
                 check(kind.element, item, f"{path}[{index}]", None)
                 for index, item in enumerate(value)
