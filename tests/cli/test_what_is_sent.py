@@ -12,7 +12,7 @@ from guestmap.base import GIB
 from guestmap.cli import main
 from guestmap.cli.app import COMMANDS as SUB_COMMANDS
 from guestmap.inspect.attach.commands import COMMANDS, check
-from tests.domain.machines import BASE, FakeMachine, dimm, holding
+from tests.domain.machines import BASE, FakeMachine, dimm, holding, virtio_mem
 from tests.support.qemu import Qemu
 from tests.support.qmp_serving import serving
 
@@ -33,6 +33,7 @@ READING: dict[str, list[str]] = {
 CHANGING: dict[str, list[str]] = {
     "plug": ["128M", "--timeout", "0"],
     "unplug": ["dimm0", "--timeout", "0"],
+    "resize": ["vm0", "128M", "--timeout", "0"],
 }
 ELSEWHERE = {"boot", "conform", "serve"}
 """Commands that run machines of their own, and attach to none."""
@@ -60,7 +61,8 @@ def test_no_command_is_forgotten_here():
 @pytest.mark.parametrize("name", [*READING, *CHANGING])
 def test_what_is_sent_is_on_the_list(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    machine = FakeMachine(situation=holding(dimm(0, BASE, GIB)))
+    grown = virtio_mem("vm0", BASE + GIB, GIB, 0, 0)
+    machine = FakeMachine(situation=holding(dimm(0, BASE, GIB), grown))
     with serving(machine, tmp_path / "qmp") as served:
         status = run(name, (READING | CHANGING)[name], served.path, monkeypatch)
     assert status in {0, 1, 4}, capsys.readouterr()

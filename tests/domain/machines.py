@@ -41,6 +41,23 @@ def dimm(slot: int, addr: int, size: int, **more: Any) -> MemoryDevice:
     return MemoryDevice(f"dimm{slot}", "dimm", addr, size, slot, **known)
 
 
+def virtio_mem(
+    name: str, addr: int, size: int, present: int, requested: int, **more: Any
+) -> MemoryDevice:
+    """Return a virtio-mem device with blocks of 2 MiB."""
+    known = {"node": 0, "backend": f"mem{name}", "block": 2 * MIB, **more}
+    return MemoryDevice(
+        name, "virtio-mem", addr, size, present=present, requested=requested, **known
+    )
+
+
+def _virtio_form(device: MemoryDevice) -> dict[str, Any]:
+    return {"type": "virtio-mem", "data": {
+        "id": device.id, "memaddr": device.addr, "size": device.present,
+        "max-size": device.size, "requested-size": device.requested, "block-size": device.block,
+        "node": device.node, "memdev": f"/objects/{device.backend}"}}  # fmt: skip
+
+
 def holding(*devices: MemoryDevice, **changes: Any) -> Situation:
     """Return the machine with these devices, and their names taken."""
     names = {each.id for each in devices if each.id is not None}
@@ -170,7 +187,7 @@ class FakeMachine(Channel):
             self.waits.pop(0)()
             if self.gone:
                 raise GoneError("closed the connection")
-        if command in {"object-add", "object-del", "device_add", "device_del"}:
+        if command in {"object-add", "object-del", "device_add", "device_del", "qom-set"}:
             self.sent.append((command, dict(arguments)))
             if command in self.refuse:
                 raise CommandError(f"{command}: {self.refuse[command]}", "GenericError")
@@ -188,7 +205,14 @@ class FakeMachine(Channel):
 
     # commands
 
-    def _object_add(self, qom_type: str, id: str, size: int) -> dict[str, Any]:  # noqa: A002
+    def _object_add(
+        self,
+        qom_type: str,
+        id: str,  # noqa: A002
+        size: int,
+        *,
+        reserve: bool = True,
+    ) -> dict[str, Any]:
         self.objects[id] = size
         return {}
 
@@ -200,6 +224,12 @@ class FakeMachine(Channel):
         self, driver: str, id: str, memdev: str, node: int, **where: int  # noqa: A002
     ) -> dict[str, Any]:  # fmt: skip
         size = self.objects[memdev]
+        if driver != "pc-dimm":
+            addr = where.get("memaddr") or first_fit(WINDOW, self.devices, size, 2 * MIB)
+            requested = where.get("requested_size", 0)
+            self.devices.append(virtio_mem(id, addr or 0, size, 0, requested, backend=memdev))
+            self.guest(self, "plug", id)
+            return {}
         addr = where.get("addr") or first_fit(WINDOW, self.devices, size, 2 * MIB)
         busy = {each.slot for each in self.devices}
         slot = where.get("slot", min(set(range(4)) - busy))
@@ -211,6 +241,17 @@ class FakeMachine(Channel):
     def _device_del(self, id: str) -> dict[str, Any]:  # noqa: A002
         self.guest(self, "unplug", id)
         return {}
+
+    def _qom_set(self, path: str, property: str, value: int) -> dict[str, Any]:  # noqa: A002
+        assert property == "requested-size"
+        name = path.rsplit("/", 1)[-1]
+        self.resized(name, requested=value)
+        self.guest(self, "resize", name)
+        return {}
+
+    def resized(self, name: str, **changes: int) -> None:
+        """Let a virtio-mem device have another size, or be asked for one."""
+        self.devices = [replace(d, **changes) if d.id == name else d for d in self.devices]
 
     def _human_monitor_command(self, command_line: str) -> str:
         texts = texts_of(self.devices)
@@ -227,6 +268,12 @@ class FakeMachine(Channel):
 
     def _query_target(self) -> dict[str, Any]:
         return {"arch": "x86_64"}
+
+    def _query_pci(self) -> list[dict[str, Any]]:
+        return [{"bus": 0, "devices": [
+            {"qdev_id": "rp0", "pci_bridge": {"bus": {}, "devices": [{"qdev_id": "nic"}]}},
+            {"qdev_id": "rp1", "pci_bridge": {"bus": {}}},
+            {"qdev_id": "br0", "pci_bridge": {"bus": {}}}]}]  # fmt: skip
 
     def _query_status(self) -> dict[str, Any]:
         return {"status": "running", "running": True}
@@ -253,6 +300,7 @@ class FakeMachine(Channel):
 
     def _query_memory_devices(self) -> list[dict[str, Any]]:
         return [
+            _virtio_form(each) if each.present is not None else
             {"type": each.kind, "data": {
                 "id": each.id, "addr": each.addr, "size": each.size, "slot": each.slot,
                 "node": each.node, "memdev": f"/objects/{each.backend}",
@@ -265,6 +313,7 @@ class FakeMachine(Channel):
             "memory": {"size": RAM, "slots": 4, "max-size": 4 * GIB},
             "type": "pc-i440fx-7.2-machine",
             "acpi": "auto",
+            "hotplugged": True,
         }
         if property not in known:
             raise CommandError(f"Property '{path}.{property}' not found", "GenericError")

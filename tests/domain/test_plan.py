@@ -276,7 +276,7 @@ def test_what_cannot_be_unplugged_says_why():
     assert "NVDIMM" in fixed.blockers[0].text
     grown = MemoryDevice("vm0", "virtio-mem", BASE, GIB, None, 0, "m")
     (flexible,) = plan_unplug(scene(holding(grown)), UnplugRequest("vm0")).blockers
-    assert "qom-set path=/machine/peripheral/vm0 property=requested-size" in flexible.remedy
+    assert "guestmap resize SOURCE vm0 0" in flexible.remedy
     moving = plan_unplug(scene(holding(ONE, migration="setup")), UnplugRequest("dimm0"))
     assert [each.code for each in moving.blockers] == ["migrating"]
     cold = plan_unplug(scene(holding(replace(ONE, hotplugged=False))), UnplugRequest("dimm0"))

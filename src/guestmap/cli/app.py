@@ -40,6 +40,7 @@ COMMANDS: Final = {
     ),
     "plug": "Plug memory into a running machine, on any QEMU, after saying what will come of it.",
     "unplug": "Ask a running guest for a DIMM, and take it out when the guest lets go of it.",
+    "resize": "Request another size of a virtio-mem device, and follow its guest to it.",
     "dimms": "Show what is plugged into a running machine, slot by slot, and what room is left.",
 }
 """The sub-commands and what their help begins with; each is a function in a module of its name."""

@@ -55,6 +55,16 @@ def plug(
         str | None,
         typer.Option("--id", metavar="NAME", help="The DIMM's id; else dimmN for slot N."),
     ] = None,
+    kind: Annotated[
+        str, typer.Option(help="dimm, or virtio-mem: memory that can be resized (resize).")
+    ] = "dimm",
+    requested: Annotated[
+        str | None,
+        typer.Option(help="Of virtio-mem: what the guest is asked to take at once; else nothing."),
+    ] = None,
+    bus: Annotated[
+        str | None, typer.Option(help="Of virtio-mem: the PCI bus; else a free root port.")
+    ] = None,
     timeout: Timeout = 10.0,
     agent: Agent = None,
     force: Annotated[
@@ -75,20 +85,24 @@ def plug(
     the memory is online; and the machine is held to the plan.
     """
     from guestmap.cli.plug_report import Show, finish, show_plan
-    from guestmap.cli.plug_setting import agent_of, surveyed, uses_of
+    from guestmap.cli.plug_setting import agent_of, surveyed, uses_of, with_port
     from guestmap.domain import Applier, PlugRequest, open_peer, plan_plug
 
     request = PlugRequest(
-        size=_bytes(size),
+        size=bytes_of(size),
         node=node,
         slot=slot,
         addr=None if addr is None else _address(addr),
         id=name,
         force=force,
+        kind=kind,
+        requested=None if requested is None else bytes_of(requested, "--requested"),
+        bus=bus,
     )
     with open_peer(source) as peer:
         teller = agent_of(peer, agent)
-        plan = plan_plug(surveyed(peer, teller), request)
+        scene = surveyed(peer, teller)
+        plan = plan_plug(scene, with_port(peer, scene, request))
         if not as_json:
             show_plan(plan)
         if plan.is_stopped or dry_run:
@@ -109,7 +123,8 @@ def unstarted(plan: Plan) -> Result:
     return Result(plan, Outcome.STOPPED if plan.is_stopped else Outcome.PLANNED)
 
 
-def _bytes(text: str, what: str = "SIZE") -> int:
+def bytes_of(text: str, what: str = "SIZE") -> int:
+    """Return the bytes of an argument; plain decimal numbers are MiB."""
     from guestmap.base import MIB, parse_memory_size
 
     is_hexadecimal = text.strip()[:2].lower() == "0x"

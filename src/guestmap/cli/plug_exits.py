@@ -6,6 +6,7 @@ from guestmap.domain import MEANINGS, Outcome
 
 STATUSES: dict[Outcome, int] = {
     Outcome.ONLINE: 0,
+    Outcome.RESIZED: 0,
     Outcome.REMOVED: 0,
     Outcome.PLANNED: 0,
     Outcome.BLOCKED: 3,
@@ -19,6 +20,7 @@ STATUSES: dict[Outcome, int] = {
     Outcome.ACKNOWLEDGED: 10,
     Outcome.OFFLINE: 11,
     Outcome.UNHEARD: 12,
+    Outcome.SHORT: 13,
 }
 """1 is for comparisons that differ, 2 for errors (see :mod:`guestmap.cli.app`)."""
 

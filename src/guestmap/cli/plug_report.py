@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from guestmap.domain import Finding, MemoryDevice, Plan, Situation
+    from guestmap.domain.following import Following
     from guestmap.domain.steps import Step
     from guestmap.domain.waiting import Heard, Waiting
     from guestmap.inspect.diff import Diff
 
 
-_TIMED = {Outcome.ONLINE, Outcome.ACKNOWLEDGED, Outcome.REMOVED}
+_TIMED = {Outcome.ONLINE, Outcome.RESIZED, Outcome.ACKNOWLEDGED, Outcome.REMOVED}
 
 
 def finish(result: Result, *, as_json: bool) -> None:
@@ -55,10 +56,12 @@ def plan_sentences(plan: Plan) -> list[str]:
     lines += _findings("blocker", plan.blockers)
     lines += _findings("caution", plan.cautions)
     if plan.device is not None and plan.map_change is not None:
-        lines.append(f"Plan: {plan.verb} {device_words(plan.device)}")
+        to = "" if plan.requested is None else f", requested {format_size(plan.requested)}"
+        lines.append(f"Plan: {plan.verb} {device_words(plan.device)}{to}")
         lines += [f"  {step}" for step in plan.steps]
-        lines.append("The map will change:")
-        lines += _change(plan.map_change)
+        if not plan.map_change.is_empty:
+            lines.append("The map will change:")
+            lines += _change(plan.map_change)
     return lines
 
 
@@ -76,6 +79,9 @@ def machine_sentence(situation: Situation) -> str:
 
 def device_words(device: MemoryDevice) -> str:
     """Name a device, its size and its place."""
+    if device.present is not None:
+        place = f"{format_size(device.size)} of virtio-mem at {span(device.addr, device.size)}"
+        return f"{device.title}, {place}, of which the guest has {format_size(device.present)}"
     slot = "" if device.slot is None else f" in slot {device.slot}"
     node = "" if device.node is None else f", node {device.node}"
     backend = "" if device.backend is None else f", backend {device.backend}"
@@ -105,6 +111,9 @@ def result_sentences(result: Result) -> list[str]:
 
 def _outcome(result: Result) -> str:
     verb, outcome, device = result.plan.verb, result.outcome, result.plan.device
+    if result.plan.requested is not None and outcome in {Outcome.SILENT, Outcome.SHORT}:
+        state = "the guest did nothing" if outcome is Outcome.SILENT else "the guest stopped short"
+        return f"{state} within {result.waited_s:.1f} s"
     if outcome is Outcome.SILENT:
         state = "plugged" if verb == "plug" else "still plugged, the request stands"
         waited = f"{result.waited_s:.1f} s"
@@ -209,11 +218,21 @@ class Show(Observer):
 
     def waiting(self, state: Waiting, now: float) -> None:
         """Move the bar."""
+        self._move("the guest is at it" if state.is_pending else "waiting for the guest", now)
+
+    def _move(self, doing: str, now: float) -> None:
         if self._task is None:
             self._task = self._progress.add_task("", total=self._timeout_s)
             self._start = now
-        doing = "the guest is at it" if state.is_pending else "waiting for the guest"
         self._progress.update(self._task, description=doing, completed=now - self._start)
+
+    def resized(self, device: str, has: int, wanted: int) -> None:
+        """Show what a guest has of a virtio-mem device."""
+        self._say(f"{device}: the guest has {format_size(has)} of {format_size(wanted)}")
+
+    def following(self, state: Following, now: float) -> None:
+        """Move the bar."""
+        self._move(f"{format_size(state.has or 0)} of {format_size(state.wanted)}", now)
 
     def _say(self, text: str) -> None:
         if not self._progress.disable:

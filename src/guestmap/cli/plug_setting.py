@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
 from guestmap.domain import AgentSocket, AgentUse, GuestAgent, survey
+from guestmap.domain.machine_types import VIRTIO_MEM
+from guestmap.domain.virtio_mem import free_ports, needs_port
 
 if TYPE_CHECKING:
-    from guestmap.domain import Peer, Scene
+    from guestmap.domain import Peer, PlugRequest, Scene
     from guestmap.domain.use import UseSource
 
 
@@ -41,6 +43,13 @@ def surveyed(peer: Peer, agent: GuestAgent | None) -> Scene:
     block = agent.block_size()
     situation = replace(scene.situation, block=block, block_by="the guest, as its agent says,")
     return replace(scene, situation=situation)
+
+
+def with_port(peer: Peer, scene: Scene, request: PlugRequest) -> PlugRequest:
+    """Return the request for a virtio-mem device with a root port, where it needs one."""
+    if request.kind != VIRTIO_MEM or request.bus is not None or not needs_port(scene.situation):
+        return request
+    return replace(request, bus=next(iter(free_ports(peer)), None))
 
 
 def uses_of(agent: GuestAgent | None) -> UseSource | None:

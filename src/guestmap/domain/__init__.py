@@ -14,8 +14,8 @@ from guestmap.domain.finding import Finding
 from guestmap.domain.listen import Observer, Pace
 from guestmap.domain.outcome import MEANINGS, Outcome, Result
 from guestmap.domain.peer import Peer, Route, open_peer
-from guestmap.domain.plan import Plan, plan_plug, plan_unplug
-from guestmap.domain.request import PlugRequest, UnplugRequest
+from guestmap.domain.plan import Plan, plan_plug, plan_resize, plan_unplug
+from guestmap.domain.request import PlugRequest, ResizeRequest, UnplugRequest
 from guestmap.domain.situation import HostMemory, MemoryDevice, Scene, Situation, SlotStatus
 from guestmap.domain.survey import survey
 from guestmap.domain.use import AgentUse
@@ -36,6 +36,7 @@ __all__ = [
     "Peer",
     "Plan",
     "PlugRequest",
+    "ResizeRequest",
     "Result",
     "Route",
     "Scene",
@@ -44,6 +45,7 @@ __all__ = [
     "UnplugRequest",
     "open_peer",
     "plan_plug",
+    "plan_resize",
     "plan_unplug",
     "survey",
 ]

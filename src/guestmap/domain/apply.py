@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from guestmap.base import PeerError, StateError
 from guestmap.base.interrupt import Deferral
 from guestmap.domain.devices import read_devices
+from guestmap.domain.following import Following, follow
 from guestmap.domain.listen import Observer, Pace, RealPace, listen
-from guestmap.domain.machine_types import Announcement
+from guestmap.domain.machine_types import VIRTIO_MEM, Announcement
 from guestmap.domain.outcome import Outcome, Result
 from guestmap.domain.plan import plan_unplug
 from guestmap.domain.request import UnplugRequest
@@ -95,6 +96,41 @@ class Applier:
         with Deferral() as self._interrupt:
             return self._to_the_end(plan, lambda: self._unplug(plan, device))
 
+    def resize(self, plan: Plan) -> Result:
+        """Request another size of a virtio-mem device, and wait until its guest has it.
+
+        Raises:
+            StateError: the plan has blockers.
+            PeerError: the machine does not answer: the message says what may be left.
+        """
+        device = _device(plan, "resize")
+        with Deferral() as self._interrupt:
+            return self._to_the_end(plan, lambda: self._resize(plan, device))
+
+    def _resize(self, plan: Plan, device: MemoryDevice) -> Result:
+        if (refusal := self._send(plan.steps)) is not None:
+            return self._refused(plan, refusal)
+        with _adding(f"another size of {device.title} was requested"):
+            result = self._followed(plan, device)
+            return _checked(result, survey(self._peer), ())
+
+    def _followed(self, plan: Plan, device: MemoryDevice) -> Result:
+        """Wait until a guest has of a virtio-mem device what is requested, up to the deadline."""
+        start = self._pace.now()
+        had = device.plugged
+        state = Following(device.name, plan.requested or 0, had, start + self._timeout_s)
+        state = follow(
+            self._peer, state, self._pace, self._observer, lambda: self._interrupt.requested
+        )
+        outcome = Outcome.SILENT if state.has == had else Outcome.SHORT
+        return Result(
+            plan,
+            Outcome.RESIZED if state.is_there else outcome,
+            waited_s=self._pace.now() - start,
+            interrupted=state.interrupted,
+            notes=state.notes(plan.situation),
+        )
+
     def _to_the_end(self, plan: Plan, work: Callable[[], Result]) -> Result:
         """Do the work; where the machine ends meanwhile, say what is known."""
         try:
@@ -117,7 +153,9 @@ class Applier:
         # QEMU has the last word on the slot: another manager may have been quicker.
         there = next((each for each in read_devices(self._peer) if each.id == device.id), device)
         start = self._pace.now()
-        if plan.situation.rule.announces is Announcement.RTAS:
+        if device.kind == VIRTIO_MEM:
+            result = self._followed(plan, there)
+        elif plan.situation.rule.announces is Announcement.RTAS:
             result = Result(plan, Outcome.UNHEARD)
         else:
             result = self._wait(plan, there)
@@ -233,7 +271,14 @@ class Applier:
 
 
 _MAY_BE_USED = {Outcome.ACKNOWLEDGED, Outcome.SILENT, Outcome.UNHEARD}
-_CONSENT = {Outcome.ACKNOWLEDGED, Outcome.ONLINE, Outcome.OFFLINE, Outcome.UNHEARD}
+_CONSENT = {
+    Outcome.ACKNOWLEDGED,
+    Outcome.ONLINE,
+    Outcome.OFFLINE,
+    Outcome.UNHEARD,
+    Outcome.RESIZED,
+    Outcome.SHORT,
+}
 
 _OUTCOMES = {
     Verdict.ACKNOWLEDGED: Outcome.ACKNOWLEDGED,
@@ -270,7 +315,7 @@ def _checked(result: Result, after: Scene, wrong: tuple[str, ...]) -> Result:
         result,
         outcome=Outcome.LEFT_BEHIND if wrong else result.outcome,
         wrong=wrong,
-        notes=others_changes(result.plan, after),
+        notes=(*result.notes, *others_changes(result.plan, after)),
         device=after.situation.device(device.name) if device and device.name else None,
         map_change=diff(result.plan.scene.map, after.map),
     )

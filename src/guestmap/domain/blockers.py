@@ -10,8 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from guestmap.base import MIB, exact_size, format_size
+from guestmap.domain import virtio_mem
 from guestmap.domain.finding import Finding, device_place, gap_list, span
-from guestmap.domain.machine_types import Announcement
+from guestmap.domain.machine_types import VIRTIO_MEM, Announcement
 from guestmap.domain.placing import align_up, first_fit, gaps, largest_fit, overlapping
 from guestmap.domain.situation import backend_id
 
@@ -27,7 +28,20 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
 def plug_blockers(situation: Situation, request: PlugRequest) -> tuple[Finding, ...]:
-    """Return all that would refuse a DIMM; empty: QEMU will take it."""
+    """Return all that would refuse a memory device; empty: QEMU will take it."""
+    if request.kind == VIRTIO_MEM and VIRTIO_MEM not in situation.rule.takes:
+        return (*migration(situation), *virtio_mem.plug_blockers(situation, request))
+    if request.kind == VIRTIO_MEM:
+        return (
+            *migration(situation),
+            *virtio_mem.plug_blockers(situation, request),
+            *_window(situation),
+            *_size(situation, request),
+            *_total(situation, request),
+            *_address(situation, request),
+            *_id(situation, request),
+            *_node(situation, request),
+        )
     if situation.rule.announces is Announcement.NONE:
         return (*migration(situation), *_no_hotplug(situation))
     return (
@@ -71,17 +85,21 @@ def _machine(situation: Situation) -> Iterator[Finding]:
             f"{situation.machine_title} {rule.why_not}",
             rule.remedy_off if is_off else rule.remedy,
         )
+    yield from _window(situation)
+    if situation.window is not None and situation.slots == 0:
+        yield Finding(
+            "no-slots",
+            f"{situation.machine_title} was started without slots for DIMMs",
+            f"start it with -m {_mib(situation.ram)},slots=N,maxmem={_mib(situation.max_ram)}",
+        )
+
+
+def _window(situation: Situation) -> Iterator[Finding]:
     if situation.window is None:
         yield Finding(
             "no-device-memory",
             f"{situation.machine_title} was started without room for memory devices (no maxmem)",
             f"start it with -m {_mib(situation.ram)},slots=N,maxmem=SIZE",
-        )
-    elif situation.slots == 0:
-        yield Finding(
-            "no-slots",
-            f"{situation.machine_title} was started without slots for DIMMs",
-            f"start it with -m {_mib(situation.ram)},slots=N,maxmem={_mib(situation.max_ram)}",
         )
 
 
@@ -114,7 +132,9 @@ def _slot(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
 def _size(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
     unit, size = max(situation.alignment, situation.rule.unit), request.size
     if size == 0:
-        yield Finding("size-zero", "a DIMM of no bytes", f"give a multiple of {format_size(unit)}")
+        yield Finding(
+            "size-zero", f"a {request.kind} of no bytes", f"give a multiple of {format_size(unit)}"
+        )
     elif size % unit:
         near = " or ".join(exact_size(each) for each in (size // unit * unit, align_up(size, unit))
                            if 0 < each <= largest_fit(situation))  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import exact_size, format_size
 from guestmap.domain.finding import Finding
-from guestmap.domain.machine_types import Announcement
+from guestmap.domain.machine_types import VIRTIO_MEM, Announcement
 from guestmap.domain.placing import align_up, first_fit, largest_fit
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ PAGES_PER_STRUCTURES = 64
 """Linux keeps 64 bytes (struct page) for each page of 4096: one 64th of the memory."""
 
 
+OF_DIMMS = frozenset({"guest-without-acpi"})
+"""Cautions that concern what is announced by ACPI alone."""
+
+
 def plug_cautions(
     situation: Situation, request: PlugRequest, address: int | None
 ) -> tuple[Finding, ...]:
@@ -42,6 +46,16 @@ def plug_cautions(
         request: what is asked for.
         address: where the DIMM will be; None where that is not known.
     """
+    if request.kind == VIRTIO_MEM:
+        return (
+            *_block_address(situation, request, address),
+            *(each for each in guest_cautions(situation) if each.code not in OF_DIMMS),
+            *_slot_budget(situation),
+            *_vhost_budget(situation),
+            *_host_memory(situation, request),
+            *_node(situation, request),
+            *_orphans(situation),
+        )
     return (
         *_block_size(situation, request),
         *_block_address(situation, request, address),

@@ -26,6 +26,7 @@ from guestmap.inspect.attach import GoneError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from guestmap.domain.following import Following
     from guestmap.domain.peer import Peer
     from guestmap.domain.situation import SlotStatus
     from guestmap.domain.steps import Step
@@ -67,6 +68,12 @@ class Observer:
 
     def waiting(self, state: Waiting, now: float) -> None:
         """Tell that it is being waited, now and then."""
+
+    def resized(self, device: str, has: int, wanted: int) -> None:
+        """Tell how many bytes a guest has of a virtio-mem device, and how many are requested."""
+
+    def following(self, state: Following, now: float) -> None:
+        """Tell that it is being waited for such a guest, now and then."""
 
 
 def listen(

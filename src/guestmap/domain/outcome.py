@@ -28,6 +28,8 @@ class Outcome(StrEnum):
     OFFLINE = "offline"
     UNHEARD = "unheard"
     REMOVED = "removed"
+    RESIZED = "resized"
+    SHORT = "short"
     SILENT = "guest-silent"
     GUEST_REFUSED = "guest-refused"
     QEMU_REFUSED = "qemu-refused"
@@ -47,6 +49,8 @@ MEANINGS: dict[Outcome, str] = {
     Outcome.OFFLINE: "plugged, and the guest has not brought all of it online",
     Outcome.UNHEARD: "plugged; of what its guest makes of it this machine tells nothing",
     Outcome.REMOVED: "unplugged: the guest let go of it",
+    Outcome.RESIZED: "the guest has what is requested",
+    Outcome.SHORT: "the guest has not what is requested: it stopped on the way",
     Outcome.SILENT: "the guest said nothing, or nothing final, before the deadline",
     Outcome.GUEST_REFUSED: "the guest refused",
     Outcome.QEMU_REFUSED: "QEMU refused; everything is as before",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import AddrRange
+from guestmap.domain.machine_types import DIMM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +59,7 @@ def overlapping(
 
 def largest_fit(situation: Situation) -> int:
     """Return the most bytes that one more DIMM may have: aligned, in one gap, within maxmem."""
-    if situation.window is None or not situation.free_slots:
+    if situation.window is None or (DIMM in situation.rule.takes and not situation.free_slots):
         return 0
     unit = max(situation.alignment, situation.rule.unit)
     room = max(

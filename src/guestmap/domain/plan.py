@@ -6,29 +6,27 @@ steps, and the change of the map that they will make. Nothing here talks to a ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from guestmap.domain import virtio_mem
 from guestmap.domain.blockers import migration, plug_blockers
-from guestmap.domain.cautions import guest_cautions, plug_cautions
+from guestmap.domain.cautions import OF_DIMMS, guest_cautions, plug_cautions
 from guestmap.domain.finding import Finding, device_place
+from guestmap.domain.machine_types import DIMM, VIRTIO_MEM
 from guestmap.domain.placing import first_fit
 from guestmap.domain.predict import predicted, with_dimm, without_dimm
 from guestmap.domain.situation import MemoryDevice, Scene, Situation, backend_id
 from guestmap.domain.steps import Step
 
 if TYPE_CHECKING:
-    from guestmap.domain.request import PlugRequest, UnplugRequest
+    from guestmap.domain.request import PlugRequest, ResizeRequest, UnplugRequest
     from guestmap.inspect.diff import Diff
 
 _STOP = "stop the machine and start it without"
 _FIXED = {
     "nvdimm": ("an NVDIMM cannot be unplugged from a running machine", _STOP),
     "virtio-pmem": ("a virtio-pmem device cannot be unplugged", _STOP),
-    "virtio-mem": (
-        "virtio-mem memory is taken back by its requested-size, not by unplugging a DIMM",
-        "set that (QMP: qom-set path=/machine/peripheral/{id} property=requested-size value=0)",
-    ),
 }
 """Memory devices that are no DIMMs: why they stay, and what to do."""
 _BACKEND_TYPE = "memory-backend-ram"
@@ -45,6 +43,7 @@ class Plan:
         backend: the memory backend to make, or to drop; None: none is dropped.
         steps: what will be done, in order; those of unplug wait for the guest in between.
         map_change: of the map; None where there is a blocker.
+        requested: bytes that a virtio-mem device's guest is asked to have; None: not asked.
         force: it is to be done even where the guest will get nothing of it.
     """
 
@@ -57,6 +56,7 @@ class Plan:
     steps: tuple[Step, ...] = ()
     map_change: Diff | None = None
     force: bool = False
+    requested: int | None = None
 
     @property
     def is_blocked(self) -> bool:
@@ -82,31 +82,66 @@ class Plan:
             "cautions": [each.to_json() for each in self.cautions],
             "device": self.device and self.device.to_json(),
             "backend": self.backend,
+            "requested": self.requested,
             "steps": [{"execute": s.command, "arguments": s.arguments} for s in self.steps],
             "map_change": self.map_change and self.map_change.to_json(),
         }
 
 
 def plan_plug(scene: Scene, request: PlugRequest) -> Plan:
-    """Return what plugging a DIMM will do."""
+    """Return what plugging a memory device will do."""
     situation = scene.situation
     blockers = plug_blockers(situation, request)
-    slot, address = pick_slot(situation, request), pick_address(situation, request)
+    is_slotted = request.kind == DIMM
+    slot = pick_slot(situation, request) if is_slotted else None
+    address = pick_address(situation, request)
     refused = {each.code for each in blockers}
     cautions = tuple(
         each for each in plug_cautions(situation, request, address) if each.code not in refused
     )
-    if blockers or slot is None or address is None:
+    if blockers or (is_slotted and slot is None) or address is None:
         return Plan("plug", scene, blockers, cautions)
-    name = free_id(situation, slot) if request.id is None else request.id
+    prefix = "dimm" if is_slotted else "virtiomem"
+    name = free_id(situation, slot or 0, prefix) if request.id is None else request.id
     backend = backend_id(name)
-    device = MemoryDevice(name, "dimm", address, request.size, slot, request.node, backend)
+    device = MemoryDevice(name, request.kind, address, request.size, slot, request.node, backend)
     after = with_dimm(scene.map, backend, address, request.size)
     change = predicted(scene.map, after)
     own = qemus_choice(situation, request)
-    steps = plug_steps(device, backend, request, None if own == address else address)
+    told = None if own == address else address
+    steps = plug_steps(device, backend, request, told)
+    if not is_slotted:
+        reserve = replace(steps[0], arguments={**steps[0].arguments, "reserve": False})
+        hint = request.hint if told is None else told
+        steps = (reserve, virtio_mem.plug_step(situation, device, request, hint))
     force = request.force
-    return Plan("plug", scene, blockers, cautions, device, backend, steps, change, force)
+    return Plan(
+        "plug", scene, blockers, cautions, device, backend, steps, change, force,
+        requested=None if is_slotted else request.requested or 0,
+    )  # fmt: skip
+
+
+def plan_resize(scene: Scene, request: ResizeRequest) -> Plan:
+    """Return what requesting another size of a virtio-mem device will do."""
+    situation = scene.situation
+    device = situation.device(request.id)
+    blockers = (
+        *virtio_mem.resize_blockers(situation, request, device),
+        *migration(situation),
+    )
+    cautions = tuple(each for each in guest_cautions(situation) if each.code not in OF_DIMMS)
+    if blockers or device is None:
+        return Plan("resize", scene, blockers, cautions, device)
+    return Plan(
+        "resize",
+        scene,
+        blockers,
+        cautions,
+        device,
+        steps=(virtio_mem.resize_step(device, request.size),),
+        map_change=predicted(scene.map, scene.map),
+        requested=request.size,
+    )
 
 
 def pick_slot(situation: Situation, request: PlugRequest) -> int | None:
@@ -137,15 +172,15 @@ def qemus_choice(situation: Situation, request: PlugRequest) -> int | None:
     return first_fit(situation.window, situation.devices, request.size, situation.alignment)
 
 
-def free_id(situation: Situation, slot: int) -> str:
+def free_id(situation: Situation, slot: int, prefix: str = "dimm") -> str:
     """Return an id of the form ``dimmN`` that is free, as is its backend's: the slot's at best."""
     number = slot
     while (
-        f"dimm{number}" in situation.device_names
-        or backend_id(f"dimm{number}") in situation.object_names
+        f"{prefix}{number}" in situation.device_names
+        or backend_id(f"{prefix}{number}") in situation.object_names
     ):
         number += 1
-    return f"dimm{number}"
+    return f"{prefix}{number}"
 
 
 def plug_steps(
@@ -206,7 +241,9 @@ def _unplug_blockers(
                 f"give the id, or the path, of one that there is: {known or 'none'}",
             ),
         )
-    if device.kind != "dimm" or not device.hotpluggable:
+    if device.kind == VIRTIO_MEM:
+        return tuple(virtio_mem.unplug_blockers(situation, device))
+    if device.kind != DIMM or not device.hotpluggable:
         other = f"{device.title} ({device.kind}) cannot be unplugged", _STOP
         why, remedy = _FIXED.get(device.kind, other)
         return (Finding("not-unpluggable", why, remedy.format(id=device.id)),)
@@ -217,7 +254,7 @@ def _unplug_cautions(device: MemoryDevice | None, request: UnplugRequest) -> tup
     if device is None:
         return ()
     found = []
-    if not device.hotplugged:
+    if device.hotplugged is False and device.kind == DIMM:
         found.append(
             Finding(
                 "cold-plugged",

@@ -100,3 +100,22 @@ class Target(msgspec.Struct):
     """The answer to query-target."""
 
     arch: str
+
+
+class PciBridge(msgspec.Struct):
+    """What is behind a bridge of query-pci; nothing where it has no member ``devices``."""
+
+    devices: list[PciDevice] = []
+
+
+class PciDevice(msgspec.Struct):
+    """One function of query-pci."""
+
+    qdev_id: str = ""
+    pci_bridge: PciBridge | None = None
+
+
+class PciBus(msgspec.Struct):
+    """One of query-pci."""
+
+    devices: list[PciDevice] = []

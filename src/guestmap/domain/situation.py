@@ -6,6 +6,7 @@ machine is :mod:`guestmap.domain.survey`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from guestmap.base import MIB, AddrRange
@@ -22,6 +23,9 @@ SLOT_KINDS = frozenset({"dimm", "nvdimm"})
 
 KNOWN_KINDS = SLOT_KINDS | {"virtio-mem", "virtio-pmem"}
 """Kinds of memory devices of which more is known than their place."""
+
+
+_OWN_BACKEND = re.compile(r"mem(?:dimm|virtiomem)\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +249,5 @@ def backend_id(device_id: str) -> str:
 
 
 def is_dimm_backend(name: str) -> bool:
-    """Tell whether a backend is named as :func:`backend_id` names those of ``dimmN``."""
-    rest = name.removeprefix("memdimm")
-    return rest != name and rest[:1].isdigit()
+    """Tell whether a backend is named as :func:`backend_id` names those of ids that are made up."""
+    return _OWN_BACKEND.fullmatch(name) is not None

@@ -23,7 +23,7 @@ class Step(Report):
 
     def __str__(self) -> str:
         words = (
-            f"{name}={value:#x}" if name == "addr" else f"{name}={value}"
+            f"{name}={value:#x}" if name in {"addr", "memaddr"} else f"{name}={value}"
             for name, value in self.arguments.items()
         )
         return " ".join((self.command, *words))

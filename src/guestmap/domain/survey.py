@@ -177,8 +177,10 @@ def _room(
     situation: Situation, max_ram: int, ram: int, slots: int, window: AddrRange | None
 ) -> tuple[int, int]:
     """Return maxmem, and what sizes and addresses are aligned to."""
-    if window is None or not rule_of(situation.arch, situation.machine).pads_slots:
+    if window is None:
         return max_ram, ALIGNMENT
+    if not rule_of(situation.arch, situation.machine).pads_slots:
+        return max_ram or ram + window.size, ALIGNMENT
     # QEMU keeps one GiB for each slot beside maxmem; machine types before 2.2 do not, and align to
     # the page only.
     is_padded = not max_ram or window.size >= max_ram - ram + slots * GIB

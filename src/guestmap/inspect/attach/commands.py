@@ -82,8 +82,16 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "make a memory backend", more=True, qom_type=r"memory-backend-[a-z]+"
         ),
         "object-del": _change("drop a memory backend", id=r".*"),
-        "device_add": _change("plug a DIMM", more=True, driver=r"pc-dimm"),
-        "device_del": _change("ask the guest to let go of a DIMM", id=r".*"),
+        "device_add": _change(
+            "plug a memory device", more=True, driver=r"pc-dimm|virtio-mem-(?:pci|ccw)"
+        ),
+        "device_del": _change("ask the guest to let go of a memory device", id=r".*"),
+        "qom-set": _change(
+            "request another size of a virtio-mem device",
+            more=True,
+            path=r"/machine/peripheral(?:-anon)?/[^/]+",
+            property=r"requested-size",
+        ),
     }
 )
 """Every command that may be sent, what it is for, and whether it only looks."""
