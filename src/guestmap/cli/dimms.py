@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from guestmap.base import format_size
-from guestmap.cli.output import Json, say_json
+from guestmap.cli.output import Json, say, say_json, warn
 from guestmap.cli.plug import Machine
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from guestmap.domain import MemoryDevice
+    from guestmap.domain import MemoryDevice, Peer
     from guestmap.domain.overview import Overview, SlotRow
 
 KINDS = {
@@ -27,7 +29,21 @@ KINDS = {
 _UNKNOWN_KIND = "a kind of memory device that guestmap does not know: only its place is"
 
 
-def dimms(source: Machine, as_json: Json = False) -> None:
+def dimms(
+    source: Machine,
+    clean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BACKEND",
+            help="Delete a memory backend that a plug left behind: one that guestmap named, and"
+            " that nobody uses at two looks 30 s apart.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --clean: any backend, after one look.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show what is plugged into a running machine, slot by slot, and what room is left.
 
     Of each slot: who holds it, and what was last heard in it (ACPI _OST), which QEMU keeps when the
@@ -37,12 +53,32 @@ def dimms(source: Machine, as_json: Json = False) -> None:
     from guestmap.domain.overview import overview
 
     with open_peer(source) as peer:
+        if clean is not None:
+            _clean(peer, clean, force=force, as_json=as_json)
+            return
         seen = overview(survey(peer).situation)
     if as_json:
         form = {"format": "guestmap.dimms", "format_version": 1, **seen.to_json()}
         say_json(form)
         return
     _show(seen)
+
+
+def _clean(peer: Peer, backend: str, *, force: bool, as_json: bool) -> None:
+    """Delete a backend; ends with 0 where it is gone, and with 3 where nothing was done."""
+    from guestmap.domain import orphans
+    from guestmap.domain.listen import RealPace
+
+    if not as_json and not force:
+        warn(f"looking twice, {orphans.APART_S:g} s apart")
+    cleaning = orphans.clean(peer, backend, RealPace(), force=force)
+    form = {"format": "guestmap.clean", "format_version": 1, **cleaning.to_json()}
+    if as_json:
+        say_json(form)
+    else:
+        say(f"{cleaning.told}.")
+    if not cleaning.is_deleted:
+        raise typer.Exit(3)
 
 
 def _show(seen: Overview) -> None:
@@ -78,7 +114,11 @@ def _show(seen: Overview) -> None:
         soft_wrap=True,
     )
     for name in seen.orphans:
-        out.print(f"backend {name!r} belongs to no memory device (QMP: object-del id={name})")
+        out.print(
+            f"backend {name!r} belongs to no memory device: perhaps a plug that was interrupted"
+            f" left it (guestmap dimms SOURCE --clean {name})",
+            soft_wrap=True,
+        )
 
 
 def _slotted(seen: Overview) -> tuple[MemoryDevice, ...]:

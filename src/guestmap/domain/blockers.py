@@ -261,7 +261,7 @@ def _id(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
             "backend-orphaned",
             f"there is an object {backend!r} already, and no memory device uses it: perhaps left"
             " by a plug that failed",
-            f"choose another --id, or have it deleted (--clean {backend})",
+            f"choose another --id, or have it deleted (guestmap dimms SOURCE --clean {backend})",
         )
 
 

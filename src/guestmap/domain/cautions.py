@@ -216,5 +216,5 @@ def _orphans(situation: Situation) -> Iterator[Finding]:
             "orphan",
             f"the backend {name!r} ({format_size(situation.backends[name])}) belongs to no memory"
             " device: perhaps left by a plug that failed",
-            f"have it deleted (--clean {name})",
+            f"have it deleted (guestmap dimms SOURCE --clean {name})",
         )
