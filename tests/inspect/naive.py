@@ -30,6 +30,8 @@ class Claim:
     enabled: bool
     covered: tuple[bool, ...]
     width: int
+    asks: bool
+    in_windows: bool
 
     @property
     def reaches(self) -> bool:
@@ -64,7 +66,9 @@ class Naive:
 
     def at(self, address: int) -> Verdict:
         self.steps = 0
-        claims = list(self._ways(self.root, self.regions[self.root].addr, [], address))
+        ways = list(self._ways(self.root, self.regions[self.root].addr, [], address))
+        seen = set(self._shown(self.root, self.regions[self.root].addr, 0, 1 << 64, []))
+        claims = [c for c in ways if c.asks and (c.in_windows or self._is_missed(c, seen))]
         winner = next((c for c in claims if c.enabled and c.reaches), None)
         there = {c.key for c in claims if c.reaches}
         losers = [self._lost(c, winner) for c in claims if c.reaches and c is not winner]
@@ -76,6 +80,10 @@ class Naive:
                     cut[c.key] = c
         losers += [self._lost(c, winner) for c in cut.values()]
         return Verdict(winner, frozenset(losers))
+
+    def _is_missed(self, way: Claim, seen: set[int]) -> bool:
+        """Tell whether registers are cut off by a window, and no window shows any of them."""
+        return self.regions[way.path[-1]].type == "i/o" and way.path[-1] not in seen
 
     def _lost(self, claim: Claim, winner: Claim | None) -> Lost:
         for id_, covered in zip(claim.path, claim.covered, strict=True):
@@ -115,7 +123,7 @@ class Naive:
             return
         for child in region.children:
             yield from self._ways(child, base + self.regions[child].addr, here, address)
-        if region.terminates and self._claims(here, address):
+        if region.terminates:
             width = max(0, min(hi for _, hi in spans) - max(0, *(lo for lo, _ in spans)))
             yield Claim(
                 tuple(i for i, _ in here),
@@ -123,7 +131,32 @@ class Naive:
                 all(self.regions[i].enabled for i, _ in here),
                 covered,
                 width,
+                self._claims(here, address),
+                all(
+                    covered[n]
+                    for n, (i, _) in enumerate(above)
+                    if self.regions[i].alias is not None
+                ),
             )
+
+    def _shown(
+        self, id_: int, base: int, lo: int, hi: int, above: list[tuple[int, int]]
+    ) -> Iterator[int]:
+        """Yield all of which a way leaves something."""
+        self.steps += 1
+        if self.steps > BUDGET:
+            raise TooManyWaysError
+        region = self.regions[id_]
+        lo, hi = max(lo, base), min(hi, base + region.size)
+        is_again = above and self.regions[above[-1][0]].alias is not None and (id_, base) in above
+        if lo >= hi or is_again:
+            return
+        yield id_
+        here = [*above, (id_, base)]
+        if region.alias is not None:
+            yield from self._shown(region.alias, base - region.alias_offset, lo, hi, here)
+        for child in region.children:
+            yield from self._shown(child, base + self.regions[child].addr, lo, hi, here)
 
     def _claims(self, here: list[tuple[int, int]], address: int) -> bool:
         """Tell whether the last region asks for the address: with it, the aliases it is behind."""

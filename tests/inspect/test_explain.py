@@ -218,3 +218,47 @@ def test_five_hundred_regions_are_explained_in_time() -> None:
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(7)) < 0.010
+
+
+def _two_nodes() -> Snapshot:
+    """Return RAM of two nodes in one container, which two windows show on both sides of a hole."""
+    build = Builder()
+    system = build.container("system", 0, 1 << 64)
+    ram = build.region("board.ram", 0, 0x1_0000_0000, type="ram")
+    build.region("mem0", 0, 0x8000_0000, into=ram, type="ram")
+    build.region("mem1", 0x8000_0000, 0x8000_0000, into=ram, type="ram")
+    build.alias("below", 0, 0xC000_0000, ram, into=system)
+    build.alias("above", 0x1_0000_0000, 0x4000_0000, ram, 0xC000_0000, into=system)
+    build.space("memory", system)
+    return build.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("address", "winner", "losers"),
+    [
+        (0xD000_0000, None, []),
+        (0x8000_0000, "mem1", ["board.ram"]),
+        (0x1_0000_0000, "mem1", ["board.ram"]),
+        (0x1_4000_0000, None, []),
+    ],
+)
+def test_behind_an_alias_claims_end_with_its_window(
+    address: int, winner: str | None, losers: list[str]
+) -> None:
+    told = explain(_two_nodes(), address)
+    assert (told.winner.name if told.winner else None) == winner
+    assert [loser.name for loser in told.losers] == losers
+
+
+def test_registers_that_no_window_shows_are_missed_where_they_are() -> None:
+    build = Builder()
+    system = build.container("system", 0, 1 << 64)
+    bus = build.container("pci_bridge_pci", 0, 1 << 64)
+    build.region("bar", 0x9000_0000, 0x1000, into=bus)
+    build.alias("pci_bridge_mem", 0x8000_0000, 0x100_0000, bus, 0x8000_0000, into=system)
+    build.space("memory", system)
+    told = explain(build.snapshot(), 0x9000_0800)
+    assert told.winner is None
+    assert [(each.name, each.reason, each.by.name) for each in told.losers] == [
+        ("bar", "clipped", "pci_bridge_mem")
+    ]

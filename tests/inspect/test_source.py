@@ -21,7 +21,7 @@ from guestmap.base import ConfigError, GuestmapError, HostError, PeerError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import assemble, read_mtree, write_flat, write_mtree
 from guestmap.inspect.source import load_snapshot
-from guestmap.inspect.source_bytes import snapshot_of_bytes
+from guestmap.inspect.source_bytes import read_bounded, snapshot_of_bytes
 from guestmap.inspect.spaces import view_of
 from guestmap.inspect.views import flat
 from guestmap.memory import MemorySystem
@@ -116,6 +116,49 @@ def test_a_boot_report_has_two_moments(file):
 
 def test_a_file_may_be_named_like_a_moment(file):
     assert names(load_snapshot(file(TREE, "odd#before"))) == ["system", "pc.ram", "ioapic"]
+
+
+class _Stream(io.BytesIO):
+    """Counts what is asked of it."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x7fELF\2\1\1" + bytes(9), "is binary"),
+        (b"text at first\n" * 9000 + b"\0", "is binary"),
+        (b'[{"a": 1}, ', "is JSON, but a list"),
+        (b'  ["a", ', "is JSON, but a list"),
+    ],
+)
+def test_what_can_be_no_map_is_not_read_to_its_end(content, said):
+    stream = _Stream(content + b"x" * 4_000_000)
+    with pytest.raises(PeerError, match=said):
+        read_bounded(stream, source="core")
+    assert stream.taken < 300_000
+
+
+def test_a_file_larger_than_any_map_is_refused(monkeypatch):
+    monkeypatch.setattr("guestmap.inspect.source_bytes.LARGEST", 1 << 20)
+    stream = _Stream(b"x" * 4_000_000)
+    with pytest.raises(PeerError, match="larger than 1 MiB"):
+        read_bounded(stream, source="huge")
+    assert stream.taken < 1_200_000
+
+
+def test_a_sparse_file_of_guest_ram_is_refused_at_once(tmp_path):
+    path = tmp_path / "ram"
+    with path.open("wb") as ram:
+        ram.truncate(1 << 40)
+    with pytest.raises(PeerError, match="is binary"):
+        load_snapshot(str(path))
 
 
 def test_standard_input(monkeypatch):

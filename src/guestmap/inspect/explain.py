@@ -21,6 +21,7 @@ from guestmap.inspect.ram_place import ram_place
 from guestmap.inspect.reach import Reach
 from guestmap.inspect.report import RegionRef
 from guestmap.inspect.spaces import Spaces
+from guestmap.inspect.unshown import unknown_on
 from guestmap.inspect.verdict import Verdict, clipped, disabled, outranked
 
 if TYPE_CHECKING:
@@ -58,7 +59,28 @@ class _Case:
         self.reach = Reach(snapshot)
         self.view = shown(snapshot, root)
         ways = walk(snapshot, root, address, address + 1, beyond=self.reach)
-        self.claims = [way for way in ways if way.answers and _holds(way.claim, address)]
+        self._missed: dict[int, bool] = {}
+        claims = (way for way in ways if way.answers and _holds(way.claim, address))
+        self.claims = [way for way in claims if _holds(self._claim(way), address)]
+
+    def _claim(self, way: Way) -> tuple[int, int]:
+        """Return which addresses the region at the end of a way lays claim to.
+
+        An alias is a window: what is behind it lays no claim outside. But registers of which no
+        window shows anything (a BAR that the bridge above it does not forward) are missed there.
+        """
+        inside = way.claim_in_windows
+        if inside == way.claim or way.region.type != "i/o" or not self._is_missed(way.region.id):
+            return inside
+        return way.claim
+
+    def _is_missed(self, region: int) -> bool:
+        """Tell whether no way leaves anything of a region."""
+        if region not in self._missed:
+            only = leading_to(self.snapshot, region)
+            ways = walk(self.snapshot, self.root, only=only)
+            self._missed[region] = not any(way.region.id == region for way in ways)
+        return self._missed[region]
 
     def explanation(self, has_view: bool, said: RangeInfo | None) -> Explanation:
         index = _index_at(self.view, self.address)
@@ -76,6 +98,11 @@ class _Case:
                 cut.setdefault((way.region.id, way.base), []).append(way)
         losers += [self._cut_loser(ways) for ways in cut.values()]
         answer = None if winner is None or index is None else self._answer(winner, index)
+        unknown = None if winner is None else unknown_on(winner)
+        if unknown is not None:
+            answer = None if said is None else _recorded_answer(self.snapshot, said, self.address)
+            unknown = "" if has_view else unknown
+            return Explanation(self.address, self.space, answer, tuple(losers), unknown=unknown)
         notes = concluded(self.snapshot, winner, losers)
         if has_view:
             notes = contradiction(winner, said)
@@ -119,7 +146,7 @@ class _Case:
         assert obstacle is not None
         index, verdict = obstacle
         around = Around(self.address)
-        around.within(*best.claim)
+        around.within(*self._claim(best))
         for step in steps[:index]:
             around.within(*step.extent)
         around.outside(*steps[index].extent)
@@ -132,7 +159,7 @@ class _Case:
             is_later = is_later or _same(way, best)
             is_better = way.worth > best.worth or (way.worth == best.worth and not is_later)
             if is_better and not way.is_circular:
-                around.outside(*way.claim)
+                around.outside(*self._claim(way))
         return self._loser(best, verdict, around.start, around.end)
 
     def _loser(self, way: Way, verdict: Verdict, start: int, end: int) -> Loser:

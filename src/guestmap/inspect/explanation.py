@@ -84,13 +84,19 @@ class Loser(Report):
 
 @dataclass(frozen=True, slots=True)
 class Explanation(Report):
-    """Everything about one address. ``notes`` say what the result rests on that may be wrong."""
+    """Everything about one address.
+
+    Attributes:
+        notes: what the result rests on that may be wrong.
+        unknown: why it is not known who answers, where the source leaves out what would; "": it is.
+    """
 
     address: int
     space: str
     winner: Answer | None
     losers: tuple[Loser, ...]
     notes: tuple[str, ...] = ()
+    unknown: str = ""
 
 
 def path_of(snapshot: Snapshot, way: Way, address: int) -> tuple[PathStep, ...]:

@@ -9,6 +9,7 @@ from guestmap.inspect.mtree import assemble, read_mtree
 from guestmap.inspect.pasted import read_pasted
 from guestmap.inspect.ramblock import read_ramblock
 from guestmap.inspect.rebuild import rebuild
+from guestmap.inspect.unshown import unshown_note
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import Snapshot
@@ -51,6 +52,6 @@ def snapshot_of_pasted(text: str, *, source: str) -> Snapshot:
         PeerError: it cannot be understood, or contradicts itself; says the line.
     """
     pasted = read_pasted(text)
-    snapshot = assemble(pasted.text, source=source)
+    snapshot = assemble(pasted.text, source=source, partial=True)
     snapshot = rebuild(snapshot) if snapshot.regions else snapshot
-    return replace(snapshot, notes=pasted.notes + snapshot.notes)
+    return replace(snapshot, notes=pasted.notes + unshown_note(snapshot))

@@ -95,6 +95,17 @@ class Way:
             way = way.parent
         return lo, hi
 
+    @property
+    def claim_in_windows(self) -> tuple[int, int]:
+        """The claim, as far as every alias on the way reaches."""
+        lo, hi = self.claim
+        way = self.parent
+        while way is not None:
+            if way.region.alias is not None:
+                lo, hi = max(lo, way.base), min(hi, way.base + way.region.size)
+            way = way.parent
+        return lo, hi
+
     def shows(self, address: int) -> bool:
         """Tell whether the address is in what the way leaves of the region."""
         return self.lo <= address < self.hi

@@ -34,7 +34,9 @@ def explain_sentences(told: Explanation) -> list[str]:
     """Say who answers at an address, how it is reached, and who does not answer and why."""
     lines: list[str] = []
     winner = told.winner
-    if winner is None:
+    if told.unknown:
+        lines.append(f"{told.address:#x} in {told.space}: unknown: {told.unknown}")
+    elif winner is None:
         lines.append(f"{told.address:#x} in {told.space}: nobody answers")
     else:
         meaning = _MEANINGS.get(winner.type, winner.type)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, HostError
 from guestmap.inspect.attach.target import FORMS, parse_target
-from guestmap.inspect.source_bytes import snapshot_of_bytes
+from guestmap.inspect.source_bytes import read_bounded, snapshot_of_bytes
 from guestmap.inspect.source_folder import snapshot_of_folder
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
         UnsupportedError, StateError: see :func:`guestmap.inspect.attach.attach`.
     """
     if source == "-":
-        return snapshot_of_bytes(sys.stdin.buffer.read(), source="standard input")
+        content = read_bounded(sys.stdin.buffer, source="standard input")
+        return snapshot_of_bytes(content, source="standard input")
     target = parse_target(source)
     if target is not None:
         from guestmap.inspect.attach import attach
@@ -56,7 +57,9 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
     try:
         if path.is_dir():
             return snapshot_of_folder(path, dispatch=dispatch)
-        return snapshot_of_bytes(path.read_bytes(), source=source, moment=moment)
+        with path.open("rb") as stream:
+            content = read_bounded(stream, source=source)
+        return snapshot_of_bytes(content, source=source, moment=moment)
     except FileNotFoundError:
         raise ConfigError(
             f"there is no {source!r}: write a file, a folder, a socket, {', '.join(FORMS)}, or -"

@@ -3,15 +3,47 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
-from guestmap.base import ConfigError, PeerError
+from guestmap.base import KIB, MIB, ConfigError, PeerError, format_size
 from guestmap.inspect.from_text import snapshot_of_pasted
 from guestmap.inspect.snapshot import FORMAT, Snapshot
 
+LARGEST = 256 * MIB
+"""Bytes; a map of a million regions has less."""
+
+_CHUNK = 64 * KIB
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_LIST = re.compile(rb"\s*\[\s*(?:[\[{\"\d-]|true|false|null)")
+
 BOOT_FORMAT = "guestmap.boot"
 """What ``guestmap boot --json`` calls its output."""
+
+
+def read_bounded(stream: IO[bytes], *, source: str) -> bytes:
+    """Return a file's content; stop where it shows that it can be no map.
+
+    A guest's RAM, a disk or a core, given by mistake, is not read to its end.
+
+    Raises:
+        PeerError: it is binary, JSON of another kind, or larger than any map.
+        OSError: it cannot be read.
+    """
+    content = bytearray()
+    while chunk := stream.read(_CHUNK):
+        content += chunk
+        if b"\0" in chunk and content[:2] not in _UTF_16:
+            raise _is_binary(source)
+        if content.lstrip()[:1] == b"[" and _LIST.match(content):
+            raise PeerError(f"{source} is JSON, but a list: expected an object, {FORMAT!r}")
+        if len(content) > LARGEST:
+            raise PeerError(
+                f"{source} is larger than {format_size(LARGEST)}: no map is, give the text of 'info"
+                " mtree' or a snapshot alone"
+            )
+    return bytes(content)
 
 
 def snapshot_of_bytes(content: bytes, *, source: str, moment: str | None = None) -> Snapshot:
@@ -40,10 +72,10 @@ def snapshot_of_bytes(content: bytes, *, source: str, moment: str | None = None)
 
 
 def _decode(content: bytes, source: str) -> str:
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = "utf-16" if content[:2] in _UTF_16 else "utf-8-sig"
     text = content.decode(encoding, "replace")  # QEMU's own JSON replaces what is not UTF-8, too
     if "\0" in text:
-        raise PeerError(f"{source} is binary: expected a snapshot in JSON, or 'info mtree' text")
+        raise _is_binary(source)
     return text
 
 
@@ -56,6 +88,10 @@ def _is_session(text: str) -> bool:
     except (ValueError, RecursionError):
         return True
     return False
+
+
+def _is_binary(source: str) -> PeerError:
+    return PeerError(f"{source} is binary: expected a snapshot in JSON, or 'info mtree' text")
 
 
 def _of_json(text: str, source: str, moment: str | None) -> Snapshot:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.inspect.paths import shown
 from guestmap.inspect.snapshot import RangeInfo
+from guestmap.inspect.unshown import is_unshown
 
 if TYPE_CHECKING:
     from guestmap.inspect.paths import Shown
@@ -23,6 +24,8 @@ def join(ranges: list[Shown]) -> tuple[RangeInfo, ...]:
     joined: list[RangeInfo] = []
     last = None
     for start, end, way in ranges:
+        if is_unshown(way.region):
+            continue
         if (
             last is not None
             and joined[-1].start + joined[-1].size == start

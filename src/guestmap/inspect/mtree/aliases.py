@@ -8,11 +8,13 @@ That settles most names that several regions share; what it leaves open is marke
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
 from guestmap.inspect.mtree.choice import choose
 from guestmap.inspect.mtree.forest import Node
+from guestmap.inspect.unshown import UNSHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,6 +73,27 @@ def _identify_roots(roots: list[Node], *, stated: bool) -> None:
 
 def _largest_first(roots: list[Node]) -> list[Node]:
     return sorted(roots, key=lambda root: -sum(1 for _ in root.walk()))
+
+
+def stand_in(roots: list[Node], sections: list[Node]) -> None:
+    """Add a section for every target that the text has none for: name and type are known of it."""
+    missing: dict[str, Node] = {}
+    known = {section.name for section in sections}
+    for node in _aliases(roots + sections):
+        line = node.line
+        assert line is not None
+        assert line.target is not None
+        if line.target not in known:
+            size = line.alias_offset + line.size
+            before = missing.get(line.target)
+            if before is not None:
+                size = max(size, before.size)
+            whole = replace(
+                line, level=1, start=0, size=size, priority=0, name=line.target, enabled=True,
+                target=None, alias_offset=0, owner=None,
+            )  # fmt: skip
+            missing[line.target] = Node(whole, name=line.target, inferred=set(UNSHOWN))
+    sections += missing.values()
 
 
 def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
-from guestmap.inspect.mtree.aliases import identify, resolve
+from guestmap.inspect.mtree.aliases import identify, resolve, stand_in
 from guestmap.inspect.mtree.forest import Node, plant
 from guestmap.inspect.snapshot import AddressSpaceInfo, RegionInfo, Snapshot
 
@@ -25,7 +25,11 @@ _HIDDEN = ("name", "addr", "size", "priority", "type", "terminates", "readonly",
 
 
 def assemble(
-    *texts: MtreeText, source: str = "", version: str = "", complete: bool | None = None
+    *texts: MtreeText,
+    source: str = "",
+    version: str = "",
+    complete: bool | None = None,
+    partial: bool = False,
 ) -> Snapshot:
     """Return the snapshot that one or two texts of the same machine and moment give.
 
@@ -35,6 +39,8 @@ def assemble(
         version: QEMU's version, where it is known.
         complete: whether the trees show disabled regions too (``-D``, or a QEMU before 5.0, which
             has no such flag); None: they do where one is seen.
+        partial: whether sections may be missing: what they would show is then known by name only
+            (:mod:`guestmap.inspect.unshown`). Else that is an error.
 
     Raises:
         PeerError: the text contradicts itself or is cut off; the message says where.
@@ -46,14 +52,14 @@ def assemble(
     regions: tuple[RegionInfo, ...] = ()
     spaces: tuple[AddressSpaceInfo, ...] = ()
     if with_trees:
-        regions, spaces = _regions(with_trees[0], complete=complete)
+        regions, spaces = _regions(with_trees[0], complete=complete, partial=partial)
     views = with_views[0].views if with_views else ()
     dialect = next((text.dialect.name for text in texts if text.dialect), "")
     return Snapshot(regions, spaces, views, source=source, version=version, dialect=dialect)
 
 
 def _regions(
-    text: MtreeText, *, complete: bool | None
+    text: MtreeText, *, complete: bool | None, partial: bool
 ) -> tuple[tuple[RegionInfo, ...], tuple[AddressSpaceInfo, ...]]:
     hides = not (text.shows_disabled if complete is None else complete)
     planted = [(block, plant(block, hides=hides)) for block in text.trees]
@@ -63,6 +69,8 @@ def _regions(
     identify(roots, sections, stated=bool(text.dialect and text.dialect.parentless))
     if _prints_roots_again(text):
         _join_roots(roots)
+    if partial:
+        stand_in(roots, sections)
     resolve(roots, sections, hides=hides)
     ids = _number(roots + sections)
     return (
