@@ -219,3 +219,14 @@ def test_who_goes_in_the_middle_of_a_long_message_is_in_nobodys_way() -> None:
     while hub.soon:
         hub.soon.pop(0)()
     assert hub.executed == 0
+
+
+def test_many_short_messages_do_not_wait_behind_a_long_one() -> None:
+    first, hub, _ = connected()
+    second, second_hub, _ = connected()
+    second_hub.turns, second_hub.soon = hub.turns, hub.soon
+    first.data_received(b'{"execute": "query-name", "id": [' + b"1, " * 5000 + b"1]}")
+    second.data_received(_REQUEST * 200)
+    while second_hub.executed < 200:
+        hub.soon.pop(0)()
+    assert hub.executed == 0

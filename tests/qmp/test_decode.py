@@ -90,3 +90,8 @@ def test_infinity_is_written_as_a_number() -> None:
         b'[1e999, -1e999, {"a": [1.5, "x", null], "b": {}}, []]'
     )
     assert json.loads(encode([math.inf])) == [math.inf]
+
+
+@pytest.mark.parametrize("text", [b"[1,] ", b'{"a": 1,} ', b"[[], ] ", b'{"a": {}, } ', b"[,1] "])
+def test_a_comma_with_nothing_behind_it(text: bytes) -> None:
+    assert decode(text) == ParseFailure("JSON parse error, expecting value")

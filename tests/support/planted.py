@@ -1,0 +1,50 @@
+"""Faults that are planted into a copy of the sources: do the tests notice?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Fault(NamedTuple):
+    """One line of a source, and what to put in its place.
+
+    Attributes:
+        file: below src/guestmap.
+        right: text that stands there once.
+        wrong: what takes its place.
+        tests: where it is to be noticed, below tests.
+    """
+
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {' '.join(self.wrong.split())}"
+
+
+def is_noticed(fault: Fault, folder: Path) -> bool:
+    """Tell whether a test fails when the fault is there; ``folder`` is empty, for the copy."""
+    sources = folder / "src" / "guestmap"
+    shutil.copytree(ROOT / "src" / "guestmap", sources, ignore=shutil.ignore_patterns("*.pyc"))
+    path = sources / fault.file
+    text = path.read_text()
+    assert text.count(fault.right) == 1, f"{fault.file} has {fault.right!r} not once"
+    path.write_text(text.replace(fault.right, fault.wrong))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "60",
+         "-m", "not long and not peers and not corpus",
+         *(str(ROOT / "tests" / each) for each in fault.tests.split())],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.returncode == 1
