@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(params=["unicorn"])
+@pytest.fixture(params=["unicorn", "unicorn-documented"])
 def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
-    """A machine for each engine that runs code."""
+    """A machine for each engine that runs code, and each way to run it."""
     with Guest(request.param) as machine:
         yield machine
 
 
-@pytest.fixture(params=["none", "unicorn"])
+@pytest.fixture(params=["none", "unicorn", "unicorn-documented"])
 def machine(request: pytest.FixtureRequest) -> Iterator[Guest]:
-    """A machine for each engine."""
+    """A machine for each engine, and each way to run it."""
     with Guest(request.param) as machine:
         yield machine

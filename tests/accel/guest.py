@@ -24,6 +24,7 @@ RAM_SIZE = 0x200000
 ROM_BASE, ROM_SIZE = 0xFFFF0000, 0x10000
 DEVICE, DEVICE_SIZE = 0xE0000000, 0x800
 CODE, STACK = 0x1000, 0x8000
+DIMM = 0x1000000
 _ANY = AccessSizes(min=1, max=4, unaligned=True)
 _REAL_CODE = Segment(0, 0, 0xFFFF, 0x9B00)
 _REAL_DATA = Segment(0, 0, 0xFFFF, 0x9300)
@@ -86,6 +87,9 @@ class Guest:
         self.memory = self.system.address_space("memory", self.root)
         self.io = self.system.address_space("I/O", io_root)
         self.engine: Engine
+        name, _, documented = name.partition("-")
+        if name == "unicorn" and not options:
+            options = {"internals": not documented}
         if options:
             from guestmap.accel.unicorn.engine import UnicornEngine
 

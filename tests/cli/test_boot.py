@@ -51,6 +51,16 @@ def test_json_has_all_of_it():
     assert report["log"][-1]["text"] == "No bootable device."
     assert any(c["cause"].startswith("PAM 59h <- 30h") for c in report["commits"])
     assert report["before"] != report["after"]
+    ways = report["machine"]["engine_parts"]
+    assert {"exceptions", "stores", "long mode"} <= ways.keys()
+    assert all(way == "internals" or way.startswith("documented: ") for way in ways.values())
+
+
+def test_verbose_says_how_the_engine_works(monkeypatch):
+    monkeypatch.setenv("GUESTMAP_UNICORN", "documented")
+    first = _boot("-v", "--until", "reset").stdout.splitlines()[0]
+    assert first.startswith("engine unicorn; registers, halts, ")
+    assert first.endswith(": documented: asked for")
 
 
 def test_until_stops_as_the_phase_begins():

@@ -83,6 +83,11 @@ class Engine(ABC):
     def capabilities(self) -> Capabilities:
         """What this engine can do on this host."""
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """How each part of the CPU is done, where an engine has a choice: for people."""
+        return {}
+
     @abstractmethod
     def run(self) -> Exit:
         """Run the CPU until something ends the run; call again to go on.

@@ -81,6 +81,7 @@ class Capabilities:
         exceptions: faults reach the guest's handlers in protected mode, with their error codes.
         reset_vector: the CPU starts at FFFFFFF0h with CS base FFFF0000h.
         a20: the A20 gate can be closed.
+        long_mode: 64-bit guests run.
     """
 
     runs_code: bool
@@ -88,6 +89,7 @@ class Capabilities:
     exceptions: bool
     reset_vector: bool
     a20: bool
+    long_mode: bool = False
 
 
 @dataclass(frozen=True, slots=True)

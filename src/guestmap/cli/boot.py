@@ -19,7 +19,7 @@ from guestmap.cli.boot_run import (
 from guestmap.cli.console import console
 from guestmap.cli.output import say_json, write
 from guestmap.cli.serial_wire import serial_wire
-from guestmap.cli.story import Story, flat_table, summary
+from guestmap.cli.story import Story, engine_line, flat_table, summary
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
 from guestmap.inspect.shown import with_printable_texts
@@ -96,6 +96,9 @@ def boot(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Do not tell the story while it happens.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say how the engine does what it does.")
+    ] = False,
 ) -> None:
     """Boot SeaBIOS on a PC and show how its memory map changes.
 
@@ -135,6 +138,8 @@ def boot(
         return not addresses and _is_stuck(vm, recorder)  # who manages it may reset it at will
 
     with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_wire(vm, serial):
+        if verbose:
+            out.print(engine_line(vm.engine), soft_wrap=True)
         before = Snapshot.of(vm.pc.system, source="guestmap at reset")
         out.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
         if addresses:

@@ -45,7 +45,12 @@ def report(
     return {
         "format": "guestmap.boot",
         "version": 1,
-        "machine": {"ram_size": config.ram_size, "cpus": config.cpus, "engine": vm.engine.name},
+        "machine": {
+            "ram_size": config.ram_size,
+            "cpus": config.cpus,
+            "engine": vm.engine.name,
+            "engine_parts": vm.engine.parts,
+        },
         "state": str(vm.state),
         "phases": [_phase(change) for change in vm.phases.changes],
         "log": [_line(line) for line in vm.log],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from guestmap.accel import SoftwareInterrupt
+from guestmap.accel import Engine, SoftwareInterrupt
 from guestmap.base import format_size, printable
 from guestmap.cli.tables import STYLES, cell
 from guestmap.machine import (
@@ -133,3 +133,12 @@ def summary(vm: VirtualMachine, story: Story) -> Text:
         f" devices in memory: {counts.mmio_reads} reads, {counts.mmio_writes} writes;"
         f" {counts.interrupts} interrupts, {counts.software_interrupts} software interrupts"
     )
+
+
+def engine_line(engine: Engine) -> str:
+    """Return how an engine does each part of a CPU, in one line."""
+    ways: dict[str, list[str]] = {}
+    for part, way in engine.parts.items():
+        ways.setdefault(way, []).append(part)
+    told = (f"{', '.join(parts)}: {printable(way)}" for way, parts in ways.items())
+    return f"engine {engine.name}" + "".join(f"; {each}" for each in told)

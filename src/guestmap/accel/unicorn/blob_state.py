@@ -25,11 +25,13 @@ from guestmap.accel.unicorn.state import (
     VM,
 )
 
-_HF_CPL, _HF_INHIBIT_IRQ, _HF_CS32, _HF_SS32, _HF_ADDSEG, _HF_LONG_MODE = (
-    3, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 14,
-)  # fmt: skip
+_HF_CPL, _HF_INHIBIT_IRQ, _HF_CS32, _HF_SS32, _HF_ADDSEG = 3, 1 << 3, 1 << 4, 1 << 5, 1 << 6
+LONG_MODE = 1 << 14
+"""The bit of hflags that tells long mode."""
+
 _TSS_BUSY = 1 << 9
 _LAST_EXCEPTION_NONE = 0xFFFFFFFF
+_DOUBLE_FAULT = 8
 _SEGMENT = struct.Struct("<IIQII")
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
@@ -54,9 +56,22 @@ class BlobState:
 
         Unicorn itself never does, and takes the next fault for a double fault (unicorn issue 1883).
         """
+        self.forget_exception()
+        self._uc.context_restore(self.context)
+
+    def forget_exception(self) -> None:
+        """Note that no exception is being delivered, and that the last one was no INT n."""
         _U32.pack_into(self.data, self.layout.old_exception, _LAST_EXCEPTION_NONE)
         _U32.pack_into(self.data, self.layout.is_int, 0)
-        self._uc.context_restore(self.context)
+
+    def image(self) -> bytes:
+        """Return a copy of everything."""
+        return bytes(self.data)
+
+    def restore(self, image: bytes) -> None:
+        """Make everything as it was, and :meth:`save` it."""
+        self.data[:] = image
+        self.save()
 
     def general(self, index: int) -> int:
         """Return the low 32 bits of a general register."""
@@ -67,8 +82,13 @@ class BlobState:
         _U64.pack_into(self.data, self.layout.registers + 8 * index, value & 0xFFFFFFFF)
 
     @property
+    def pc(self) -> int:
+        """Where a run begins: the instruction pointer."""
+        return self.eip
+
+    @property
     def eip(self) -> int:
-        """The instruction pointer."""
+        """The instruction pointer, the low 32 bits."""
         return self._u32(self.layout.eip)
 
     @eip.setter
@@ -159,6 +179,11 @@ class BlobState:
         return self._u32(self.layout.next_eip) if self._u32(self.layout.is_int) else None
 
     @property
+    def in_double_fault(self) -> bool:
+        """Whether a double fault is being delivered."""
+        return self._u32(self.layout.old_exception) == _DOUBLE_FAULT
+
+    @property
     def cpl(self) -> int:
         """The privilege level."""
         return self.hflags & _HF_CPL
@@ -166,7 +191,7 @@ class BlobState:
     @property
     def long_mode(self) -> bool:
         """Whether the CPU is in 64-bit or compatibility mode."""
-        return bool(self.hflags & _HF_LONG_MODE)
+        return bool(self.hflags & LONG_MODE)
 
     @property
     def a20_mask(self) -> int:
@@ -180,6 +205,10 @@ class BlobState:
     def set_u64(self, offset: int, value: int) -> None:
         """Set 8 bytes of the context."""
         _U64.pack_into(self.data, offset, value)
+
+    def _u64(self, offset: int) -> int:
+        value: int = _U64.unpack_from(self.data, offset)[0]
+        return value
 
     def _u32(self, offset: int) -> int:
         value: int = _U32.unpack_from(self.data, offset)[0]

@@ -51,15 +51,28 @@ def cpu_signature(uc: Any) -> int:
     return signature
 
 
-def reset_state(uc: Any, layout: Layout | None, signature: int) -> BlobState | RegisterState:
+def reset_state(
+    uc: Any, layout: Layout | None, signature: int, state: BlobState | None = None
+) -> BlobState | RegisterState:
     """Put the CPU of ``uc`` into the state after a reset, and return that state.
 
     Without a layout, CS has the base that real mode gives it, F0000h: the firmware's copy there
     must do.
+
+    Args:
+        uc: the instance.
+        layout: of its saved contexts, if that is known.
+        signature: what EDX holds.
+        state: its registers, where there are such already.
     """
     for register, value in _REGISTERS.items():
         uc.reg_write(register, value)
-    state = BlobState(uc, layout) if layout is not None else RegisterState(uc)
+    if state is None:
+        state = BlobState(uc, layout) if layout is not None else None
+    return _reset(uc, state or RegisterState(uc), signature)
+
+
+def _reset(uc: Any, state: BlobState | RegisterState, signature: int) -> BlobState | RegisterState:
     for index in (ES, SS, DS, FS, GS):
         state.set_segment(index, _DATA)
     for index, table in _TABLES.items():

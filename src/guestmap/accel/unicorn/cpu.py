@@ -5,14 +5,17 @@ The engine's run loop calls these between two entries, always in the thread that
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from unicorn import x86_const as x86
 
 from guestmap.accel.unicorn.binding import UcError
-from guestmap.accel.unicorn.blob_state import BlobState
+from guestmap.accel.unicorn.blob_state import LONG_MODE, BlobState
 from guestmap.accel.unicorn.boot_state import cpu_signature, reset_state
+from guestmap.accel.unicorn.internals import Internals, Library, Refused, known
 from guestmap.accel.unicorn.layout import open_cpu, probe
+from guestmap.accel.unicorn.leaving import Leaving
 from guestmap.accel.unicorn.paging import GuestFault, LinearMemory
 from guestmap.accel.unicorn.state import CS, PAGING
 from guestmap.accel.unicorn.window import InterruptWindow, flush_tlb
@@ -21,9 +24,13 @@ from guestmap.base import UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from guestmap.accel.unicorn.internals.findings import Findings
+    from guestmap.accel.unicorn.layout import Layout
     from guestmap.accel.unicorn.mapper import Mapper
     from guestmap.accel.unicorn.register_state import RegisterState
     from guestmap.memory import AddressSpace
+
+_LOG = logging.getLogger(__name__)
 
 A20_OPEN, A20_CLOSED = 0xFFFFFFFF, 0xFFEFFFFF
 
@@ -40,6 +47,7 @@ class Cpu:
         memory: what it sees.
         acknowledge: runs the interrupt acknowledge cycle.
         hidden_state: False: use Unicorn's documented interface only.
+        internals: False: leave the library's inside alone.
 
     Attributes:
         uc: the Unicorn instance.
@@ -47,26 +55,58 @@ class Cpu:
         linear: memory at linear addresses, in that state.
         window: its interrupt request; None where this build of Unicorn has no use for it.
         a20_mask: what the A20 gate shall make of physical addresses.
+        leaving: how it is made to leave the guest.
+        internals: what is used of the library's inside; None where that is nothing.
+        documented: why it is nothing.
     """
 
     def __init__(
-        self, memory: AddressSpace, acknowledge: Callable[[], int], *, hidden_state: bool
+        self,
+        memory: AddressSpace,
+        acknowledge: Callable[[], int],
+        *,
+        hidden_state: bool,
+        internals: bool,
     ) -> None:
         model = x86.UC_CPU_X86_QEMU64
-        layout = probe(model) if hidden_state else None
+        layout, inside = self._look_inside(model, internals) if hidden_state else (None, None)
         self.uc: Any = open_cpu(model)
+        self.leaving = Leaving(self.uc)
         self._signature = cpu_signature(self.uc)
         self.window: InterruptWindow | None = None
+        self.internals: Internals | None = None
         if layout is not None:
             try:
                 self.window = InterruptWindow(self.uc, layout, acknowledge)
             except (UcError, UnsupportedError):
                 layout = None
-        self.state: BlobState | RegisterState = reset_state(self.uc, layout, self._signature)
-        self._image = bytes(self.state.data) if isinstance(self.state, BlobState) else b""
+        if inside is not None and self.window is not None:
+            try:
+                self.internals = Internals(self.uc, *inside, self.leaving, self.window)
+            except Refused as error:
+                self.documented = str(error)
+        live = self.internals.state if self.internals is not None else None
+        self.state: BlobState | RegisterState = reset_state(self.uc, layout, self._signature, live)
+        self._image = self.state.image() if isinstance(self.state, BlobState) else b""
         self.linear = LinearMemory(self.state, memory)
         self.a20_mask = A20_OPEN
         self._last_eip = self._sightings = 0
+
+    def _look_inside(
+        self, model: int, internals: bool
+    ) -> tuple[Layout | None, tuple[Library, Findings] | None]:
+        """Return where the registers are, and what is known of the library."""
+        self.documented = "" if internals else "asked for"
+        if internals:
+            try:
+                library = Library()
+                findings = known(library)
+            except Refused as error:
+                self.documented = str(error)
+                _LOG.warning("Unicorn's inside is not used: %s", error)
+            else:
+                return findings.layout, (library, findings)
+        return probe(model), None
 
     def reset(self) -> None:
         """Put the CPU into its state after RESET#."""
@@ -74,14 +114,48 @@ class Cpu:
         # The library keeps translations of code that is gone until its buffer of a GiB is full.
         self.uc.ctl_flush_tb()
         if isinstance(self.state, BlobState):
-            self.state.data[:] = self._image
-            self.state.save()
+            self.state.restore(self._image)
             flush_tlb(self.uc)
             if self.window is not None:
                 # A request whose delivery faulted still stands, and belongs to the time before.
                 self.window.disarm(self.state)
         else:
             reset_state(self.uc, None, self._signature)
+        if self.internals is not None:
+            self.internals.forget_code()
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until something makes the CPU leave; the state is loaded afterwards.
+
+        Raises:
+            UcError: Unicorn gives up.
+        """
+        inside = self.internals
+        if inside is None:
+            try:
+                self.uc.emu_start(self.state.pc, 0)
+            finally:
+                self.state.load()
+            return
+        inside.begin()
+        try:
+            self.uc.emu_start(inside.state.pc, 0)
+        finally:
+            inside.end()
+
+    @property
+    def halted(self) -> bool | None:
+        """Whether the run has ended with HLT; None where that is not told."""
+        inside = self.internals
+        return inside.halted if inside is not None and inside.has("halts") else None
+
+    @property
+    def shut_down(self) -> bool:
+        """Whether a run ended with a triple fault, where the library itself delivers exceptions."""
+        inside = self.internals
+        return inside is not None and inside.has("exceptions") and inside.state.in_double_fault
 
     # -- interrupts --------------------------------------------------------------------------------
 
@@ -131,6 +205,8 @@ class Cpu:
         """Tell whether linear addresses are physical ones just now; also while the CPU runs."""
         if self.a20_mask != A20_OPEN:
             return False
+        if self.internals is not None:
+            return not self.state.control(0) & PAGING
         return not self.uc.reg_read(x86.UC_X86_REG_CR0) & PAGING
 
     def apply_a20(self) -> None:
@@ -139,6 +215,8 @@ class Cpu:
         if isinstance(state, BlobState):
             state.load()
             if state.a20_mask != self.a20_mask:
+                if self.internals and self.internals.set_a20(self.a20_mask == A20_OPEN):
+                    return
                 state.a20_mask = self.a20_mask
                 state.save()
                 flush_tlb(self.uc)
@@ -153,14 +231,14 @@ class Cpu:
         if not isinstance(state, BlobState):
             mapper.settle()
             return
-        image = bytes(state.data)
+        image = state.image()
         state.set_control(0, state.control(0) & ~PAGING)
+        state.hflags |= LONG_MODE  # or addresses would be cut to 32 bits
         state.a20_mask = A20_OPEN
         state.save()
         flush_tlb(self.uc)
         try:
             mapper.settle()
         finally:
-            state.data[:] = image
-            state.save()
+            state.restore(image)
             flush_tlb(self.uc)

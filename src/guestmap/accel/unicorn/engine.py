@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,16 @@ from guestmap.accel.unicorn.counters import Counters
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
 from guestmap.accel.unicorn.delivery import Cause, Delivery
 from guestmap.accel.unicorn.exits import Exits
+from guestmap.accel.unicorn.internals import PARTS
 from guestmap.accel.unicorn.layout import SCRATCH
-from guestmap.accel.unicorn.leaving import Leaving
 from guestmap.accel.unicorn.mapper import Mapper
-from guestmap.accel.unicorn.state import IF
-from guestmap.base import HostError, StateError, UnsupportedError
+from guestmap.accel.unicorn.state import CS, IF
+from guestmap.base import ConfigError, HostError, StateError, UnsupportedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.accel.types import SoftwareInterrupt
     from guestmap.base import Clock
     from guestmap.memory import AddressSpace
 
@@ -37,8 +41,19 @@ _SEGMENTS = {register: index for index, register in enumerate(SegmentRegister)}
 _REGISTERS = {register: getattr(x86, f"UC_X86_REG_{register.name}") for register in Register}
 
 
+INTERNALS_VARIABLE = "GUESTMAP_UNICORN"
+"""Environment variable: ``documented`` leaves the library's inside alone."""
+
+
+def _wants_internals() -> bool:
+    wanted = os.environ.get(INTERNALS_VARIABLE, "")
+    if wanted not in {"", "internals", "documented"}:
+        raise ConfigError(f"{INTERNALS_VARIABLE}={wanted!r}: say internals or documented")
+    return wanted != "documented"
+
+
 class UnicornEngine(Engine):
-    """One x86 CPU in real and 32-bit protected mode.
+    """One x86 CPU: in all modes, or without long mode (see :class:`Capabilities`).
 
     Args:
         memory, io: what the CPU sees; must stay for as long as the engine.
@@ -46,6 +61,11 @@ class UnicornEngine(Engine):
         clock: whose timers the engine fires.
         hidden_state: False makes the engine use nothing but the documented interface of Unicorn, as
             it does where the probe of the CPU structure fails (see :class:`Capabilities`).
+        internals: False makes it leave the library's inside alone (:mod:`~.internals`); None does
+            what the environment says.
+
+    Raises:
+        ConfigError: the environment asks for something that is not there.
     """
 
     name = "unicorn"
@@ -58,20 +78,31 @@ class UnicornEngine(Engine):
         clock: Clock,
         *,
         hidden_state: bool = True,
+        internals: bool | None = None,
     ) -> None:
         super().__init__(memory, io, interrupts, clock)
         self._counters = Counters()
-        self._cpu = Cpu(memory, self._acknowledge, hidden_state=hidden_state)
-        self._uc = self._cpu.uc
-        self._leaving = Leaving(self._uc)
+        if internals is None:
+            internals = _wants_internals()
+        self._cpu = cpu = Cpu(
+            memory, self._acknowledge, hidden_state=hidden_state, internals=internals
+        )
+        self._uc = cpu.uc
+        self._leaving = cpu.leaving
         self._doorbell = Doorbell(clock, self._leaving.ask)
         self._mapper = Mapper(self._uc, self, self._counters, limit=SCRATCH)
-        delivery = Delivery(self._cpu.state, self._cpu.linear)
+        delivery = Delivery(cpu.state, cpu.linear)
         self._exits = Exits(
-            self._uc, memory, io, self._mapper, self._cpu.state, delivery, self._counters,
+            self._uc, memory, io, self._mapper, cpu.state, delivery, self._counters,
             self._end, self._doorbell.ring, self._leaving, self._on_software_interrupt,
         )  # fmt: skip
-        self._exits.install()
+        if cpu.internals is not None and cpu.internals.stores is not None:
+            self._mapper.may_have_code = cpu.internals.stores.has_code
+        self._exceptions = cpu.internals.exceptions if cpu.internals is not None else None
+        self._exits.install(
+            deliver=self._exceptions is None,
+            everywhere=cpu.internals is None or cpu.internals.stores is None,
+        )
         self._lock = threading.Lock()
         self._thread: int | None = None
         self._inside = False
@@ -92,7 +123,21 @@ class UnicornEngine(Engine):
             exceptions=found,
             reset_vector=found,
             a20=found,
+            long_mode=self._exceptions is not None and self._has_long_mode(),
         )
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """How each part of the CPU is done: "internals", or why it is done otherwise."""
+        inside = self._cpu.internals
+        if inside is None:
+            return dict.fromkeys(PARTS, f"documented: {self._cpu.documented}")
+        why = {part: f"documented: {reason}" for part, reason in inside.refused.items()}
+        return dict.fromkeys(PARTS, "internals") | why
+
+    def _has_long_mode(self) -> bool:
+        inside = self._cpu.internals
+        return inside is not None and inside.has("long mode") and inside.has("system calls")
 
     # -- from any thread ---------------------------------------------------------------------------
 
@@ -116,7 +161,19 @@ class UnicornEngine(Engine):
 
     def statistics(self) -> EngineStatistics:
         """Return the counts of this moment."""
+        if self._exceptions is not None:
+            self._counters.software_interrupts = self._exceptions.software
+            self._counters.exceptions = self._exceptions.exceptions
         return self._counters.freeze()
+
+    def observe_software_interrupts(self, observer: Callable[[SoftwareInterrupt], None]) -> None:
+        """Call ``observer`` before each ``INT n`` takes effect, in the thread that runs the CPU.
+
+        Where the library itself delivers them, those in real mode alone are seen.
+        """
+        super().observe_software_interrupts(observer)
+        if self._exceptions is not None:
+            self._exceptions.watch(self._exits.watched_interrupt)
 
     @property
     def _in_guest(self) -> bool:
@@ -202,7 +259,7 @@ class UnicornEngine(Engine):
         self._counters.entries += 1
         self._inside = True
         try:
-            self._uc.emu_start(self._cpu.state.eip, 0)
+            self._cpu.run()
         except UcError as error:
             self._end(Exit(ExitReason.ERROR, f"Unicorn: {error}"))
         finally:
@@ -210,16 +267,26 @@ class UnicornEngine(Engine):
             self._doorbell.left()
             obeyed, late = self._leaving.obeyed, self._leaving.late
             self._leaving.forget()
-            self._cpu.state.load()
         if self._exits.failure is not None:
             failure, self._exits.failure = self._exits.failure, None
             raise failure
-        if obeyed or self._ended is not None or (late and not self._cpu.is_behind_halt()):
-            return
-        self._halt()
+        if self._ended is None:
+            self._find_out_why(obeyed=obeyed, late=late)
+
+    def _find_out_why(self, *, obeyed: bool, late: bool) -> None:
+        """Find out why the CPU has left: it halts, it was asked to, or it has shut down."""
+        cpu = self._cpu
+        halted = cpu.halted
+        if halted is None:  # not told: what has left without being asked to has halted
+            halted = not obeyed and (cpu.is_behind_halt() if late else not cpu.shut_down)
+        if halted:
+            self._halt()
+        elif cpu.shut_down:
+            code = cpu.state.segment(CS).selector
+            self._end(Exit(ExitReason.SHUTDOWN, f"triple fault at {code:04x}:{cpu.state.pc:08x}"))
 
     def _halt(self) -> None:
-        """Note a HLT, which Unicorn does not tell: the CPU has left, and nothing made it leave."""
+        """Note a HLT."""
         self._halted = True
         self._counters.halts += 1
         for observer in self._on_halt:

@@ -14,16 +14,19 @@ from unicorn import x86_const as x86
 
 from guestmap.accel.types import Exit, ExitReason, SoftwareInterrupt
 from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
+from guestmap.accel.unicorn.elsewhere import Elsewhere
+from guestmap.accel.unicorn.sharing import SharedWrites
 from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, IF, PAGING, PROTECTION
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from guestmap.accel.unicorn.counters import Counters
     from guestmap.accel.unicorn.delivery import Delivery
     from guestmap.accel.unicorn.leaving import Leaving
     from guestmap.accel.unicorn.mapper import Mapper
+    from guestmap.accel.unicorn.pieces import Piece
     from guestmap.accel.unicorn.state import CpuState
     from guestmap.memory import AddressSpace
 
@@ -70,17 +73,36 @@ class Exits:
         self.in_device = False
         self.failure: BaseException | None = None
 
-    def install(self) -> None:
-        """Hook everything."""
+    def install(self, *, deliver: bool = True, everywhere: bool = True) -> None:
+        """Hook what there is.
+
+        Args:
+            deliver: interrupts and exceptions too; else somebody else delivers them.
+            everywhere: accesses at any address; else where there is no RAM alone.
+        """
         uc = self._uc
         uc.hook_add(uc_api.UC_HOOK_INSN, self._in, None, 1, 0, x86.UC_X86_INS_IN)
         uc.hook_add(uc_api.UC_HOOK_INSN, self._out, None, 1, 0, x86.UC_X86_INS_OUT)
-        uc.hook_add(uc_api.UC_HOOK_INTR, self._interrupt)
-        uc.hook_add(uc_api.UC_HOOK_INSN_INVALID, self._invalid_opcode)
-        uc.hook_add(_UNMAPPED, self._unmapped)
-        uc.hook_add(uc_api.UC_HOOK_MEM_WRITE_PROT, self._write_to_rom)
-        uc.hook_add(uc_api.UC_HOOK_MEM_FETCH_PROT, self._fetch_from_device)
-        self._mapper.connect(self._read, self._write)
+        if deliver:
+            uc.hook_add(uc_api.UC_HOOK_INTR, self._interrupt)
+            uc.hook_add(uc_api.UC_HOOK_INSN_INVALID, self._invalid_opcode)
+        self._everywhere = everywhere
+        self._shared = SharedWrites(uc, self._shared_write)
+        self._elsewhere = Elsewhere(uc, {
+            _UNMAPPED: self._unmapped,
+            uc_api.UC_HOOK_MEM_WRITE_PROT: self._write_to_rom,
+            uc_api.UC_HOOK_MEM_FETCH_PROT: self._fetch_from_device,
+        })  # fmt: skip
+        self._mapper.connect(self._read, self._write, self._on_mapped)
+
+    def _shared_write(self, address: int, size: int) -> None:
+        if self._mapper.guest_wrote(address, size):
+            self._leave()
+
+    def _on_mapped(self, pieces: Collection[Piece]) -> None:
+        self._shared.watch(pieces)
+        if not self._everywhere:
+            self._elsewhere.leave_out((each.start, each.end) for each in pieces if each.writable)
 
     # -- accesses --------------------------------------------------------------------------------
 
@@ -175,8 +197,19 @@ class Exits:
 
     def software_interrupt(self, vector: int) -> None:
         """Deliver INT n for the loaded state, which is after the instruction."""
-        state = self._state
         self._counters.software_interrupts += 1
+        self._tell_observers(vector)
+        self.deliver(vector, Cause.SOFTWARE)
+
+    def watched_interrupt(self, vector: int) -> None:
+        """Tell of an INT n in real mode that somebody else delivers."""
+        try:
+            self._tell_observers(vector)
+        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
+            self._fail(error)
+
+    def _tell_observers(self, vector: int) -> None:
+        state = self._state
         if self._observers:
             event = SoftwareInterrupt(
                 vector,
@@ -185,12 +218,11 @@ class Exits:
                 ecx=state.general(ECX),
                 edx=state.general(EDX),
                 cs=state.segment(CS).selector,
-                eip=state.eip,
+                eip=state.software_return or state.eip,
                 real_mode=not state.control(0) & PROTECTION,
             )
             for observer in self._observers:
                 observer(event)
-        self.deliver(vector, Cause.SOFTWARE)
 
     def exception(self, vector: int) -> None:
         """Deliver an exception for the loaded state."""

@@ -61,6 +61,11 @@ class Leaving:
         self.late = False
 
     @property
+    def flag_address(self) -> int:
+        """Where the request is, for machine code; the byte behind it says "obeyed"; 0: nowhere."""
+        return ctypes.addressof(self._flag) if self.native else 0
+
+    @property
     def obeyed(self) -> bool:
         """Whether the CPU left because of the request."""
         return bool(self._obeyed.value)

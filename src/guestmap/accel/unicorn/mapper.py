@@ -24,7 +24,7 @@ from guestmap.base import HostError
 from guestmap.memory import PRIORITY_ACCEL, MemoryListener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from guestmap.accel.unicorn.counters import Counters
     from guestmap.memory import MemoryRegionSection, RamBlock
@@ -62,6 +62,7 @@ class Mapper(MemoryListener):
 
     Attributes:
         muted: a thread whose writes to memory leave translated code alone.
+        may_have_code: tells of a physical page, by its number, whether code can come from it.
     """
 
     priority = PRIORITY_ACCEL
@@ -81,12 +82,24 @@ class Mapper(MemoryListener):
         self._stale: list[tuple[int, int]] = []
         self._watchers: dict[RamBlock, Callable[[int, int], None]] = {}
         self._callbacks: tuple[Any, Any] = (None, None)
+        self._on_mapped: Callable[[Collection[Piece]], None] = lambda _pieces: None
         self._lock = threading.RLock()
         self.muted: int | None = None
+        self.may_have_code: Callable[[int], bool] = lambda _page: True
 
-    def connect(self, read: Any, write: Any) -> None:
-        """Set the callbacks of a window: Unicorn's, with the window's address as user data."""
+    def connect(
+        self, read: Any, write: Any, mapped: Callable[[Collection[Piece]], None] | None = None
+    ) -> None:
+        """Set what is called.
+
+        Args:
+            read: the callback of a window: Unicorn's, with its address as user data.
+            write: the same for writes.
+            mapped: hears what is mapped, after each change of the map.
+        """
         self._callbacks = (read, write)
+        if mapped is not None:
+            self._on_mapped = mapped
 
     # -- the listener ----------------------------------------------------------------------------
 
@@ -151,6 +164,8 @@ class Mapper(MemoryListener):
                     waiting.append((max(low, busy[0]), min(high, busy[1])))
                     self._remap(low, busy[0])
                     self._remap(busy[1], high)
+                if self._touched:
+                    self._on_mapped(self._mapped.values())
                 self._touched = waiting
                 for start, end in merged(self._stale):
                     self._drop_code(start, end)
@@ -291,25 +306,49 @@ class Mapper(MemoryListener):
             found = next(overlapping(self._mapped, address, address + 1), None)
         return found is not None and found.romd
 
+    def guest_wrote(self, address: int, length: int) -> bool:
+        """Note a write by the CPU to memory that other addresses show too.
+
+        Returns:
+            Whether code may be stale: the map must be settled before more is executed.
+        """
+        with self._lock:
+            before = len(self._stale)
+            for piece in list(overlapping(self._mapped, address, address + length)):
+                start, end = max(address, piece.start), min(address + length, piece.end)
+                places = self._places(piece.block, start - piece.start + piece.offset, end - start)
+                self._stale += [
+                    place for place in places
+                    if place[0] != start and self.may_have_code(place[0] // PAGE)
+                ]  # fmt: skip
+            self._bound_stale()
+            return len(self._stale) > before
+
+    def _places(self, block: RamBlock, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """Yield the addresses at which a part of a block shows."""
+        for piece in self._mapped.values():
+            if piece.block is block:
+                shift = piece.start - piece.offset
+                start = max(piece.start, offset + shift)
+                end = min(piece.end, offset + length + shift)
+                if start < end:
+                    yield start, end
+
+    def _bound_stale(self) -> None:
+        if len(self._stale) > MAX_STALE:
+            self._stale = merged(self._stale)
+            if len(self._stale) > MAX_STALE // 2:
+                self._stale = [(self._stale[0][0], self._stale[-1][1])]
+
     def _written(self, block: RamBlock, offset: int, length: int) -> None:
         """Somebody who is not the CPU wrote: what was translated from there is stale."""
         if self.muted == threading.get_ident():
             return
         with self._lock:
-            news = False
-            for piece in self._mapped.values():
-                if piece.block is block:
-                    shift = piece.start - piece.offset
-                    start = max(piece.start, offset + shift)
-                    end = min(piece.end, offset + length + shift)
-                    if start < end:
-                        self._stale.append((start, end))
-                        news = True
-            if len(self._stale) > MAX_STALE:
-                self._stale = merged(self._stale)
-                if len(self._stale) > MAX_STALE // 2:
-                    self._stale = [(self._stale[0][0], self._stale[-1][1])]
-        if news and self._conductor.may_settle():
+            places = list(self._places(block, offset, length))
+            self._stale += places
+            self._bound_stale()
+        if places and self._conductor.may_settle():
             self.settle()
 
     def release(self) -> None:

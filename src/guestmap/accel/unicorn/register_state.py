@@ -48,6 +48,11 @@ class RegisterState:
         self._uc.reg_write(_GENERAL[index], value)
 
     @property
+    def pc(self) -> int:
+        """Where a run begins: the instruction pointer."""
+        return self.eip
+
+    @property
     def eip(self) -> int:
         """The instruction pointer."""
         return int(self._uc.reg_read(x86.UC_X86_REG_EIP))

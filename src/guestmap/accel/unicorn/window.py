@@ -18,6 +18,7 @@ Field offsets: AMD64 Architecture Programmer's Manual, volume 2, appendix B ("La
 from __future__ import annotations
 
 import struct
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from unicorn import unicorn_const as uc_api
@@ -29,7 +30,8 @@ from guestmap.accel.unicorn.state import CS, EAX, ESP, GDTR, IDTR, IF, SS
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ctypes
+    from collections.abc import Callable, Iterator
 
 _PAGE = 0x1000
 _STUB, _ARM_BLOCK, _DISARM_BLOCK, _SAVE_AREA, _TABLES, _ACKNOWLEDGE = (
@@ -72,6 +74,8 @@ class InterruptWindow:
         self._uc = uc
         self._acknowledge = acknowledge
         self.armed = False
+        self._request: ctypes.c_uint32 | None = None
+        self._bit = 0
         uc.mem_map(_STUB, 5 * _PAGE)
         uc.mem_write(_STUB, _CODE)
         uc.mem_write(_ARM_BLOCK, _control_block())
@@ -85,21 +89,42 @@ class InterruptWindow:
         self._disarm_state.set_u64(self._block_offset, _DISARM_BLOCK)
         self._try_out()
 
+    def use(self, request: ctypes.c_uint32 | None, bit: int) -> None:
+        """Raise the request in the CPU's own word for it from now on; None: by running code."""
+        self._request, self._bit = request, bit
+
     def arm(self, guest: BlobState) -> None:
         """Raise the request. The CPU must not run, and its state be loaded in ``guest``."""
-        self._run_stub(self._arm_state, 0, guest)
+        guest.set_u64(self._block_offset, _ACKNOWLEDGE)
+        if self._request is not None:
+            self._request.value |= self._bit
+        else:
+            self._run_stub(self._arm_state, 0, guest)
         self.armed = True
 
     def disarm(self, guest: BlobState) -> None:
         """Take the request back, before the guest took the interrupt: the stub takes it."""
-        self._run_stub(self._disarm_state, _GUEST_EIP, guest)
+        guest.set_u64(self._block_offset, _ACKNOWLEDGE)
+        if self._request is not None:
+            self._request.value &= ~self._bit
+        else:
+            self._run_stub(self._disarm_state, _GUEST_EIP, guest)
         self.armed = False
 
+    @contextmanager
+    def answered_by(self, acknowledge: Callable[[], int]) -> Iterator[None]:
+        """Have another one run the acknowledge cycle for the length of a ``with``."""
+        before, self._acknowledge = self._acknowledge, acknowledge
+        try:
+            yield
+        finally:
+            self._acknowledge = before
+
     def _run_stub(self, stub: BlobState, eip: int, guest: BlobState) -> None:
-        guest.set_u64(self._block_offset, _ACKNOWLEDGE)
+        image = guest.image()
         stub.save()
         self._uc.emu_start(eip, 0)
-        guest.save()
+        guest.restore(image)
         flush_tlb(self._uc)
 
     def _read_block(self, _uc: Any, offset: int, _size: int, _data: object) -> int:

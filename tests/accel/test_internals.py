@@ -1,0 +1,318 @@
+"""The inside of the library: what only it can do, and that nothing depends on it."""
+
+from __future__ import annotations
+
+import signal
+import struct
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.accel.guest import CODE, STACK, Guest
+from tests.accel.test_interrupts import GDT, IDT, PF, TSS, descriptor, gate, protected, set_gate
+
+from guestmap.accel import ExitReason, Segment, SegmentRegister
+from guestmap.accel.unicorn.internals import PARTS, Library, Refused, known, trials
+from guestmap.accel.unicorn.internals.findings import from_json, nothing
+from guestmap.base import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TRIALS = {
+    "halts": "halts", "long mode": "long_mode", "exceptions": "exceptions", "stores": "stores",
+    "system calls": "system_calls", "interrupts": "interrupts",
+}  # fmt: skip
+
+
+def le32(value: int) -> bytes:
+    return value.to_bytes(4, "little")
+
+
+@pytest.fixture
+def inside() -> Iterator[Guest]:
+    with Guest(internals=True) as machine:
+        if "registers" not in machine.engine.parts or not machine.engine.capabilities.long_mode:
+            pytest.skip(f"another build of the library: {machine.engine.parts}")
+        yield machine
+
+
+# -- one part less ---------------------------------------------------------------------------------
+
+
+def refuse(*_args: Any, **_kind: Any) -> None:
+    raise Refused("for a test")
+
+
+@pytest.mark.parametrize("part", TRIALS)
+def test_a_part_that_fails_its_trial_is_done_as_documented(part, monkeypatch, caplog):
+    monkeypatch.setattr(trials, TRIALS[part], refuse)
+    with Guest(internals=True) as guest:
+        assert guest.engine.parts[part] == "documented: for a test"
+        assert [value for name, value in guest.engine.parts.items() if name != part] == [
+            "internals"
+        ] * (len(PARTS) - 1)
+        assert f"not used for {part}: for a test" in caplog.text
+        guest.vector(0, 0x2000)
+        guest.vector(0x20, 0x2100)
+        guest.memory.write(0x2000, b"\x55\x89\xe5\x83\x46\x02\x02\x5d\xe6\x80\xcf")  # ip += 2
+        guest.memory.write(0x2100, b"\xe6\x81\xcf")
+        guest.line.vectors.append(0x20)
+        guest.real(b"\xb0\x07\x31\xc9\xf7\xf1\xf7\xf1\xfb\xf4\xcd\x20\xfa\xf4")
+        assert guest.run().reason is ExitReason.HALTED
+        assert (len(guest.value()), len(guest.value(0x81))) == (2, 2)
+        assert guest.engine.statistics().exceptions == 2
+
+
+def test_registers_that_do_not_show_leave_everything_to_the_documented_way(monkeypatch):
+    monkeypatch.setattr(trials, "flags", refuse)
+    with Guest(internals=True) as guest:
+        assert set(guest.engine.parts.values()) == {"documented: for a test"}
+        assert not guest.engine.capabilities.long_mode
+        guest.flat(b"\xb0\x07\xe6\x80\xf4")
+        assert guest.run().reason is ExitReason.HALTED
+        assert guest.value() == [7]
+
+
+def test_the_environment_chooses(monkeypatch):
+    monkeypatch.setenv("GUESTMAP_UNICORN", "documented")
+    with Guest(hidden_state=True) as guest:
+        assert set(guest.engine.parts.values()) == {"documented: asked for"}
+    monkeypatch.setenv("GUESTMAP_UNICORN", "magic")
+    with pytest.raises(ConfigError, match="GUESTMAP_UNICORN='magic': say internals or documented"):
+        Guest(hidden_state=True)
+
+
+# -- a build that is not known ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "guestmap"
+
+
+class Child:
+    """Stands for the process that explores."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: int, out: str = "") -> None:
+        self.calls = 0
+        self._result = subprocess.CompletedProcess([], code, out, "Boom: it is so\n")
+        monkeypatch.setattr(subprocess, "run", self._run)
+
+    def _run(self, *_args: Any, **_options: Any) -> subprocess.CompletedProcess[str]:
+        self.calls += 1
+        return self._result
+
+
+def test_a_build_is_explored_once_in_a_process_of_its_own(cache, monkeypatch):
+    first = known(Library())
+    child = Child(monkeypatch, 0)
+    assert known(Library()) == first
+    assert child.calls == 0
+    assert first.refused == {}
+    assert from_json(first.to_json()) == first
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"{}", b"0\n{}"])
+def test_a_damaged_file_is_made_anew(cache, damage):
+    first = known(Library())
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage)
+    assert known(Library()) == first
+    assert file.read_bytes() == whole
+
+
+def test_one_wrong_digit_is_damage(cache):
+    first = known(Library())
+    (file,) = cache.iterdir()
+    file.write_text(file.read_text().replace(f'"cpu": {first.cpu}', f'"cpu": {first.cpu + 8}'))
+    assert known(Library()).cpu == first.cpu
+
+
+def test_a_build_that_ends_the_process_is_never_tried_again(cache, monkeypatch):
+    child = Child(monkeypatch, -signal.SIGSEGV)
+    for _ in range(2):
+        with pytest.raises(Refused, match="ended the process that explored it: Segmentation"):
+            known(Library())
+    assert child.calls == 1
+
+
+def test_a_build_without_what_is_needed_is_not_asked_again(cache, monkeypatch):
+    child = Child(monkeypatch, 0, nothing("no such thing"))
+    for _ in range(2):
+        with pytest.raises(Refused, match="no such thing"):
+            known(Library())
+    assert child.calls == 1
+
+
+def test_a_failure_for_another_reason_is_told_and_not_kept(cache, monkeypatch):
+    child = Child(monkeypatch, 1)
+    for _ in range(2):
+        with pytest.raises(Refused, match="failed: Boom: it is so"):
+            known(Library())
+    assert child.calls == 2
+
+
+def test_without_a_place_for_the_cache_it_is_explored_each_time(cache):
+    cache.write_text("no folder")
+    assert known(Library()).refused == {}
+
+
+def test_a_frozen_program_explores_nothing(cache, monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(Refused, match="no Python interpreter"):
+        known(Library())
+
+
+# -- what only the library's own delivery does -----------------------------------------------------
+
+
+def test_a_task_gate_switches_tasks(inside):
+    new, stack = 0x6000, 0x7800
+    protected(inside, b"\xcd\x40\xe6\x82\xf4")
+    busy = descriptor(0x08B, 0x67, TSS)
+    table = inside.memory.read(GDT, 0x28) + busy + bytes(8) + descriptor(0x089, 0x67, new)
+    inside.memory.write(GDT, table)
+    inside.engine.write_segment(SegmentRegister.GDTR, Segment(0, GDT, len(table) - 1))
+    state = [0] * 26
+    state[8:10] = 0x2800, 2  # EIP, EFLAGS
+    state[14] = stack
+    state[18:24] = 16, 8, 16, 16, 16, 16  # ES, CS, SS, DS, FS, GS
+    inside.memory.write(new, struct.pack("<26I", *state))
+    inside.memory.write(0x2800, b"\x89\xe0\xe7\x80\xcf")  # mov eax, esp; out 0x80, eax; iret
+    inside.memory.write(IDT + 0x40 * 8, gate(0, 0x85, 0x38))
+    assert inside.run().reason is ExitReason.HALTED
+    assert inside.value() == [stack]
+    assert len(inside.value(0x82)) == 1  # back in the first task
+    assert inside.memory.load(TSS + 0x20, 4) == CODE + 2  # whose state was kept
+
+
+def test_an_interrupt_in_virtual_8086_mode(inside):
+    frame = b"".join(
+        b"\x68" + le32(value) for value in (0, 0, 0, 0, 0, 0x6000, 0x23002, 0, 0x3000)
+    )  # GS, FS, DS, ES, SS, ESP, EFLAGS with VM and IOPL 3, CS, EIP
+    protected(inside, frame + b"\xcf")
+    inside.memory.write(0x3000, b"\xb8\x34\x12\xcd\x41")  # mov ax, 1234h; int 41h
+    # mov edx, [esp+8]; xchg eax, edx; out 0x80, eax; hlt
+    set_gate(inside, 0x41, b"\x8b\x54\x24\x08\x92\xe7\x80\xf4", 0xEE)
+    assert inside.run().reason is ExitReason.HALTED
+    assert inside.value()[0] & 0x20000
+    assert inside.memory.load(0x7000 - 36, 4) == 0x3005
+
+
+# -- 64-bit guests ---------------------------------------------------------------------------------
+
+PML4, PDPT, DIRECTORY = 0x10000, 0x11000, 0x12000
+IDT_64, TSS_64, FAULT_STACK = 0x13000, 0x14000, 0x7000
+HIGH = 0xFFFF800000000000
+LONG = (
+    b"\xb8" + le32(PML4) + b"\x0f\x22\xd8"  # mov cr3, PML4
+    b"\x0f\x20\xe0\x83\xc8\x20\x0f\x22\xe0"  # or cr4, PAE
+    b"\xb9\x80\x00\x00\xc0\x0f\x32\x0d\x01\x01\x00\x00\x0f\x30"  # EFER |= LME | SCE
+    b"\x0f\x20\xc0\x0d\x00\x00\x00\x80\x0f\x22\xc0"  # or cr0, PG
+    b"\xea" + le32(0x3000) + b"\x08\x00"  # jmp 8:3000h
+)
+TO_HIGH = b"\x48\xb8" + struct.pack("<Q", HIGH + 0x3100) + b"\xff\xe0"  # mov rax, ...; jmp rax
+
+
+def long_mode(guest: Guest, code: bytes) -> None:
+    """Run ``code`` at HIGH + 3100h in 64-bit mode; the first 2 MiB show at 0 and at HIGH."""
+    guest.flat(LONG)
+    table = (
+        bytes(8) + descriptor(0xA9B) + descriptor(0xC93) + bytes(8)
+        + descriptor(0x089, 0x67, TSS_64) + bytes(8)
+    )  # fmt: skip
+    guest.memory.write(GDT, table)
+    guest.engine.write_segment(SegmentRegister.GDTR, Segment(0, GDT, len(table) - 1))
+    guest.engine.write_segment(SegmentRegister.IDTR, Segment(0, IDT_64, 0xFFF))
+    entries = {0: PDPT | 3, 256: PDPT | 3}
+    guest.memory.write(PML4, struct.pack("<512Q", *(entries.get(n, 0) for n in range(512))))
+    guest.memory.write(PDPT, struct.pack("<Q", DIRECTORY | 3))
+    guest.memory.write(DIRECTORY, struct.pack("<Q", 0x83))
+    guest.memory.write(TSS_64 + 0x24, struct.pack("<Q", FAULT_STACK))  # IST1
+    # mov ax, 20h; ltr ax, in 64-bit code: the task register of 16 bytes
+    guest.memory.write(0x3000, b"\x66\xb8\x20\x00\x0f\x00\xd8" + TO_HIGH)
+    guest.memory.write(0x3100, code)
+
+
+def handle(guest: Guest, vector: int, code: bytes, ist: int = 0) -> None:
+    at = HIGH + 0x4000 - 0x800 + vector * 0x20
+    guest.memory.write(at & 0xFFFFF, code)
+    low, mid, high = at & 0xFFFF, at >> 16 & 0xFFFF, at >> 32
+    entry = struct.pack("<HHHHII", low, 8, 0x8E00 | ist, mid, high, 0)
+    guest.memory.write(IDT_64 + vector * 16, entry)
+
+
+def test_a_page_fault_in_long_mode_on_a_stack_of_its_own(inside):
+    long_mode(inside, b"\xc6\x04\x25" + le32(0x400123) + b"\x01\xf4")  # mov byte [400123h], 1
+    # pop rax; out 0x80, eax; mov rax, cr2; out; mov rax, rsp; out; pop rax; shr rax, 32; out
+    handle(inside, PF, b"\x58\xe7\x80\x0f\x20\xd0\xe7\x80\x48\x89\xe0\xe7\x80"
+                       b"\x58\x48\xc1\xe8\x20\xe7\x80\xf4", 1)  # fmt: skip
+    assert inside.run().reason is ExitReason.HALTED
+    assert inside.value() == [2, 0x400123, FAULT_STACK - 40, HIGH >> 32]
+
+
+def test_a_system_call_and_the_way_back(inside):
+    entry = HIGH + 0x3080
+    setup = b"".join(
+        b"\xb9" + le32(number) + b"\xb8" + le32(value & 0xFFFFFFFF) + b"\xba" + le32(value >> 32)
+        + b"\x0f\x30"  # mov ecx, number; mov eax, low; mov edx, high; wrmsr
+        for number, value in ((0xC0000081, 8 << 32), (0xC0000082, entry), (0xC0000084, 1))
+    )  # fmt: skip
+    # stc; syscall; out 0x82, eax; hlt
+    long_mode(inside, setup + b"\xf9\x0f\x05\xe7\x82\xf4")
+    # sbb eax, eax; out 0x80, eax; mov rax, r11; out 0x81, eax; jmp rcx
+    inside.memory.write(0x3080, b"\x19\xc0\xe7\x80\x4c\x89\xd8\xe7\x81\xff\xe1")
+    assert inside.run().reason is ExitReason.HALTED
+    assert inside.value() == [0]  # FMASK has cleared the carry flag
+    assert inside.value(0x81)[0] & 1  # and R11 has it
+    assert len(inside.value(0x82)) == 1
+
+
+def test_a_run_that_is_left_at_an_address_of_64_bits_goes_on_there(inside):
+    inside.on_port[0x90] = lambda _value: inside.engine.attend()
+    # again: out 0x90, al; jmp $+2; dec ecx; jnz again; mov rax, [rip-relative]; shr; out
+    code = b"\xb9\x32\x00\x00\x00\xe6\x90\xeb\x00\xff\xc9\x75\xf8"
+    code += b"\x48\x8d\x05\x00\x00\x00\x00\x48\xc1\xe8\x20\xe7\x80\xf4"
+    long_mode(inside, code)
+    assert inside.run().reason is ExitReason.HALTED
+    assert inside.value() == [HIGH >> 32]
+    assert inside.engine.statistics().entries > 20
+
+
+def test_a_double_fault_in_long_mode(inside):
+    long_mode(inside, b"\x0f\x0b")  # ud2, which has no gate
+    handle(inside, 8, b"\x58\xe7\x80\xf4")  # pop rax; out 0x80, eax; hlt
+    assert inside.run().reason is ExitReason.HALTED
+    assert inside.value() == [0]
+
+
+def test_a_triple_fault_in_long_mode(inside):
+    long_mode(inside, b"\x90\x0f\x0b")
+    end = inside.run()
+    assert end.reason is ExitReason.SHUTDOWN
+    assert end.message == f"triple fault at 0008:{HIGH + 0x3101:x}"
+
+
+def test_an_observer_sees_interrupts_in_real_mode_and_may_fail(inside):
+    seen: list[int] = []
+
+    def observe(event: Any) -> None:
+        seen.append(event.vector)
+        if len(seen) == 3:
+            raise ZeroDivisionError
+
+    inside.engine.observe_software_interrupts(observe)
+    inside.vector(0x20, 0x2000)
+    inside.memory.write(0x2000, b"\xcf")
+    inside.real(b"\xcd\x20" * 4 + b"\xf4")
+    with pytest.raises(ZeroDivisionError):
+        inside.run()
+    assert inside.run().reason is ExitReason.HALTED
+    assert seen == [0x20] * 4
+    assert inside.engine.statistics().software_interrupts == 4
+    assert inside.register("esp") == STACK

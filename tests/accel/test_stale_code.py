@@ -1,0 +1,167 @@
+"""Code that is written while it is in use: no constellation of aliases leaves the old code running.
+
+Each program calls a routine that returns a number, has the routine's number changed in one way or
+another, and calls it again: 1, then 2 is what any x86 does.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.accel.guest import DIMM, Guest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROUTINE = 0x50000
+"""Where the routine is: ``mov al, 1; ret``."""
+
+WINDOW = 0x800000
+"""Where RAM shows a second time, guest-physically."""
+
+DIRECTORIES, DIRECTORY, TABLE = 0x10000, 0x11000, 0x12000
+EXECUTED, WRITTEN = 0x40000, 0x41000
+NO_EXECUTE = 1 << 63
+
+CALL = b"\xff\xd5\xe6\x80"  # call ebp; out 0x80, al
+PATCH = b"\xc6\x47\x01\x02"  # mov byte [edi+1], 2
+NEAR = b"\xc6\x87\x00\x01\x00\x00\x55"  # mov byte [edi+0x100], 55h
+
+
+def le32(value: int) -> bytes:
+    return value.to_bytes(4, "little")
+
+
+def program(routine: int, written: int, change: bytes = NEAR + PATCH) -> bytes:
+    load = b"\xbd" + le32(routine) + b"\xbf" + le32(written)  # mov ebp, routine; mov edi, written
+    return load + CALL + change + CALL + b"\xf4"
+
+
+PAGING = (
+    b"\xb9\x80\x00\x00\xc0\x0f\x32\x0d\x00\x08\x00\x00\x0f\x30"  # EFER |= NXE
+    b"\xb8" + le32(DIRECTORIES) + b"\x0f\x22\xd8"  # mov cr3, DIRECTORIES
+    b"\x0f\x20\xe0\x83\xc8\x20\x0f\x22\xe0"  # or cr4, PAE
+    b"\x0f\x20\xc0\x0d\x00\x00\x01\x80\x0f\x22\xc0"  # or cr0, PG | WP
+)
+
+
+def tables(guest: Guest, more: dict[int, int]) -> None:
+    """Map the first 2 MiB one to one, without execution but for the program, and ``more``."""
+    entries = {page << 12: page << 12 | 3 | NO_EXECUTE for page in range(512)}
+    entries |= {0x1000: 0x1003} | more
+    guest.memory.write(DIRECTORIES, struct.pack("<4Q", DIRECTORY | 1, 0, 0, 0))
+    pages = [TABLE | 3, *(at << 21 | 0x83 for at in range(1, 512))]
+    guest.memory.write(DIRECTORY, struct.pack("<512Q", *pages))
+    guest.memory.write(TABLE, struct.pack("<512Q", *entries.values()))
+
+
+def start(guest: Guest, code: bytes, *, paging: bool, more: dict[int, int] | None = None) -> None:
+    guest.memory.write(ROUTINE, b"\xb0\x01\xc3")
+    if paging:
+        tables(guest, {ROUTINE: ROUTINE | 3} | (more or {}))
+        code = PAGING + code
+    guest.flat(code)
+    guest.run()
+
+
+both = pytest.mark.parametrize("paging", [False, True])
+
+
+@both
+def test_a_store_through_the_same_address(guest, paging):
+    start(guest, program(ROUTINE, ROUTINE), paging=paging)
+    assert guest.value() == [1, 2]
+
+
+@pytest.mark.parametrize("bits", [3, 3 | NO_EXECUTE])
+@pytest.mark.parametrize("kept", [1, 3])
+def test_a_store_through_another_linear_address(guest, bits, kept):
+    """What an operating system does to all of its code; ``kept``: the executable one's rights."""
+    more = {EXECUTED: ROUTINE | kept, WRITTEN: ROUTINE | bits}
+    start(guest, program(EXECUTED, WRITTEN), paging=True, more=more)
+    assert guest.value() == [1, 2]
+
+
+def test_a_store_through_an_entry_that_was_there_before_the_code_ran(guest):
+    more = {EXECUTED: ROUTINE | 1, WRITTEN: ROUTINE | 3 | NO_EXECUTE}
+    code = b"\xbf" + le32(WRITTEN) + NEAR * 3 + program(EXECUTED, WRITTEN, PATCH)
+    start(guest, code, paging=True, more=more)
+    assert guest.value() == [1, 2]
+
+
+@both
+def test_a_store_at_another_guest_physical_address(guest, paging):
+    guest.root.add_subregion(WINDOW, guest.system.alias("again", guest.ram, 0, 0x100000))
+    start(guest, program(ROUTINE, WINDOW + ROUTINE), paging=paging)
+    assert guest.value() == [1, 2]
+
+
+@both
+def test_code_at_another_guest_physical_address(guest, paging):
+    guest.root.add_subregion(WINDOW, guest.system.alias("again", guest.ram, 0, 0x100000))
+    start(guest, program(WINDOW + ROUTINE, ROUTINE), paging=paging)
+    assert guest.value() == [1, 2]
+
+
+@both
+@pytest.mark.parametrize("through", [0, WINDOW])
+def test_a_device_that_writes(guest, paging, through):
+    guest.root.add_subregion(WINDOW, guest.system.alias("again", guest.ram, 0, 0x100000))
+    guest.on_port[0x81] = lambda _value: guest.memory.write(through + ROUTINE + 1, b"\x02")
+    start(guest, program(ROUTINE, 0, b"\xe6\x81\xeb\x00"), paging=paging)
+    assert guest.value() == [1, 2]
+
+
+@both
+def test_a_device_that_writes_where_a_store_was_before(guest, paging):
+    """The store has made the page's entry fast, or not: the device's write counts all the same."""
+    guest.on_port[0x81] = lambda _value: guest.memory.write(ROUTINE + 1, b"\x02")
+    start(guest, program(ROUTINE, ROUTINE, NEAR + b"\xe6\x81\xeb\x00"), paging=paging)
+    assert guest.value() == [1, 2]
+
+
+def swap(guest: Guest) -> Callable[[int], None]:
+    """Return what takes one DIMM out and puts another in its place."""
+    dimms = [guest.system.ram(f"dimm{n}", 0x10000) for n in (1, 2)]
+    for number, dimm in enumerate(dimms, 1):
+        dimm.buffer[0:3] = bytes((0xB0, number, 0xC3))
+    guest.root.add_subregion(DIMM, dimms[0])
+
+    def exchange(_value: int) -> None:
+        with guest.system.transaction():
+            guest.root.del_subregion(dimms[0])
+            guest.root.add_subregion(DIMM, dimms[1])
+
+    return exchange
+
+
+@both
+def test_a_dimm_in_the_place_of_one_with_code(guest, paging):
+    guest.on_port[0x81] = swap(guest)
+    start(guest, program(DIMM, DIMM, NEAR + b"\xe6\x81\xeb\x00"), paging=paging)
+    assert guest.value() == [1, 2]
+
+
+@both
+def test_a_dimm_that_is_written_in_the_place_of_one_with_code(guest, paging):
+    guest.on_port[0x81] = swap(guest)
+    change = b"\xe6\x81\xeb\x00" + CALL + NEAR + b"\xc6\x47\x01\x03"
+    start(guest, program(DIMM, DIMM, change), paging=paging)
+    assert guest.value() == [1, 2, 3]
+
+
+@both
+def test_shadow_memory_that_is_switched_under_the_code(guest, paging):
+    """What a PAM register does: a read-only copy, then RAM that is written and run."""
+    low = guest.system.ram("shadow", 0x10000)
+    rom = guest.system.rom("copy", 0x10000)
+    for region, number in ((low, 1), (rom, 1)):
+        region.buffer[0:3] = bytes((0xB0, number, 0xC3))
+    guest.root.add_subregion(DIMM, low)
+    guest.root.add_subregion(DIMM, rom, 1)
+    guest.on_port[0x81] = lambda _value: rom.set_enabled(False)
+    change = PATCH + CALL + b"\xe6\x81\xeb\x00" + NEAR + PATCH
+    start(guest, program(DIMM, DIMM, change), paging=paging)
+    assert guest.value() == [1, 1, 2]
