@@ -3,6 +3,7 @@
 #   make test         set up what is missing, then run every check and test but the long ones
 #   make test-peers   what needs other programs to talk to: another QEMU, a Linux guest
 #   make test-long    what takes long: planted faults, and all of the above
+#   make soak         what takes hours: GUESTMAP_SOAK_S seconds (3600) for each of its tests
 #   make bench        how fast we are beside others
 # BOOT_ARGS goes to `guestmap boot`, TEST_ARGS to pytest. docs/testing.md says what runs where.
 
@@ -17,7 +18,7 @@ PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 2 --dist worksteal
 OTHERS := qemu-10.0 qemu-new
 ASKING := tests/inspect tests/domain tests/cli
 
-.PHONY: boot test test-peers test-long check bench clean
+.PHONY: boot test test-peers test-long soak check bench clean
 
 boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
@@ -25,17 +26,21 @@ boot: $(VENV)/.installed-boot
 
 test: check
 	@tools/setup.sh firmware oracle
-	$(PYTEST) -m "not peers and not long" $(TEST_ARGS)
+	$(PYTEST) -m "not peers and not long and not soak" $(TEST_ARGS)
 
 test-peers: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers
-	$(PYTEST) -m "peers and not long" $(TEST_ARGS)
+	$(PYTEST) -m "peers and not long and not soak" $(TEST_ARGS)
 	for each in $(OTHERS); do GUESTMAP_QEMU_ROOT=$(CURDIR)/.oracle/$$each \
-	    $(PYTEST) -m "qemu and not peers and not long" $(ASKING) $(TEST_ARGS) || exit; done
+	    $(PYTEST) -m "qemu and not peers and not long and not soak" $(ASKING) $(TEST_ARGS) || exit; done
 
 test-long: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers
 	$(PYTEST) -m long --timeout 1800 $(TEST_ARGS)
+
+soak: $(VENV)/.installed-dev
+	@tools/setup.sh firmware
+	$(PYTEST) -m soak $(TEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""What takes hours: `make soak`, for GUESTMAP_SOAK_S seconds each (an hour where it is not set)."""
