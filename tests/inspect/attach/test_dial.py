@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,8 +16,8 @@ import pytest
 
 from guestmap.base import HostError, PeerError
 from guestmap.inspect.attach import TcpTarget, UnixTarget, attach
-from guestmap.inspect.attach.dial import busy, dial
-from tests.inspect.attach.peer import NEVER_S
+from guestmap.inspect.attach.dial import busy, dial, listener_of
+from tests.inspect.attach.peer import LONG_S, NEVER_S
 
 
 def test_nothing_there(tmp_path):
@@ -102,6 +105,31 @@ def test_a_silent_listener_over_tcp():
 @pytest.mark.parametrize("folder", ["/var/lib/libvirt/qemu", "/home/me/.config/libvirt/qemu/lib"])
 def test_libvirts_own_socket_is_recognised(folder):
     path = f"{folder}/domain-3-web1/monitor.sock"
-    text = str(busy(UnixTarget(path), "silent", ""))
+    text = str(busy(UnixTarget(path), "silent", None))
     assert "libvirt's own: use libvirt:web1" in text
     assert "--hmp web1" in text
+
+
+def test_a_listener_that_is_stopped_is_told_from_one_that_is_held(tmp_path):
+    path = str(tmp_path / "qmp")
+    program = (
+        "import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]);"
+        "s.listen(); print(flush=True); time.sleep(1000)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            with dial(UnixTarget(path), LONG_S) as connection:
+                awake = listener_of(connection)
+                assert awake is not None
+                assert (awake.process, awake.is_stopped) == (process.pid, False)
+                process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+                stopped = listener_of(connection)
+        finally:
+            process.kill()
+    assert stopped is not None
+    text = str(busy(UnixTarget(path), "no greeting", stopped))
+    assert f"kill -CONT {process.pid}" in text
+    assert "another one holds it" not in text

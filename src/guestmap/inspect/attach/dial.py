@@ -12,6 +12,7 @@ import re
 import socket
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 from guestmap.base import HostError, PeerError
 from guestmap.inspect.attach.target import TcpTarget, UnixTarget
@@ -39,9 +40,9 @@ def dial(target: UnixTarget | TcpTarget, timeout_s: float) -> socket.socket:
             return socket.create_connection((target.host, target.port), timeout_s)
         return _dial_unix(target.path, timeout_s)
     except BlockingIOError as error:
-        raise busy(target, "connections queue up already", "") from error
+        raise busy(target, "connections queue up already", None) from error
     except TimeoutError as error:
-        raise busy(target, f"nothing took the connection within {timeout_s:g} s", "") from error
+        raise busy(target, f"nothing took the connection within {timeout_s:g} s", None) from error
     except OSError as error:
         number = error.errno if error.errno and error.errno > 0 else None
         advice = _REASONS.get(number, "") if number else error.strerror or str(error)
@@ -64,15 +65,31 @@ def _dial_unix(path: str, timeout_s: float) -> socket.socket:
     return connection
 
 
-def busy(target: UnixTarget | TcpTarget, what: str, listener: str) -> PeerError:
+class Listener(NamedTuple):
+    """The process that made a socket: its name and number, and whether it is stopped."""
+
+    name: str
+    process: int
+    is_stopped: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}, process {self.process}"
+
+
+def busy(target: UnixTarget | TcpTarget, what: str, listener: Listener | None) -> PeerError:
     """Return the error for a socket that does not greet: who may hold it, and what to do.
 
     Args:
         target: the socket.
         what: what was seen.
-        listener: what :func:`listener_of` says, or "".
+        listener: what :func:`listener_of` says.
     """
     told = f" (it was opened by {listener})" if listener else ""
+    if listener is not None and listener.is_stopped:
+        return PeerError(
+            f"{target}{told}: {what}: that process is stopped (by SIGSTOP, or by a debugger), and"
+            f" answers when it goes on (kill -CONT {listener.process})"
+        )
     libvirt = _LIBVIRT_SOCKET.fullmatch(target.path) if isinstance(target, UnixTarget) else None
     domain = libvirt["name"] if libvirt else "NAME"
     theirs = "it is libvirt's own: use" if libvirt else "where libvirt runs the machine, use"
@@ -82,18 +99,20 @@ def busy(target: UnixTarget | TcpTarget, what: str, listener: str) -> PeerError:
         f" end that one, or give QEMU a second monitor (-qmp unix:PATH,server=on,wait=off);"
         f" {theirs} libvirt:{domain}, or save the output of"
         f" \"virsh qemu-monitor-command --hmp {domain} 'info mtree -f'\" and read that file;"
-        " a QEMU that is itself stopped is silent too, and so is a socket that is not QMP"
+        " a socket that is not QMP is silent too"
     )
 
 
-def listener_of(connection: socket.socket) -> str:
-    """Return which process made the socket that we are connected to, or "" (TCP: not known)."""
+def listener_of(connection: socket.socket) -> Listener | None:
+    """Return which process made the socket that we are connected to; None: not known (TCP)."""
     if connection.family != socket.AF_UNIX:
-        return ""
+        return None
     try:
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         process = _CREDENTIALS.unpack(raw)[0]
-        name = Path(f"/proc/{process}/comm").read_text().strip()
+        stat = Path(f"/proc/{process}/stat").read_text()
     except (OSError, ValueError, AttributeError):  # another user's, another system's
-        return ""
-    return f"{name}, process {process}"
+        return None
+    # proc(5): number, name in parentheses (which may hold any character), state.
+    name, _, rest = stat.partition("(")[2].rpartition(")")
+    return Listener(name, process, is_stopped=rest.split(maxsplit=1)[0] in {"T", "t"})
