@@ -14,9 +14,11 @@ from benchmarks import (
     held_up,
     hotplug,
     model,
+    older,
     post,
     rcu,
     start,
+    survey,
 )
 from benchmarks.table import show
 
@@ -36,6 +38,7 @@ def main() -> None:
     show("Rendering everything", "peer", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)
     show("Plugging memory in, over QMP", "QEMU", hotplug.rows(), console)
+    show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)
 

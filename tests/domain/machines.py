@@ -309,6 +309,8 @@ class FakeMachine(Channel):
         ]  # fmt: skip
 
     def _qom_get(self, path: str, property: str) -> object:  # noqa: A002
+        if path == "/machine/device-memory[0]":
+            return {"addr": WINDOW.start, "size": WINDOW.size}[property]
         known = {
             "memory": {"size": RAM, "slots": 4, "max-size": 4 * GIB},
             "type": "pc-i440fx-7.2-machine",

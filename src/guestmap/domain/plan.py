@@ -218,7 +218,7 @@ def plan_unplug(scene: Scene, request: UnplugRequest) -> Plan:
     steps = [Step("device_del", {"id": device.name})]
     if backend is not None:
         steps.append(Step("object-del", {"id": backend}))
-    change = predicted(scene.map, without_dimm(scene.map, device.addr))
+    change = predicted(scene.map, without_dimm(scene.map, device))
     return Plan("unplug", scene, blockers, cautions, device, backend, tuple(steps), change)
 
 

@@ -1,39 +1,57 @@
-"""The map as it will be: a DIMM's region put into a snapshot's tree, or taken out of it."""
+"""The map as it will be: a DIMM's range put into the views that show memory, or taken out.
+
+A survey knows the flat views alone: which of them show the device memory is told by the machine's
+RAM, which lies in the same container. Where the trees are known too, the region is put into them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guestmap.domain.survey import DEVICE_MEMORY
-from guestmap.inspect import RegionInfo, Snapshot
+from guestmap.inspect import RangeInfo, RegionInfo, Snapshot
 from guestmap.inspect.diff import diff
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.domain.situation import MemoryDevice
     from guestmap.inspect.diff import Diff
+    from guestmap.inspect.snapshot import ViewInfo
+
+DEVICE_MEMORY = "device-memory"
+_MEMORY_SPACE = "memory"
 
 
 def with_dimm(snapshot: Snapshot, backend: str, address: int, size: int) -> Snapshot:
-    """Return the map with a DIMM's memory added; its views are those that the trees imply."""
+    """Return the map with a DIMM's memory added."""
+    if not snapshot.regions:
+        added = RangeInfo(address, size, 0, "ram", backend)
+        return _changed(snapshot, lambda ranges: (*ranges, added))
     regions = list(snapshot.regions)
     for holder in snapshot.regions:
         if holder.name == DEVICE_MEMORY and holder.alias is None:
-            added = RegionInfo(
+            region = RegionInfo(
                 len(regions), backend, address - holder.addr, size, type="ram", terminates=True
             )
-            regions.append(added)
-            regions[holder.id] = replace(holder, children=(added.id, *holder.children))
+            regions.append(region)
+            regions[holder.id] = replace(holder, children=(region.id, *holder.children))
     return replace(snapshot, regions=tuple(regions), views=())
 
 
-def without_dimm(snapshot: Snapshot, address: int) -> Snapshot:
-    """Return the map without the DIMM's memory at an address."""
+def without_dimm(snapshot: Snapshot, device: MemoryDevice) -> Snapshot:
+    """Return the map without a memory device."""
+    if not snapshot.regions:
+        return _changed(
+            snapshot,
+            lambda ranges: tuple(r for r in ranges if not device.addr <= r.start < device.end),
+        )
     gone = {
         child
         for holder in snapshot.regions
         if holder.name == DEVICE_MEMORY and holder.alias is None
         for child in holder.children
-        if holder.addr + snapshot.regions[child].addr == address
+        if holder.addr + snapshot.regions[child].addr == device.addr
     }
     left = [each for each in snapshot.regions if each.id not in gone]
     numbers = {each.id: number for number, each in enumerate(left)}
@@ -51,5 +69,39 @@ def without_dimm(snapshot: Snapshot, address: int) -> Snapshot:
 
 
 def predicted(before: Snapshot, after: Snapshot) -> Diff:
-    """Return the change between a map and a prediction: both by their trees."""
-    return diff(replace(before, views=()), after)
+    """Return the change between a map and a prediction: both by their trees, or by their views."""
+    return diff(replace(before, views=()) if before.regions else before, after)
+
+
+def _changed(
+    snapshot: Snapshot, change: Callable[[tuple[RangeInfo, ...]], tuple[RangeInfo, ...]]
+) -> Snapshot:
+    """Return the map with a change of the views that show the machine's memory."""
+    anchor = _anchor(snapshot)
+    views = (
+        replace(view, ranges=tuple(sorted(change(view.ranges), key=lambda each: each.start)))
+        if anchor is not None and _key(anchor) in {_key(each) for each in view.ranges}
+        else view
+        for view in snapshot.views
+    )
+    return replace(snapshot, views=tuple(views))
+
+
+def _anchor(snapshot: Snapshot) -> RangeInfo | None:
+    """Return the largest range of RAM that the machine's memory shows."""
+    ranges = (
+        each
+        for view in snapshot.views
+        if _shows_memory(view)
+        for each in view.ranges
+        if each.type == "ram"
+    )
+    return max(ranges, key=lambda each: each.size, default=None)
+
+
+def _shows_memory(view: ViewInfo) -> bool:
+    return any(user.name == _MEMORY_SPACE for user in view.users)
+
+
+def _key(each: RangeInfo) -> tuple[object, ...]:
+    return each.start, each.size, each.name

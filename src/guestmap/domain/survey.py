@@ -15,6 +15,7 @@ from guestmap.base import ADDRESS_SPACE_SIZE, GIB, AddrRange
 from guestmap.domain.devices import DEVICES, SLOTS, devices_of, slots_of, with_origins, with_paths
 from guestmap.domain.host import VHOST_REGIONS, read_host_memory, read_number
 from guestmap.domain.machine_types import guest_block, rule_of
+from guestmap.domain.predict import DEVICE_MEMORY
 from guestmap.domain.questions import Question, line, machine_text, prop
 from guestmap.domain.replies import (
     Kvm,
@@ -34,12 +35,11 @@ from guestmap.inspect.spaces import Spaces
 
 if TYPE_CHECKING:
     from guestmap.domain.peer import Peer
-    from guestmap.inspect import Snapshot
+    from guestmap.inspect import RangeInfo, Snapshot
 
-DEVICE_MEMORY = "device-memory"
 _MEMORY_SPACE = "memory"
-_HIGH_RAM = "ram-above-4g"
 _OLD_ALIGNMENT = 4096
+_HIGH = 4 * GIB
 _GPE_MEMORY = 1 << 3
 _GPE_PORTS = range(0x100, 0x10000)
 _VHOST = "child<vhost-"
@@ -47,6 +47,8 @@ _PORT = re.compile(r"= 0x([0-9a-f]+)")
 _NODES = re.compile(r"(\d+) nodes")
 _DONE_MIGRATING = {"", "none", "completed", "failed", "cancelled"}
 _COMPLAINTS = ("mtree: ", "info: ", "unknown command", "invalid ")
+_OLD = ("0.", "1.", "2.")
+"""Versions whose device memory has another name in the object tree."""
 _WINDOW = "/machine/device-memory[0]"
 
 _FIRST = {
@@ -67,7 +69,6 @@ _FIRST = {
     "peripherals": Question("qom-list", list[Named], {"path": "/machine/peripheral"}),
     "objects": Question("qom-list", list[Named], {"path": "/objects"}),
     "backends": Question("query-memdev", list[Memdev]),
-    "trees": line("info mtree -o -D"),
     "views": line("info mtree -f -o"),
 }
 """What is asked first; nothing of it depends on an answer."""
@@ -90,25 +91,32 @@ def survey(peer: Peer) -> Scene:
 
 
 def device_memory(snapshot: Snapshot) -> AddrRange | None:
-    """Return the place of the device memory in a map; None where there is none."""
+    """Return the place of the device memory in a map's trees; None where there is none."""
     found = next((r for r in snapshot.regions if r.name == DEVICE_MEMORY and r.alias is None), None)
     return None if found is None else AddrRange(found.addr, found.size)
 
 
 def memory_sections(snapshot: Snapshot) -> int:
     """Return how many ranges of memory the guest sees: KVM and vhost count these."""
+    return sum(1 for each in _memory_ranges(snapshot) if each.type in RAM_TYPES)
+
+
+def _memory_ranges(snapshot: Snapshot) -> tuple[RangeInfo, ...]:
     spaces = Spaces(snapshot)
     found = next((space for space in spaces.all if space.name == _MEMORY_SPACE), None)
-    ranges = () if found is None else spaces.ranges(found)
-    return sum(1 for each in ranges if each.type in RAM_TYPES)
+    return () if found is None else tuple(spaces.ranges(found))
 
 
 def _map(peer: Peer, told: dict[str, Any]) -> Snapshot:
-    """Return the map from the texts; a QEMU that lacks their flags is asked by what it has."""
-    trees, views = (machine_text(told[name], _COMPLAINTS) for name in ("trees", "views"))
-    if not trees or not views:
+    """Return the flat views: to read the trees too takes many times as long.
+
+    A QEMU that lacks the flags, or the object that tells where the device memory is, is asked by
+    what it has.
+    """
+    views = machine_text(told["views"], _COMPLAINTS)
+    if not views or (told["start"] is None and str(told["version"]).startswith(_OLD)):
         return peer.snapshot()
-    texts = MonitorTexts(trees, views, complete=True)
+    texts = MonitorTexts(views=views)
     return snapshot_of(texts, source=peer.source, version=str(told["version"]))
 
 
@@ -143,7 +151,7 @@ def _memory(
     count = said.slots or len(slots or ())
     window = _window(told, snapshot)
     max_ram, alignment = _room(situation, said.max_size, ram, count, window)
-    end_of_ram = _end_of_ram(snapshot, ram)
+    end_of_ram = _end_of_ram(snapshot, ram, window)
     block, block_by = guest_block(situation.arch, end_of_ram)
     peripherals = told["peripherals"] or ()
     return replace(
@@ -188,10 +196,17 @@ def _room(
     return max_ram, ALIGNMENT if is_padded else _OLD_ALIGNMENT
 
 
-def _end_of_ram(snapshot: Snapshot, ram: int) -> int:
+def _end_of_ram(snapshot: Snapshot, ram: int, window: AddrRange | None) -> int:
     """Return the address after the RAM from the start: a PC has the rest of it from 4 GiB on."""
-    high = next((each for each in snapshot.regions if each.name == _HIGH_RAM), None)
-    return ram if high is None else high.addr + high.size
+    if ram <= _HIGH:
+        return ram
+    last = window.start if window is not None else ADDRESS_SPACE_SIZE
+    ends = (
+        each.start + each.size
+        for each in _memory_ranges(snapshot)
+        if each.type == "ram" and _HIGH <= each.start < last
+    )
+    return max(ends, default=ram)
 
 
 def _acpi(peer: Peer, situation: Situation, told: dict[str, Any]) -> Situation:

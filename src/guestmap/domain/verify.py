@@ -125,7 +125,7 @@ def _map_as_planned(plan: Plan, after: Scene) -> tuple[str, ...]:
     return tuple(
         f"the map of {space} changed at {_spans(actual.get(space))}, planned was"
         f" {_spans(wanted.get(space))}"
-        for space in sorted(wanted.keys() | actual.keys())
+        for space in sorted(wanted)
         if wanted.get(space) != actual.get(space)
     )
 
