@@ -196,7 +196,10 @@ def test_machines_that_take_none(tmp_path_factory, words, codes, refusal):
     ("words", "window", "alignment", "nodes"),
     [
         (["-M", "q35", "-m", "5G,slots=3,maxmem=20G"], (0x1C0000000, 0x480000000), 2 * MIB, 1),
-        (["-M", "pc-i440fx-2.1", "-m", "1G,slots=2,maxmem=4G"], (BASE, 3 * GIB), 4096, 0),
+        pytest.param(
+            ["-M", "pc-i440fx-2.1", "-m", "1G,slots=2,maxmem=4G"], (BASE, 3 * GIB), 4096, 0,
+            marks=pytest.mark.qemu_7_2("machine types of that age"),
+        ),
         (["-m", "256M,slots=2,maxmem=1G", "-smp", "2",
           "-object", "memory-backend-ram,id=n0,size=128M",
           "-object", "memory-backend-ram,id=n1,size=128M",

@@ -13,7 +13,10 @@ from guestmap.hw.fw_cfg import FwCfg
 from guestmap.memory import MemorySystem
 from tests.support.qemu import Qemu
 
-pytestmark = pytest.mark.qemu
+pytestmark = [
+    pytest.mark.qemu,
+    pytest.mark.qemu_7_2("what it gives its firmware in fw_cfg and CMOS"),
+]
 
 ACPI_FILES = {"etc/acpi/rsdp", "etc/acpi/tables", "etc/table-loader"}
 RTC_REGISTERS = {*range(0x0E), 0x32, 0x37}

@@ -12,7 +12,13 @@ import pytest
 from guestmap.base import MIB
 from tests.guests.peers import OurPeer, Peer, QemuPeer
 
-pytestmark = [pytest.mark.nasm, pytest.mark.qemu, pytest.mark.unicorn, pytest.mark.seabios]
+pytestmark = [
+    pytest.mark.qemu_7_2("how its DIMMs reach a guest"),
+    pytest.mark.nasm,
+    pytest.mark.qemu,
+    pytest.mark.unicorn,
+    pytest.mark.seabios,
+]
 
 _SLOTS, _STEPS = 5, 40
 _SIZES = (2, 4, 6, 16, 32, 48)

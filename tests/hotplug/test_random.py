@@ -143,6 +143,7 @@ class BesideQemu(RuleBasedStateMachine):
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("how it plugs, and its words")
 @pytest.mark.seabios
 class TestBesideQemu(BesideQemu.TestCase):  # type: ignore[misc, valid-type, name-defined]
     settings = settings(

@@ -18,7 +18,11 @@ from tests.hotplug.sides import (
     tree_of_pluggable,
 )
 
-pytestmark = [pytest.mark.qemu, pytest.mark.seabios]
+pytestmark = [
+    pytest.mark.qemu_7_2("how it plugs, and its words"),
+    pytest.mark.qemu,
+    pytest.mark.seabios,
+]
 
 MIB, GIB = 1 << 20, 1 << 30
 

@@ -19,7 +19,7 @@ from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.memory import UNASSIGNED_IO_OPS, MemorySystem
 from tests.support.qemu import Qemu
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.qemu_7_2("its slots' registers, and its words")]
 
 SLOTS = 3
 SELECT, OST_EVENT, OST_STATUS, FLAGS = 0xA00, 0xA04, 0xA08, 0xA14

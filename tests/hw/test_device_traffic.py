@@ -29,6 +29,7 @@ def test_every_device_was_recorded() -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("its devices' registers")
 @pytest.mark.parametrize("seed", range(1000, 1003))
 @pytest.mark.parametrize("name", TRAFFIC)
 def test_the_answers_are_those_of_a_live_qemu(name: str, seed: int) -> None:

@@ -229,6 +229,7 @@ class Both:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its fw_cfg answers")
 @pytest.mark.parametrize("seed", range(4))
 def test_random_traffic_is_answered_as_qemu_does(machine: Machine, seed: int) -> None:
     rng = random.Random(seed)

@@ -15,7 +15,7 @@ import pytest
 from tests.hw.device_traffic import RTC_BASE, TRAFFIC, Bench
 from tests.support.qemu import Qemu
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.qemu_7_2("its timers' registers")]
 
 HPET_CONFIG, HPET_COUNTER = 0xFED00010, 0xFED000F0
 HPET_PERIOD_NS = 10

@@ -75,3 +75,14 @@ def test_aliases_without_any_end_in_sight_are_refused() -> None:
     tree.space("memory", root)
     with pytest.raises(PeerError, match="given up"):
         list(walk(tree.snapshot(), root))
+
+
+def test_containers_in_containers_are_no_aliases_without_end() -> None:
+    tree = Builder()
+    holders = [tree.container("root", 0, 0x1000)]
+    for _ in range(3000):
+        holders.append(tree.container("holder", 0, 0x1000, into=holders[-1]))
+    leaf = tree.region("leaf", 0x10, 0x10, into=holders[-1])
+    tree.space("memory", holders[0])
+    found = flat(tree.snapshot(), holders[0])
+    assert [(r.start, r.size, r.region) for r in found] == [(0x10, 0x10, leaf)]

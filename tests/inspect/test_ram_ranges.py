@@ -62,3 +62,12 @@ def test_a_recorded_view_is_taken_as_it_is() -> None:
 def test_no_such_space() -> None:
     with pytest.raises(ConfigError, match="there are: memory, nic"):
         ram_ranges(pc().snapshot(), "I/O")
+
+
+def test_what_an_accelerator_knows_is_marked() -> None:
+    low = RangeInfo(0, 0x1000, 0, "ram", "board.ram", accelerator=("kvm", "kvm"))
+    table = ram_ranges(
+        Snapshot(views=(ViewInfo((ViewUser("memory", "system"),), "system", (low,)),))
+    )
+    assert table.ranges[0].accelerator == ("kvm", "kvm")
+    assert ram_sentences(table) == ["0-fff ram  RAM block board.ram, offset 0x0, kvm"]

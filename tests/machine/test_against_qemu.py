@@ -13,7 +13,7 @@ from guestmap.machine import MachineConfig, Pc, Phase, VirtualMachine, parse_ram
 from tests.support.mtree_text import blocks
 from tests.support.qemu import Qemu
 
-pytestmark = [pytest.mark.qemu, pytest.mark.seabios]
+pytestmark = [pytest.mark.qemu_7_2("its map"), pytest.mark.qemu, pytest.mark.seabios]
 
 SIZES = ("1M", "96M", "128M", "2G", "3583M", "3584M", "4G", "8G")
 BOOTABLE = SIZES[1:]

@@ -473,6 +473,7 @@ def test_random_options_are_refused_in_the_same_words(recorded: Recorded) -> Non
 
 @pytest.mark.long
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("its refusals")
 @settings(max_examples=300)
 @given(words=COMMAND_LINES)
 def test_others_that_are_drawn_now_are_too(words: list[str]) -> None:
@@ -481,6 +482,7 @@ def test_others_that_are_drawn_now_are_too(words: list[str]) -> None:
 
 @pytest.mark.long
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("its refusals")
 def test_the_record_is_what_qemu_says(recorded: Recorded) -> None:
     for words, said in recorded.answers.items():
         assert ask_qemu([*words]) == said, words

@@ -12,7 +12,7 @@ from guestmap.machine import DeviceSpec, MachineConfig, Pc, Phase, VirtualMachin
 from tests.support.qemu import MACHINE, Qemu
 from tests.support.qom import Member, Objects, our_objects, qemus_objects
 
-pytestmark = [pytest.mark.qemu, pytest.mark.seabios]
+pytestmark = [pytest.mark.qemu_7_2("its object tree"), pytest.mark.qemu, pytest.mark.seabios]
 
 CPU = "qemu64-x86_64-cpu"
 

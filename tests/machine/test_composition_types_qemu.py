@@ -13,7 +13,7 @@ from tests.support.qemu import Qemu
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.qemu_7_2("its object types")]
 
 NOT_QEMUS = {"interface"}
 """QEMU keeps it out of its list."""

@@ -17,7 +17,7 @@ from tests.support.acpi_walk import split_tables
 from tests.support.fw_cfg import read_item
 from tests.support.qemu import MACHINE, Qemu
 
-pytestmark = pytest.mark.seabios
+pytestmark = [pytest.mark.seabios, pytest.mark.qemu_7_2("the files that it gives its firmware")]
 
 NO_VAPIC = ("-global", "apic-common.vapic=off")
 ACPI_FILES = {RSDP_FILE, TABLES_FILE, LOADER_FILE}

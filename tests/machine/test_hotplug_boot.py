@@ -15,7 +15,7 @@ from guestmap.machine import MachineConfig, Phase, VirtualMachine, config_of
 from tests.support.mtree_text import blocks
 from tests.support.qemu import MACHINE, Qemu
 
-pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
+pytestmark = [pytest.mark.qemu_7_2("its map"), pytest.mark.unicorn, pytest.mark.seabios]
 
 BACKEND = "-object memory-backend-ram,id="
 NODES = "-numa node,memdev=a -numa node,memdev=b"

@@ -231,6 +231,7 @@ class TestDevice:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("how it cuts accesses up")
 def test_sizes_and_alignments_are_answered_as_qemu_answers_them() -> None:
     chance, ours = random.Random(41), TestDevice()
     commands: list[str] = []

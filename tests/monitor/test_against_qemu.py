@@ -13,7 +13,11 @@ from guestmap.monitor import MonitorServer, UnixAddress
 from tests.support.qemu import MACHINE, Qemu
 from tests.support.qmp_socket import QmpSocket
 
-pytestmark = [pytest.mark.qemu, pytest.mark.seabios]
+pytestmark = [
+    pytest.mark.qemu_7_2("its commands, objects and refusals"),
+    pytest.mark.qemu,
+    pytest.mark.seabios,
+]
 
 Request = tuple[str, dict[str, Any]]
 

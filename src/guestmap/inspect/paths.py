@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MAX_VISITS = 300_000
 """Regions met in one walk, once for each way that leads to them."""
 
-MAX_DEPTH = 1024
-"""Regions on one way; more come only from aliases of what holds them."""
+MAX_ALIASES = 256
+"""Aliases on one way; more come only from aliases of what holds them."""
 
 
 class Way:
@@ -39,9 +39,11 @@ class Way:
         enabled: it and all on the way are.
         readonly, nonvolatile: it or one on the way is.
         depth: how many regions are on the way above it.
+        aliases: how many of those are aliases.
     """
 
     __slots__ = (
+        "aliases",
         "base",
         "depth",
         "enabled",
@@ -58,7 +60,7 @@ class Way:
         self.base = base
         self.parent = parent
         if parent is None:
-            self.depth = 0
+            self.depth = self.aliases = 0
             self.lo, self.hi = max(base, 0), min(base + region.size, ADDRESS_SPACE_SIZE)
             self.enabled = region.enabled
             self.readonly = region.readonly
@@ -66,6 +68,7 @@ class Way:
         else:
             end = base + region.size
             self.depth = parent.depth + 1
+            self.aliases = parent.aliases + (parent.region.alias is not None)
             self.lo = max(base, parent.lo)
             self.hi = min(end, parent.hi)
             self.enabled = parent.enabled and region.enabled
@@ -191,7 +194,7 @@ def walk(
             yield way
             continue
         visits += 1
-        if visits > MAX_VISITS or way.depth > MAX_DEPTH:
+        if visits > MAX_VISITS or way.aliases > MAX_ALIASES:
             raise PeerError(
                 f"the ways below {regions[root].name!r} were given up after {visits} steps:"
                 " aliases show each other too many times over"

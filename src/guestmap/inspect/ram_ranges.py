@@ -26,6 +26,7 @@ class RamRange(Report):
         region: name of the region that answers.
         type: ``ram``, ``rom`` (the guest cannot write here), ``romd`` (writes go to a device),
             ``ramd`` (a device's own memory).
+        accelerator: who has the range as a slot (``KVM``), a word for each address space.
     """
 
     start: int
@@ -34,6 +35,7 @@ class RamRange(Report):
     type: str
     place: RamPlace
     nonvolatile: bool
+    accelerator: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +73,6 @@ def _ram_range(snapshot: Snapshot, shown: RangeInfo) -> RamRange | None:
     place = ram_place(snapshot, shown.name, known or shown.type, shown.offset_in_region)
     assert place is not None
     end = shown.start + shown.size
-    return RamRange(shown.start, end, shown.name, shown.type, place, shown.nonvolatile)
+    return RamRange(
+        shown.start, end, shown.name, shown.type, place, shown.nonvolatile, shown.accelerator
+    )

@@ -105,7 +105,9 @@ def lint_sentences(findings: tuple[Finding, ...]) -> list[str]:
 def ram_sentences(told: RamTable) -> list[str]:
     """Say where guest memory lies in the RAM blocks."""
     lines = [
-        f"{_span(each.start, each.end)} {each.type:4} {_ram(each.place)}" for each in told.ranges
+        f"{_span(each.start, each.end)} {each.type:4} {_ram(each.place)}"
+        + "".join(f", {word}" for word in dict.fromkeys(each.accelerator))
+        for each in told.ranges
     ]
     return lines or [f"{told.space} shows no memory."]
 

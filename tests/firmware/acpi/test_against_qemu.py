@@ -30,7 +30,7 @@ from tests.support.fw_cfg import read_file
 from tests.support.qemu import Qemu
 from tests.support.table_loader import Firmware
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.qemu_7_2("the ACPI tables that it gives its firmware")]
 
 FILES = (RSDP_FILE, TABLES_FILE, LOADER_FILE)
 PM_FUNCTION = 0x8000_0B00

@@ -13,7 +13,7 @@ from tests.support.chipset import CONFIG_ADDRESS, CONFIG_DATA, HOST, IDE, ISA, P
 from tests.support.pci_traffic import our_flat_view, qemu_flat_view, run, traffic
 from tests.support.qemu import MACHINE, Qemu
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.qemu_7_2("its chipset's registers")]
 
 BRIDGE, TEST_DEVICE = 8 << 3, 4 << 3
 PLUGGED = ("-device", "pci-bridge,id=b1,chassis_nr=1,addr=8",

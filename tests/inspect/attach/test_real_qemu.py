@@ -47,12 +47,15 @@ def test_a_stopped_machines_views_trees_and_blocks_are_qemus_to_the_letter(machi
         full = qemu.hmp("info mtree -o -D")
         assert blocks(write_mtree(snapshot, owner=True, disabled=True)) == blocks(full)
         version = qemu.qmp("query-version")["qemu"]
-        ram = qemu.qmp("x-query-ramblock")["human-readable-text"]
+        ram = qemu.hmp("info ramblock")
     assert snapshot.version == f"{version['major']}.{version['minor']}.{version['micro']}"
     assert snapshot.source == f"unix:{socket_path}"
-    printed = [line.split() for line in ram.splitlines()[1:]]
-    assert [(b.name, f"0x{b.offset:016x}", f"0x{b.used_length:016x}", f"0x{b.max_length:016x}")
-            for b in snapshot.ram_blocks] == [(row[0], *row[-3:]) for row in printed]  # fmt: skip
+    printed = [
+        (line.split()[0], *(int(number, 16) for number in re.findall(r"0x[0-9a-f]{16}", line)[:3]))
+        for line in ram.splitlines()[1:]
+    ]
+    blocks_read = [(b.name, b.offset, b.used_length, b.max_length) for b in snapshot.ram_blocks]
+    assert blocks_read == printed
 
 
 def test_dispatch_trees_come_when_asked_for(socket_path):
@@ -100,7 +103,7 @@ def test_a_busy_monitor_is_explained_and_free_again_later(socket_path):
         with attach(socket_path) as first:
             with pytest.raises(PeerError, match=r"one client.*-qmp unix:PATH") as caught:
                 attach(socket_path, greeting_s=0.3)
-            assert re.search(r"opened by qemu-system-\S+, process \d+", str(caught.value))
+            assert re.search(r"opened by \S+, process \d+", str(caught.value))
             first.snapshot()
         with attach(socket_path) as second:
             second.snapshot()

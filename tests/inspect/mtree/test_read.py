@@ -273,3 +273,14 @@ def test_qemu_11_1_says_container_of_what_lies_in_no_region() -> None:
     ports = snapshot.regions[-1]
     assert (ports.name, ports.terminates) == ("ports", True)
     assert [each.type for each in text.views[0].ranges] == ["i/o", "i/o"]
+
+
+def nested(levels: int) -> str:
+    lines = (f"{'  ' * (i + 1)}{0:016x}-{'f' * 16} (prio 0, i/o): c{i}\n" for i in range(levels))
+    return f"address-space: memory\n{''.join(lines)}"
+
+
+def test_a_tree_is_read_to_a_depth_that_is_said() -> None:
+    assert len(assemble(read_mtree(nested(1000))).regions) == 1000
+    with pytest.raises(PeerError, match=r"line 1002: expected at most 1000 regions in one another"):
+        read_mtree(nested(1001))

@@ -107,7 +107,7 @@ def test_a_live_machine_full_of_devices() -> None:
     arguments: list[str] = []
     for device in (
         "pci-bridge,chassis_nr=1,id=b", "e1000,bus=b,addr=1", "megasas", "intel-hda", "virtio-vga",
-        "ne2k_isa", f"isa-applesmc,osk={'x' * 64}", "sb16", "pvscsi", "qxl",
+        "ne2k_isa", f"isa-applesmc,osk={'x' * 64}", "sb16", "pvscsi",
     ):  # fmt: skip
         arguments += ["-device", device]
     with Qemu("-M", "pc", "-m", "256M", "-vga", "none", *arguments, machine=False) as qemu:

@@ -21,6 +21,7 @@ def filled(plain: Beside) -> Beside:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("letter", "xduoc")
 @pytest.mark.parametrize("size", "bhwgL")
 @pytest.mark.parametrize("command", ["x", "xp"])
@@ -35,6 +36,7 @@ def test_every_format_looks_as_in_qemu(
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_a_format_falls_back_to_the_last_one(filled: Beside) -> None:
     filled.check(
         "xp /3xb 0x1000", "xp 0x1000", "xp /2 0x1000", "xp /h 0x1000", "x 0x1000", "xp /d 0x1000",
@@ -46,6 +48,7 @@ def test_a_format_falls_back_to_the_last_one(filled: Beside) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(
     "line",
     [

@@ -29,12 +29,14 @@ EXPRESSIONS = (
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_an_expression_has_qemus_value(plain: Beside, expression: str) -> None:
     plain.check(f"print /d {expression}")
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("name", [name for name in REGISTERS if name != "edx"])
 def test_a_register_has_qemus_value_at_reset(plain: Beside, name: str) -> None:
     plain.check(f"p /x ${name}")
@@ -54,6 +56,7 @@ def _operation(operand: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @given(st.recursive(NUMBERS, _operation, max_leaves=12))
 def test_what_is_calculated_is_what_qemu_calculates(plain: Beside, expression: str) -> None:
     plain.check(f"p /d {expression}")

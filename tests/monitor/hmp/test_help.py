@@ -16,6 +16,7 @@ def _usages(text: str) -> dict[str, str]:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("line", ["help", "help info", "info", "?", "help  ", "info "])
 def test_what_a_command_takes_is_said_as_in_qemu(plain: Beside, line: str) -> None:
     answers = plain.ask(line)
@@ -25,6 +26,7 @@ def test_what_a_command_takes_is_said_as_in_qemu(plain: Beside, line: str) -> No
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("words", ["xp", "c", "s x", "info mtree", "info mtree x y", '"xp"', "?"])
 def test_one_commands_help_has_qemus_shape(plain: Beside, words: str) -> None:
     answers = plain.ask(f"help {words}")
@@ -40,6 +42,7 @@ def test_every_command_is_explained(monitor: HumanMonitor) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_options_are_listed_as_in_qemu(plain: Beside) -> None:
     plain.check(
         "object_add memory-backend-ram,help",
@@ -59,6 +62,7 @@ def test_options_are_listed_as_in_qemu(plain: Beside) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("line", ["object_add help", "object_add ?", "object_add x,help"])
 def test_the_objects_that_can_be_added_are_among_qemus(plain: Beside, line: str) -> None:
     ours, theirs = (text.splitlines() for text in plain.ask(line))

@@ -82,12 +82,14 @@ def idle() -> Iterator[Beside]:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("line", MISTAKES)
 def test_a_mistake_is_refused_in_qemus_words(idle: Beside, line: str) -> None:
     idle.check(line)
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_a_dimm_comes_and_is_shown_as_in_qemu() -> None:
     with Beside(
         "-m", "128M,slots=3,maxmem=2G",
@@ -132,6 +134,7 @@ def test_a_dimm_comes_and_is_shown_as_in_qemu() -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_a_dimm_without_a_name_comes_as_in_qemu() -> None:
     with Beside("-m", "128M,slots=2,maxmem=2G", "-device", "pci-testdev") as pair:
         pair.check(
@@ -168,6 +171,7 @@ def test_options_make_a_structure(text: str, tree: dict[str, object]) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(
     "text",
     ["a,b", "a,,b", "a,x.y=1,x.0=2", "a,x.y=1,x=2", "a,x=1,x.y=2", "a,1=2", "a,x.1y=2", "a,_x=2",
@@ -201,6 +205,7 @@ _MOSTLY_RIGHT = st.lists(
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @given(_OPTIONS | _MOSTLY_RIGHT)
 def test_any_options_make_or_refuse_an_object_as_in_qemu(random: Beside, options: str) -> None:
     answers = random.ask(f"object_add {options}")
@@ -219,6 +224,7 @@ _DEVICE_PIECES = st.sampled_from(
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @given(st.lists(_DEVICE_PIECES, max_size=12).map("".join))
 def test_any_options_of_no_device_are_refused_as_in_qemu(random: Beside, options: str) -> None:
     random.check(f"device_add {options}")

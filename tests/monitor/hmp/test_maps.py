@@ -20,6 +20,7 @@ def _without_windows(text: str) -> str:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("flags", TREES)
 def test_trees_are_qemus(plain: Beside, full: Beside, flags: str) -> None:
     for pair in (plain, full):
@@ -29,6 +30,7 @@ def test_trees_are_qemus(plain: Beside, full: Beside, flags: str) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize("flags", FLAT_VIEWS)
 def test_flat_views_are_qemus(plain: Beside, full: Beside, flags: str) -> None:
     for pair in (plain, full):
@@ -37,6 +39,7 @@ def test_flat_views_are_qemus(plain: Beside, full: Beside, flags: str) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_dispatch_trees_are_qemus_but_for_the_section_used_last(plain: Beside) -> None:
     answers = plain.ask("info mtree -f -d")
     theirs = answers.qemu.replace(" [MRU]", "")
@@ -44,6 +47,7 @@ def test_dispatch_trees_are_qemus_but_for_the_section_used_last(plain: Beside) -
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_ram_blocks_are_qemus_but_for_the_firmware_tables(plain: Beside) -> None:
     answers = plain.ask("info ramblock")
     theirs = [line for line in answers.qemu.splitlines() if not line.lstrip().startswith("/rom@")]
@@ -51,6 +55,7 @@ def test_ram_blocks_are_qemus_but_for_the_firmware_tables(plain: Beside) -> None
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_pci_functions_are_qemus(plain: Beside, full: Beside) -> None:
     plain.check("info pci")
     full.check("info pci")

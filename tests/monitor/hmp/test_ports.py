@@ -17,6 +17,7 @@ def fresh() -> Iterator[Beside]:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_ports_are_read_in_every_size(fresh: Beside) -> None:
     fresh.check(
         "i /b 0x60", "i 0x60", "i /1xh 0x3f6", "i /xw 0xcf8", "i /3xw 0xcf8", "i /1xg 0xcf8",
@@ -27,6 +28,7 @@ def test_ports_are_read_in_every_size(fresh: Beside) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_port_numbers_wrap_where_qemus_do(fresh: Beside) -> None:
     fresh.check(
         "i /b 0x10060", "i /b 0x80000021", "i /w 0x10cf8", "i /h 0xffff", "i /w 0xfffe",
@@ -35,6 +37,7 @@ def test_port_numbers_wrap_where_qemus_do(fresh: Beside) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_what_is_written_is_there(fresh: Beside) -> None:
     fresh.check(
         "o /w 0xcf8 0x80000000", "i /xw 0xcf8", "i /xw 0xcfc", "i /xh 0xcfc", "i /xb 0xcfe",
@@ -47,6 +50,7 @@ def test_what_is_written_is_there(fresh: Beside) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(
     "line",
     [

@@ -29,6 +29,7 @@ def _without(lines: list[str], *words: str) -> list[str]:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.unicorn
 @pytest.mark.parametrize("line", ["", " 0", " 0+1", " -a", " -a 1", " 4294967295"])
 def test_registers_at_reset_are_qemus_but_for_the_model_of_the_cpu(
@@ -56,6 +57,7 @@ def paging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.unicorn
 def test_registers_in_protected_mode_are_qemus(paging: Beside) -> None:
     ours, theirs = map(_comparable, paging.ask("info registers"))
@@ -65,6 +67,7 @@ def test_registers_in_protected_mode_are_qemus(paging: Beside) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.unicorn
 @pytest.mark.parametrize(
     "line",

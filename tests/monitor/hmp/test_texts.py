@@ -53,6 +53,7 @@ def booted() -> Iterator[Qemu]:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(("query", "line", "text"), TEXTS, ids=[line for _, line, _ in TEXTS])
 def test_qemus_values_give_qemus_text(
     booted: Qemu, query: str, line: str, text: Callable[[Any], str]
@@ -61,6 +62,7 @@ def test_qemus_values_give_qemus_text(
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(
     ("path", "name"),
     [

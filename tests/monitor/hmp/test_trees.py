@@ -20,6 +20,7 @@ def _ours(text: str) -> list[str]:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(
     "path",
     ["", "/", "/machine", "/objects", "/machine/peripheral", "/machine/i440fx", "machine", "i440fx",
@@ -34,12 +35,14 @@ def test_the_object_tree_is_qemus(plain: Beside, full: Beside, path: str) -> Non
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_the_device_tree_is_qemus(plain: Beside, full: Beside) -> None:
     plain.check("info qtree")
     full.check("info qtree")
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(
     "path",
     ["/", "/objects", "/objects/c0", "/machine/peripheral", "/machine/peripheral/d0", "br", "d0",
@@ -52,6 +55,7 @@ def test_properties_are_qemus_in_any_order(full: Beside, path: str) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_values_are_qemus(full: Beside) -> None:
     full.check(
         "qom-list",
@@ -81,6 +85,7 @@ def test_values_are_qemus(full: Beside) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 def test_setting_is_done_or_refused_as_in_qemu() -> None:
     with Beside("-m", "128M,slots=2,maxmem=1G") as pair:
         pair.check(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from guestmap.base import PeerError
 from guestmap.inspect.mtree.dialects import CONTAINER
+from guestmap.inspect.mtree.marks import OWNER, part_marks
 from guestmap.inspect.snapshot import RangeInfo
 
 if TYPE_CHECKING:
@@ -29,10 +30,9 @@ _TREE = re.compile(
 _RANGE = re.compile(
     rf"  (?P<start>{_HEX})-(?P<end>{_HEX}) \(prio (?P<prio>-?\d+), {_KIND}\): (?P<rest>.*)"
 )
-_OWNER = re.compile(r" (?:orphan|owner:\{[^{}]*\}(?: parent:\{[^{}]*\})?|parent:\{[^{}]*\})$")
+_OWNER = re.compile(f"{OWNER}$")
 _ALIAS = re.compile(rf"alias (?P<name>.*) @(?P<target>.*) (?P<from>{_HEX})-(?P<to>{_HEX})")
 _OFFSET = re.compile(rf" @({_HEX})$")
-_ACCELERATOR = re.compile(r"(?: KVM)+$")
 
 _DISABLED = " [disabled]"
 _WRAP = 1 << 64
@@ -124,10 +124,10 @@ def range_line(number: int, line: str) -> RangeInfo:
     start, end = int(match["start"], 16), int(match["end"], 16)
     if end < start:
         fail(number, f"an end that is not below the start {start:016x}", line)
-    rest = match["rest"]
-    accelerator = _ACCELERATOR.search(rest)
-    rest = rest[: accelerator.start()] if accelerator else rest
-    rest, owner = _take_owner(rest)
+    parted = part_marks(match["rest"])
+    if parted is None:
+        fail(number, "nothing but words (KVM) behind the offset or owner", line)
+    rest, owner = _take_owner(parted[0])
     offset = _OFFSET.search(rest)
     return RangeInfo(
         start=start,
@@ -138,7 +138,7 @@ def range_line(number: int, line: str) -> RangeInfo:
         offset_in_region=int(offset[1], 16) if offset else 0,
         nonvolatile=bool(match["nv"]),
         owner=owner,
-        accelerator=tuple(accelerator[0].split()) if accelerator else (),
+        accelerator=parted[1],
         parentless=match["type"] == CONTAINER,
     )
 

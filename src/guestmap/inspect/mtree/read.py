@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Literal
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect.mtree.dialects import CONTAINER, DIALECTS, OLD_VIEW, Dialect, dialect_of_words
 from guestmap.inspect.mtree.lines import TreeLine, fail, range_line, tree_line
+from guestmap.inspect.mtree.marks import find_more
 from guestmap.inspect.mtree.read_dispatch import read_dispatch
 from guestmap.inspect.snapshot import DispatchInfo, RangeInfo, ViewInfo, ViewUser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+MAX_LEVELS = 1000
+"""How deep a tree may be; QEMU's are a dozen levels deep."""
 
 _SPACE = "address-space: "
 _REGION = "memory-region: "
@@ -81,7 +85,7 @@ def read_mtree(text: str, numbers: Sequence[int] = ()) -> MtreeText:
         raise PeerError(
             "info mtree text: expected 'address-space: NAME' or 'FlatView #N', found nothing"
         )
-    return MtreeText(tuple(reader.trees), tuple(reader.views), reader.dialect())
+    return MtreeText(tuple(reader.trees), tuple(find_more(reader.views)), reader.dialect())
 
 
 @dataclass
@@ -167,6 +171,8 @@ class _Reader:
         lines: list[TreeLine] = []
         while self.line.strip():
             lines.append(tree_line(self.number, self.line))
+            if lines[-1].level > MAX_LEVELS:
+                fail(self.number, f"at most {MAX_LEVELS} regions in one another", self.line.strip())
             self.take()
         return tuple(lines)
 
