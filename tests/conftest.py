@@ -93,9 +93,19 @@ def _skip_unless_modelled(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
     """Recorded output of QEMU 7.2, as a folder (mark the test ``corpus``)."""
-    found = find_corpus()
+    yield from _unpacked("7.2", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def corpus_11_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+    """Recorded output of QEMU 11.1, as a folder (mark the test ``corpus``)."""
+    yield from _unpacked("11.1", tmp_path_factory)
+
+
+def _unpacked(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+    found = find_corpus(version)
     if found is None:
-        pytest.skip(_missing("corpus"))
+        pytest.skip(f"needs the corpus of QEMU {version}: see tests/support/corpus.py")
     if found.path.is_dir():
         yield found
         return

@@ -1,6 +1,8 @@
 """Recorded output of a real QEMU, as a folder or as the archive it came in.
 
-Looked for in ``GUESTMAP_CORPUS``, then in ``shared/corpus`` beside the checkout.
+Looked for in ``GUESTMAP_CORPUS``, else in ``shared/corpus`` beside the checkout: a folder that
+holds a folder or an archive for each version (``7.2``, ``qemu-11.1.tar.xz``), or the corpus of 7.2
+itself.
 """
 
 from __future__ import annotations
@@ -38,14 +40,13 @@ class Corpus:
                     yield name, stream.read() if stream else b""
 
 
-def find_corpus() -> Corpus | None:
-    """Return the corpus, or None where there is none."""
+def find_corpus(version: str = "7.2") -> Corpus | None:
+    """Return the corpus of a version of QEMU, or None where there is none."""
     named = os.environ.get("GUESTMAP_CORPUS")
-    places = [Path(named)] if named else [CHECKOUT.parent / "shared" / "corpus"]
-    for place in places:
-        if (place / "vectors").is_dir() or place.is_file():
-            return Corpus(place)
-        archives = sorted(place.glob("*.tar.xz")) if place.is_dir() else []
-        if archives:
-            return Corpus(archives[0])
-    return None
+    place = Path(named) if named else CHECKOUT.parent / "shared" / "corpus"
+    if place.is_file() or (place / "vectors").is_dir():
+        return Corpus(place) if version == "7.2" else None
+    if (place / version).is_dir():
+        return Corpus(place / version)
+    archives = sorted(place.glob(f"*{version}*.tar.xz"))
+    return Corpus(archives[0]) if archives else None
