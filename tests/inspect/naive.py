@@ -59,7 +59,8 @@ class Verdict:
 class Naive:
     """All claims below one root, one address at a time."""
 
-    def __init__(self, snapshot: Snapshot, root: int) -> None:
+    def __init__(self, snapshot: Snapshot, root: int, *, windows: bool = True) -> None:
+        self.windows = windows  # whether what is behind an alias lays claims inside of it only
         self.regions = snapshot.regions
         self.root = root
         self.steps = 0
@@ -67,8 +68,10 @@ class Naive:
     def at(self, address: int) -> Verdict:
         self.steps = 0
         ways = list(self._ways(self.root, self.regions[self.root].addr, [], address))
-        seen = set(self._shown(self.root, self.regions[self.root].addr, 0, 1 << 64, []))
-        claims = [c for c in ways if c.asks and (c.in_windows or self._is_missed(c, seen))]
+        claims = [way for way in ways if way.asks]
+        if self.windows:
+            seen = set(self._shown(self.root, self.regions[self.root].addr, 0, 1 << 64, []))
+            claims = [c for c in claims if c.in_windows or self._is_missed(c, seen)]
         winner = next((c for c in claims if c.enabled and c.reaches), None)
         there = {c.key for c in claims if c.reaches}
         losers = [self._lost(c, winner) for c in claims if c.reaches and c is not winner]

@@ -294,3 +294,21 @@ def _dimms(texts: dict[str, str]) -> set[tuple[int, int]]:
         texts["memory-devices.txt"],
     )
     return {(int(addr, 16), int(size)) for addr, size in found}
+
+
+def test_an_alias_that_shows_another_part_is_repointed() -> None:
+    def bank(offset: int) -> Snapshot:
+        build = Builder()
+        system = build.container("system", 0, 1 << 64)
+        flash = build.region("flash", 0, 0x10000, type="rom")
+        build.alias("bank", 0x8000, 0x1000, flash, offset, into=system)
+        build.space("memory", system)
+        return build.snapshot()
+
+    told = diff(bank(0), bank(0x3000))
+    (change,) = told.regions
+    assert (change.path[-1], change.changes) == ("bank", ("repointed",))
+    assert (change.before.alias_offset, change.after.alias_offset) == (0, 0x3000)
+    (seen,) = told.views[0].ranges
+    assert (seen.before.offset, seen.after.offset) == (0, 0x3000)
+    assert "shows flash from 0x3000, was flash from 0x0" in "\n".join(diff_sentences(told))

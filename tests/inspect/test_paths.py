@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 
 from guestmap.base import PeerError
 from guestmap.inspect.paths import shown, walk
+from guestmap.inspect.reach import Reach
 from guestmap.inspect.views import flat
 from tests.inspect.naive import Naive, TooManyWaysError
 from tests.inspect.snapshots import Builder, of_vector, recorded_views, trees, vectors
@@ -86,3 +87,16 @@ def test_containers_in_containers_are_no_aliases_without_end() -> None:
     tree.space("memory", holders[0])
     found = flat(tree.snapshot(), holders[0])
     assert [(r.start, r.size, r.region) for r in found] == [(0x10, 0x10, leaf)]
+
+
+def test_a_circle_that_was_cut_off_comes_to_an_end() -> None:
+    """An alias of what holds it moves further with each turn: where nothing is left it ends."""
+    build = Builder()
+    system = build.container("system", 0, 0x1000)
+    build.region("ram", 0, 0x100, into=system, type="ram")
+    build.alias("again", 0x800, 0x1000, system, into=system)
+    build.space("memory", system)
+    snapshot = build.snapshot()
+    ways = list(walk(snapshot, system, beyond=Reach(snapshot)))
+    assert {way.base for way in ways if way.region.name == "ram" and way.lo < way.hi} == {0, 0x800}
+    assert len(ways) < 20

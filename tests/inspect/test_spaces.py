@@ -209,3 +209,15 @@ def test_a_view_without_heading_is_checked_as_any(heading):
 def test_space_names_are_unique():
     names = [space.name for space in Spaces(flat(3, 2)).all]
     assert len(set(names)) == len(names) == 6
+
+
+def test_a_space_with_two_views_of_its_name_is_shown_by_its_own():
+    text = (
+        'FlatView #0\n AS "nic", root: bus master container\n Root memory region: system\n'
+        "  0000000000000000-0000000000ffffff (prio 0, ram): ram\n\n"
+        'FlatView #1\n AS "nic", root: bus master container\n Root memory region: other\n'
+        "  0000000000000000-0000000000ffffff (prio 0, i/o): mirror\n\n"
+    )
+    snapshot = read(text)
+    assert explain(snapshot, 0, "nic#1").winner.name == "ram"
+    assert explain(snapshot, 0, "nic#2").winner.name == "mirror"

@@ -10,10 +10,12 @@ from guestmap.base import MIB
 from guestmap.inspect.paths import Shown, Way, shown, walk
 from guestmap.inspect.report import RegionRef, Report
 from guestmap.inspect.spaces import Space, Spaces
+from guestmap.inspect.spans import joined
 from guestmap.inspect.views import physical_root
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RangeInfo, RegionInfo, Snapshot
+    from guestmap.inspect.spans import Span
 
 Severity = Literal["error", "warning", "info"]
 
@@ -107,6 +109,18 @@ class Subject:
     def views(self) -> dict[int, list[Shown]]:
         """What each of the rendered regions shows."""
         return {root: shown(self.snapshot, root) for root in self.roots}
+
+    @cached_property
+    def seen(self) -> dict[tuple[int, int], list[Span]]:
+        """By region and the address of its offset 0: where anybody sees it so, in any way.
+
+        System management memory hides the display from a CPU in that mode only: nothing is wrong.
+        """
+        found: dict[tuple[int, int], list[Span]] = {}
+        for view in self.views.values():
+            for start, end, way in view:
+                found.setdefault((way.region.id, way.base), []).append((start, end))
+        return {key: joined(spans) for key, spans in found.items()}
 
     @cached_property
     def ways(self) -> dict[int, list[Way]]:

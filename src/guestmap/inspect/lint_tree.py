@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.findings import Hit
+from guestmap.inspect.paths import within
 from guestmap.inspect.ram_place import RAM_TYPES
-from guestmap.inspect.spans import common, joined, minus
+from guestmap.inspect.spans import minus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from guestmap.inspect.findings import Subject
     from guestmap.inspect.paths import Way
     from guestmap.inspect.snapshot import RegionInfo
-    from guestmap.inspect.spans import Span
 
 
 def hidden_regions(subject: Subject) -> Iterator[Hit]:
@@ -38,9 +38,8 @@ def hidden_regions(subject: Subject) -> Iterator[Hit]:
 
 def _hiders(subject: Subject, root: int, way: Way) -> list[RegionInfo]:
     found: dict[int, RegionInfo] = {}
-    for start, end, other in subject.views[root]:
-        if start < way.hi and end > way.lo:
-            found.setdefault(other.region.id, other.region)
+    for _, _, other in within(subject.views[root], way.lo, way.hi):
+        found.setdefault(other.region.id, other.region)
     return list(found.values())
 
 
@@ -48,17 +47,20 @@ def ram_over_device(subject: Subject) -> Iterator[Hit]:
     """Find device registers that memory hides though a way to them is enabled."""
     told: set[tuple[int, int]] = set()
     for root, ways in subject.ways.items():
-        memory = [
-            (start, end, way) for start, end, way in subject.views[root]
-            if way.region.type in RAM_TYPES
-        ]  # fmt: skip
+        memory = [each for each in subject.views[root] if each.way.region.type in RAM_TYPES]
         for way in ways:
             if way.region.type != "i/o":
                 continue
-            lost = common([(way.lo, way.hi)], [(start, end) for start, end, _ in memory])
-            elsewhere = _seen(subject, way)
-            for lo, hi in (part for span in lost for part in minus(span, elsewhere)):
-                over = next(w for start, end, w in memory if start <= lo < end)
+            lost = [
+                (max(start, way.lo), min(end, way.hi), over)
+                for start, end, over in within(memory, way.lo, way.hi)
+            ]
+            elsewhere = subject.seen.get((way.region.id, way.base), []) if lost else []
+            for lo, hi, over in (
+                (*part, over)
+                for start, end, over in lost
+                for part in minus((start, end), elsewhere)
+            ):
                 holds = any(step.region.id == way.region.id for step in over.steps())
                 if holds or (way.region.id, lo) in told:
                     continue
@@ -67,19 +69,6 @@ def ram_over_device(subject: Subject) -> Iterator[Hit]:
                     f"{over.region.name} ({over.region.type}) hides {way.region.name}",
                     lo, hi, way.region, over.region, space=subject.roots[root],
                 )  # fmt: skip
-
-
-def _seen(subject: Subject, way: Way) -> list[Span]:
-    """Return where a region is seen at the same addresses in any way, by anybody.
-
-    System management memory hides the display from a CPU in that mode only: nothing is wrong.
-    """
-    return joined(
-        (start, end)
-        for view in subject.views.values()
-        for start, end, other in view
-        if other.region.id == way.region.id and other.base == way.base
-    )
 
 
 def equal_priority(subject: Subject) -> Iterator[Hit]:

@@ -10,13 +10,13 @@ region answers accesses wins.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ADDRESS_SPACE_SIZE, PeerError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from guestmap.inspect.reach import Reach
     from guestmap.inspect.snapshot import RegionInfo, Snapshot
@@ -245,6 +245,14 @@ def shown(snapshot: Snapshot, root: int) -> list[Shown]:
         if way.answers:
             _fill(ranges, starts, way)
     return ranges
+
+
+def within(ranges: Sequence[Shown], lo: int, hi: int) -> Sequence[Shown]:
+    """Return those of sorted, disjoint ranges that have an address in ``[lo, hi)``."""
+    if lo >= hi:
+        return ()
+    first = bisect_right(ranges, lo, key=lambda each: each.end)
+    return ranges[first : bisect_left(ranges, hi, key=lambda each: each.start)]
 
 
 def _fill(ranges: list[Shown], starts: list[int], way: Way) -> None:

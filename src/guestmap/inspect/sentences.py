@@ -11,6 +11,8 @@ from guestmap.base import format_size
 from guestmap.inspect.verdict import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guestmap.inspect.diff import Diff
     from guestmap.inspect.explanation import Explanation, Loser, PathStep
     from guestmap.inspect.findings import Finding
@@ -135,15 +137,26 @@ def _sight_sentences(region: RegionSight) -> list[str]:
         lines.append(f"  in {_names(sight.spaces)}:")
         for seen in sight.visible:
             lines.append(f"    visible {_span(seen.start, seen.end)}, from byte {seen.offset:#x}")
-        for hidden in sight.hidden:
-            why = _why(hidden)
-            winner = f"; {hidden.winner.name} answers" if hidden.winner else ""
-            lines.append(f"    hidden  {_span(hidden.start, hidden.end)}: {why}{winner}")
+        for start, end, words in _hidden(sight.hidden):
+            lines.append(f"    hidden  {_span(start, end)}: {words}")
     if region.blind:
         lines.append(f"  {_names(region.blind)}: shows nothing at all (bus mastering off?)")
     if not region.sights and not region.blind:
         lines.append("  no address space leads to it")
     return lines
+
+
+def _hidden(parts: Iterable[Hidden]) -> list[tuple[int, int, str]]:
+    """Return why ranges are hidden in words; neighbours with the same words as one."""
+    found: list[tuple[int, int, str]] = []
+    open_at: dict[tuple[int, str], int] = {}  # by end and words, the index in what was found
+    for each in parts:
+        words = _why(each) + (f"; {each.winner.name} answers" if each.winner else "")
+        index = open_at.pop((each.start, words), len(found))
+        start = each.start if index == len(found) else found[index][0]
+        found[index : index + 1] = [(start, each.end, words)]
+        open_at[each.end, words] = index
+    return found
 
 
 def _change(change: RegionChange) -> str:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from guestmap.base import format_size
+from guestmap.view.overlaps import Overlaps
 from guestmap.view.picture import Box, Label
 from guestmap.view.tree_boxes import Layer, path_words
 from guestmap.view.words import hex_address
@@ -30,10 +31,7 @@ def flat_layer(
         layers: of the tree that it shows: what is hidden there is named.
         root: name of the root region; what itself answers is the background.
     """
-    hidden = sorted(
-        (box for layer in layers for box in layer.boxes if box.state == "hidden"),
-        key=lambda box: box.start,
-    )
+    hidden = Overlaps([box for layer in layers for box in layer.boxes if box.state == "hidden"])
     layer = Layer()
     for each in ranges:
         end = each.start + each.size
@@ -67,11 +65,9 @@ def flat_label(box: Box) -> Label:
     return Label(0, box.start, box.end, box.title, detail, faint=box.state == "background")
 
 
-def _behind(hidden: list[Box], start: int, end: int) -> str:
+def _behind(hidden: Overlaps, start: int, end: int) -> str:
     """Return which regions are hidden somewhere in a range."""
-    names = dict.fromkeys(
-        box.title for box in hidden if box.start < end and start < box.end and "own" not in box.why
-    )
+    names = dict.fromkeys(box.title for box in hidden.within(start, end) if "own" not in box.why)
     if not names:
         return ""
     listed = ", ".join(list(names)[:_MOST_BEHIND])

@@ -47,10 +47,16 @@ class Family:
 
 @dataclass(slots=True)
 class Findings:
-    """All of a snapshot that can be drawn, and the names of spaces that show nothing."""
+    """All of a snapshot that can be drawn.
+
+    Attributes:
+        blind: the names of spaces that show nothing.
+        by_view: the sections by what they show.
+    """
 
     families: list[Family]
     blind: list[str]
+    by_view: dict[tuple[object, ...], Section] = field(default_factory=dict)
 
 
 def find_sections(snapshot: Snapshot, *, show_disabled: bool = False) -> Findings:
@@ -129,16 +135,28 @@ def _add(findings: Findings, family: Family, section: Section) -> None:
     if not family.sections:
         findings.families.append(family)
     family.sections.append(section)
+    findings.by_view[_content(section.ranges)] = section
 
 
 def _joined(findings: Findings, view: Sequence[RangeInfo], names: Collection[str]) -> bool:
     """Add names to the section that already shows the same; tell whether there is one."""
-    for family in findings.families:
-        for section in family.sections:
-            if not range_changes(section.ranges, view):
-                section.spaces += names
-                return True
-    return False
+    section = findings.by_view.get(_content(view))
+    if section is None:
+        return False
+    section.spaces += names
+    return True
+
+
+def _content(view: Sequence[RangeInfo]) -> tuple[object, ...]:
+    """Return what a view shows as a key: who answers where, byte by byte."""
+    runs: list[tuple[int, int, str, str, int, bool]] = []
+    for each in view:
+        start, end, base = each.start, each.start + each.size, each.start - each.offset_in_region
+        who = (each.name, each.type, base, each.nonvolatile)
+        if runs and runs[-1][1] == start and runs[-1][2:] == who:
+            start = runs.pop()[0]
+        runs.append((start, end, *who))
+    return tuple(runs)
 
 
 def _related(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.inspect.verdict import Verdict, disabled, outranked
+from guestmap.view.overlaps import Taken
 from guestmap.view.picture import Box, Kind, Label, State
 from guestmap.view.words import hex_address
 
@@ -56,7 +57,7 @@ def tree_layers(
     """
     items = [item for item in _items(ways) if show_disabled or item.way.enabled]
     layers: dict[LaneKey, Layer] = {}
-    taken: dict[LaneKey, list[tuple[int, int]]] = {}
+    taken: dict[LaneKey, Taken] = {}
     for item in items:
         key, stacked = _free_place(item, taken)
         layer = layers.setdefault(key, Layer())
@@ -82,7 +83,7 @@ def _items(ways: Iterable[Way]) -> Iterator[_Item]:
         yield _Item(way, front, sum(step.region.alias is None for step in way.steps()) - 1)
 
 
-def _free_place(item: _Item, taken: dict[LaneKey, list[tuple[int, int]]]) -> tuple[LaneKey, bool]:
+def _free_place(item: _Item, taken: dict[LaneKey, Taken]) -> tuple[LaneKey, bool]:
     """Return the lane of an item: right of all overlapping items of its layer that come first.
 
     Also tell whether it must share the last lane with one of them.
@@ -91,11 +92,11 @@ def _free_place(item: _Item, taken: dict[LaneKey, list[tuple[int, int]]]) -> tup
     key = LaneKey(item.depth, -item.front.region.priority)
     free, place = 0, 0
     while (spans := taken.get(key._replace(place=place))) is not None:
-        if any(start < hi and lo < end for start, end in spans):
+        if spans.meets(lo, hi):
             free = place + 1
         place += 1
     key = key._replace(place=min(free, MOST_PLACES - 1))
-    taken.setdefault(key, []).append((lo, hi))
+    taken.setdefault(key, Taken()).add(lo, hi)
     return key, free >= MOST_PLACES
 
 
