@@ -92,6 +92,7 @@ def test_what_reads_the_map_may_overtake() -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("its schema")
 def test_commands_and_events_are_declared_as_qemu_s() -> None:
     with Qemu() as qemu:
         theirs = Schema(qemu.qmp("query-qmp-schema"))

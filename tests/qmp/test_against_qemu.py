@@ -17,7 +17,7 @@ from tests.qmp.schema import Declarations
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.qemu_7_2("the bytes of its monitor")]
 
 ENABLE = b'{"execute": "qmp_capabilities", "arguments": {"enable": ["oob"]}}'
 PLAIN = b'{"execute": "qmp_capabilities"}'

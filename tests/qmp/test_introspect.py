@@ -53,6 +53,7 @@ def test_a_type_that_holds_itself_is_told_once() -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its commands take")
 def test_declarations_are_told_as_qemu_tells_its_own() -> None:
     with QemuPeer() as qemu:
         qemu.ask(b'{"execute": "qmp_capabilities"}')

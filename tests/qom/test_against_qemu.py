@@ -17,7 +17,7 @@ from guestmap.qom import NotFoundError, ObjectTree, option_text
 from tests.qom.samples import add_dimm, add_object, sample_tree
 from tests.support.qemu import MACHINE, Qemu, require_qemu
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.qemu_7_2("how it reads values, and its words")]
 
 MM = "/objects/mm"
 SETTINGS = settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
