@@ -1,6 +1,7 @@
-"""Record a small golden set from the QEMU that is installed, into tests/golden/qemu-VERSION/.
+"""Record a small golden set from a real QEMU, into tests/golden/qemu-VERSION/.
 
-    python tools/make_golden.py
+    python tools/make_golden.py                            the 7.2 that our machine is held to
+    GUESTMAP_QEMU_ROOT=DIR python tools/make_golden.py     another: texts of today's machines
 
 ``texts/`` holds ``info mtree`` with its flags, ``vectors/`` a region tree with QEMU's views of it,
 ``qtest/`` a seeded sequence of accesses with QEMU's replies and views. Each file holds the command
@@ -10,10 +11,12 @@ order of blocks, which QEMU leaves to a hash.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import random
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.qemu import Qemu  # noqa: E402
+from tests.support.qemu_program import MODELLED, find_qemu  # noqa: E402
 
 from guestmap.inspect import RangeInfo, RegionInfo  # noqa: E402
 from guestmap.inspect.conform import VectorCase, check_vector, read_case  # noqa: E402
@@ -49,6 +53,7 @@ class Case:
     vector: bool = True
     qtest: int | None = None
     """Seed of the accesses to record, or None."""
+    arch: str = "x86_64"
 
 
 CASES = (
@@ -65,15 +70,33 @@ CASES = (
     Case("q35", ("-machine", "pc-q35-7.2", "-m", "2G"), vector=False),
 )  # fmt: skip
 
+BARE = ("-nodefaults", "-vga", "none")
+TODAY = (
+    Case("pc-pflash", ("-machine", "pc", *BARE, "-m", "64M", "-drive",
+                       "if=pflash,format=raw,readonly=on,file=FLASH"), vector=False),
+    Case("q35-dimm-bridge", (
+        "-machine", "q35", *BARE, "-m", "128M,slots=2,maxmem=1G", "-object",
+        "memory-backend-ram,id=m0,size=128M", "-device", "pc-dimm,memdev=m0,id=d0", "-device",
+        "pcie-root-port,id=r0,chassis=1", "-device", "pci-testdev,membar=1M,bus=r0"), vector=False),
+    Case("virt", ("-machine", "virt", *BARE, "-m", "64M"), vector=False, arch="aarch64"),
+)  # fmt: skip
+"""Machines of other versions; FLASH is an empty flash, which QEMU names by its path alone."""
+
 
 def main() -> None:
+    program = find_qemu()
+    if program is None:
+        raise SystemExit("there is no QEMU to record")
     with Qemu("-m", "64M") as qemu:
         version = ".".join(
             str(qemu.qmp("query-version")["qemu"][p]) for p in ("major", "minor", "micro")
         )
     target = ROOT / "tests" / "golden" / f"qemu-{version}"
-    for case in CASES:
-        with _start(case) as qemu:
+    for case in CASES if program.version == MODELLED else TODAY:
+        if find_qemu(case.arch) is None:
+            print(f"{case.name}: no program for {case.arch}, left out")
+            continue
+        with contextlib.closing(_start(case)) as qemu:
             texts = {flags: qemu.hmp(f"info mtree {flags}".strip()) for flags in FLAGS}
         head = {"qemu": version, "cmdline": _cmdline(case)}
         _write(target / "texts" / f"{case.name}.json.gz", {**head, "texts": texts})
@@ -85,11 +108,14 @@ def main() -> None:
 
 
 def _start(case: Case) -> Qemu:
-    return Qemu(*case.command, machine=False, vapic=True)
+    with tempfile.NamedTemporaryFile() as flash:  # QEMU has it open when this returns
+        flash.truncate(256 << 10)
+        words = [word.replace("FLASH", flash.name) for word in case.command]
+        return Qemu(*words, machine=False, vapic=True, arch=case.arch).start()
 
 
 def _cmdline(case: Case) -> list[str]:
-    return ["qemu-system-x86_64", "-S", "-display", "none", *case.command]
+    return [f"qemu-system-{case.arch}", "-S", "-display", "none", *case.command]
 
 
 def _write(path: Path, form: dict[str, Any]) -> None:
@@ -151,7 +177,7 @@ def _record(case: Case, seed: int) -> dict[str, Any]:
     rng = random.Random(seed)
     views: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
-    with _start(case) as qemu:
+    with contextlib.closing(_start(case)) as qemu:
         for what, commands in [("start", []), *_sequence(rng, bridge="pci-bridge" in str(case))]:
             ops = [[command, _perform(qemu, command)] for command in commands]
             spaces = _spaces(qemu, views)

@@ -35,12 +35,12 @@ MACHINE = ("-M", "pc-i440fx-7.2,smm=off", "-nodefaults", "-vga", "none")
 _NO_VAPIC = ("-global", "apic-common.vapic=off")
 
 
-def require_qemu() -> str:
+def require_qemu(arch: str = "x86_64") -> str:
     """Return the path of the QEMU to ask; skip the test where there is none.
 
     ``GUESTMAP_REQUIRE=qemu`` (a comma-separated list) turns the skip into a failure.
     """
-    program = find_qemu()
+    program = find_qemu(arch)
     if program is not None:
         return program.path
     reason = missing_qemu()
@@ -64,12 +64,18 @@ class Qemu:
         stopped: give ``-S``, so that no guest instruction runs until ``cont``.
         machine: prepend :data:`MACHINE` (pc-i440fx-7.2, SMM off, no default devices).
         vapic: keep the kvmvapic device (QEMU's default); guestmap's machine has none.
+        arch: whose program it is.
     """
 
     def __init__(
-        self, *args: str, stopped: bool = True, machine: bool = True, vapic: bool = False
+        self,
+        *args: str,
+        stopped: bool = True,
+        machine: bool = True,
+        vapic: bool = False,
+        arch: str = "x86_64",
     ) -> None:
-        command = [require_qemu(), "-display", "none", "-accel", "tcg", *_firmware()]
+        command = [require_qemu(arch), "-display", "none", "-accel", "tcg", *_firmware()]
         command += [*MACHINE] if machine else []
         command += [] if vapic else [*_NO_VAPIC]
         command += ["-S"] if stopped else []

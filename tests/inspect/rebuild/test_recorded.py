@@ -30,7 +30,7 @@ def test_golden_machines_are_equal_both_ways(golden: Corpus, flags: str) -> None
                 for result in check_capture(case):
                     count += 1
                     assert isinstance(result, Equal), str(result)
-    assert count == 7 * 2 * 2
+    assert count >= (7 + 3 + 2) * 2 * 2
 
 
 # A q35 of QEMU 2.4 under KVM, cut down to what differs in kind.
