@@ -82,3 +82,33 @@ def test_ram(maps: Path) -> None:
     done = _run("ram", maps / "ram.json")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "0-9ffff ram  RAM block pc.ram, offset 0x0"
+
+
+MAIL = (
+    "> FlatView #0\n>  Root memory region: system\n"
+    ">   0000000000000000-00000000000fffff (prio 0, ram): ram\n>   ...\n"
+)
+
+
+def test_what_was_taken_off_a_text_is_noted_beside_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "mail.txt").write_text(MAIL)
+    done = _run("explain", tmp_path / "mail.txt", "0x10")
+    assert done.stdout.startswith("0x10 in ")
+    assert done.stderr.startswith("note: removed quoting from 4 lines; at 1 place lines were left")
+    assert done.stderr.count("\n") == 1
+    for words in (("explain", "0x10"), ("ram",), ("flat",)):
+        asked = _run(words[0], tmp_path / "mail.txt", *words[1:], "--json")
+        assert "at 1 place lines were left out" in json.loads(asked.stdout)["notes"][0]
+
+
+def test_a_region_alone_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "region.txt").write_text(
+        "memory-region: board\n"
+        "  0000000000000000-000000000000ffff (prio 0, i/o): board\n"
+        "    0000000000000000-0000000000000fff (prio 0, rom): flash\n"
+    )
+    for command, title in (("tree", "region: board"), ("flat", "board: 1 ranges")):
+        done = _run(command, tmp_path / "region.txt")
+        assert done.returncode == 0
+        assert title in done.stdout
+        assert "flash" in done.stdout

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.output import Json, Source, show
+from guestmap.cli.output import Json, Source, show, with_notes
 
 
 def diff(
@@ -22,7 +22,8 @@ def diff(
     from guestmap.inspect.diff import diff as run
     from guestmap.inspect.sentences import diff_sentences
 
-    told = run(load_snapshot(before), load_snapshot(after))
-    show(told.to_json(), diff_sentences(told), as_json)
+    maps = load_snapshot(before), load_snapshot(after)
+    told = run(*maps)
+    show(with_notes(told.to_json(), *maps), diff_sentences(told), as_json)
     if not told.is_empty:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import parse_address
-from guestmap.cli.output import Json, Source, show
+from guestmap.cli.output import Json, Source, show, with_notes
 
 
 def explain(
@@ -27,5 +27,6 @@ def explain(
     from guestmap.inspect.sentences import explain_sentences
 
     where = parse_address(address)
-    told = run(load_snapshot(source), where, space)
-    show(told.to_json(), explain_sentences(told), as_json)
+    snapshot = load_snapshot(source)
+    told = run(snapshot, where, space)
+    show(with_notes(told.to_json(), snapshot), explain_sentences(told), as_json)

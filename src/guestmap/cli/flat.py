@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.output import Json, Source, show, write
+from guestmap.cli.output import Json, Source, show, with_notes, write
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def flat(
             "version": snapshot.version,
             "views": [block.to_json() for block in blocks],
         }
-        show(form, (), as_json=True)
+        show(with_notes(form, snapshot), (), as_json=True)
         return
     from guestmap.cli.tables import console, print_titled
 

@@ -13,6 +13,8 @@ from guestmap.base import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from guestmap.inspect.snapshot import Snapshot
+
 Source = Annotated[
     str,
     typer.Argument(
@@ -23,6 +25,12 @@ Source = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]
+
+
+def with_notes(form: dict[str, Any], *snapshots: Snapshot) -> dict[str, Any]:
+    """Return a result's JSON form with what reading the maps had to note; it comes first."""
+    notes = [note for snapshot in snapshots for note in snapshot.notes]
+    return {**form, "notes": [*notes, *form.get("notes", ())]}
 
 
 def show(form: Any, sentences: Iterable[str], as_json: bool) -> None:

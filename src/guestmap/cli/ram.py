@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.output import Json, Source, show
+from guestmap.cli.output import Json, Source, show, with_notes
 
 
 def ram(
@@ -19,5 +19,6 @@ def ram(
     from guestmap.inspect.ram_ranges import ram_ranges
     from guestmap.inspect.sentences import ram_sentences
 
-    told = ram_ranges(load_snapshot(source), space)
-    show(told.to_json(), ram_sentences(told), as_json)
+    snapshot = load_snapshot(source)
+    told = ram_ranges(snapshot, space)
+    show(with_notes(told.to_json(), snapshot), ram_sentences(told), as_json)

@@ -82,7 +82,7 @@ def _only(snapshot: Snapshot, space: str) -> Snapshot:
 
 
 def _print_json(snapshot: Snapshot, blocks: list[TreeBlock]) -> None:
-    from guestmap.cli.output import show
+    from guestmap.cli.output import show, with_notes
 
     form = {
         "format": "guestmap.tree",
@@ -91,7 +91,7 @@ def _print_json(snapshot: Snapshot, blocks: list[TreeBlock]) -> None:
         "version": snapshot.version,
         "trees": [block.to_json() for block in blocks],
     }
-    show(form, (), as_json=True)
+    show(with_notes(form, snapshot), (), as_json=True)
 
 
 def _table(block: TreeBlock, *, owner: bool) -> Table:

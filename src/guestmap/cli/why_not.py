@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.output import Json, Source, show
+from guestmap.cli.output import Json, Source, show, with_notes
 
 
 def why_not(
@@ -21,5 +21,6 @@ def why_not(
 
     number = region.removeprefix("#")
     asked = int(number) if region.startswith("#") and number.isdecimal() else region
-    told = run(load_snapshot(source), asked)
-    show(told.to_json(), why_not_sentences(told), as_json)
+    snapshot = load_snapshot(source)
+    told = run(snapshot, asked)
+    show(with_notes(told.to_json(), snapshot), why_not_sentences(told), as_json)
