@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from guestmap.inspect.mtree.dialects import versions_of
 from guestmap.inspect.rebuild.rules import (
     ANSWERING,
+    ANSWERING_NAMES,
     EMPTY,
+    EMPTY_NAMES,
     IOMMU_NAMES,
     RAM_ALIASES,
     RAM_NAMES,
@@ -100,7 +102,7 @@ def _infer_size(draft: Draft, region: RegionInfo) -> None:
 
 def find_rule(region: RegionInfo, versions: Versions) -> Rule | None:
     """Return the rule that speaks of a region in one of these versions, if there is one."""
-    for rule in ANSWERING if region.children else EMPTY:
-        if rule.meets(region) and rule.holds_for(versions):
-            return rule
-    return None
+    rules, any_of_them = (ANSWERING, ANSWERING_NAMES) if region.children else (EMPTY, EMPTY_NAMES)
+    if any_of_them.fullmatch(region.name) is None:
+        return None
+    return next((rule for rule in rules if rule.meets(region) and rule.holds_for(versions)), None)

@@ -24,6 +24,7 @@ class Draft:
             dict.fromkeys(region.inferred, "guess") for region in snapshot.regions
         ]
         self._orders: dict[int, dict[tuple[int, int], Sureness]] = {}
+        self._finished: list[RegionInfo | None] = [None] * len(self.regions)
         self.changes = 0
 
     def sureness(self, region: int, name: str) -> Sureness:
@@ -37,6 +38,7 @@ class Draft:
     def set(self, region: int, name: str, value: Any, sureness: Sureness) -> None:
         """Set a fact, whether it was open or not."""
         self._sureness[region][name] = sureness
+        self._finished[region] = None
         if getattr(self.regions[region], name) != value:
             self.regions[region] = replace(self.regions[region], **{name: value})
             self.changes += 1
@@ -71,14 +73,17 @@ class Draft:
 
     def prove(self, region: int, name: str) -> None:
         """Note that a flat view shows a fact to be as it is."""
-        if name in self._sureness[region]:
+        if self._sureness[region].get(name, "proven") != "proven":
             self._sureness[region][name] = "proven"
+            self._finished[region] = None
 
     def snapshot(self) -> Snapshot:
         """Return the snapshot as it is now; ``inferred`` names what is not proven."""
-        return replace(
-            self.source, regions=tuple(self._with_doubts(region) for region in self.regions)
-        )
+        for region in self.regions:
+            if self._finished[region.id] is None:
+                self._finished[region.id] = self._with_doubts(region)
+        regions = tuple(region for region in self._finished if region is not None)
+        return replace(self.source, regions=regions)
 
     def _with_doubts(self, region: RegionInfo) -> RegionInfo:
         doubts = {n: s for n, s in sorted(self._sureness[region.id].items()) if s != "proven"}

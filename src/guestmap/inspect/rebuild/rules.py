@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guestmap.inspect.mtree.dialects import Version
     from guestmap.inspect.snapshot import RegionInfo
 
@@ -111,6 +113,14 @@ EMPTY: tuple[Rule, ...] = (
     Rule(r"xive-vc-(ipi|end)", False, "hw/intc/pnv_xive.c: windows that firmware opens"),
 )  # fmt: skip
 """Leaves that do not answer: containers that hold nothing yet. The first rule that meets counts."""
+
+
+def _any_name(rules: Iterable[Rule]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{rule.name})" for rule in rules))
+
+
+ANSWERING_NAMES, EMPTY_NAMES = _any_name(ANSWERING), _any_name(EMPTY)
+"""What the names of all rules match: most regions are met by none, and asked about once."""
 
 NEWER: tuple[tuple[str, str, str], ...] = (
     ("imx7.gpr", "imx25.gpt", "hw/arm/fsl-imx6ul.c: the registers are mapped after the timers"),
