@@ -17,7 +17,7 @@ pytestmark = pytest.mark.seabios
 
 
 def test_golden_sequences_are_equal(golden: Corpus) -> None:
-    results = list(conform([next(golden.path.iterdir()) / "qtest"], stopped_machine))
+    results = list(conform([golden.path / "qemu-7.2.22" / "qtest"], stopped_machine))
     assert len(results) >= 4
     assert [str(each) for each in results if not isinstance(each, Equal)] == []
 

@@ -161,7 +161,7 @@ def test_a_ring_of_aliases_is_refused() -> None:
 
 
 def test_golden_vectors_are_equal(golden: Corpus) -> None:
-    results = list(conform([next(golden.path.iterdir()) / "vectors"]))
+    results = list(conform([golden.path / "qemu-7.2.22" / "vectors"]))
     assert len(results) >= 5
     assert [each for each in results if not isinstance(each, Equal)] == []
 
