@@ -46,8 +46,8 @@ def warm(memory: MemorySystem) -> Warm:
     return Warm(memory)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 7, 8])
-def test_numbers_of_any_size_and_of_too_many_bits(warm: Warm, size: int) -> None:
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+def test_numbers_of_each_size_and_of_too_many_bits(warm: Warm, size: int) -> None:
     warm.space.write(0x1010, b"\xee" * 16)
     for value in (0x1122334455667788, -2, 1 << 80):
         warm.warm_up()

@@ -5,6 +5,7 @@ from guestmap.base.addrrange import ADDRESS_SPACE_SIZE, AddrRange
 from guestmap.base.clock import Clock, HostClock, ManualClock, Timer
 from guestmap.base.errors import (
     ConfigError,
+    FixedError,
     GuestmapError,
     HostError,
     PeerError,
@@ -35,6 +36,7 @@ __all__ = [
     "AddrRange",
     "Clock",
     "ConfigError",
+    "FixedError",
     "GuestmapError",
     "HostClock",
     "HostError",

@@ -7,6 +7,7 @@
     ├── PeerError         the other side of a wire, or a file, holds nonsense
     ├── HostError         the operating system refused; keeps errno, call and arguments
     ├── StateError        a right request at the wrong moment
+    ├── FixedError        an assignment to what only a method may change; also an AttributeError
     └── UnsupportedError  QEMU has it, we do not yet; names it
 
 A guest never causes any of them: what a guest does wrong ends in a ``MemTxResult``.
@@ -31,6 +32,10 @@ class PeerError(GuestmapError):
 
 class StateError(GuestmapError):
     """A right request at the wrong moment."""
+
+
+class FixedError(GuestmapError, AttributeError):
+    """An assignment to what only a method may change; the message names the method."""
 
 
 class UnsupportedError(GuestmapError):

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from guestmap.base import ConfigError
 from guestmap.memory.cache import MemoryRegionCache
-from guestmap.memory.dispatch import MASKS, access_size, read_region, write_region
+from guestmap.memory.dispatch import MASKS, access_size, no_number, read_region, write_region
 from guestmap.memory.find import cropped, find_in
 from guestmap.memory.flatview import FlatView
 from guestmap.memory.listener import MemoryListener, MemoryRegionSection
@@ -30,6 +31,7 @@ from guestmap.memory.pieces import (
     write_run,
 )
 from guestmap.memory.plans import BLOCKED, plan_read, plan_write
+from guestmap.memory.region_facts import whole
 from guestmap.memory.walk import ADDRESS_MASK, locate
 
 if TYPE_CHECKING:
@@ -37,24 +39,31 @@ if TYPE_CHECKING:
     from guestmap.memory.region import MemoryRegion
     from guestmap.memory.view_root import ViewRoot
 
+T = TypeVar("T")
+
 OK = MemTxResult.OK
+
+
+_SIZES = (1, 2, 4, 8)
 
 
 def _odd_size(*_args: object) -> tuple[int]:
     raise struct.error
 
 
-def _by_size(method: str) -> tuple[Callable[..., tuple[int]], ...]:
-    """Return functions of ``struct`` for numbers of 0 to 8 bytes."""
-    codes = {1: "<B", 2: "<H", 4: "<I", 8: "<Q"}
-    return tuple(
-        getattr(struct.Struct(codes[size]), method) if size in codes else _odd_size
-        for size in range(9)
-    )
+def _by_size(of: Callable[[int], T], otherwise: T) -> tuple[T, ...]:
+    """Return what belongs to numbers of that many bytes; a table is as fast as no check at all."""
+    return tuple(of(size) if size in _SIZES else otherwise for size in range(64))
 
 
-_UNPACK = _by_size("unpack_from")
-_PACK = _by_size("pack_into")
+_CODES = {1: "<B", 2: "<H", 4: "<I", 8: "<Q"}
+_UNPACK: tuple[Callable[..., tuple[int]], ...] = _by_size(
+    lambda size: struct.Struct(_CODES[size]).unpack_from, _odd_size
+)
+_PACK: tuple[Callable[..., object], ...] = _by_size(
+    lambda size: struct.Struct(_CODES[size]).pack_into, _odd_size
+)
+_MASKS = _by_size(lambda size: (1 << (8 * size)) - 1, cast("int", None))
 
 
 class AddressSpace:
@@ -168,23 +177,33 @@ class AddressSpace:
         """Return ``size`` bytes (1, 2, 4 or 8) as a little-endian number.
 
         What nobody answers reads as the region that is there says: 0 in memory, all ones in ports.
+
+        Raises:
+            ConfigError: another size; a device's callback returned no number.
+            StateError: the memory system is closed, as for every access.
         """
         view = self.source.view
         start, last, block, base = view.hot
         if start <= address <= last:
             try:
                 return _UNPACK[size](block.buffer, address - base)[0]  # type: ignore[union-attr]
-            except struct.error:  # an odd size, or the memory was reclaimed just now
+            except (struct.error, IndexError):  # an odd size, or the memory was reclaimed just now
                 return self.load_result(address, size)[0]
         plan: Callable[[], int] | None = view.plans.get(address << 4 | size)
         if plan is not None:
-            return plan() & MASKS[size]
+            number = plan()
+            try:
+                return number & _MASKS[size]
+            except (TypeError, IndexError):
+                self._check_size("load", address, size)
+                raise self._no_number(address, size, number) from None
         return self.load_result(address, size)[0]
 
     def load_result(
         self, address: int, size: int, attrs: MemTxAttrs = ATTRS_UNSPECIFIED
     ) -> tuple[int, MemTxResult]:
         """Like :meth:`load`, with the result."""
+        self._check_size("load", address, size)
         view = self.source.view
         found = view.find(address)
         if found is not None and not found.reads_directly and found.region.iommu is None:
@@ -200,13 +219,17 @@ class AddressSpace:
     def store(
         self, address: int, size: int, value: int, attrs: MemTxAttrs = ATTRS_UNSPECIFIED
     ) -> MemTxResult:
-        """Write the low ``size`` bytes (1, 2, 4 or 8) of ``value``, little-endian."""
+        """Write the low ``size`` bytes (1, 2, 4 or 8) of ``value``, little-endian.
+
+        Raises:
+            ConfigError: another size, or a value that is no whole number.
+        """
         view = self.source.view
         start, last, block, base = view.hot_write
         if start <= address <= last:
             try:
                 _PACK[size](block.buffer, address - base, value)  # type: ignore[union-attr]
-            except struct.error:  # as in load, or more bits than bytes
+            except (struct.error, IndexError):  # as in load, or more bits than bytes
                 return self._store(address, size, value, attrs)
             if block.watched:  # type: ignore[union-attr]
                 block.written(address - base, size)  # type: ignore[union-attr]
@@ -214,10 +237,20 @@ class AddressSpace:
         if attrs is ATTRS_UNSPECIFIED:
             plan: Callable[[int, int], object] | None = view.plans.get(~(address << 4 | size))
             if plan is not None:
-                return BLOCKED if plan(value & MASKS[size], size) is BLOCKED else OK
+                try:
+                    number = value & _MASKS[size]
+                except (TypeError, IndexError):
+                    return self._store(address, size, value, attrs)
+                return BLOCKED if plan(number, size) is BLOCKED else OK
         return self._store(address, size, value, attrs)
 
     def _store(self, address: int, size: int, value: int, attrs: MemTxAttrs) -> MemTxResult:
+        self._check_size("store", address, size)
+        if whole(value) is None:
+            raise ConfigError(
+                f"address space {self.name!r}: cannot store {value!r} at 0x{address:x}: give a"
+                " whole number, or use write() for bytes"
+            )
         view = self.source.view
         found = view.find(address)
         if (
@@ -231,6 +264,20 @@ class AddressSpace:
                     plan_write(view, address, region, offset, size)
                 return write_region(region, offset, value & MASKS[size], size, attrs)
         return self.write(address, (value & MASKS[size]).to_bytes(size, "little"), attrs)
+
+    def _check_size(self, what: str, address: int, size: int) -> None:
+        if size not in _SIZES:
+            other = {"load": "read", "store": "write"}[what]
+            raise ConfigError(
+                f"address space {self.name!r}: cannot {what} {size} bytes at 0x{address:x}: a"
+                f" number has 1, 2, 4 or 8; use {other}() for others"
+            )
+
+    def _no_number(self, address: int, size: int, value: object) -> ConfigError:
+        section = self.find(address, 1)
+        if section is None:
+            return ConfigError(f"the device at 0x{address:x} returned {value!r}: no number")
+        return no_number(section.region, section.offset_within_region, size, value)
 
     # -- bytes -----------------------------------------------------------------------------------
 

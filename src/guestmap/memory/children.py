@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from guestmap.base import AddrRange
+
 if TYPE_CHECKING:
     from guestmap.memory.region import MemoryRegion
 
@@ -98,6 +100,18 @@ class Children:
         if len(found) > 1:
             found.sort(key=_order)
         return found
+
+    def gaps(self, end: int, size: int, align: int) -> Iterator[AddrRange]:
+        """Yield the ranges below ``end`` that no child touches and that hold ``size`` bytes.
+
+        Each starts at a multiple of ``align`` bytes; lowest first.
+        """
+        free = 0
+        for low, high in [*sorted((c.addr, c.addr + c.size) for c in self._list), (end, end)]:
+            start = -(-free // align) * align
+            if start + size <= min(low, end):
+                yield AddrRange(start, min(low, end) - start)
+            free = max(free, high)
 
     def _file(self, child: MemoryRegion) -> None:
         assert self._classes is not None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import ConfigError, StateError
 from guestmap.memory.dirty import DirtyClient, DirtySnapshot
 from guestmap.memory.listener import MemoryListener, MemoryRegionSection
+from guestmap.memory.region_facts import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,8 +53,8 @@ class DirtyLogging:
         if users < 0:
             raise StateError(f"dirty logging of region {region.name!r} is off already")
         with self._transactions.open(f"dirty log of {region.name}"):
-            self._transactions.note(setattr, region, "vga_logging_users", region.vga_logging_users)
-            region.vga_logging_users = users
+            self._transactions.note(put, region, "vga_logging_users", region.vga_logging_users)
+            put(region, "vga_logging_users", users)
             mask = client.mask if users else 0
             self._transactions.topology.assign(region, "dirty_log_mask", mask)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
 from guestmap.memory.listener import MemoryRegionSection
+from guestmap.memory.region_facts import put
 
 if TYPE_CHECKING:
     from guestmap.memory.region import MemoryRegion
@@ -244,5 +245,5 @@ def attach(region: MemoryRegion, manager: RamDiscardManager | None) -> None:
             )
         if manager is not None and region.discard_manager is not None:
             raise StateError(f"region {region.name!r} has a discard manager already")
-        region.system.transactions.note(setattr, region, "discard_manager", region.discard_manager)
-        region.discard_manager = manager
+        region.system.transactions.note(put, region, "discard_manager", region.discard_manager)
+        put(region, "discard_manager", manager)

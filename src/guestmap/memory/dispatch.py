@@ -9,9 +9,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from guestmap.base import ConfigError
 from guestmap.memory.covering import needs_covering, read_covering, write_covering
 from guestmap.memory.guard import guarded
 from guestmap.memory.ops import Endianness, MemoryRegionOps, MemTxAttrs, MemTxResult
+from guestmap.memory.region_facts import whole
 
 if TYPE_CHECKING:
     from guestmap.memory.region import MemoryRegion
@@ -65,23 +67,27 @@ def read_region(
         region.system.coalesced.flush()
     guard = region.active_guard
     if guard is None:
-        return _read(region.ops, offset, size, attrs)
-    access = partial(_read, region.ops, offset, size, attrs)
+        return _read(region, offset, size, attrs)
+    access = partial(_read, region, offset, size, attrs)
     return guarded(guard, region, offset, access, (0, MemTxResult.ACCESS_ERROR))
 
 
 def _read(
-    ops: MemoryRegionOps, offset: int, size: int, attrs: MemTxAttrs
+    region: MemoryRegion, offset: int, size: int, attrs: MemTxAttrs
 ) -> tuple[int, MemTxResult]:
+    ops = region.ops
     if needs_covering(ops, offset, size):
-        return read_covering(ops, offset, size, partial(_read_piece, ops, attrs))
+        return read_covering(ops, offset, size, partial(_read_piece, region, attrs))
     step, big = _step(ops, size), ops.endianness is Endianness.BIG
     if step == size and ops.read is not None:
-        value, result = ops.read(offset, size) & MASKS[size], OK
+        value, result = ops.read(offset, size), OK
+        if whole(value) is None:
+            raise no_number(region, offset, size, value)
+        value &= MASKS[size]
     else:
         value, result = 0, OK
         for i in range(0, size, step):
-            piece, piece_result = _read_piece(ops, attrs, offset + i, step)
+            piece, piece_result = _read_piece(region, attrs, offset + i, step)
             value |= _shifted(piece & MASKS[step], 8 * (size - step - i if big else i))
             result |= piece_result
         value &= MASKS[size]
@@ -103,16 +109,17 @@ def write_region(
         return OK
     guard = region.active_guard
     if guard is None:
-        return _write(region.ops, offset, value, size, attrs)
-    access = partial(_write, region.ops, offset, value, size, attrs)
+        return _write(region, offset, value, size, attrs)
+    access = partial(_write, region, offset, value, size, attrs)
     return guarded(guard, region, offset, access, MemTxResult.ACCESS_ERROR)
 
 
 def _write(
-    ops: MemoryRegionOps, offset: int, value: int, size: int, attrs: MemTxAttrs
+    region: MemoryRegion, offset: int, value: int, size: int, attrs: MemTxAttrs
 ) -> MemTxResult:
+    ops = region.ops
     if needs_covering(ops, offset, size):
-        read, write = partial(_read_piece, ops, attrs), partial(_write_piece, ops, attrs)
+        read, write = partial(_read_piece, region, attrs), partial(_write_piece, ops, attrs)
         return write_covering(ops, offset, value, size, read, write)
     step, big = _step(ops, size), ops.endianness is Endianness.BIG
     if big:
@@ -137,13 +144,29 @@ def _step(ops: MemoryRegionOps, size: int) -> int:
 
 
 def _read_piece(
-    ops: MemoryRegionOps, attrs: MemTxAttrs, offset: int, size: int
+    region: MemoryRegion, attrs: MemTxAttrs, offset: int, size: int
 ) -> tuple[int, MemTxResult]:
+    ops = region.ops
     if ops.read is not None:
-        return ops.read(offset, size), OK
-    if ops.read_with_attrs is not None:
-        return ops.read_with_attrs(offset, size, attrs)
-    return 0, OK
+        value, result = ops.read(offset, size), OK
+    elif ops.read_with_attrs is not None:
+        answer = ops.read_with_attrs(offset, size, attrs)
+        if not isinstance(answer, tuple):
+            raise no_number(region, offset, size, answer)
+        value, result = answer
+    else:
+        return 0, OK
+    if whole(value) is None:
+        raise no_number(region, offset, size, value)
+    return value, result
+
+
+def no_number(region: MemoryRegion, offset: int, size: int, value: object) -> ConfigError:
+    """Return the error of a device's author whose callback returned ``value``."""
+    return ConfigError(
+        f"region {region.name!r}: the callback for reads of {size} bytes at offset 0x{offset:x}"
+        f" returned {value!r}: it must return a whole number (read_with_attrs: and a MemTxResult)"
+    )
 
 
 def _write_piece(

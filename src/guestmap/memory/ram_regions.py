@@ -9,6 +9,7 @@ from guestmap.base import ConfigError, StateError
 from guestmap.memory.host import AnonymousRam, RamBackend, RamOptions
 from guestmap.memory.ops import AccessSizes, MemoryRegionOps
 from guestmap.memory.ram import RamBlock, page_aligned
+from guestmap.memory.region_facts import put
 
 if TYPE_CHECKING:
     from guestmap.memory.region import MemoryRegion
@@ -97,8 +98,8 @@ def free(region: MemoryRegion) -> None:
             )
         if region.freed:
             raise StateError(f"region {region.name!r} was freed before")
-        system.transactions.note(setattr, region, "freed", False)
-        region.freed = True
+        system.transactions.note(put, region, "freed", False)
+        put(region, "freed", True)
         if block is not None:
             system.transactions.afterwards(system.ram_blocks.remove, block)
 

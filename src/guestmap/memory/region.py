@@ -8,25 +8,29 @@ them; every mutation here ends in that system's transaction.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.base import ConfigError, StateError
 from guestmap.memory import discard, ram_regions
 from guestmap.memory.children import Children
 from guestmap.memory.ops import UNASSIGNED_MEM_OPS, Endianness, MemoryRegionOps
+from guestmap.memory.placement import check_adoption, check_free
+from guestmap.memory.region_facts import checked_address, checked_name, checked_size, put
 from guestmap.memory.region_hooks import RegionHooks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.base import AddrRange
     from guestmap.memory.address_space import AddressSpace
     from guestmap.memory.discard import RamDiscardManager
     from guestmap.memory.guard import DeviceGuard
     from guestmap.memory.iommu import Iommu
-    from guestmap.memory.ram import RamBlock
     from guestmap.memory.system import MemorySystem
 
 
 class MemoryRegion(RegionHooks):
-    """A node of the tree. Read the attributes freely; change them through the methods only.
+    """A node of the tree. Read the attributes freely; only the methods change them.
 
     Attributes:
         name: what ``info mtree`` prints; need not be unique.
@@ -85,46 +89,62 @@ class MemoryRegion(RegionHooks):
         "unmergeable",
     )
 
-    def __init__(self, system: MemorySystem, name: str, size: int, *, owner: object = None) -> None:
-        if not 0 < size <= ADDRESS_SPACE_SIZE:
-            raise ConfigError(
-                f"region {name!r}: size {size:#x} is impossible: give 1 to 0x{ADDRESS_SPACE_SIZE:x}"
-            )
-        super().__init__()
-        self.system = system
-        self.name = name
-        self.size = size
-        self.owner = owner
-        self.guard: DeviceGuard | None = system.guards.of(owner)
-        self.iommu: Iommu | None = None
-        self.addr = 0
-        self.priority = 0
-        self.enabled = True
-        self.readonly = False
-        self.nonvolatile = False
-        self.unmergeable = False
-        self.terminates = False
-        self.ops: MemoryRegionOps = UNASSIGNED_MEM_OPS
-        self.alias: MemoryRegion | None = None
-        self.alias_offset = 0
-        self.container: MemoryRegion | None = None
-        self.ram = False
-        self.ram_device = False
-        self.rom_device = False
-        self.romd_mode = True
-        self.ram_block: RamBlock | None = None
-        self.freed = False
-        self.discard_manager: RamDiscardManager | None = None
-        self.dirty_log_mask = 0
-        self.children = Children()
-        # The topology's notes: see guestmap.memory.topology.
-        self._order = (0, 0)
-        self._unguarded = False
-        self._live = 0
-        self._live_aliases: dict[MemoryRegion, None] = {}
-        self._upstream: dict[AddressSpace | MemoryRegion, None] = {}
-        self._hop: MemoryRegion | None = None
-        self._route_aliases: dict[MemoryRegion, None] = {}
+    # The topology's notes, whose names begin with an underscore: see guestmap.memory.topology.
+    _hop: MemoryRegion | None
+    _live: int
+    _live_aliases: dict[MemoryRegion, None]
+    _order: tuple[int, int]
+    _route_aliases: dict[MemoryRegion, None]
+    _unguarded: bool
+    _upstream: dict[AddressSpace | MemoryRegion, None]
+    addr: int
+    alias: MemoryRegion | None
+    alias_offset: int
+    children: Children
+    container: MemoryRegion | None
+    dirty_log_mask: int
+    discard_manager: RamDiscardManager | None
+    freed: bool
+    guard: DeviceGuard | None
+    iommu: Iommu | None
+    nonvolatile: bool
+    ops: MemoryRegionOps
+    owner: object
+    priority: int
+    ram: bool
+    ram_device: bool
+    readonly: bool
+    rom_device: bool
+    romd_mode: bool
+    terminates: bool
+    unmergeable: bool
+
+    def __init__(
+        self,
+        system: MemorySystem,
+        name: str,
+        size: int,
+        *,
+        owner: object = None,
+        ops: MemoryRegionOps | None = None,
+        **facts: object,
+    ) -> None:
+        for put_default, default in _DEFAULTS:
+            put_default(self, default)
+        put(self, "name", checked_name(name))
+        system.refuse_if_closed()
+        put(self, "system", system)
+        put(self, "size", checked_size(name, size))
+        put(self, "owner", owner)
+        put(self, "guard", system.guards.of(owner))
+        put(self, "ops", UNASSIGNED_MEM_OPS if ops is None else ops)
+        put(self, "children", Children())
+        put(self, "coalesced", [])
+        put(self, "_live_aliases", {})
+        put(self, "_upstream", {})
+        put(self, "_route_aliases", {})
+        for fact, value in facts.items():
+            put(self, fact, value)
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -156,7 +176,12 @@ class MemoryRegion(RegionHooks):
         """The whole host memory of the region, writable; None where it has none.
 
         After writing to it directly, say so with :meth:`ram_written`.
+
+        Raises:
+            StateError: the memory system is closed.
         """
+        if self.system.closed:
+            raise StateError(f"region {self.name!r} has no memory: the memory system is closed")
         return self.ram_block.buffer if self.ram_block is not None else None
 
     @property
@@ -183,7 +208,7 @@ class MemoryRegion(RegionHooks):
     def set_native_endianness(self, order: Endianness) -> None:
         """Say what NATIVE means for the region's callbacks; until then it is LITTLE."""
         if self.ops.endianness is Endianness.NATIVE:
-            self.ops = replace(self.ops, endianness=order)
+            put(self, "ops", replace(self.ops, endianness=order))
             self.system.topology.forget_plans()
 
     def ram_written(self, offset: int, length: int) -> None:
@@ -199,19 +224,42 @@ class MemoryRegion(RegionHooks):
 
     # -- the tree --------------------------------------------------------------------------------
 
-    def add_subregion(self, offset: int, child: MemoryRegion, priority: int = 0) -> None:
+    def add_subregion(
+        self,
+        offset: int,
+        child: MemoryRegion,
+        priority: int = 0,
+        *,
+        overlap: Literal["allow", "refuse"] = "allow",
+    ) -> None:
         """Place ``child`` at ``offset`` bytes in this region.
 
         A child may reach beyond this region (it is clipped) and overlap its siblings: the one of
-        higher priority answers, among equals the one added last.
+        higher priority answers, among equals the one added last. With ``overlap="refuse"`` it may
+        do neither.
 
         Raises:
             ConfigError: this region is an alias, ``child`` already has a container, is this
                 region or one that holds it, belongs to another machine, or the offset is not an
-                address.
+                address; or an overlap is refused.
+            StateError: the memory system is closed.
         """
-        self._check_adoption(offset, child)
+        offset, priority = check_adoption(self, offset, child, priority)
+        if overlap != "allow":
+            check_free(self, offset, child, overlap)
         self.system.topology.link(self, child, offset, priority)
+
+    def gaps(self, size: int, align: int = 1) -> Iterator[AddrRange]:
+        """Yield where ``size`` bytes are free, lowest first.
+
+        Each range is as long as the gap allows and starts at a multiple of ``align`` bytes. What a
+        subregion covers is taken, disabled or not, whatever its priority.
+
+        Raises:
+            ConfigError: the size is not 1 to 2**64, or ``align`` is no positive number.
+        """
+        checked_size(self.name, size)
+        return self.children.gaps(self.size, size, checked_size(f"{self.name}, alignment", align))
 
     def del_subregion(self, child: MemoryRegion) -> None:
         """Take ``child`` out of this region.
@@ -226,31 +274,6 @@ class MemoryRegion(RegionHooks):
             )
         self.system.topology.unlink(child)
 
-    def _check_adoption(self, offset: int, child: MemoryRegion) -> None:
-        problem = ""
-        if self.alias is not None:
-            problem = f"{self.name!r} is an alias of {self.alias.name!r} and holds no subregions"
-        elif child.container is not None:
-            problem = (
-                f"it already is in {child.container.name!r} at 0x{child.addr:x}:"
-                " remove it there first, or add an alias of it"
-            )
-        elif child.system is not self.system:
-            problem = f"it belongs to another machine than {self.name!r}"
-        elif not 0 <= offset < ADDRESS_SPACE_SIZE:
-            problem = f"offset {offset:#x} is not an address"
-        elif child.freed:
-            problem = "it was freed"
-        else:
-            above: MemoryRegion | None = self
-            while above is not None:
-                if above is child:
-                    problem = f"it would contain itself through {self.name!r}"
-                    break
-                above = above.container
-        if problem:
-            raise ConfigError(f"cannot add region {child.name!r} to {self.name!r}: {problem}")
-
     # -- mutations: each a transaction of its own, unless one is open ------------------------------
 
     def set_enabled(self, enabled: bool) -> None:
@@ -259,8 +282,7 @@ class MemoryRegion(RegionHooks):
 
     def set_address(self, addr: int) -> None:
         """Move the region in its container; it becomes the newest among its equals."""
-        if not 0 <= addr < ADDRESS_SPACE_SIZE:
-            raise ConfigError(f"region {self.name!r}: {addr:#x} is not an address")
+        addr = checked_address(f"region {self.name!r}:", addr)
         if addr == self.addr:
             return
         if self.container is None:
@@ -277,8 +299,7 @@ class MemoryRegion(RegionHooks):
         Raises:
             ConfigError: not 1 to 2**64, or more than the region's RAM block holds.
         """
-        if not 0 < size <= ADDRESS_SPACE_SIZE:
-            raise ConfigError(f"region {self.name!r}: size {size:#x} is impossible")
+        size = checked_size(self.name, size)
         if self.ram_block is not None:
             room = len(self.ram_block.buffer) if self.ram_device else self.ram_block.max_length
             if size > room:
@@ -315,8 +336,7 @@ class MemoryRegion(RegionHooks):
         """
         if self.alias is None:
             raise ConfigError(f"region {self.name!r} is not an alias and has no alias offset")
-        if not 0 <= offset < ADDRESS_SPACE_SIZE:
-            raise ConfigError(f"alias {self.name!r}: offset {offset:#x} is not an address")
+        offset = checked_address(f"alias {self.name!r}: offset", offset)
         self.system.topology.assign(self, "alias_offset", offset)
 
     def set_readonly(self, readonly: bool) -> None:
@@ -346,3 +366,17 @@ class MemoryRegion(RegionHooks):
         if not self.rom_device:
             raise ConfigError(f"region {self.name!r} is not a ROM device and has no romd mode")
         self.system.topology.assign(self, "romd_mode", bool(romd_mode))
+
+
+_DEFAULTS = tuple(
+    (getattr(MemoryRegion, name).__set__, value)
+    for name, value in {
+        "addr": 0, "alias": None, "alias_offset": 0, "container": None, "dirty_log_mask": 0,
+        "discard_manager": None, "enabled": True, "flush_coalesced": False, "freed": False,
+        "ioeventfds": None, "iommu": None, "nonvolatile": False, "priority": 0, "ram": False,
+        "ram_block": None, "ram_device": False, "readonly": False, "rom_device": False,
+        "romd_mode": True, "terminates": False, "unmergeable": False, "vga_logging_users": 0,
+        "_hop": None, "_live": 0, "_order": (0, 0), "_unguarded": False,
+    }.items()
+)  # fmt: skip
+"""What a region is unless whoever makes it says something else, and how that is set: quickly."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from guestmap.base import AddrRange, ConfigError
 from guestmap.memory.dirty import DirtyClient, DirtySnapshot
 from guestmap.memory.ioeventfd import EventNotifier, IoEventFd, IoEventFds
+from guestmap.memory.region_facts import RegionFacts, put
 
 if TYPE_CHECKING:
     from guestmap.memory.ram import RamBlock
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from guestmap.memory.system import MemorySystem
 
 
-class RegionHooks:
+class RegionHooks(RegionFacts):
     """The part of :class:`guestmap.memory.MemoryRegion` that listeners hear of but views do not.
 
     Attributes:
@@ -31,12 +32,10 @@ class RegionHooks:
     size: int
     enabled: bool
     ram_block: RamBlock | None
-
-    def __init__(self) -> None:
-        self.vga_logging_users = 0
-        self.ioeventfds: IoEventFds | None = None
-        self.coalesced: list[AddrRange] = []
-        self.flush_coalesced = False
+    vga_logging_users: int
+    ioeventfds: IoEventFds | None
+    coalesced: list[AddrRange]
+    flush_coalesced: bool
 
     @property
     def _region(self) -> MemoryRegion:
@@ -87,10 +86,12 @@ class RegionHooks:
         """
         bell = IoEventFd(address, size, data, notifier)
         with self.system.transaction(f"ioeventfd of {self.name}"):
-            if self.ioeventfds is None:
-                self.ioeventfds = IoEventFds()
-            self.ioeventfds.add(bell)
-            self.system.transactions.note(self.ioeventfds.remove, bell)
+            bells = self.ioeventfds
+            if bells is None:
+                bells = IoEventFds()
+                put(self, "ioeventfds", bells)
+            bells.add(bell)
+            self.system.transactions.note(bells.remove, bell)
             self._bells_changed()
 
     def del_eventfd(
@@ -133,7 +134,7 @@ class RegionHooks:
             )
         part = AddrRange(offset, size)
         self.system.coalesced.tell(self._region, [part], added=True)
-        self.coalesced = [*self.coalesced, part]
+        put(self, "coalesced", [*self.coalesced, part])
         self.set_flush_coalesced(True)
 
     def clear_coalescing(self) -> None:
@@ -142,10 +143,11 @@ class RegionHooks:
             return
         self.system.coalesced.flush()
         self.set_flush_coalesced(False)
-        parts, self.coalesced = self.coalesced, []
+        parts = self.coalesced
+        put(self, "coalesced", [])
         self.system.coalesced.tell(self._region, parts, added=False)
 
     def set_flush_coalesced(self, on: bool) -> None:
         """Flush what is held back before each access of this region, or not."""
-        self.flush_coalesced = on
+        put(self, "flush_coalesced", on)
         self.system.topology.forget_plans()

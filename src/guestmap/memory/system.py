@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
-from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError, StateError
+from guestmap.base import ConfigError, StateError
 from guestmap.memory import ram_regions
 from guestmap.memory.address_space import AddressSpace
 from guestmap.memory.coalesced import CoalescedMmio
@@ -24,8 +24,10 @@ from guestmap.memory.ops import MemoryRegionOps
 from guestmap.memory.ram import RamList
 from guestmap.memory.ram_regions import PLAIN_RAM, new_block
 from guestmap.memory.region import MemoryRegion
+from guestmap.memory.region_facts import checked_address, checked_size, put
 from guestmap.memory.topology import Topology
 from guestmap.memory.transaction import Transaction, Transactions
+from guestmap.memory.view_root import ClosedRoot
 from guestmap.rcu import Rcu
 
 
@@ -73,11 +75,7 @@ class MemorySystem:
         self, name: str, size: int, ops: MemoryRegionOps | None, *, owner: object = None
     ) -> MemoryRegion:
         """Return a region that calls ``ops``; None reserves the addresses and answers nothing."""
-        region = MemoryRegion(self, name, size, owner=owner)
-        region.terminates = True
-        if ops is not None:
-            region.ops = ops
-        return region
+        return MemoryRegion(self, name, size, owner=owner, ops=ops, terminates=True)
 
     def ram(
         self,
@@ -105,11 +103,11 @@ class MemorySystem:
             HostError: the host has no room for it.
             StateError: the system is closed.
         """
-        region = MemoryRegion(self, name, size, owner=owner)
-        region.ram_block = new_block(self, name, size, backend if backed else None)
-        region.ram = True
-        region.readonly = readonly or backend.makes_rom
-        region.terminates = True
+        readonly = readonly or backend.makes_rom
+        region = MemoryRegion(
+            self, name, size, owner=owner, ram=True, readonly=readonly, terminates=True
+        )
+        put(region, "ram_block", new_block(self, name, region.size, backend if backed else None))
         return region
 
     def ram_from_file(
@@ -164,10 +162,13 @@ class MemorySystem:
             HostError: the host has no room for it.
             StateError: the system is closed.
         """
-        region = MemoryRegion(self, name, size, owner=owner)
-        region.ram_block = new_block(self, name, size, backend, max_size=max_size, resized=resized)
-        region.ram = region.terminates = True
-        region.readonly = backend.makes_rom
+        readonly = backend.makes_rom
+        region = MemoryRegion(
+            self, name, size, owner=owner, ram=True, readonly=readonly, terminates=True
+        )
+        max_size = checked_size(f"{name}, at most", max_size)
+        block = new_block(self, name, region.size, backend, max_size=max_size, resized=resized)
+        put(region, "ram_block", block)
         return region
 
     def rom(
@@ -189,11 +190,10 @@ class MemorySystem:
 
         Writes always go to ``ops``. See :meth:`MemoryRegion.set_romd_mode`.
         """
-        region = MemoryRegion(self, name, size, owner=owner)
-        region.ram_block = new_block(self, name, size, PLAIN_RAM if backed else None)
-        region.rom_device = True
-        region.terminates = True
-        region.ops = ops
+        region = MemoryRegion(
+            self, name, size, owner=owner, ops=ops, rom_device=True, terminates=True
+        )
+        put(region, "ram_block", new_block(self, name, region.size, PLAIN_RAM if backed else None))
         return region
 
     def ram_device(
@@ -207,11 +207,13 @@ class MemorySystem:
             ConfigError: the buffer is read-only, or smaller than the region.
             StateError: the system is closed.
         """
-        region = MemoryRegion(self, name, size, owner=owner)
+        region = MemoryRegion(
+            self, name, size, owner=owner, ram=True, ram_device=True, terminates=True
+        )
         backend = None if buffer is None else BufferRam(buffer)
-        region.ram_block = new_block(self, name, size, backend)
-        region.ram = region.ram_device = region.terminates = True
-        region.ops = ram_regions.ram_device_ops(region.ram_block)
+        block = new_block(self, name, region.size, backend)
+        put(region, "ram_block", block)
+        put(region, "ops", ram_regions.ram_device_ops(block))
         return region
 
     def iommu(
@@ -222,9 +224,8 @@ class MemorySystem:
         Raises:
             ConfigError: the translator's page size is no power of two.
         """
-        region = MemoryRegion(self, name, size, owner=owner)
-        region.iommu = Iommu(region, translator)
-        region.terminates = True
+        region = MemoryRegion(self, name, size, owner=owner, terminates=True)
+        put(region, "iommu", Iommu(region, translator))
         return region
 
     def alias(
@@ -235,14 +236,10 @@ class MemorySystem:
         Raises:
             ConfigError: the offset is not an address, or the target is another machine's.
         """
-        if not 0 <= offset < ADDRESS_SPACE_SIZE:
-            raise ConfigError(f"alias {name!r}: offset {offset:#x} is not an address")
+        offset = checked_address(f"alias {name!r}: offset", offset)
         if target.system is not self:
             raise ConfigError(f"alias {name!r}: {target.name!r} belongs to another machine")
-        region = MemoryRegion(self, name, size, owner=owner)
-        region.alias = target
-        region.alias_offset = offset
-        return region
+        return MemoryRegion(self, name, size, owner=owner, alias=target, alias_offset=offset)
 
     def free(self, region: MemoryRegion) -> None:
         """Give back what the host holds for ``region``, which nothing may show any more.
@@ -264,6 +261,7 @@ class MemorySystem:
         Raises:
             ConfigError: the root belongs to another machine, or its view would never end.
         """
+        self.refuse_if_closed()
         if root.system is not self:
             raise ConfigError(f"address space {name!r}: root {root.name!r} is another machine's")
         space = AddressSpace(name, root)
@@ -365,10 +363,13 @@ class MemorySystem:
         self.transactions.refuse_inside("close")
         if self.rcu.in_read_section:
             raise StateError("close the memory system outside of read sections: it waits for them")
+        spaces = self.address_spaces
         with self.transaction("close"):
-            for space in self.address_spaces:
+            for space in spaces:
                 self.remove_address_space(space)
         self.closed = True
+        for space in spaces:
+            space.source = ClosedRoot(space.name)
         blocks = list(self.ram_blocks)
         for block in blocks:
             self.ram_blocks.remove(block)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.memory.region import MemoryRegion
+from guestmap.memory.region_facts import put
 from guestmap.memory.view_root import ViewRoot
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Topology:
         siblings = region.container.children if region.container and name in _MOVES else None
         if siblings is not None:
             siblings.remove(region)
-        setattr(region, name, value)
+        put(region, name, value)
         if siblings is not None:
             siblings.add(region)
         if shows and name in _MOVES:
@@ -93,7 +94,7 @@ class Topology:
         self, parent: MemoryRegion, child: MemoryRegion, addr: int, order: tuple[int, int]
     ) -> None:
         self._place(child, addr, order)
-        child.container = parent
+        put(child, "container", parent)
         parent.children.add(child)
         if parent._live:
             self._ref_live(child)
@@ -107,7 +108,7 @@ class Topology:
         parent = child.container
         assert parent is not None
         parent.children.remove(child)
-        child.container = None
+        put(child, "container", None)
         if parent._live:
             self._unref_live(child)
         self._place(child, addr, order)
@@ -119,8 +120,8 @@ class Topology:
         moves = child.enabled and child.addr != addr
         if moves:
             self.mark(child)
-        child.addr = addr
-        child.priority = -order[0]
+        put(child, "addr", addr)
+        put(child, "priority", -order[0])
         child._order = order
         if moves:
             self.mark(child)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from guestmap.base import StateError
 from guestmap.memory.flatview import FlatRange, FlatView, simplify
 from guestmap.memory.render import render
 
@@ -144,3 +145,21 @@ def _trimmed(old: list[FlatRange], new: list[FlatRange]) -> Patch:
     while tail < shorter - head and old[-1 - tail] == new[-1 - tail]:
         tail += 1
     return Patch(old[head : len(old) - tail], new[head : len(new) - tail])
+
+
+class ClosedRoot(ViewRoot):
+    """Stands in the place of an address space's root once the memory system is closed."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def view(self) -> FlatView:  # type: ignore[override]
+        """Nothing any more.
+
+        Raises:
+            StateError: always.
+        """
+        raise StateError(f"address space {self._name!r} is gone: the memory system is closed")
