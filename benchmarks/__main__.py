@@ -11,6 +11,7 @@ from benchmarks import (
     build,
     eyes,
     footprint,
+    front,
     held_up,
     hotplug,
     model,
@@ -31,6 +32,7 @@ def main() -> None:
     show("Accesses of RAM", "Unicorn", access.rows(), console)
     show("Accesses of a device", "its callback", access.device_rows(), console)
     show("Copies of RAM", "bare copy", access.bulk_rows(), console)
+    show("In front of Unicorn", "Unicorn alone", front.rows(), console)
     show("A read section", "Lock", rcu.rows(), console)
     show("A commit", "QEMU qtest", [*model.pam_rows(), *bar_move.rows()], console)
     show("Building a machine", "QEMU", build.rows(), console)

@@ -13,6 +13,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.seabios
+@pytest.mark.unicorn
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_the_examples_of_a_document_give_what_it_says(document):
     code = document.read_text().replace("```", "")  # fences are no Python
@@ -20,12 +21,29 @@ def test_the_examples_of_a_document_give_what_it_says(document):
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
+EXAMPLES = {
+    "unicorn_front": "A5\n42\n",
+    "arm_board": "UART: A\nUART: B\nUART: C\npixel 43434343, register f0\n",
+    "bus_6502": "1a34 -> 2a\nvideo register 1 <- 2a\n8000 -> b2\n",
+}
+
+
 @pytest.mark.unicorn
-def test_the_front_for_unicorn_works_and_is_short():
-    example = ROOT / "examples" / "unicorn_front.py"
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_shows_what_it_promises(name):
+    example = ROOT / "examples" / f"{name}.py"
     run = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=True)
-    assert run.stdout == "A5\n42\n"
-    assert len(example.read_text().splitlines()) < 20
+    assert run.stdout == EXAMPLES[name]
+
+
+def test_every_example_is_run():
+    assert {path.stem for path in (ROOT / "examples").glob("*.py")} == set(EXAMPLES)
+
+
+def test_the_bus_of_a_6502_needs_no_engine():
+    code = "import runpy, sys; runpy.run_path(sys.argv[1]); assert 'unicorn' not in sys.modules"
+    run = [sys.executable, "-c", code, str(ROOT / "examples" / "bus_6502.py")]
+    subprocess.run(run, capture_output=True, check=True)
 
 
 def _modules() -> list[str]:
