@@ -23,7 +23,7 @@ from guestmap.cli import main
 from guestmap.cli.plug_exits import STATUSES
 from guestmap.domain import Outcome
 from guestmap.inspect.attach import GoneError
-from tests.domain.machines import BASE, ROOM, FakeMachine, dimm, holding
+from tests.domain.machines import BASE, ROOM, FakeMachine, dimm, holding, virtio_mem
 from tests.support.processes import popen
 from tests.support.qemu import Qemu
 
@@ -279,7 +279,7 @@ def test_nonsense_is_an_error_that_says_so(run, words, told):
     assert told in done.err
 
 
-@pytest.mark.parametrize("verb", ["plug", "unplug"])
+@pytest.mark.parametrize("verb", ["plug", "unplug", "resize"])
 def test_every_exit_status_is_in_the_help(run, verb, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     text = run(verb, "--help").out
@@ -305,6 +305,82 @@ def test_dimms_shows_slots_gaps_and_what_is_left(on):
     assert "0000000140000000  000000017fffffff    1 GiB" in done.out
     assert "slots: 2 of 4 used; free: 1, 3" in done.out
     assert "1.5 GiB plugged, 1.5 GiB taken, 2.2 GiB left of 3.8 GiB" in done.out
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "holds", "shown"),
+    [
+        (0, 0, True, "nothing yet"),
+        (3, 0, True, "nothing yet; of the DIMM before: Eject Request: success (_OST 0x3, 0x0)"),
+        (0x103, 0, True, "nothing yet; of the DIMM before: ejection by the guest itself: success"),
+        (3, 0, False, "of the DIMM before: Eject Request: success (_OST 0x3, 0x0)"),
+        (3, 0x82, True, "Eject Request: device busy (_OST 0x3, 0x82)"),
+        (3, 0x84, True, "Eject Request: ejection in progress"),
+        (1, 0, True, "Device Check: success (_OST 0x1, 0x0)"),
+    ],
+)
+def test_a_report_of_the_dimm_before_is_not_this_ones(on, source, status, holds, shown):
+    machine = FakeMachine(situation=PLUGGED if holds else ROOM)
+    machine.ost(0, source, status)
+    lines = on(machine, "dimms").out.splitlines()
+    line = next(each for each in lines if each.lstrip().startswith("0 "))
+    assert shown in line
+    if holds and "before" not in shown:
+        assert "before" not in line
+    row = json.loads(on(machine, "dimms", "--json").out)["slots"][0]
+    assert row["of_before"] == ("before" in shown)
+
+
+def test_dimms_tells_what_a_guest_has_of_virtio_mem_and_no_more_of_unknown_kinds(on):
+    grown = virtio_mem("vm0", BASE, 2 * GIB, 0, 256 * MIB, hotplugged=False)
+    out = on(FakeMachine(situation=holding(grown)), "dimms").out
+    assert re.search(r"vm0 .* 0 B +256 MiB +2 GiB +2 MiB", out)
+    assert "0 B plugged, 2 GiB taken" in out
+
+
+def test_dimms_deletes_what_a_plug_left_behind(on, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    machine = FakeMachine()
+    machine.objects["memdimm0"] = GIB
+    assert "--clean memdimm0" in on(machine, "dimms").out
+    assert on(machine, "dimms", "--clean", "pc.ram").code == 3
+    done = on(machine, "dimms", "--clean", "memdimm0", "--json")
+    assert (done.code, json.loads(done.out)["is_deleted"]) == (0, True)
+    assert list(machine.objects) == ["pc.ram"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--addr", "0"], "leave it out"), (["--addr", "100000000"], "hexadecimal or decimal"),
+     (["--kind", "nvdimm"], "'nvdimm' is not plugged")],
+)  # fmt: skip
+def test_options_that_are_no_request_are_errors(on, words, told):
+    machine = FakeMachine()
+    done = on(machine, "plug", "128M", *words)
+    assert (done.code, machine.sent) == (2, [])
+    assert told in done.err
+    assert "id-invalid" in on(machine, "plug", "128M", "--id", "").out
+
+
+def test_resizing_is_followed_and_its_status_is_true(on):
+    grown = virtio_mem("vm0", BASE, 2 * GIB, 0, 0)
+
+    def takes(machine: FakeMachine, verb: str, device: str) -> None:
+        machine.resized(device, present=512 * MIB)
+
+    done = on(FakeMachine(takes, situation=holding(grown)), "resize", "vm0", "512 MiB")
+    assert done.code == 0
+    assert "vm0: the guest has what is requested" in done.out
+    short = on(FakeMachine(takes, situation=holding(grown)), "resize", "vm0", "1G",
+               "--timeout", "0")  # fmt: skip
+    assert short.code == 13
+    assert "the guest has 512 MiB of 1 GiB requested" in short.out
+    assert "the request stands" in short.out
+    form = json.loads(on(FakeMachine(situation=holding(grown)), "resize", "vm0", "1G",
+                         "--timeout", "0", "--json").out)  # fmt: skip
+    assert (form["outcome"], form["exit_status"], form["plan"]["requested"]) == (
+        "guest-silent", 4, GIB)  # fmt: skip
+    assert on(FakeMachine(situation=holding(grown)), "resize", "vm0", "3G").code == 3
 
 
 def test_dimms_in_json(on):

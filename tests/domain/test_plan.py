@@ -103,7 +103,8 @@ def test_all_blockers_come_at_once():
         (ROOM, {"size": 0}, {"size-zero"}),
         (ROOM, {"size": MIB}, {"size-unaligned"}),
         (ROOM, {"size": 4 * GIB}, {"over-maxmem"}),
-        (ROOM, {"addr": 0x1000}, {"address-unaligned", "address-outside"}),
+        (ROOM, {"addr": 0x1000}, {"address-outside"}),
+        (ROOM, {"addr": BASE + 0x1000}, {"address-unaligned"}),
         (ROOM, {"addr": WINDOW.end}, {"address-outside"}),
         (ROOM, {"addr": WINDOW.end - 2 * MIB}, {"address-outside"}),
         (ROOM, {"addr": (1 << 64) - 2 * MIB}, {"address-outside"}),
@@ -369,3 +370,16 @@ def test_a_plan_has_a_json_form():
     assert form["map_change"]["views"][0]["ranges"][0]["start"] == BASE
     blocked = plan_plug(scene(), PlugRequest(0)).to_json()
     assert (blocked["device"], blocked["map_change"], blocked["steps"]) == (None, None, [])
+
+
+def test_one_cause_is_one_finding():
+    plan = plan_plug(scene(), PlugRequest(3 * MIB, addr=0x123))
+    assert [each.code for each in plan.blockers] == ["size-unaligned", "address-outside"]
+    assert plan.cautions == ()
+    taken = plan_plug(scene(holding(ONE)), PlugRequest(GIB, id="dimm0"))
+    assert [each.code for each in taken.blockers] == ["id-taken"]
+
+
+def test_nobody_is_told_to_unplug_what_is_not_there():
+    assert "unplug" not in blockers(ROOM, size=4 * GIB)["over-maxmem"].remedy
+    assert "unplug" in blockers(holding(ONE), size=4 * GIB)["over-maxmem"].remedy

@@ -157,14 +157,15 @@ def _total(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
     if situation.window is None or request.size <= situation.bytes_left:
         return
     largest = largest_fit(situation)
-    less = f"give at most {exact_size(largest)}, unplug" if largest else "unplug"
+    ways = [f"give at most {exact_size(largest)}"] if largest else []
+    ways += ["unplug a memory device"] if situation.devices else []
     meant = _meant(request.size, situation.bytes_left)
     yield Finding(
         "over-maxmem",
         f"{exact_size(request.size)} do not fit within maxmem, which QEMU was started with:"
         f" {format_size(situation.used)} of {format_size(situation.capacity)} for memory devices"
         f" are used, {format_size(situation.bytes_left)} are left",
-        f"{meant}{less} a memory device, or start the machine with a larger maxmem",
+        meant + ", or ".join([*ways, "start the machine with a larger maxmem"]),
     )
 
 
@@ -199,13 +200,14 @@ def _address(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
 def _hint(situation: Situation, window: AddrRange, address: int, size: int) -> Iterator[Finding]:
     unit = situation.alignment
     free = gap_list(gaps(window, situation.devices))
-    if address % unit:
+    is_outside = address < window.start or address + size > window.end
+    if address % unit and not is_outside:
         yield Finding(
             "address-unaligned",
             f"address {address:#x} is not a multiple of {unit:#x} ({format_size(unit)})",
             _near(situation, window, address, size),
         )
-    if address < window.start or address + size > window.end:
+    if is_outside:
         yield Finding(
             "address-outside",
             f"{span(address, size)} is not within the device memory,"

@@ -29,6 +29,11 @@ _FIXED = {
     "virtio-pmem": ("a virtio-pmem device cannot be unplugged", _STOP),
 }
 """Memory devices that are no DIMMs: why they stay, and what to do."""
+_SAID_BY = {
+    "section-size": {"size-zero", "size-unaligned"},
+    "section-address": {"address-unaligned", "address-outside", "address-overlap"},
+}
+"""Cautions, and the blockers that have the same cause: one finding for one cause."""
 _BACKEND_TYPE = "memory-backend-ram"
 
 
@@ -97,7 +102,9 @@ def plan_plug(scene: Scene, request: PlugRequest) -> Plan:
     address = pick_address(situation, request)
     refused = {each.code for each in blockers}
     cautions = tuple(
-        each for each in plug_cautions(situation, request, address) if each.code not in refused
+        each
+        for each in plug_cautions(situation, request, address)
+        if not refused & {each.code, *_SAID_BY.get(each.code, ())}
     )
     if blockers or (is_slotted and slot is None) or address is None:
         return Plan("plug", scene, blockers, cautions)
