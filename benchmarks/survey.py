@@ -10,13 +10,13 @@ from benchmarks.hotplug import machine, theirs
 from benchmarks.qemu import PROGRAM
 from benchmarks.table import Row
 
-_ROUNDS = 5
+_ROUNDS = 6
 _PROGRAM = """
 import sys, time
 from guestmap.domain import open_peer, survey
 times = []
 with open_peer(sys.argv[1]) as peer:
-    for _ in range(12):
+    for _ in range(32):
         start = time.perf_counter()
         survey(peer)
         times.append(time.perf_counter() - start)
