@@ -32,6 +32,8 @@ from guestmap.inspect.conform import VectorCase, check_vector, read_case  # noqa
 from guestmap.inspect.mtree import assemble, read_mtree  # noqa: E402
 
 FLAGS = ("", "-o", "-D", "-o -D", "-f", "-f -o", "-f -d")
+SEABIOS = "1.16.2"
+"""The firmware of Debian 12's QEMU 7.2; what is read of it is in the recordings."""
 FIELDS = ("start", "size", "priority", "nonvolatile", "type", "name", "offset_in_region", "owner")
 
 READONLY_ALIASES = {"pam-rom"}
@@ -104,7 +106,9 @@ def main() -> None:
             _write(target / "vectors" / f"{case.name}.json.gz", {**head, **_vector(case, texts)})
         if case.qtest is not None:
             path = target / "qtest" / f"{case.qtest}.json.gz"
-            _write(path, {**head, "seed": case.qtest, **_record(case, case.qtest)})
+            _write(
+                path, {**head, "seed": case.qtest, "seabios": SEABIOS, **_record(case, case.qtest)}
+            )
 
 
 def _start(case: Case) -> Qemu:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from guestmap.inspect.conform import Equal, Unsupported, conform
+from guestmap.inspect.conform import Differs, Equal, Unsupported, conform
 from guestmap.machine import stopped_machine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.corpus import Corpus
 
 pytestmark = pytest.mark.seabios
@@ -20,6 +24,33 @@ def test_golden_sequences_are_equal(golden: Corpus) -> None:
     results = list(conform([golden.path / "qemu-7.2.22" / "qtest"], stopped_machine))
     assert len(results) >= 4
     assert [str(each) for each in results if not isinstance(each, Equal)] == []
+
+
+def test_a_difference_under_another_firmware_is_named_and_not_held_against_us(
+    golden: Corpus, tmp_path: Path
+) -> None:
+    """Bytes of the firmware may be among what was read."""
+    form = json.loads(
+        gzip.decompress((golden.path / "qemu-7.2.22" / "qtest" / "100.json.gz").read_bytes())
+    )
+    place = tmp_path / "qtest" / "100.json"
+    place.parent.mkdir()
+    place.write_text(json.dumps(form))
+    for installed in ("", "1.16.2", "1.17.0"):  # nothing differs: nothing to excuse
+        (result,) = conform([place], stopped_machine, seabios=installed)
+        assert isinstance(result, Equal)
+    step = next(step for step in form["steps"] if step["ops"])
+    step["ops"].append(["readl 0xfffffff0", "0x0000000012345678"])
+    place.write_text(json.dumps(form))
+    for installed in ("", "1.16.2"):
+        (result,) = conform([place], stopped_machine, seabios=installed)
+        assert isinstance(result, Differs)
+    (result,) = conform([place], stopped_machine, seabios="1.17.0")
+    assert isinstance(result, Unsupported)
+    assert "made with SeaBIOS 1.16.2, installed is 1.17.0: not compared" in str(result)
+    place.write_text(json.dumps({**form, "seabios": "1.17.0"}))
+    (result,) = conform([place], stopped_machine, seabios="1.17.0")
+    assert isinstance(result, Differs)
 
 
 @pytest.mark.slow

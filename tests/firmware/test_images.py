@@ -9,6 +9,7 @@ import pytest
 
 from guestmap.base import KIB, MIB, ConfigError, HostError
 from guestmap.firmware import find_bios, load_bios
+from guestmap.firmware.images import seabios_version
 
 
 def image(path: Path, size: int) -> Path:
@@ -138,3 +139,19 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 def test_the_distribution_has_one() -> None:
     data = load_bios(find_bios(environ={}))
     assert data[-16:-15] == b"\xea"  # the reset vector is a far jump
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        (
+            b"..SeaBIOS (version %s)\n\0..GCC 12.2.0-14) 12.2.0\0\x901.16.2-debian-1.16.2-1\0",
+            "1.16.2",
+        ),
+        (b"1.17.0-prebuilt.example\0 SeaBIOS (version %s)", "1.17.0"),
+        (b"another firmware 1.2.3-4\0", ""),
+        (b"SeaBIOS (version %s)", ""),
+    ],
+)
+def test_the_version_that_seabios_has_in_its_image(image: bytes, version: str) -> None:
+    assert seabios_version(image) == version

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from guestmap.base import ConfigError
+from guestmap.base import ConfigError, GuestmapError
 from guestmap.cli.console import console
 from guestmap.cli.output import say
+from guestmap.firmware.images import find_bios, load_bios, seabios_version
 from guestmap.inspect.conform import (
     Differs,
     Equal,
@@ -38,12 +39,14 @@ def conform(
     One line for each recording that differs: the first difference, both sides. A folder of
     'info mtree' texts counts twice: its tree rebuilt from its own text alone, and with the flat
     view's text as evidence. Where the text alone does not tell, and no rule does, the line says
-    what was concluded wrongly. Recordings that need what guestmap lacks are counted apart.
+    what was concluded wrongly. Recordings that need what guestmap lacks, or that were made with
+    another SeaBIOS than the installed one and differ, are counted apart.
 
     Exit status 1 where a recording differs; but a tree rebuilt from its text alone may, where the
     machine is not x86.
     """
-    results = list(_watched(run(paths, stopped_machine), count_files(paths)))
+    recordings = run(paths, stopped_machine, seabios=_installed_seabios())
+    results = list(_watched(recordings, count_files(paths)))
     if not results:
         raise ConfigError(f"no recordings found in {', '.join(str(path) for path in paths)}")
     apart = [each for each in results if isinstance(each, Unsupported)]
@@ -54,6 +57,14 @@ def conform(
         say(line)
     if any(not isinstance(each, Equal) and not _is_excused(each) for each in tried):
         raise typer.Exit(1)
+
+
+def _installed_seabios() -> str:
+    """Return the version of the SeaBIOS that our machines start with; "" where it is not known."""
+    try:
+        return seabios_version(load_bios(find_bios()))
+    except GuestmapError:
+        return ""
 
 
 def _counts(tried: Sequence[Result], apart: int) -> Iterator[str]:

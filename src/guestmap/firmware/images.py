@@ -6,6 +6,7 @@ Nothing is bundled: SeaBIOS comes from the distribution, or from wherever the us
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -99,6 +100,14 @@ def load_bios(path: str | os.PathLike[str]) -> bytes:
         ) from error
     _check_size(name, len(data))
     return data
+
+
+def seabios_version(image: bytes) -> str:
+    """Return the version that SeaBIOS's own build left in an image (``1.16.2``); "" of another."""
+    if b"SeaBIOS (version " not in image:
+        return ""
+    found = re.findall(rb"(\d+\.\d+\.\d+)-[\w.+~-]+\x00", image)
+    return found[-1].decode() if found else ""
 
 
 def _check_size(name: str, size: int) -> None:

@@ -115,3 +115,8 @@ def test_a_command_that_is_not_replayed_is_unsupported_by_name() -> None:
 def test_a_view_that_the_recording_lacks_is_refused() -> None:
     with pytest.raises(PeerError, match="view 9, absent"):
         replay(case(step(spaces=[["I/O", "io", 9]])), SwitchMachine())
+
+
+def test_a_reply_that_is_none_of_qtests_is_refused() -> None:
+    with pytest.raises(PeerError, match="'OK 0x1' is no reply of qtest"):
+        replay(case(step(["inb 0x10", "OK 0x1"], spaces=OFF)), SwitchMachine())

@@ -88,11 +88,17 @@ class QtestStep:
 
 @dataclass(frozen=True, slots=True)
 class QtestCase:
-    """A sequence of accesses made to a stopped QEMU that was started with ``cmdline``."""
+    """A sequence of accesses made to a stopped QEMU that was started with ``cmdline``.
+
+    Attributes:
+        seabios: version of the firmware whose bytes the accesses may have read. Recordings did not
+            name it at first: those were made with QEMU 7.2.22 and Debian 12's SeaBIOS.
+    """
 
     cmdline: tuple[str, ...]
     views: tuple[QtestView, ...]
     steps: tuple[QtestStep, ...]
+    seabios: str = "1.16.2"
 
 
 def read_case(data: bytes) -> VectorCase | QtestCase | None:

@@ -31,7 +31,7 @@ _FOLDERS = ("vectors", "qtest")
 
 
 def conform(
-    paths: Iterable[Path], machine_factory: MachineFactory | None = None
+    paths: Iterable[Path], machine_factory: MachineFactory | None = None, *, seabios: str = ""
 ) -> Iterator[Result]:
     """Yield a result for each recording in files, folders and archives; two for each capture.
 
@@ -40,6 +40,8 @@ def conform(
     Args:
         paths: what to look at.
         machine_factory: for qtest recordings; without it they are unsupported.
+        seabios: version of the firmware that those machines have; "": not known. A recording that
+            was made with another and differs is not held against us: it may have read its bytes.
 
     Raises:
         HostError: a path is not there or cannot be read.
@@ -48,7 +50,7 @@ def conform(
     for found in find_files(paths):
         if isinstance(found, FoundCapture):
             yield from _judge_capture(found)
-        elif (result := _judge(found, machine_factory)) is not None:
+        elif (result := _judge(found, machine_factory, seabios)) is not None:
             yield result
 
 
@@ -61,7 +63,7 @@ def _judge_capture(found: FoundCapture) -> Iterator[Result]:
         yield Unreadable(found.path, str(error))
 
 
-def _judge(found: Found, machine_factory: MachineFactory | None) -> Result | None:
+def _judge(found: Found, machine_factory: MachineFactory | None, seabios: str) -> Result | None:
     try:
         data = found.read()
         if not found.named and not _may_be_recording(found.path, data):
@@ -74,7 +76,12 @@ def _judge(found: Found, machine_factory: MachineFactory | None) -> Result | Non
         return Unsupported(found.path, str(error))
     except (PeerError, ConfigError) as error:
         return Unreadable(found.path, str(error))
-    return Equal(found.path) if difference is None else Differs(found.path, difference)
+    if difference is None:
+        return Equal(found.path)
+    if isinstance(case, QtestCase) and seabios not in ("", case.seabios):
+        made = f"made with SeaBIOS {case.seabios}, installed is {seabios}: not compared"
+        return Unsupported(found.path, f"{made} (first difference: {difference})")
+    return Differs(found.path, difference)
 
 
 def _may_be_recording(path: str, data: bytes) -> bool:

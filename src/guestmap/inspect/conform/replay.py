@@ -106,7 +106,10 @@ def _perform(machine: ReplayMachine, command: str) -> int | None:
 def _agree(reply: str, answer: int | None) -> bool:
     if not reply or answer is None:
         return not reply and answer is None
-    return int(reply, 16) == answer
+    try:
+        return int(reply, 16) == answer
+    except ValueError:
+        raise PeerError(f"{reply[:40]!r} is no reply of qtest: expected a number") from None
 
 
 def _same_objects(views: list[FlatView], checked: list[FlatView]) -> bool:
