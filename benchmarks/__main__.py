@@ -20,6 +20,7 @@ from benchmarks import (
     rcu,
     start,
     survey,
+    text,
 )
 from benchmarks.table import show
 
@@ -39,6 +40,7 @@ def main() -> None:
     footprint.show(footprint.rows(), console)
     show("Rendering everything", "peer", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)
+    show("Text of any size", "peer", text.rows(), console)
     show("Plugging memory in, over QMP", "QEMU", hotplug.rows(), console)
     show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)
