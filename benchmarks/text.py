@@ -1,4 +1,4 @@
-"""The text of ``info mtree`` at several sizes: what a region costs must not grow with the number."""
+"""The text of ``info mtree`` at several sizes: the cost of a region must not grow with them."""
 
 from __future__ import annotations
 

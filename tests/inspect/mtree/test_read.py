@@ -284,3 +284,26 @@ def test_a_tree_is_read_to_a_depth_that_is_said() -> None:
     assert len(assemble(read_mtree(nested(1000))).regions) == 1000
     with pytest.raises(PeerError, match=r"line 1002: expected at most 1000 regions in one another"):
         read_mtree(nested(1001))
+
+
+DEVICE_MEMORY = """\
+address-space: device-memory
+  0000000100000000-000000017fffffff (prio 0, i/o): device-memory
+    0000000100000000-000000013fffffff (prio 0, ram): m0
+
+address-space: memory
+  0000000000000000-ffffffffffffffff (prio 0, i/o): system
+    0000000100000000-000000017fffffff (prio 0, i/o): device-memory
+      0000000100000000-000000013fffffff (prio 0, ram): m0
+"""
+
+
+def test_a_root_that_lies_in_another_tree_is_one_region() -> None:
+    """So a DIMM that two address spaces show is one DIMM."""
+    snapshot = assemble(read_mtree(DEVICE_MEMORY), complete=True)
+    assert [region.name for region in snapshot.regions] == ["system", "device-memory", "m0"]
+    assert [(s.name, s.root) for s in snapshot.address_spaces] == [
+        ("device-memory", 1), ("memory", 0),
+    ]  # fmt: skip
+    apart = DEVICE_MEMORY.replace("17fffffff", "1ffffffff", 1)  # of another size: another region
+    assert len(assemble(read_mtree(apart), complete=True).regions) == 5
