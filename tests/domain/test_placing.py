@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,41 @@ def test_gaps_are_the_runs_of_free_pages(devices):
             covered[page] = True
     assert covered == free
     assert all(a.end < b.start for a, b in pairwise(told))
+
+
+@pytest.mark.parametrize(
+    ("taken", "pages", "place"),
+    [
+        ([], PAGES, 0),  # all of it
+        ([(2, 4)], 2, 0),  # up to the next device
+        ([(2, 4)], 3, 4),
+        ([(0, PAGES - 2)], 2, PAGES - 2),  # up to the end
+        ([(0, PAGES - 2)], 3, None),
+        ([(0, 2), (4, 6), (9, PAGES)], 2, 2),
+        ([(0, 2), (4, 6), (9, PAGES)], 3, 6),
+        ([(0, 2), (4, 6), (9, PAGES)], 4, None),
+    ],
+)
+def test_a_gap_that_fits_exactly(taken, pages, place):
+    devices = [dimm(n, BASE + a * UNIT, (b - a) * UNIT) for n, (a, b) in enumerate(taken)]
+    expected = None if place is None else BASE + place * UNIT
+    assert first_fit(SMALL, devices, pages * UNIT, UNIT) == expected
+
+
+@pytest.mark.parametrize(
+    ("taken", "free"),
+    [
+        ([(0, PAGES)], []),
+        ([(0, PAGES - 1)], [(PAGES - 1, PAGES)]),
+        ([(1, PAGES)], [(0, 1)]),
+        ([(1, 2), (2, 3)], [(0, 1), (3, PAGES)]),
+    ],
+)
+def test_gaps_at_the_ends_and_none_where_devices_touch(taken, free):
+    devices = [dimm(n, BASE + a * UNIT, (b - a) * UNIT) for n, (a, b) in enumerate(taken)]
+    assert gaps(SMALL, devices) == tuple(
+        AddrRange(BASE + a * UNIT, (b - a) * UNIT) for a, b in free
+    )
 
 
 def test_a_misaligned_window_is_aligned_first():

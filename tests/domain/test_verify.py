@@ -94,6 +94,13 @@ def test_a_place_that_somebody_else_took_meanwhile_is_no_fault():
     assert any("slot of dimm0" in each for each in verify_plugged(PLAN, alone))
 
 
+def test_a_place_that_nobody_took_is_no_excuse():
+    moved = replace(ONE, addr=BASE + GIB)
+    for theirs in (dimm(3, BASE + 2 * GIB, GIB), dimm(3, BASE + 3 * GIB, GIB)):
+        wrong = verify_plugged(PLAN, scene(holding(moved, theirs)))
+        assert any("addr of dimm0" in each for each in wrong)
+
+
 def test_what_a_guest_has_of_virtio_mem_moves_by_itself():
     grown = MemoryDevice("vm0", "virtio-mem", BASE + 2 * GIB, GIB, present=0, requested=GIB)
     before, after = scene(holding(grown)), scene(holding(replace(grown, present=GIB)))

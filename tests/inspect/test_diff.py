@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -194,6 +194,44 @@ def test_an_alias_that_shows_something_else() -> None:
     after.change(_find(after, "ram-below-4g"), alias_offset=0x1000)
     (change,) = diff(pc().snapshot(), after.snapshot()).regions
     assert (change.path, change.changes) == (("system", "ram-below-4g"), ("repointed",))
+
+
+_PLAIN = {"addr": 0x1000, "size": 0x1000, "target": 0, "offset": 0}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        ({}, {"addr": 0x3000}, ("moved",)),
+        ({}, {"size": 0x800}, ("resized",)),
+        ({}, {"enabled": False}, ("disabled",)),
+        ({"enabled": False}, {}, ("enabled",)),
+        ({}, {"offset": 0x1000}, ("repointed",)),
+        ({}, {"target": 1}, ("repointed",)),
+        ({}, {"priority": 1}, ("priority",)),
+        ({}, {"readonly": True}, ("readonly",)),
+        ({"readonly": True}, {}, ("writable",)),
+        ({"readonly": True}, {"addr": 0, "size": 0x800, "priority": 2},
+         ("moved", "resized", "priority", "writable")),
+    ],
+)  # fmt: skip
+def test_each_fact_of_an_alias_that_changes(
+    before: dict[str, Any], after: dict[str, Any], changes: tuple[str, ...]
+) -> None:
+    def map_with(facts: dict[str, Any]) -> Snapshot:
+        tree = Builder()
+        system = tree.container("system", 0, 1 << 16)
+        tree.space("memory", system)
+        targets = [tree.region(name, 0, 0x4000, type=kind) for name, kind in
+                   (("ram", "ram"), ("device", "i/o"))]  # fmt: skip
+        facts = {**_PLAIN, **facts}
+        target = targets[facts.pop("target")]
+        tree.alias("window", facts.pop("addr"), facts.pop("size"), target, facts.pop("offset"),
+                   into=system, **facts)  # fmt: skip
+        return tree.snapshot()
+
+    told = diff(map_with(before), map_with(after)).regions
+    assert [(each.path[-1], each.changes) for each in told] == [("window", changes)]
 
 
 def test_nothing_changed_and_json() -> None:

@@ -123,6 +123,42 @@ def test_what_reaches_too_far() -> None:
     assert [region.name for region in found.regions] == ["wide", "box"]
 
 
+@pytest.mark.parametrize(("size", "found"), [(0x800, []), (0x900, [(0x800, 0x900)])])
+def test_an_alias_reaches_too_far_from_where_it_begins(
+    size: int, found: list[tuple[int, int]]
+) -> None:
+    tree, system = _machine()
+    ram = tree.region("ram", 0, 0x1000, type="ram")
+    tree.alias("window", 0, size, ram, 0x800, into=system)
+    assert [(each.start, each.end) for each in _only(tree, "beyond-target")] == found
+
+
+def test_what_is_disabled_reaches_nowhere() -> None:
+    tree, system = _machine()
+    box = tree.container("box", 0x10000, 0x100, into=system)
+    tree.region("wide", 0xF0, 0x20, into=box, enabled=False)
+    tree.region("just", 0xF0, 0x10, into=box)
+    assert _only(tree, "beyond-container") == []
+
+
+def test_neighbours_do_not_overlap() -> None:
+    tree, system = _machine()
+    tree.region("one", 0x1000, 0x1000, into=system)
+    tree.region("two", 0x2000, 0x1000, into=system)
+    assert _only(tree, "equal-priority") == []
+    tree.region("three", 0x2FFF, 0x1000, into=system)
+    (found,) = _only(tree, "equal-priority")
+    assert (found.start, found.end) == (0x2FFF, 0x3000)
+
+
+def test_a_readonly_alias_does_not_show_what_a_writable_one_does() -> None:
+    tree, system = _machine()
+    ram = tree.region("ram", 0, 0x10000, type="ram")
+    tree.alias("one", 0, 0x8000, ram, into=system)
+    tree.alias("two", 0, 0x8000, ram, into=system, readonly=True)
+    assert len(_only(tree, "equal-priority")) == 1
+
+
 @pytest.mark.parametrize(
     ("start", "size", "message"),
     [
@@ -173,6 +209,14 @@ def test_vhost_joins_neighbours_of_one_block_and_takes_no_rom() -> None:
     assert _only(tree, "vhost-slots", LintOptions(vhost_slots=1)) == []
 
 
+def test_vhost_does_not_join_what_is_apart_in_its_block() -> None:
+    tree, system = _machine()
+    ram = tree.region("ram", 0, 0x20000, type="ram")
+    tree.alias("low", 0, 0x8000, ram, into=system)
+    tree.alias("high", 0x8000, 0x8000, ram, 0x10000, into=system)
+    assert len(_only(tree, "vhost-slots", LintOptions(vhost_slots=1))) == 1
+
+
 def _plugged(addr: int, size: int) -> Builder:
     tree, system = _machine()
     space = tree.container("device-memory", 1 << 32, 1 << 40, into=system)
@@ -195,6 +239,7 @@ def test_what_the_cpu_cannot_address() -> None:
     assert _only(tree, "beyond-phys-bits", LintOptions(phys_bits=33)) == []
     (found,) = _only(tree, "beyond-phys-bits", LintOptions(phys_bits=32))
     assert (found.start, found.end) == (1 << 32, end)
+    assert _only(_plugged(0, 1 << 32), "beyond-phys-bits", LintOptions(phys_bits=33)) == []
 
 
 def test_a_flat_view_alone_is_checked_for_slots() -> None:
