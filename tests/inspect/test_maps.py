@@ -120,7 +120,7 @@ def test_views_alone_have_no_trees_but_flats():
     assert list(memory.by_type.items()) == [("ram", 0x4000), ("rom", 0x1000)]
     assert ports.mapped == 0x10000
     assert flat_blocks(snapshot, space="I/O") == [ports]
-    with pytest.raises(ConfigError, match="'x'; there are: memory, I/O"):
+    with pytest.raises(ConfigError, match="'x'; there are: I/O, memory"):
         flat_blocks(snapshot, space="x")
     assert write_flat(with_views(snapshot, space="I/O")).startswith('FlatView #0\n AS "I/O"')
 

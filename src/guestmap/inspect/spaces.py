@@ -114,7 +114,7 @@ class Spaces:
         return f"{name} ({space.owner}, {what})" if space.owner else f"{name} ({what})"
 
     def _unknown(self, asked: str) -> ConfigError:
-        names = list(dict.fromkeys(each.name for each in self.all))
+        names = sorted({each.name for each in self.all})
         by_fold = {_folded(name): name for name in names}
         close = [repr(by_fold[each]) for each in get_close_matches(_folded(asked), by_fold, n=2)]
         hint = f"did you mean {' or '.join(close)}? " if close else ""
