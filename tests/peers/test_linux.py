@@ -81,3 +81,28 @@ def test_memory_that_the_kernel_sits_in_is_not_given_back(guest: LinuxGuest) -> 
     guest.run("seq 1 4000 | xargs touch; cd /")
     status, _, said = guestmap("unplug", guest, "dimm0", "--timeout", "60")
     assert status == 5, said
+
+
+VIRTIO_MEM = (
+    "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
+    "virtio_mem",
+)  # fmt: skip
+
+
+def test_virtio_mem_is_plugged_grown_and_shrunk_as_requested(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("vm")
+    with linux(folder, "-m", "512M,slots=1,maxmem=4G", modules=VIRTIO_MEM) as guest:
+        before = guest.memory
+        guest.run(f"echo online_movable > {POLICY}")
+        words = ("--kind", "virtio-mem", "--requested", "256M", "--timeout", "60")
+        status, form, said = guestmap("plug", guest, "1G", *words)
+        assert (status, form["outcome"]) == (0, "resized"), said
+        assert guest.memory == before + SIZE
+        status, _, said = guestmap("resize", guest, "virtiomem0", "512M", "--timeout", "60")
+        assert status == 0, said
+        assert guest.memory == before + 2 * SIZE
+        status, _, said = guestmap("resize", guest, "virtiomem0", "0", "--timeout", "60")
+        assert status == 0, said
+        assert guest.memory == before
