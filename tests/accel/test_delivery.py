@@ -40,7 +40,7 @@ from guestmap.memory import AddressSpace, MemorySystem
 pytestmark = pytest.mark.unicorn
 
 IDT, GDT, LDT, TSS = 0x1000, 0x2000, 0x2800, 0x3000
-STACK, STACKS, HANDLER = 0x8000, (0x6000, 0x6400, 0x6800), 0x12345678
+STACK, STACKS, HANDLER = 0x8000, (0x6000, 0x6400, 0x6800), 0x12345679
 VECTOR = 0x30
 CLOSED = 0xFFEFFFFF
 
@@ -583,6 +583,20 @@ def test_pse_36_reaches_above_4_gib(cpu: Cpu) -> None:
     cpu.memory.write(0x21000, struct.pack("<I", 0x00C00083 | 0x3 << 13))
     cpu.state.controls |= {0: 0x80000011, 3: 0x21000, 4: 0x10}
     assert cpu.linear._physical(0x1234, write=True) == 0x3_00C01234
+
+
+@pytest.mark.parametrize("pae", [False, True])
+def test_every_bit_of_a_page_table_entry_counts(cpu: Cpu, pae: bool) -> None:
+    tables(cpu, pae=pae, entry=0xFEDCB003 | (0xA9_00000000 if pae else 0))
+    assert cpu.linear._physical(0x9ABC, write=True) == 0xFEDCBABC | (0xA9_00000000 if pae else 0)
+    other = 0x21 if pae else 0x2D  # another directory entry, linear addresses of its own
+    size = 8 if pae else 4
+    cpu.memory.write(0x21000 + other * size, (0x22003).to_bytes(size, "little"))
+    linear = other << (21 if pae else 22) | 0x9ABC
+    assert cpu.linear._physical(linear, write=True) & 0xFFFFFFFF == 0xFEDCBABC
+    cpu.memory.write(0x21000, 0x01022003.to_bytes(size, "little"))  # a table where no memory is
+    with pytest.raises(GuestFault):
+        cpu.linear._physical(0x9ABC, write=True)
 
 
 def test_without_pse_the_large_bit_means_nothing(cpu: Cpu) -> None:

@@ -283,6 +283,20 @@ def test_memory_may_be_remapped_while_paging_is_on(guest):
     assert guest.register("cr2") == 0
 
 
+def test_the_map_may_change_where_addresses_are_translated(guest):
+    """Pages stay where the tables say, before the change and after it."""
+    identity_map(guest)
+    guest.memory.write(PAGE_TABLE + 0xB * 4, struct.pack("<I", 0xA003))
+    guest.memory.write(0xA000, b"\x5a")
+    guest.on_port[0x81] = lambda value: guest.root.add_subregion(
+        0x400000, guest.system.ram("more", 0x1000)
+    )
+    look = b"\xa0" + le32(0xB000) + b"\xe6\x80"
+    protected(guest, PAGING_ON + look + b"\xe6\x81\xeb\x00" + look + b"\xf4")
+    assert guest.run().reason is ExitReason.HALTED
+    assert guest.value() == [0x5A, 0x5A]
+
+
 def test_code_may_be_overwritten_while_paging_is_on(guest):
     identity_map(guest)
     guest.memory.write(0xA000, b"\xb0\x01\xc3")

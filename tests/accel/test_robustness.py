@@ -161,6 +161,33 @@ def test_the_documented_interface_alone_runs_real_mode():
         assert guest.value() == [0x77]
 
 
+def test_the_documented_interface_alone_resets():
+    with Guest(hidden_state=False) as guest:
+        for name in ("eax", "esi", "esp"):
+            guest.engine.write_register(Register(name), 0x1234)
+        guest.engine.write_register(Register.EIP, 0x5678)
+        guest.engine.reset()
+        assert [guest.register(name) for name in ("eax", "esi", "esp")] == [0, 0, 0]
+        assert guest.register("eip") == 0xFFF0
+
+
+def test_the_map_may_be_touched_in_a_port_write_and_in_no_other_moment(guest):
+    """Not by a timer, between two entries, nor from outside: then it is for the run loop."""
+    asked = {}
+    guest.on_port[0x81] = lambda value: asked.update(port=guest.engine.may_settle())
+    guest.on_device = lambda: asked.update(device=guest.engine.may_settle())
+
+    def due():
+        asked.update(timer=guest.engine.may_settle())
+        guest.engine.stop()
+
+    guest.flat(b"\xe6\x81\xa1" + DEVICE.to_bytes(4, "little") + b"\xeb\xfe")
+    guest.clock.timer(due).arm(guest.clock.now_ns() + 20_000_000)
+    assert guest.run().reason is ExitReason.STOPPED
+    asked.update(outside=guest.engine.may_settle())
+    assert asked == {"port": True, "device": False, "timer": False, "outside": False}
+
+
 def test_the_documented_interface_alone_finds_a_moment_to_interrupt_a_loop():
     with Guest(hidden_state=False) as guest:
         guest.vector(0x20, 0x2000)

@@ -79,6 +79,17 @@ def test_the_guest_ejects(board):
     assert board.hotplug.device(0) is None
 
 
+def test_the_slot_that_is_selected_is_ejected():
+    board = Board(slots=4)
+    for slot in range(4):
+        board.hotplug.plug(slot, DIMM, hotplugged=False)
+    for slot in (2, 0, 3):
+        board.ports.store(SELECT, 4, slot)
+        board.ports.store(FLAGS, 1, EJECT)
+    assert board.events == ["eject 2", "eject 0", "eject 3"]
+    assert [board.hotplug.device(slot) for slot in range(4)] == [None, DIMM, None, None]
+
+
 def test_an_ejection_that_fails_leaves_the_slot_as_it_is(board):
     board.hotplug.plug(0, DIMM, hotplugged=False)
     board.hotplug.on_eject = lambda slot: False

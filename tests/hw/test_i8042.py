@@ -279,3 +279,16 @@ def test_reset_empties_everything(keyboard: Keyboard) -> None:
     assert keyboard.high() == []
     keyboard.command(0x20)
     assert keyboard.drain() == [0x03]
+
+
+def test_the_first_byte_goes_to_the_keyboard(keyboard: Keyboard) -> None:
+    keyboard.outb(DATA, 0xEE)  # which echoes it
+    assert keyboard.drain() == [0xEE]
+
+
+def test_replies_and_keys_share_the_room(keyboard: Keyboard) -> None:
+    keyboard.command(0x60, 0x40)  # translation: keys go out as they are given
+    keyboard.outb(0x60, 0xF2)  # three bytes of reply
+    keyboard.controller.press([0x1E] * 10)
+    keyboard.controller.press([0x30] * 10)
+    assert keyboard.drain() == [0xFA, 0xAB, 0x41, *[0x1E] * 10, *[0x30] * 3]

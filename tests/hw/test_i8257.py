@@ -183,3 +183,12 @@ def test_a_handler_that_asks_again_is_not_entered_twice(dma: Dma) -> None:
     dma.program(0x00, 0x8000, 3, WRITE)
     dma.first.hold_dreq(2)
     assert depth == 1
+
+
+@pytest.mark.parametrize(("mode", "address"), [(WRITE, 0x3010), (WRITE | DOWN, 0x2FF0)])
+def test_the_address_register_shows_how_far_it_is(dma: Dma, mode: int, address: int) -> None:
+    """Addresses count up, or down (mode bit 5); the count always down."""
+    dma.first.register_channel(2, lambda _channel, _position, _length: 0x10)
+    dma.program(0x01, 0x3000, 0x00FF, mode)
+    dma.first.hold_dreq(2)
+    assert (dma.pair(0x04), dma.pair(0x05)) == (address, 0xEF)

@@ -167,3 +167,10 @@ def test_many_may_look_at_once():
         thread.join()
     assert set(counts) == {counts[0]}
     assert len(counts) == 8
+
+
+def test_a_number_that_a_device_has_is_not_given_to_another():
+    """Devices of the command line get theirs by their place on it, whichever is made first."""
+    tree = Pc(MachineConfig()).tree
+    assert tree.name_anonymous(1) == "device[1]"
+    assert [tree.name_anonymous() for _ in range(3)] == ["device[0]", "device[2]", "device[3]"]

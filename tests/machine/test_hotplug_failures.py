@@ -19,7 +19,7 @@ import pytest
 from guestmap.base import ConfigError, HostError, ManualClock
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
-from guestmap.machine import MachineConfig, MachineEvent, Pc
+from guestmap.machine import MachineConfig, MachineEvent, NumaNode, Pc
 from guestmap.memory import MemoryListener, MemoryRegionSection
 from guestmap.memory.host import HostMemory
 
@@ -293,6 +293,22 @@ def test_a_dimm_that_cannot_be(machine: Machine, properties: dict[str, Any], ref
     with pytest.raises(ConfigError, match=refusal):
         machine.manage.device_add("pc-dimm", "d1", properties)
     assert machine.state() == before
+
+
+@pytest.mark.parametrize("node", [0, 1, 2, 3])
+def test_a_dimm_is_in_one_of_the_machines_nodes(node: int) -> None:
+    nodes = (NumaNode(64 * MIB, frozenset({0})), NumaNode(64 * MIB))
+    config = MachineConfig(ram_size=128 * MIB, slots=1, max_ram=GIB, numa_nodes=nodes)
+    pc = Pc(config, ManualClock(), epoch_ns=0)
+    with pc.system:
+        pc.manage.object_add("memory-backend-ram", "m0", {"size": 64 * MIB})
+        properties = {"memdev": "m0", "node": node}
+        if node < 2:
+            pc.manage.device_add("pc-dimm", "d0", properties)
+            assert pc.manage.memory_devices()[0]["data"]["node"] == node
+        else:
+            with pytest.raises(ConfigError, match="exceeds the number of numa nodes: 2"):
+                pc.manage.device_add("pc-dimm", "d0", properties)
 
 
 def test_numbers_of_devices_without_a_name_do_not_come_again(machine: Machine) -> None:

@@ -33,22 +33,23 @@ class RamLayout(NamedTuple):
 
         RAM that would leave less than 512 MiB of the low 4 GiB to devices is split at 3 GiB
         instead of 3.5 GiB.
+
+        Raises:
+            ConfigError: it would reach what AMD CPUs route to HyperTransport. QEMU moves RAM behind
+                that, and then finds that the CPU model has too few address bits; its text.
         """
         low = config.max_ram_below_4g
         if config.ram_size >= low:
             low = min(low, _GIGABYTE_ALIGNED_LOW)
         below = min(config.ram_size, low)
         above = config.ram_size - below
-        low_end = _end(config, _FOUR_GIB + above)
-        if low_end <= _HYPERTRANSPORT:
-            return cls(below, above)
-        end = _end(config, _ABOVE_HYPERTRANSPORT + above)
-        if end > 1 << _PHYSICAL_BITS and config.max_ram > config.ram_size:
+        if _end(config, _FOUR_GIB + above) > _HYPERTRANSPORT:
+            end = _end(config, _ABOVE_HYPERTRANSPORT + above)  # where QEMU would have it
             raise ConfigError(
                 f"Address space limit 0x{(1 << _PHYSICAL_BITS) - 1:x} < 0x{end - 1:x}"
                 f" phys-bits too low ({_PHYSICAL_BITS})"
             )
-        return cls(below, above, _ABOVE_HYPERTRANSPORT)
+        return cls(below, above)
 
     @property
     def end(self) -> int:

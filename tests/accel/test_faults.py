@@ -1,0 +1,154 @@
+"""Faults in the engines that their tests must notice; see tests/support/faults.py."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.faults import Copy, Fault
+
+pytestmark = [pytest.mark.long, pytest.mark.unicorn]
+
+_U = "accel/unicorn/"
+_DELIVERY, _MAPPER, _PIECES = (f"accel/test_{name}.py" for name in ("delivery", "mapper", "pieces"))
+_STATE, _DOORBELL, _INTERRUPTS = (
+    f"accel/test_{name}.py" for name in ("state", "doorbell", "interrupts")
+)
+_CONTRACT = "accel/test_contract.py"
+
+FAULTS = (
+    Fault(_U + "exits.py", "self._mapper.muted = None", "pass", _INTERRUPTS),
+    Fault(
+        _U + "delivery.py",
+        "return code, cpl if code.flags & _CONFORMING else dpl",
+        "return code, dpl",
+        _DELIVERY,
+    ),
+    Fault(
+        _U + "delivery.py",
+        "            limit = limit << 12 | 0xFFF",
+        "            limit = limit << 12",
+        _DELIVERY,
+    ),
+    Fault(
+        _U + "delivery.py",
+        "cause is Cause.SOFTWARE and high >> DESC_DPL_SHIFT & 3 < state.cpl",
+        "high >> DESC_DPL_SHIFT & 3 < state.cpl",
+        _DELIVERY,
+    ),
+    Fault(
+        _U + "delivery.py",
+        "_WITH_ERROR_CODE = {8, 10, 11, 12, 13, 14, 17}",
+        "_WITH_ERROR_CODE = {8, 10, 11, 12, 13, 14}",
+        _DELIVERY,
+    ),
+    Fault(
+        _U + "delivery.py",
+        "mask = 0xFFFFFFFF if stack.flags & DESC_BIG else 0xFFFF",
+        "mask = 0xFFFFFFFF",
+        _DELIVERY,
+    ),
+    Fault(
+        _U + "paging.py",
+        "        return self._gated(physical)",
+        "        return physical",
+        _DELIVERY,
+    ),
+    Fault(
+        _U + "paging.py",
+        "self._memory.load(self._gated(at), size)",
+        "self._memory.load(at, size)",
+        _DELIVERY,
+    ),
+    Fault(
+        _U + "paging.py",
+        "GuestFault(PAGE_FAULT, _FAULT_PROTECTION | _FAULT_WRITE, address)",
+        "GuestFault(PAGE_FAULT, _FAULT_WRITE, address)",
+        _DELIVERY,
+    ),
+    Fault(
+        _U + "mapper.py",
+        "            self._close_windows(piece.start, piece.end)\n",
+        "",
+        _MAPPER,
+    ),
+    Fault(
+        _U + "mapper.py",
+        "            undo.callback(self._let_go_of_unmapped, piece.block)\n",
+        "",
+        _MAPPER,
+    ),
+    Fault(_U + "mapper.py", "if not piece.writable:", "if False:", _MAPPER),
+    Fault(
+        _U + "mapper.py",
+        "if len(self._windows) >= MAX_WINDOWS:",
+        "if len(self._windows) > MAX_WINDOWS:",
+        _MAPPER,
+    ),
+    Fault(
+        _U + "mapper.py",
+        "if self.muted == threading.get_ident():",
+        "if self.muted is not None:",
+        _MAPPER,
+    ),
+    Fault(
+        _U + "pieces.py",
+        "            and self.romd == before.romd\n",
+        "",
+        _PIECES,
+    ),
+    Fault(
+        _U + "pieces.py",
+        "if merged and start <= merged[-1][1]:",
+        "if merged and start < merged[-1][1]:",
+        _PIECES,
+    ),
+    Fault(
+        _U + "blob_state.py",
+        "            and self.hflags & _HF_CS32\n",
+        "",
+        _STATE,
+    ),
+    Fault(
+        _U + "blob_state.py",
+        "            flags &= ~_TSS_BUSY",
+        "            pass",
+        _STATE,
+    ),
+    Fault(_U + "boot_state.py", "FPTAG: 0xFFFF", "FPTAG: 0", _STATE),
+    Fault(
+        "accel/factory.py",
+        "        if isinstance(error, ModuleNotFoundError):",
+        "        if True:",
+        _CONTRACT,
+    ),
+    Fault(
+        "accel/doorbell.py",
+        "            self._host_time.on_schedule = self._former_hook",
+        "            pass",
+        _DOORBELL,
+    ),
+    Fault(
+        "accel/doorbell.py",
+        "            self._inside = not self._rung",
+        "            self._inside = True",
+        _DOORBELL,
+    ),
+    Fault(
+        _U + "cpu.py",
+        "            state.data[:] = image\n            state.save()",
+        "            state.save()",
+        _INTERRUPTS,
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("faults"))
+    assert copy.failures(*sorted({fault.test for fault in FAULTS})) == ""
+    return copy
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_the_fault_is_noticed(copy: Copy, fault: Fault) -> None:
+    assert copy.is_noticed(fault)

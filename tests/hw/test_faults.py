@@ -1,0 +1,157 @@
+"""Faults in the devices that their tests must notice; see tests/support/faults.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.faults import Copy, Fault
+
+pytestmark = pytest.mark.long
+
+FAULTS = (
+    Fault(
+        "hw/i8254.py",
+        "not counter.gate and counter.mode in (1, 2, 3, 5):",
+        "not counter.gate and counter.mode in (1, 3, 5):",
+        "hw/test_i8254.py",
+    ),
+    Fault(
+        "hw/i8254.py",
+        "_MAX_LAG_NS = _SECOND_NS",
+        "_MAX_LAG_NS = 10_000 * _SECOND_NS",
+        "hw/test_i8254.py",
+    ),
+    Fault(
+        "hw/i8254.py",
+        "            self._update_irq(now)",
+        "            self._update_irq(self._clock.now_ns())",
+        "hw/test_i8254.py",
+    ),
+    Fault(
+        "hw/serial.py",
+        "_TRIGGER_BYTES = (1, 4, 8, 14)",
+        "_TRIGGER_BYTES = (1, 4, 8, 12)",
+        "hw/test_serial.py",
+    ),
+    Fault(
+        "hw/pci/device.py",
+        "            self.set_interrupt(False)\n            for bar",
+        "            for bar",
+        "hw/pci/test_device.py",
+    ),
+    Fault(
+        "hw/lapic_timer.py",
+        "self._timer.start(self._next(now))",
+        "self._timer.start(self._next(self._clock.now_ns()))",
+        "hw/test_lapic.py",
+    ),
+    Fault(
+        "hw/lapic_timer.py",
+        "if elapsed >= self.initial_count:",
+        "if elapsed > self.initial_count:",
+        "hw/test_lapic.py",
+    ),
+    Fault(
+        "hw/hpet_timer.py",
+        "return distance if 0 < distance < 1 << bits - 1 else 1",
+        "return distance",
+        "hw/test_hpet.py",
+    ),
+    Fault(
+        "hw/hpet_timer.py",
+        "periods = -(-behind // self.period)",
+        "periods = behind // self.period",
+        "hw/test_hpet.py",
+    ),
+    Fault(
+        "hw/mc146818.py",
+        "rate + 7 if rate <= 2 else rate",
+        "rate + 7 if rate <= 1 else rate",
+        "hw/test_mc146818.py",
+    ),
+    Fault(
+        "hw/mc146818.py",
+        "        return self._next_periodic(due_ns)",
+        "        return self._next_periodic(self._clock.now_ns())",
+        "hw/test_mc146818.py",
+    ),
+    Fault(
+        "hw/i8259.py",
+        "return slave.irq_base + (line if line >= 0 else 7)",
+        "return slave.irq_base + (line if line >= 0 else 15)",
+        "hw/test_i8259.py",
+    ),
+    Fault(
+        "hw/i8259.py",
+        "            serving &= ~self.imr",
+        "            serving &= self.imr",
+        "hw/test_i8259.py",
+    ),
+    Fault(
+        "hw/ioapic.py",
+        "pin = 2 if line == 0 else line",
+        "pin = line",
+        "hw/test_ioapic.py",
+    ),
+    Fault(
+        "hw/ioapic.py",
+        "            new &= ~_REMOTE_IRR",
+        "            pass",
+        "hw/test_ioapic.py",
+    ),
+    Fault(
+        "hw/apic_bus.py",
+        "            targets = targets[:1]",
+        "            pass",
+        "hw/test_lapic.py",
+    ),
+    Fault(
+        "hw/i8257.py",
+        "value = channel.address - channel.position",
+        "value = channel.address + channel.position",
+        "hw/test_i8257.py",
+    ),
+    Fault(
+        "hw/ps2.py",
+        "return _QUEUE_BYTES - len(self._replies) - len(self._events)",
+        "return _QUEUE_BYTES - len(self._replies) + len(self._events)",
+        "hw/test_i8042.py",
+    ),
+    Fault(
+        "hw/acpi_pm.py",
+        "& ~(_HALF_PERIOD - 1)",
+        "& ~_HALF_PERIOD",
+        "hw/test_acpi_pm.py",
+    ),
+    Fault(
+        "hw/pci/bar.py",
+        "return start if last < limit else None",
+        "return start if last <= limit else None",
+        "hw/pci/test_device.py",
+    ),
+    Fault(
+        "hw/pci/msi.py",
+        "if pending & ~config.read(self.offset + _MASK, 4) & 1:",
+        "if pending & 1:",
+        "hw/pci/test_msi.py",
+    ),
+    Fault(
+        "hw/acpi_memory_hotplug.py",
+        "            self.on_eject(self._selected)",
+        "            self.on_eject(0)",
+        "hw/test_acpi_memory_hotplug.py",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("faults"))
+    assert copy.failures(*sorted({fault.test for fault in FAULTS})) == ""
+    return copy
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_the_fault_is_noticed(copy: Copy, fault: Fault) -> None:
+    assert copy.is_noticed(fault)

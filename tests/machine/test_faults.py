@@ -1,0 +1,135 @@
+"""Faults in the machine that its tests must notice; see tests/support/faults.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.faults import Copy, Fault
+
+pytestmark = pytest.mark.long
+
+_GATE, _TURNS = "machine/test_gate.py", "machine/test_turns.py"
+_PLACES, _FAILURES = "machine/test_device_memory.py", "machine/test_hotplug_failures.py"
+_LAYOUT, _SMP = "machine/test_layout.py", "machine/test_smp.py"
+_PHASES = "machine/test_phases.py"
+
+FAULTS = (
+    Fault("machine/gate.py", "if self._holder == ticket.thread:", "if False:", _GATE),
+    Fault(
+        "machine/gate.py",
+        "                self._queue.remove(ticket)",
+        "                pass",
+        _GATE,
+    ),
+    Fault("machine/gate.py", "        if self._depth > 1:", "        if self._depth > 2:", _GATE),
+    Fault("machine/gate.py", "ticket = self._queue.popleft()", "ticket = self._queue.pop()", _GATE),
+    Fault(
+        "machine/vm.py",
+        "            self._halted_for_good = False\n            self._wake()",
+        "            self._wake()",
+        _TURNS,
+    ),
+    Fault(
+        "machine/vm.py",
+        'raise StateError("the machine was told to quit")',
+        "pass",
+        _TURNS,
+    ),
+    Fault(
+        "machine/device_memory.py",
+        "if other.start >= start + size:",
+        "if other.start > start + size:",
+        _PLACES,
+    ),
+    Fault(
+        "machine/device_memory.py",
+        "if other.end <= start:",
+        "if other.end < start:",
+        _PLACES,
+    ),
+    Fault(
+        "machine/device_memory.py",
+        "if start < base or start + size > base + length:",
+        "if start < base or start + size >= base + length:",
+        _PLACES,
+    ),
+    Fault(
+        "machine/composition/tree.py",
+        "            self._numbers.add(number)",
+        "            pass",
+        "machine/test_composition.py",
+    ),
+    Fault(
+        "machine/hotplug.py",
+        '            undo.callback(memory.add, dimm.addr, region, dimm.id or "")',
+        "            pass",
+        _FAILURES,
+    ),
+    Fault(
+        "machine/pc_dimm.py",
+        "if self.node and self.node >= self.nodes:",
+        "if self.node and self.node > self.nodes:",
+        _FAILURES,
+    ),
+    Fault(
+        "machine/layout.py",
+        "if config.ram_size >= low:",
+        "if config.ram_size > low:",
+        _LAYOUT,
+    ),
+    Fault(
+        "machine/layout.py",
+        "    return -(-address // GIB) * GIB",
+        "    return (address // GIB + 1) * GIB",
+        _LAYOUT,
+    ),
+    Fault(
+        "machine/smp.py",
+        "            cores = maximum // (sockets * threads)",
+        "            cores = maximum // sockets",
+        _SMP,
+    ),
+    Fault(
+        "machine/smp.py",
+        "0 if given else cpu // per_socket % len(nodes)",
+        "cpu // per_socket % len(nodes)",
+        _SMP,
+    ),
+    Fault(
+        "machine/numa.py",
+        "    if cpu >= cpus:",
+        "    if cpu > cpus:",
+        _SMP,
+    ),
+    Fault(
+        "machine/phases.py",
+        "_ORDER[phase] > _ORDER[present]",
+        "_ORDER[phase] >= _ORDER[present]",
+        _PHASES,
+    ),
+    Fault(
+        "machine/phases.py",
+        "        if for_good or self._gave_up:",
+        "        if for_good:",
+        _PHASES,
+    ),
+    Fault(
+        "machine/debug_log.py",
+        "if len(self._partial) < LONGEST_LINE:",
+        "if len(self._partial) < 2 * LONGEST_LINE:",
+        "machine/test_debug_log.py",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("faults"))
+    assert copy.failures(*sorted({fault.test for fault in FAULTS})) == ""
+    return copy
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_the_fault_is_noticed(copy: Copy, fault: Fault) -> None:
+    assert copy.is_noticed(fault)
