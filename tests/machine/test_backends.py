@@ -70,3 +70,9 @@ def test_realized_among_the_properties_of_a_device(pc: Pc, properties: dict[str,
     with pytest.raises(ConfigError, match="slot 1 is busy"):
         pc.manage.device_add("pc-dimm", "e", {"realized": True, "memdev": "c", "slot": 1})
     assert len(pc.manage.memory_devices()) == 1
+
+
+def test_what_is_only_there_to_be_linked_to_cannot_be_made(pc: Pc) -> None:
+    for name in ("thread-context", "memory-backend"):
+        with pytest.raises(ConfigError):
+            pc.manage.object_add(name, "t", {})

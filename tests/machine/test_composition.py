@@ -17,7 +17,9 @@ from guestmap.machine.composition import (
     device_path,
     owner_text,
 )
+from guestmap.machine.composition.pci_parts import _chassis
 from guestmap.qom import NotFoundError
+from tests.support.chipset import Chipset
 
 pytestmark = pytest.mark.seabios
 
@@ -174,3 +176,10 @@ def test_a_number_that_a_device_has_is_not_given_to_another():
     tree = Pc(MachineConfig()).tree
     assert tree.name_anonymous(1) == "device[1]"
     assert [tree.name_anonymous() for _ in range(3)] == ["device[0]", "device[2]", "device[3]"]
+
+
+def test_the_chassis_of_a_bridge_is_found_behind_other_capabilities():
+    bridge = Chipset().bridge(4, chassis=7)
+    assert _chassis(bridge) == 7
+    bridge.add_capability(0x09, 0xC0, 4)  # goes to the head of the list
+    assert _chassis(bridge) == 7

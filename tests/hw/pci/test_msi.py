@@ -10,13 +10,6 @@ from tests.support.chipset import Chipset
 
 BDF, AT = 5 << 3, 0x40
 FLAGS, ADDRESS, ADDRESS_HIGH, DATA, MASK, PENDING = (AT + n for n in (2, 4, 8, 12, 16, 20))
-    AT + 2,
-    AT + 4,
-    AT + 8,
-    AT + 12,
-    AT + 16,
-    AT + 20,
-)
 TARGET = 0x1000
 
 

@@ -1,9 +1,14 @@
-"""Faults in the engines that their tests must notice; see tests/support/faults.py."""
+"""Faults in the engines that their tests must notice."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from tests.support.faults import Copy, Fault
+from tests.support.planted import Fault, is_noticed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.long, pytest.mark.unicorn]
 
@@ -134,21 +139,13 @@ FAULTS = (
     ),
     Fault(
         _U + "cpu.py",
-        "            state.data[:] = image\n            state.save()",
-        "            state.save()",
+        "            state.restore(image)",
+        "            pass",
         _INTERRUPTS,
     ),
 )
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    copy = Copy(tmp_path_factory.mktemp("faults"))
-    assert copy.failures(*sorted({fault.test for fault in FAULTS})) == ""
-    return copy
-
-
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_the_fault_is_noticed(copy: Copy, fault: Fault) -> None:
-    assert copy.is_noticed(fault)
+def test_a_planted_fault_is_noticed(fault: Fault, tmp_path: Path) -> None:
+    assert is_noticed(fault, tmp_path)
