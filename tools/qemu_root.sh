@@ -56,6 +56,8 @@ for each in usr/lib lib; do
     libraries=$libraries$each:$each/pulseaudio:
 done
 [ -n "${loader:-}" ] || fail "no x86-64 loader in the packages; only that host is supported"
+named= # loaders before glibc 2.33 cannot give the program its name
+"$loader" --help 2>/dev/null | grep -q argv0 && named=--argv0
 mkdir -p "$root/starters.new"
 for each in "$root"/usr/bin/qemu-system-*; do
     name=${each##*/}
@@ -63,7 +65,7 @@ for each in "$root"/usr/bin/qemu-system-*; do
     cat >"$root/starters.new/$name" <<END
 #!/bin/sh
 QEMU_MODULE_DIR='$root/usr/lib/x86_64-linux-gnu/qemu' exec '$loader' --library-path '$libraries' \\
-    --argv0 $name '$each' "\$@" -L '$root/usr/share/qemu' -L '$root/usr/share/seabios' \\
+    ${named:+$named $name} '$each' "\$@" -L '$root/usr/share/qemu' -L '$root/usr/share/seabios' \\
     -L '$root/usr/lib/ipxe/qemu'
 END
     chmod +x "$root/starters.new/$name"

@@ -3,8 +3,9 @@
 A text seldom says which QEMU it is from; its words and its shape do, roughly: a *dialect* is what a
 run of versions has in common. Reader, writer and rules look here and nowhere else.
 
-Sources: the monitors of QEMU 7.2.22, 10.0.13 and 11.1.3; public dumps of 2.x; the release notes of
-2.9, 2.11, 5.0 and 6.2.
+Sources: the monitors of QEMU 5.2.0, 7.2.22, 10.0.13 and 11.1.3, and public dumps of 1.x to 2.x.
+Where exactly one dialect ends and the next begins is known from those alone, so a border can be
+off by a version that none of them is.
 """
 
 from __future__ import annotations
