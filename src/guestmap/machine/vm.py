@@ -101,8 +101,9 @@ class VirtualMachine:
     def exclusive(self) -> AbstractContextManager[None]:
         """Return a context in which the caller alone is at the machine; it may be nested.
 
-        The CPU waits outside the guest meanwhile. The memory map needs none of this: it is
-        published, and may be read at any time.
+        The CPU waits outside the guest meanwhile. A view of the memory needs none of this: it is
+        published, and may be read at any time. For more than one view, or the tree, there is
+        :meth:`guestmap.memory.MemorySystem.steady`.
         """
         return self._gate.exclusive()
 
