@@ -11,8 +11,10 @@ import pytest
 from guestmap.base import GIB
 from guestmap.cli import main
 from guestmap.cli.app import COMMANDS as SUB_COMMANDS
+from guestmap.inspect.attach import Channel
 from guestmap.inspect.attach.commands import COMMANDS, check
 from tests.domain.machines import BASE, FakeMachine, dimm, holding, virtio_mem
+from tests.inspect.pci.machine import PciMachine
 from tests.support.qemu import Qemu
 from tests.support.qmp_serving import serving
 
@@ -22,6 +24,7 @@ READING: dict[str, list[str]] = {
     "diff": ["SOURCE"],
     "lint": [],
     "ram": [],
+    "pci": [],
     "tree": [],
     "flat": ["-d", "--qemu"],
     "watch": ["--interval", "60"],
@@ -37,6 +40,13 @@ CHANGING: dict[str, list[str]] = {
 }
 ELSEWHERE = {"boot", "conform", "serve"}
 """Commands that run machines of their own, and attach to none."""
+
+
+def _with_a_function() -> Channel:
+    machine = PciMachine()
+    machine.buses[0]["devices"] = [machine.function("/machine/nic", "e1000", "00:03.0")]
+    machine.region("/machine/nic", "e1000-mmio", 0x2_0000)
+    return machine
 
 
 def run(name: str, words: list[str], source: str, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -62,7 +72,9 @@ def test_no_command_is_forgotten_here():
 def test_what_is_sent_is_on_the_list(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     grown = virtio_mem("vm0", BASE + GIB, GIB, 0, 0)
-    machine = FakeMachine(situation=holding(dimm(0, BASE, GIB), grown))
+    machine: Channel = FakeMachine(situation=holding(dimm(0, BASE, GIB), grown))
+    if name == "pci":
+        machine = _with_a_function()
     with serving(machine, tmp_path / "qmp") as served:
         status = run(name, (READING | CHANGING)[name], served.path, monkeypatch)
     assert status in {0, 1, 4}, capsys.readouterr()

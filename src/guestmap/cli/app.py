@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "why-not": "Say where a region is visible, where it is not, and who is in the way.",
     "diff": "Say what changed between two maps, range by range and region by region, and why.",
     "lint": "Say what is wrong or suspicious in a map, where, and what to do about it.",
+    "pci": "List PCI functions: their BARs, who answers there, and what bridges pass on.",
     "ram": "List guest-physical memory with the RAM block and offset behind each range.",
     "tree": "Print the tree of regions behind each address space, and how much of each is seen.",
     "flat": "Print who answers where: sizes, types, and the share that each range has of its view.",

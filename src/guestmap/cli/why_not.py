@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guestmap.cli.output import Json, Source, show, with_notes
+
+if TYPE_CHECKING:
+    from guestmap.inspect.pci import Unmapped
 
 
 def why_not(
@@ -14,13 +18,47 @@ def why_not(
     region: Annotated[str, typer.Argument(help="A region's name, or its id as #12.")],
     as_json: Json = False,
 ) -> None:
-    """Say where a region is visible, where it is not, and who is in the way."""
-    from guestmap.cli.source import load_snapshot
+    """Say where a region is visible, where it is not, and who is in the way.
+
+    Of a running machine's device region that is in no tree, such as one behind a BAR that the guest
+    has not mapped yet, it says whose it is and what is missing.
+    """
+    from guestmap.cli.source import load_snapshot, own_machine
+    from guestmap.inspect.pci.words import unmapped_sentences
     from guestmap.inspect.sentences import why_not_sentences
     from guestmap.inspect.why_not import why_not as run
 
     number = region.removeprefix("#")
     asked = int(number) if region.startswith("#") and number.isdecimal() else region
     snapshot = load_snapshot(source)
+    is_known = any(asked in (each.name, each.id) for each in snapshot.regions)
+    if not is_known and (found := _unmapped(source, region)):
+        show({"unmapped": [each.to_json() for each in found]}, unmapped_sentences(found), as_json)
+        return
     told = run(snapshot, asked)
-    show(with_notes(told.to_json(), snapshot), why_not_sentences(told), as_json)
+    sentences = list(why_not_sentences(told))
+    form = with_notes(told.to_json(), snapshot)
+    sights = [sight for each in told.regions for sight in each.sights if sight.visible]
+    is_seen = any({"memory", "I/O"} & set(sight.spaces) for sight in sights)
+    if not is_seen and own_machine(source) is None:
+        name = told.regions[0].region.name
+        found = [each for each in _unmapped(source, name) if each.bar is not None]
+        sentences += unmapped_sentences(found, in_tree=True)
+        form["unmapped"] = [each.to_json() for each in found]
+    show(form, sentences, as_json)
+
+
+def _unmapped(source: str, name: str) -> list[Unmapped]:
+    """Return the regions of this name that a machine has, and why its map has them not.
+
+    Files cannot be asked, and a machine that knows no PCI has nothing to tell.
+    """
+    from guestmap.cli.pci import attached, is_machine
+    from guestmap.inspect.attach import CommandError
+    from guestmap.inspect.pci import read_pci, why_unmapped
+
+    if not is_machine(source):
+        return []
+    with attached(source) as machine, suppress(CommandError):
+        return why_unmapped(read_pci(machine.monitor), name)
+    return []

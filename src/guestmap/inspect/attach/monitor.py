@@ -150,6 +150,20 @@ class Monitor:
         check(command, named)
         return self._channel.execute(command, named)
 
+    def query_many(self, command: str, many: Sequence[Mapping[str, object]]) -> list[object]:
+        """Execute a command with each of several arguments, without waiting in between.
+
+        Raises:
+            ConfigError, CommandError, PeerError: see :meth:`query`.
+        """
+        for arguments in many:
+            check(command, arguments)
+        answers = self._channel.execute_many([(command, arguments) for arguments in many])
+        for answer in answers:
+            if isinstance(answer, CommandError):
+                raise answer
+        return answers
+
     def human(self, line: str) -> str:
         """Execute a human monitor command and return its text, lines ended by newlines."""
         return self._shaped(HMP, str, command_line=line).replace("\r\n", "\n")

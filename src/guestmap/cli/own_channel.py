@@ -1,0 +1,72 @@
+"""A PC of our own, asked in the words in which others' machines are asked: QMP without a socket."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from guestmap.base import GuestmapError
+from guestmap.cli.source import RESET
+from guestmap.inspect.attach import Attachment, Channel, CommandError, Monitor
+from guestmap.machine import Phase, VirtualMachine
+from guestmap.monitor.command import Context
+from guestmap.monitor.commands import command_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from guestmap.inspect.attach import MonitorEvent
+    from guestmap.machine import MachineConfig
+
+
+class OwnChannel(Channel):
+    """Carries out commands of the monitor on a machine that this thread runs, and that stands.
+
+    Args:
+        vm: the machine.
+        source: what it is called.
+    """
+
+    def __init__(self, vm: VirtualMachine, source: str) -> None:
+        self._source = source
+        self._vm = vm
+        self._table = command_table()
+        self._context = Context(vm, self._table)
+
+    @property
+    def source(self) -> str:
+        """What the machine is called."""
+        return self._source
+
+    def execute(self, command: str, arguments: Mapping[str, object]) -> object:
+        """Return what a command returns.
+
+        Raises:
+            CommandError: the machine answered with an error.
+        """
+        try:
+            with self._vm.exclusive():
+                return self._table[command].run(self._context, dict(arguments))
+        except GuestmapError as error:
+            raise CommandError(f"{command}: {error}", "GenericError") from error
+
+    def events(self) -> list[MonitorEvent]:
+        """Return nothing: who asks is who runs the machine."""
+        return []
+
+    def close(self) -> None:
+        """Do nothing: the machine is closed by who made it."""
+
+
+@contextmanager
+def own_attachment(state: str, config: MachineConfig) -> Iterator[Attachment]:
+    """Make a machine, run it to where it is asked for, and attach to it.
+
+    Args:
+        state: ``reset`` or ``boot``.
+        config: the machine.
+    """
+    with VirtualMachine(config, engine="none" if state == RESET else "unicorn") as vm:
+        if state != RESET:
+            vm.run(until=Phase.HALT)
+        yield Attachment(Monitor(OwnChannel(vm, f"guestmap {state}")))

@@ -1,0 +1,76 @@
+"""``guestmap pci``: a machine's PCI functions, and what each of them decodes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from guestmap.base import ConfigError
+from guestmap.cli.output import Json, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.inspect.attach import Attachment
+
+PciSource = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), or a PC of guestmap's"
+        " own: 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'.",
+    ),
+]
+
+
+def pci(source: PciSource, as_json: Json = False) -> None:
+    """List PCI functions: their BARs, who answers there, and what bridges pass on.
+
+    The regions behind BARs are named even where they are not in the map, since the guest has not
+    given the BAR an address, or decoding is off.
+    """
+    from guestmap.inspect.pci import listing, pci_sentences, read_pci
+
+    with attached(source) as machine:
+        told = listing(read_pci(machine.monitor), machine.snapshot(trees=False))
+    show(
+        {"format": "guestmap.pci", "format_version": 1, **told.to_json()},
+        pci_sentences(told), as_json,
+    )  # fmt: skip
+
+
+def is_machine(source: str) -> bool:
+    """Tell whether a source is a machine, which can be asked more than its map."""
+    from guestmap.cli.source import own_machine
+    from guestmap.inspect.attach import parse_target
+
+    return own_machine(source) is not None or parse_target(source) is not None
+
+
+@contextmanager
+def attached(source: str) -> Iterator[Attachment]:
+    """Attach to a machine that can be asked: somebody's, or one of our own made for this.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    from guestmap.cli.source import own_machine
+    from guestmap.inspect.attach import FORMS, attach, parse_target
+
+    own = own_machine(source)
+    if own is not None:
+        from guestmap.cli.own_channel import own_attachment
+
+        with own_attachment(*own) as machine:
+            yield machine
+        return
+    target = parse_target(source)
+    if target is None:
+        raise ConfigError(
+            f"pci needs a running machine ({', '.join(FORMS)}, or 'boot' or 'reset' for one of"
+            f" guestmap's own), and {source!r} is none"
+        )
+    with attach(target) as machine:
+        yield machine
