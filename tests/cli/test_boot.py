@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -11,33 +10,30 @@ import sys
 
 import pytest
 
+from guestmap.accel import Exit, ExitReason
+from guestmap.machine import Phase
 from guestmap.monitor import UnixAddress
 from tests.support.processes import popen
+from tests.support.program import Done, assert_one_clear_line, run_program
 from tests.support.qmp_socket import QmpSocket
 
 pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
 
-FAILURE = 2
+
+def _silent(code: bytes = b"\xeb\xfe") -> bytes:
+    """Return a firmware of what stands at the reset vector; by default a jump to itself."""
+    image = bytearray(0x10000)
+    image[0xFFF0 : 0xFFF0 + len(code)] = code
+    return bytes(image)
 
 
-def _boot(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "guestmap", "boot", *args]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, **kwargs
-    )
-
-
-def _assert_one_clear_line(run: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert run.returncode == FAILURE, run
-    assert run.stderr.startswith("guestmap: "), run.stderr
-    assert run.stderr.count("\n") == 1, run.stderr
-    for word in words:
-        assert word in run.stderr
+def _boot(*args: str) -> Done:
+    return run_program("boot", *args)
 
 
 def test_a_boot_tells_its_story_and_ends_well():
     run = _boot("-m", "64M")
-    assert run.returncode == 0, run.stderr
+    assert run.status == 0, run
     for words in ("== reset", "== preinit", "== init", "== setup", "== prepboot", "== boot",
                   "== halt", "No bootable device.", "PAM 59h <- 30h", "F0000-FFFFF ROM -> RAM",
                   "at reset", "at the end"):  # fmt: skip
@@ -68,6 +64,43 @@ def test_until_stops_as_the_phase_begins():
     assert [p["name"] for p in report["phases"]] == ["reset", "preinit", "init"]
 
 
+@pytest.mark.parametrize("phase", list(Phase))
+def test_until_ends_for_every_phase_or_says_why(phase):
+    run = _boot("-m", "64M", "--until", phase, "-q")
+    if phase in {Phase.RESUME, Phase.RUNTIME}:
+        assert_one_clear_line(run, str(phase), "it halted")
+    else:
+        assert (run.status, run.err) == (0, b"")
+
+
+def test_until_reset_stops_before_the_first_instruction():
+    report = json.loads(_boot("-m", "64M", "--until", "reset", "--json").stdout)
+    assert [p["name"] for p in report["phases"]] == ["reset"]
+    assert report["state"] == "paused"
+    assert report["before"]["views"] == report["after"]["views"]
+    assert report["statistics"]["port_writes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (b"\xf4", ["boot", "halted"]),  # hlt, interrupts off
+    ],
+)
+def test_until_a_phase_that_a_firmware_never_enters_says_why(tmp_path, code, words):
+    image = tmp_path / "bios.bin"
+    image.write_bytes(_silent(code))
+    assert_one_clear_line(_boot("--bios", str(image), "--until", "boot", "-q"), *words)
+
+
+def test_what_the_engine_cannot_run_is_an_error_with_a_reason(monkeypatch):
+    def give_up(self):
+        return Exit(ExitReason.ERROR, "a riddle at f000:fff0")
+
+    monkeypatch.setattr("guestmap.accel.unicorn.engine.UnicornEngine.run", give_up)
+    assert_one_clear_line(_boot("-q"), "the CPU cannot go on: a riddle at f000:fff0")
+
+
 def test_mtree_and_flat_have_stdout_for_themselves():
     run = _boot("-m", "64M", "--mtree", "--flat", "-q")
     assert run.stdout.startswith("address-space: ")
@@ -81,15 +114,16 @@ def test_mtree_and_flat_have_stdout_for_themselves():
      ("512K", "1M to 1T"), ("128M,slots=2", "no max-size"), ("128M,maxmem=64M", "maxmem")],
 )  # fmt: skip
 def test_impossible_ram_is_one_clear_line(ram, words):
-    _assert_one_clear_line(_boot(f"-m={ram}" if ram.startswith("-") else "-m", *(
-        () if ram.startswith("-") else (ram,))), words)  # fmt: skip
+    assert_one_clear_line(_boot("-m", ram), words)
 
 
 def test_more_ram_than_the_host_can_back_is_one_clear_line():
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
-
-    _assert_one_clear_line(_boot("-m", "64G", preexec_fn=limit), "pc.ram", "Cannot allocate")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (16 << 30, before[1]))
+    try:
+        assert_one_clear_line(_boot("-m", "64G"), "pc.ram", "Cannot allocate")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.mark.parametrize(
@@ -105,31 +139,33 @@ def test_a_file_that_is_no_bios_is_one_clear_line(tmp_path, content, words):
     image = tmp_path / "bios.bin"
     if content is not None:
         image.write_bytes(content)
-    _assert_one_clear_line(_boot("--bios", str(image)), str(image), words)
+    assert_one_clear_line(_boot("--bios", str(image)), str(image), words)
 
 
-def test_no_bios_anywhere_lists_where_it_was_looked_for(tmp_path):
-    environ = {**os.environ, "GUESTMAP_BIOS": str(tmp_path / "nowhere")}
-    _assert_one_clear_line(_boot(env=environ), "nowhere", "GUESTMAP_BIOS")
+def test_no_bios_anywhere_lists_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("GUESTMAP_BIOS", str(tmp_path / "nowhere"))
+    assert_one_clear_line(_boot(), "nowhere", "GUESTMAP_BIOS")
 
 
 def test_an_image_that_only_faults_does_not_run_for_ever(tmp_path):
     image = tmp_path / "bios.bin"
     image.write_bytes(b"\x0f\x01\x1e\x00\x00\xcc" * 10922 + b"\xcc" * 4)  # lidt [0]; int3
-    run = _boot("--bios", str(image), "-q")
-    _assert_one_clear_line(run, "without a word")
+    assert_one_clear_line(_boot("--bios", str(image), "-q"), "without a word")
 
 
 def test_an_unknown_device_is_named():
-    _assert_one_clear_line(_boot("--device", "e1000"), "e1000")
+    assert_one_clear_line(_boot("--device", "e1000"), "e1000")
 
 
-def test_ctrl_c_ends_cleanly():
-    command = [sys.executable, "-m", "guestmap", "boot", "--until", "resume"]
+def test_ctrl_c_ends_cleanly(tmp_path):
+    """In the middle of a firmware that does nothing at all: the reset vector jumps to itself."""
+    silent = tmp_path / "silent.bin"
+    silent.write_bytes(_silent())
+    command = [sys.executable, "-m", "guestmap", "boot", "--bios", str(silent)]
     with popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         for line in run.stdout:
-            if "No bootable device" in line:
+            if "== reset" in line:
                 break
         run.send_signal(signal.SIGINT)
         rest, errors = run.communicate(timeout=20)
@@ -166,16 +202,12 @@ def test_a_signal_ends_a_managed_machine_in_order(tmp_path, number):
     ],
 )
 def test_nonsense_about_the_monitor_is_one_clear_line(args, word):
-    run = _boot(*args)
-    _assert_one_clear_line(run, word)
-    assert run.stdout == ""
+    assert_one_clear_line(_boot(*args), word)
 
 
 def test_who_manages_a_machine_may_reset_it_again_and_again(tmp_path):
     path, silent = tmp_path / "q", tmp_path / "silent.bin"
-    image = bytearray(0x10000)
-    image[0xFFF0:0xFFF2] = b"\xeb\xfe"  # the reset vector: a jump to itself
-    silent.write_bytes(image)
+    silent.write_bytes(_silent())
     command = [sys.executable, "-m", "guestmap", "boot", "-q", "--bios", str(silent)]
     with popen([*command, "--qmp", f"unix:{path}"], stdout=subprocess.DEVNULL) as run:
         while not path.exists():

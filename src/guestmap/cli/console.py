@@ -38,8 +38,10 @@ class VisibleConsole(Console):
 
 def console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """Return where to print; into a pipe or a file lines are not cut to a terminal's width."""
-    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    stream = sys.stderr if stderr else sys.stdout
+    # rich's own way to ask for it looks one stream deep, and a progress bar puts another on top
+    file = getattr(stream, "rich_proxied_file", stream)
     return VisibleConsole(
-        stderr=stderr, quiet=quiet, highlight=False, markup=False,
-        width=None if is_terminal else _PLAIN_WIDTH,
+        file=file, quiet=quiet, highlight=False, markup=False,
+        width=None if stream.isatty() else _PLAIN_WIDTH,
     )  # fmt: skip

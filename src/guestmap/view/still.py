@@ -204,6 +204,7 @@ def _cut(words: str, room: float) -> str:
     """Return as much of words as there is room for."""
     if _width(words) <= room:
         return words
-    while words and _width(words + "…") > room:
-        words = words[:-1]
-    return words + "…" if words else ""
+    # the first length that is too much, less one; most names are short, and some are hostile
+    lengths = range(1, len(words))
+    kept = bisect_left(lengths, x=True, key=lambda length: _width(words[:length] + "…") > room)
+    return words[:kept] + "…" if kept else ""

@@ -123,3 +123,21 @@ def test_a_view_alone_is_written_as_it_was():
     text = write_flat(pc("pci").snapshot())
     if "FlatView" in text:
         assert read_pasted("> " + text.replace("\n", "\n> ")).text == read_mtree(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("ram\x1b]0;OWNED\x07\x1b[2J\x1b[31mred", "ram\x1b]0;OWNED\x07\x1b[2J\x1b[31mred"),
+        ("a\x1b[Hb", "a\x1b[Hb"),
+        ("\x1b[0;32mpc.ram\x1b[0m", "pc.ram"),
+        ("pc.\x1b[01;31m\x1b[Kram\x1b[m\x1b[K", "pc.ram"),
+        ("pc.ram\x1b[K", "pc.ram"),
+    ],
+)
+def test_of_escape_sequences_only_those_around_words_are_a_terminals(line, name):
+    text = (
+        "address-space: memory\n  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"
+        f"    0000000000000000-0000000000000fff (prio 0, ram): {line}\n"
+    )
+    assert read_pasted(text).text.trees[0].lines[1].name == name

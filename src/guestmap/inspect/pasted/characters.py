@@ -5,9 +5,15 @@ from __future__ import annotations
 import html
 import re
 
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][0-9A-Za-z]|\x1b[=>78cM]"
+ESCAPE = (
+    r"(?:\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][0-9A-Za-z]"
+    r"|\x1b[=>78cM])"
 )
+"""What tells a terminal something (ECMA-48; xterm's control sequences)."""
+
+_ESCAPES = re.compile(ESCAPE)
+_END = re.compile(f"{ESCAPE}+$")
+_COLOURED = re.compile(r"\x1b\[[0-9;]*m(?:\x1b\[K)?([^\x1b]*)\x1b\[0?m(?:\x1b\[K)?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\u200b-\u200f\u2060\ufeff]")
 _BLANKS = str.maketrans(dict.fromkeys("\xa0\u2002\u2003\u2007\u2009\u202f\u3000", " "))
 _ENTITIES = re.compile(r"^(?:&gt;|&#)|&nbsp;|&quot;|&#x?[0-9a-f]+;", re.MULTILINE)
@@ -17,6 +23,32 @@ _PAGE = re.compile(
 _TAGS = re.compile(r"</?(?:pre|code|p|div|span|tt|br|blockquote|samp)\b[^<>]*>", re.IGNORECASE)
 
 
+def _uncontrolled(line: str) -> str:
+    """Return a line without what a terminal was told; what is inside a name is the name's."""
+    head, core, name = line.partition("): ") if "(prio " in line else (line, "", "")
+    head = _ESCAPES.sub("", head)
+    if "\x1b" in name:
+        name = _undecorated(name)
+        if "\x1b" in name:
+            return _CONTROLS.sub("", head) + core + name
+    return _CONTROLS.sub("", head + core + name)
+
+
+def _undecorated(name: str) -> str:
+    """Return a name without colours that are taken back, and without what ends the line."""
+    return _END.sub("", _COLOURED.sub(r"\1", name))
+
+
+def tells_a_terminal(text: str) -> bool:
+    """Tell whether there are escape sequences that are no part of a name."""
+    for line in text.split("\n"):
+        if "\x1b" in line:
+            head, _, name = line.partition("): ")
+            if "(prio " not in head or "\x1b" in head or _undecorated(name) != name:
+                return True
+    return False
+
+
 def plain(text: str) -> str:
     """Return text without escape sequences, odd blanks, entities, tags and control characters.
 
@@ -24,7 +56,7 @@ def plain(text: str) -> str:
     with such characters.
     """
     text = text.replace("\r\n", "\n").replace("\r", "")
-    text = _CONTROLS.sub("", _ESCAPES.sub("", text)).translate(_BLANKS)
+    text = "\n".join(map(_uncontrolled, text.split("\n"))).translate(_BLANKS)
     if _ENTITIES.search(text):
         text = html.unescape(text).translate(_BLANKS)
     if _PAGE.search(text):

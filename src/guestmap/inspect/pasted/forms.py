@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
+from guestmap.inspect.pasted.characters import ESCAPE
+
 HEX = "[0-9a-f]{16}"
 _OVERFLOW = r"(?:\[DETECTED OVERFLOW!\] )*"
 _TYPE = r"(?:nv-)?(?:i/o|container|romd|ramd|rom|ram)|[R-][W-]"
@@ -45,7 +47,7 @@ PROMPT = re.compile(
 _OTHER_COMMAND = re.compile(r"(?:info|x|xp|p|print) (?!mtree)\S+.*|help.*")
 
 
-_NOT_IN_A_NAME = re.compile(r"\\[nrt]|\(prio |\x1b|&quot;")
+_NOT_IN_A_NAME = re.compile(rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;")
 
 
 class Kind(Enum):

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from guestmap.base import PeerError
 from guestmap.inspect.mtree import MtreeText, read_mtree
+from guestmap.inspect.pasted.characters import tells_a_terminal
 from guestmap.inspect.pasted.tidy import tidy
 
 _ODD = re.compile(
-    r"\(prio[ ].*\(prio[ ]|\\[nr]|(?<!\(qemu\))[ \t\xa0]$|[ ]<[-=]+|[ ]{2}(?://|\#|/\*)|\x1b|\r"
+    r"\(prio[ ].*\(prio[ ]|\\[nr]|(?<!\(qemu\))[ \t\xa0]$|[ ]<[-=]+|[ ]{2}(?://|\#|/\*)|\r"
     r"|:[ ]alias[ ](?!.*[ ]@.*[ ][0-9a-f]{16}-[0-9a-f]{16}(?:$|[ ]))"
     r"|[ ](?:@[0-9a-f]{0,15}|\[[a-z]{0,8})$|\{[^{}]*$",
     re.MULTILINE | re.VERBOSE,
@@ -40,7 +41,8 @@ def read_pasted(text: str) -> Pasted:
     """
     text = text.replace("\r\n", "\n")
     problem: PeerError | None = None
-    if not _ODD.search(text) and (_ROOT.search(text) or not _TREE.search(text)):
+    is_odd = _ODD.search(text) or tells_a_terminal(text)
+    if not is_odd and (_ROOT.search(text) or not _TREE.search(text)):
         try:
             if not _is_doubtful(text):
                 return Pasted(read_mtree(text))
