@@ -149,3 +149,12 @@ def test_nodes_that_nobody_tells_of_are_not_guessed(monkeypatch):
         lambda command_line: told(command_line.replace("info numa", "info nothing")),
     )
     assert survey(machine.peer()).situation.nodes is None
+
+
+def test_vhost_is_known_by_a_devices_type_and_not_asked_for(monkeypatch):
+    machine = FakeMachine()
+    kinds = {"fs0": "vhost-user-fs-pci", "vsock0": "vhost-vsock-pci", "net0": "virtio-net-pci"}
+    monkeypatch.setattr(
+        machine, "_qom_list", lambda path: [{"name": n, "type": f"child<{k}>"}
+                                            for n, k in kinds.items()])  # fmt: skip
+    assert survey(machine.peer()).situation.vhost == ("fs0", "vsock0")
