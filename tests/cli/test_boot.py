@@ -153,6 +153,19 @@ def test_an_image_that_only_faults_does_not_run_for_ever(tmp_path):
     assert_one_clear_line(_boot("--bios", str(image), "-q"), "without a word")
 
 
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--initrd", "i"], "-initrd only allowed with -kernel option"),
+        (["--append", "quiet"], "-append only allowed with -kernel option"),
+        (["--kernel", "no-such-kernel"], "could not open kernel file 'no-such-kernel'"),
+        (["--kernel", __file__], "is not a Linux kernel"),
+    ],
+)
+def test_a_kernel_that_cannot_be_booted_is_one_clear_line(args, words):
+    assert_one_clear_line(_boot(*args), words)
+
+
 def test_an_unknown_device_is_named():
     assert_one_clear_line(_boot("--device", "e1000"), "e1000")
 

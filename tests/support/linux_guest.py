@@ -1,4 +1,4 @@
-"""A stock Linux in a real QEMU, told what to do over its serial port.
+"""A stock Linux, in a real QEMU or on our own engine, told what to do over its serial port.
 
 The kernel, busybox and the guest agent are Debian's, as ``tools/linux_guest.sh`` unpacks them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,9 +118,31 @@ def linux(folder: Path, *args: str, modules: tuple[str, ...] = ()) -> Iterator[L
     for name in ("serial", "agent"):
         command += ["-serial", f"unix:{folder / name},server=on,wait=off"]
     command += ["-qmp", f"unix:{folder / 'qmp'},server=on,wait=off", *args]
+    with _running(folder, command, "agent") as guest:
+        yield guest
+
+
+@contextmanager
+def linux_on_our_engine(folder: Path, *args: str) -> Iterator[LinuxGuest]:
+    """Boot the guest with ``guestmap boot --kernel``; it has no agent.
+
+    Args:
+        folder: for its sockets and its initramfs.
+        args: more of the command line.
+    """
+    command = [sys.executable, "-m", "guestmap", "boot", "-q", "--kernel", str(_kernel())]
+    (folder / "initrd").write_bytes(_initramfs(()).image())
+    command += ["--initrd", str(folder / "initrd"), "--append", "console=ttyS0 quiet panic=-1"]
+    command += ["--serial", f"unix:{folder / 'serial'}", "--qmp", f"unix:{folder / 'qmp'}", *args]
+    with _running(folder, command, "serial") as guest:
+        yield guest
+
+
+@contextmanager
+def _running(folder: Path, command: list[str], socket_name: str) -> Iterator[LinuxGuest]:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        _wait_for(folder / "agent", process)
+        _wait_for(folder / socket_name, process)
         guest = LinuxGuest(folder, process)
         try:
             yield guest

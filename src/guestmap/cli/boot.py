@@ -20,6 +20,7 @@ from guestmap.cli.console import console
 from guestmap.cli.output import say_json, write
 from guestmap.cli.serial_wire import serial_wire
 from guestmap.cli.story import Story, engine_line, flat_table, summary
+from guestmap.cli.terminal import is_terminal
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
 from guestmap.inspect.shown import with_printable_texts
@@ -70,6 +71,11 @@ def boot(
     option_rom: Annotated[
         list[Path] | None, typer.Option(help="A file whose code the firmware runs.")
     ] = None,
+    kernel: Annotated[
+        Path | None, typer.Option(help="A Linux kernel (bzImage) for the firmware to boot.")
+    ] = None,
+    initrd: Annotated[Path | None, typer.Option(help="The kernel's initial RAM disk.")] = None,
+    append: Annotated[str, typer.Option(help="The kernel's command line.")] = "",
     qmp: Annotated[
         list[str] | None,
         typer.Option(help="Be managed at unix:PATH or tcp:HOST:PORT, until quit or Ctrl-C."),
@@ -121,8 +127,12 @@ def boot(
         objects=tuple(objects),
         numa_nodes=parse_nodes(numa or (), objects, cpus=1),
         option_roms=tuple(option_rom or ()),
+        kernel=kernel,
+        initrd=initrd,
+        append=append,
     )
     asked = mtree or flat or as_json
+    quiet = quiet or (serial == "stdio" and is_terminal() and not verbose)
     out = console(stderr=asked, quiet=quiet or as_json)
     story, recorder = Story(out), Recorder()
 

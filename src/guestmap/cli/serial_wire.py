@@ -1,4 +1,4 @@
-"""Where the guest's serial port goes: a file, stdout, or a socket that somebody can type into."""
+"""Where the guest's serial port goes: a file, the terminal, or a socket to type into."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from guestmap.base import ConfigError
+from guestmap.cli.terminal import Terminal
 from guestmap.hw.serial import Serial16550
 from guestmap.hw.serial_feed import SerialFeed
 from guestmap.machine import VirtualMachine
@@ -25,7 +26,8 @@ def serial_wire(vm: VirtualMachine, target: str) -> Iterator[None]:
 
     Args:
         vm: the machine; without a serial port nothing happens.
-        target: ``stdio`` (output alone), ``unix:PATH`` (a socket to connect to), or a file.
+        target: ``stdio`` (a terminal that one can type in), ``unix:PATH`` (a socket to connect to),
+            or a file.
 
     Raises:
         ConfigError: the file or the socket cannot be made.
@@ -38,7 +40,7 @@ def serial_wire(vm: VirtualMachine, target: str) -> Iterator[None]:
             elif target.startswith(_UNIX):
                 end.enter_context(_SocketWire(vm, port, target.removeprefix(_UNIX)))
             elif target == "stdio":
-                port.sink = _by_lines(sys.stdout.buffer.write, sys.stdout.buffer.flush)
+                end.enter_context(Terminal(vm, port, sys.stdout.buffer))
             else:
                 file = end.enter_context(open(target, "wb"))
                 port.sink = _by_lines(file.write, file.flush)

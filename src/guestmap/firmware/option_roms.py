@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from guestmap.base import MIB, ConfigError, HostError, format_size
+from guestmap.base import MIB, ConfigError
+from guestmap.firmware.files import read_file
 
 DIRECTORY = "genroms/"
 LARGEST = 16 * MIB
@@ -33,21 +34,5 @@ def option_rom_files(paths: Iterable[str | os.PathLike[str]]) -> dict[str, bytes
             raise ConfigError(f"duplicate fw_cfg file name: {name}")
         if not name.isascii():
             raise ConfigError(f"option rom {str(path)!r}: firmware takes ASCII names only")
-        files[name] = _read(Path(path))
+        files[name] = read_file(Path(path), f"Could not open option rom '{path}'", LARGEST)
     return files
-
-
-def _read(path: Path) -> bytes:
-    what = f"Could not open option rom '{path}'"
-    try:
-        if path.exists() and not path.is_file():  # opening a FIFO would wait for a writer
-            raise ConfigError(f"{what}: not a regular file")
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise ConfigError(f"{what}: No such file or directory") from None
-    except OSError as error:
-        raise HostError(what, errno=error.errno, call="open", arguments=str(path)) from error
-    if len(data) > LARGEST:
-        raise ConfigError(f"{what}: it has more than {format_size(LARGEST)}")
-    return data

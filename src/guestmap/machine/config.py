@@ -86,6 +86,9 @@ class MachineConfig:
         objects: back-ends and other objects, made before the machine, in this order.
         memory_backend: the id of the one among them that is all of the RAM; "" for none.
         option_roms: files whose code firmware runs, in the order in which they were named.
+        kernel: a Linux kernel for the firmware to boot (a bzImage); None for none.
+        initrd: its initial RAM disk.
+        append: its command line.
         acpi: whether there are ACPI tables and the power management function; without, memory
             cannot be plugged in.
         memory_hotplug: whether the power management function lets memory be plugged in (QEMU's
@@ -118,6 +121,9 @@ class MachineConfig:
     max_cpus: int = 0
     sockets: int = 1
     threads: int = 1
+    kernel: Path | None = None
+    initrd: Path | None = None
+    append: str = ""
 
     def __post_init__(self) -> None:
         check_ram_size(self.ram_size)
@@ -133,6 +139,9 @@ class MachineConfig:
             )
         if not 1 <= self.cpus <= MAX_CPUS:
             raise ConfigError(f"-smp {self.cpus}: give 1 to {MAX_CPUS} CPUs")
+        if self.kernel is None and (self.initrd is not None or self.append):
+            what = "initrd" if self.initrd is not None else "append"
+            raise ConfigError(f"-{what} only allowed with -kernel option")
         self._check_topology()
         check_hotplug(self.ram_size, self.slots or None, self.max_ram or None)
         check_nodes(self.numa_nodes, self.ram_size, self.topology.max_cpus)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemory, NumaNode, acpi_files
+from guestmap.firmware.linux_boot import LinuxBoot, linux_boot
 from guestmap.firmware.option_roms import option_rom_files
 from guestmap.hw.acpi_pm import PowerActions
 from guestmap.hw.apic_bus import ApicBus
@@ -218,8 +219,9 @@ class Pc:
         self.fw_cfg = FwCfg(memory, self.memory)
         acpi = self.config.acpi
         files = (acpi_files(self.board) if acpi else {}) | option_rom_files(self.config.option_roms)
-        items = fw_cfg_items(self.firmware, files, board=self.board, acpi=acpi)
-        for key, data in items.numbered.items():
+        linux = self._linux()
+        items = fw_cfg_items(self.firmware, files | linux.files, board=self.board, acpi=acpi)
+        for key, data in (items.numbered | linux.numbered).items():
             self.fw_cfg.add_bytes(key, data)
         for name, data in items.files.items():
             self.fw_cfg.add_file(name, data)
@@ -235,6 +237,12 @@ class Pc:
             self.io_region.add_subregion(port, region)
         for index, value in cmos_bytes(self.firmware).items():
             self.isa.rtc.set_cmos(index, value)
+
+    def _linux(self) -> LinuxBoot:
+        config = self.config
+        if config.kernel is None:
+            return LinuxBoot({}, {})
+        return linux_boot(config.kernel, config.initrd, config.append, self.layout.below)
 
     def _build_functions(self) -> None:
         self.piix3 = Piix3(

@@ -1,0 +1,110 @@
+"""The terminal (or a pipe) at the other end of a guest's serial port."""
+
+from __future__ import annotations
+
+import os
+import select
+import termios
+import threading
+import tty
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
+
+from guestmap.hw.serial_feed import SerialFeed
+
+if TYPE_CHECKING:
+    from guestmap.hw.serial import Serial16550
+    from guestmap.machine import VirtualMachine
+
+ESCAPE = 0x01
+"""Ctrl-A, as with QEMU: Ctrl-A X ends the machine, Ctrl-A Ctrl-A is one Ctrl-A for the guest."""
+
+_END = b"xX"
+_READ_BYTES = 4096
+_OUTPUT_FLAGS = 1
+
+
+def is_terminal() -> bool:
+    """Tell whether stdin is a terminal whose keys are ours: we run in its foreground."""
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+class Terminal:
+    """What is typed goes to the guest, Ctrl-C included; a context manager.
+
+    Args:
+        vm: the machine.
+        port: its serial port.
+        output: where the guest's output goes.
+    """
+
+    def __init__(self, vm: VirtualMachine, port: Serial16550, output: IO[bytes]) -> None:
+        self._vm = vm
+        self._output = output
+        self._typing = is_terminal()
+        self._escaped = False
+        self._before: list[int | list[bytes | int]] | None = None
+        self._feed = SerialFeed(port, vm.exclusive)
+        self._wake, self._woken = os.pipe()
+        self._thread = threading.Thread(target=self._read, name="guestmap-serial", daemon=True)
+        port.sink = self._out
+
+    def __enter__(self) -> None:
+        if self._typing:
+            self._before = termios.tcgetattr(0)
+            tty.setraw(0)
+            raw = termios.tcgetattr(0)
+            raw[_OUTPUT_FLAGS] = self._before[_OUTPUT_FLAGS]  # lines that others print stay lines
+            termios.tcsetattr(0, termios.TCSANOW, raw)
+        if self._typing or _is_pipe():
+            self._thread.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self._feed.close()
+        os.close(self._woken)
+        if self._thread.ident is not None:
+            self._thread.join()
+        os.close(self._wake)
+        if self._before is not None:
+            termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+
+    def _out(self, byte: int) -> None:
+        self._output.write(bytes((byte,)))
+        self._output.flush()
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the terminal is gone
+            while True:
+                ready, _, _ = select.select([0, self._wake], [], [])
+                if self._wake in ready or not (data := os.read(0, _READ_BYTES)):
+                    return
+                self._typed(data)
+
+    def _typed(self, data: bytes) -> None:
+        if not self._typing:
+            self._feed.send(data)
+            return
+        for byte in data:
+            if self._escaped:
+                self._escaped = False
+                if byte in _END:
+                    self._vm.quit("host-signal")
+                    return
+                if byte != ESCAPE:
+                    continue
+            elif byte == ESCAPE:
+                self._escaped = True
+                continue
+            self._feed.send(bytes((byte,)))
+
+
+def _is_pipe() -> bool:
+    """Tell whether stdin is something that ends, and no terminal of somebody else's."""
+    try:
+        os.fstat(0)
+    except OSError:
+        return False
+    return not os.isatty(0)

@@ -1,0 +1,36 @@
+"""Reading a file that the user names, whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError, HostError, format_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_file(path: Path, what: str, largest: int) -> bytes:
+    """Return the content of a regular file.
+
+    Args:
+        path: the file.
+        what: the beginning of every refusal.
+        largest: bytes that it may have.
+
+    Raises:
+        ConfigError: it does not exist, is no regular file, or is too large.
+        HostError: the operating system would not let us read it.
+    """
+    try:
+        if path.exists() and not path.is_file():  # opening a FIFO would wait for a writer
+            raise ConfigError(f"{what}: not a regular file")
+        with path.open("rb") as file:
+            data = file.read(largest + 1)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise ConfigError(f"{what}: No such file or directory") from None
+    except OSError as error:
+        raise HostError(what, errno=error.errno, call="open", arguments=str(path)) from error
+    if len(data) > largest:
+        raise ConfigError(f"{what}: it has more than {format_size(largest)}")
+    return data

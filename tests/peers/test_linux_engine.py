@@ -1,0 +1,95 @@
+"""A stock 64-bit Linux on our own engine: it reaches its shell, and uses memory plugged into it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guestmap.base import MIB
+from tests.support.linux_guest import LinuxGuest, linux_on_our_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.peers, pytest.mark.unicorn, pytest.mark.seabios, pytest.mark.timeout(300)
+]  # fmt: skip
+
+POLICY = "/sys/devices/system/memory/auto_online_blocks"
+SIZE = 256 * MIB
+MACHINE = ("-m", "512M,slots=4,maxmem=4G")
+ENDED, UNKNOWN = 0, 10
+"""Statuses of plug and unplug; without an agent it is not known who uses the memory."""
+
+
+@pytest.fixture
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinuxGuest]:
+    with linux_on_our_engine(tmp_path_factory.mktemp("vm"), *MACHINE) as guest:
+        yield guest
+
+
+def guestmap(command: str, guest: LinuxGuest, *args: str) -> tuple[int, str]:
+    """Run a command on the guest: its status, and all that it wrote."""
+    words = [sys.executable, "-m", "guestmap", command, f"unix:{guest.qmp}", *args]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def plug_and_see(guest: LinuxGuest) -> None:
+    before = guest.memory
+    guest.run(f"echo online > {POLICY}")
+    status, said = guestmap("plug", guest, "256M", "--id", "dimm0")
+    assert status in {ENDED, UNKNOWN}, said
+    guest.until("grep MemTotal /proc/meminfo", f" {before + SIZE >> 10} kB")
+
+
+def test_a_dimm_is_plugged_and_its_memory_holds_what_is_written(guest: LinuxGuest) -> None:
+    plug_and_see(guest)
+    # More than there was before goes into a file in memory, a MiB at a time; each is looked at.
+    guest.run("mount -t tmpfs -o size=600m tmpfs /tmp")
+    guest.run("yes 0123456789abcde | head -c 1m > /part && mkdir /tmp/parts")
+    guest.run("for n in $(seq 450); do cat /part > /tmp/parts/$n || break; done")
+    assert guest.run("ls /tmp/parts | wc -l").strip() == "450"
+    guest.run("head -c 16k /part > /head; tail -c 16k /part > /tail")
+    for name in ("head", "tail"):
+        guest.run(f"for n in /tmp/parts/*; do {name} -c 16k $n | cmp - /{name} || exit 1; done")
+
+
+def test_the_guest_sees_the_map_that_we_show(guest: LinuxGuest) -> None:
+    plug_and_see(guest)
+    status, said = guestmap("flat", guest, "--json")
+    assert status == ENDED, said
+    ram = {
+        (row["start"], row["start"] + row["size"] - 1)
+        for row in json.loads(said)["views"][0]["ranges"]
+        if row["type"] == "ram"
+    }
+    seen = guest.run("grep 'System RAM' /proc/iomem").splitlines()
+    for line in seen:
+        first, last = (int(n, 16) for n in line.split(":")[0].split("-"))
+        assert any(low <= first and last <= high for low, high in ram), (line, ram)
+    assert any(line.startswith("100000000-10fffffff") for line in seen)
+
+
+def test_movable_memory_is_given_back(guest: LinuxGuest) -> None:
+    before = guest.memory
+    guest.run(f"echo online_movable > {POLICY}")
+    status, said = guestmap("plug", guest, "256M", "--id", "movable")
+    assert status in {ENDED, UNKNOWN}, said
+    guest.until("grep MemTotal /proc/meminfo", f" {before + SIZE >> 10} kB")
+    status, said = guestmap("unplug", guest, "movable")
+    assert status == ENDED, said
+    assert guest.memory == before
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("time", range(20))
+def test_it_is_so_each_time(tmp_path: Path, time: int) -> None:
+    """With the kernel somewhere else each time (KASLR)."""
+    with linux_on_our_engine(tmp_path, *MACHINE) as guest:
+        plug_and_see(guest)
