@@ -216,6 +216,8 @@ def test_where_others_can_reach_it_the_link_has_a_token(link):
 
 @pytest.mark.chromium
 def test_the_link_with_its_token_shows_the_page(browser, link):
+    browser.driver.get("about:blank")
+    browser.complaints()  # of the page before, whose server has ended
     browser.open(link.replace("0.0.0.0", "127.0.0.1"))
     browser.until(lambda: "1 of 1" in _told(browser))
     assert browser.complaints() == []
