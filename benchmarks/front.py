@@ -60,12 +60,12 @@ def rows() -> list[Row]:
     ours, bare = _Ours(), _Bare()
     measured = []
     for what, base, loop, count in (
-        ("RAM", 0x8000, "loads and stores", 200_000),
+        ("RAM", 0x8000, "loads and stores", 20_000),
         ("a device", DEVICE, "loads", ACCESSES),
         ("a device", DEVICE, "stores", ACCESSES),
     ):
         runs = [_run(machine, base, loop, count) for machine in (ours, bare)]
-        times = best_of(runs[0], runs[1], 1, rounds=40)
+        times = best_of(runs[0], runs[1], 1, rounds=100)
         measured.append(Row(f"{loop} of {what}", *(each / count for each in times)))
     return measured + _switches(ours, bare.uc)
 
@@ -107,6 +107,6 @@ def _switches(ours: _Ours, uc: Any) -> list[Row]:
 
     uc.mem_map(WINDOW, BANK)
     return [
-        Row(f"bank switch, beside {what}", *best_of(ours_switches, theirs, 50))
+        Row(f"bank switch, beside {what}", *best_of(ours_switches, theirs, 5, rounds=60))
         for what, theirs in (("mem_map and a copy", copies), ("mem_map_ptr", maps_the_host))
     ]

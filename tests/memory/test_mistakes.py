@@ -152,6 +152,22 @@ MISTAKES: dict[str, tuple[Act, str]] = {
         lambda b: b.memory.alias("a", b.ram, 0.5, 16),
         "'a': offset 0.5 is of type float",
     ),
+    "a function for callbacks": (
+        lambda b: b.memory.io("x", 16, lambda _o, _s: 0),
+        "'x': its callbacks are of type function: give a MemoryRegionOps",
+    ),
+    "no function for a callback": (
+        lambda b: MemoryRegionOps(write=5),
+        "the callback 'write' is 5: give a function",
+    ),
+    "an alias of nothing": (
+        lambda b: b.memory.alias("a", None, 0, 16),
+        "'a': None cannot be shown: give a region",
+    ),
+    "a space of nothing": (
+        lambda b: b.memory.address_space("s", "board"),
+        "'s': 'board' cannot be shown: give a region",
+    ),
     "a load of 3 bytes": (
         lambda b: b.space.load(0x10, 3),
         "'memory': .* 3 bytes at 0x10",
@@ -231,6 +247,19 @@ def test_a_callback_that_returns_no_number(bench: Bench, value: object, size: in
             bench.space.load(0x5004, size)
     with pytest.raises(ConfigError, match="'bad'"):
         bench.space.read(0x5004, size)
+
+
+@pytest.mark.parametrize("value", [None, 5])
+def test_a_callback_with_attributes_that_returns_no_result(bench: Bench, value: object) -> None:
+    ops = MemoryRegionOps(
+        read_with_attrs=lambda _offset, _size, _attrs: value,  # type: ignore[arg-type,return-value]
+        write_with_attrs=lambda _offset, _value, _size, _attrs: None,  # type: ignore[arg-type,return-value]
+    )
+    bench.board.add_subregion(0x5000, bench.memory.io("bad", 16, ops))
+    with pytest.raises(ConfigError, match=r"'bad'.* offset 0x4 returned"):
+        bench.space.load(0x5004, 4)
+    with pytest.raises(ConfigError, match=r"'bad'.* writes of 4 bytes at offset 0x4 returned None"):
+        bench.space.store(0x5004, 4, 7)
 
 
 def test_a_mistake_inside_a_callback_stays_its_own(bench: Bench) -> None:

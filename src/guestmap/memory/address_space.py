@@ -196,7 +196,7 @@ class AddressSpace:
                 return number & _MASKS[size]
             except (TypeError, IndexError):
                 self._check_size("load", address, size)
-                raise self._no_number(address, size, number) from None
+                raise self.no_number(address, size, number) from None
         return self.load_result(address, size)[0]
 
     def load_result(
@@ -273,7 +273,8 @@ class AddressSpace:
                 f" number has 1, 2, 4 or 8; use {other}() for others"
             )
 
-    def _no_number(self, address: int, size: int, value: object) -> ConfigError:
+    def no_number(self, address: int, size: int, value: object) -> ConfigError:
+        """Return the error of a device whose read callback returned ``value``."""
         section = self.find(address, 1)
         if section is None:
             return ConfigError(f"the device at 0x{address:x} returned {value!r}: no number")

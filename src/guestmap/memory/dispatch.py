@@ -119,7 +119,7 @@ def _write(
 ) -> MemTxResult:
     ops = region.ops
     if needs_covering(ops, offset, size):
-        read, write = partial(_read_piece, region, attrs), partial(_write_piece, ops, attrs)
+        read, write = partial(_read_piece, region, attrs), partial(_write_piece, region, attrs)
         return write_covering(ops, offset, value, size, read, write)
     step, big = _step(ops, size), ops.endianness is Endianness.BIG
     if big:
@@ -130,7 +130,7 @@ def _write(
     result = OK
     for i in range(0, size, step):
         piece = _shifted(value, -8 * (size - step - i if big else i)) & MASKS[step]
-        result |= _write_piece(ops, attrs, offset + i, piece, step)
+        result |= _write_piece(region, attrs, offset + i, piece, step)
     return result
 
 
@@ -170,12 +170,19 @@ def no_number(region: MemoryRegion, offset: int, size: int, value: object) -> Co
 
 
 def _write_piece(
-    ops: MemoryRegionOps, attrs: MemTxAttrs, offset: int, value: int, size: int
+    region: MemoryRegion, attrs: MemTxAttrs, offset: int, value: int, size: int
 ) -> MemTxResult:
+    ops = region.ops
     if ops.write is not None:
         ops.write(offset, value, size)
     elif ops.write_with_attrs is not None:
-        return ops.write_with_attrs(offset, value, size, attrs)
+        result = ops.write_with_attrs(offset, value, size, attrs)
+        if whole(result) is None:
+            raise ConfigError(
+                f"region {region.name!r}: the callback for writes of {size} bytes at offset"
+                f" 0x{offset:x} returned {result!r}: it must return a MemTxResult"
+            )
+        return result
     return OK
 
 

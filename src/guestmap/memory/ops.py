@@ -81,6 +81,9 @@ class MemoryRegionOps:
 
     Offsets count from the start of the region. A read's value may have more bits than asked for;
     only the low ``8 * size`` are used. The plain forms always end with ``MemTxResult.OK``.
+
+    Raises:
+        ConfigError: a callback that cannot be called.
     """
 
     read: Callable[[int, int], int] | None = None
@@ -92,6 +95,12 @@ class MemoryRegionOps:
     endianness: Endianness = Endianness.NATIVE
     valid: AccessSizes = AccessSizes()
     impl: AccessSizes = AccessSizes()
+
+    def __post_init__(self) -> None:
+        for name in ("read", "write", "read_with_attrs", "write_with_attrs"):
+            callback = getattr(self, name)
+            if callback is not None and not callable(callback):
+                raise ConfigError(f"the callback {name!r} is {callback!r}: give a function")
 
 
 UNASSIGNED_IO_OPS = MemoryRegionOps(

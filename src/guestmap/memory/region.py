@@ -15,7 +15,13 @@ from guestmap.memory import discard, ram_regions
 from guestmap.memory.children import Children
 from guestmap.memory.ops import UNASSIGNED_MEM_OPS, Endianness, MemoryRegionOps
 from guestmap.memory.placement import check_adoption, check_free
-from guestmap.memory.region_facts import checked_address, checked_name, checked_size, put
+from guestmap.memory.region_facts import (
+    checked_address,
+    checked_name,
+    checked_ops,
+    checked_size,
+    put,
+)
 from guestmap.memory.region_hooks import RegionHooks
 
 if TYPE_CHECKING:
@@ -137,7 +143,7 @@ class MemoryRegion(RegionHooks):
         put(self, "size", checked_size(name, size))
         put(self, "owner", owner)
         put(self, "guard", system.guards.of(owner))
-        put(self, "ops", UNASSIGNED_MEM_OPS if ops is None else ops)
+        put(self, "ops", checked_ops(name, ops) or UNASSIGNED_MEM_OPS)
         put(self, "children", Children())
         put(self, "coalesced", [])
         put(self, "_live_aliases", {})

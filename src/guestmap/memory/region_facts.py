@@ -10,6 +10,7 @@ from __future__ import annotations
 from operator import index
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError, FixedError
+from guestmap.memory.ops import MemoryRegionOps
 
 put = object.__setattr__
 """``put(region, name, value)`` sets a fact, without telling anybody."""
@@ -67,6 +68,19 @@ def checked_name(name: object) -> str:
     if not isinstance(name, str):
         raise ConfigError(f"region {name!r}: a region's name is text, not {_kind(name)}")
     return name
+
+
+def checked_ops(name: str, ops: object) -> MemoryRegionOps | None:
+    """Return the callbacks of a region, or None where it has none.
+
+    Raises:
+        ConfigError: they are something else.
+    """
+    if ops is not None and not isinstance(ops, MemoryRegionOps):
+        raise ConfigError(
+            f"region {name!r}: its callbacks are {_kind(ops)}: give a MemoryRegionOps"
+        )
+    return ops
 
 
 def checked_size(name: str, size: object) -> int:

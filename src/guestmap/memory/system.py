@@ -237,6 +237,8 @@ class MemorySystem:
             ConfigError: the offset is not an address, or the target is another machine's.
         """
         offset = checked_address(f"alias {name!r}: offset", offset)
+        if not isinstance(target, MemoryRegion):
+            raise ConfigError(f"alias {name!r}: {target!r} cannot be shown: give a region")
         if target.system is not self:
             raise ConfigError(f"alias {name!r}: {target.name!r} belongs to another machine")
         return MemoryRegion(self, name, size, owner=owner, alias=target, alias_offset=offset)
@@ -262,6 +264,8 @@ class MemorySystem:
             ConfigError: the root belongs to another machine, or its view would never end.
         """
         self.refuse_if_closed()
+        if not isinstance(root, MemoryRegion):
+            raise ConfigError(f"address space {name!r}: {root!r} cannot be shown: give a region")
         if root.system is not self:
             raise ConfigError(f"address space {name!r}: root {root.name!r} is another machine's")
         space = AddressSpace(name, root)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -21,7 +21,7 @@ from unicorn import (
 )
 from unicorn import unicorn_const as uc_api
 
-from guestmap.accel.unicorn import attach
+from guestmap.accel.unicorn import UnmappedAccess, attach
 from guestmap.accel.unicorn.binding import Uc
 from guestmap.base import UnsupportedError
 from guestmap.memory import Endianness, MemoryRegionOps, MemorySystem
@@ -85,14 +85,17 @@ each_cpu = pytest.mark.parametrize("cpu", CPUS, ids=lambda cpu: cpu.name)
 class Board:
     """RAM with a device of 16 bytes in the middle of it, and code in either page."""
 
-    def __init__(self, cpu: Cpu, endianness: Endianness = Endianness.NATIVE) -> None:
+    def __init__(
+        self, cpu: Cpu, endianness: Endianness = Endianness.NATIVE, **options: Any
+    ) -> None:
         self.cpu = cpu
         self.log: list[tuple[str, int, int, int]] = []
         memory = MemorySystem()
         root = memory.container("board", 1 << 32)
         self.space = memory.address_space("memory", root)
         self.uc = Uc(cpu.arch, cpu.mode)
-        attach(self.uc, self.space)
+        attach(self.uc, self.space, **options)
+        self.asks = cpu.arch != uc_api.UC_ARCH_S390X
         root.add_subregion(0, memory.ram("ram", 0x10000))
         ops = MemoryRegionOps(read=self._read, write=self._write, endianness=endianness)
         root.add_subregion(DEVICE, memory.io("device", 16, ops), priority=1)
@@ -164,3 +167,23 @@ def test_where_unicorn_cannot_execute_that_an_error_says_so(cpu: Cpu) -> None:
     board = Board(cpu)
     with pytest.raises(UnsupportedError, match=r"0x4800, in region 'ram'"):
         board.run(DEVICE, at=0x4800)
+
+
+@each_cpu
+def test_whoever_answers_for_nobody_has_numbers_as_the_cpu_has_them(cpu: Cpu) -> None:
+    seen: list[tuple[str, int, int, int | None]] = []
+
+    def nobody(access: UnmappedAccess) -> int:
+        seen.append((access.kind, access.address, access.size, access.value))
+        return 0x11223344 if access.size == 4 else 0x55
+
+    board = Board(cpu, unmapped=nobody)
+    if not board.asks:
+        pytest.skip("nobody is an exception of the CPU's own here")
+    board.run(0x20000)
+    assert seen == [
+        ("read", 0x20004, 4, None),
+        ("write", 0x20008, 4, 0x11223344),
+        ("read", 0x20001, 1, None),
+        ("write", 0x20002, 1, 0x55),
+    ]

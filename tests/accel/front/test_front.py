@@ -268,6 +268,61 @@ def test_a_bank_is_new_under_whatever_address_the_cpu_knows_it() -> None:
         assert machine.run(0x400010) == bank
 
 
+def test_data_is_new_under_whatever_address_the_cpu_knows_it() -> None:
+    machine = PagedX86()
+    for bank in range(4):
+        machine.bank.set_alias_offset(0x1000 * bank)
+        machine.space.store(0x3020, 4, 0xB0 + bank)
+    machine.write = lambda _o, value, _s: machine.bank.set_alias_offset(0x1000 * (value & 3))
+    # mov eax,[400020h]; mov ecx,eax; inc ecx; mov [8000h],ecx; mov eax,[400020h]; hlt
+    machine.space.write(0x1000, bytes.fromhex("a120004000 89c1 41 890d00800000 a120004000 f4"))
+    machine.bank.set_alias_offset(0)
+    assert [machine.run(0x1000) for _ in range(3)] == [0xB1, 0xB2, 0xB3]
+    machine.write = lambda _o, _value, _s: machine.bank.set_enabled(False)
+    assert machine.run(0x1000) == 0
+
+
+def test_a_fault_after_a_change_of_the_map_is_where_it_is() -> None:
+    machine = PagedX86()
+    faults = []
+
+    def fault(uc: Uc, vector: int, _data: object) -> None:
+        faults.append((vector, uc.reg_read(x86.UC_X86_REG_EIP)))
+        uc.emu_stop()
+
+    machine.uc.hook_add(uc_api.UC_HOOK_INTR, fault)
+    machine.write = lambda _o, value, _s: machine.bank.set_alias_offset(0x1000 * (value & 3))
+    machine.space.write(0x1000, bytes.fromhex("a300800000 a100005000 f4"))  # second: not present
+    for bank in (1, 2, 3):
+        machine.uc.reg_write(x86.UC_X86_REG_EAX, bank)
+        machine.run(0x1000)
+        assert faults[-1][1] == 0x1005
+
+
+def test_more_devices_than_there_are_windows(board: Board) -> None:
+    for index in range(200):
+        ops = MemoryRegionOps(read=lambda _o, _s, index=index: index)
+        board.root.add_subregion(index << 12, board.memory.io(f"device {index}", 4, ops))
+    for _ in range(2):
+        assert [board.load(index << 12, 1) for index in range(200)] == list(range(200))
+    assert board.windows() <= 64
+
+
+def test_more_devices_than_windows_where_addresses_are_translated() -> None:
+    machine = PagedX86()
+    root = machine.space.root
+    for index in range(100):
+        ops = MemoryRegionOps(read=lambda _o, _s, index=index: index)
+        region = machine.memory.io(f"device {index}", 4, ops)
+        root.add_subregion((1 << 20) + (index << 12), region)
+    machine.space.write(0x1000, bytes.fromhex("8b03 f4"))  # mov eax,[ebx]; hlt
+    for index in (*range(100), *range(100)):
+        machine.space.store(0x12004, 4, (1 << 20) + (index << 12) | 3)
+        machine.uc.reg_write(x86.UC_X86_REG_CR3, 0x10000)
+        machine.uc.reg_write(x86.UC_X86_REG_EBX, 0x401000)
+        assert machine.run(0x1000) == index
+
+
 # -- nobody ----------------------------------------------------------------------------------------
 
 
@@ -317,6 +372,33 @@ def test_a_callback_answers_for_nobody() -> None:
         ("write", 0x6000, 4, 7),
     ]
     assert ("fetch", 0x7FFC, 4, None) in kinds
+
+
+def test_an_access_that_is_taken_in_part_is_told_in_part() -> None:
+    seen: list[tuple[str, int, int, int | None]] = []
+
+    def nobody(access: UnmappedAccess) -> int:
+        seen.append((access.kind, access.address, access.size, access.value))
+        return 0x7766554433
+
+    board = Board(unmapped=nobody)
+    board.ram(0x1000, 1)
+    board.ram(0x1003, 1)
+    board.store(0x1000, 0xD4C3B2A1)
+    assert seen == [("write", 0x1001, 2, 0xC3B2)]
+    assert board.load(0x1000) == 0xD44433A1
+    assert seen[1:] == [("read", 0x1001, 2, None)]
+
+
+def test_a_callback_of_a_device_that_returns_no_number(board: Board) -> None:
+    answers: list[int | None] = [None, 7, None]
+    ops = MemoryRegionOps(read=lambda _o, _s: answers.pop(0))  # type: ignore[arg-type,return-value]
+    board.root.add_subregion(0x4000, board.memory.io("bad", 16, ops))
+    with pytest.raises(ConfigError, match=r"'bad'.* offset 0x8 returned None"):
+        board.load(0x4008)
+    assert board.load(0x4008) == 7
+    with pytest.raises(ConfigError, match=r"'bad'.* offset 0x8 returned None"):
+        board.load(0x4008)
 
 
 def test_what_a_callback_raises_comes_out_of_emu_start(board: Board) -> None:

@@ -6,13 +6,14 @@ big-endian one has the byte of the lowest address on top.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from guestmap.accel.unicorn.front.unmapped import AccessKind, UnmappedAccess, UnmappedError
 from guestmap.memory import MemTxResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from guestmap.accel.unicorn.front.instance import Instance
     from guestmap.memory import AddressSpace
@@ -94,11 +95,17 @@ class Accesses:
     def _load(self, address: int, size: int) -> int:
         plan = self._space.source.view.plans.get(address << 4 | size)
         if plan is not None:  # a device that was read before: its own callback
-            number: int = plan() & _MASKS[size]
-            return number
+            number = plan()
+            try:
+                return number & _MASKS[size]  # type: ignore[no-any-return]
+            except TypeError:
+                raise self._space.no_number(address, size, number) from None
         value, result = self._space.load_result(address, size)
         if result is not _OK and result & MemTxResult.DECODE_ERROR:
-            return self.nobody("read", address, size)
+            for at, length in self._unanswered(address, size):
+                shift, mask = 8 * (at - address), _MASKS[length]
+                value &= ~(mask << shift)
+                value |= self.nobody("read", at, length) << shift
         return value
 
     def _store(self, address: int, size: int, value: int) -> None:
@@ -108,14 +115,25 @@ class Accesses:
             plan(value, size)
             return
         result = self._space.store(address, size, value)
-        refused = result is not _OK and result & MemTxResult.DECODE_ERROR
-        if refused and not self._is_rom(address):
-            self.nobody("write", address, size, value)
+        if result is not _OK and result & MemTxResult.DECODE_ERROR:
+            for at, length in self._unanswered(address, size):
+                self.nobody("write", at, length, value >> 8 * (at - address) & _MASKS[length])
 
-    def _is_rom(self, address: int) -> bool:
-        """Tell whether writes vanish there, as they do in ROM."""
-        found = self._space.find(address)
-        return found is not None and found.readonly and found.region.ram_block is not None
+    def _unanswered(self, address: int, size: int) -> Iterator[tuple[int, int]]:
+        """Yield address and size of what nobody took of an access that was not taken whole.
+
+        Where somebody is at each byte, that is the whole access, which a device refuses; or
+        nothing, where the bytes are memory: ROM ignores writes.
+        """
+        found = [self._space.find(address + index) for index in range(size)]
+        start = 0
+        for is_gap, run in groupby(each is None for each in found):
+            length = len(list(run))
+            if is_gap:
+                yield address + start, length
+            start += length
+        if not any(each is None or each.region.ram_block is not None for each in found):
+            yield address, size
 
     def _load_big(self, address: int, size: int) -> int:
         return _swapped(self._load(address, size), size)
@@ -136,11 +154,18 @@ class Accesses:
         return failure
 
     def nobody(self, kind: AccessKind, address: int, size: int, value: int | None = None) -> int:
-        """Tell of an access that nobody took, and return what a read gets."""
+        """Tell of an access that nobody took; return what a read gets, little-endian.
+
+        Whoever is told has numbers as the CPU has them.
+        """
+        big = self._instance.big_endian
+        if value is not None and big:
+            value = _swapped(value, size)
         access = UnmappedAccess.at(self._space, kind, address, size, value)
         if self._unmapped is None:
             raise UnmappedError(access)
-        return (self._unmapped(access) or 0) & _MASKS[size]
+        answer = (self._unmapped(access) or 0) & _MASKS[size]
+        return _swapped(answer, size) if big else answer
 
 
 def _swapped(value: int, size: int) -> int:

@@ -44,7 +44,8 @@ def attach(uc: Any, space: AddressSpace, *, unmapped: OnUnmapped | None = None) 
     writes memory, in callbacks or while the CPU is stopped.
 
     Args:
-        uc: a ``Uc`` of any architecture, with nothing mapped where ``space`` shows something.
+        uc: a ``Uc`` of any architecture, with nothing mapped where ``space`` shows something, and
+            with the CPU's own translation of addresses (``UC_TLB_CPU``, as it is by default).
         space: what it shall see, at the addresses of Unicorn's own functions: the physical ones.
         unmapped: called with each access that nobody takes; what it returns is what a read gets
             (None: 0), and what it raises comes out of ``emu_start``. By default that is

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from unicorn import unicorn_const as uc_api
@@ -44,26 +45,23 @@ class Instance:
         self.asks_for_windows = arch != uc_api.UC_ARCH_S390X
         self._windows: dict[int, tuple[Any, Any]] = {}
 
-    def is_identity(self, address: int) -> bool:
-        """Tell whether the CPU finds the code at a physical address under the same number.
+    @contextmanager
+    def physically(self) -> Iterator[None]:
+        """Have the CPU take all addresses for physical ones, for the length of a ``with`` block.
 
-        Unicorn takes the addresses of its own functions for the CPU's: what was translated from
-        there can be dropped by address only where this holds.
+        Unicorn's own functions look for translated code by the addresses that the CPU knows. Where
+        the CPU translates, they miss it, and what they find no translation for becomes an exception
+        of the guest.
         """
-        translate = getattr(LIBRARY, "uc_vmem_translate", None)
-        if translate is None:
-            return False
-        physical = ctypes.c_uint64()
-        failed = translate(
-            self.uc._uch,
-            ctypes.c_uint64(address),
-            uc_api.UC_PROT_EXEC,
-            ctypes.byref(physical),
-        )
-        return not failed and physical.value == address
+        self.uc.ctl_set_tlb_mode(uc_api.UC_TLB_VIRTUAL)
+        self._flush_tlb()
+        try:
+            yield
+        finally:
+            self.uc.ctl_set_tlb_mode(uc_api.UC_TLB_CPU)
+            self._flush_tlb()
 
-    def flush_tlb(self) -> None:
-        """Forget how addresses were translated."""
+    def _flush_tlb(self) -> None:
         self.uc.ctl(uc_api.UC_CTL_TLB_FLUSH, uc_api.UC_CTL_IO_WRITE)
 
     def map_window(self, low: int, size: int, read: Any, write: Any) -> None:

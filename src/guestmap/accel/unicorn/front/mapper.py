@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from guestmap.accel.unicorn.mapper import MAX_WINDOWS, WINDOW, Conductor, Mapper
@@ -54,28 +53,12 @@ class FrontMapper(Mapper):
         super().region_add(section)
 
     def settle(self, busy: tuple[int, int] = (0, 0)) -> None:
-        """Apply what changed; also where the CPU translates addresses."""
-        remaps, strange = bool(self._touched), self._is_strange()
-        super().settle(busy)
-        if remaps:
-            self._instance.flush_tlb()
-            if not self._instance.asks_for_windows and busy == (0, 0):
-                self._open_windows()
-        if strange:
-            self._uc.ctl_flush_tb()
-
-    def _is_strange(self) -> bool:
-        """Tell whether code from what changed may be known under other addresses.
-
-        Asked of what is mapped only: a question about nothing is an exception to some CPUs.
-        """
-        gone = (p.start for each in self._touched for p in overlapping(self._mapped, *each))
-        stale = (start & -PAGE for start, _ in self._stale)
-        return any(not self._instance.is_identity(start) for start in chain(gone, stale))
-
-    def _drop_code(self, start: int, end: int) -> None:
-        if self._instance.is_identity(start & -PAGE):
-            super()._drop_code(start, end)
+        """Apply what changed; also in the middle of a run, and where the CPU translates."""
+        remaps = bool(self._touched)
+        with self._instance.physically():
+            super().settle(busy)
+        if remaps and not self._instance.asks_for_windows and busy == (0, 0):
+            self._open_windows()
 
     def _open_windows(self) -> None:
         """Open windows for all that is shown and not mapped, as far as there may be windows."""
@@ -102,7 +85,8 @@ class FrontMapper(Mapper):
         self._instance.map_window(low, size, *self._window_callbacks(low, low + size))
 
     def _close_window(self, start: int) -> None:
-        super()._close_window(start)
+        with self._instance.physically():
+            super()._close_window(start)
         self._instance.forget_window(start)
 
     def close_windows(self) -> None:
