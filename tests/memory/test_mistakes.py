@@ -320,7 +320,9 @@ def _place(container: MemoryRegion, *places: tuple[int, int]) -> None:
 def test_gaps(size: int, align: int, expected: list[tuple[int, int]]) -> None:
     memory = MemorySystem()
     container = memory.container("pci", 0x1000)
-    _place(container, (0x800, 0x100), (0, 0x10), (0x100, 0x40), (0x120, 0x60), (0xFFFF, 4))
+    _place(
+        container, (0x800, 0x100), (0x810, 8), (0, 0x10), (0x100, 0x40), (0x120, 0x60), (0xFFFF, 4)
+    )
     assert [tuple(gap) for gap in container.gaps(size, align)] == expected
     for child in container.subregions:
         child.set_enabled(False)

@@ -165,6 +165,17 @@ def test_a_device_that_takes_itself_away_uncovers_what_is_below(board: Board) ->
     assert board.windows() == 1  # all that is left is "other"
 
 
+def test_what_could_not_be_mapped_in_an_access_is_mapped_when_the_cpu_starts(board: Board) -> None:
+    board.ram(0, 0x10000)
+    ops = MemoryRegionOps(write=lambda _o, _v, _s: boot.set_enabled(False))
+    boot = board.memory.io("boot overlay", 0x1000, ops)
+    board.root.add_subregion(0x4000, boot, 1)
+    board.store(0x4000, 1)
+    assert board.windows() == 1
+    board.load(0)
+    assert board.windows() == 0
+
+
 def test_a_device_moves_within_its_page_by_its_own_write(board: Board) -> None:
     board.ram(0, 0x4000)
     ops = MemoryRegionOps(
@@ -417,6 +428,11 @@ def test_what_a_callback_raises_comes_out_of_emu_start(board: Board) -> None:
         board.store(0x4000, 1)
     board.ram(0, 0x1000)
     assert board.load(0) == 0
+    # ldr r1,[r0]; b (the next); str r0,[r2]: in another block, which is not reached
+    board.space.write(0x100, bytes.fromhex("001090e5 ffffffea 000082e5"))
+    with pytest.raises(BoomError):
+        board.run(0x100, 0x10C, r0=0x4000, r2=0x800)
+    assert board.load(0x800) == 0
 
 
 # -- beside others, and the end --------------------------------------------------------------------
