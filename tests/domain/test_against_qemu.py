@@ -24,6 +24,8 @@ from tests.support.qemu import MACHINE, Qemu
 
 BASE = 4 * GIB
 _GPE0_ENABLE = 0xAFE2
+UNCHECKED_IDS = "10."
+"""Here device_add takes any id, also one that no path can name; 7.2 and 11.1 refuse it as we do."""
 FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -56,7 +58,10 @@ class Lab:
         """Hold the plan of a request to what comes of it."""
         scene = survey(self.peer)
         plan = plan_plug(scene, request)
-        note(f"{request} -> {[each.code for each in plan.blockers]}")
+        codes = [each.code for each in plan.blockers]
+        note(f"{request} -> {codes}")
+        if codes == ["id-invalid"] and scene.situation.version.startswith(UNCHECKED_IDS):
+            return
         refusal = self.attempt(plan, request)
         assert bool(refusal) == plan.is_blocked, (refusal, plan.blockers)
         if plan.device is not None:

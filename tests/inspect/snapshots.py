@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from guestmap.inspect import AddressSpaceInfo, RangeInfo, RegionInfo, Snapshot
@@ -38,7 +38,7 @@ class Builder:
                 len(before),
             )
             children = (*before[:index], new.id, *before[index:])
-            self.regions[into] = replace(self.regions[into], children=children)
+            self.regions[into] = msgspec.structs.replace(self.regions[into], children=children)
         return new.id
 
     def container(
@@ -66,7 +66,7 @@ class Builder:
         return found
 
     def change(self, id_: int, **facts: Any) -> None:
-        self.regions[id_] = replace(self.regions[id_], **facts)
+        self.regions[id_] = msgspec.structs.replace(self.regions[id_], **facts)
 
     def space(self, name: str, root: int) -> None:
         self.spaces.append(AddressSpaceInfo(name, root))
@@ -134,7 +134,9 @@ def trees(draw: st.DrawFn) -> Snapshot:
     return builder.snapshot()
 
 
-_SHARED = [f.name for f in fields(RegionInfo) if f.name not in ("inferred", "sureness")]
+_SHARED = [
+    f.name for f in msgspec.structs.fields(RegionInfo) if f.name not in ("inferred", "sureness")
+]
 
 
 def of_vector(case: VectorCase) -> Snapshot:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
+import msgspec
 import pytest
 
 from guestmap.base import PeerError
@@ -121,6 +121,6 @@ def test_a_ring_of_many_regions_is_found_and_a_chain_of_many_is_none() -> None:
         RegionInfo(i, "c", 0, 1, children=(i + 1,) if i + 1 < count else ()) for i in range(count)
     ]
     Snapshot(tuple(chain)).check()
-    ring = [*chain[:-1], replace(chain[-1], children=(0,))]
+    ring = [*chain[:-1], msgspec.structs.replace(chain[-1], children=(0,))]
     with pytest.raises(PeerError, match="contains itself"):
         Snapshot(tuple(ring)).check()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from guestmap.inspect import RangeInfo, RegionInfo, Snapshot
 from guestmap.inspect.diff import diff
 
@@ -35,7 +37,9 @@ def with_dimm(snapshot: Snapshot, backend: str, address: int, size: int) -> Snap
                 len(regions), backend, address - holder.addr, size, type="ram", terminates=True
             )
             regions.append(region)
-            regions[holder.id] = replace(holder, children=(region.id, *holder.children))
+            regions[holder.id] = msgspec.structs.replace(
+                holder, children=(region.id, *holder.children)
+            )
     return replace(snapshot, regions=tuple(regions), views=())
 
 
@@ -56,7 +60,7 @@ def without_dimm(snapshot: Snapshot, device: MemoryDevice) -> Snapshot:
     left = [each for each in snapshot.regions if each.id not in gone]
     numbers = {each.id: number for number, each in enumerate(left)}
     regions = (
-        replace(
+        msgspec.structs.replace(
             each,
             id=numbers[each.id],
             children=tuple(numbers[child] for child in each.children if child not in gone),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from guestmap.base import ADDRESS_SPACE_SIZE, PeerError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from guestmap.inspect.reach import Reach
     from guestmap.inspect.snapshot import RegionInfo, Snapshot
@@ -239,9 +239,14 @@ def leading_to(snapshot: Snapshot, region: int) -> set[int]:
 
 def shown(snapshot: Snapshot, root: int) -> list[Shown]:
     """Return who answers where below ``root``: sorted, disjoint; neighbours are not joined."""
+    return fill(walk(snapshot, root, disabled=False))
+
+
+def fill(ways: Iterable[Way]) -> list[Shown]:
+    """Return who answers where of ways in rendering order, as :func:`shown` does."""
     ranges: list[Shown] = []
     starts: list[int] = []
-    for way in walk(snapshot, root, disabled=False):
+    for way in ways:
         if way.answers:
             _fill(ranges, starts, way)
     return ranges

@@ -37,12 +37,6 @@ def read_ramblock(text: str) -> tuple[RamBlockInfo, ...]:
                 f"info ramblock text, line {number}: expected 'NAME PAGE-SIZE OFFSET USED TOTAL',"
                 f" found {line[:120]!r}"
             )
-        blocks.append(
-            RamBlockInfo(
-                name=match["name"],
-                offset=int(match["offset"], 16),
-                used_length=int(match["used"], 16),
-                max_length=int(match["total"], 16),
-            )
-        )
+        name, offset, used, total = match.groups()
+        blocks.append(RamBlockInfo(name, int(offset, 16), int(used, 16), int(total, 16)))
     return tuple(blocks)

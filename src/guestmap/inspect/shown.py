@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from guestmap.base import printable
 
 if TYPE_CHECKING:
@@ -57,4 +59,7 @@ def _shown(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         texts = {each.name: _shown(getattr(value, each.name)) for each in fields(value)}
         return replace(value, **texts)
+    if isinstance(value, msgspec.Struct):
+        texts = {name: _shown(getattr(value, name)) for name in value.__struct_fields__}
+        return msgspec.structs.replace(value, **texts)
     return value

@@ -6,7 +6,9 @@ we) made of them, and the RAM blocks. Its JSON form is the same shape: objects w
 below, integers for addresses and sizes (they reach 2**64), lists for tuples.
 
 Regions are named by ``id``; the names people read are not unique. Facts that the source did not
-state but the reader concluded are listed by field name in ``RegionInfo.inferred``.
+state but the reader concluded are listed by field name in ``RegionInfo.inferred``. Regions and
+ranges, of which there are many, are msgspec's structs (``msgspec.structs.replace`` makes one with
+other facts): those are made in a fraction of a dataclass's time.
 """
 
 from __future__ import annotations
@@ -35,8 +37,7 @@ Sureness = Literal["proven", "rule", "guess"]
 or of all of that kind; it is what is most often so."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegionInfo:
+class RegionInfo(msgspec.Struct, frozen=True):
     """One node of a region tree.
 
     Attributes:
@@ -86,8 +87,7 @@ class ViewUser:
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RangeInfo:
+class RangeInfo(msgspec.Struct, frozen=True):
     """One range of a flat view: who answers there.
 
     Attributes:

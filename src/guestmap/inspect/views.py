@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from guestmap.inspect.paths import shown
 from guestmap.inspect.snapshot import RangeInfo
@@ -33,7 +34,7 @@ def join(ranges: list[Shown]) -> tuple[RangeInfo, ...]:
             and last.base == way.base
             and (last.readonly, last.nonvolatile) == (way.readonly, way.nonvolatile)
         ):
-            joined[-1] = replace(joined[-1], size=end - joined[-1].start)
+            joined[-1] = msgspec.structs.replace(joined[-1], size=end - joined[-1].start)
             continue
         last = way
         region = way.region

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,7 +50,7 @@ TEXTS = [MODERN, OWNED, OLD]
 def content(text: MtreeText) -> object:
     """Return what a text says, the numbers of its lines left out."""
     trees = [
-        (block.kind, block.names, [replace(line, number=0) for line in block.lines])
+        (block.kind, block.names, [msgspec.structs.replace(line, number=0) for line in block.lines])
         for block in text.trees
     ]
     return trees, text.views

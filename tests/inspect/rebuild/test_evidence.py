@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import msgspec
 import pytest
 
 from guestmap.inspect import RangeInfo, RegionInfo
@@ -34,4 +33,4 @@ SAID = RangeInfo(
     ],
 )
 def test_each_fact_that_text_tells_counts(facts, meant):
-    assert is_meant(Way(REGION, 0x1000, None), replace(SAID, **facts)) is meant
+    assert is_meant(Way(REGION, 0x1000, None), msgspec.structs.replace(SAID, **facts)) is meant

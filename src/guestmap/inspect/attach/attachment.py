@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _TREES = ("info mtree -o -D", "info mtree -o", "info mtree")
 _VIEWS = ("info mtree -f -o", "info mtree -f")
 _VIEWS_DISPATCH = ("info mtree -f -d -o", "info mtree -f -d", *_VIEWS)
+_RAM = ("info ramblock",)  # since 2.10
 _COMPLAINTS = ("mtree: ", "info: ", "ramblock: ", "unknown command: ", "invalid command")
 
 ATTEMPTS = 8
@@ -43,9 +44,8 @@ class Reading:
 
     def same_map(self, other: Reading) -> bool:
         """Tell whether the other reading shows the same map: no need to look closer."""
-        return _blocks(self.texts.views) == _blocks(other.texts.views) and _blocks(
-            self.texts.trees
-        ) == _blocks(other.texts.trees)
+        mine, others = self.texts, other.texts
+        return _same(mine.views, others.views) and _same(mine.trees, others.trees)
 
 
 class Attachment:
@@ -117,20 +117,33 @@ class Attachment:
     def read(self, *, dispatch: bool = False) -> Reading:
         """Ask for the map, again where it changed meanwhile, and return the answers."""
         forms = _VIEWS_DISPATCH if dispatch else _VIEWS
-        views = self._ask(forms) or ""
-        trees, steady = "", False
-        for _ in range(ATTEMPTS):
-            before = views
-            trees = self._ask(_TREES) or ""
-            views = self._ask(forms) or ""
-            steady = _blocks(before) == _blocks(views)
-            if steady:
+        before, trees, views, ram = self._ask_together(forms, _TREES, forms, _RAM)
+        for _ in range(ATTEMPTS - 1):
+            if _same(before, views):
                 break
+            before = views
+            trees, views, ram = self._ask_together(_TREES, forms, _RAM)
         if not trees:
             raise UnsupportedError(f"{self.source}: this QEMU has no 'info mtree'")
         # A QEMU without -D is one that prints disabled regions unasked.
-        texts = MonitorTexts(trees, views, self._ram(), complete=True)
-        return Reading(texts, steady)
+        texts = MonitorTexts(trees, views, ram, complete=True)
+        return Reading(texts, _same(before, views))
+
+    def shows(self, reading: Reading) -> bool:
+        """Tell whether the map is still as it was read: half of the questions of reading it."""
+        views, trees = self._ask_together(_VIEWS, _TREES)
+        return _same(views, reading.texts.views) and _same(trees, reading.texts.trees)
+
+    def _ask_together(self, *questions: tuple[str, ...]) -> list[str]:
+        """Return what :meth:`_ask` would of each, or ""; nobody waits between two questions."""
+        lines = [self._known.get(forms, forms[0]) for forms in questions]
+        known = [line for line in lines if line is not None]
+        if len(known) == len(lines):
+            texts = self.monitor.human_many(known)
+            if not any(text.startswith(_COMPLAINTS) for text in texts):
+                self._known.update(zip(questions, known, strict=True))
+                return texts
+        return [self._ask(forms) or "" for forms in questions]
 
     def _ask(self, forms: tuple[str, ...]) -> str | None:
         """Return the answer to the first of these lines that this QEMU knows; None: to none."""
@@ -145,10 +158,10 @@ class Attachment:
         self._known[forms] = None
         return None
 
-    def _ram(self) -> str:
-        """Return the RAM blocks as text; "" where this QEMU (before 2.10) cannot tell."""
-        text = self.monitor.human("info ramblock")
-        return "" if text.startswith(_COMPLAINTS) else text
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two texts show the same, if not in the same order."""
+    return one == other or _blocks(one) == _blocks(other)
 
 
 def _blocks(text: str) -> list[str]:

@@ -166,7 +166,16 @@ class Monitor:
 
     def human(self, line: str) -> str:
         """Execute a human monitor command and return its text, lines ended by newlines."""
-        return self._shaped(HMP, str, command_line=line).replace("\r\n", "\n")
+        return self.human_many([line])[0]
+
+    def human_many(self, lines: Sequence[str]) -> list[str]:
+        """Execute human monitor commands, none of which waits for the one before to be read.
+
+        Raises:
+            CommandError, PeerError: as :meth:`query`, of the first that was answered so.
+        """
+        answers = self.query_many(HMP, [{"command-line": line} for line in lines])
+        return [self._as(answer, HMP, str).replace("\r\n", "\n") for answer in answers]
 
     def version(self) -> str:
         """Return QEMU's version, for example ``7.2.22``; of our machine ``guestmap 0.1.0``."""
@@ -181,7 +190,9 @@ class Monitor:
         return self._shaped("query-status", _StatusReply).status
 
     def _shaped(self, command: str, shape: type[_T], **arguments: object) -> _T:
-        reply = self.query(command, **arguments)
+        return self._as(self.query(command, **arguments), command, shape)
+
+    def _as(self, reply: object, command: str, shape: type[_T]) -> _T:
         try:
             return msgspec.convert(reply, shape)
         except msgspec.ValidationError as error:

@@ -53,10 +53,10 @@ class Watcher:
         Raises:
             PeerError: the machine has gone; :meth:`last_words` has what it told before.
         """
-        reading = self._machine.read()
+        reading = None if self._machine.shows(self._reading) else self._machine.read()
         self.looks += 1
         events = self._told()
-        if reading.same_map(self._reading):
+        if reading is None or reading.same_map(self._reading):
             return Sighting(events)
         before, self._reading = self.snapshot, reading
         self.snapshot = self._machine.understand(reading)

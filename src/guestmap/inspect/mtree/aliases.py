@@ -8,8 +8,9 @@ That settles most names that several regions share; what it leaves open is marke
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from guestmap.base import PeerError
 from guestmap.inspect.mtree.choice import choose
@@ -72,7 +73,7 @@ def _identify_roots(roots: list[Node], *, stated: bool) -> None:
 
 
 def _largest_first(roots: list[Node]) -> list[Node]:
-    return sorted(roots, key=lambda root: -sum(1 for _ in root.walk()))
+    return sorted(roots, key=lambda root: -len(root.walk()))
 
 
 def stand_in(roots: list[Node], sections: list[Node]) -> None:
@@ -88,7 +89,7 @@ def stand_in(roots: list[Node], sections: list[Node]) -> None:
             before = missing.get(line.target)
             if before is not None:
                 size = max(size, before.size)
-            whole = replace(
+            whole = msgspec.structs.replace(
                 line, level=1, start=0, size=size, priority=0, name=line.target, enabled=True,
                 target=None, alias_offset=0, owner=None,
             )  # fmt: skip
@@ -171,7 +172,7 @@ def _printed(roots: list[Node]) -> set[Node]:
 def _shape(roots: Iterable[Node]) -> None:
     numbers: dict[object, int] = {}
     for root in roots:
-        for node in reversed(list(root.walk())):
+        for node in reversed(root.walk()):
             line = node.line
             said = line and (
                 line.size, line.priority, line.word, line.nonvolatile, line.name, line.enabled,
@@ -183,7 +184,7 @@ def _shape(roots: Iterable[Node]) -> None:
 
 def _link(copy: Node, original: Node) -> None:
     """Make the second print of a subtree stand for the first."""
-    for again, node in zip(list(copy.walk()), list(original.walk()), strict=True):
+    for again, node in zip(copy.walk(), original.walk(), strict=True):
         if again.same is None:
             again.same = node
 

@@ -92,7 +92,7 @@ def _join_roots(roots: list[Node]) -> None:
         if any(n is not root and n.line and n.line.target is None for n in root.walk()):
             original = first.setdefault(root.shape, root)
             if original is not root:
-                for again, node in zip(list(root.walk()), list(original.walk()), strict=True):
+                for again, node in zip(root.walk(), original.walk(), strict=True):
                     again.same = node
 
 

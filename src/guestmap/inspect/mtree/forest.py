@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 from guestmap.base import PeerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from guestmap.inspect.mtree.lines import TreeLine
     from guestmap.inspect.mtree.read import TreeBlock
 
 _MASK = (1 << 64) - 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """A region on the way from text to snapshot.
 
@@ -51,13 +49,16 @@ class Node:
             node = node.same
         return node
 
-    def walk(self) -> Iterator[Node]:
-        """Yield the node and all below it, in print order."""
+    def walk(self) -> list[Node]:
+        """Return the node and all below it, in print order."""
+        nodes: list[Node] = []
         stack = [self]
         while stack:
             node = stack.pop()
-            yield node
-            stack.extend(reversed(node.children))
+            nodes.append(node)
+            if node.children:
+                stack += node.children[::-1]
+        return nodes
 
     @property
     def addr(self) -> int:
@@ -101,7 +102,7 @@ def plant(block: TreeBlock, *, hides: bool) -> Node:
         PeerError: the lines are no tree.
     """
     root = _grow(block, hides=hides, outside=False)
-    if not _is_in_order(root):
+    if hides and not _is_in_order(root):
         # A region may lie outside the one that it is in after all.
         root = _grow(block, hides=hides, outside=True)
         if not _is_in_order(root):
@@ -139,7 +140,8 @@ def _grow(block: TreeBlock, *, hides: bool, outside: bool) -> Node:
         root = Node(None)
     if root.line is None and block.kind == "memory-region":
         root.name = block.names[0]
-    _place_hidden(root)
+    if hides:
+        _place_hidden(root)
     return root
 
 
@@ -155,7 +157,7 @@ def _is_in_order(root: Node) -> bool:
 def _place_hidden(root: Node) -> None:
     """Guess the addresses of hidden nodes: none above what is below it, or printed after it."""
     lowest: dict[Node, int] = {}
-    for node in reversed(list(root.walk())):
+    for node in reversed(root.walk()):
         below = [lowest[child] for child in node.children]
         lowest[node] = node.start if node.line else min(below, default=node.start)
     if root.line is None:

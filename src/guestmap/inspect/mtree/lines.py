@@ -7,8 +7,9 @@ target's word, but for accesses (``RW``, up to 2.8), which are its own.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, cast
+
+import msgspec
 
 from guestmap.base import PeerError
 from guestmap.inspect.mtree.dialects import CONTAINER
@@ -38,8 +39,7 @@ _DISABLED = " [disabled]"
 _WRAP = 1 << 64
 
 
-@dataclass(frozen=True, slots=True)
-class TreeLine:
+class TreeLine(msgspec.Struct, frozen=True):
     """One region as one line says it.
 
     Attributes:
@@ -81,17 +81,17 @@ def tree_line(number: int, line: str) -> TreeLine:
     match = _TREE.fullmatch(line)
     if match is None:
         fail(number, "'START-END (prio N, TYPE): NAME' or the end of the block", line)
-    indent = len(match["indent"])
+    over, spaces, over2, first, last, priority, nv, word, rw, rest = match.groups()
+    indent = len(spaces)
     if indent % 2 or not indent:
         fail(number, "an indentation of two spaces for each level", line)
-    start, end = int(match["start"], 16), int(match["end"], 16)
-    overflow = match["over"] or match["over2"] or match["rw"]
-    if end < start and not overflow:
+    start, end = int(first, 16), int(last, 16)
+    if end < start and not (over or over2 or rw):
         fail(number, f"an end that is not below the start {start:016x}", line)
-    rest, owner = _take_owner(match["rest"])
+    rest, owner = _take_owner(rest)
     enabled = not rest.endswith(_DISABLED)
     rest = rest.removesuffix(_DISABLED)
-    alias = _ALIAS.fullmatch(rest)
+    alias = _ALIAS.fullmatch(rest) if rest.startswith("alias ") else None
     size = (end - start) % _WRAP + 1
     if alias and (int(alias["to"], 16) - int(alias["from"], 16)) % _WRAP + 1 != size:
         fail(number, f"an alias window of 0x{size:x} bytes, as the alias has", line)
@@ -100,15 +100,15 @@ def tree_line(number: int, line: str) -> TreeLine:
         level=indent // 2,
         start=start,
         size=size,
-        priority=int(match["prio"]),
-        type=_type(match),
-        nonvolatile=bool(match["nv"]),
+        priority=int(priority),
+        type=_type_of(word) if word else {"R-": "rom", "RW": None}.get(rw, "i/o"),
+        nonvolatile=bool(nv),
         name=alias["name"] if alias else rest,
         enabled=enabled,
         target=alias["target"] if alias else None,
         alias_offset=int(alias["from"], 16) if alias else 0,
         owner=owner,
-        word=match["type"] or match["rw"],
+        word=word or rw,
     )
 
 
@@ -121,10 +121,11 @@ def range_line(number: int, line: str) -> RangeInfo:
     match = _RANGE.fullmatch(line)
     if match is None:
         fail(number, "'  START-END (prio N, TYPE): NAME' or the end of the view", line)
-    start, end = int(match["start"], 16), int(match["end"], 16)
+    first, last, priority, nv, word, rest = match.groups()
+    start, end = int(first, 16), int(last, 16)
     if end < start:
         fail(number, f"an end that is not below the start {start:016x}", line)
-    parted = part_marks(match["rest"])
+    parted = part_marks(rest)
     if parted is None:
         fail(number, "nothing but words (KVM) behind the offset or owner", line)
     rest, owner = _take_owner(parted[0])
@@ -132,21 +133,15 @@ def range_line(number: int, line: str) -> RangeInfo:
     return RangeInfo(
         start=start,
         size=end - start + 1,
-        priority=int(match["prio"]),
-        type=_type_of(match["type"]),
+        priority=int(priority),
+        type=_type_of(word),
         name=rest[: offset.start()] if offset else rest,
         offset_in_region=int(offset[1], 16) if offset else 0,
-        nonvolatile=bool(match["nv"]),
+        nonvolatile=bool(nv),
         owner=owner,
         accelerator=parted[1],
-        parentless=match["type"] == CONTAINER,
+        parentless=word == CONTAINER,
     )
-
-
-def _type(match: re.Match[str]) -> RegionType | None:
-    if match["type"]:
-        return _type_of(match["type"])
-    return {"R-": "rom", "RW": None}.get(match["rw"], "i/o")
 
 
 def _type_of(word: str) -> RegionType:
@@ -154,7 +149,7 @@ def _type_of(word: str) -> RegionType:
 
 
 def _take_owner(rest: str) -> tuple[str, str | None]:
-    owner = _OWNER.search(rest)
+    owner = _OWNER.search(rest) if rest.endswith(("}", " orphan")) else None
     if owner is None:
         return rest, None
     return rest[: owner.start()], owner[0][1:]

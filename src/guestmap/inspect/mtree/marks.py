@@ -12,6 +12,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -55,7 +57,7 @@ def find_more(views: Iterable[ViewInfo]) -> list[ViewInfo]:
         name, words = each.name[: tail.start()], tuple(tail[0].split())
         if words[0] not in marks and name not in memory:
             return each
-        return replace(each, name=name, accelerator=(*words, *each.accelerator))
+        return msgspec.structs.replace(each, name=name, accelerator=(*words, *each.accelerator))
 
     if not any(" " in name for name in memory):
         return views

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect.mtree.dialects import CONTAINER, DIALECTS, OLD_VIEW, Dialect, dialect_of_words
 from guestmap.inspect.mtree.lines import TreeLine, fail, range_line, tree_line
@@ -90,12 +92,21 @@ def read_mtree(text: str, numbers: Sequence[int] = ()) -> MtreeText:
 
 @dataclass
 class _Reader:
+    """Goes through the lines.
+
+    Attributes:
+        tree_lines, range_lines: what lines say that were read already. Regions are printed again
+            where another tree or view shows them, so half of the lines are old acquaintances.
+    """
+
     lines: list[str]
     numbers: Sequence[int] = ()
     index: int = 0
     trees: list[TreeBlock] = field(default_factory=list)
     views: list[ViewInfo] = field(default_factory=list)
     has_old_views: bool = False
+    tree_lines: dict[str, TreeLine] = field(default_factory=dict)
+    range_lines: dict[str, RangeInfo] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -169,11 +180,16 @@ class _Reader:
 
     def tree(self) -> tuple[TreeLine, ...]:
         lines: list[TreeLine] = []
-        while self.line.strip():
-            lines.append(tree_line(self.number, self.line))
-            if lines[-1].level > MAX_LEVELS:
-                fail(self.number, f"at most {MAX_LEVELS} regions in one another", self.line.strip())
-            self.take()
+        while (text := self.line) and text.strip():
+            line = self.tree_lines.get(text)
+            if line is None:
+                line = self.tree_lines[text] = tree_line(self.number, text)
+                if line.level > MAX_LEVELS:
+                    fail(self.number, f"at most {MAX_LEVELS} regions in one another", text.strip())
+            else:
+                line = msgspec.structs.replace(line, number=self.number)
+            lines.append(line)
+            self.index += 1
         return tuple(lines)
 
     def view(self) -> ViewInfo:
@@ -199,13 +215,15 @@ class _Reader:
             return ()
         ranges: list[RangeInfo] = []
         end = 0
-        while self.line.strip() and self.line != "  Dispatch":
-            each = range_line(self.number, self.line)
+        while (text := self.line) and text.strip() and text != "  Dispatch":
+            each = self.range_lines.get(text)
+            if each is None:
+                each = self.range_lines[text] = range_line(self.number, text)
             if each.start < end:
-                fail(self.number, f"a range that starts at {end:016x} or later", self.line)
+                fail(self.number, f"a range that starts at {end:016x} or later", text)
             end = each.start + each.size
             ranges.append(each)
-            self.take()
+            self.index += 1
         if not ranges:
             fail(self.number, f"a range or '{_NOTHING}'", self.line)
         return tuple(ranges)

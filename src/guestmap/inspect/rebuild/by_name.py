@@ -45,9 +45,9 @@ def _infer_types(draft: Draft) -> None:
     """Tell RAM from devices where a line says ``RW`` for both; an alias has its target's type."""
     shadowed = {r.alias for r in draft.regions if r.name in RAM_ALIASES}
     for region in list(draft.regions):
-        is_leaf = region.alias is None and not region.children
-        is_ram = region.id in shadowed or RAM_NAMES.fullmatch(region.name)
-        if is_leaf and is_ram and draft.is_open(region.id, "type"):
+        if region.alias is not None or region.children or not draft.is_open(region.id, "type"):
+            continue
+        if region.id in shadowed or RAM_NAMES.fullmatch(region.name):
             draft.set(region.id, "type", "ram", "rule")
             draft.set(region.id, "terminates", True, "rule")
             draft.set(region.id, "readonly", False, "rule")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,6 +9,9 @@ if TYPE_CHECKING:
 
     from guestmap.inspect.paths import Shown, Way
     from guestmap.inspect.snapshot import RangeInfo
+
+
+_NEVER = 1 << 65, 1 << 65
 
 
 class Piece(NamedTuple):
@@ -23,21 +25,20 @@ class Piece(NamedTuple):
 
 def pieces(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece]:
     """Yield the pieces in which the two do not change; where both have nobody, there is none."""
-    mine, said = list(ours), list(theirs)
-    points = sorted(
-        {point for each in mine for point in (each.start, each.end)}
-        | {point for each in said for point in (each.start, each.start + each.size)}
-    )
-    i = j = 0
-    for start, end in pairwise(points):
-        while i < len(mine) and mine[i].end <= start:
-            i += 1
-        while j < len(said) and said[j].start + said[j].size <= start:
-            j += 1
-        way = mine[i].way if i < len(mine) and mine[i].start <= start else None
-        one = said[j] if j < len(said) and said[j].start <= start else None
-        if way is not None or one is not None:
-            yield Piece(start, end, way, one)
+    mine, said = iter(ours), iter(theirs)
+    start, end = 0, 0
+    one, other = next(mine, None), next(said, None)
+    while one is not None or other is not None:
+        lo, hi = (one.start, one.end) if one else _NEVER
+        said_lo, said_hi = (other.start, other.start + other.size) if other else _NEVER
+        start = max(end, min(lo, said_lo))
+        end = min(hi if lo <= start else lo, said_hi if said_lo <= start else said_lo)
+        way = one.way if one and lo <= start else None
+        yield Piece(start, end, way, other if said_lo <= start else None)
+        if hi <= end:
+            one = next(mine, None)
+        if said_hi <= end:
+            other = next(said, None)
 
 
 def differences(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece]:

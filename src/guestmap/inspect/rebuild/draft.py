@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -24,7 +26,6 @@ class Draft:
             dict.fromkeys(region.inferred, "guess") for region in snapshot.regions
         ]
         self._orders: dict[int, dict[tuple[int, int], Sureness]] = {}
-        self._finished: list[RegionInfo | None] = [None] * len(self.regions)
         self.changes = 0
 
     def sureness(self, region: int, name: str) -> Sureness:
@@ -38,9 +39,8 @@ class Draft:
     def set(self, region: int, name: str, value: Any, sureness: Sureness) -> None:
         """Set a fact, whether it was open or not."""
         self._sureness[region][name] = sureness
-        self._finished[region] = None
         if getattr(self.regions[region], name) != value:
-            self.regions[region] = replace(self.regions[region], **{name: value})
+            self.regions[region] = msgspec.structs.replace(self.regions[region], **{name: value})
             self.changes += 1
 
     def put_before(self, container: int, child: int, other: int, sureness: Sureness) -> None:
@@ -73,21 +73,25 @@ class Draft:
 
     def prove(self, region: int, name: str) -> None:
         """Note that a flat view shows a fact to be as it is."""
-        if self._sureness[region].get(name, "proven") != "proven":
+        if name in self._sureness[region]:
             self._sureness[region][name] = "proven"
-            self._finished[region] = None
+
+    def current(self) -> Snapshot:
+        """Return the snapshot as it is now, with the doubts that the source began with."""
+        return replace(self.source, regions=tuple(self.regions))
 
     def snapshot(self) -> Snapshot:
         """Return the snapshot as it is now; ``inferred`` names what is not proven."""
-        for region in self.regions:
-            if self._finished[region.id] is None:
-                self._finished[region.id] = self._with_doubts(region)
-        regions = tuple(region for region in self._finished if region is not None)
-        return replace(self.source, regions=regions)
+        return replace(self.source, regions=tuple(map(self._with_doubts, self.regions)))
 
     def _with_doubts(self, region: RegionInfo) -> RegionInfo:
-        doubts = {n: s for n, s in sorted(self._sureness[region.id].items()) if s != "proven"}
-        return replace(region, inferred=tuple(doubts), sureness=tuple(doubts.values()))
+        sureness = self._sureness[region.id]
+        if not sureness:
+            return region
+        doubts = {n: s for n, s in sorted(sureness.items()) if s != "proven"}
+        return msgspec.structs.replace(
+            region, inferred=tuple(doubts), sureness=tuple(doubts.values())
+        )
 
 
 def _sorted(children: Sequence[int], orders: Iterable[tuple[int, int]]) -> tuple[int, ...]:

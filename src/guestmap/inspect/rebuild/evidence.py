@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.inspect.paths import shown, walk
 from guestmap.inspect.rebuild.compare import Piece, agrees, differences
+from guestmap.inspect.rebuild.rendered import Rendered
 
 if TYPE_CHECKING:
     from guestmap.inspect.paths import Way
@@ -24,32 +25,35 @@ MAX_ROUNDS = 40
 """Each round corrects all that it finds; what hides behind a wrong fact needs the next one."""
 
 
-def settle(draft: Draft, pairs: list[Pair]) -> None:
-    """Correct open facts until the tree shows what the views do, or nothing is left to correct."""
-    known = _answering(draft, pairs)
+def settle(draft: Draft, pairs: list[Pair]) -> Rendered:
+    """Correct open facts until the tree shows what the views do, or nothing is left to correct.
+
+    Returns:
+        What the trees show in the end.
+    """
+    rendered = Rendered(draft)
+    known = _answering(rendered, pairs)
     for region in known:
         if draft.is_open(region, "terminates"):
             draft.set(region, "terminates", True, "proven")
     for _ in range(MAX_ROUNDS):
-        before = draft.changes
-        snapshot = draft.snapshot()
+        rendered = rendered.brought_up_to(draft)
         for pair in pairs:
-            wrong = list(differences(shown(snapshot, pair.root), pair.view.ranges))
-            ways = list(walk(snapshot, pair.root, disabled=False)) if wrong else []
-            for piece in wrong:
+            for piece in rendered.differences(pair):
+                ways = rendered.ways(pair.root)
                 here = [way for way in ways if way.region.alias is None and way.shows(piece.start)]
                 _Correction(draft, known, pair, piece).apply(here)
-        if draft.changes == before:
-            return
+        if draft.changes == rendered.changes:
+            break
+    return rendered.brought_up_to(draft)
 
 
-def _answering(draft: Draft, pairs: list[Pair]) -> set[int]:
+def _answering(rendered: Rendered, pairs: list[Pair]) -> set[int]:
     """Return the regions that a view shows to answer, where no other could be meant."""
-    snapshot = draft.snapshot()
     known: set[int] = set()
     for pair in pairs:
         by_place: dict[tuple[str, int], list[Way]] = {}
-        for way in walk(snapshot, pair.root, disabled=False):
+        for way in rendered.ways(pair.root):
             if way.region.alias is None:
                 by_place.setdefault((way.region.name, way.base), []).append(way)
         for each in pair.view.ranges:
@@ -114,7 +118,7 @@ class _Correction:
         start = self.piece.start
         if not any(self.draft.is_open(r.id, "alias") for r in self.draft.regions):
             return False
-        snapshot = self.draft.snapshot()
+        snapshot = self.draft.current()
         wrong = self._count_wrong()
         for alias in sorted(
             way.region.id
@@ -138,13 +142,13 @@ class _Correction:
 
     def _is_right(self, start: int) -> bool:
         """Tell whether the draft shows at an address what the view does."""
-        ways = walk(self.draft.snapshot(), self.pair.root, start, start + 1, disabled=False)
+        ways = walk(self.draft.current(), self.pair.root, start, start + 1, disabled=False)
         way = next((way for way in ways if way.answers), None)
         return agrees(self.piece._replace(way=way))
 
     def _count_wrong(self) -> int:
         """Return at how many places the draft does not show what the view does."""
-        ours = shown(self.draft.snapshot(), self.pair.root)
+        ours = shown(self.draft.current(), self.pair.root)
         return sum(1 for _ in differences(ours, self.pair.view.ranges))
 
     def _silence(self, way: Way) -> bool:

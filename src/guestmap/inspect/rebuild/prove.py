@@ -5,8 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.paths import shown, walk
-from guestmap.inspect.rebuild.compare import differences
 from guestmap.inspect.rebuild.evidence import fork
 from guestmap.inspect.rebuild.order import overlaps
 
@@ -14,16 +12,16 @@ if TYPE_CHECKING:
     from guestmap.inspect.paths import Way
     from guestmap.inspect.rebuild.draft import Draft
     from guestmap.inspect.rebuild.pairing import Pair
+    from guestmap.inspect.rebuild.rendered import Rendered
 
 
-def prove(draft: Draft, pairs: list[Pair]) -> None:
+def prove(draft: Draft, pairs: list[Pair], rendered: Rendered) -> None:
     """Note the facts that views prove, of all trees that show what their view does."""
-    snapshot = draft.snapshot()
     prover = _Prover(draft)
-    for root, view in pairs:
-        if not any(differences(shown(snapshot, root), view.ranges)):
+    for pair in pairs:
+        if not rendered.differences(pair):
             filled = _Filled()
-            for way in walk(snapshot, root, disabled=False):
+            for way in rendered.ways(pair.root):
                 if way.region.alias is None:
                     prover.judge(way, filled)
     for region in draft.regions:
@@ -73,6 +71,8 @@ class _Prover:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.orders: set[tuple[int, frozenset[int]]] = set()
+        self._typed: set[Way] = set()
+        self._writable: set[Way] = set()
 
     def judge(self, way: Way, filled: _Filled) -> None:
         """Prove what follows from a way, given what those before it show."""
@@ -92,10 +92,18 @@ class _Prover:
             filled.add(lo, hi, way)
 
     def _prove_way(self, way: Way) -> None:
+        self._prove_steps(way, "type", self._typed)
+        if not way.readonly:
+            self._prove_steps(way, "readonly", self._writable)
+            return
         readonly = [step.region.id for step in way.steps() if step.region.readonly]
-        for step in way.steps():
-            self.draft.prove(step.region.id, "type")
-            if not readonly:
-                self.draft.prove(step.region.id, "readonly")
         if len(readonly) == 1:  # it is seen to be read-only, and only one can be why
             self.draft.prove(readonly[0], "readonly")
+
+    def _prove_steps(self, way: Way, name: str, done: set[Way]) -> None:
+        """Prove a fact of all regions on a way; those above one that is done are done too."""
+        step: Way | None = way
+        while step is not None and step not in done:
+            done.add(step)
+            self.draft.prove(step.region.id, name)
+            step = step.parent

@@ -30,10 +30,9 @@ def rebuild(snapshot: Snapshot) -> Snapshot:
     infer(draft)
     order_siblings(draft)
     if snapshot.views:
-        pairs = pair(draft.snapshot())
+        pairs = pair(draft.current())
         identify_shared(draft, pairs)
-        settle(draft, pairs)
-        prove(draft, pairs)
+        prove(draft, pairs, settle(draft, pairs))
     return draft.snapshot()
 
 
