@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from guestmap.inspect.mtree import assemble, read_mtree
 from guestmap.inspect.pasted import read_pasted
 from guestmap.inspect.ramblock import read_ramblock
-from guestmap.inspect.rebuild import rebuild
+from guestmap.inspect.rebuild import Rebuilt, rebuild, rebuild_beside_views
 from guestmap.inspect.unshown import unshown_note
 
 if TYPE_CHECKING:
@@ -38,11 +38,16 @@ def snapshot_of(texts: MonitorTexts, *, source: str, version: str = "") -> Snaps
     Raises:
         PeerError: a text is malformed, or contradicts itself; says the line.
     """
+    return rebuilt_of(texts, source=source, version=version).snapshot
+
+
+def rebuilt_of(texts: MonitorTexts, *, source: str, version: str = "") -> Rebuilt:
+    """Do as :func:`snapshot_of`, and tell whether trees and views show the same."""
     parts = [read_mtree(text) for text in (texts.trees, texts.views) if text]
     snapshot = assemble(*parts, source=source, version=version, complete=texts.complete)
     if texts.ram:
         snapshot = replace(snapshot, ram_blocks=read_ramblock(texts.ram))
-    return rebuild(snapshot) if snapshot.regions else snapshot
+    return rebuild_beside_views(snapshot) if snapshot.regions else Rebuilt(snapshot, agrees=False)
 
 
 def snapshot_of_pasted(text: str, *, source: str) -> Snapshot:

@@ -99,7 +99,34 @@ def test_a_qemu_without_flags_gives_its_trees_alone(complaint):
 def test_dispatch_trees_are_asked_for_on_demand_and_given_up_where_unknown():
     machine, qemu = attachment(FULL)
     assert machine.snapshot(dispatch=True).views
-    assert qemu.asked[:3] == ["info mtree -f -d -o", "info mtree -f -d", "info mtree -f -o"]
+    views = [line for line in qemu.asked if "-f" in line]
+    assert list(dict.fromkeys(views)) == [
+        "info mtree -f -d -o", "info mtree -f -d", "info mtree -f -o"
+    ]  # fmt: skip
+
+
+def test_trees_that_show_what_the_views_do_are_of_their_moment():
+    """The second look at the views, for a change meanwhile, is for maps that do not agree."""
+    machine, qemu = attachment({**FULL, "info mtree -o -D": TREE})
+    assert machine.read().steady
+    assert sorted(qemu.asked) == ["info mtree -f -o", "info mtree -o -D", "info ramblock"]
+    for views in (VIEWS + EMPTY, EMPTY):  # one that no tree is paired with, and the only one
+        machine, qemu = attachment(
+            {**FULL, "info mtree -o -D": TREE, "info mtree -f -o": [views, VIEWS]}
+        )
+        assert machine.read().texts.views == VIEWS.replace("\r\n", "\n")
+
+
+def test_whether_a_map_is_still_as_it_was_takes_two_questions():
+    machine, qemu = attachment(FULL)
+    reading = machine.read()
+    qemu.asked.clear()
+    assert machine.shows(reading)
+    assert qemu.asked == ["info mtree -f -o", "info mtree -o -D"]
+    for line in ("info mtree -f -o", "info mtree -o -D"):
+        qemu.lines[line], before = [FULL[line].replace("pc.ram", "ram")], qemu.lines[line]
+        assert not machine.shows(reading)
+        qemu.lines[line] = before
 
 
 def test_a_monitor_without_info_mtree_is_unsupported():

@@ -75,7 +75,7 @@ def test_a_running_machine_is_read_while_its_firmware_changes_the_map(socket_pat
     with Qemu("-m", "64M", "-no-reboot", *qmp_at(socket_path), stopped=False) as qemu:
         with attach(socket_path) as attached:
             readings = [attached.read() for _ in range(40)]
-            snapshots = [attached.understand(each) for each in readings if each.steady]
+            snapshots = [each.snapshot for each in readings if each.steady]
             qemu.qmp("stop")
             stopped = attached.snapshot()
         assert blocks(write_flat(stopped)) == blocks(qemu.hmp("info mtree -f"))
@@ -142,7 +142,7 @@ def test_a_dimm_plugged_meanwhile_is_seen(socket_path):
         qemu.qmp("device_add", driver="pc-dimm", id="d0", memdev="m0")
         after = attached.read()
         assert not before.same_map(after)
-        assert blocks(write_flat(attached.understand(after))) == blocks(qemu.hmp("info mtree -f"))
+        assert blocks(write_flat(after.snapshot)) == blocks(qemu.hmp("info mtree -f"))
 
 
 def test_nothing_but_the_command_line_needs_the_library(socket_path):

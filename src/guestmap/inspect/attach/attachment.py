@@ -1,7 +1,8 @@
 """Reading the map of a machine that somebody else runs.
 
-The map comes as several answers, and a running guest may change it between two of them. So the
-flat views are asked for before and after the trees: where they are the same, all belong together.
+The map comes as several answers, and a running guest may change it between two of them. Where the
+trees show what the flat views do, all belong together; else the views are asked for again: where
+they are as they were before the trees, it is our reading of those that differs.
 
 Which flags of ``info mtree`` a QEMU has is found by trying, the most telling first: an old one
 answers an unknown flag with a complaint, and is asked for less.
@@ -9,16 +10,17 @@ answers an unknown flag with a complaint, and is asked for less.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from guestmap.base import UnsupportedError
-from guestmap.inspect.from_text import MonitorTexts, snapshot_of
+from guestmap.inspect.from_text import MonitorTexts, rebuilt_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from guestmap.inspect.attach.monitor import Monitor, MonitorEvent
+    from guestmap.inspect.rebuild import Rebuilt
     from guestmap.inspect.snapshot import Snapshot
 
 _TREES = ("info mtree -o -D", "info mtree -o", "info mtree")
@@ -33,13 +35,16 @@ ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The map as it was read, word for word.
+    """The map as it was read.
 
     Attributes:
-        steady: whether the views were the same before and after the trees were read.
+        texts: word for word.
+        snapshot: what they say.
+        steady: whether they are of one moment.
     """
 
     texts: MonitorTexts
+    snapshot: Snapshot
     steady: bool
 
     def same_map(self, other: Reading) -> bool:
@@ -104,30 +109,30 @@ class Attachment:
         """
         forms = _VIEWS_DISPATCH if dispatch else _VIEWS
         if not trees and (views := self._ask(forms)):
-            return self.understand(Reading(MonitorTexts(views=views), steady=True))
-        return self.understand(self.read(dispatch=dispatch))
-
-    def understand(self, reading: Reading) -> Snapshot:
-        """Return the snapshot that a reading of this machine's map gives."""
-        note = "" if reading.steady else " (it changed while it was read)"
-        return snapshot_of(
-            reading.texts, source=f"{self.monitor.source}{note}", version=self.version
-        )
+            return self._understand(MonitorTexts(views=views)).snapshot
+        return self.read(dispatch=dispatch).snapshot
 
     def read(self, *, dispatch: bool = False) -> Reading:
         """Ask for the map, again where it changed meanwhile, and return the answers."""
         forms = _VIEWS_DISPATCH if dispatch else _VIEWS
-        before, trees, views, ram = self._ask_together(forms, _TREES, forms, _RAM)
-        for _ in range(ATTEMPTS - 1):
-            if _same(before, views):
-                break
-            before = views
-            trees, views, ram = self._ask_together(_TREES, forms, _RAM)
-        if not trees:
-            raise UnsupportedError(f"{self.source}: this QEMU has no 'info mtree'")
-        # A QEMU without -D is one that prints disabled regions unasked.
+        views, trees, ram = self._ask_together(forms, _TREES, _RAM)
+        for _ in range(ATTEMPTS):
+            if not trees:
+                raise UnsupportedError(f"{self.source}: this QEMU has no 'info mtree'")
+            # A QEMU without -D is one that prints disabled regions unasked.
+            texts = MonitorTexts(trees, views, ram, complete=True)
+            rebuilt = self._understand(texts)
+            if rebuilt.agrees or _same(views, after := self._ask(forms) or ""):
+                return Reading(texts, rebuilt.snapshot, steady=True)
+            views = after
+            trees, ram = self._ask_together(_TREES, _RAM)
         texts = MonitorTexts(trees, views, ram, complete=True)
-        return Reading(texts, _same(before, views))
+        snapshot = self._understand(texts).snapshot
+        source = f"{snapshot.source} (it changed while it was read)"
+        return Reading(texts, replace(snapshot, source=source), steady=False)
+
+    def _understand(self, texts: MonitorTexts) -> Rebuilt:
+        return rebuilt_of(texts, source=self.monitor.source, version=self.version)
 
     def shows(self, reading: Reading) -> bool:
         """Tell whether the map is still as it was read: half of the questions of reading it."""

@@ -44,7 +44,7 @@ class Watcher:
     def __init__(self, machine: Attachment) -> None:
         self._machine = machine
         self._reading = machine.read()
-        self.snapshot = machine.understand(self._reading)
+        self.snapshot = self._reading.snapshot
         self.looks, self.changes, self.events = 1, 0, 0
 
     def look(self) -> Sighting:
@@ -59,7 +59,7 @@ class Watcher:
         if reading is None or reading.same_map(self._reading):
             return Sighting(events)
         before, self._reading = self.snapshot, reading
-        self.snapshot = self._machine.understand(reading)
+        self.snapshot = reading.snapshot
         self.changes += 1
         return Sighting(events, before, self.snapshot)
 

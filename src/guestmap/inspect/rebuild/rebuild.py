@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.inspect.rebuild.by_name import infer
 from guestmap.inspect.rebuild.draft import Draft
@@ -13,7 +13,20 @@ from guestmap.inspect.rebuild.prove import prove
 from guestmap.inspect.rebuild.sharing import identify_shared
 
 if TYPE_CHECKING:
+    from guestmap.inspect.rebuild.pairing import Pair
     from guestmap.inspect.snapshot import Snapshot
+
+
+class Rebuilt(NamedTuple):
+    """A snapshot whose open facts are settled.
+
+    Attributes:
+        agrees: every tree of an address space shows what a view does, and every view is one of
+            those: trees and views are of one moment, or of two that no one can tell apart.
+    """
+
+    snapshot: Snapshot
+    agrees: bool
 
 
 def rebuild(snapshot: Snapshot) -> Snapshot:
@@ -26,14 +39,29 @@ def rebuild(snapshot: Snapshot) -> Snapshot:
         The same snapshot with other facts where they were open. ``RegionInfo.inferred`` names those
         that no view proves, ``RegionInfo.sureness`` says how sure they are.
     """
+    return rebuild_beside_views(snapshot).snapshot
+
+
+def rebuild_beside_views(snapshot: Snapshot) -> Rebuilt:
+    """Do as :func:`rebuild`, and tell whether the trees now show what the views do."""
     draft = Draft(snapshot)
     infer(draft)
     order_siblings(draft)
+    agrees = False
     if snapshot.views:
         pairs = pair(draft.current())
         identify_shared(draft, pairs)
-        prove(draft, pairs, settle(draft, pairs))
-    return draft.snapshot()
+        rendered = settle(draft, pairs)
+        prove(draft, pairs, rendered)
+        agrees = _are_all(snapshot, pairs) and not any(map(rendered.differences, pairs))
+    return Rebuilt(draft.snapshot(), agrees)
+
+
+def _are_all(snapshot: Snapshot, pairs: list[Pair]) -> bool:
+    """Tell whether no tree and no view is left over."""
+    roots = {space.root for space in snapshot.address_spaces}
+    views = {id(view) for view in snapshot.views}
+    return {each.root for each in pairs} == roots and {id(each.view) for each in pairs} == views
 
 
 def differing_facts(one: Snapshot, other: Snapshot) -> list[str]:
