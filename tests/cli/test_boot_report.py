@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestmap.cli.boot_report import KEPT, Recorder
+from guestmap.cli.boot_answer import KEPT, Recorder
 from guestmap.machine import MachineReset
 from guestmap.memory import MemorySystem
 

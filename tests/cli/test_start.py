@@ -29,6 +29,9 @@ else:
     print(json.dumps([0, sorted(sys.modules)]), file=sys.stderr)
 """
 ENGINE = {"unicorn", "guestmap.accel", "guestmap.machine", "guestmap.hw", "guestmap.memory"}
+MOST_MODULES = 600
+"""Of a quiet boot, of which half are guestmap's own and a quarter the command line's."""
+
 PICTURES = {"bokeh", "matplotlib", "numpy", "guestmap.view"}
 SERVERS = {"asyncio", "qemu.qmp", "guestmap.monitor", "guestmap.domain", "guestmap.qmp"}
 
@@ -73,7 +76,7 @@ def test_help_imports_no_command() -> None:
     ours = {name for name in imported("--help") if name.startswith("guestmap.")}
 
     assert {name for name in ours if name.startswith("guestmap.cli.")} == {
-        "guestmap.cli.app", "guestmap.cli.streams"
+        "guestmap.cli.app", "guestmap.cli.collector", "guestmap.cli.streams"
     }  # fmt: skip
     assert {name.split(".")[1] for name in ours} == {"base", "cli"}
 
@@ -114,6 +117,15 @@ def test_a_boot_needs_no_pictures_and_no_monitor() -> None:
     names = imported("boot", "--help")
 
     assert not names & (PICTURES | SERVERS - {"guestmap.qmp"})  # -object may be given as JSON
+
+
+@pytest.mark.unicorn
+@pytest.mark.seabios
+def test_a_boot_that_tells_nothing_needs_nothing_to_tell_it_with() -> None:
+    names = imported("boot", "-m", "64M", "--until", "boot", "-q")
+
+    assert not names & (PICTURES | {"guestmap.inspect", "guestmap.cli.story", "rich.table"})
+    assert len(names) <= MOST_MODULES
 
 
 def test_a_picture_needs_no_machine_where_the_map_is_a_file(pasted: Path, tmp_path: Path) -> None:

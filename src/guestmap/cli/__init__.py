@@ -17,8 +17,10 @@ def main() -> None:
     """Run ``guestmap``; what goes wrong for a reason is one line on stderr and exit status 2."""
     if sys.argv[1:2] == ["--version"] and _is_told(f"guestmap {__version__}"):
         return  # before anything is imported: scripts ask it often
+    import gc
     import signal
 
+    gc.disable()  # what is made until a command runs stays: guestmap.cli.app goes on from here
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
     try:

@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 
 from guestmap import __version__
 from guestmap.base import GuestmapError, printable
+from guestmap.cli.collector import collect_from_now_on
 from guestmap.cli.streams import FAILURE, INTERRUPTED, STATUSES, standard_streams
 
 _PLUGGING = {"plug", "unplug", "resize"}
@@ -132,6 +133,8 @@ def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run_command(*args: Any, **kwargs: Any) -> None:
+        if not getattr(command, "collects", False):
+            collect_from_now_on()
         try:
             command(*args, **kwargs)
         except GuestmapError as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import PeerError, parse_size
-from guestmap.cli.boot_report import Recorder, report
+from guestmap.cli.boot_answer import Answer, Recorder
 from guestmap.cli.boot_run import (
     is_given_up,
     managed_at,
@@ -16,14 +16,10 @@ from guestmap.cli.boot_run import (
     run_managed,
     run_until,
 )  # fmt: skip
-from guestmap.cli.console import console
-from guestmap.cli.output import say_json, write
+from guestmap.cli.boot_told import teller
+from guestmap.cli.collector import collect_from_now_on
 from guestmap.cli.serial_wire import serial_wire
-from guestmap.cli.story import Story, engine_line, flat_table, summary
 from guestmap.cli.terminal import is_terminal
-from guestmap.inspect import Snapshot
-from guestmap.inspect.mtree import write_flat, write_mtree
-from guestmap.inspect.shown import with_printable_texts
 from guestmap.machine import (
     DEFAULT_RAM,
     DeviceSpec,
@@ -133,11 +129,11 @@ def boot(
     )
     asked = mtree or flat or as_json
     quiet = quiet or (serial == "stdio" and is_terminal() and not verbose)
-    out = console(stderr=asked, quiet=quiet or as_json)
-    story, recorder = Story(out), Recorder()
+    told = teller(quiet=quiet or as_json, stderr=asked, verbose=verbose)
+    recorder = Recorder()
 
     def observe(event: Event) -> None:
-        story.tell(event)
+        told.tell(event)
         recorder.tell(event)
         if (isinstance(event, MachineReset) and (no_reboot or is_stuck())) or (
             not addresses and is_given_up(event)
@@ -148,18 +144,16 @@ def boot(
         return not addresses and _is_stuck(vm, recorder)  # who manages it may reset it at will
 
     with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_wire(vm, serial):
-        if verbose:
-            out.print(engine_line(vm.engine), soft_wrap=True)
-        before = Snapshot.of(vm.pc.system, source="guestmap at reset")
-        out.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
+        answer = Answer(vm, mtree=mtree, flat=flat, as_json=as_json) if asked else None
+        collect_from_now_on()
+        told.begin(vm)
         if addresses:
-            status = run_managed(vm, addresses, out, paused=paused)
+            status = run_managed(vm, addresses, told, paused=paused)
         else:
             status = run_until(vm, until or Phase.HALT)
-        after = Snapshot.of(vm.pc.system, source="guestmap")
-        out.print(flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
-        out.print(summary(vm, story))
-        _print_asked(vm, recorder, before, after, mtree=mtree, flat=flat, as_json=as_json)
+        told.end(vm)
+        if answer is not None:
+            answer.give(recorder)
     if status:
         raise typer.Exit(status)
     if is_stuck():
@@ -170,21 +164,12 @@ def boot(
     refuse_unreached(vm, until, is_stopped=no_reboot and bool(recorder.resets))
 
 
+boot.collects = True  # type: ignore[attr-defined]  # once the machine is made
+
+
 def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:
     """Tell whether the firmware only resets the machine, again and again."""
     recent = list(recorder.resets)[-_SILENT_RESETS:]
     if len(recent) < _SILENT_RESETS:
         return False
     return not vm.log or vm.log[-1].time_ns < recent[0].time_ns
-
-
-def _print_asked(
-    vm: VirtualMachine, recorder: Recorder, before: Snapshot, after: Snapshot,
-    *, mtree: bool, flat: bool, as_json: bool,
-) -> None:  # fmt: skip
-    if mtree:
-        write(write_mtree(with_printable_texts(after)))
-    if flat:
-        write(write_flat(with_printable_texts(after)))
-    if as_json:
-        say_json(report(vm, recorder, before, after), indent=None)

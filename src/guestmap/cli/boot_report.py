@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guestmap.inspect import Snapshot
 from guestmap.inspect.commit_json import commit_to_json
-from guestmap.machine import Event, LogLine, MachineReset, PhaseChange, VirtualMachine
+from guestmap.machine import LogLine, PhaseChange, VirtualMachine
 from guestmap.memory import CommitRecord
 
-KEPT = 2048
-"""Events of a kind that are kept: a managed machine may run, and be reset, for weeks."""
-
-
-class Recorder:
-    """Keeps the events that the report tells: the newest ones.
-
-    Attributes:
-        commits, resets: what happened.
-        forgotten: how many commits were before those.
-    """
-
-    def __init__(self) -> None:
-        self.commits: deque[CommitRecord] = deque(maxlen=KEPT)
-        self.resets: deque[MachineReset] = deque(maxlen=KEPT)
-        self.forgotten = 0
-
-    def tell(self, event: Event) -> None:
-        """Keep one event."""
-        if isinstance(event, CommitRecord):
-            self.forgotten += len(self.commits) == KEPT
-            self.commits.append(event)
-        elif isinstance(event, MachineReset):
-            self.resets.append(event)
+if TYPE_CHECKING:
+    from guestmap.cli.boot_answer import Recorder
 
 
 def report(

@@ -11,8 +11,7 @@ from guestmap.cli.streams import INTERRUPTED
 from guestmap.machine import Event, Phase, PhaseChange, RunState, VirtualMachine
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from guestmap.cli.boot_told import Silence
     from guestmap.monitor import Address
 
 _LOOK_S = 0.1
@@ -81,7 +80,7 @@ def managed_at(
 
 
 def run_managed(
-    vm: VirtualMachine, addresses: tuple[Address, ...], console: Console, *, paused: bool
+    vm: VirtualMachine, addresses: tuple[Address, ...], told: Silence, *, paused: bool
 ) -> int:
     """Run the machine for those who manage it; return the exit status: not 0 after a signal.
 
@@ -90,11 +89,11 @@ def run_managed(
     """
     from guestmap.monitor import MonitorServer
 
-    with Deferral() as told, MonitorServer(vm, addresses) as server:
+    with Deferral() as signals, MonitorServer(vm, addresses) as server:
         for address in server.addresses:
-            console.print(f"QMP at {address}")
+            told.say(f"QMP at {address}")
         vm.start(paused=paused)
         while not vm.wait(_LOOK_S):
-            if told.requested:
+            if signals.requested:
                 vm.quit("host-signal")
-    return 128 + told.number if told.requested else 0
+    return 128 + signals.number if signals.requested else 0

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from guestmap.base import Clock
     from guestmap.memory import AddressSpace
 
+_START_S = 1.0
+"""How long a thread may take to begin; one that has begun is waited for without end."""
+
 _SEGMENTS = {register: index for index, register in enumerate(SegmentRegister)}
 _REGISTERS = {register: getattr(x86, f"UC_X86_REG_{register.name}") for register in Register}
 
@@ -197,12 +200,14 @@ class UnicornEngine(Engine):
             finally:
                 done.set()
 
-        threading.Thread(target=work, name="guestmap-cpu").start()
+        thread = threading.Thread(target=work, name="guestmap-cpu")
         try:
+            thread.start()
             done.wait()
-        except BaseException:
+        except BaseException:  # Ctrl-C, perhaps before the thread was there at all
             self.stop()
-            done.wait()
+            if not done.wait(_START_S) and thread.ident is not None:
+                done.wait()
             raise
         result = outcome[0]
         if isinstance(result, BaseException):

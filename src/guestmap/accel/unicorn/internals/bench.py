@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from guestmap.accel.types import Segment
 from guestmap.accel.unicorn.binding import UcError
-from guestmap.accel.unicorn.internals.exploring import MSRS
+from guestmap.accel.unicorn.internals.findings import MSRS
 from guestmap.accel.unicorn.internals.library import Refused
 from guestmap.accel.unicorn.state import CS, DS, ES, ESP, FS, GDTR, GS, IDTR, PAGING, SS
 from guestmap.accel.unicorn.window import flush_tlb

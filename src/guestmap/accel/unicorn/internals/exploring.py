@@ -18,17 +18,12 @@ from unicorn import x86_const as x86
 
 from guestmap.accel.unicorn.binding import Uc, UcError
 from guestmap.accel.unicorn.blob_state import BlobState
-from guestmap.accel.unicorn.internals.findings import Findings
+from guestmap.accel.unicorn.internals.findings import MSRS, Findings
 from guestmap.accel.unicorn.internals.library import Library, Refused
+from guestmap.accel.unicorn.internals.structures import address_of
 from guestmap.accel.unicorn.layout import Layout, open_cpu, probe
 from guestmap.accel.unicorn.window import InterruptWindow
 from guestmap.base import UnsupportedError
-
-MSRS = {
-    "STAR": 0xC0000081, "LSTAR": 0xC0000082, "CSTAR": 0xC0000083, "FMASK": 0xC0000084,
-    "EFER": 0xC0000080, "SYSENTER_CS": 0x174, "SYSENTER_ESP": 0x175, "SYSENTER_EIP": 0x176,
-}  # fmt: skip
-"""The registers of SYSCALL and SYSENTER (Intel SDM volume 4, AMD APM volume 2, appendix A)."""
 
 _MSR_MARK = 0x1A2B3C4D5E6F0718
 _MSR_MARKS = {"FMASK": 0x1A2B, "SYSENTER_CS": 0x1A2B, "EFER": 1}  # what they keep all of
@@ -176,11 +171,6 @@ class _Explorer:
 
     def _holds(self, address: int, value: int) -> bool:
         return self._readable(address, 8) and _u64(address) == value
-
-
-def address_of(uc: Any) -> int:
-    """Return the address of an instance (``uc_struct``)."""
-    return ctypes.cast(uc._uch, ctypes.c_void_p).value or 0
 
 
 def _writable_ranges() -> list[tuple[int, int]]:

@@ -9,6 +9,12 @@ from typing import Any
 from guestmap.accel.unicorn.internals.library import Refused
 from guestmap.accel.unicorn.layout import Layout
 
+MSRS = {
+    "STAR": 0xC0000081, "LSTAR": 0xC0000082, "CSTAR": 0xC0000083, "FMASK": 0xC0000084,
+    "EFER": 0xC0000080, "SYSENTER_CS": 0x174, "SYSENTER_ESP": 0x175, "SYSENTER_EIP": 0x176,
+}  # fmt: skip
+"""The registers of SYSCALL and SYSENTER (Intel SDM volume 4, AMD APM volume 2, appendix A)."""
+
 VERSION = 1
 """Of what is looked for; what another version found is looked for again."""
 

@@ -7,12 +7,9 @@ cache folder under the build's identity.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import signal
-import subprocess
 import sys
-import tempfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,28 +26,33 @@ def known(library: Library) -> Findings:
     Raises:
         Refused: nothing of it can be used; why.
     """
-    file = _folder() / f"unicorn-{VERSION}-{library.identity}"
-    with suppress(OSError, ValueError):
-        return from_json(_checked(file.read_text()))
+    folder = _folder()
+    file = folder / f"unicorn-{VERSION}-{library.identity}" if folder is not None else None
+    if file is not None:
+        with suppress(OSError, ValueError):
+            return from_json(_checked(file.read_text()))
     text, lasting = _explored(library)
-    if lasting:
+    if lasting and file is not None:
         with suppress(OSError):
             _keep(file, text)
     return from_json(text)
 
 
-def _folder() -> Path:
+def _folder() -> Path | None:
     cache = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(cache):
         with suppress(RuntimeError):  # nobody's home
             cache = str(Path.home() / ".cache")
-    return Path(cache or tempfile.gettempdir()) / "guestmap"
+    return Path(cache) / "guestmap" if cache else None
 
 
 def _explored(library: Library) -> tuple[str, bool]:
     """Return what a child process found, and whether it would find the same again."""
     if getattr(sys, "frozen", False) or not sys.executable:
         return nothing("there is no Python interpreter to explore the library in"), False
+    import signal
+    import subprocess
+
     path = os.pathsep.join(filter(None, sys.path))
     try:
         child = subprocess.run(
@@ -75,13 +77,19 @@ def _explored(library: Library) -> tuple[str, bool]:
 
 def _checked(content: str) -> str:
     check, _, text = content.partition("\n")
-    if check != hashlib.sha256(text.encode()).hexdigest():
+    if check != _check(text):
         raise ValueError("damaged")
     return text
 
 
 def _keep(file: Path, text: str) -> None:
+    import tempfile
+
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as aside:
-        aside.write(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+        aside.write(f"{_check(text)}\n{text}")
     os.replace(aside.name, file)
+
+
+def _check(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"

@@ -6,7 +6,6 @@ The ELF structures are those of the System V gABI, chapters 4 and 5, and of the 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import struct
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +90,8 @@ class Library:
         for kind, at, size in self._segments():
             if kind == _PT_NOTE and (build := _build_id(ctypes.string_at(self.base + at, size))):
                 return f"build-{build.hex()}"
+        import hashlib  # loads a library of cryptography, for something rare
+
         try:
             return f"sha256-{hashlib.sha256(self.path.read_bytes()).hexdigest()}"
         except OSError as error:

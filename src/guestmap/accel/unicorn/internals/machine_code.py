@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import platform
+import os
 import struct
 from typing import Any
 
@@ -29,8 +29,8 @@ class MachineCode:
     """
 
     def __init__(self, handle: Any) -> None:
-        if platform.machine() not in {"x86_64", "AMD64"}:
-            raise Refused(f"the host is no x86-64 but {platform.machine()}")
+        if (host := os.uname().machine) != "x86_64":
+            raise Refused(f"the host is no x86-64 but {host}")
         access = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
         try:
             self._area = mmap.mmap(-1, _SIZE, prot=access)

@@ -9,7 +9,6 @@ from typing import Any
 from unicorn import x86_const as x86
 
 from guestmap.accel.unicorn.blob_state import BlobState
-from guestmap.accel.unicorn.internals.exploring import address_of
 from guestmap.accel.unicorn.internals.findings import Findings
 from guestmap.accel.unicorn.internals.library import Library, Refused
 
@@ -132,6 +131,11 @@ class LiveState(BlobState):
     @eflags.setter
     def eflags(self, value: int) -> None:
         self._write_flags(self._structures.registers, value | 2, _ALL_FLAGS)
+
+
+def address_of(uc: Any) -> int:
+    """Return the address of an instance (``uc_struct``)."""
+    return ctypes.cast(uc._uch, ctypes.c_void_p).value or 0
 
 
 def _cell(kind: Any, address: int) -> Any:

@@ -14,7 +14,7 @@ from unicorn import unicorn_const as uc_api
 from unicorn import x86_const as x86
 
 from guestmap.accel.types import Segment
-from guestmap.accel.unicorn.internals.exploring import MSRS
+from guestmap.accel.unicorn.internals.findings import MSRS
 from guestmap.accel.unicorn.internals.library import Refused
 from guestmap.accel.unicorn.internals.machine_code import (
     ALIGN,

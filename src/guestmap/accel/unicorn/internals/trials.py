@@ -17,7 +17,7 @@ from guestmap.accel.unicorn.internals.bench import (
     STACK,
     Bench,
 )
-from guestmap.accel.unicorn.internals.exploring import MSRS
+from guestmap.accel.unicorn.internals.findings import MSRS
 from guestmap.accel.unicorn.internals.library import Refused
 from guestmap.accel.unicorn.state import EAX, EBX, ECX, ESP
 

@@ -1,0 +1,45 @@
+"""``guestmap boot``, told as it happens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.cli.boot_told import Silence
+from guestmap.cli.console import console
+from guestmap.cli.story import Story, engine_line, flat_table, summary
+
+if TYPE_CHECKING:
+    from guestmap.machine import Event, VirtualMachine
+
+
+class Aloud(Silence):
+    """Tells everything.
+
+    Args:
+        stderr: where to: stdout has been asked for something else.
+        verbose: tell how the engine works, too.
+    """
+
+    def __init__(self, *, stderr: bool, verbose: bool) -> None:
+        self._console = console(stderr=stderr)
+        self._story = Story(self._console)
+        self._verbose = verbose
+
+    def begin(self, vm: VirtualMachine) -> None:
+        """Show the machine at reset."""
+        if self._verbose:
+            self._console.print(engine_line(vm.engine), soft_wrap=True)
+        self._console.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
+
+    def tell(self, event: Event) -> None:
+        """Tell an event."""
+        self._story.tell(event)
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self._console.print(line)
+
+    def end(self, vm: VirtualMachine) -> None:
+        """Show what became of the machine."""
+        self._console.print(flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
+        self._console.print(summary(vm, self._story))

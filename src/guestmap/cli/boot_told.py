@@ -1,0 +1,33 @@
+"""What ``guestmap boot`` tells while it happens: all of it, or nothing and then at no cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guestmap.machine import Event, VirtualMachine
+
+
+class Silence:
+    """Tells nothing."""
+
+    def begin(self, vm: VirtualMachine) -> None:
+        """Hear that a machine was made."""
+
+    def tell(self, event: Event) -> None:
+        """Hear of an event."""
+
+    def say(self, line: str) -> None:
+        """Hear of anything else."""
+
+    def end(self, vm: VirtualMachine) -> None:
+        """Hear that the run is over."""
+
+
+def teller(*, quiet: bool, stderr: bool, verbose: bool) -> Silence:
+    """Return what tells the story; what it needs is imported only where it tells anything."""
+    if quiet:
+        return Silence()
+    from guestmap.cli.boot_aloud import Aloud
+
+    return Aloud(stderr=stderr, verbose=verbose)
