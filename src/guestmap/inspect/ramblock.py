@@ -11,7 +11,7 @@ import re
 from guestmap.base import PeerError
 from guestmap.inspect.snapshot import RamBlockInfo
 
-_HEADER = re.compile(r" *Block Name +PSize +Offset +Used +Total.*")
+_HEADER = re.compile(r" *Block Name +PSize +Offset +Used +Total")
 _BLOCK = re.compile(
     r" *(?P<name>.*?) +\d+ [KMGTPE]?i?B +"
     r"0x(?P<offset>[0-9a-f]{16}) 0x(?P<used>[0-9a-f]{16}) 0x(?P<total>[0-9a-f]{16})"
@@ -29,7 +29,7 @@ def read_ramblock(text: str) -> tuple[RamBlockInfo, ...]:
     """
     blocks: list[RamBlockInfo] = []
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
-        if not line.strip() or line.startswith("(qemu)") or _HEADER.fullmatch(line):
+        if not line.strip() or line.startswith("(qemu)") or _HEADER.match(line):
             continue
         match = _BLOCK.fullmatch(line)
         if match is None:

@@ -111,8 +111,8 @@ def _space(name: str, root: Node, ids: dict[Node, int]) -> AddressSpaceInfo:
 
 def _region(node: Node, ids: dict[Node, int]) -> RegionInfo:
     line = node.line
-    children, tied = _list_order(node)
-    inferred = set(node.inferred) | ({"children"} if tied else set())
+    children, tied = _list_order(node) if node.children else ([], False)
+    inferred = node.inferred | {"children"} if tied else set(node.inferred)
     if line is None:
         return RegionInfo(
             id=ids[node],

@@ -212,6 +212,8 @@ def _contradiction(parent: Node, node: Node) -> str:
     before = parent.children[-1] if parent.children else None
     if before is None or before.line is None:
         return ""
+    if parent.start <= before.start < node.start:  # what is nearly always so
+        return ""
     place, last = node.start, before.start
     if parent.line is not None:  # of a hidden parent only the order of what is below it is known
         place, last = node.addr_in(parent), before.addr

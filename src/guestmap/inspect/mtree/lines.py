@@ -33,6 +33,9 @@ _RANGE = re.compile(
 )
 _OWNER = re.compile(f"{OWNER}$")
 _ALIAS = re.compile(rf"alias (?P<name>.*) @(?P<target>.*) (?P<from>{_HEX})-(?P<to>{_HEX})")
+_PLAIN = re.compile(rf"([^ ]+)(?: @({_HEX}))?(?: ({OWNER.removeprefix(' ')}))?")
+"""What stands behind most ranges: a name without spaces, and no marks."""
+
 _OFFSET = re.compile(rf" @({_HEX})$")
 
 _DISABLED = " [disabled]"
@@ -125,18 +128,18 @@ def range_line(number: int, line: str) -> RangeInfo:
     start, end = int(first, 16), int(last, 16)
     if end < start:
         fail(number, f"an end that is not below the start {start:016x}", line)
-    parted = part_marks(rest)
+    plain = _PLAIN.fullmatch(rest)
+    parted = (rest, ()) if plain else part_marks(rest)
     if parted is None:
         fail(number, "nothing but words (KVM) behind the offset or owner", line)
-    rest, owner = _take_owner(parted[0])
-    offset = _OFFSET.search(rest)
+    name, offset, owner = plain.groups() if plain else _take_apart(parted[0])
     return RangeInfo(
         start=start,
         size=end - start + 1,
         priority=int(priority),
         type=_type_of(word),
-        name=rest[: offset.start()] if offset else rest,
-        offset_in_region=int(offset[1], 16) if offset else 0,
+        name=name,
+        offset_in_region=int(offset, 16) if offset else 0,
         nonvolatile=bool(nv),
         owner=owner,
         accelerator=parted[1],
@@ -146,6 +149,13 @@ def range_line(number: int, line: str) -> RangeInfo:
 
 def _type_of(word: str) -> RegionType:
     return "i/o" if word == CONTAINER else cast("RegionType", word)
+
+
+def _take_apart(rest: str) -> tuple[str, str | None, str | None]:
+    """Return a range's name, its offset in hexadecimal, and its owner."""
+    rest, owner = _take_owner(rest)
+    offset = _OFFSET.search(rest)
+    return (rest[: offset.start()], offset[1], owner) if offset else (rest, None, owner)
 
 
 def _take_owner(rest: str) -> tuple[str, str | None]:

@@ -43,9 +43,7 @@ def pieces(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece
 
 def differences(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece]:
     """Yield the pieces in which the tree and the view do not say the same."""
-    for piece in pieces(ours, theirs):
-        if not agrees(piece):
-            yield piece
+    return (piece for piece in pieces(ours, theirs) if not agrees(piece))
 
 
 def agrees(piece: Piece) -> bool:

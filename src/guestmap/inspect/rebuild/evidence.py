@@ -32,6 +32,8 @@ def settle(draft: Draft, pairs: list[Pair]) -> Rendered:
         What the trees show in the end.
     """
     rendered = Rendered(draft)
+    if not any(map(rendered.differences, pairs)):
+        return rendered
     known = _answering(rendered, pairs)
     for region in known:
         if draft.is_open(region, "terminates"):

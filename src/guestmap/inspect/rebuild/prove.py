@@ -46,6 +46,8 @@ class _Filled:
     def gaps(self, lo: int, hi: int) -> list[tuple[int, int]]:
         """Return what nobody shows of ``[lo, hi)``."""
         here = self.within(lo, hi)
+        if here.start == here.stop and lo < hi:
+            return [(lo, hi)]
         gaps: list[tuple[int, int]] = []
         for start, end in zip(self.starts[here], self.ends[here], strict=True):
             if start > lo:
