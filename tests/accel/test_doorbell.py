@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from guestmap.accel.doorbell import Doorbell
-from guestmap.base import HostClock, ManualClock
+from guestmap.base import HostClock, ManualClock, VmClock
 
 DEADLINE_S = 30
 MILLISECOND = 1_000_000
@@ -139,3 +139,19 @@ def test_the_clock_is_left_as_it_was_found() -> None:
     clock.timer(lambda: None).arm(1 << 61)
     assert told == [(1 << 62) + 1, (1 << 62) + 2, 1 << 61]
     assert not any(t.name == "guestmap-alarm" for t in threading.enumerate())
+
+
+def test_a_clock_that_starts_while_the_alarm_waits_rings() -> None:
+    """Until then nothing is due, however long the host waits; then the wait is the timer's."""
+    clock = VmClock()
+    clock.timer(lambda: None).arm(MILLISECOND)
+    cpu = Cpu(clock)
+    cpu.bell.open()
+    try:
+        cpu.bell.answer()
+        assert cpu.bell.enter()
+        assert cpu.never_called()
+        clock.start()
+        assert cpu.called()
+    finally:
+        cpu.bell.shut()

@@ -134,6 +134,8 @@ class Doorbell:
 
     def _wait_for_timer(self) -> None:
         clock = self._host_time
+        if clock is not None and not clock.running:
+            clock = None  # nothing comes due; it tells of a deadline when it starts
         self._target = deadline = clock.next_deadline_ns() if clock is not None else None
         if self._again:
             self._changed.wait(_REPEAT_S)

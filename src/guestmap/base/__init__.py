@@ -25,6 +25,7 @@ from guestmap.base.units import (
     parse_memory_size,
     parse_size,
 )
+from guestmap.base.vm_clock import VmClock
 from guestmap.base.whole_file import write_whole
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "StateError",
     "Timer",
     "UnsupportedError",
+    "VmClock",
     "exact_size",
     "format_size",
     "parse_address",

@@ -1,7 +1,8 @@
 """Time as a device sees it: nanoseconds that only go forward, and timers.
 
-A device asks its clock, never the host. A running machine has a :class:`HostClock`; tests and
-replays have a :class:`ManualClock`, which moves only when told to.
+A device asks its clock, never the host. A machine that runs and is paused has a
+:class:`guestmap.base.VmClock`; tests and replays have a :class:`ManualClock`, which moves only when
+told to; a :class:`HostClock` goes on whatever the machine does.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Timer:
 
 
 class Clock(ABC):
-    """Nanoseconds since the machine was made, and the timers that hang on them."""
+    """Nanoseconds from some beginning on, and the timers that hang on them."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Timer]] = []  # one whose token is not its timer's is stale
@@ -51,7 +52,23 @@ class Clock(ABC):
 
     @abstractmethod
     def now_ns(self) -> int:
-        """Return nanoseconds since the machine was made."""
+        """Return nanoseconds since the beginning."""
+
+    @property
+    def host(self) -> Clock:
+        """The clock for what goes on while the machine is paused; itself if there is no other."""
+        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether time passes, so that a deadline comes by itself."""
+        return True
+
+    def start(self) -> None:
+        """Hear that the machine runs."""
+
+    def stop(self) -> None:
+        """Hear that the machine is paused."""
 
     def timer(self, callback: Callable[[], None]) -> Timer:
         """Return a new timer that is not armed."""
@@ -63,6 +80,9 @@ class Clock(ABC):
 
     def next_deadline_ns(self) -> int | None:
         """Return when the earliest armed timer is due, or None."""
+        return self._earliest_ns()
+
+    def _earliest_ns(self) -> int | None:
         with self._lock:
             heap = self._heap
             while heap and heap[0][1] != heap[0][2]._token:
@@ -78,7 +98,7 @@ class Clock(ABC):
         now = self.now_ns()
         while True:
             with self._lock:
-                deadline = self.next_deadline_ns()
+                deadline = self._earliest_ns()
                 if deadline is None or deadline > now:
                     return fired
                 timer = heapq.heappop(self._heap)[2]
@@ -108,19 +128,23 @@ class Clock(ABC):
 class HostClock(Clock):
     """The host's monotonic time, from the moment the clock is made.
 
+    Args:
+        read_ns: reads it, in ns.
+
     Attributes:
         on_schedule: called with each new deadline, in the thread that armed the timer; a run loop
             uses it to shorten its sleep.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read_ns: Callable[[], int] = time.perf_counter_ns) -> None:
         super().__init__()
-        self._origin_ns = time.perf_counter_ns()
+        self._read_ns = read_ns
+        self._origin_ns = read_ns()
         self.on_schedule: Callable[[int], None] | None = None
 
     def now_ns(self) -> int:
         """Return nanoseconds of host time since the clock was made."""
-        return time.perf_counter_ns() - self._origin_ns
+        return self._read_ns() - self._origin_ns
 
     def _on_schedule(self, deadline_ns: int) -> None:
         if self.on_schedule is not None:

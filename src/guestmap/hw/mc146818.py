@@ -1,10 +1,11 @@
 """The MC146818 real-time clock and its 128 bytes of CMOS memory (ports 70h and 71h).
 
 Registers as in the Motorola MC146818A data sheet, with the century at 32h (and its PS/2 alias 37h).
-The time of day is a wall-clock time given to the constructor plus what the machine's clock has
-counted since. Writing port 70h chooses one of 128 bytes (bit 7, the NMI mask, is dropped) and
-reading it gives FFh; flags of the update cycle are raised by one timer, and only until the guest
-has them both: an idle clock costs nothing.
+The time of day is a wall-clock time given to the constructor plus what a clock has counted since:
+the host's in a machine that can be paused, as with QEMU's ``-rtc clock=host``. Writing port 70h
+chooses one of 128 bytes (bit 7, the NMI mask, is dropped) and reading it gives FFh; flags of the
+update cycle are raised by one timer, and only until the guest has them both: an idle clock costs
+nothing.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class IsaDevices:
         on_debug_byte: Callable[[int], None],
     ) -> None:
         self.dma = (I8257(memory, space), I8257(memory, space, second=True))
-        self.rtc = Mc146818(memory, clock, hpet.rtc_input, epoch_ns=epoch_ns)
+        self.rtc = Mc146818(memory, clock.host, hpet.rtc_input, epoch_ns=epoch_ns)
         self.pit = I8254(memory, clock, hpet.pit_input)
         hpet.pit_enabled.connect(self.pit.set_irq_enabled)
         self.speaker = PcSpeaker(memory, self.pit)

@@ -54,8 +54,9 @@ class Pc:
 
     Args:
         config: what to build.
-        clock: the devices' time; the host's where none is given.
-        epoch_ns: what the clock chip shows when ``clock`` is at 0, since 1970; now if None.
+        clock: the devices' time; the host's where none is given. The clock chip counts on its
+            ``host``, as with QEMU's ``-rtc clock=host``: its time of day goes on in a pause.
+        epoch_ns: what the clock chip shows when that is at 0, since 1970; now if None.
 
     Attributes:
         system: the memory system.

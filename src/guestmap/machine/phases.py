@@ -62,7 +62,7 @@ _ORDER = {phase: place for place, phase in enumerate(Phase)}
 
 
 class PhaseChange(NamedTuple):
-    """A phase that began at ``time_ns`` since the machine was made, and what showed it."""
+    """A phase that began at ``time_ns`` of the machine's time, and what showed it."""
 
     phase: Phase
     time_ns: int

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from guestmap.accel import Engine, Exit, ExitReason, SoftwareInterrupt, open_engine
-from guestmap.base import Clock, StateError
+from guestmap.base import Clock, StateError, VmClock
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
 from guestmap.machine.gate import Gate
@@ -34,7 +34,7 @@ class VirtualMachine:
         config: the PC; its debug console is what phases are told from.
         engine: an engine's name, see :mod:`guestmap.accel`.
         observer: hears each event, in the thread that runs the CPU.
-        clock: the devices' time; the host's where none is given.
+        clock: the devices' time; where none is given, one that passes while the machine runs.
 
     Attributes:
         pc: the machine.
@@ -56,7 +56,7 @@ class VirtualMachine:
         observer: Callable[[Event], None] = lambda _event: None,
         clock: Clock | None = None,
     ) -> None:
-        self.pc = Pc(config, clock)
+        self.pc = Pc(config, VmClock() if clock is None else clock)
         try:
             self.engine: Engine = open_engine(
                 engine, self.pc.cpu_memory, self.pc.io, self.pc.interrupts, self.pc.clock
@@ -251,6 +251,7 @@ class VirtualMachine:
                 raise StateError("the machine was told to quit")
             if self.phases.phase is None:
                 self.phases.reset("power on")
+            self.pc.clock.start()
             self.state = RunState.RUNNING
             self._halted_for_good = False
             self._wake()  # before anybody is told, and may raise
@@ -294,6 +295,7 @@ class VirtualMachine:
             self._quit = True
             if self.state is RunState.RUNNING:
                 self.state = RunState.SHUTDOWN
+            self.pc.clock.stop()
             self.engine.stop()
             self._wake()
             self.events.emit("SHUTDOWN", {"guest": guest, "reason": reason})
@@ -303,6 +305,7 @@ class VirtualMachine:
     def _end(self, state: RunState) -> None:
         ran, self.state = self.state is RunState.RUNNING, state
         if ran:
+            self.pc.clock.stop()
             self.engine.stop()
             self.events.emit("STOP")
 
