@@ -9,6 +9,7 @@ from benchmarks import (
     attach,
     bar_move,
     build,
+    engine,
     eyes,
     footprint,
     front,
@@ -29,6 +30,7 @@ def main() -> None:
     """Print ours beside QEMU's, from this run."""
     console = Console()
     show("POST (SeaBIOS, 128 MiB)", "QEMU TCG", post.rows(), console)
+    show("The engine (processor time)", "documented Unicorn", engine.rows(), console)
     show("Starting the program (processor time)", "python -c pass", start.rows(), console)
     show("Accesses of RAM", "Unicorn", access.rows(), console)
     show("Accesses of a device", "its callback", access.device_rows(), console)
