@@ -257,3 +257,50 @@ def test_findings_have_a_remedy_and_are_json() -> None:
     assert lines[0].startswith("info: torn-block: memory 0-")
     assert lines[1].startswith("  remedy: ")
     assert lint_sentences(()) == ["No findings."]
+
+
+def test_what_is_hidden_is_told_once_and_names_three_that_hide_it() -> None:
+    tree, system = _machine()
+    tree.region("uart", 0x1000, 0x40, into=system)
+    for number in range(4):
+        tree.region(f"t{number}", 0x1000 + number * 0x10, 0x10, into=system, priority=1)
+    other = tree.container("other", 0, 0x10000)
+    tree.alias("all", 0, 0x10000, system, into=other)
+    tree.space("dma", other)
+    (found,) = _only(tree, "hidden-region")
+    assert "behind t0, t1, t2, t3" in found.message
+    assert [region.name for region in found.regions] == ["uart", "t0", "t1", "t2"]
+
+
+def test_only_what_no_way_shows_of_registers_is_hidden_by_memory() -> None:
+    tree, system = _machine()
+    tree.region("ram", 0, 0x10000, into=system, type="ram")
+    bar = tree.region("bar", 0x8000, 0x1000, into=system, priority=-1)
+    tree.alias("window", 0x8400, 0x400, bar, 0x400, into=system, priority=1)
+    found = _only(tree, "ram-over-device")
+    assert [(each.start, each.end) for each in found] == [(0x8000, 0x8400), (0x8800, 0x9000)]
+
+
+def test_of_two_that_overlap_the_newer_may_be_the_lower_one() -> None:
+    tree, system = _machine()
+    tree.region("old", 0x1800, 0x400, into=system)
+    tree.region("new", 0x1000, 0x2000, into=system)
+    tree.region("off", 0x1000, 0x2000, into=system, enabled=False)
+    tree.region("first", 0x1000, 0x2000, into=system, priority=1)
+    (found,) = _only(tree, "equal-priority")
+    assert (found.start, found.end) == (0x1800, 0x1C00)
+    assert "new and old overlap in system with priority 0 each: new answers" in found.message
+    assert [region.name for region in found.regions] == ["old", "new", "system"]
+
+
+def test_what_lies_behind_the_end_reaches_too_far_with_all_of_it() -> None:
+    tree, system = _machine()
+    ram = tree.region("ram", 0, 0x1000, type="ram")
+    tree.alias("off", 0x8000, 0x2000, ram, into=system, enabled=False)
+    tree.alias("behind", 0, 0x100, ram, 0x2000, into=system)
+    (found,) = _only(tree, "beyond-target")
+    assert (found.start, found.end) == (0, 0x100)
+    box = tree.container("box", 0x10000, 0x100, into=system)
+    tree.region("lost", 0x180, 0x20, into=box)
+    (found,) = _only(tree, "beyond-container")
+    assert (found.start, found.end) == (0x180, 0x1A0)

@@ -11,7 +11,11 @@ from tests.support.planted import Fault, is_noticed
 if TYPE_CHECKING:
     from pathlib import Path
 
-DIFF, LINT, RAM = "inspect/test_diff.py", "inspect/test_lint.py", "inspect/test_ram_ranges.py"
+DIFF, LINT, RAM = (
+    "inspect/test_view_diff.py inspect/test_diff.py",
+    "inspect/test_lint.py",
+    "inspect/test_ram_ranges.py",
+)
 PATHS, EXPLAIN = "inspect/test_paths.py", "inspect/test_explain.py"
 FAULTS = [
     Fault("inspect/paths.py", "(above.base == way.base or not visible)", "above.base == way.base",

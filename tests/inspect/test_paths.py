@@ -102,3 +102,16 @@ def test_a_circle_that_was_cut_off_comes_to_an_end() -> None:
     ways = list(walk(snapshot, system, beyond=Reach(snapshot)))
     assert {way.base for way in ways if way.region.name == "ram" and way.lo < way.hi} == {0, 0x800}
     assert len(ways) < 20
+
+
+def test_a_way_shows_what_it_leaves_of_its_region_and_not_the_byte_behind() -> None:
+    tree = Builder()
+    root = tree.container("root", 0, 0x3000)
+    window = tree.container("window", 0x1000, 0x800, into=root)
+    tree.region("regs", 0x400, 0x1000, into=window)
+    (way,) = (way for way in walk(tree.snapshot(), root) if way.region.name == "regs")
+    shown_at = {0x13FF: False, 0x1400: True, 0x17FF: True, 0x1800: False}
+    assert {address: way.shows(address) for address in shown_at} == shown_at
+    assert way.extent == (0x1400, 0x2400)
+    assert [step.region.name for step in way.steps()] == ["root", "window", "regs"]
+    assert (way.depth, way.aliases) == (2, 0)
