@@ -67,6 +67,9 @@ def test_memory_that_hides_registers() -> None:
     (found,) = _only(tree, "ram-over-device")
     assert (found.start, found.end) == (0xF000, 0x10000)
     assert [region.name for region in found.regions] == ["bar", "ram"]
+    tree.change(found.regions[0].id, addr=0x8000)
+    (found,) = _only(tree, "ram-over-device")
+    assert (found.start, found.end) == (0x8000, 0xA000)
 
 
 def test_a_device_below_its_own_memory_is_no_finding() -> None:
