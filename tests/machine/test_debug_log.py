@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from guestmap.machine.debug_log import LONGEST_LINE, MOST_LINES, DebugLog
+from guestmap.machine.observed import LogLine
 from guestmap.machine.phases import PhaseTracker
-from guestmap.machine.run_state import LogLine
 
 
 def _write(log: DebugLog, data: bytes) -> None:

@@ -29,16 +29,16 @@ FAULTS = (
     Fault("machine/gate.py", "        if self._depth > 1:", "        if self._depth > 2:", _GATE),
     Fault("machine/gate.py", "ticket = self._queue.popleft()", "ticket = self._queue.pop()", _GATE),
     Fault(
-        "machine/vm.py",
+        "machine/lifecycle.py",
         "            self._halted_for_good = False\n            self._wake()",
         "            self._wake()",
         _TURNS,
     ),
     Fault(
-        "machine/vm.py",
-        'raise StateError("the machine was told to quit")',
-        "pass",
-        _TURNS,
+        "machine/lifecycle.py",
+        "            self.pc.clock.start()\n",
+        "",
+        "machine/test_time.py",
     ),
     Fault(
         "machine/device_memory.py",

@@ -11,7 +11,15 @@ import pytest
 from guestmap.accel import ENGINES, Exit, ExitReason
 from guestmap.accel.none import NoCpuEngine
 from guestmap.base import StateError
-from guestmap.machine import MachineConfig, MachineEvent, Phase, RunState, VirtualMachine
+from guestmap.machine import (
+    Event,
+    MachineConfig,
+    MachineEvent,
+    Phase,
+    PhaseChange,
+    RunState,
+    VirtualMachine,
+)
 
 pytestmark = [pytest.mark.seabios]
 
@@ -181,6 +189,38 @@ def test_a_machine_in_a_thread_that_halted_for_good_goes_on_after_stop_and_cont(
     started.await_event("RESET")
     assert halted.acquire(timeout=DEADLINE_S)
     assert engine.runs == 4
+
+
+class Interrupted(NoCpuEngine):
+    """Ctrl-C comes in each run."""
+
+    def run(self) -> Exit:
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_is_interrupted_leaves_a_machine_that_is_paused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ENGINES, "interrupted", (__name__, Interrupted.__name__))
+    started = Started("interrupted")
+    vm = started.vm
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            vm.run()
+        assert vm.state is RunState.PAUSED
+        assert not vm.pc.clock.running
+    assert started.names() == ["RESUME", "STOP"] * 2
+    vm.close()
+
+
+def test_an_observer_may_end_the_machine_before_it_runs() -> None:
+    def observe(event: Event) -> None:
+        if isinstance(event, PhaseChange):
+            vm.quit()
+
+    with VirtualMachine(MachineConfig(), engine="none", observer=observe) as vm:
+        assert vm.run() is RunState.SHUTDOWN
+        assert not vm.pc.clock.running
 
 
 def test_a_reset_by_the_host(started: Started) -> None:
@@ -362,7 +402,7 @@ def test_a_machine_that_was_paused_and_told_to_quit_does_not_go_on(started: Star
     vm = started.vm
     vm.start(paused=True)
     vm.quit()
-    with pytest.raises(StateError, match="told to quit"):
+    with pytest.raises(StateError, match="Resetting"):
         vm.cont()
 
 

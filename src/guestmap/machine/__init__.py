@@ -8,9 +8,10 @@ from guestmap.machine.layout import RamLayout
 from guestmap.machine.memory_options import MemoryOption
 from guestmap.machine.numa import NumaNode, parse_nodes
 from guestmap.machine.object_options import ObjectSpec
+from guestmap.machine.observed import Event, LogLine, MachineReset
 from guestmap.machine.pc import Pc
 from guestmap.machine.phases import DESCRIPTIONS, Phase, PhaseChange, PhaseTracker
-from guestmap.machine.run_state import Event, LogLine, MachineReset, RunState
+from guestmap.machine.run_state import RunState
 from guestmap.machine.stopped import stopped_machine
 from guestmap.machine.vm import VirtualMachine
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from guestmap.machine.run_state import LogLine
+from guestmap.machine.observed import LogLine
 
 MOST_LINES = 20_000
 LONGEST_LINE = 4096

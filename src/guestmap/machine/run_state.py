@@ -1,13 +1,17 @@
-"""What a running machine is doing, and what its observer hears of."""
+"""What a machine is doing, and all that can change it: one table.
+
+Rule 1: a machine goes from state to state as the table says, and nowhere else. Rule 2: the table
+knows neither the machine nor why something happens to it; what follows from a change is for those
+who ask.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from types import MappingProxyType
 
-from guestmap.accel import SoftwareInterrupt
-from guestmap.machine.phases import PhaseChange
-from guestmap.memory import CommitRecord
+from guestmap.base import StateError
 
 
 class RunState(StrEnum):
@@ -16,24 +20,52 @@ class RunState(StrEnum):
     PRELAUNCH = "prelaunch"
     RUNNING = "running"
     PAUSED = "paused"
-    SHUTDOWN = "shutdown"
     SUSPENDED = "suspended"
     INTERNAL_ERROR = "internal-error"
+    SHUTDOWN = "shutdown"
 
 
-class LogLine(NamedTuple):
-    """A line that the firmware wrote to its debug console."""
+class RunEvent(StrEnum):
+    """What happens to a machine."""
 
-    time_ns: int
-    text: str
-
-
-class MachineReset(NamedTuple):
-    """The machine was reset."""
-
-    time_ns: int
-    reason: str
+    CONT = "cont"
+    STOP = "stop"
+    RESET = "reset"
+    SUSPEND = "suspend"
+    ERROR = "error"
+    QUIT = "quit"
 
 
-Event = LogLine | PhaseChange | CommitRecord | MachineReset | SoftwareInterrupt
-"""What an observer of a running machine hears of, in the order in which it happens."""
+_P, _R, _H = RunState.PRELAUNCH, RunState.RUNNING, RunState.PAUSED
+_S, _E, _X = RunState.SUSPENDED, RunState.INTERNAL_ERROR, RunState.SHUTDOWN
+
+_TABLE: tuple[tuple[RunState, tuple[RunState | None, ...]], ...] = (
+    # from  CONT  STOP RESET SUSPEND ERROR QUIT
+    (_P, (_R, _P, _P, _S, _E, _X)),
+    (_R, (_R, _H, _R, _S, _E, _X)),
+    (_H, (_R, _H, _P, _S, _E, _X)),
+    (_S, (_S, _S, _P, _S, _E, _X)),  # only a reset wakes it, and then somebody must let it run
+    (_E, (None, _E, _P, _E, _E, _X)),
+    (_X, (None, _X, _X, _X, _X, _X)),  # the end: a machine that was told to quit stays so
+)
+
+TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState | None] = MappingProxyType(
+    {
+        (state, event): after
+        for state, row in _TABLE
+        for event, after in zip(RunEvent, row, strict=True)
+    }
+)
+"""The state after each event in each state; None: refused. Where QEMU 7.2 can be asked it is so."""
+
+
+def next_state(state: RunState, event: RunEvent) -> RunState:
+    """Return what a machine is doing after ``event``.
+
+    Raises:
+        StateError: it cannot go on; QEMU's text.
+    """
+    after = TRANSITIONS[state, event]
+    if after is None:
+        raise StateError("Resetting the Virtual Machine is required")
+    return after

@@ -51,7 +51,7 @@ def test_cont_and_stop(machine: Machine) -> None:
 
 
 def test_a_machine_that_ended_must_be_reset(machine: Machine) -> None:
-    machine.vm.state = RunState.SHUTDOWN
+    machine.vm.quit()
     assert machine("info status") == "VM status: paused (shutdown)\r\n"
     assert machine("cont") == "Error: Resetting the Virtual Machine is required\r\n"
 

@@ -1,0 +1,232 @@
+"""What happens to a machine, and what follows: it runs, pauses, is reset, sleeps, fails, ends.
+
+Which state follows is :mod:`guestmap.machine.run_state`'s table; here is what comes with it: the
+clock, the engine, and the events that are told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from guestmap.accel import Engine, Exit, ExitReason
+from guestmap.machine.gate import Gate
+from guestmap.machine.observed import Event, MachineReset
+from guestmap.machine.pc import Pc
+from guestmap.machine.phases import Phase, PhaseChange, PhaseTracker
+from guestmap.machine.run_state import RunEvent, RunState, next_state
+
+_HOST_RESET = "host-qmp-system-reset"
+_GUEST_RESET = "guest-reset"
+_POWER_BUTTON = 1 << 8  # of the PM1 status register
+
+
+class _ResetRequest(NamedTuple):
+    """A reset that is to come: for people why, and QMP's ``ShutdownCause``."""
+
+    reason: str
+    cause: str
+
+
+class Lifecycle:
+    """The state of a PC on an engine, and whatever changes it; from any thread.
+
+    Attributes:
+        pc: the machine.
+        engine: the CPU.
+        phases: what the firmware is doing.
+        events: what it tells whoever manages it.
+        error: what the engine could not go on with, where ``state`` is ``INTERNAL_ERROR``.
+    """
+
+    def __init__(self, pc: Pc, engine: Engine, observer: Callable[[Event], None]) -> None:
+        self.pc = pc
+        self.engine = engine
+        self.events = pc.events
+        self.phases = PhaseTracker(pc.clock.now_ns, self._phase_changed)
+        self.error = ""
+        self._observer = observer
+        self._state = RunState.PRELAUNCH
+        self._until: Phase | None = None
+        self._reset_wanted: _ResetRequest | None = None
+        self._halted_for_good = False
+        self._changed = threading.Condition()
+        self._gate = Gate()
+        self._gate.ring = engine.attend
+        engine.turn = self._gate
+        pc.on_reset_request = self.request_reset
+        pc.on_power_off = self._powered_off
+        pc.on_suspend = self._suspended
+
+    @property
+    def state(self) -> RunState:
+        """What the machine is doing."""
+        return self._state
+
+    def _take(self, event: RunEvent) -> bool:
+        """Go where the table says; return whether that is another state."""
+        before, self._state = self._state, next_state(self._state, event)
+        return self._state is not before
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Return a context in which the caller alone is at the machine; it may be nested.
+
+        The CPU waits outside the guest meanwhile. A view of the memory needs none of this: it is
+        published, and may be read at any time. For more than one view, or the tree, there is
+        :meth:`guestmap.memory.MemorySystem.steady`.
+        """
+        return self._gate.exclusive()
+
+    # -- what those who manage it ask for ----------------------------------------------------------
+
+    def stop(self) -> None:
+        """Pause the machine, if it runs: the CPU is outside the guest afterwards."""
+        with self.exclusive():
+            self._end(RunEvent.STOP)
+
+    def cont(self) -> None:
+        """Run, from the start or on; a machine that sleeps in RAM sleeps on.
+
+        Raises:
+            StateError: it must be reset first, or was told to quit.
+        """
+        with self.exclusive():
+            if next_state(self._state, RunEvent.CONT) is self._state:
+                return
+            if self.phases.phase is None:
+                self.phases.reset("power on")
+            if self._over:
+                return  # the observer has seen enough
+            self._take(RunEvent.CONT)
+            self.pc.clock.start()
+            self._halted_for_good = False
+            self._wake()  # before anybody is told, and may raise
+            self.events.emit("RESUME")
+
+    def request_reset(self, reason: str, *, cause: str = _GUEST_RESET) -> None:
+        """Reset the machine, soon. The first of several reasons is told.
+
+        Args:
+            reason: for people.
+            cause: QMP's ``ShutdownCause``.
+        """
+        with self._changed:
+            if self._reset_wanted is None:
+                self._reset_wanted = _ResetRequest(reason, cause)
+            self._changed.notify_all()
+        if self._runnable:
+            self.engine.request_reset()
+
+    def system_reset(self) -> None:
+        """Reset the machine for the host, soon (QMP ``system_reset``)."""
+        self.request_reset("the host asks", cause=_HOST_RESET)
+
+    def powerdown(self) -> None:
+        """Press the power button: the guest may switch itself off (QMP ``system_powerdown``)."""
+        with self.exclusive():
+            self.events.emit("POWERDOWN")
+            if self.pc.pm is not None:
+                self.pc.pm.pm.raise_status(_POWER_BUTTON)
+
+    def quit(self, reason: str = "host-qmp-quit", *, guest: bool = False) -> None:
+        """End the machine, soon: nothing makes it run again.
+
+        Args:
+            reason: QMP's ``ShutdownCause``.
+            guest: whether the guest itself wanted it.
+        """
+        with self.exclusive():
+            if not self._take(RunEvent.QUIT):
+                return
+            self.pc.clock.stop()
+            self.engine.stop()
+            self._wake()
+            self.events.emit("SHUTDOWN", {"guest": guest, "reason": reason})
+
+    # -- what the guest and its CPU do -------------------------------------------------------------
+
+    def _powered_off(self) -> None:
+        self.quit("guest-shutdown", guest=True)
+
+    def _suspended(self) -> None:
+        if self._take(RunEvent.SUSPEND):  # nobody has paused it: its time goes on
+            self.engine.stop()
+            self.events.emit("SUSPEND")
+
+    def _end(self, event: RunEvent) -> None:
+        """End a run, if there is one."""
+        ran = self._state is RunState.RUNNING
+        if self._take(event) and ran:
+            self.pc.clock.stop()
+            self.engine.stop()
+            self.events.emit("STOP")
+
+    def _after(self, end: Exit) -> None:
+        with self.exclusive():
+            if end.reason is ExitReason.SHUTDOWN and self._reset_wanted is None:
+                # Code that asks for a reset often goes on to fault: that is the same reset.
+                self._reset_wanted = _ResetRequest("triple fault", _GUEST_RESET)
+            if self._reset_wanted is not None and self._state is RunState.RUNNING:
+                self._reset()
+            elif end.reason is ExitReason.HALTED:
+                self.phases.halted(for_good=True)
+                self._halted_for_good = True
+            elif end.reason is ExitReason.ERROR:
+                self.error = end.message
+                self._end(RunEvent.ERROR)
+
+    def _carry_out_reset(self) -> None:
+        with self.exclusive():
+            if self._reset_wanted is not None and self._state is not RunState.SHUTDOWN:
+                self._reset()
+
+    def _reset(self) -> None:
+        with self._changed:
+            request, self._reset_wanted = self._reset_wanted, None
+        if request is None:
+            return
+        before = self._state
+        self._observer(MachineReset(self.pc.clock.now_ns(), request.reason))
+        if self._state is not before:
+            return  # the observer has seen enough
+        self.pc.system_reset()
+        self.engine.reset()
+        self._halted_for_good = False
+        self._take(RunEvent.RESET)
+        self.phases.reset(request.reason)
+        guest = request.cause == _GUEST_RESET
+        self.events.emit("RESET", {"guest": guest, "reason": request.cause})
+
+    def _phase_changed(self, change: PhaseChange) -> None:
+        self._observer(change)
+        if change.phase is self._until:
+            self.stop()
+
+    # -- whether there is something to run ---------------------------------------------------------
+
+    @property
+    def _runnable(self) -> bool:
+        return self._state is RunState.RUNNING and not self._halted_for_good
+
+    def _run_once(self) -> None:
+        self._carry_out_reset()
+        if self._runnable:
+            self._after(self.engine.run())
+
+    def _has_work(self) -> bool:
+        """Wait until there is something to run or to reset; False at the end."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._over or self._reset_wanted is not None or self._runnable
+            )
+        return not self._over
+
+    @property
+    def _over(self) -> bool:
+        return self._state is RunState.SHUTDOWN
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,176 @@
+"""The table of states: every event in every state, and a QEMU that is asked the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from guestmap.base import GuestmapError, StateError
+from guestmap.machine import MachineConfig, MachineEvent, RunState, VirtualMachine
+from guestmap.machine.run_state import TRANSITIONS, RunEvent, next_state
+from tests.support.qemu import Qemu
+
+PM_BASE = 0x600
+DEADLINE_S = 60
+OTHER_EVENTS = frozenset({"RESUME", "STOP", "RESET", "SUSPEND", "POWERDOWN", "SHUTDOWN"})
+
+
+@pytest.mark.parametrize("state", RunState)
+@pytest.mark.parametrize("event", RunEvent)
+def test_every_event_is_answered_in_every_state(state: RunState, event: RunEvent) -> None:
+    if TRANSITIONS[state, event] is None:
+        with pytest.raises(StateError, match="Resetting the Virtual Machine is required"):
+            next_state(state, event)
+    else:
+        assert next_state(state, event) is TRANSITIONS[state, event]
+
+
+def test_what_holds_in_every_state() -> None:
+    for state in RunState:
+        after = {event: TRANSITIONS[state, event] for event in RunEvent}
+        assert after[RunEvent.QUIT] is RunState.SHUTDOWN
+        if state is RunState.SHUTDOWN:
+            assert set(after.values()) == {RunState.SHUTDOWN, None}
+            continue
+        assert after[RunEvent.ERROR] is RunState.INTERNAL_ERROR
+        runs = state is RunState.RUNNING  # only cont makes a machine run, and no reset stops it
+        assert after[RunEvent.RESET] is (RunState.RUNNING if runs else RunState.PRELAUNCH)
+        makes_run = {event for event, next_ in after.items() if next_ is RunState.RUNNING}
+        assert makes_run <= {RunEvent.CONT} | ({RunEvent.RESET} if runs else set())
+
+
+class Ours:
+    """Our machine in a thread, asked as QEMU is."""
+
+    def __init__(self) -> None:
+        self.vm = VirtualMachine(MachineConfig(), engine="none")
+        self._told: list[str] = []
+        self._changed = threading.Condition()
+        self.vm.events.subscribe(self._hear)
+        self.vm.start(paused=True)
+
+    def _hear(self, event: MachineEvent) -> None:
+        with self._changed:
+            self._told.append(event.name)
+            self._changed.notify_all()
+
+    def outl(self, port: int, value: int) -> None:
+        with self.vm.exclusive():
+            self.vm.pc.io.store(port, 4, value)
+
+    def outw(self, port: int, value: int) -> None:
+        with self.vm.exclusive():
+            self.vm.pc.io.store(port, 2, value)
+
+    def ask(self, command: str) -> str:
+        vm = self.vm
+        commands: dict[str, Callable[[], None]] = {
+            "cont": vm.cont, "stop": vm.stop, "system_reset": vm.system_reset,
+            "system_powerdown": vm.powerdown, "quit": vm.quit,
+        }  # fmt: skip
+        try:
+            commands[command]()
+        except GuestmapError as error:
+            return str(error)
+        return ""
+
+    def await_event(self, name: str) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: name in self._told, DEADLINE_S)
+
+    def told(self) -> list[str]:
+        with self._changed:
+            told, self._told = self._told, []
+        return told
+
+    @property
+    def state(self) -> str:
+        return str(self.vm.state)
+
+
+class Theirs:
+    """A QEMU."""
+
+    def __init__(self, qemu: Qemu) -> None:
+        self.outl, self.outw = qemu.outl, qemu.outw
+        self._qemu = qemu
+
+    def ask(self, command: str) -> str:
+        answer = self._qemu.request({"execute": command})
+        return str(answer["error"]["desc"]) if "error" in answer else ""
+
+    def await_event(self, name: str) -> None:
+        self._qemu.events.append(self._qemu.wait_event(name))
+
+    def told(self) -> list[str]:
+        told = [e["event"] for e in self._qemu.events if e["event"] in OTHER_EVENTS]
+        self._qemu.events.clear()
+        return told
+
+    @property
+    def state(self) -> str:
+        return str(self._qemu.qmp("query-status")["status"])
+
+
+_QEMU = (pytest.mark.qemu, pytest.mark.qemu_7_2("a machine that sleeps and is paused"))
+
+
+@pytest.fixture(params=["ours", pytest.param("qemu", marks=_QEMU)])
+def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ours | Theirs]:
+    if request.param == "ours":
+        ours = Ours()
+        yield ours
+        ours.vm.close()
+        return
+    image = bytearray(0x10000)
+    image[0xFFF0:0xFFF4] = b"\xfa\xf4\xeb\xfd"  # cli; hlt; jmp back
+    path = tmp_path / "halt.bin"
+    path.write_bytes(image)
+    with Qemu("-bios", str(path)) as qemu:
+        yield Theirs(qemu)
+
+
+def _bring(machine: Ours | Theirs, state: RunState) -> None:
+    """Bring a fresh machine into a state."""
+    if state is RunState.PRELAUNCH:
+        return
+    machine.ask("cont")
+    if state is RunState.PAUSED:
+        machine.ask("stop")
+    elif state is RunState.SUSPENDED:
+        for register, value in ((0x40, PM_BASE | 1), (0x80, 1)):
+            machine.outl(0xCF8, 0x8000_0B00 | register)
+            machine.outl(0xCFC, value)
+        machine.outw(PM_BASE + 4, 0x2400)
+        machine.await_event("SUSPEND")
+
+
+COMMANDS = {
+    "cont": RunEvent.CONT, "stop": RunEvent.STOP, "system_reset": RunEvent.RESET,
+    "system_powerdown": None, "quit": RunEvent.QUIT,
+}  # fmt: skip
+TOLD = {"system_reset": ["RESET"], "system_powerdown": ["POWERDOWN"], "quit": ["SHUTDOWN"]}
+"""What is told in any state; of cont and stop it depends on whether the state is another then."""
+CHANGES = {"cont": ["RESUME"], "stop": ["STOP"]}
+
+
+@pytest.mark.seabios
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "state", [RunState.PRELAUNCH, RunState.RUNNING, RunState.PAUSED, RunState.SUSPENDED]
+)
+def test_commands_in_each_state(machine: Ours | Theirs, state: RunState, command: str) -> None:
+    _bring(machine, state)
+    assert machine.state == state
+    machine.told()
+    event = COMMANDS[command]
+    after = state if event is None else TRANSITIONS[state, event]
+    assert machine.ask(command) == ""
+    for name in TOLD.get(command, []):
+        machine.await_event(name)
+    assert machine.told() == TOLD.get(command, CHANGES.get(command, []) if after != state else [])
+    if command != "quit":  # QEMU may be gone already
+        assert machine.state == after
