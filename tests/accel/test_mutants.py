@@ -17,9 +17,17 @@ _DELIVERY, _MAPPER, _PIECES = (f"accel/test_{name}.py" for name in ("delivery", 
 _STATE, _DOORBELL, _INTERRUPTS = (
     f"accel/test_{name}.py" for name in ("state", "doorbell", "interrupts")
 )
-_CONTRACT = "accel/test_contract.py"
+_CONTRACT, _STALE = "accel/test_contract.py", "accel/test_stale_code.py"
 
 FAULTS = (
+    Fault(_U + "sharing.py", "if each.writable:", "if not each.writable:", _STALE),
+    Fault(
+        _U + "mapper.py",
+        "place[0] != start and self.may_have_code",
+        "place[0] == start and self.may_have_code",
+        _STALE,
+    ),
+    Fault(_U + "elsewhere.py", "if at < start:", "if at > start:", "accel/test_elsewhere.py"),
     Fault(_U + "exits.py", "self._mapper.muted = None", "pass", _INTERRUPTS),
     Fault(
         _U + "delivery.py",
