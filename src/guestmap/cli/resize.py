@@ -25,7 +25,7 @@ def resize(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Request another size of a virtio-mem device, and follow its guest until it has that.
+    """Request another size of a virtio-mem device, and follow its guest to it.
 
     The guest takes and gives memory in blocks, when and as far as it can; where it stops short of
     what is requested the request stands, and what may be the cause is said.

@@ -92,7 +92,11 @@ def _implied(snapshot: Snapshot) -> tuple[ViewInfo, ...]:
 
 
 def _block(snapshot: Snapshot, view: ViewInfo, spaces: Spaces) -> FlatBlock:
-    of = [each for each in spaces.all if not each.is_lone and _is_of(snapshot, view, each)]
+    order = [user.name for user in view.users]
+    of = sorted(
+        (each for each in spaces.all if not each.is_lone and _is_of(snapshot, view, each)),
+        key=lambda each: order.index(each.plain) if each.plain in order else len(order),
+    )
     by_type: dict[RegionType, int] = {}
     for each in view.ranges:
         by_type[each.type] = by_type.get(each.type, 0) + each.size
