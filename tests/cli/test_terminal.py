@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.linux_image import bootable
+from tests.support.processes import popen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,7 @@ def test_what_is_typed_gets_to_the_guest_and_ctrl_a_x_ends_it(kernel: Path) -> N
     before = termios.tcgetattr(theirs)
     process = subprocess.Popen(
         command(kernel), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        preexec_fn=_own_terminal,  # noqa: PLW1509 - no other thread runs
+        preexec_fn=_own_terminal,
     )  # fmt: skip
     try:
         assert until(ours, b"> ").endswith(b"> ")  # and no story before it
@@ -78,9 +79,7 @@ def _own_terminal() -> None:
 
 
 def test_a_pipe_is_read_to_its_end(kernel: Path) -> None:
-    with subprocess.Popen(
-        [*command(kernel), "-q"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with popen([*command(kernel), "-q"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b"HAL")

@@ -155,7 +155,7 @@ def test_a_machine_that_is_killed_while_we_wait_ends_with_what_is_known(tmp_path
     with running("x86_64", TAKING["pc"][1], tmp_path) as (process, path):
         words = [sys.executable, "-m", "guestmap", "plug", path, "512M", "--timeout", "60",
                  "--json"]  # fmt: skip
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as plug:
+        with popen(words, stdout=subprocess.PIPE, text=True) as plug:
             memory = Path(f"/proc/{process.pid}/maps")
             before = plugged_in(memory, 512 * MIB)
             deadline = time.monotonic() + 60

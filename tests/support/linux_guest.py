@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.initramfs import Initramfs
+from tests.support.processes import popen
 from tests.support.qemu import require_qemu
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def linux_on_our_engine(folder: Path, *args: str) -> Iterator[LinuxGuest]:
 
 @contextmanager
 def _running(folder: Path, command: list[str], socket_name: str) -> Iterator[LinuxGuest]:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = popen(command, stdin=subprocess.DEVNULL)
     try:
         _wait_for(folder / socket_name, process)
         guest = LinuxGuest(folder, process)

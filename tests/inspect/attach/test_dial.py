@@ -18,6 +18,7 @@ from guestmap.base import HostError, PeerError
 from guestmap.inspect.attach import TcpTarget, UnixTarget, attach
 from guestmap.inspect.attach.dial import busy, dial, listener_of
 from tests.inspect.attach.peer import LONG_S, NEVER_S
+from tests.support.processes import popen
 
 
 def test_nothing_there(tmp_path):
@@ -116,7 +117,7 @@ def test_a_listener_that_is_stopped_is_told_from_one_that_is_held(tmp_path):
         "import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]);"
         "s.listen(); print(flush=True); time.sleep(1000)"
     )
-    with subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE) as process:
+    with popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()
