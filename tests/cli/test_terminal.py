@@ -57,7 +57,7 @@ def test_what_is_typed_gets_to_the_guest_and_ctrl_a_x_ends_it(kernel: Path) -> N
     before = termios.tcgetattr(theirs)
     process = subprocess.Popen(
         command(kernel), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        preexec_fn=_own_terminal,
+        preexec_fn=_own_terminal,  # noqa: PLW1509
     )  # fmt: skip
     try:
         assert until(ours, b"> ").endswith(b"> ")  # and no story before it
