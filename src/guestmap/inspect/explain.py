@@ -16,6 +16,7 @@ from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.inspect.around import Around
 from guestmap.inspect.doubts import concluded, contradiction
 from guestmap.inspect.explanation import Answer, Explanation, Loser, path_of
+from guestmap.inspect.iommus import is_iommu, seen_end
 from guestmap.inspect.paths import Shown, Way, leading_to, shown, walk
 from guestmap.inspect.ram_place import ram_place
 from guestmap.inspect.reach import Reach
@@ -27,7 +28,7 @@ from guestmap.inspect.verdict import Verdict, clipped, disabled, outranked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.inspect.snapshot import RangeInfo, Snapshot
+    from guestmap.inspect.snapshot import RangeInfo, Snapshot, ViewInfo
 
 
 def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanation:
@@ -40,12 +41,11 @@ def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanat
         raise ConfigError(f"{address:#x} is not an address: give 0 to 0x{ADDRESS_SPACE_SIZE - 1:x}")
     found = Spaces(snapshot).find(space)
     view, space, root = found.view, found.name, found.root
-    said = None if view is None else _range_at(view.ranges, address)
     if root is None:
-        answer = None if said is None else _recorded_answer(snapshot, said, address)
+        answer = _recorded_answer(snapshot, view, address)
         note = "the source shows flat views only: who is hidden below cannot be told"
         return Explanation(address, space, answer, (), (note,))
-    return _Case(snapshot, address, space, root).explanation(view is not None, said)
+    return _Case(snapshot, address, space, root).explanation(view)
 
 
 class _Case:
@@ -82,7 +82,7 @@ class _Case:
             self._missed[region] = not any(way.region.id == region for way in ways)
         return self._missed[region]
 
-    def explanation(self, has_view: bool, said: RangeInfo | None) -> Explanation:
+    def explanation(self, view: ViewInfo | None) -> Explanation:
         index = _index_at(self.view, self.address)
         winner = None if index is None else self.view[index].way
         shown_claims = [way for way in self.claims if way.shows(self.address)]
@@ -100,12 +100,12 @@ class _Case:
         answer = None if winner is None or index is None else self._answer(winner, index)
         unknown = None if winner is None else unknown_on(winner)
         if unknown is not None:
-            answer = None if said is None else _recorded_answer(self.snapshot, said, self.address)
-            unknown = "" if has_view else unknown
+            answer = _recorded_answer(self.snapshot, view, self.address)
+            unknown = unknown if view is None else ""
             return Explanation(self.address, self.space, answer, tuple(losers), unknown=unknown)
         notes = concluded(self.snapshot, winner, losers)
-        if has_view:
-            notes = contradiction(winner, said)
+        if view is not None:
+            notes = contradiction(winner, _range_at(view.ranges, self.address))
         return Explanation(self.address, self.space, answer, tuple(losers), notes)
 
     def _answer(self, way: Way, index: int) -> Answer:
@@ -124,6 +124,7 @@ class _Case:
             ram=ram_place(self.snapshot, region.name, region.type, offset),
             id=region.id,
             path=path_of(self.snapshot, way, self.address),
+            iommu=is_iommu(region.name, region.type, region.size),
         )
 
     def _shown_loser(self, way: Way, index: int | None) -> Loser:
@@ -221,7 +222,10 @@ def _range_at(ranges: tuple[RangeInfo, ...], address: int) -> RangeInfo | None:
     return found if found is not None and address < found.start + found.size else None
 
 
-def _recorded_answer(snapshot: Snapshot, said: RangeInfo, address: int) -> Answer:
+def _recorded_answer(snapshot: Snapshot, view: ViewInfo | None, address: int) -> Answer | None:
+    said = None if view is None else _range_at(view.ranges, address)
+    if view is None or said is None:
+        return None
     offset = said.offset_in_region + address - said.start
     return Answer(
         name=said.name,
@@ -235,4 +239,5 @@ def _recorded_answer(snapshot: Snapshot, said: RangeInfo, address: int) -> Answe
         ram=ram_place(snapshot, said.name, said.type, offset),
         id=said.region,
         path=(),
+        iommu=is_iommu(said.name, said.type, seen_end(said.name, view.ranges)),
     )

@@ -42,6 +42,7 @@ class Answer(Report):
         start, end: the addresses around the asked one at which the same is true.
         type: as ``info mtree`` calls it: ``rom`` where writes are refused on the way.
         path: root to region; empty where the source has no trees.
+        iommu: it says where an access goes, which a map does not tell.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Answer(Report):
     ram: RamPlace | None
     id: int | None
     path: tuple[PathStep, ...]
+    iommu: bool = False
 
 
 @dataclass(frozen=True, slots=True)

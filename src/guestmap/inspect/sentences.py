@@ -30,6 +30,7 @@ _MEANINGS: dict[str, str] = {
     "ramd": "a device's memory",
     "i/o": "a device",
 }
+_IOMMU = "an IOMMU whose translation the map does not tell"
 
 
 def explain_sentences(told: Explanation) -> list[str]:
@@ -41,7 +42,7 @@ def explain_sentences(told: Explanation) -> list[str]:
     elif winner is None:
         lines.append(f"{told.address:#x} in {told.space}: nobody answers")
     else:
-        meaning = _MEANINGS.get(winner.type, winner.type)
+        meaning = _IOMMU if winner.iommu else _MEANINGS.get(winner.type, winner.type)
         lines += [
             f"{told.address:#x} in {told.space}: {winner.name} answers, {meaning}",
             f"  byte {winner.offset:#x} of it; the same from {_span(winner.start, winner.end)}",

@@ -11,6 +11,7 @@ from guestmap.inspect.rebuild.rules import (
     EMPTY,
     EMPTY_NAMES,
     IOMMU_NAMES,
+    IOMMU_ROOTS,
     RAM_ALIASES,
     RAM_NAMES,
     READONLY_ALIASES,
@@ -85,13 +86,13 @@ def _infer_answer(draft: Draft, region: RegionInfo, versions: Versions) -> None:
 
 
 def _is_iommu(draft: Draft, region: RegionInfo) -> bool:
-    """Tell an IOMMU with windows (for interrupts) from the root that holds it beside others.
+    """Tell an IOMMU with windows (for interrupts) from the root that holds it, or others.
 
-    The root lies in nothing, and holds what fills it.
+    A root holds what fills it, or says what it is.
     """
     holds_all = any(draft.regions[child].size == _ALL for child in region.children)
-    contained = region.id in draft.source.containers
-    return bool(IOMMU_NAMES.search(region.name)) and contained and not holds_all
+    named = IOMMU_NAMES.search(region.name) and not IOMMU_ROOTS.search(region.name)
+    return bool(named) and not holds_all
 
 
 def _infer_size(draft: Draft, region: RegionInfo) -> None:

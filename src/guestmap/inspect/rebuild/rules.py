@@ -139,6 +139,9 @@ READONLY_ALIASES: tuple[tuple[str, str, Version], ...] = (
 IOMMU_NAMES = re.compile(r"iommu|smmu|dmar|iotlb|vtd|dma", re.IGNORECASE)
 """Regions that fill the 64-bit space and answer are IOMMUs (and none but those)."""
 
+IOMMU_ROOTS = re.compile(r"root$|container$", re.IGNORECASE)
+"""What holds a bus's IOMMUs or its windows (hw/ppc/spapr_pci.c, hw/pci-host/designware.c)."""
+
 RAM_ALIASES = frozenset({"ram-below-4g", "ram-above-4g", "pam-ram", "pam-rom", "smram-low"})
 """Aliases of a PC's RAM (hw/i386/pc.c, hw/pci-host/pam.c): what they show is RAM."""
 
