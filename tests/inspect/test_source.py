@@ -94,6 +94,12 @@ def test_a_file_that_an_editor_saved(file, encoding):
     assert names(load_snapshot(file(TREE.encode(encoding)))) == ["system", "pc.ram", "ioapic"]
 
 
+def test_the_time_of_a_log_before_each_line_is_no_json(file):
+    lines = [f"[{12 + at / 100:12.6f}] {line}" for at, line in enumerate(TREE.splitlines())]
+    said, plain = (load_snapshot(file(each)) for each in ("\n".join(lines), TREE))
+    assert (said.regions, said.views) == (plain.regions, plain.views)
+
+
 def test_a_monitors_answer_as_it_came(file):
     reply = json.dumps({"return": VIEWS.replace("\n", "\r\n"), "id": "libvirt-12"})
     assert len(load_snapshot(file(reply)).views) == 1

@@ -71,3 +71,39 @@ def test_a_snapshot_keeps_the_hole():
     again = type(snapshot).from_json(snapshot.to_json())
     assert again.notes == snapshot.notes
     assert explain(again, 0x1000).unknown == explain(snapshot, 0x1000).unknown
+
+
+SPACES = (
+    "address-space: nic\n"
+    "  0000000000000000-ffffffffffffffff (prio 0, i/o): bus master container\n"
+    "    0000000000000000-ffffffffffffffff (prio 0, i/o): alias bus master @board"
+    " 0000000000000000-ffffffffffffffff\n\n"
+    "address-space: memory\n"
+    "  0000000000000000-ffffffffffffffff (prio 0, i/o): board\n"
+    "    0000000000000000-0000000000ffffff (prio 0, ram): board.ram\n"
+    "    0000000020000000-00000000200fffff (prio 0, ram): alias mirror @board.ram"
+    " 0000000000100000-00000000001fffff\n"
+)
+
+
+def test_without_sections_an_alias_is_of_the_only_region_that_has_the_name():
+    snapshot = snapshot_of_pasted(SPACES, source="spaces.txt")
+    assert snapshot.notes == ()
+    assert explain(snapshot, 0x1000, "nic").winner.name == "board.ram"
+    mirrored = explain(snapshot, 0x2000_0010, "nic").winner
+    assert (mirrored.name, mirrored.offset) == ("board.ram", 0x10_0010)
+    assert [region.name for region in snapshot.regions].count("board") == 1
+
+
+_TWICE = "10000000-00000000100fffff (prio 0, ram): board.ram\n    00000000"
+BEYOND_ITS_END = SPACES.replace(
+    "0000000000100000-00000000001fffff", "0000000001000000-00000000010fffff"
+)
+OF_WHAT_HOLDS_IT = SPACES.replace("@board.ram", "@board")
+TWO_OF_THE_NAME = SPACES.replace("00000000200", f"00000000{_TWICE}200", 1)
+
+
+@pytest.mark.parametrize("text", [BEYOND_ITS_END, OF_WHAT_HOLDS_IT, TWO_OF_THE_NAME])
+def test_an_alias_that_can_be_of_no_such_region_is_a_hole(text):
+    assert text != SPACES
+    assert explain(snapshot_of_pasted(text, source="spaces.txt"), 0x2000_0010).unknown

@@ -16,7 +16,8 @@ LARGEST = 256 * MIB
 
 _CHUNK = 64 * KIB
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_LIST = re.compile(rb"\s*\[\s*(?:[\[{\"\d-]|true|false|null)")
+_LIST = re.compile(rb"\s*\[\s*(?:[\[{\"]|(?:[\d.eE+-]+|true|false|null)\s*,)")
+"""How JSON's lists begin, and not a line with the time of a log, ``[ 12.5] text``."""
 
 BOOT_FORMAT = "guestmap.boot"
 """What ``guestmap boot --json`` calls its output."""

@@ -77,14 +77,25 @@ def _largest_first(roots: list[Node]) -> list[Node]:
 
 
 def stand_in(roots: list[Node], sections: list[Node]) -> None:
-    """Add a section for every target that the text has none for: name and type are known of it."""
+    """Add a section for every target that the text has none for.
+
+    It is the one region of that name that the text shows elsewhere (whoever cut the sections off
+    left the trees); else one of which name and type are known.
+    """
     missing: dict[str, Node] = {}
     known = {section.name for section in sections}
+    elsewhere = _only_ones(roots + sections)
     for node in _aliases(roots + sections):
         line = node.line
         assert line is not None
         assert line.target is not None
-        if line.target not in known:
+        original = elsewhere.get(line.target)
+        if line.target in known:
+            continue
+        if original is not None and _may_show(node, line.alias_offset, original):
+            missing[line.target] = original
+            node.inferred.add("alias")
+        else:
             size = line.alias_offset + line.size
             before = missing.get(line.target)
             if before is not None:
@@ -95,6 +106,24 @@ def stand_in(roots: list[Node], sections: list[Node]) -> None:
             )  # fmt: skip
             missing[line.target] = Node(whole, name=line.target, inferred=set(UNSHOWN))
     sections += missing.values()
+
+
+def _only_ones(roots: list[Node]) -> dict[str, Node]:
+    """Return the regions that are no aliases and whose name no other bears, by name."""
+    named: dict[str, set[Node]] = defaultdict(set)
+    for root in roots:
+        for node in root.walk():
+            if node.line is not None and node.line.target is None:
+                named[node.name].add(node.canonical())
+    return {name: nodes.pop() for name, nodes in named.items() if len(nodes) == 1}
+
+
+def _may_show(alias: Node, offset: int, region: Node) -> bool:
+    """Tell whether an alias can be of a region: not of what holds it, or of less than it shows."""
+    above: Node | None = alias
+    while above is not None and above.canonical() is not region:
+        above = above.parent
+    return above is None and offset < region.size
 
 
 def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:

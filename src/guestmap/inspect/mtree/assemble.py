@@ -101,7 +101,7 @@ def _number(roots: list[Node]) -> dict[Node, int]:
     for root in roots:
         if root.same is None:
             for node in root.walk():
-                ids[node] = len(ids)
+                ids.setdefault(node, len(ids))  # a tree may stand for a section, too
     return ids
 
 

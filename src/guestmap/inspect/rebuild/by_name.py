@@ -17,6 +17,7 @@ from guestmap.inspect.rebuild.rules import (
     READONLY_ALIASES,
     UNIMPLEMENTED,
 )
+from guestmap.inspect.unshown import is_unshown
 
 if TYPE_CHECKING:
     from guestmap.inspect.mtree.dialects import Version
@@ -36,7 +37,7 @@ def infer(draft: Draft) -> None:
     for region in list(draft.regions):
         if region.alias is not None:
             _infer_alias(draft, region, versions)
-        elif draft.is_open(region.id, "terminates"):
+        elif draft.is_open(region.id, "terminates") and not is_unshown(region):
             _infer_answer(draft, region, versions)
         if not draft.source.views:  # they show what is empty
             _infer_size(draft, region)
