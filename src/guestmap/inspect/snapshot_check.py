@@ -85,6 +85,11 @@ def _check_view(where: str, view: ViewInfo, count: int) -> None:
             _fail(f"{here}.size", f"is {each.size}; expected 1 or more")
         if each.start < 0 or each.start + each.size > ADDRESS_SPACE_SIZE:
             _fail(here, f"is at {each.start:#x}, {each.size:#x} bytes; expected 0 to 2**64")
+        if not 0 <= each.offset_in_region <= ADDRESS_SPACE_SIZE - each.size:
+            _fail(
+                f"{here}.offset_in_region",
+                f"is {each.offset_in_region}; expected room for {each.size:#x} bytes in 2**64",
+            )
         if each.start < end:
             _fail(
                 f"{here}.start",
