@@ -164,6 +164,23 @@ def test_flat_for_people(out, folder):
     assert re.match(r"0{16}  0{11}9ffff  640 KiB +\d\.\d % +ram +pc\.ram", first)
 
 
+@pytest.mark.parametrize("command", ["tree", "flat"])
+def test_what_the_cpus_see_comes_first(out, folder, command):
+    first = out(command, folder).splitlines()[0]
+    assert "memory" in re.split(r", |: | and ", first)
+
+
+@pytest.mark.parametrize("words", [("tree",), ("tree", "-o"), ("flat",)], ids=" ".join)
+def test_a_narrow_terminal_cuts_nothing_short(out, folder, monkeypatch, words):
+    wide = out(*words, folder)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True)
+    narrow = re.sub(r"\x1b\[[\d;]*m", "", out(*words, folder))
+    assert [line.split() for line in narrow.splitlines()] == [
+        line.split() for line in wide.splitlines()
+    ]
+
+
 def test_json_forms(out, folder):
     tree = json.loads(out("tree", folder, "--json"))
     assert (tree["format"], tree["format_version"]) == ("guestmap.tree", 1)

@@ -280,6 +280,8 @@ def test_what_cannot_be_unplugged_says_why():
     assert [each.code for each in fixed.blockers] == ["not-unpluggable"]
     assert "NVDIMM" in fixed.blockers[0].text
     grown = MemoryDevice("vm0", "virtio-mem", BASE, GIB, None, 0, "m")
+    silent = plan_unplug(scene(holding(grown, gpe_enabled=False)), UnplugRequest("vm0"))
+    assert [each.code for each in silent.cautions] == ["foreign-backend"]  # no ACPI announces it
     (flexible,) = plan_unplug(scene(holding(grown)), UnplugRequest("vm0")).blockers
     assert "guestmap resize SOURCE vm0 0" in flexible.remedy
     moving = plan_unplug(scene(holding(ONE, migration="setup")), UnplugRequest("dimm0"))

@@ -58,7 +58,7 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
         module = import_module(f"guestmap.cli.{python_name}")
         kind = getattr(module, "COMMAND_CLASS", TyperCommand)
         command = _ending_well(getattr(module, python_name))
-        app.command(name, cls=kind, epilog=_epilog(name))(command)
+        app.command(name, cls=kind, help=_help(command), epilog=_epilog(name))(command)
     return app
 
 
@@ -81,6 +81,12 @@ def _bare() -> typer.Typer:
     )
     app.callback()(_options)
     return app
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Return a command's docstring with no line ends but between paragraphs."""
+    paragraphs = (command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(each.split()) for each in paragraphs)
 
 
 def _epilog(command: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from guestmap.cli.boot_told import Silence
 from guestmap.cli.console import console
 from guestmap.cli.story import Story, engine_line, flat_table, summary
+from guestmap.cli.tables import print_whole
 
 if TYPE_CHECKING:
     from guestmap.machine import Event, VirtualMachine
@@ -29,7 +30,7 @@ class Aloud(Silence):
         """Show the machine at reset."""
         if self._verbose:
             self._console.print(engine_line(vm.engine), soft_wrap=True)
-        self._console.print(flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
+        print_whole(self._console, flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
 
     def tell(self, event: Event) -> None:
         """Tell an event."""
@@ -41,5 +42,5 @@ class Aloud(Silence):
 
     def end(self, vm: VirtualMachine) -> None:
         """Show what became of the machine."""
-        self._console.print(flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
+        print_whole(self._console, flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
         self._console.print(summary(vm, self._story))

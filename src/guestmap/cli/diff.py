@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.output import Json, Source, show, with_notes
+from guestmap.cli.output import SOURCE_HELP, Json, show, with_notes
 
 
 def diff(
-    before: Source,
-    after: Annotated[str, typer.Argument(metavar="SOURCE", help="The later map.")],
+    before: Annotated[str, typer.Argument(metavar="A", help=SOURCE_HELP)],
+    after: Annotated[str, typer.Argument(metavar="B", help="The later map: a source, like A.")],
     as_json: Json = False,
 ) -> None:
     """Say what changed between two maps, range by range and region by region, and why.

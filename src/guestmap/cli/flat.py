@@ -61,9 +61,10 @@ def flat(
         show(with_notes(form, snapshot), (), as_json=True)
         return
     from guestmap.cli.tables import console, print_titled
+    from guestmap.inspect.spaces import DEFAULT
 
     out = console()
-    for block in blocks:
+    for block in sorted(blocks, key=lambda block: DEFAULT not in block.spaces):
         print_titled(out, _title(block), _table(block, owner=owner))
 
 

@@ -15,15 +15,12 @@ if TYPE_CHECKING:
 
     from guestmap.inspect.snapshot import Snapshot
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
-        help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON,"
-        " the text or a folder of 'info mtree', - for standard input, or a PC of guestmap's own:"
-        " 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'.",
-    ),
-]
+SOURCE_HELP = (
+    "A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON, the text or"
+    " a folder of 'info mtree', - for standard input, or a PC of guestmap's own: 'boot' (after its"
+    " firmware ran) or 'reset', with RAM as in 'boot:4G'."
+)
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from guestmap.base import printable
 from guestmap.cli.console import console
+from guestmap.inspect.spaces import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = [
-    "HIDDEN", "STYLES", "Column", "cell", "console", "names_of", "percent", "print_titled", "table",
+    "HIDDEN", "STYLES", "Column", "cell", "console", "names_of", "percent", "print_titled",
+    "print_whole", "table",
 ]  # fmt: skip
 
 STYLES = {"ram": "green", "rom": "yellow", "romd": "yellow", "ramd": "green", "i/o": "cyan"}
@@ -25,6 +28,7 @@ STYLES = {"ram": "green", "rom": "yellow", "romd": "yellow", "ramd": "green", "i
 Column = str | tuple[str, str]
 HIDDEN = "dim"
 _MAX_NAMES = 4
+_ANY_WIDTH = 1 << 16
 
 
 def cell(text: str) -> Text:
@@ -37,7 +41,7 @@ def table(*columns: Column) -> Table:
     made = Table(box=None, pad_edge=False)
     for column in columns:
         name, justify = (column, "left") if isinstance(column, str) else column
-        made.add_column(name, justify=justify, no_wrap=name != "owner")  # type: ignore[arg-type]
+        made.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     return made
 
 
@@ -45,12 +49,24 @@ def print_titled(out: Console, title: str, below: Table) -> None:
     """Print a table under its title, and a blank line."""
     out.print(Text(printable(title), style="bold"), soft_wrap=True)
     if below.row_count:
-        out.print(below)
+        print_whole(out, below)
     out.print()
 
 
+def print_whole(out: Console, made: Table) -> None:
+    """Print a table with every cell whole: lines that are too long the terminal wraps.
+
+    Left to itself rich cuts all columns where the terminal is narrow, addresses among them.
+    """
+    needed = Measurement.get(out, out.options.update(max_width=_ANY_WIDTH), made).maximum
+    if needed > out.width:
+        made.width = needed
+    out.print(made, crop=False)
+
+
 def names_of(spaces: Sequence[str]) -> str:
-    """Return the names of address spaces, the rest counted where there are many."""
+    """Return the names of address spaces, what CPUs see first, the rest counted where many are."""
+    spaces = sorted(spaces, key=lambda name: name != DEFAULT)
     shown = ", ".join(spaces[:_MAX_NAMES])
     more = len(spaces) - _MAX_NAMES
     return f"{shown} and {more} more" if more > 0 else shown

@@ -55,10 +55,11 @@ def tree(
         _print_json(snapshot, blocks)
         return
     from guestmap.cli.tables import HIDDEN, cell, console, names_of, print_titled
+    from guestmap.inspect.spaces import DEFAULT
 
     out = console()
     blind = [block for block in blocks if block.spaces and _shows_nothing(block)]
-    for block in blocks:
+    for block in sorted(blocks, key=lambda block: DEFAULT not in block.spaces):
         if block not in blind or space is not None:
             kind = "shown by aliases" if any(each.spaces for each in blocks) else "region"
             title = names_of(block.spaces) or f"{kind}: {block.nodes[0].name}"

@@ -32,10 +32,6 @@ PAGES_PER_STRUCTURES = 64
 """Linux keeps 64 bytes (struct page) for each page of 4096: one 64th of the memory."""
 
 
-OF_DIMMS = frozenset({"guest-without-acpi"})
-"""Cautions that concern what is announced by ACPI alone."""
-
-
 def plug_cautions(
     situation: Situation, request: PlugRequest, address: int | None
 ) -> tuple[Finding, ...]:
@@ -49,7 +45,7 @@ def plug_cautions(
     if request.kind == VIRTIO_MEM:
         return (
             *_block_address(situation, request, address),
-            *(each for each in guest_cautions(situation) if each.code not in OF_DIMMS),
+            *guest_cautions(situation, announced=False),
             *_slot_budget(situation),
             *_vhost_budget(situation),
             *_host_memory(situation, request),
@@ -70,20 +66,25 @@ def plug_cautions(
     )
 
 
-def guest_cautions(situation: Situation) -> Iterator[Finding]:
-    """Find a guest that cannot answer, and a manager that will not know."""
+def guest_cautions(situation: Situation, *, announced: bool = True) -> Iterator[Finding]:
+    """Find a guest that cannot answer, and a manager that will not know.
+
+    Args:
+        situation: the machine.
+        announced: whether ACPI is how the guest learns of the device, as of a DIMM.
+    """
     if not situation.running:
         yield Finding(
             "not-running",
             f"the machine does not run ({situation.status}): its guest cannot answer",
-            "let it run (QMP: cont); the guest finds what is plugged when it runs",
+            "let it run (QMP: cont); the guest finds what is asked of it when it runs",
         )
-    if situation.gpe_enabled is False:
+    if announced and situation.gpe_enabled is False:
         yield Finding(
             "guest-without-acpi",
             "the guest has not enabled the event that announces memory (GPE 3): no operating"
             " system with ACPI runs in it, or it knows no memory hot-plug",
-            "wait until the guest has booted; one that boots later finds the DIMM by itself",
+            "wait until the guest has booted; one that boots later finds the slots as they are",
         )
     if situation.is_libvirts:
         yield Finding(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.domain import virtio_mem
 from guestmap.domain.blockers import migration, plug_blockers
-from guestmap.domain.cautions import OF_DIMMS, guest_cautions, plug_cautions
+from guestmap.domain.cautions import guest_cautions, plug_cautions
 from guestmap.domain.finding import Finding, device_place
 from guestmap.domain.machine_types import DIMM, VIRTIO_MEM
 from guestmap.domain.placing import first_fit
@@ -136,7 +136,7 @@ def plan_resize(scene: Scene, request: ResizeRequest) -> Plan:
         *virtio_mem.resize_blockers(situation, request, device),
         *migration(situation),
     )
-    cautions = tuple(each for each in guest_cautions(situation) if each.code not in OF_DIMMS)
+    cautions = tuple(guest_cautions(situation, announced=False))
     if blockers or device is None:
         return Plan("resize", scene, blockers, cautions, device)
     return Plan(
@@ -218,7 +218,11 @@ def plan_unplug(scene: Scene, request: UnplugRequest) -> Plan:
     situation = scene.situation
     device = situation.device(request.id)
     blockers = (*_unplug_blockers(situation, request, device), *migration(situation))
-    cautions = (*_unplug_cautions(device, request), *guest_cautions(situation))
+    announced = device is not None and device.kind != VIRTIO_MEM
+    cautions = (
+        *_unplug_cautions(device, request),
+        *guest_cautions(situation, announced=announced),
+    )
     if blockers or device is None:
         return Plan("unplug", scene, blockers, cautions, device)
     backend = None if request.keep_backend else own_backend(device)

@@ -114,10 +114,11 @@ def resize_blockers(
     """Find what QEMU would refuse a new size for."""
     grown = [each for each in situation.devices if each.kind == VIRTIO_MEM]
     if device is None or device.kind != VIRTIO_MEM:
-        what = "there is no memory device" if device is None else f"{device.kind} has one size:"
         yield Finding(
             "unknown-device" if device is None else "not-resizable",
-            f"{what} {request.id!r}",
+            f"there is no memory device {request.id!r}"
+            if device is None
+            else f"{request.id!r} is of kind {device.kind}, and keeps the size it was made with",
             f"give a virtio-mem device: {', '.join(map(device_place, grown)) or 'there is none'}",
         )
         return
