@@ -96,7 +96,8 @@ def files(talk: Dialogue) -> None:
     talk.file("nowhere", 4 * MIB, "no/where")
     talk.file("gone", MIB, "gone", share=True, discard_data=True)
     talk.ask("object-del", id="gone")
-    talk.heard.append((talk.folder / "gone").read_bytes() == bytes(MIB))
+    while (talk.folder / "gone").read_bytes() != bytes(MIB):
+        talk.side.request({"execute": "query-status"})  # it goes when nobody reads it any more
     talk.look()
 
 
