@@ -29,6 +29,8 @@ def view(*parts: Part, type: str = "ram", nonvolatile: bool = False) -> list[Ran
                      [(0, 0x30, ("a", 0), ("a", 8))], id="another part"),
         pytest.param([(0, 8, "a", 0), (8, 0x30, "a", 8)], [(*WHOLE, "b", 0)],
                      [(0, 0x30, ("a", 0), ("b", 0))], id="two ranges of one region"),
+        pytest.param([(8, 16, "a", 0), (16, 24, "a", 8)], [(8, 24, "b", 0)],
+                     [(8, 24, ("a", 0), ("b", 0))], id="the same, not from 0 on"),
         pytest.param([(0, 8, "a", 0), (8, 0x30, "a", 16)], [(*WHOLE, "b", 0)],
                      [(0, 8, ("a", 0), ("b", 0)), (8, 0x30, ("a", 16), ("b", 8))],
                      id="bytes of it are left out"),
