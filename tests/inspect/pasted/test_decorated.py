@@ -32,7 +32,7 @@ OWNED = (
     " 0000000000000000-0000000007ffffff parent:{obj path=/machine/unattached}\n"
     "    00000000fec00000-00000000fec00fff (prio 0, i/o): ioapic owner:{dev id=my-ioapic}\n"
     "      00000000fec00010-00000000fec0001f (prio 2, i/o): window one"
-    " owner:{dev path=/machine/unattached/device[7]} [disabled]\n\n"
+    " [disabled] owner:{dev path=/machine/unattached/device[7]}\n\n"
     "memory-region: pc.ram\n"
     "  0000000000000000-0000000007ffffff (prio 0, ram): pc.ram owner:{obj path=/objects/pc.ram}\n\n"
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import quopri
+import textwrap
 
 import pytest
 
@@ -58,6 +60,17 @@ WHOLE_VIEWS = {
     "another command": VIEW + "(qemu) info registers\nEAX=00000000 EBX=0000\n(qemu) \n",
     "another command's addresses": "(qemu) info mem\n0000000000000000-0000000000100000 -rw\n"
     "(qemu) info mtree -f\n" + VIEW,
+    "a forum's brackets": f"[quote=x, post:1]\n[code]{VIEW.rstrip()}[/code]\n[/quote]\n",
+    "fences glued on": f"```{VIEW.rstrip()}```\n",
+    "another monitor's prompt": f"qm> info mtree -f\n{VIEW}qm> quit\n",
+    "typed quotes": VIEW.replace('"', "\u201d"),
+    "a table's frame": "".join(f"| {line:90} |\n" for line in VIEW.splitlines()),
+    "a pane beside it": "".join(f"{line:90}│ {'':20}\n" for line in VIEW.splitlines()),
+    "a list of strings": "[" + ",\n ".join(map(repr, VIEW.splitlines())) + "]\n",
+    "a list in JSON": json.dumps(VIEW.splitlines(), indent=2),
+    "printed by a program": "".join(
+        f"  printf({json.dumps(line)});\n" for line in VIEW.splitlines(keepends=True)
+    ),
     "prompt on the line": "(qemu) " + VIEW,
     "qmp": json.dumps({"return": VIEW, "id": "x"}, indent=2),
     "qmp with more around": '{"execute": "human-monitor-command"}\n' + json.dumps({"return": VIEW}),
@@ -129,6 +142,35 @@ def test_a_whole_tree(form):
     ]  # fmt: skip
 
 
+ALIASES = (
+    "address-space: nic\n"
+    "  0000000000000000-ffffffffffffffff (prio 0, i/o): bus master container\n"
+    "    0000000000000000-ffffffffffffffff (prio 0, i/o): alias bus master @system"
+    " 0000000000000000-ffffffffffffffff [disabled]\n\n"
+    "memory-region: system\n"
+    "  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"
+    "    0000000000000000-000000000003ffff (prio 0, ram): dram of the whole board\n"
+)
+
+
+@pytest.mark.parametrize("width", [66, 70, 76, 80])
+def test_quoted_lines_that_a_mail_program_broke_and_did_not_quote_again(width):
+    broken = [textwrap.fill(f"> {s}", width, break_on_hyphens=False) for s in ALIASES.split("\n")]
+    assert names("\n".join(broken) + "\n") == names(ALIASES)
+
+
+def test_a_quoted_printable_mail():
+    encoded = quopri.encodestring(ALIASES.encode()).decode()
+    assert "=\n" in encoded
+    assert names(encoded) == names(ALIASES)
+
+
+@pytest.mark.parametrize("first", [1, 7, 97])
+def test_numbers_and_a_tab_before_lines_do_not_move_them(first):
+    numbered = "".join(f"{n}\t{s}\n" for n, s in enumerate(ALIASES.splitlines(), first))
+    assert read_pasted(numbered).text == read_pasted(ALIASES).text
+
+
 def test_headings_of_qemu_1():
     text = (
         "memory\n"
@@ -174,6 +216,16 @@ REFUSED = {
     ),
     "all in one line": (VIEW.replace("\n", " "), 1),
     "a step of indentation": (quote(TREE.replace("      ", "     ")), 5),
+    "a heading behind something else": ("Output: " + TREE, 1),
+    "a tree without a heading below one that has it": (
+        TREE + "\n" + TREE.split("\n", 1)[1].replace("system", "other"), 7,
+    ),
+    "a view of which only the end is left": ("x\n  No rendered FlatView\n", 2),
+    "an owner in a name": (TREE.replace("keys", "keys owner:{dev id=a} parent:{obj id=b} x"), 5),
+    "a mark of a comment in a name": (TREE.replace("keys", "* keys"), 5),
+    "half of a frame": (TREE.replace("keys", "keys |"), 5),
+    "a blank line in a wrapped name": (TREE.replace("crypto", "crypto 2\n\nregisters")
+                                       .replace("dram", "dram\n[disabled]"), 7),
     "two trees in one": (quote(TREE.replace("    0000000000000000-0", "  0000000000000000-0")), 3),
     "other quoting in a tree": (quote(TREE).replace(">       0", ">>       0"), 5),
     "a region below a cut": (TREE.replace("      0000000000040010-000000000004001f",

@@ -32,6 +32,7 @@ _RANGE = re.compile(
     rf"  (?P<start>{_HEX})-(?P<end>{_HEX}) \(prio (?P<prio>-?\d+), {_KIND}\): (?P<rest>.*)"
 )
 _OWNER = re.compile(f"{OWNER}$")
+_OWNER_WITHIN = re.compile(r" (?:owner|parent):\{")
 _ALIAS = re.compile(rf"alias (?P<name>.*) @(?P<target>.*) (?P<from>{_HEX})-(?P<to>{_HEX})")
 _PLAIN = re.compile(rf"([^ ]+)(?: @({_HEX}))?(?: ({OWNER.removeprefix(' ')}))?")
 """What stands behind most ranges: a name without spaces, and no marks."""
@@ -94,6 +95,8 @@ def tree_line(number: int, line: str) -> TreeLine:
     rest, owner = _take_owner(rest)
     enabled = not rest.endswith(_DISABLED)
     rest = rest.removesuffix(_DISABLED)
+    if "{" in rest and _OWNER_WITHIN.search(rest):
+        fail(number, "an owner at the end of the line only", line)
     alias = _ALIAS.fullmatch(rest) if rest.startswith("alias ") else None
     size = (end - start) % _WRAP + 1
     if alias and (int(alias["to"], 16) - int(alias["from"], 16)) % _WRAP + 1 != size:

@@ -44,10 +44,15 @@ class Builder:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self._ended = True
+        self._goes_on = False
         self._shows_aliases = False
 
-    def end(self) -> None:
-        """Note that a block may be over: the next line may begin another one."""
+    def end(self, *, blank: bool = False) -> None:
+        """Note that a block may be over: the next line may begin another one.
+
+        A blank line alone is QEMU's own, and what it puts behind one has a heading.
+        """
+        self._goes_on = blank and (self._goes_on or not self._ended)
         self._ended = True
 
     def head(self, line: Line) -> None:
@@ -62,6 +67,8 @@ class Builder:
             block = Block(kind)
             self.blocks.append(block)
         if line.text == "No rendered FlatView":
+            if not block.heads:
+                fail(line.number, "the heading of a view before this", line.text)
             block.is_empty = True
         else:
             block.heads.append(line)
@@ -78,6 +85,8 @@ class Builder:
     def region(self, line: Line) -> None:
         """Take a region or a range."""
         if not self.blocks or (self._ended and self._is_other(self.blocks[-1], line)):
+            if self._goes_on and self.blocks and self.blocks[-1].kind != "bare":
+                fail(line.number, "a heading above this block, as the one before has", line.text)
             self.blocks.append(Block("bare"))
         self.blocks[-1].regions.append(line)
         self._ended = False
@@ -116,7 +125,8 @@ def is_view(block: Block) -> bool:
     reached = -1
     for line in block.regions:
         start, end = _span(line)
-        if start <= reached or ": alias " in line.text or line.indent != block.regions[0].indent:
+        is_of_tree = ": alias " in line.text or " [disabled]" in line.text
+        if start <= reached or is_of_tree or line.indent != block.regions[0].indent:
             return False
         reached = end
     return True
@@ -139,7 +149,9 @@ def _added(blocks: list[Block]) -> int:
     """Return how many blanks were added before every region of the trees."""
     trees = [b for b in blocks if b.regions and (b.kind == "tree" or not is_view(b))]
     firsts = [block.regions[0] for block in trees if _shows_root(block)]
-    added = min((line.indent for line in firsts), default=2) - 2
+    if not firsts:
+        return min((line.indent for block in trees for line in block.heads), default=0)
+    added = min(line.indent for line in firsts) - 2
     for line in firsts:  # where blanks were taken away, they were so everywhere
         if added < 0 and line.indent != added + 2:
             fail(line.number, "the indentation of other trees' roots", line.text)

@@ -15,12 +15,22 @@ _ESCAPES = re.compile(ESCAPE)
 _END = re.compile(f"{ESCAPE}+$")
 _COLOURED = re.compile(r"\x1b\[[0-9;]*m(?:\x1b\[K)?([^\x1b]*)\x1b\[0?m(?:\x1b\[K)?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\u200b-\u200f\u2060\ufeff]")
-_BLANKS = str.maketrans(dict.fromkeys("\xa0\u2002\u2003\u2007\u2009\u202f\u3000", " "))
+_TYPED = str.maketrans(
+    {**dict.fromkeys("\xa0\u2002\u2003\u2007\u2009\u202f\u3000", " "),
+     **dict.fromkeys("\u201c\u201d\u201e", '"')}
+)  # fmt: skip
 _ENTITIES = re.compile(r"^(?:&gt;|&#)|&nbsp;|&quot;|&#x?[0-9a-f]+;", re.MULTILINE)
-_PAGE = re.compile(
-    r"^\s*<(?:pre|code|p|div|span|tt|blockquote|samp)\b|<br ?/?>$", re.MULTILINE | re.IGNORECASE
-)
-_TAGS = re.compile(r"</?(?:pre|code|p|div|span|tt|br|blockquote|samp)\b[^<>]*>", re.IGNORECASE)
+_TAG = "(?:pre|code|p|div|span|tt|blockquote|samp|details|summary)"
+_PAGE = re.compile(rf"^\s*<{_TAG}\b|<br ?/?>$", re.MULTILINE | re.IGNORECASE)
+_TAGS = re.compile(rf"</?(?:{_TAG}|br)\b[^<>]*>", re.IGNORECASE)
+_BRACKETS = "(?:code|pre|quote|spoiler)"
+_FENCES = re.compile(
+    rf"^[ ]*(?:\[{_BRACKETS}(?:=[^\]\n]*)?\]|```(?=address-space|memory-region|FlatView|[ ]))"
+    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```)$", re.MULTILINE | re.IGNORECASE,
+)  # fmt: skip
+"""What a forum puts around a listing, on its first and its last line."""
+
+_NUMBER_AND_TAB = re.compile(r"^( *\d+)\t", re.MULTILINE)
 
 
 def _uncontrolled(line: str) -> str:
@@ -56,9 +66,12 @@ def plain(text: str) -> str:
     with such characters.
     """
     text = text.replace("\r\n", "\n").replace("\r", "")
-    text = "\n".join(map(_uncontrolled, text.split("\n"))).translate(_BLANKS)
+    text = "\n".join(map(_uncontrolled, text.split("\n"))).translate(_TYPED)
     if _ENTITIES.search(text):
-        text = html.unescape(text).translate(_BLANKS)
+        text = html.unescape(text).translate(_TYPED)
     if _PAGE.search(text):
         text = _TAGS.sub("", text)
+    text = _FENCES.sub("", text)
+    if all(_NUMBER_AND_TAB.match(line) for line in text.split("\n") if "(prio " in line):
+        text = _NUMBER_AND_TAB.sub(r"\1 ", text)  # else its width would move what follows
     return "\n".join(line.expandtabs(8).rstrip() for line in text.split("\n"))

@@ -42,12 +42,26 @@ _FENCE = re.compile(
     r"```.*|~~~.*|\{(?:code|noformat)[^}]*\}|\[/?(?:code|quote|pre)\]", re.IGNORECASE
 )
 PROMPT = re.compile(
-    r"(?:\(qemu\)|\(QEMU\)|virsh #|[\w.@~:/\[\]-]*[\w~\]/][$#]|[$#%](?= )|->|<-)(?: |$)"
+    r"(?:\(qemu\)|\(QEMU\)|virsh #|[\w.@~:/\[\]-]*[\w~\]/][$#]|[$#%](?= )|->|<-"
+    r"|[\w.@-]+(?: ~\S*)?>)(?: |$)"
 )
 _OTHER_COMMAND = re.compile(r"(?:info|x|xp|p|print) (?!mtree)\S+.*|help.*")
 
 
-_NOT_IN_A_NAME = re.compile(rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;")
+_NOT_IN_A_NAME = re.compile(
+    rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;|"
+    r"[\"',;|│┃\\`=]$|= | \||owner:\{.*owner:\{"
+    r"|parent:\{.*(?:owner|parent):\{|(?:^| )(?:[*#;+|>=]+|//+|--+|\.\.+) |  "
+)
+
+
+SENTENCE = re.compile(r"(?=[^:{}@]*$)[A-Z][\w']*,?(?: [A-Za-z][a-z']*[,;]?){3,}.*|.*[a-z][.?!]")
+
+HEADING_INSIDE = re.compile(
+    r"(?:address-space(?: \(flat view\))?|memory-region|Root memory region): "
+    r"|FlatView #\d|AS \"[^\"]*\","
+)
+"""In other text: a heading that something hides which is not understood."""
 
 
 class Kind(Enum):

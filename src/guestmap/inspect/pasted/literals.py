@@ -6,6 +6,7 @@ line, as C and Python join them.
 
 from __future__ import annotations
 
+import quopri
 import re
 
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'')
@@ -18,11 +19,14 @@ _OF_A_LISTING = re.compile(
     rf"{_LISTED.pattern}| AS \\?\"| Root memory region: |No rendered FlatView"
 )
 
-_ALONE = re.compile(rf"\s*[bfru]?(?:{_LITERAL.pattern})[\s,;+)\\]*")
+_ALONE = re.compile(rf"\s*(?:[\w.]+ ?\()?[\[(]?\s*[bfru]?(?:{_LITERAL.pattern})[\s,;+)\]\\]*")
 _BETWEEN = re.compile(
     r"(?:[\s,;:+(){}\[\]\\\d.-]|\b(?:true|false|null|None|True|False)\b|\b[bfru]\b)*"
 )
+_BRACKET = re.compile(r"\s*(?:\w+ ?= ?)?[\[\](){},;]+\s*")
 _DEEPEST = 4  # a literal in a reply in a log
+_SOFT_BREAK = re.compile(r".{70,75}=")
+_NOT_QUOTED_PRINTABLE = re.compile(r"=(?![0-9A-F]{2}|$)|.{77}")
 _BROKEN = re.compile(r"[0-9a-f]{16}|\(prio|[\"']")
 
 Numbered = list[tuple[int, str]]
@@ -32,14 +36,43 @@ Numbered = list[tuple[int, str]]
 def lines_of(text: str) -> tuple[Numbered, bool]:
     """Return a text's lines; those inside string literals where it has the listing there.
 
-    The flag tells whether it did.
+    The flag tells whether it did. Quoted-printable mail is decoded, too.
     """
     lines = list(enumerate(text.split("\n"), 1))
+    if any(_SOFT_BREAK.fullmatch(line) for _, line in lines) and not any(
+        _NOT_QUOTED_PRINTABLE.search(line) for _, line in lines
+    ):
+        lines = _decoded(lines)
+    listed = [line for _, line in lines if "(prio " in line]
+    if listed and all(r"\n" not in line and _ALONE.fullmatch(line) for line in listed):
+        return [(number, _content(line)) for number, line in lines], True
     depth = 0
     while depth < _DEEPEST and any(r"\n" in line and _LISTED.search(line) for _, line in lines):
         lines = _inside(lines)
         depth += 1
     return lines, depth > 0
+
+
+def _decoded(lines: Numbered) -> Numbered:
+    """Return lines of quoted-printable text, broken ones joined."""
+    found: Numbered = []
+    begun = ""
+    for number, line in lines:
+        first = found.pop()[0] if begun else number
+        whole = begun + line
+        begun = whole.removesuffix("=") if line.endswith("=") else ""
+        found.append(
+            (first, quopri.decodestring((begun or whole).encode()).decode("utf-8", "replace"))
+        )
+    return found
+
+
+def _content(line: str) -> str:
+    """Return what is in the literal that a line consists of; else the line."""
+    match = _ALONE.fullmatch(line)
+    if match is None:
+        return "" if _BRACKET.fullmatch(line) else line
+    return _ESCAPE.sub(_meaning, match[1] if match[1] is not None else match[2])
 
 
 def _inside(lines: Numbered) -> Numbered:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from guestmap.inspect.pasted.forms import CORE, HEADING, HEX
 
 _QUOTE = re.compile(r"(?: {0,3}[>|│┃])+(?= |$|[^>|])")
+_SUFFIX = re.compile(r"\s*[\"',;|│┃\\]+$")  # no name ends so
 _START = re.compile(rf"(?:\[DETECTED OVERFLOW!\] )*{HEX}-")
 
 
@@ -73,6 +74,19 @@ def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
             line = _line(line.number, line.quotes, "")
         found.append(line)
     return found, True
+
+
+def without_suffix(lines: list[Line]) -> tuple[list[Line], bool]:
+    """Return the lines without what stands behind every region: the frame of a table, a comma.
+
+    The flag tells whether there was any.
+    """
+    regions = [line for line in lines if CORE.match(line.text)]
+    if not regions or not all(_SUFFIX.search(line.text) for line in regions):
+        return lines, False
+    return [
+        _line(e.number, e.quotes, " " * e.indent + _SUFFIX.sub("", e.text)) for e in lines
+    ], True
 
 
 def _line(number: int, quotes: int, text: str) -> Line:

@@ -13,7 +13,8 @@ from guestmap.inspect.pasted.tidy import tidy
 _ODD = re.compile(
     r"\(prio[ ].*\(prio[ ]|\\[nr]|(?<!\(qemu\))[ \t\xa0]$|[ ]<[-=]+|[ ]{2}(?://|\#|/\*)|\r"
     r"|:[ ]alias[ ](?!.*[ ]@.*[ ][0-9a-f]{16}-[0-9a-f]{16}(?:$|[ ]))"
-    r"|[ ](?:@[0-9a-f]{0,15}|\[[a-z]{0,8})$|\{[^{}]*$",
+    r"|[ ](?:@[0-9a-f]{0,15}|\[[a-z]{0,8})$|\{[^{}]*$"
+    r"|\):[ ](?:.*[ ])?(?:[*\#;+|>=]+|//+|--+)[ ]|[\"',;|│┃\\`=]$",
     re.MULTILINE | re.VERBOSE,
 )
 """What the strict reader would take for a part of a name."""

@@ -18,13 +18,15 @@ from guestmap.inspect.pasted.forms import (
     ADDRESSES,
     CORE,
     HEADING,
+    HEADING_INSIDE,
     PROMPT,
+    SENTENCE,
     TAIL,
     Kind,
     is_garbled,
 )
 from guestmap.inspect.pasted.literals import lines_of
-from guestmap.inspect.pasted.prefixes import Line, unquoted, without_prefix
+from guestmap.inspect.pasted.prefixes import Line, unquoted, without_prefix, without_suffix
 from guestmap.inspect.pasted.told import Told
 from guestmap.inspect.pasted.wrapped import Joined, joined
 
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMENT = re.compile(r"\s+(?:<[-=]+|←|\s(?://|#|/\*)).*$")
-
-_SENTENCE = re.compile(r"(?=[^:{}@]*$)[A-Z][\w']*,?(?: [A-Za-z][a-z']*[,;]?){3,}.*|.*[a-z][.?!]")
 
 
 class Tidied(NamedTuple):
@@ -65,9 +65,10 @@ def tidy(text: str) -> Tidied:
     lines = unquoted(numbered)
     told.quoted = sum(bool(line.quotes) for line in lines)
     lines, told.prefixed = without_prefix(lines)
+    lines, told.framed = without_suffix(lines)
     lines = [_bare(line, told) for line in lines]
     lines = _single_spaced(lines)
-    whole = joined(lines, by_width=not told.prefixed)
+    whole = joined(lines, by_width=not (told.prefixed or told.framed))
     told.joined = sum(each.parts - 1 for each in whole)
     builder = Builder()
     _build(whole if text.endswith("\n") else _without_half_name(whole, told), builder, told)
@@ -106,6 +107,8 @@ def _build(whole: Sequence[Joined], builder: Builder, told: Told) -> None:
         PeerError: one cannot be understood.
     """
     skipping = dispatch = False
+    names = _words_of_names(whole)
+    is_wrapped = any(each.parts > 1 for each in whole)
     touches = False  # whether the line before was QEMU's
     for index, (line, kind, _) in enumerate(whole):
         skipping = skipping and kind not in (Kind.PROMPT, Kind.HEADING)
@@ -135,13 +138,17 @@ def _build(whole: Sequence[Joined], builder: Builder, told: Told) -> None:
             is_own = True
         elif kind == Kind.PART or ADDRESSES.search(line.text) or TAIL.fullmatch(line.text) or (
             touches and kind == Kind.OTHER and not _is_prose(line, whole[index - 1].line)
+        ) or (kind == Kind.OTHER and names.issuperset(line.text.split())) or (
+            kind == Kind.OTHER and is_wrapped and _is_inside(whole, index)
         ):  # fmt: skip
             fail(
                 line.number, "a line of 'info mtree', or a blank line before other text", line.text
             )
+        elif _hides_heading(line, whole[index + 1 : index + 2]):
+            fail(line.number, "a heading alone on its line", line.text)
         else:
             told.others += bool(line.text)
-            builder.end()
+            builder.end(blank=kind == Kind.BLANK)
         touches = is_own
 
 
@@ -167,6 +174,26 @@ _AFTER_DISPATCH = (
 )
 
 
+def _is_inside(whole: Sequence[Joined], index: int) -> bool:
+    """Tell whether a word or two stand between regions: they may be the rest of a name."""
+    before = next((e.kind for e in whole[index - 1 :: -1] if e.kind != Kind.BLANK), Kind.OTHER)
+    after = next((e.kind for e in whole[index + 1 :] if e.kind != Kind.BLANK), Kind.OTHER)
+    is_short = len(whole[index].line.text.split()) <= 2
+    return is_short and before == after == Kind.REGION
+
+
+def _words_of_names(whole: Sequence[Joined]) -> set[str]:
+    """Return the words of which the names of regions consist."""
+    cores = ((each.line.text, CORE.match(each.line.text)) for each in whole)
+    return {word for text, core in cores if core for word in text[core.end() :].split()}
+
+
+def _hides_heading(line: Line, following: Sequence[Joined]) -> bool:
+    """Tell whether a heading is in a line above a region, among what is not understood."""
+    is_above = bool(following) and following[0].kind in (Kind.REGION, Kind.HEADING)
+    return is_above and HEADING_INSIDE.search(line.text) is not None
+
+
 def _is_last(whole: Sequence[Joined], index: int) -> bool:
     """Tell whether nothing of the listing follows."""
     return not any(
@@ -176,7 +203,7 @@ def _is_last(whole: Sequence[Joined], index: int) -> bool:
 
 def _is_prose(line: Line, before: Line) -> bool:
     """Tell whether a line right below the listing is somebody's words, at another quoting depth."""
-    return line.quotes != before.quotes and _SENTENCE.fullmatch(line.text) is not None
+    return line.quotes != before.quotes and SENTENCE.fullmatch(line.text) is not None
 
 
 def _check_once(blocks: Sequence[Block]) -> None:

@@ -12,6 +12,7 @@ class Told:
     characters: bool = False
     literals: bool = False
     prefixed: bool = False
+    framed: bool = False
     dispatch: bool = False
     ends_early: bool = False
     quoted: int = 0
@@ -27,6 +28,7 @@ class Told:
             for is_so, words in (
                 (self.quoted, f"quoting from {_lines(self.quoted)}"),
                 (self.prefixed, "what stood before every line"),
+                (self.framed, "what stood behind every line"),
                 (self.literals, "the quotes and escapes of string literals"),
                 (self.joined, f"{self.joined} line break{'s' * (self.joined > 1)}"),
                 (self.remarks, f"remarks behind {_lines(self.remarks)}"),

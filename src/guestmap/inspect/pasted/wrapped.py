@@ -17,10 +17,10 @@ from guestmap.inspect.pasted.forms import (
     ALIAS,
     CORE,
     HEX,
+    SENTENCE,
     TAIL,
     Kind,
     heads_old_tree,
-    is_unfinished,
     kind_of,
 )
 
@@ -51,12 +51,18 @@ class Mode(NamedTuple):
         column: in one column, wherever that is.
         widest: columns of the widest line.
         indent: blanks before the line that has least of them.
+        unquoted: what follows a break in quoted text may be without a quoting mark.
+        doubts: words around breaks in the last column that do not tell whether a blank was there.
+        doubts_before: how many breaks before it do not.
     """
 
     words: bool
     column: bool
     widest: int
     indent: int
+    unquoted: bool = False
+    doubts: frozenset[tuple[str, str]] = frozenset()
+    doubts_before: int = 0
 
 
 def joined(lines: list[Line], *, by_width: bool = True) -> list[Joined]:
@@ -120,9 +126,13 @@ class _Joiner:
         seen = self.seen
         word = len(line.text.split(" ", 1)[0])
         is_inside = blank is False and not re.search(r"\w-$", text)
+        doubts = {(text.rsplit(" ", 1)[-1], line.text.split(" ", 1)[0])} if blank is None else set()
         is_between = before.width == seen.widest and line.indent <= seen.indent
         self.seen = seen._replace(
-            words=seen.words and not is_inside and seen.widest < before.width + 1 + word,
+            doubts_before=seen.doubts_before + (blank is None and before.width < seen.widest),
+            doubts=seen.doubts | doubts if before.width == seen.widest else seen.doubts,
+            unquoted=seen.unquoted or line.quotes < before.quotes,
+            words=seen.words and not is_inside and seen.widest <= before.width + 1 + word,
             column=seen.column
             and before.width >= seen.widest - 1
             and not (blank is True and is_between),
@@ -154,10 +164,14 @@ def _goes_on(last: Joined, line: Line, kind: Kind, before: Line, mode: Mode) -> 
         return kind != Kind.CUT
     if TAIL.fullmatch(line.text):
         return True
-    if kind != Kind.OTHER or line.quotes != last.line.quotes:
+    if kind != Kind.OTHER:
         return False
     if ADDRESSES.search(line.text):  # only an alias has some behind its name
         return _is_alias(last.line.text + line.text) or _is_alias(f"{last.line.text} {line.text}")
+    if line.quotes != last.line.quotes:  # a mail program broke what was quoted, if it did so before
+        is_words = mode.unquoted and not line.quotes and not SENTENCE.fullmatch(line.text)
+        if not is_words:
+            return False
     return not _fits_behind(before, line, mode)
 
 
@@ -186,11 +200,11 @@ def _needs_blank(text: str, rest: str) -> bool | None:
     if _is_number_broken(text, rest) or _is_tail_broken(text, rest):
         return False
     ways = [way for way in (False, True) if _may_be(text + " " * way + rest)]
-    if len(ways) == 1 and (is_unfinished(text) or not ways[0]):
+    if len(ways) == 1:
         return ways[0]
     if text.count("{") > text.count("}"):
         return text.endswith(("{dev", "{obj"))
-    if TAIL.fullmatch(rest) or rest.startswith("alias "):
+    if TAIL.fullmatch(rest) or rest.startswith("alias ") or text.endswith("): alias"):
         return True
     return None
 
@@ -232,12 +246,13 @@ def _may_be(text: str) -> bool:
 
 
 def _blank_by_mode(text: str, before: Line, line: Line, mode: Mode, known: set[str]) -> bool | None:
-    if mode.words and not mode.column:
+    last, first = text.rsplit(" ", 1)[-1], line.text.split(" ", 1)[0]
+    apart, together = {last, first} <= known, last + first in known
+    is_inside = before.width == mode.widest and len(mode.doubts) > 1 and not mode.doubts_before
+    if mode.words and not mode.column and (apart or not is_inside):
         return not re.search(r"\w-$", text)
     if mode.column and not mode.words and line.indent > mode.indent:
         return True
     if mode.column and not mode.words and before.width == mode.widest:
         return False  # else a blank may have been in the last column
-    last, first = text.rsplit(" ", 1)[-1], line.text.split(" ", 1)[0]
-    apart, together = {last, first} <= known, last + first in known
     return apart if apart != together else None
