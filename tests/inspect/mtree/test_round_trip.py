@@ -109,3 +109,20 @@ def test_a_live_monitor_with_its_line_ends() -> None:
             text = qemu.qmp("human-monitor-command", command_line=f"info mtree {flags}".strip())
             assert "\r\n" in text
             assert blocks(written_again(text, flags)) == blocks(text), flags
+
+
+def _marked_as_root(*lines: str, root: str) -> list[str]:
+    """Return the sections that are marked as the root's own, of a view with such ranges."""
+    heading = ["FlatView #0", f' AS "cpu", root: {root}', f" Root memory region: {root}"]
+    view = read_mtree("\n".join([*heading, *(f"  {line}" for line in lines), ""])).views[0]
+    return [f"{s.start:x}" for s in dispatch_of(view).sections if "ROOT" in s.marks]
+
+
+def test_a_region_that_merely_has_the_roots_name_is_not_the_root() -> None:
+    io = "0000000000000000-0000000000000fff (prio 0, i/o): board"
+    later = "0000000000002000-0000000000002fff (prio 0, i/o): board @0000000000002000"
+    between = "0000000000001000-0000000000001fff (prio 0, ram): sram"
+    namesake = "0000000000003000-0000000000003fff (prio 0, ram): board"
+    assert _marked_as_root(io, between, later, root="board") == ["0", "2000"]
+    assert _marked_as_root(between, namesake, root="board") == []
+    assert _marked_as_root(namesake, root="board") == ["3000"]

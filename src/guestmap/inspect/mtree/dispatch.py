@@ -61,7 +61,12 @@ def _is_root(source: RangeInfo | None, view: ViewInfo) -> bool:
         return False
     if view.root_region is not None and source.region is not None:
         return source.region == view.root_region
-    return source.name == view.root
+    # Another region may have the root's name. A root that holds others starts at 0, so each byte of
+    # it is its own address; one that lies elsewhere, too, is alone in its own view.
+    return source.name == view.root and (
+        source.offset_in_region == source.start
+        or all(each.name == view.root for each in view.ranges)
+    )
 
 
 @dataclass(frozen=True, slots=True)
