@@ -40,10 +40,31 @@ def test_explain(maps: Path) -> None:
     assert "nobody answers" in _run("explain", maps / "rom.json", "0", "--as", "nic").stdout
 
 
+def test_explain_a_range(maps: Path) -> None:
+    done = _run("explain", maps / "rom.json", "00000000000c8000-00000000000cffff")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.split("\n\n")
+    assert [part.splitlines()[0] for part in said] == [
+        "c8000-cbfff in memory: pc.ram answers, memory that the guest cannot write",
+        "cc000-cffff in memory: pc.ram answers, memory",
+    ]
+    form = json.loads(_run("explain", maps / "rom.json", "0xc8000-0xcffff", "--json").stdout)
+    assert [(each["start"], each["end"]) for each in form["answers"]] == [
+        (0xC8000, 0xCC000),
+        (0xCC000, 0xD0000),
+    ]
+    assert form["answers"][1]["explanation"]["winner"]["type"] == "ram"
+    assert (form["start"], form["end"], form["more"]) == (0xC8000, 0xD0000, 0)
+    real_mode = _run("explain", maps / "rom.json", "c800:1000").stdout
+    assert real_mode.startswith("0xc9000 in memory: pc.ram answers")
+
+
 def test_errors_are_one_line(maps: Path) -> None:
     for words, said in (
         (("explain", maps / "rom.json", "nowhere"), "address 'nowhere' is not an address"),
         (("explain", maps / "rom.json", "100000"), "write 0x100000 or 0x186a0"),
+        (("explain", maps / "rom.json", "cffff-c8000"), "range 'cffff-c8000' ends before it"),
+        (("explain", maps / "rom.json", "c800:0-c800:f"), "is not START-END in hexadecimal"),
         (("explain", maps / "rom.json", "0", "--as", "x"), "there is no address space 'x'"),
         (("why-not", maps / "rom.json", "pc.rum"), "did you mean 'pc.rom' or 'pc.ram'"),
         (("ram", maps / "none.json"), "none.json"),

@@ -27,7 +27,7 @@ COMMANDS: Final = {
         "Show a memory map live in a web browser, with its history as a timeline to step through."
     ),
     "explain": (
-        "Say who answers at an address, the way to it, its RAM, and why others do not answer."
+        "Say who answers at an address or in a range, by which way, its RAM, and why others do not."
     ),
     "why-not": "Say where a region is visible, where it is not, and who is in the way.",
     "diff": "Say what changed between two maps, range by range and region by region, and why.",

@@ -1,4 +1,4 @@
-"""``guestmap explain``: who answers at an address, and why nobody else does."""
+"""``guestmap explain``: who answers at an address or in a range, and why nobody else does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.base import parse_address
+from guestmap.base import parse_address, parse_address_range
 from guestmap.cli.output import Json, Source, show, with_notes
 
 
@@ -14,18 +14,33 @@ def explain(
     source: Source,
     address: Annotated[
         str,
-        typer.Argument(help="Hexadecimal: 0xc9000, c9000h, 16 digits; f000:fff0; 640K."),
+        typer.Argument(
+            help=(
+                "Hexadecimal: 0xc9000, c9000h, 16 digits; f000:fff0; 640K. Or a range as tables"
+                " print it, c0000-e7fff: its first 16 answers."
+            )
+        ),
     ],
     space: Annotated[
         str, typer.Option("--as", help="The address space: memory, I/O, cpu-smm-0 ...")
     ] = "memory",
     as_json: Json = False,
 ) -> None:
-    """Say who answers at an address, the way to it, its RAM, and why others do not answer."""
+    """Say who answers at an address, the way to it, its RAM, and why others do not answer.
+
+    Of a range this is said of each answer in it, at the address where that begins.
+    """
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.explain import explain as run
-    from guestmap.inspect.sentences import explain_sentences
+    from guestmap.inspect.explain_range import explain_range
+    from guestmap.inspect.sentences import explain_range_sentences, explain_sentences
 
+    if "-" in address:
+        first, last = parse_address_range(address)
+        snapshot = load_snapshot(source)
+        each = explain_range(snapshot, first, last + 1, space)
+        show(with_notes(each.to_json(), snapshot), explain_range_sentences(each), as_json)
+        return
     where = parse_address(address)
     snapshot = load_snapshot(source)
     told = run(snapshot, where, space)

@@ -26,7 +26,7 @@ from guestmap.inspect.unshown import unknown_on
 from guestmap.inspect.verdict import Verdict, clipped, disabled, outranked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from guestmap.inspect.snapshot import RangeInfo, Snapshot, ViewInfo
 
@@ -83,7 +83,7 @@ class _Case:
         return self._missed[region]
 
     def explanation(self, view: ViewInfo | None) -> Explanation:
-        index = _index_at(self.view, self.address)
+        index = index_at(self.view, self.address)
         winner = None if index is None else self.view[index].way
         shown_claims = [way for way in self.claims if way.shows(self.address)]
         there = {(way.region.id, way.base) for way in shown_claims}
@@ -105,7 +105,7 @@ class _Case:
             return Explanation(self.address, self.space, answer, tuple(losers), unknown=unknown)
         notes = concluded(self.snapshot, winner, losers)
         if view is not None:
-            notes = contradiction(winner, _range_at(view.ranges, self.address))
+            notes = contradiction(winner, range_at(view.ranges, self.address))
         return Explanation(self.address, self.space, answer, tuple(losers), notes)
 
     def _answer(self, way: Way, index: int) -> Answer:
@@ -211,19 +211,21 @@ def _continues(way: Way, other: Way) -> bool:
     )  # fmt: skip
 
 
-def _index_at(view: list[Shown], address: int) -> int | None:
+def index_at(view: Sequence[Shown], address: int) -> int | None:
+    """Return which of sorted, disjoint ranges holds an address, by its index."""
     index = bisect_right(view, address, key=lambda each: each.start) - 1
     return index if index >= 0 and address < view[index].end else None
 
 
-def _range_at(ranges: tuple[RangeInfo, ...], address: int) -> RangeInfo | None:
+def range_at(ranges: tuple[RangeInfo, ...], address: int) -> RangeInfo | None:
+    """Return which of a view's ranges holds an address."""
     index = bisect_right(ranges, address, key=lambda each: each.start) - 1
     found = ranges[index] if index >= 0 else None
     return found if found is not None and address < found.start + found.size else None
 
 
 def _recorded_answer(snapshot: Snapshot, view: ViewInfo | None, address: int) -> Answer | None:
-    said = None if view is None else _range_at(view.ranges, address)
+    said = None if view is None else range_at(view.ranges, address)
     if view is None or said is None:
         return None
     offset = said.offset_in_region + address - said.start

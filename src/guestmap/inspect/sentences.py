@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from guestmap.inspect.diff import Diff
+    from guestmap.inspect.explain_range import RangeExplanation
     from guestmap.inspect.explanation import Explanation, Loser, PathStep
     from guestmap.inspect.findings import Finding
     from guestmap.inspect.ram_place import RamPlace
@@ -33,19 +34,28 @@ _MEANINGS: dict[str, str] = {
 _IOMMU = "an IOMMU whose translation the map does not tell"
 
 
-def explain_sentences(told: Explanation) -> list[str]:
-    """Say who answers at an address, how it is reached, and who does not answer and why."""
+def explain_sentences(told: Explanation, end: int | None = None) -> list[str]:
+    """Say who answers at an address, how it is reached, and who does not answer and why.
+
+    Args:
+        told: what was found at the address.
+        end: where the answer ends in the range that was asked about; None: the address alone was.
+    """
     lines: list[str] = []
     winner = told.winner
+    where = f"{told.address:#x}" if end is None else _span(told.address, end)
+    first = "this address" if end is None else f"{told.address:#x}"
     if told.unknown:
-        lines.append(f"{told.address:#x} in {told.space}: unknown: {told.unknown}")
+        lines.append(f"{where} in {told.space}: unknown: {told.unknown}")
     elif winner is None:
-        lines.append(f"{told.address:#x} in {told.space}: nobody answers")
+        lines.append(f"{where} in {told.space}: nobody answers")
     else:
         meaning = _IOMMU if winner.iommu else _MEANINGS.get(winner.type, winner.type)
+        starts = "" if end is None else "from "
+        run = _span(winner.start, winner.end)
         lines += [
-            f"{told.address:#x} in {told.space}: {winner.name} answers, {meaning}",
-            f"  byte {winner.offset:#x} of it; the same from {_span(winner.start, winner.end)}",
+            f"{where} in {told.space}: {winner.name} answers, {meaning}",
+            f"  {starts}byte {winner.offset:#x} of it; the same from {run}",
         ]
         if winner.path:
             lines.append(f"  reached by {_path(winner.path)}")
@@ -57,11 +67,19 @@ def explain_sentences(told: Explanation) -> list[str]:
         if winner.owner and winner.owner.startswith("owner:"):
             lines.append(f"  belongs to {winner.owner.removeprefix('owner:')}")
     if told.losers:
-        lines.append("Others that lay claim to this address:")
+        lines.append(f"Others that lay claim to {first}:")
     for loser in told.losers:
         lines.append(f"  {loser.name}, byte {loser.offset:#x}: {_why(loser)}")
         lines.append(f"    so from {_span(loser.start, loser.end)}, by {_path(loser.path)}")
     return lines + [f"Note: {note}" for note in told.notes]
+
+
+def explain_range_sentences(told: RangeExplanation) -> list[str]:
+    """Say of each answer in a range what :func:`explain_sentences` does of one."""
+    lines: list[str] = []
+    for each in told.answers:
+        lines += [*explain_sentences(each.explanation, each.end), ""]
+    return [*lines, f"and {told.more} more"] if told.more else lines[:-1]
 
 
 def why_not_sentences(told: WhyNot) -> list[str]:
