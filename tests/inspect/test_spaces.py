@@ -42,7 +42,7 @@ def trees(*on: bool, end: int = 0xFFFFFF, owners: bool = False) -> Snapshot:
             "address-space: nic\n"
             f"  0000000000000000-ffffffffffffffff (prio 0, i/o): bus master container{owner}\n"
             "    0000000000000000-ffffffffffffffff (prio 0, i/o): alias bus master @system"
-            f" 0000000000000000-ffffffffffffffff{owner}{off}\n\n"
+            f" 0000000000000000-ffffffffffffffff{off}{owner}\n\n"
         )
     return read(
         text + "address-space: memory\n"
