@@ -238,3 +238,11 @@ def test_what_cannot_be_understood_is_refused_by_its_line(form):
     text, number = REFUSED[form]
     with pytest.raises(PeerError, match=f"line {number}:"):
         snapshot_of_pasted(text, source="x")
+
+
+@pytest.mark.parametrize("prefix", ["vm1: ", "qemu-1  | ", "[vm1] ", "host 7 > "])
+def test_a_number_in_what_stands_before_every_line_does_not_count_lines(prefix: str) -> None:
+    session = f"(qemu) info mtree -f\n{VIEW}(qemu) info mtree\n{TREE}(qemu) quit\n"
+    text = "".join(f"{prefix}{line}\n".replace(" \n", "\n") for line in session.splitlines())
+    assert ranges(text) == RANGES
+    assert names(text) == ["system", "dram", "crypto", "keys"]

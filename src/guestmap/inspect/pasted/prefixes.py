@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from guestmap.inspect.pasted.forms import CORE, HEADING, HEX
@@ -52,21 +53,22 @@ def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
 
     It must be the same before all of them but for its digits. The flag tells whether there was any.
     """
-    prefixes = set()
-    for line in lines:
-        start = _START.search(line.text)
-        if start is not None and CORE.match(line.text, start.start()):
-            prefixes.add(_likeness(line.text[: start.start()]))
-    if len(prefixes) != 1 or prefixes == {""}:
+    prefixes = [
+        line.text[: start.start()]
+        for line in lines
+        if (start := _START.search(line.text)) and CORE.match(line.text, start.start())
+    ]
+    alike = {_likeness(each) for each in prefixes}
+    if len(alike) != 1 or alike == {""}:
         return lines, False
-    likeness = prefixes.pop()
+    likeness = alike.pop()
     pattern = re.compile(r"\s*" + _pattern(likeness) + (r"(?=\s|$)" if likeness[-1] == "0" else ""))
-    is_count = likeness.count("0") == 1
+    is_count = likeness.count("0") == 1 and _rise([_count(each) for each in prefixes])
     last = -1
     found: list[Line] = []
     for line in lines:
         match = pattern.match(line.text)
-        count = int(re.sub(r"\D", "", match[0])) if match is not None and is_count else last + 1
+        count = _count(match[0]) if match is not None and is_count else last + 1
         if match is not None and count > last:  # a line's number, not one at the start of a line
             last = count
             line = _line(line.number, line.quotes, line.text[match.end() :])
@@ -97,6 +99,15 @@ def _line(number: int, quotes: int, text: str) -> Line:
 def _likeness(prefix: str) -> str:
     """Return a prefix with its digits and the blanks at its end made equal."""
     return re.sub(r"\s+", " ", re.sub(r"\s*\d+", "0", prefix)).rstrip(" ")
+
+
+def _count(prefix: str) -> int:
+    return int(re.sub(r"\D", "", prefix))
+
+
+def _rise(counts: list[int]) -> bool:
+    """Tell whether numbers count lines: those of a machine's name (``vm1: ``) stay the same."""
+    return all(one < other for one, other in pairwise(counts))
 
 
 def _pattern(likeness: str) -> str:
