@@ -110,7 +110,7 @@ def test_mtree_and_flat_have_stdout_for_themselves():
 
 @pytest.mark.parametrize(
     ("ram", "words"),
-    [("-5", "-5"), ("lots", "lots"), ("1.5.2G", "below 2^64"), ("2T", "1M to 1T"),
+    [("-5", "-5"), ("lots", "lots"), ("1.5.2G", "below 2^64"), ("2T", "2 TiB of RAM is impossible"),
      ("512K", "1M to 1T"), ("128M,slots=2", "no max-size"), ("128M,maxmem=64M", "maxmem")],
 )  # fmt: skip
 def test_impossible_ram_is_one_clear_line(ram, words):

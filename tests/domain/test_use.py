@@ -72,6 +72,11 @@ def test_blocks_of_no_size_are_the_agents_fault(block):
         GuestAgent(PlayedAgent(block=block)).block_size()
 
 
+def test_a_block_that_is_no_power_of_two_is_told_in_units():
+    with pytest.raises(PeerError, match="memory blocks of 96 MiB, no power of two"):
+        GuestAgent(PlayedAgent(block=96 * MIB)).block_size()
+
+
 def test_success_is_that_all_of_it_is_online():
     agent = PlayedAgent(online=8)
     result = plug(FakeMachine(acknowledge), AgentUse(GuestAgent(agent)))

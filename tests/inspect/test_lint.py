@@ -119,6 +119,7 @@ def test_what_reaches_too_far() -> None:
     tree.alias("long", 0, 0x3000, ram, 0x800, into=system)
     (found,) = _only(tree, "beyond-target")
     assert (found.start, found.end) == (0x800, 0x3000)
+    assert "from 0x800 on for 12 KiB, and that has 4 KiB" in found.message
     box = tree.container("box", 0x10000, 0x100, into=system)
     tree.region("wide", 0xF0, 0x20, into=box)
     (found,) = _only(tree, "beyond-container")
@@ -165,7 +166,7 @@ def test_a_readonly_alias_does_not_show_what_a_writable_one_does() -> None:
 @pytest.mark.parametrize(
     ("start", "size", "message"),
     [
-        (0x1000, 0x1800, "KVM maps 0x1000 of 0x1800 bytes"),
+        (0x1000, 0x1800, "fill pages of 4 KiB: KVM maps 4 KiB of 6 KiB"),
         (0x1200, 0x400, "KVM maps none of it"),
         (0x1000, 0x1000, ""),
     ],

@@ -88,13 +88,17 @@ def test_json_names_its_format() -> None:
         ),
         (("views", 0, "root_region"), -1, r"\$\.views\[0\]\.root_region is -1"),
         (("views", 0, "ranges", 1, "region"), 6, r"\$\.views\[0\]\.ranges\[1\]\.region is 6"),
-        (("views", 0, "ranges", 0, "start"), -1, r"\$\.views\[0\]\.ranges\[0\] is at -0x1"),
+        (
+            ("views", 0, "ranges", 0, "start"),
+            -1,
+            r"\$\.views\[0\]\.ranges\[0\] is at -0x1, 32 KiB;",
+        ),
         (("views", 0, "ranges", 2, "size"), 1 << 64, r"\$\.views\[0\]\.ranges\[2\] is at 0x9000"),
-        (("views", 0, "ranges", 0, "offset_in_region"), -5, r"\.offset_in_region is -5"),
+        (("views", 0, "ranges", 0, "offset_in_region"), -5, r"\.offset_in_region is -0x5"),
         (
             ("views", 0, "ranges", 1, "offset_in_region"),
             (1 << 64) - 1,
-            r"ranges\[1\]\.offset_in_region is 18446744073709551615; expected room for",
+            r"ranges\[1\]\.offset_in_region is 0xffffffffffffffff; expected room for 4 KiB",
         ),
         (("views", 0, "ranges", 2, "size"), 0, r"\$\.views\[0\]\.ranges\[2\]\.size is 0"),
         (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from guestmap.base import ConfigError, PeerError
+from guestmap.base import ConfigError, PeerError, exact_size
 from guestmap.inspect.attach import UnixTarget, parse_target
 from guestmap.inspect.attach.commands import AGENT_COMMANDS
 from guestmap.inspect.attach.dial import dial
@@ -64,7 +64,9 @@ class GuestAgent:
         if self._block is None:
             block = self._ask("guest-get-memory-block-info", _BlockInfo).size
             if block <= 0 or block & (block - 1):
-                raise PeerError(f"the guest agent tells memory blocks of {block} bytes")
+                raise PeerError(
+                    f"the guest agent tells memory blocks of {exact_size(block)}, no power of two"
+                )
             self._block = block
         return self._block
 

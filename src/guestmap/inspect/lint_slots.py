@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.base import exact_size
 from guestmap.inspect.findings import Hit
 from guestmap.inspect.ram_place import RAM_TYPES
 
@@ -24,9 +25,13 @@ def partial_pages(subject: Subject) -> Iterator[Hit]:
         for each in ranges:
             if _is_memory(subject, each) and (each.start % page or each.size % page):
                 whole = _pages(each, page)
-                what = f"{whole * page:#x} of {each.size:#x} bytes" if whole else "none of it"
+                what = (
+                    f"{exact_size(whole * page)} of {exact_size(each.size)}"
+                    if whole
+                    else "none of it"
+                )
                 yield Hit(
-                    f"{each.name} does not fill pages of {page} bytes: KVM maps {what}",
+                    f"{each.name} does not fill pages of {exact_size(page)}: KVM maps {what}",
                     each.start, each.start + each.size, *subject.region_of(each), space=space,
                 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.base import exact_size
 from guestmap.inspect.findings import Hit
 from guestmap.inspect.paths import within
 from guestmap.inspect.ram_place import RAM_TYPES
@@ -124,7 +125,8 @@ def beyond_target(subject: Subject) -> Iterator[Hit]:
             start = max(target.size - alias.alias_offset, 0)
             yield Hit(
                 f"{alias.name} shows {target.name} from 0x{alias.alias_offset:x} on for"
-                f" 0x{alias.size:x} bytes, and that has 0x{target.size:x}: the rest is empty",
+                f" {exact_size(alias.size)}, and that has {exact_size(target.size)}: the rest is"
+                " empty",
                 start, alias.size, alias, target,
             )  # fmt: skip
 

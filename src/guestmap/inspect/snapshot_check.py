@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from guestmap.base import ADDRESS_SPACE_SIZE, PeerError
+from guestmap.base import ADDRESS_SPACE_SIZE, PeerError, exact_size
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RegionInfo, Snapshot, ViewInfo
@@ -84,11 +84,12 @@ def _check_view(where: str, view: ViewInfo, count: int) -> None:
         if each.size < 1:
             _fail(f"{here}.size", f"is {each.size}; expected 1 or more")
         if each.start < 0 or each.start + each.size > ADDRESS_SPACE_SIZE:
-            _fail(here, f"is at {each.start:#x}, {each.size:#x} bytes; expected 0 to 2**64")
+            _fail(here, f"is at {each.start:#x}, {exact_size(each.size)}; expected 0 to 2**64")
         if not 0 <= each.offset_in_region <= ADDRESS_SPACE_SIZE - each.size:
             _fail(
                 f"{here}.offset_in_region",
-                f"is {each.offset_in_region}; expected room for {each.size:#x} bytes in 2**64",
+                f"is {each.offset_in_region:#x}; expected room for {exact_size(each.size)} in"
+                " 2**64",
             )
         if each.start < end:
             _fail(

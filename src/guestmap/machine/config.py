@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError
+from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, exact_size
 from guestmap.machine.device_options import DeviceSpec
 from guestmap.machine.memory_options import MemoryOption, check_hotplug
 from guestmap.machine.numa import NumaNode, check_nodes
@@ -57,7 +57,7 @@ def check_ram_size(size: int, text: str = "") -> int:
     """
     if not MIN_RAM <= size <= MAX_RAM:
         raise ConfigError(
-            f"-m {text or hex(size)}: {size} bytes of RAM is impossible: give 1M to 1T"
+            f"-m {text or exact_size(size)}: {exact_size(size)} of RAM is impossible: give 1M to 1T"
         )
     return size
 

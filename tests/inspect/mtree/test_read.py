@@ -183,7 +183,7 @@ def test_a_section_that_prints_a_region_again_is_that_region() -> None:
         ("00000000000c0000-00000000000dffff", "00000000000c0000-00000000000bffff",
          "line 6: expected an end that is not below"),
         ("0000000000000000-0000000007ffffff\n    ", "0000000000000000-0000000006ffffff\n    ",
-         "line 4: expected an alias window of 0x8000000 bytes"),
+         "line 4: expected an alias window of 128 MiB"),
         ("memory-region: pc.ram", "memory-regions: pc.ram", "line 8: expected 'address-space"),
         ("memory-region: pc.ram\n  0", "", "line 8: expected"),
         ("@pc.ram", "@pc.rom", "line 4: alias 'ram-below-4g' shows 'pc.rom', but no section"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 import msgspec
 
-from guestmap.base import PeerError
+from guestmap.base import PeerError, exact_size
 from guestmap.inspect.mtree.dialects import CONTAINER
 from guestmap.inspect.mtree.marks import OWNER, part_marks
 from guestmap.inspect.snapshot import RangeInfo
@@ -100,7 +100,7 @@ def tree_line(number: int, line: str) -> TreeLine:
     alias = _ALIAS.fullmatch(rest) if rest.startswith("alias ") else None
     size = (end - start) % _WRAP + 1
     if alias and (int(alias["to"], 16) - int(alias["from"], 16)) % _WRAP + 1 != size:
-        fail(number, f"an alias window of 0x{size:x} bytes, as the alias has", line)
+        fail(number, f"an alias window of {exact_size(size)}, as the alias has", line)
     return TreeLine(
         number=number,
         level=indent // 2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from guestmap.base import exact_size
 from guestmap.inspect.rebuild.by_name import infer
 from guestmap.inspect.rebuild.draft import Draft
 from guestmap.inspect.rebuild.evidence import settle
@@ -73,7 +74,7 @@ def differing_facts(one: Snapshot, other: Snapshot) -> list[str]:
         if a.readonly != b.readonly:
             found.append(f"{b.name!r} is {'read-only' if b.readonly else 'writable'}")
         if a.size != b.size:
-            found.append(f"{b.name!r} is {b.size} bytes long")
+            found.append(f"{b.name!r} is {exact_size(b.size)} long")
         if a.alias != b.alias:
             found.append(f"which {other.regions[b.alias or 0].name!r} {b.name!r} shows")
         if a.children != b.children:
