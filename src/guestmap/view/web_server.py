@@ -12,6 +12,7 @@ from bokeh.server.tornado import BokehTornado
 from bokeh.server.util import bind_sockets
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
+from tornado.log import access_log
 from tornado.web import OutputTransform, RequestHandler
 
 from guestmap.view.door import Door
@@ -54,6 +55,13 @@ class _Guarded(BokehTornado):
         super().__init__(application, extra_websocket_origins=["*"])
         self.door = door
         self.add_transform(_policed(door))
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """Note what was not answered, without its query, which may hold a token."""
+        request, status = handler.request, handler.get_status()
+        if status >= 400:
+            who = request.remote_ip
+            access_log.warning("%d %s %s (%s)", status, request.method, request.path, who)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Return who answers a request: bokeh's handlers, or one that says why not."""

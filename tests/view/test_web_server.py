@@ -1,0 +1,37 @@
+"""What the server writes of requests that it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from guestmap.view.web_server import web_server
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+async def _refused(path: str) -> bytes:
+    """Serve one request, which names another host, and return the answer."""
+    server, door = web_server("127.0.0.1", 0, lambda _document: None)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n".encode()
+        )
+        answer = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        return answer
+    finally:
+        server.stop()
+
+
+def test_a_refused_request_is_noted_without_the_token_of_its_link(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        answer = asyncio.run(_refused("/?token=a-secret"))
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert "403 GET / (127.0.0.1)" in caplog.text
+    assert "a-secret" not in caplog.text
