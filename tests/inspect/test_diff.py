@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from guestmap.base import PeerError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.diff import diff
+from guestmap.inspect.from_text import snapshot_of_pasted
 from guestmap.inspect.mtree import assemble, read_mtree
 from guestmap.inspect.sentences import diff_sentences
 from tests.inspect.naive import Naive, TooManyWaysError
@@ -354,3 +355,119 @@ def test_an_alias_that_shows_another_part_is_repointed() -> None:
     (seen,) = told.views[0].ranges
     assert (seen.before.offset, seen.after.offset) == (0, 0x3000)
     assert "shows flash from 0x3000, was flash from 0x0" in "\n".join(diff_sentences(told))
+
+
+def _with_smram(bar: int, *, pam: str = "rom") -> Snapshot:
+    """Return a small PC with SMRAM that is closed, as a map that has its disabled regions."""
+    tree = pc(pam)
+    pci, ram = _find(tree, "pci"), _find(tree, "pc.ram")
+    tree.region("nic-mmio", bar, 0x1000, into=pci, priority=1)
+    smram = tree.container("smram", 0, 1 << 32, enabled=False)
+    tree.alias("smram-low", 0xA0000, 0x20000, ram, 0xA0000, into=smram)
+    smm = tree.container("memory", 0, 1 << 64)
+    tree.alias("smram", 0, 1 << 32, smram, into=smm, priority=1)
+    tree.alias("memory", 0, 1 << 64, _find(tree, "system"), into=smm)
+    tree.space("cpu-smm-0", smm)
+    return tree.snapshot()
+
+
+PLAIN_TEXT = """\
+address-space: nic
+  0000000000000000-ffffffffffffffff (prio 0, i/o): bus master container
+
+address-space: memory
+  0000000000000000-ffffffffffffffff (prio 0, i/o): system
+    0000000000000000-0000000007ffffff (prio 0, ram): alias ram-below-4g @pc.ram \
+0000000000000000-0000000007ffffff
+    0000000000000000-ffffffffffffffff (prio -1, i/o): pci
+      00000000000a0000-00000000000bffff (prio 1, i/o): vga-lowmem
+      00000000000c0000-00000000000dffff (prio 1, rom): pc.rom
+      00000000e0000000-00000000e0000fff (prio 1, i/o): nic-mmio
+    00000000000a0000-00000000000bffff (prio 1, i/o): alias smram-region @pci \
+00000000000a0000-00000000000bffff
+    00000000000c8000-00000000000cbfff (prio 1, ram): alias pam-rom @pc.ram \
+00000000000c8000-00000000000cbfff
+
+address-space: cpu-smm-0
+  0000000000000000-ffffffffffffffff (prio 0, i/o): memory
+    0000000000000000-00000000ffffffff (prio 1, i/o): alias smram @smram \
+0000000000000000-00000000ffffffff
+    0000000000000000-ffffffffffffffff (prio 0, i/o): alias memory @system \
+0000000000000000-ffffffffffffffff
+
+memory-region: system
+  0000000000000000-ffffffffffffffff (prio 0, i/o): system
+    0000000000000000-0000000007ffffff (prio 0, ram): alias ram-below-4g @pc.ram \
+0000000000000000-0000000007ffffff
+    0000000000000000-ffffffffffffffff (prio -1, i/o): pci
+      00000000000a0000-00000000000bffff (prio 1, i/o): vga-lowmem
+      00000000000c0000-00000000000dffff (prio 1, rom): pc.rom
+      00000000e0000000-00000000e0000fff (prio 1, i/o): nic-mmio
+    00000000000a0000-00000000000bffff (prio 1, i/o): alias smram-region @pci \
+00000000000a0000-00000000000bffff
+    00000000000c8000-00000000000cbfff (prio 1, ram): alias pam-rom @pc.ram \
+00000000000c8000-00000000000cbfff
+
+memory-region: pc.ram
+  0000000000000000-0000000007ffffff (prio 0, ram): pc.ram
+
+memory-region: pci
+  0000000000000000-ffffffffffffffff (prio -1, i/o): pci
+    00000000000a0000-00000000000bffff (prio 1, i/o): vga-lowmem
+    00000000000c0000-00000000000dffff (prio 1, rom): pc.rom
+    00000000e0000000-00000000e0000fff (prio 1, i/o): nic-mmio
+
+memory-region: smram
+    00000000000a0000-00000000000bffff (prio 0, ram): alias smram-low @pc.ram \
+00000000000a0000-00000000000bffff
+"""
+"""``info mtree`` without ``-D`` of a PC like :func:`_with_smram`'s."""
+
+
+def _from_text(text: str = PLAIN_TEXT) -> Snapshot:
+    return snapshot_of_pasted(text, source="a.txt")
+
+
+def test_text_without_disabled_regions_beside_a_map_with_them() -> None:
+    text, whole = _from_text(), _with_smram(0xE000_0000)
+    for told in (diff(text, whole), diff(whole, text)):
+        assert told.is_empty
+        assert told.causes == ()
+        assert [note.startswith("a.txt does not show disabled") for note in told.notes] == [True]
+    assert diff(text, text).notes == ()
+    assert diff(whole, whole).notes == ()
+
+
+def test_what_moved_since_text_without_disabled_regions() -> None:
+    told = diff(_from_text(), _with_smram(0xF000_0000))
+    assert [(each.path, each.changes, each.place) for each in told.regions] == [
+        (("system", "pci", "nic-mmio"), ("moved",), 0xF000_0000)
+    ]
+    assert [cause.text for cause in told.causes] == ["BAR nic-mmio moved from e0000000 to f0000000"]
+    assert {name for view in told.views for name in view.spaces} == {"memory", "cpu-smm-0"}
+
+
+def test_a_switch_since_text_without_disabled_regions() -> None:
+    told = diff(_from_text(), _with_smram(0xE000_0000, pam="ram"))
+    assert {(each.name, each.changes) for each in told.regions} == {
+        ("pam-rom", ("removed",)),
+        ("pam-ram", ("added",)),
+    }
+    assert [cause.text for cause in told.causes] == [
+        "PAM: C8000-CBFFF changed from RAM for reads only to RAM"
+    ]
+
+
+def test_a_region_without_a_place_that_was_switched_since_the_text() -> None:
+    whole = _with_smram(0xE000_0000)
+    regions = tuple(
+        msgspec.structs.replace(r, enabled=True) if r.name == "smram" else r for r in whole.regions
+    )
+    (change,) = diff(_from_text(), replace(whole, regions=regions)).regions
+    assert (change.path, change.changes) == (("smram",), ("enabled",))
+
+
+def test_nothing_is_said_of_what_a_text_knows_by_its_name_only() -> None:
+    cut = _from_text(PLAIN_TEXT.partition("memory-region: pc.ram")[0])
+    assert diff(cut, _with_smram(0xE000_0000)).regions == ()
+    assert diff(_with_smram(0xE000_0000), cut).regions == ()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.output import SOURCE_HELP, Json, show, with_notes
+from guestmap.cli.output import SOURCE_HELP, Json, show, warn, with_notes
 
 
 def diff(
@@ -24,6 +24,8 @@ def diff(
 
     maps = load_snapshot(before), load_snapshot(after)
     told = run(*maps)
+    for note in told.notes:
+        warn(f"note: {note}")
     show(with_notes(told.to_json(), *maps), diff_sentences(told), as_json)
     if not told.is_empty:
         raise typer.Exit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.causes import Cause, guess_causes
@@ -11,6 +11,7 @@ from guestmap.inspect.region_diff import RegionChange, region_changes
 from guestmap.inspect.report import Report
 from guestmap.inspect.spaces import Space, Spaces
 from guestmap.inspect.view_diff import RangeChange, range_changes
+from guestmap.inspect.without_disabled import without_disabled
 
 if TYPE_CHECKING:
     from guestmap.inspect.snapshot import Snapshot
@@ -33,6 +34,7 @@ class Diff(Report):
         views: of the address spaces that both have, those whose view changed.
         regions: those that came, went, or changed; empty where a map has no trees.
         causes: guesses at what happened, from regions and their names.
+        notes: what could not be compared, for people.
     """
 
     added: tuple[str, ...]
@@ -40,6 +42,7 @@ class Diff(Report):
     views: tuple[ViewChange, ...]
     regions: tuple[RegionChange, ...]
     causes: tuple[Cause, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -51,7 +54,8 @@ def diff(a: Snapshot, b: Snapshot) -> Diff:
     """Return what changed from map ``a`` to map ``b``.
 
     Address spaces are taken for the same by name; of several of a name those of one device, then
-    those that show the same, then the n-th of each.
+    those that show the same, then the n-th of each. Where one map is of text that hides disabled
+    regions, both are compared without theirs.
     """
     before, after = Spaces(a), Spaces(b)
     common = _same_spaces(before, after)
@@ -61,8 +65,10 @@ def diff(a: Snapshot, b: Snapshot) -> Diff:
         if changes:
             groups.setdefault(changes, []).append(one.name)
     roots = [(x.root, y.root) for x, y in common if x.root is not None and y.root is not None]
-    pairs = Pairs(a, b, roots)
+    pairs = _pairs(a, b, roots)
     regions = region_changes(pairs) if a.regions and b.regions else ()
+    if pairs.a is not a:
+        regions = tuple(told for each in regions if (told := _sure_of(each)).changes)
     gone, come = {x.name for x, _ in common}, {y.name for _, y in common}
     added = tuple(each.name for each in after.all if each.name not in come)
     removed = tuple(each.name for each in before.all if each.name not in gone)
@@ -72,7 +78,35 @@ def diff(a: Snapshot, b: Snapshot) -> Diff:
         views=tuple(ViewChange(tuple(spaces), ranges) for ranges, spaces in groups.items()),
         regions=regions,
         causes=guess_causes(pairs, regions, added, removed),
+        notes=_notes(a, b),
     )
+
+
+def _pairs(a: Snapshot, b: Snapshot, roots: list[tuple[int, int]]) -> Pairs:
+    """Pair the regions that both maps would show."""
+    if not (a.hides_disabled or b.hides_disabled):
+        return Pairs(a, b, roots)
+    (a, ours), (b, theirs) = without_disabled(a), without_disabled(b)
+    return Pairs(a, b, [(ours[one], theirs[other]) for one, other in roots])
+
+
+def _sure_of(change: RegionChange) -> RegionChange:
+    """Leave of a change what text without disabled regions tells: of those, that they are so."""
+    if all(state is None or state.enabled for state in (change.before, change.after)):
+        return change
+    switched = tuple(each for each in change.changes if each in ("enabled", "disabled"))
+    return replace(change, changes=switched)
+
+
+def _notes(a: Snapshot, b: Snapshot) -> tuple[str, ...]:
+    if not (a.regions and b.regions) or a.hides_disabled == b.hides_disabled:
+        return ()
+    hides, shows = (a, b) if a.hides_disabled else (b, a)
+    if all(each.enabled for each in shows.regions):
+        return ()
+    name = hides.source or ("the first map" if hides is a else "the second map")
+    note = f"{name} does not show disabled regions, so none are compared: one that was switched"
+    return (f"{note} counts as added or removed ('info mtree -D' shows them)",)
 
 
 def _same_spaces(before: Spaces, after: Spaces) -> list[tuple[Space, Space]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from guestmap.inspect.report import Report
+from guestmap.inspect.unshown import is_unshown
 
 if TYPE_CHECKING:
     from guestmap.inspect.pairs import Pairs
@@ -70,9 +71,15 @@ class RegionChange(Report):
 
 
 def region_changes(pairs: Pairs) -> tuple[RegionChange, ...]:
-    """Return all regions that differ; of trees that came or went only the top."""
+    """Return all regions that differ; of trees that came or went only the top.
+
+    Nothing is said of a region, or of what it holds, that one map knows by its name only.
+    """
     found: list[RegionChange] = []
+    unknown = _unknown(pairs.a, pairs.to_b, pairs.b), _unknown(pairs.b, pairs.to_a, pairs.a)
     for one in pairs.a.regions:
+        if one.id in unknown[0] or pairs.a.containers.get(one.id) in unknown[0]:
+            continue
         if one.id in pairs.to_b:
             other = pairs.b.regions[pairs.to_b[one.id]]
             changes = _changes(one, other, pairs)
@@ -87,13 +94,23 @@ def region_changes(pairs: Pairs) -> tuple[RegionChange, ...]:
             place, below = _place(pairs.a, one), _below(pairs.a, one)
             found.append(RegionChange(path, one.owner, ("removed",), state, None, place, below))
     for other in pairs.b.regions:
-        if other.id in pairs.to_a:
+        if other.id in pairs.to_a or pairs.b.containers.get(other.id) in unknown[1]:
             continue
         if pairs.b.containers.get(other.id, -1) in pairs.to_a or other.id not in pairs.b.containers:
             state, path = _state(other, pairs.b), path_names(pairs.b, other)
             place, below = _place(pairs.b, other), _below(pairs.b, other)
             found.append(RegionChange(path, other.owner, ("added",), None, state, place, below))
     return tuple(found)
+
+
+def _unknown(snapshot: Snapshot, paired: dict[int, int], beside: Snapshot) -> set[int | None]:
+    """Return the regions that one of two maps knows by name only, by their ids in the first."""
+    return {
+        region.id
+        for region in snapshot.regions
+        if is_unshown(region)
+        or (region.id in paired and is_unshown(beside.regions[paired[region.id]]))
+    }
 
 
 def path_names(snapshot: Snapshot, region: RegionInfo) -> tuple[str, ...]:

@@ -181,6 +181,8 @@ class Snapshot:
         version: what made it (``7.2.22``), or "" where not known.
         dialect: the first QEMU version that prints ``info mtree`` as the source's text has it
             (``11.1``); "" where the source is no such text, or several versions print it so.
+        hides_disabled: the source is text that leaves disabled regions out (no ``-D``); those that
+            are here were concluded from what is around them.
         notes: what reading the source took off or did not find, for people.
     """
 
@@ -191,6 +193,7 @@ class Snapshot:
     source: str = ""
     version: str = ""
     dialect: str = ""
+    hides_disabled: bool = field(default=False, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
     format: Literal["guestmap.snapshot"] = field(default=FORMAT, kw_only=True)
     format_version: Literal[1] = field(default=FORMAT_VERSION, kw_only=True)

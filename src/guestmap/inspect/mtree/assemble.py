@@ -51,17 +51,21 @@ def assemble(
         raise PeerError("info mtree text: two texts show the trees, or two show the views")
     regions: tuple[RegionInfo, ...] = ()
     spaces: tuple[AddressSpaceInfo, ...] = ()
+    hides = False
     if with_trees:
-        regions, spaces = _regions(with_trees[0], complete=complete, partial=partial)
+        hides = not (with_trees[0].shows_disabled if complete is None else complete)
+        regions, spaces = _regions(with_trees[0], hides=hides, partial=partial)
     views = with_views[0].views if with_views else ()
     dialect = next((text.dialect.name for text in texts if text.dialect), "")
-    return Snapshot(regions, spaces, views, source=source, version=version, dialect=dialect)
+    return Snapshot(
+        regions, spaces, views,
+        source=source, version=version, dialect=dialect, hides_disabled=hides,
+    )  # fmt: skip
 
 
 def _regions(
-    text: MtreeText, *, complete: bool | None, partial: bool
+    text: MtreeText, *, hides: bool, partial: bool
 ) -> tuple[tuple[RegionInfo, ...], tuple[AddressSpaceInfo, ...]]:
-    hides = not (text.shows_disabled if complete is None else complete)
     planted = [(block, plant(block, hides=hides)) for block in text.trees]
     spaces = [(block, root) for block, root in planted if block.kind == "address-space"]
     sections = [root for block, root in planted if block.kind == "memory-region"]
