@@ -55,12 +55,12 @@ def command(kernel: Path) -> list[str]:
 def test_what_is_typed_gets_to_the_guest_and_ctrl_a_x_ends_it(kernel: Path) -> None:
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
-    process = subprocess.Popen(
-        command(kernel), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        preexec_fn=_own_terminal,  # noqa: PLW1509
-    )  # fmt: skip
+    process = _at_terminal(command(kernel), theirs)
     try:
-        assert until(ours, b"> ").endswith(b"> ")  # and no story before it
+        # How to end it, and no story.
+        (line, prompt) = until(ours, b"> ").split(b"\r\n")
+        assert b"Ctrl-A X" in line
+        assert prompt == b"> "
         os.write(ours, b"HAL\x03\x01\x01")  # Ctrl-C is the guest's, as one of two Ctrl-A is
         assert until(ours, b"\x02") == b"IBM\x04\x02"
         os.write(ours, b"\x01x")
@@ -71,6 +71,29 @@ def test_what_is_typed_gets_to_the_guest_and_ctrl_a_x_ends_it(kernel: Path) -> N
         process.wait()
         for each in (ours, theirs):
             os.close(each)
+
+
+def test_a_guest_that_halts_for_good_ends_with_a_word_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "kernel"
+    path.write_bytes(bootable(b"\xfa\xf4"))  # cli; hlt
+    ours, theirs = pty.openpty()
+    process = _at_terminal(command(path), theirs)
+    try:
+        told = until(ours, b"interrupts off\r\n").splitlines()
+        assert [b"Ctrl-A X" in told[0], b"halted for good" in told[-1]] == [True, True]
+        assert process.wait(_LONGEST_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        for each in (ours, theirs):
+            os.close(each)
+
+
+def _at_terminal(words: list[str], terminal: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        words, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+        preexec_fn=_own_terminal,  # noqa: PLW1509
+    )  # fmt: skip
 
 
 def _own_terminal() -> None:

@@ -10,7 +10,9 @@ import tty
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
+from guestmap.cli.output import warn
 from guestmap.hw.serial_feed import SerialFeed
+from guestmap.machine import Phase
 
 if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550
@@ -34,6 +36,8 @@ def is_terminal() -> bool:
 
 class Terminal:
     """What is typed goes to the guest, Ctrl-C included; a context manager.
+
+    Whoever types is told how to end that, and at the end that the guest had halted for good.
 
     Args:
         vm: the machine.
@@ -59,6 +63,7 @@ class Terminal:
             raw = termios.tcgetattr(0)
             raw[_OUTPUT_FLAGS] = self._before[_OUTPUT_FLAGS]  # lines that others print stay lines
             termios.tcsetattr(0, termios.TCSANOW, raw)
+            warn("guestmap: all keys go to the guest; Ctrl-A X ends the machine")
         if self._typing or _is_pipe():
             self._thread.start()
 
@@ -70,6 +75,8 @@ class Terminal:
         os.close(self._wake)
         if self._before is not None:
             termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+            if self._vm.phases.phase is Phase.HALT:
+                warn(f"guestmap: the guest halted for good: {self._vm.phases.changes[-1].evidence}")
 
     def _out(self, byte: int) -> None:
         self._output.write(bytes((byte,)))
