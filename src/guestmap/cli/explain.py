@@ -26,7 +26,7 @@ def explain(
     ] = "memory",
     as_json: Json = False,
 ) -> None:
-    """Say who answers at an address, the way to it, its RAM, and why others do not answer.
+    """Say who answers at an address or in a range, by which way, its RAM, and why others do not.
 
     Of a range this is said of each answer in it, at the address where that begins.
     """
