@@ -63,6 +63,16 @@ def test_the_first_sixteen_are_told_and_the_rest_is_counted() -> None:
     assert few[-1] == "8-f in memory: nobody answers"
 
 
+def test_what_may_be_written_is_another_answer_than_what_may_not() -> None:
+    told = explain_range(pc("rom").snapshot(), 0xC7000, 0xCD000)
+    found = [(each.start, each.end, each.explanation.winner) for each in told.answers]
+    assert [(start, end, who and (who.name, who.type)) for start, end, who in found] == [
+        (0xC7000, 0xC8000, ("pc.ram", "ram")),
+        (0xC8000, 0xCC000, ("pc.ram", "rom")),
+        (0xCC000, 0xCD000, ("pc.ram", "ram")),
+    ]
+
+
 def test_an_end_of_the_space_is_a_range_too() -> None:
     top = 1 << 64
     told = explain_range(pc().snapshot(), top - 0x10, top)

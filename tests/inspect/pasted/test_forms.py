@@ -115,6 +115,68 @@ def test_what_is_left_of_an_offset_is_never_a_name():
     assert "ends inside a line" in read_pasted(with_half).notes[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        (VIEW[: VIEW.rindex(" @")], True),
+        (VIEW[: VIEW.rindex("am @")], False),  # left out, and told so
+        (TREE[:-1], True),
+        (quote(TREE)[:-1], True),
+        (VIEW, False),
+        (VIEW + "(qemu) ", False),
+        ("<pre>\n" + TREE[:-1] + "</pre>", False),
+        (json.dumps({"return": TREE.replace("\n", "\r\n")}), False),
+    ],
+)
+def test_a_last_line_without_its_end_may_be_cut(text, is_open):
+    notes = "".join(read_pasted(text).notes)
+    assert ("ends without an end of line: its last line may be cut" in notes) is is_open
+
+
+SOC = "address-space: memory\n  0000000000000000-ffffffffffffffff (prio 0, i/o): soc\n" + "".join(
+    f"    {0x1000 * n:016x}-{0x1000 * n + 0xFFF:016x} (prio 0, i/o): {name}\n"
+    for n, name in enumerate(
+        ("uart-console", "timer-of-seconds", "gpio-of-the-panel", "watchdog", "dma-engine-3", "rng")
+    )
+)
+"""Names of many lengths, as a board's are."""
+
+
+def cut_at(text: str, column: int) -> str:
+    return "".join(f"{line[:column].rstrip()}\n" for line in text.splitlines())
+
+
+NAMES_FROM = SOC.index("uart") - SOC.rindex("\n", 0, SOC.index("uart")) - 1
+
+
+@pytest.mark.parametrize("decorated", [str, quote, lambda text: f"Look:\n\n```\n{text}```\n"])
+def test_a_listing_cut_at_one_column_is_refused(decorated):
+    assert names(decorated(SOC))[1] == "uart-console"
+    with pytest.raises(PeerError, match=r"line \d+: names end in column .* seems cut there"):
+        read_pasted(decorated(cut_at(SOC, NAMES_FROM + 7)))
+
+
+def test_lines_of_one_width_are_not_cut_where_a_pattern_or_their_offsets_make_them_so():
+    numbered = SOC
+    for n, name in enumerate(
+        ("uart-console", "timer-of-seconds", "gpio-of-the-panel", "watchdog", "dma-engine-3", "rng")
+    ):
+        numbered = numbered.replace(name, f"timer-{n}")
+    assert len(names(numbered)) == 7
+    view = VIEW[: VIEW.index("  0000")] + "".join(
+        f"  {0x1000 * n:016x}-{0x1000 * n + 0xFFF:016x} (prio 0, ram): {name} @{0xA000 + 0x1000 * n:016x}\n"
+        for n, name in enumerate(("sram", "dram", "boot", "mask", "user"))
+    )
+    assert len(ranges(view)) == 5
+
+
+def test_picked_lines_without_a_heading_may_be_of_one_width():
+    cut = cut_at(SOC, NAMES_FROM + 7)
+    assert len(names("address-space: memory\n" + "\n".join(SOC.splitlines()[1:4]) + "\n")) == 3
+    picked = "\n".join(line[2:] for line in cut.splitlines()[2:]) + "\n"
+    assert len(ranges(picked)) == 6
+
+
 def test_the_note_counts_what_was_removed():
     (note,) = read_pasted(quote("(qemu) info mtree -f\n" + VIEW)).notes
     assert note == "removed quoting from 7 lines, 1 line that is no part of it"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from guestmap.base import PeerError
 from guestmap.inspect.mtree import MtreeText, read_mtree
 from guestmap.inspect.pasted.characters import tells_a_terminal
+from guestmap.inspect.pasted.columns import cut_column
 from guestmap.inspect.pasted.tidy import tidy
 
 _ODD = re.compile(
@@ -56,13 +57,15 @@ def read_pasted(text: str) -> Pasted:
 
 
 def _is_doubtful(text: str) -> bool:
-    """Tell whether a text may hold a listing twice, or end inside a name."""
+    """Tell whether a text may hold a listing twice, or be cut inside names."""
     heads = _HEADS.findall(text)
+    regions = [(len(line), line.strip()) for line in text.split("\n") if "(prio " in line]
     views = [head for head in heads if head.startswith("FlatView")]
     trees = [head for head in heads if not head.startswith("FlatView")]
     targets = trees.index("memory-region") if "memory-region" in trees else len(trees)
     return (
         "address-space" in trees[targets:]
         or len(set(views)) < len(views)
+        or cut_column(regions) is not None
         or "(prio " in text[text.rfind("\n") + 1 :]
     )

@@ -14,6 +14,7 @@ from guestmap.base import PeerError
 from guestmap.inspect.mtree.lines import fail
 from guestmap.inspect.pasted.blocks import Block, Builder, written
 from guestmap.inspect.pasted.characters import plain
+from guestmap.inspect.pasted.columns import check_columns
 from guestmap.inspect.pasted.forms import (
     ADDRESSES,
     CORE,
@@ -70,8 +71,12 @@ def tidy(text: str) -> Tidied:
     lines = _single_spaced(lines)
     whole = joined(lines, by_width=not (told.prefixed or told.framed))
     told.joined = sum(each.parts - 1 for each in whole)
+    check_columns(whole)
+    if not text.endswith("\n"):
+        told.ends_openly = _ends_openly(text, whole[-1])
+        whole = _without_half_name(whole, told)
     builder = Builder()
-    _build(whole if text.endswith("\n") else _without_half_name(whole, told), builder, told)
+    _build(whole, builder, told)
     _check_once(builder.blocks)
     found = written(builder.blocks)
     return Tidied(
@@ -162,6 +167,11 @@ def _without_half_name(whole: list[Joined], told: Told) -> list[Joined]:
         return whole
     told.ends_early = True
     return whole[:-1]
+
+
+def _ends_openly(text: str, last: Joined) -> bool:
+    """Tell whether the last region's text is the end of everything, so that more may be missing."""
+    return last.kind == Kind.REGION and text.rstrip(" ").endswith(last.line.text.split(" ")[-1])
 
 
 _AFTER_DISPATCH = (

@@ -15,6 +15,7 @@ class Told:
     framed: bool = False
     dispatch: bool = False
     ends_early: bool = False
+    ends_openly: bool = False
     quoted: int = 0
     joined: int = 0
     remarks: int = 0
@@ -46,6 +47,8 @@ class Told:
             )
         if self.ends_early:
             said.append("the text ends inside a line, which is left out")
+        elif self.ends_openly:
+            said.append("the text ends without an end of line: its last line may be cut")
         return ("; ".join(said),) if said else ()
 
 
