@@ -5,6 +5,7 @@ The kernel, busybox and the guest agent are Debian's, as ``tools/linux_guest.sh`
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 PARTS = Path(__file__).parents[2] / ".oracle" / "linux"
 _BOOT_S = 120
 _ANSWER_S = 60
-_READY = b"-- ready --"
+_MARK = re.compile(rb"-- (\w+) --\r*\n\Z")
+"""What the guest ends an answer with, line feed and all: the next one begins behind it."""
+
 _APPEND = "console=ttyS0 quiet loglevel=1 panic=-1"
 
 _INIT = """#!/bin/busybox sh
@@ -64,7 +67,7 @@ class LinuxGuest:
         self._serial.settimeout(_BOOT_S)
         self._serial.connect(str(folder / "serial"))
         self._text = b""
-        self._until(_READY)
+        assert self._answer()[1] == b"ready"
         self._serial.settimeout(_ANSWER_S)
 
     def run(self, command: str) -> str:
@@ -75,7 +78,7 @@ class LinuxGuest:
         """
         self._text = b""
         self._serial.sendall(command.encode() + b"\n")
-        text, _, status = self._until(b" --\r\n", b" --\n").rpartition(b"-- ")
+        text, status = self._answer()
         assert status == b"0", (command, status, text)
         return text.decode(errors="replace").replace("\r\n", "\n")
 
@@ -95,12 +98,13 @@ class LinuxGuest:
         """Close the serial port."""
         self._serial.close()
 
-    def _until(self, *ends: bytes) -> bytes:
-        while not any(self._text.rstrip(b"\r\n").endswith(end.rstrip()) for end in ends):
+    def _answer(self) -> tuple[bytes, bytes]:
+        """Return what the guest writes up to its next mark, and the mark's word."""
+        while (mark := _MARK.search(self._text)) is None:
             some = self._serial.recv(4096)
             assert some, self._text
             self._text += some
-        return self._text.rstrip(b"\r\n").removesuffix(b" --")
+        return self._text[: mark.start()], mark[1]
 
 
 @contextmanager
