@@ -164,8 +164,8 @@ def test_lines_of_one_width_are_not_cut_where_a_pattern_or_their_offsets_make_th
         numbered = numbered.replace(name, f"timer-{n}")
     assert len(names(numbered)) == 7
     view = VIEW[: VIEW.index("  0000")] + "".join(
-        f"  {0x1000 * n:016x}-{0x1000 * n + 0xFFF:016x} (prio 0, ram): {name} @{0xA000 + 0x1000 * n:016x}\n"
-        for n, name in enumerate(("sram", "dram", "boot", "mask", "user"))
+        f"  {0x1000 * n:016x}-{0x1000 * n + 0xFFF:016x} (prio 0, ram): {name} @{n << 12:016x}\n"
+        for n, name in enumerate(("sram", "dram", "boot", "mask", "user"), 10)
     )
     assert len(ranges(view)) == 5
 
