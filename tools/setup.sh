@@ -81,19 +81,19 @@ setup_oracle() {
 }
 
 setup_peers() {
-    peer peers unpack qemu-10.0 tools/qemu_root.sh trixie
-    peer peers unpack qemu-new tools/qemu_root.sh forky
-    peer peers unpack linux tools/linux_guest.sh
+    peer peers unpack qemu-10.0 tools/qemu_root.sh trixie .oracle/qemu-10.0
+    peer peers unpack qemu-new tools/qemu_root.sh forky .oracle/qemu-new x86 arm ppc s390x riscv misc
+    peer peers unpack linux tools/linux_guest.sh .oracle/linux
 }
 
-# unpack NAME COMMAND...: run COMMAND with .oracle/NAME, unless it has been there before.
+# unpack NAME COMMAND...: run COMMAND, which makes .oracle/NAME, unless it has been there before.
 unpack() {
     name=$1
     shift
     [ ! -e ".oracle/$name/.whole" ] || return 0
     echo "guestmap: unpacking $name (a peer of the tests)"
     rm -rf ".oracle/$name"
-    "$@" ".oracle/$name" >/dev/null && touch ".oracle/$name/.whole"
+    "$@" >/dev/null && touch ".oracle/$name/.whole"
 }
 
 case "$1" in
