@@ -10,6 +10,7 @@ from guestmap.inspect.pasted.forms import CORE, HEADING, HEX
 
 _QUOTE = re.compile(r"(?: {0,3}[>|│┃])+(?= |$|[^>|])")
 _SUFFIX = re.compile(r"\s*[\"',;|│┃\\]+$")  # no name ends so
+_NUMBER = re.compile(r"\s*(\d+)(?:[:.)|]|(?=\s|$))\s?")
 _START = re.compile(rf"(?:\[DETECTED OVERFLOW!\] )*{HEX}-")
 
 
@@ -35,16 +36,20 @@ class Line(NamedTuple):
 
 
 def unquoted(lines: list[tuple[int, str]]) -> list[Line]:
-    """Return the lines without quoting marks, ``> `` and ``| ``, at any depth."""
+    """Return the lines without quoting marks, ``> `` and ``| ``, at any depth.
+
+    A blank behind the marks is theirs, but for a text of which a heading stands right behind them:
+    there it is the line's own.
+    """
+    ends = [(match := _QUOTE.match(line)) and match.end() for _, line in lines]
+    own = any(
+        end and HEADING.fullmatch(line[end:]) for end, (_, line) in zip(ends, lines, strict=True)
+    )
     found: list[Line] = []
-    for number, line in lines:
-        match = _QUOTE.match(line)
-        marks = 0
-        if match is not None:
-            marks = sum(each in ">|│┃" for each in match[0])
-            line = line[match.end() :]
-            line = line.removeprefix(" ")
-        found.append(_line(number, marks, line))
+    for end, (number, line) in zip(ends, lines, strict=True):
+        marks = sum(each in ">|│┃" for each in line[:end]) if end else 0
+        line = line[end or 0 :]
+        found.append(_line(number, marks, line if own or not end else line.removeprefix(" ")))
     return found
 
 
@@ -72,6 +77,9 @@ def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
         if match is not None and count > last:  # a line's number, not one at the start of a line
             last = count
             line = _line(line.number, line.quotes, line.text[match.end() :])
+        elif is_count and (own := _NUMBER.match(line.text)) and int(own[1]) == last + 1:
+            last += 1  # the next number before a line that lacks the rest, as a broken one's end
+            line = _line(line.number, line.quotes, line.text[own.end() :])
         elif line.text and not HEADING.fullmatch(line.text) and pattern.match(line.text + " "):
             line = _line(line.number, line.quotes, "")
         found.append(line)

@@ -49,6 +49,8 @@ class Mode(NamedTuple):
     Attributes:
         words: between words, where the next one did not fit.
         column: in one column, wherever that is.
+        filled: a break in the last column is known to have parted no words: a blank there, which
+            mail takes away, would have made that line narrower.
         widest: columns of the widest line.
         indent: blanks before the line that has least of them.
         unquoted: what follows a break in quoted text may be without a quoting mark.
@@ -60,6 +62,7 @@ class Mode(NamedTuple):
     column: bool
     widest: int
     indent: int
+    filled: bool = False
     unquoted: bool = False
     doubts: frozenset[tuple[str, str]] = frozenset()
     doubts_before: int = 0
@@ -131,6 +134,7 @@ class _Joiner:
         self.seen = seen._replace(
             doubts_before=seen.doubts_before + (blank is None and before.width < seen.widest),
             doubts=seen.doubts | doubts if before.width == seen.widest else seen.doubts,
+            filled=seen.filled or (blank is False and before.width == seen.widest),
             unquoted=seen.unquoted or line.quotes < before.quotes,
             words=seen.words and not is_inside and seen.widest <= before.width + 1 + word,
             column=seen.column
@@ -251,8 +255,8 @@ def _blank_by_mode(text: str, before: Line, line: Line, mode: Mode, known: set[s
     is_inside = before.width == mode.widest and len(mode.doubts) > 1 and not mode.doubts_before
     if mode.words and not mode.column and (apart or not is_inside):
         return not re.search(r"\w-$", text)
-    if mode.column and not mode.words and line.indent > mode.indent:
-        return True
-    if mode.column and not mode.words and before.width == mode.widest:
+    if mode.column and not mode.words and line.indent not in (0, mode.indent):
+        return True  # a terminal adds no blanks of its own
+    if mode.column and not mode.words and mode.filled and before.width == mode.widest:
         return False  # else a blank may have been in the last column
     return apart if apart != together else None
