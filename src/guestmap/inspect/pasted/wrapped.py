@@ -130,7 +130,7 @@ class _Joiner:
         word = len(line.text.split(" ", 1)[0])
         is_inside = blank is False and not re.search(r"\w-$", text)
         doubts = {(text.rsplit(" ", 1)[-1], line.text.split(" ", 1)[0])} if blank is None else set()
-        is_between = before.width == seen.widest and line.indent <= seen.indent
+        is_between = before.width == seen.widest and line.indent in (0, seen.indent)
         self.seen = seen._replace(
             doubts_before=seen.doubts_before + (blank is None and before.width < seen.widest),
             doubts=seen.doubts | doubts if before.width == seen.widest else seen.doubts,
