@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from guestmap.base import GIB, MIB, ConfigError, HostError, ManualClock, UnsupportedError
 from guestmap.machine import Pc, config_of
+from guestmap.machine.boards.pc_i440fx.layout import DeviceMemoryLayout, RamLayout
 from guestmap.machine.config import DeviceSpec, MachineConfig, NumaNode, ObjectSpec
-from guestmap.machine.layout import DeviceMemoryLayout, RamLayout
 from tests.machine.command_lines import COMMAND_LINES, Recorded, ask_qemu
 from tests.support.qemu import MACHINE
 

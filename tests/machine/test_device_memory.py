@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import ConfigError
-from guestmap.machine.device_memory import Taken, free_address
+from guestmap.machine.hotplug.device_memory import Taken, free_address
 
 GIB, MIB = 1 << 30, 1 << 20
 WINDOW = (4 * GIB, 8 * GIB)

@@ -10,7 +10,7 @@ import pytest
 
 from guestmap.base import GIB, MIB, ConfigError
 from guestmap.machine import MachineConfig
-from guestmap.machine.layout import DeviceMemoryLayout, RamLayout
+from guestmap.machine.boards.pc_i440fx.layout import DeviceMemoryLayout, RamLayout
 
 HALF = GIB // 2
 

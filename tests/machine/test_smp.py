@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.machine.numa import NumaNode, check_nodes
-from guestmap.machine.smp import Topology, with_homes
+from guestmap.machine.options.numa import NumaNode, check_nodes
+from guestmap.machine.options.smp import Topology, with_homes
 
 
 @pytest.mark.parametrize(

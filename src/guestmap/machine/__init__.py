@@ -1,15 +1,15 @@
 """Machines: from a configuration to a wired PC, and from a PC to one that runs."""
 
-from guestmap.machine.command_line import config_of
+from guestmap.machine.boards.pc_i440fx.board import Pc
+from guestmap.machine.boards.pc_i440fx.layout import RamLayout
 from guestmap.machine.config import DEFAULT_RAM, MachineConfig, check_ram_size, parse_ram_size
-from guestmap.machine.device_options import DeviceSpec
 from guestmap.machine.events import MachineEvent, MachineEvents
-from guestmap.machine.layout import RamLayout
-from guestmap.machine.memory_options import MemoryOption
-from guestmap.machine.numa import NumaNode, parse_nodes
-from guestmap.machine.object_options import ObjectSpec
 from guestmap.machine.observed import Event, LogLine, MachineReset
-from guestmap.machine.pc import Pc
+from guestmap.machine.options.command_line import config_of
+from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.options.memory import MemoryOption
+from guestmap.machine.options.numa import NumaNode, parse_nodes
+from guestmap.machine.options.object import ObjectSpec
 from guestmap.machine.phases import DESCRIPTIONS, Phase, PhaseChange, PhaseTracker
 from guestmap.machine.run_state import RunState
 from guestmap.machine.stopped import stopped_machine

@@ -7,11 +7,11 @@ from pathlib import Path
 from uuid import UUID
 
 from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, exact_size
-from guestmap.machine.device_options import DeviceSpec
-from guestmap.machine.memory_options import MemoryOption, check_hotplug
-from guestmap.machine.numa import NumaNode, check_nodes
-from guestmap.machine.object_options import ObjectSpec
-from guestmap.machine.smp import MAX_CPUS, Topology
+from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.options.memory import MemoryOption, check_hotplug
+from guestmap.machine.options.numa import NumaNode, check_nodes
+from guestmap.machine.options.object import ObjectSpec
+from guestmap.machine.options.smp import MAX_CPUS, Topology
 
 __all__ = [
     "DEFAULT_MAX_RAM_BELOW_4G",

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from guestmap.accel import Engine, Exit, ExitReason
+from guestmap.machine.boards.pc_i440fx.board import Pc
 from guestmap.machine.gate import Gate
 from guestmap.machine.observed import Event, MachineReset
-from guestmap.machine.pc import Pc
 from guestmap.machine.phases import Phase, PhaseChange, PhaseTracker
 from guestmap.machine.run_state import RunEvent, RunState, next_state
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.machine.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.composition import BusObject, MachineTree, add_region_object
-from guestmap.machine.hotplug import MemoryHotplug, ost_info
+from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
+from guestmap.machine.hotplug.handler import MemoryHotplug, ost_info
 from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, GuestmapError
-from guestmap.machine.backends import MemoryBackend
+from guestmap.machine.hotplug.backends import MemoryBackend
 
 if TYPE_CHECKING:
     from guestmap.machine.config import MachineConfig

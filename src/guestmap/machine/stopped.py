@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guestmap.base import ManualClock
-from guestmap.machine.command_line import config_of
-from guestmap.machine.pc import Pc
+from guestmap.machine.boards.pc_i440fx.board import Pc
+from guestmap.machine.options.command_line import config_of
 
 
 def stopped_machine(command_line: Sequence[str]) -> Pc:

@@ -14,11 +14,11 @@ from typing import Self
 
 from guestmap.accel import SoftwareInterrupt, open_engine
 from guestmap.base import Clock, StateError, VmClock
+from guestmap.machine.boards.pc_i440fx.board import Pc
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
 from guestmap.machine.lifecycle import Lifecycle
 from guestmap.machine.observed import Event, LogLine
-from guestmap.machine.pc import Pc
 from guestmap.machine.phases import Phase
 from guestmap.machine.run_state import RunEvent, RunState
 from guestmap.machine.runner import Runner

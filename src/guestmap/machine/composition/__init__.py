@@ -1,9 +1,9 @@
 """The machine as a tree of objects, as QEMU composes its own.
 
 Management tools look a machine up through its object tree: which devices are there, on which bus,
-with which settings, and which memory regions they have. :func:`compose` builds the tree of a
-:class:`~guestmap.machine.pc.Pc`, at QEMU 7.2's paths and with its types; what the objects tell is
-read from the machine when somebody asks.
+with which settings, and which memory regions they have. :func:`compose` builds the tree of a PC, at
+QEMU 7.2's paths and with its types; what the objects tell is read from the machine when somebody
+asks.
 """
 
 from guestmap.machine.composition.compose import compose

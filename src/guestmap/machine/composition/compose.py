@@ -15,8 +15,8 @@ from guestmap.machine.composition.machine_object import compose_machine, compose
 from guestmap.qom import link
 
 if TYPE_CHECKING:
+    from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.tree import MachineTree
-    from guestmap.machine.pc import Pc
 
 
 def compose(pc: Pc, tree: MachineTree) -> None:

@@ -14,9 +14,9 @@ from guestmap.machine.composition.objects import DeviceObject, Value
 
 if TYPE_CHECKING:
     from guestmap.hw.i8259 import I8259
+    from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.objects import BusObject
-    from guestmap.machine.pc import Pc
 
 _TO_CPU, _KEYBOARD, _MOUSE = 0, 2, 13
 _A20_OF_KEYBOARD, _A20_OF_PORT_92 = 25, 26

@@ -11,17 +11,17 @@ from guestmap.machine.composition.regions import add_region_object, add_region_o
 
 if TYPE_CHECKING:
     from guestmap.hw.mc146818 import Mc146818
+    from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.tree import MachineTree
-    from guestmap.machine.pc import Pc
-    from guestmap.machine.smp import Topology
+    from guestmap.machine.options.smp import Topology
     from guestmap.memory import MemoryRegion
     from guestmap.qom import JsonValue
 
 
 @runtime_checkable
 class _Backend(Protocol):
-    """What :mod:`guestmap.machine.backends` has."""
+    """What :mod:`guestmap.machine.hotplug.backends` has."""
 
     region: MemoryRegion | None
 

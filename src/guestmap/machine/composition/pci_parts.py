@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from guestmap.hw.pci import PciBridge, PciDevice, PciTestDevice
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.smbus import SPD_ADDRESSES
+from guestmap.machine.boards.pc_i440fx.devices import free_bus_name
 from guestmap.machine.composition.hardware import pci_regions
 from guestmap.machine.composition.kinds import fact
-from guestmap.machine.devices import free_bus_name
 from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciBus
+    from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.objects import BusObject, DeviceObject, Value
-    from guestmap.machine.pc import Pc
     from guestmap.qom import Object
 
 _SCI, _SMI = 10, 27

@@ -9,16 +9,16 @@ from guestmap.base import GIB, MIB
 from guestmap.hw.misc_ports import KvmVapic
 from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.windows import prefetch_window
-from guestmap.machine import layout
+from guestmap.machine.boards.pc_i440fx import layout
 from guestmap.machine.composition.hardware import attribute_map, port_regions, with_subregions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from guestmap.hw.pci import PciDevice
+    from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject, Value
-    from guestmap.machine.pc import Pc
     from guestmap.memory import MemoryRegion
 
 CPU = "qemu64-x86_64-cpu"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from guestmap.machine.smp import with_homes
+from guestmap.machine.options.smp import with_homes
 from guestmap.monitor.command import Arguments, Context, MonitorCommand
 from guestmap.qmp import INT, STR, Array, Command, Enum, Member, Struct
 

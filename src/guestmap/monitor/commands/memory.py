@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from guestmap.base import ADDRESS_SPACE_SIZE, MIB, ConfigError, HostError
-from guestmap.machine.object_schema import HOST_MEM_POLICY
+from guestmap.machine.options.object_schema import HOST_MEM_POLICY
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.monitor.linear import LinearReader
 from guestmap.qmp import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from guestmap.base import ConfigError
-from guestmap.machine.object_schema import OBJECT_OPTIONS
+from guestmap.machine.options.object_schema import OBJECT_OPTIONS
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.monitor.rate import PREALLOC_PROGRESS
 from guestmap.qmp import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError
-from guestmap.machine.object_schema import OBJECT_OPTIONS
-from guestmap.machine.options import identifier, last_values, split_options
+from guestmap.machine.options.object_schema import OBJECT_OPTIONS
+from guestmap.machine.options.strings import identifier, last_values, split_options
 from guestmap.monitor.hmp.json_text import read_json
 from guestmap.monitor.hmp.keyval import HelpWanted, parse_keyval
 from guestmap.monitor.hmp.keyval_values import values_of

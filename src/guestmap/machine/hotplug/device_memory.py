@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from guestmap.base import ConfigError
 
 if TYPE_CHECKING:
-    from guestmap.machine.layout import DeviceMemoryLayout
+    from guestmap.machine.boards.pc_i440fx.layout import DeviceMemoryLayout
     from guestmap.memory import MemoryRegion, MemorySystem
 
 _TOP = 1 << 64

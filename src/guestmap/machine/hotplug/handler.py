@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ConfigError, GuestmapError
 from guestmap.hw.acpi_memory_hotplug import PluggedMemory
-from guestmap.machine.pc_dimm import PcDimm, free_slot
+from guestmap.machine.hotplug.pc_dimm import PcDimm, free_slot
 from guestmap.qom import Device
 
 if TYPE_CHECKING:
     from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug, OstReport
-    from guestmap.machine.device_memory import DeviceMemory
     from guestmap.machine.events import MachineEvents
+    from guestmap.machine.hotplug.device_memory import DeviceMemory
 
 _NO_ACPI = "memory hotplug is not enabled: missing acpi device or acpi disabled"
 _NO_SUPPORT = "memory hotplug is not enabled: PIIX4_PM.memory-hotplug-support is not set"

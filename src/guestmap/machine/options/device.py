@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from guestmap.base import ConfigError
-from guestmap.machine.options import (
+from guestmap.machine.options.strings import (
     JsonValue,
     identifier,
     json_object,

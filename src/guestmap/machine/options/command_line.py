@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guestmap.base import ConfigError, UnsupportedError, parse_size
-from guestmap.machine.command_words import Words
 from guestmap.machine.config import (
     DEFAULT_MAX_RAM_BELOW_4G,
     DEFAULT_RAM,
     MachineConfig,
     check_ram_size,
 )
-from guestmap.machine.memory_options import MemoryOption
-from guestmap.machine.numa import parse_nodes
-from guestmap.machine.smp import Topology
+from guestmap.machine.options.memory import MemoryOption
+from guestmap.machine.options.numa import parse_nodes
+from guestmap.machine.options.smp import Topology
+from guestmap.machine.options.words import Words
 
 _MACHINES = frozenset({"pc", "pc-i440fx-7.2"})
 _VAPIC, _MEMORY_HOTPLUG = "apic-common.vapic", "PIIX4_PM.memory-hotplug-support"

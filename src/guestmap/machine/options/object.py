@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.machine.object_schema import NOT_MODELLED, OBJECT_KINDS, OBJECT_OPTIONS
-from guestmap.machine.options import (
+from guestmap.machine.options.object_schema import NOT_MODELLED, OBJECT_KINDS, OBJECT_OPTIONS
+from guestmap.machine.options.strings import (
     JsonValue,
     identifier,
     json_object,

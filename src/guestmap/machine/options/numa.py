@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.machine.object_options import ObjectSpec
-from guestmap.machine.options import (
+from guestmap.machine.options.object import ObjectSpec
+from guestmap.machine.options.strings import (
     last_values,
     option,
     split_options,

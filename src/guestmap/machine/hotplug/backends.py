@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError, StateError, UnsupportedError
-from guestmap.machine.backend_properties import (
+from guestmap.machine.hotplug.backend_properties import (
     common_properties,
     file_properties,
     memfd_properties,

@@ -9,10 +9,16 @@ from pathlib import Path
 from uuid import UUID
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.machine.device_options import DeviceSpec
-from guestmap.machine.memory_options import MemoryOption
-from guestmap.machine.object_options import ObjectSpec
-from guestmap.machine.options import identifier, last_values, option, split_options, to_wrapped
+from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.options.memory import MemoryOption
+from guestmap.machine.options.object import ObjectSpec
+from guestmap.machine.options.strings import (
+    identifier,
+    last_values,
+    option,
+    split_options,
+    to_wrapped,
+)
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from guestmap.base import ConfigError
-from guestmap.machine.options import (
+from guestmap.machine.options.strings import (
     last_values,
     option,
     split_options,

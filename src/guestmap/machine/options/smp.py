@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.machine.numa import NumaNode
+from guestmap.machine.options.numa import NumaNode
 
 MAX_CPUS = 255
 

@@ -1,7 +1,7 @@
 """``pc-dimm``: a memory device that takes its memory from a back-end.
 
 The refusals and their order are QEMU 7.2's (hw/mem/pc-dimm.c). What plugs a DIMM in -
-slot, address, the map, the guest's registers - is :mod:`guestmap.machine.hotplug`.
+slot, address, the map, the guest's registers - is :mod:`guestmap.machine.hotplug.handler`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from guestmap.base import ConfigError, StateError
-from guestmap.machine.backends import MemoryBackend
+from guestmap.machine.hotplug.backends import MemoryBackend
 from guestmap.qom import (
     INT32,
     STR,

@@ -26,20 +26,20 @@ from guestmap.hw.pci.host import ADDRESS_PORT, DATA_PORT
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
-from guestmap.machine import layout
-from guestmap.machine.backends import backend_types
+from guestmap.machine.boards.interrupts import CpuInterrupts, global_lines
+from guestmap.machine.boards.pc_i440fx import layout
+from guestmap.machine.boards.pc_i440fx.devices import add_device
+from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.composition import MachineTree, compose, machine_types
 from guestmap.machine.config import MachineConfig
-from guestmap.machine.device_memory import DeviceMemory as PluggableMemory
-from guestmap.machine.devices import add_device
 from guestmap.machine.events import MachineEvents
-from guestmap.machine.hotplug import MemoryHotplug
-from guestmap.machine.interrupts import CpuInterrupts, global_lines
-from guestmap.machine.isa import IsaDevices
+from guestmap.machine.hotplug.backends import backend_types
+from guestmap.machine.hotplug.device_memory import DeviceMemory as PluggableMemory
+from guestmap.machine.hotplug.handler import MemoryHotplug
+from guestmap.machine.hotplug.pc_dimm import pc_dimm_types
 from guestmap.machine.management import MEMORY_DEVICES, Management
-from guestmap.machine.pc_dimm import pc_dimm_types
+from guestmap.machine.options.smp import with_homes
 from guestmap.machine.ram import blamed_on, make_objects, make_ram
-from guestmap.machine.smp import with_homes
 from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemoryRegion, MemorySystem
 
 _PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3

@@ -1,0 +1,1 @@
+"""Memory that is plugged in and out while the machine runs: back-ends, DIMMs, their slots."""
