@@ -61,6 +61,9 @@ QUERIES = [
     ask("query-memory-devices"),
     ask("query-acpi-ospm-status"),
 ]
+ANONYMOUS = [
+    ask("qom-list", path="/machine/peripheral-anon"), ask("query-memory-devices"),
+]  # fmt: skip
 SMALL = ("-m", "128M,slots=2,maxmem=1G")
 
 SEQUENCES: dict[str, tuple[tuple[str, ...], list[Any]]] = {
@@ -113,6 +116,16 @@ SEQUENCES: dict[str, tuple[tuple[str, ...], list[Any]]] = {
         Out((0xA00, 0, 4)), Out((0xA04, 3, 4)), Out((0xA08, 0x82, 4)), *QUERIES,
         Out((0xA00, 1, 4)), Out((0xA14, 8, 1)), Out((0xA04, 3, 4)), Out((0xA08, 1, 4)),
         Out((0xA00, 7, 4)), Out((0xA08, 1, 4)), Out((0xA14, 8, 1)), *QUERIES,
+    ]),
+    "numbers that do not come again": (SMALL, [
+        backend("m0"), backend("m1"), ask("qom-list", path="/machine/unattached"),
+        dimm(memdev="m0"), dimm(memdev="m0"), dimm(memdev="nope"), dimm(), dimm(frob=1),
+        dimm(memdev="m1", slot=9), dimm(memdev="m1", bus="nope"), dimm("9x", memdev="m1"),
+        ask("device_add", driver="nosuch"), dimm(memdev="m1"), *ANONYMOUS,
+        ask("device_del", id="/machine/peripheral-anon/device[0]"),
+        Out((0xA00, 0, 4)), Out((0xA14, 8, 1)), *ANONYMOUS, dimm(memdev="m0"), *ANONYMOUS,
+        ask("device_del", id="/machine/peripheral-anon/device[0]"),
+        ask("qom-list", path="/machine/unattached"),
     ]),
     "gaps": (("-m", "128M,slots=4,maxmem=1G"), [
         *[backend(f"m{n}", size * MIB) for n, size in enumerate((64, 128, 64, 192, 256))],

@@ -159,6 +159,20 @@ def test_without_a_handler(tree: ObjectTree) -> None:
     assert record.steps[-2:] == ["do_realize", "do_unrealize"]
 
 
+def test_numbers_of_devices_without_a_parent_do_not_come_again(tree: ObjectTree) -> None:
+    """As QEMU's do (test_numbers_against_qemu): only one that failed gives its number back."""
+    devices = [recorded(tree, Recorder(), None) for _ in range(4)]
+    devices[0].realize()
+    devices[1].realize()
+    devices[1].unparent()
+    devices[2].realize()
+    assert devices[2].path == "/machine/unattached/device[2]"
+    with pytest.raises(HostError):
+        recorded(tree, Recorder("do_realize"), None).realize()
+    devices[3].realize()
+    assert devices[3].path == "/machine/unattached/device[3]"
+
+
 def test_a_device_cannot_be_realized_inside_its_own_realize(tree: ObjectTree) -> None:
     class Nested(Recorded):
         def do_realize(self) -> None:

@@ -25,7 +25,7 @@ from guestmap.qom.property_types import (
     list_of,
     opaque,
 )
-from guestmap.qom.tree import ObjectTree
+from guestmap.qom.tree import UNATTACHED, ObjectTree
 from guestmap.qom.type_table import TypeTable
 from guestmap.qom.values import UNSET, JsonValue, TextValue, Unset, option_text
 
@@ -41,6 +41,7 @@ __all__ = [
     "UINT16",
     "UINT32",
     "UINT64",
+    "UNATTACHED",
     "UNSET",
     "AmbiguousPathError",
     "Bus",

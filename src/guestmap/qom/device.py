@@ -82,9 +82,9 @@ class Device(Object):
             self._changing = True
             try:
                 if self.parent is None and self.types.root is not None:
-                    unattached = self.types.tree.container("/machine/unattached")
-                    unattached.add_child("device[*]", self)
-                    undo.append(self.unparent)
+                    tree = self.types.tree
+                    tree.adopt(self)
+                    undo.append(lambda: tree.disown(self))
                 if handler is not None:
                     handler.pre_plug(self)
                     undo.append(lambda: handler.undo_pre_plug(self))

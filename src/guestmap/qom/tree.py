@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from guestmap.qom.type_table import TypeTable
     from guestmap.qom.values import JsonValue
 
+UNATTACHED = "/machine/unattached"
+"""Where devices are that nobody gave a parent."""
+
 
 class ObjectTree:
     """The tree of one machine's objects; its root is a "container".
@@ -29,6 +32,7 @@ class ObjectTree:
         self.types = types
         self.root: Object = types.new("container")
         self.lock: threading.RLock = types.lock
+        self._unattached = 0
         types.plant(self)
 
     def resolve(self, path: str, type_name: str | None = None) -> Object:
@@ -100,6 +104,22 @@ class ObjectTree:
                     inner = place.add_child(part, self.types.new("container"))
                 place = inner
             return place
+
+    def adopt(self, orphan: Object) -> None:
+        """Make an object that has no parent ``/machine/unattached/device[N]``.
+
+        N counts from 0 and does not come again, as QEMU counts (``unattached_count`` in its
+        hw/core/qdev.c); :meth:`disown` gives the last back.
+        """
+        with self.lock:
+            self.container(UNATTACHED).add_child(f"device[{self._unattached}]", orphan)
+            self._unattached += 1
+
+    def disown(self, orphan: Object) -> None:
+        """Undo :meth:`adopt` for a device that could not be realized."""
+        with self.lock:
+            orphan.unparent()
+            self._unattached -= 1
 
     @staticmethod
     def not_found(path: str) -> Never:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.machine.composition.kinds import MachineType
 from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject, Value
-from guestmap.machine.composition.tree import UNATTACHED
+from guestmap.qom import UNATTACHED
 
 if TYPE_CHECKING:
     from guestmap.machine.composition.tree import MachineTree
@@ -53,7 +53,7 @@ class Builder:
         regions: Callable[[], Iterable[MemoryRegion]] | None = None,
         *,
         parent: Object | None = None,
-        name: str = "device[*]",
+        name: str = "",
         identity: str | None = None,
         values: Mapping[str, Value] | None = None,
         lazy: bool = False,
@@ -65,7 +65,7 @@ class Builder:
             bus: what it sits on.
             hardware: what it stands for.
             regions: returns its memory regions.
-            parent: what it belongs to; ``/machine/unattached`` by default.
+            parent: what it belongs to; by default it is numbered in ``/machine/unattached``.
             name: in the parent.
             identity: the user's name for it.
             values: what differs from the type's table.
@@ -78,7 +78,10 @@ class Builder:
         made.values.update(values or {})
         if regions is not None:
             made.regions = regions
-        (self.unattached if parent is None else parent).add_child(name, made)
+        if parent is None:
+            self.tree.adopt(made)
+        else:
+            parent.add_child(name, made)
         if hardware is not None:
             self.tree.devices[id(hardware)] = made
         plain = not isinstance(made.type, MachineType) or made.type.hotpluggable

@@ -36,7 +36,7 @@ def compose_function(
     bus: BusObject,
     values: Mapping[str, Value] | None = None,
     *,
-    name: str = "device[*]",
+    name: str = "",
     parent: Object | None = None,
 ) -> DeviceObject:
     """Make the object of a PCI function.
@@ -47,7 +47,7 @@ def compose_function(
         bus: what it sits on.
         values: what else differs from the type's table.
         name: in the parent.
-        parent: what it belongs to; ``/machine/unattached`` by default.
+        parent: what it belongs to; by default it is numbered in ``/machine/unattached``.
     """
     slot, function = device.devfn >> 3, device.devfn & 7
     return build.device(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from guestmap.qom import Device, Object, ObjectTree, TypeTable
+from guestmap.qom import UNATTACHED, Device, Object, ObjectTree, TypeTable
 
 if TYPE_CHECKING:
     from guestmap.machine.composition.objects import DeviceObject
     from guestmap.machine.composition.regions import RegionObject
     from guestmap.memory import MemoryRegion
-
-UNATTACHED = "/machine/unattached"
 
 
 class MachineTree(ObjectTree):
