@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -31,13 +32,33 @@ class Fault(NamedTuple):
         return f"{self.file}: {' '.join(self.wrong.split())}"
 
 
+def misplaced(fault: Fault) -> str:
+    """Return why a fault cannot be planted as it is written, or ""."""
+    path = ROOT / "src" / "guestmap" / fault.file
+    if not path.is_file():
+        return f"{fault.file} is gone: name the file where {fault.right!r} stands now"
+    text = path.read_text()
+    if (times := text.count(fault.right)) != 1:
+        return f"{fault.file} has {fault.right!r} {times} times: write what stands there once"
+    try:
+        ast.parse(text.replace(fault.right, fault.wrong))
+    except SyntaxError as error:
+        return f"{fault.file} is no Python with {fault.wrong!r} in it: {error}"
+    lost = [each for each in fault.tests.split() if not _tests_of(each).exists()]
+    return f"{fault.file}: no tests at {', '.join(lost)}" if lost else ""
+
+
+def _tests_of(name: str) -> Path:
+    return ROOT / "tests" / name.partition("::")[0]
+
+
 def is_noticed(fault: Fault, folder: Path) -> bool:
     """Tell whether a test fails when the fault is there; ``folder`` is empty, for the copy."""
     sources = folder / "src" / "guestmap"
     shutil.copytree(ROOT / "src" / "guestmap", sources, ignore=shutil.ignore_patterns("*.pyc"))
+    assert not misplaced(fault)
     path = sources / fault.file
     text = path.read_text()
-    assert text.count(fault.right) == 1, f"{fault.file} has {fault.right!r} not once"
     path.write_text(text.replace(fault.right, fault.wrong))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "60",
