@@ -90,6 +90,12 @@ def _skip_unless_modelled(item: pytest.Item) -> None:
         pytest.skip(f"this is QEMU {version}; of 7.2 it holds: {mark.args[0]}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep journals out of the folder of whoever runs the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
     """Recorded output of QEMU 7.2, as a folder (mark the test ``corpus``)."""

@@ -35,8 +35,8 @@ def dimms(
         str | None,
         typer.Option(
             metavar="BACKEND",
-            help="Delete a memory backend that a plug left behind: one that guestmap named, and"
-            " that nobody uses at two looks 30 s apart.",
+            help="Delete a memory backend that a plug left behind: one that is guestmap's by its"
+            " journal or its name, and that nobody uses at two looks 30 s apart.",
         ),
     ] = None,
     force: Annotated[

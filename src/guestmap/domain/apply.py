@@ -15,6 +15,7 @@ from guestmap.domain.devices import read_devices
 from guestmap.domain.following import Following, follow
 from guestmap.domain.listen import Observer, Pace, RealPace, listen
 from guestmap.domain.machine_types import VIRTIO_MEM, Announcement
+from guestmap.domain.noting import noted
 from guestmap.domain.outcome import Outcome, Result
 from guestmap.domain.plan import plan_unplug
 from guestmap.domain.request import UnplugRequest
@@ -82,8 +83,8 @@ class Applier:
             KeyboardInterrupt: it was broken off before the DIMM was plugged; all is as before.
         """
         device = _device(plan, "plug")
-        with Deferral() as self._interrupt:
-            return self._to_the_end(plan, lambda: self._plug(plan, device, undo=undo))
+        with Deferral() as self._interrupt, noted(self._peer, plan) as ended:
+            return ended(self._to_the_end(plan, lambda: self._plug(plan, device, undo=undo)))
 
     def unplug(self, plan: Plan) -> Result:
         """Ask the guest for the DIMM of a plan, and drop its backend when the guest let go.
@@ -93,8 +94,8 @@ class Applier:
             PeerError: the machine does not answer: the message says what may be left.
         """
         device = _device(plan, "unplug")
-        with Deferral() as self._interrupt:
-            return self._to_the_end(plan, lambda: self._unplug(plan, device))
+        with Deferral() as self._interrupt, noted(self._peer, plan) as ended:
+            return ended(self._to_the_end(plan, lambda: self._unplug(plan, device)))
 
     def resize(self, plan: Plan) -> Result:
         """Request another size of a virtio-mem device, and wait until its guest has it.

@@ -1,8 +1,9 @@
 """Memory backends that an interrupted plug left: recognised, and deleted only where that is safe.
 
 A plug is two commands, and whoever makes it may stand between them: so a backend is taken for left
-behind only where it is named as those that are made up here are, and where no device used it at two
-looks half a minute apart. Another one is deleted only by name and by force.
+behind only where our journal has it, or it is named as those that are made up here are, and where
+no device used it at two looks half a minute apart. Another one is deleted only by name and by
+force.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import format_size
-from guestmap.domain.situation import is_dimm_backend
+from guestmap.domain.noting import strike_out
 from guestmap.domain.steps import Step
 from guestmap.domain.survey import survey
 from guestmap.inspect.attach import CommandError
@@ -66,6 +67,7 @@ def clean(peer: Peer, backend: str, pace: Pace, *, force: bool = False) -> Clean
         peer.change(step.command, step.arguments)
     except CommandError as error:
         return Cleaning(backend, False, str(error))
+    strike_out(peer.journal, situation, {backend})
     return Cleaning(backend, True, f"{backend} ({size}), which no device used, is deleted")
 
 
@@ -77,9 +79,13 @@ def _refusal(situation: Situation, backend: str, *, force: bool) -> str | None:
     user = next((each for each in situation.devices if each.backend == backend), None)
     if user is not None:
         return f"{backend} is the memory of {user.title}"
-    if not force and not is_dimm_backend(backend):
+    if force:
+        return None
+    if (entry := situation.at_work(backend)) is not None:
+        return f"a guestmap that runs (process {entry.by.number}) is at work with {backend}"
+    if not situation.is_ours(backend):
         return (
-            f"{backend} is not named as a backend made by guestmap: somebody else may be about to"
-            " use it (--force deletes it all the same)"
+            f"{backend} is neither in guestmap's journal nor named as a backend made by it:"
+            " somebody else may be about to use it (--force deletes it all the same)"
         )
     return None

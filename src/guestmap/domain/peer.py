@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 from guestmap.base import ConfigError, PeerError
+from guestmap.domain.journal import users_journal
 from guestmap.domain.questions import Question
 from guestmap.inspect.attach import (
     FORMS,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from guestmap.domain.agent import AgentWire
+    from guestmap.domain.journal import Journal
     from guestmap.inspect import Snapshot
     from guestmap.inspect.attach import Channel, Target
 
@@ -55,12 +57,16 @@ class Peer:
     Args:
         channel: carries the commands; it is closed with the peer.
         route: how the machine is reached.
+        journal: where changes are noted that were begun; None: nowhere.
     """
 
-    def __init__(self, channel: Channel, route: Route | None = None) -> None:
+    def __init__(
+        self, channel: Channel, route: Route | None = None, journal: Journal | None = None
+    ) -> None:
         self._channel = channel
         self._map = Attachment(Monitor(channel))
         self.route = route or Route()
+        self.journal = journal
         self.source = channel.source
         self.close = channel.close
         self.events = channel.events
@@ -143,7 +149,7 @@ def open_peer(source: str) -> Peer:
             f"this needs a running machine ({', '.join(FORMS)}, or the path of a QMP socket), and"
             f" {source!r} is none"
         )
-    return Peer(open_channel(target), route_of(target))
+    return Peer(open_channel(target), route_of(target), users_journal())
 
 
 def route_of(target: Target) -> Route:

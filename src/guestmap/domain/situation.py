@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from guestmap.base import MIB, AddrRange
+from guestmap.domain.journal import Entry
 from guestmap.domain.machine_types import SECTION, MachineRule, rule_of
 from guestmap.inspect import Snapshot
 from guestmap.inspect.report import Report
@@ -141,6 +142,7 @@ class Situation(Report):
         backends: size by id of memory backends.
         host: None where the machine may run elsewhere.
         carries_events: QEMU's events can be heard. is_libvirts: libvirt manages the machine.
+        begun: changes of it that our journal has as begun.
     """
 
     source: str = ""
@@ -174,6 +176,7 @@ class Situation(Report):
     host: HostMemory | None = None
     carries_events: bool = True
     is_libvirts: bool = False
+    begun: tuple[Entry, ...] = ()
 
     @property
     def rule(self) -> MachineRule:
@@ -218,11 +221,21 @@ class Situation(Report):
 
     @property
     def orphans(self) -> tuple[str, ...]:
-        """Backends that no device uses, and that are named as those of DIMMs are."""
+        """Backends that no device uses, and that are ours by our journal, or by their name."""
         busy = {each.backend for each in self.devices}
         return tuple(
-            name for name in sorted(self.backends) if name not in busy and is_dimm_backend(name)
+            name
+            for name in sorted(self.backends)
+            if name not in busy and self.is_ours(name) and self.at_work(name) is None
         )
+
+    def is_ours(self, backend: str) -> bool:
+        """Tell whether a backend is ours by our journal, or named as :func:`backend_id` would."""
+        return is_dimm_backend(backend) or any(backend in each.objects for each in self.begun)
+
+    def at_work(self, backend: str) -> Entry | None:
+        """Return the change that somebody is making with a backend now; None: nobody is."""
+        return next((e for e in self.begun if backend in e.objects and e.is_at_work), None)
 
     def device(self, name: str) -> MemoryDevice | None:
         """Return the memory device of that id, or at that path of the object tree."""

@@ -258,4 +258,5 @@ def _surroundings(peer: Peer, situation: Situation) -> Situation:
         vhost_limit=read_number(VHOST_REGIONS) if is_local else None,
         carries_events=peer.route.carries_events,
         is_libvirts=peer.route.is_libvirts,
+        begun=peer.journal.unfinished(peer.source) if peer.journal else (),
     )
