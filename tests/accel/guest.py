@@ -7,12 +7,13 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from guestmap.accel import (
-    Engine,
+    Accelerator,
     Exit,
     Register,
+    RunLoop,
     Segment,
     SegmentRegister,
-    open_engine,
+    open_accelerator,
 )
 from guestmap.base import Clock, HostClock
 from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
@@ -86,16 +87,18 @@ class Guest:
         )
         self.memory = self.system.address_space("memory", self.root)
         self.io = self.system.address_space("I/O", io_root)
-        self.engine: Engine
+        self.accelerator: Accelerator
         name, _, documented = name.partition("-")
         if name == "unicorn" and not options:
             options = {"internals": not documented}
         if options:
-            from guestmap.accel.unicorn.engine import UnicornEngine
+            from guestmap.accel.unicorn.accelerator import UnicornAccelerator
 
-            self.engine = UnicornEngine(self.memory, self.io, self.line, self.clock, **options)
+            self.accelerator = UnicornAccelerator(self.memory, self.io, [self.line], **options)
         else:
-            self.engine = open_engine(name, self.memory, self.io, self.line, self.clock)
+            self.accelerator = open_accelerator(name, self.memory, self.io, [self.line])
+        self.vcpu: Any = self.accelerator.vcpu()
+        self.loop = RunLoop(self.vcpu, self.clock)
 
     def _in(self, offset: int, size: int) -> int:
         self.reads.append((offset, size))
@@ -127,39 +130,44 @@ class Guest:
     def real(self, code: bytes, **registers: int) -> None:
         """Put the CPU at ``code`` in real mode, interrupts off, all segments 0."""
         self.memory.write(CODE, code)
-        self.engine.reset()
+        self.loop.reset()
         self._start(0x10, _REAL_CODE, _REAL_DATA, registers)
 
     def flat(self, code: bytes, **registers: int) -> None:
         """Put the CPU at ``code`` in flat 32-bit protected mode."""
         self.memory.write(CODE, code)
-        self.engine.reset()
+        self.loop.reset()
         self._start(0x11, FLAT_CODE, FLAT_DATA, registers)
 
     def _start(self, cr0: int, code: Segment, data: Segment, registers: dict[str, int]) -> None:
-        engine = self.engine
-        engine.write_register(Register.CR0, cr0)
+        vcpu = self.vcpu
+        vcpu.write_register(Register.CR0, cr0)
         for each in _DATA_SEGMENTS:
-            engine.write_segment(each, data)
-        engine.write_segment(SegmentRegister.CS, code)
+            vcpu.write_segment(each, data)
+        vcpu.write_segment(SegmentRegister.CS, code)
         for name, value in ({"esp": STACK, "eip": CODE} | registers).items():
-            engine.write_register(Register(name), value)
+            vcpu.write_register(Register(name), value)
+
+    def interrupt(self, vector: int) -> None:
+        """Raise the interrupt line."""
+        self.line.vectors.append(vector)
+        self.loop.interrupts_changed()
 
     def run(self) -> Exit:
-        return self.engine.run()
+        return self.loop.run()
 
     def value(self, port: int = 0x80) -> list[int]:
         """Return what was written to a port."""
         return [value for at, value, _ in self.ports if at == port]
 
     def register(self, name: str) -> int:
-        return self.engine.read_register(Register(name))
+        return self.vcpu.read_register(Register(name))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.engine.close()
+        self.accelerator.close()
 
 
 def later(action: Callable[[], None], delay: float = 0.01) -> threading.Timer:

@@ -10,22 +10,22 @@ import pytest
 from tests.accel.guest import Guest, later
 
 from guestmap.accel import (
-    ENGINES,
+    ACCELERATORS,
     EngineStatistics,
     ExitReason,
     NoInterrupts,
     Register,
     Segment,
     SegmentRegister,
-    open_engine,
+    open_accelerator,
 )
-from guestmap.base import ConfigError, HostError, ManualClock, StateError, UnsupportedError
+from guestmap.base import ConfigError, HostError, StateError, UnsupportedError
 
 SPIN = b"\xeb\xfe"  # jmp $
 
 
 def start(machine: Guest) -> None:
-    if machine.engine.capabilities.runs_code:
+    if machine.accelerator.capabilities.runs_code:
         machine.real(SPIN)
 
 
@@ -36,13 +36,13 @@ def test_importing_the_package_imports_no_engine():
 
 def test_an_engine_that_does_not_exist_is_refused(machine):
     with pytest.raises(ConfigError, match=r"no engine 'bochs': choose one of unicorn, none"):
-        open_engine("bochs", machine.memory, machine.io, NoInterrupts(), ManualClock())
+        open_accelerator("bochs", machine.memory, machine.io, [NoInterrupts()])
 
 
 def test_a_missing_library_is_named(machine, monkeypatch):
-    monkeypatch.setitem(ENGINES, "whpx", ("guestmap_no_such_module", "Engine"))
+    monkeypatch.setitem(ACCELERATORS, "whpx", ("guestmap_no_such_module", "Engine"))
     with pytest.raises(UnsupportedError, match=r"pip install 'guestmap\[whpx\]'"):
-        open_engine("whpx", machine.memory, machine.io, NoInterrupts(), ManualClock())
+        open_accelerator("whpx", machine.memory, machine.io, [NoInterrupts()])
 
 
 @pytest.mark.parametrize(
@@ -62,34 +62,34 @@ def test_a_library_that_is_not_there_is_told_from_other_mistakes(
     (tmp_path / "engine_of_a_test.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "engine_of_a_test", raising=False)
-    monkeypatch.setitem(ENGINES, "whpx", ("engine_of_a_test", "Engine"))
+    monkeypatch.setitem(ACCELERATORS, "whpx", ("engine_of_a_test", "Engine"))
     with pytest.raises(kind, match=text) as caught:
-        open_engine("whpx", machine.memory, machine.io, NoInterrupts(), ManualClock())
+        open_accelerator("whpx", machine.memory, machine.io, [NoInterrupts()])
     assert type(caught.value) is kind
 
 
 def test_stop_from_another_thread_ends_the_run(machine):
     start(machine)
-    later(machine.engine.stop)
+    later(machine.loop.stop)
     assert machine.run().reason is ExitReason.STOPPED
 
 
 def test_a_stop_before_the_run_ends_it_at_once(machine):
     start(machine)
-    machine.engine.stop()
+    machine.loop.stop()
     assert machine.run().reason is ExitReason.STOPPED
 
 
 def test_a_run_can_be_continued(machine):
     start(machine)
     for _ in range(3):
-        later(machine.engine.stop, 0.002)
+        later(machine.loop.stop, 0.002)
         assert machine.run().reason is ExitReason.STOPPED
 
 
 def test_a_requested_reset_ends_the_run(machine):
     start(machine)
-    later(machine.engine.request_reset)
+    later(machine.loop.request_reset)
     assert machine.run().reason is ExitReason.RESET
 
 
@@ -99,7 +99,7 @@ def test_timers_fire_while_it_runs(machine):
 
     def due() -> None:
         fired.append(threading.get_ident())
-        machine.engine.stop()
+        machine.loop.stop()
 
     machine.clock.timer(due).arm(machine.clock.now_ns() + 2_000_000)
     assert machine.run().reason is ExitReason.STOPPED
@@ -108,7 +108,7 @@ def test_timers_fire_while_it_runs(machine):
 
 def test_a_timer_that_another_thread_arms_fires(machine):
     start(machine)
-    timer = machine.clock.timer(machine.engine.stop)
+    timer = machine.clock.timer(machine.loop.stop)
     machine.clock.timer(lambda: None).arm(machine.clock.now_ns() + 10**12)
     later(lambda: timer.arm(machine.clock.now_ns() + 1_000_000))
     assert machine.run().reason is ExitReason.STOPPED
@@ -125,7 +125,7 @@ def test_running_twice_at_a_time_is_refused(machine):
         with pytest.raises(StateError, match=r"runs already|runs: stop it first") as error:
             machine.run()
         refused.append(error)
-        machine.engine.stop()
+        machine.loop.stop()
 
     later(second)
     machine.run()
@@ -141,30 +141,31 @@ def test_an_error_in_a_timer_reaches_the_caller_of_run(machine):
     machine.clock.timer(broken).arm(machine.clock.now_ns() + 1_000_000)
     with pytest.raises(ZeroDivisionError):
         machine.run()
-    machine.engine.stop()
+    machine.loop.stop()
     assert machine.run().reason is ExitReason.STOPPED
 
 
 def test_closing_twice_is_allowed(machine):
-    machine.engine.close()
-    machine.engine.close()
+    machine.accelerator.close()
+    machine.accelerator.close()
 
 
 def test_without_a_cpu_there_are_no_registers():
     with Guest("none") as machine:
-        engine = machine.engine
+        vcpu = machine.vcpu
         for access in (
-            lambda: engine.read_register(Register.EAX),
-            lambda: engine.write_register(Register.EAX, 1),
-            lambda: engine.read_segment(SegmentRegister.CS),
-            lambda: engine.write_segment(SegmentRegister.CS, Segment(0, 0, 0)),
+            lambda: vcpu.read_register(Register.EAX),
+            lambda: vcpu.write_register(Register.EAX, 1),
+            lambda: vcpu.read_segment(SegmentRegister.CS),
+            lambda: vcpu.write_segment(SegmentRegister.CS, Segment(0, 0, 0)),
         ):
             with pytest.raises(UnsupportedError, match="choose engine 'unicorn'"):
                 access()
-        engine.reset()
-        engine.kick()
-        engine.set_a20(False)
-        assert engine.statistics() == EngineStatistics()
+        machine.loop.reset()
+        machine.loop.interrupts_changed()
+        vcpu.kick()
+        vcpu.set_a20(False)
+        assert machine.accelerator.statistics() == EngineStatistics()
 
 
 def test_without_a_cpu_a_program_drives_the_address_spaces():
@@ -180,10 +181,10 @@ def test_a_stop_is_not_lost_to_a_reset(machine):
     start(machine)
 
     def both() -> None:
-        machine.engine.stop()
-        machine.engine.request_reset()
+        machine.loop.stop()
+        machine.loop.request_reset()
 
     machine.clock.timer(both).arm(machine.clock.now_ns() + 1_000_000)
     assert machine.run().reason is ExitReason.RESET
-    machine.engine.reset()
+    machine.loop.reset()
     assert machine.run().reason is ExitReason.STOPPED

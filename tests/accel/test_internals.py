@@ -34,8 +34,9 @@ def le32(value: int) -> bytes:
 @pytest.fixture
 def inside() -> Iterator[Guest]:
     with Guest(internals=True) as machine:
-        if "registers" not in machine.engine.parts or not machine.engine.capabilities.long_mode:
-            pytest.skip(f"another build of the library: {machine.engine.parts}")
+        accelerator = machine.accelerator
+        if "registers" not in accelerator.parts or not accelerator.capabilities.long_mode:
+            pytest.skip(f"another build of the library: {accelerator.parts}")
         yield machine
 
 
@@ -50,8 +51,8 @@ def refuse(*_args: Any, **_kind: Any) -> None:
 def test_a_part_that_fails_its_trial_is_done_as_documented(part, monkeypatch, caplog):
     monkeypatch.setattr(trials, TRIALS[part], refuse)
     with Guest(internals=True) as guest:
-        assert guest.engine.parts[part] == "documented: for a test"
-        assert [value for name, value in guest.engine.parts.items() if name != part] == [
+        assert guest.accelerator.parts[part] == "documented: for a test"
+        assert [value for name, value in guest.accelerator.parts.items() if name != part] == [
             "internals"
         ] * (len(PARTS) - 1)
         assert f"not used for {part}: for a test" in caplog.text
@@ -63,14 +64,14 @@ def test_a_part_that_fails_its_trial_is_done_as_documented(part, monkeypatch, ca
         guest.real(b"\xb0\x07\x31\xc9\xf7\xf1\xf7\xf1\xfb\xf4\xcd\x20\xfa\xf4")
         assert guest.run().reason is ExitReason.HALTED
         assert (len(guest.value()), len(guest.value(0x81))) == (2, 2)
-        assert guest.engine.statistics().exceptions == 2
+        assert guest.accelerator.statistics().exceptions == 2
 
 
 def test_registers_that_do_not_show_leave_everything_to_the_documented_way(monkeypatch):
     monkeypatch.setattr(trials, "flags", refuse)
     with Guest(internals=True) as guest:
-        assert set(guest.engine.parts.values()) == {"documented: for a test"}
-        assert not guest.engine.capabilities.long_mode
+        assert set(guest.accelerator.parts.values()) == {"documented: for a test"}
+        assert not guest.accelerator.capabilities.long_mode
         guest.flat(b"\xb0\x07\xe6\x80\xf4")
         assert guest.run().reason is ExitReason.HALTED
         assert guest.value() == [7]
@@ -79,7 +80,7 @@ def test_registers_that_do_not_show_leave_everything_to_the_documented_way(monke
 def test_the_environment_chooses(monkeypatch):
     monkeypatch.setenv("GUESTMAP_UNICORN", "documented")
     with Guest(hidden_state=True) as guest:
-        assert set(guest.engine.parts.values()) == {"documented: asked for"}
+        assert set(guest.accelerator.parts.values()) == {"documented: asked for"}
     monkeypatch.setenv("GUESTMAP_UNICORN", "magic")
     with pytest.raises(ConfigError, match="GUESTMAP_UNICORN='magic': say internals or documented"):
         Guest(hidden_state=True)
@@ -177,7 +178,7 @@ def test_a_task_gate_switches_tasks(inside):
     busy = descriptor(0x08B, 0x67, TSS)
     table = inside.memory.read(GDT, 0x28) + busy + bytes(8) + descriptor(0x089, 0x67, new)
     inside.memory.write(GDT, table)
-    inside.engine.write_segment(SegmentRegister.GDTR, Segment(0, GDT, len(table) - 1))
+    inside.vcpu.write_segment(SegmentRegister.GDTR, Segment(0, GDT, len(table) - 1))
     state = [0] * 26
     state[8:10] = 0x2800, 2  # EIP, EFLAGS
     state[14] = stack
@@ -227,8 +228,8 @@ def long_mode(guest: Guest, code: bytes) -> None:
         + descriptor(0x089, 0x67, TSS_64) + bytes(8)
     )  # fmt: skip
     guest.memory.write(GDT, table)
-    guest.engine.write_segment(SegmentRegister.GDTR, Segment(0, GDT, len(table) - 1))
-    guest.engine.write_segment(SegmentRegister.IDTR, Segment(0, IDT_64, 0xFFF))
+    guest.vcpu.write_segment(SegmentRegister.GDTR, Segment(0, GDT, len(table) - 1))
+    guest.vcpu.write_segment(SegmentRegister.IDTR, Segment(0, IDT_64, 0xFFF))
     entries = {0: PDPT | 3, 256: PDPT | 3}
     guest.memory.write(PML4, struct.pack("<512Q", *(entries.get(n, 0) for n in range(512))))
     guest.memory.write(PDPT, struct.pack("<Q", DIRECTORY | 3))
@@ -274,14 +275,14 @@ def test_a_system_call_and_the_way_back(inside):
 
 
 def test_a_run_that_is_left_at_an_address_of_64_bits_goes_on_there(inside):
-    inside.on_port[0x90] = lambda _value: inside.engine.attend()
+    inside.on_port[0x90] = lambda _value: inside.loop.attend()
     # again: out 0x90, al; jmp $+2; dec ecx; jnz again; mov rax, [rip-relative]; shr; out
     code = b"\xb9\x32\x00\x00\x00\xe6\x90\xeb\x00\xff\xc9\x75\xf8"
     code += b"\x48\x8d\x05\x00\x00\x00\x00\x48\xc1\xe8\x20\xe7\x80\xf4"
     long_mode(inside, code)
     assert inside.run().reason is ExitReason.HALTED
     assert inside.value() == [HIGH >> 32]
-    assert inside.engine.statistics().entries > 20
+    assert inside.accelerator.statistics().entries > 20
 
 
 def test_a_double_fault_in_long_mode(inside):
@@ -306,7 +307,7 @@ def test_an_observer_sees_interrupts_in_real_mode_and_may_fail(inside):
         if len(seen) == 3:
             raise ZeroDivisionError
 
-    inside.engine.observe_software_interrupts(observe)
+    inside.vcpu.observe_software_interrupts(observe)
     inside.vector(0x20, 0x2000)
     inside.memory.write(0x2000, b"\xcf")
     inside.real(b"\xcd\x20" * 4 + b"\xf4")
@@ -314,5 +315,5 @@ def test_an_observer_sees_interrupts_in_real_mode_and_may_fail(inside):
         inside.run()
     assert inside.run().reason is ExitReason.HALTED
     assert seen == [0x20] * 4
-    assert inside.engine.statistics().software_interrupts == 4
+    assert inside.accelerator.statistics().software_interrupts == 4
     assert inside.register("esp") == STACK

@@ -40,9 +40,9 @@ def protected(guest: Guest, code: bytes, **registers: int) -> None:
     )  # fmt: skip
     guest.memory.write(GDT, table)
     guest.memory.write(TSS + 4, struct.pack("<II", 0x7000, 16))
-    guest.engine.write_segment(SegmentRegister.GDTR, Segment(0, GDT, len(table) - 1))
-    guest.engine.write_segment(SegmentRegister.IDTR, Segment(0, IDT, 0x7FF))
-    guest.engine.write_segment(SegmentRegister.TR, Segment(0x28, TSS, 0x67, 0x8B00))
+    guest.vcpu.write_segment(SegmentRegister.GDTR, Segment(0, GDT, len(table) - 1))
+    guest.vcpu.write_segment(SegmentRegister.IDTR, Segment(0, IDT, 0x7FF))
+    guest.vcpu.write_segment(SegmentRegister.TR, Segment(0x28, TSS, 0x67, 0x8B00))
 
 
 def set_gate(guest: Guest, vector: int, code: bytes, kind: int = 0x8E) -> None:
@@ -57,11 +57,11 @@ def set_gate(guest: Guest, vector: int, code: bytes, kind: int = 0x8E) -> None:
 
 def test_a_software_interrupt_in_real_mode(guest):
     seen = []
-    guest.engine.observe_software_interrupts(seen.append)
+    guest.vcpu.observe_software_interrupts(seen.append)
     guest.vector(0x10, 0x2000)
     guest.memory.write(0x2000, b"\x9c\x58\xe7\x81\xb0\x77\xcf")  # pushf; pop ax; out; mov al; iret
     guest.real(b"\xfb\xb4\x0e\xcd\x10\xe6\x80\x9c\x58\xe7\x82\xf4")  # sti; mov ah, 14; int 10h; ...
-    later(guest.engine.stop, 0.05)
+    later(guest.loop.stop, 0.05)
     guest.run()
     assert guest.value() == [0x77]
     assert guest.value(0x81)[0] & 0x300 == 0  # IF and TF are off in the handler
@@ -118,12 +118,12 @@ def test_six_divide_errors_are_six_divide_errors(guest):
     guest.real(b"\x31\xc9" + b"\xf7\xf1" * 6 + b"\xf4")  # xor cx, cx; div cx, six times
     assert guest.run().reason is ExitReason.HALTED
     assert (len(guest.value()), guest.value(0x81)) == (6, [])
-    assert guest.engine.statistics().exceptions == 6
+    assert guest.accelerator.statistics().exceptions == 6
 
 
 def test_a_vector_table_that_is_too_short_is_a_shutdown(guest):
     guest.real(b"\xcd\x21")
-    guest.engine.write_segment(SegmentRegister.IDTR, Segment(0, 0, 3))
+    guest.vcpu.write_segment(SegmentRegister.IDTR, Segment(0, 0, 3))
     end = guest.run()
     assert end.reason is ExitReason.SHUTDOWN
     assert "triple fault" in end.message
@@ -231,7 +231,7 @@ def test_no_gate_at_all_is_a_triple_fault(guest):
 def test_a_task_gate_is_an_error_that_says_so(guest):
     protected(guest, b"\xcd\x40\xf4")
     guest.memory.write(IDT + 0x40 * 8, gate(0, 0x85, 0x28))
-    if guest.engine.capabilities.long_mode:
+    if guest.accelerator.capabilities.long_mode:
         pytest.skip("the library itself switches tasks here: see test_internals.py")
     end = guest.run()
     assert end.reason is ExitReason.ERROR
@@ -325,9 +325,9 @@ def test_code_may_be_overwritten_after_an_interrupt_with_paging_on(guest, vector
 @pytest.mark.parametrize("is_open", [True, False])
 def test_the_a20_gate_is_in_the_way_of_interrupt_frames(guest, is_open):
     """With the gate closed, a stack at an odd megabyte is the one a megabyte below."""
-    if not guest.engine.capabilities.a20:
+    if not guest.accelerator.capabilities.a20:
         pytest.skip("the engine has no A20 gate")
-    guest.on_port[0x92] = lambda value: guest.engine.set_a20(is_open)
+    guest.on_port[0x92] = lambda value: guest.vcpu.set_a20(is_open)
     protected(guest, b"\xe6\x92\xeb\x00\xcd\x40\xf4", esp=0x109000)
     set_gate(guest, 0x40, b"\x8b\x04\x24\xe7\x80\xf4")  # mov eax, [esp]; out 0x80, eax; hlt
     guest.run()
@@ -342,14 +342,14 @@ def test_the_a20_gate_is_in_the_way_of_interrupt_frames(guest, is_open):
 def interrupt_after(guest: Guest, vector: int, delay_ns: int = 2_000_000) -> None:
     def fire() -> None:
         guest.line.vectors.append(vector)
-        guest.engine.kick()
+        guest.loop.interrupts_changed()
 
     guest.clock.timer(fire).arm(guest.clock.now_ns() + delay_ns)
 
 
 def test_an_interrupt_ends_a_halt(guest):
     halts = []
-    guest.engine.observe_halts(lambda: halts.append(len(guest.ports)))
+    guest.loop.observe_halts(lambda: halts.append(len(guest.ports)))
     guest.vector(0x20, 0x2000)
     guest.memory.write(0x2000, b"\xe6\x81\xcf")  # out 0x81, al; iret
     guest.real(b"\xfb\xf4\xe6\x80\xfa\xf4")  # sti; hlt; out 0x80, al; cli; hlt
@@ -357,7 +357,7 @@ def test_an_interrupt_ends_a_halt(guest):
     assert guest.run().reason is ExitReason.HALTED
     assert [port for port, _, _ in guest.ports] == [0x81, 0x80]
     assert halts == [0, 2]
-    assert guest.engine.statistics().interrupts == 1
+    assert guest.accelerator.statistics().interrupts == 1
 
 
 def test_an_interrupt_breaks_into_a_loop(guest):
@@ -374,7 +374,7 @@ def test_another_thread_may_raise_the_line(guest):
 
     def fire() -> None:
         guest.line.vectors.append(0x20)
-        guest.engine.kick()
+        guest.loop.interrupts_changed()
 
     guest.real(b"\xfb\xeb\xfe")
     later(fire)
@@ -384,7 +384,10 @@ def test_another_thread_may_raise_the_line(guest):
 def test_an_interrupt_waits_for_sti_and_for_one_instruction_more(guest):
     guest.vector(0x20, 0x2000)
     guest.memory.write(0x2000, b"\x89\xd8\xe7\x80\xcf")  # mov ax, bx; out 0x80, ax; iret
-    guest.on_port[0x90] = lambda value: (guest.line.vectors.append(0x20), guest.engine.kick())
+    guest.on_port[0x90] = lambda value: (
+        guest.line.vectors.append(0x20),
+        guest.loop.interrupts_changed(),
+    )
     # out 0x90, al; inc bx, three times; sti; inc bx; inc bx; cli; hlt
     guest.real(b"\xe6\x90\x43\x43\x43\xfb\x43\x43\xfa\xf4", ebx=0)
     assert guest.run().reason is ExitReason.HALTED
@@ -394,7 +397,10 @@ def test_an_interrupt_waits_for_sti_and_for_one_instruction_more(guest):
 def test_an_interrupt_does_not_come_between_mov_ss_and_mov_sp(guest):
     guest.vector(0x20, 0x2000)
     guest.memory.write(0x2000, b"\x89\xe0\xe7\x80\xfa\xf4")  # mov ax, sp; out; cli; hlt
-    guest.on_port[0x90] = lambda value: (guest.line.vectors.append(0x20), guest.engine.kick())
+    guest.on_port[0x90] = lambda value: (
+        guest.line.vectors.append(0x20),
+        guest.loop.interrupts_changed(),
+    )
     # sti; xor ax, ax; out 0x90, al; mov ss, ax; mov sp, 0x7000; jmp $
     guest.real(b"\xfb\x31\xc0\xe6\x90\x8e\xd0\xbc\x00\x70\xeb\xfe")
     guest.run()
@@ -405,13 +411,19 @@ def test_a_line_that_drops_again_interrupts_nobody(guest):
     guest.vector(0xFF, 0x2000)
     guest.vector(0x20, 0x2000)
     guest.memory.write(0x2000, b"\xe6\x81\xcf")
-    guest.on_port[0x90] = lambda value: (guest.line.vectors.append(0x20), guest.engine.kick())
-    guest.on_port[0x91] = lambda value: (guest.line.vectors.clear(), guest.engine.kick())
+    guest.on_port[0x90] = lambda value: (
+        guest.line.vectors.append(0x20),
+        guest.loop.interrupts_changed(),
+    )
+    guest.on_port[0x91] = lambda value: (
+        guest.line.vectors.clear(),
+        guest.loop.interrupts_changed(),
+    )
     # out 0x90; jmp; out 0x91; jmp; sti; nop; nop; cli; hlt
     guest.real(b"\xe6\x90\xeb\x00\xe6\x91\xeb\x00\xfb\x90\x90\xfa\xf4")
     assert guest.run().reason is ExitReason.HALTED
     assert guest.value(0x81) == []
-    assert guest.engine.statistics().interrupts == 0
+    assert guest.accelerator.statistics().interrupts == 0
 
 
 def test_two_interrupts_are_taken_one_after_the_other(guest):
@@ -419,7 +431,7 @@ def test_two_interrupts_are_taken_one_after_the_other(guest):
         guest.vector(number, code)
         guest.memory.write(code, b"\xb0" + bytes((number,)) + b"\xe6\x80\xcf")
     guest.on_port[0x90] = lambda value: (
-        guest.line.vectors.extend((0x20, 0x21)), guest.engine.kick()
+        guest.line.vectors.extend((0x20, 0x21)), guest.loop.interrupts_changed()
     )  # fmt: skip
     guest.real(b"\xfb\xe6\x90\xeb\x00\x90\x90\x90\xfa\xf4")  # sti; out 0x90, al; ...; cli; hlt
     guest.run()
@@ -454,7 +466,7 @@ def test_a_halt_with_interrupts_off_ends_the_run_and_the_next(guest):
 def test_a_stopped_halt_goes_on_halting(guest):
     guest.real(b"\xfb\xf4\xe6\x80\xfa\xf4")
     for _ in range(3):
-        later(guest.engine.stop, 0.002)
+        later(guest.loop.stop, 0.002)
         assert guest.run().reason is ExitReason.STOPPED
     assert guest.ports == []
 
@@ -468,9 +480,9 @@ def test_a_thousand_timer_interrupts(guest):
         nonlocal count
         count += 1
         if count == 1000:
-            guest.engine.stop()
+            guest.loop.stop()
         guest.line.vectors.append(0x20)
-        guest.engine.kick()
+        guest.loop.interrupts_changed()
         timer.arm(guest.clock.now_ns() + 100_000)
 
     timer = guest.clock.timer(fire)
@@ -478,7 +490,7 @@ def test_a_thousand_timer_interrupts(guest):
     guest.real(b"\xfb\xf4\xeb\xfd", ebx=0)  # sti; again: hlt; jmp again
     guest.run()
     timer.cancel()
-    taken = guest.engine.statistics().interrupts
+    taken = guest.accelerator.statistics().interrupts
     assert taken + len(guest.line.vectors) == 1000
     assert guest.register("ebx") & 0xFFFF in {taken, taken - 1}
 

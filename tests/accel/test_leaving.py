@@ -38,9 +38,9 @@ def test_a_loop_that_is_left_at_any_moment(native: bool, monkeypatch: pytest.Mon
 
         def ring() -> None:
             for _ in range(_RINGS):
-                guest.engine.attend()
+                guest.loop.attend()
                 threading.Event().wait(0.0002)  # somewhere else in the loop
-            guest.engine.stop()
+            guest.loop.stop()
 
         thread = threading.Thread(target=ring)
         thread.start()
@@ -48,7 +48,7 @@ def test_a_loop_that_is_left_at_any_moment(native: bool, monkeypatch: pytest.Mon
         thread.join()
         assert end.reason is ExitReason.STOPPED
         assert guest.value() == []
-        assert guest.engine.statistics().entries > _RINGS // 10
+        assert guest.accelerator.statistics().entries > _RINGS // 10
         counted = guest.memory.load(_COUNTER, 4)
         assert guest.register("ecx") - counted in {0, 1}
         assert guest.register("esp") in {0x8000, 0x8000 - 4}
@@ -57,7 +57,7 @@ def test_a_loop_that_is_left_at_any_moment(native: bool, monkeypatch: pytest.Mon
 
 def test_a_device_that_asks_for_attention_is_accessed_once() -> None:
     with Guest() as guest:
-        guest.on_device = guest.engine.attend
+        guest.on_device = guest.loop.attend
         guest.flat(
             b"\xa3" + DEVICE.to_bytes(4, "little")  # mov [device], eax
             + b"\xa1" + DEVICE.to_bytes(4, "little")  # mov eax, [device]
@@ -91,7 +91,7 @@ def test_a_block_behind_a_byte_like_hlt_is_no_halt(
 
         def ring() -> None:
             while not done.wait(0.0002):
-                guest.engine.attend()
+                guest.loop.attend()
 
         thread = threading.Thread(target=ring)
         thread.start()
@@ -100,12 +100,12 @@ def test_a_block_behind_a_byte_like_hlt_is_no_halt(
         thread.join()
         assert end.reason is ExitReason.HALTED
         assert guest.memory.load(_COUNTER, 4) == 0x200000
-        assert guest.engine.statistics().halts == 1
+        assert guest.accelerator.statistics().halts == 1
 
 
 def test_a_halt_right_after_a_port_write_that_rings() -> None:
     with Guest() as guest:
-        guest.on_port[0x80] = lambda _value: guest.engine.attend()
+        guest.on_port[0x80] = lambda _value: guest.loop.attend()
         guest.flat(b"\xe7\x80\xfa\xf4", eax=1)  # out 0x80, eax; cli; hlt
         assert guest.run().reason is ExitReason.HALTED
         assert guest.value() == [1]

@@ -109,7 +109,7 @@ def test_writes_to_rom_vanish(guest):
     guest.flat(b"\xc7\x05" + le32(ROM_BASE) + le32(0) + b"\xa1" + le32(ROM_BASE) + HLT)
     assert guest.run().reason is ExitReason.HALTED
     assert guest.register("eax").to_bytes(4, "little") == b"ROM!"
-    assert guest.engine.statistics().rom_writes == 1
+    assert guest.accelerator.statistics().rom_writes == 1
 
 
 def test_a_read_only_alias_keeps_the_cpu_out(guest):
@@ -171,7 +171,7 @@ def test_a_device_that_moves_costs_no_operation(guest):
         b"\xf4"
     )  # fmt: skip
     guest.run()
-    first = guest.engine.statistics()
+    first = guest.accelerator.statistics()
     assert guest.device.addr == DEVICE + 0x10000
     assert (first.unmaps, first.open_windows) == (0, 1)
 
@@ -212,7 +212,7 @@ def refuse_maps(guest, monkeypatch):
     def refuse(*_args):
         raise UcError(UC_ERR_NOMEM)
 
-    monkeypatch.setattr(guest.engine._uc, "mem_map_ptr", refuse)
+    monkeypatch.setattr(guest.vcpu.cpu.uc, "mem_map_ptr", refuse)
 
 
 def test_a_change_in_a_port_write_that_unicorn_refuses_is_taken_back(guest, monkeypatch):
@@ -295,7 +295,7 @@ def test_many_writes_while_nothing_runs_cost_a_bounded_list(guest):
     guest.flat(b"\xb0\x02\xe6\x80\xf4")
     guest.run()
     assert guest.value() == [1, 2]
-    assert guest.engine.statistics().invalidations < 1100
+    assert guest.accelerator.statistics().invalidations < 1100
 
 
 def test_code_that_the_guest_overwrites_itself(guest):
@@ -342,7 +342,7 @@ def test_the_page_that_is_executed_can_be_remapped(guest):
 def test_neighbours_of_one_block_are_mapped_as_one(guest):
     guest.flat(HLT)
     guest.run()
-    before = guest.engine.statistics().maps
+    before = guest.accelerator.statistics().maps
     assert before == 2  # RAM and ROM
     with guest.system.transaction():
         for i in range(8):
@@ -350,7 +350,7 @@ def test_neighbours_of_one_block_are_mapped_as_one(guest):
             guest.root.add_subregion(0x10000000 + 0x10000 * i, part)
     guest.flat(HLT)
     guest.run()
-    assert guest.engine.statistics().maps == before + 1
+    assert guest.accelerator.statistics().maps == before + 1
 
 
 def test_a_part_that_changes_does_not_disturb_the_rest_twice(guest):
@@ -361,5 +361,5 @@ def test_a_part_that_changes_does_not_disturb_the_rest_twice(guest):
     guest.on_port[0x80] = lambda value: hole.set_enabled(bool(value & 1))
     guest.flat(b"\xb9\x05\x00\x00\x00\x88\xc8\xe6\x80\xe2\xfa\xf4")  # out 0x80 of 5, 4, 3, 2, 1
     guest.run()
-    counts = guest.engine.statistics()
+    counts = guest.accelerator.statistics()
     assert (counts.maps, counts.unmaps) == (2 + 2 + 2, 1 + 2)

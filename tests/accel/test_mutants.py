@@ -28,7 +28,7 @@ FAULTS = (
         _STALE,
     ),
     Fault(_U + "elsewhere.py", "if at < start:", "if at > start:", "accel/test_elsewhere.py"),
-    Fault(_U + "exits.py", "self._mapper.muted = None", "pass", _INTERRUPTS),
+    Fault(_U + "hooks.py", "self._mapper.muted = None", "pass", _INTERRUPTS),
     Fault(
         _U + "delivery.py",
         "return code, cpl if code.flags & _CONFORMING else dpl",

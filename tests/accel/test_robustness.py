@@ -15,12 +15,12 @@ from guestmap.memory import MemoryRegionOps
 
 
 def test_the_reset_vector_is_at_the_top_of_4_gib(guest):
-    if not guest.engine.capabilities.reset_vector:
+    if not guest.accelerator.capabilities.reset_vector:
         pytest.skip("the engine starts below 1 MiB")
     guest.rom.buffer[ROM_SIZE - 16 : ROM_SIZE - 10] = b"\x2e\xa1\x20\x00\xfa\xf4"  # mov ax, cs:[32]
     guest.rom.buffer[0x20:0x22] = b"\x34\x12"
-    guest.engine.reset()
-    cs = guest.engine.read_segment(SegmentRegister.CS)
+    guest.loop.reset()
+    cs = guest.vcpu.read_segment(SegmentRegister.CS)
     assert (cs.selector, cs.base, guest.register("eip")) == (0xF000, 0xFFFF0000, 0xFFF0)
     assert guest.run().reason is ExitReason.HALTED
     assert guest.register("eax") & 0xFFFF == 0x1234
@@ -29,7 +29,7 @@ def test_the_reset_vector_is_at_the_top_of_4_gib(guest):
 def test_a_far_jump_leaves_the_top_of_4_gib(guest):
     guest.rom.buffer[ROM_SIZE - 16 : ROM_SIZE - 11] = b"\xea\x00\x10\x00\x00"  # jmp 0000:1000
     guest.memory.write(0x1000, b"\xe6\x80\xfa\xf4")
-    guest.engine.reset()
+    guest.loop.reset()
     assert guest.run().reason is ExitReason.HALTED
     assert len(guest.value()) == 1
 
@@ -37,26 +37,26 @@ def test_a_far_jump_leaves_the_top_of_4_gib(guest):
 def test_the_registers_after_a_reset(guest):
     guest.real(b"\xf4", eax=5, edi=6)
     guest.run()
-    guest.engine.reset()
-    read = guest.engine.read_register
+    guest.loop.reset()
+    read = guest.vcpu.read_register
     assert [read(r) for r in (Register.EAX, Register.EDI, Register.ESP)] == [0, 0, 0]
     assert (read(Register.CR0), read(Register.EFLAGS)) == (0x60000010, 2)
     assert read(Register.EDX) >> 8 & 0xF  # the processor's family
-    assert guest.engine.read_segment(SegmentRegister.IDTR)[1:3] == (0, 0xFFFF)
+    assert guest.vcpu.read_segment(SegmentRegister.IDTR)[1:3] == (0, 0xFFFF)
 
 
 def test_a_reset_from_a_port_write(guest):
-    guest.on_port[0xCF9] = lambda value: guest.engine.request_reset()
+    guest.on_port[0xCF9] = lambda value: guest.loop.request_reset()
     guest.real(b"\xba\xf9\x0c\xb0\x06\xee\xeb\xfe")  # mov dx, 0xcf9; mov al, 6; out dx, al; jmp $
     assert guest.run().reason is ExitReason.RESET
 
 
 def test_the_a20_gate(guest):
-    if not guest.engine.capabilities.a20:
+    if not guest.accelerator.capabilities.a20:
         pytest.skip("the engine has no A20 gate")
     guest.memory.write(0x000000, b"\x11")
     guest.memory.write(0x100000, b"\x22")
-    guest.on_port[0x92] = lambda value: guest.engine.set_a20(bool(value & 2))
+    guest.on_port[0x92] = lambda value: guest.vcpu.set_a20(bool(value & 2))
     read = b"\x26\xa0\x10\x00\xe6\x80"  # mov al, es:[0x10] (FFFF:0010); out 0x80, al
     guest.real(
         b"\xb8\xff\xff\x8e\xc0" + read + b"\xb0\x00\xe6\x92" + read + b"\xb0\x02\xe6\x92" + read
@@ -68,7 +68,7 @@ def test_the_a20_gate(guest):
 
 def test_memory_may_be_remapped_while_the_a20_gate_is_closed(guest):
     extra = guest.system.ram("over", 0x1000)
-    guest.on_port[0x92] = lambda value: guest.engine.set_a20(bool(value & 2))
+    guest.on_port[0x92] = lambda value: guest.vcpu.set_a20(bool(value & 2))
     guest.on_port[0x81] = lambda value: guest.root.add_subregion(0x9000, extra, 1)
     extra.buffer[0] = 0x77
     # out 0x92 of 0; out 0x81; jmp; mov al, [0x9000]; out 0x80
@@ -80,7 +80,7 @@ def test_memory_may_be_remapped_while_the_a20_gate_is_closed(guest):
 def test_code_runs_off_the_end_of_memory(guest):
     guest.flat(b"\xb8\x00\x00\x20\x00\xff\xe0")  # mov eax, RAM_SIZE; jmp eax
     assert RAM_SIZE == 0x200000
-    later(guest.engine.stop, 0.05)
+    later(guest.loop.stop, 0.05)
     assert guest.run().reason in {ExitReason.STOPPED, ExitReason.SHUTDOWN}
 
 
@@ -105,7 +105,7 @@ def test_a_guest_that_touches_everything_keeps_the_map_small(guest):
     # mov esi, 0x10000000; again: mov al, [esi]; add esi, 0x100000; jnc again; cli; hlt
     guest.flat(b"\xbe\x00\x00\x00\x10\x8a\x06\x81\xc6\x00\x00\x10\x00\x73\xf6\xfa\xf4")
     assert guest.run().reason is ExitReason.HALTED
-    assert guest.engine.statistics().open_windows > 3000
+    assert guest.accelerator.statistics().open_windows > 3000
 
 
 @pytest.mark.parametrize("fail", ["read", "write", "port_read", "port_write"])
@@ -133,15 +133,15 @@ def test_ctrl_c_reaches_the_main_thread(guest):
     later(lambda: os.kill(os.getpid(), signal.SIGINT), 0.05)
     with pytest.raises(KeyboardInterrupt):
         guest.run()
-    later(guest.engine.stop)
+    later(guest.loop.stop)
     assert guest.run().reason is ExitReason.STOPPED
 
 
 def test_the_documented_interface_alone_runs_real_mode():
     """What remains where the layout of Unicorn's CPU structure cannot be told."""
     with Guest(hidden_state=False) as guest:
-        assert guest.engine.capabilities.runs_code
-        assert not guest.engine.capabilities.exceptions
+        assert guest.accelerator.capabilities.runs_code
+        assert not guest.accelerator.capabilities.exceptions
         guest.vector(0x10, 0x2000)
         guest.memory.write(0x2000, b"\xb0\x77\xcf")
         guest.vector(0x20, 0x2100)
@@ -153,9 +153,9 @@ def test_the_documented_interface_alone_runs_real_mode():
         # int 10h; out 0x80, al; sti; hlt; out 0x82, al; cli; hlt
         guest.memory.write(0x1000, b"\xcd\x10\xe6\x80\xfb\xf4\xe6\x82\xfa\xf4")
         guest.clock.timer(
-            lambda: (guest.line.vectors.append(0x20), guest.engine.kick())
+            lambda: (guest.line.vectors.append(0x20), guest.loop.interrupts_changed())
         ).arm(guest.clock.now_ns() + 5_000_000)  # fmt: skip
-        guest.engine.reset()
+        guest.loop.reset()
         assert guest.run().reason is ExitReason.HALTED
         assert [port for port, _, _ in guest.ports] == [0x80, 0x81, 0x82]
         assert guest.value() == [0x77]
@@ -164,9 +164,9 @@ def test_the_documented_interface_alone_runs_real_mode():
 def test_the_documented_interface_alone_resets():
     with Guest(hidden_state=False) as guest:
         for name in ("eax", "esi", "esp"):
-            guest.engine.write_register(Register(name), 0x1234)
-        guest.engine.write_register(Register.EIP, 0x5678)
-        guest.engine.reset()
+            guest.vcpu.write_register(Register(name), 0x1234)
+        guest.vcpu.write_register(Register.EIP, 0x5678)
+        guest.loop.reset()
         assert [guest.register(name) for name in ("eax", "esi", "esp")] == [0, 0, 0]
         assert guest.register("eip") == 0xFFF0
 
@@ -174,17 +174,17 @@ def test_the_documented_interface_alone_resets():
 def test_the_map_may_be_touched_in_a_port_write_and_in_no_other_moment(guest):
     """Not by a timer, between two entries, nor from outside: then it is for the run loop."""
     asked = {}
-    guest.on_port[0x81] = lambda value: asked.update(port=guest.engine.may_settle())
-    guest.on_device = lambda: asked.update(device=guest.engine.may_settle())
+    guest.on_port[0x81] = lambda value: asked.update(port=guest.vcpu.may_settle())
+    guest.on_device = lambda: asked.update(device=guest.vcpu.may_settle())
 
     def due():
-        asked.update(timer=guest.engine.may_settle())
-        guest.engine.stop()
+        asked.update(timer=guest.vcpu.may_settle())
+        guest.loop.stop()
 
     guest.flat(b"\xe6\x81\xa1" + DEVICE.to_bytes(4, "little") + b"\xeb\xfe")
     guest.clock.timer(due).arm(guest.clock.now_ns() + 20_000_000)
     assert guest.run().reason is ExitReason.STOPPED
-    asked.update(outside=guest.engine.may_settle())
+    asked.update(outside=guest.vcpu.may_settle())
     assert asked == {"port": True, "device": False, "timer": False, "outside": False}
 
 
@@ -197,7 +197,7 @@ def test_the_documented_interface_alone_finds_a_moment_to_interrupt_a_loop():
         # A line that is up before interrupts are on: cli; mov cx, 0; again: loop again; sti; jmp $
         guest.memory.write(0x1000, b"\xfa\x31\xc9\xe2\xfe\xe2\xfe\xfb\xeb\xfe")
         guest.line.vectors.append(0x20)
-        guest.engine.reset()
+        guest.loop.reset()
         assert guest.run().reason is ExitReason.HALTED
 
 
@@ -223,11 +223,11 @@ def test_random_programs_end(guest, batch):
         registers = {name: source.getrandbits(32) for name in ("eax", "ebx", "ecx", "edi")}
         start = guest.real if seed % 3 else guest.flat
         start(random_program(seed), **registers)
-        alarm = guest.clock.timer(guest.engine.stop)
+        alarm = guest.clock.timer(guest.loop.stop)
         alarm.arm(guest.clock.now_ns() + 5_000_000)
         assert isinstance(guest.run().reason, ExitReason)
         alarm.cancel()
-        guest.engine.reset()
+        guest.loop.reset()
 
 
 def test_the_device_is_where_the_tests_think(guest):

@@ -208,14 +208,14 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[Guest]:
         if request.param == "reset":
             guest.flat(b"\xdb\xe3\xd9\xe8\x0f\x20\xc0\xf4", eax=1, edi=2, ebp=3)  # fninit; fld1
             assert guest.run().reason is ExitReason.HALTED
-            guest.engine.set_a20(False)
-            guest.engine.reset()
+            guest.vcpu.set_a20(False)
+            guest.loop.reset()
         yield guest
 
 
 def test_every_register_after_a_reset_is_the_manuals(fresh: Guest) -> None:
     """Intel SDM volume 3, table 9-1; descriptor attributes as QEMU's cpu_x86_cpuid reset has."""
-    cpu: Any = fresh.engine._cpu  # type: ignore[attr-defined]
+    cpu: Any = fresh.vcpu.cpu  # type: ignore[attr-defined]
     state, uc = cpu.state, cpu.uc
     assert [state.general(index) for index in range(8) if index != EDX] == [0] * 7
     assert state.general(EDX) >> 8 & 0xF in {6, 15}
@@ -233,7 +233,7 @@ def test_every_register_after_a_reset_is_the_manuals(fresh: Guest) -> None:
 
 
 def test_what_the_engine_says_it_can(fresh: Guest) -> None:
-    capabilities = fresh.engine.capabilities
+    capabilities = fresh.accelerator.capabilities
     assert all(getattr(capabilities, name) for name in capabilities.__slots__)
 
 

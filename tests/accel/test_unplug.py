@@ -39,7 +39,7 @@ def test_the_engine_pins_what_it_maps(guest):
     guest.system.free(dimm)
     guest.system.rcu.drain()
     assert not mapped("pinned-dimm")
-    guest.engine.close()
+    guest.accelerator.close()
     assert block.pins == 0
 
 
@@ -76,7 +76,7 @@ def test_memory_comes_and_goes_under_a_running_cpu(guest):
                     guest.system.free(dimm)
         except BaseException as error:  # noqa: BLE001  (told to the main thread)
             failures.append(error)
-        guest.engine.stop()
+        guest.loop.stop()
 
     plugger = threading.Thread(target=plug)
     plugger.start()
@@ -92,7 +92,7 @@ def test_memory_comes_and_goes_under_a_running_cpu(guest):
 
 def test_what_comes_and_goes_while_the_cpu_stands_still_is_not_kept(guest):
     """A paused machine may be plugged into for as long as one likes."""
-    if guest.engine.name != "unicorn":
+    if guest.accelerator.name != "unicorn":
         return
     guest.flat(b"\xf4")
     guest.run()
@@ -100,7 +100,7 @@ def test_what_comes_and_goes_while_the_cpu_stands_still_is_not_kept(guest):
     for _ in range(2000):
         guest.root.add_subregion(DIMM, dimm)
         guest.root.del_subregion(dimm)
-    assert len(guest.engine._mapper._touched) <= 1100
+    assert len(guest.vcpu.mapper._touched) <= 1100
     guest.root.add_subregion(DIMM, dimm)
     dimm.buffer[0] = 0x5A
     guest.flat(b"\xa1" + DIMM.to_bytes(4, "little") + b"\xa3\x00\x30\x00\x00\xf4")

@@ -97,7 +97,7 @@ def test_what_the_engine_cannot_run_is_an_error_with_a_reason(monkeypatch):
     def give_up(self):
         return Exit(ExitReason.ERROR, "a riddle at f000:fff0")
 
-    monkeypatch.setattr("guestmap.accel.unicorn.engine.UnicornEngine.run", give_up)
+    monkeypatch.setattr("guestmap.accel.RunLoop.run", give_up)
     assert_one_clear_line(_boot("-q"), "the CPU cannot go on: a riddle at f000:fff0")
 
 

@@ -70,9 +70,9 @@ def test_a_reset_port_starts_a_second_post(booted, trigger, reason):
 def test_a_triple_fault_starts_a_second_post(booted):
     vm = booted.vm
     vm.pc.memory.write(0x7C00, b"\xcc")  # int3
-    vm.engine.write_segment(SegmentRegister.CS, Segment(0, 0, 0xFFFF))
-    vm.engine.write_segment(SegmentRegister.IDTR, Segment(0, 0, 0))
-    vm.engine.write_register(Register.EIP, 0x7C00)
+    vm.vcpu.write_segment(SegmentRegister.CS, Segment(0, 0, 0xFFFF))
+    vm.vcpu.write_segment(SegmentRegister.IDTR, Segment(0, 0, 0))
+    vm.vcpu.write_register(Register.EIP, 0x7C00)
     assert booted.run_on() == RESUME + booted.first_log
     assert booted.resets == ["triple fault", FIRMWARES_OWN_RESET]
 
@@ -92,7 +92,7 @@ def test_ram_keeps_its_content_over_a_reset(booted):
 
 def test_an_interrupt_that_cannot_be_delivered_is_a_triple_fault_and_forgotten(booted):
     vm = booted.vm
-    vm.engine.write_segment(SegmentRegister.IDTR, Segment(0, 0, 0))
+    vm.vcpu.write_segment(SegmentRegister.IDTR, Segment(0, 0, 0))
     vm.pc.lines[1].set(True)
     assert vm.pc.interrupts.pending
     assert booted.run_on() == RESUME + booted.first_log

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from guestmap.accel import ENGINES, Exit, ExitReason
-from guestmap.accel.none import NoCpuEngine
+from guestmap.accel import ACCELERATORS, Activity
+from guestmap.accel.none import NoAccelerator, NoVcpu
 from guestmap.base import StateError
 from guestmap.machine import (
     Event,
@@ -114,9 +114,9 @@ def test_the_guest_stands_still_in_a_turn() -> None:
     seen = 0
     while vm.phases.phase is not Phase.HALT:
         with vm.exclusive():
-            before = len(vm.log), vm.engine.statistics().entries
+            before = len(vm.log), vm.accelerator.statistics().entries
             time.sleep(0.002)
-            assert (len(vm.log), vm.engine.statistics().entries) == before
+            assert (len(vm.log), vm.accelerator.statistics().entries) == before
         seen += 1
         time.sleep(0.001)
     assert seen > 3
@@ -139,22 +139,29 @@ def test_where_a_run_stopped_is_no_place_to_stop_later() -> None:
     vm.close()
 
 
-class HaltsForGood(NoCpuEngine):
+class HaltsForGood(NoVcpu):
     """Each run ends at once with a HLT that nothing ends."""
 
     runs = 0
 
-    def run(self) -> Exit:
+    def prepare(self) -> Activity:
         self.runs += 1
-        return Exit(ExitReason.HALTED, "HLT with interrupts off")
+        return Activity.HALTED_FOR_GOOD
+
+
+class Halting(NoAccelerator):
+    """Has such a CPU."""
+
+    def __init__(self, *_: object) -> None:
+        self._vcpus = [HaltsForGood("halts", 0)]
 
 
 @pytest.fixture
 def halting(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Started, HaltsForGood]]:
-    monkeypatch.setitem(ENGINES, "halts", (__name__, HaltsForGood.__name__))
+    monkeypatch.setitem(ACCELERATORS, "halts", (__name__, Halting.__name__))
     made = Started("halts")
-    assert isinstance(made.vm.engine, HaltsForGood)
-    yield made, made.vm.engine
+    assert isinstance(made.vm.vcpu, HaltsForGood)
+    yield made, made.vm.vcpu
     made.vm.close()
 
 
@@ -162,24 +169,24 @@ def test_a_machine_that_halted_for_good_runs_again_when_told_to(
     halting: tuple[Started, HaltsForGood],
 ) -> None:
     """A debugger may have changed what it will do."""
-    started, engine = halting
+    started, vcpu = halting
     for runs in (1, 2, 3):
         assert started.vm.run() is RunState.PAUSED
-        assert engine.runs == runs
+        assert vcpu.runs == runs
     assert started.names() == ["RESUME", "STOP"] * 3
 
 
 def test_a_machine_in_a_thread_that_halted_for_good_goes_on_after_stop_and_cont(
     halting: tuple[Started, HaltsForGood],
 ) -> None:
-    started, engine = halting
+    started, vcpu = halting
     vm, halted = started.vm, threading.Semaphore(0)
     vm.phases.halted = lambda **_: halted.release()  # type: ignore[method-assign]
     vm.start()
     for runs in (1, 2):
         assert halted.acquire(timeout=DEADLINE_S)
         with vm.exclusive():
-            assert engine.runs == runs
+            assert vcpu.runs == runs
             assert vm.state is RunState.RUNNING  # it waits for a reset, say
         vm.cont()  # it runs: nothing changes
         vm.stop()
@@ -188,20 +195,27 @@ def test_a_machine_in_a_thread_that_halted_for_good_goes_on_after_stop_and_cont(
     vm.system_reset()
     started.await_event("RESET")
     assert halted.acquire(timeout=DEADLINE_S)
-    assert engine.runs == 4
+    assert vcpu.runs == 4
 
 
-class Interrupted(NoCpuEngine):
+class Interrupted(NoVcpu):
     """Ctrl-C comes in each run."""
 
-    def run(self) -> Exit:
+    def prepare(self) -> Activity:
         raise KeyboardInterrupt
+
+
+class Interrupting(NoAccelerator):
+    """Has such a CPU."""
+
+    def __init__(self, *_: object) -> None:
+        self._vcpus = [Interrupted("interrupted", 0)]
 
 
 def test_a_run_that_is_interrupted_leaves_a_machine_that_is_paused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(ENGINES, "interrupted", (__name__, Interrupted.__name__))
+    monkeypatch.setitem(ACCELERATORS, "interrupted", (__name__, Interrupting.__name__))
     started = Started("interrupted")
     vm = started.vm
     for _ in range(2):
@@ -307,7 +321,7 @@ def test_a_thread_that_gives_up_waiting_holds_up_nobody(started: Started) -> Non
     """Ctrl-C while the main thread waits for its turn."""
     vm = started.vm
     vm.start()
-    ring = vm.engine.attend
+    ring = vm.loop.attend
 
     def interrupted() -> None:
         raise KeyboardInterrupt

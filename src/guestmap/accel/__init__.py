@@ -1,37 +1,43 @@
-"""CPU engines: whatever runs guest instructions on a machine's address spaces.
+"""Accelerators: whatever executes a guest's instructions on a machine's address spaces.
 
-:mod:`guestmap.accel.api` says what an engine is. Importing this package imports no engine, and
-none of the libraries that engines need; :func:`open_engine` does that by name.
+:mod:`guestmap.accel.accelerator` says what one is, :mod:`guestmap.accel.vcpu` what its CPUs are,
+and :mod:`guestmap.accel.loop` runs them. Importing this package imports no accelerator, and none of
+the libraries that they need; :func:`open_accelerator` does that by name.
 """
 
-from guestmap.accel.api import Engine, InterruptSource, NoInterrupts
-from guestmap.accel.factory import ENGINES, open_engine
+from guestmap.accel.accelerator import Accelerator, InterruptChip
+from guestmap.accel.exits import Exit, ExitReason
+from guestmap.accel.factory import ACCELERATORS, open_accelerator
+from guestmap.accel.loop import RunLoop
 from guestmap.accel.turn import Alone, Turn
 from guestmap.accel.types import (
     Capabilities,
     EngineStatistics,
-    Exit,
-    ExitReason,
     Register,
     Segment,
     SegmentRegister,
     SoftwareInterrupt,
 )
+from guestmap.accel.vcpu import Activity, InterruptSource, NoInterrupts, Vcpu
 
 __all__ = [
-    "ENGINES",
+    "ACCELERATORS",
+    "Accelerator",
+    "Activity",
     "Alone",
     "Capabilities",
-    "Engine",
     "EngineStatistics",
     "Exit",
     "ExitReason",
+    "InterruptChip",
     "InterruptSource",
     "NoInterrupts",
     "Register",
+    "RunLoop",
     "Segment",
     "SegmentRegister",
     "SoftwareInterrupt",
     "Turn",
-    "open_engine",
+    "Vcpu",
+    "open_accelerator",
 ]

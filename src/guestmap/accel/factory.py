@@ -1,4 +1,4 @@
-"""Engines by name; each is imported when somebody asks for it."""
+"""Accelerators by name; each is imported when somebody asks for it."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ from typing import TYPE_CHECKING
 from guestmap.base import ConfigError, HostError, UnsupportedError
 
 if TYPE_CHECKING:
-    from guestmap.accel.api import Engine, InterruptSource
-    from guestmap.base import Clock
+    from collections.abc import Sequence
+
+    from guestmap.accel.accelerator import Accelerator
+    from guestmap.accel.vcpu import InterruptSource
     from guestmap.memory import AddressSpace
 
-ENGINES = {
-    "unicorn": ("guestmap.accel.unicorn.engine", "UnicornEngine"),
-    "none": ("guestmap.accel.none", "NoCpuEngine"),
+ACCELERATORS = {
+    "unicorn": ("guestmap.accel.unicorn.accelerator", "UnicornAccelerator"),
+    "none": ("guestmap.accel.none", "NoAccelerator"),
 }
 """Name -> module and class."""
 
 
-def open_engine(
-    name: str,
-    memory: AddressSpace,
-    io: AddressSpace,
-    interrupts: InterruptSource,
-    clock: Clock,
-) -> Engine:
-    """Return a new engine in reset.
+def open_accelerator(
+    name: str, memory: AddressSpace, io: AddressSpace, interrupts: Sequence[InterruptSource]
+) -> Accelerator:
+    """Return a new accelerator, its vCPUs in reset.
+
+    Args:
+        name: which.
+        memory: what the vCPUs see.
+        io: their ports.
+        interrupts: the INTR pin of each vCPU.
 
     Raises:
-        ConfigError: there is no engine of that name.
-        UnsupportedError: a library that it needs is not installed.
+        ConfigError: there is no accelerator of that name.
+        UnsupportedError: a library that it needs is not installed; it has not that many vCPUs.
         HostError: a library that it needs is installed and cannot be loaded.
     """
-    if name not in ENGINES:
-        raise ConfigError(f"there is no engine {name!r}: choose one of {', '.join(ENGINES)}")
-    module_name, class_name = ENGINES[name]
+    if name not in ACCELERATORS:
+        raise ConfigError(f"there is no engine {name!r}: choose one of {', '.join(ACCELERATORS)}")
+    module_name, class_name = ACCELERATORS[name]
     try:
         module = import_module(module_name)
     except ImportError as error:
@@ -49,5 +53,5 @@ def open_engine(
         raise HostError(
             f"engine {name!r} needs a library that is installed and cannot be loaded: {error}"
         ) from error
-    engine: Engine = getattr(module, class_name)(memory, io, interrupts, clock)
-    return engine
+    accelerator: Accelerator = getattr(module, class_name)(memory, io, interrupts)
+    return accelerator

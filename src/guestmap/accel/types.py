@@ -1,28 +1,10 @@
-"""The values that go in and out of an engine."""
+"""The values that go in and out of a CPU."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
-
-
-class ExitReason(Enum):
-    """Why a run ended."""
-
-    STOPPED = "stopped"  # stop() was called
-    RESET = "reset"  # request_reset() was called: reset the devices, then the engine, and run again
-    SHUTDOWN = "shutdown"  # triple fault: a PC's chipset answers it with a reset
-    HALTED = "halted"  # HLT with interrupts off: nothing but a reset or an NMI ends it
-    ERROR = "error"  # the engine cannot go on; see the message
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """The end of a run: why, and for people, what happened."""
-
-    reason: ExitReason
-    message: str = ""
 
 
 class Register(Enum):

@@ -29,7 +29,7 @@ class Aloud(Silence):
     def begin(self, vm: VirtualMachine) -> None:
         """Show the machine at reset."""
         if self._verbose:
-            self._console.print(engine_line(vm.engine), soft_wrap=True)
+            self._console.print(engine_line(vm.accelerator), soft_wrap=True)
         print_whole(self._console, flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
 
     def tell(self, event: Event) -> None:

@@ -17,7 +17,7 @@ def report(
     vm: VirtualMachine, recorder: Recorder, before: Snapshot, after: Snapshot
 ) -> dict[str, Any]:
     """Return the boot as JSON-able values; times are seconds since the machine was made."""
-    counts = vm.engine.statistics()
+    counts = vm.accelerator.statistics()
     config = vm.pc.config
     return {
         "format": "guestmap.boot",
@@ -25,8 +25,8 @@ def report(
         "machine": {
             "ram_size": config.ram_size,
             "cpus": config.cpus,
-            "engine": vm.engine.name,
-            "engine_parts": vm.engine.parts,
+            "engine": vm.accelerator.name,
+            "engine_parts": vm.accelerator.parts,
         },
         "state": str(vm.state),
         "phases": [_phase(change) for change in vm.phases.changes],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from guestmap.accel import Engine, SoftwareInterrupt
+from guestmap.accel import Accelerator, SoftwareInterrupt
 from guestmap.base import format_size, printable
 from guestmap.cli.tables import STYLES, cell
 from guestmap.machine import (
@@ -121,10 +121,10 @@ def flat_table(view: FlatView, title: str) -> Table:
 
 def summary(vm: VirtualMachine, story: Story) -> Text:
     """Return what the run came to, in a few lines."""
-    pc, counts = vm.pc, vm.engine.statistics()
+    pc, counts = vm.pc, vm.accelerator.statistics()
     phases = ", ".join(f"{c.phase} {c.time_ns / 1e6:.1f} ms" for c in vm.phases.changes)
     return Text(
-        f"RAM {format_size(pc.config.ram_size)}, engine {vm.engine.name}, machine {vm.state}\n"
+        f"RAM {format_size(pc.config.ram_size)}, engine {vm.accelerator.name}, machine {vm.state}\n"
         f"phases: {phases}\n"
         f"map: {story.map_changes} changes, generation {pc.system.generation};"
         f" engine: {counts.maps} maps, {counts.unmaps} unmaps,"
@@ -135,7 +135,7 @@ def summary(vm: VirtualMachine, story: Story) -> Text:
     )
 
 
-def engine_line(engine: Engine) -> str:
+def engine_line(engine: Accelerator) -> str:
     """Return how an engine does each part of a CPU, in one line."""
     ways: dict[str, list[str]] = {}
     for part, way in engine.parts.items():

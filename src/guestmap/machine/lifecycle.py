@@ -1,7 +1,7 @@
 """What happens to a machine, and what follows: it runs, pauses, is reset, sleeps, fails, ends.
 
 Which state follows is :mod:`guestmap.machine.run_state`'s table; here is what comes with it: the
-clock, the engine, and the events that are told.
+clock, the CPU, and the events that are told.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from guestmap.accel import Engine, Exit, ExitReason
+from guestmap.accel import Exit, ExitReason, RunLoop
 from guestmap.machine.boards.pc_i440fx.board import Pc
 from guestmap.machine.gate import Gate
 from guestmap.machine.observed import Event, MachineReset
@@ -31,19 +31,19 @@ class _ResetRequest(NamedTuple):
 
 
 class Lifecycle:
-    """The state of a PC on an engine, and whatever changes it; from any thread.
+    """The state of a PC and its CPU, and whatever changes it; from any thread.
 
     Attributes:
         pc: the machine.
-        engine: the CPU.
+        loop: runs the CPU.
         phases: what the firmware is doing.
         events: what it tells whoever manages it.
-        error: what the engine could not go on with, where ``state`` is ``INTERNAL_ERROR``.
+        error: what the CPU could not go on with, where ``state`` is ``INTERNAL_ERROR``.
     """
 
-    def __init__(self, pc: Pc, engine: Engine, observer: Callable[[Event], None]) -> None:
+    def __init__(self, pc: Pc, loop: RunLoop, observer: Callable[[Event], None]) -> None:
         self.pc = pc
-        self.engine = engine
+        self.loop = loop
         self.events = pc.events
         self.phases = PhaseTracker(pc.clock.now_ns, self._phase_changed)
         self.error = ""
@@ -54,8 +54,8 @@ class Lifecycle:
         self._halted_for_good = False
         self._changed = threading.Condition()
         self._gate = Gate()
-        self._gate.ring = engine.attend
-        engine.turn = self._gate
+        self._gate.ring = loop.attend
+        loop.turn = self._gate
         pc.on_reset_request = self.request_reset
         pc.on_power_off = self._powered_off
         pc.on_suspend = self._suspended
@@ -117,7 +117,7 @@ class Lifecycle:
                 self._reset_wanted = _ResetRequest(reason, cause)
             self._changed.notify_all()
         if self._runnable:
-            self.engine.request_reset()
+            self.loop.request_reset()
 
     def system_reset(self) -> None:
         """Reset the machine for the host, soon (QMP ``system_reset``)."""
@@ -141,7 +141,7 @@ class Lifecycle:
             if not self._take(RunEvent.QUIT):
                 return
             self.pc.clock.stop()
-            self.engine.stop()
+            self.loop.stop()
             self._wake()
             self.events.emit("SHUTDOWN", {"guest": guest, "reason": reason})
 
@@ -152,7 +152,7 @@ class Lifecycle:
 
     def _suspended(self) -> None:
         if self._take(RunEvent.SUSPEND):  # nobody has paused it: its time goes on
-            self.engine.stop()
+            self.loop.stop()
             self.events.emit("SUSPEND")
 
     def _end(self, event: RunEvent) -> None:
@@ -160,7 +160,7 @@ class Lifecycle:
         ran = self._state is RunState.RUNNING
         if self._take(event) and ran:
             self.pc.clock.stop()
-            self.engine.stop()
+            self.loop.stop()
             self.events.emit("STOP")
 
     def _after(self, end: Exit) -> None:
@@ -192,7 +192,7 @@ class Lifecycle:
         if self._state is not before:
             return  # the observer has seen enough
         self.pc.system_reset()
-        self.engine.reset()
+        self.loop.reset()
         self._halted_for_good = False
         self._take(RunEvent.RESET)
         self.phases.reset(request.reason)
@@ -213,7 +213,7 @@ class Lifecycle:
     def _run_once(self) -> None:
         self._carry_out_reset()
         if self._runnable:
-            self._after(self.engine.run())
+            self._after(self.loop.run())
 
     def _has_work(self) -> bool:
         """Wait until there is something to run or to reset; False at the end."""

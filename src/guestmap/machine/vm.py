@@ -1,4 +1,4 @@
-"""A running PC: the machine, an engine, and the story that the firmware tells.
+"""A running PC: the machine, an accelerator, and the story that the firmware tells.
 
 A program either runs the machine itself (:meth:`VirtualMachine.run`), or has it run in a thread of
 its own (:meth:`VirtualMachine.start`) and manages it from others. Whoever is not the CPU's thread
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from guestmap.accel import SoftwareInterrupt, open_engine
+from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, open_accelerator
 from guestmap.base import Clock, StateError, VmClock
 from guestmap.machine.boards.pc_i440fx.board import Pc
 from guestmap.machine.config import MachineConfig
@@ -25,16 +25,19 @@ from guestmap.machine.runner import Runner
 
 
 class VirtualMachine(Lifecycle):
-    """A PC on an engine. Use it as a context manager, or close it.
+    """A PC on an accelerator. Use it as a context manager, or close it.
 
     Args:
         config: the PC; its debug console is what phases are told from.
-        engine: an engine's name, see :mod:`guestmap.accel`.
+        engine: an accelerator's name, see :mod:`guestmap.accel`.
         observer: hears each event, in the thread that runs the CPU.
         clock: the devices' time; where none is given, one that passes while the machine runs.
 
     Raises:
-        ConfigError, HostError, UnsupportedError: the machine or the engine cannot be made.
+        ConfigError, HostError, UnsupportedError: the machine or the accelerator cannot be made.
+
+    Attributes:
+        accelerator: what executes the guest.
     """
 
     def __init__(
@@ -47,26 +50,32 @@ class VirtualMachine(Lifecycle):
     ) -> None:
         pc = Pc(config, VmClock() if clock is None else clock)
         try:
-            cpu = open_engine(engine, pc.cpu_memory, pc.io, pc.interrupts, pc.clock)
+            accelerator = open_accelerator(engine, pc.cpu_memory, pc.io, [pc.interrupts])
         except BaseException:
             pc.system.close()
             raise
-        super().__init__(pc, cpu, observer)
+        super().__init__(pc, RunLoop(accelerator.vcpu(), pc.clock), observer)
+        self.accelerator: Accelerator = accelerator
         self._runner = Runner()
         self._closing = threading.Lock()
         self._debug_log = DebugLog(pc.clock.now_ns, self._logged)
         self._wire()
 
     def _wire(self) -> None:
-        pc, engine = self.pc, self.engine
-        pc.on_a20 = engine.set_a20
+        pc, loop, vcpu = self.pc, self.loop, self.vcpu
+        pc.on_a20 = vcpu.set_a20
         pc.on_debug_byte = self._debug_log.byte
-        pc.interrupts.on_change = engine.kick
-        if engine.capabilities.runs_code:
+        pc.interrupts.on_change = loop.interrupts_changed
+        if self.accelerator.capabilities.runs_code:
             pc.apics.current = 0
         pc.system.subscribe(self._observer)
-        engine.observe_software_interrupts(self._software_interrupt)
-        engine.observe_halts(self.phases.halted)
+        vcpu.observe_software_interrupts(self._software_interrupt)
+        loop.observe_halts(self.phases.halted)
+
+    @property
+    def vcpu(self) -> Vcpu:
+        """The CPU that runs; others wait as after a reset."""
+        return self.loop.vcpu
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -163,7 +172,7 @@ class VirtualMachine(Lifecycle):
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End the machine; let go of the engine and of the host's memory. May be called again.
+        """End the machine; let go of the accelerator and of the host's memory. May be called again.
 
         Raises:
             StateError: :meth:`run` has not returned, or the caller has the machine to itself.
@@ -172,7 +181,7 @@ class VirtualMachine(Lifecycle):
         with self._closing:
             self._runner.close(lambda: self.quit("host-ui"))
             with self.exclusive():
-                self.engine.close()
+                self.accelerator.close()
                 if not self.pc.system.closed:
                     self.pc.system.unsubscribe(self._observer)
                     self.pc.system.close()

@@ -12,7 +12,7 @@ from guestmap.accel import Register
 from guestmap.memory import MemTxResult
 
 if TYPE_CHECKING:
-    from guestmap.accel import Engine
+    from guestmap.accel import Vcpu
     from guestmap.memory import AddressSpace
 
 _CR0_PAGING, _CR4_PSE, _CR4_PAE = 1 << 31, 1 << 4, 1 << 5
@@ -26,18 +26,18 @@ class LinearReader:
     """Reads memory as the guest's program sees it at this moment; the CPU must be outside.
 
     Args:
-        engine: whose registers say where the page tables are.
+        vcpu: whose registers say where the page tables are.
         memory: what the CPU sees.
 
     Raises:
-        UnsupportedError: the engine has no CPU.
+        UnsupportedError: there is no CPU.
     """
 
-    def __init__(self, engine: Engine, memory: AddressSpace) -> None:
+    def __init__(self, vcpu: Vcpu, memory: AddressSpace) -> None:
         self._memory = memory
-        self._paging = bool(engine.read_register(Register.CR0) & _CR0_PAGING)
-        self._tables = engine.read_register(Register.CR3)
-        self._features = engine.read_register(Register.CR4)
+        self._paging = bool(vcpu.read_register(Register.CR0) & _CR0_PAGING)
+        self._tables = vcpu.read_register(Register.CR3)
+        self._features = vcpu.read_register(Register.CR4)
 
     def read(self, address: int, length: int) -> bytes | None:
         """Return ``length`` bytes, or None: a page, or what should be behind it, is not there."""

@@ -1,5 +1,5 @@
-"""The engine without a CPU: a program drives the machine through its address spaces."""
+"""The accelerator without a CPU: a program drives the machine through its address spaces."""
 
-from guestmap.accel.none.engine import NoCpuEngine
+from guestmap.accel.none.accelerator import NoAccelerator, NoVcpu
 
-__all__ = ["NoCpuEngine"]
+__all__ = ["NoAccelerator", "NoVcpu"]

@@ -60,7 +60,7 @@ def _memsave(context: Context, arguments: Arguments) -> dict[str, Any]:
     """Write guest-virtual memory to a file, as the first CPU's page tables show it now."""
     start, size = arguments["val"] % ADDRESS_SPACE_SIZE, _size(arguments)
     context.check_cpu(arguments.get("cpu-index", 0))
-    reader = LinearReader(context.vm.engine, context.vm.pc.cpu_memory)
+    reader = LinearReader(context.vm.vcpu, context.vm.pc.cpu_memory)
     with _saving(arguments["filename"]) as file:
         done = 0
         while done < size:

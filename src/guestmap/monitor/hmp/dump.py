@@ -26,7 +26,7 @@ Reader = Callable[[int, int], bytes | None]
 
 def dump_virtual(context: Context, values: Values) -> str:
     """Show memory as the CPU sees it: ``x``."""
-    return _dump(values, LinearReader(context.vm.engine, context.pc.cpu_memory).read)
+    return _dump(values, LinearReader(context.vm.vcpu, context.pc.cpu_memory).read)
 
 
 def dump_physical(context: Context, values: Values) -> str:

@@ -1,6 +1,6 @@
 """``info registers`` and ``$NAME``: what is in the CPU.
 
-The layout of the lines is QEMU's; debug, FPU and SSE registers are not shown, because the engines
+The layout of the lines is QEMU's; debug, FPU and SSE registers are not shown, because the vCPUs
 do not tell them.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from guestmap.accel import Register, Segment, SegmentRegister
 
 if TYPE_CHECKING:
-    from guestmap.accel import Engine
+    from guestmap.accel import Vcpu
     from guestmap.monitor.hmp.arguments import Values
     from guestmap.monitor.hmp.command import Context
 
@@ -49,20 +49,20 @@ _RESET = {Register.EIP: 0xFFF0, Register.EFLAGS: 2, Register.CR0: 0x60000010}
 
 def register_value(context: Context, name: str) -> int | None:
     """Return what ``$name`` is in an expression; None where there is no such register."""
-    engine = context.vm.engine
-    if not engine.capabilities.runs_code:
+    vcpu = context.vm.vcpu
+    if not context.vm.accelerator.capabilities.runs_code:
         return None
     if name in _GENERAL:
-        return engine.read_register(_GENERAL[name])
+        return vcpu.read_register(_GENERAL[name])
     if name in _LONG_MODE_ONLY:
         return 0
     if name == "pc":
-        base = engine.read_segment(SegmentRegister.CS).base
-        return base + engine.read_register(Register.EIP)
+        base = vcpu.read_segment(SegmentRegister.CS).base
+        return base + vcpu.read_register(Register.EIP)
     segment, dot, part = name.partition(".")
     if segment not in _SEGMENTS:
         return None
-    value = engine.read_segment(_SEGMENTS[segment])
+    value = vcpu.read_segment(_SEGMENTS[segment])
     if not dot:
         return value.selector
     return {"base": value.base, "limit": value.limit}.get(part)
@@ -83,23 +83,23 @@ def info_registers(context: Context, values: Values) -> str:
 
 
 def _cpu(context: Context, cpu: int) -> str:
-    return _Lines(context.vm.engine if cpu == 0 else None).text()
+    return _Lines(context.vm.vcpu if cpu == 0 else None).text()
 
 
 class _Lines:
-    """The lines of one CPU; without an engine, of one that waits."""
+    """The lines of one CPU; without a vCPU, of one that waits."""
 
-    def __init__(self, engine: Engine | None) -> None:
-        self.engine = engine
+    def __init__(self, vcpu: Vcpu | None) -> None:
+        self.vcpu = vcpu
 
     def value(self, register: Register) -> int:
-        if self.engine is not None:
-            return self.engine.read_register(register)
+        if self.vcpu is not None:
+            return self.vcpu.read_register(register)
         return _RESET.get(register, 0)
 
     def segment(self, register: SegmentRegister) -> Segment:
-        if self.engine is not None:
-            return self.engine.read_segment(register)
+        if self.vcpu is not None:
+            return self.vcpu.read_segment(register)
         return _RESET_SEGMENTS.get(register, _RESET_DATA)
 
     def text(self) -> str:
@@ -109,7 +109,7 @@ class _Lines:
         state = (
             f"EIP={self.value(Register.EIP):08x} EFL={flags:08x} [{shown}]"
             f" CPL={cs.selector & 3 if protected else 0} II=0 A20=1 SMM=0"
-            f" HLT={int(self.engine is None)}"
+            f" HLT={int(self.vcpu is None)}"
         )
         lines = [
             self._row("EAX", "EBX", "ECX", "EDX"),

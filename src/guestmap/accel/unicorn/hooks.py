@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from unicorn import unicorn_const as uc_api
 from unicorn import x86_const as x86
 
-from guestmap.accel.types import Exit, ExitReason, SoftwareInterrupt
+from guestmap.accel.exits import Exit, ExitReason
+from guestmap.accel.types import SoftwareInterrupt
 from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
 from guestmap.accel.unicorn.elsewhere import Elsewhere
 from guestmap.accel.unicorn.sharing import SharedWrites
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from guestmap.accel.unicorn.counters import Counters
+    from guestmap.accel.unicorn.cpu import Cpu
     from guestmap.accel.unicorn.delivery import Delivery
-    from guestmap.accel.unicorn.leaving import Leaving
     from guestmap.accel.unicorn.mapper import Mapper
     from guestmap.accel.unicorn.pieces import Piece
-    from guestmap.accel.unicorn.state import CpuState
     from guestmap.memory import AddressSpace
 
 _UNMAPPED = (
@@ -38,37 +38,46 @@ _UNMAPPED = (
 _INT3, _INT_N = 0xCC, 0xCD
 
 
-class Exits:
+class Hooks:
     """The callbacks of one CPU.
+
+    Args:
+        cpu: the CPU.
+        memory, io: what it sees.
+        mapper: of its memory map.
+        delivery: of interrupts and exceptions to it.
+        counters: what happens is counted there.
+        end: ends its run.
+        leave: makes it leave the guest, and be prepared before it goes on.
+        observers: hear of INT n.
 
     Attributes:
         in_device: a device of the memory address space is being accessed.
+        failure: what a device callback raised, for when the CPU has left.
     """
 
     def __init__(
         self,
-        uc: Any,
+        cpu: Cpu,
         memory: AddressSpace,
         io: AddressSpace,
         mapper: Mapper,
-        state: CpuState,
         delivery: Delivery,
         counters: Counters,
         end: Callable[[Exit], None],
         leave: Callable[[], None],
-        leaving: Leaving,
         observers: list[Callable[[SoftwareInterrupt], None]],
     ) -> None:
-        self._uc = uc
+        self._uc: Any = cpu.uc
         self._memory = memory
         self._port_load, self._port_store = io.load, io.store
         self._mapper = mapper
-        self._state = state
+        self._state = cpu.state
         self._delivery = delivery
         self._counters = counters
         self._end = end
         self._leave = leave
-        self._leaving = leaving
+        self._leaving = cpu.leaving
         self._observers = observers
         self.in_device = False
         self.failure: BaseException | None = None

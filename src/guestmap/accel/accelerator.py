@@ -1,0 +1,85 @@
+"""What an accelerator is: it has a machine's memory map, and vCPUs that execute on it.
+
+A machine opens one accelerator on its memory and I/O address spaces, and runs each vCPU in a
+:class:`guestmap.accel.loop.RunLoop` of its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import Enum
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from guestmap.accel.types import Capabilities, EngineStatistics
+    from guestmap.accel.vcpu import Vcpu
+    from guestmap.memory import MemoryListener
+
+
+class InterruptChip(Enum):
+    """Who has the interrupt controllers; the values are those of QEMU's ``kernel-irqchip``."""
+
+    MACHINE = "off"  # all of them: a vCPU has one INTR pin, and an acknowledge cycle
+    SPLIT = "split"  # the accelerator has the local APICs, the machine the rest
+    ACCELERATOR = "on"  # the accelerator has all
+
+
+class Accelerator(ABC):
+    """An accelerator, with its vCPUs in reset when it is made. Close it, or use it in a ``with``.
+
+    The address spaces that it is made on must stay for as long as it does.
+
+    Attributes:
+        name: what it is asked for by.
+        interrupt_chip: who has the interrupt controllers.
+    """
+
+    name: str
+    interrupt_chip = InterruptChip.MACHINE
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What it can do on this host."""
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """How each part of a CPU is done, where there is a choice: for people."""
+        return {}
+
+    @property
+    def listener(self) -> MemoryListener | None:
+        """What keeps its memory map in step with the machine's; None where it has no map."""
+        return None
+
+    @abstractmethod
+    def vcpu(self, number: int = 0) -> Vcpu:
+        """Return a vCPU; the same one each time.
+
+        Raises:
+            ConfigError: there are not that many.
+        """
+
+    @abstractmethod
+    def statistics(self) -> EngineStatistics:
+        """Return the counts of this moment; from any thread."""
+
+    def close(self) -> None:
+        """Let go of the address spaces and of the host's memory. Closing twice is allowed.
+
+        Raises:
+            StateError: a vCPU runs.
+        """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
