@@ -10,10 +10,11 @@ from __future__ import annotations
 import calendar
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from guestmap.base import IrqLine, ManualClock
 from guestmap.hw.debugcon import DebugConsole
+from guestmap.hw.device import Device, Space
 from guestmap.hw.fdc import Fdc
 from guestmap.hw.fdc_commands import COMMANDS, find_command
 from guestmap.hw.i8042 import I8042
@@ -24,6 +25,7 @@ from guestmap.hw.ide import IdeChannel
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.misc_ports import FpuErrorPort, PostPort
 from guestmap.hw.pcspk import PcSpeaker
+from guestmap.hw.placement import place
 from guestmap.hw.port92 import Port92
 from guestmap.hw.serial import Serial16550
 from guestmap.memory import UNASSIGNED_IO_OPS, MemoryRegion, MemorySystem
@@ -55,8 +57,12 @@ class Bench:
     def line(self, number: int) -> IrqLine:
         return self.lines.setdefault(number, IrqLine(name=f"irq{number}"))
 
-    def place(self, *devices: Placeable) -> None:
+    def place(self, *devices: Placeable | Device[Any]) -> None:
         for device in devices:
+            if isinstance(device, Device):
+                place(self.memory, {Space.IO: self.io}, device)
+                self.regions += device.regions
+                continue
             for port, region in device.regions:
                 self.put(port, region)
 
@@ -167,7 +173,7 @@ def _pic(rng: random.Random) -> list[str]:
 
 
 def _build_pit(bench: Bench) -> None:
-    pit = I8254(bench.memory, bench.clock, bench.line(0))
+    pit = I8254(bench.clock, bench.line(0))
     bench.place(pit, PcSpeaker(bench.memory, pit))
 
 
@@ -177,7 +183,7 @@ def _pit(rng: random.Random) -> list[str]:
 
 
 def _build_rtc(bench: Bench) -> None:
-    bench.place(Mc146818(bench.memory, bench.clock, bench.line(8), epoch_ns=RTC_EPOCH_NS))
+    bench.place(Mc146818(bench.clock, bench.line(8), epoch_ns=RTC_EPOCH_NS))
 
 
 def _rtc(rng: random.Random) -> list[str]:
@@ -238,7 +244,7 @@ def _dma(rng: random.Random) -> list[str]:
 
 
 def _build_serial(bench: Bench) -> None:
-    bench.put(0x3F8, Serial16550(bench.memory, bench.clock, bench.line(4)).region)
+    bench.place(Serial16550(bench.clock, bench.line(4)))
 
 
 def _serial(rng: random.Random) -> list[str]:

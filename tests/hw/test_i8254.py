@@ -23,7 +23,7 @@ class Timer(Bench):
         self.edges: list[tuple[int, bool]] = []
         self.irq = self.line(0)
         self.irq.connect(lambda level: self.edges.append((self.clock.now_ns(), level)))
-        self.pit = I8254(self.memory, self.clock, self.irq)
+        self.pit = I8254(self.clock, self.irq)
         self.place(self.pit, PcSpeaker(self.memory, self.pit))
 
     def program(self, counter: int, mode: int, count: int) -> None:
@@ -153,7 +153,7 @@ def test_the_hpet_can_take_the_line(timer: Timer) -> None:
 def test_a_fast_counter_leaves_time_for_others(mode: int) -> None:
     bench = Bench()
     clock = BusyClock(look_ns=20_000)
-    pit = I8254(bench.memory, clock, bench.line(0))
+    pit = I8254(clock, bench.line(0))
     bench.place(pit)
     bench.outb(0x43, 0x10 | mode << 1)
     bench.outb(0x40, 2)
@@ -180,7 +180,7 @@ def test_a_shot_that_is_over_by_the_second_look_at_the_clock_fires(count: int) -
     bench, clock, rises = Bench(), BusyClock(look_ns=2_000), []
     irq = bench.line(0)
     irq.connect(rises.append)
-    bench.place(I8254(bench.memory, clock, irq))
+    bench.place(I8254(clock, irq))
     for shots in range(1, 4):
         bench.outb(0x43, 0x10)  # counter 0, low byte, mode 0
         bench.outb(0x40, count)

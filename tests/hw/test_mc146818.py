@@ -27,7 +27,7 @@ class Rtc(Bench):
     def __init__(self, epoch_ns: int = RTC_EPOCH_NS) -> None:
         super().__init__()
         self.irq = self.line(8)
-        self.chip = Mc146818(self.memory, self.clock, self.irq, epoch_ns=epoch_ns)
+        self.chip = Mc146818(self.clock, self.irq, epoch_ns=epoch_ns)
         self.place(self.chip)
 
     def __getitem__(self, index: int) -> int:

@@ -19,8 +19,8 @@ class Port(Bench):
         super().__init__()
         self.sent = bytearray()
         self.irq = self.line(4)
-        self.uart = Serial16550(self.memory, self.clock, self.irq, sink=self.sent.append)
-        self.put(DATA, self.uart.region)
+        self.uart = Serial16550(self.clock, self.irq, sink=self.sent.append)
+        self.place(self.uart)
 
 
 Action = Callable[[Port], object]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guestmap.machine.composition import MachineType, machine_types
+from guestmap.machine.composition import DeclaredType, machine_types
 from guestmap.qom import UNSET, Property
 from tests.support.qemu import Qemu
 
@@ -116,7 +116,7 @@ def test_settings_come_in_the_order_in_which_qemu_prints_them(qemu):
     assert len(shown) > 20
     for name, theirs in shown.items():
         each, ours = types.get(name), []
-        while isinstance(each, MachineType):
+        while isinstance(each, DeclaredType):
             ours += each.settings
             each = types.get(each.parent or "")
         assert ours == theirs, name

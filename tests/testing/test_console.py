@@ -116,8 +116,8 @@ class Machine(Bench):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port = Serial16550(self.memory, ManualClock(), self.line(4))
-        self.put(0x3F8, self.port.region)
+        self.port = Serial16550(ManualClock(), self.line(4))
+        self.place(self.port)
         self.outb(0x3FA, 0x01)
 
     def typed(self) -> bytes:

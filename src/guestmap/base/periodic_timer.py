@@ -51,6 +51,16 @@ class PeriodicTimer:
         """Let no event come any more."""
         self._timer.cancel()
 
+    @property
+    def pending(self) -> tuple[int, int] | None:
+        """When the next event is due and when it comes, in ns; None where it is stopped."""
+        deadline_ns = self._timer.deadline_ns
+        return None if deadline_ns is None else (self._due_ns, deadline_ns)
+
+    def resume(self, pending: tuple[int, int] | None) -> None:
+        """Go on from what :attr:`pending` was."""
+        self._arm(*(pending or (None, 0)))
+
     def _arm(self, due_ns: int | None, earliest_ns: int) -> None:
         if due_ns is None:
             self._timer.cancel()

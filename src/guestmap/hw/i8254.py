@@ -9,14 +9,20 @@ at once, and a low gate stops nothing (its rising edge restarts modes 1, 2, 3 an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
-from guestmap.base import PeriodicTimer
-from guestmap.memory import AccessSizes, MemoryRegion, MemoryRegionOps
+from msgspec import Meta
+
+from guestmap.base import IrqLine, PeriodicTimer
+from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
+from guestmap.hw.device import U8, Device, IoRegion, Ns, Place, Space
+from guestmap.memory import AccessSizes, MemoryRegionOps
+from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
-    from guestmap.base import Clock, IrqLine
-    from guestmap.memory import MemorySystem
+    from guestmap.base import Clock
 
 FREQUENCY_HZ = 1_193_182
 PORT = 0x40
@@ -44,29 +50,25 @@ def _transition(mode: int, count: int, ticks: int) -> int | None:
     return count if ticks < count else None
 
 
+@dataclass(slots=True)
 class Counter:
     """One counter of the chip; ``gate`` and ``out`` are its pins."""
 
-    __slots__ = (
-        "access", "bcd", "count", "gate", "latch", "latch_state", "load_ns", "low_byte", "mode",
-        "read_state", "status", "write_state",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.mode = 3
-        self.bcd = False
-        self.gate = True
-        self.access = 0
-        self.count = 0x10000
-        """The reload value, 1-65536."""
-        self.load_ns = 0
-        """When counting began."""
-        self.latch = 0
-        self.latch_state = 0
-        """Which byte of the latch is read next; 0 where none is latched."""
-        self.status: int | None = None
-        self.read_state = self.write_state = 0
-        self.low_byte = 0
+    mode: Annotated[int, Meta(ge=0, le=7)] = 3
+    bcd: bool = False
+    gate: bool = True
+    access: Annotated[int, Meta(ge=0, le=3)] = 0
+    count: Annotated[int, Meta(ge=1, le=0x10000)] = 0x10000
+    """The reload value, 1-65536."""
+    load_ns: Ns = 0
+    """When counting began."""
+    latch: Annotated[int, Meta(ge=0, le=0x10000)] = 0
+    latch_state: Annotated[int, Meta(ge=0, le=3)] = 0
+    """Which byte of the latch is read next; 0 where none is latched."""
+    status: U8 | None = None
+    read_state: Annotated[int, Meta(ge=0, le=4)] = 0
+    write_state: Annotated[int, Meta(ge=0, le=4)] = 0
+    low_byte: U8 = 0
 
     def ticks(self, now_ns: int) -> int:
         """Return how often the counter was clocked since it was loaded."""
@@ -97,46 +99,104 @@ class Counter:
         return ticks >= count
 
 
-class I8254:
+def _counters() -> list[Counter]:
+    return [Counter(), Counter(), Counter(gate=False)]
+
+
+@dataclass(slots=True)
+class PitState:
+    """The counters, and when the output of the first one changes next."""
+
+    counters: Annotated[list[Counter], Meta(min_length=3, max_length=3)] = field(
+        default_factory=_counters
+    )
+    irq_enabled: bool = True
+    edge_ns: tuple[Ns, Ns] | None = None
+
+
+PIT_COMMON = declare("pit-common", ISA_DEVICE, abstract=True)
+
+
+class I8254(Device[PitState]):
     """The timer chip at ports 40h-43h.
 
+    Args:
+        clock: what the counters count.
+        irq: the output of counter 0.
+
     Attributes:
-        region: ``pit``, 4 bytes.
-        counters: the three counters.
+        irq_enable: whether counter 0 drives its line, see :meth:`set_irq_enabled`.
     """
 
-    def __init__(self, memory: MemorySystem, clock: Clock, irq: IrqLine) -> None:
+    TYPE = declare(
+        "isa-pit",
+        PIT_COMMON,
+        setting("iobase", UINT32, 0xFFFF_FFFF),
+        once_realized=(output(),),
+        inputs=(("unnamed-gpio-in", 1),),
+    )
+    OUTLIVES_RESET = ("counters", "irq_enabled")
+
+    def __init__(self, clock: Clock, irq: IrqLine) -> None:
+        super().__init__(PitState(), {"iobase": PORT})
         self._clock = clock
         self._irq = irq
-        self._irq_enabled = True
         self._edges = PeriodicTimer(
             clock, self._on_edge, min_gap_ns=_MIN_GAP_NS, max_lag_ns=_MAX_LAG_NS
         )
-        self.counters = (Counter(), Counter(), Counter())
-        one = AccessSizes(min=1, max=1)
-        ops = MemoryRegionOps(read=self._read, write=self._write, impl=one)
-        self.region: MemoryRegion = memory.io("pit", 4, ops)
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((PORT, self.region),)
+        self.irq_enable = IrqLine(self.set_irq_enabled, name="pit enabled")
+        self.irq_enable.level = True
         self.reset()
 
+    @property
+    def counters(self) -> list[Counter]:
+        """The three counters."""
+        return self.state.counters
+
+    def places(self) -> tuple[Place, ...]:
+        """Return the four registers, ``pit``."""
+        one = AccessSizes(min=1, max=1)
+        ops = MemoryRegionOps(read=self._read, write=self._write, impl=one)
+        return (Place(Space.IO, PORT, IoRegion("pit", 4, ops)),)
+
+    @property
+    def wires(self) -> Mapping[str, IrqLine]:
+        """What switches the output, and the output."""
+        return {"unnamed-gpio-in[0]": self.irq_enable, "unnamed-gpio-out[0]": self._irq}
+
     def reset(self) -> None:
-        """Let every counter run in mode 3 from 65536; only counter 2 has its gate low."""
+        """Let every counter run in mode 3 from 65536; only counter 2 has its gate low.
+
+        How a counter is accessed, and what is latched, outlive it, as in QEMU.
+        """
+        super().reset()
         now = self._clock.now_ns()
         for number, counter in enumerate(self.counters):
             counter.mode = 3
             counter.gate = number != 2
             counter.count = 0x10000
             counter.load_ns = now
-        if self._irq_enabled:
+        if self.state.irq_enabled:
             self._edges.start(self._next_edge(now))
+
+    def save(self) -> PitState:
+        """Return the counters, and when the next edge comes."""
+        self.state.edge_ns = self._edges.pending
+        return super().save()
+
+    def load(self, state: PitState) -> None:
+        """Go on from there."""
+        super().load(state)
+        self.irq_enable.level = self.state.irq_enabled
+        self._edges.resume(self.state.edge_ns)
 
     def out(self, number: int) -> bool:
         """Return the level of the OUT pin of counter ``number`` (0-2)."""
-        return self.counters[number].out(self._clock.now_ns())
+        return self.state.counters[number].out(self._clock.now_ns())
 
     def set_gate(self, number: int, level: bool) -> None:
         """Drive the GATE pin of counter ``number`` (0-2); a rising edge restarts some modes."""
-        counter = self.counters[number]
+        counter = self.state.counters[number]
         if level and not counter.gate and counter.mode in (1, 2, 3, 5):
             self._begin(number)
         counter.gate = level
@@ -146,7 +206,7 @@ class I8254:
 
         An HPET in legacy replacement mode takes the line over (IA-PC HPET specification, 2.3.4).
         """
-        self._irq_enabled = enabled
+        self.state.irq_enabled = enabled
         if enabled:
             self._update_irq(self._clock.now_ns())
         else:
@@ -156,7 +216,7 @@ class I8254:
         offset &= 3
         if offset == 3:
             return 0
-        counter = self.counters[offset]
+        counter = self.state.counters[offset]
         if counter.status is not None:
             status, counter.status = counter.status, None
             return status
@@ -183,7 +243,7 @@ class I8254:
         if offset == 3:
             self._write_control(value)
             return
-        counter = self.counters[offset]
+        counter = self.state.counters[offset]
         state = counter.write_state
         if state == _LOW_THEN_HIGH:
             counter.low_byte = value
@@ -199,11 +259,11 @@ class I8254:
     def _write_control(self, value: int) -> None:
         number = value >> 6
         if number == 3:
-            for index, counter in enumerate(self.counters):
+            for index, counter in enumerate(self.state.counters):
                 if value & (2 << index):
                     self._read_back(counter, value)
             return
-        counter = self.counters[number]
+        counter = self.state.counters[number]
         access = value >> 4 & 3
         if access == 0:
             self._latch(counter)
@@ -226,7 +286,7 @@ class I8254:
             counter.latch_state = counter.access
 
     def _load(self, number: int, value: int) -> None:
-        counter = self.counters[number]
+        counter = self.state.counters[number]
         counter.count = value or 0x10000
         self._begin(number)
 
@@ -236,19 +296,19 @@ class I8254:
         The clock is looked at once: a count of a few ticks is over by the second look.
         """
         now = self._clock.now_ns()
-        self.counters[number].load_ns = now
+        self.state.counters[number].load_ns = now
         if number == 0:
             self._update_irq(now)
 
     def _update_irq(self, now: int) -> None:
         """Set the interrupt line to counter 0's output, and wait for its next edge."""
-        if self._irq_enabled:
-            self._irq.set(self.counters[0].out(now))
+        if self.state.irq_enabled:
+            self._irq.set(self.state.counters[0].out(now))
             self._edges.start(self._next_edge(now))
 
     def _next_edge(self, after_ns: int) -> int | None:
         """Return when counter 0's output changes next after ``after_ns``; None if it will not."""
-        counter = self.counters[0]
+        counter = self.state.counters[0]
         ticks = _transition(counter.mode, counter.count, counter.ticks(after_ns))
         if ticks is None:
             return None
@@ -256,7 +316,7 @@ class I8254:
         return counter.load_ns - (-ticks * _SECOND_NS // FREQUENCY_HZ)
 
     def _on_edge(self, edge_ns: int) -> int | None:
-        counter = self.counters[0]
+        counter = self.state.counters[0]
         if counter.mode in (2, 4, 5):
             self._irq.set(False)
             self._irq.pulse()

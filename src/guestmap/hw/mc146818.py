@@ -10,9 +10,15 @@ nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
 
 from guestmap.base import PeriodicTimer
+from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, fact, output, setting
+from guestmap.hw.device import Device, IoRegion, Ns, Place, Space
 from guestmap.hw.rtc_time import (
     SECOND_NS,
     RtcTime,
@@ -21,11 +27,12 @@ from guestmap.hw.rtc_time import (
     encode_time,
     seconds_to_alarm,
 )
-from guestmap.memory import AccessSizes, MemoryRegion, MemoryRegionOps
+from guestmap.memory import AccessSizes, MemoryRegionOps
+from guestmap.qom import INT32, UINT8, UINT16, enum, opaque
 
 if TYPE_CHECKING:
     from guestmap.base import Clock, IrqLine
-    from guestmap.memory import MemorySystem
+    from guestmap.qom import JsonValue
 
 PORT = 0x70
 CRYSTAL_HZ = 32_768
@@ -54,42 +61,101 @@ _MIN_GAP_NS = 50_000  # periodic interrupts of a late timer are spread, not sent
 _MAX_LAG_NS = SECOND_NS
 
 
-class Mc146818:
+_MAX_AHEAD_S = 1 << 40
+_YEAR_ZERO = 1900  # of C's struct tm
+_LINE = 8
+
+
+def _power_on_memory() -> bytearray:
+    cmos = bytearray(128)
+    cmos[REG_A] = _A_DIVIDER_32768 | 6  # 32768 Hz time base, 1024 Hz periodic rate
+    cmos[REG_B] = 0x02  # BCD, 24 hours
+    cmos[REG_D] = 0x80  # the battery is good
+    return cmos
+
+
+@dataclass(slots=True)
+class RtcState:
+    """The 128 bytes, how far the guest has set the clock, and when it interrupts."""
+
+    cmos: Annotated[bytearray, Meta(min_length=128, max_length=128)] = field(
+        default_factory=_power_on_memory
+    )
+    index: Annotated[int, Meta(ge=0, le=0x7F)] = 0
+    ahead_s: Annotated[int, Meta(ge=-_MAX_AHEAD_S, le=_MAX_AHEAD_S)] = 0
+    """With ``ahead_ns``: how far the time of day is ahead of the host's."""
+    ahead_ns: Annotated[int, Meta(ge=0, lt=SECOND_NS)] = 0
+    fraction_ns: Annotated[int, Meta(ge=0, lt=SECOND_NS)] = 0
+    periodic_in_ns: tuple[Ns, Ns] | None = None
+    """In how many ns the next periodic interrupt is due, and comes: the host's time goes on."""
+
+
+class Mc146818(Device[RtcState]):
     """The clock chip.
 
-    Attributes:
-        region: ``rtc``, 2 bytes, holding ``rtc-index`` (1 byte) at offset 0.
-        cmos: the 128 bytes. Those of the time of day hold what was last read or written.
+    Args:
+        clock: what it counts: the host's time, where the machine can be paused.
+        irq: its interrupt line.
+        epoch_ns: its time (since 1970, UTC) when ``clock`` is at 0.
     """
 
-    def __init__(
-        self, memory: MemorySystem, clock: Clock, irq: IrqLine, *, epoch_ns: int = 0
-    ) -> None:
-        """Make a chip whose time is ``epoch_ns`` (since 1970, UTC) when ``clock`` is at 0."""
+    TYPE = declare(
+        "mc146818rtc",
+        ISA_DEVICE,
+        setting("base_year", INT32, 1980),
+        setting("iobase", UINT16, PORT),
+        setting("irq", UINT8, _LINE),
+        setting(
+            "lost_tick_policy", enum("LostTickPolicy", ("discard", "delay", "slew")), "discard"
+        ),
+        interfaces=HAS_AML,
+        once_realized=(output(), fact("date", opaque("struct tm"))),
+    )
+    OUTLIVES_RESET = ("cmos", "index", "ahead_s", "ahead_ns", "fraction_ns")
+
+    def __init__(self, clock: Clock, irq: IrqLine, *, epoch_ns: int = 0) -> None:
+        super().__init__(RtcState(), {"base_year": 0})
         self._clock = clock
         self._irq = irq
-        self._base_ns = epoch_ns  # the guest's time of day is this plus the clock
-        self._fraction_ns = 0
-        self._index = 0
+        self._epoch_ns = epoch_ns
         self._update_timer = clock.timer(self._on_update)
         self._next_alarm_ns = 0
         self._periodic_timer = PeriodicTimer(
             clock, self._on_periodic, min_gap_ns=_MIN_GAP_NS, max_lag_ns=_MAX_LAG_NS
         )
-        self.cmos = bytearray(128)
-        self.cmos[REG_A] = _A_DIVIDER_32768 | 6  # 32768 Hz time base, 1024 Hz periodic rate
-        self.cmos[REG_B] = 0x02  # BCD, 24 hours
-        self.cmos[REG_D] = 0x80  # the battery is good
         self._refresh_time()
+        self.reset()
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``rtc``, 2 bytes, with ``rtc-index``, 1 byte, over the first of them."""
         one = AccessSizes(min=1, max=1)
         ops = MemoryRegionOps(read=self._read, write=self._write, impl=one)
-        self.region: MemoryRegion = memory.io("rtc", 2, ops)
-        self.region.add_subregion(0, memory.io("rtc-index", 1, ops))
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((PORT, self.region),)
-        self.reset()
+        index = IoRegion("rtc-index", 1, ops)
+        return (Place(Space.IO, PORT, IoRegion("rtc", 2, ops, ((0, index),))),)
+
+    @property
+    def wires(self) -> Mapping[str, IrqLine]:
+        """The interrupt."""
+        return {"unnamed-gpio-out[0]": self._irq}
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value; the date as C's ``struct tm``."""
+        if name != "date":
+            return super().value(name, fallback)
+        now = self.time
+        return {
+            "tm_year": now.year - _YEAR_ZERO, "tm_mon": now.month - 1, "tm_mday": now.day,
+            "tm_hour": now.hour, "tm_min": now.minute, "tm_sec": now.second,
+        }  # fmt: skip
+
+    @property
+    def cmos(self) -> bytearray:
+        """The 128 bytes. Those of the time of day hold what was last read or written."""
+        return self.state.cmos
 
     def reset(self) -> None:
         """Disable and clear the interrupts; the time and the memory live on."""
+        super().reset()
         cmos = self.cmos
         if cmos[REG_SHUTDOWN_STATUS] != _ASLEEP_BY_SUSPEND:
             cmos[REG_SHUTDOWN_STATUS] = 0
@@ -98,6 +164,30 @@ class Mc146818:
         self._periodic_timer.stop()
         self._irq.set(False)
         self._schedule_update()
+
+    def save(self) -> RtcState:
+        """Return memory and time of day; what comes is told by how long it is until then."""
+        pending, now = self._periodic_timer.pending, self._clock.now_ns()
+        self.state.periodic_in_ns = (
+            (pending[0] - now, pending[1] - now) if pending is not None else None
+        )
+        return super().save()
+
+    def load(self, state: RtcState) -> None:
+        """Go on from there; a clock that kept the host's time keeps it."""
+        super().load(state)
+        left, now = self.state.periodic_in_ns, self._clock.now_ns()
+        self._periodic_timer.resume((now + left[0], now + left[1]) if left is not None else None)
+        self._schedule_update()
+
+    @property
+    def _base_ns(self) -> int:
+        """The guest's time of day is this plus the clock."""
+        return self._epoch_ns + self.state.ahead_s * SECOND_NS + self.state.ahead_ns
+
+    @_base_ns.setter
+    def _base_ns(self, base_ns: int) -> None:
+        self.state.ahead_s, self.state.ahead_ns = divmod(base_ns - self._epoch_ns, SECOND_NS)
 
     def set_cmos(self, index: int, value: int) -> None:
         """Set byte ``index`` (0-127) as the machine does before the guest starts."""
@@ -112,7 +202,7 @@ class Mc146818:
     def _read(self, offset: int, size: int) -> int:
         if not offset & 1:
             return 0xFF
-        index = self._index
+        index = self.state.index
         if index == REG_CENTURY_PS2:
             index = REG_CENTURY
         cmos = self.cmos
@@ -133,9 +223,9 @@ class Mc146818:
     def _write(self, offset: int, value: int, size: int) -> None:
         value &= 0xFF
         if not offset & 1:
-            self._index = value & 0x7F
+            self.state.index = value & 0x7F
             return
-        index = self._index
+        index = self.state.index
         if index == REG_CENTURY_PS2:
             index = REG_CENTURY
         if index == REG_A:
@@ -163,7 +253,7 @@ class Mc146818:
             and not cmos[REG_B] & _B_SET
         ):
             # The first update comes half a second after the divider is let go (data sheet).
-            self._fraction_ns = SECOND_NS // 2
+            self.state.fraction_ns = SECOND_NS // 2
             self._set_time()
         cmos[REG_A] = value & ~_A_UIP
         if (old ^ value) & _A_RATE:
@@ -178,7 +268,7 @@ class Mc146818:
                 self._refresh_time()
             value &= ~_B_UIE
         elif old & _B_SET and cmos[REG_A] & _A_DIVIDER <= _A_DIVIDER_32768:
-            self._fraction_ns = (self._base_ns + self._clock.now_ns()) % SECOND_NS
+            self.state.fraction_ns = (self._base_ns + self._clock.now_ns()) % SECOND_NS
             self._set_time()
         # A flag that is already up interrupts as soon as it may.
         wanted = bool(value & cmos[REG_C] & (_C_PF | _C_AF | _C_UF))
@@ -201,7 +291,7 @@ class Mc146818:
     def _set_time(self) -> None:
         """Let the clock go on from the registers' time, the present fraction into its second."""
         seconds = decode_time(self.cmos).seconds_since_1970()
-        self._base_ns = seconds * SECOND_NS + self._fraction_ns - self._clock.now_ns()
+        self._base_ns = seconds * SECOND_NS + self.state.fraction_ns - self._clock.now_ns()
 
     # the update cycle: update and alarm interrupts
 

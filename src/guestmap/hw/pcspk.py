@@ -31,7 +31,6 @@ class PcSpeaker:
 
     def __init__(self, memory: MemorySystem, pit: I8254) -> None:
         self._pit = pit
-        self._counter = pit.counters[_SPEAKER_COUNTER]
         self._refresh = 0
         self.data_on = False
         one = AccessSizes(min=1, max=1)
@@ -45,7 +44,7 @@ class PcSpeaker:
     def _read(self, offset: int, size: int) -> int:
         self._refresh ^= _REFRESH
         return (
-            self._counter.gate
+            self._pit.counters[_SPEAKER_COUNTER].gate
             | self.data_on << 1
             | self._refresh
             | self._pit.out(_SPEAKER_COUNTER) << 5

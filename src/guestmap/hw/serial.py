@@ -8,18 +8,35 @@ there (DCD, DSR and CTS are on).
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
-from guestmap.memory import AccessSizes, Endianness, MemoryRegion, MemoryRegionOps
+from msgspec import Meta
+
+from guestmap.hw.declare import CHARDEV, HAS_AML, ISA_DEVICE, declare, fact, setting
+from guestmap.hw.device import (
+    U8,
+    U16,
+    Device,
+    IoRegion,
+    Ns,
+    Place,
+    Space,
+    Stateless,
+    rearm,
+)
+from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
+from guestmap.qom import BOOL, STR, UINT32
 
 if TYPE_CHECKING:
     from guestmap.base import Clock, IrqLine
-    from guestmap.memory import MemorySystem
 
 PORTS = (0x3F8, 0x2F8, 0x3E8, 0x2E8)
 """The ports of COM1 to COM4."""
+LINES = (4, 3, 4, 3)
+"""Their interrupt lines."""
+_NOWHERE = 0xFFFF_FFFF
 
 FIFO_BYTES = 16
 _BAUD_BASE = 115_200
@@ -38,44 +55,116 @@ _MSR_MODEM_THERE = 0xB0  # DCD, DSR, CTS
 _TRIGGER_BYTES = (1, 4, 8, 14)  # FCR bits 7-6
 
 
-class Serial16550:
+@dataclass(slots=True)
+class SerialState:
+    """The registers, what was received and not read yet, and the interrupts that wait."""
+
+    rbr: U8 = 0
+    ier: U8 = 0
+    iir: U8 = _IIR_NONE
+    fcr: U8 = 0
+    lcr: U8 = 0
+    mcr: U8 = _MCR_OUT2
+    lsr: U8 = _LSR_THRE | _LSR_EMPTY
+    msr: U8 = _MSR_MODEM_THERE
+    scratch: U8 = 0
+    divisor: U16 = 12
+    character_ns: Annotated[int, Meta(ge=0)] = _SECOND_NS // 9600 * 10
+    thre_pending: bool = False
+    timed_out: bool = False
+    fifo: Annotated[bytearray, Meta(max_length=FIFO_BYTES)] = field(default_factory=bytearray)
+    timeout_ns: Ns | None = None
+
+
+_PROPERTIES = (
+    fact("wakeup", BOOL, False, default=False),
+    fact("chardev", STR, "", CHARDEV),
+    fact("baudbase", UINT32, _BAUD_BASE, default=_BAUD_BASE),
+)
+
+
+class Uart(Device[Stateless]):
+    """What QEMU shows as the chip inside the port."""
+
+    TYPE = declare("serial", "device", *_PROPERTIES)
+
+
+class Serial16550(Device[SerialState]):
     """The port.
 
+    Args:
+        clock: counts the time-out of the FIFO.
+        irq: its interrupt line.
+        index: 0 for COM1 to 3 for COM4, which says at which ports it is.
+        chardev: the name of what it is connected to.
+        sink: see below.
+
     Attributes:
-        region: ``serial``, 8 bytes.
         sink: called with each byte (0-255) that the guest sends; may be replaced at any time.
         on_room: called when :attr:`room` may have grown; may be replaced at any time, and may call
             :meth:`receive`.
     """
 
+    TYPE = declare(
+        "isa-serial",
+        ISA_DEVICE,
+        setting("index", UINT32, _NOWHERE),
+        setting("iobase", UINT32, _NOWHERE),
+        setting("irq", UINT32, _NOWHERE),
+        *_PROPERTIES,
+        interfaces=HAS_AML,
+    )
+
     def __init__(
         self,
-        memory: MemorySystem,
         clock: Clock,
         irq: IrqLine,
         *,
+        index: int = 0,
+        chardev: str = "serial0",
         sink: Callable[[int], object] = lambda _byte: None,
     ) -> None:
+        where = {"index": index, "iobase": PORTS[index], "irq": LINES[index]}
+        super().__init__(SerialState(), {**where, "chardev": chardev})
         self._irq = irq
         self._clock = clock
         self._timeout = clock.timer(self._on_timeout)
+        self._uart = Uart(Stateless(), {"chardev": chardev})
+        self._port = PORTS[index]
         self.sink = sink
         self.on_room: Callable[[], None] = lambda: None
-        self._fifo: deque[int] = deque()
-        self._power_on()
+
+    def places(self) -> tuple[Place, ...]:
+        """Return the eight registers, ``serial``."""
         ops = MemoryRegionOps(
             read=self._read,
             write=self._write,
             impl=AccessSizes(min=1, max=1),
             endianness=Endianness.LITTLE,
         )
-        self.region: MemoryRegion = memory.io("serial", 8, ops)
+        return (Place(Space.IO, self._port, IoRegion("serial", 8, ops)),)
+
+    @property
+    def parts(self) -> Mapping[str, Device[Any]]:
+        """The chip, as QEMU shows it."""
+        return {"serial": self._uart}
 
     def reset(self) -> None:
         """Go back to the state at power-on."""
+        super().reset()
         self._timeout.cancel()
-        self._power_on()
         self._irq.set(False)
+        self.on_room()
+
+    def save(self) -> SerialState:
+        """Return the registers and when the FIFO's time-out comes."""
+        self.state.timeout_ns = self._timeout.deadline_ns
+        return super().save()
+
+    def load(self, state: SerialState) -> None:
+        """Go on from there."""
+        super().load(state)
+        rearm(self._timeout, self.state.timeout_ns)
         self.on_room()
 
     def receive(self, data: bytes) -> None:
@@ -83,193 +172,190 @@ class Serial16550:
 
         A port without FIFO holds one byte, one with FIFO 16. In loopback the wire is cut.
         """
-        if not self._mcr & _MCR_LOOP:
+        if not self.state.mcr & _MCR_LOOP:
             self._receive(data)
 
     @property
     def room(self) -> int:
         """How many bytes :meth:`receive` takes at once without losing any."""
-        if self._mcr & _MCR_LOOP:
+        if self.state.mcr & _MCR_LOOP:
             return 0
-        if self._fcr & _FCR_ENABLE:
-            return FIFO_BYTES - len(self._fifo)
-        return 0 if self._lsr & _LSR_DATA else 1
-
-    def _power_on(self) -> None:
-        self._rbr = self._scratch = self._ier = self._lcr = self._fcr = 0
-        self._iir = _IIR_NONE
-        self._lsr = _LSR_THRE | _LSR_EMPTY
-        self._msr = _MSR_MODEM_THERE
-        self._mcr = _MCR_OUT2
-        self._divisor = 12
-        self._character_ns = _SECOND_NS // 9600 * 10
-        self._thre_pending = self._timed_out = False
-        self._fifo.clear()
+        if self.state.fcr & _FCR_ENABLE:
+            return FIFO_BYTES - len(self.state.fifo)
+        return 0 if self.state.lsr & _LSR_DATA else 1
 
     def _read(self, offset: int, size: int) -> int:
         match offset & 7:
             case 5:
                 return self._read_line_status()
             case 0:
-                return self._divisor & 0xFF if self._lcr & _LCR_DLAB else self._read_data()
+                return (
+                    self.state.divisor & 0xFF if self.state.lcr & _LCR_DLAB else self._read_data()
+                )
             case 1:
-                return self._divisor >> 8 if self._lcr & _LCR_DLAB else self._ier
+                return self.state.divisor >> 8 if self.state.lcr & _LCR_DLAB else self.state.ier
             case 2:
-                value = self._iir
+                value = self.state.iir
                 if value & 0x0F == _IIR_THRE:
-                    self._thre_pending = False
+                    self.state.thre_pending = False
                     self._update()
                 return value
             case 3:
-                return self._lcr
+                return self.state.lcr
             case 4:
-                return self._mcr
+                return self.state.mcr
             case 6:
                 return self._read_modem_status()
             case _:
-                return self._scratch
+                return self.state.scratch
 
     def _read_data(self) -> int:
-        if self._fcr & _FCR_ENABLE:
-            value = self._fifo.popleft() if self._fifo else 0
-            if self._fifo:
+        if self.state.fcr & _FCR_ENABLE:
+            value = self.state.fifo.pop(0) if self.state.fifo else 0
+            if self.state.fifo:
                 self._arm_timeout()
             else:
-                self._lsr &= ~(_LSR_DATA | _LSR_BREAK)
-            self._timed_out = False
+                self.state.lsr &= ~(_LSR_DATA | _LSR_BREAK)
+            self.state.timed_out = False
         else:
-            value = self._rbr
-            self._lsr &= ~(_LSR_DATA | _LSR_BREAK)
+            value = self.state.rbr
+            self.state.lsr &= ~(_LSR_DATA | _LSR_BREAK)
         self._update()
         self.on_room()
         return value
 
     def _read_line_status(self) -> int:
-        value = self._lsr
+        value = self.state.lsr
         if value & (_LSR_BREAK | _LSR_OVERRUN):
-            self._lsr &= ~(_LSR_BREAK | _LSR_OVERRUN)
+            self.state.lsr &= ~(_LSR_BREAK | _LSR_OVERRUN)
             self._update()
         return value
 
     def _read_modem_status(self) -> int:
-        if self._mcr & _MCR_LOOP:
+        if self.state.mcr & _MCR_LOOP:
             # The modem control outputs are wired to the status inputs.
-            mcr = self._mcr
+            mcr = self.state.mcr
             return (mcr & 0x0C) << 4 | (mcr & 0x02) << 3 | (mcr & 0x01) << 5
-        value = self._msr
+        value = self.state.msr
         if value & _MSR_DELTAS:
-            self._msr &= ~_MSR_DELTAS
+            self.state.msr &= ~_MSR_DELTAS
             self._update()
         return value
 
     def _write(self, offset: int, value: int, size: int) -> None:
         value &= 0xFF
         match offset & 7:
-            case 0 if self._lcr & _LCR_DLAB:
-                self._divisor = self._divisor & 0xFF00 | value
+            case 0 if self.state.lcr & _LCR_DLAB:
+                self.state.divisor = self.state.divisor & 0xFF00 | value
                 self._set_speed()
             case 0:
                 self._transmit(value)
-            case 1 if self._lcr & _LCR_DLAB:
-                self._divisor = self._divisor & 0x00FF | value << 8
+            case 1 if self.state.lcr & _LCR_DLAB:
+                self.state.divisor = self.state.divisor & 0x00FF | value << 8
                 self._set_speed()
             case 1:
                 self._write_interrupt_enable(value)
             case 2:
                 self._write_fifo_control(value)
             case 3:
-                self._lcr = value
+                self.state.lcr = value
                 self._set_speed()
             case 4:
-                self._mcr = value & 0x1F
+                self.state.mcr = value & 0x1F
                 self.on_room()
             case 7:
-                self._scratch = value
+                self.state.scratch = value
 
     def _transmit(self, value: int) -> None:
-        self._thre_pending = True
+        self.state.thre_pending = True
         self._update()
-        if self._mcr & _MCR_LOOP:
+        if self.state.mcr & _MCR_LOOP:
             self._receive((value,))
         else:
             self.sink(value)
 
     def _write_interrupt_enable(self, value: int) -> None:
-        changed = (self._ier ^ value) & 0x0F
-        self._ier = value & 0x0F
+        changed = (self.state.ier ^ value) & 0x0F
+        self.state.ier = value & 0x0F
         if changed & _IER_THRE:
-            self._thre_pending = bool(value & _IER_THRE)  # the transmitter is always empty
+            self.state.thre_pending = bool(value & _IER_THRE)  # the transmitter is always empty
         if changed:
             self._update()
 
     def _write_fifo_control(self, value: int) -> None:
-        if (value ^ self._fcr) & _FCR_ENABLE:
+        if (value ^ self.state.fcr) & _FCR_ENABLE:
             value |= _FCR_CLEAR_RX | _FCR_CLEAR_TX
         if value & _FCR_CLEAR_RX:
-            self._lsr &= ~(_LSR_DATA | _LSR_BREAK)
+            self.state.lsr &= ~(_LSR_DATA | _LSR_BREAK)
             self._timeout.cancel()
-            self._timed_out = False
-            self._fifo.clear()
+            self.state.timed_out = False
+            self.state.fifo.clear()
         if value & _FCR_CLEAR_TX:
-            self._thre_pending = True
-        self._fcr = value & _FCR_KEPT
+            self.state.thre_pending = True
+        self.state.fcr = value & _FCR_KEPT
         self._update()
         self.on_room()
 
     def _receive(self, data: bytes | tuple[int, ...]) -> None:
         if not data:
             return
-        if self._fcr & _FCR_ENABLE:
+        if self.state.fcr & _FCR_ENABLE:
             for byte in data:
-                if len(self._fifo) < FIFO_BYTES:
-                    self._fifo.append(byte)
+                if len(self.state.fifo) < FIFO_BYTES:
+                    self.state.fifo.append(byte)
                 else:
-                    self._lsr |= _LSR_OVERRUN
+                    self.state.lsr |= _LSR_OVERRUN
             self._arm_timeout()
         else:
             for byte in data:
-                if self._lsr & _LSR_DATA:
-                    self._lsr |= _LSR_OVERRUN
-                self._lsr |= _LSR_DATA
-                self._rbr = byte
-        self._lsr |= _LSR_DATA
+                if self.state.lsr & _LSR_DATA:
+                    self.state.lsr |= _LSR_OVERRUN
+                self.state.lsr |= _LSR_DATA
+                self.state.rbr = byte
+        self.state.lsr |= _LSR_DATA
         self._update()
 
     def _set_speed(self) -> None:
         """Work out how long a character takes: start bit, data, parity and stop bits."""
-        if not self._divisor:
+        if not self.state.divisor:
             return
-        bits = 1 + 5 + (self._lcr & 3) + (self._lcr >> 3 & 1) + (2 if self._lcr & 4 else 1)
-        self._character_ns = bits * _SECOND_NS * self._divisor // _BAUD_BASE
+        bits = (
+            1
+            + 5
+            + (self.state.lcr & 3)
+            + (self.state.lcr >> 3 & 1)
+            + (2 if self.state.lcr & 4 else 1)
+        )
+        self.state.character_ns = bits * _SECOND_NS * self.state.divisor // _BAUD_BASE
 
     def _arm_timeout(self) -> None:
         """Interrupt when the FIFO was left alone for four characters (data sheet, 8.4.1)."""
-        self._timeout.arm(self._clock.now_ns() + 4 * self._character_ns)
+        self._timeout.arm(self._clock.now_ns() + 4 * self.state.character_ns)
 
     def _on_timeout(self) -> None:
-        if self._fifo:
-            self._timed_out = True
+        if self.state.fifo:
+            self.state.timed_out = True
             self._update()
 
     def _received_enough(self) -> bool:
-        if not self._fcr & _FCR_ENABLE:
+        if not self.state.fcr & _FCR_ENABLE:
             return True
-        return len(self._fifo) >= _TRIGGER_BYTES[self._fcr >> 6]
+        return len(self.state.fifo) >= _TRIGGER_BYTES[self.state.fcr >> 6]
 
     def _update(self) -> None:
         """Find the interrupt that comes first, show it in IIR, and drive the line."""
-        ier, lsr = self._ier, self._lsr
+        ier, lsr = self.state.ier, self.state.lsr
         if ier & _IER_LINE and lsr & _LSR_ERRORS:
             cause = _IIR_LINE
-        elif ier & _IER_RX and self._timed_out:
+        elif ier & _IER_RX and self.state.timed_out:
             cause = _IIR_TIMEOUT
         elif ier & _IER_RX and lsr & _LSR_DATA and self._received_enough():
             cause = _IIR_RX
-        elif ier & _IER_THRE and self._thre_pending:
+        elif ier & _IER_THRE and self.state.thre_pending:
             cause = _IIR_THRE
-        elif ier & _IER_MODEM and self._msr & _MSR_DELTAS:
+        elif ier & _IER_MODEM and self.state.msr & _MSR_DELTAS:
             cause = _IIR_MODEM
         else:
             cause = _IIR_NONE
-        self._iir = cause | (_IIR_FIFO if self._fcr & _FCR_ENABLE else 0)
+        self.state.iir = cause | (_IIR_FIFO if self.state.fcr & _FCR_ENABLE else 0)
         self._irq.set(cause != _IIR_NONE)

@@ -6,8 +6,8 @@ QEMU 7.2's paths and with its types; what the objects tell is read from the mach
 asks.
 """
 
+from guestmap.hw.declare import DeclaredType
 from guestmap.machine.composition.compose import compose
-from guestmap.machine.composition.kinds import MachineType
 from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
 from guestmap.machine.composition.regions import (
     RegionObject,
@@ -25,9 +25,9 @@ from guestmap.machine.composition.types import machine_types
 __all__ = [
     "Adapter",
     "BusObject",
+    "DeclaredType",
     "DeviceObject",
     "MachineTree",
-    "MachineType",
     "RegionObject",
     "add_region_object",
     "add_region_objects",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from guestmap.machine.composition.kinds import MachineType
+from guestmap.hw.declare import DeclaredType
+from guestmap.machine.composition.hardware import with_subregions
 from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject, Value
 from guestmap.qom import UNATTACHED
 
 if TYPE_CHECKING:
+    from guestmap.hw.device import Device as Hardware
     from guestmap.machine.composition.tree import MachineTree
     from guestmap.memory import MemoryRegion
     from guestmap.qom import Object
@@ -84,13 +87,42 @@ class Builder:
             parent.add_child(name, made)
         if hardware is not None:
             self.tree.devices[id(hardware)] = made
-        plain = not isinstance(made.type, MachineType) or made.type.hotpluggable
+        plain = not isinstance(made.type, DeclaredType) or made.type.hotpluggable
         made.hotpluggable = plain and (bus is None or bus.link("hotplug-handler") is not None)
         if bus is not None:
             bus.add(made)
         made.realize()
         if not lazy:
             made.show_regions()
+        return made
+
+    def put(
+        self,
+        device: Hardware[Any],
+        bus: BusObject | None = None,
+        *,
+        parent: Object | None = None,
+        name: str = "device[*]",
+    ) -> DeviceObject:
+        """Make the objects of a device: itself, its lines, its buses, and what it consists of.
+
+        Args:
+            device: as :mod:`guestmap.hw` has it.
+            bus: what it sits on.
+            parent: what it belongs to; ``/machine/unattached`` by default.
+            name: in the parent.
+        """
+        made = self.device(
+            device.TYPE.name, bus, device, partial(regions_of, device), parent=parent, name=name
+        )
+        for group, count in _inputs(device):
+            for line in self.irqs(made, group, count):
+                if line.name in device.wires:
+                    self.tree.wires[id(device.wires[line.name])] = line
+        for type_name, label in device.TYPE.buses:
+            self.bus(made, type_name, label)
+        for label, part in device.parts.items():
+            self.put(part, parent=made, name=label)
         return made
 
     def bus(self, owner: DeviceObject, type_name: str, name: str) -> BusObject:
@@ -107,8 +139,19 @@ class Builder:
         return made
 
 
+def regions_of(device: Hardware[Any]) -> Iterator[MemoryRegion]:
+    """Yield the regions of a device and those below them."""
+    for region in device.regions:
+        yield from with_subregions(region)
+
+
+def _inputs(device: Hardware[Any]) -> Iterator[tuple[str, int]]:
+    for declared in reversed(device.TYPE.lineage):
+        yield from declared.inputs
+
+
 def show_finished(made: Object) -> None:
     """Add the properties that an object has once it is complete."""
-    if isinstance(made.type, MachineType):
+    if isinstance(made.type, DeclaredType):
         for prop in made.type.once_realized:
             made.add_property(prop)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.hw.declare import fact
 from guestmap.machine.composition import isa_parts, pci_parts, system_parts
 from guestmap.machine.composition.builder import Builder, show_finished
-from guestmap.machine.composition.kinds import fact
 from guestmap.machine.composition.machine_object import compose_machine, compose_memory
 from guestmap.qom import link
 
@@ -48,7 +48,7 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         show_finished(machine)
         machine.values |= {
             "rtc_state": clock,
-            "rtc-time": clock.values["date"],
+            "rtc-time": lambda: clock.get("date"),
             "smram": tree.region(pc.i440fx.smram),
         }
         if pm is not None:

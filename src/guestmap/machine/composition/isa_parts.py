@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.misc_ports import VmPort
-from guestmap.machine.composition.hardware import HasPorts, port_regions, with_subregions
-from guestmap.machine.composition.machine_object import time_of
+from guestmap.machine.composition.hardware import HasPorts, port_regions
 from guestmap.machine.composition.objects import DeviceObject, Value
 
 if TYPE_CHECKING:
@@ -63,13 +62,13 @@ def _pic(build: Builder, isa: BusObject, chip: I8259, values: Mapping[str, Value
 def compose_timers(build: Builder, pc: Pc, isa: BusObject, hpet: DeviceObject) -> DeviceObject:
     """Make the clock chip, which is returned, the timer and the speaker."""
     parts = pc.isa
-    clock = _at_ports(build, "mc146818rtc", isa, parts.rtc, {
-        "base_year": 0, "date": time_of(parts.rtc), _OUT: hpet.children[f"{_IN}[1]"],
-    })  # fmt: skip
-    timer = _at_ports(
-        build, "isa-pit", isa, parts.pit, {"iobase": 0x40, _OUT: hpet.children[f"{_IN}[0]"]}
-    )
-    hpet.values[_OUT] = build.irqs(timer, _IN, 1)[0]
+    build.tree.wires |= {
+        id(pc.hpet.pit_input): hpet.children[f"{_IN}[0]"],
+        id(pc.hpet.rtc_input): hpet.children[f"{_IN}[1]"],
+    }
+    clock = build.put(parts.rtc, isa)
+    timer = build.put(parts.pit, isa)
+    hpet.values[_OUT] = timer.children[f"{_IN}[0]"]
     _at_ports(build, "isa-pcspk", isa, parts.speaker, {"pit": timer})
     return clock
 
@@ -80,12 +79,7 @@ def compose_serial(build: Builder, pc: Pc, isa: BusObject) -> None:
     if chip is None:
         return
     build.adapter(build.tree.container("/chardevs"), _SERIAL, "chardev-null")
-    shared: Mapping[str, Value] = {"chardev": _SERIAL}
-    port = build.device(
-        "isa-serial", isa, chip, partial(with_subregions, chip.region),
-        values={"index": 0, "iobase": 0x3F8, "irq": 4, **shared},
-    )  # fmt: skip
-    build.device("serial", parent=port, name="serial", values=shared)
+    build.put(chip, isa)
 
 
 def compose_controllers(build: Builder, pc: Pc, isa: BusObject, sysbus: BusObject) -> None:

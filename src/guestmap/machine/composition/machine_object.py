@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from guestmap.machine.composition.hardware import with_subregions
@@ -10,7 +10,6 @@ from guestmap.machine.composition.objects import Adapter
 from guestmap.machine.composition.regions import add_region_object, add_region_objects
 
 if TYPE_CHECKING:
-    from guestmap.hw.mc146818 import Mc146818
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.tree import MachineTree
@@ -31,7 +30,6 @@ class _Backend(Protocol):
 MACHINE = "pc-i440fx-7.2-machine"
 _RAM = "memory-backend-ram"
 _CONTAINERS = ("/objects", "/chardevs", "/machine/peripheral", "/machine/peripheral-anon")
-_YEAR_ZERO = 1900
 
 
 def compose_machine(tree: MachineTree, pc: Pc) -> Adapter:
@@ -72,19 +70,6 @@ def _topology(smp: Topology) -> JsonValue:
 
 def _device_memory_size(pc: Pc) -> int:
     return pc.device_memory.size if pc.device_memory is not None else 0
-
-
-def time_of(clock: Mc146818) -> Callable[[], JsonValue]:
-    """Return what reads the clock chip as C's ``struct tm``."""
-
-    def read() -> JsonValue:
-        now = clock.time
-        return {
-            "tm_year": now.year - _YEAR_ZERO, "tm_mon": now.month - 1, "tm_mday": now.day,
-            "tm_hour": now.hour, "tm_min": now.minute, "tm_sec": now.second,
-        }  # fmt: skip
-
-    return read
 
 
 def compose_memory(build: Builder, pc: Pc, machine: Adapter) -> None:

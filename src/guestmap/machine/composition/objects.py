@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import UnsupportedError
-from guestmap.machine.composition.kinds import MachineType
+from guestmap.hw.declare import DeclaredType
+from guestmap.hw.device import Device as Hardware
 from guestmap.machine.composition.regions import RegionObject, add_region_object
 from guestmap.machine.composition.tree import MachineTree
 from guestmap.qom import Bus, Device, JsonValue, Object, Property
@@ -96,11 +97,24 @@ class DeviceObject(Device):
 
     def value(self, name: str, fallback: JsonValue) -> JsonValue:
         """Return a property's value; ``fallback`` where the device knows nothing better."""
-        return read_value(self.values, name, fallback)
+        if name in self.values:
+            return read_value(self.values, name, fallback)
+        if not isinstance(self.hardware, Hardware):
+            return fallback
+        if (line := self._line(name)) is not None:
+            return line.path if line.attached else ""
+        return self.hardware.value(name, fallback)
+
+    def _line(self, name: str) -> Object | None:
+        """Return the input that one of the device's interrupt lines leads to."""
+        tree = self.types.tree
+        if not isinstance(self.hardware, Hardware) or not isinstance(tree, MachineTree):
+            return None
+        return tree.wires.get(id(self.hardware.wires.get(name)))
 
     def do_realize(self) -> None:
         """Add the properties that a device of this type has from now on."""
-        if isinstance(self.type, MachineType):
+        if isinstance(self.type, DeclaredType):
             for prop in self.type.once_realized:
                 self.add_property(prop)
 
@@ -146,7 +160,9 @@ class DeviceObject(Device):
         if target is None:
             self.show_regions()
             target = super().step(name)
-        return target if target is not None else pointed_at(self.values, name)
+        if target is None:
+            target = pointed_at(self.values, name) or self._line(name)
+        return target
 
     def properties(self) -> tuple[Property, ...]:
         """Return class properties, then those of the instance, children among them."""

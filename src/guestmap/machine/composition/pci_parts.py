@@ -7,12 +7,12 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+from guestmap.hw.declare import fact
 from guestmap.hw.pci import PciBridge, PciDevice, PciTestDevice
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.smbus import SPD_ADDRESSES
 from guestmap.machine.boards.pc_i440fx.devices import free_bus_name
 from guestmap.machine.composition.hardware import pci_regions
-from guestmap.machine.composition.kinds import fact
 from guestmap.qom import UINT32
 
 if TYPE_CHECKING:

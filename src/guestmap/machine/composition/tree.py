@@ -19,11 +19,13 @@ class MachineTree(ObjectTree):
     Attributes:
         devices: objects of the machine's devices, by ``id(device)``.
         regions: objects of memory regions, by ``id(region)``; one leaves with its object.
+        wires: objects of interrupt lines, by ``id(line)``: the inputs that they lead to.
     """
 
     def __init__(self, types: TypeTable) -> None:
         self.devices: dict[int, DeviceObject] = {}
         self.regions: dict[int, RegionObject] = {}
+        self.wires: dict[int, Object] = {}
         self._lowest = 0
         self._numbers: set[int] = set()
         super().__init__(types)

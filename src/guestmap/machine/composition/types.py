@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from guestmap.hw.catalog import declared_types
 from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
 from guestmap.machine.composition.regions import RegionObject
 from guestmap.machine.composition.tables import ALL_TYPES
@@ -24,7 +25,7 @@ _INTERFACES = (
 def machine_types() -> TypeTable:
     """Return a new table of the types of this machine; pluggable memory's are not in it."""
     types = TypeTable(ObjectType(name, "interface", abstract=True) for name in _INTERFACES)
-    types.add(*(_with_maker(each) for each in ALL_TYPES))
+    types.add(*(_with_maker(each) for each in (*ALL_TYPES, *declared_types())))
     return types
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from guestmap.hw.declare import DeclaredType
 from guestmap.hw.pci import PciDevice
 from guestmap.hw.pci import registers as reg
-from guestmap.machine.composition.kinds import MachineType
 from guestmap.monitor.commands.pci import CLASS_NAMES
 from guestmap.monitor.hmp.numbers import size_text
 from guestmap.qom import Bus
@@ -94,7 +94,7 @@ def _settings(device: Device) -> Iterator[str]:
     name: str | None = device.type.name
     while name is not None and name != "device":
         kind = device.types.get(name)
-        for each in kind.settings if isinstance(kind, MachineType) else ():
+        for each in kind.settings if isinstance(kind, DeclaredType) else ():
             yield f"{each} = {_setting(device, each)}"
         name = kind.parent
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from guestmap.machine.composition.kinds import fact, kind
+from guestmap.hw.declare import declare, fact
 from guestmap.qom import BOOL, UINT32, UINT64, link, opaque
 
 CORE_TYPES = (
-    kind(
+    declare(
         "memory-region", "object",
         fact("container", link("memory-region"), ""),
         fact("addr", UINT64, 0),
         fact("size", UINT64, 0),
         fact("priority", UINT32, 0),
     ),
-    kind("irq", "object"),
-    kind("chardev", "object", abstract=True),
-    kind("chardev-null", "chardev"),
-    kind("chardev-fd", "chardev", abstract=True),
-    kind("chardev-file", "chardev-fd"),
-    kind("chardev-stdio", "chardev-fd"),
-    kind(
+    declare("irq", "object"),
+    declare("chardev", "object", abstract=True),
+    declare("chardev-null", "chardev"),
+    declare("chardev-fd", "chardev", abstract=True),
+    declare("chardev-file", "chardev-fd"),
+    declare("chardev-stdio", "chardev-fd"),
+    declare(
         "chardev-socket", "chardev",
         fact("connected", BOOL, False),
         fact("addr", opaque("SocketAddress")),
     ),
-    kind("System", "bus"),
-    kind("PCI", "bus"),
-    kind("ISA", "bus"),
-    kind("IDE", "bus"),
-    kind("i2c-bus", "bus"),
-    kind("floppy-bus", "bus"),
+    declare("System", "bus"),
+    declare("PCI", "bus"),
+    declare("ISA", "bus"),
+    declare("IDE", "bus"),
+    declare("i2c-bus", "bus"),
+    declare("floppy-bus", "bus"),
 )  # fmt: skip

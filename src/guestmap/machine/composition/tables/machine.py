@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestmap.machine.composition.kinds import ON_OFF_AUTO, fact, kind
+from guestmap.hw.declare import ON_OFF_AUTO, declare, fact
 from guestmap.qom import BOOL, INT, SIZE, STR, STRING, link, opaque
 
 _OEM = (
@@ -11,7 +11,7 @@ _OEM = (
 )
 
 MACHINE_TYPES = (
-    kind(
+    declare(
         "machine", "object",
         fact("kernel", STRING, "", "Linux kernel image file"),
         fact("dt-compatible", STRING, "",
@@ -37,7 +37,7 @@ MACHINE_TYPES = (
         fact("suppress-vmdesc", BOOL, False, "Set on to disable self-describing migration"),
         abstract=True,
     ),
-    kind(
+    declare(
         "x86-machine", "machine",
         fact("smm", ON_OFF_AUTO, "auto", "Enable SMM"),
         fact("acpi", ON_OFF_AUTO, "auto", "Enable ACPI"),
@@ -50,7 +50,7 @@ MACHINE_TYPES = (
         fact("x-oem-id", STRING, "BOCHS ", _OEM.format("OEMID", 6)),
         abstract=True, interfaces=("nmi",),
     ),
-    kind(
+    declare(
         "generic-pc-machine", "x86-machine",
         fact("max-fw-size", SIZE, 0x800000, "Maximum combined firmware size"),
         fact("default-bus-bypass-iommu", BOOL, False),
@@ -64,7 +64,7 @@ MACHINE_TYPES = (
         fact("smbus", BOOL, True, "Enable/disable system management bus"),
         abstract=True, interfaces=("hotplug-handler",),
     ),
-    kind(
+    declare(
         "pc-i440fx-7.2-machine", "generic-pc-machine",
         fact("hmat", BOOL, False,
              "Set on/off to enable/disable ACPI Heterogeneous Memory Attribute Table (HMAT)"),

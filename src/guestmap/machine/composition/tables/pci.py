@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from guestmap.machine.composition.kinds import ON_OFF_AUTO, SWITCH, fact, kind, setting
+from guestmap.hw.declare import ON_OFF_AUTO, SWITCH, declare, fact, setting
 from guestmap.qom import BOOL, INT32, SIZE, STR, UINT8, UINT16, UINT32, link
 
 _ANY_SIZE = 0xFFFF_FFFF_FFFF_FFFF
 _PCI = "conventional-pci-device"
 
 PCI_TYPES = (
-    kind(
+    declare(
         "pci-device", "device",
         setting("addr", INT32, -1, "Slot and optional function number, example: 06.0 or 06"),
         setting("romfile", STR),
@@ -23,12 +23,12 @@ PCI_TYPES = (
         fact("legacy-addr", STR, ""),
         abstract=True,
     ),
-    kind("i440FX", "pci-device", interfaces=(_PCI,), hotpluggable=False),
-    kind("pci-piix3", "pci-device", abstract=True, interfaces=("acpi-dev-aml-interface", _PCI)),
-    kind("PIIX3", "pci-piix3", hotpluggable=False),
-    kind("pci-ide", "pci-device", abstract=True, interfaces=(_PCI,)),
-    kind("piix3-ide", "pci-ide", hotpluggable=False),
-    kind(
+    declare("i440FX", "pci-device", interfaces=(_PCI,), hotpluggable=False),
+    declare("pci-piix3", "pci-device", abstract=True, interfaces=("acpi-dev-aml-interface", _PCI)),
+    declare("PIIX3", "pci-piix3", hotpluggable=False),
+    declare("pci-ide", "pci-device", abstract=True, interfaces=(_PCI,)),
+    declare("piix3-ide", "pci-ide", hotpluggable=False),
+    declare(
         "PIIX4_PM", "pci-device",
         setting("smb_io_base", UINT32, 0),
         setting("disable_s3", UINT8, 0),
@@ -56,8 +56,8 @@ PCI_TYPES = (
             fact("acpi-pcihp-io-len", UINT16, 24),
         ),
     ),
-    kind("base-pci-bridge", "pci-device", abstract=True),
-    kind(
+    declare("base-pci-bridge", "pci-device", abstract=True),
+    declare(
         "pci-bridge", "base-pci-bridge",
         setting("chassis_nr", UINT8, 0),
         setting("msi", ON_OFF_AUTO, "auto", "on/off/auto"),
@@ -69,5 +69,5 @@ PCI_TYPES = (
         setting("pref64-reserve", SIZE, _ANY_SIZE),
         interfaces=(_PCI, "hotplug-handler"),
     ),
-    kind("pci-testdev", "pci-device", setting("membar", SIZE, 0), interfaces=(_PCI,)),
+    declare("pci-testdev", "pci-device", setting("membar", SIZE, 0), interfaces=(_PCI,)),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestmap.machine.composition.kinds import SWITCH, fact, kind, secret, setting
+from guestmap.hw.declare import SWITCH, declare, fact, secret, setting
 from guestmap.qom import (
     BOOL,
     INT,
@@ -23,14 +23,14 @@ _CPU_NAME = "QEMU Virtual CPU version 2.5+"
 _HPET_WIRES = 32
 
 SYSTEM_TYPES = (
-    kind(
+    declare(
         "cpu", "device",
         fact("memory", link("memory-region"), ""),
         fact("start-powered-off", BOOL, False),
         secret("legacy-memory", STR),
         abstract=True,
     ),
-    kind(
+    declare(
         "x86_64-cpu", "cpu",
         fact("family", INT, _CPU_FAMILY),
         fact("model", INT, _CPU_MODEL),
@@ -47,34 +47,33 @@ SYSTEM_TYPES = (
         fact("apic-id", UINT32, 0, default=0xFFFF_FFFF),
         abstract=True,
     ),
-    kind("qemu64-x86_64-cpu", "x86_64-cpu"),
-    kind(
+    declare("qemu64-x86_64-cpu", "x86_64-cpu"),
+    declare(
         "apic-common", "device",
         setting("version", UINT8, 20),
         setting("vapic", BOOL, True, SWITCH),
         fact("legacy-instance-id", BOOL, False),
         abstract=True,
     ),
-    kind("apic", "apic-common", fact("id", UINT32, 0)),
-    kind("sys-bus-device", "device", abstract=True),
-    kind("kvmvapic", "sys-bus-device", hotpluggable=False),
-    kind(
+    declare("apic", "apic-common", fact("id", UINT32, 0)),
+    declare("kvmvapic", "sys-bus-device", hotpluggable=False),
+    declare(
         "fw_cfg", "sys-bus-device",
         setting("acpi-mr-restore", BOOL, True),
         abstract=True,
     ),
-    kind(
+    declare(
         "fw_cfg_io", "fw_cfg",
         setting("dma_enabled", BOOL, True),
         setting("x-file-slots", UINT16, 32),
     ),
-    kind(
+    declare(
         "pci-host-bridge", "sys-bus-device",
         setting("x-config-reg-migration-enabled", BOOL, True),
         setting("bypass-iommu", BOOL, False),
         abstract=True,
     ),
-    kind(
+    declare(
         "i440FX-pcihost", "pci-host-bridge",
         setting("pci-hole64-size", SIZE, 0x8000_0000),
         setting("short_root_bus", UINT32, 0),
@@ -84,9 +83,9 @@ SYSTEM_TYPES = (
         fact("pci-hole64-start", UINT64, 0),
         fact("pci-hole64-end", UINT64, 0),
     ),
-    kind("ioapic-common", "sys-bus-device", abstract=True, interfaces=("intctrl",)),
-    kind("ioapic", "ioapic-common", setting("version", UINT8, 32)),
-    kind(
+    declare("ioapic-common", "sys-bus-device", abstract=True, interfaces=("intctrl",)),
+    declare("ioapic", "ioapic-common", setting("version", UINT8, 32)),
+    declare(
         "hpet", "sys-bus-device",
         setting("timers", UINT8, 3),
         setting("msi", BOOL, False, SWITCH),
@@ -97,10 +96,10 @@ SYSTEM_TYPES = (
             *(fact(f"sysbus-irq[{n}]", link("irq"), "") for n in range(_HPET_WIRES)),
         ),
     ),
-    kind("ps2-device", "sys-bus-device", abstract=True),
-    kind("ps2-kbd", "ps2-device", fact("unnamed-gpio-out[0]", link("irq"), "")),
-    kind("ps2-mouse", "ps2-device", fact("unnamed-gpio-out[0]", link("irq"), "")),
-    kind("i2c-slave", "device", setting("address", UINT8, 0), abstract=True),
-    kind("smbus-device", "i2c-slave", abstract=True),
-    kind("smbus-eeprom", "smbus-device"),
+    declare("ps2-device", "sys-bus-device", abstract=True),
+    declare("ps2-kbd", "ps2-device", fact("unnamed-gpio-out[0]", link("irq"), "")),
+    declare("ps2-mouse", "ps2-device", fact("unnamed-gpio-out[0]", link("irq"), "")),
+    declare("i2c-slave", "device", setting("address", UINT8, 0), abstract=True),
+    declare("smbus-device", "i2c-slave", abstract=True),
+    declare("smbus-eeprom", "smbus-device"),
 )  # fmt: skip

@@ -1,16 +1,19 @@
-"""How the type tables are written: one call for each type, one for each property.
+"""How a type is declared: one call for the type, one for each of its properties.
 
 QEMU's devices have two sorts of properties. *Settings* are given when a device is made (QEMU's
 "qdev properties": ``-device DRIVER,KEY=VALUE``); ``info qtree`` prints them, and they are fixed
-once the device is realized. Everything else tells how things are. A value is what the object
-itself says (:meth:`Adapter.value <guestmap.machine.composition.objects.Adapter.value>`), otherwise
-the one in the table.
+once the device is realized. *Facts* tell how things are. A value is what the object itself says
+(its ``value(name, fallback)``), otherwise the one that is declared.
+
+Names, parents, interfaces, properties and defaults are those that QEMU 7.2 tells of itself
+(``qom-list-types``, ``qom-list-properties``, ``device-list-properties``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from guestmap.qom import (
     UNSET,
@@ -20,15 +23,11 @@ from guestmap.qom import (
     PropertyType,
     Unset,
     enum,
+    link,
     refuse_when_realized,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 ON_OFF_AUTO = enum("OnOffAuto", ("auto", "on", "off"))
-FDC_DRIVE = enum("FdcDriveType", ("144", "288", "120", "none", "auto"))
-LOST_TICKS = enum("LostTickPolicy", ("discard", "delay", "slew"))
 
 SWITCH = "on/off"
 """QEMU's description of a setting that is one bit."""
@@ -36,39 +35,56 @@ CHARDEV = "ID of a chardev to use as a backend"
 
 
 @dataclass(frozen=True, slots=True)
-class MachineType(ObjectType):
-    """A type of this machine's.
+class DeclaredType(ObjectType):
+    """A type that tells all that is to be known of its objects before there is one.
 
     Attributes:
+        base: the declaration of the parent, where that is one of ours.
         settings: the names of its own settings, in the order in which ``info qtree`` prints them;
             those of its ancestors follow.
         once_realized: properties that a realized device has besides those of its class.
+        inputs: groups of interrupt lines that come in: the group's name, and how many there are.
+        buses: what a device has for others to sit on: type and name.
         hotpluggable: whether devices of it can come and go while the machine runs.
     """
 
+    base: DeclaredType | None = None
     settings: tuple[str, ...] = ()
     once_realized: tuple[Property, ...] = ()
+    inputs: tuple[tuple[str, int], ...] = ()
+    buses: tuple[tuple[str, str], ...] = ()
     hotpluggable: bool = True
 
+    @property
+    def lineage(self) -> tuple[DeclaredType, ...]:
+        """The type itself and its declared ancestors, the nearest first."""
+        return (self, *(self.base.lineage if self.base is not None else ()))
 
-def kind(
+
+def declare(
     name: str,
-    parent: str,
+    parent: DeclaredType | str,
     *properties: Property,
     abstract: bool = False,
     interfaces: tuple[str, ...] = (),
     once_realized: tuple[Property, ...] = (),
+    inputs: tuple[tuple[str, int], ...] = (),
+    buses: tuple[tuple[str, str], ...] = (),
     hotpluggable: bool = True,
-) -> MachineType:
+) -> DeclaredType:
     """Return a type of its own properties: settings and facts, in QEMU's order."""
-    return MachineType(
+    base = parent if isinstance(parent, DeclaredType) else None
+    return DeclaredType(
         name,
-        parent,
+        parent.name if isinstance(parent, DeclaredType) else parent,
         abstract=abstract,
         interfaces=interfaces,
         properties=properties,
+        base=base,
         settings=tuple(each.name for each in properties if each.guard is not None),
         once_realized=once_realized,
+        inputs=inputs,
+        buses=buses,
         hotpluggable=hotpluggable,
     )
 
@@ -104,6 +120,11 @@ def fact(
     return Property(name, type, _reader(name, value), None, default, description)
 
 
+def output(name: str = "unnamed-gpio-out[0]") -> Property:
+    """Return an interrupt line that goes out: a link to the input that it leads to."""
+    return fact(name, link("irq"), "")
+
+
 def secret(name: str, type: PropertyType) -> Property:  # noqa: A002
     """Return a property that is listed but cannot be read, as QEMU's ``legacy-`` twins."""
     return Property(name, type)
@@ -115,3 +136,10 @@ def _reader(name: str, fallback: JsonValue) -> Callable[[Any], JsonValue]:
         return value
 
     return read
+
+
+ISA_DEVICE = declare("isa-device", "device", abstract=True)
+SYS_BUS_DEVICE = declare("sys-bus-device", "device", abstract=True)
+
+HAS_AML = ("acpi-dev-aml-interface",)
+"""The interface of devices that the firmware's tables describe."""

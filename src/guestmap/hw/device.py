@@ -1,0 +1,175 @@
+"""The contract of every device: its type, its places, its wires, its state.
+
+A device is one module. It declares its type once (:mod:`guestmap.hw.declare`), says which registers
+it wants to have where, keeps everything that a guest can change in one dataclass, and knows how it
+is after a reset. The board places it, the object tree shows it, a saved machine holds its state;
+none of them knows what it is. A device gets a clock, interrupt lines and, if it is a bus master, an
+address space. It never sees the memory system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from guestmap.base import ConfigError
+
+if TYPE_CHECKING:
+    from guestmap.base import IrqLine, Timer
+    from guestmap.hw.declare import DeclaredType
+    from guestmap.memory import MemoryRegion, MemoryRegionOps
+    from guestmap.qom import JsonValue
+
+U8 = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
+U16 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
+U64 = Annotated[int, msgspec.Meta(ge=0)]
+"""A number of a state; no saved integer needs more than 64 bits."""
+Ns = int
+"""A time on the machine's clock, in ns."""
+
+
+class Space(Enum):
+    """An address space of the processor."""
+
+    MEMORY = "memory"
+    IO = "I/O"
+
+
+@dataclass(frozen=True, slots=True)
+class IoRegion:
+    """A block of registers, as a device describes it.
+
+    Attributes:
+        name: of the memory region that it becomes.
+        size: in bytes.
+        ops: what answers; None where nobody does.
+        inner: blocks that lie over it: offset and block.
+    """
+
+    name: str
+    size: int
+    ops: MemoryRegionOps | None
+    inner: tuple[tuple[int, IoRegion], ...] = ()
+
+
+class Place(NamedTuple):
+    """Where a device wants a block of registers."""
+
+    space: Space
+    address: int
+    region: IoRegion
+    priority: int = 0
+
+
+@dataclass(slots=True)
+class Stateless:
+    """The state of a device that has none."""
+
+
+StateT = TypeVar("StateT")
+
+
+class Device(Generic[StateT]):
+    """A device of the machine.
+
+    Args:
+        state: as it is at power-on; its class makes such a one without arguments.
+        settings: what it was made with where that is not the default, by the properties' names.
+
+    Attributes:
+        TYPE: its declared type.
+        OUTLIVES_RESET: the fields of its state that a reset leaves alone.
+        state: all that a guest, or time, has made of it: what is saved, and what a reset forgets.
+        regions: what its :meth:`places` have become, in their order; empty until it is placed.
+    """
+
+    TYPE: ClassVar[DeclaredType]
+    OUTLIVES_RESET: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, state: StateT, settings: Mapping[str, JsonValue] | None = None) -> None:
+        self.state = state
+        self.settings: Mapping[str, JsonValue] = settings if settings is not None else {}
+        self.regions: Sequence[MemoryRegion] = ()
+
+    # -- what it says of itself ------------------------------------------------------------------
+
+    def places(self) -> Iterable[Place]:
+        """Return which registers it wants where, in the order in which QEMU makes them."""
+        return ()
+
+    @property
+    def wires(self) -> Mapping[str, IrqLine]:
+        """Its interrupt lines, in and out, by the names that its type gives them."""
+        return {}
+
+    @property
+    def parts(self) -> Mapping[str, Device[Any]]:
+        """Devices that it consists of, by name; they are saved and shown on their own."""
+        return {}
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value; ``fallback`` where the device knows nothing better."""
+        return self.settings.get(name, fallback)
+
+    # -- its life --------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Go back to the state at power-on, but for what outlives a reset."""
+        fresh = type(self.state)()
+        for name in self.OUTLIVES_RESET:
+            setattr(fresh, name, getattr(self.state, name))
+        self.state = fresh
+
+    def save(self) -> StateT:
+        """Return a copy of the state, with all that it takes to go on from here."""
+        return _copy(self.state)
+
+    def load(self, state: StateT) -> None:
+        """Go on from a state that a device of this type was saved in.
+
+        Interrupt lines are not driven: their levels are saved by whom they lead to.
+
+        Raises:
+            ConfigError: no device of this type can be in such a state.
+        """
+        try:
+            self.state = _copy(state)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"saved state of a device {self.TYPE.name}: {error}") from error
+
+
+def _copy(state: StateT) -> StateT:
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=type(state))
+
+
+# -- what states have in common --------------------------------------------------------------------
+
+
+def levels(lines: Iterable[IrqLine]) -> list[bool]:
+    """Return the levels of interrupt lines, as the device that they lead to saves them."""
+    return [line.level for line in lines]
+
+
+def restore_levels(lines: Sequence[IrqLine], saved: Sequence[bool]) -> None:
+    """Give lines the levels that they were saved with; nobody hears of an edge.
+
+    Raises:
+        ConfigError: they are not as many.
+    """
+    if len(lines) != len(saved):
+        raise ConfigError(f"the saved state has {len(saved)} interrupt lines, not {len(lines)}")
+    for line, level in zip(lines, saved, strict=True):
+        line.level = level
+
+
+def rearm(timer: Timer, deadline_ns: Ns | None) -> None:
+    """Arm a timer as it was when its deadline was saved."""
+    if deadline_ns is None:
+        timer.cancel()
+    else:
+        timer.arm(deadline_ns)
