@@ -216,6 +216,7 @@ def test_a_real_ctrl_c_ends_a_reader_of_standard_input():
         (["boot", "--qmp", "unix:q", "--until", "init"], ["--until", "--qmp"]),
         (["watch", "boot", "--interval", "1"], ["--interval"]),
         (["watch", "a.txt"], ["a.txt", "unix:PATH"]),
+        (["watch", "reset"], ["reset", "'boot' for one"]),
     ],
 )
 def test_a_wrong_command_line_is_one_clear_line(words, told):
@@ -226,6 +227,7 @@ def test_the_statuses_are_in_the_help():
     told = run_program("--help").stdout
     for number in ("0", "1", "2", "130"):
         assert f"\n {number}  " in told
+    assert "plug, unplug and resize have more" in told
 
 
 def test_what_an_old_file_held_stays_where_a_new_one_cannot_be_written():

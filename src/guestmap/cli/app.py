@@ -38,7 +38,7 @@ COMMANDS: Final = {
     "flat": "Print who answers where: sizes, types, and the share that each range has of its view.",
     "watch": "Print what changes in a running machine's map, until Ctrl-C or the machine's end.",
     "snapshot": (
-        "Save a map as JSON: trees, views, RAM blocks. Every other command takes the file back."
+        "Save a map as JSON: trees, views, RAM blocks. What reads a map takes the file back."
     ),
     "plug": "Plug memory into a running machine, on any QEMU, after saying what will come of it.",
     "unplug": "Ask a running guest for a DIMM, and take it out when the guest lets go of it.",
@@ -94,11 +94,13 @@ def _epilog(command: str) -> str | None:
         return None
     from guestmap.cli.plug_exits import status_table
 
-    return status_table()
+    return status_table(command)
 
 
 def _table_of_statuses() -> str:
-    return "\n\n".join(["Exit status:", *(f"{n}  {words}" for n, words in STATUSES.items())])
+    table = [f"{n}  {words}" for n, words in STATUSES.items()]
+    more = "plug, unplug and resize have more: their --help says which"
+    return "\n\n".join(["Exit status:", *table, more])
 
 
 def _version(wanted: bool) -> None:

@@ -48,24 +48,36 @@ def boot(
     ] = None,
     until: Annotated[
         Phase | None,
-        typer.Option(help="Stop as the firmware enters this phase; else halt. 2: it never does."),
+        typer.Option(
+            help="Stop as the firmware enters this phase (else halt); status 2 if it never does."
+        ),
     ] = None,
     max_ram_below_4g: Annotated[
         str, typer.Option("--max-ram-below-4g", help="RAM below 4 GiB at most, for example 2G.")
     ] = "3584M",
     device: Annotated[
         list[str] | None,
-        typer.Option(help="Add a device, PCI or pc-dimm: DRIVER[,PROPERTY=VALUE...]."),
+        typer.Option(
+            metavar="DEVICE", help="Add a device, PCI or pc-dimm: DRIVER[,PROPERTY=VALUE...]."
+        ),
     ] = None,
     object_: Annotated[
         list[str] | None,
-        typer.Option("--object", help="Add a memory back-end: TYPE,id=NAME,size=SIZE[,...]."),
+        typer.Option(
+            "--object",
+            metavar="BACKEND",
+            help="Add a memory back-end: TYPE,id=NAME,size=SIZE[,...].",
+        ),
     ] = None,
     numa: Annotated[
-        list[str] | None, typer.Option(help="Add a NUMA node: node[,cpus=N][,memdev=ID].")
+        list[str] | None,
+        typer.Option(metavar="NODE", help="Add a NUMA node: node[,cpus=N][,memdev=ID]."),
     ] = None,
     option_rom: Annotated[
-        list[Path] | None, typer.Option(help="A file whose code the firmware runs.")
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Add an option ROM: a file whose code the firmware runs."
+        ),
     ] = None,
     kernel: Annotated[
         Path | None, typer.Option(help="A Linux kernel (bzImage) for the firmware to boot.")
@@ -74,7 +86,10 @@ def boot(
     append: Annotated[str, typer.Option(help="The kernel's command line.")] = "",
     qmp: Annotated[
         list[str] | None,
-        typer.Option(help="Be managed at unix:PATH or tcp:HOST:PORT, until quit or Ctrl-C."),
+        typer.Option(
+            metavar="ADDRESS",
+            help="Be managed at unix:PATH or tcp:HOST:PORT, until quit or Ctrl-C.",
+        ),
     ] = None,
     paused: Annotated[
         bool, typer.Option("--paused", "-S", help="With --qmp: wait for cont before the start.")
@@ -106,7 +121,8 @@ def boot(
 
     Shown as it happens: the firmware's log, its phases, and each change of the map with its cause;
     at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
-    goes to stderr. With --qmp the machine goes on after that, until it is told to quit.
+    goes to stderr. With --qmp the machine goes on after that, until it is told to quit. Options
+    that add something, and --qmp, may be given several times.
     """
     addresses = managed_at(qmp or (), paused=paused, until=until)
     objects = [ObjectSpec.parse(each) for each in object_ or ()]

@@ -42,8 +42,8 @@ def conform(
     what was concluded wrongly. Recordings that need what guestmap lacks, or that were made with
     another SeaBIOS than the installed one and differ, are counted apart.
 
-    Exit status 1 where a recording differs; but a tree rebuilt from its text alone may, where the
-    machine is not x86.
+    Exit status 1 where a recording differs. A tree that was rebuilt from its text alone does not
+    count there, where the machine is not x86.
     """
     recordings = run(paths, stopped_machine, seabios=_installed_seabios())
     results = list(_watched(recordings, count_files(paths)))

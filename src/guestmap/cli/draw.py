@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import ConfigError, write_whole
-from guestmap.cli.output import say
+from guestmap.cli.output import SOURCE_HELP, say
 
 _FORMS = (".html", ".svg", ".png")
 
@@ -18,8 +18,7 @@ def draw(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="A snapshot in JSON, the text or a folder of 'info mtree', unix:SOCKET, or -;"
-            " two of them with --diff.",
+            help=f"{SOURCE_HELP} Two of them with --diff.",
         ),
     ],
     output: Annotated[

@@ -11,7 +11,9 @@ from guestmap.cli.output import Json, Source, show, with_notes
 
 def ram(
     source: Source,
-    space: Annotated[str, typer.Option("--as", help="The address space.")] = "memory",
+    space: Annotated[
+        str, typer.Option("--as", help="The address space: memory, I/O ...")
+    ] = "memory",
     as_json: Json = False,
 ) -> None:
     """List guest-physical memory with the RAM block and offset behind each range."""

@@ -8,27 +8,25 @@ from typing import Annotated
 import typer
 
 from guestmap.base import ConfigError, write_whole
-from guestmap.cli.output import json_text, say, write
+from guestmap.cli.output import SOURCE_HELP, json_text, say, write
 
 
 def snapshot(
     source: Annotated[
         str | None,
-        typer.Argument(
-            metavar="SOURCE", help="A running machine, a file, a folder, or - (as for 'tree')."
-        ),
+        typer.Argument(metavar="SOURCE", help=SOURCE_HELP),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to; else stdout.")
     ] = None,
     dispatch: Annotated[
-        bool, typer.Option("--dispatch", "-d", help="With how QEMU looks views up.")
+        bool, typer.Option("--dispatch", "-d", help="Put in how QEMU looks views up.")
     ] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of snapshots instead.")
     ] = False,
 ) -> None:
-    """Save a map as JSON: trees, views, RAM blocks. Every other command takes the file back."""
+    """Save a map as JSON: trees, views, RAM blocks. What reads a map takes the file back."""
     if schema:
         if source is not None or dispatch:
             raise ConfigError("--schema is that of all snapshots: give it no SOURCE and no -d")

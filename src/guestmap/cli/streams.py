@@ -28,11 +28,11 @@ INTERRUPTED = 130
 
 STATUSES: dict[int, str] = {
     0: "done; for a comparison: nothing differs, or there is nothing to warn of",
-    1: "done, and what is compared differs (diff, conform), or there is a warning (lint)",
+    1: "done, and what is compared differs (diff, conform), or lint has a warning or an error",
     FAILURE: "an error, which stderr names in one line; standard output that cannot be written too",
     INTERRUPTED: "broken off with Ctrl-C",
 }
-"""How every command ends; ``plug`` and ``unplug`` have more, see :mod:`guestmap.cli.plug_exits`.
+"""How every command ends; those that plug have more, see :mod:`guestmap.cli.plug_exits`.
 
 A reader who has seen enough (``| head``) changes no status. Where standard output cannot be written
 for another reason, 0 and 1 become 2, but for commands that change a machine: theirs say what is so

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guestmap.base import ConfigError, PeerError
-from guestmap.cli.output import Source, say, say_json
+from guestmap.cli.output import say, say_json
 from guestmap.cli.streams import is_lost
 
 if TYPE_CHECKING:
@@ -22,7 +22,14 @@ _ENDINGS = {"SHUTDOWN"}
 
 
 def watch(
-    source: Source,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), or 'boot': SeaBIOS"
+            " on a PC of guestmap's own, with RAM as in 'boot:4G'.",
+        ),
+    ],
     interval: Annotated[
         float | None,
         typer.Option(help=f"Seconds between two looks; else {_INTERVAL_S:g}.", min=0.01, max=86400),
@@ -37,11 +44,11 @@ def watch(
     between two looks is not seen. QEMU's own events are printed too: often they are the cause.
     On 'boot', a PC of guestmap's own, nothing is missed, and each change has its true cause.
     """
-    from guestmap.cli.source import own_machine
+    from guestmap.cli.source import BOOT, own_machine
     from guestmap.inspect.attach import FORMS, attach, parse_target
 
     own = own_machine(source)
-    if own is not None:
+    if own is not None and own[0] == BOOT:
         if interval is not None:
             raise ConfigError("--interval is for other machines: of 'boot' every change is seen")
         from guestmap.cli.watch_boot import watch_boot
