@@ -6,8 +6,9 @@ from benchmarks.qemu import PROGRAM, QtestQemu
 from benchmarks.table import Row, median_seconds
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.pci import PciBus
-from guestmap.memory import FlatView, MemorySystem, render
-from guestmap.memory.flatview import simplify
+from guestmap.memory import FlatView, MemorySystem
+from guestmap.memory.map import render
+from guestmap.memory.map.flat_range import simplify
 
 RANGES = (8, 250, 4000)
 REGIONS = (100, 1000, 10_000)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from guestmap.base import MIB
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciTestDevice
-from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemorySystem
+from guestmap.memory import AddressSpace, MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 
 MEMORY, MASTER = 2, 4
 """Bits of the command register: answer memory accesses, and make some."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guestmap.accel import ExitReason
-from guestmap.memory import DirtyClient
+from guestmap.memory.ram import DirtyClient
 
 STORE_AND_HALT = b"\xa2\x00\x50\xf4"  # mov [5000h], al; hlt
 

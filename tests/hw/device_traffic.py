@@ -28,7 +28,8 @@ from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.placement import place
 from guestmap.hw.port92 import Port92
 from guestmap.hw.serial import Serial16550
-from guestmap.memory import UNASSIGNED_IO_OPS, MemoryRegion, MemorySystem
+from guestmap.memory import MemoryRegion, MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 from tests.support.qemu import Qemu
 
 RTC_BASE = "2021-03-04T05:06:07"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from guestmap.base import StateError
 from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug, OstReport, PluggedMemory
-from guestmap.memory import UNASSIGNED_IO_OPS, MemorySystem
+from guestmap.memory import MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 
 PORT = 0xA00
 SELECT, OST_EVENT, OST_STATUS, FLAGS = 0xA00, 0xA04, 0xA08, 0xA14

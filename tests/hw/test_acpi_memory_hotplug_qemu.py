@@ -16,7 +16,8 @@ from guestmap.base import GIB, MIB, IrqLine, ManualClock
 from guestmap.hw.acpi_memory_hotplug import OstReport, PluggedMemory
 from guestmap.hw.pci import PciBus
 from guestmap.hw.piix4_pm import Piix4Pm
-from guestmap.memory import UNASSIGNED_IO_OPS, MemorySystem
+from guestmap.memory import MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 from tests.support.qemu import Qemu
 
 pytestmark = [pytest.mark.qemu, pytest.mark.qemu_7_2("its slots' registers, and its words")]

@@ -21,7 +21,7 @@ from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, MachineEvent, NumaNode, Pc
 from guestmap.memory import MemoryListener, MemoryRegionSection
-from guestmap.memory.host import HostMemory
+from guestmap.memory.ram.host import HostMemory
 
 pytestmark = pytest.mark.seabios
 
@@ -30,7 +30,7 @@ MIB, GIB = 1 << 20, 1 << 30
 STEPS = (
     "machine/management.py", "machine/hotplug/handler.py", "machine/hotplug/pc_dimm.py",
     "machine/hotplug/backends.py", "machine/hotplug/backend_properties.py",
-    "machine/hotplug/device_memory.py", "hw/acpi_memory_hotplug.py", "memory/host/options.py",
+    "machine/hotplug/device_memory.py", "hw/acpi_memory_hotplug.py", "memory/ram/host/options.py",
 )  # fmt: skip
 """The modules of the way from a request to the guest, and back."""
 

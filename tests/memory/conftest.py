@@ -8,7 +8,7 @@ import pytest
 
 from guestmap.memory import MemorySystem
 
-render_module = sys.modules["guestmap.memory.render"]
+render_module = sys.modules["guestmap.memory.map.render"]
 
 
 @pytest.fixture

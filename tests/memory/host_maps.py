@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from guestmap.memory import AnonymousRam, MemfdRam, MemoryRegion, MemorySystem, RamBlock
+from guestmap.memory import MemoryRegion, MemorySystem
+from guestmap.memory.ram import AnonymousRam, MemfdRam, RamBlock
 
 
 class Vma(NamedTuple):

@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterable
 
 from guestmap.memory import MemoryRegion, MemorySystem
-from guestmap.memory.flatview import FlatRange, FlatView, simplify
-from guestmap.memory.render import render
+from guestmap.memory.map.flat_range import FlatRange, simplify
+from guestmap.memory.map.flatview import FlatView
+from guestmap.memory.map.render import render
 from tests.memory import naive
 
 

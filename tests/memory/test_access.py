@@ -10,8 +10,6 @@ import pytest
 
 from guestmap.base import ConfigError
 from guestmap.memory import (
-    ATTRS_UNSPECIFIED,
-    UNASSIGNED_IO_OPS,
     AccessSizes,
     AddressSpace,
     Endianness,
@@ -20,6 +18,7 @@ from guestmap.memory import (
     MemTxAttrs,
     MemTxResult,
 )
+from guestmap.memory.map import ATTRS_UNSPECIFIED, UNASSIGNED_IO_OPS
 
 OK = MemTxResult.OK
 ERROR = MemTxResult.ERROR

@@ -14,15 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from guestmap.memory import (
     AccessSizes,
     AddressSpace,
-    IommuEntry,
-    IommuPerm,
-    IommuTranslator,
     MemoryRegion,
     MemoryRegionOps,
     MemorySystem,
     MemTxAttrs,
     MemTxResult,
 )
+from guestmap.memory.map import IommuEntry, IommuPerm, IommuTranslator
 from tests.memory import naive
 
 OK, DECODE_ERROR = MemTxResult.OK, MemTxResult.DECODE_ERROR

@@ -8,15 +8,9 @@ import threading
 import pytest
 
 from guestmap.base import ConfigError, StateError
-from guestmap.memory import (
-    Endianness,
-    EventNotifier,
-    ListenerWork,
-    MemoryListener,
-    MemoryRegionOps,
-    MemorySystem,
-    MemTxResult,
-)
+from guestmap.memory import Endianness, MemoryListener, MemoryRegionOps, MemorySystem, MemTxResult
+from guestmap.memory.hear import EventNotifier
+from guestmap.memory.map import ListenerWork
 
 
 class Spy(MemoryListener):

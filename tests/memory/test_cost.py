@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from guestmap.memory import MemoryRegion, MemoryRegionOps, MemorySystem
-from guestmap.memory.flatview import CHUNK, FlatRange
+from guestmap.memory.map.flat_range import FlatRange
+from guestmap.memory.map.flatview import CHUNK
 from guestmap.testing import RecordingListener
 
 OPS = MemoryRegionOps()
 FEW, MANY = 100, 10_000
 TOP = 1 << 64
 
-render_module = sys.modules["guestmap.memory.render"]
+render_module = sys.modules["guestmap.memory.map.render"]
 
 
 class Machine:
@@ -148,7 +149,7 @@ def test_address_spaces_that_share_a_view_are_rendered_once(
         machine.add_master()
     assert all(space.view is machine.space.view for space in machine.memory.address_spaces)
     rendered: list[MemoryRegion | None] = []
-    view_root = sys.modules["guestmap.memory.view_root"]
+    view_root = sys.modules["guestmap.memory.map.view_root"]
     render = view_root.render
 
     def counting(root: MemoryRegion | None, start: int, end: int) -> list[FlatRange]:

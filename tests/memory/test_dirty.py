@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.base import ConfigError, StateError
-from guestmap.memory import DirtyClient, MemoryListener, MemorySystem
+from guestmap.memory import MemoryListener, MemorySystem
+from guestmap.memory.ram import DirtyClient
 
 PAGE = 4096
 VGA, CODE, MIGRATION = DirtyClient.VGA, DirtyClient.CODE, DirtyClient.MIGRATION

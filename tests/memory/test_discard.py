@@ -17,18 +17,10 @@ from hypothesis.stateful import (
 )
 
 from guestmap.base import ConfigError, HostError, StateError
-from guestmap.memory import (
-    AddressSpace,
-    AnonymousRam,
-    FileRam,
-    MemfdRam,
-    MemoryRegionSection,
-    MemorySystem,
-    RamBackend,
-    RamDiscardListener,
-    RamDiscardManager,
-)
-from guestmap.memory.discard import crop
+from guestmap.memory import AddressSpace, MemoryRegionSection, MemorySystem
+from guestmap.memory.map import RamDiscardListener, RamDiscardManager
+from guestmap.memory.map.discard import crop
+from guestmap.memory.ram import AnonymousRam, FileRam, MemfdRam, RamBackend
 from tests.memory.host_maps import SMALL, block_of, resident
 
 BLOCK = 0x2000

@@ -18,8 +18,8 @@ from guestmap.memory import (
     MemorySystem,
     MemTxAttrs,
     MemTxResult,
-    ReentryBlocked,
 )
+from guestmap.memory.map import ReentryBlocked
 
 OK, ACCESS_ERROR = MemTxResult.OK, MemTxResult.ACCESS_ERROR
 

@@ -10,14 +10,8 @@ import threading
 
 import pytest
 
-from guestmap.memory import (
-    AccessSizes,
-    MemoryRegionOps,
-    MemorySystem,
-    MemTxAttrs,
-    MemTxResult,
-    ReentryBlocked,
-)
+from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem, MemTxAttrs, MemTxResult
+from guestmap.memory.map import ReentryBlocked
 
 OK, ACCESS_ERROR = MemTxResult.OK, MemTxResult.ACCESS_ERROR
 START, DATA, STATUS, NARROW = 0x00, 0x10, 0x20, 0x28

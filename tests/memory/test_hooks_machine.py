@@ -6,14 +6,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from guestmap.memory import (
-    DirtyClient,
-    EventNotifier,
-    MemoryListener,
-    MemoryRegionOps,
-    MemorySystem,
-)
-from guestmap.memory.ioeventfd import shown
+from guestmap.memory import MemoryListener, MemoryRegionOps, MemorySystem
+from guestmap.memory.hear import EventNotifier
+from guestmap.memory.hear.ioeventfd import shown
+from guestmap.memory.ram import DirtyClient
 
 DEVICES = 3
 PAGE = 4096

@@ -10,17 +10,19 @@ import pytest
 from guestmap.base import ConfigError, StateError
 from guestmap.memory import (
     AddressSpace,
+    MemoryRegion,
+    MemoryRegionOps,
+    MemorySystem,
+    MemTxAttrs,
+    MemTxResult,
+)
+from guestmap.memory.map import (
     Iommu,
     IommuEntry,
     IommuNotifier,
     IommuNotify,
     IommuPerm,
     IommuTranslator,
-    MemoryRegion,
-    MemoryRegionOps,
-    MemorySystem,
-    MemTxAttrs,
-    MemTxResult,
 )
 
 OK, DECODE_ERROR, ACCESS_ERROR = MemTxResult.OK, MemTxResult.DECODE_ERROR, MemTxResult.ACCESS_ERROR

@@ -10,19 +10,9 @@ import threading
 import pytest
 
 from guestmap.base import ConfigError
-from guestmap.memory import (
-    AccessSizes,
-    AddressSpace,
-    IommuEntry,
-    IommuNotifier,
-    IommuNotify,
-    IommuPerm,
-    IommuTranslator,
-    MemoryRegionOps,
-    MemorySystem,
-    MemTxResult,
-)
-from guestmap.memory.walk import MAX_HOPS
+from guestmap.memory import AccessSizes, AddressSpace, MemoryRegionOps, MemorySystem, MemTxResult
+from guestmap.memory.access.translate import MAX_HOPS
+from guestmap.memory.map import IommuEntry, IommuNotifier, IommuNotify, IommuPerm, IommuTranslator
 
 OK, DECODE_ERROR, ACCESS_ERROR = MemTxResult.OK, MemTxResult.DECODE_ERROR, MemTxResult.ACCESS_ERROR
 RW = IommuPerm.READ_WRITE

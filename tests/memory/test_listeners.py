@@ -7,13 +7,13 @@ import pytest
 from guestmap.base import StateError
 from guestmap.memory import (
     AddressSpace,
-    DirtyClient,
     MemoryListener,
     MemoryRegion,
     MemoryRegionOps,
     MemoryRegionSection,
     MemorySystem,
 )
+from guestmap.memory.ram import DirtyClient
 from guestmap.testing import Event, NopRecordingListener, RecordingListener
 
 OPS = MemoryRegionOps()

@@ -7,16 +7,8 @@ import threading
 import pytest
 
 from guestmap.base import ConfigError, StateError
-from guestmap.memory import (
-    AddressSpace,
-    IommuEntry,
-    IommuPerm,
-    IommuTranslator,
-    MemoryRegionOps,
-    MemorySystem,
-    MemTxAttrs,
-    MemTxResult,
-)
+from guestmap.memory import AddressSpace, MemoryRegionOps, MemorySystem, MemTxAttrs, MemTxResult
+from guestmap.memory.map import IommuEntry, IommuPerm, IommuTranslator
 from tests.memory.host_maps import block_of, mapped, named_ram
 
 ONLY_MEMORY = MemTxAttrs(memory=True)

@@ -16,13 +16,6 @@ from guestmap.base import AddrRange, HostError
 from guestmap.memory import (
     AccessSizes,
     AddressSpace,
-    EventNotifier,
-    IoEventFd,
-    IommuEntry,
-    IommuNotifier,
-    IommuNotify,
-    IommuPerm,
-    IommuTranslator,
     MemoryListener,
     MemoryRegionOps,
     MemoryRegionSection,
@@ -30,6 +23,8 @@ from guestmap.memory import (
     MemTxAttrs,
     MemTxResult,
 )
+from guestmap.memory.hear import EventNotifier, IoEventFd
+from guestmap.memory.map import IommuEntry, IommuNotifier, IommuNotify, IommuPerm, IommuTranslator
 
 OPS = MemoryRegionOps()
 

@@ -27,7 +27,7 @@ from guestmap.memory import (
     MemoryRegionSection,
     MemorySystem,
 )
-from guestmap.memory.transaction import Transaction
+from guestmap.memory.map.transaction import Transaction
 from guestmap.testing import NopRecordingListener, RecordingListener
 from guestmap.testing.strategies import (
     KINDS,

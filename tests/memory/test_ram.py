@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from guestmap.base import GIB, KIB, MIB, ConfigError
-from guestmap.memory import MemorySystem, RamBlock, RamList
+from guestmap.memory import MemorySystem
+from guestmap.memory.ram import RamBlock
+from guestmap.memory.ram.block_list import RamList
 
 
 class KeptList(RamList):

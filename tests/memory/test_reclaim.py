@@ -18,9 +18,8 @@ from guestmap.memory import (
     MemoryRegionOps,
     MemoryRegionSection,
     MemorySystem,
-    RamBlock,
-    RamBlockNotifier,
 )
+from guestmap.memory.ram import RamBlock, RamBlockNotifier
 from tests.memory.host_maps import block_of, mapped, named_ram, open_files, vmas
 from tests.memory.test_threads import run_beside
 

@@ -16,15 +16,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from guestmap.memory import (
-    Mapping,
-    MemoryListener,
-    MemoryRegion,
-    MemoryRegionCache,
-    MemoryRegionSection,
-    MemorySystem,
-    RamBlock,
-)
+from guestmap.memory import MemoryListener, MemoryRegion, MemoryRegionSection, MemorySystem
+from guestmap.memory.access import Mapping, MemoryRegionCache
+from guestmap.memory.ram import RamBlock
 from tests.memory.host_maps import block_of, mapped, named_ram
 
 SIZE = 0x2000

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import HostError, StateError
-from guestmap.memory import CommitRecord, MemoryRegionOps, MemoryRegionSection, MemorySystem
+from guestmap.memory import MemoryRegionOps, MemoryRegionSection, MemorySystem
+from guestmap.memory.map import CommitRecord
 from guestmap.testing import NopRecordingListener, RecordingListener
 from tests.memory.invariants import check_everything
 

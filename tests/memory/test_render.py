@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import ConfigError
-from guestmap.memory import AddressSpace, MemoryRegion, MemoryRegionOps, MemorySystem, render
+from guestmap.memory import AddressSpace, MemoryRegion, MemoryRegionOps, MemorySystem
+from guestmap.memory.map import render
 from tests.memory.invariants import check_everything
 
 OPS = MemoryRegionOps()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from guestmap.base import ConfigError
 from guestmap.memory import FlatView
-from guestmap.memory import render as render_tree
-from guestmap.memory.flatview import simplify
+from guestmap.memory.map import render as render_tree
+from guestmap.memory.map.flat_range import simplify
 from guestmap.testing.strategies import RegionTree, region_trees
 from tests.memory import naive
 from tests.memory.invariants import check_lookup, check_shape

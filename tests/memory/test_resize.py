@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import MIB, ConfigError
-from guestmap.memory import (
-    AnonymousRam,
-    MemoryListener,
-    MemoryRegion,
-    MemoryRegionSection,
-    MemorySystem,
-    RamBlock,
-    RamBlockNotifier,
-)
+from guestmap.memory import MemoryListener, MemoryRegion, MemoryRegionSection, MemorySystem
+from guestmap.memory.ram import AnonymousRam, RamBlock, RamBlockNotifier
 from tests.memory.host_maps import block_of
 
 

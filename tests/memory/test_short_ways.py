@@ -11,8 +11,8 @@ from guestmap.memory import (
     MemorySystem,
     MemTxAttrs,
     MemTxResult,
-    RamBlock,
 )
+from guestmap.memory.ram import RamBlock
 
 OK, DECODE_ERROR = MemTxResult.OK, MemTxResult.DECODE_ERROR
 SIZE = 0x4000

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import ConfigError, ManualClock, StateError
-from guestmap.memory import CommitRecord, MemoryRegion, MemoryRegionOps, MemorySystem
+from guestmap.memory import MemoryRegion, MemoryRegionOps, MemorySystem
+from guestmap.memory.map import CommitRecord
 from guestmap.testing import RecordingListener
 from tests.memory.invariants import check_everything
 

@@ -9,7 +9,8 @@ from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciTestDevice
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
-from guestmap.memory import UNASSIGNED_IO_OPS, MemorySystem
+from guestmap.memory import MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 
 CONFIG_ADDRESS, CONFIG_DATA = 0xCF8, 0xCFC
 HOST, ISA, IDE, PM = 0x00, 0x08, 0x09, 0x0B

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from guestmap.machine import Event, MachineReset
-from guestmap.memory import CommitRecord
+from guestmap.memory.map import CommitRecord
 
 if TYPE_CHECKING:
     from guestmap.machine import VirtualMachine

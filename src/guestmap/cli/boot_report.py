@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from guestmap.inspect import Snapshot
 from guestmap.inspect.commit_json import commit_to_json
 from guestmap.machine import LogLine, PhaseChange, VirtualMachine
-from guestmap.memory import CommitRecord
+from guestmap.memory.map import CommitRecord
 
 if TYPE_CHECKING:
     from guestmap.cli.boot_answer import Recorder

@@ -115,7 +115,7 @@ def _boot(film: Film, ram: str) -> None:
     """Boot firmware; each change of the map is a frame."""
     from guestmap.inspect import Snapshot
     from guestmap.machine import Event, MachineConfig, Phase, VirtualMachine, parse_ram_size
-    from guestmap.memory import CommitRecord
+    from guestmap.memory.map import CommitRecord
     from guestmap.view.film import Frame
 
     def observe(event: Event) -> None:

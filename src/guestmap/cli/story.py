@@ -18,7 +18,8 @@ from guestmap.machine import (
     PhaseChange,
     VirtualMachine,
 )
-from guestmap.memory import AddressChange, CommitRecord, FlatRange, FlatView
+from guestmap.memory import FlatRange, FlatView
+from guestmap.memory.map import AddressChange, CommitRecord
 
 if TYPE_CHECKING:
     from rich.console import Console

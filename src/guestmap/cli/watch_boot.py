@@ -10,7 +10,7 @@ from guestmap.cli.streams import is_lost
 from guestmap.inspect import Snapshot
 from guestmap.inspect.diff import diff
 from guestmap.machine import Event, MachineConfig, MachineReset, VirtualMachine
-from guestmap.memory import CommitRecord
+from guestmap.memory.map import CommitRecord
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from guestmap.memory import CommitRecord, FlatRange
+    from guestmap.memory import FlatRange
+    from guestmap.memory.map import CommitRecord
 
 
 def commit_to_json(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from guestmap.accel import SoftwareInterrupt
 from guestmap.machine.phases import PhaseChange
-from guestmap.memory import CommitRecord
+from guestmap.memory.map import CommitRecord
 
 
 class LogLine(NamedTuple):

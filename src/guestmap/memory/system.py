@@ -8,26 +8,26 @@ from types import TracebackType
 from typing import Self
 
 from guestmap.base import ConfigError, StateError
-from guestmap.memory import ram_regions
-from guestmap.memory.address_space import AddressSpace
-from guestmap.memory.coalesced import CoalescedMmio
-from guestmap.memory.dirty_logging import DirtyLogging
-from guestmap.memory.discard_rules import DiscardRules
-from guestmap.memory.find import find_in, space_and_address
-from guestmap.memory.guard import DeviceGuards
-from guestmap.memory.history import CommitRecord
-from guestmap.memory.host import BufferRam, FileRam, RamBackend, RamOptions
-from guestmap.memory.iommu import Iommu, IommuTranslator
-from guestmap.memory.listener import MemoryRegionSection
-from guestmap.memory.mapping import BouncePool
-from guestmap.memory.ops import MemoryRegionOps
-from guestmap.memory.ram import RamList
-from guestmap.memory.ram_regions import PLAIN_RAM, new_block
-from guestmap.memory.region import MemoryRegion
-from guestmap.memory.region_facts import checked_address, checked_size, put
-from guestmap.memory.topology import Topology
-from guestmap.memory.transaction import Transaction, Transactions
-from guestmap.memory.view_root import ClosedRoot
+from guestmap.memory.access.address_space import AddressSpace
+from guestmap.memory.access.find import find_in, space_and_address
+from guestmap.memory.access.mapping import BouncePool
+from guestmap.memory.hear.coalesced import CoalescedMmio
+from guestmap.memory.hear.dirty_log import DirtyLogging
+from guestmap.memory.map import ram_regions
+from guestmap.memory.map.facts import checked_address, checked_size, put
+from guestmap.memory.map.guard import DeviceGuards
+from guestmap.memory.map.history import CommitRecord
+from guestmap.memory.map.iommu import Iommu, IommuTranslator
+from guestmap.memory.map.ops import MemoryRegionOps
+from guestmap.memory.map.ram_regions import PLAIN_RAM, new_block
+from guestmap.memory.map.region import MemoryRegion
+from guestmap.memory.map.section import MemoryRegionSection
+from guestmap.memory.map.topology import Topology
+from guestmap.memory.map.transaction import Transaction, Transactions
+from guestmap.memory.map.view_root import ClosedRoot
+from guestmap.memory.ram.block_list import RamList
+from guestmap.memory.ram.discard_rules import DiscardRules
+from guestmap.memory.ram.host import BufferRam, FileRam, RamBackend, RamOptions
 from guestmap.rcu import Rcu
 
 

@@ -7,12 +7,8 @@ import pytest
 
 from guestmap.base import PeerError, UnsupportedError
 from guestmap.inspect.conform import QtestCase, read_case, replay
-from guestmap.memory import (
-    UNASSIGNED_IO_OPS,
-    AddressSpace,
-    MemoryRegionOps,
-    MemorySystem,
-)
+from guestmap.memory import AddressSpace, MemoryRegionOps, MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 
 
 class SwitchMachine:

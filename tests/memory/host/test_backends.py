@@ -13,20 +13,18 @@ from pathlib import Path
 import pytest
 
 from guestmap.base import GIB, KIB, MIB, ConfigError, HostError
-from guestmap.memory import (
+from guestmap.memory import MemorySystem, MemTxAttrs, MemTxResult
+from guestmap.memory.ram import (
     AnonymousRam,
     BufferRam,
     FileRam,
     MemfdRam,
-    MemorySystem,
-    MemTxAttrs,
-    MemTxResult,
     NumaPolicy,
     RamBackend,
     RamOptions,
 )
-from guestmap.memory.host import backing_file as backing_file_module
-from guestmap.memory.host import libc
+from guestmap.memory.ram.host import backing_file as backing_file_module
+from guestmap.memory.ram.host import libc
 from guestmap.rcu import Rcu
 from tests.memory.host_maps import SMALL, block_of, mapped, open_files, vmas
 

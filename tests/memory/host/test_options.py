@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from guestmap.base import MIB, ConfigError, HostError
-from guestmap.memory import AnonymousRam, FileRam, MemfdRam, MemorySystem, NumaPolicy, RamOptions
-from guestmap.memory.host import libc, options
+from guestmap.memory import MemorySystem
+from guestmap.memory.ram import AnonymousRam, FileRam, MemfdRam, NumaPolicy, RamOptions
+from guestmap.memory.ram.host import libc, options
 from tests.memory.host_maps import block_of, mapped, open_files, resident, smaps_flags, vmas
 
 

@@ -21,13 +21,15 @@ from unicorn import unicorn_const as uc_api
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, merged, overlapping, whole_pages
 from guestmap.base import HostError
-from guestmap.memory import PRIORITY_ACCEL, MemoryListener
+from guestmap.memory import MemoryListener
+from guestmap.memory.hear import PRIORITY_ACCEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from guestmap.accel.unicorn.counters import Counters
-    from guestmap.memory import MemoryRegionSection, RamBlock
+    from guestmap.memory import MemoryRegionSection
+    from guestmap.memory.ram import RamBlock
 
 WINDOW = 1 << 20
 """Bytes of a window, which start at a multiple of it, less what is mapped directly."""

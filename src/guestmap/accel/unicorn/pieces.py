@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from sortedcontainers import SortedDict
 
-    from guestmap.memory import MemoryRegionSection, RamBlock
+    from guestmap.memory import MemoryRegionSection
+    from guestmap.memory.ram import RamBlock
 
 PAGE = 0x1000
 """Bytes of a page: what Unicorn maps in multiples of."""

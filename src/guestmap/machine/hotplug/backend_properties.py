@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Never
 
 from guestmap.base import ConfigError
-from guestmap.memory import NumaPolicy
-from guestmap.memory.host.options import hint, preallocate
+from guestmap.memory.ram import NumaPolicy
+from guestmap.memory.ram.host.options import hint, preallocate
 from guestmap.qom import (
     BOOL,
     SIZE,

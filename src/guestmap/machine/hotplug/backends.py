@@ -2,7 +2,7 @@
 
 Properties, the moments at which they may change, and the refusals are those of QEMU 7.2
 (backends/hostmem*.c; QMP reference, ``MemoryBackendProperties``). The memory itself is
-:mod:`guestmap.memory.host`'s.
+:mod:`guestmap.memory.ram.block.host`'s.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from guestmap.machine.hotplug.backend_properties import (
     file_properties,
     memfd_properties,
 )
-from guestmap.memory import FileRam, MemfdRam, MemoryRegion, MemorySystem, NumaPolicy, RamOptions
-from guestmap.memory.host import AnonymousRam, HostMemory, RamBackend
+from guestmap.memory import MemoryRegion, MemorySystem
+from guestmap.memory.ram import FileRam, MemfdRam, NumaPolicy, RamOptions
+from guestmap.memory.ram.host import AnonymousRam, HostMemory, RamBackend
 from guestmap.qom import Object, ObjectType, Property, TypeTable
 
 if TYPE_CHECKING:

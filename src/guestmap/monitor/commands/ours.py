@@ -14,7 +14,8 @@ from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.qmp import ANY, INT, STR, UINT64, Command, Member, Struct
 
 if TYPE_CHECKING:
-    from guestmap.memory import CommitRecord, MemorySystem
+    from guestmap.memory import MemorySystem
+    from guestmap.memory.map import CommitRecord
 
 
 def _map(context: Context, _arguments: Arguments) -> dict[str, Any]:

@@ -40,7 +40,8 @@ from guestmap.machine.hotplug.pc_dimm import pc_dimm_types
 from guestmap.machine.management import MEMORY_DEVICES, Management
 from guestmap.machine.options.smp import with_homes
 from guestmap.machine.ram import blamed_on, make_objects, make_ram
-from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemoryRegion, MemorySystem
+from guestmap.memory import AddressSpace, MemoryRegion, MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 
 _PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3
 _SCI = 9

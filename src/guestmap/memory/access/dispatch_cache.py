@@ -1,0 +1,91 @@
+"""Remembered accesses: what a scalar access to a device comes down to, ready to be called.
+
+Finding the range, checking sizes and byte order take microseconds and give the same each time, as
+long as the view is the same. So a view remembers, by address and size, the device's own callback
+with its arguments bound. What depends on more than address and size (attributes, results of the
+device) is not remembered; ``valid.accepts`` is, and is asked each time. Nothing is remembered of
+ranges that are read-only: whether the region is so itself decides about its guard, and may change
+without a change of the view.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from guestmap.memory.access.dispatch import is_valid_size
+from guestmap.memory.access.unaligned import needs_covering
+from guestmap.memory.map.guard import guarded_read, guarded_write
+from guestmap.memory.map.ops import ATTRS_UNSPECIFIED, Endianness, MemTxResult
+
+if TYPE_CHECKING:
+    from guestmap.memory.map.flatview import FlatView
+    from guestmap.memory.map.region import MemoryRegion
+
+MAX_PLANS = 4096
+BLOCKED = MemTxResult.ACCESS_ERROR
+
+
+def plan_read(view: FlatView, address: int, region: MemoryRegion, offset: int, size: int) -> None:
+    """Remember a read under ``address << 4 | size``, if one access is one call every time."""
+    read = region.ops.read
+    if read is None or not _is_plain(region, offset, size, False):
+        return
+    accepts = region.ops.valid.accepts
+    if accepts is not None:
+        device_read = read
+
+        def read(offset: int, size: int) -> int:
+            if accepts(offset, size, False, ATTRS_UNSPECIFIED):
+                return device_read(offset, size)
+            return 0
+
+    guard = region.active_guard
+    _remember(
+        view,
+        address << 4 | size,
+        guarded_read(guard, region, offset, size, read)
+        if guard is not None
+        else partial(read, offset, size),
+    )
+
+
+def plan_write(view: FlatView, address: int, region: MemoryRegion, offset: int, size: int) -> None:
+    """Remember a write under ``~(address << 4 | size)``, to be called with value and size.
+
+    A plan that returns ``BLOCKED`` has written nothing; what else it returns means nothing.
+    """
+    write = region.ops.write
+    if (
+        write is None
+        or region.ops.valid.accepts is not None  # it may look at the attributes
+        or not _is_plain(region, offset, size, True)
+    ):
+        return
+    guard = region.active_guard
+    _remember(
+        view,
+        ~(address << 4 | size),
+        guarded_write(guard, region, offset, write, BLOCKED)
+        if guard is not None
+        else partial(write, offset),
+    )
+
+
+def _remember(view: FlatView, key: int, plan: object) -> None:
+    if len(view.plans) > MAX_PLANS:
+        view.plans.clear()
+    view.plans[key] = plan
+
+
+def _is_plain(region: MemoryRegion, offset: int, size: int, is_write: bool) -> bool:
+    """Tell whether one access is one call of the callback, every time."""
+    ops = region.ops
+    return (
+        ops.endianness is not Endianness.BIG
+        and not region.flush_coalesced
+        and not (is_write and region.ioeventfds)
+        and (ops.impl.min or 1) <= size <= (ops.impl.max or 4)
+        and not needs_covering(ops, offset, size)
+        and is_valid_size(ops, offset, size)
+    )

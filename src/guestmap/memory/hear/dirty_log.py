@@ -1,0 +1,172 @@
+"""Dirty logging of a whole machine: who wants to know, asking the engines, looking and clearing.
+
+Writes that go through an address space mark their pages at once. An engine's CPU writes straight to
+host memory, so before a client looks, listeners are asked to report (``log_sync``); after it has
+cleared, they are told (``log_clear``), so that they can begin anew. Names and order are QEMU's
+(system/memory.c, docs/devel/memory.rst).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError, StateError
+from guestmap.memory.hear.listener import MemoryListener
+from guestmap.memory.map.facts import put
+from guestmap.memory.map.section import MemoryRegionSection
+from guestmap.memory.ram.dirty import DirtyClient, DirtySnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from guestmap.memory.map.region import MemoryRegion
+    from guestmap.memory.map.transaction import Transactions
+    from guestmap.memory.ram.block_list import RamList
+
+
+class DirtyLogging:
+    """What is logged, and the conversation with the listeners about it.
+
+    Attributes:
+        global_mask: clients for which all RAM is logged.
+    """
+
+    def __init__(self, transactions: Transactions, blocks: RamList) -> None:
+        self._transactions = transactions
+        self._blocks = blocks
+        self.global_mask = 0
+
+    # -- who wants to know -----------------------------------------------------------------------
+
+    def set_region(self, region: MemoryRegion, client: DirtyClient, *, on: bool) -> None:
+        """Log writes to one region for a client, or no more; calls count.
+
+        Raises:
+            ConfigError: the client is not VGA (the others log all RAM), the region has no RAM.
+            StateError: switched off more often than on.
+        """
+        if client is not DirtyClient.VGA:
+            raise ConfigError(f"dirty logging of one region is for VGA, not {client.name}")
+        if region.ram_block is None:
+            raise ConfigError(f"region {region.name!r} has no RAM that could be logged")
+        users = region.vga_logging_users + (1 if on else -1)
+        if users < 0:
+            raise StateError(f"dirty logging of region {region.name!r} is off already")
+        with self._transactions.open(f"dirty log of {region.name}"):
+            self._transactions.note(put, region, "vga_logging_users", region.vga_logging_users)
+            put(region, "vga_logging_users", users)
+            mask = client.mask if users else 0
+            self._transactions.topology.assign(region, "dirty_log_mask", mask)
+
+    def start_global(self, client: DirtyClient = DirtyClient.MIGRATION) -> None:
+        """Log writes to all RAM for ``client``.
+
+        Raises:
+            StateError: it is logged already.
+            Exception: what a listener raised; then nothing is logged, and those that were told
+                are told to stop.
+        """
+        if self.global_mask & client.mask:
+            raise StateError(f"global dirty logging for {client.name} is on already")
+        with ExitStack() as back:
+            if not self.global_mask:
+                for listener in self._listeners():
+                    listener.log_global_start()
+                    back.callback(listener.log_global_stop)
+            self._set_global(self.global_mask | client.mask)
+            back.pop_all()
+
+    def stop_global(self, client: DirtyClient = DirtyClient.MIGRATION) -> None:
+        """Log no more for ``client``.
+
+        Raises:
+            StateError: it is not logged.
+        """
+        if not self.global_mask & client.mask:
+            raise StateError(f"global dirty logging for {client.name} is off already")
+        self._set_global(self.global_mask & ~client.mask)
+        for block in self._blocks:
+            block.dirty.forget(client)
+        if not self.global_mask:
+            for listener in reversed(self._listeners()):
+                listener.log_global_stop()
+
+    def _set_global(self, mask: int) -> None:
+        with self._transactions.open("global dirty logging"):
+            self._transactions.note(self._assign_global, self.global_mask)
+            self._assign_global(mask)
+
+    def _assign_global(self, mask: int) -> None:
+        self.global_mask = mask
+        self._transactions.topology.mark_everything()
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def sync(self, region: MemoryRegion | None = None, *, last_stage: bool = False) -> None:
+        """Ask the engines which pages their CPUs wrote: of one region, or of all that is logged."""
+        for listener in self._listeners():
+            if _overrides(listener, MemoryListener.log_sync):
+                for section in self._logged(listener, region):
+                    listener.log_sync(section)
+            else:
+                listener.log_sync_global(last_stage=last_stage)
+
+    def snapshot_and_clear(
+        self, region: MemoryRegion, offset: int, length: int, client: DirtyClient
+    ) -> DirtySnapshot:
+        """Return which pages of a region are dirty, and make them clean.
+
+        Args:
+            region: one with RAM.
+            offset: in the region, in bytes.
+            length: in bytes.
+            client: who looks.
+
+        Raises:
+            ConfigError: the region has no RAM, or not so much.
+        """
+        block = region.ram_block
+        if block is None or offset < 0 or offset + length > region.size:
+            raise ConfigError(
+                f"region {region.name!r} has no RAM from 0x{offset:x} to 0x{offset + length:x}"
+            )
+        self.sync(region)
+        snapshot = block.dirty.snapshot_and_clear(client, offset, length)
+        self._clear(region, snapshot.start, snapshot.end)
+        for listener in self._listeners():
+            listener.log_global_after_sync()
+        return snapshot
+
+    def _clear(self, region: MemoryRegion, start: int, end: int) -> None:
+        for listener in self._listeners():
+            if not _overrides(listener, MemoryListener.log_clear):
+                continue
+            for section in self._logged(listener, region):
+                low = max(start, section.offset_within_region)
+                high = min(end, section.offset_within_region + section.size)
+                if low < high:
+                    shift = low - section.offset_within_region
+                    listener.log_clear(
+                        section._replace(
+                            offset_within_region=low,
+                            size=high - low,
+                            offset_within_address_space=section.offset_within_address_space + shift,
+                        )
+                    )
+
+    def _logged(
+        self, listener: MemoryListener, region: MemoryRegion | None
+    ) -> Iterator[MemoryRegionSection]:
+        space = self._transactions.space_of(listener)
+        view = space.view
+        for each in view:
+            if each.dirty_log_mask and (region is None or each.region is region):
+                yield MemoryRegionSection.of(each, space, view)
+
+    def _listeners(self) -> list[MemoryListener]:
+        return self._transactions.listeners()
+
+
+def _overrides(listener: MemoryListener, method: Callable[..., object]) -> bool:
+    return getattr(type(listener), method.__name__) is not method

@@ -1,0 +1,382 @@
+"""Memory regions: the nodes of the tree that a machine's memory is.
+
+One class serves every kind, as in QEMU (docs/devel/memory.rst, "Types of regions"): what a region
+is follows from its fields. Make regions through :class:`guestmap.memory.MemorySystem`, which owns
+them; every mutation here ends in that system's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from guestmap.base import ConfigError, StateError
+from guestmap.memory.map import discard, ram_regions
+from guestmap.memory.map.children import Children
+from guestmap.memory.map.facts import checked_address, checked_name, checked_ops, checked_size, put
+from guestmap.memory.map.ops import UNASSIGNED_MEM_OPS, Endianness, MemoryRegionOps
+from guestmap.memory.map.placement import check_adoption, check_free
+from guestmap.memory.map.region_hooks import RegionHooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.base import AddrRange
+    from guestmap.memory.access.address_space import AddressSpace
+    from guestmap.memory.map.discard import RamDiscardManager
+    from guestmap.memory.map.guard import DeviceGuard
+    from guestmap.memory.map.iommu import Iommu
+    from guestmap.memory.system import MemorySystem
+
+
+class MemoryRegion(RegionHooks):
+    """A node of the tree. Read the attributes freely; only the methods change them.
+
+    Attributes:
+        name: what ``info mtree`` prints; need not be unique.
+        size: bytes, 1 to 2**64.
+        addr: offset in the container, in bytes.
+        priority: among the siblings; the higher one answers where they overlap.
+        enabled: a disabled region is not there, nor is anything below it.
+        readonly, nonvolatile, unmergeable: hold for everything below too.
+        alias, alias_offset: the region that this one shows a window of, and from where on.
+        container: the region that this one is a subregion of.
+        terminates: answers accesses itself where no subregion does; False for a pure container.
+        ops: the callbacks of a region that is not plain RAM.
+        ram, ram_device, rom_device: what kind of memory ``ram_block`` is used as.
+        romd_mode: a ROM device that reads like ROM (True) or sends reads to ``ops`` (False).
+        ram_block: the host memory, or None.
+        discard_manager: knows which parts of its RAM are there; None where all is.
+        freed: whether it was given back; such a region can be shown nowhere any more.
+        iommu: what translates accesses, if the region is an IOMMU's.
+        owner: the device that the region belongs to. While a callback of one of its regions runs,
+            accesses to any of them are refused (:mod:`guestmap.memory.map.guard`).
+    """
+
+    __slots__ = (
+        "_hop",
+        "_live",
+        "_live_aliases",
+        "_order",
+        "_route_aliases",
+        "_unguarded",
+        "_upstream",
+        "addr",
+        "alias",
+        "alias_offset",
+        "children",
+        "container",
+        "dirty_log_mask",
+        "discard_manager",
+        "enabled",
+        "freed",
+        "guard",
+        "iommu",
+        "name",
+        "nonvolatile",
+        "ops",
+        "owner",
+        "priority",
+        "ram",
+        "ram_block",
+        "ram_device",
+        "readonly",
+        "rom_device",
+        "romd_mode",
+        "size",
+        "system",
+        "terminates",
+        "unmergeable",
+    )
+
+    # The topology's notes, whose names begin with an underscore: see guestmap.memory.map.topology.
+    _hop: MemoryRegion | None
+    _live: int
+    _live_aliases: dict[MemoryRegion, None]
+    _order: tuple[int, int]
+    _route_aliases: dict[MemoryRegion, None]
+    _unguarded: bool
+    _upstream: dict[AddressSpace | MemoryRegion, None]
+    addr: int
+    alias: MemoryRegion | None
+    alias_offset: int
+    children: Children
+    container: MemoryRegion | None
+    dirty_log_mask: int
+    discard_manager: RamDiscardManager | None
+    freed: bool
+    guard: DeviceGuard | None
+    iommu: Iommu | None
+    nonvolatile: bool
+    ops: MemoryRegionOps
+    owner: object
+    priority: int
+    ram: bool
+    ram_device: bool
+    readonly: bool
+    rom_device: bool
+    romd_mode: bool
+    terminates: bool
+    unmergeable: bool
+
+    def __init__(
+        self,
+        system: MemorySystem,
+        name: str,
+        size: int,
+        *,
+        owner: object = None,
+        ops: MemoryRegionOps | None = None,
+        **facts: object,
+    ) -> None:
+        for put_default, default in _DEFAULTS:
+            put_default(self, default)
+        put(self, "name", checked_name(name))
+        system.refuse_if_closed()
+        put(self, "system", system)
+        put(self, "size", checked_size(name, size))
+        put(self, "owner", owner)
+        put(self, "guard", system.guards.of(owner))
+        put(self, "ops", checked_ops(name, ops) or UNASSIGNED_MEM_OPS)
+        put(self, "children", Children())
+        put(self, "coalesced", [])
+        put(self, "_live_aliases", {})
+        put(self, "_upstream", {})
+        put(self, "_route_aliases", {})
+        for fact, value in facts.items():
+            put(self, fact, value)
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    @property
+    def subregions(self) -> tuple[MemoryRegion, ...]:
+        """Subregions by priority, highest first; among equals the last added comes first."""
+        return tuple(self.children)
+
+    def mtree_type(self) -> str:
+        """Return the type word of ``info mtree``; an alias has its target's."""
+        region = self
+        while region.alias is not None:
+            region = region.alias
+        if region.ram_device:
+            return "ramd"
+        if region.rom_device and region.romd_mode:
+            return "romd"
+        if region.ram:
+            return "rom" if region.readonly else "ram"
+        return "i/o"
+
+    @property
+    def reads_directly(self) -> bool:
+        """Whether reads are copies from host memory."""
+        return (self.ram and not self.ram_device) or (self.rom_device and self.romd_mode)
+
+    @property
+    def buffer(self) -> memoryview | None:
+        """The whole host memory of the region, writable; None where it has none.
+
+        After writing to it directly, say so with :meth:`ram_written`.
+
+        Raises:
+            StateError: the memory system is closed.
+        """
+        if self.system.closed:
+            raise StateError(f"region {self.name!r} has no memory: the memory system is closed")
+        return self.ram_block.buffer if self.ram_block is not None else None
+
+    @property
+    def active_guard(self) -> DeviceGuard | None:
+        """The owner's guard, where it applies: to I/O, unless switched off."""
+        if self._unguarded or self.ram or self.rom_device or self.readonly:
+            return None
+        return self.guard
+
+    @property
+    def disable_reentrancy_guard(self) -> bool:
+        """Whether the region answers while another callback of its device runs.
+
+        Set it for devices that reach themselves on purpose, and for callbacks that many threads
+        may run at once (QEMU's "lockless" regions).
+        """
+        return self._unguarded
+
+    @disable_reentrancy_guard.setter
+    def disable_reentrancy_guard(self, disabled: bool) -> None:
+        self._unguarded = bool(disabled)
+        self.system.topology.forget_plans()
+
+    def set_native_endianness(self, order: Endianness) -> None:
+        """Say what NATIVE means for the region's callbacks; until then it is LITTLE."""
+        if self.ops.endianness is Endianness.NATIVE:
+            put(self, "ops", replace(self.ops, endianness=order))
+            self.system.topology.forget_plans()
+
+    def ram_written(self, offset: int, length: int) -> None:
+        """Tell engines that the host changed ``length`` bytes of the region's memory."""
+        if self.ram_block is not None:
+            self.ram_block.written(offset, length)
+
+    def __repr__(self) -> str:
+        return (
+            f"<MemoryRegion {self.name} {self.mtree_type()} size 0x{self.size:x}"
+            f" at 0x{self.addr:x} prio {self.priority}{'' if self.enabled else ' disabled'}>"
+        )
+
+    # -- the tree --------------------------------------------------------------------------------
+
+    def add_subregion(
+        self,
+        offset: int,
+        child: MemoryRegion,
+        priority: int = 0,
+        *,
+        overlap: Literal["allow", "refuse"] = "allow",
+    ) -> None:
+        """Place ``child`` at ``offset`` bytes in this region.
+
+        A child may reach beyond this region (it is clipped) and overlap its siblings: the one of
+        higher priority answers, among equals the one added last. With ``overlap="refuse"`` it may
+        do neither.
+
+        Raises:
+            ConfigError: this region is an alias, ``child`` already has a container, is this
+                region or one that holds it, belongs to another machine, or the offset is not an
+                address; or an overlap is refused.
+            StateError: the memory system is closed.
+        """
+        offset, priority = check_adoption(self, offset, child, priority)
+        if overlap != "allow":
+            check_free(self, offset, child, overlap)
+        self.system.topology.link(self, child, offset, priority)
+
+    def gaps(self, size: int, align: int = 1) -> Iterator[AddrRange]:
+        """Yield where ``size`` bytes are free, lowest first.
+
+        Each range is as long as the gap allows and starts at a multiple of ``align`` bytes. What a
+        subregion covers is taken, disabled or not, whatever its priority.
+
+        Raises:
+            ConfigError: the size is not 1 to 2**64, or ``align`` is no positive number.
+        """
+        checked_size(self.name, size)
+        return self.children.gaps(self.size, size, checked_size(f"{self.name}, alignment", align))
+
+    def del_subregion(self, child: MemoryRegion) -> None:
+        """Take ``child`` out of this region.
+
+        Raises:
+            ConfigError: ``child`` is not a subregion of this one.
+        """
+        if child.container is not self:
+            raise ConfigError(
+                f"region {child.name!r} is not a subregion of {self.name!r}:"
+                f" it is in {child.container.name if child.container else 'no container'!r}"
+            )
+        self.system.topology.unlink(child)
+
+    # -- mutations: each a transaction of its own, unless one is open ------------------------------
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Make the region, and all below it, be there or not."""
+        self.system.topology.assign(self, "enabled", bool(enabled))
+
+    def set_address(self, addr: int) -> None:
+        """Move the region in its container; it becomes the newest among its equals."""
+        addr = checked_address(f"region {self.name!r}:", addr)
+        if addr == self.addr:
+            return
+        if self.container is None:
+            self.system.topology.assign(self, "addr", addr)
+            return
+        container, priority = self.container, self.priority
+        with self.system.transaction():
+            self.system.topology.unlink(self)
+            self.system.topology.link(container, self, addr, priority)
+
+    def set_size(self, size: int) -> None:
+        """Change the size, in bytes.
+
+        Raises:
+            ConfigError: not 1 to 2**64, or more than the region's RAM block holds.
+        """
+        size = checked_size(self.name, size)
+        if self.ram_block is not None:
+            room = len(self.ram_block.buffer) if self.ram_device else self.ram_block.max_length
+            if size > room:
+                raise ConfigError(
+                    f"region {self.name!r}: size 0x{size:x} is more than the 0x{room:x} bytes"
+                    " of its memory"
+                )
+        self.system.topology.assign(self, "size", size)
+
+    def set_discard_manager(self, manager: RamDiscardManager | None) -> None:
+        """Say that only parts of this RAM are there, or (None) that all is again.
+
+        Raises:
+            ConfigError: the manager was made for another region.
+            StateError: the region is in a container or shown, or has a manager already.
+        """
+        discard.attach(self, manager)
+
+    def resize_ram(self, size: int) -> None:
+        """Change how much RAM the region has, in bytes, and the region's size with it.
+
+        See :meth:`MemorySystem.resizeable_ram`.
+
+        Raises:
+            ConfigError: the RAM keeps its size, or cannot grow so far.
+        """
+        ram_regions.resize(self, size)
+
+    def set_alias_offset(self, offset: int) -> None:
+        """Make an alias show its target from ``offset`` bytes on.
+
+        Raises:
+            ConfigError: the region is not an alias, or the offset is not an address.
+        """
+        if self.alias is None:
+            raise ConfigError(f"region {self.name!r} is not an alias and has no alias offset")
+        offset = checked_address(f"alias {self.name!r}: offset", offset)
+        self.system.topology.assign(self, "alias_offset", offset)
+
+    def set_readonly(self, readonly: bool) -> None:
+        """Refuse writes to the region and all below it, or accept them.
+
+        Raises:
+            ConfigError: its memory is a file that is mapped for reading only.
+        """
+        if not readonly and self.ram_block is not None and self.ram_block.buffer.readonly:
+            raise ConfigError(f"region {self.name!r}: its memory is mapped for reading only")
+        self.system.topology.assign(self, "readonly", bool(readonly))
+
+    def set_nonvolatile(self, nonvolatile: bool) -> None:
+        """Say that the region's memory outlives the machine."""
+        self.system.topology.assign(self, "nonvolatile", bool(nonvolatile))
+
+    def set_unmergeable(self, unmergeable: bool) -> None:
+        """Keep the region's ranges from being joined with their neighbours."""
+        self.system.topology.assign(self, "unmergeable", bool(unmergeable))
+
+    def set_romd_mode(self, romd_mode: bool) -> None:
+        """Switch a ROM device between reading like ROM and sending reads to its ops.
+
+        Raises:
+            ConfigError: the region is not a ROM device.
+        """
+        if not self.rom_device:
+            raise ConfigError(f"region {self.name!r} is not a ROM device and has no romd mode")
+        self.system.topology.assign(self, "romd_mode", bool(romd_mode))
+
+
+_DEFAULTS = tuple(
+    (getattr(MemoryRegion, name).__set__, value)
+    for name, value in {
+        "addr": 0, "alias": None, "alias_offset": 0, "container": None, "dirty_log_mask": 0,
+        "discard_manager": None, "enabled": True, "flush_coalesced": False, "freed": False,
+        "ioeventfds": None, "iommu": None, "nonvolatile": False, "priority": 0, "ram": False,
+        "ram_block": None, "ram_device": False, "readonly": False, "rom_device": False,
+        "romd_mode": True, "terminates": False, "unmergeable": False, "vga_logging_users": 0,
+        "_hop": None, "_live": 0, "_order": (0, 0), "_unguarded": False,
+    }.items()
+)  # fmt: skip
+"""What a region is unless whoever makes it says something else, and how that is set: quickly."""

@@ -1,0 +1,336 @@
+"""Which address spaces a change of the tree can reach, and where.
+
+Three notes are kept up to date, so that a commit costs what its change costs:
+
+* **Routes.** An address space whose root merely shows another region whole (a PCI bus master's
+  alias of the system memory) shares that region's view. ``_hop`` is the next region on the way,
+  ``_upstream`` who comes this way, ``_route_aliases`` the aliases on some way whose target is
+  here: whether they show it whole depends on its size. The rule is QEMU's
+  ``memory_region_get_flatview_root``.
+* **Liveness.** ``_live`` counts why a region can show in some view: it is a view's root, its
+  container is live, or a live alias shows it. Marking walks up through live regions only.
+* **Marks.** Every mutation marks the windows of the views that it can change, before and after.
+
+Primitive mutations (:meth:`Topology.assign`, ``link``, ``unlink``) note their inverse in a journal,
+from which a failed transaction is undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.memory.map.facts import put
+from guestmap.memory.map.region import MemoryRegion
+from guestmap.memory.map.view_root import ViewRoot
+
+if TYPE_CHECKING:
+    from guestmap.memory.access.address_space import AddressSpace
+    from guestmap.memory.map.transaction import Transactions
+
+_MAX_WALK = 20_000
+"""Steps of one marking walk, after which whole views are marked (aliases of aliases of ...)."""
+
+_MOVES = frozenset({"addr", "size"})
+_REROUTES = frozenset({"enabled", "addr", "size", "alias_offset"})
+
+
+class Topology:
+    """The notes on one machine's tree, and the mutations that keep them."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self.roots: dict[MemoryRegion | None, ViewRoot] = {}
+        self.dirty: dict[ViewRoot, None] = {}
+        self.rerouted: dict[AddressSpace, None] = {}
+        self.left: list[ViewRoot] = []
+        self._next_order = 0
+
+    # -- primitive mutations ---------------------------------------------------------------------
+
+    def assign(self, region: MemoryRegion, name: str, value: int | bool) -> None:
+        """Set one attribute of ``region`` in a transaction; nothing happens if it is the same."""
+        old = getattr(region, name)
+        if old == value:
+            return
+        with self._transactions.open():
+            self._transactions.note(self._assign, region, name, old)
+            self._assign(region, name, value)
+
+    def link(self, parent: MemoryRegion, child: MemoryRegion, addr: int, priority: int) -> None:
+        """Make ``child`` the newest subregion of ``parent`` with that priority."""
+        with self._transactions.open():
+            self._next_order += 1
+            self._transactions.note(self._unlink, child, child.addr, child._order)
+            self._link(parent, child, addr, (-priority, -self._next_order))
+
+    def unlink(self, child: MemoryRegion) -> None:
+        """Take ``child`` out of its container."""
+        with self._transactions.open():
+            place = child.addr, child._order
+            self._transactions.note(self._link, child.container, child, *place)
+            self._unlink(child, *place)
+
+    def _assign(self, region: MemoryRegion, name: str, value: int | bool) -> None:
+        shows = region.enabled or name == "enabled"
+        if shows:
+            self.mark(region)
+        siblings = region.container.children if region.container and name in _MOVES else None
+        if siblings is not None:
+            siblings.remove(region)
+        put(region, name, value)
+        if siblings is not None:
+            siblings.add(region)
+        if shows and name in _MOVES:
+            self.mark(region)
+        if name in _REROUTES:
+            self._reroute(region)
+        if name == "size":
+            for alias in tuple(region._route_aliases):
+                self._reroute(alias)
+
+    def _link(
+        self, parent: MemoryRegion, child: MemoryRegion, addr: int, order: tuple[int, int]
+    ) -> None:
+        self._place(child, addr, order)
+        put(child, "container", parent)
+        parent.children.add(child)
+        if parent._live:
+            self._ref_live(child)
+        if child.enabled:
+            self.mark(child)
+        self._reroute(child)
+
+    def _unlink(self, child: MemoryRegion, addr: int, order: tuple[int, int]) -> None:
+        if child.enabled:
+            self.mark(child)
+        parent = child.container
+        assert parent is not None
+        parent.children.remove(child)
+        put(child, "container", None)
+        if parent._live:
+            self._unref_live(child)
+        self._place(child, addr, order)
+        self._reroute(child)
+        self._reroute(parent)
+
+    def _place(self, child: MemoryRegion, addr: int, order: tuple[int, int]) -> None:
+        """Give a region without a container its address and rank; it may be a view's root."""
+        moves = child.enabled and child.addr != addr
+        if moves:
+            self.mark(child)
+        put(child, "addr", addr)
+        put(child, "priority", -order[0])
+        child._order = order
+        if moves:
+            self.mark(child)
+
+    # -- marks -----------------------------------------------------------------------------------
+
+    def mark(self, region: MemoryRegion) -> None:
+        """Mark all that ``region`` can show, wherever it can show, for rendering."""
+        if not region._live:
+            return
+        seen: set[tuple[MemoryRegion, int, int]] = set()
+        todo = [(region, 0, region.size)]
+        while todo:
+            each, lo, hi = todo.pop()
+            lo, hi = max(lo, 0), min(hi, each.size)
+            if lo >= hi or (each, lo, hi) in seen:
+                continue
+            seen.add((each, lo, hi))
+            if len(seen) > _MAX_WALK:
+                self.mark_everything()
+                return
+            root = self.roots.get(each)
+            if root is not None:
+                self.dirty[root] = None
+                root.mark(each.addr + lo, min(each.addr + hi, ADDRESS_SPACE_SIZE))
+            parent = each.container
+            if parent is not None and parent.enabled and parent._live:
+                todo.append((parent, lo + each.addr, hi + each.addr))
+            for alias in each._live_aliases:
+                if alias.enabled:
+                    todo.append((alias, lo - alias.alias_offset, hi - alias.alias_offset))
+
+    def mark_everything(self) -> None:
+        """Mark all of every view."""
+        for root in self.roots.values():
+            self.dirty[root] = None
+            root.mark(0, ADDRESS_SPACE_SIZE)
+
+    def forget_plans(self) -> None:
+        """Let the dispatcher find out anew how to access each device."""
+        for root in tuple(self.roots.values()):
+            root.view.plans.clear()
+
+    # -- liveness --------------------------------------------------------------------------------
+
+    def _ref_live(self, region: MemoryRegion) -> None:
+        todo = [region]
+        while todo:
+            each = todo.pop()
+            each._live += 1
+            if each._live > 1:
+                continue
+            todo.extend(each.children)
+            if each.alias is not None:
+                each.alias._live_aliases[each] = None
+                todo.append(each.alias)
+
+    def _unref_live(self, region: MemoryRegion) -> None:
+        dying: set[MemoryRegion] = set()
+        todo = [region]
+        while todo:
+            each = todo.pop()
+            each._live -= 1
+            if each in dying or (each._live and self._is_shown(each, dying)):
+                continue
+            dying.add(each)
+            todo.extend(each.children)
+            if each.alias is not None:
+                del each.alias._live_aliases[each]
+                todo.append(each.alias)
+
+    def _is_shown(self, region: MemoryRegion, dying: set[MemoryRegion]) -> bool:
+        """Tell whether a root leads here; a region that aliases itself keeps its own count up."""
+        seen = set(dying)
+        todo = [region]
+        while todo:
+            each: MemoryRegion | None = todo.pop()
+            climbed: list[MemoryRegion] = []
+            while each is not None and each._live and each not in seen:
+                if each in self.roots:
+                    return True
+                seen.add(each)
+                climbed.append(each)
+                each = each.container
+            for passed in climbed:
+                todo.extend(passed._live_aliases)
+        return False
+
+    # -- routes ----------------------------------------------------------------------------------
+
+    def attach(self, traveller: AddressSpace | MemoryRegion, region: MemoryRegion) -> None:
+        """Let ``traveller`` (an address space, or a region that shows only another) lead here."""
+        while True:
+            first = not region._upstream
+            region._upstream[traveller] = None
+            if not first:
+                return
+            if region.alias is not None:
+                region.alias._route_aliases[region] = None
+            hop = _next_hop(region)
+            region._hop = hop
+            if hop is None or hop is region:
+                return
+            traveller, region = region, hop
+
+    def detach(self, traveller: AddressSpace | MemoryRegion, region: MemoryRegion) -> None:
+        """Undo :meth:`attach`."""
+        while True:
+            del region._upstream[traveller]
+            if next(_spaces_through(region), None) is not None:
+                return
+            if region.alias is not None:
+                region.alias._route_aliases.pop(region, None)
+            hop, region._hop = region._hop, None
+            if hop is None or hop is region:
+                return
+            traveller, region = region, hop
+
+    def _reroute(self, region: MemoryRegion) -> None:
+        for each in (region, region.container):
+            if each is None or not each._upstream:
+                continue
+            hop = _next_hop(each)
+            if hop is each._hop:
+                continue
+            old, each._hop = each._hop, hop
+            if old is not None and old is not each:
+                self.detach(each, old)
+            if hop is not None and hop is not each:
+                self.attach(each, hop)
+            for space in _spaces_through(each):
+                self.rerouted[space] = None
+
+    def root_of(self, region: MemoryRegion | None) -> ViewRoot:
+        """Return the view root that a route starting at ``region`` ends at, made if it is new.
+
+        Raises:
+            ConfigError: the route goes round in a circle.
+        """
+        passed: set[MemoryRegion] = set()
+        while region is not None and region._hop is not region:
+            if region in passed:
+                raise ConfigError(
+                    f"region {region.name!r} shows nothing but itself, through aliases:"
+                    " no view of it would ever end"
+                )
+            passed.add(region)
+            region = region._hop
+        root = self.roots.get(region)
+        if root is None:
+            root = self.roots[region] = ViewRoot(region)
+            if region is not None:
+                self._ref_live(region)
+            root.mark(0, ADDRESS_SPACE_SIZE)
+            self.dirty[root] = None
+        return root
+
+    def shows(self, region: MemoryRegion) -> bool:
+        """Tell whether an address space or an alias shows a region that is in no container.
+
+        What was the root of a view until this very transaction does not count as shown.
+        """
+        leaving = region in self.roots and not region._upstream
+        return region._live > leaving
+
+    def settle(self) -> None:
+        """Forget all marks, and the view roots that no address space leads to."""
+        for root in self.dirty:
+            root.unmark()
+        for root in [*self.dirty, *self.left]:
+            if not root.users and self.roots.get(root.region) is root:
+                del self.roots[root.region]
+                if root.region is not None:
+                    self._unref_live(root.region)
+        self.dirty.clear()
+        self.left.clear()
+        self.rerouted.clear()
+
+
+def _next_hop(region: MemoryRegion) -> MemoryRegion | None:
+    """Return whom ``region`` shows whole and alone; itself if nobody, None if it is empty."""
+    if not region.enabled:
+        return None
+    if region.alias is not None:
+        whole = region.alias_offset == 0 and region.size >= region.alias.size
+        return region.alias if whole else region
+    if region.terminates:
+        return region
+    only: MemoryRegion | None = None
+    for child in region.children:
+        if child.enabled:
+            if only is not None:
+                return region
+            only = child
+    if only is not None and (only.addr != 0 or region.size < only.size):
+        return region
+    return only
+
+
+def _spaces_through(region: MemoryRegion) -> Iterator[AddressSpace]:
+    """Yield the address spaces whose route passes ``region``, the first of them at once."""
+    passed = {region}
+    todo = [iter(region._upstream)]
+    while todo:
+        each = next(todo[-1], None)
+        if each is None:
+            todo.pop()
+        elif not isinstance(each, MemoryRegion):
+            yield each
+        elif each not in passed:
+            passed.add(each)
+            todo.append(iter(each._upstream))

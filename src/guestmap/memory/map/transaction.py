@@ -1,0 +1,300 @@
+"""Transactions: many mutations, one publication; or none, if something goes wrong.
+
+The outermost transaction renders the marked windows, tells the listeners, and publishes. A
+transaction that ends with an exception is undone from the journal: its mutations have never
+been seen by anybody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from guestmap.base import StateError
+from guestmap.memory.hear.listener import MemoryListener
+from guestmap.memory.hear.listeners import Audience
+from guestmap.memory.map.commit import Commit
+from guestmap.memory.map.history import CommitRecord, ListenerWork
+from guestmap.memory.map.topology import Topology
+from guestmap.memory.map.view_root import ViewRoot
+
+if TYPE_CHECKING:
+    from guestmap.base import AddrRange
+    from guestmap.memory.access.address_space import AddressSpace
+    from guestmap.memory.map.region import MemoryRegion
+
+HISTORY_LENGTH = 256
+
+
+class _Savepoint(NamedTuple):
+    """Where a transaction began: the length of the journal, and the cause given until then."""
+
+    length: int
+    cause: str
+
+
+class Transaction:
+    """The context manager that :meth:`guestmap.memory.MemorySystem.transaction` returns."""
+
+    __slots__ = ("_cause", "_savepoint", "_transactions")
+
+    def __init__(self, transactions: Transactions, cause: str) -> None:
+        self._transactions = transactions
+        self._cause = cause
+
+    def __enter__(self) -> None:
+        self._savepoint = self._transactions.begin(self._cause)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is not None:
+                self._transactions.undo_to(self._savepoint)
+        finally:
+            self._transactions.end()
+
+
+class Transactions:
+    """Depth, journal and commit of one memory system.
+
+    Attributes:
+        generation: number of the last published commit.
+        history: the last commits, oldest first.
+        spaces: all address spaces, oldest first.
+        removed: those of them that go with the next commit.
+        before_change: called before an outermost transaction begins.
+    """
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self.topology = Topology(self)
+        self.generation = 0
+        self.history: deque[CommitRecord] = deque(maxlen=HISTORY_LENGTH)
+        self.spaces: dict[AddressSpace, None] = {}
+        self.removed: dict[AddressSpace, None] = {}
+        self.before_change: Callable[[], None] = lambda: None
+        self._audience = Audience(self.spaces)
+        self._nowhere = ViewRoot(None)
+        self._now_ns = now_ns
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._steady = 0
+        self._cause = ""
+        self._journal: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+
+    def open(self, cause: str = "") -> Transaction:
+        """Return a transaction to be entered with ``with``."""
+        return Transaction(self, cause)
+
+    def note(self, undo: Callable[..., object], *args: object) -> None:
+        """Add to the journal how to undo the mutation that comes next."""
+        self._journal.append((undo, args))
+
+    def afterwards(self, action: Callable[..., object], *args: object) -> None:
+        """Call ``action`` when the outermost transaction has published; not if it is undone."""
+        with self.open():
+            self._afterwards.append((action, args))
+            self.note(self._afterwards.pop)
+
+    def refuse_inside(self, action: str) -> None:
+        """Check that the calling thread is in no transaction and in no callback.
+
+        Raises:
+            StateError: it is in one.
+        """
+        with self._lock:
+            self._audience.refuse_in_callback()
+            if self._depth:
+                raise StateError(f"cannot {action} the memory system inside a transaction")
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Let no transaction run inside (see :meth:`MemorySystem.steady`)."""
+        with self._lock:
+            self.refuse_inside("read")
+            self._steady += 1
+            try:
+                yield
+            finally:
+                self._steady -= 1
+
+    def begin(self, cause: str) -> _Savepoint:
+        """Open one level and return what to undo to."""
+        self._lock.acquire()
+        try:
+            self._refuse_change()
+            if not self._depth:
+                self.before_change()
+        except BaseException:  # whoever flushes runs a device's callback, which may raise anything
+            self._lock.release()
+            raise
+        savepoint = _Savepoint(len(self._journal), self._cause)
+        self._depth += 1
+        if cause and not self._cause:
+            self._cause = cause
+        return savepoint
+
+    def _refuse_change(self) -> None:
+        self._audience.refuse_in_callback()
+        if self._steady:
+            raise StateError("cannot change the memory system while it is held steady to be read")
+
+    def end(self) -> None:
+        """Close one level; the outermost one publishes."""
+        try:
+            self._depth -= 1
+            if self._depth == 0:
+                self._commit()
+        finally:
+            self._lock.release()
+
+    def undo_to(self, savepoint: _Savepoint) -> None:
+        """Take back all mutations since ``savepoint``, last first."""
+        while len(self._journal) > savepoint.length:
+            undo, args = self._journal.pop()
+            undo(*args)
+        self._cause = savepoint.cause
+
+    # -- address spaces --------------------------------------------------------------------------
+
+    def add_space(self, space: AddressSpace) -> None:
+        """Take in a new address space; it shows nothing until the commit."""
+        with self.open():
+            self.note(self._forget_space, space)
+            self.spaces[space] = None
+            space.source = self._nowhere
+            self._nowhere.users[space] = None
+            self._set_out(space)
+
+    def remove_space(self, space: AddressSpace) -> None:
+        """Let an address space go with the commit; its listeners hear that everything goes.
+
+        Raises:
+            StateError: it has gone already.
+        """
+        with self.open():
+            if space not in self.spaces or space in self.removed:
+                raise StateError(f"address space {space.name!r} was removed before")
+            self.note(self._readmit_space, space)
+            self.removed[space] = None
+            self.topology.detach(space, space.root)
+            self.topology.rerouted[space] = None
+
+    def _readmit_space(self, space: AddressSpace) -> None:
+        del self.removed[space]
+        self._set_out(space)
+
+    def _set_out(self, space: AddressSpace) -> None:
+        self.topology.attach(space, space.root)
+        self.topology.rerouted[space] = None
+
+    def _forget_space(self, space: AddressSpace) -> None:
+        self.topology.detach(space, space.root)
+        self.topology.rerouted.pop(space, None)
+        self._drop_space(space)
+
+    def _drop_space(self, space: AddressSpace) -> None:
+        """Forget a space that shows nothing, and whoever still listens to it."""
+        del self.spaces[space]
+        del self._nowhere.users[space]
+        self._audience.leave(space)
+
+    # -- listeners -------------------------------------------------------------------------------
+
+    def add_listener(self, space: AddressSpace, listener: MemoryListener) -> None:
+        """Register ``listener`` on an address space (see :meth:`Audience.add`)."""
+        with self._lock:
+            self._audience.add(space, listener)
+
+    def remove_listener(self, space: AddressSpace, listener: MemoryListener) -> None:
+        """Let ``listener`` go (see :meth:`Audience.remove`)."""
+        with self._lock:
+            self._audience.remove(space, listener)
+
+    def tell_coalescing(self, region: MemoryRegion, parts: list[AddrRange], *, added: bool) -> None:
+        """Tell every listener where parts of a region show whose writes are held back, or not."""
+        with self._lock:
+            self._audience.refuse_in_callback()
+            with self._audience.told() as telling:
+                try:
+                    for space in self._audience.spaces:
+                        telling.coalescing(space, region, parts, added=added)
+                except BaseException as error:
+                    telling.take_back(error)
+                    raise
+
+    def listeners(self) -> list[MemoryListener]:
+        """Return all listeners, lowest priority first."""
+        return self._audience.listeners
+
+    def space_of(self, listener: MemoryListener) -> AddressSpace:
+        """Return the address space that a registered listener is on."""
+        return next(space for space in self.spaces if listener in space.listeners)
+
+    @property
+    def subscribers(self) -> list[Callable[[CommitRecord], None]]:
+        """Whom to call with the record of each commit."""
+        return self._audience.subscribers
+
+    # -- the commit ------------------------------------------------------------------------------
+
+    def _commit(self) -> None:
+        try:
+            if self._journal:
+                self._publish()
+        finally:
+            self._journal.clear()
+            self._cause = ""
+            self.topology.settle()
+            self._run_afterwards()
+
+    def _run_afterwards(self) -> None:
+        actions, self._afterwards = self._afterwards, []
+        with ExitStack() as calls:  # each is called, whatever the others raise
+            for action, args in reversed(actions):
+                calls.callback(action, *args)
+
+    def _publish(self) -> None:
+        """Make the commit. If anybody refuses, everything is as it was before."""
+        back: Commit | None = None
+        with self._audience.told() as telling:
+            try:
+                commit = Commit.prepare(
+                    self.topology,
+                    self.removed,
+                    self._nowhere,
+                    self.generation + 1,
+                    self._audience,
+                )
+                if commit.told or commit.bells:
+                    commit.tell(telling, self._audience)
+                back = commit.inverse()
+                commit.publish(self.topology)
+                telling.commit()
+            except BaseException as error:
+                if back is not None:
+                    back.publish(self.topology)
+                self.undo_to(_Savepoint(0, ""))
+                telling.take_back(error)
+                raise
+        for space in self.removed:
+            self._drop_space(space)
+        self.removed.clear()
+        if commit.news or commit.rerouted:
+            self._record(commit, telling.work)
+
+    def _record(self, commit: Commit, work: ListenerWork) -> None:
+        self.generation += 1
+        record = CommitRecord(
+            self.generation, self._cause, self._now_ns(), commit.changes(), commit.rerouted, work
+        )
+        self.history.append(record)
+        self._audience.publish(record)

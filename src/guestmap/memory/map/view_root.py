@@ -1,0 +1,166 @@
+"""A physical root: the region that is rendered, and everybody who shares its view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestmap.base import StateError
+from guestmap.memory.map.flat_range import FlatRange, simplify
+from guestmap.memory.map.flatview import FlatView
+from guestmap.memory.map.render import render
+
+if TYPE_CHECKING:
+    from guestmap.memory.access.address_space import AddressSpace
+    from guestmap.memory.map.region import MemoryRegion
+
+_JOIN_FROM = 64
+"""Marked windows are joined when there are so many, and again at each doubling."""
+
+
+class Patch(NamedTuple):
+    """One place where a view changed: neighbouring ranges, before and after."""
+
+    old: list[FlatRange]
+    new: list[FlatRange]
+
+
+class _Window(NamedTuple):
+    """One piece of a view rendered anew, with the ranges in and around it, before and after."""
+
+    start: int
+    end: int
+    old: list[FlatRange]
+    new: list[FlatRange]
+
+    def meets(self, other: _Window) -> bool:
+        """Tell whether a window further up touches this one, or a range that this one touches."""
+        if other.start <= self.end:
+            return True
+        return bool(self.old and other.old) and other.old[0].start <= self.old[-1].start
+
+
+class ViewRoot:
+    """One rendered region, its published view, and the windows to be rendered anew.
+
+    Attributes:
+        region: the region that is rendered; None for the root of all empty address spaces.
+        view: what readers see; replaced as a whole.
+        users: the address spaces that share the view, in order of arrival.
+    """
+
+    __slots__ = ("_join_from", "_windows", "region", "users", "view")
+
+    def __init__(self, region: MemoryRegion | None) -> None:
+        self.region = region
+        self.view = FlatView.of(region, [])
+        self.users: dict[AddressSpace, None] = {}
+        self._windows: list[tuple[int, int]] = []
+        self._join_from = _JOIN_FROM
+
+    def mark(self, start: int, end: int) -> None:
+        """Remember that ``[start, end)`` must be rendered before the next publication."""
+        windows = self._windows
+        if windows and windows[-1][0] <= start and end <= windows[-1][1]:
+            return
+        windows.append((start, end))
+        if len(windows) > self._join_from:
+            self._windows = _joined(windows)
+            self._join_from = max(_JOIN_FROM, 2 * len(self._windows))
+
+    @property
+    def windows(self) -> list[tuple[int, int]]:
+        """What is marked: sorted, and no two touch."""
+        return _joined(self._windows)
+
+    def unmark(self) -> None:
+        """Forget the marks."""
+        self._windows = []
+        self._join_from = _JOIN_FROM
+
+    def rerendered(self, generation: int) -> tuple[FlatView, list[Patch]]:
+        """Return the view with all marked windows rendered, and where it differs.
+
+        Raises:
+            ConfigError: a view without end (see :func:`guestmap.memory.map.render.render`).
+        """
+        done: list[_Window] = []
+        for start, end in _joined(self._windows):
+            window = self._render_window(start, end)
+            while done and done[-1].meets(window):
+                last = done.pop()
+                window = self._render_window(
+                    min(last.start, window.start), max(last.end, window.end)
+                )
+            done.append(window)
+        patches = [p for w in done if (p := _trimmed(w.old, w.new)) != ([], [])]
+        view = self.view
+        for patch in patches:
+            view = view.replaced(patch.old, patch.new, generation)
+        return view, patches
+
+    def _render_window(self, start: int, end: int) -> _Window:
+        """Render a window and join the result to what is around it."""
+        while True:
+            old = self.view.touching(start, end)
+            window = render(self.region, start, end)
+            # A range that may not be joined must be rendered in one go, or a cut would stay.
+            whole = [r for r in old if r.unmergeable and (r.start < start or r.end > end)]
+            if not whole or not _is_cut(whole, window, start, end):
+                break
+            start = min(start, *(r.start for r in whole))
+            end = max(end, *(r.end for r in whole))
+        new = [r.cut(r.start, min(r.end, start)) for r in old if r.start < start]
+        new += window
+        new += [r.cut(max(r.start, end), r.end) for r in old if r.end > end]
+        return _Window(start, end, old, simplify(new))
+
+
+def _is_cut(whole: list[FlatRange], window: list[FlatRange], start: int, end: int) -> bool:
+    """Tell whether a window's edge cuts, or meets, a run of the same unmergeable region."""
+    return any(r.start < start < r.end or r.start < end < r.end for r in whole) or any(
+        r.region is w.region and w.unmergeable
+        for r in whole
+        for w in (window[:1] + window[-1:])
+        if r.end == w.start or w.end == r.start
+    )
+
+
+def _joined(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return sorted, disjoint, non-touching windows that cover the same addresses."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(windows):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _trimmed(old: list[FlatRange], new: list[FlatRange]) -> Patch:
+    """Return the two lists without what they share at either end."""
+    shorter = min(len(old), len(new))
+    head = 0
+    while head < shorter and old[head] == new[head]:
+        head += 1
+    tail = 0
+    while tail < shorter - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    return Patch(old[head : len(old) - tail], new[head : len(new) - tail])
+
+
+class ClosedRoot(ViewRoot):
+    """Stands in the place of an address space's root once the memory system is closed."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def view(self) -> FlatView:  # type: ignore[override]
+        """Nothing any more.
+
+        Raises:
+            StateError: always.
+        """
+        raise StateError(f"address space {self._name!r} is gone: the memory system is closed")
