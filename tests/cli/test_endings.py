@@ -40,6 +40,8 @@ STATUS: dict[tuple[str, ...], int] = {
     ("snapshot", "--schema"): 0,
     ("draw", "a.txt", "-o", "map.svg"): 0,
     ("explain", "no-such-file", "0"): 2,
+    ("domain", "list", "--all", "--root", "."): 0,
+    ("domain", "dumpxml", "none", "--root", "."): 2,
     ("--help",): 0,
     ("--version",): 0,
 }

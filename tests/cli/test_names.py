@@ -72,7 +72,7 @@ MORE = [
     ("tree", "--\x1b[2J"),
 ]
 """More that names things in its answer, most of it in an error."""
-ELSEWHERE = {"boot", "draw", "serve", "watch", "dimms", "plug", "unplug", "conform"}
+ELSEWHERE = {"boot", "draw", "serve", "watch", "dimms", "plug", "unplug", "conform", "domain"}
 
 
 def hostile_map() -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -19,6 +20,8 @@ from guestmap.cli.streams import FAILURE, INTERRUPTED, STATUSES, standard_stream
 
 _PLUGGING = {"plug", "unplug", "resize"}
 """Commands whose help ends with a table of exit statuses, which say what is so with a machine."""
+_GROUP = "domain"
+"""A command that has verbs of its own."""
 COMMANDS: Final = {
     "boot": "Boot SeaBIOS on a PC and show how its memory map changes.",
     "conform": "Run recordings of a real QEMU and print where guestmap's answers are not QEMU's.",
@@ -44,8 +47,12 @@ COMMANDS: Final = {
     "unplug": "Ask a running guest for a DIMM, and take it out when the guest lets go of it.",
     "resize": "Request another size of a virtio-mem device, and follow its guest to it.",
     "dimms": "Show what is plugged into a running machine, slot by slot, and what room is left.",
+    "domain": "Manage domains as virsh does: define, start, attach and detach memory, and verify.",
 }
 """The sub-commands and what their help begins with; each is a function in a module of its name."""
+
+_COMPLETE = "_GUESTMAP_COMPLETE"
+"""What a shell sets that asks for completion (typer, "CLI option autocompletion")."""
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # its own class has no public name
 
@@ -56,10 +63,23 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     for name in commands:
         python_name = name.replace("-", "_")
         module = import_module(f"guestmap.cli.{python_name}")
+        if name == _GROUP:
+            app.add_typer(_verbs(module), name=name)
+            continue
         kind = getattr(module, "COMMAND_CLASS", TyperCommand)
         command = _ending_well(getattr(module, python_name))
         app.command(name, cls=kind, help=_help(command), epilog=_epilog(name))(command)
     return app
+
+
+def _verbs(module: Any) -> typer.Typer:
+    """Return the commands of one group."""
+    group = typer.Typer(cls=module.DomainGroup, no_args_is_help=True)
+    group.callback(help=_help(module.domain))(module.domain)
+    for verb, function in module.verbs().items():
+        command = _ending_well(function)
+        group.command(verb, help=_help(command))(command)
+    return group
 
 
 def overview() -> typer.Typer:
@@ -119,11 +139,20 @@ def _options(
 
 def run() -> None:
     """Run the application with the program's arguments."""
-    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    words = sys.argv[1:] or _words_to_complete()
+    first = next((word for word in words if not word.startswith("-")), "")
     with standard_streams() as streams:
         status = _run(application((first,)) if first in COMMANDS else overview())
         status = streams.settle(status, changes=first in _PLUGGING)
     sys.exit(status)
+
+
+def _words_to_complete() -> list[str]:
+    """Return the words that a shell wants completed; it asks through the environment."""
+    if _COMPLETE not in os.environ:
+        return []
+    import_module("typer.completion").completion_init()  # the shells that typer knows
+    return os.environ.get("COMP_WORDS", os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()[1:]
 
 
 def _run(app: typer.Typer) -> int:
@@ -131,7 +160,7 @@ def _run(app: typer.Typer) -> int:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # see guestmap.cli.main
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(standalone_mode=False, prog_name="guestmap") or 0)
     except _UsageError as error:
         return _misused(error)
 

@@ -1,0 +1,1 @@
+"""What happens to domains: told by whoever does it, heard by whoever listens."""

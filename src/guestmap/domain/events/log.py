@@ -1,0 +1,123 @@
+"""Events of domains as JSON lines in one file, which every command of the manager appends to."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KINDS = (
+    "lifecycle",
+    "job",
+    "device-added",
+    "device-removed",
+    "device-removal-failed",
+    "memory-device-size-change",
+    "guest-acknowledged",
+)
+"""Kinds of events; names are libvirt's where it has them."""
+_MOST_BYTES = 4 << 20
+_MOST_LINE = 4096
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that happened.
+
+    Attributes:
+        event: one of :data:`KINDS`.
+        domain: the name of whose.
+        at: seconds since 1970.
+        detail: what exactly: ``defined``, ``started``; an alias; who began a job.
+        facts: what else is known.
+    """
+
+    event: str
+    domain: str
+    at: float = 0.0
+    detail: str = ""
+    facts: dict[str, Any] = {}
+
+
+class EventLog:
+    """The file; lines are shorter than what one write puts in whole.
+
+    Args:
+        path: the file. When it is long, it is put aside, and begun anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def tell(self, event: str, domain: str, detail: str = "", **facts: Any) -> Event:
+        """Append an event; a host that refuses loses the event and nothing else."""
+        told = Event(event, domain, round(time.time(), 6), detail, facts)
+        line = msgspec.json.encode(told) + b"\n"
+        with suppress(OSError):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(self.path, flags, 0o600)
+            try:
+                os.write(descriptor, line[:_MOST_LINE] if len(line) <= _MOST_LINE else b"")
+                is_long = os.fstat(descriptor).st_size > _MOST_BYTES
+            finally:
+                os.close(descriptor)
+            if is_long:
+                self.path.replace(self.path.with_name(f"{self.path.name}.before"))
+        return told
+
+
+class Tail:
+    """Reads the events that come from now on.
+
+    Args:
+        log: where they are told.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._path = log.path
+        self._file, self._rest = -1, b""
+        self._place = self._size()
+        self._number = self._inode()
+
+    def news(self) -> list[Event]:
+        """Return the events since the last call."""
+        number = self._inode()
+        if number != self._number:  # begun anew
+            before = self._read(self._path.with_name(f"{self._path.name}.before"), self._place)
+            self._number, self._place = number, 0
+            return [*before, *self._read(self._path, 0)]
+        return self._read(self._path, self._place)
+
+    def _read(self, path: Path, place: int) -> list[Event]:
+        try:
+            with path.open("rb") as file:
+                file.seek(place)
+                data = file.read(_MOST_BYTES)
+        except OSError:
+            return []
+        lines, _, _ = data.rpartition(b"\n")
+        self._place = place + len(lines) + 1 if lines else place
+        return [event for line in lines.splitlines() if (event := _event(line)) is not None]
+
+    def _size(self) -> int:
+        with suppress(OSError):
+            return self._path.stat().st_size
+        return 0
+
+    def _inode(self) -> int:
+        with suppress(OSError):
+            return self._path.stat().st_ino
+        return 0
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        return msgspec.json.decode(line, type=Event)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,194 @@
+"""The domain manager: definitions, and the machines that run of them.
+
+::
+
+    manager = Manager(open_store())
+    manager.define(Path("vm.xml").read_bytes())
+    manager.start("vm")
+    manager.attach("vm", b"<memory model='dimm'>...</memory>", Targets(live=True, config=True))
+
+There is no daemon: every command finds a machine again by what is kept of it, and no end of ours
+ends one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from guestmap.base import GuestmapError
+from guestmap.domain.events.log import EventLog
+from guestmap.domain.listen import Pace, RealPace
+from guestmap.domain.rules.errors import DomainError, Speaker, refusal
+from guestmap.domain.rules.texts import OPERATION_INVALID
+from guestmap.domain.xml.definition import parse_definition
+from guestmap.domain.xml.edit import with_uuid
+from guestmap.domain.xml.schema import check_schema
+from guestmap.inspect.report import Report
+
+if TYPE_CHECKING:
+    from guestmap.domain.store.store import Store
+
+SHUT_OFF = "shut off"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Report):
+    """One domain of a list.
+
+    Attributes:
+        id: its number among those that run; None: it does not.
+        state: ``running``, ``paused``, ``shut off``.
+        persistent: it has a stored definition.
+        trouble: why it cannot be read; "" where it can.
+    """
+
+    name: str
+    uuid: str
+    id: int | None
+    state: str
+    persistent: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Info(Report):
+    """What ``dominfo`` tells; sizes in KiB."""
+
+    id: int | None
+    name: str
+    uuid: str
+    os_type: str
+    state: str
+    cpus: int
+    max_memory: int
+    used_memory: int
+    memory_devices: int
+    persistent: bool
+    pending: tuple[str, ...]
+
+
+class Manager:
+    """Everything that is done with domains.
+
+    Args:
+        store: where they are kept.
+        pace: the time.
+    """
+
+    def __init__(self, store: Store, *, pace: Pace | None = None) -> None:
+        self.store = store
+        self.pace = pace or RealPace()
+        self.log = EventLog(store.run / "events.jsonl")
+
+    def define(self, data: bytes, *, validate: bool = False) -> str:
+        """Store a definition, or another one of the same domain; return its name.
+
+        Args:
+            data: the document.
+            validate: hold it to libvirt's schema too, where the distribution has it.
+
+        Raises:
+            DomainError: it is refused; nothing was changed.
+            HostError: it cannot be written; nothing was changed.
+        """
+        found = parse_definition(data, self.store.dialect)
+        if validate:
+            check_schema(data)
+        with self.store.job(found.name, "define", pace=self.pace):
+            before = self.store.definition(found.name)
+            known = None if before is None else before.uuid
+            if found.uuid is None:
+                found = with_uuid(found, known or str(uuid4()))
+            elif known is not None and known != found.uuid:
+                raise refusal(found.dialect, "name-taken", name=found.name, uuid=known,
+                              remedy="undefine it first, or leave <uuid> out")  # fmt: skip
+            self._refuse_known_uuid(found.name, found.uuid)
+            self.store.save(found)
+        self.log.tell("lifecycle", found.name, "defined", updated=before is not None)
+        return found.name
+
+    def _refuse_known_uuid(self, name: str, uuid: str | None) -> None:
+        for other in self.domains(everything=True):
+            if other.uuid == uuid and other.name != name:
+                raise refusal(self.store.dialect, "uuid-taken", name=other.name, uuid=uuid)
+
+    def undefine(self, name: str) -> None:
+        """Forget a stored definition; a machine that runs goes on.
+
+        Raises:
+            DomainError: there is none.
+        """
+        with self.store.job(name, "undefine", pace=self.pace):
+            stored, _ = self.store.known(name)
+            if stored is None:
+                raise refusal(self.store.dialect, "undefine-missing")
+            self.store.forget(name)
+        self.log.tell("lifecycle", name, "undefined")
+
+    def dumpxml(self, name: str, *, inactive: bool = False) -> bytes:
+        """Return a domain's definition: of the machine that runs, or the stored one.
+
+        It never waits for a change that is under way.
+
+        Raises:
+            DomainError: there is no such domain, or no stored definition of it.
+        """
+        stored, running = self.store.known(name)
+        if running is not None and not inactive:
+            return running.definition.data
+        if stored is None:
+            raise DomainError(
+                OPERATION_INVALID,
+                "the domain runs, and has no stored definition",
+                speaker=Speaker.OURS,
+                remedy="ask without --inactive",
+            )
+        return stored.data
+
+    def domains(self, *, everything: bool = False) -> tuple[Listed, ...]:
+        """Return the domains that run, or all; one that cannot be read is listed with why."""
+        found = []
+        for name in self.store.names():
+            try:
+                stored, running = self.store.known(name)
+            except GuestmapError as error:
+                if everything:
+                    found.append(Listed(name, "", None, SHUT_OFF, True, str(error)))
+                continue
+            one = stored if running is None else running.definition
+            if running is not None or (everything and one is not None):
+                found.append(
+                    Listed(
+                        name,
+                        (one and one.uuid) or "",
+                        None if running is None else running.id,
+                        SHUT_OFF if running is None else running.state,
+                        stored is not None,
+                    )
+                )
+        return tuple(sorted(found, key=lambda each: (each.id is None, each.id or 0, each.name)))
+
+    def info(self, name: str) -> Info:
+        """Return the particulars of a domain.
+
+        Raises:
+            DomainError: there is no such domain.
+        """
+        stored, running = self.store.known(name)
+        one = stored if running is None else running.definition
+        assert one is not None  # else it is not known
+        return Info(
+            id=None if running is None else running.id,
+            name=one.name,
+            uuid=one.uuid or "",
+            os_type=one.root.value("os/type") or "",
+            state=SHUT_OFF if running is None else running.state,
+            cpus=one.vcpus,
+            max_memory=one.total,
+            used_memory=one.current,
+            memory_devices=len(one.devices),
+            persistent=stored is not None,
+            pending=() if running is None else tuple(each.alias for each in running.pending),
+        )

@@ -1,0 +1,1 @@
+"""What libvirt says no to, in whose words: texts and codes as data, and the checks."""

@@ -1,0 +1,96 @@
+"""What libvirt chooses for a device: the lowest free slot of that definition, and the names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from guestmap.domain.rules.errors import DomainError, Speaker, refusal
+from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
+from guestmap.domain.xml.memory import SLOTTED, VIRTIO_MEM, DimmAddress, PciAddress
+
+if TYPE_CHECKING:
+    from guestmap.domain.xml.definition import Definition
+    from guestmap.domain.xml.memory import MemoryDef
+
+_FIRST_PCI_SLOT = 2
+_PCI_SLOTS = 32
+
+
+def assigned(found: Definition, device: MemoryDef, *, live: bool) -> MemoryDef:
+    """Return a device with a slot, or a place on PCI, and for a running machine with an alias.
+
+    Raises:
+        DomainError: there is none left.
+    """
+    if device.address is None:
+        if device.model in SLOTTED:
+            device = replace(device, address=DimmAddress(_free_slot(found, live=live)))
+        else:
+            device = replace(device, address=free_pci(found))
+    if live and device.alias is None:
+        device = replace(device, alias=_alias(found, device))
+    return device
+
+
+def backend_name(device: MemoryDef) -> str:
+    """Return the id of a device's memory backend."""
+    return f"mem{device.alias}"
+
+
+def free_pci(found: Definition) -> PciAddress:
+    """Return a free place on PCI: on the root bus of i440FX, in a free root port of q35.
+
+    Raises:
+        DomainError: there is none.
+    """
+    taken = {
+        (int(each.get("bus") or "0", 0), int(each.get("slot") or "0", 0))
+        for each in found.root.every("devices/*/address")
+        if each.get("type") == "pci"
+    }
+    if "q35" not in found.machine:
+        for slot in range(_FIRST_PCI_SLOT, _PCI_SLOTS):
+            if (0, slot) not in taken:
+                return PciAddress(0, slot)
+    for port in root_ports(found):
+        if (port, 0) not in taken:
+            return PciAddress(port, 0)
+    raise DomainError(
+        CONFIG_UNSUPPORTED,
+        "no PCI address is free for the device",
+        domain=10,
+        speaker=Speaker.OURS,
+        remedy="add a <controller type='pci' model='pcie-root-port'/>; it counts from the next"
+        " start",
+    )
+
+
+def root_ports(found: Definition) -> list[int]:
+    """Return the buses behind the root ports of a definition, in its order: their indices."""
+    ports = [
+        each
+        for each in found.root.every("devices/controller")
+        if each.get("type") == "pci" and each.get("model") == "pcie-root-port"
+    ]
+    return [int(index) if (index := each.get("index") or "").isdecimal() else number
+            for number, each in enumerate(ports, 1)]  # fmt: skip
+
+
+def _free_slot(found: Definition, *, live: bool) -> int:
+    busy = {each.slot for each in found.slotted}
+    for slot in range(found.slots):
+        if slot not in busy:
+            return slot
+    what = "slots-full-live" if live else "slots-full-config"
+    raise refusal(found.dialect, what, count=len(found.slotted) + 1, slots=found.slots)
+
+
+def _alias(found: Definition, device: MemoryDef) -> str:
+    if isinstance(device.address, DimmAddress):
+        return f"{device.model}{device.address.slot}"
+    prefix = "virtiomem" if device.model == VIRTIO_MEM else "virtiopmem"
+    number = 0
+    while f"{prefix}{number}" in found.aliases:
+        number += 1
+    return f"{prefix}{number}"

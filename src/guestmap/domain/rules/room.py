@@ -1,0 +1,147 @@
+"""A definition as memory hot-plug sees it: what QEMU, and the guest, will say to a device.
+
+So a device that goes into the stored definition only is held to all that a running machine would be
+asked. Places: hw/i386/pc.c (where RAM ends below 4 GiB, the device memory above all RAM).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from guestmap.base import GIB, KIB, MIB, AddrRange
+from guestmap.domain.blockers import plug_blockers
+from guestmap.domain.cautions import plug_cautions
+from guestmap.domain.machine_types import DIMM as DIMM_KIND
+from guestmap.domain.machine_types import VIRTIO_MEM as VIRTIO_MEM_KIND
+from guestmap.domain.machine_types import guest_block
+from guestmap.domain.placing import align_up, first_fit
+from guestmap.domain.plan import pick_address, qemus_choice
+from guestmap.domain.request import PlugRequest
+from guestmap.domain.rules.device_rules import nodes_of
+from guestmap.domain.rules.errors import DomainError, Speaker
+from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
+from guestmap.domain.situation import ALIGNMENT, MemoryDevice, Situation
+from guestmap.domain.xml.memory import SLOTTED, DimmAddress
+
+if TYPE_CHECKING:
+    from guestmap.domain.finding import Finding
+    from guestmap.domain.xml.definition import Definition
+    from guestmap.domain.xml.memory import MemoryDef
+
+_LIVE_UNIT = MIB
+"""What libvirt rounds the size of a device up to that is added to a running machine."""
+_Q35 = re.compile(r"(?:pc-)?q35.*")
+_PC = re.compile(r"(?:pc|pc-i440fx.*|q35|pc-q35.*)?")
+_BY_RULES = {"slot-range", "slot-busy", "slots-full", "no-slots", "over-maxmem", "node",
+             "no-device-memory", "no-port", "id-taken", "backend-taken", "host-memory"}  # fmt: skip
+"""What libvirt's own rules, or what the host has just now, say; not to be said twice."""
+
+
+def rounded(device: MemoryDef) -> int:
+    """Return a device's bytes as they are plugged into a running machine."""
+    return align_up(device.size * KIB, _LIVE_UNIT)
+
+
+def situation_of(found: Definition, *, source: str = "") -> Situation:
+    """Return what a machine of this definition is like, as far as it can be told.
+
+    Devices without an address are where QEMU would put them, one after the other.
+    """
+    ram = found.initial * KIB
+    end = _end_of_ram(found.machine, ram)
+    block, block_by = guest_block("x86_64", end)
+    window = _window(found, end)
+    devices: list[MemoryDevice] = []
+    for number, each in enumerate(found.devices):
+        size = align_up(rounded(each), ALIGNMENT)
+        place = each.place
+        if place is None and window is not None:
+            place = first_fit(window, devices, size, ALIGNMENT)
+        if place is None:
+            continue
+        name = each.alias or f"{each.model}{number}"
+        kind = each.model if each.model in SLOTTED else VIRTIO_MEM_KIND
+        devices.append(
+            MemoryDevice(name, kind, place, size, each.slot, each.node, f"mem{name}", present=None)
+        )
+    return Situation(
+        source=source,
+        machine=found.machine,
+        acpi=found.acpi,
+        ram=ram,
+        end_of_ram=end,
+        max_ram=(found.max_memory or 0) * KIB,
+        slots=found.slots,
+        window=window,
+        block=block,
+        block_by=block_by,
+        nodes=nodes_of(found),
+        devices=tuple(sorted(devices, key=lambda each: each.addr)),
+        device_names=found.aliases,
+        kvm=found.kind == "kvm",
+    )
+
+
+def request_of(device: MemoryDef) -> PlugRequest:
+    """Return a device as something to plug."""
+    is_slotted = device.model in SLOTTED
+    return PlugRequest(
+        size=rounded(device),
+        node=device.node or 0,
+        slot=device.slot,
+        addr=device.place,
+        kind=DIMM_KIND if is_slotted else VIRTIO_MEM_KIND,
+        requested=None if is_slotted else (device.requested or 0) * KIB,
+        bus=None if is_slotted else "pci.0",
+    )
+
+
+def blockers(found: Definition, device: MemoryDef) -> tuple[Finding, ...]:
+    """Return what QEMU would say to a device that libvirt lets pass."""
+    every = plug_blockers(situation_of(found), request_of(device))
+    return tuple(each for each in every if each.code not in _BY_RULES)
+
+
+def misfits(found: Definition, device: MemoryDef) -> tuple[Finding, ...]:
+    """Return why the guest would get nothing of a device that QEMU takes."""
+    if device.model not in SLOTTED:
+        return ()
+    situation, request = situation_of(found), request_of(device)
+    if plug_blockers(situation, request):
+        return ()
+    cautions = plug_cautions(situation, request, pick_address(situation, request))
+    return tuple(each for each in cautions if each.useless)
+
+
+def better_base(found: Definition, device: MemoryDef) -> int | None:
+    """Return the address to tell QEMU where its own choice is none that the guest can use."""
+    if device.place is not None or not isinstance(device.address, DimmAddress):
+        return None
+    situation, request = situation_of(found), request_of(device)
+    wanted = pick_address(situation, request)
+    return None if wanted == qemus_choice(situation, request) else wanted
+
+
+def told(finding: Finding) -> DomainError:
+    """Return a finding of our own as a refusal."""
+    return DomainError(
+        CONFIG_UNSUPPORTED, finding.text, domain=10, speaker=Speaker.OURS, remedy=finding.remedy
+    )
+
+
+def _end_of_ram(machine: str, ram: int) -> int:
+    low = (
+        (2 * GIB if ram >= 0xB000_0000 else 0xB000_0000)
+        if _Q35.fullmatch(machine)
+        else (3 * GIB if ram >= 0xE000_0000 else 0xE000_0000)
+    )
+    return ram if ram <= low else 4 * GIB + ram - low
+
+
+def _window(found: Definition, end_of_ram: int) -> AddrRange | None:
+    if found.max_memory is None or not _PC.fullmatch(found.machine):
+        return None
+    room = max(0, found.max_memory - found.initial) * KIB + found.slots * GIB
+    start = align_up(max(end_of_ram, 4 * GIB), GIB)
+    return AddrRange(start, room) if room else None

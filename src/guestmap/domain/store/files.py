@@ -1,0 +1,109 @@
+"""Files of which either the old or the new one is there, whatever happens: 0600, for us alone."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from guestmap.base import HostError
+from guestmap.domain.store.faults import point
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MODE = 0o600
+
+
+def write_private(path: Path, data: bytes, kind: str) -> None:
+    """Write a file aside, have it reach the disk, rename it, have the new name reach the disk.
+
+    Args:
+        path: the file; nobody else writes it meanwhile.
+        data: all of it.
+        kind: what it is, for the points of :mod:`guestmap.domain.store.faults`.
+
+    Raises:
+        HostError: the host refuses; the old file, if there was one, is as it was.
+    """
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        point(f"{kind}.before-write")
+        with suppress(FileNotFoundError):
+            aside.unlink()  # of somebody who was killed
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(aside, flags, _MODE), "wb") as file:
+            file.write(data)
+            file.flush()
+            point(f"{kind}.before-fsync")
+            os.fsync(file.fileno())
+        point(f"{kind}.before-rename")
+        aside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            aside.unlink()
+        raise _refused("write", path, error) from error
+    point_folder(path, kind)
+
+
+def point_folder(path: Path, kind: str) -> None:
+    """Have a name that is new, or gone, reach the disk; the change itself is made already."""
+    with suppress(OSError):
+        point(f"{kind}.before-folder-fsync")
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        point(f"{kind}.after")
+
+
+def remove(path: Path, kind: str) -> bool:
+    """Remove a file; tell whether it was there.
+
+    Raises:
+        HostError: the host refuses.
+    """
+    try:
+        point(f"{kind}.before-remove")
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _refused("remove", path, error) from error
+    point_folder(path, kind)
+    return True
+
+
+def read_private(path: Path, most: int) -> bytes | None:
+    """Return a file; None where there is none.
+
+    Raises:
+        HostError: it cannot be read, or is longer than ``most`` bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _refused("read", path, error) from error
+    if len(data) > most:
+        raise HostError(f"{path} is longer than {most} bytes: it was not written here")
+    return data
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for us alone, and those above it, where it is not there.
+
+    Raises:
+        HostError: the host refuses.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused("make", path, error) from error
+
+
+def _refused(what: str, path: Path, error: OSError) -> HostError:
+    return HostError(f"cannot {what} {path}", errno=error.errno, call=what, arguments=str(path))

@@ -1,0 +1,94 @@
+"""One change of a domain at a time, whoever makes it: threads, and programs of this host.
+
+A job is a lock on a file, which the kernel gives back when its holder ends, however it ends.
+Reading takes none, so it never waits for one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from guestmap.base import HostError
+from guestmap.domain.listen import Pace, RealPace
+from guestmap.domain.rules.errors import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from guestmap.domain.rules.texts import Dialect
+
+WAIT_S = 30.0
+"""Seconds that a change waits for the one before it, as libvirt has it."""
+_POLL_S = 0.01
+_MOST = 4096
+
+
+class Holder(msgspec.Struct):
+    """Who has the job, as the lock's file says."""
+
+    verb: str = "another command"
+    process: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.verb}, process {self.process}" if self.process else self.verb
+
+
+@contextmanager
+def job(
+    path: Path, verb: str, dialect: Dialect, *, wait_s: float = WAIT_S, pace: Pace | None = None
+) -> Iterator[None]:
+    """Hold a domain's job for the time of a ``with``.
+
+    Args:
+        path: the lock's file.
+        verb: what is done, for others who wait.
+        dialect: whose words a refusal has.
+        wait_s: seconds to wait.
+        pace: the time.
+
+    Raises:
+        DomainError: somebody else held it all the time; names who.
+        HostError: the lock cannot be had.
+    """
+    time = pace or RealPace()
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise HostError(f"cannot open {path}", errno=error.errno, call="open") from error
+    try:
+        deadline = time.now() + wait_s
+        while not _taken(descriptor):
+            if time.now() >= deadline:
+                raise refusal(
+                    dialect, "job", holder=holder(descriptor),
+                    remedy="try again when it is done",
+                )  # fmt: skip
+            time.sleep(_POLL_S)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(Holder(verb, os.getpid())), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def holder(descriptor: int) -> Holder:
+    """Return who holds a job."""
+    try:
+        return msgspec.json.decode(os.pread(descriptor, _MOST, 0), type=Holder)
+    except (OSError, ValueError):
+        return Holder()
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,170 @@
+"""Where a user's domains are kept."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError
+from guestmap.domain.rules.errors import refusal
+from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.store.files import make_folder, read_private, remove, write_private
+from guestmap.domain.store.jobs import WAIT_S, job
+from guestmap.domain.store.journal import Notes
+from guestmap.domain.store.status import Status, parse_status, status_xml
+from guestmap.domain.xml.definition import NAME, Definition, parse_definition
+from guestmap.domain.xml.tree import MOST_BYTES
+
+if TYPE_CHECKING:
+    from guestmap.domain.listen import Pace
+
+_SUFFIX = ".xml"
+_MOST_STATUS = 2 * MOST_BYTES
+
+
+@dataclass(frozen=True)
+class Store:
+    """Definitions in one folder, what runs in another.
+
+    Attributes:
+        config: the folder of the definitions.
+        run: the folder of what runs: status, locks, notes, sockets.
+        dialect: which libvirt's rules definitions are read by.
+    """
+
+    config: Path
+    run: Path
+    dialect: Dialect = Dialect.V9
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all domains, defined or running."""
+        found = {path.name.removesuffix(_SUFFIX) for folder in (self.config, self.run)
+                 for path in _documents(folder)}  # fmt: skip
+        return tuple(sorted(name for name in found if NAME.fullmatch(name)))
+
+    def definition(self, name: str) -> Definition | None:
+        """Return a stored definition; None where there is none.
+
+        Raises:
+            HostError, DomainError: it cannot be read, or is none.
+        """
+        data = read_private(self.config_file(name), MOST_BYTES)
+        return None if data is None else parse_definition(data, self.dialect)
+
+    def save(self, definition: Definition) -> None:
+        """Store a definition.
+
+        Raises:
+            HostError: it cannot be written; what was there stays.
+        """
+        make_folder(self.config)
+        write_private(self.config_file(definition.name), definition.data, "config")
+
+    def forget(self, name: str) -> bool:
+        """Remove a stored definition; tell whether there was one."""
+        return remove(self.config_file(name), "config")
+
+    def status(self, name: str) -> Status | None:
+        """Return what is noted of a running machine, whether it still runs or not.
+
+        Raises:
+            HostError, PeerError: it cannot be read.
+        """
+        path = self.status_file(name)
+        data = read_private(path, _MOST_STATUS)
+        return None if data is None else parse_status(data, self.dialect, str(path))
+
+    def running(self, name: str) -> Status | None:
+        """Return what is noted of a machine that runs; None where it does not."""
+        found = self.status(name)
+        return found if found is not None and found.is_alive else None
+
+    def save_status(self, status: Status) -> None:
+        """Note what a running machine has.
+
+        Raises:
+            HostError: it cannot be written; what was there stays.
+        """
+        make_folder(self.run)
+        write_private(self.status_file(status.definition.name), status_xml(status), "status")
+
+    def forget_status(self, name: str) -> None:
+        """Remove the note of a machine that ended."""
+        remove(self.status_file(name), "status")
+
+    def known(self, name: str) -> tuple[Definition | None, Status | None]:
+        """Return a domain's stored definition, and what runs of it.
+
+        Raises:
+            DomainError: there is no such domain.
+        """
+        if not NAME.fullmatch(name):
+            raise refusal(self.dialect, "no-domain", name=name)
+        stored, running = self.definition(name), self.running(name)
+        if stored is None and running is None:
+            others = ", ".join(self.names()[:8]) or "none"
+            raise refusal(self.dialect, "no-domain", name=name, remedy=f"there are: {others}")
+        return stored, running
+
+    def job(
+        self, name: str, verb: str, *, wait_s: float = WAIT_S, pace: Pace | None = None
+    ) -> AbstractContextManager[None]:
+        """Return the job of a domain, to be held in a ``with``; see :func:`job`."""
+        make_folder(self.run)
+        return job(self.run / f"{name}.lock", verb, self.dialect, wait_s=wait_s, pace=pace)
+
+    def notes(self, name: str) -> Notes:
+        """Return where a domain's change under way is noted."""
+        return Notes(self.run / f"{name}.journal")
+
+    def config_file(self, name: str) -> Path:
+        """Return the file of a stored definition."""
+        return self.config / f"{name}{_SUFFIX}"
+
+    def status_file(self, name: str) -> Path:
+        """Return the file of what runs."""
+        return self.run / f"{name}{_SUFFIX}"
+
+    def machine_folder(self, name: str) -> Path:
+        """Return the folder of a machine's sockets and its log."""
+        return self.run / name
+
+
+def open_store(root: str | None = None, dialect: Dialect = Dialect.V9) -> Store:
+    """Return the store in a folder, or the user's own.
+
+    Args:
+        root: the folder; None: that of ``GUESTMAP_DOMAINS``, or where the XDG Base Directory
+            Specification has configuration and what runs.
+        dialect: which libvirt's rules.
+
+    Raises:
+        ConfigError: there is no place for one.
+    """
+    root = root or os.environ.get("GUESTMAP_DOMAINS") or None
+    if root is not None:
+        folder = Path(root).absolute()
+        return Store(folder / "config", folder / "run", dialect)
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise ConfigError("there is no home for domains: name a folder with --root") from error
+    config = _folder("XDG_CONFIG_HOME", home / ".config")
+    state = _folder("XDG_RUNTIME_DIR", _folder("XDG_STATE_HOME", home / ".local" / "state"))
+    return Store(config / "guestmap" / "domains", state / "guestmap" / "domains", dialect)
+
+
+def _folder(variable: str, default: Path) -> Path:
+    told = os.environ.get(variable, "")
+    return Path(told) if os.path.isabs(told) else default
+
+
+def _documents(folder: Path) -> list[Path]:
+    try:
+        return [each for each in folder.iterdir() if each.name.endswith(_SUFFIX)
+                and not each.name.startswith(".")]  # fmt: skip
+    except OSError:
+        return []

@@ -1,0 +1,95 @@
+"""Changes of a domain's document: a device more, a device less, another size."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from guestmap.domain.xml.definition import definition_of
+from guestmap.domain.xml.splice import Splice, append, indent_of, opened, removal, replace, spliced
+from guestmap.domain.xml.tree import read_xml
+from guestmap.domain.xml.write import memory_xml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from guestmap.domain.xml.definition import Definition
+    from guestmap.domain.xml.memory import MemoryDef
+    from guestmap.domain.xml.tree import Element
+
+
+_UNIT = re.compile(rb"""\sunit\s*=\s*(?:"[^"]*"|'[^']*')""")
+
+
+def with_device(found: Definition, device: MemoryDef, *, live: bool) -> Definition:
+    """Return a domain with one more memory device, the last of its devices."""
+    parent = found.root.find("devices")
+    assert parent is not None  # a domain without is none
+    text = memory_xml(device, live=live)
+    insert = opened if parent.is_closed else append
+    return _again(found, [insert(found.data, parent, text), *_sizes(found, device.size)])
+
+
+def without_device(found: Definition, index: int) -> Definition:
+    """Return a domain without the memory device of that index."""
+    gone = removal(found.data, found.elements[index])
+    return _again(found, [gone, *_sizes(found, -found.devices[index].size)])
+
+
+def with_devices(found: Definition, changed: Mapping[int, MemoryDef], *, live: bool) -> Definition:
+    """Return a domain with other memory devices in the places of some; no size changes."""
+    splices = []
+    for index, device in changed.items():
+        element = found.elements[index]
+        indent = indent_of(found.data, element)
+        text = memory_xml(device, live=live).rstrip("\n").replace("\n", f"\n{indent}")
+        splices.append(replace(element, text))
+    return _again(found, splices) if splices else found
+
+
+def with_current(found: Definition, kib: int) -> Definition:
+    """Return a domain that has another ``<currentMemory>``."""
+    element = found.root.find("currentMemory")
+    if element is not None:
+        return _again(found, [_sized(found.data, element, kib)])
+    memory = found.root.find("memory")
+    anchor = found.root.find("name") if memory is None else memory
+    assert anchor is not None
+    indent = indent_of(found.data, anchor)
+    text = f"\n{indent}<currentMemory unit='KiB'>{kib}</currentMemory>"
+    return _again(found, [Splice(anchor.end, anchor.end, text.encode())])
+
+
+def with_uuid(found: Definition, uuid: str) -> Definition:
+    """Return a domain that had no uuid with one, behind its name."""
+    name = found.root.find("name")
+    assert name is not None
+    text = f"\n{indent_of(found.data, name)}<uuid>{uuid}</uuid>"
+    return _again(found, [Splice(name.end, name.end, text.encode())])
+
+
+def _again(found: Definition, splices: list[Splice]) -> Definition:
+    data = spliced(found.data, splices)
+    return definition_of(data, read_xml(data, "domain_definition"), found.dialect)
+
+
+def _sizes(found: Definition, more: int) -> list[Splice]:
+    """Return the edits of both totals by a number of KiB."""
+    splices = []
+    memory, current = found.root.find("memory"), found.root.find("currentMemory")
+    if memory is not None:
+        splices.append(_sized(found.data, memory, found.total + more))
+    if current is not None:
+        splices.append(_sized(found.data, current, max(0, found.current + more)))
+    return splices
+
+
+def _sized(data: bytes, element: Element, kib: int) -> Splice:
+    """Replace a size; the other attributes of its element stay as they are written."""
+    tag = data[element.start : element.inner_start].rstrip(b"/>").rstrip()
+    if "unit" in element.attributes:
+        tag = _UNIT.sub(b" unit='KiB'", tag, count=1)
+    else:
+        name = element.name.encode()
+        tag = tag.replace(b"<" + name, b"<" + name + b" unit='KiB'", 1)
+    return Splice(element.start, element.end, tag + f">{kib}</{element.name}>".encode())

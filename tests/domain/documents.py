@@ -1,0 +1,68 @@
+"""Documents for tests of the domain manager: a domain with room, and memory devices."""
+
+from __future__ import annotations
+
+from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.xml.definition import Definition, parse_definition
+from guestmap.domain.xml.memory import MemoryDef, parse_memory
+from guestmap.domain.xml.tree import read_xml
+
+DOMAIN = """\
+<?xml version="1.0"?>
+<!-- of the test lab -->
+<domain type='qemu'>
+  <name>{name}</name>
+  <metadata><lab:rack xmlns:lab="urn:lab"  u='7'/></metadata>
+  <memory unit="MiB" dumpCore='off'>512</memory>
+  <currentMemory unit='KiB'>524288</currentMemory>
+  {limit}
+  <vcpu  placement='static'>1</vcpu>
+  <os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>
+  <features>
+    <acpi/>
+  </features>
+  <cpu>{numa}</cpu>
+  <devices>
+    <emulator>{emulator}</emulator>
+    <odd  a="&lt;&#62;"   /> <!-- stays -->
+{devices}    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+LIMIT = "<maxMemory slots='4' unit='GiB'>8</maxMemory>"
+NUMA = "<numa><cell id='0' cpus='0' memory='512' unit='MiB'/></numa>"
+EMULATOR = "/usr/bin/qemu-system-x86_64"
+
+
+def domain(
+    name: str = "vm",
+    *,
+    devices: str = "",
+    limit: str = LIMIT,
+    numa: str = NUMA,
+    emulator: str = EMULATOR,
+) -> bytes:
+    """Return a domain's document."""
+    return DOMAIN.format(
+        name=name, devices=devices, limit=limit, numa=numa, emulator=emulator
+    ).encode()
+
+
+def memory(size: str = "512", unit: str = "MiB", *, node: str = "<node>0</node>", target: str = "",
+           more: str = "", model: str = "dimm", words: str = "") -> bytes:  # fmt: skip
+    """Return a memory device's document."""
+    return (
+        f"<memory model='{model}'{words}><target><size unit='{unit}'>{size}</size>{node}{target}"
+        f"</target>{more}</memory>"
+    ).encode()
+
+
+def definition(dialect: Dialect = Dialect.V9, **words: str) -> Definition:
+    """Return a domain."""
+    return parse_definition(domain(**words), dialect)
+
+
+def device(data: bytes | None = None, dialect: Dialect = Dialect.V9) -> MemoryDef:
+    """Return a memory device."""
+    document = memory() if data is None else data
+    return parse_memory(read_xml(document, "device_definition"), dialect)

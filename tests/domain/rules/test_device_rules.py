@@ -1,0 +1,193 @@
+"""What is refused of a device: libvirt's rules first, in its words; then what QEMU would say."""
+
+import pytest
+
+from guestmap.domain.rules.assign import assigned, free_pci
+from guestmap.domain.rules.device_rules import refusals
+from guestmap.domain.rules.room import better_base, blockers, misfits, situation_of
+from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.xml.definition import Definition
+from tests.domain.documents import definition, device, memory
+
+HELD = """\
+    <memory model='dimm'>
+      <target><size unit='MiB'>512</size><node>0</node></target>
+      <alias name='dimm1'/>
+      <address type='dimm' slot='1' base='0x120000000'/>
+    </memory>
+"""
+FULL = "".join(HELD.replace("'1'", f"'{n}'").replace("dimm1", f"dimm{n}").replace(
+    "0x120000000", hex((4 << 30) + n * (512 << 20))) for n in range(4))  # fmt: skip
+
+
+def at(slot: int, base: int | None = None, kind: str = "dimm") -> str:
+    told = "" if base is None else f" base='{base:#x}'"
+    return f"<address type='{kind}' slot='{slot}'{told}/>"
+
+
+def first(found: Definition, data: bytes, *, live: bool) -> tuple[str, int, int] | None:
+    refusal = next(refusals(found, device(data, found.dialect), live=live), None)
+    return None if refusal is None else (refusal.text, refusal.code, refusal.domain)
+
+
+U = "unsupported configuration: "
+OF_BOTH = {
+    "slot range": ("", memory(more=at(4)), f"{U}memory device slot '4' exceeds slots count '4'",
+                   67, 10),
+    "room": ("", memory("8", "GiB"), (f"{U}Attaching memory device with size '8388608' would exceed"
+             " domain's maxMemory config size '8388608'"), 67, 20),
+    "node": ("", memory(node="<node>3</node>"), ("can't add memory backend for guest node '3' as"
+             " the guest has only '1' NUMA nodes configured"), 35, 20),
+    "no node": ("", memory(node=""), f"{U}target NUMA node needs to be specified for memory device",
+                67, 10),
+    "pci": ("", memory(more=at(9, kind="pci")),
+            f"{U}only 'dimm' addresses are supported for the pc-dimm device", 67, 10),
+    "host node": ("", memory(more="<source><nodemask>4095</nodemask></source>"),
+                  f"{U}NUMA node 4095 is unavailable", 67, 0),
+    "huge pages": ("", memory(more="<source><pagesize unit='EiB'>1</pagesize></source>"),
+                   ("internal error: hugetlbfs filesystem is not mounted or disabled by"
+                   " administrator config"), 1, 10),
+    "alias": (HELD, memory(more="<alias name='dimm1'/>"),
+              f"{U}non unique alias detected: dimm1", 67, 20),
+    "label": ("", memory(model="nvdimm", more="<source><path>/x</path></source>",
+                         target="<label><size>64</size></label>"),
+              "XML error: nvdimm label must be at least 128KiB", 27, 20),
+    "large label": ("", memory("128", "KiB", model="nvdimm",
+                               target="<label><size>128</size></label>",
+                               more="<source><path>/x</path></source>"),
+                    "XML error: label size must be smaller than NVDIMM size", 27, 20),
+    "pmem node": ("", memory(model="virtio-pmem", more="<source><path>/x</path></source>"),
+                  f"{U}virtio-pmem does not support NUMA nodes", 67, 20),
+    "requested": ("", memory(model="virtio-mem", target="<block>2048</block>"
+                             "<requested unit='GiB'>1</requested>"),
+                  "requested size must be smaller than or equal to @size (524288KiB)", 35, 20),
+    "requested part": ("", memory(model="virtio-mem", target="<block>2048</block>"
+                                  "<requested>1024</requested>"),
+                       "requested size must be an integer multiple of block size", 35, 20),
+    "no block": ("", memory(model="virtio-mem"), "block size must be a power of two", 35, 20),
+    "small block": ("", memory(model="virtio-mem", target="<block>1024</block>"),
+                    "block size too small, must be at least 2048KiB", 35, 20),
+}  # fmt: skip
+"""As both versions of libvirt say it of a running machine."""
+
+
+@pytest.mark.parametrize("what", OF_BOTH)
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_stored_definition_is_held_to_the_same_rules_as_a_running_machine(what, live, dialect):
+    devices, data, *told = OF_BOTH[what]
+    assert first(definition(dialect, devices=devices), data, live=live) == tuple(told)
+
+
+BY_VERSION = {
+    "slot taken": (HELD, memory(more=at(1)), True,
+                   (f"{U}memory device slot '1' is already being used by another memory device",
+                    67, 10),
+                   (f"{U}memory device slot '1' is already being used by another memory device",
+                    67, 20)),
+    "base taken": (HELD, memory(more=at(0, 0x1_2000_0000)), True,
+                   ((f"{U}memory device base '0x120000000' is already being used by another memory"
+                    " device"), 67, 10),
+                   ((f"{U}memory device address [0x120000000:0x140000000] overlaps with other"
+                     " memory"
+                    " device (0x120000000)"), 67, 20)),
+    "overlap": (HELD, memory(more=at(0, 0x1_1000_0000)), True, None,
+                ((f"{U}memory device address [0x110000000:0x130000000] overlaps with other memory"
+                 " device (0x120000000)"), 67, 20)),
+    "same, stored": (HELD, memory(more=at(1, 0x1_2000_0000)), False,
+                     (("Requested operation is not valid: Domain already contains a device with the"
+                      " same address"), 55, 20),
+                     (f"{U}memory device slot '1' is already being used by another memory device",
+                      67, 20)),
+    "full, live": (FULL, memory(), True,
+                   (f"{U}memory device count '5' exceeds slots count '4'", 67, 10),
+                   ((f"{U}count of memory devices requiring memory slots '5' exceeds slots count"
+                    " '4'"), 67, 10)),
+    "full, stored": (FULL, memory(), False,
+                     (f"{U}no free memory device slot available", 67, 10),
+                     (f"{U}no free memory device slot available", 67, 10)),
+    "full, virtio-mem": (FULL, memory(model="virtio-mem", target="<block>2048</block>"), True,
+                         (f"{U}memory device count '5' exceeds slots count '4'", 67, 10), None),
+    "dimm address": ("", memory(model="virtio-mem", more=at(0), target="<block>2048</block>"), True,
+                     (f"{U}only 'pci' addresses are supported for the virtio-mem device", 67, 10),
+                     (f"{U}only 'pci' and 'ccw' addresses are supported for the virtio-mem device",
+                      67, 10)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BY_VERSION)
+@pytest.mark.parametrize("dialect", Dialect)
+def test_some_rules_and_words_are_a_versions_own(what, dialect):
+    devices, data, live, *told = BY_VERSION[what]
+    found = first(definition(dialect, devices=devices), data, live=live)
+    assert found == told[dialect is Dialect.V12]
+
+
+def test_without_a_limit_there_is_no_room():
+    told = first(definition(limit=""), memory(), live=True)
+    assert told == (
+        f"{U}cannot use/hotplug a memory device when domain 'maxMemory' is not defined", 67, 10,
+    )  # fmt: skip
+
+
+def test_every_refusal_is_told_at_once():
+    found = definition(devices=HELD)
+    codes = [each.code for each in refusals(found, device(memory("9", "GiB", node="", more=at(1))),
+                                            live=True)]  # fmt: skip
+    assert codes == [67, 67, 67]
+
+
+QEMU_WOULD_SAY = {
+    "no bytes": (memory("0"), "size-zero"),
+    "3 MiB": (memory("3"), "size-unaligned"),
+    "an odd base": (memory(more=at(0, 0x1_0000_1000)), "address-unaligned"),
+    "a base in RAM": (memory(more=at(0, 0x1000_0000)), "address-outside"),
+    "an overlap": (memory(more=at(0, 0x1_1000_0000)), "address-overlap"),
+}
+
+
+@pytest.mark.parametrize("what", QEMU_WOULD_SAY)
+def test_what_qemu_would_refuse_at_the_next_start_is_found_before(what):
+    data, code = QEMU_WOULD_SAY[what]
+    assert code in {each.code for each in blockers(definition(devices=HELD), device(data))}
+
+
+def test_without_acpi_the_stored_definition_takes_no_dimm():
+    from guestmap.domain.xml.definition import parse_definition
+    from tests.domain.documents import domain
+
+    found = parse_definition(domain().replace(b"<acpi/>", b""), Dialect.V9)
+    assert [each.code for each in blockers(found, device())] == ["no-acpi"]
+
+
+def test_the_device_memory_is_where_qemu_has_it():
+    # 512 MiB of RAM, maxmem 8 GiB, 16 slots: [0x100000000, 0x5e0000000 bytes] as QEMU 7.2 says.
+    found = definition(limit="<maxMemory slots='16' unit='GiB'>8</maxMemory>")
+    window = situation_of(found).window
+    assert window is not None
+    assert (window.start, window.size) == (0x1_0000_0000, 0x5_E000_0000)
+
+
+def test_what_the_guest_cannot_use_is_found():
+    assert [each.code for each in misfits(definition(), device(memory("100")))] == ["section-size"]
+    assert misfits(definition(), device(memory("128"))) == ()
+
+
+def test_behind_an_odd_dimm_the_next_is_placed_on_the_guests_blocks():
+    odd = HELD.replace(">512<", ">100<").replace("0x120000000", "0x100000000")
+    found = definition(devices=odd)
+    assert better_base(found, assigned(found, device(), live=True)) == 0x1_0800_0000
+    even = definition(devices=HELD)
+    assert better_base(even, assigned(even, device(), live=True)) is None
+
+
+def test_the_lowest_free_slot_of_each_definition_is_taken():
+    assert assigned(definition(devices=HELD), device(), live=True).alias == "dimm0"
+    two = HELD + HELD.replace("'1'", "'0'").replace("dimm1", "dimm0").replace("0x12", "0x10")
+    taken = assigned(definition(devices=two), device(), live=True)
+    assert (taken.slot, taken.alias) == (2, "dimm2")
+
+
+def test_a_pci_device_takes_the_first_free_place():
+    taken = "<odd><address type='pci' bus='0x00' slot='0x02'/></odd>\n"
+    assert free_pci(definition(devices=taken)).slot == 3

@@ -1,0 +1,67 @@
+"""One job at a time on a domain; who waits too long is told who holds it."""
+
+import os
+import threading
+
+import pytest
+
+from guestmap.domain.rules.errors import DomainError
+from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.store.jobs import WAIT_S, job
+from tests.domain.machines import FakePace
+from tests.support.killed import End, killed_at
+
+
+def test_a_second_job_waits_30_seconds_and_names_who_holds_it(tmp_path):
+    pace = FakePace()
+    with (
+        job(tmp_path / "vm.lock", "attach-device", Dialect.V9),
+        pytest.raises(DomainError) as refused,
+        job(tmp_path / "vm.lock", "detach-device", Dialect.V9, pace=pace),
+    ):
+        pass
+    assert WAIT_S == 30.0
+    assert 30.0 <= pace.time - 100.0 < 30.1
+    assert refused.value.code == 68
+    assert refused.value.text == (
+        "Timed out during operation: cannot acquire state change lock (held by attach-device,"
+        f" process {os.getpid()})"
+    )
+
+
+def test_jobs_of_one_domain_never_interleave(tmp_path):
+    inside: list[int] = []
+    seen: list[int] = []
+
+    def change(number: int) -> None:
+        with job(tmp_path / "vm.lock", "attach-device", Dialect.V9):
+            inside.append(number)
+            seen.append(len(inside))
+            inside.remove(number)
+
+    threads = [threading.Thread(target=change, args=(number,)) for number in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert seen == [1] * 8
+
+
+def test_a_job_ends_with_who_holds_it(tmp_path):
+    def killed() -> None:
+        from guestmap.domain.store.faults import point
+
+        with job(tmp_path / "vm.lock", "attach-device", Dialect.V9):
+            point("journal.after")
+
+    assert killed_at("journal.after", killed) is End.KILLED
+    with job(tmp_path / "vm.lock", "detach-device", Dialect.V9, wait_s=0.0):
+        pass
+
+
+def test_other_domains_do_not_wait(tmp_path):
+    with (
+        job(tmp_path / "a.lock", "attach-device", Dialect.V9),
+        job(tmp_path / "b.lock", "attach-device", Dialect.V9, wait_s=0.0),
+    ):
+        pass

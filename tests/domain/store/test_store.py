@@ -1,0 +1,97 @@
+"""Definitions and what runs are kept, and read back as they were."""
+
+import pytest
+
+from guestmap.base import PeerError
+from guestmap.domain.journal import Process
+from guestmap.domain.rules.errors import DomainError
+from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.store.journal import Note
+from guestmap.domain.store.status import PAUSED, Pending, Status
+from guestmap.domain.store.store import Store, open_store
+from tests.domain.documents import definition
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "config", tmp_path / "run")
+
+
+def status(process: Process | None = None) -> Status:
+    return Status(
+        PAUSED,
+        7,
+        process or Process.this(),
+        "/run/a&b/monitor",
+        "/run/look",
+        "/run/events",
+        definition(),
+        ("dimm0", "ua-'x'"),
+        (Pending("dimm0", config=True),),
+    )
+
+
+def test_a_definition_comes_back_byte_for_byte(store):
+    found = definition()
+    store.save(found)
+    again = store.definition("vm")
+    assert again is not None
+    assert again.data == found.data
+    assert store.names() == ("vm",)
+
+
+def test_a_status_comes_back(store):
+    store.save_status(status())
+    again = store.status("vm")
+    assert again is not None
+    one = status()
+    assert (again.state, again.id, again.process) == (one.state, one.id, one.process)
+    assert (again.monitor, again.look, again.events) == (one.monitor, one.look, one.events)
+    assert (again.aliases, again.pending) == (one.aliases, one.pending)
+    assert again.definition.data in one.definition.data
+    assert again.definition.devices == one.definition.devices
+
+
+def test_a_process_that_has_another_ones_number_is_not_the_machine(store):
+    mine = Process.this()
+    store.save_status(status(Process(mine.number, mine.start - 1)))
+    assert store.status("vm") is not None
+    assert store.running("vm") is None
+
+
+def test_a_status_of_somebody_else_is_refused(store):
+    store.save_status(status())
+    store.status_file("vm").write_bytes(b"<domstatus/>")
+    with pytest.raises(PeerError, match="no status"):
+        store.status("vm")
+
+
+@pytest.mark.parametrize("name", ["nosuch", "../etc/passwd", "", ".hidden", "a\nb"])
+def test_a_domain_that_is_not_there_is_named(store, name):
+    store.save(definition())
+    with pytest.raises(DomainError) as refused:
+        store.known(name)
+    assert refused.value.text == f"Domain not found: no domain with matching name '{name}'"
+    assert refused.value.code == 42
+
+
+def test_a_note_comes_back_until_it_is_struck_out(store, tmp_path):
+    store.save_status(status())
+    notes = store.notes("vm")
+    note = Note("attach", Process.this(), alias="dimm0", backend="memdimm0", config="<domain/>")
+    notes.write(note)
+    assert notes.read() == note
+    notes.strike()
+    assert notes.read() is None
+    notes.strike()
+
+
+def test_folders_are_the_users_own(monkeypatch, tmp_path):
+    monkeypatch.delenv("GUESTMAP_DOMAINS", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "c"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
+    found = open_store(dialect=Dialect.V12)
+    assert found.config == tmp_path / "c/guestmap/domains"
+    assert found.run == tmp_path / "r/guestmap/domains"
+    assert found.dialect is Dialect.V12
+    assert open_store(str(tmp_path)).config == tmp_path / "config"
