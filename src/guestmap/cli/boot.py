@@ -175,7 +175,7 @@ def boot(
     if is_stuck():
         raise PeerError(
             f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"
-            f" {vm.pc.bios_path} a PC BIOS?"
+            f" {vm.board.firmware_path} a PC BIOS?"
         )
     refuse_unreached(vm, until, is_stopped=no_reboot and bool(recorder.resets))
 

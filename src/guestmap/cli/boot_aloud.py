@@ -30,7 +30,7 @@ class Aloud(Silence):
         """Show the machine at reset."""
         if self._verbose:
             self._console.print(engine_line(vm.accelerator), soft_wrap=True)
-        print_whole(self._console, flat_table(vm.pc.memory.view, "at reset: what the CPU sees"))
+        print_whole(self._console, flat_table(vm.board.memory.view, "at reset: what the CPU sees"))
 
     def tell(self, event: Event) -> None:
         """Tell an event."""
@@ -42,5 +42,7 @@ class Aloud(Silence):
 
     def end(self, vm: VirtualMachine) -> None:
         """Show what became of the machine."""
-        print_whole(self._console, flat_table(vm.pc.memory.view, "at the end: what the CPU sees"))
+        print_whole(
+            self._console, flat_table(vm.board.memory.view, "at the end: what the CPU sees")
+        )
         self._console.print(summary(vm, self._story))

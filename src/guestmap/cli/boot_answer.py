@@ -50,7 +50,7 @@ class Answer:
 
         self._vm = vm
         self._mtree, self._flat, self._as_json = mtree, flat, as_json
-        self._before = Snapshot.of(vm.pc.system, source="guestmap at reset")
+        self._before = Snapshot.of(vm.board.system, source="guestmap at reset")
 
     def give(self, recorder: Recorder) -> None:
         """Print the texts."""
@@ -60,7 +60,7 @@ class Answer:
         from guestmap.inspect.mtree import write_flat, write_mtree
         from guestmap.inspect.shown import with_printable_texts
 
-        after = Snapshot.of(self._vm.pc.system, source="guestmap")
+        after = Snapshot.of(self._vm.board.system, source="guestmap")
         if self._mtree:
             write(write_mtree(with_printable_texts(after)))
         if self._flat:

@@ -18,7 +18,7 @@ def report(
 ) -> dict[str, Any]:
     """Return the boot as JSON-able values; times are seconds since the machine was made."""
     counts = vm.accelerator.statistics()
-    config = vm.pc.config
+    config = vm.board.config
     return {
         "format": "guestmap.boot",
         "version": 1,

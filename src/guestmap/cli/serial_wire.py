@@ -32,7 +32,7 @@ def serial_wire(vm: VirtualMachine, target: str) -> Iterator[None]:
     Raises:
         ConfigError: the file or the socket cannot be made.
     """
-    port = vm.pc.isa.serial
+    port = vm.board.serial
     with ExitStack() as end:
         try:
             if port is None:

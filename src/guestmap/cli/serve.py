@@ -120,11 +120,11 @@ def _boot(film: Film, ram: str) -> None:
 
     def observe(event: Event) -> None:
         if isinstance(event, CommitRecord):
-            film.add(Frame(event.time_ns / 1e9, event.cause, Snapshot.of(vm.pc.system)))
+            film.add(Frame(event.time_ns / 1e9, event.cause, Snapshot.of(vm.board.system)))
 
     config = MachineConfig(ram_size=parse_ram_size(ram), debugcon=True)
     with VirtualMachine(config, observer=observe) as vm:
-        film.add(Frame(0.0, "at reset", Snapshot.of(vm.pc.system)))
+        film.add(Frame(0.0, "at reset", Snapshot.of(vm.board.system)))
         state = vm.run(until=Phase.HALT)
     film.ended = f"the machine is {state}"
 

@@ -52,4 +52,4 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
         return Snapshot.of(Pc(config).system, source="guestmap at reset")
     with VirtualMachine(config) as vm:
         vm.run(until=Phase.HALT)
-        return Snapshot.of(vm.pc.system, source="guestmap after SeaBIOS")
+        return Snapshot.of(vm.board.system, source="guestmap after SeaBIOS")

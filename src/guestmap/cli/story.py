@@ -122,12 +122,12 @@ def flat_table(view: FlatView, title: str) -> Table:
 
 def summary(vm: VirtualMachine, story: Story) -> Text:
     """Return what the run came to, in a few lines."""
-    pc, counts = vm.pc, vm.accelerator.statistics()
+    board, counts = vm.board, vm.accelerator.statistics()
     phases = ", ".join(f"{c.phase} {c.time_ns / 1e6:.1f} ms" for c in vm.phases.changes)
     return Text(
-        f"RAM {format_size(pc.config.ram_size)}, engine {vm.accelerator.name}, machine {vm.state}\n"
+        f"RAM {format_size(board.config.ram_size)}, engine {vm.accelerator.name}, machine {vm.state}\n"
         f"phases: {phases}\n"
-        f"map: {story.map_changes} changes, generation {pc.system.generation};"
+        f"map: {story.map_changes} changes, generation {board.system.generation};"
         f" engine: {counts.maps} maps, {counts.unmaps} unmaps,"
         f" {counts.invalidations} invalidations\n"
         f"ports: {counts.port_reads} reads, {counts.port_writes} writes;"

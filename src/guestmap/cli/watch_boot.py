@@ -102,7 +102,7 @@ class _Lines:
         )
 
     def tell(self, vm: VirtualMachine, event: Event) -> None:
-        form: dict[str, Any] = {"time_s": vm.pc.clock.now_ns() / 1e9, "events": []}
+        form: dict[str, Any] = {"time_s": vm.board.clock.now_ns() / 1e9, "events": []}
         if isinstance(event, CommitRecord):
             before, self._seen = self._seen, self._look(vm)
             form["cause"] = event.cause
@@ -119,7 +119,7 @@ class _Lines:
     def end(self, vm: VirtualMachine) -> None:
         self._print(
             {
-                "time_s": vm.pc.clock.now_ns() / 1e9,
+                "time_s": vm.board.clock.now_ns() / 1e9,
                 "looks": self._changes,
                 "changes": self._changes,
                 "events": self._events,
@@ -128,7 +128,7 @@ class _Lines:
         )
 
     def _look(self, vm: VirtualMachine) -> Snapshot:
-        return Snapshot.of(vm.pc.system, source=SOURCE)
+        return Snapshot.of(vm.board.system, source=SOURCE)
 
     def _print(self, form: dict[str, Any]) -> None:
         say_json(form, indent=None, flush=True)

@@ -1,5 +1,7 @@
 """Machines: from a configuration to a wired PC, and from a PC to one that runs."""
 
+from guestmap.machine.board import Board
+from guestmap.machine.boards import BOARDS, board_type, boards_help
 from guestmap.machine.boards.pc_i440fx.board import Pc
 from guestmap.machine.boards.pc_i440fx.layout import RamLayout
 from guestmap.machine.config import DEFAULT_RAM, MachineConfig, check_ram_size, parse_ram_size
@@ -16,8 +18,10 @@ from guestmap.machine.stopped import stopped_machine
 from guestmap.machine.vm import VirtualMachine
 
 __all__ = [
+    "BOARDS",
     "DEFAULT_RAM",
     "DESCRIPTIONS",
+    "Board",
     "DeviceSpec",
     "Event",
     "LogLine",
@@ -35,6 +39,8 @@ __all__ = [
     "RamLayout",
     "RunState",
     "VirtualMachine",
+    "board_type",
+    "boards_help",
     "check_ram_size",
     "config_of",
     "parse_nodes",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, exact_size
+from guestmap.machine.boards import BoardType, board_type
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.memory import MemoryOption, check_hotplug
 from guestmap.machine.options.numa import NumaNode, check_nodes
@@ -64,10 +67,10 @@ def check_ram_size(size: int, text: str = "") -> int:
 
 @dataclass(frozen=True, slots=True)
 class MachineConfig:
-    """A PC as ``-M pc-i440fx-7.2 -nodefaults -vga none`` describes it.
+    """A machine as ``-M pc-i440fx-7.2 -nodefaults -vga none`` describes it.
 
     Attributes:
-        ram_size: bytes, 1 MiB to 1 TiB.
+        ram_size: bytes, 1 MiB to 1 TiB; 0 where the board needs none.
         max_ram_below_4g: bytes that RAM may fill below 4 GiB, at most.
         cpus: virtual CPUs; the engines run the first, the others wait as after reset.
         max_cpus: CPUs there may ever be; 0 for no more than there are.
@@ -96,6 +99,8 @@ class MachineConfig:
         name: what the machine is called.
         uuid: the machine's; None for all zeros.
         qemu_readonly_rules: let DMA write through read-only aliases, as QEMU does.
+        machine: the board's name, see :data:`guestmap.machine.boards.BOARDS`.
+        options: further options of the board, by name; the board's declaration has their types.
     """
 
     ram_size: int = DEFAULT_RAM
@@ -124,9 +129,12 @@ class MachineConfig:
     kernel: Path | None = None
     initrd: Path | None = None
     append: str = ""
+    machine: str = "pc-i440fx-7.2"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_ram_size(self.ram_size)
+        if self.ram_size or self.board.min_ram:
+            check_ram_size(self.ram_size)
         if self.max_ram_below_4g > 4 * GIB:
             raise ConfigError(
                 f"Machine option 'max-ram-below-4g={self.max_ram_below_4g}'"
@@ -147,6 +155,15 @@ class MachineConfig:
         check_nodes(self.numa_nodes, self.ram_size, self.topology.max_cpus)
         if self.memory_backend:
             self._check_memory_backend()
+
+    @property
+    def board(self) -> BoardType:
+        """The board's declaration."""
+        return board_type(self.machine)
+
+    def option(self, name: str) -> Any:
+        """Return one of the board's further options, or its default."""
+        return self.board.value(self.options, name)
 
     @property
     def topology(self) -> Topology:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from guestmap.accel import Exit, ExitReason, RunLoop
-from guestmap.machine.boards.pc_i440fx.board import Pc
+from guestmap.machine.board import Board
 from guestmap.machine.gate import Gate
 from guestmap.machine.observed import Event, MachineReset
 from guestmap.machine.phases import Phase, PhaseChange, PhaseTracker
@@ -20,7 +20,6 @@ from guestmap.machine.run_state import RunEvent, RunState, next_state
 
 _HOST_RESET = "host-qmp-system-reset"
 _GUEST_RESET = "guest-reset"
-_POWER_BUTTON = 1 << 8  # of the PM1 status register
 
 
 class _ResetRequest(NamedTuple):
@@ -41,7 +40,7 @@ class Lifecycle:
         error: what the CPU could not go on with, where ``state`` is ``INTERNAL_ERROR``.
     """
 
-    def __init__(self, pc: Pc, loop: RunLoop, observer: Callable[[Event], None]) -> None:
+    def __init__(self, pc: Board, loop: RunLoop, observer: Callable[[Event], None]) -> None:
         self.pc = pc
         self.loop = loop
         self.events = pc.events
@@ -59,6 +58,11 @@ class Lifecycle:
         pc.on_reset_request = self.request_reset
         pc.on_power_off = self._powered_off
         pc.on_suspend = self._suspended
+
+    @property
+    def board(self) -> Board:
+        """The machine without its CPU."""
+        return self.pc
 
     @property
     def state(self) -> RunState:
@@ -127,8 +131,7 @@ class Lifecycle:
         """Press the power button: the guest may switch itself off (QMP ``system_powerdown``)."""
         with self.exclusive():
             self.events.emit("POWERDOWN")
-            if self.pc.pm is not None:
-                self.pc.pm.pm.raise_status(_POWER_BUTTON)
+            self.pc.press_power_button()
 
     def quit(self, reason: str = "host-qmp-quit", *, guest: bool = False) -> None:
         """End the machine, soon: nothing makes it run again.

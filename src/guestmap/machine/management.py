@@ -19,6 +19,7 @@ from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:
     from guestmap.machine.events import MachineEvents
+    from guestmap.machine.hotplug.pc_dimm import PcDimm
 
 _IDENTIFIER = re.compile(r"[A-Za-z][-A-Za-z0-9._]*")
 _OTHER_MEMORY = frozenset({"nvdimm", "virtio-mem-pci", "virtio-pmem-pci", "sgx-epc"})
@@ -38,10 +39,10 @@ class Management:
         events: what the machine tells.
 
     Attributes:
-        hotplug: plugs DIMMs in; set when the machine has a place for them.
+        hotplug: plugs DIMMs in; set when the machine has a place for them, None where it never has.
     """
 
-    hotplug: MemoryHotplug
+    hotplug: MemoryHotplug | None = None
 
     def __init__(self, tree: MachineTree, base_memory: int, events: MachineEvents) -> None:
         self._tree = tree
@@ -156,6 +157,8 @@ class Management:
             raise UnsupportedError("CPUs cannot be plugged into a running machine: use -smp")
         if not self._types.is_a(driver, "memory-device"):
             raise ConfigError("Parameter 'driver' expects a pluggable device type")
+        if self.hotplug is None:
+            raise ConfigError(f"Device '{driver}' can not be hotplugged on this machine")
         if bus is not None:
             self._refuse_bus(driver, str(bus))
         return cast("Device", self._types.new(driver))
@@ -228,9 +231,13 @@ class Management:
 
     # -- what there is ---------------------------------------------------------------------------
 
+    @property
+    def _dimms(self) -> tuple[PcDimm, ...]:
+        return self.hotplug.dimms if self.hotplug is not None else ()
+
     def memory_devices(self) -> list[JsonValue]:
         """Return QMP's ``query-memory-devices``: by address."""
-        return [dimm.describe() for dimm in self.hotplug.dimms]
+        return [dimm.describe() for dimm in self._dimms]
 
     def memory_backends(self) -> list[JsonValue]:
         """Return QMP's ``query-memdev``."""
@@ -239,11 +246,17 @@ class Management:
 
     def memory_size_summary(self) -> dict[str, JsonValue]:
         """Return QMP's ``query-memory-size-summary``, in bytes."""
-        plugged = sum(dimm.size for dimm in self.hotplug.dimms)
+        plugged = sum(dimm.size for dimm in self._dimms)
         return {"base-memory": self._base_memory, "plugged-memory": plugged}
 
     def acpi_ospm_status(self) -> list[JsonValue]:
-        """Return QMP's ``query-acpi-ospm-status``: one entry for each slot."""
+        """Return QMP's ``query-acpi-ospm-status``: one entry for each slot.
+
+        Raises:
+            ConfigError: nobody could tell.
+        """
+        if self.hotplug is None:
+            raise ConfigError("command is not supported, missing ACPI device")
         return [dict(ost_info(report)) for report in self.hotplug.statuses()]
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion, MemorySystem
     from guestmap.qom import ObjectTree
 
-_NAME = "pc.ram"
-
 
 @contextmanager
 def blamed_on(option: str) -> Iterator[None]:
@@ -39,8 +37,16 @@ def make_objects(config: MachineConfig, manage: Management) -> None:
         manage.object_add(spec.qom_type, spec.id, spec.properties)
 
 
-def make_ram(config: MachineConfig, system: MemorySystem, tree: ObjectTree) -> MemoryRegion:
+def make_ram(
+    config: MachineConfig, system: MemorySystem, tree: ObjectTree, name: str
+) -> MemoryRegion:
     """Return all of the machine's RAM as one region.
+
+    Args:
+        config: how much there is, and from which back-ends.
+        system: where it is made.
+        tree: where the back-ends are.
+        name: what it is called where it is no back-end's.
 
     Raises:
         ConfigError: a back-end is missing, or is another node's.
@@ -48,13 +54,13 @@ def make_ram(config: MachineConfig, system: MemorySystem, tree: ObjectTree) -> M
     """
     if config.memory_backend:
         return _taken(tree, config.memory_backend)
-    names = [node.memdev for node in config.numa_nodes if node.memdev is not None]
-    if not names:
-        return system.ram(_NAME, config.ram_size)
-    whole = system.container(_NAME, config.ram_size)
+    backends = [node.memdev for node in config.numa_nodes if node.memdev is not None]
+    if not backends:
+        return system.ram(name, config.ram_size)
+    whole = system.container(name, config.ram_size)
     offset = 0
-    for name in names:
-        part = _taken(tree, name)
+    for each in backends:
+        part = _taken(tree, each)
         whole.add_subregion(offset, part)
         offset += part.size
     return whole

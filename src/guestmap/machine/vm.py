@@ -14,7 +14,6 @@ from typing import Self
 
 from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, open_accelerator
 from guestmap.base import Clock, StateError, VmClock
-from guestmap.machine.boards.pc_i440fx.board import Pc
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
 from guestmap.machine.lifecycle import Lifecycle
@@ -48,11 +47,13 @@ class VirtualMachine(Lifecycle):
         observer: Callable[[Event], None] = lambda _event: None,
         clock: Clock | None = None,
     ) -> None:
-        pc = Pc(config, VmClock() if clock is None else clock)
+        pc = config.board.load()(config, VmClock() if clock is None else clock)
+        if not pc.cpus:
+            engine = "none"
         try:
             accelerator = open_accelerator(engine, pc.cpu_memory, pc.io, [pc.interrupts])
         except BaseException:
-            pc.system.close()
+            pc.close()
             raise
         super().__init__(pc, RunLoop(accelerator.vcpu(), pc.clock), observer)
         self.accelerator: Accelerator = accelerator
@@ -67,7 +68,7 @@ class VirtualMachine(Lifecycle):
         pc.on_debug_byte = self._debug_log.byte
         pc.interrupts.on_change = loop.interrupts_changed
         if self.accelerator.capabilities.runs_code:
-            pc.apics.current = 0
+            pc.executes(0)
         pc.system.subscribe(self._observer)
         vcpu.observe_software_interrupts(self._software_interrupt)
         loop.observe_halts(self.phases.halted)
@@ -184,7 +185,7 @@ class VirtualMachine(Lifecycle):
                 self.accelerator.close()
                 if not self.pc.system.closed:
                     self.pc.system.unsubscribe(self._observer)
-                    self.pc.system.close()
+                    self.pc.close()
 
     def __enter__(self) -> Self:
         return self

@@ -56,7 +56,7 @@ class Context:
         Raises:
             ConfigError: there is none.
         """
-        if index not in range(self.vm.pc.config.cpus):
+        if index not in range(self.vm.board.cpus):
             raise ConfigError("Parameter 'cpu-index' expects a CPU number")
 
 

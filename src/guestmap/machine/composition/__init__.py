@@ -7,7 +7,7 @@ asks.
 """
 
 from guestmap.hw.declare import DeclaredType
-from guestmap.machine.composition.compose import compose
+from guestmap.machine.composition.compose import compose, compose_empty
 from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
 from guestmap.machine.composition.regions import (
     RegionObject,
@@ -32,6 +32,7 @@ __all__ = [
     "add_region_object",
     "add_region_objects",
     "compose",
+    "compose_empty",
     "device_path",
     "machine_types",
     "owner_text",

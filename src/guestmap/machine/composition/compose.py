@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 from guestmap.hw.declare import fact
 from guestmap.machine.composition import isa_parts, pci_parts, system_parts
 from guestmap.machine.composition.builder import Builder, show_finished
-from guestmap.machine.composition.machine_object import compose_machine, compose_memory
+from guestmap.machine.composition.machine_object import (
+    add_ram,
+    compose_memory,
+    compose_pc,
+    make_machine,
+    make_sysbus,
+)
+from guestmap.machine.composition.regions import add_region_objects
 from guestmap.qom import link
 
 if TYPE_CHECKING:
+    from guestmap.machine.boards.none.board import EmptyMachine
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.tree import MachineTree
 
@@ -27,7 +35,7 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         tree: its tree; back-ends of its memory may be in ``/objects`` already.
     """
     with tree.lock:
-        machine = compose_machine(tree, pc)
+        machine = compose_pc(tree, pc)
         build = Builder(tree)
         sysbus = system_parts.compose_sysbus(build, pc)
         compose_memory(build, pc, machine)
@@ -54,3 +62,15 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         if pm is not None:
             machine.add_property(fact("acpi-device", link("hotplug-handler"), ""))
             machine.values["acpi-device"] = pm
+
+
+def compose_empty(board: EmptyMachine, tree: MachineTree) -> None:
+    """Put the little that the empty machine consists of into its tree."""
+    with tree.lock:
+        machine = make_machine(tree, board.config)
+        build = Builder(tree)
+        make_sysbus(build)
+        if board.ram is not None:
+            add_ram(build, machine, board.ram)
+        add_region_objects(build.unattached, board.system_region, board.io_region)
+        show_finished(machine)

@@ -11,6 +11,7 @@ from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.windows import prefetch_window
 from guestmap.machine.boards.pc_i440fx import layout
 from guestmap.machine.composition.hardware import attribute_map, port_regions, with_subregions
+from guestmap.machine.composition.machine_object import make_sysbus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,9 +33,7 @@ _HOLE64_SIZE = 2 * GIB
 
 def compose_sysbus(build: Builder, pc: Pc) -> BusObject:
     """Make the system bus and the lines between chips."""
-    sysbus = build.free_bus("System", "main-system-bus")
-    sysbus.realized = False
-    build.unattached.add_child("sysbus", sysbus)
+    sysbus = make_sysbus(build)
     build.wires = build.irqs(build.unattached, "non-qdev-gpio", WIRES - (pc.pm is None))
     return sysbus
 
@@ -81,7 +80,7 @@ def _hidden_page(pc: Pc) -> MemoryRegion:
 
 def _node_of(pc: Pc, cpu: int) -> int:
     """Return the NUMA node of a CPU: memory slots alone make one node, nothing makes -1."""
-    return next((number for number, node in enumerate(pc.board.nodes) if cpu in node.cpus), -1)
+    return next((number for number, node in enumerate(pc.acpi.nodes) if cpu in node.cpus), -1)
 
 
 def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) -> DeviceObject:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from guestmap.base import ConfigError
 from guestmap.machine.options.smp import with_homes
 from guestmap.monitor.command import Arguments, Context, MonitorCommand
 from guestmap.qmp import INT, STR, Array, Command, Enum, Member, Struct
@@ -27,23 +28,29 @@ def _query_cpus_fast(context: Context, _arguments: Arguments) -> list[dict[str, 
 
 
 def _query_hotpluggable_cpus(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
-    """Return the CPUs that there may be, the last one first, as QEMU does."""
+    """Return the CPUs that there may be, the last one first, as QEMU does.
+
+    Raises:
+        ConfigError: the board tells nobody.
+    """
+    if not context.vm.board.config.board.cpus_are_listed:
+        raise ConfigError("The feature 'query-hotpluggable-cpus' is not enabled")
     paths = _paths(context)
     return [
         {"props": _place(context, index), "vcpus-count": 1, "type": CPU_TYPE}
         | ({"qom-path": paths[index]} if index < len(paths) else {})
-        for index in reversed(range(context.vm.pc.config.topology.max_cpus))
+        for index in reversed(range(context.vm.board.config.topology.max_cpus))
     ]
 
 
 def _paths(context: Context) -> list[str]:
-    unattached = context.vm.pc.tree.resolve("/machine/unattached")
+    unattached = context.vm.board.tree.resolve("/machine/unattached")
     return [each.path for each in unattached.children.values() if each.is_a(CPU_TYPE)]
 
 
 def _place(context: Context, index: int) -> dict[str, int]:
     """Return where a CPU sits."""
-    config = context.vm.pc.config
+    config = context.vm.board.config
     topology = config.topology
     core, thread = divmod(index, topology.threads)
     socket, core = divmod(core, topology.cores)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import guestmap
+from guestmap.machine.boards import BOARDS, BoardType
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
-from guestmap.monitor.commands.cpus import CPU_TYPE, TARGET
+from guestmap.monitor.commands.cpus import TARGET
 from guestmap.qmp import BOOL, INT, STR, Array, Command, Member, Struct, Type
 
 VERSION: dict[str, Any] = {
@@ -32,27 +33,32 @@ def _query_kvm(_context: Context, _arguments: Arguments) -> dict[str, Any]:
 
 
 def _query_name(context: Context, _arguments: Arguments) -> dict[str, Any]:
-    name = context.vm.pc.config.name
+    name = context.vm.board.config.name
     return {"name": name} if name else {}
 
 
 def _query_uuid(context: Context, _arguments: Arguments) -> dict[str, Any]:
-    return {"UUID": str(context.vm.pc.config.uuid or _NO_UUID)}
+    return {"UUID": str(context.vm.board.config.uuid or _NO_UUID)}
 
 
 def _query_machines(_context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
-    machine = {
-        "hotpluggable-cpus": True,  # that is: query-hotpluggable-cpus answers
-        "name": "pc-i440fx-7.2",
-        "numa-mem-supported": False,
-        "default-cpu-type": CPU_TYPE,
-        "is-default": True,
-        "cpu-max": 255,
-        "deprecated": False,
-        "default-ram-id": "pc.ram",
-        "alias": "pc",
+    return [_machine(board) for board in BOARDS]
+
+
+def _machine(board: BoardType) -> dict[str, Any]:
+    optional = {
+        "default-cpu-type": board.cpu_type,
+        "is-default": board.is_default,
+        "default-ram-id": board.ram_id,
+        "alias": board.alias,
     }
-    return [machine]
+    return {
+        "name": board.name,
+        "hotpluggable-cpus": board.cpus_are_listed,
+        "numa-mem-supported": False,
+        "cpu-max": board.max_cpus,
+        "deprecated": False,
+    } | {name: value for name, value in optional.items() if value}
 
 
 def _query_chardev(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:

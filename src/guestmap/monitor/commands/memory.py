@@ -30,19 +30,19 @@ _PAGE = 4096
 
 
 def _memory_devices(context: Context, _arguments: Arguments) -> list[Any]:
-    return context.vm.pc.manage.memory_devices()
+    return context.vm.board.manage.memory_devices()
 
 
 def _memory_size_summary(context: Context, _arguments: Arguments) -> dict[str, Any]:
-    return context.vm.pc.manage.memory_size_summary()
+    return context.vm.board.manage.memory_size_summary()
 
 
 def _memdev(context: Context, _arguments: Arguments) -> list[Any]:
-    return context.vm.pc.manage.memory_backends()
+    return context.vm.board.manage.memory_backends()
 
 
 def _acpi_ospm_status(context: Context, _arguments: Arguments) -> list[Any]:
-    return context.vm.pc.manage.acpi_ospm_status()
+    return context.vm.board.manage.acpi_ospm_status()
 
 
 def _pmemsave(context: Context, arguments: Arguments) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _pmemsave(context: Context, arguments: Arguments) -> dict[str, Any]:
     with _saving(arguments["filename"]) as file:
         while left:
             length = min(left, _PIECE)
-            file.write(context.vm.pc.memory.read(address, length))
+            file.write(context.vm.board.memory.read(address, length))
             address, left = (address + length) % ADDRESS_SPACE_SIZE, left - length
     return {}
 
@@ -60,7 +60,7 @@ def _memsave(context: Context, arguments: Arguments) -> dict[str, Any]:
     """Write guest-virtual memory to a file, as the first CPU's page tables show it now."""
     start, size = arguments["val"] % ADDRESS_SPACE_SIZE, _size(arguments)
     context.check_cpu(arguments.get("cpu-index", 0))
-    reader = LinearReader(context.vm.vcpu, context.vm.pc.cpu_memory)
+    reader = LinearReader(context.vm.vcpu, context.vm.board.cpu_memory)
     with _saving(arguments["filename"]) as file:
         done = 0
         while done < size:

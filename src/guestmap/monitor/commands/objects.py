@@ -47,12 +47,12 @@ def _object_add_need(arguments: Arguments) -> Need:
 def _object_add(context: Context, arguments: Arguments) -> dict[str, Any]:
     properties = dict(arguments)
     kind, name = properties.pop("qom-type"), properties.pop("id")
-    context.vm.pc.manage.object_add(kind, name, properties)
+    context.vm.board.manage.object_add(kind, name, properties)
     return {}
 
 
 def _object_del(context: Context, arguments: Arguments) -> dict[str, Any]:
-    context.vm.pc.manage.object_del(arguments["id"])
+    context.vm.board.manage.object_del(arguments["id"])
     return {}
 
 
@@ -63,12 +63,12 @@ def _device_add(context: Context, arguments: Arguments) -> dict[str, Any]:
     if driver is None:
         raise ConfigError("Parameter 'driver' is missing")
     name = name if isinstance(name, str) else None
-    context.vm.pc.manage.device_add(driver, name, properties)
+    context.vm.board.manage.device_add(driver, name, properties)
     return {}
 
 
 def _device_del(context: Context, arguments: Arguments) -> dict[str, Any]:
-    context.vm.pc.manage.device_del(arguments["id"])
+    context.vm.board.manage.device_del(arguments["id"])
     return {}
 
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def _map(context: Context, _arguments: Arguments) -> dict[str, Any]:
-    return _snapshot(context.vm.pc.system).to_json()
+    return _snapshot(context.vm.board.system).to_json()
 
 
 def _explain(context: Context, arguments: Arguments) -> dict[str, Any]:
     space = arguments.get("address-space", "memory")
-    return explain(_snapshot(context.vm.pc.system), arguments["address"], space).to_json()
+    return explain(_snapshot(context.vm.board.system), arguments["address"], space).to_json()
 
 
 def _snapshot(memory: MemorySystem) -> Snapshot:
@@ -34,7 +34,7 @@ def _snapshot(memory: MemorySystem) -> Snapshot:
 
 
 def _history(context: Context, arguments: Arguments) -> dict[str, Any]:
-    memory = context.vm.pc.system
+    memory = context.vm.board.system
     since = arguments.get("since", 0)
     records = [_record(each) for each in memory.history if each.generation > since]
     return {"generation": memory.generation, "commits": records}

@@ -137,9 +137,12 @@ def _prefetchable_range(device: PciDevice) -> dict[str, int]:
 
 
 def _query_pci(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
-    devices = context.vm.pc.tree.devices.items()
+    bus = context.vm.board.bus
+    if bus is None:
+        return []
+    devices = context.vm.board.tree.devices.items()
     ids = {hardware: device.id for hardware, device in devices if device.id}
-    return pci_buses(context.vm.pc.bus, ids)
+    return pci_buses(bus, ids)
 
 
 def _range(name: str) -> Member:

@@ -15,22 +15,22 @@ _NOT_LISTED = frozenset({"type", "realized", "hotpluggable", "hotplugged", "pare
 
 
 def _qom_list(context: Context, arguments: Arguments) -> list[dict[str, Any]]:
-    found = context.vm.pc.tree.resolve(arguments["path"])
+    found = context.vm.board.tree.resolve(arguments["path"])
     return [{"name": each.name, "type": each.type.name} for each in found.properties()]
 
 
 def _qom_get(context: Context, arguments: Arguments) -> Any:
-    return context.vm.pc.tree.get(arguments["path"], arguments["property"])
+    return context.vm.board.tree.get(arguments["path"], arguments["property"])
 
 
 def _qom_set(context: Context, arguments: Arguments) -> dict[str, Any]:
-    found = context.vm.pc.tree.resolve(arguments["path"])
+    found = context.vm.board.tree.resolve(arguments["path"])
     found.set(arguments["property"], arguments["value"])
     return {}
 
 
 def _qom_list_types(context: Context, arguments: Arguments) -> list[dict[str, Any]]:
-    types = context.vm.pc.types.all(arguments.get("implements"), arguments.get("abstract"))
+    types = context.vm.board.types.all(arguments.get("implements"), arguments.get("abstract"))
     return [
         {"name": each.name}
         | ({"abstract": True} if each.abstract else {})
@@ -40,7 +40,7 @@ def _qom_list_types(context: Context, arguments: Arguments) -> list[dict[str, An
 
 
 def _qom_list_properties(context: Context, arguments: Arguments) -> list[dict[str, Any]]:
-    name, types = arguments["typename"], context.vm.pc.types
+    name, types = arguments["typename"], context.vm.board.types
     types.get(name)
     if not types.is_a(name, "object"):
         raise ConfigError("Parameter 'typename' expects a QOM type")
@@ -48,7 +48,7 @@ def _qom_list_properties(context: Context, arguments: Arguments) -> list[dict[st
 
 
 def _device_list_properties(context: Context, arguments: Arguments) -> list[dict[str, Any]]:
-    name, types = arguments["typename"], context.vm.pc.types
+    name, types = arguments["typename"], context.vm.board.types
     if name not in types:
         raise NotFoundError(f"Device '{name}' not found")
     if types.get(name).abstract or not types.is_a(name, "device"):
@@ -61,7 +61,7 @@ def _device_list_properties(context: Context, arguments: Arguments) -> list[dict
 
 
 def _properties(context: Context, name: str) -> Iterable[Property]:
-    return context.vm.pc.types.properties(name)
+    return context.vm.board.types.properties(name)
 
 
 def _described(each: Property) -> dict[str, Any]:

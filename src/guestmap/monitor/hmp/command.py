@@ -12,7 +12,7 @@ from guestmap.monitor.hmp.arguments import Argument, DefaultFormat, Values
 from guestmap.monitor.hmp.scanner import SPACES, Scanner, SyntaxProblem
 
 if TYPE_CHECKING:
-    from guestmap.machine import Pc, VirtualMachine
+    from guestmap.machine import Board, VirtualMachine
 
 
 class Context:
@@ -35,9 +35,9 @@ class Context:
         return self._qmp.commands[name].run(self._qmp, {})
 
     @property
-    def pc(self) -> Pc:
+    def board(self) -> Board:
         """All of the machine but its CPU."""
-        return self.vm.pc
+        return self.vm.board
 
 
 Run = Callable[[Context, Values], str]

@@ -26,7 +26,9 @@ Reader = Callable[[int, int], bytes | None]
 
 def dump_virtual(context: Context, values: Values) -> str:
     """Show memory as the CPU sees it: ``x``."""
-    return _dump(values, LinearReader(context.vm.vcpu, context.pc.cpu_memory).read)
+    if not context.board.cpus:
+        return "Can not dump without CPU\n"
+    return _dump(values, LinearReader(context.vm.vcpu, context.board.cpu_memory).read)
 
 
 def dump_physical(context: Context, values: Values) -> str:
@@ -56,7 +58,7 @@ def _plain(letter: str, value: int) -> str:
 
 
 def _physical_reader(context: Context) -> Reader:
-    memory = context.pc.cpu_memory
+    memory = context.board.cpu_memory
 
     def read(address: int, length: int) -> bytes | None:
         if address + length > _ADDRESSES:

@@ -32,10 +32,10 @@ def object_add(context: Context, values: Values) -> str:
     try:
         options = _from_json(text) if text.startswith("{") else _from_keys(text)
     except HelpWanted as wanted:
-        return object_help(context.pc.types, wanted.options.get("qom-type"))
+        return object_help(context.board.types, wanted.options.get("qom-type"))
     kind, name = options.pop("qom-type"), options.pop("id")
     _check_identifier(name)
-    context.pc.manage.object_add(kind, name, options)
+    context.board.manage.object_add(kind, name, options)
     return ""
 
 
@@ -59,7 +59,7 @@ def _check_identifier(name: str) -> None:
 
 def object_del(context: Context, values: Values) -> str:
     """Remove an object."""
-    context.pc.manage.object_del(str(values["id"]))
+    context.board.manage.object_del(str(values["id"]))
     return ""
 
 
@@ -68,13 +68,13 @@ def device_add(context: Context, values: Values) -> str:
     name, options = _device_options(str(values["device"]))
     driver = options.pop("driver", None)
     if driver in _HELP:
-        return devices_help(context.pc.types)
+        return devices_help(context.board.types)
     if driver is not None and any(each in options for each in _HELP):
-        return device_help(context.pc.types, driver)
+        return device_help(context.board.types, driver)
     if driver is None:
         raise ConfigError("Parameter 'driver' is missing")
     in_order = {key: options[key] for key in wire_order(options)}
-    context.pc.manage.device_add(driver, name, in_order)
+    context.board.manage.device_add(driver, name, in_order)
     return ""
 
 
@@ -101,5 +101,5 @@ def _device_options(text: str) -> tuple[str | None, dict[str, str]]:
 
 def device_del(context: Context, values: Values) -> str:
     """Ask for a device to be unplugged."""
-    context.pc.manage.device_del(str(values["id"]))
+    context.board.manage.device_del(str(values["id"]))
     return ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def info_mtree(context: Context, values: Values) -> str:
     """Show the region trees, or with ``-f`` the flat views."""
-    memory = context.pc.system
+    memory = context.board.system
     owner = _owner_words(context) if values.get("owner") else None
     if not values.get("flat"):
         return write_live_mtree(memory, owner=owner, disabled=bool(values.get("disabled")))
@@ -32,7 +32,7 @@ def info_mtree(context: Context, values: Values) -> str:
 
 def _owner_words(context: Context) -> Callable[[MemoryRegion], str]:
     """Return what says a region's owner, in QEMU's words."""
-    tree = context.pc.tree
+    tree = context.board.tree
     said: dict[Object | None, str] = {}  # for one command: an owner has many regions
 
     def words(region: MemoryRegion) -> str:
@@ -59,6 +59,6 @@ def info_ramblock(context: Context, _values: Values) -> str:
     lines += [
         f"{block.name:>24} {size_text(block.page_size):>8}  0x{block.offset:016x}"
         f" 0x{block.used_length:016x} 0x{block.max_length:016x}\n"
-        for block in context.pc.system.ram_blocks
+        for block in context.board.system.ram_blocks
     ]
     return "".join(lines)

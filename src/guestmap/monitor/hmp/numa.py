@@ -16,7 +16,7 @@ QmpObject = Mapping[str, Any]
 
 def info_numa(context: Context, _values: Values) -> str:
     """Show the NUMA nodes."""
-    config = context.pc.config
+    config = context.board.config
     memory = [node.memory for node in config.numa_nodes]
     if not memory and config.slots:
         memory = [config.ram_size]  # memory hot-plug brings a node with it

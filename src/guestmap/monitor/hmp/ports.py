@@ -22,7 +22,7 @@ def read_port(context: Context, values: Values) -> str:
     form, port, index = values["format"], values["address"], values.get("index")
     assert isinstance(form, Format)
     assert isinstance(port, int)
-    ports = context.pc.io
+    ports = context.board.io
     if isinstance(index, int):
         ports.store(port % _PORTS, 1, index & 0xFF)
         port += 1
@@ -40,5 +40,5 @@ def write_port(context: Context, values: Values) -> str:
     assert isinstance(port, int)
     assert isinstance(value, int)
     size = form.size if form.size in _LETTERS else 1
-    context.pc.io.store(port % _PORTS, size, value & (1 << size * 8) - 1)
+    context.board.io.store(port % _PORTS, size, value & (1 << size * 8) - 1)
     return ""

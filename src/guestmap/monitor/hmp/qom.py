@@ -20,7 +20,7 @@ def qom_list(context: Context, values: Values) -> str:
     """List the properties of an object; without a path, where paths begin."""
     if "path" not in values:
         return "/\n"
-    properties = context.pc.tree.resolve(str(values["path"])).properties()
+    properties = context.board.tree.resolve(str(values["path"])).properties()
     return "".join(f"{prop.name} ({prop.type.name})\n" for prop in properties)
 
 
@@ -44,14 +44,14 @@ def qom_set(context: Context, values: Values) -> str:
 def _object(context: Context, values: Values) -> Object:
     """Return the object at a path; an ambiguous one leads to none here, unlike in ``qom-list``."""
     path = str(values["path"])
-    found, _ambiguous = context.pc.tree.find(path)
-    return found if found is not None else context.pc.tree.not_found(path)
+    found, _ambiguous = context.board.tree.find(path)
+    return found if found is not None else context.board.tree.not_found(path)
 
 
 def info_qom_tree(context: Context, values: Values) -> str:
     """Show an object and what is below it; the machine unless a path says something else."""
     path = str(values.get("path", "/machine"))
-    found, _ambiguous = context.pc.tree.find(path)
+    found, _ambiguous = context.board.tree.find(path)
     if found is None or not path:
         return f"Path '{path}' could not be resolved.\n"
     return "".join(_branch(found, "" if found.parent is None else found.name, ""))

@@ -29,9 +29,9 @@ _ADDRESSES = 1 << 64
 
 def info_qtree(context: Context, _values: Values) -> str:
     """Show the system bus and everything on it."""
-    bus = context.pc.tree.resolve(_SYSTEM_BUS, "bus")
+    bus = context.board.tree.resolve(_SYSTEM_BUS, "bus")
     assert isinstance(bus, Bus)
-    lines = _Writer(context.pc.system_region).bus(bus, "")
+    lines = _Writer(context.board.system_region).bus(bus, "")
     return "".join(f"{line}\n" for line in lines)
 
 

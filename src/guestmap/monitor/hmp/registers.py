@@ -70,13 +70,15 @@ def register_value(context: Context, name: str) -> int | None:
 
 def info_registers(context: Context, values: Values) -> str:
     """Show one CPU or all; the first one runs, the others wait as after a reset."""
-    cpus = context.pc.config.cpus
+    cpus = context.board.cpus
     if values.get("all"):
         return "".join(f"\nCPU#{cpu}\n{_cpu(context, cpu)}" for cpu in range(cpus))
     asked = values.get("vcpu", 0)
     assert isinstance(asked, int)
     if asked >> 31:
         asked = 0  # a negative number, which is the current CPU
+    if not cpus:
+        return "No CPU available\n"
     if asked >= cpus:
         return f"CPU#{asked} not available\n"
     return f"\nCPU#{asked}\n{_cpu(context, asked)}"

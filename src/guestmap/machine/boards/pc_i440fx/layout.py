@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from guestmap.base import GIB, MIB, ConfigError
+from guestmap.base import GIB, ConfigError
 from guestmap.machine.config import MachineConfig
 
 _FOUR_GIB = 4 * GIB
@@ -98,13 +98,7 @@ def _end(config: MachineConfig, end_of_ram: int) -> int:
     return _round_up(plug.end if plug is not None else end_of_ram) + _HOLE64_SIZE
 
 
-BIOS_END = _FOUR_GIB
-ISA_BIOS_MAX = 128 * 1024
 OPTION_ROM_BASE = 0xC0000
 OPTION_ROM_SIZE = 0x20000
-ISA_END = MIB
 IOAPIC_BASE = 0xFEC0_0000
 HPET_BASE = 0xFED0_0000
-APIC_BASE = 0xFEE0_0000
-APIC_PRIORITY = 4096
-"""Higher than anything: messages to the APIC never reach memory."""

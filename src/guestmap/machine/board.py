@@ -1,0 +1,169 @@
+"""What every board is to whoever runs, manages or looks at it.
+
+A board is all of a machine but its CPUs. The monitor, the command line and the engines know boards
+by what stands here, and by nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
+from guestmap.machine.composition import MachineTree, machine_types
+from guestmap.machine.events import MachineEvents
+from guestmap.machine.hotplug.backends import backend_types
+from guestmap.machine.hotplug.pc_dimm import pc_dimm_types
+from guestmap.machine.management import Management
+from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemorySystem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guestmap.hw.pci import PciBus
+    from guestmap.hw.serial import Serial16550
+    from guestmap.machine.config import MachineConfig
+
+IO_SIZE: Final = 0x10000
+_LONG_PREALLOCATION = GIB // 4
+"""Bytes from which on it is told how preallocation gets on; less is done in a moment."""
+
+
+class CpuPin(Protocol):
+    """A CPU's INTR pin and acknowledge cycle, as engines see them.
+
+    Attributes:
+        on_change: called when the pin changes.
+    """
+
+    on_change: Callable[[], None]
+
+    @property
+    def pending(self) -> bool:
+        """Whether the pin is high."""
+
+    def acknowledge(self) -> int:
+        """Run the acknowledge cycle: return the vector."""
+
+
+class Board:
+    """A machine without its CPUs. A subclass builds one, and resets its devices.
+
+    Args:
+        config: what to build.
+        clock: the devices' time; the host's where none is given. A clock chip counts on its
+            ``host``, as with QEMU's ``-rtc clock=host``: its time of day goes on in a pause.
+        epoch_ns: what the clock chip shows when that is at 0, since 1970; now if None.
+
+    Attributes:
+        system: the memory system.
+        system_region, io_region: the roots of memory and I/O.
+        memory, io: the address spaces ``memory`` and ``I/O``.
+        cpu_memory: what the first CPU sees.
+        interrupts: the first CPU's INTR pin.
+        cpus: CPUs there are; 0 for a machine that runs nothing.
+        bus: the root PCI bus; None without PCI.
+        serial: the first serial port; None without.
+        firmware_path: the firmware's image file; None without firmware.
+        events: what it tells whoever manages it.
+        types, tree: its types of objects, and the objects.
+        manage: what can be done to them.
+        on_reset_request: called with the reason when the guest asks for a reset.
+        on_power_off, on_suspend: called when the guest switches itself off, or to sleep in RAM.
+        on_a20: called with the level of the A20 gate.
+        on_debug_byte: called with each byte of the firmware's debug console.
+
+    Raises:
+        ConfigError: no firmware image, or devices that cannot be.
+        HostError: the host has no room for the RAM.
+        UnsupportedError: a device that is not modelled.
+    """
+
+    interrupts: CpuPin
+    bus: PciBus | None = None
+    serial: Serial16550 | None = None
+    firmware_path: Path | None = None
+
+    def __init__(
+        self, config: MachineConfig, clock: Clock | None = None, *, epoch_ns: int | None = None
+    ) -> None:
+        self.config = config
+        self.clock = clock if clock is not None else HostClock()
+        self.events = MachineEvents()
+        self.on_reset_request: Callable[[str], None] = lambda _reason: None
+        self.on_power_off: Callable[[], None] = lambda: None
+        self.on_suspend: Callable[[], None] = lambda: None
+        self.on_a20: Callable[[bool], None] = lambda _level: None
+        self.on_debug_byte: Callable[[int], None] = lambda _byte: None
+        self.prepare()
+        self.system = MemorySystem(
+            now_ns=self.clock.now_ns, enforce_readonly=not config.qemu_readonly_rules
+        )
+        self.types = machine_types()
+        self.types.add(
+            *backend_types(self.system, self._preallocated, cpus=config.cpus),
+            *pc_dimm_types(len(config.numa_nodes) or int(config.slots > 0)),
+        )
+        self.tree = MachineTree(self.types)
+        self.manage = Management(self.tree, config.ram_size, self.events)
+        try:
+            with self.system.transaction("machine built"):
+                self._build_roots()
+                self.build(time.time_ns() if epoch_ns is None else epoch_ns)
+        except BaseException:
+            self.close()
+            raise
+        self.system_reset()
+
+    def _build_roots(self) -> None:
+        self.system_region = self.system.container("system", ADDRESS_SPACE_SIZE)
+        self.io_region = self.system.io("io", IO_SIZE, UNASSIGNED_IO_OPS)
+        self.memory = self.system.address_space("memory", self.system_region)
+        self.io = self.system.address_space("I/O", self.io_region)
+        self.cpu_memory = self.memory
+
+    def _preallocated(self, name: str, done: int, total: int) -> None:
+        if total >= _LONG_PREALLOCATION:
+            progress = {"id": name, "done": done, "total": total}
+            self.events.emit("X_GUESTMAP_PREALLOC_PROGRESS", progress)
+
+    # -- what a subclass says ----------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Read what is needed before anything is built: refuse what can be refused."""
+
+    def build(self, epoch_ns: int) -> None:
+        """Build everything below the roots, and the object tree."""
+        raise NotImplementedError
+
+    def reset_devices(self) -> None:
+        """Reset every device."""
+
+    @property
+    def cpus(self) -> int:
+        """CPUs there are; 0 for a machine that runs nothing."""
+        return self.config.cpus
+
+    def executes(self, cpu: int) -> None:
+        """Note which CPU's accesses are made from now on."""
+
+    def press_power_button(self) -> None:
+        """Tell the guest, where the board has a power button."""
+
+    # -- running -----------------------------------------------------------------------------------
+
+    @property
+    def address_spaces(self) -> tuple[AddressSpace, ...]:
+        """All address spaces, oldest first."""
+        return self.system.address_spaces
+
+    def system_reset(self) -> None:
+        """Reset every device, as the reset wire does; RAM keeps its content."""
+        with self.system.transaction("system reset"):
+            self.reset_devices()
+
+    def close(self) -> None:
+        """Let go of the host's memory. May be called again."""
+        if not self.system.closed:
+            self.system.close()

@@ -1,0 +1,45 @@
+"""The empty machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from guestmap.accel import NoInterrupts
+from guestmap.machine.board import Board
+from guestmap.machine.boards.none import NONE
+from guestmap.machine.composition import compose_empty
+from guestmap.machine.ram import make_objects, make_ram
+
+if TYPE_CHECKING:
+    from guestmap.memory import MemoryRegion
+
+
+class _NoPin(NoInterrupts):
+    def __init__(self) -> None:
+        self.on_change: Callable[[], None] = lambda: None
+
+
+class EmptyMachine(Board):
+    """No CPU, no firmware, no device.
+
+    Attributes:
+        ram: all RAM, at address 0; None without any.
+    """
+
+    ram: MemoryRegion | None = None
+
+    @property
+    def cpus(self) -> int:
+        """None."""
+        return 0
+
+    def build(self, epoch_ns: int) -> None:
+        """Put the RAM in, if there is any."""
+        del epoch_ns
+        self.interrupts = _NoPin()
+        make_objects(self.config, self.manage)
+        if self.config.ram_size:
+            self.ram = make_ram(self.config, self.system, self.tree, NONE.ram_id)
+            self.system_region.add_subregion(0, self.ram)
+        compose_empty(self, self.tree)
