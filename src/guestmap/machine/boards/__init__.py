@@ -6,17 +6,24 @@ imported when one is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from guestmap.base import UnsupportedError
 from guestmap.machine.boards.declare import BoardOption, BoardType
 from guestmap.machine.boards.none import NONE
 from guestmap.machine.boards.pc_i440fx import PC_I440FX
+from guestmap.machine.options.strings import option, split_options
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["BOARDS", "BoardOption", "BoardType", "board_type", "boards_help"]
+__all__ = [
+    "BOARDS",
+    "BoardOption",
+    "BoardType",
+    "board_names",
+    "board_type",
+    "boards_help",
+    "machine_help",
+    "read_machine",
+]
 
 BOARDS: Final = (PC_I440FX, NONE)
 
@@ -31,13 +38,41 @@ def board_type(name: str) -> BoardType:
         if name and name in {each.name, each.alias}:
             return each
     raise UnsupportedError(
-        f"machine type {name} is not modelled: choose one of {', '.join(_names())}"
+        f"machine type {name} is not modelled: choose one of {', '.join(board_names())}"
     )
 
 
-def _names() -> Iterator[str]:
-    for each in BOARDS:
-        yield from filter(None, (each.alias, each.name))
+def board_names() -> tuple[str, ...]:
+    """Return every name and alias."""
+    return tuple(name for each in BOARDS for name in (each.alias, each.name) if name)
+
+
+def read_machine(text: str) -> dict[str, Any]:
+    """Return the fields of a :class:`MachineConfig` that ``-M NAME[,OPTION=VALUE...]`` sets.
+
+    Raises:
+        ConfigError: no such option, or not such a value; QEMU's words.
+        UnsupportedError: no such board, or an option that is not modelled.
+    """
+    with option("M", text):
+        pairs = split_options(text, "type")
+        name = next((value for key, value in pairs if key == "type"), "pc")
+        board = board_type(name)
+        others = [pair for pair in pairs if pair[0] != "type"]
+        board.check_names(key for key, _ in others)
+        return board.read(others)
+
+
+def machine_help(text: str) -> str | None:
+    """Return what ``-M help`` and ``-M NAME,help`` print; None of other texts.
+
+    Raises:
+        UnsupportedError: no such board.
+    """
+    name, _, rest = text.partition(",")
+    if name in {"help", "?"}:
+        return boards_help()
+    return board_type(name).help if rest in {"help", "?"} else None
 
 
 def boards_help() -> str:

@@ -105,6 +105,7 @@ class BoardType:
         cpu_type: what its CPUs are by default; "" for a board without.
         max_cpus: CPUs there may be, as QEMU tells it.
         cpus_are_listed: whether ``query-hotpluggable-cpus`` answers.
+        default_devices: what QEMU puts on it unasked, and is not modelled.
     """
 
     name: str
@@ -120,21 +121,33 @@ class BoardType:
     cpu_type: str = ""
     max_cpus: int = 1
     cpus_are_listed: bool = False
+    default_devices: str = ""
 
     @property
     def type_name(self) -> str:
         """Its type in the object tree."""
         return f"{self.name}-machine"
 
+    def check_names(self, names: Iterable[str]) -> None:
+        """Check that the board has options of these names.
+
+        Raises:
+            ConfigError: one is missing; QEMU's words.
+        """
+        known = {option.name for option in self.options} | self.passed_over
+        for name in names:
+            if name.replace("_", "-") not in known:
+                raise ConfigError(f"Property '{self.type_name}.{name}' not found")
+
     def read(self, pairs: Iterable[tuple[str, str]], *, strict: bool = True) -> dict[str, Any]:
         """Return the fields of a :class:`MachineConfig` that options set; the last one counts.
 
         Args:
-            pairs: names and texts, in order.
+            pairs: names and texts, in order; :meth:`check_names` knows the names.
             strict: refuse what is not modelled; else it is passed over.
 
         Raises:
-            ConfigError: no such option, or not such a value; QEMU's words.
+            ConfigError: no such value; QEMU's words.
             UnsupportedError: QEMU's board has it, this one has not.
         """
         known = {option.name: option for option in self.options}
@@ -145,9 +158,7 @@ class BoardType:
             if option is not None:
                 value = option.type.read(name, text)
                 (fields if option.field else others)[option.field or option.name] = value
-            elif name not in self.passed_over:
-                raise ConfigError(f"Property '{self.type_name}.{name}' not found")
-            elif strict:
+            elif strict and name in self.passed_over:
                 raise UnsupportedError(
                     f"-M {self.name},{name}={text}: {name} is not modelled;"
                     f" 'guestmap boot -M {self.alias or self.name},help' lists what is"

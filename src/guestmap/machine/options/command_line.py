@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guestmap.base import ConfigError, UnsupportedError, parse_size
+from guestmap.base import ConfigError, UnsupportedError
+from guestmap.machine.boards import BoardType, board_type
 from guestmap.machine.config import (
-    DEFAULT_MAX_RAM_BELOW_4G,
-    DEFAULT_RAM,
     MachineConfig,
     check_ram_size,
 )
@@ -21,7 +20,6 @@ from guestmap.machine.options.numa import parse_nodes
 from guestmap.machine.options.smp import Topology
 from guestmap.machine.options.words import Words
 
-_MACHINES = frozenset({"pc", "pc-i440fx-7.2"})
 _VAPIC, _MEMORY_HOTPLUG = "apic-common.vapic", "PIIX4_PM.memory-hotplug-support"
 _TRUE, _FALSE = frozenset({"on", "yes", "true", "y"}), frozenset({"off", "no", "false", "n"})
 
@@ -42,34 +40,28 @@ def config_of(command_line: Sequence[str]) -> MachineConfig:
     if words and not words[0].startswith("-"):
         words = words[1:]
     read = Words.read(words)
-    if read.machine not in _MACHINES:
-        raise UnsupportedError(f"machine type {read.machine} is not modelled")
-    if "nodefaults" not in read.flags or read.vga != "none":
+    board = board_type(read.machine)
+    if board.default_devices and ("nodefaults" not in read.flags or read.vga != "none"):
         raise UnsupportedError(
-            "QEMU's default devices (VGA, network, floppy) are not modelled:"
+            f"QEMU's default devices ({board.default_devices}) are not modelled:"
             " add -nodefaults -vga none"
         )
-    return _config(read)
+    return _config(board, read)
 
 
-def _config(read: Words) -> MachineConfig:
-    properties = read.properties
-    backend = properties.get("memory-backend", "")
-    memory = MemoryOption.parse(read.memory, _backend_size(read, backend) or DEFAULT_RAM)
-    size = memory.size or _backend_size(read, backend) or DEFAULT_RAM
+def _config(board: BoardType, read: Words) -> MachineConfig:
+    backend = read.properties.get("memory-backend", "")
+    default = _backend_size(read, backend) or board.default_ram
+    memory = MemoryOption.parse(read.memory, default)
+    size = memory.size or default
     topology = Topology.parse(read.smp)
+    fields = {"smm": True, **board.read(read.properties.items(), strict=False)}
     return MachineConfig(
-        ram_size=check_ram_size(size, ",".join(read.memory)),
-        max_ram_below_4g=(
-            parse_size(properties["max-ram-below-4g"], what="max-ram-below-4g")
-            if "max-ram-below-4g" in properties
-            else DEFAULT_MAX_RAM_BELOW_4G
-        ),
+        ram_size=check_ram_size(size, ",".join(read.memory)) if size else 0,
         cpus=topology.cpus,
         max_cpus=topology.max_cpus,
         sockets=topology.sockets,
         threads=topology.threads,
-        smm=_switch(properties, "smm", "on") not in _FALSE,
         vapic=read.globals.get(_VAPIC, "on") not in _FALSE,
         bios=read.bios,
         devices=tuple(sorted(read.devices, key=lambda each: each.is_json)),  # QEMU's order
@@ -78,12 +70,12 @@ def _config(read: Words) -> MachineConfig:
         max_ram=memory.maximum,
         numa_nodes=parse_nodes(read.numa, read.objects, topology.max_cpus),
         objects=tuple(read.objects),
-        memory_backend=backend,
         option_roms=tuple(read.roms),
-        acpi="no-acpi" not in read.flags and _switch(properties, "acpi", "on") not in _FALSE,
+        acpi="no-acpi" not in read.flags and fields.pop("acpi", True),
         memory_hotplug=_global(read, _MEMORY_HOTPLUG),
         name=read.name,
         uuid=read.uuid,
+        **fields,
     )
 
 
@@ -101,11 +93,3 @@ def _global(read: Words, name: str) -> bool:
     raise ConfigError(
         f"can't apply global {name}={value}: Parameter '{property_name}' expects 'on' or 'off'"
     )
-
-
-def _switch(properties: dict[str, str], name: str, default: str) -> str:
-    """Return a machine property of the values on, off and auto."""
-    value = properties.get(name, default)
-    if value not in {"on", "off", "auto"}:
-        raise ConfigError(f"Parameter '{name}' does not accept value '{value}'")
-    return value

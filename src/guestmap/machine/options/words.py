@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.machine.boards import board_names, board_type
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.object import ObjectSpec
@@ -31,16 +32,6 @@ _FLAGS = frozenset({
     "S", "nodefaults", "no-acpi", "no-user-config", "no-shutdown", "no-reboot", "daemonize",
     "enable-kvm",
 })  # fmt: skip
-_MACHINE_PROPERTIES = frozenset({
-    "accel", "acpi", "append", "boot", "bus-lock-ratelimit", "confidential-guest-support",
-    "default-bus-bypass-iommu", "dt-compatible", "dtb", "dump-guest-core", "dumpdtb", "firmware",
-    "graphics", "hpet", "i8042", "initrd", "kernel", "kernel-irqchip", "kernel_irqchip",
-    "max-fw-size", "max-ram-below-4g", "mem-merge", "memory", "memory-backend",
-    "memory-encryption", "nvdimm", "phandle-start", "pic", "pit", "sata", "sgx-epc",
-    "smbios-entry-point-type", "smbus", "smm", "smp", "suppress-vmdesc", "usb", "vmport",
-    "x-oem-id", "x-oem-table-id",
-})  # fmt: skip
-"""Those of pc-i440fx-7.2; the ones that are not modelled are passed over."""
 
 
 @dataclass(slots=True)
@@ -119,10 +110,9 @@ def _take_machine(read: Words, text: str) -> None:
         if not equals and index:
             raise ConfigError(f"-machine {text}: Expected '=' after parameter '{key}'")
         given[key if equals else "type"] = value if equals else item
-    unknown = next((key for key in given if key not in _MACHINE_PROPERTIES | {"type"}), None)
-    if unknown is not None:
-        raise ConfigError(f"Property 'pc-i440fx-7.2-machine.{unknown}' not found")
     read.machine = given.pop("type", read.machine)
+    if read.machine in board_names():
+        board_type(read.machine).check_names(given)
     read.properties |= given
 
 
