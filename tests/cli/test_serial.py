@@ -39,8 +39,8 @@ def _typed(vm: VirtualMachine, count: int) -> bytes:
     deadline = time.monotonic() + 30
     while len(read) < count and time.monotonic() < deadline:
         with vm.exclusive():
-            if vm.pc.io.load(LINE_STATUS, 1) & 1:
-                read.append(vm.pc.io.load(DATA, 1))
+            if vm.board.io.load(LINE_STATUS, 1) & 1:
+                read.append(vm.board.io.load(DATA, 1))
     return bytes(read)
 
 
@@ -48,12 +48,12 @@ def test_both_ways_over_a_socket(vm, tmp_path):
     path = tmp_path / "serial"
     with serial_wire(vm, f"unix:{path}"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        vm.pc.io.store(DATA, 1, ord("x"))  # nobody hears it
+        vm.board.io.store(DATA, 1, ord("x"))  # nobody hears it
         for _client in range(2):  # one after the other
             with _connect(path) as client:
                 client.sendall(b"more than the FIFO holds")
                 assert _typed(vm, 24) == b"more than the FIFO holds"
-                vm.pc.io.store(DATA, 1, ord("y"))
+                vm.board.io.store(DATA, 1, ord("y"))
                 assert client.recv(10) == b"y"
     assert not path.exists()
 
@@ -64,7 +64,7 @@ def test_a_client_that_never_reads_does_not_hold_the_guest_up(vm, tmp_path):
         client.sendall(b"!")
         assert _typed(vm, 1) == b"!"
         for _ in range(1 << 16):
-            vm.pc.io.store(DATA, 1, ord("z"))
+            vm.board.io.store(DATA, 1, ord("z"))
 
 
 def test_a_socket_that_was_left_behind_is_replaced_and_a_file_is_not(vm, tmp_path):

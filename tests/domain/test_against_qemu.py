@@ -174,7 +174,7 @@ def test_what_the_guest_of_our_machine_enabled_is_known(tmp_path_factory):
             assert situation.version == f"guestmap {guestmap.__version__}"
             for enabled in (0x08, 0x07, 0xFF):
                 with vm.exclusive():
-                    vm.pc.io.store(_GPE0_ENABLE, 1, enabled)
+                    vm.board.io.store(_GPE0_ENABLE, 1, enabled)
                 assert survey(peer).situation.gpe_enabled is bool(enabled & 8)
 
 

@@ -197,4 +197,4 @@ def test_firmware_boots_it_and_boots_it_again_after_a_reset(tmp_path: Path, rese
         assert lines == ["the kernel is it"] * (resets + 1)
         assert words.count("a command line!!") == resets + 1
         at = 32 * MIB - 256 * 1024 - 4096
-        assert vm.pc.memory.read(at, 4) == b"disk"
+        assert vm.board.memory.read(at, 4) == b"disk"

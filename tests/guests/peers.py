@@ -102,7 +102,7 @@ class OurPeer:
         rom.write_bytes(hotplug_guest())
         words = [*MACHINE, *_NO_VAPIC, *args, "-option-rom", str(rom)]
         self.vm = VirtualMachine(replace(config_of(words), serial=True))
-        serial = self.vm.pc.isa.serial
+        serial = self.vm.board.isa.serial
         assert serial is not None
         self.console = SerialConsole.on_port(serial, self.vm.exclusive)
         self.vm.events.subscribe(self._heard)

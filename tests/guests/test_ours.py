@@ -36,10 +36,10 @@ def test_the_host_has_its_memory_back(machine: OurPeer, tmp_path: Path) -> None:
     machine.qmp("device_del", id="d0")
     machine.console.expect("guest: slot 0 removed reads=0x0")
     machine.qmp("object-del", id="m0")
-    machine.vm.pc.system.rcu.drain()
+    machine.vm.board.system.rcu.drain()
     assert not mapped(image.name)
     assert not any(image.name in name for name in open_files())
-    assert {block.name for block in machine.vm.pc.system.ram_blocks}.isdisjoint({"m0", "d0"})
+    assert {block.name for block in machine.vm.board.system.ram_blocks}.isdisjoint({"m0", "d0"})
 
 
 class _Refusal(MemoryListener):
@@ -60,7 +60,7 @@ def test_an_eject_that_fails_leaves_everything_as_it_was(machine: OurPeer) -> No
     assert machine.next_event()[0] == "ACPI_DEVICE_OST"
     before = machine.qmp("query-memory-devices")
     with machine.vm.exclusive():
-        machine.vm.pc.memory.register_listener(_Refusal())
+        machine.vm.board.memory.register_listener(_Refusal())
     machine.qmp("device_del", id="d0")
     machine.console.expect("guest: slot 0 eject failed")
     machine.console.expect("guest: slot 0 ost event=0x3 status=0x1")

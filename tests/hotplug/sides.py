@@ -45,11 +45,11 @@ class OurSide:
 
     def out(self, port: int, value: int, size: int) -> None:
         with self.vm.exclusive():
-            self.vm.pc.io.store(port, size, value)
+            self.vm.board.io.store(port, size, value)
 
     def read(self, port: int, size: int) -> int:
         with self.vm.exclusive():
-            return self.vm.pc.io.load(port, size)
+            return self.vm.board.io.load(port, size)
 
     def close(self) -> None:
         self._client.close()

@@ -25,7 +25,7 @@ def booted():
 @pytest.fixture(scope="module")
 def installed(booted):
     """All tables, found as an operating system finds them."""
-    memory = booted.pc.memory
+    memory = booted.board.memory
     segment = memory.read(*F_SEGMENT)
     places = [at for at in range(0, len(segment), 16) if segment[at : at + 8] == b"RSD PTR "]
     assert len(places) == 1
@@ -39,7 +39,7 @@ def test_seabios_parses_the_dsdt(booted):
 
 
 def test_the_installed_tables_are_ours(booted, installed):
-    config = AcpiConfig(firmware=booted.pc.firmware, serial=True)
+    config = AcpiConfig(firmware=booted.board.firmware, serial=True)
     ours = split_tables(acpi_files(config)[TABLES_FILE])
     assert set(installed) == set(ours)
     for signature in set(ours) - {"FACS", "FACP", "RSDT"}:
@@ -53,13 +53,13 @@ def test_the_fadts_ports_are_where_the_registers_are(booted, installed):
     offsets = {"acpi-evt": 56, "acpi-cnt": 64, "acpi-tmr": 76, "acpi-gpe0": 80}
     for name, offset in offsets.items():
         (port,) = struct.unpack_from("<I", fadt, offset)
-        section = booted.pc.io.find(port)
+        section = booted.board.io.find(port)
         assert section is not None
         assert (section.region.name, section.offset_within_region) == (name, 0)
 
 
 def test_the_tables_own_the_memory_that_firmware_reserved(booted):
     """128 KiB at the top, as with QEMU's tables: the E820 map then has the same ranges."""
-    top = booted.pc.config.ram_size
+    top = booted.board.config.ram_size
     line = f"{top - 0x20000:016x} - {top:016x} = 2 RESERVED"
     assert any(line in each.text for each in booted.log)

@@ -52,7 +52,7 @@ def test_the_map_after_the_firmware_ran_is_qemus(ram, tmp_path):
     config = MachineConfig(ram_size=parse_ram_size(ram), debugcon=True)
     with VirtualMachine(config) as vm:
         vm.run(until=Phase.HALT)
-        snapshot = Snapshot.of(vm.pc.system)
+        snapshot = Snapshot.of(vm.board.system)
         ours = [line.text for line in vm.log]
     log = tmp_path / "seabios.log"
     with Qemu(

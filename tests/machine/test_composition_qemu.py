@@ -226,7 +226,7 @@ def test_the_tree_after_the_firmware_ran_is_qemus(tmp_path):
     console = ["-debugcon", f"file:{log}", "-global", "isa-debugcon.iobase=0x402"]
     with VirtualMachine(replace(config, debugcon=True)) as vm:
         vm.run(until=Phase.HALT)
-        ours = our_objects(vm.pc.tree)
+        ours = our_objects(vm.board.tree)
     with Qemu(*words, *console, stopped=False) as qemu:
         while not log.exists() or "No bootable device." not in log.read_text("latin-1"):
             qemu.qmp("query-status")

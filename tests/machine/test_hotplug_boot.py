@@ -39,7 +39,7 @@ def ours(words: list[str]) -> tuple[list[str], dict[str, str]]:
     config = replace(config, debugcon=True)
     with VirtualMachine(config) as vm:
         vm.run(until=Phase.HALT)
-        return [line.text for line in vm.log], _forms(Snapshot.of(vm.pc.system))
+        return [line.text for line in vm.log], _forms(Snapshot.of(vm.board.system))
 
 
 def _forms(snapshot: Snapshot) -> dict[str, str]:

@@ -36,7 +36,7 @@ FAULTS = (
     ),
     Fault(
         "machine/lifecycle.py",
-        "            self.pc.clock.start()\n",
+        "            self.board.clock.start()\n",
         "",
         "machine/test_time.py",
     ),

@@ -62,14 +62,14 @@ def _port92(pc):
     [(_cf9, "port CF9h"), (_keyboard, "keyboard controller"), (_port92, "port 92h")],
 )
 def test_a_reset_port_starts_a_second_post(booted, trigger, reason):
-    trigger(booted.vm.pc)
+    trigger(booted.vm.board)
     assert booted.run_on() == RESUME + booted.first_log
     assert booted.resets == [reason, FIRMWARES_OWN_RESET]
 
 
 def test_a_triple_fault_starts_a_second_post(booted):
     vm = booted.vm
-    vm.pc.memory.write(0x7C00, b"\xcc")  # int3
+    vm.board.memory.write(0x7C00, b"\xcc")  # int3
     vm.vcpu.write_segment(SegmentRegister.CS, Segment(0, 0, 0xFFFF))
     vm.vcpu.write_segment(SegmentRegister.IDTR, Segment(0, 0, 0))
     vm.vcpu.write_register(Register.EIP, 0x7C00)
@@ -79,22 +79,22 @@ def test_a_triple_fault_starts_a_second_post(booted):
 
 def test_the_map_after_a_reset_is_the_one_that_the_firmware_left(booted):
     """As in QEMU, the attribute map outlives a reset; the BARs do not."""
-    before = [repr(each) for each in booted.vm.pc.memory.view]
-    booted.vm.pc.system_reset()
-    assert [repr(each) for each in booted.vm.pc.memory.view] == before
+    before = [repr(each) for each in booted.vm.board.memory.view]
+    booted.vm.board.system_reset()
+    assert [repr(each) for each in booted.vm.board.memory.view] == before
 
 
 def test_ram_keeps_its_content_over_a_reset(booted):
-    booted.vm.pc.memory.write(0x500000, b"still here")
-    booted.vm.pc.system_reset()
-    assert booted.vm.pc.memory.read(0x500000, 10) == b"still here"
+    booted.vm.board.memory.write(0x500000, b"still here")
+    booted.vm.board.system_reset()
+    assert booted.vm.board.memory.read(0x500000, 10) == b"still here"
 
 
 def test_an_interrupt_that_cannot_be_delivered_is_a_triple_fault_and_forgotten(booted):
     vm = booted.vm
     vm.vcpu.write_segment(SegmentRegister.IDTR, Segment(0, 0, 0))
-    vm.pc.lines[1].set(True)
-    assert vm.pc.interrupts.pending
+    vm.board.lines[1].set(True)
+    assert vm.board.interrupts.pending
     assert booted.run_on() == RESUME + booted.first_log
     assert booted.resets == ["triple fault", FIRMWARES_OWN_RESET]
 
@@ -102,11 +102,11 @@ def test_an_interrupt_that_cannot_be_delivered_is_a_triple_fault_and_forgotten(b
 def test_a_guest_that_resets_again_and_again_costs_no_more(booted):
     """Each POST translates more than a MiB of code anew."""
     for _warm in range(2):
-        _cf9(booted.vm.pc)
+        _cf9(booted.vm.board)
         booted.run_on()
     before = _resident_kib()
     for _again in range(6):
-        _cf9(booted.vm.pc)
+        _cf9(booted.vm.board)
         booted.run_on()
     assert _resident_kib() - before < 4096
 

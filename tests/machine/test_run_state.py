@@ -59,11 +59,11 @@ class Ours:
 
     def outl(self, port: int, value: int) -> None:
         with self.vm.exclusive():
-            self.vm.pc.io.store(port, 4, value)
+            self.vm.board.io.store(port, 4, value)
 
     def outw(self, port: int, value: int) -> None:
         with self.vm.exclusive():
-            self.vm.pc.io.store(port, 2, value)
+            self.vm.board.io.store(port, 2, value)
 
     def ask(self, command: str) -> str:
         vm = self.vm

@@ -57,11 +57,11 @@ class Ours:
 
     def _in(self, port: int, size: int) -> int:
         with self.vm.exclusive():
-            return self.vm.pc.io.load(port, size)
+            return self.vm.board.io.load(port, size)
 
     def _out(self, port: int, size: int, value: int) -> None:
         with self.vm.exclusive():
-            self.vm.pc.io.store(port, size, value)
+            self.vm.board.io.store(port, size, value)
 
     def inb(self, port: int) -> int:
         return self._in(port, 1)
@@ -80,11 +80,11 @@ class Ours:
 
     def load(self, address: int, size: int) -> int:
         with self.vm.exclusive():
-            return self.vm.pc.memory.load(address, size)
+            return self.vm.board.memory.load(address, size)
 
     def store(self, address: int, size: int, value: int) -> None:
         with self.vm.exclusive():
-            self.vm.pc.memory.store(address, size, value)
+            self.vm.board.memory.store(address, size, value)
 
     def qmp(self, command: str) -> None:
         vm = self.vm
@@ -208,7 +208,7 @@ def test_time_begins_with_the_first_cont(machine: Machine) -> None:
 def test_the_local_apics_count_stands_in_a_pause() -> None:
     """QEMU shows it to its CPU only."""
     machine = Ours()
-    timer = machine.vm.pc.apics.apics[0].timer
+    timer = machine.vm.board.apics.apics[0].timer
     timer.set_divide(0b1011)  # by 1
     timer.load(1_000_000)
     for act, passes in ((_cont, 1), (_stop, 0), (_cont, 1)):

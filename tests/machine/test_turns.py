@@ -222,7 +222,7 @@ def test_a_run_that_is_interrupted_leaves_a_machine_that_is_paused(
         with pytest.raises(KeyboardInterrupt):
             vm.run()
         assert vm.state is RunState.PAUSED
-        assert not vm.pc.clock.running
+        assert not vm.board.clock.running
     assert started.names() == ["RESUME", "STOP"] * 2
     vm.close()
 
@@ -234,7 +234,7 @@ def test_an_observer_may_end_the_machine_before_it_runs() -> None:
 
     with VirtualMachine(MachineConfig(), engine="none", observer=observe) as vm:
         assert vm.run() is RunState.SHUTDOWN
-        assert not vm.pc.clock.running
+        assert not vm.board.clock.running
 
 
 def test_a_reset_by_the_host(started: Started) -> None:
@@ -262,7 +262,7 @@ def test_the_guest_switches_itself_off(started: Started) -> None:
     vm = started.vm
     vm.start(paused=True)
     with vm.exclusive():
-        vm.pc.on_power_off()
+        vm.board.on_power_off()
     assert vm.wait(DEADLINE_S)
     assert vm.state is RunState.SHUTDOWN
     assert started.events[-1].data == {"guest": True, "reason": "guest-shutdown"}
@@ -272,8 +272,8 @@ def test_the_power_button(started: Started) -> None:
     started.vm.start(paused=True)
     started.vm.powerdown()
     assert started.names() == ["POWERDOWN"]
-    assert started.vm.pc.pm is not None
-    assert started.vm.pc.pm.pm.status & 0x100
+    assert started.vm.board.pm is not None
+    assert started.vm.board.pm.pm.status & 0x100
 
 
 def test_a_device_that_fails_ends_the_machine(started: Started) -> None:
@@ -284,7 +284,7 @@ def test_a_device_that_fails_ends_the_machine(started: Started) -> None:
 
     vm.start()
     with vm.exclusive():
-        vm.pc.clock.timer(fail).arm(0)
+        vm.board.clock.timer(fail).arm(0)
     with pytest.raises(RuntimeError, match="a bug in a device"):
         vm.wait(DEADLINE_S)
     assert vm.state is RunState.INTERNAL_ERROR
@@ -299,7 +299,7 @@ def test_the_guest_goes_on_however_many_threads_come() -> None:
     def come() -> None:
         while not over.is_set():
             with vm.exclusive():
-                vm.pc.manage.memory_devices()
+                vm.board.manage.memory_devices()
 
     threads = [threading.Thread(target=come) for _ in range(4)]
     vm.start()
@@ -454,7 +454,7 @@ def test_a_machine_that_does_not_run_cannot_be_paused(started: Started) -> None:
     vm = started.vm
     vm.start()
     with vm.exclusive():
-        vm.pc.on_suspend()
+        vm.board.on_suspend()
     for act in (vm.stop, vm.cont, vm.stop):
         act()
         assert vm.state is RunState.SUSPENDED
@@ -465,7 +465,7 @@ def test_a_reset_of_a_machine_that_sleeps(started: Started) -> None:
     vm = started.vm
     vm.start()
     with vm.exclusive():
-        vm.pc.on_suspend()
+        vm.board.on_suspend()
     vm.system_reset()
     started.await_event("RESET")
     assert vm.state is RunState.PRELAUNCH

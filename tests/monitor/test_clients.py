@@ -139,7 +139,7 @@ def test_our_own_tools_attach_as_to_qemu(vm: VirtualMachine, path: str) -> None:
     with attach(f"unix:{path}") as machine:
         seen = machine.snapshot()
         assert machine.monitor.status() == "prelaunch"
-    own = Snapshot.of(vm.pc.system)
+    own = Snapshot.of(vm.board.system)
     assert sorted(map(ranges, seen.views)) == sorted(map(ranges, own.views))
     assert {(r.name, r.addr, r.size, r.priority) for r in seen.regions if r.name != "(none)"} == {
         (r.name, r.addr, r.size, r.priority) for r in own.regions if r.name != "(none)"
@@ -150,7 +150,7 @@ def test_our_own_tools_attach_as_to_qemu(vm: VirtualMachine, path: str) -> None:
 def test_the_map_is_the_map(vm: VirtualMachine, path: str) -> None:
     with QmpSocket(UnixAddress(path)) as client:
         before = client.ask("x-guestmap-map")
-        assert Snapshot.from_json(before) == Snapshot.of(vm.pc.system)
+        assert Snapshot.from_json(before) == Snapshot.of(vm.board.system)
         last = client.ask("x-guestmap-history")["generation"]
         client.ask("object-add", qom_type="memory-backend-ram", id="m0", size=_SIZE)
         client.ask("device_add", driver="pc-dimm", id="d0", memdev="m0")

@@ -70,7 +70,7 @@ def test_clients_do_not_disturb_one_another(tmp_path: Path) -> None:
 
 
 def objects(vm: VirtualMachine) -> Any:
-    tree = vm.pc.tree
+    tree = vm.board.tree
     return [
         each.path
         for top in ("/objects", "/machine/peripheral")

@@ -60,15 +60,15 @@ def test_events_are_declared(context: Context) -> None:
     vm.cont()
     vm.stop()
     vm.powerdown()
-    pm = vm.pc.pm
+    pm = vm.board.pm
     assert pm is not None
     for address, size, value in (
         (0xA00, 4, 0), (0xA04, 4, 1), (0xA08, 4, 0),  # slot 0 answers _OST 1/0
     ):  # fmt: skip
-        vm.pc.io.store(address, size, value)
+        vm.board.io.store(address, size, value)
     context.commands["device_del"].run(context, {"id": "d0"})
-    vm.pc.io.store(0xA14, 1, 4)
-    vm.pc.io.store(0xA14, 1, 8)  # ejected
+    vm.board.io.store(0xA14, 1, 4)
+    vm.board.io.store(0xA14, 1, 8)  # ejected
     slow = {"qom-type": "memory-backend-ram", "id": "p", "size": 4096, "prealloc": True}
     context.commands["object-add"].run(context, slow)
     vm.events.unsubscribe(told.append)

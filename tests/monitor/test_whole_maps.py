@@ -29,7 +29,7 @@ def test_no_transaction_runs_while_the_map_is_read(name: str) -> None:
     region = Observed(memory, "observed", 0x1000)
     memory.address_space("memory", region)
     changer = threading.Thread(target=region.set_enabled, args=[False])
-    context: Any = SimpleNamespace(vm=SimpleNamespace(pc=SimpleNamespace(system=memory)))
+    context: Any = SimpleNamespace(vm=SimpleNamespace(board=SimpleNamespace(system=memory)))
     command = next(each for each in COMMANDS if each.declaration.name == name)
     command.run(context, {"address": 0})
     changer.join()

@@ -65,8 +65,13 @@ class FakeMachine:
         system = MemorySystem()
         system.address_space("memory", system.ram("ram", 4096))
         self.manage = FakeManagement(self)
-        self.pc = SimpleNamespace(
-            types=types, tree=tree, manage=self.manage, system=system, config=MachineConfig()
+        self.board = SimpleNamespace(
+            types=types,
+            tree=tree,
+            manage=self.manage,
+            system=system,
+            config=MachineConfig(),
+            cpus=1,
         )
 
     @contextmanager

@@ -125,7 +125,8 @@ def summary(vm: VirtualMachine, story: Story) -> Text:
     board, counts = vm.board, vm.accelerator.statistics()
     phases = ", ".join(f"{c.phase} {c.time_ns / 1e6:.1f} ms" for c in vm.phases.changes)
     return Text(
-        f"RAM {format_size(board.config.ram_size)}, engine {vm.accelerator.name}, machine {vm.state}\n"
+        f"RAM {format_size(board.config.ram_size)}, engine {vm.accelerator.name},"
+        f" machine {vm.state}\n"
         f"phases: {phases}\n"
         f"map: {story.map_changes} changes, generation {board.system.generation};"
         f" engine: {counts.maps} maps, {counts.unmaps} unmaps,"

@@ -33,18 +33,18 @@ class Lifecycle:
     """The state of a PC and its CPU, and whatever changes it; from any thread.
 
     Attributes:
-        pc: the machine.
+        board: the machine.
         loop: runs the CPU.
         phases: what the firmware is doing.
         events: what it tells whoever manages it.
         error: what the CPU could not go on with, where ``state`` is ``INTERNAL_ERROR``.
     """
 
-    def __init__(self, pc: Board, loop: RunLoop, observer: Callable[[Event], None]) -> None:
-        self.pc = pc
+    def __init__(self, board: Board, loop: RunLoop, observer: Callable[[Event], None]) -> None:
+        self.board = board
         self.loop = loop
-        self.events = pc.events
-        self.phases = PhaseTracker(pc.clock.now_ns, self._phase_changed)
+        self.events = board.events
+        self.phases = PhaseTracker(board.clock.now_ns, self._phase_changed)
         self.error = ""
         self._observer = observer
         self._state = RunState.PRELAUNCH
@@ -55,14 +55,9 @@ class Lifecycle:
         self._gate = Gate()
         self._gate.ring = loop.attend
         loop.turn = self._gate
-        pc.on_reset_request = self.request_reset
-        pc.on_power_off = self._powered_off
-        pc.on_suspend = self._suspended
-
-    @property
-    def board(self) -> Board:
-        """The machine without its CPU."""
-        return self.pc
+        board.on_reset_request = self.request_reset
+        board.on_power_off = self._powered_off
+        board.on_suspend = self._suspended
 
     @property
     def state(self) -> RunState:
@@ -104,7 +99,7 @@ class Lifecycle:
             if self._over:
                 return  # the observer has seen enough
             self._take(RunEvent.CONT)
-            self.pc.clock.start()
+            self.board.clock.start()
             self._halted_for_good = False
             self._wake()  # before anybody is told, and may raise
             self.events.emit("RESUME")
@@ -131,7 +126,7 @@ class Lifecycle:
         """Press the power button: the guest may switch itself off (QMP ``system_powerdown``)."""
         with self.exclusive():
             self.events.emit("POWERDOWN")
-            self.pc.press_power_button()
+            self.board.press_power_button()
 
     def quit(self, reason: str = "host-qmp-quit", *, guest: bool = False) -> None:
         """End the machine, soon: nothing makes it run again.
@@ -143,7 +138,7 @@ class Lifecycle:
         with self.exclusive():
             if not self._take(RunEvent.QUIT):
                 return
-            self.pc.clock.stop()
+            self.board.clock.stop()
             self.loop.stop()
             self._wake()
             self.events.emit("SHUTDOWN", {"guest": guest, "reason": reason})
@@ -162,7 +157,7 @@ class Lifecycle:
         """End a run, if there is one."""
         ran = self._state is RunState.RUNNING
         if self._take(event) and ran:
-            self.pc.clock.stop()
+            self.board.clock.stop()
             self.loop.stop()
             self.events.emit("STOP")
 
@@ -191,10 +186,10 @@ class Lifecycle:
         if request is None:
             return
         before = self._state
-        self._observer(MachineReset(self.pc.clock.now_ns(), request.reason))
+        self._observer(MachineReset(self.board.clock.now_ns(), request.reason))
         if self._state is not before:
             return  # the observer has seen enough
-        self.pc.system_reset()
+        self.board.system_reset()
         self.loop.reset()
         self._halted_for_good = False
         self._take(RunEvent.RESET)

@@ -47,29 +47,29 @@ class VirtualMachine(Lifecycle):
         observer: Callable[[Event], None] = lambda _event: None,
         clock: Clock | None = None,
     ) -> None:
-        pc = config.board.load()(config, VmClock() if clock is None else clock)
-        if not pc.cpus:
+        board = config.board.load()(config, VmClock() if clock is None else clock)
+        if not board.cpus:
             engine = "none"
         try:
-            accelerator = open_accelerator(engine, pc.cpu_memory, pc.io, [pc.interrupts])
+            accelerator = open_accelerator(engine, board.cpu_memory, board.io, [board.interrupts])
         except BaseException:
-            pc.close()
+            board.close()
             raise
-        super().__init__(pc, RunLoop(accelerator.vcpu(), pc.clock), observer)
+        super().__init__(board, RunLoop(accelerator.vcpu(), board.clock), observer)
         self.accelerator: Accelerator = accelerator
         self._runner = Runner()
         self._closing = threading.Lock()
-        self._debug_log = DebugLog(pc.clock.now_ns, self._logged)
+        self._debug_log = DebugLog(board.clock.now_ns, self._logged)
         self._wire()
 
     def _wire(self) -> None:
-        pc, loop, vcpu = self.pc, self.loop, self.vcpu
-        pc.on_a20 = vcpu.set_a20
-        pc.on_debug_byte = self._debug_log.byte
-        pc.interrupts.on_change = loop.interrupts_changed
+        board, loop, vcpu = self.board, self.loop, self.vcpu
+        board.on_a20 = vcpu.set_a20
+        board.on_debug_byte = self._debug_log.byte
+        board.interrupts.on_change = loop.interrupts_changed
         if self.accelerator.capabilities.runs_code:
-            pc.executes(0)
-        pc.system.subscribe(self._observer)
+            board.executes(0)
+        board.system.subscribe(self._observer)
         vcpu.observe_software_interrupts(self._software_interrupt)
         loop.observe_halts(self.phases.halted)
 
@@ -183,9 +183,9 @@ class VirtualMachine(Lifecycle):
             self._runner.close(lambda: self.quit("host-ui"))
             with self.exclusive():
                 self.accelerator.close()
-                if not self.pc.system.closed:
-                    self.pc.system.unsubscribe(self._observer)
-                    self.pc.close()
+                if not self.board.system.closed:
+                    self.board.system.unsubscribe(self._observer)
+                    self.board.close()
 
     def __enter__(self) -> Self:
         return self

@@ -59,7 +59,7 @@ def test_a_machine_that_ended_must_be_reset(machine: Machine) -> None:
 def test_the_power_button_and_the_reset_wire(machine: Machine) -> None:
     assert machine("system_powerdown") == ""
     assert machine.told == ["POWERDOWN"]
-    machine.vm.pc.io.store(0x92, 1, 2)
+    machine.vm.board.io.store(0x92, 1, 2)
     assert machine("system_reset") == ""
     assert machine("quit") == ""
     assert machine.vm.wait(30)

@@ -16,7 +16,7 @@ AT = 0x1000
 def filled(plain: Beside) -> Beside:
     """Both machines with all bytes from 00 to FF in their RAM."""
     plain.qemu.write(AT, PATTERN)
-    plain.vm.pc.memory.write(AT, PATTERN)
+    plain.vm.board.memory.write(AT, PATTERN)
     return plain
 
 

@@ -46,7 +46,7 @@ def paging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
     image = paging_firmware.write_image(tmp_path_factory.mktemp("firmware"))
     with Beside("-m", "16M", "-bios", str(image)) as pair:
         pair.qemu.write(MOVED_TO - 2, bytes(range(64)))
-        pair.vm.pc.memory.write(MOVED_TO - 2, bytes(range(64)))
+        pair.vm.board.memory.write(MOVED_TO - 2, bytes(range(64)))
         pair.vm.run()
         pair.qemu.qmp("cont")
         deadline = time.monotonic() + _PATIENCE_S

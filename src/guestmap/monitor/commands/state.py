@@ -69,7 +69,8 @@ def _human_need(arguments: Arguments) -> Need:
 
 
 def _human(context: Context, arguments: Arguments) -> str:
-    context.check_cpu(arguments.get("cpu-index", 0))
+    if "cpu-index" in arguments:
+        context.check_cpu(arguments["cpu-index"])
     return context.human.execute(arguments["command-line"])
 
 
