@@ -16,7 +16,8 @@ from guestmap.machine.events import MachineEvents
 from guestmap.machine.hotplug.backends import backend_types
 from guestmap.machine.hotplug.pc_dimm import pc_dimm_types
 from guestmap.machine.management import Management
-from guestmap.memory import UNASSIGNED_IO_OPS, AddressSpace, MemorySystem
+from guestmap.memory import AddressSpace, MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 
 if TYPE_CHECKING:
     from pathlib import Path
