@@ -14,7 +14,8 @@ from tests.accel.fake_unicorn import PAGE, FakeUnicorn
 
 from guestmap.accel.unicorn.counters import Counters
 from guestmap.accel.unicorn.layout import SCRATCH
-from guestmap.accel.unicorn.mapper import MAX_WINDOWS, WINDOW, Mapper
+from guestmap.accel.unicorn.mapper import Mapper
+from guestmap.accel.unicorn.windows import MAX_WINDOWS, WINDOW
 from guestmap.base import HostError
 from guestmap.memory import MemoryRegion, MemoryRegionOps, MemorySystem
 

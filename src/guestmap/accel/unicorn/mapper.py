@@ -10,35 +10,25 @@ so that devices may come, go and move without a single operation.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sortedcontainers import SortedDict
-from unicorn import unicorn_const as uc_api
 
 from guestmap.accel.unicorn.binding import UcError
-from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, merged, overlapping, whole_pages
+from guestmap.accel.unicorn.mapped_memory import MappedMemory
+from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, merged, overlapping
+from guestmap.accel.unicorn.stale_code import StaleCode
+from guestmap.accel.unicorn.windows import Windows
 from guestmap.base import HostError
 from guestmap.memory import MemoryListener
 from guestmap.memory.hear import PRIORITY_ACCEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
 
     from guestmap.accel.unicorn.counters import Counters
     from guestmap.memory import MemoryRegionSection
     from guestmap.memory.ram import RamBlock
-
-WINDOW = 1 << 20
-"""Bytes of a window, which start at a multiple of it, less what is mapped directly."""
-
-MAX_WINDOWS = 64
-"""Windows at a time: Unicorn's operations slow down as the number of its regions grows."""
-
-MAX_STALE = 1024
-"""Ranges of stale code to remember one by one, until the CPU lets them be dropped."""
 
 MAX_TOUCHED = 1024
 """Changes of the map to remember one by one, until the CPU runs again."""
@@ -63,8 +53,10 @@ class Mapper(MemoryListener):
         limit: the first address that is not the guest's.
 
     Attributes:
+        memory: what is mapped of memory.
+        windows: what is mapped of all that is not memory.
+        stale: the translated code that is to be dropped.
         muted: a thread whose writes to memory leave translated code alone.
-        may_have_code: tells of a physical page, by its number, whether code can come from it.
     """
 
     priority = PRIORITY_ACCEL
@@ -78,16 +70,17 @@ class Mapper(MemoryListener):
         self._counters = counters
         self._limit = limit
         self._pieces: SortedDict[int, Piece] = SortedDict()
-        self._mapped: SortedDict[int, Piece] = SortedDict()
-        self._windows: OrderedDict[int, int] = OrderedDict()
         self._touched: list[tuple[int, int]] = []
-        self._stale: list[tuple[int, int]] = []
-        self._watchers: dict[RamBlock, Callable[[int, int], None]] = {}
-        self._callbacks: tuple[Any, Any] = (None, None)
         self._on_mapped: Callable[[Collection[Piece]], None] = lambda _pieces: None
         self._lock = threading.RLock()
         self.muted: int | None = None
-        self.may_have_code: Callable[[int], bool] = lambda _page: True
+        mapped: SortedDict[int, Piece] = SortedDict()
+        self.windows = self._make_windows(mapped)
+        self.memory = MappedMemory(uc, mapped, self.windows, counters, self._written)
+        self.stale = StaleCode(mapped)
+
+    def _make_windows(self, mapped: SortedDict[int, Piece]) -> Windows:
+        return Windows(self._uc, mapped, self._counters, self._limit)
 
     def connect(
         self, read: Any, write: Any, mapped: Callable[[Collection[Piece]], None] | None = None
@@ -99,7 +92,7 @@ class Mapper(MemoryListener):
             write: the same for writes.
             mapped: hears what is mapped, after each change of the map.
         """
-        self._callbacks = (read, write)
+        self.windows.callbacks = (read, write)
         if mapped is not None:
             self._on_mapped = mapped
 
@@ -143,7 +136,7 @@ class Mapper(MemoryListener):
     @property
     def unsettled(self) -> bool:
         """Whether there is something to apply."""
-        return bool(self._touched or self._stale)
+        return bool(self._touched or self.stale.ranges)
 
     def settle(self, busy: tuple[int, int] = (0, 0)) -> None:
         """Apply what changed. The CPU must not translate addresses: Unicorn's calls would, too.
@@ -161,152 +154,35 @@ class Mapper(MemoryListener):
                 for start, end in merged(self._touched):
                     low, high = start & -PAGE, (end + PAGE - 1) & -PAGE
                     if low >= busy[1] or high <= busy[0]:
-                        self._remap(low, high)
+                        self.memory.remap(self._pieces, low, high)
                         continue
                     waiting.append((max(low, busy[0]), min(high, busy[1])))
-                    self._remap(low, busy[0])
-                    self._remap(busy[1], high)
+                    self.memory.remap(self._pieces, low, busy[0])
+                    self.memory.remap(self._pieces, busy[1], high)
                 if self._touched:
-                    self._on_mapped(self._mapped.values())
+                    self._on_mapped(self.memory.pieces.values())
                 self._touched = waiting
-                for start, end in merged(self._stale):
-                    self._drop_code(start, end)
+                for start, end in merged(self.stale.ranges):
+                    self._uc.ctl_remove_cache(start, end)
                     self._counters.invalidations += 1
-                self._stale.clear()
+                self.stale.ranges.clear()
             except UcError as error:
                 raise HostError(
                     f"Unicorn refuses a change of its memory map at 0x{start:x}-0x{end:x}: {error}"
                 ) from error
 
-    def _drop_code(self, start: int, end: int) -> None:
-        """Drop what was translated from there."""
-        self._uc.ctl_remove_cache(start, end)
-
-    def _remap(self, low: int, high: int) -> None:
-        """Make the map right between two addresses, and wherever a map reaches out of there."""
-        if low >= high:
-            return
-        old = list(overlapping(self._mapped, low, high))
-        if old:
-            low, high = min(low, old[0].start), max(high, old[-1].end)
-        new = list(self._wanted(low, high))
-        for piece in old:
-            if not any(piece == run.cut(piece.start, piece.end) for run in new):
-                self._unmap(piece)
-        for run in new:
-            start = run.start
-            for piece in list(overlapping(self._mapped, run.start, run.end)):
-                self._map(run.cut(start, piece.start))
-                start = piece.end
-            self._map(run.cut(start, run.end))
-
-    def _wanted(self, low: int, high: int) -> Iterator[Piece]:
-        """Yield what to map: joined where one goes on from the other, cut to whole pages."""
-        run: Piece | None = None
-        for piece in overlapping(self._pieces, low, high):
-            piece = piece.cut(low, high)
-            if run is not None and piece.continues(run):
-                run = run._replace(end=piece.end)
-                continue
-            if run is not None:
-                yield from whole_pages(run)
-            run = piece
-        if run is not None:
-            yield from whole_pages(run)
-
-    def _map(self, piece: Piece) -> None:
-        size = piece.end - piece.start
-        if size <= 0 or not self._hold(piece.block):
-            return
-        with ExitStack() as undo:
-            undo.callback(self._let_go_of_unmapped, piece.block)
-            self._close_windows(piece.start, piece.end)
-            host = piece.block.host_address + piece.offset
-            self._uc.mem_map_ptr(piece.start, size, uc_api.UC_PROT_ALL, host)
-            undo.callback(self._uc.mem_unmap, piece.start, size)
-            if not piece.writable:
-                # Mapped read-only from the start, Unicorn would ask about each write, then do it.
-                self._uc.mem_protect(piece.start, size, uc_api.UC_PROT_READ | uc_api.UC_PROT_EXEC)
-            undo.pop_all()
-        self._mapped[piece.start] = piece
-        self._counters.maps += 1
-
-    def _hold(self, block: RamBlock) -> bool:
-        """Pin a block while any of it is mapped; False where its memory has just gone."""
-        if block not in self._watchers:
-            if not block.try_pin():
-                return False
-            watcher = partial(self._written, block)
-            self._watchers[block] = watcher
-            block.add_watcher(watcher)
-        return True
-
-    def _let_go_of_unmapped(self, block: RamBlock) -> None:
-        """Let go of a block of which nothing is mapped any more."""
-        if all(piece.block is not block for piece in self._mapped.values()):
-            self._let_go(block)
-
-    def _let_go(self, block: RamBlock) -> None:
-        block.remove_watcher(self._watchers.pop(block))
-        block.unpin()
-
-    def _unmap(self, piece: Piece) -> None:
-        self._uc.mem_unmap(piece.start, piece.end - piece.start)
-        del self._mapped[piece.start]
-        self._counters.unmaps += 1
-        self._let_go_of_unmapped(piece.block)
-
-    # -- windows ---------------------------------------------------------------------------------
-
-    def open_window(self, address: int) -> bool:
-        """Map what is round ``address``, which is not memory; False where that cannot be."""
-        low, high = self._extent(address)
-        if low >= self._limit:
-            return False
-        with self._lock:
-            for piece in overlapping(self._mapped, low, high):
-                if piece.end <= address:
-                    low = piece.end
-                elif piece.start > address:
-                    high = piece.start
-                    break
-                else:
-                    return False
-            self._close_windows(low, high)
-            if len(self._windows) >= MAX_WINDOWS:
-                self._close_window(next(iter(self._windows)))
-            try:
-                self._map_window(low, high - low)
-            except UcError:  # the access fails, which ends the run and says where
-                return False
-            self._windows[low] = high - low
-            self._counters.open_windows += 1
-        return True
-
-    def _extent(self, address: int) -> tuple[int, int]:
-        """Return how far a window round ``address`` may reach, but for memory."""
-        low = address & -WINDOW
-        return low, low + WINDOW
-
-    def _map_window(self, low: int, size: int) -> None:
-        read, write = self._callbacks
-        self._uc.mmio_map(low, size, read, low, write, low)
-
-    def _close_windows(self, low: int, high: int) -> None:
-        for start in [s for s, size in self._windows.items() if s < high and low < s + size]:
-            self._close_window(start)
-
-    def _close_window(self, start: int) -> None:
-        self._uc.mem_unmap(start, self._windows[start])
-        del self._windows[start]
-
-    # -- writes ----------------------------------------------------------------------------------
+    # -- accesses ---------------------------------------------------------------------------------
 
     def is_rom_device(self, address: int) -> bool:
         """Tell whether a write to read-only memory at ``address`` is a command to a device."""
         with self._lock:
-            found = next(overlapping(self._mapped, address, address + 1), None)
+            found = next(overlapping(self.memory.pieces, address, address + 1), None)
         return found is not None and found.romd
+
+    def open_window(self, address: int) -> bool:
+        """Map what is round ``address``, which is not memory; False where that cannot be."""
+        with self._lock:
+            return self.windows.open(address)
 
     def guest_wrote(self, address: int, length: int) -> bool:
         """Note a write by the CPU to memory that other addresses show too.
@@ -315,47 +191,18 @@ class Mapper(MemoryListener):
             Whether code may be stale: the map must be settled before more is executed.
         """
         with self._lock:
-            before = len(self._stale)
-            for piece in list(overlapping(self._mapped, address, address + length)):
-                start, end = max(address, piece.start), min(address + length, piece.end)
-                places = self._places(piece.block, start - piece.start + piece.offset, end - start)
-                self._stale += [
-                    place for place in places
-                    if place[0] != start and self.may_have_code(place[0] // PAGE)
-                ]  # fmt: skip
-            self._bound_stale()
-            return len(self._stale) > before
-
-    def _places(self, block: RamBlock, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """Yield the addresses at which a part of a block shows."""
-        for piece in self._mapped.values():
-            if piece.block is block:
-                shift = piece.start - piece.offset
-                start = max(piece.start, offset + shift)
-                end = min(piece.end, offset + length + shift)
-                if start < end:
-                    yield start, end
-
-    def _bound_stale(self) -> None:
-        if len(self._stale) > MAX_STALE:
-            self._stale = merged(self._stale)
-            if len(self._stale) > MAX_STALE // 2:
-                self._stale = [(self._stale[0][0], self._stale[-1][1])]
+            return self.stale.written_by_guest(address, length)
 
     def _written(self, block: RamBlock, offset: int, length: int) -> None:
         """Somebody who is not the CPU wrote: what was translated from there is stale."""
         if self.muted == threading.get_ident():
             return
         with self._lock:
-            places = list(self._places(block, offset, length))
-            self._stale += places
-            self._bound_stale()
-        if places and self._conductor.may_settle():
+            shows = self.stale.written(block, offset, length)
+        if shows and self._conductor.may_settle():
             self.settle()
 
     def release(self) -> None:
         """Let go of all host memory."""
-        for block in list(self._watchers):
-            self._let_go(block)
-        self._mapped.clear()
+        self.memory.release()
         self._pieces.clear()

@@ -59,7 +59,7 @@ class UnicornVcpu(Vcpu):
         self._exceptions = inside.exceptions if inside is not None else None
         stores = inside.stores if inside is not None else None
         if stores is not None:
-            self.mapper.may_have_code = stores.has_code
+            self.mapper.stale.may_have_code = stores.has_code
         self._hooks = Hooks(
             cpu, memory, io, self.mapper, Delivery(cpu.state, cpu.linear), counters,
             self._end, self._notify, self._on_software_interrupt,

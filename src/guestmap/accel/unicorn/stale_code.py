@@ -1,0 +1,74 @@
+"""Code that was translated from memory which somebody has written since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.accel.unicorn.pieces import PAGE, Piece, merged, overlapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sortedcontainers import SortedDict
+
+    from guestmap.memory import RamBlock
+
+MAX_STALE = 1024
+"""Ranges of stale code to remember one by one, until the CPU lets them be dropped."""
+
+
+class StaleCode:
+    """What is to be dropped: guest-physical ranges, in ``ranges``.
+
+    Args:
+        mapped: what is mapped as memory, by address.
+
+    Attributes:
+        may_have_code: tells of a physical page, by its number, whether code can come from it.
+    """
+
+    def __init__(self, mapped: SortedDict[int, Piece]) -> None:
+        self._mapped = mapped
+        self.ranges: list[tuple[int, int]] = []
+        self.may_have_code: Callable[[int], bool] = lambda _page: True
+
+    def written(self, block: RamBlock, offset: int, length: int) -> bool:
+        """Note a write by somebody who is not the CPU; return whether it shows anywhere."""
+        places = list(self._places(block, offset, length))
+        self.ranges += places
+        self._bound()
+        return bool(places)
+
+    def written_by_guest(self, address: int, length: int) -> bool:
+        """Note a write by the CPU, which knows of the address that it wrote to and of no other.
+
+        Returns:
+            Whether code may be stale.
+        """
+        before = len(self.ranges)
+        for piece in list(overlapping(self._mapped, address, address + length)):
+            start, end = max(address, piece.start), min(address + length, piece.end)
+            places = self._places(piece.block, start - piece.start + piece.offset, end - start)
+            self.ranges += [
+                place for place in places
+                if place[0] != start and self.may_have_code(place[0] // PAGE)
+            ]  # fmt: skip
+        found = len(self.ranges) > before
+        self._bound()
+        return found
+
+    def _places(self, block: RamBlock, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """Yield the addresses at which a part of a block shows."""
+        for piece in self._mapped.values():
+            if piece.block is block:
+                shift = piece.start - piece.offset
+                start = max(piece.start, offset + shift)
+                end = min(piece.end, offset + length + shift)
+                if start < end:
+                    yield start, end
+
+    def _bound(self) -> None:
+        if len(self.ranges) > MAX_STALE:
+            self.ranges = merged(self.ranges)
+            if len(self.ranges) > MAX_STALE // 2:
+                self.ranges = [(self.ranges[0][0], self.ranges[-1][1])]
