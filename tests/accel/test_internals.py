@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.accel.guest import CODE, STACK, Guest
 from tests.accel.test_interrupts import GDT, IDT, PF, TSS, descriptor, gate, protected, set_gate
+from unicorn import unicorn_const as uc_api
 
 from guestmap.accel import ExitReason, Segment, SegmentRegister
+from guestmap.accel.unicorn import attach
+from guestmap.accel.unicorn.binding import Uc
 from guestmap.accel.unicorn.internals import PARTS, Library, Refused, known, trials
 from guestmap.accel.unicorn.internals.findings import from_json, nothing
 from guestmap.base import ConfigError
+from guestmap.memory import MemorySystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -317,3 +321,17 @@ def test_an_observer_sees_interrupts_in_real_mode_and_may_fail(inside):
     assert seen == [0x20] * 4
     assert inside.accelerator.statistics().software_interrupts == 4
     assert inside.register("esp") == STACK
+
+
+def test_an_instance_of_somebody_else_is_left_alone(inside: Guest) -> None:
+    """One whose TLB is filled by another of the library's functions, too."""
+    inside.real(b"\xf4")
+    inside.run()
+    system = MemorySystem()
+    uc = Uc(uc_api.UC_ARCH_X86, uc_api.UC_MODE_32)
+    root = system.container("root", 1 << 32)
+    with attach(uc, system.address_space("memory", root)):
+        root.add_subregion(0, system.ram("ram", 0x10000))
+        root.add_subregion(0x4000, system.ram("more", 0x1000), priority=1)  # unmaps, and maps anew
+        uc.mem_write(0x4000, b"\x5a")
+        assert uc.mem_read(0x4000, 1) == b"\x5a"

@@ -22,7 +22,7 @@ _CONTRACT, _STALE = "accel/test_contract.py", "accel/test_stale_code.py"
 FAULTS = (
     Fault(_U + "sharing.py", "if each.writable:", "if not each.writable:", _STALE),
     Fault(
-        _U + "mapper.py",
+        _U + "stale_code.py",
         "place[0] != start and self.may_have_code",
         "place[0] == start and self.may_have_code",
         _STALE,
@@ -78,22 +78,22 @@ FAULTS = (
         _DELIVERY,
     ),
     Fault(
-        _U + "mapper.py",
-        "            self._close_windows(piece.start, piece.end)\n",
+        _U + "mapped_memory.py",
+        "            self._windows.close(piece.start, piece.end)\n",
         "",
         _MAPPER,
     ),
     Fault(
-        _U + "mapper.py",
+        _U + "mapped_memory.py",
         "            undo.callback(self._let_go_of_unmapped, piece.block)\n",
         "",
         _MAPPER,
     ),
-    Fault(_U + "mapper.py", "if not piece.writable:", "if False:", _MAPPER),
+    Fault(_U + "mapped_memory.py", "if not piece.writable:", "if False:", _MAPPER),
     Fault(
-        _U + "mapper.py",
-        "if len(self._windows) >= MAX_WINDOWS:",
-        "if len(self._windows) > MAX_WINDOWS:",
+        _U + "windows.py",
+        "if len(self._sizes) >= MAX_WINDOWS:",
+        "if len(self._sizes) > MAX_WINDOWS:",
         _MAPPER,
     ),
     Fault(

@@ -48,6 +48,8 @@ _PAGE_BITS = 12
 _PAGES = 1 << PHYSICAL_BITS - _PAGE_BITS
 _SIGNATURE = b"guestmap stores\x01"
 _NOT_ASKED = 0xFF
+_OWNER = int.from_bytes(b"guestmap", "little")
+"""Before each function of ours that fills a TLB. The library has several of its own."""
 
 _NOTE = b"\x88\x08"  # mov [rax], cl
 _CODE_SEEN = b"\x41\xc6\x02\x01"  # mov byte [r10], 1
@@ -88,7 +90,9 @@ class FastStores:
         self._access, pointer = code.cell(), code.cell()
         pointer.value = table
         access = ctypes.addressof(self._access)
-        self._own = 8 + code.put(u64(access), load("rax", access), _NOTE, jump(self._fill))
+        self._own = 16 + code.put(
+            u64(_OWNER), u64(access), load("rax", access), _NOTE, jump(self._fill)
+        )
 
     @property
     def asked(self) -> bool:
@@ -136,8 +140,8 @@ def _hook_set_page(structures: Structures) -> None:
 def _set_page(structures: Structures, original: int) -> bytes:
     """Return the code: RDI is CPUState, RDX the physical address, R8D the access rights.
 
-    R11 is the instance's own function for filling the TLB; before that is the address of the kind
-    of access, which the table's address follows. R10 is the page's byte.
+    R11 is the instance's own function for filling the TLB; before that are our mark and the address
+    of the kind of access, which the table's address follows. R10 is the page's byte.
     """
     library, findings = structures.library, structures.findings
     go_on = jump(original)
@@ -147,8 +151,8 @@ def _set_page(structures: Structures, original: int) -> bytes:
     return b"".join((
         b"\x4c\x8b\x9f", struct.pack("<i", findings.cpu_class),  # mov r11, [rdi + class]
         b"\x4d\x8b\x9b", struct.pack("<i", findings.tlb_fill[0]),  # mov r11, [r11 + tlb_fill]
-        load("rax", library.function("x86_cpu_tlb_fill")),
-        b"\x49\x39\xc3", unless(JNE, go_on),  # cmp r11, rax: an instance without a table
+        load("rax", _OWNER),
+        b"\x49\x39\x43\xf0", unless(JE, go_on),  # cmp [r11 - 16], rax: an instance without a table
         b"\x48\x89\xd0\x48\xc1\xe8\x0c",  # mov rax, rdx; shr rax, 12
         b"\x48\x3d", struct.pack("<i", _PAGES), unless(JB, go_on),  # cmp rax, pages; jb
         b"\x4d\x8b\x5b\xf8",  # mov r11, [r11 - 8]
