@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.unicorn.counters import Counters
     from guestmap.accel.unicorn.windows import Windows
-    from guestmap.memory import RamBlock
+    from guestmap.memory.ram import RamBlock
 
 
 class MappedMemory:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sortedcontainers import SortedDict
 
-    from guestmap.memory import RamBlock
+    from guestmap.memory.ram import RamBlock
 
 MAX_STALE = 1024
 """Ranges of stale code to remember one by one, until the CPU lets them be dropped."""
