@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from guestmap.base import HostError, StateError
@@ -262,3 +264,59 @@ def test_an_interrupt_in_a_callback_is_a_refusal_too() -> None:
         machine.bar.set_address(0xA000)
     assert machine.bar.addr == 0x8000
     machine.check()
+
+
+class Careful(RecordingListener):
+    """Knows beforehand that it has room for so many sections."""
+
+    def __init__(self, name: str, room: int) -> None:
+        super().__init__(name)
+        self.room = room
+        self.asked: list[tuple[list[str], list[str]]] = []
+
+    def check(
+        self, going: Sequence[MemoryRegionSection], coming: Sequence[MemoryRegionSection]
+    ) -> None:
+        self.asked.append(([x.region.name for x in going], [x.region.name for x in coming]))
+        if len(self.sections) - len(going) + len(coming) > self.room:
+            raise HostError("no room for one more slot")
+
+
+def test_what_is_refused_beforehand_is_told_to_nobody() -> None:
+    memory = MemorySystem()
+    root = memory.container("root", 1 << 64)
+    space = memory.address_space("memory", root)
+    other, careful = RecordingListener("other"), Careful("careful", 2)
+    for listener in (other, careful):
+        space.register_listener(listener)
+    first, second = (memory.io(name, 0x100, OPS) for name in ("first", "second"))
+    root.add_subregion(0, first)
+    root.add_subregion(0x1000, second)
+    other.trace.clear()
+    with pytest.raises(HostError, match="no room"):
+        root.add_subregion(0x80, memory.io("middle", 0x10, OPS), priority=1)  # makes three of one
+    assert not other.trace
+    assert [each.region.name for each in space.view] == ["first", "second"]
+    with memory.transaction():
+        root.del_subregion(second)
+        first.set_address(0x1000)
+    assert careful.asked == [
+        ([], ["first"]),
+        ([], ["second"]),
+        (["first"], ["first", "middle", "first"]),
+        (["first", "second"], ["first"]),
+    ]
+    careful.assert_shows(space)
+    check_everything(memory)
+
+
+def test_a_listener_that_cannot_follow_what_shows_already_is_not_registered() -> None:
+    memory = MemorySystem()
+    root = memory.container("root", 1 << 64)
+    space = memory.address_space("memory", root)
+    root.add_subregion(0, memory.io("device", 0x100, OPS))
+    careful = Careful("careful", 0)
+    with pytest.raises(HostError, match="no room"):
+        space.register_listener(careful)
+    assert not careful.trace
+    assert careful not in space.listeners

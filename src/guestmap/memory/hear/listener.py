@@ -7,7 +7,7 @@ one that registered first comes first, or last in the reverse order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from guestmap.memory.map.section import MemoryRegionSection
@@ -26,7 +26,8 @@ class MemoryListener:
     Callbacks run inside the commit, in the thread that committed, with the system locked. They
     must not change the tree, nor register listeners (StateError).
 
-    A callback that raises (an engine: HostError) refuses the whole commit. The tree and the views
+    What can be refused is best refused in :meth:`check`, before anybody is told anything. Any other
+    callback that raises (an engine: HostError) refuses the whole commit, too: the tree and views
     become what they were; whoever was told something is first told ``commit``, if it was not yet,
     and then the opposite, from a ``begin`` to a ``commit`` of its own; the error goes to whoever
     made the change. An add, del or log callback that raised counts as one that did nothing and is
@@ -39,6 +40,20 @@ class MemoryListener:
 
     priority: int = PRIORITY_MIN
     name: str = "listener"
+
+    def check(
+        self, going: Sequence[MemoryRegionSection], coming: Sequence[MemoryRegionSection]
+    ) -> None:
+        """Refuse a commit: raise, and nobody is told of it. Nothing has changed yet.
+
+        Called before :meth:`begin`, where something of the address space is to go or to come; a
+        listener that registers is asked about all that shows. To accept is no promise of the
+        others': a commit that is checked may still not be told.
+
+        Args:
+            going: what is not going to show any more.
+            coming: what is going to show, which does not, or not in this way.
+        """
 
     def begin(self) -> None:
         """A commit that changes some view (not always this one's) starts to tell."""

@@ -23,6 +23,7 @@ class Audience:
         listeners: all of them, lowest priority first.
         spaces: the address spaces that somebody listens to, oldest first.
         bell_spaces: those of them where somebody wants to know of I/O event descriptors.
+        checked_spaces: those of them where somebody may refuse a commit beforehand.
         subscribers: called with each commit's record, after the listeners.
     """
 
@@ -30,6 +31,7 @@ class Audience:
         self.listeners: list[MemoryListener] = []
         self.spaces: list[AddressSpace] = []
         self.bell_spaces: list[AddressSpace] = []
+        self.checked_spaces: list[AddressSpace] = []
         self.subscribers: list[Callable[[CommitRecord], None]] = []
         self._all_spaces = all_spaces
         self._telling = False
@@ -108,6 +110,11 @@ class Audience:
         self.spaces = [space for space in self._all_spaces if space.listeners]
         self.bell_spaces = [
             space for space in self.spaces if any(_asks_for_bells(x) for x in space.listeners)
+        ]
+        self.checked_spaces = [
+            space
+            for space in self.spaces
+            if any(type(x).check is not MemoryListener.check for x in space.listeners)
         ]
 
 

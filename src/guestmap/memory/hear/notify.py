@@ -59,6 +59,23 @@ class Telling:
             self._finished += 1  # first: one that fails here has been called
             self._begun[self._finished - 1].commit()
 
+    @staticmethod
+    def check(space: AddressSpace, patches: list[Patch], view: FlatView) -> None:
+        """Ask the listeners of one address space whether they can follow; before :meth:`begin`.
+
+        Args:
+            space: whose listeners to ask.
+            patches: the differences, lowest address first.
+            view: the view before, which sections carry.
+
+        Raises:
+            Exception: what a listener refuses it with.
+        """
+        going = [_section(r, space, view) for p in patches for r in _without(p.old, p.new)]
+        coming = [_section(r, space, view) for p in patches for r in _without(p.new, p.old)]
+        for listener in space.listeners if going or coming else ():
+            listener.check(going, coming)
+
     def patches(
         self, space: AddressSpace, patches: list[Patch], view: FlatView, new: FlatView
     ) -> None:
@@ -109,6 +126,8 @@ class Telling:
     def all_of(self, space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
         """Tell one listener, in a round of its own, that all of a space's view comes, or goes."""
         view = space.view
+        if added and (coming := [_section(each, space, view) for each in view]):
+            listener.check([], coming)
         self.begin([listener])
         for each in view:
             section = MemoryRegionSection.of(each, space, view)
@@ -204,6 +223,10 @@ class Telling:
             for listener in reversed(forward):
                 listener.log_stop(section, old, new)
                 self._note("logs", listener.log_start, section, new, old)
+
+
+def _section(each: FlatRange, space: AddressSpace, view: FlatView) -> MemoryRegionSection:
+    return MemoryRegionSection.of(each, space, view)
 
 
 def _bound(call: Callable[..., None], args: tuple[Any, ...]) -> Callable[[], None]:

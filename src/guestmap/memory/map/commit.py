@@ -92,17 +92,26 @@ class Commit(NamedTuple):
         return self.news[root][0] if root in self.news else root.view
 
     def tell(self, telling: Telling, audience: Audience) -> None:
-        """Tell what goes and what comes, space by space, oldest space first."""
+        """Tell what goes and what comes, space by space, oldest space first.
+
+        First those are asked who may refuse it beforehand.
+        """
+        for space in audience.checked_spaces:
+            telling.check(space, self._patches_of(space), space.source.view)
         if self.told:
             telling.begin(audience.listeners)
         for space in audience.spaces:
             view, new = space.source.view, self._view_of(space)
-            if space in self.moves:
-                telling.patches(space, [Patch(view.ranges, new.ranges)], view, new)
-            elif space.source in self.news:
-                telling.patches(space, self.news[space.source][1], view, new)
+            if patches := self._patches_of(space):
+                telling.patches(space, patches, view, new)
             if space in self.bells:
                 telling.bells(space, self.bells[space], new)
+
+    def _patches_of(self, space: AddressSpace) -> list[Patch]:
+        """Return where ``space`` is going to show something else."""
+        if space in self.moves:
+            return [Patch(space.source.view.ranges, self._view_of(space).ranges)]
+        return self.news[space.source][1] if space.source in self.news else []
 
     def inverse(self) -> Commit:
         """Return the commit that takes this one back, if it is made before this is published."""
