@@ -307,7 +307,7 @@ def test_what_is_refused_beforehand_is_told_to_nobody() -> None:
         (["first", "second"], ["first"]),
     ]
     careful.assert_shows(space)
-    check_everything(memory)
+    check_everything(memory, [root, first, second])
 
 
 def test_a_listener_that_cannot_follow_what_shows_already_is_not_registered() -> None:
