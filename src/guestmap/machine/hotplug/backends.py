@@ -2,7 +2,7 @@
 
 Properties, the moments at which they may change, and the refusals are those of QEMU 7.2
 (backends/hostmem*.c; QMP reference, ``MemoryBackendProperties``). The memory itself is
-:mod:`guestmap.memory.ram.block.host`'s.
+:mod:`guestmap.memory.ram.host`'s.
 """
 
 from __future__ import annotations
@@ -165,8 +165,17 @@ class MemfdBackendObject(MemoryBackend):
     shares = True
 
     def source(self) -> RamBackend:
-        """Return memory from a file that is only in memory."""
+        """Return memory from a file that is only in memory.
+
+        Raises:
+            ConfigError: QEMU makes the file of that size, and maps whole pages.
+        """
         read: Any = self.get
+        pages = -(-self.size // mmap.PAGESIZE) * mmap.PAGESIZE
+        if pages != self.size:
+            raise ConfigError(
+                f"backing store size 0x{self.size:x} does not match 'size' option 0x{pages:x}"
+            )
         return MemfdRam(
             share=read("share"),
             hugetlb=read("hugetlb"),
