@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import PeerError, parse_size
+from guestmap.cli.board_option import Board
 from guestmap.cli.boot_answer import Answer, Recorder
 from guestmap.cli.boot_run import (
     is_given_up,
@@ -21,7 +22,6 @@ from guestmap.cli.collector import collect_from_now_on
 from guestmap.cli.serial_wire import serial_wire
 from guestmap.cli.terminal import is_terminal
 from guestmap.machine import (
-    DEFAULT_RAM,
     DeviceSpec,
     Event,
     MachineConfig,
@@ -30,18 +30,23 @@ from guestmap.machine import (
     ObjectSpec,
     Phase,
     VirtualMachine,
+    board_type,
     check_ram_size,
     parse_nodes,
+    read_machine,
 )
 
 _SILENT_RESETS = 8
 
 
 def boot(
+    machine: Board = "",
     ram: Annotated[
         str,
-        typer.Option("-m", help="RAM in QEMU's syntax: 96M, 4G, or 1G,slots=4,maxmem=8G."),
-    ] = "128M",
+        typer.Option(
+            "-m", help="RAM in QEMU's syntax: 96M, 4G, or 1G,slots=4,maxmem=8G; else 128M."
+        ),
+    ] = "",
     bios: Annotated[
         Path | None,
         typer.Option(help="Firmware image; else $GUESTMAP_BIOS, else the distribution's SeaBIOS."),
@@ -53,8 +58,11 @@ def boot(
         ),
     ] = None,
     max_ram_below_4g: Annotated[
-        str, typer.Option("--max-ram-below-4g", help="RAM below 4 GiB at most, for example 2G.")
-    ] = "3584M",
+        str,
+        typer.Option(
+            "--max-ram-below-4g", help="RAM below 4 GiB at most, for example 2G; else 3584M."
+        ),
+    ] = "",
     device: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,12 +134,18 @@ def boot(
     """
     addresses = managed_at(qmp or (), paused=paused, until=until)
     objects = [ObjectSpec.parse(each) for each in object_ or ()]
-    memory = MemoryOption.parse([ram], DEFAULT_RAM)
+    board = read_machine(machine or "pc")
+    kind = board_type(board["machine"])
+    if not addresses:
+        kind.refuse_to_boot()
+    memory = MemoryOption.parse([ram] if ram else [], kind.default_ram)
+    size = memory.size or kind.default_ram
+    if max_ram_below_4g:
+        board["max_ram_below_4g"] = parse_size(max_ram_below_4g, what="--max-ram-below-4g")
     config = MachineConfig(
-        ram_size=check_ram_size(memory.size or DEFAULT_RAM, ram),
+        ram_size=check_ram_size(size, ram) if size else 0,
         slots=memory.slots,
         max_ram=memory.maximum,
-        max_ram_below_4g=parse_size(max_ram_below_4g, what="--max-ram-below-4g"),
         bios=bios,
         debugcon=True,
         serial=bool(serial),
@@ -142,6 +156,7 @@ def boot(
         kernel=kernel,
         initrd=initrd,
         append=append,
+        **board,
     )
     asked = mtree or flat or as_json
     quiet = quiet or (serial == "stdio" and is_terminal() and not verbose)

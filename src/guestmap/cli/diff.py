@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import SOURCE_HELP, Json, show, warn, with_notes
 
 
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help=SOURCE_HELP)],
     after: Annotated[str, typer.Argument(metavar="B", help="The later map: a source, like A.")],
+    machine: Board = "",
     as_json: Json = False,
 ) -> None:
     """Say what changed between two maps, range by range and region by region, and why.
@@ -22,7 +24,7 @@ def diff(
     from guestmap.inspect.diff import diff as run
     from guestmap.inspect.sentences import diff_sentences
 
-    maps = load_snapshot(before), load_snapshot(after)
+    maps = load_snapshot(on_board(before, machine)), load_snapshot(on_board(after, machine))
     told = run(*maps)
     for note in told.notes:
         warn(f"note: {note}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import ConfigError, write_whole
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import SOURCE_HELP, say
 
 _FORMS = (".html", ".svg", ".png")
@@ -27,6 +28,7 @@ def draw(
     diff: Annotated[
         bool, typer.Option("--diff", help="Draw two maps and mark what changed between them.")
     ] = False,
+    machine: Board = "",
     disabled: Annotated[
         bool, typer.Option("--disabled", help="Draw regions that are not enabled, too.")
     ] = False,
@@ -41,6 +43,7 @@ def draw(
     if len(sources) != (2 if diff else 1):
         wanted = "two sources with --diff" if diff else "one source (two with --diff)"
         raise ConfigError(f"draw needs {wanted}, not {len(sources)}")
+    sources = [on_board(source, machine) for source in sources]
     content = _drawn(sources, output.suffix.lower(), diff=diff, disabled=disabled)
     write_whole(output, content)
     say(f"{output}: {len(content):,} bytes")

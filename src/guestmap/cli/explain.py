@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import parse_address, parse_address_range
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import Json, Source, show, with_notes
 
 
@@ -24,6 +25,7 @@ def explain(
     space: Annotated[
         str, typer.Option("--as", help="The address space: memory, I/O, cpu-smm-0 ...")
     ] = "memory",
+    machine: Board = "",
     as_json: Json = False,
 ) -> None:
     """Say who answers at an address or in a range, by which way, its RAM, and why others do not.
@@ -35,6 +37,7 @@ def explain(
     from guestmap.inspect.explain_range import explain_range
     from guestmap.inspect.sentences import explain_range_sentences, explain_sentences
 
+    source = on_board(source, machine)
     if "-" in address:
         first, last = parse_address_range(address)
         snapshot = load_snapshot(source)

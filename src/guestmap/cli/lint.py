@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import Json, Source, show
 
 
@@ -19,6 +20,7 @@ def lint(
     vhost_slots: Annotated[
         int, typer.Option(help="Memory regions that the vhost backends take (8 in older ones).")
     ] = 509,
+    machine: Board = "",
     as_json: Json = False,
 ) -> None:
     """Say what is wrong or suspicious in a map, where, and what to do about it.
@@ -31,7 +33,7 @@ def lint(
     from guestmap.inspect.sentences import lint_sentences
 
     options = LintOptions(phys_bits=phys_bits, kvm_slots=kvm_slots, vhost_slots=vhost_slots)
-    findings = run(load_snapshot(source), options)
+    findings = run(load_snapshot(on_board(source, machine)), options)
     show([each.to_json() for each in findings], lint_sentences(findings), as_json)
     if any(each.severity != "info" for each in findings):
         raise typer.Exit(1)

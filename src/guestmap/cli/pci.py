@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import Json, show
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ PciSource = Annotated[
 ]
 
 
-def pci(source: PciSource, as_json: Json = False) -> None:
+def pci(source: PciSource, machine: Board = "", as_json: Json = False) -> None:
     """List PCI functions: their BARs, who answers there, and what bridges pass on.
 
     The regions behind BARs are named even where they are not in the map, since the guest has not
@@ -33,8 +34,8 @@ def pci(source: PciSource, as_json: Json = False) -> None:
     """
     from guestmap.inspect.pci import listing, pci_sentences, read_pci
 
-    with attached(source) as machine:
-        told = listing(read_pci(machine.monitor), machine.snapshot(trees=False))
+    with attached(on_board(source, machine)) as found:
+        told = listing(read_pci(found.monitor), found.snapshot(trees=False))
     show(
         {"format": "guestmap.pci", "format_version": 1, **told.to_json()},
         pci_sentences(told), as_json,

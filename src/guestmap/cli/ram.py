@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import Json, Source, show, with_notes
 
 
@@ -14,6 +15,7 @@ def ram(
     space: Annotated[
         str, typer.Option("--as", help="The address space: memory, I/O ...")
     ] = "memory",
+    machine: Board = "",
     as_json: Json = False,
 ) -> None:
     """List guest-physical memory with the RAM block and offset behind each range."""
@@ -21,6 +23,6 @@ def ram(
     from guestmap.inspect.ram_ranges import ram_ranges
     from guestmap.inspect.sentences import ram_sentences
 
-    snapshot = load_snapshot(source)
+    snapshot = load_snapshot(on_board(source, machine))
     told = ram_ranges(snapshot, space)
     show(with_notes(told.to_json(), snapshot), ram_sentences(told), as_json)

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError, GuestmapError, HostError
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import say, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guestmap.inspect.attach import Target
+    from guestmap.machine import MachineConfig
     from guestmap.view.film import Film
 
-_DEFAULT_RAM = "128M"
 _INTERVAL_S = 1.0
-BOOT = "boot"
-"""The source that is a machine of our own."""
 
 
 def serve(
@@ -28,8 +27,9 @@ def serve(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="'boot': SeaBIOS on a PC of guestmap's own; a running machine (unix:SOCKET,"
-            " tcp:HOST:PORT, libvirt:NAME); or files, one for each moment.",
+            help="'boot': a machine of guestmap's own with each change of its map, with RAM as in"
+            " 'boot:4G', or 'reset': as it is before the first instruction; a running machine"
+            " (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME); or files, one for each moment.",
         ),
     ],
     host: Annotated[
@@ -42,8 +42,9 @@ def serve(
         typer.Option(help="Seconds between two looks at a running machine; else 1.", min=0.05),
     ] = None,
     ram: Annotated[
-        str, typer.Option("-m", help=f"RAM of the machine that boots; else {_DEFAULT_RAM}.")
+        str, typer.Option("-m", help="RAM of the machine of guestmap's own; else its board's.")
     ] = "",
+    machine: Board = "",
 ) -> None:
     """Show a memory map live in a web browser, with its history as a timeline to step through."""
     try:
@@ -57,7 +58,8 @@ def serve(
             "serve needs bokeh, which is not installed: pip install 'guestmap[view]'"
         ) from error
     film = Film(f"Memory map of {', '.join(sources)}")
-    produce = _producer(sources, film, interval=interval, ram=ram)
+    own = [on_board(_with_ram(source, ram), machine) for source in sources]
+    produce = _producer(own, film, interval=interval)
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()
 
     def ready(url: str) -> None:
@@ -72,29 +74,27 @@ def serve(
         raise HostError(f"cannot listen on {host}:{port} ({reason})", call="bind") from error
 
 
-def _producer(
-    sources: list[str], film: Film, *, interval: float | None, ram: str
-) -> Callable[[], None]:
+def _producer(sources: list[str], film: Film, *, interval: float | None) -> Callable[[], None]:
     """Return what adds the frames of the sources to a film.
 
     Raises:
         ConfigError: the sources cannot be shown together.
         GuestmapError: a file cannot be read.
     """
-    from guestmap.cli.source import load_snapshot
+    from guestmap.cli.source import BOOT, load_snapshot, own_machine
     from guestmap.inspect.attach import parse_target
     from guestmap.view.film import Frame
 
     targets = [parse_target(source) for source in sources]
-    if len(sources) > 1 and (BOOT in sources or any(targets)):
+    machines = [own_machine(source) for source in sources]
+    boots = [own[1] for own in machines if own is not None and own[0] == BOOT]
+    if len(sources) > 1 and (boots or any(targets)):
         raise ConfigError("serve shows one running machine, or any number of files")
     target = targets[0]
     if interval is not None and target is None:
         raise ConfigError("--interval is for a running machine: nothing else is looked at again")
-    if ram and sources != [BOOT]:
-        raise ConfigError(f"-m is the RAM of the machine that {BOOT!r} starts")
-    if sources == [BOOT]:
-        return lambda: _boot(film, ram or _DEFAULT_RAM)
+    if boots:
+        return lambda: _boot(film, boots[0])
     if target is not None:
         return lambda: _poll(film, target, interval or _INTERVAL_S)
     for number, source in enumerate(sources):
@@ -111,10 +111,28 @@ def _guarded(produce: Callable[[], None], film: Film) -> None:
         film.ended = str(error)
 
 
-def _boot(film: Film, ram: str) -> None:
+def _with_ram(source: str, ram: str) -> str:
+    """Return a machine of guestmap's own with the RAM that ``-m`` says.
+
+    Raises:
+        ConfigError: it is none, or has some already.
+    """
+    from guestmap.cli.source import is_own
+
+    if not ram:
+        return source
+    if not is_own(source) or ":" in source:
+        raise ConfigError(
+            "-m is the RAM of a machine of guestmap's own: write 'boot' or 'reset', without RAM"
+            f" behind it, instead of {source!r}"
+        )
+    return f"{source}:{ram}"
+
+
+def _boot(film: Film, config: MachineConfig) -> None:
     """Boot firmware; each change of the map is a frame."""
     from guestmap.inspect import Snapshot
-    from guestmap.machine import Event, MachineConfig, Phase, VirtualMachine, parse_ram_size
+    from guestmap.machine import Event, Phase, VirtualMachine
     from guestmap.memory.map import CommitRecord
     from guestmap.view.film import Frame
 
@@ -122,7 +140,6 @@ def _boot(film: Film, ram: str) -> None:
         if isinstance(event, CommitRecord):
             film.add(Frame(event.time_ns / 1e9, event.cause, Snapshot.of(vm.board.system)))
 
-    config = MachineConfig(ram_size=parse_ram_size(ram), debugcon=True)
     with VirtualMachine(config, observer=observe) as vm:
         film.add(Frame(0.0, "at reset", Snapshot.of(vm.board.system)))
         state = vm.run(until=Phase.HALT)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import ConfigError, write_whole
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import SOURCE_HELP, json_text, say, write
 
 
@@ -22,6 +23,7 @@ def snapshot(
     dispatch: Annotated[
         bool, typer.Option("--dispatch", "-d", help="Put in how QEMU looks views up.")
     ] = False,
+    machine: Board = "",
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of snapshots instead.")
     ] = False,
@@ -38,7 +40,7 @@ def snapshot(
         raise ConfigError("name the SOURCE to take a snapshot of, or ask for the --schema")
     from guestmap.cli.source import load_snapshot
 
-    taken = load_snapshot(source, dispatch=dispatch)
+    taken = load_snapshot(on_board(source, machine), dispatch=dispatch)
     _write(json_text(taken.to_json(), indent=1) + "\n", output)
     if output is not None:
         version = f" ({taken.version})" if taken.version else ""

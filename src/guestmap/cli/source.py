@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from guestmap.cli.output import warn
@@ -12,27 +13,46 @@ if TYPE_CHECKING:
     from guestmap.machine import MachineConfig
 
 RESET, BOOT = "reset", "boot"
-_DEFAULT_RAM = "128M"
+_OWN = re.compile(r"(?P<ram>.*?)(?:(?:^|,)machine=(?P<board>.*))?", re.DOTALL)
+"""What may stand behind the colon."""
+
+
+def is_own(source: str) -> bool:
+    """Tell whether a source is a machine of guestmap's own."""
+    return source.partition(":")[0] in {RESET, BOOT}
 
 
 def own_machine(source: str) -> tuple[str, MachineConfig] | None:
     """Return the state (reset or boot) and the machine of a source like ``boot:4G``, or None.
 
-    Raises:
-        ConfigError: the RAM after the colon is impossible.
-    """
-    state, _, ram = source.partition(":")
-    if state not in {RESET, BOOT}:
-        return None
-    from guestmap.machine import MachineConfig, parse_ram_size
+    Behind the RAM the board may stand, with its options: ``reset:4G,machine=microvm,pit=off``.
 
-    return state, MachineConfig(ram_size=parse_ram_size(ram or _DEFAULT_RAM), debugcon=True)
+    Raises:
+        ConfigError: the RAM after the colon is impossible, or one of the options.
+        UnsupportedError: there is no such board; a board without a CPU cannot boot.
+    """
+    if not is_own(source):
+        return None
+    from guestmap.machine import MachineConfig, parse_ram_size, read_machine
+
+    state, _, rest = source.partition(":")
+    asked = _OWN.fullmatch(rest)
+    assert asked is not None
+    fields = read_machine(asked["board"] or "pc")
+    config = (
+        MachineConfig(ram_size=parse_ram_size(asked["ram"]), debugcon=True, **fields)
+        if (asked["ram"])
+        else MachineConfig.with_default_ram(debugcon=True, **fields)
+    )
+    if state == BOOT:
+        config.board.refuse_to_boot()
+    return state, config
 
 
 def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) -> Snapshot:
     """Return the map of a source; see :func:`guestmap.inspect.source.load_snapshot`.
 
-    ``reset`` and ``boot`` (or ``reset:RAM``, ``boot:RAM``) are a PC of our own, at the reset vector
+    ``reset`` and ``boot`` (see :func:`own_machine`) are a machine of our own, at the reset vector
     or after its firmware ran.
 
     Raises:
@@ -45,11 +65,11 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
             warn(f"note: {note}")
         return snapshot
     from guestmap.inspect import Snapshot
-    from guestmap.machine import Pc, Phase, VirtualMachine
+    from guestmap.machine import Phase, VirtualMachine, make_board
 
     state, config = own
     if state == RESET:
-        return Snapshot.of(Pc(config).system, source="guestmap at reset")
+        return Snapshot.of(make_board(config).system, source="guestmap at reset")
     with VirtualMachine(config) as vm:
         vm.run(until=Phase.HALT)
         return Snapshot.of(vm.board.system, source="guestmap after SeaBIOS")

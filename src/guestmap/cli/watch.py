@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guestmap.base import ConfigError, PeerError
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import say, say_json
 from guestmap.cli.streams import is_lost
 
@@ -34,6 +35,7 @@ def watch(
         float | None,
         typer.Option(help=f"Seconds between two looks; else {_INTERVAL_S:g}.", min=0.01, max=86400),
     ] = None,
+    machine: Board = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on each line.")
     ] = False,
@@ -47,7 +49,7 @@ def watch(
     from guestmap.cli.source import BOOT, own_machine
     from guestmap.inspect.attach import FORMS, attach, parse_target
 
-    own = own_machine(source)
+    own = own_machine(on_board(source, machine))
     if own is not None and own[0] == BOOT:
         if interval is not None:
             raise ConfigError("--interval is for other machines: of 'boot' every change is seen")
@@ -61,9 +63,9 @@ def watch(
             f"watch needs a running machine ({', '.join(FORMS)}, or 'boot' for one of guestmap's"
             f" own), and {source!r} is none"
         )
-    with attach(target) as machine:
+    with attach(target) as attached:
         seconds = _INTERVAL_S if interval is None else interval
-        _Session(machine, seconds, _Lines() if as_json else _Words()).run()
+        _Session(attached, seconds, _Lines() if as_json else _Words()).run()
 
 
 class _Session:

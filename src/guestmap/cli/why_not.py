@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import Json, Source, show, with_notes
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 def why_not(
     source: Source,
     region: Annotated[str, typer.Argument(help="A region's name, or its id as #12.")],
+    machine: Board = "",
     as_json: Json = False,
 ) -> None:
     """Say where a region is visible, where it is not, and who is in the way.
@@ -28,6 +30,7 @@ def why_not(
     from guestmap.inspect.sentences import why_not_sentences
     from guestmap.inspect.why_not import why_not as run
 
+    source = on_board(source, machine)
     number = region.removeprefix("#")
     asked = int(number) if region.startswith("#") and number.isdecimal() else region
     snapshot = load_snapshot(source)

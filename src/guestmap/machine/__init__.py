@@ -1,7 +1,7 @@
 """Machines: from a configuration to a wired PC, and from a PC to one that runs."""
 
 from guestmap.machine.board import Board
-from guestmap.machine.boards import BOARDS, board_type, boards_help
+from guestmap.machine.boards import BOARDS, board_type, make_board, read_machine
 from guestmap.machine.boards.pc_i440fx.board import Pc
 from guestmap.machine.boards.pc_i440fx.layout import RamLayout
 from guestmap.machine.config import DEFAULT_RAM, MachineConfig, check_ram_size, parse_ram_size
@@ -40,10 +40,11 @@ __all__ = [
     "RunState",
     "VirtualMachine",
     "board_type",
-    "boards_help",
     "check_ram_size",
     "config_of",
+    "make_board",
     "parse_nodes",
     "parse_ram_size",
+    "read_machine",
     "stopped_machine",
 ]

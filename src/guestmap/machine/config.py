@@ -161,6 +161,11 @@ class MachineConfig:
         """The board's declaration."""
         return board_type(self.machine)
 
+    @classmethod
+    def with_default_ram(cls, **fields: Any) -> MachineConfig:
+        """Return a machine with as much RAM as its board has where nothing is said."""
+        return cls(**fields, ram_size=board_type(fields.get("machine", "pc")).default_ram)
+
     def option(self, name: str) -> Any:
         """Return one of the board's further options, or its default."""
         return self.board.value(self.options, name)

@@ -14,6 +14,7 @@ from typing import Self
 
 from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, open_accelerator
 from guestmap.base import Clock, StateError, VmClock
+from guestmap.machine.boards import make_board
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
 from guestmap.machine.lifecycle import Lifecycle
@@ -47,7 +48,7 @@ class VirtualMachine(Lifecycle):
         observer: Callable[[Event], None] = lambda _event: None,
         clock: Clock | None = None,
     ) -> None:
-        board = config.board.load()(config, VmClock() if clock is None else clock)
+        board = make_board(config, VmClock() if clock is None else clock)
         if not board.cpus:
             engine = "none"
         try:

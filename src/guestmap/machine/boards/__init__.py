@@ -6,13 +6,18 @@ imported when one is made.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from guestmap.base import UnsupportedError
 from guestmap.machine.boards.declare import BoardOption, BoardType
 from guestmap.machine.boards.none import NONE
 from guestmap.machine.boards.pc_i440fx import PC_I440FX
 from guestmap.machine.options.strings import option, split_options
+
+if TYPE_CHECKING:
+    from guestmap.base import Clock
+    from guestmap.machine.board import Board
+    from guestmap.machine.config import MachineConfig
 
 __all__ = [
     "BOARDS",
@@ -22,6 +27,7 @@ __all__ = [
     "board_type",
     "boards_help",
     "machine_help",
+    "make_board",
     "read_machine",
 ]
 
@@ -61,6 +67,13 @@ def read_machine(text: str) -> dict[str, Any]:
         others = [pair for pair in pairs if pair[0] != "type"]
         board.check_names(key for key, _ in others)
         return board.read(others)
+
+
+def make_board(
+    config: MachineConfig, clock: Clock | None = None, *, epoch_ns: int | None = None
+) -> Board:
+    """Return a new machine without its CPUs, at reset; see :class:`guestmap.machine.Board`."""
+    return config.board.load()(config, clock, epoch_ns=epoch_ns)
 
 
 def machine_help(text: str) -> str | None:

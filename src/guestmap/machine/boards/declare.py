@@ -160,7 +160,7 @@ class BoardType:
                 (fields if option.field else others)[option.field or option.name] = value
             elif strict and name in self.passed_over:
                 raise UnsupportedError(
-                    f"-M {self.name},{name}={text}: {name} is not modelled;"
+                    f"{name} is not modelled;"
                     f" 'guestmap boot -M {self.alias or self.name},help' lists what is"
                 )
         return {"machine": self.name, **fields, **({"options": others} if others else {})}
@@ -168,6 +168,18 @@ class BoardType:
     def value(self, options: Mapping[str, Any], name: str) -> Any:
         """Return an option's value, or its default."""
         return options.get(name, next(each.default for each in self.options if each.name == name))
+
+    def refuse_to_boot(self) -> None:
+        """Check that there is a CPU to run firmware on.
+
+        Raises:
+            UnsupportedError: there is none.
+        """
+        if not self.cpu_type:
+            raise UnsupportedError(
+                f"machine type {self.name} has no CPU, so nothing boots: look at it with 'reset',"
+                f" or manage it with 'guestmap boot -M {self.name} --qmp unix:SOCKET'"
+            )
 
     @property
     def help(self) -> str:
