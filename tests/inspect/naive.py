@@ -7,7 +7,8 @@ but the snapshot's types: no windows, no pruning, one address at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,22 @@ class Verdict:
     losers: frozenset[Lost]
 
 
+class Above(NamedTuple):
+    """A way so far: regions and where they begin, and what the regions on it leave of each other.
+
+    Attributes:
+        covered: of each, whether the address is inside.
+        lo: where what all of them have begins.
+        hi: where it ends.
+    """
+
+    way: tuple[tuple[int, int], ...] = ()
+    covered: tuple[bool, ...] = ()
+    lo: int = 0
+    hi: int = 1 << 65
+    enabled: bool = True
+
+
 class Naive:
     """All claims below one root, one address at a time."""
 
@@ -64,13 +81,24 @@ class Naive:
         self.regions = snapshot.regions
         self.root = root
         self.steps = 0
+        self._known: dict[int, Verdict] = {}
 
     def at(self, address: int) -> Verdict:
+        if address not in self._known:
+            self._known[address] = self._at(address)
+        return self._known[address]
+
+    @cached_property
+    def _seen(self) -> frozenset[int]:
         self.steps = 0
-        ways = list(self._ways(self.root, self.regions[self.root].addr, [], address))
+        return frozenset(self._shown(self.root, self.regions[self.root].addr, 0, 1 << 64, []))
+
+    def _at(self, address: int) -> Verdict:
+        seen = self._seen if self.windows else frozenset()
+        self.steps = 0
+        ways = self._ways(self.root, self.regions[self.root].addr, Above(), address)
         claims = [way for way in ways if way.asks]
         if self.windows:
-            seen = set(self._shown(self.root, self.regions[self.root].addr, 0, 1 << 64, []))
             claims = [c for c in claims if c.in_windows or self._is_missed(c, seen)]
         winner = next((c for c in claims if c.enabled and c.reaches), None)
         there = {c.key for c in claims if c.reaches}
@@ -84,7 +112,7 @@ class Naive:
         losers += [self._lost(c, winner) for c in cut.values()]
         return Verdict(winner, frozenset(losers))
 
-    def _is_missed(self, way: Claim, seen: set[int]) -> bool:
+    def _is_missed(self, way: Claim, seen: frozenset[int]) -> bool:
         """Tell whether registers are cut off by a window, and no window shows any of them."""
         return self.regions[way.path[-1]].type == "i/o" and way.path[-1] not in seen
 
@@ -107,19 +135,22 @@ class Naive:
         reason = "priority" if other.priority > mine.priority else "order"
         return Lost(claim.path, reason, by, mine.id)
 
-    def _ways(
-        self, id_: int, base: int, above: list[tuple[int, int]], address: int
-    ) -> Iterator[Claim]:
+    def _ways(self, id_: int, base: int, above: Above, address: int) -> Iterator[Claim]:
         self.steps += 1
         if self.steps > BUDGET:
             raise TooManyWaysError
         region = self.regions[id_]
-        here = [*above, (id_, base)]
-        spans = [(b, b + self.regions[i].size) for i, b in here]
-        covered = tuple(max(lo, 0) <= address < hi for lo, hi in spans)
-        if above and self.regions[above[-1][0]].alias is not None:
-            again = [b for i, b in above if i == id_]
-            if again and (base in again or not all(covered)):
+        end = base + region.size
+        here = Above(
+            (*above.way, (id_, base)),
+            (*above.covered, max(base, 0) <= address < end),
+            max(above.lo, base),
+            min(above.hi, end),
+            above.enabled and region.enabled,
+        )
+        if above.way and self.regions[above.way[-1][0]].alias is not None:
+            again = [b for i, b in above.way if i == id_]
+            if again and (base in again or not all(here.covered)):
                 return
         if region.alias is not None:
             yield from self._ways(region.alias, base - region.alias_offset, here, address)
@@ -127,17 +158,16 @@ class Naive:
         for child in region.children:
             yield from self._ways(child, base + self.regions[child].addr, here, address)
         if region.terminates:
-            width = max(0, min(hi for _, hi in spans) - max(0, *(lo for lo, _ in spans)))
             yield Claim(
-                tuple(i for i, _ in here),
-                tuple(b for _, b in here),
-                all(self.regions[i].enabled for i, _ in here),
-                covered,
-                width,
-                self._claims(here, address),
+                tuple(i for i, _ in here.way),
+                tuple(b for _, b in here.way),
+                here.enabled,
+                here.covered,
+                max(0, here.hi - here.lo),
+                self._claims(here.way, address),
                 all(
-                    covered[n]
-                    for n, (i, _) in enumerate(above)
+                    covered
+                    for (i, _), covered in zip(above.way, above.covered, strict=True)
                     if self.regions[i].alias is not None
                 ),
             )
@@ -161,7 +191,7 @@ class Naive:
         for child in region.children:
             yield from self._shown(child, base + self.regions[child].addr, lo, hi, here)
 
-    def _claims(self, here: list[tuple[int, int]], address: int) -> bool:
+    def _claims(self, here: tuple[tuple[int, int], ...], address: int) -> bool:
         """Tell whether the last region asks for the address: with it, the aliases it is behind."""
         for index in range(len(here) - 1, -1, -1):
             id_, base = here[index]

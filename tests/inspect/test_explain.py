@@ -32,9 +32,8 @@ def _lost(loser: Loser) -> Lost:
     return Lost(path, loser.reason, loser.by.id, loser.against.id)
 
 
-def _hold(snapshot: Snapshot, root: int, space: str, address: int) -> Explanation:
+def _hold(snapshot: Snapshot, naive: Naive, space: str, address: int) -> Explanation:
     """Hold an explanation, and the ranges it claims, to the naive resolver."""
-    naive = Naive(snapshot, root)
     truth = naive.at(address)
     told = explain(snapshot, address, space)
     if truth.winner is None:
@@ -60,7 +59,7 @@ def test_winner_losers_and_their_ranges_are_the_naive_resolvers(
     snapshot: Snapshot, address: int
 ) -> None:
     try:
-        _hold(snapshot, 0, "memory", address)
+        _hold(snapshot, Naive(snapshot, 0), "memory", address)
     except (TooManyWaysError, PeerError):
         assume(False)
 
@@ -76,8 +75,9 @@ def _hold_vectors(corpus: Corpus, every: int, addresses: int) -> int:
                 continue
             edges = {way.lo for way in walk(snapshot, space.root)}
             edges |= {way.hi for way in walk(snapshot, space.root)} - {TOP}
+            naive = Naive(snapshot, space.root)
             for address in dice.sample(sorted(edges), min(addresses, len(edges))):
-                _hold(snapshot, space.root, space.name, max(0, address - dice.randint(0, 1)))
+                _hold(snapshot, naive, space.name, max(0, address - dice.randint(0, 1)))
                 held += 1
     return held
 

@@ -226,10 +226,17 @@ class Qemu:
 
     def request(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a QMP request as it is and return the whole answer; events go to ``events``."""
+        return self.requests([request])[0]
+
+    def requests(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Send requests all at once, and return the whole answers in their order."""
         try:
-            self._qmp.sendall(json.dumps(request).encode() + b"\n")
+            self._qmp.sendall(b"".join(json.dumps(each).encode() + b"\n" for each in requests))
         except OSError:
-            raise RuntimeError(f"QEMU ended before {request}: {self._why()}") from None
+            raise RuntimeError(f"QEMU ended before {requests}: {self._why()}") from None
+        return [self._answer() for _ in requests]
+
+    def _answer(self) -> dict[str, Any]:
         while "event" in (message := self._receive()):
             self.events.append(message)
         return message

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from guestmap.base import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.qom import Object, ObjectTree
     from tests.support.qemu import Qemu
 
@@ -43,22 +45,34 @@ def _members(each: Object) -> dict[str, Member]:
     return members
 
 
-def qemus_objects(qemu: Qemu) -> Objects:
-    """Return everything in a QEMU's tree."""
+def qemus_objects(qemu: Qemu, asked: Callable[[str, str], bool] = lambda *_: True) -> Objects:
+    """Return everything in a QEMU's tree; ``asked(path, name)`` tells what is looked at.
+
+    What an object is stands in its parent, and need not be asked for: QEMU reads a request byte by
+    byte, and a tree has some thousand properties.
+    """
     objects: Objects = {}
-    ahead = ["/"]
+    ahead = [("/", "container")]
     while ahead:
-        path = ahead.pop()
-        members = objects[path] = {}
-        for prop in qemu.qmp("qom-list", path=path):
-            name, kind = prop["name"], prop["type"]
-            value = None
-            if kind.startswith(_CHILD):
-                ahead.append(f"{path.rstrip('/')}/{name}")
-            else:
-                try:
-                    value = qemu.qmp("qom-get", path=path, property=name)
-                except RuntimeError:
-                    value = UNREADABLE
-            members[name] = Member(kind, value)
+        path, type_name = ahead.pop()
+        listed = [each for each in qemu.qmp("qom-list", path=path) if asked(path, each["name"])]
+        kinds = {each["name"]: each["type"] for each in listed}
+        inside = {name: kind for name, kind in kinds.items() if kind.startswith(_CHILD)}
+        ahead += [
+            (f"{path.rstrip('/')}/{name}", kind.removeprefix(_CHILD).removesuffix(">"))
+            for name, kind in inside.items()
+        ]
+        values = _values(qemu, path, [name for name in kinds if name not in {*inside, "type"}])
+        values["type"] = type_name
+        objects[path] = {name: Member(kind, values.get(name)) for name, kind in kinds.items()}
     return objects
+
+
+def _values(qemu: Qemu, path: str, names: list[str]) -> dict[str, Any]:
+    """Return properties of an object, asked for all at once."""
+    answers = qemu.requests(
+        [{"execute": "qom-get", "arguments": {"path": path, "property": each}} for each in names]
+    )
+    return {
+        name: answer.get("return", UNREADABLE) for name, answer in zip(names, answers, strict=True)
+    }
