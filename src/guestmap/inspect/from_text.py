@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.mtree import assemble, read_mtree
+from guestmap.inspect.mtree import assemble, beside, read_mtree
 from guestmap.inspect.pasted import read_pasted
 from guestmap.inspect.ramblock import read_ramblock
 from guestmap.inspect.rebuild import Rebuilt, rebuild, rebuild_beside_views
+from guestmap.inspect.snapshot import Snapshot
 from guestmap.inspect.unshown import unshown_note
 
 if TYPE_CHECKING:
-    from guestmap.inspect.snapshot import Snapshot
+    from guestmap.inspect.snapshot import RamBlockInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,63 @@ def snapshot_of(texts: MonitorTexts, *, source: str, version: str = "") -> Snaps
     Raises:
         PeerError: a text is malformed, or contradicts itself; says the line.
     """
-    return rebuilt_of(texts, source=source, version=version).snapshot
+    reader = TextsReader(complete=texts.complete)
+    reader.take_trees(texts.trees)
+    reader.take_views(texts.views)
+    reader.take_ram(texts.ram)
+    return reader.rebuilt(source=source, version=version).snapshot
 
 
-def rebuilt_of(texts: MonitorTexts, *, source: str, version: str = "") -> Rebuilt:
-    """Do as :func:`snapshot_of`, and tell whether trees and views show the same."""
-    parts = [read_mtree(text) for text in (texts.trees, texts.views) if text]
-    snapshot = assemble(*parts, source=source, version=version, complete=texts.complete)
-    if texts.ram:
-        snapshot = replace(snapshot, ram_blocks=read_ramblock(texts.ram))
-    return rebuild_beside_views(snapshot) if snapshot.regions else Rebuilt(snapshot, agrees=False)
+class TextsReader:
+    """Understands texts one by one, each as it comes: what can be done with one alone is done.
+
+    Args:
+        complete: see :class:`MonitorTexts`.
+
+    Attributes:
+        texts: those that came.
+    """
+
+    def __init__(self, *, complete: bool | None = None) -> None:
+        self.texts = MonitorTexts(complete=complete)
+        self._map = Snapshot()
+        self._ram: tuple[RamBlockInfo, ...] = ()
+
+    def take_trees(self, text: str) -> None:
+        """Read the trees, before the views; "" is none.
+
+        Raises:
+            PeerError: it is malformed, or contradicts itself; says the line.
+        """
+        self.texts = replace(self.texts, trees=text)
+        if text:
+            self._map = assemble(read_mtree(text), complete=self.texts.complete)
+
+    def take_views(self, text: str) -> None:
+        """Read the views; "" is none.
+
+        Raises:
+            PeerError: as :meth:`take_trees`.
+        """
+        self.texts = replace(self.texts, views=text)
+        if text:
+            self._map = beside(self._map, assemble(read_mtree(text), complete=self.texts.complete))
+
+    def take_ram(self, text: str) -> None:
+        """Read the RAM blocks; "" is none.
+
+        Raises:
+            PeerError: as :meth:`take_trees`.
+        """
+        self.texts = replace(self.texts, ram=text)
+        self._ram = read_ramblock(text) if text else ()
+
+    def rebuilt(self, *, source: str, version: str = "") -> Rebuilt:
+        """Conclude what the texts leave open, and tell whether trees and views show the same."""
+        snapshot = replace(self._map, source=source, version=version, ram_blocks=self._ram)
+        if not snapshot.regions:
+            return Rebuilt(snapshot, agrees=False)
+        return rebuild_beside_views(snapshot)
 
 
 def snapshot_of_pasted(text: str, *, source: str) -> Snapshot:

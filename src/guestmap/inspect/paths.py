@@ -59,18 +59,18 @@ class Way:
         self.region = region
         self.base = base
         self.parent = parent
+        end = base + region.size
         if parent is None:
             self.depth = self.aliases = 0
-            self.lo, self.hi = max(base, 0), min(base + region.size, ADDRESS_SPACE_SIZE)
+            self.lo, self.hi = max(base, 0), min(end, ADDRESS_SPACE_SIZE)
             self.enabled = region.enabled
             self.readonly = region.readonly
             self.nonvolatile = region.nonvolatile
         else:
-            end = base + region.size
             self.depth = parent.depth + 1
             self.aliases = parent.aliases + (parent.region.alias is not None)
-            self.lo = max(base, parent.lo)
-            self.hi = min(end, parent.hi)
+            self.lo = max(parent.lo, base)
+            self.hi = min(parent.hi, end)
             self.enabled = parent.enabled and region.enabled
             self.readonly = parent.readonly or region.readonly
             self.nonvolatile = parent.nonvolatile or region.nonvolatile
@@ -183,7 +183,7 @@ def walk(
         visible = lo < end and hi > start and lo < hi
         if visible or (beyond is not None and beyond.meets(region.id, base, start, end)):
             way = Way(region, base, parent)
-            if not _is_circle(way, visible):
+            if parent is None or parent.region.alias is None or not _is_circle(way, visible):
                 todo.append((way, False))
 
     plan(regions[root], regions[root].addr, None)
@@ -199,22 +199,25 @@ def walk(
                 f"the ways below {regions[root].name!r} were given up after {visits} steps:"
                 " aliases show each other too many times over"
             )
-        todo.append((way, True))
         region = way.region
+        if region.alias is None and not region.children:
+            yield way
+            continue
+        todo.append((way, True))
         if region.alias is not None:
             plan(regions[region.alias], way.base - region.alias_offset, way)
+        base = way.base
         for child in reversed(region.children):
-            plan(regions[child], way.base + regions[child].addr, way)
+            below = regions[child]
+            plan(below, base + below.addr, way)
 
 
 def _is_circle(way: Way, visible: bool) -> bool:
-    """Tell whether an alias leads back to a region on the way, where it can add nothing.
+    """Tell whether an alias, the last step, leads back to a region, where it can add nothing.
 
     Where it puts the region elsewhere it can, but cut off it would never come to an end.
     """
     above = way.parent
-    if above is None or above.region.alias is None:
-        return False
     while above is not None:
         if above.region.id == way.region.id and (above.base == way.base or not visible):
             return True

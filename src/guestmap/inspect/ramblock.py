@@ -12,11 +12,15 @@ from guestmap.base import PeerError
 from guestmap.inspect.snapshot import RamBlockInfo
 
 _HEADER = re.compile(r" *Block Name +PSize +Offset +Used +Total")
-_BLOCK = re.compile(
-    r" *(?P<name>.*?) +\d+ [KMGTPE]?i?B +"
+_REST = (
+    r" +\d+ [KMGTPE]?i?B +"
     r"0x(?P<offset>[0-9a-f]{16}) 0x(?P<used>[0-9a-f]{16}) 0x(?P<total>[0-9a-f]{16})"
     r"(?: +0x[0-9a-f]+)?(?: +r[ow])? *"
 )
+_PLAIN = re.compile(rf" *(?P<name>\S+){_REST}")
+"""A name without spaces, as nearly all have: found without trying every length of it."""
+
+_BLOCK = re.compile(rf" *(?P<name>.*?){_REST}")
 
 
 def read_ramblock(text: str) -> tuple[RamBlockInfo, ...]:
@@ -29,9 +33,11 @@ def read_ramblock(text: str) -> tuple[RamBlockInfo, ...]:
     """
     blocks: list[RamBlockInfo] = []
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
-        if not line.strip() or line.startswith("(qemu)") or _HEADER.match(line):
-            continue
-        match = _BLOCK.fullmatch(line)
+        match = _PLAIN.fullmatch(line)
+        if match is None:
+            if not line.strip() or line.startswith("(qemu)") or _HEADER.match(line):
+                continue
+            match = _BLOCK.fullmatch(line)
         if match is None:
             raise PeerError(
                 f"info ramblock text, line {number}: expected 'NAME PAGE-SIZE OFFSET USED TOTAL',"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from guestmap.inspect.attach import Channel, CommandError, MonitorEvent, UnixTarget
 from guestmap.inspect.attach.commands import HMP
-from guestmap.inspect.attach.socket_channel import SocketChannel, new_client
+from guestmap.inspect.attach.socket_channel import SocketChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,9 +78,7 @@ class ScriptedPeer:
         self._thread = threading.Thread(target=self._play, args=(script,), daemon=True)
 
     def channel(self, greeting_s: float = LONG_S, reply_s: float = LONG_S) -> SocketChannel:
-        return SocketChannel(
-            new_client(), self.ours, TARGET, greeting_s=greeting_s, reply_s=reply_s
-        )
+        return SocketChannel(self.ours, TARGET, greeting_s=greeting_s, reply_s=reply_s)
 
     def __enter__(self) -> Self:
         self._thread.start()

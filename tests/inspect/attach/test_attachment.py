@@ -106,15 +106,14 @@ def test_dispatch_trees_are_asked_for_on_demand_and_given_up_where_unknown():
 
 
 def test_trees_that_show_what_the_views_do_are_of_their_moment():
-    """The second look at the views, for a change meanwhile, is for maps that do not agree."""
+    """The second look at the trees, for a change meanwhile, is for maps that do not agree."""
     machine, qemu = attachment({**FULL, "info mtree -o -D": TREE})
     assert machine.read().steady
     assert sorted(qemu.asked) == ["info mtree -f -o", "info mtree -o -D", "info ramblock"]
-    for views in (VIEWS + EMPTY, EMPTY):  # one that no tree is paired with, and the only one
-        machine, qemu = attachment(
-            {**FULL, "info mtree -o -D": TREE, "info mtree -f -o": [views, VIEWS]}
-        )
-        assert machine.read().texts.views == VIEWS.replace("\r\n", "\n")
+    other = TREE.replace("memory", "dev")
+    for trees in (TREE + other, other):  # one that no view is paired with, and the only one
+        machine, qemu = attachment({**FULL, "info mtree -o -D": [trees, TREE]})
+        assert machine.read().texts.trees == TREE.replace("\r\n", "\n")
 
 
 def test_whether_a_map_is_still_as_it_was_takes_two_questions():
@@ -136,30 +135,35 @@ def test_a_monitor_without_info_mtree_is_unsupported():
 
 
 def test_a_map_that_changes_between_two_answers_is_read_again():
-    moved = VIEWS.replace("7ffffff (", "6ffffff (")
-    machine, qemu = attachment({**FULL, "info mtree -f -o": [VIEWS, moved]})
+    moved = TREE_ALL.replace("7ffffff (", "6ffffff (")
+    machine, qemu = attachment({**FULL, "info mtree -o -D": [TREE_ALL, moved]})
     snapshot = machine.snapshot()
-    assert snapshot.views[0].ranges[0].size == 0x7000000
-    assert qemu.asked.count("info mtree -o -D") == 2
+    assert snapshot.regions[0].size == 0x7000000
+    assert qemu.asked.count("info mtree -f -o") == 2
     assert "changed" not in snapshot.source
 
 
-def test_the_order_of_views_is_no_change():
+def test_the_order_of_views_and_trees_is_no_change():
     one, other = VIEWS + EMPTY, EMPTY.replace("#1", "#0") + VIEWS.replace("#0", "#1")
-    machine, qemu = attachment({**FULL, "info mtree -f -o": [one, other]})
+    tree = TREE_ALL.replace("memory", "dev")
+    machine, qemu = attachment({
+        **FULL,
+        "info mtree -f -o": [one, other],
+        "info mtree -o -D": [TREE_ALL + tree, tree + TREE_ALL],
+    })  # fmt: skip
     reading = machine.read()
     assert reading.steady
-    assert qemu.asked.count("info mtree -o -D") == 1
+    assert qemu.asked.count("info mtree -f -o") == 1
     again = machine.read()
     assert reading.same_map(again)
 
 
 def test_a_map_that_never_holds_still_is_given_with_a_word_about_it():
-    texts = [VIEWS.replace("7ffffff (", f"{n:x}ffffff (") for n in range(ATTEMPTS + 1)]
-    machine, _ = attachment({**FULL, "info mtree -f -o": texts})
+    texts = [TREE_ALL.replace("7ffffff (", f"{n:x}ffffff (") for n in range(ATTEMPTS + 1)]
+    machine, _ = attachment({**FULL, "info mtree -o -D": texts})
     snapshot = machine.snapshot()
     assert snapshot.source.endswith("(it changed while it was read)")
-    assert snapshot.views[0].ranges[0].size == (ATTEMPTS << 24) + (1 << 24)
+    assert snapshot.regions[0].size == (ATTEMPTS << 24) + (1 << 24)
 
 
 @pytest.mark.parametrize("line", [0, 1])

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guestmap.base import PeerError, UnsupportedError
-from guestmap.inspect.attach import CommandError, attach
-from guestmap.inspect.attach.socket_channel import new_client
+from guestmap.base import PeerError
+from guestmap.inspect.attach import CommandError
 from tests.inspect.attach.peer import GREETING, LONG_S, NEVER_S, ScriptedPeer, Wire
 
 
@@ -216,11 +214,3 @@ def test_whatever_a_peer_sends_ends_in_an_answer_or_a_peer_error(first, then, gr
         with pytest.raises(PeerError):
             channel.execute("query-status", {})
         channel.close()
-
-
-def test_without_the_library_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "qemu.qmp", None)
-    with pytest.raises(UnsupportedError, match=r"pip install 'guestmap\[attach\]'"):
-        new_client()
-    with pytest.raises(UnsupportedError):
-        attach("unix:/nowhere")

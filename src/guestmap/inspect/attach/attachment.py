@@ -1,8 +1,9 @@
 """Reading the map of a machine that somebody else runs.
 
 The map comes as several answers, and a running guest may change it between two of them. Where the
-trees show what the flat views do, all belong together; else the views are asked for again: where
-they are as they were before the trees, it is our reading of those that differs.
+trees show what the flat views do, all belong together; else the trees are asked for again: where
+they are as they were before the views, it is our reading of those that differs. All questions go
+out at once, and the trees, which are most work, are worked on while QEMU writes the views.
 
 Which flags of ``info mtree`` a QEMU has is found by trying, the most telling first: an old one
 answers an unknown flag with a complaint, and is asked for less.
@@ -14,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from guestmap.base import UnsupportedError
-from guestmap.inspect.from_text import MonitorTexts, rebuilt_of
+from guestmap.inspect.from_text import MonitorTexts, TextsReader, snapshot_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from guestmap.inspect.attach.monitor import Monitor, MonitorEvent
@@ -28,6 +30,7 @@ _VIEWS = ("info mtree -f -o", "info mtree -f")
 _VIEWS_DISPATCH = ("info mtree -f -d -o", "info mtree -f -d", *_VIEWS)
 _RAM = ("info ramblock",)  # since 2.10
 _COMPLAINTS = ("mtree: ", "info: ", "ramblock: ", "unknown command: ", "invalid command")
+_Questions = tuple[tuple[str, ...], ...]
 
 ATTEMPTS = 8
 """How often the map is read again because it changed meanwhile."""
@@ -109,46 +112,54 @@ class Attachment:
         """
         forms = _VIEWS_DISPATCH if dispatch else _VIEWS
         if not trees and (views := self._ask(forms)):
-            return self._understand(MonitorTexts(views=views)).snapshot
+            texts = MonitorTexts(views=views)
+            return snapshot_of(texts, source=self.source, version=self.version)
         return self.read(dispatch=dispatch).snapshot
 
     def read(self, *, dispatch: bool = False) -> Reading:
         """Ask for the map, again where it changed meanwhile, and return the answers."""
         forms = _VIEWS_DISPATCH if dispatch else _VIEWS
-        views, trees, ram = self._ask_together(forms, _TREES, _RAM)
+        reader, rebuilt = self._look((_TREES, _RAM, forms))
         for _ in range(ATTEMPTS):
-            if not trees:
-                raise UnsupportedError(f"{self.source}: this QEMU has no 'info mtree'")
-            # A QEMU without -D is one that prints disabled regions unasked.
-            texts = MonitorTexts(trees, views, ram, complete=True)
-            rebuilt = self._understand(texts)
-            if rebuilt.agrees or _same(views, after := self._ask(forms) or ""):
+            texts = reader.texts
+            if rebuilt.agrees or _same(texts.trees, after := self._ask(_TREES) or ""):
                 return Reading(texts, rebuilt.snapshot, steady=True)
-            views = after
-            trees, ram = self._ask_together(_TREES, _RAM)
-        texts = MonitorTexts(trees, views, ram, complete=True)
-        snapshot = self._understand(texts).snapshot
-        source = f"{snapshot.source} (it changed while it was read)"
-        return Reading(texts, replace(snapshot, source=source), steady=False)
+            reader, rebuilt = self._look((_RAM, forms), after)
+        source = f"{rebuilt.snapshot.source} (it changed while it was read)"
+        return Reading(reader.texts, replace(rebuilt.snapshot, source=source), steady=False)
 
-    def _understand(self, texts: MonitorTexts) -> Rebuilt:
-        return rebuilt_of(texts, source=self.monitor.source, version=self.version)
+    def _look(self, questions: _Questions, trees: str = "") -> tuple[TextsReader, Rebuilt]:
+        """Ask, and understand what came; the trees are the first question unless given."""
+        # A QEMU without -D is one that prints disabled regions unasked.
+        reader = TextsReader(complete=True)
+        texts = self._ask_each(*questions)
+        reader.take_trees(trees or next(texts))
+        if not reader.texts.trees:
+            raise UnsupportedError(f"{self.source}: this QEMU has no 'info mtree'")
+        ram, views = texts
+        reader.take_ram(ram)
+        reader.take_views(views)
+        return reader, reader.rebuilt(source=self.source, version=self.version)
 
     def shows(self, reading: Reading) -> bool:
         """Tell whether the map is still as it was read: half of the questions of reading it."""
-        views, trees = self._ask_together(_VIEWS, _TREES)
+        views, trees = self._ask_each(_VIEWS, _TREES)
         return _same(views, reading.texts.views) and _same(trees, reading.texts.trees)
 
-    def _ask_together(self, *questions: tuple[str, ...]) -> list[str]:
-        """Return what :meth:`_ask` would of each, or ""; nobody waits between two questions."""
+    def _ask_each(self, *questions: tuple[str, ...]) -> Iterator[str]:
+        """Yield what :meth:`_ask` would return of each, or ""; all are sent at once if they can."""
         lines = [self._known.get(forms, forms[0]) for forms in questions]
         known = [line for line in lines if line is not None]
+        done = 0
         if len(known) == len(lines):
-            texts = self.monitor.human_many(known)
-            if not any(text.startswith(_COMPLAINTS) for text in texts):
-                self._known.update(zip(questions, known, strict=True))
-                return texts
-        return [self._ask(forms) or "" for forms in questions]
+            for text in self.monitor.human_each(known):
+                if text.startswith(_COMPLAINTS):
+                    break
+                self._known[questions[done]] = known[done]
+                done += 1
+                yield text
+        for forms in questions[done:]:
+            yield self._ask(forms) or ""
 
     def _ask(self, forms: tuple[str, ...]) -> str | None:
         """Return the answer to the first of these lines that this QEMU knows; None: to none."""

@@ -15,7 +15,7 @@ from guestmap.base import PeerError
 from guestmap.inspect.attach.commands import HMP, check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _T = TypeVar("_T")
 _OURS = "guestmap "
@@ -61,23 +61,34 @@ class Channel(Protocol):
             PeerError: it answered with nonsense, or not at all.
         """
 
-    def execute_many(
+    def execute_each(
         self, requests: Sequence[tuple[str, Mapping[str, object]]]
-    ) -> list[object | CommandError]:
-        """Return what each command returns, or the error that the machine answered it with.
+    ) -> Iterator[object | CommandError]:
+        """Yield what each command returns, or the error that the machine answered it with.
 
-        Unless a channel knows better they go one after another.
+        What is done with an answer is done while the machine writes the next one. Unless a channel
+        knows better they go one after another.
 
         Raises:
             PeerError: as :meth:`execute`.
         """
-        answers: list[object | CommandError] = []
         for command, arguments in requests:
             try:
-                answers.append(self.execute(command, arguments))
+                answer = self.execute(command, arguments)
             except CommandError as error:
-                answers.append(error)
-        return answers
+                yield error
+            else:
+                yield answer
+
+    def execute_many(
+        self, requests: Sequence[tuple[str, Mapping[str, object]]]
+    ) -> list[object | CommandError]:
+        """Return all that :meth:`execute_each` yields."""
+        return list(self.execute_each(requests))
+
+    def version(self) -> object:
+        """Return what query-version returns; a channel that was told it before need not ask."""
+        return self.execute("query-version", {})
 
     def events(self) -> list[MonitorEvent]:
         """Return the events that came since the last call; none where they are not carried."""
@@ -150,36 +161,36 @@ class Monitor:
         check(command, named)
         return self._channel.execute(command, named)
 
-    def query_many(self, command: str, many: Sequence[Mapping[str, object]]) -> list[object]:
-        """Execute a command with each of several arguments, without waiting in between.
+    def query_each(self, command: str, many: Sequence[Mapping[str, object]]) -> Iterator[object]:
+        """Execute a command with each of several arguments, and yield the answers as they come.
 
         Raises:
             ConfigError, CommandError, PeerError: see :meth:`query`.
         """
         for arguments in many:
             check(command, arguments)
-        answers = self._channel.execute_many([(command, arguments) for arguments in many])
-        for answer in answers:
+        for answer in self._channel.execute_each([(command, arguments) for arguments in many]):
             if isinstance(answer, CommandError):
                 raise answer
-        return answers
+            yield answer
 
     def human(self, line: str) -> str:
         """Execute a human monitor command and return its text, lines ended by newlines."""
-        return self.human_many([line])[0]
+        (text,) = self.human_each([line])
+        return text
 
-    def human_many(self, lines: Sequence[str]) -> list[str]:
-        """Execute human monitor commands, none of which waits for the one before to be read.
+    def human_each(self, lines: Sequence[str]) -> Iterator[str]:
+        """Execute human monitor commands, all sent at once, and yield each text when it comes.
 
         Raises:
             CommandError, PeerError: as :meth:`query`, of the first that was answered so.
         """
-        answers = self.query_many(HMP, [{"command-line": line} for line in lines])
-        return [self._as(answer, HMP, str).replace("\r\n", "\n") for answer in answers]
+        for answer in self.query_each(HMP, [{"command-line": line} for line in lines]):
+            yield self._as(answer, HMP, str).replace("\r\n", "\n")
 
     def version(self) -> str:
         """Return QEMU's version, for example ``7.2.22``; of our machine ``guestmap 0.1.0``."""
-        return str(self._shaped("query-version", VersionReply))
+        return str(self._as(self._channel.version(), "query-version", VersionReply))
 
     def name(self) -> str:
         """Return the guest's name (``-name``), or ""."""

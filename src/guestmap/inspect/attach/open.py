@@ -49,8 +49,7 @@ def open_channel(
 
         return LibvirtChannel(target)
     from guestmap.inspect.attach.dial import dial
-    from guestmap.inspect.attach.socket_channel import SocketChannel, new_client
+    from guestmap.inspect.attach.socket_channel import SocketChannel
 
-    client = new_client()  # where there is none, nobody need be disturbed
     connection = dial(target, greeting_s)
-    return SocketChannel(client, connection, target, greeting_s=greeting_s, reply_s=reply_s)
+    return SocketChannel(connection, target, greeting_s=greeting_s, reply_s=reply_s)

@@ -1,35 +1,34 @@
-"""QMP over a socket, with QEMU's own client library behind a synchronous face.
+"""QMP over a socket: the shell of a :class:`ClientSession` that sends, waits and gives up.
 
-``qemu.qmp`` is asyncio; here its loop runs only while a command waits for its answer. Deadlines
-are the loop's, so a peer that says nothing, or stops halfway, ends in an error and not in a wait.
+QEMU's own client library, ``qemu.qmp``, is asyncio: to import it and to make its loop costs more
+than all that is asked here. Deadlines are the socket's, so a peer that says nothing, or stops
+halfway, ends in an error and not in a wait.
 """
 
 from __future__ import annotations
 
-import asyncio
+import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from guestmap.base import PeerError, UnsupportedError
+from guestmap.base import PeerError
 from guestmap.inspect.attach.dial import busy, listener_of
 from guestmap.inspect.attach.monitor import Channel, CommandError, GoneError, MonitorEvent
+from guestmap.inspect.attach.session import MOST_BYTES, ClientSession, NoQmpError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping, Sequence
-
-    from qemu.qmp import QMPClient
+    from collections.abc import Iterator, Mapping, Sequence
 
     from guestmap.inspect.attach.target import TcpTarget, UnixTarget
 
-_PARTING_S = 1.0
+_CHUNK = 1 << 18
 
 
 class SocketChannel(Channel):
     """One QMP session over a connected socket, which it owns.
 
     Args:
-        client: as :func:`new_client` gives it.
         connection: connected; nothing was read from it yet.
         target: what it is connected to, for messages.
         greeting_s: seconds to wait for the greeting and for the end of the handshake.
@@ -41,7 +40,6 @@ class SocketChannel(Channel):
 
     def __init__(
         self,
-        client: QMPClient,
         connection: socket.socket,
         target: UnixTarget | TcpTarget,
         *,
@@ -50,14 +48,13 @@ class SocketChannel(Channel):
     ) -> None:
         self._target = target
         self._reply_s = reply_s
-        self._client = client
-        self._runner = asyncio.Runner()
-        self._closed = False
+        self._socket = connection
+        self._session = ClientSession()
+        self._is_lost = False
         try:
-            self._runner.run(self._greet(connection, greeting_s))
+            self._greet(greeting_s)
         except BaseException:
             self.close()
-            connection.close()
             raise
 
     @property
@@ -65,179 +62,161 @@ class SocketChannel(Channel):
         """The socket, as the command line names it."""
         return str(self._target)
 
+    def version(self) -> object:
+        """Return the answer to query-version, which the greeting had (see :class:`Channel`)."""
+        greeting = self._session.greeting or {}
+        return greeting["version"] if "version" in greeting else super().version()
+
     def execute(self, command: str, arguments: Mapping[str, object]) -> object:
         """Send a command and return what it returns (see :class:`Channel`)."""
-        (answer,) = self.execute_many([(command, arguments)])
+        (answer,) = self.execute_each([(command, arguments)])
         if isinstance(answer, CommandError):
             raise answer
         return answer
 
-    def execute_many(
+    def execute_each(
         self, requests: Sequence[tuple[str, Mapping[str, object]]]
-    ) -> list[object | CommandError]:
-        """Send commands without waiting in between, and return what each returns."""
-        return self._runner.run(self._execute(requests))
-
-    def events(self) -> list[MonitorEvent]:
-        """Return the events that came with the answers since the last call."""
-        return [_event(message) for message in self._client.events.clear()]
-
-    def close(self) -> None:
-        """End the session and the socket; it may be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._runner.run(self._part())
-            self._runner.close()
-
-    async def _greet(self, connection: socket.socket, greeting_s: float) -> None:
-        from qemu.qmp import ConnectError
-
-        listener = listener_of(connection)  # the library closes what does not greet
-        try:
-            async with asyncio.timeout(greeting_s):
-                await self._client.connect(connection)
-        except TimeoutError as error:
-            if self._client.greeting is not None:
-                raise self._problem(
-                    f"greeted, then said nothing more within {greeting_s:g} s"
-                ) from error
-            what = f"connected, but no QMP greeting within {greeting_s:g} s"
-            raise busy(self._target, what, listener) from error
-        except ConnectError as error:
-            raise self._problem(_why_no_session(error.exc)) from error
-
-    async def _execute(
-        self, requests: Sequence[tuple[str, Mapping[str, object]]]
-    ) -> list[object | CommandError]:
+    ) -> Iterator[object | CommandError]:
+        """Send all commands at once, and yield each answer when it is there."""
         commands = [command for command, _ in requests]
-        waits = [self._client.execute(command, given or None) for command, given in requests]
+        if self._is_lost:
+            raise GoneError(f"{self._target}: the session has ended (asked for {commands[0]})")
+        deadline = time.monotonic() + self._reply_s
+        sent = [self._session.request(command, arguments) for command, arguments in requests]
+        names = [name for name, _ in sent]
         try:
-            async with asyncio.timeout(self._reply_s):
-                answers = await asyncio.gather(*waits, return_exceptions=True)
+            self._send(b"".join(data for _, data in sent), deadline)
+            for name, command in zip(names, commands, strict=True):
+                while (message := self._session.answer(name)) is None:
+                    self._receive(deadline)
+                given = time.monotonic()
+                yield self._judged(command, message)
+                deadline += time.monotonic() - given  # what is done with it is not the peer's time
         except TimeoutError as error:
             what = f"no answer to {', '.join(commands)} within {self._reply_s:g} s"
             raise self._problem(what) from error
-        return [
-            await self._judged(command, answer)
-            for command, answer in zip(commands, answers, strict=True)
-        ]
+        except (EOFError, OSError, NoQmpError) as error:
+            raise self._loss(error, commands[0]) from error
+        finally:
+            self._session.forget(names)
 
-    async def _judged(self, command: str, answer: object) -> object | CommandError:
-        """Return an answer, or the machine's error; raise what is no answer."""
-        from qemu.qmp import ExecInterruptedError, ExecuteError, QMPError, StateError
+    def events(self) -> list[MonitorEvent]:
+        """Return the events that came with the answers since the last call."""
+        told = [_event(message) for message in self._session.events]
+        self._session.events.clear()
+        return told
 
-        if isinstance(answer, ExecuteError):
-            said = answer.error.error
-            return CommandError(f"{self._target}: {command}: {said.desc}", said.class_)
-        if isinstance(answer, ExecInterruptedError | StateError):
-            await self._explain_loss(command)
-        if isinstance(answer, QMPError):
-            raise self._problem(f"the answer to {command} is not QMP: {_line(answer)}") from answer
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+    def close(self) -> None:
+        """End the session and the socket; it may be called twice."""
+        self._is_lost = True
+        self._socket.close()
 
-    async def _explain_loss(self, command: str) -> NoReturn:
-        """Raise why the session ended, as the reader saw it."""
+    def _greet(self, greeting_s: float) -> None:
+        listener = listener_of(self._socket)
+        deadline = time.monotonic() + greeting_s
+        session = self._session
         try:
-            await self._client.disconnect()
-        except _endings() as cause:
-            what = f"{self._target}: {_why_lost(cause)} (asked for {command})"
-            # The library's errors are of messages that came and were not understood.
-            has_gone = isinstance(cause, EOFError | OSError)
-            raise (GoneError if has_gone else PeerError)(what) from cause
-        raise GoneError(f"{self._target}: the session has ended (asked for {command})")
+            while session.greeting is None:
+                self._receive(deadline)
+            name, data = session.request("qmp_capabilities", {})
+            self._send(data, deadline)
+            while (answer := session.answer(name)) is None:
+                self._receive(deadline)
+        except TimeoutError as error:
+            if session.greeting is not None:
+                what = f"greeted, then said nothing more within {greeting_s:g} s"
+                raise self._problem(what) from error
+            what = f"connected, but no QMP greeting within {greeting_s:g} s"
+            raise busy(self._target, what, listener) from error
+        except (EOFError, OSError, NoQmpError) as error:
+            raise self._problem(_why_no_session(error, session)) from error
+        if "return" not in answer:
+            raise self._problem("greeted, but refused qmp_capabilities")
 
-    async def _part(self) -> None:
-        with suppress(*_endings()):
-            async with asyncio.timeout(_PARTING_S):
-                await self._client.disconnect()
+    def _send(self, data: bytes, deadline: float) -> None:
+        self._allow(deadline)
+        try:
+            self._socket.sendall(data)
+        except TimeoutError:
+            self._is_lost = True  # half a request is on its way
+            raise
+        except OSError:
+            self._take_last_words()
+            raise
+
+    def _take_last_words(self) -> None:
+        """Take what a machine said before it went, and nobody has read yet."""
+        with suppress(OSError, NoQmpError):
+            self._socket.setblocking(False)
+            while data := self._socket.recv(_CHUNK):
+                self._session.receive(data)
+
+    def _receive(self, deadline: float) -> None:
+        self._allow(deadline)
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            raise EOFError
+        self._session.receive(data)
+
+    def _allow(self, deadline: float) -> None:
+        """Let the next call of the socket last until the deadline.
+
+        Raises:
+            TimeoutError: it has come.
+        """
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+    def _judged(self, command: str, message: Mapping[str, Any]) -> object | CommandError:
+        """Return an answer, or the machine's error; raise what is no answer."""
+        if "return" in message:
+            answer: object = message["return"]
+            return answer
+        error = message.get("error")
+        kind, desc = (error.get("class"), error.get("desc")) if isinstance(error, dict) else (0, 0)
+        if not isinstance(kind, str) or not isinstance(desc, str):
+            found = repr(dict(message))[:60]
+            raise self._problem(f"the answer to {command} is not QMP: {found}")
+        return CommandError(f"{self._target}: {command}: {desc}", kind)
+
+    def _loss(self, cause: Exception, command: str) -> PeerError:
+        """Return why the session ended, and have it ended."""
+        self._is_lost = True
+        what = f"{self._target}: {_why_lost(cause, self._session)} (asked for {command})"
+        return (PeerError if isinstance(cause, NoQmpError) else GoneError)(what)
 
     def _problem(self, what: str) -> PeerError:
         return PeerError(f"{self._target}: {what}")
 
 
-def new_client() -> QMPClient:
-    """Return QEMU's own client, not connected.
-
-    Raises:
-        UnsupportedError: the package ``qemu.qmp`` is not installed.
-    """
-    try:
-        from qemu.qmp import Message, QMPClient
-    except ModuleNotFoundError as error:
-        raise UnsupportedError(
-            "attaching to a QMP socket needs the Python package qemu.qmp, which is not installed:"
-            " pip install 'guestmap[attach]'"
-        ) from error
-
-    class Client(QMPClient):
-        """One that does not turn every message into text for a log that nobody keeps."""
-
-        def _cb_outbound(self, msg: Message) -> Message:
-            return msg
-
-        def _cb_inbound(self, msg: Message) -> Message:
-            return msg
-
-    return Client()
-
-
-def _endings() -> tuple[type[Exception], ...]:
-    """Return what the library's reader may end with: whatever JSON and sockets can raise."""
-    from qemu.qmp import QMPError
-
-    return QMPError, OSError, EOFError, ValueError, RecursionError
-
-
 def _event(message: Mapping[str, Any]) -> MonitorEvent:
-    return MonitorEvent(str(message["event"]), message.get("data") or {})
+    data = message.get("data")
+    return MonitorEvent(str(message["event"]), data if isinstance(data, dict) else {})
 
 
-def _why_no_session(cause: BaseException) -> str:
+def _why_no_session(cause: Exception, session: ClientSession) -> str:
     """Say why a connection did not become a session."""
-    from qemu.qmp.qmp_client import NegotiationError
-
-    if isinstance(cause, EOFError):
+    raw = cause.raw if isinstance(cause, NoQmpError) else bytes(session.rest)
+    if not raw and isinstance(cause, EOFError):
         return "closed the connection without a greeting: it is not QEMU's QMP, or QEMU just ended"
     if isinstance(cause, OSError):
         return f"the connection broke before the greeting ({cause})"
-    if isinstance(cause, NegotiationError):
-        return "greeted, but refused qmp_capabilities"
-    raw = _raw(cause)
     if b"monitor - type 'help'" in raw:
         return (
             "it is QEMU's human monitor; guestmap needs a QMP one"
             " (-qmp unix:PATH,server=on,wait=off)"
         )
-    found = repr(raw[:60]) if raw else _line(cause)
-    return f"not a QMP socket: expected a greeting in JSON, found {found}"
+    return f"not a QMP socket: expected a greeting in JSON, found {raw[:60]!r}"
 
 
-def _why_lost(cause: BaseException) -> str:
+def _why_lost(cause: Exception, session: ClientSession) -> str:
     """Say why a session ended."""
     if isinstance(cause, EOFError):
-        return "closed the connection"
-    if isinstance(cause, OSError):
+        return f"closed the connection{' in the middle of a message' if session.rest else ''}"
+    if not isinstance(cause, NoQmpError):
         return f"the connection broke ({cause})"
-    if type(cause) is ValueError:  # what asyncio's reader raises beyond its limit
-        return "the answer is longer than a QMP message may be (10 MiB)"
-    raw = _raw(cause)
-    if raw and not raw.endswith(b"\n"):
-        return "closed the connection in the middle of a message"
-    return f"sent what is not QMP: {raw[:60]!r}" if raw else f"sent what is not QMP: {_line(cause)}"
-
-
-def _line(error: BaseException) -> str:
-    """Return what an error says, without the message that it shows over many lines."""
-    return str(getattr(error, "error_message", None) or error).splitlines()[0]
-
-
-def _raw(error: BaseException | None) -> bytes:
-    """Return the bytes that could not be read as a message, where the library kept them."""
-    while error is not None:
-        raw = getattr(error, "raw", None)
-        if isinstance(raw, bytes):
-            return raw
-        error = error.__cause__
-    return b""
+    if cause.is_too_long:
+        return f"the answer is longer than a QMP message may be ({MOST_BYTES >> 20} MiB)"
+    return f"sent what is not QMP: {cause.raw[:60]!r}"

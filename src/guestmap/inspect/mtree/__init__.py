@@ -4,7 +4,7 @@ Read from QEMU 2.x to 11.1, any architecture, and written as any of them does. S
 monitor's own output, and QEMU's docs/devel/memory.rst for what the words mean.
 """
 
-from guestmap.inspect.mtree.assemble import assemble
+from guestmap.inspect.mtree.assemble import assemble, beside
 from guestmap.inspect.mtree.dialects import dialect_called, dialect_of
 from guestmap.inspect.mtree.dispatch import dispatch_of
 from guestmap.inspect.mtree.read import MtreeText, read_mtree
@@ -14,6 +14,7 @@ from guestmap.inspect.mtree.write_flat import write_flat, write_live_flat
 __all__ = [
     "MtreeText",
     "assemble",
+    "beside",
     "dialect_called",
     "dialect_of",
     "dispatch_of",

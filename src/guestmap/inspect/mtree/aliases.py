@@ -7,14 +7,14 @@ That settles most names that several regions share; what it leaves open is marke
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from guestmap.base import PeerError
 from guestmap.inspect.mtree.choice import choose
-from guestmap.inspect.mtree.forest import Node
+from guestmap.inspect.mtree.forest import Node, plant_again
 from guestmap.inspect.unshown import UNSHOWN
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def identify(roots: list[Node], sections: list[Node], *, stated: bool) -> None:
     for root in roots:
         for node in root.walk():
             places[node.shape].append(node)
+    taken = _link_prints(sections, places)
     for section in sections:
         for node in section.walk():
             if node is not section:
                 places[node.shape].append(node)
-    taken: set[Node] = set()
     for section in _largest_first(sections):
-        if section.line is None:
+        if section.line is None or section.again is not None:
             continue
         own = set(section.walk())
         originals = dict.fromkeys(node.canonical() for node in places[section.shape])
@@ -51,6 +51,26 @@ def identify(roots: list[Node], sections: list[Node], *, stated: bool) -> None:
             if len(originals) > 1:
                 section.inferred.add("id")
             _link(section, free[0])
+
+
+def _link_prints(sections: list[Node], places: dict[int, list[Node]]) -> set[Node]:
+    """Link sections that print a tree once more, where no other region looks like one of them.
+
+    Returns:
+        The trees.
+    """
+    trees = {section: section.again.canonical() for section in sections if section.again}
+    alike = Counter(node.shape for section in sections for node in section.walk() if trees)
+    if all(
+        alike[section.shape] == 1 and {n.canonical() for n in places[section.shape]} == {tree}
+        for section, tree in trees.items()
+    ):
+        for section, tree in trees.items():
+            section.same = tree
+        return set(trees.values())
+    for section in trees:
+        plant_again(section)
+    return set()
 
 
 def _identify_roots(roots: list[Node], *, stated: bool) -> None:
@@ -139,6 +159,7 @@ def resolve(roots: list[Node], sections: list[Node], *, hides: bool) -> None:
     if unseen and not hides:
         # Two regions that look alike were taken for one: keep every print a region of its own.
         for root in roots + sections:
+            plant_again(root)
             for node in root.walk():
                 node.same = None
         unseen = _point(roots, sections, hides=False, by_order=True)
@@ -201,6 +222,9 @@ def _printed(roots: list[Node]) -> set[Node]:
 def _shape(roots: Iterable[Node]) -> None:
     numbers: dict[object, int] = {}
     for root in roots:
+        if root.again is not None:
+            root.shape = root.again.shape
+            continue
         for node in reversed(root.walk()):
             line = node.line
             said = line and (
@@ -243,3 +267,5 @@ def _keep(roots: list[Node], targets: list[Node]) -> None:
         alias.start = holder.start if holder else 0
         if holder is not None:
             holder.children.append(alias)
+    for root in roots:
+        root.walked = None

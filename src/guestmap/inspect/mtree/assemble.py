@@ -11,16 +11,19 @@ does not say is concluded here, and listed in ``RegionInfo.inferred``:
 
 from __future__ import annotations
 
+from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
 from guestmap.inspect.mtree.aliases import identify, resolve, stand_in
-from guestmap.inspect.mtree.forest import Node, plant
+from guestmap.inspect.mtree.forest import Node, plant, print_of
 from guestmap.inspect.snapshot import AddressSpaceInfo, RegionInfo, Snapshot
 
 if TYPE_CHECKING:
     from guestmap.inspect.mtree.read import MtreeText, TreeBlock
 
+_TWICE = "info mtree text: two texts show the trees, or two show the views"
 _HIDDEN = ("name", "addr", "size", "priority", "type", "terminates", "readonly", "nonvolatile")
 
 
@@ -48,7 +51,7 @@ def assemble(
     with_trees = [text for text in texts if text.trees]
     with_views = [text for text in texts if text.views]
     if len(with_trees) > 1 or len(with_views) > 1:
-        raise PeerError("info mtree text: two texts show the trees, or two show the views")
+        raise PeerError(_TWICE)
     regions: tuple[RegionInfo, ...] = ()
     spaces: tuple[AddressSpaceInfo, ...] = ()
     hides = False
@@ -63,13 +66,39 @@ def assemble(
     )  # fmt: skip
 
 
+def beside(one: Snapshot, other: Snapshot) -> Snapshot:
+    """Return what two texts give together that were assembled each for itself.
+
+    Raises:
+        PeerError: both show trees, or both show views.
+    """
+    if (one.regions and other.regions) or (one.views and other.views):
+        raise PeerError(_TWICE)
+    return replace(
+        one,
+        regions=one.regions or other.regions,
+        address_spaces=one.address_spaces or other.address_spaces,
+        views=one.views or other.views,
+        dialect=one.dialect or other.dialect,
+        hides_disabled=one.hides_disabled or other.hides_disabled,
+    )
+
+
 def _regions(
     text: MtreeText, *, hides: bool, partial: bool
 ) -> tuple[tuple[RegionInfo, ...], tuple[AddressSpaceInfo, ...]]:
-    planted = [(block, plant(block, hides=hides)) for block in text.trees]
-    spaces = [(block, root) for block, root in planted if block.kind == "address-space"]
-    sections = [root for block, root in planted if block.kind == "memory-region"]
+    spaces = [
+        (block, plant(block, hides=hides)) for block in text.trees if block.kind == "address-space"
+    ]
     roots = [root for _, root in spaces]
+    printed = {} if hides else {id(block.lines): root for block, root in spaces}
+    sections = [
+        print_of(printed[id(block.lines)])
+        if id(block.lines) in printed
+        else plant(block, hides=hides)
+        for block in text.trees
+        if block.kind == "memory-region"
+    ]
     identify(roots, sections, stated=bool(text.dialect and text.dialect.parentless))
     if _prints_roots_again(text):
         _join_roots(roots)
@@ -156,12 +185,11 @@ def _region(node: Node, ids: dict[Node, int]) -> RegionInfo:
 
 def _list_order(node: Node) -> tuple[list[Node], bool]:
     """Order children by priority; tell whether print order hides who of two is newer."""
-    ordered = sorted(node.children, key=lambda child: -child.priority)
+    placed = [(-child.priority, child.addr, child) for child in node.children]
     tied = False
     reach: dict[int, tuple[int, int]] = {}
-    for child in node.children:
-        priority = child.priority
+    for priority, place, child in placed:
         end, addr = reach.get(priority, (0, -1))
-        tied = tied or (child.addr < end and child.addr != addr)
-        reach[priority] = max((end, addr), (child.addr + child.size, child.addr))
-    return ordered, tied
+        tied = tied or (place < end and place != addr)
+        reach[priority] = max((end, addr), (place + child.size, place))
+    return [child for _, _, child in sorted(placed, key=itemgetter(0))], tied

@@ -93,4 +93,4 @@ def _shown_in(section: Node, line: TreeLine) -> int:
     if line.size == 1:
         return 0
     window = range(line.alias_offset, line.alias_offset + line.size)
-    return sum(child.addr in window for child in section.children)
+    return sum(child.addr in window for child in (section.again or section).children)

@@ -30,6 +30,9 @@ class Node:
         same: the node that this one is another print of.
         target: for an alias, the node that it shows.
         shape: a number that equal subtrees share.
+        walked: what :meth:`walk` returned last; of a root, while nothing is planted below it.
+        again: the tree that is printed here once more, word for word; what is below is not planted
+            then.
     """
 
     line: TreeLine | None
@@ -41,6 +44,8 @@ class Node:
     target: Node | None = None
     inferred: set[str] = field(default_factory=set)
     shape: int = -1
+    again: Node | None = None
+    walked: list[Node] | None = None
 
     def canonical(self) -> Node:
         """Return the node that stands for this region."""
@@ -51,6 +56,8 @@ class Node:
 
     def walk(self) -> list[Node]:
         """Return the node and all below it, in print order."""
+        if self.walked is not None:
+            return self.walked
         nodes: list[Node] = []
         stack = [self]
         while stack:
@@ -58,6 +65,8 @@ class Node:
             nodes.append(node)
             if node.children:
                 stack += node.children[::-1]
+        if self.parent is None:
+            self.walked = nodes
         return nodes
 
     @property
@@ -111,6 +120,25 @@ def plant(block: TreeBlock, *, hides: bool) -> Node:
                 " left out of this tree: take the text with -D"
             )
     return root
+
+
+def print_of(tree: Node) -> Node:
+    """Return a node for a section that prints a tree of an address space once more."""
+    return Node(tree.line, tree.start, name=tree.name, again=tree)
+
+
+def plant_again(section: Node) -> None:
+    """Plant what a section prints once more, as a tree of its own."""
+    if section.again is None:
+        return
+    todo = [(section.again, section)]
+    section.again = section.walked = None
+    while todo:
+        tree, made = todo.pop()
+        for child in tree.children:
+            copy = Node(child.line, child.start, made, name=child.name, shape=child.shape)
+            made.children.append(copy)
+            todo.append((child, copy))
 
 
 def _grow(block: TreeBlock, *, hides: bool, outside: bool) -> Node:

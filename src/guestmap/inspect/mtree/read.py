@@ -37,7 +37,12 @@ _PROMPT = "(qemu)"
 
 @dataclass(frozen=True, slots=True)
 class TreeBlock:
-    """Address spaces with one root, or an alias target, and the tree that is printed for it."""
+    """Address spaces with one root, or an alias target, and the tree that is printed for it.
+
+    Attributes:
+        lines: one object for all prints of a tree, with the numbers of the first.
+        number: of the line after the heading's.
+    """
 
     kind: Literal["address-space", "memory-region"]
     names: tuple[str, ...]
@@ -97,6 +102,7 @@ class _Reader:
     Attributes:
         tree_lines, range_lines: what lines say that were read already. Regions are printed again
             where another tree or view shows them, so half of the lines are old acquaintances.
+        tree_prints: the last tree by its first line: where it was read, and what it says.
     """
 
     lines: list[str]
@@ -106,6 +112,7 @@ class _Reader:
     views: list[ViewInfo] = field(default_factory=list)
     has_old_views: bool = False
     tree_lines: dict[str, TreeLine] = field(default_factory=dict)
+    tree_prints: dict[str, tuple[int, int, tuple[TreeLine, ...]]] = field(default_factory=dict)
     range_lines: dict[str, RangeInfo] = field(default_factory=dict)
 
     @property
@@ -179,8 +186,21 @@ class _Reader:
         return said
 
     def tree(self) -> tuple[TreeLine, ...]:
+        """Read the lines of a tree; of one that is printed again, what was read of it before."""
+        first, heading = self.index, self.line
+        start, end, lines = self.tree_prints.get(heading, (0, 0, ()))
+        if lines and self.lines[first : first + end - start] == self.lines[start:end]:
+            self.index += end - start
+            if not self.line.strip():
+                return lines
+            self.index = first
+        lines = self.new_tree()
+        self.tree_prints[heading] = first, self.index, lines
+        return lines
+
+    def new_tree(self) -> tuple[TreeLine, ...]:
         lines: list[TreeLine] = []
-        while (text := self.line) and text.strip():
+        while self.index < len(self.lines) and (text := self.lines[self.index]).strip():
             line = self.tree_lines.get(text)
             if line is None:
                 line = self.tree_lines[text] = tree_line(self.number, text)
@@ -215,7 +235,9 @@ class _Reader:
             return ()
         ranges: list[RangeInfo] = []
         end = 0
-        while (text := self.line) and text.strip() and text != "  Dispatch":
+        while self.index < len(self.lines) and (text := self.lines[self.index]).strip():
+            if text == "  Dispatch":
+                break
             each = self.range_lines.get(text)
             if each is None:
                 each = self.range_lines[text] = range_line(self.number, text)

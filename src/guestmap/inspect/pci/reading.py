@@ -112,7 +112,7 @@ def _shaped(
 ) -> Any:
     """Return the answers to a command with each of several arguments."""
     try:
-        return msgspec.convert(monitor.query_many(command, many), list[shape])
+        return msgspec.convert(list(monitor.query_each(command, many)), list[shape])
     except msgspec.ValidationError as error:
         raise PeerError(
             f"{monitor.source}: what {command} returned is not what QMP promises: {error}"

@@ -33,7 +33,8 @@ _ALL = 1 << 64
 def infer(draft: Draft) -> None:
     """Set the open facts of every region as the rules have them."""
     versions = versions_of(draft.source)
-    _infer_types(draft)
+    if "type" in draft.opens:
+        _infer_types(draft)
     for region in list(draft.regions):
         if region.alias is not None:
             _infer_alias(draft, region, versions)

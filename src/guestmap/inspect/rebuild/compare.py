@@ -43,12 +43,27 @@ def pieces(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece
 
 def differences(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece]:
     """Yield the pieces in which the tree and the view do not say the same."""
-    return (piece for piece in pieces(ours, theirs) if not agrees(piece))
+    mine, said = list(ours), list(theirs)
+    # Most of two maps is the same, range by range: only what is between is looked at in pieces.
+    while mine and said and _is_same(mine[-1], said[-1]):
+        mine.pop()
+        said.pop()
+    mine.reverse()
+    said.reverse()
+    while mine and said and _is_same(mine[-1], said[-1]):
+        mine.pop()
+        said.pop()
+    between = pieces(reversed(mine), reversed(said))
+    return (piece for piece in between if not agrees(piece.way, piece.said))
 
 
-def agrees(piece: Piece) -> bool:
+def _is_same(shown: Shown, said: RangeInfo) -> bool:
+    start, end, way = shown
+    return said.start == start and said.size == end - start and agrees(way, said)
+
+
+def agrees(way: Way | None, said: RangeInfo | None) -> bool:
     """Tell whether the region by the tree is the one that the view names."""
-    way, said = piece.way, piece.said
     if way is None or said is None:
         return way is None and said is None
     region = way.region

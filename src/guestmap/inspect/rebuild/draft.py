@@ -17,6 +17,10 @@ class Draft:
     """The regions of a snapshot, and how sure the facts are that its source did not state.
 
     A fact is a field of a region, by id and name. What the source stated is ``proven``.
+
+    Attributes:
+        changes: how often a fact was changed.
+        opens: names of the facts that are, or were, open in any region.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -25,6 +29,7 @@ class Draft:
         self._sureness: list[dict[str, Sureness]] = [
             dict.fromkeys(region.inferred, "guess") for region in snapshot.regions
         ]
+        self.opens = {name for each in self._sureness for name in each}
         self._orders: dict[int, dict[tuple[int, int], Sureness]] = {}
         self.changes = 0
 
@@ -39,6 +44,7 @@ class Draft:
     def set(self, region: int, name: str, value: Any, sureness: Sureness) -> None:
         """Set a fact, whether it was open or not."""
         self._sureness[region][name] = sureness
+        self.opens.add(name)
         if getattr(self.regions[region], name) != value:
             self.regions[region] = msgspec.structs.replace(self.regions[region], **{name: value})
             self.changes += 1

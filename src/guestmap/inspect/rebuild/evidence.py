@@ -146,7 +146,7 @@ class _Correction:
         """Tell whether the draft shows at an address what the view does."""
         ways = walk(self.draft.current(), self.pair.root, start, start + 1, disabled=False)
         way = next((way for way in ways if way.answers), None)
-        return agrees(self.piece._replace(way=way))
+        return agrees(way, self.piece.said)
 
     def _count_wrong(self) -> int:
         """Return at how many places the draft does not show what the view does."""

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 def prove(draft: Draft, pairs: list[Pair], rendered: Rendered) -> None:
     """Note the facts that views prove, of all trees that show what their view does."""
     prover = _Prover(draft)
+    judged: dict[int, _Filled] = {}
     for pair in pairs:
         if not rendered.differences(pair):
-            filled = _Filled()
-            for way in rendered.ways(pair.root):
-                if way.region.alias is None:
-                    prover.judge(way, filled)
+            root = rendered.leads_to(pair.root)
+            if root not in judged:
+                judged[root] = _Filled()
+                for way in rendered.ways(root):
+                    if way.region.alias is None:
+                        prover.judge(way, judged[root])
+            prover.judge_heads(rendered.heads(pair.root), judged[root])
     for region in draft.regions:
         if draft.is_open(region.id, "children"):
             ties = [frozenset((one.id, two.id)) for one, two in overlaps(draft, region)]
@@ -43,9 +47,8 @@ class _Filled:
         """Return the places of the ranges that reach into ``[lo, hi)``."""
         return slice(bisect_right(self.ends, lo), bisect_left(self.starts, hi))
 
-    def gaps(self, lo: int, hi: int) -> list[tuple[int, int]]:
-        """Return what nobody shows of ``[lo, hi)``."""
-        here = self.within(lo, hi)
+    def gaps(self, lo: int, hi: int, here: slice) -> list[tuple[int, int]]:
+        """Return what nobody shows of ``[lo, hi)``, into which the ranges at ``here`` reach."""
         if here.start == here.stop and lo < hi:
             return [(lo, hi)]
         gaps: list[tuple[int, int]] = []
@@ -73,18 +76,21 @@ class _Prover:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.orders: set[tuple[int, frozenset[int]]] = set()
+        self._seen = sorted({"terminates", "size"} & draft.opens)
+        self._has_orders = "children" in draft.opens
         self._typed: set[Way] = set()
         self._writable: set[Way] = set()
 
     def judge(self, way: Way, filled: _Filled) -> None:
         """Prove what follows from a way, given what those before it show."""
-        visible = filled.gaps(way.lo, way.hi)
+        here = filled.within(way.lo, way.hi)
+        visible = filled.gaps(way.lo, way.hi, here)
         if visible:  # it would be seen if it answered, and is seen if it does
-            self.draft.prove(way.region.id, "terminates")
-            self.draft.prove(way.region.id, "size")
+            for name in self._seen:
+                self.draft.prove(way.region.id, name)
         if not way.answers:
             return
-        for other in filled.ways[filled.within(way.lo, way.hi)]:
+        for other in filled.ways[here] if self._has_orders else ():
             parting = fork(other, way)
             if parting is not None:
                 self.orders.add((parting[0], frozenset(parting[1:])))
@@ -93,8 +99,20 @@ class _Prover:
         for lo, hi in visible:
             filled.add(lo, hi, way)
 
+    def judge_heads(self, heads: list[Way], filled: _Filled) -> None:
+        """Prove what follows for regions that lead to others only, given what those show."""
+        writable = any(not way.readonly for way in filled.ways)
+        for way in reversed(heads):
+            if way.region.alias is None:
+                self.judge(way, filled)
+            if filled.ways:
+                self.draft.prove(way.region.id, "type")
+            if writable:
+                self.draft.prove(way.region.id, "readonly")
+
     def _prove_way(self, way: Way) -> None:
-        self._prove_steps(way, "type", self._typed)
+        if "type" in self.draft.opens:
+            self._prove_steps(way, "type", self._typed)
         if not way.readonly:
             self._prove_steps(way, "readonly", self._writable)
             return
