@@ -67,7 +67,7 @@ def _device(memory, endianness=Endianness.LITTLE):
 def test_a_matching_write_rings_and_does_not_reach_the_device(memory, bell):
     device, space, writes = _device(memory)
     space.store(0x4010, 2, 7)
-    device.add_eventfd(0x10, 2, 7, bell)
+    device.system.ioeventfds.add(device, 0x10, 2, 7, bell)
     assert space.store(0x4010, 2, 7) == MemTxResult.OK
     assert bell.test_and_clear()
     space.store(0x4010, 2, 8)
@@ -78,7 +78,7 @@ def test_a_matching_write_rings_and_does_not_reach_the_device(memory, bell):
 
 def test_without_data_or_size_every_such_write_rings(memory, bell):
     device, space, writes = _device(memory)
-    device.add_eventfd(0x20, 0, None, bell)
+    device.system.ioeventfds.add(device, 0x20, 0, None, bell)
     for size in (1, 2, 4):
         space.store(0x4020, size, 0x55)
         assert bell.test_and_clear()
@@ -87,18 +87,18 @@ def test_without_data_or_size_every_such_write_rings(memory, bell):
 
 def test_after_the_bell_is_gone_the_device_is_written_again(memory, bell):
     device, space, writes = _device(memory)
-    device.add_eventfd(0, 4, None, bell)
+    device.system.ioeventfds.add(device, 0, 4, None, bell)
     space.store(0x4000, 4, 1)
-    device.del_eventfd(0, 4, None, bell)
+    device.system.ioeventfds.remove(device, 0, 4, None, bell)
     space.store(0x4000, 4, 2)
     assert writes == [(0, 2, 4)]
     with pytest.raises(ConfigError, match="no such ioeventfd"):
-        device.del_eventfd(0, 4, None, bell)
+        device.system.ioeventfds.remove(device, 0, 4, None, bell)
 
 
 def test_data_is_in_the_devices_byte_order(memory, bell):
     device, space, writes = _device(memory, Endianness.BIG)
-    device.add_eventfd(0, 2, 0x0102, bell)
+    device.system.ioeventfds.add(device, 0, 2, 0x0102, bell)
     space.write(0x4000, b"\x01\x02")
     assert bell.test_and_clear()
     assert writes == []
@@ -108,16 +108,16 @@ def test_data_is_in_the_devices_byte_order(memory, bell):
 def test_impossible_bells_are_refused(memory, bell, size, data):
     device, _space, _writes = _device(memory)
     with pytest.raises(ConfigError):
-        device.add_eventfd(0, size, data, bell)
-    assert not device.ioeventfds
+        device.system.ioeventfds.add(device, 0, size, data, bell)
+    assert device.system.ioeventfds.of(device) is None
 
 
 def test_listeners_hear_of_bells_with_addresses_of_the_space(memory, bell):
     device, space, _writes = _device(memory)
-    device.add_eventfd(0x10, 4, None, bell)
+    device.system.ioeventfds.add(device, 0x10, 4, None, bell)
     spy = Spy()
     space.register_listener(spy)
-    device.add_eventfd(0x8, 2, 5, bell)
+    device.system.ioeventfds.add(device, 0x8, 2, 5, bell)
     device.set_address(0x8000)
     device.set_enabled(False)
     assert spy.told == [
@@ -139,8 +139,8 @@ def test_adding_goes_to_the_highest_priority_first_and_removing_to_the_lowest(me
     log = []
     space.register_listener(Spy(10, log, "high"))
     space.register_listener(Spy(0, log, "low"))
-    device.add_eventfd(0, 4, None, bell)
-    device.del_eventfd(0, 4, None, bell)
+    device.system.ioeventfds.add(device, 0, 4, None, bell)
+    device.system.ioeventfds.remove(device, 0, 4, None, bell)
     assert [(name, what) for name, what, *_ in log] == [
         ("high", "add"), ("low", "add"), ("low", "del"), ("high", "del"),
     ]  # fmt: skip
@@ -150,8 +150,8 @@ def test_a_bell_that_is_covered_by_another_region_goes_until_it_shows_again(memo
     device, space, _writes = _device(memory)
     spy = Spy()
     space.register_listener(spy)
-    device.add_eventfd(0x10, 4, None, bell)
-    device.add_eventfd(0x800, 4, None, bell)
+    device.system.ioeventfds.add(device, 0x10, 4, None, bell)
+    device.system.ioeventfds.add(device, 0x800, 4, None, bell)
     cover = memory.io("cover", 0x100, None)
     space.root.add_subregion(0x4000, cover, 1)
     assert [b[0] for b in spy.bells] == [0x4800]
@@ -165,14 +165,14 @@ def test_many_bells_in_one_transaction_are_told_once_and_undone_as_one(memory, b
     space.register_listener(spy)
     with memory.transaction():
         for offset in range(0, 64, 4):
-            device.add_eventfd(offset, 4, None, bell)
+            device.system.ioeventfds.add(device, offset, 4, None, bell)
         assert spy.told == []
     assert len(spy.bells) == 16
     with pytest.raises(ConfigError), memory.transaction():  # noqa: PT012 (a transaction of two)
-        device.del_eventfd(0, 4, None, bell)
-        device.del_eventfd(0, 4, None, bell)
+        device.system.ioeventfds.remove(device, 0, 4, None, bell)
+        device.system.ioeventfds.remove(device, 0, 4, None, bell)
     assert len(spy.bells) == 16
-    assert len(device.ioeventfds) == 16
+    assert len(device.system.ioeventfds.of(device) or ()) == 16
 
 
 def test_a_listener_that_refuses_a_bell_leaves_everything_as_it_was(memory, bell):
@@ -186,9 +186,9 @@ def test_a_listener_that_refuses_a_bell_leaves_everything_as_it_was(memory, bell
     space.register_listener(spy)
     space.register_listener(Refuses(0))
     with pytest.raises(OSError, match="no more"):
-        device.add_eventfd(0, 4, None, bell)
+        device.system.ioeventfds.add(device, 0, 4, None, bell)
     assert spy.bells == set()
-    assert not device.ioeventfds
+    assert device.system.ioeventfds.of(device) is None
     space.store(0x4000, 4, 1)
     assert writes == [(0, 1, 4)]
 
@@ -197,9 +197,9 @@ def test_coalesced_parts_are_told_where_they_show(memory):
     device, space, _writes = _device(memory)
     spy = Spy()
     space.register_listener(spy)
-    device.add_coalescing(0x10, 0x20)
+    device.system.coalesced.add(device, 0x10, 0x20)
     device.set_address(0x8000)
-    device.clear_coalescing()
+    device.system.coalesced.clear(device)
     assert spy.told == [
         ("spy", "hold", 0x4010, 0x20),
         ("spy", "let", 0x4010, 0x20),
@@ -218,7 +218,7 @@ def test_an_access_lets_what_was_held_back_come_first(memory):
 
     space.load(0x4000, 4)
     memory.coalesced.add_ring(ring)
-    device.set_coalescing()
+    device.system.coalesced.set_whole(device)
     space.store(0x4014, 4, 2)
     assert writes == [(0x10, 1, 4), (0x14, 2, 4)]
     held.append((0x18, 3, 4))
@@ -246,15 +246,15 @@ def test_what_is_held_back_comes_before_the_map_changes(memory):
 def test_only_parts_of_the_region_can_be_coalesced(memory, offset, size):
     device, _space, _writes = _device(memory)
     with pytest.raises(ConfigError, match="coalesce"):
-        device.add_coalescing(offset, size)
-    assert device.coalesced == []
+        device.system.coalesced.add(device, offset, size)
+    assert device.system.coalesced.parts(device) == ()
 
 
 def test_the_record_of_a_commit_tells_what_the_listeners_were_told(memory, bell):
     device, space, _writes = _device(memory)
     space.register_listener(Spy(0))
     space.register_listener(Spy(10))
-    device.add_eventfd(0, 4, None, bell)
+    device.system.ioeventfds.add(device, 0, 4, None, bell)
     device.set_address(0x8000)
     assert memory.history[-1].work == ListenerWork(added=2, removed=2, bells=4)
 
@@ -281,7 +281,7 @@ def test_a_device_that_fails_when_held_back_writes_come_leaves_the_map_free(memo
 def test_a_guests_store_may_ring_a_bell_that_is_closed_or_full(memory, bell):
     """QEMU takes EAGAIN for success: somebody has yet to hear the last ring."""
     device, space, writes = _device(memory)
-    device.add_eventfd(0x10, 2, None, bell)
+    device.system.ioeventfds.add(device, 0x10, 2, None, bell)
     os.eventfd_write(bell.fd, (1 << 64) - 2)
     assert space.store(0x4010, 2, 7) == MemTxResult.OK
     assert bell.test_and_clear()

@@ -63,35 +63,38 @@ def _machine(memory, size=256 * PAGE):
 
 def test_a_client_that_never_looked_sees_everything_dirty(memory):
     ram, _space = _machine(memory)
-    first = ram.snapshot_and_clear_dirty(0, ram.size, VGA)
+    first = ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA)
     assert len(first.pages()) == 256
-    assert ram.snapshot_and_clear_dirty(0, ram.size, VGA).pages() == []
+    assert ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA).pages() == []
 
 
 def test_a_write_marks_its_pages_for_every_client_that_looks(memory):
     ram, space = _machine(memory)
     for client in (VGA, MIGRATION):
-        ram.snapshot_and_clear_dirty(0, ram.size, client)
+        ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, client)
     space.write(0x10000 + 3 * PAGE - 1, b"ab")
-    assert ram.snapshot_and_clear_dirty(0, ram.size, VGA).pages() == [2 * PAGE, 3 * PAGE]
-    assert ram.snapshot_and_clear_dirty(0, ram.size, VGA).pages() == []
+    assert ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA).pages() == [
+        2 * PAGE,
+        3 * PAGE,
+    ]
+    assert ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA).pages() == []
     assert ram.ram_block.dirty.is_dirty(MIGRATION, 2 * PAGE)
     assert not ram.ram_block.dirty.is_dirty(MIGRATION, 4 * PAGE)
 
 
 def test_scalar_stores_mark_too(memory):
     ram, space = _machine(memory)
-    ram.snapshot_and_clear_dirty(0, ram.size, VGA)
+    ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA)
     space.store(0x10000 + 5 * PAGE, 4, 1)
     space.store(0x10000 + 5 * PAGE + 4, 4, 1)
-    assert ram.snapshot_and_clear_dirty(0, ram.size, VGA).pages() == [5 * PAGE]
+    assert ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA).pages() == [5 * PAGE]
     space.store(0x10000 + 5 * PAGE, 4, 2)
-    assert ram.snapshot_and_clear_dirty(0, ram.size, VGA).pages() == [5 * PAGE]
+    assert ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA).pages() == [5 * PAGE]
 
 
 def test_a_snapshot_takes_whole_words_and_says_what_it_covers(memory):
     ram, _space = _machine(memory)
-    snapshot = ram.snapshot_and_clear_dirty(70 * PAGE, PAGE, VGA)
+    snapshot = ram.system.dirty_logging.snapshot_and_clear(ram, 70 * PAGE, PAGE, VGA)
     assert (snapshot.start, snapshot.end) == (64 * PAGE, 128 * PAGE)
     assert snapshot.is_dirty(127 * PAGE, PAGE)
     with pytest.raises(ConfigError, match="outside this snapshot"):
@@ -102,37 +105,37 @@ def test_a_snapshot_takes_whole_words_and_says_what_it_covers(memory):
 def test_looking_outside_the_region_is_refused(memory):
     ram, _space = _machine(memory)
     with pytest.raises(ConfigError, match="no RAM from"):
-        ram.snapshot_and_clear_dirty(ram.size - 1, 2, VGA)
+        ram.system.dirty_logging.snapshot_and_clear(ram, ram.size - 1, 2, VGA)
 
 
 def test_logging_of_a_region_is_counted_and_told_at_its_edges(memory):
     ram, space = _machine(memory)
     spy = Spy()
     space.register_listener(spy)
-    ram.set_log(True)
-    ram.set_log(True)
-    ram.set_log(False)
-    ram.set_log(False)
+    ram.system.dirty_logging.set_region(ram, on=True)
+    ram.system.dirty_logging.set_region(ram, on=True)
+    ram.system.dirty_logging.set_region(ram, on=False)
+    ram.system.dirty_logging.set_region(ram, on=False)
     assert spy.told == [("start", "ram", 0, 1), ("stop", "ram", 1, 0)]
     with pytest.raises(StateError, match="off already"):
-        ram.set_log(False)
+        ram.system.dirty_logging.set_region(ram, on=False)
 
 
 def test_only_ram_and_only_vga_is_logged_by_region(memory):
     ram, _space = _machine(memory)
     with pytest.raises(ConfigError, match="MIGRATION"):
-        ram.set_log(True, MIGRATION)
+        ram.system.dirty_logging.set_region(ram, MIGRATION, on=True)
     with pytest.raises(ConfigError, match="no RAM"):
-        memory.io("dev", 16, None).set_log(True)
+        memory.dirty_logging.set_region(memory.io("dev", 16, None), on=True)
 
 
 def test_engines_are_asked_before_a_look_and_told_after_it(memory):
     ram, space = _machine(memory)
     spy = Spy()
     space.register_listener(spy)
-    ram.set_log(True)
+    ram.system.dirty_logging.set_region(ram, on=True)
     spy.told.clear()
-    ram.snapshot_and_clear_dirty(64 * PAGE, PAGE, VGA)
+    ram.system.dirty_logging.snapshot_and_clear(ram, 64 * PAGE, PAGE, VGA)
     assert spy.told == [
         ("sync", 0x10000, ram.size),
         ("clear", 0x10000 + 64 * PAGE, 64 * PAGE),
@@ -148,9 +151,9 @@ def test_what_an_engine_reports_is_dirty(memory):
             section.region.ram_block.dirty.mark(7 * PAGE, 1)
 
     space.register_listener(Engine())
-    ram.set_log(True)
-    ram.snapshot_and_clear_dirty(0, ram.size, VGA)
-    assert ram.snapshot_and_clear_dirty(0, ram.size, VGA).pages() == [7 * PAGE]
+    ram.system.dirty_logging.set_region(ram, on=True)
+    ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA)
+    assert ram.system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, VGA).pages() == [7 * PAGE]
 
 
 def test_global_logging_is_told_in_order_and_stops_in_reverse(memory):
@@ -200,7 +203,7 @@ def test_an_engine_that_cannot_log_leaves_nothing_logged(memory):
 def test_logging_costs_writes_nothing_once_nobody_looks(memory):
     ram, _space = _machine(memory)
     memory.dirty_logging.start_global()
-    ram.snapshot_and_clear_dirty(0, PAGE, MIGRATION)
+    ram.system.dirty_logging.snapshot_and_clear(ram, 0, PAGE, MIGRATION)
     assert ram.ram_block.watched
     memory.dirty_logging.stop_global()
     assert not ram.ram_block.watched

@@ -8,7 +8,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from guestmap.memory import MemoryListener, MemoryRegionOps, MemorySystem
 from guestmap.memory.hear import EventNotifier
-from guestmap.memory.hear.ioeventfd import shown
 from guestmap.memory.ram import DirtyClient
 
 DEVICES = 3
@@ -68,14 +67,14 @@ class Hooks(RuleBasedStateMachine):
     @rule(n=st.integers(0, DEVICES - 1), at=st.integers(0, 0x3F), size=st.sampled_from([0, 1, 4]))
     def add_bell(self, n: int, at: int, size: int) -> None:
         if (n, 4 * at, size) not in self.present:
-            self.devices[n].add_eventfd(4 * at, size, None, self.bell)
+            self.devices[n].system.ioeventfds.add(self.devices[n], 4 * at, size, None, self.bell)
             self.present.append((n, 4 * at, size))
 
     @rule(data=st.data())
     def del_bell(self, data: st.DataObject) -> None:
         if self.present:
             n, at, size = data.draw(st.sampled_from(self.present))
-            self.devices[n].del_eventfd(at, size, None, self.bell)
+            self.devices[n].system.ioeventfds.remove(self.devices[n], at, size, None, self.bell)
             self.present.remove((n, at, size))
 
     @rule(n=st.integers(0, DEVICES - 1), at=st.integers(0, 0x20), on=st.booleans())
@@ -86,11 +85,11 @@ class Hooks(RuleBasedStateMachine):
 
     @rule(n=st.integers(0, DEVICES - 1), at=st.integers(0, 0xF0), size=st.integers(1, 0x10))
     def coalesce(self, n: int, at: int, size: int) -> None:
-        self.devices[n].add_coalescing(at, size)
+        self.devices[n].system.coalesced.add(self.devices[n], at, size)
 
     @rule(n=st.integers(0, DEVICES - 1))
     def stop_coalescing(self, n: int) -> None:
-        self.devices[n].clear_coalescing()
+        self.devices[n].system.coalesced.clear(self.devices[n])
 
     @rule(page=st.integers(0, RAM_PAGES - 2), length=st.integers(1, 2 * PAGE))
     def write_ram(self, page: int, length: int) -> None:
@@ -102,22 +101,28 @@ class Hooks(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
-        found = self.ram.snapshot_and_clear_dirty(0, self.ram.size, DirtyClient.VGA).pages()
+        found = self.ram.system.dirty_logging.snapshot_and_clear(
+            self.ram, 0, self.ram.size, DirtyClient.VGA
+        ).pages()
         assert found == [page * PAGE for page in sorted(self.dirty)]
         self.dirty.clear()
 
     @invariant()
     def the_listener_knows_every_bell_that_shows(self) -> None:
         if hasattr(self, "space"):
-            assert self.follower.bells == {bell.order for bell in shown(self.space.view)}
-            assert [b.order for b in self.space.ioeventfds] == sorted(self.follower.bells)
+            assert self.follower.bells == {
+                bell.order for bell in self.memory.ioeventfds.shown(self.space.view)
+            }
+            assert [b.order for b in self.memory.listeners.ioeventfds_on(self.space)] == sorted(
+                self.follower.bells
+            )
 
     @invariant()
     def the_listener_knows_every_coalesced_part_that_shows(self) -> None:
         if hasattr(self, "space"):
             expected = []
             for each in self.space.view:
-                for part in each.region.coalesced:
+                for part in self.memory.coalesced.parts(each.region):
                     low = max(part.start, each.offset_in_region)
                     high = min(part.end, each.offset_in_region + each.size)
                     if low < high:

@@ -338,7 +338,7 @@ def test_a_removed_space_leaves_no_pool(board: Board) -> None:
         raise KeyError
     assert space.bounce.used == 4
     memory.remove_address_space(space)
-    assert memory.bounce_pools == {}
+    assert space.dispatch.bounce_pools == {}
     out.unmap()
 
 

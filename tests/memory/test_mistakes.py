@@ -34,15 +34,12 @@ FACTS = {
     "alias": "fixed when",
     "alias_offset": "set_alias_offset",
     "children": "add_subregion",
-    "coalesced": "add_coalescing",
     "container": "add_subregion",
-    "dirty_log_mask": "set_log",
+    "dirty_log_mask": "dirty_logging",
     "discard_manager": "set_discard_manager",
     "enabled": "set_enabled",
-    "flush_coalesced": "set_flush_coalesced",
     "freed": "free",
     "guard": "fixed when",
-    "ioeventfds": "add_eventfd",
     "iommu": "fixed when",
     "name": "fixed when",
     "nonvolatile": "set_nonvolatile",
@@ -59,7 +56,6 @@ FACTS = {
     "system": "fixed when",
     "terminates": "fixed when",
     "unmergeable": "set_unmergeable",
-    "vga_logging_users": "set_log",
 }
 
 

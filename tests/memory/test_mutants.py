@@ -103,7 +103,7 @@ def test_a_log_that_a_later_listener_refuses_is_stopped_with_the_masks_exchanged
     space.register_listener(Logs())
     space.register_listener(Refuses())
     with pytest.raises(HostError, match="bitmap"):
-        ram.set_log(True)
+        ram.system.dirty_logging.set_region(ram, on=True)
     assert told == [("start", 0, 1), ("stop", 1, 0)]
 
 
@@ -132,7 +132,7 @@ def test_a_bell_is_there_as_long_as_one_of_its_bytes_shows(
     root.add_subregion(0x4000, device)
     space = memory.address_space("space", root)
     space.register_listener(Bells())
-    device.add_eventfd(0x10, 4, None, bell)
+    device.system.ioeventfds.add(device, 0x10, 4, None, bell)
     root.add_subregion(0x4000, cover, 1)  # its last two bytes are left
     assert told == [("add", 0x4010)]
     cover.set_size(0x14)
@@ -147,7 +147,7 @@ def test_every_access_lets_what_is_held_back_come_not_only_the_first(memory: Mem
     ops = MemoryRegionOps(read=lambda _offset, _size: 0, write=lambda _offset, _value, _size: None)
     device = memory.io("device", 0x10, ops)
     space = memory.address_space("space", device)
-    device.set_flush_coalesced(True)
+    device.system.coalesced.set_flush(device, True)
     memory.coalesced.add_ring(lambda: flushed.append(len(flushed)))
     for _ in range(3):
         space.load(4, 4)

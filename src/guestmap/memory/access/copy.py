@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.memory.access.dispatch import access_size, is_valid, read_region, write_region
+from guestmap.memory.access.device import access_size, is_valid
 from guestmap.memory.access.translate import locate
 from guestmap.memory.map.ops import UNASSIGNED_MEM_OPS, MemTxAttrs, MemTxResult
 
 if TYPE_CHECKING:
+    from guestmap.memory.access.dispatch import Dispatch
     from guestmap.memory.map.flat_range import FlatRange
     from guestmap.memory.map.flatview import FlatView
 
@@ -49,7 +50,7 @@ def read_run(view: FlatView, at: int, length: int) -> list[memoryview | bytes]:
     return pieces
 
 
-def write_run(view: FlatView, at: int, data: memoryview, enforce: bool) -> int:
+def write_run(view: FlatView, at: int, data: memoryview, dispatch: Dispatch) -> int:
     """Write the first of ``data`` as far as it goes to RAM without gaps; return how many bytes."""
     start, end = at, at + len(data)
     for found in view.span(at, end):
@@ -62,7 +63,7 @@ def write_run(view: FlatView, at: int, data: memoryview, enforce: bool) -> int:
             stop = end
         base = found.start - found.offset_in_region
         buffer = block.buffer
-        readonly = found.readonly if enforce else region.readonly
+        readonly = found.readonly if dispatch.enforce_readonly else region.readonly
         if readonly or buffer.readonly or stop - base > len(buffer):
             break
         buffer[at - base : stop - base] = data[at - start : stop - start]
@@ -75,7 +76,7 @@ def write_run(view: FlatView, at: int, data: memoryview, enforce: bool) -> int:
 
 
 def read_piece(
-    view: FlatView, at: int, length: int, attrs: MemTxAttrs
+    view: FlatView, at: int, length: int, attrs: MemTxAttrs, dispatch: Dispatch
 ) -> tuple[memoryview | bytes, MemTxResult]:
     """Return some of ``length`` bytes from ``at`` on, at least one."""
     view, found, at, room = locate(view, at, length, False, attrs)
@@ -86,12 +87,12 @@ def read_piece(
         return copy_out(view, found, at, min(room, found.end - at)), OK
     offset = found.offset_in_region + at - found.start
     size = access_size(region, offset, room)
-    value, result = read_region(region, offset, size, attrs)
+    value, result = dispatch.read(region, offset, size, attrs)
     return value.to_bytes(size, "little"), result
 
 
 def write_piece(
-    view: FlatView, at: int, data: memoryview, attrs: MemTxAttrs, enforce: bool
+    view: FlatView, at: int, data: memoryview, attrs: MemTxAttrs, dispatch: Dispatch
 ) -> tuple[int, MemTxResult]:
     """Write some of ``data`` and return how much.
 
@@ -100,14 +101,14 @@ def write_piece(
         at: the address of the first byte.
         data: the bytes, one or more.
         attrs: of the access.
-        enforce: whether memory that a parent makes read-only is.
+        dispatch: the machine's rules.
     """
     view, found, at, room = locate(view, at, len(data), True, attrs)
     if found is None:
         return room, nobody(attrs)
     region, offset = found.region, found.offset_in_region + at - found.start
     if region.ram or not attrs.memory:
-        refuses = refuses_writes(found, enforce)
+        refuses = dispatch.refuses_writes(found)
         if found.reads_directly and (attrs.debug or (region.ram and not refuses)):
             room = min(room, found.end - at)
             copy_in(found, offset, data[:room])
@@ -116,11 +117,11 @@ def write_piece(
             return min(room, found.end - at), MemTxResult.DECODE_ERROR
     size = access_size(region, offset, room)
     value = int.from_bytes(data[:size], "little")
-    return size, write_region(region, offset, value, size, attrs)
+    return size, dispatch.write(region, offset, value, size, attrs)
 
 
 def accepts_piece(
-    view: FlatView, at: int, length: int, is_write: bool, attrs: MemTxAttrs, enforce: bool
+    view: FlatView, at: int, length: int, is_write: bool, attrs: MemTxAttrs, dispatch: Dispatch
 ) -> tuple[int, bool]:
     """Tell whether the first of ``length`` bytes would be taken, and how many belong to them.
 
@@ -131,22 +132,14 @@ def accepts_piece(
         return room, False
     region, offset = found.region, found.offset_in_region + at - found.start
     if found.reads_directly and (region.ram or not (is_write or attrs.memory)):
-        refused = is_write and not attrs.debug and refuses_writes(found, enforce)
+        refused = is_write and not attrs.debug and dispatch.refuses_writes(found)
         return min(room, found.end - at), not refused
     size = access_size(region, offset, room)
     if region.ops is UNASSIGNED_MEM_OPS or (attrs.memory and not region.ram):
         return size, False
-    if is_write and refuses_writes(found, enforce):
+    if is_write and dispatch.refuses_writes(found):
         return size, False
     return size, is_valid(region.ops, offset, size, is_write, attrs)
-
-
-def refuses_writes(found: FlatRange, enforce: bool) -> bool:
-    """Tell whether writes vanish: into ROM, and into memory that a parent makes read-only."""
-    region = found.region
-    if enforce:
-        return found.readonly and (region.ram or found.reads_directly)
-    return region.readonly and region.ram and not region.ram_device
 
 
 def nobody(attrs: MemTxAttrs) -> MemTxResult:

@@ -1,195 +1,85 @@
-"""One access to one region: is it valid, how is it cut up, and in which byte order.
-
-The rules are QEMU's (system/memory.c: ``memory_region_access_valid``,
-``access_with_adjusted_size``, ``memory_access_size``), documented in docs/devel/memory.rst.
-"""
+"""How accesses reach the devices of one machine: who may, what rings, what is flushed before."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from guestmap.base import ConfigError
-from guestmap.memory.access.unaligned import needs_covering, read_covering, write_covering
-from guestmap.memory.map.facts import whole
+from guestmap.memory.access.device import device_order, is_valid, read_device, write_device
 from guestmap.memory.map.guard import guarded
-from guestmap.memory.map.ops import Endianness, MemoryRegionOps, MemTxAttrs, MemTxResult
+from guestmap.memory.map.ops import MemTxAttrs, MemTxResult
 
 if TYPE_CHECKING:
+    from guestmap.memory.access.bounce import BouncePool
+    from guestmap.memory.hear.coalesced import CoalescedMmio
+    from guestmap.memory.hear.ioeventfds import IoEventFds
+    from guestmap.memory.map.flat_range import FlatRange
     from guestmap.memory.map.region import MemoryRegion
+    from guestmap.memory.map.space import Space
 
 OK = MemTxResult.OK
 MASKS = tuple((1 << (8 * size)) - 1 for size in range(9))
 
 
-def access_size(region: MemoryRegion, offset: int, length: int) -> int:
-    """Return how many of ``length`` bytes at ``offset`` go to the device in one access.
+class Dispatch:
+    """How accesses reach the devices of one machine, and what is consulted on the way.
 
-    A power of two, at most the device's largest valid size; unless the device implements
-    unaligned accesses, or leaves them to :mod:`guestmap.memory.access.unaligned`, at most what
-    ``offset`` is aligned to.
+    Attributes:
+        enforce_readonly: whether memory that a parent makes read-only refuses an address space's
+            writes.
+        ioeventfds: writes that ring instead of reaching a callback.
+        coalesced: writes that are held back, and what flushes them.
+        bounce_pools: of the address spaces that have mapped what is no memory.
     """
-    ops = region.ops
-    largest = ops.valid.max or 4
-    if offset and not ops.impl.unaligned and not (ops.valid.unaligned and ops.impl.min > 1):
-        largest = min(largest, offset & -offset)
-    length = min(length, largest)
-    return 1 << (length.bit_length() - 1)
 
+    __slots__ = ("bounce_pools", "coalesced", "enforce_readonly", "ioeventfds")
 
-def is_valid(
-    ops: MemoryRegionOps, offset: int, size: int, is_write: bool, attrs: MemTxAttrs
-) -> bool:
-    """Tell whether the device accepts an access of ``size`` bytes at ``offset``."""
-    valid = ops.valid
-    if valid.accepts is not None and not valid.accepts(offset, size, is_write, attrs):
-        return False
-    return is_valid_size(ops, offset, size)
+    def __init__(
+        self, enforce_readonly: bool, ioeventfds: IoEventFds, coalesced: CoalescedMmio
+    ) -> None:
+        self.enforce_readonly = enforce_readonly
+        self.ioeventfds = ioeventfds
+        self.coalesced = coalesced
+        self.bounce_pools: dict[Space, BouncePool] = {}
 
+    def read(
+        self, region: MemoryRegion, offset: int, size: int, attrs: MemTxAttrs
+    ) -> tuple[int, MemTxResult]:
+        """Read ``size`` bytes (1, 2, 4, 8) from a device; the value is in little-endian order."""
+        if attrs.memory and not region.ram:
+            return 0, MemTxResult.ACCESS_ERROR
+        if not is_valid(region.ops, offset, size, False, attrs):
+            return 0, MemTxResult.DECODE_ERROR
+        if self.coalesced.flushes(region):
+            self.coalesced.flush()
+        guard = region.active_guard
+        if guard is None:
+            return read_device(region, offset, size, attrs)
+        access = partial(read_device, region, offset, size, attrs)
+        return guarded(guard, region, offset, access, (0, MemTxResult.ACCESS_ERROR))
 
-def is_valid_size(ops: MemoryRegionOps, offset: int, size: int) -> bool:
-    """Tell whether the device accepts that size and alignment, whatever else it looks at."""
-    valid = ops.valid
-    if not valid.unaligned and offset & (size - 1):
-        return False
-    return valid.max == 0 or valid.min <= size <= valid.max
+    def write(
+        self, region: MemoryRegion, offset: int, value: int, size: int, attrs: MemTxAttrs
+    ) -> MemTxResult:
+        """Write ``size`` bytes (1, 2, 4, 8), given as a little-endian value, to a device."""
+        if attrs.memory and not region.ram:
+            return MemTxResult.ACCESS_ERROR
+        if not is_valid(region.ops, offset, size, True, attrs):
+            return MemTxResult.DECODE_ERROR
+        if self.coalesced.flushes(region):
+            self.coalesced.flush()
+        ringing = self.ioeventfds.of(region)
+        if ringing and ringing.ring(offset, device_order(region, value, size), size):
+            return OK
+        guard = region.active_guard
+        if guard is None:
+            return write_device(region, offset, value, size, attrs)
+        access = partial(write_device, region, offset, value, size, attrs)
+        return guarded(guard, region, offset, access, MemTxResult.ACCESS_ERROR)
 
-
-def read_region(
-    region: MemoryRegion, offset: int, size: int, attrs: MemTxAttrs
-) -> tuple[int, MemTxResult]:
-    """Read ``size`` bytes (1, 2, 4, 8) from a device; the value is in little-endian order."""
-    if attrs.memory and not region.ram:
-        return 0, MemTxResult.ACCESS_ERROR
-    if not is_valid(region.ops, offset, size, False, attrs):
-        return 0, MemTxResult.DECODE_ERROR
-    if region.flush_coalesced:
-        region.system.coalesced.flush()
-    guard = region.active_guard
-    if guard is None:
-        return _read(region, offset, size, attrs)
-    access = partial(_read, region, offset, size, attrs)
-    return guarded(guard, region, offset, access, (0, MemTxResult.ACCESS_ERROR))
-
-
-def _read(
-    region: MemoryRegion, offset: int, size: int, attrs: MemTxAttrs
-) -> tuple[int, MemTxResult]:
-    ops = region.ops
-    if needs_covering(ops, offset, size):
-        return read_covering(ops, offset, size, partial(_read_piece, region, attrs))
-    step, big = _step(ops, size), ops.endianness is Endianness.BIG
-    if step == size and ops.read is not None:
-        value, result = ops.read(offset, size), OK
-        if whole(value) is None:
-            raise no_number(region, offset, size, value)
-        value &= MASKS[size]
-    else:
-        value, result = 0, OK
-        for i in range(0, size, step):
-            piece, piece_result = _read_piece(region, attrs, offset + i, step)
-            value |= _shifted(piece & MASKS[step], 8 * (size - step - i if big else i))
-            result |= piece_result
-        value &= MASKS[size]
-    return (_swapped(value, size) if big else value), result
-
-
-def write_region(
-    region: MemoryRegion, offset: int, value: int, size: int, attrs: MemTxAttrs
-) -> MemTxResult:
-    """Write ``size`` bytes (1, 2, 4, 8), given as a little-endian value, to a device."""
-    if attrs.memory and not region.ram:
-        return MemTxResult.ACCESS_ERROR
-    if not is_valid(region.ops, offset, size, True, attrs):
-        return MemTxResult.DECODE_ERROR
-    if region.flush_coalesced:
-        region.system.coalesced.flush()
-    bells = region.ioeventfds
-    if bells and bells.ring(offset, _device_order(region, value, size), size):
-        return OK
-    guard = region.active_guard
-    if guard is None:
-        return _write(region, offset, value, size, attrs)
-    access = partial(_write, region, offset, value, size, attrs)
-    return guarded(guard, region, offset, access, MemTxResult.ACCESS_ERROR)
-
-
-def _write(
-    region: MemoryRegion, offset: int, value: int, size: int, attrs: MemTxAttrs
-) -> MemTxResult:
-    ops = region.ops
-    if needs_covering(ops, offset, size):
-        read, write = partial(_read_piece, region, attrs), partial(_write_piece, region, attrs)
-        return write_covering(ops, offset, value, size, read, write)
-    step, big = _step(ops, size), ops.endianness is Endianness.BIG
-    if big:
-        value = _swapped(value, size)
-    if step == size and ops.write is not None:
-        ops.write(offset, value, size)
-        return OK
-    result = OK
-    for i in range(0, size, step):
-        piece = _shifted(value, -8 * (size - step - i if big else i)) & MASKS[step]
-        result |= _write_piece(region, attrs, offset + i, piece, step)
-    return result
-
-
-def _device_order(region: MemoryRegion, value: int, size: int) -> int:
-    return _swapped(value, size) if region.ops.endianness is Endianness.BIG else value
-
-
-def _step(ops: MemoryRegionOps, size: int) -> int:
-    """Return the size of the accesses that the callbacks implement."""
-    return max(min(size, ops.impl.max or 4), ops.impl.min or 1)
-
-
-def _read_piece(
-    region: MemoryRegion, attrs: MemTxAttrs, offset: int, size: int
-) -> tuple[int, MemTxResult]:
-    ops = region.ops
-    if ops.read is not None:
-        value, result = ops.read(offset, size), OK
-    elif ops.read_with_attrs is not None:
-        answer = ops.read_with_attrs(offset, size, attrs)
-        if not isinstance(answer, tuple):
-            raise no_number(region, offset, size, answer)
-        value, result = answer
-    else:
-        return 0, OK
-    if whole(value) is None:
-        raise no_number(region, offset, size, value)
-    return value, result
-
-
-def no_number(region: MemoryRegion, offset: int, size: int, value: object) -> ConfigError:
-    """Return the error of a device's author whose callback returned ``value``."""
-    return ConfigError(
-        f"region {region.name!r}: the callback for reads of {size} bytes at offset 0x{offset:x}"
-        f" returned {value!r}: it must return a whole number (read_with_attrs: and a MemTxResult)"
-    )
-
-
-def _write_piece(
-    region: MemoryRegion, attrs: MemTxAttrs, offset: int, value: int, size: int
-) -> MemTxResult:
-    ops = region.ops
-    if ops.write is not None:
-        ops.write(offset, value, size)
-    elif ops.write_with_attrs is not None:
-        result = ops.write_with_attrs(offset, value, size, attrs)
-        if whole(result) is None:
-            raise ConfigError(
-                f"region {region.name!r}: the callback for writes of {size} bytes at offset"
-                f" 0x{offset:x} returned {result!r}: it must return a MemTxResult"
-            )
-        return result
-    return OK
-
-
-def _shifted(value: int, bits: int) -> int:
-    """Shift left, or right where ``bits`` is negative."""
-    return value << bits if bits >= 0 else value >> -bits
-
-
-def _swapped(value: int, size: int) -> int:
-    return int.from_bytes(value.to_bytes(size, "little"), "big")
+    def refuses_writes(self, found: FlatRange) -> bool:
+        """Tell whether writes vanish: into ROM, and into memory that a parent makes read-only."""
+        region = found.region
+        if self.enforce_readonly:
+            return found.readonly and (region.ram or found.reads_directly)
+        return region.readonly and region.ram and not region.ram_device

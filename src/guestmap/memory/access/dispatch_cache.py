@@ -13,12 +13,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from guestmap.memory.access.dispatch import is_valid_size
+from guestmap.memory.access.device import is_valid_size
 from guestmap.memory.access.unaligned import needs_covering
 from guestmap.memory.map.guard import guarded_read, guarded_write
 from guestmap.memory.map.ops import ATTRS_UNSPECIFIED, Endianness, MemTxResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.memory.access.dispatch import Dispatch
     from guestmap.memory.map.flatview import FlatView
     from guestmap.memory.map.region import MemoryRegion
 
@@ -26,11 +29,16 @@ MAX_PLANS = 4096
 BLOCKED = MemTxResult.ACCESS_ERROR
 
 
-def plan_read(view: FlatView, address: int, region: MemoryRegion, offset: int, size: int) -> None:
-    """Remember a read under ``address << 4 | size``, if one access is one call every time."""
+def plan_read(
+    dispatch: Dispatch, view: FlatView, address: int, region: MemoryRegion, offset: int, size: int
+) -> Callable[[], int] | None:
+    """Return a read, remembered under ``address << 4 | size``, if one access is one call always.
+
+    It returns what the device does, which may be no number; 0 where the access is refused.
+    """
     read = region.ops.read
-    if read is None or not _is_plain(region, offset, size, False):
-        return
+    if read is None or not _is_plain(dispatch, region, offset, size, False):
+        return None
     accepts = region.ops.valid.accepts
     if accepts is not None:
         device_read = read
@@ -41,35 +49,37 @@ def plan_read(view: FlatView, address: int, region: MemoryRegion, offset: int, s
             return 0
 
     guard = region.active_guard
-    _remember(
-        view,
-        address << 4 | size,
+    plan = (
         guarded_read(guard, region, offset, size, read)
         if guard is not None
-        else partial(read, offset, size),
+        else partial(read, offset, size)
     )
+    _remember(view, address << 4 | size, plan)
+    return plan
 
 
-def plan_write(view: FlatView, address: int, region: MemoryRegion, offset: int, size: int) -> None:
-    """Remember a write under ``~(address << 4 | size)``, to be called with value and size.
+def plan_write(
+    dispatch: Dispatch, view: FlatView, address: int, region: MemoryRegion, offset: int, size: int
+) -> Callable[[int, int], object] | None:
+    """Return a write of value and size, remembered under ``~(address << 4 | size)``, likewise.
 
-    A plan that returns ``BLOCKED`` has written nothing; what else it returns means nothing.
+    One that returns ``BLOCKED`` has written nothing; what else it returns means nothing.
     """
     write = region.ops.write
     if (
         write is None
         or region.ops.valid.accepts is not None  # it may look at the attributes
-        or not _is_plain(region, offset, size, True)
+        or not _is_plain(dispatch, region, offset, size, True)
     ):
-        return
+        return None
     guard = region.active_guard
-    _remember(
-        view,
-        ~(address << 4 | size),
+    plan = (
         guarded_write(guard, region, offset, write, BLOCKED)
         if guard is not None
-        else partial(write, offset),
+        else partial(write, offset)
     )
+    _remember(view, ~(address << 4 | size), plan)
+    return plan
 
 
 def _remember(view: FlatView, key: int, plan: object) -> None:
@@ -78,13 +88,15 @@ def _remember(view: FlatView, key: int, plan: object) -> None:
     view.plans[key] = plan
 
 
-def _is_plain(region: MemoryRegion, offset: int, size: int, is_write: bool) -> bool:
+def _is_plain(
+    dispatch: Dispatch, region: MemoryRegion, offset: int, size: int, is_write: bool
+) -> bool:
     """Tell whether one access is one call of the callback, every time."""
     ops = region.ops
     return (
         ops.endianness is not Endianness.BIG
-        and not region.flush_coalesced
-        and not (is_write and region.ioeventfds)
+        and not dispatch.coalesced.flushes(region)
+        and not (is_write and dispatch.ioeventfds.of(region))
         and (ops.impl.min or 1) <= size <= (ops.impl.max or 4)
         and not needs_covering(ops, offset, size)
         and is_valid_size(ops, offset, size)

@@ -9,21 +9,84 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.base import AddrRange, ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.base import AddrRange
+    from guestmap.memory.hear.listeners import Listeners
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.transaction import Transactions
+    from guestmap.memory.map.topology import Topology
 
 
 class CoalescedMmio:
-    """The rings of one machine, and who is told which writes may go there."""
+    """The rings of one machine, and which writes to which region may go there."""
 
-    def __init__(self, transactions: Transactions) -> None:
-        self._transactions = transactions
+    def __init__(self, listeners: Listeners, topology: Topology) -> None:
+        self._listeners = listeners
+        self._topology = topology
+        self._flushing_regions: set[MemoryRegion] = set()
         self._rings: tuple[Callable[[], None], ...] = ()
         self._flushing = False
+
+    # -- which writes ----------------------------------------------------------------------------
+
+    def add(self, region: MemoryRegion, offset: int, size: int) -> None:
+        """Let writes to ``size`` bytes at ``offset`` of a region be held back; reads flush them.
+
+        Raises:
+            ConfigError: not a part of the region.
+            Exception: what a listener raised; then all are told the opposite.
+        """
+        if offset < 0 or size <= 0 or offset + size > region.size:
+            raise ConfigError(
+                f"region {region.name!r} has no part of 0x{size:x} bytes at 0x{offset:x} to"
+                " coalesce"
+            )
+        part = AddrRange(offset, size)
+        self._tell(region, [part], added=True)
+        self._parts[region] = [*self._parts.get(region, ()), part]
+        self.set_flush(region, True)
+
+    def set_whole(self, region: MemoryRegion) -> None:
+        """Let writes to the whole region be held back, and to no other part of it."""
+        self.clear(region)
+        self.add(region, 0, region.size)
+
+    def clear(self, region: MemoryRegion) -> None:
+        """Hold no writes to a region back any more, and let those come that were."""
+        if region not in self._parts:
+            return
+        self.flush()
+        self.set_flush(region, False)
+        self._tell(region, self._parts.pop(region), added=False)
+
+    def set_flush(self, region: MemoryRegion, on: bool) -> None:
+        """Flush what is held back, of any region, before each access of this one, or not."""
+        if on:
+            self._flushing_regions.add(region)
+        else:
+            self._flushing_regions.discard(region)
+        self._topology.forget_plans()
+
+    def parts(self, region: MemoryRegion) -> tuple[AddrRange, ...]:
+        """Return the parts of a region of which writes may be held back."""
+        return tuple(self._parts.get(region, ()))
+
+    def flushes(self, region: MemoryRegion) -> bool:
+        """Tell whether an access of the region flushes."""
+        return region in self._flushing_regions
+
+    @property
+    def _parts(self) -> dict[MemoryRegion, list[AddrRange]]:
+        return self._listeners.coalesced
+
+    def _tell(self, region: MemoryRegion, parts: list[AddrRange], *, added: bool) -> None:
+        with self._listeners.notification() as told:
+            for space in self._listeners.spaces:
+                told.coalescing(space, region, parts, added=added)
+
+    # -- the rings -------------------------------------------------------------------------------
 
     def add_ring(self, flush: Callable[[], None]) -> None:
         """Call ``flush`` whenever held-back writes must come."""
@@ -43,11 +106,3 @@ class CoalescedMmio:
                 ring()
         finally:
             self._flushing = False
-
-    def tell(self, region: MemoryRegion, parts: list[AddrRange], *, added: bool) -> None:
-        """Tell the listeners, at once, where parts of a region show that are held back, or not.
-
-        Raises:
-            Exception: what a listener raised; then all are told the opposite.
-        """
-        self._transactions.tell_coalescing(region, parts, added=added)

@@ -13,33 +13,37 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
 from guestmap.memory.hear.listener import MemoryListener
-from guestmap.memory.map.facts import put
 from guestmap.memory.map.section import MemoryRegionSection
 from guestmap.memory.ram.dirty import DirtyClient, DirtySnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from guestmap.memory.hear.listeners import Listeners
     from guestmap.memory.map.region import MemoryRegion
     from guestmap.memory.map.transaction import Transactions
     from guestmap.memory.ram.block_list import RamList
 
 
 class DirtyLogging:
-    """What is logged, and the conversation with the listeners about it.
+    """What is logged, and the conversation with the listeners about it."""
 
-    Attributes:
-        global_mask: clients for which all RAM is logged.
-    """
-
-    def __init__(self, transactions: Transactions, blocks: RamList) -> None:
+    def __init__(self, transactions: Transactions, listeners: Listeners, blocks: RamList) -> None:
         self._transactions = transactions
+        self._hearers = listeners
         self._blocks = blocks
-        self.global_mask = 0
+        self._vga_users: dict[MemoryRegion, int] = {}
+
+    @property
+    def global_mask(self) -> int:
+        """The clients for which all RAM is logged."""
+        return self._blocks.global_dirty_mask
 
     # -- who wants to know -----------------------------------------------------------------------
 
-    def set_region(self, region: MemoryRegion, client: DirtyClient, *, on: bool) -> None:
+    def set_region(
+        self, region: MemoryRegion, client: DirtyClient = DirtyClient.VGA, *, on: bool
+    ) -> None:
         """Log writes to one region for a client, or no more; calls count.
 
         Raises:
@@ -50,14 +54,21 @@ class DirtyLogging:
             raise ConfigError(f"dirty logging of one region is for VGA, not {client.name}")
         if region.ram_block is None:
             raise ConfigError(f"region {region.name!r} has no RAM that could be logged")
-        users = region.vga_logging_users + (1 if on else -1)
+        before = self._vga_users.get(region, 0)
+        users = before + (1 if on else -1)
         if users < 0:
             raise StateError(f"dirty logging of region {region.name!r} is off already")
         with self._transactions.open(f"dirty log of {region.name}"):
-            self._transactions.note(put, region, "vga_logging_users", region.vga_logging_users)
-            put(region, "vga_logging_users", users)
+            self._transactions.note(self._count_users, region, before)
+            self._count_users(region, users)
             mask = client.mask if users else 0
             self._transactions.topology.assign(region, "dirty_log_mask", mask)
+
+    def _count_users(self, region: MemoryRegion, users: int) -> None:
+        if users:
+            self._vga_users[region] = users
+        else:
+            self._vga_users.pop(region, None)
 
     def start_global(self, client: DirtyClient = DirtyClient.MIGRATION) -> None:
         """Log writes to all RAM for ``client``.
@@ -98,7 +109,7 @@ class DirtyLogging:
             self._assign_global(mask)
 
     def _assign_global(self, mask: int) -> None:
-        self.global_mask = mask
+        self._blocks.global_dirty_mask = mask
         self._transactions.topology.mark_everything()
 
     # -- looking ---------------------------------------------------------------------------------
@@ -158,14 +169,14 @@ class DirtyLogging:
     def _logged(
         self, listener: MemoryListener, region: MemoryRegion | None
     ) -> Iterator[MemoryRegionSection]:
-        space = self._transactions.space_of(listener)
+        space = self._hearers.space_of(listener)
         view = space.view
         for each in view:
             if each.dirty_log_mask and (region is None or each.region is region):
                 yield MemoryRegionSection.of(each, space, view)
 
     def _listeners(self) -> list[MemoryListener]:
-        return self._transactions.listeners()
+        return self._hearers.all
 
 
 def _overrides(listener: MemoryListener, method: Callable[..., object]) -> bool:

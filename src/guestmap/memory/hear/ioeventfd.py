@@ -1,14 +1,9 @@
-"""I/O event descriptors: a guest's write that only rings a bell.
-
-A region lists the writes that signal an :class:`EventNotifier` instead of reaching its callback
-(QEMU's ``memory_region_add_eventfd``); a hypervisor is told of them, address space by address
-space, so that it can ring without leaving the guest.
-"""
+"""The I/O event descriptors of one region: a guest's write that only rings a bell."""
 
 from __future__ import annotations
 
 import os
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Iterable
 from contextlib import suppress
 from operator import attrgetter
@@ -17,9 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from guestmap.base import ConfigError, StateError
 
 if TYPE_CHECKING:
-    from guestmap.memory.access.address_space import AddressSpace
     from guestmap.memory.map.flat_range import FlatRange
-    from guestmap.memory.map.flatview import FlatView
 
 
 class EventNotifier:
@@ -90,14 +83,13 @@ class IoEventFd(NamedTuple):
         )
 
 
-_LONGEST = 8
+LONGEST = 8
 """Bytes of the longest write."""
 
 _order = attrgetter("order")
-_address = attrgetter("address")
 
 
-class IoEventFds:
+class RegionIoEventFds:
     """The event descriptors of one region, in order."""
 
     __slots__ = ("_list",)
@@ -153,68 +145,3 @@ class IoEventFds:
             address = each.address + shift
             if part.start < address + max(each.size, 1) and address < part.end:
                 yield each._replace(address=address)
-
-
-class BellChange(NamedTuple):
-    """How the event descriptors of one address space change: what goes, comes, and is then."""
-
-    gone: list[IoEventFd]
-    come: list[IoEventFd]
-    all: list[IoEventFd]
-
-
-def differences(
-    old: Iterable[IoEventFd], new: Iterable[IoEventFd]
-) -> tuple[list[IoEventFd], list[IoEventFd]]:
-    """Return what is only in ``old`` and what is only in ``new``, each in order."""
-    before = {each.order: each for each in old}
-    after = {each.order: each for each in new}
-    gone = sorted((e for key, e in before.items() if key not in after), key=_order)
-    come = sorted((e for key, e in after.items() if key not in before), key=_order)
-    return gone, come
-
-
-def shown(ranges: Iterable[FlatRange]) -> list[IoEventFd]:
-    """Return the event descriptors that ranges of a view show, in order, each once."""
-    found = {
-        each.order: each
-        for part in ranges
-        if part.region.ioeventfds
-        for each in part.region.ioeventfds.shown_in(part)
-    }
-    return [found[key] for key in sorted(found)]
-
-
-def _reach(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the addresses at which a write can touch a window, in runs that do not overlap."""
-    runs: list[tuple[int, int]] = []
-    for start, end in windows:
-        start -= _LONGEST - 1
-        if runs and start <= runs[-1][1]:
-            start = runs.pop()[0]
-        runs.append((start, end))
-    return runs
-
-
-def update(space: AddressSpace, new: FlatView, windows: Iterable[tuple[int, int]]) -> BellChange:
-    """Return how the event descriptors of an address space change with its view.
-
-    Args:
-        space: with ``ioeventfds`` as its listeners were told last.
-        new: the view to come.
-        windows: where it may differ from the present one; sorted, and no two touch.
-    """
-    gone: list[IoEventFd] = []
-    come: list[IoEventFd] = []
-    for low, high in _reach(windows):
-        first = bisect_left(space.ioeventfds, low, key=_address)
-        last = bisect_left(space.ioeventfds, high, key=_address)
-        after = [e for e in shown(new.within(low, high + _LONGEST)) if low <= e.address < high]
-        less, more = differences(space.ioeventfds[first:last], after)
-        gone += less
-        come += more
-    if not gone and not come:
-        return BellChange(gone, come, space.ioeventfds)
-    left = {each.order for each in gone}
-    kept = [each for each in space.ioeventfds if each.order not in left]
-    return BellChange(gone, come, sorted([*kept, *come], key=_order))

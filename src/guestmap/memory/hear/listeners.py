@@ -1,4 +1,4 @@
-"""Who listens to what, and that nobody changes the memory while it is told about it."""
+"""Who listens to what, and the rounds in which they are told."""
 
 from __future__ import annotations
 
@@ -7,120 +7,123 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from guestmap.base import StateError
-from guestmap.memory.hear.ioeventfd import shown
+from guestmap.memory.hear.ioeventfd import IoEventFd
+from guestmap.memory.hear.ioeventfds import IoEventFds
 from guestmap.memory.hear.listener import MemoryListener, in_order
-from guestmap.memory.hear.notify import Telling
-from guestmap.memory.map.history import CommitRecord
+from guestmap.memory.hear.notify import Notification
 
 if TYPE_CHECKING:
-    from guestmap.memory.access.address_space import AddressSpace
+    from guestmap.base import AddrRange
+    from guestmap.memory.map.history import CommitRecord
+    from guestmap.memory.map.region import MemoryRegion
+    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.transaction import Transactions
 
 
-class Audience:
-    """The listeners and subscribers of one memory system. Its caller holds the system's lock.
+class Listeners:
+    """The listeners and subscribers of one memory system.
 
     Attributes:
-        listeners: all of them, lowest priority first.
+        all: every listener, lowest priority first.
         spaces: the address spaces that somebody listens to, oldest first.
-        bell_spaces: those of them where somebody wants to know of I/O event descriptors.
-        checked_spaces: those of them where somebody may refuse a commit beforehand.
+        ioeventfds: the writes that ring, region by region.
+        coalesced: the parts of each region of which writes may be held back.
         subscribers: called with each commit's record, after the listeners.
     """
 
-    def __init__(self, all_spaces: dict[AddressSpace, None]) -> None:
-        self.listeners: list[MemoryListener] = []
-        self.spaces: list[AddressSpace] = []
-        self.bell_spaces: list[AddressSpace] = []
-        self.checked_spaces: list[AddressSpace] = []
+    def __init__(self, transactions: Transactions, ioeventfds: IoEventFds) -> None:
+        self.all: list[MemoryListener] = []
+        self.spaces: list[Space] = []
+        self.ioeventfds = ioeventfds
+        self.coalesced: dict[MemoryRegion, list[AddrRange]] = {}
         self.subscribers: list[Callable[[CommitRecord], None]] = []
-        self._all_spaces = all_spaces
-        self._telling = False
+        self._on: dict[Space, list[MemoryListener]] = {}
+        self._ioeventfds_told: dict[Space, list[IoEventFd]] = {}
+        self._transactions = transactions
+        transactions.hearers = self
 
-    @contextmanager
-    def told(self) -> Iterator[Telling]:
-        """Callbacks run inside; nothing can be changed by them."""
-        self._telling = True
-        try:
-            yield Telling()
-        finally:
-            self._telling = False
+    def on(self, space: Space) -> list[MemoryListener]:
+        """Return the listeners of one address space, lowest priority first."""
+        return self._on.get(space, [])
 
-    def refuse_in_callback(self) -> None:
-        """Check that the caller is no callback.
+    def ioeventfds_on(self, space: Space) -> list[IoEventFd]:
+        """Return the I/O event descriptors that the listeners of one address space know."""
+        return self._ioeventfds_told.get(space, [])
 
-        Raises:
-            StateError: it is one.
-        """
-        if self._telling:
-            raise StateError(
-                "a memory listener or subscriber must not change the memory that it is told about"
-            )
+    def space_of(self, listener: MemoryListener) -> Space:
+        """Return the address space that a registered listener is on."""
+        return next(space for space, listeners in self._on.items() if listener in listeners)
 
-    def add(self, space: AddressSpace, listener: MemoryListener) -> None:
+    def add(self, space: Space, listener: MemoryListener) -> None:
         """Register ``listener`` and tell it the whole view as added.
 
         Raises:
             StateError: it is registered already, the space is gone, or a callback is running.
         """
-        self.refuse_in_callback()
-        if listener in self.listeners:
-            raise StateError(f"listener {listener.name!r} is registered already")
-        if space not in self._all_spaces:
-            raise StateError(f"address space {space.name!r} was removed: nothing to listen to")
-        with self.told() as telling:
-            try:
-                telling.all_of(space, listener, added=True)
-            except BaseException as error:
-                telling.take_back(error)
-                raise
-        self.listeners = in_order([*self.listeners, listener])
-        space.listeners = in_order([*space.listeners, listener])
-        space.ioeventfds = shown(space.view)
-        self._look_for_spaces()
+        with self._transactions.lock:
+            self._transactions.refuse_in_callback()
+            if listener in self.all:
+                raise StateError(f"listener {listener.name!r} is registered already")
+            if space not in self._transactions.spaces:
+                raise StateError(f"address space {space.name!r} was removed: nothing to listen to")
+            with self.notification() as round_:
+                round_.all_of(space, listener, added=True)
+            self.all = in_order([*self.all, listener])
+            self._on[space] = in_order([*self.on(space), listener])
+            self._look_for_spaces()
+            self._ioeventfds_told[space] = self.ioeventfds.shown(space.view)
 
-    def remove(self, space: AddressSpace, listener: MemoryListener) -> None:
+    def remove(self, space: Space, listener: MemoryListener) -> None:
         """Tell ``listener`` that everything goes, and forget it, whatever it answers.
 
         Raises:
             StateError: it is not registered on ``space``, or a callback is running.
         """
-        self.refuse_in_callback()
-        if listener not in space.listeners:
-            raise StateError(f"listener {listener.name!r} is not registered on {space.name!r}")
-        self._dismiss(space, [listener])
-        with self.told() as telling:
-            telling.all_of(space, listener, added=False)
+        with self._transactions.lock:
+            self._transactions.refuse_in_callback()
+            if listener not in self.on(space):
+                raise StateError(f"listener {listener.name!r} is not registered on {space.name!r}")
+            self._dismiss(space, [listener])
+            with self._transactions.telling():
+                self.round().all_of(space, listener, added=False)
 
-    def leave(self, space: AddressSpace) -> None:
+    @contextmanager
+    def notification(self) -> Iterator[Notification]:
+        """Callbacks are made inside; what was told is taken back where one of them refuses."""
+        with self._transactions.lock:
+            self._transactions.refuse_in_callback()
+            with self._transactions.telling():
+                round_ = self.round()
+                try:
+                    yield round_
+                except BaseException as error:
+                    round_.take_back(error)
+                    raise
+
+    def round(self) -> Notification:
+        """Return a new round of callbacks."""
+        return Notification(self.all, self._on, self.coalesced, self.ioeventfds,
+                            self._ioeventfds_told)  # fmt: skip
+
+    def leave(self, space: Space) -> None:
         """Forget, without a word, whoever listens to a space that shows nothing any more."""
-        self._dismiss(space, space.listeners)
+        self._dismiss(space, self.on(space))
 
     def publish(self, record: CommitRecord) -> None:
         """Call each subscriber, whatever the others raise."""
-        with self.told(), ExitStack() as calls:
+        with ExitStack() as calls:
             for subscriber in reversed(self.subscribers):
                 calls.callback(subscriber, record)
 
-    def _dismiss(self, space: AddressSpace, listeners: list[MemoryListener]) -> None:
-        self.listeners = [x for x in self.listeners if x not in listeners]
-        space.listeners = [x for x in space.listeners if x not in listeners]
+    def _dismiss(self, space: Space, listeners: list[MemoryListener]) -> None:
+        self.all = [x for x in self.all if x not in listeners]
+        left = [x for x in self.on(space) if x not in listeners]
+        if left:
+            self._on[space] = left
+        else:
+            self._on.pop(space, None)
+            self._ioeventfds_told.pop(space, None)
         self._look_for_spaces()
 
     def _look_for_spaces(self) -> None:
-        self.spaces = [space for space in self._all_spaces if space.listeners]
-        self.bell_spaces = [
-            space for space in self.spaces if any(_asks_for_bells(x) for x in space.listeners)
-        ]
-        self.checked_spaces = [
-            space
-            for space in self.spaces
-            if any(type(x).check is not MemoryListener.check for x in space.listeners)
-        ]
-
-
-def _asks_for_bells(listener: MemoryListener) -> bool:
-    kind = type(listener)
-    return (
-        kind.eventfd_add is not MemoryListener.eventfd_add
-        or kind.eventfd_del is not MemoryListener.eventfd_del
-    )
+        self.spaces = [space for space in self._transactions.spaces if space in self._on]

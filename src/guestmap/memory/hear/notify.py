@@ -1,4 +1,4 @@
-"""Telling the listeners what a commit changes, and taking it back when one of them refuses.
+"""One round of callbacks: what a commit changes is told, and taken back when somebody refuses.
 
 The order is QEMU's: for each address space all that goes is told before anything that comes.
 Everything told is noted, because an engine may refuse (the host has no more slots, say): then
@@ -7,13 +7,13 @@ those that were told are told the opposite, and stand where they stood before th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import AddrRange
-from guestmap.memory.hear.ioeventfd import BellChange, IoEventFd, shown
+from guestmap.memory.hear.ioeventfd import IoEventFd
+from guestmap.memory.hear.ioeventfds import IoEventFds
 from guestmap.memory.hear.listener import MemoryListener
 from guestmap.memory.map.flat_range import FlatRange
 from guestmap.memory.map.flatview import FlatView
@@ -21,19 +21,54 @@ from guestmap.memory.map.history import ListenerWork
 from guestmap.memory.map.section import MemoryRegionSection
 
 if TYPE_CHECKING:
-    from guestmap.memory.access.address_space import AddressSpace
+    from collections.abc import Mapping, Sequence
+
+    from guestmap.memory.map.hearing import SpaceChange
     from guestmap.memory.map.region import MemoryRegion
+    from guestmap.memory.map.space import Space
     from guestmap.memory.map.view_root import Patch
 
 
-class Telling:
-    """One round of callbacks, from ``begin`` to ``commit``."""
+class Notification:
+    """One round of callbacks, from ``begin`` to ``commit``.
 
-    __slots__ = ("_begun", "_counts", "_finished", "_inverses")
+    Args:
+        everybody: all listeners, lowest priority first.
+        on: the listeners of each address space.
+        coalesced: the parts of each region of which writes may be held back.
+        ioeventfds: the writes that ring, region by region.
+        told: the I/O event descriptors that each address space's listeners know; kept up to date.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_begun",
+        "_coalesced_parts",
+        "_counts",
+        "_everybody",
+        "_finished",
+        "_inverses",
+        "_ioeventfds",
+        "_new_told",
+        "_on",
+        "_told",
+    )
+
+    def __init__(
+        self,
+        everybody: list[MemoryListener],
+        on: Mapping[Space, list[MemoryListener]],
+        coalesced: Mapping[MemoryRegion, list[AddrRange]],
+        ioeventfds: IoEventFds,
+        told: dict[Space, list[IoEventFd]],
+    ) -> None:
+        self._everybody = everybody
+        self._on = on
+        self._coalesced_parts = coalesced
+        self._ioeventfds = ioeventfds
+        self._told = told
+        self._new_told: dict[Space, list[IoEventFd]] = {}
         self._begun: list[MemoryListener] = []
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
         self._finished = 0
         self._inverses: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
@@ -44,7 +79,7 @@ class Telling:
 
     def _note(self, kind: str, inverse: Callable[..., None], *args: object) -> None:
         """Count a callback that was made, and remember how it is taken back."""
-        self._counts[kind] += 1
+        self._counts[kind] = self._counts.get(kind, 0) + 1
         self._inverses.append((inverse, args))
 
     def begin(self, listeners: Iterable[MemoryListener]) -> None:
@@ -58,26 +93,46 @@ class Telling:
         while self._finished < len(self._begun):
             self._finished += 1  # first: one that fails here has been called
             self._begun[self._finished - 1].commit()
+        self._told.update(self._new_told)
 
-    @staticmethod
-    def check(space: AddressSpace, patches: list[Patch], view: FlatView) -> None:
-        """Ask the listeners of one address space whether they can follow; before :meth:`begin`.
+    def tell(self, changes: Sequence[SpaceChange], *, shown: bool) -> None:
+        """Ask who may refuse it beforehand, then tell what goes and what comes, space by space."""
+        for change in changes:
+            self._check(change)
+        if shown:
+            self.begin(self._everybody)
+        for change in changes:
+            if change.patches:
+                self.patches(change.space, change.patches, change.old, change.new)
+            if any(map(_asks_for_ioeventfds, self._on[change.space])):
+                self._tell_ioeventfds(change)
 
-        Args:
-            space: whose listeners to ask.
-            patches: the differences, lowest address first.
-            view: the view before, which sections carry.
+    def _tell_ioeventfds(self, change: SpaceChange) -> None:
+        space = change.space
+        update = self._ioeventfds.update(self._told[space], change.new, change.windows)
+        for each in update.gone:
+            for listener in self._on[space]:
+                calls = (listener.eventfd_del, listener.eventfd_add)
+                self._ioeventfd(*calls, space, each, change.old)
+        for each in update.come:
+            for listener in reversed(self._on[space]):
+                calls = (listener.eventfd_add, listener.eventfd_del)
+                self._ioeventfd(*calls, space, each, change.new)
+        self._new_told[space] = update.all
 
-        Raises:
-            Exception: what a listener refuses it with.
-        """
-        going = [_section(r, space, view) for p in patches for r in _without(p.old, p.new)]
-        coming = [_section(r, space, view) for p in patches for r in _without(p.new, p.old)]
-        for listener in space.listeners if going or coming else ():
+    def _check(self, change: SpaceChange) -> None:
+        """Ask the listeners of one address space whether they can follow."""
+        asked = [x for x in self._on[change.space] if type(x).check is not MemoryListener.check]
+        if not asked:
+            return
+        space, view = change.space, change.old
+        going = [_section(r, space, view) for p in change.patches for r in _without(p.old, p.new)]
+        coming = [_section(r, space, view) for p in change.patches for r in _without(p.new, p.old)]
+        for listener in asked if going or coming else ():
             listener.check(going, coming)
 
     def patches(
-        self, space: AddressSpace, patches: list[Patch], view: FlatView, new: FlatView
+        self, space: Space, patches: Sequence[Patch], view: FlatView, new: FlatView
     ) -> None:
         """Tell the listeners of one address space where ``new`` differs from ``view``.
 
@@ -87,7 +142,7 @@ class Telling:
             view: the view before, which sections carry.
             new: the view after.
         """
-        forward = space.listeners
+        forward = self._on[space]
         for patch in patches:
             for each in _without(patch.old, patch.new):
                 self._del(forward, MemoryRegionSection.of(each, space, view))
@@ -101,29 +156,20 @@ class Telling:
             else:
                 for listener in forward:
                     listener.region_nop(section)
-                    self._counts["unchanged"] += 1
+                    self._counts["unchanged"] = self._counts.get("unchanged", 0) + 1
                 self._log(forward, section, old.dirty_log_mask, each.dirty_log_mask)
 
-    def bells(self, space: AddressSpace, change: BellChange, new: FlatView) -> None:
-        """Tell the listeners of one address space which writes ring no more, and which do now."""
-        for bell in change.gone:
-            for listener in space.listeners:
-                self._bell(listener.eventfd_del, listener.eventfd_add, space, bell, space.view)
-        for bell in change.come:
-            for listener in reversed(space.listeners):
-                self._bell(listener.eventfd_add, listener.eventfd_del, space, bell, new)
-
     def coalescing(
-        self, space: AddressSpace, region: MemoryRegion, parts: list[AddrRange], *, added: bool
+        self, space: Space, region: MemoryRegion, parts: list[AddrRange], *, added: bool
     ) -> None:
         """Tell the listeners of one address space that parts of a region are held back, or not."""
         view = space.view
         for each in view:
             if each.region is region:
                 section = MemoryRegionSection.of(each, space, view)
-                self._coalesced(space.listeners, section, parts, added=added)
+                self._coalesced(self._on[space], section, parts, added=added)
 
-    def all_of(self, space: AddressSpace, listener: MemoryListener, *, added: bool) -> None:
+    def all_of(self, space: Space, listener: MemoryListener, *, added: bool) -> None:
         """Tell one listener, in a round of its own, that all of a space's view comes, or goes."""
         view = space.view
         if added and (coming := [_section(each, space, view) for each in view]):
@@ -137,11 +183,11 @@ class Telling:
             else:
                 self._log([listener], section, each.dirty_log_mask, 0)
                 self._del([listener], section)
-        for bell in shown(view):
+        for ringing in self._ioeventfds.shown(view):
             call, inverse = listener.eventfd_add, listener.eventfd_del
             if not added:
                 call, inverse = inverse, call
-            self._bell(call, inverse, space, bell, view)
+            self._ioeventfd(call, inverse, space, ringing, view)
         self.commit()
 
     def take_back(self, error: BaseException) -> None:
@@ -168,29 +214,31 @@ class Telling:
         for listener in forward:
             listener.region_add(section)
             self._note("added", listener.region_del, section)
-        if section.region.coalesced:
-            self._coalesced(forward, section, section.region.coalesced, added=True)
+        parts = self._coalesced_parts.get(section.region)
+        if parts:
+            self._coalesced(forward, section, parts, added=True)
 
     def _del(self, forward: list[MemoryListener], section: MemoryRegionSection) -> None:
-        if section.region.coalesced:
-            self._coalesced(forward, section, section.region.coalesced, added=False)
+        parts = self._coalesced_parts.get(section.region)
+        if parts:
+            self._coalesced(forward, section, parts, added=False)
         for listener in reversed(forward):
             listener.region_del(section)
             self._note("removed", listener.region_add, section)
 
-    def _bell(
+    def _ioeventfd(
         self,
         call: Callable[[MemoryRegionSection, IoEventFd], None],
         inverse: Callable[[MemoryRegionSection, IoEventFd], None],
-        space: AddressSpace,
-        bell: IoEventFd,
+        space: Space,
+        ringing: IoEventFd,
         view: FlatView,
     ) -> None:
-        found = view.find(bell.address)
+        found = view.find(ringing.address)
         if found is not None:
             section = MemoryRegionSection.of(found, space, view)
-            call(section, bell)
-            self._note("bells", inverse, section, bell)
+            call(section, ringing)
+            self._note("bells", inverse, section, ringing)
 
     def _coalesced(
         self,
@@ -225,7 +273,7 @@ class Telling:
                 self._note("logs", listener.log_start, section, new, old)
 
 
-def _section(each: FlatRange, space: AddressSpace, view: FlatView) -> MemoryRegionSection:
+def _section(each: FlatRange, space: Space, view: FlatView) -> MemoryRegionSection:
     return MemoryRegionSection.of(each, space, view)
 
 
@@ -244,3 +292,11 @@ def _without(ranges: list[FlatRange], others: list[FlatRange]) -> Iterator[FlatR
         same = kept.get(each.start)
         if same is None or not each.same_mapping(same):
             yield each
+
+
+def _asks_for_ioeventfds(listener: MemoryListener) -> bool:
+    kind = type(listener)
+    return (
+        kind.eventfd_add is not MemoryListener.eventfd_add
+        or kind.eventfd_del is not MemoryListener.eventfd_del
+    )

@@ -1,19 +1,19 @@
-"""The commit: render what is marked, tell the listeners, publish; or leave all as it was."""
+"""The commit: render what is marked, let it be told, publish; or leave all as it was."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ADDRESS_SPACE_SIZE
-from guestmap.memory.hear.ioeventfd import BellChange, update
-from guestmap.memory.hear.notify import Telling
 from guestmap.memory.map.flatview import FlatView
+from guestmap.memory.map.hearing import SpaceChange
 from guestmap.memory.map.history import ViewChange
 from guestmap.memory.map.view_root import Patch, ViewRoot
 
 if TYPE_CHECKING:
-    from guestmap.memory.access.address_space import AddressSpace
-    from guestmap.memory.hear.listeners import Audience
+    from collections.abc import Collection, Iterable
+
+    from guestmap.memory.map.space import Space
     from guestmap.memory.map.topology import Topology
 
 
@@ -24,24 +24,15 @@ class Commit(NamedTuple):
         moves: address spaces that are to show another root's view.
         news: roots whose view changes: the new view, and where it differs.
         rerouted: names of the spaces in ``moves`` that showed something before, and will after.
-        told: whether there is anything that a listener can notice, but for bells.
-        bells: I/O event descriptors that change, for the address spaces that are asked about them.
     """
 
-    moves: dict[AddressSpace, ViewRoot]
+    moves: dict[Space, ViewRoot]
     news: dict[ViewRoot, tuple[FlatView, list[Patch]]]
     rerouted: tuple[str, ...]
-    told: bool
-    bells: dict[AddressSpace, BellChange]
 
     @classmethod
     def prepare(
-        cls,
-        topology: Topology,
-        removed: dict[AddressSpace, None],
-        nowhere: ViewRoot,
-        generation: int,
-        audience: Audience,
+        cls, topology: Topology, removed: dict[Space, None], nowhere: ViewRoot, generation: int
     ) -> Commit:
         """Find the roots of rerouted address spaces and render the marked windows.
 
@@ -49,13 +40,12 @@ class Commit(NamedTuple):
             topology: the marks.
             removed: address spaces that go.
             nowhere: the root of address spaces that are not there yet, or no more.
-            audience: who listens, and to what.
             generation: of the views to come.
 
         Raises:
             ConfigError: a view would never end.
         """
-        moves: dict[AddressSpace, ViewRoot] = {}
+        moves: dict[Space, ViewRoot] = {}
         for space in topology.rerouted:
             root = nowhere if space in removed else topology.root_of(space.root)
             if root is not space.source:
@@ -72,46 +62,31 @@ class Commit(NamedTuple):
             for space, root in moves.items()
             if space.source is not nowhere and root is not nowhere
         )
-        told = bool(rerouted) or any(r.users for r in news) or any(s.listeners for s in moves)
-        commit = cls(moves, news, rerouted, told, {})
-        for space in audience.bell_spaces:
-            change = commit._bells_of(space, topology)
-            if change.gone or change.come:
-                commit.bells[space] = change
-        return commit
+        return cls(moves, news, rerouted)
 
-    def _bells_of(self, space: AddressSpace, topology: Topology) -> BellChange:
-        new, root = self._view_of(space), space.source
-        if space in self.moves:
-            return update(space, new, [(0, ADDRESS_SPACE_SIZE)])
-        return update(space, new, root.windows if root in topology.dirty else [])
+    def shows(self, heard: Collection[Space]) -> bool:
+        """Tell whether there is anything that a listener to one of these spaces can notice."""
+        return (
+            bool(self.rerouted)
+            or any(root.users for root in self.news)
+            or any(space in heard for space in self.moves)
+        )
 
-    def _view_of(self, space: AddressSpace) -> FlatView:
-        """Return the view that ``space`` is going to show."""
-        root = self.moves.get(space, space.source)
-        return self.news[root][0] if root in self.news else root.view
-
-    def tell(self, telling: Telling, audience: Audience) -> None:
-        """Tell what goes and what comes, space by space, oldest space first.
-
-        First those are asked who may refuse it beforehand.
-        """
-        for space in audience.checked_spaces:
-            telling.check(space, self._patches_of(space), space.source.view)
-        if self.told:
-            telling.begin(audience.listeners)
-        for space in audience.spaces:
-            view, new = space.source.view, self._view_of(space)
-            if patches := self._patches_of(space):
-                telling.patches(space, patches, view, new)
-            if space in self.bells:
-                telling.bells(space, self.bells[space], new)
-
-    def _patches_of(self, space: AddressSpace) -> list[Patch]:
-        """Return where ``space`` is going to show something else."""
-        if space in self.moves:
-            return [Patch(space.source.view.ranges, self._view_of(space).ranges)]
-        return self.news[space.source][1] if space.source in self.news else []
+    def changes(self, topology: Topology, spaces: Iterable[Space]) -> list[SpaceChange]:
+        """Return what happens to those of ``spaces`` that the commit looked at."""
+        found: list[SpaceChange] = []
+        for space in spaces:
+            source = space.source
+            old = source.view
+            if space in self.moves:
+                root = self.moves[space]
+                new = self.news[root][0] if root in self.news else root.view
+                whole = [Patch(old.ranges, new.ranges)]
+                found.append(SpaceChange(space, old, new, whole, [(0, ADDRESS_SPACE_SIZE)]))
+            elif source in topology.dirty:
+                new, patches = self.news.get(source, (old, []))
+                found.append(SpaceChange(space, old, new, patches, source.windows))
+        return found
 
     def inverse(self) -> Commit:
         """Return the commit that takes this one back, if it is made before this is published."""
@@ -119,24 +94,20 @@ class Commit(NamedTuple):
             {space: space.source for space in self.moves},
             {root: (root.view, []) for root in self.news},
             (),
-            True,
-            {space: BellChange([], [], space.ioeventfds) for space in self.bells},
         )
 
     def publish(self, topology: Topology) -> None:
         """Let readers see it."""
         for root, (view, _) in self.news.items():
             root.view = view
-        for space, change in self.bells.items():
-            space.ioeventfds = change.all
         for space, root in self.moves.items():
             topology.left.append(space.source)
             space.source.users.pop(space, None)
             root.users[space] = None
             space.source = root
 
-    def changes(self) -> tuple[ViewChange, ...]:
-        """Return the differences as values, for the history."""
+    def differences(self) -> tuple[ViewChange, ...]:
+        """Return what changed as values, for the history."""
         return tuple(
             ViewChange(
                 root.region.name if root.region is not None else "(none)",

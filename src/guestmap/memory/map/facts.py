@@ -7,10 +7,21 @@ nothing.
 
 from __future__ import annotations
 
-from operator import index
+from typing import TYPE_CHECKING
 
-from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError, FixedError
-from guestmap.memory.map.ops import MemoryRegionOps
+from guestmap.base import FixedError, StateError
+from guestmap.memory.map.checks import checked_name, checked_ops, checked_size
+from guestmap.memory.map.children import Children
+from guestmap.memory.map.ops import UNASSIGNED_MEM_OPS, MemoryRegionOps
+
+if TYPE_CHECKING:
+    from guestmap.memory.map.core import MapCore
+    from guestmap.memory.map.discard import RamDiscardManager
+    from guestmap.memory.map.guard import DeviceGuard
+    from guestmap.memory.map.iommu import Iommu
+    from guestmap.memory.map.region import MemoryRegion
+    from guestmap.memory.map.space import Space
+    from guestmap.memory.ram.block import RamBlock
 
 put = object.__setattr__
 """``put(region, name, value)`` sets a fact, without telling anybody."""
@@ -20,21 +31,17 @@ _CHANGED_BY = {
     "addr": "set_address()",
     "alias_offset": "set_alias_offset()",
     "children": "add_subregion() and del_subregion()",
-    "coalesced": "add_coalescing() and clear_coalescing()",
     "container": "add_subregion() and del_subregion() of the container",
-    "dirty_log_mask": "set_log()",
+    "dirty_log_mask": "MemorySystem.dirty_logging",
     "discard_manager": "set_discard_manager()",
     "enabled": "set_enabled()",
-    "flush_coalesced": "set_flush_coalesced()",
     "freed": "MemorySystem.free()",
-    "ioeventfds": "add_eventfd() and del_eventfd()",
     "nonvolatile": "set_nonvolatile()",
     "priority": "del_subregion() and add_subregion() of the container",
     "readonly": "set_readonly()",
     "romd_mode": "set_romd_mode()",
     "size": "set_size()",
     "unmergeable": "set_unmergeable()",
-    "vga_logging_users": "set_log()",
 }
 _RULES = {name: f"use {method}" for name, method in _CHANGED_BY.items()} | dict.fromkeys(
     (
@@ -46,11 +53,125 @@ _RULES = {name: f"use {method}" for name, method in _CHANGED_BY.items()} | dict.
 
 
 class RegionFacts:
-    """The part of :class:`guestmap.memory.MemoryRegion` that refuses assignments."""
+    """What a region is: facts that everybody reads, and only its methods change.
 
-    __slots__ = ()
+    Attributes:
+        name: what ``info mtree`` prints; need not be unique.
+        size: bytes, 1 to 2**64.
+        addr: offset in the container, in bytes.
+        priority: among the siblings; the higher one answers where they overlap.
+        enabled: a disabled region is not there, nor is anything below it.
+        readonly, nonvolatile, unmergeable: hold for everything below too.
+        alias, alias_offset: the region that this one shows a window of, and from where on.
+        container: the region that this one is a subregion of.
+        terminates: answers accesses itself where no subregion does; False for a pure container.
+        ops: the callbacks of a region that is not plain RAM.
+        ram, ram_device, rom_device: what kind of memory ``ram_block`` is used as.
+        romd_mode: a ROM device that reads like ROM (True) or sends reads to ``ops`` (False).
+        ram_block: the host memory, or None.
+        discard_manager: knows which parts of its RAM are there; None where all is.
+        freed: whether it was given back; such a region can be shown nowhere any more.
+        iommu: what translates accesses, if the region is an IOMMU's.
+        owner: the device that the region belongs to. While a callback of one of its regions runs,
+            accesses to any of them are refused (:mod:`guestmap.memory.map.guard`).
+    """
 
+    __slots__ = (
+        "_hop",
+        "_live",
+        "_live_aliases",
+        "_order",
+        "_route_aliases",
+        "_unguarded",
+        "_upstream",
+        "addr",
+        "alias",
+        "alias_offset",
+        "children",
+        "container",
+        "dirty_log_mask",
+        "discard_manager",
+        "enabled",
+        "freed",
+        "guard",
+        "iommu",
+        "name",
+        "nonvolatile",
+        "ops",
+        "owner",
+        "priority",
+        "ram",
+        "ram_block",
+        "ram_device",
+        "readonly",
+        "rom_device",
+        "romd_mode",
+        "size",
+        "system",
+        "terminates",
+        "unmergeable",
+    )
+
+    # The topology's notes, whose names begin with an underscore: see guestmap.memory.map.topology.
+    _hop: MemoryRegion | None
+    _live: int
+    _live_aliases: dict[MemoryRegion, None]
+    _order: tuple[int, int]
+    _route_aliases: dict[MemoryRegion, None]
+    _unguarded: bool
+    _upstream: dict[Space | MemoryRegion, None]
+    addr: int
+    alias: MemoryRegion | None
+    alias_offset: int
+    children: Children
+    container: MemoryRegion | None
+    dirty_log_mask: int
+    discard_manager: RamDiscardManager | None
+    freed: bool
+    guard: DeviceGuard | None
+    iommu: Iommu | None
+    nonvolatile: bool
+    ops: MemoryRegionOps
+    owner: object
+    priority: int
     name: str
+    ram: bool
+    ram_block: RamBlock | None
+    size: int
+    system: MapCore
+    enabled: bool
+    ram_device: bool
+    readonly: bool
+    rom_device: bool
+    romd_mode: bool
+    terminates: bool
+    unmergeable: bool
+
+    def __init__(
+        self,
+        system: MapCore,
+        name: str,
+        size: int,
+        *,
+        owner: object = None,
+        ops: MemoryRegionOps | None = None,
+        **facts: object,
+    ) -> None:
+        for put_default, default in _DEFAULTS:
+            put_default(self, default)
+        put(self, "name", checked_name(name))
+        system.refuse_if_closed()
+        put(self, "system", system)
+        put(self, "size", checked_size(name, size))
+        put(self, "owner", owner)
+        put(self, "guard", system.guards.of(owner))
+        put(self, "ops", checked_ops(name, ops) or UNASSIGNED_MEM_OPS)
+        put(self, "children", Children())
+        put(self, "_live_aliases", {})
+        put(self, "_upstream", {})
+        put(self, "_route_aliases", {})
+        for fact, value in facts.items():
+            put(self, fact, value)
 
     def __setattr__(self, name: str, value: object) -> None:
         rule = _RULES.get(name)
@@ -58,70 +179,67 @@ class RegionFacts:
             raise FixedError(f"region {self.name!r}: {name!r} cannot be assigned: {rule}")
         put(self, name, value)
 
+    # -- what it is ------------------------------------------------------------------------------
 
-def checked_name(name: object) -> str:
-    """Return the name of a region.
+    @property
+    def subregions(self) -> tuple[MemoryRegion, ...]:
+        """Subregions by priority, highest first; among equals the last added comes first."""
+        return tuple(self.children)
 
-    Raises:
-        ConfigError: it is no text.
-    """
-    if not isinstance(name, str):
-        raise ConfigError(f"region {name!r}: a region's name is text, not {_kind(name)}")
-    return name
+    def mtree_type(self) -> str:
+        """Return the type word of ``info mtree``; an alias has its target's."""
+        region: RegionFacts = self
+        while region.alias is not None:
+            region = region.alias
+        if region.ram_device:
+            return "ramd"
+        if region.rom_device and region.romd_mode:
+            return "romd"
+        if region.ram:
+            return "rom" if region.readonly else "ram"
+        return "i/o"
 
+    @property
+    def reads_directly(self) -> bool:
+        """Whether reads are copies from host memory."""
+        return (self.ram and not self.ram_device) or (self.rom_device and self.romd_mode)
 
-def checked_ops(name: str, ops: object) -> MemoryRegionOps | None:
-    """Return the callbacks of a region, or None where it has none.
+    @property
+    def buffer(self) -> memoryview | None:
+        """The whole host memory of the region, writable; None where it has none.
 
-    Raises:
-        ConfigError: they are something else.
-    """
-    if ops is not None and not isinstance(ops, MemoryRegionOps):
-        raise ConfigError(
-            f"region {name!r}: its callbacks are {_kind(ops)}: give a MemoryRegionOps"
+        After writing to it directly, say so with :meth:`ram_written`.
+
+        Raises:
+            StateError: the memory system is closed.
+        """
+        if self.system.closed:
+            raise StateError(f"region {self.name!r} has no memory: the memory system is closed")
+        return self.ram_block.buffer if self.ram_block is not None else None
+
+    @property
+    def active_guard(self) -> DeviceGuard | None:
+        """The owner's guard, where it applies: to I/O, unless switched off."""
+        if self._unguarded or self.ram or self.rom_device or self.readonly:
+            return None
+        return self.guard
+
+    def __repr__(self) -> str:
+        return (
+            f"<MemoryRegion {self.name} {self.mtree_type()} size 0x{self.size:x}"
+            f" at 0x{self.addr:x} prio {self.priority}{'' if self.enabled else ' disabled'}>"
         )
-    return ops
 
 
-def checked_size(name: str, size: object) -> int:
-    """Return the size of a region, in bytes.
-
-    Raises:
-        ConfigError: it is no whole number, or not 1 to 2**64.
-    """
-    number = whole(size)
-    if number is None:
-        raise ConfigError(
-            f"region {name!r}: size {size!r} is {_kind(size)}: give a whole number of bytes"
-        )
-    if not 0 < number <= ADDRESS_SPACE_SIZE:
-        raise ConfigError(
-            f"region {name!r}: size {number:#x} is impossible: give 1 to 0x{ADDRESS_SPACE_SIZE:x}"
-        )
-    return number
-
-
-def checked_address(what: str, address: object) -> int:
-    """Return an address or an offset; ``what`` begins the message.
-
-    Raises:
-        ConfigError: it is no whole number, or not 0 to 2**64 - 1.
-    """
-    number = whole(address)
-    if number is None:
-        raise ConfigError(f"{what} {address!r} is {_kind(address)}: give the address as a number")
-    if not 0 <= number < ADDRESS_SPACE_SIZE:
-        raise ConfigError(f"{what} {number:#x} is not an address")
-    return number
-
-
-def whole(value: object) -> int | None:
-    """Return a whole number of whatever type; None for what is none."""
-    try:
-        return index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"of type {type(value).__name__}"
+_DEFAULTS = tuple(
+    (getattr(RegionFacts, name).__set__, value)
+    for name, value in {
+        "addr": 0, "alias": None, "alias_offset": 0, "container": None, "dirty_log_mask": 0,
+        "discard_manager": None, "enabled": True, "freed": False,
+        "iommu": None, "nonvolatile": False, "priority": 0, "ram": False,
+        "ram_block": None, "ram_device": False, "readonly": False, "rom_device": False,
+        "romd_mode": True, "terminates": False, "unmergeable": False,
+        "_hop": None, "_live": 0, "_order": (0, 0), "_unguarded": False,
+    }.items()
+)  # fmt: skip
+"""What a region is unless whoever makes it says something else, and how that is set: quickly."""

@@ -52,7 +52,7 @@ class FlatRange:
         self.romd_mode = region.romd_mode
         self.dirty_log_mask = region.dirty_log_mask
         if region.ram_block is not None:
-            self.dirty_log_mask |= region.system.dirty_logging.global_mask
+            self.dirty_log_mask |= region.system.ram_blocks.global_dirty_mask
 
     @property
     def size(self) -> int:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError, StateError
 
 if TYPE_CHECKING:
-    from guestmap.memory.access.address_space import AddressSpace
     from guestmap.memory.map.ops import MemTxAttrs
     from guestmap.memory.map.region import MemoryRegion
+    from guestmap.memory.map.space import Space
 
 _LAST = ADDRESS_SPACE_SIZE - 1
 
@@ -61,7 +61,7 @@ class IommuEntry(NamedTuple):
         perm: what it allows.
     """
 
-    target: AddressSpace
+    target: Space
     iova: int
     translated: int
     mask: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
-from guestmap.memory.map.facts import checked_address, whole
+from guestmap.memory.map.checks import checked_address, whole
 
 if TYPE_CHECKING:
     from guestmap.memory.map.region import MemoryRegion

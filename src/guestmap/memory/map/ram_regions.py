@@ -12,15 +12,15 @@ from guestmap.memory.ram.block import RamBlock, page_aligned
 from guestmap.memory.ram.host import AnonymousRam, RamBackend, RamOptions
 
 if TYPE_CHECKING:
+    from guestmap.memory.map.core import MapCore
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.system import MemorySystem
 
 PLAIN_RAM = AnonymousRam(huge_pages=False, options=RamOptions(merge=False, reserve=False))
 """What RAM is made of where nothing else is said: it costs what is touched, and no promise."""
 
 
 def new_block(
-    system: MemorySystem,
+    system: MapCore,
     name: str,
     size: int,
     backend: RamBackend | None,

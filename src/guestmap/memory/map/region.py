@@ -10,186 +10,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from guestmap.base import ConfigError, StateError
+from guestmap.base import ConfigError
 from guestmap.memory.map import discard, ram_regions
-from guestmap.memory.map.children import Children
-from guestmap.memory.map.facts import checked_address, checked_name, checked_ops, checked_size, put
-from guestmap.memory.map.ops import UNASSIGNED_MEM_OPS, Endianness, MemoryRegionOps
+from guestmap.memory.map.checks import checked_address, checked_size
+from guestmap.memory.map.facts import RegionFacts, put
+from guestmap.memory.map.ops import Endianness
 from guestmap.memory.map.placement import check_adoption, check_free
-from guestmap.memory.map.region_hooks import RegionHooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guestmap.base import AddrRange
-    from guestmap.memory.access.address_space import AddressSpace
     from guestmap.memory.map.discard import RamDiscardManager
-    from guestmap.memory.map.guard import DeviceGuard
-    from guestmap.memory.map.iommu import Iommu
-    from guestmap.memory.system import MemorySystem
 
 
-class MemoryRegion(RegionHooks):
-    """A node of the tree. Read the attributes freely; only the methods change them.
+class MemoryRegion(RegionFacts):
+    """A node of the tree. Read its facts freely; only these methods change them."""
 
-    Attributes:
-        name: what ``info mtree`` prints; need not be unique.
-        size: bytes, 1 to 2**64.
-        addr: offset in the container, in bytes.
-        priority: among the siblings; the higher one answers where they overlap.
-        enabled: a disabled region is not there, nor is anything below it.
-        readonly, nonvolatile, unmergeable: hold for everything below too.
-        alias, alias_offset: the region that this one shows a window of, and from where on.
-        container: the region that this one is a subregion of.
-        terminates: answers accesses itself where no subregion does; False for a pure container.
-        ops: the callbacks of a region that is not plain RAM.
-        ram, ram_device, rom_device: what kind of memory ``ram_block`` is used as.
-        romd_mode: a ROM device that reads like ROM (True) or sends reads to ``ops`` (False).
-        ram_block: the host memory, or None.
-        discard_manager: knows which parts of its RAM are there; None where all is.
-        freed: whether it was given back; such a region can be shown nowhere any more.
-        iommu: what translates accesses, if the region is an IOMMU's.
-        owner: the device that the region belongs to. While a callback of one of its regions runs,
-            accesses to any of them are refused (:mod:`guestmap.memory.map.guard`).
-    """
-
-    __slots__ = (
-        "_hop",
-        "_live",
-        "_live_aliases",
-        "_order",
-        "_route_aliases",
-        "_unguarded",
-        "_upstream",
-        "addr",
-        "alias",
-        "alias_offset",
-        "children",
-        "container",
-        "dirty_log_mask",
-        "discard_manager",
-        "enabled",
-        "freed",
-        "guard",
-        "iommu",
-        "name",
-        "nonvolatile",
-        "ops",
-        "owner",
-        "priority",
-        "ram",
-        "ram_block",
-        "ram_device",
-        "readonly",
-        "rom_device",
-        "romd_mode",
-        "size",
-        "system",
-        "terminates",
-        "unmergeable",
-    )
-
-    # The topology's notes, whose names begin with an underscore: see guestmap.memory.map.topology.
-    _hop: MemoryRegion | None
-    _live: int
-    _live_aliases: dict[MemoryRegion, None]
-    _order: tuple[int, int]
-    _route_aliases: dict[MemoryRegion, None]
-    _unguarded: bool
-    _upstream: dict[AddressSpace | MemoryRegion, None]
-    addr: int
-    alias: MemoryRegion | None
-    alias_offset: int
-    children: Children
-    container: MemoryRegion | None
-    dirty_log_mask: int
-    discard_manager: RamDiscardManager | None
-    freed: bool
-    guard: DeviceGuard | None
-    iommu: Iommu | None
-    nonvolatile: bool
-    ops: MemoryRegionOps
-    owner: object
-    priority: int
-    ram: bool
-    ram_device: bool
-    readonly: bool
-    rom_device: bool
-    romd_mode: bool
-    terminates: bool
-    unmergeable: bool
-
-    def __init__(
-        self,
-        system: MemorySystem,
-        name: str,
-        size: int,
-        *,
-        owner: object = None,
-        ops: MemoryRegionOps | None = None,
-        **facts: object,
-    ) -> None:
-        for put_default, default in _DEFAULTS:
-            put_default(self, default)
-        put(self, "name", checked_name(name))
-        system.refuse_if_closed()
-        put(self, "system", system)
-        put(self, "size", checked_size(name, size))
-        put(self, "owner", owner)
-        put(self, "guard", system.guards.of(owner))
-        put(self, "ops", checked_ops(name, ops) or UNASSIGNED_MEM_OPS)
-        put(self, "children", Children())
-        put(self, "coalesced", [])
-        put(self, "_live_aliases", {})
-        put(self, "_upstream", {})
-        put(self, "_route_aliases", {})
-        for fact, value in facts.items():
-            put(self, fact, value)
-
-    # -- what it is ------------------------------------------------------------------------------
-
-    @property
-    def subregions(self) -> tuple[MemoryRegion, ...]:
-        """Subregions by priority, highest first; among equals the last added comes first."""
-        return tuple(self.children)
-
-    def mtree_type(self) -> str:
-        """Return the type word of ``info mtree``; an alias has its target's."""
-        region = self
-        while region.alias is not None:
-            region = region.alias
-        if region.ram_device:
-            return "ramd"
-        if region.rom_device and region.romd_mode:
-            return "romd"
-        if region.ram:
-            return "rom" if region.readonly else "ram"
-        return "i/o"
-
-    @property
-    def reads_directly(self) -> bool:
-        """Whether reads are copies from host memory."""
-        return (self.ram and not self.ram_device) or (self.rom_device and self.romd_mode)
-
-    @property
-    def buffer(self) -> memoryview | None:
-        """The whole host memory of the region, writable; None where it has none.
-
-        After writing to it directly, say so with :meth:`ram_written`.
-
-        Raises:
-            StateError: the memory system is closed.
-        """
-        if self.system.closed:
-            raise StateError(f"region {self.name!r} has no memory: the memory system is closed")
-        return self.ram_block.buffer if self.ram_block is not None else None
-
-    @property
-    def active_guard(self) -> DeviceGuard | None:
-        """The owner's guard, where it applies: to I/O, unless switched off."""
-        if self._unguarded or self.ram or self.rom_device or self.readonly:
-            return None
-        return self.guard
+    __slots__ = ()
 
     @property
     def disable_reentrancy_guard(self) -> bool:
@@ -215,12 +53,6 @@ class MemoryRegion(RegionHooks):
         """Tell engines that the host changed ``length`` bytes of the region's memory."""
         if self.ram_block is not None:
             self.ram_block.written(offset, length)
-
-    def __repr__(self) -> str:
-        return (
-            f"<MemoryRegion {self.name} {self.mtree_type()} size 0x{self.size:x}"
-            f" at 0x{self.addr:x} prio {self.priority}{'' if self.enabled else ' disabled'}>"
-        )
 
     # -- the tree --------------------------------------------------------------------------------
 
@@ -366,17 +198,3 @@ class MemoryRegion(RegionHooks):
         if not self.rom_device:
             raise ConfigError(f"region {self.name!r} is not a ROM device and has no romd mode")
         self.system.topology.assign(self, "romd_mode", bool(romd_mode))
-
-
-_DEFAULTS = tuple(
-    (getattr(MemoryRegion, name).__set__, value)
-    for name, value in {
-        "addr": 0, "alias": None, "alias_offset": 0, "container": None, "dirty_log_mask": 0,
-        "discard_manager": None, "enabled": True, "flush_coalesced": False, "freed": False,
-        "ioeventfds": None, "iommu": None, "nonvolatile": False, "priority": 0, "ram": False,
-        "ram_block": None, "ram_device": False, "readonly": False, "rom_device": False,
-        "romd_mode": True, "terminates": False, "unmergeable": False, "vga_logging_users": 0,
-        "_hop": None, "_live": 0, "_order": (0, 0), "_unguarded": False,
-    }.items()
-)  # fmt: skip
-"""What a region is unless whoever makes it says something else, and how that is set: quickly."""

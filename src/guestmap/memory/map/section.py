@@ -8,8 +8,8 @@ from guestmap.memory.map.flat_range import FlatRange
 from guestmap.memory.map.flatview import FlatView
 
 if TYPE_CHECKING:
-    from guestmap.memory.access.address_space import AddressSpace
     from guestmap.memory.map.region import MemoryRegion
+    from guestmap.memory.map.space import Space
 
 
 class MemoryRegionSection(NamedTuple):
@@ -32,11 +32,11 @@ class MemoryRegionSection(NamedTuple):
     readonly: bool
     nonvolatile: bool
     unmergeable: bool
-    address_space: AddressSpace
+    address_space: Space
     view: FlatView
 
     @classmethod
-    def of(cls, each: FlatRange, space: AddressSpace, view: FlatView) -> MemoryRegionSection:
+    def of(cls, each: FlatRange, space: Space, view: FlatView) -> MemoryRegionSection:
         """Return the section that is one range of an address space."""
         return cls(
             each.region,

@@ -26,7 +26,7 @@ from guestmap.memory.map.region import MemoryRegion
 from guestmap.memory.map.view_root import ViewRoot
 
 if TYPE_CHECKING:
-    from guestmap.memory.access.address_space import AddressSpace
+    from guestmap.memory.map.space import Space
     from guestmap.memory.map.transaction import Transactions
 
 _MAX_WALK = 20_000
@@ -43,7 +43,7 @@ class Topology:
         self._transactions = transactions
         self.roots: dict[MemoryRegion | None, ViewRoot] = {}
         self.dirty: dict[ViewRoot, None] = {}
-        self.rerouted: dict[AddressSpace, None] = {}
+        self.rerouted: dict[Space, None] = {}
         self.left: list[ViewRoot] = []
         self._next_order = 0
 
@@ -212,7 +212,7 @@ class Topology:
 
     # -- routes ----------------------------------------------------------------------------------
 
-    def attach(self, traveller: AddressSpace | MemoryRegion, region: MemoryRegion) -> None:
+    def attach(self, traveller: Space | MemoryRegion, region: MemoryRegion) -> None:
         """Let ``traveller`` (an address space, or a region that shows only another) lead here."""
         while True:
             first = not region._upstream
@@ -227,7 +227,7 @@ class Topology:
                 return
             traveller, region = region, hop
 
-    def detach(self, traveller: AddressSpace | MemoryRegion, region: MemoryRegion) -> None:
+    def detach(self, traveller: Space | MemoryRegion, region: MemoryRegion) -> None:
         """Undo :meth:`attach`."""
         while True:
             del region._upstream[traveller]
@@ -321,7 +321,7 @@ def _next_hop(region: MemoryRegion) -> MemoryRegion | None:
     return only
 
 
-def _spaces_through(region: MemoryRegion) -> Iterator[AddressSpace]:
+def _spaces_through(region: MemoryRegion) -> Iterator[Space]:
     """Yield the address spaces whose route passes ``region``, the first of them at once."""
     passed = {region}
     todo = [iter(region._upstream)]

@@ -15,17 +15,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guestmap.base import StateError
-from guestmap.memory.hear.listener import MemoryListener
-from guestmap.memory.hear.listeners import Audience
 from guestmap.memory.map.commit import Commit
+from guestmap.memory.map.hearing import Hearers
 from guestmap.memory.map.history import CommitRecord, ListenerWork
 from guestmap.memory.map.topology import Topology
 from guestmap.memory.map.view_root import ViewRoot
 
 if TYPE_CHECKING:
-    from guestmap.base import AddrRange
-    from guestmap.memory.access.address_space import AddressSpace
-    from guestmap.memory.map.region import MemoryRegion
+    from guestmap.memory.map.space import Space
 
 HISTORY_LENGTH = 256
 
@@ -71,21 +68,25 @@ class Transactions:
         spaces: all address spaces, oldest first.
         removed: those of them that go with the next commit.
         before_change: called before an outermost transaction begins.
+        hearers: who hears of commits.
+        lock: held in a transaction; for who must not meet one.
     """
+
+    hearers: Hearers
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self.topology = Topology(self)
         self.generation = 0
         self.history: deque[CommitRecord] = deque(maxlen=HISTORY_LENGTH)
-        self.spaces: dict[AddressSpace, None] = {}
-        self.removed: dict[AddressSpace, None] = {}
+        self.spaces: dict[Space, None] = {}
+        self.removed: dict[Space, None] = {}
         self.before_change: Callable[[], None] = lambda: None
-        self._audience = Audience(self.spaces)
         self._nowhere = ViewRoot(None)
         self._now_ns = now_ns
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._depth = 0
         self._steady = 0
+        self._telling = False
         self._cause = ""
         self._journal: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
@@ -110,15 +111,35 @@ class Transactions:
         Raises:
             StateError: it is in one.
         """
-        with self._lock:
-            self._audience.refuse_in_callback()
+        with self.lock:
+            self.refuse_in_callback()
             if self._depth:
                 raise StateError(f"cannot {action} the memory system inside a transaction")
+
+    def refuse_in_callback(self) -> None:
+        """Check that the caller is no callback.
+
+        Raises:
+            StateError: it is one.
+        """
+        if self._telling:
+            raise StateError(
+                "a memory listener or subscriber must not change the memory that it is told about"
+            )
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Callbacks run inside; nothing can be changed by them."""
+        self._telling = True
+        try:
+            yield
+        finally:
+            self._telling = False
 
     @contextmanager
     def steady(self) -> Iterator[None]:
         """Let no transaction run inside (see :meth:`MemorySystem.steady`)."""
-        with self._lock:
+        with self.lock:
             self.refuse_inside("read")
             self._steady += 1
             try:
@@ -128,13 +149,13 @@ class Transactions:
 
     def begin(self, cause: str) -> _Savepoint:
         """Open one level and return what to undo to."""
-        self._lock.acquire()
+        self.lock.acquire()
         try:
             self._refuse_change()
             if not self._depth:
                 self.before_change()
         except BaseException:  # whoever flushes runs a device's callback, which may raise anything
-            self._lock.release()
+            self.lock.release()
             raise
         savepoint = _Savepoint(len(self._journal), self._cause)
         self._depth += 1
@@ -143,7 +164,7 @@ class Transactions:
         return savepoint
 
     def _refuse_change(self) -> None:
-        self._audience.refuse_in_callback()
+        self.refuse_in_callback()
         if self._steady:
             raise StateError("cannot change the memory system while it is held steady to be read")
 
@@ -154,7 +175,7 @@ class Transactions:
             if self._depth == 0:
                 self._commit()
         finally:
-            self._lock.release()
+            self.lock.release()
 
     def undo_to(self, savepoint: _Savepoint) -> None:
         """Take back all mutations since ``savepoint``, last first."""
@@ -165,7 +186,7 @@ class Transactions:
 
     # -- address spaces --------------------------------------------------------------------------
 
-    def add_space(self, space: AddressSpace) -> None:
+    def add_space(self, space: Space) -> None:
         """Take in a new address space; it shows nothing until the commit."""
         with self.open():
             self.note(self._forget_space, space)
@@ -174,7 +195,7 @@ class Transactions:
             self._nowhere.users[space] = None
             self._set_out(space)
 
-    def remove_space(self, space: AddressSpace) -> None:
+    def remove_space(self, space: Space) -> None:
         """Let an address space go with the commit; its listeners hear that everything goes.
 
         Raises:
@@ -188,61 +209,24 @@ class Transactions:
             self.topology.detach(space, space.root)
             self.topology.rerouted[space] = None
 
-    def _readmit_space(self, space: AddressSpace) -> None:
+    def _readmit_space(self, space: Space) -> None:
         del self.removed[space]
         self._set_out(space)
 
-    def _set_out(self, space: AddressSpace) -> None:
+    def _set_out(self, space: Space) -> None:
         self.topology.attach(space, space.root)
         self.topology.rerouted[space] = None
 
-    def _forget_space(self, space: AddressSpace) -> None:
+    def _forget_space(self, space: Space) -> None:
         self.topology.detach(space, space.root)
         self.topology.rerouted.pop(space, None)
         self._drop_space(space)
 
-    def _drop_space(self, space: AddressSpace) -> None:
+    def _drop_space(self, space: Space) -> None:
         """Forget a space that shows nothing, and whoever still listens to it."""
         del self.spaces[space]
         del self._nowhere.users[space]
-        self._audience.leave(space)
-
-    # -- listeners -------------------------------------------------------------------------------
-
-    def add_listener(self, space: AddressSpace, listener: MemoryListener) -> None:
-        """Register ``listener`` on an address space (see :meth:`Audience.add`)."""
-        with self._lock:
-            self._audience.add(space, listener)
-
-    def remove_listener(self, space: AddressSpace, listener: MemoryListener) -> None:
-        """Let ``listener`` go (see :meth:`Audience.remove`)."""
-        with self._lock:
-            self._audience.remove(space, listener)
-
-    def tell_coalescing(self, region: MemoryRegion, parts: list[AddrRange], *, added: bool) -> None:
-        """Tell every listener where parts of a region show whose writes are held back, or not."""
-        with self._lock:
-            self._audience.refuse_in_callback()
-            with self._audience.told() as telling:
-                try:
-                    for space in self._audience.spaces:
-                        telling.coalescing(space, region, parts, added=added)
-                except BaseException as error:
-                    telling.take_back(error)
-                    raise
-
-    def listeners(self) -> list[MemoryListener]:
-        """Return all listeners, lowest priority first."""
-        return self._audience.listeners
-
-    def space_of(self, listener: MemoryListener) -> AddressSpace:
-        """Return the address space that a registered listener is on."""
-        return next(space for space in self.spaces if listener in space.listeners)
-
-    @property
-    def subscribers(self) -> list[Callable[[CommitRecord], None]]:
-        """Whom to call with the record of each commit."""
-        return self._audience.subscribers
+        self.hearers.leave(space)
 
     # -- the commit ------------------------------------------------------------------------------
 
@@ -264,37 +248,40 @@ class Transactions:
 
     def _publish(self) -> None:
         """Make the commit. If anybody refuses, everything is as it was before."""
-        back: Commit | None = None
-        with self._audience.told() as telling:
+        hearers, back = self.hearers, None
+        told = hearers.round()
+        with self.telling():
             try:
                 commit = Commit.prepare(
-                    self.topology,
-                    self.removed,
-                    self._nowhere,
-                    self.generation + 1,
-                    self._audience,
+                    self.topology, self.removed, self._nowhere, self.generation + 1
                 )
-                if commit.told or commit.bells:
-                    commit.tell(telling, self._audience)
+                changes = commit.changes(self.topology, hearers.spaces)
+                told.tell(changes, shown=commit.shows(hearers.spaces))
                 back = commit.inverse()
                 commit.publish(self.topology)
-                telling.commit()
+                told.commit()
             except BaseException as error:
                 if back is not None:
                     back.publish(self.topology)
                 self.undo_to(_Savepoint(0, ""))
-                telling.take_back(error)
+                told.take_back(error)
                 raise
         for space in self.removed:
             self._drop_space(space)
         self.removed.clear()
         if commit.news or commit.rerouted:
-            self._record(commit, telling.work)
+            self._record(commit, told.work)
 
     def _record(self, commit: Commit, work: ListenerWork) -> None:
         self.generation += 1
         record = CommitRecord(
-            self.generation, self._cause, self._now_ns(), commit.changes(), commit.rerouted, work
+            self.generation,
+            self._cause,
+            self._now_ns(),
+            commit.differences(),
+            commit.rerouted,
+            work,
         )
         self.history.append(record)
-        self._audience.publish(record)
+        with self.telling():
+            self.hearers.publish(record)

@@ -22,9 +22,13 @@ class RamList:
     """All RAM blocks of one machine: largest first, the oldest first among equals.
 
     A block that nobody refers to any more leaves the list by itself.
+
+    Attributes:
+        global_dirty_mask: clients for which writes to all of it are logged.
     """
 
     def __init__(self) -> None:
+        self.global_dirty_mask = 0
         self._lock = threading.Lock()
         self._notifiers: tuple[RamBlockNotifier, ...] = ()
         self._blocks: tuple[ref[RamBlock], ...] = ()

@@ -1,0 +1,142 @@
+"""Reading and writing bytes through an address space.
+
+An access to memory that was accessed last goes a short way: the view remembers it. All others are
+cut into pieces, each answered by one range of the flat view
+(:mod:`guestmap.memory.access.copy`).
+
+A guest never raises here: what goes wrong ends in the :class:`MemTxResult`.
+"""
+
+from __future__ import annotations
+
+from guestmap.memory.access.copy import copy_in, read_piece, read_run, write_piece, write_run
+from guestmap.memory.access.dispatch import Dispatch
+from guestmap.memory.access.translate import ADDRESS_MASK, locate
+from guestmap.memory.map.ops import ATTRS_UNSPECIFIED, MemTxAttrs, MemTxResult
+from guestmap.memory.map.region import MemoryRegion
+from guestmap.memory.map.space import Space
+
+OK = MemTxResult.OK
+
+
+class ByteAccess(Space):
+    """The part of :class:`guestmap.memory.AddressSpace` that reads and writes bytes.
+
+    Attributes:
+        dispatch: how accesses reach this machine's devices.
+    """
+
+    __slots__ = ("dispatch",)
+
+    def __init__(self, name: str, root: MemoryRegion, dispatch: Dispatch) -> None:
+        super().__init__(name, root)
+        self.dispatch = dispatch
+
+    def read(self, address: int, length: int) -> bytes:
+        """Return ``length`` bytes; the pieces that fail read as their region says."""
+        start, last, block, base = self.source.view.hot
+        if start <= address and address + length <= last:
+            at = address - base
+            data = block.buffer[at : at + length].tobytes()  # type: ignore[union-attr]
+            if len(data) == length:
+                return data
+        view = self.source.view
+        pieces = read_run(view, address, length)
+        done = sum(map(len, pieces))
+        while done < length:
+            at = (address + done) & ADDRESS_MASK
+            piece, _ = read_piece(view, at, length - done, ATTRS_UNSPECIFIED, self.dispatch)
+            pieces.append(piece)
+            done += len(piece)
+        return b"".join(pieces)
+
+    def read_into(
+        self, address: int, buffer: bytearray | memoryview, attrs: MemTxAttrs = ATTRS_UNSPECIFIED
+    ) -> MemTxResult:
+        """Fill ``buffer`` from ``address`` on; addresses wrap at 2**64."""
+        view = self.source.view
+        target = memoryview(buffer)
+        start, last, block, base = view.hot
+        end = address + target.nbytes
+        if start <= address and end <= last:
+            try:
+                target[:] = block.buffer[address - base : end - base]  # type: ignore[union-attr]
+            except ValueError:  # as in write
+                pass
+            else:
+                return OK
+        target = target.cast("B")
+        done, length, result = 0, len(target), OK
+        for run in read_run(view, address, length):
+            target[done : done + len(run)] = run
+            done += len(run)
+        while done < length:
+            at = (address + done) & ADDRESS_MASK
+            piece, piece_result = read_piece(view, at, length - done, attrs, self.dispatch)
+            end = done + len(piece)
+            target[done:end] = piece
+            if piece_result:
+                result |= piece_result
+            done = end
+        return result
+
+    def write(
+        self,
+        address: int,
+        data: bytes | bytearray | memoryview,
+        attrs: MemTxAttrs = ATTRS_UNSPECIFIED,
+    ) -> MemTxResult:
+        """Write ``data`` from ``address`` on; addresses wrap at 2**64.
+
+        What is written to ROM vanishes and ends with DECODE_ERROR, as in QEMU.
+        """
+        view = self.source.view
+        start, last, block, base = view.hot_write
+        end = address + len(data)
+        if start <= address and end <= last:
+            try:
+                block.buffer[address - base : end - base] = data  # type: ignore[union-attr]
+            except ValueError:  # the memory was reclaimed just now; not a view of bytes
+                pass
+            else:
+                if block.watched:  # type: ignore[union-attr]
+                    block.written(address - base, end - address)  # type: ignore[union-attr]
+                return OK
+        source = memoryview(data).cast("B")
+        length, result = len(source), OK
+        done = write_run(view, address, source, self.dispatch)
+        while done < length:
+            at = (address + done) & ADDRESS_MASK
+            piece, piece_result = write_piece(view, at, source[done:], attrs, self.dispatch)
+            if piece_result:
+                result |= piece_result
+            done += piece
+        return result
+
+    def write_rom(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Write to RAM and ROM alike, as a loader does; devices are passed over.
+
+        IOMMUs on the way translate, and may refuse, as for any other write.
+        """
+        view = self.source.view
+        source = memoryview(data).cast("B")
+        done = 0
+        while done < len(source):
+            at = (address + done) & ADDRESS_MASK
+            _, found, at, room = locate(view, at, len(source) - done, True, ATTRS_UNSPECIFIED)
+            if found is None:
+                done += room
+                continue
+            piece = min(room, found.end - at)
+            if found.reads_directly:
+                offset = found.offset_in_region + at - found.start
+                copy_in(found, offset, source[done : done + piece])
+            done += piece
+
+    def set(self, address: int, byte: int, length: int) -> MemTxResult:
+        """Write ``length`` times the same byte."""
+        result = OK
+        block = bytes([byte & 0xFF]) * min(length, 1 << 16)
+        for done in range(0, length, len(block) or 1):
+            result |= self.write(address + done, block[: length - done])
+        return result

@@ -1,0 +1,76 @@
+"""What a region is made of, looked at before it is taken: names, sizes, addresses, callbacks."""
+
+from __future__ import annotations
+
+from operator import index
+
+from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.memory.map.ops import MemoryRegionOps
+
+
+def checked_name(name: object) -> str:
+    """Return the name of a region.
+
+    Raises:
+        ConfigError: it is no text.
+    """
+    if not isinstance(name, str):
+        raise ConfigError(f"region {name!r}: a region's name is text, not {_kind(name)}")
+    return name
+
+
+def checked_ops(name: str, ops: object) -> MemoryRegionOps | None:
+    """Return the callbacks of a region, or None where it has none.
+
+    Raises:
+        ConfigError: they are something else.
+    """
+    if ops is not None and not isinstance(ops, MemoryRegionOps):
+        raise ConfigError(
+            f"region {name!r}: its callbacks are {_kind(ops)}: give a MemoryRegionOps"
+        )
+    return ops
+
+
+def checked_size(name: str, size: object) -> int:
+    """Return the size of a region, in bytes.
+
+    Raises:
+        ConfigError: it is no whole number, or not 1 to 2**64.
+    """
+    number = whole(size)
+    if number is None:
+        raise ConfigError(
+            f"region {name!r}: size {size!r} is {_kind(size)}: give a whole number of bytes"
+        )
+    if not 0 < number <= ADDRESS_SPACE_SIZE:
+        raise ConfigError(
+            f"region {name!r}: size {number:#x} is impossible: give 1 to 0x{ADDRESS_SPACE_SIZE:x}"
+        )
+    return number
+
+
+def checked_address(what: str, address: object) -> int:
+    """Return an address or an offset; ``what`` begins the message.
+
+    Raises:
+        ConfigError: it is no whole number, or not 0 to 2**64 - 1.
+    """
+    number = whole(address)
+    if number is None:
+        raise ConfigError(f"{what} {address!r} is {_kind(address)}: give the address as a number")
+    if not 0 <= number < ADDRESS_SPACE_SIZE:
+        raise ConfigError(f"{what} {number:#x} is not an address")
+    return number
+
+
+def whole(value: object) -> int | None:
+    """Return a whole number of whatever type; None for what is none."""
+    try:
+        return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"
