@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from tests.domain.documents import domain
+from guestmap.testing.qmp_peer import install
+from tests.domain.documents import domain, memory
+from tests.support.domains import domains
 from tests.support.program import run_program
 
 
@@ -59,3 +61,70 @@ def test_names_of_domains_are_completed(root, monkeypatch):
     monkeypatch.setenv("COMP_WORDS", "guestmap domain dumpxml v")
     monkeypatch.setenv("COMP_CWORD", "3")
     assert run_program().stdout.split() == ["vm"]
+
+
+@pytest.fixture
+def running(root):
+    emulator = install(root / "qemu-system-x86_64")
+    (root / "vm.xml").write_bytes(domain(emulator=str(emulator)))
+    (root / "dimm.xml").write_bytes(memory())
+    run_program("domain", "define", root / "vm.xml")
+    yield root
+    run_program("domain", "destroy", "vm")
+
+
+def test_memory_is_attached_and_detached_with_virshs_words(running):
+    done = run_program("domain", "start", "vm")
+    assert done.stdout == "Domain 'vm' started\n"
+    assert "<odd> on line 18 is kept in the definition, and no part of" in done.stderr
+    done = run_program("domain", "attach-device", "vm", running / "dimm.xml", "--live", "--config")
+    assert done.stdout == "Device attached successfully\n"
+    assert run_program("domain", "dumpxml", "vm").stdout.count("base='0x100000000'") == 1
+    assert run_program("domain", "dumpxml", "vm", "--inactive").stdout.count("slot='0'") == 1
+    done = run_program("domain", "detach-device", "vm", running / "dimm.xml", "--live", "--config")
+    assert (done.stdout, done.status) == ("Device detached successfully\n", 0)
+    assert run_program("domain", "destroy", "vm").stdout == "Domain 'vm' destroyed\n"
+
+
+def test_without_a_flag_attach_is_for_the_machine_alone(running):
+    done = run_program("domain", "attach-device", "vm", running / "dimm.xml")
+    assert done.status == 2
+    assert done.stderr.startswith(
+        f"guestmap: Failed to attach device from {running / 'dimm.xml'}: Requested operation is not"
+        " valid: domain is not running [libvirt's rule, 55/20]"
+    )
+    run_program("domain", "start", "vm")
+    form = json.loads(
+        run_program("domain", "attach-device", "vm", running / "dimm.xml", "--json").stdout
+    )
+    assert form["device"]["alias"] == "dimm0"
+    assert "memory model" not in run_program("domain", "dumpxml", "vm", "--inactive").stdout
+
+
+def test_a_guest_that_says_nothing_is_another_end_than_success(running):
+    (running / "vm.xml").write_bytes(domain(emulator=str(running / "qemu-system-x86_64")))
+    run_program("domain", "start", "vm", "--paused")
+    run_program("domain", "attach-device", "vm", running / "dimm.xml", "--live", "--config")
+    with domains(running / "domains", running / "qemu-system-x86_64") as manager:
+        manager.ask("x-fake-guest", does="silent")
+        done = run_program(
+            "domain", "detach-device", "vm", running / "dimm.xml", "--live", "--config",
+            "--timeout", "0",
+        )  # fmt: skip
+        assert done.status == 4
+        assert "The guest was asked for dimm0, and said nothing within 0 s" in done.stdout
+        info = run_program("domain", "dominfo", "vm").stdout
+        assert "Unplugging:     dimm0\n" in info
+
+
+def test_a_definition_is_edited_and_keeps_its_name(root, monkeypatch):
+    run_program("domain", "define", root / "vm.xml")
+    monkeypatch.setenv("VISUAL", "sed -i s/8<.maxMemory/16<\\\\/maxMemory/")
+    assert run_program("domain", "edit", "vm").stdout == "Domain 'vm' XML configuration edited\n"
+    assert "'GiB'>16</maxMemory>" in run_program("domain", "dumpxml", "vm").stdout
+    assert "not changed" in run_program("domain", "edit", "vm").stdout
+    monkeypatch.setenv("VISUAL", "sed -i s/name.vm/name>other/")
+    done = run_program("domain", "edit", "vm")
+    assert "the definition is of 'other', and not of 'vm'" in done.stderr
+    monkeypatch.setenv("VISUAL", "false")
+    assert "ended with status 1; nothing was changed" in run_program("domain", "edit", "vm").stderr

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from guestmap.cli.domain_words import File, Name, Setting, read_file
 from guestmap.cli.output import Json, say, say_json, show, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.domain.manager import Manager
-
 _ANYWHERE = {"--root", "--libvirt"}
-_MOST = 4 << 20
 
 
 class DomainGroup(TyperGroup):
@@ -39,28 +34,6 @@ class DomainGroup(TyperGroup):
         return list(super().parse_args(ctx, front + rest))
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Which domains: the options of all verbs."""
-
-    root: str | None
-    libvirt: str
-
-    def manager(self) -> Manager:
-        """Return the manager of them."""
-        from guestmap.base import ConfigError
-        from guestmap.domain.manager import Manager
-        from guestmap.domain.rules.texts import Dialect
-        from guestmap.domain.store.store import open_store
-
-        try:
-            dialect = Dialect(self.libvirt)
-        except ValueError:
-            known = ", ".join(Dialect)
-            raise ConfigError(f"--libvirt {self.libvirt!r} is not one of {known}") from None
-        return Manager(open_store(self.root, dialect))
-
-
 def domain(
     ctx: typer.Context,
     root: Annotated[
@@ -79,51 +52,6 @@ def domain(
     Verbs and options are virsh's. There is no daemon, and no end of ours ends a machine.
     """
     ctx.obj = Setting(root, libvirt)
-
-
-def names_of(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the names of domains that begin so, for a shell's completion."""
-    from guestmap.domain.store.store import open_store
-
-    root = next((each.params.get("root") for each in _chain(ctx) if "root" in each.params), None)
-    return [name for name in open_store(root).names() if name.startswith(incomplete)]
-
-
-def _chain(ctx: Any) -> list[Any]:
-    found = []
-    while ctx is not None:
-        found.append(ctx)
-        ctx = ctx.parent
-    return found
-
-
-Name = Annotated[
-    str, typer.Argument(metavar="DOMAIN", help="The domain's name.", autocompletion=names_of)
-]
-File = Annotated[str, typer.Argument(metavar="FILE", help="A file of XML; - is standard input.")]
-
-
-def read_file(path: str) -> bytes:
-    """Return a file of XML.
-
-    Raises:
-        HostError: it cannot be read.
-        ConfigError: it is longer than a document may be.
-    """
-    from guestmap.base import ConfigError, HostError
-
-    try:
-        if path == "-":
-            data = sys.stdin.buffer.read(_MOST + 1)
-        else:
-            with Path(path).open("rb") as file:
-                data = file.read(_MOST + 1)
-    except (OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        raise HostError(f"Failed to open file '{path}'", errno=number, call="open") from error
-    if len(data) > _MOST:
-        raise ConfigError(f"{path} is longer than {_MOST >> 20} MiB: no domain needs so much")
-    return data
 
 
 def define(
@@ -214,10 +142,15 @@ def dominfo(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
 
 def verbs() -> dict[str, Callable[..., None]]:
     """Return the verbs, by name."""
+    from guestmap.cli.domain_memory import MEMORY_VERBS
+    from guestmap.cli.domain_running import RUNNING_VERBS
+
     return {
         "define": define,
         "undefine": undefine,
         "dumpxml": dumpxml,
         "list": list_,
         "dominfo": dominfo,
+        **RUNNING_VERBS,
+        **MEMORY_VERBS,
     }

@@ -4,8 +4,8 @@
 
     manager = Manager(open_store())
     manager.define(Path("vm.xml").read_bytes())
-    manager.start("vm")
-    manager.attach("vm", b"<memory model='dimm'>...</memory>", Targets(live=True, config=True))
+    manager.changes.start("vm")
+    manager.changes.attach("vm", b"<memory ...>...</memory>", Targets(live=True, config=True))
 
 There is no daemon: every command finds a machine again by what is kept of it, and no end of ours
 ends one.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from guestmap.base import GuestmapError
+from guestmap.domain.change.changes import Changes
 from guestmap.domain.events.log import EventLog
 from guestmap.domain.listen import Pace, RealPace
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
@@ -75,12 +76,16 @@ class Manager:
     Args:
         store: where they are kept.
         pace: the time.
+
+    Attributes:
+        changes: what is done with domains that run.
     """
 
     def __init__(self, store: Store, *, pace: Pace | None = None) -> None:
         self.store = store
         self.pace = pace or RealPace()
         self.log = EventLog(store.run / "events.jsonl")
+        self.changes = Changes(store, self.log, self.pace)
 
     def define(self, data: bytes, *, validate: bool = False) -> str:
         """Store a definition, or another one of the same domain; return its name.
@@ -108,6 +113,18 @@ class Manager:
             self.store.save(found)
         self.log.tell("lifecycle", found.name, "defined", updated=before is not None)
         return found.name
+
+    def redefine(self, name: str, data: bytes) -> None:
+        """Store another definition of a domain, which keeps its name; raises as :meth:`define`."""
+        found = parse_definition(data, self.store.dialect)
+        if found.name != name:
+            raise DomainError(
+                OPERATION_INVALID,
+                f"the definition is of {found.name!r}, and not of {name!r}",
+                speaker=Speaker.OURS,
+                remedy="keep the name, or define a domain of its own",
+            )
+        self.define(data)
 
     def _refuse_known_uuid(self, name: str, uuid: str | None) -> None:
         for other in self.domains(everything=True):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
 
-_LIVE_UNIT = MIB
+LIVE_UNIT = MIB
 """What libvirt rounds the size of a device up to that is added to a running machine."""
 _Q35 = re.compile(r"(?:pc-)?q35.*")
 _PC = re.compile(r"(?:pc|pc-i440fx.*|q35|pc-q35.*)?")
@@ -40,7 +40,7 @@ _BY_RULES = {"slot-range", "slot-busy", "slots-full", "no-slots", "over-maxmem",
 
 def rounded(device: MemoryDef) -> int:
     """Return a device's bytes as they are plugged into a running machine."""
-    return align_up(device.size * KIB, _LIVE_UNIT)
+    return align_up(device.size * KIB, LIVE_UNIT)
 
 
 def situation_of(found: Definition, *, source: str = "") -> Situation:

@@ -26,24 +26,29 @@ def write_private(path: Path, data: bytes, kind: str) -> None:
     Raises:
         HostError: the host refuses; the old file, if there was one, is as it was.
     """
-    aside = path.with_name(f".{path.name}.new")
+    new = aside(path)
     try:
         point(f"{kind}.before-write")
         with suppress(FileNotFoundError):
-            aside.unlink()  # of somebody who was killed
+            new.unlink()  # of somebody who was killed
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(aside, flags, _MODE), "wb") as file:
+        with open(os.open(new, flags, _MODE), "wb") as file:
             file.write(data)
             file.flush()
             point(f"{kind}.before-fsync")
             os.fsync(file.fileno())
         point(f"{kind}.before-rename")
-        aside.replace(path)
+        new.replace(path)
     except OSError as error:
         with suppress(OSError):
-            aside.unlink()
+            new.unlink()
         raise _refused("write", path, error) from error
     point_folder(path, kind)
+
+
+def aside(path: Path) -> Path:
+    """Return where a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.new")
 
 
 def point_folder(path: Path, kind: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import ConfigError
 from guestmap.domain.rules.errors import refusal
 from guestmap.domain.rules.texts import Dialect
-from guestmap.domain.store.files import make_folder, read_private, remove, write_private
+from guestmap.domain.store.files import aside, make_folder, read_private, remove, write_private
 from guestmap.domain.store.jobs import WAIT_S, job
 from guestmap.domain.store.journal import Notes
 from guestmap.domain.store.status import Status, parse_status, status_xml
@@ -119,6 +119,12 @@ class Store:
     def notes(self, name: str) -> Notes:
         """Return where a domain's change under way is noted."""
         return Notes(self.run / f"{name}.journal")
+
+    def sweep(self, name: str) -> None:
+        """Remove what was written aside by somebody who was killed; the job is held."""
+        for path in (self.config_file(name), self.status_file(name), self.run / f"{name}.journal"):
+            with suppress(OSError):
+                aside(path).unlink()
 
     def config_file(self, name: str) -> Path:
         """Return the file of a stored definition."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from guestmap.domain.xml.tree import Element
 
 
+_ID = re.compile(rb"""\sid\s*=\s*(?:"[^"]*"|'[^']*')""")
 _UNIT = re.compile(rb"""\sunit\s*=\s*(?:"[^"]*"|'[^']*')""")
 
 
@@ -93,3 +94,11 @@ def _sized(data: bytes, element: Element, kib: int) -> Splice:
         name = element.name.encode()
         tag = tag.replace(b"<" + name, b"<" + name + b" unit='KiB'", 1)
     return Splice(element.start, element.end, tag + f">{kib}</{element.name}>".encode())
+
+
+def with_id(found: Definition, number: int) -> Definition:
+    """Return a domain with the number of the machine that runs of it."""
+    root = found.root
+    tag = found.data[root.start : root.inner_start]
+    tag = _ID.sub(b"", tag).replace(b"<domain", f"<domain id='{number}'".encode(), 1)
+    return _again(found, [Splice(root.start, root.inner_start, tag)])

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from guestmap.base import ConfigError
@@ -45,12 +45,18 @@ class Command:
         changes: it changes the machine, and is no question.
         arguments: those that must be given, and the form of their text.
         more: whether others may be given beside them.
+        owner: it is sent only to a machine that was started here: it decides whether that runs.
     """
 
     purpose: str
     changes: bool = False
     arguments: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     more: bool = False
+    owner: bool = False
+
+
+def _own(purpose: str, *, more: bool = False) -> Command:
+    return replace(_change(purpose, more=more), owner=True)
 
 
 def _change(purpose: str, *, more: bool = False, **arguments: str) -> Command:
@@ -83,7 +89,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "object-del": _change("drop a memory backend", id=r".*"),
         "device_add": _change(
-            "plug a memory device", more=True, driver=r"pc-dimm|virtio-mem-(?:pci|ccw)"
+            "plug a memory device",
+            more=True,
+            driver=r"pc-dimm|nvdimm|virtio-mem-(?:pci|ccw)|virtio-pmem-pci",
         ),
         "device_del": _change("ask the guest to let go of a memory device", id=r".*"),
         "qom-set": _change(
@@ -92,6 +100,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             path=r"/machine/peripheral(?:-anon)?/[^/]+",
             property=r"requested-size",
         ),
+        "cont": _own("let the guest run"),
+        "system_reset": _own("reset the guest"),
+        "system_powerdown": _own("ask the guest to shut down"),
+        "balloon": _own("ask the guest to give memory back", more=True),
     }
 )
 """Every command that may be sent, what it is for, and whether it only looks."""
@@ -108,21 +120,32 @@ AGENT_COMMANDS: Mapping[str, str] = MappingProxyType(
 changes the guest."""
 
 
-def check(command: str, arguments: Mapping[str, object], *, may_change: bool = False) -> None:
+def check(
+    command: str,
+    arguments: Mapping[str, object],
+    *,
+    may_change: bool = False,
+    is_owner: bool = False,
+) -> None:
     """Refuse what is not on the list.
 
     Args:
         command: as it would go over the wire.
         arguments: the same.
         may_change: whether commands that change a machine pass as well.
+        is_owner: whether the machine was started here.
 
     Raises:
         ConfigError: not a command of the list, not with such arguments, or one that changes
             something where it is only being looked.
     """
     known = COMMANDS.get(command)
-    if known is None or (known.changes and not may_change):
-        passing = (name for name, each in COMMANDS.items() if may_change or not each.changes)
+    if known is None or (known.changes and not may_change) or (known.owner and not is_owner):
+        passing = (
+            name
+            for name, each in COMMANDS.items()
+            if (may_change or not each.changes) and (is_owner or not each.owner)
+        )
         raise ConfigError(f"{command} is not sent: it is not one of {', '.join(passing)}")
     for name, form in known.arguments.items():
         value = arguments.get(name)

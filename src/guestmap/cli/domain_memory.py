@@ -1,0 +1,185 @@
+"""The verbs of ``guestmap domain`` for memory that comes and goes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from guestmap.cli.domain_words import (
+    SILENT,
+    Config,
+    Current,
+    File,
+    Live,
+    Name,
+    read_file,
+    targets,
+)
+from guestmap.cli.output import Json, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from guestmap.domain.xml.memory import MemoryDef
+
+Wait = Annotated[
+    float, typer.Option("--timeout", min=0.0, max=86400.0, help="Seconds that the guest has.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Do it even where the guest will get nothing of it.")
+]
+
+
+def attach_device(
+    ctx: typer.Context,
+    domain: Name,
+    file: File,
+    live: Live = False,
+    config: Config = False,
+    current: Current = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Attach the memory device that a file describes.
+
+    It is checked against both definitions before anything is done; what fails leaves everything as
+    it was. That the guest acknowledges it is not waited for: see 'guestmap domain verify'.
+    """
+    to = targets(live, config, current, default_live=True)
+    document = read_file(file)
+    with _told(f"Failed to attach device from {file}"):
+        device = ctx.obj.manager().changes.attach(domain, document, to, force=force)
+    form = {"domain": domain, "attached": True, "device": _form(device)}
+    show(form, ["Device attached successfully"], as_json)
+
+
+def detach_device(
+    ctx: typer.Context,
+    domain: Name,
+    file: File,
+    live: Live = False,
+    config: Config = False,
+    current: Current = False,
+    timeout: Wait = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Detach the memory device that a file describes, the same one from both definitions.
+
+    The guest is asked, and decides. Where it says nothing in time the exit status is 4: both
+    definitions keep the device until the machine has let go of it.
+    """
+    to = targets(live, config, current, default_live=True)
+    document = read_file(file)
+    with _told(f"Failed to detach device from {file}"):
+        done = ctx.obj.manager().changes.detach(domain, document, to, wait_s=timeout)
+    _detached(domain, done, timeout, as_json)
+
+
+def detach_device_alias(
+    ctx: typer.Context,
+    domain: Name,
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The device's name: dimm0.")],
+    live: Live = False,
+    config: Config = False,
+    current: Current = False,
+    timeout: Wait = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Detach the memory device of a name; see detach-device."""
+    to = targets(live, config, current, default_live=True)
+    with _told(f"Failed to detach device with alias {alias}"):
+        done = ctx.obj.manager().changes.detach_alias(domain, alias, to, wait_s=timeout)
+    _detached(domain, done, timeout, as_json)
+
+
+def update_memory_device(
+    ctx: typer.Context,
+    domain: Name,
+    requested_size: Annotated[
+        str, typer.Option("--requested-size", help="How much the guest shall have: 512M, KiB.")
+    ],
+    alias: Annotated[str | None, typer.Option("--alias", help="The device's name.")] = None,
+    node: Annotated[int | None, typer.Option("--node", min=0, help="The guest's node.")] = None,
+    live: Live = False,
+    config: Config = False,
+    current: Current = False,
+    as_json: Json = False,
+) -> None:
+    """Request another size of a virtio-mem device; the only one, if there is one."""
+    from guestmap.domain.change.update import Which
+
+    kib = _kib(requested_size, "--requested-size")
+    to = targets(live, config, current)
+    manager = ctx.obj.manager()
+    with _told("Failed to update memory device"):
+        manager.changes.update(domain, Which(alias, node), kib, to)
+    show({"domain": domain, "requested": kib}, [], as_json)
+
+
+def setmem(
+    ctx: typer.Context,
+    domain: Name,
+    size: Annotated[str, typer.Argument(metavar="SIZE", help="512M; plain numbers are KiB.")],
+    live: Live = False,
+    config: Config = False,
+    current: Current = False,
+    as_json: Json = False,
+) -> None:
+    """Ask the guest, by its balloon, to have so much memory."""
+    kib = _kib(size, "SIZE")
+    ctx.obj.manager().changes.set_memory(domain, kib, targets(live, config, current))
+    show({"domain": domain, "memory": kib}, [], as_json)
+
+
+def _detached(domain: str, done: Any, timeout: float, as_json: bool) -> None:
+    form = {"domain": domain, "detached": done.is_gone, "alias": done.alias}
+    if done.is_gone:
+        show(form, ["Device detached successfully"], as_json)
+        return
+    sentence = (
+        f"The guest was asked for {done.alias}, and said nothing within {timeout:g} s: both"
+        " definitions keep it until it lets go (guestmap domain event --loop, or the next change,"
+        " finishes then)"
+    )
+    show(form, [sentence], as_json)
+    raise typer.Exit(SILENT)
+
+
+def _kib(text: str, what: str) -> int:
+    from guestmap.base import KIB, parse_memory_size
+
+    return -(-parse_memory_size(text, default_unit=KIB, what=what) // KIB)
+
+
+def _form(device: MemoryDef) -> dict[str, Any]:
+    return {
+        "model": device.model,
+        "alias": device.alias,
+        "size_kib": device.size,
+        "node": device.node,
+        "slot": device.slot,
+        "base": device.place,
+    }
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Begin a refusal with what failed, as virsh does."""
+    from guestmap.domain.rules.errors import DomainError
+
+    try:
+        yield
+    except DomainError as error:
+        error.args = (f"{what}: {error}",)
+        raise
+
+
+MEMORY_VERBS: dict[str, Callable[..., None]] = {
+    "attach-device": attach_device,
+    "detach-device": detach_device,
+    "detach-device-alias": detach_device_alias,
+    "update-memory-device": update_memory_device,
+    "setmem": setmem,
+}

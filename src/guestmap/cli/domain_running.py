@@ -1,0 +1,100 @@
+"""The verbs of ``guestmap domain`` for machines that run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from guestmap.cli.domain_words import Name
+from guestmap.cli.output import Json, say, show, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EDITOR = "vi"
+
+
+def start(
+    ctx: typer.Context,
+    domain: Name,
+    paused: Annotated[bool, typer.Option("--paused", help="Do not let the guest run yet.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start a domain's machine."""
+    found = ctx.obj.manager().changes.start(domain, paused=paused)
+    for note in found.notes:
+        warn(f"guestmap: {note}")
+    form = {
+        "domain": domain,
+        "id": found.status.id,
+        "state": found.status.state,
+        "pid": found.status.process.number,
+        "qmp": found.status.look,
+        "notes": list(found.notes),
+    }
+    show(form, [f"Domain '{domain}' started"], as_json)
+
+
+def destroy(
+    ctx: typer.Context,
+    domain: Name,
+    graceful: Annotated[
+        bool, typer.Option("--graceful", help="With SIGTERM alone first, for 10 s: as always.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """End a domain's machine at once, as a power failure does."""
+    del graceful
+    ctx.obj.manager().changes.destroy(domain)
+    show({"domain": domain, "state": "shut off"}, [f"Domain '{domain}' destroyed"], as_json)
+
+
+def shutdown(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
+    """Ask a domain's guest to shut down."""
+    ctx.obj.manager().changes.shutdown(domain)
+    show({"domain": domain, "asked": True}, [f"Domain '{domain}' is being shutdown"], as_json)
+
+
+def reset(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
+    """Reset a domain's machine, as its reset button does."""
+    ctx.obj.manager().changes.reset(domain)
+    show({"domain": domain, "reset": True}, [f"Domain '{domain}' was reset"], as_json)
+
+
+def edit(ctx: typer.Context, domain: Name) -> None:
+    """Edit a domain's stored definition with $VISUAL or $EDITOR."""
+    from guestmap.base import HostError
+
+    manager = ctx.obj.manager()
+    before = manager.dumpxml(domain, inactive=True)
+    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or _EDITOR)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{domain}.xml"
+        file.write_bytes(before)
+        try:
+            done = subprocess.run([*words, str(file)], check=False)
+        except OSError as error:
+            raise HostError(f"cannot run {words[0]}", errno=error.errno, call="exec") from error
+        after = file.read_bytes()
+    if done.returncode:
+        raise HostError(f"{words[0]} ended with status {done.returncode}; nothing was changed")
+    if after == before:
+        say(f"Domain '{domain}' XML configuration not changed")
+        return
+    manager.redefine(domain, after)
+    say(f"Domain '{domain}' XML configuration edited")
+
+
+RUNNING_VERBS: dict[str, Callable[..., None]] = {
+    "start": start,
+    "destroy": destroy,
+    "shutdown": shutdown,
+    "reset": reset,
+    "edit": edit,
+}

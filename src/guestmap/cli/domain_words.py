@@ -1,0 +1,101 @@
+"""What the verbs of ``guestmap domain`` have in common: their options, and which domains."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from guestmap.domain.change.targets import Targets
+    from guestmap.domain.manager import Manager
+
+_MOST = 4 << 20
+SILENT = 4
+"""Exit status: the guest was asked, and has said nothing yet, as of ``unplug``."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Which domains: the options of all verbs."""
+
+    root: str | None
+    libvirt: str
+
+    def manager(self) -> Manager:
+        """Return the manager of them."""
+        from guestmap.base import ConfigError
+        from guestmap.domain.manager import Manager
+        from guestmap.domain.rules.texts import Dialect
+        from guestmap.domain.store.store import open_store
+
+        try:
+            dialect = Dialect(self.libvirt)
+        except ValueError:
+            known = ", ".join(Dialect)
+            raise ConfigError(f"--libvirt {self.libvirt!r} is not one of {known}") from None
+        return Manager(open_store(self.root, dialect))
+
+
+def names_of(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of domains that begin so, for a shell's completion."""
+    from guestmap.domain.store.store import open_store
+
+    root = next((each.params.get("root") for each in _chain(ctx) if "root" in each.params), None)
+    return [name for name in open_store(root).names() if name.startswith(incomplete)]
+
+
+def _chain(ctx: Any) -> list[Any]:
+    found = []
+    while ctx is not None:
+        found.append(ctx)
+        ctx = ctx.parent
+    return found
+
+
+Name = Annotated[
+    str, typer.Argument(metavar="DOMAIN", help="The domain's name.", autocompletion=names_of)
+]
+File = Annotated[str, typer.Argument(metavar="FILE", help="A file of XML; - is standard input.")]
+Live = Annotated[bool, typer.Option("--live", help="The machine that runs.")]
+Config = Annotated[
+    bool, typer.Option("--config", "--persistent", help="The definition: from the next start on.")
+]
+Current = Annotated[
+    bool, typer.Option("--current", help="The machine if it runs, or else the definition.")
+]
+
+
+def targets(live: bool, config: bool, current: bool, *, default_live: bool = False) -> Targets:
+    """Return what is meant; where nothing is said, as virsh has it."""
+    from guestmap.domain.change.targets import Targets
+
+    if default_live and not (live or config or current):
+        live = True
+    return Targets(live=live, config=config, current=current)
+
+
+def read_file(path: str) -> bytes:
+    """Return a file of XML.
+
+    Raises:
+        HostError: it cannot be read.
+        ConfigError: it is longer than a document may be.
+    """
+    from guestmap.base import ConfigError, HostError
+
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(_MOST + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(_MOST + 1)
+    except (OSError, ValueError) as error:
+        number = getattr(error, "errno", None)
+        raise HostError(f"Failed to open file '{path}'", errno=number, call="open") from error
+    if len(data) > _MOST:
+        raise ConfigError(f"{path} is longer than {_MOST >> 20} MiB: no domain needs so much")
+    return data

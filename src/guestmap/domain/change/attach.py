@@ -1,0 +1,257 @@
+"""Attaching a memory device: to the machine that runs, to the stored definition, or to both.
+
+The order is libvirt's (qemuDomainAttachDeviceFlags): everything is checked against both before
+anything is done, the definition is changed as a copy, then the machine, then what is known of it is
+saved, and the definition last. Whatever fails, the four documents and the machine are as before.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from guestmap.base import GuestmapError, HostError
+from guestmap.domain.change.link import Link, linked
+from guestmap.domain.change.removal import take_back
+from guestmap.domain.journal import Process
+from guestmap.domain.process.memory_props import backend_props, device_props
+from guestmap.domain.process.pci import Places
+from guestmap.domain.rules.assign import assigned, backend_name
+from guestmap.domain.rules.device_rules import refusals
+from guestmap.domain.rules.errors import DomainError, refusal
+from guestmap.domain.rules.room import LIVE_UNIT, better_base, blockers, misfits, rounded, told
+from guestmap.domain.store.faults import point
+from guestmap.domain.store.journal import Note
+from guestmap.domain.xml.edit import with_device
+from guestmap.domain.xml.memory import (
+    DimmAddress,
+    PciAddress,
+    parse_memory,
+    without_foreign_alias,
+)
+from guestmap.domain.xml.tree import read_xml
+from guestmap.domain.xml.write import memory_xml
+
+if TYPE_CHECKING:
+    from guestmap.domain.rules.texts import Dialect
+    from guestmap.domain.store.status import Status
+    from guestmap.domain.store.store import Store
+    from guestmap.domain.xml.definition import Definition
+    from guestmap.domain.xml.memory import MemoryDef
+
+_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """What attaching a device comes to, worked out before anything is done.
+
+    Attributes:
+        device: as it was given.
+        live: as it goes into the machine; None: not there.
+        config: the stored definition as it will be; None: it stays.
+        arguments: of ``object-add`` and ``device_add``; empty where there is no machine.
+    """
+
+    device: MemoryDef
+    live: MemoryDef | None = None
+    config: Definition | None = None
+    arguments: tuple[dict[str, object], ...] = ()
+
+
+def read_device(data: bytes, dialect: Dialect) -> MemoryDef:
+    """Return the memory device of a document.
+
+    Raises:
+        DomainError: it is none.
+    """
+    root = read_xml(data, "device_definition")
+    if root.name != "memory":
+        raise refusal(
+            dialect, "not-memory", name=root.name, at=root, remedy="give a <memory> device"
+        )
+    return without_foreign_alias(parse_memory(root, dialect))
+
+
+def plan_attach(
+    store: Store,
+    stored: Definition | None,
+    running: Status | None,
+    device: MemoryDef,
+    *,
+    force: bool = False,
+) -> Attachment:
+    """Return what attaching a device will do.
+
+    Args:
+        store: where the machine's folder is.
+        stored: the definition that gets it; None: none does.
+        running: the machine that gets it; None: none does.
+        device: what is attached.
+        force: do it even where the guest gets nothing of it.
+
+    Raises:
+        DomainError: the first thing that is in the way.
+    """
+    for each in obstacles(stored, running, device, force=force):
+        raise each
+    found = Attachment(device)
+    if stored is not None:
+        new = assigned(stored, device, live=False)
+        found = replace(found, config=with_device(stored, new, live=False))
+    if running is not None:
+        now = running.definition
+        live = assigned(now, replace(device, size=rounded(device) // _KIB), live=True)
+        base = better_base(now, live)
+        if base is not None and isinstance(live.address, DimmAddress):
+            live = replace(live, address=DimmAddress(live.address.slot, base))
+        folder = str(store.machine_folder(now.name))
+        address = live.address
+        bus = Places(now).bus(address.bus) if isinstance(address, PciAddress) else None
+        found = replace(
+            found,
+            live=live,
+            arguments=(backend_props(live, LIVE_UNIT, folder), device_props(live, bus)),
+        )
+    return found
+
+
+def obstacles(
+    stored: Definition | None, running: Status | None, device: MemoryDef, *, force: bool = False
+) -> list[DomainError]:
+    """Return all that is in the way, what libvirt would say first first.
+
+    What QEMU will say of the running machine is left to QEMU: its words are the better ones.
+    """
+    found: list[DomainError] = []
+    own: list[DomainError] = []
+    said_by_qemu = set()
+    if running is not None:
+        said_by_qemu = {each.code for each in blockers(running.definition, device)}
+    if stored is not None:
+        found += refusals(stored, device, live=False)
+        own += [told(each) for each in blockers(stored, device) if each.code not in said_by_qemu]
+    if running is not None:
+        found += refusals(running.definition, device, live=True)
+    for each in (stored, None if running is None else running.definition):
+        if each is not None and not force:
+            own += [told(finding) for finding in misfits(each, device)]
+    texts: dict[str, DomainError] = {}
+    for error in (*found, *own):
+        texts.setdefault(error.text, error)
+    return list(texts.values())
+
+
+def attach(store: Store, running: Status | None, plan: Attachment) -> Status | None:
+    """Carry out what was planned; return what is known of the machine then; the job is held.
+
+    Raises:
+        DomainError: QEMU refuses; everything is as before.
+        HostError: what changed cannot be saved; the message says what is so.
+        PeerError: the machine does not answer; the next change of it finds out what is so.
+    """
+    if running is None or plan.live is None:
+        if plan.config is not None:
+            store.save(plan.config)
+        return None
+    notes = store.notes(running.definition.name)
+    alias, backend = plan.live.alias or "", backend_name(plan.live)
+    notes.write(
+        Note(
+            "attach",
+            Process.this(),
+            alias=alias,
+            backend=backend,
+            device=memory_xml(plan.live, live=True),
+            config=None if plan.config is None else plan.config.data.decode(),
+            live=True,
+        )
+    )
+    with linked(running) as link:
+        try:
+            _plug(link, plan)
+        except DomainError:
+            notes.strike()
+            raise
+        _keep(store, link, plan, running)
+    notes.strike()
+    return link.status
+
+
+def _plug(link: Link, plan: Attachment) -> None:
+    """Make the backend and the device, or neither."""
+    backend, device = plan.arguments
+    point("attach.before-object-add")
+    try:
+        link.send("object-add", backend)
+    except DomainError as error:
+        raise _orphaned(link, str(backend["id"]), error) from error
+    point("attach.before-device-add")
+    try:
+        link.send("device_add", device)
+    except DomainError:
+        with suppress(DomainError):  # the first error is what is told
+            link.do("object-del", id=backend["id"])
+        raise
+    point("attach.after-device-add")
+
+
+def _keep(store: Store, link: Link, plan: Attachment, before: Status) -> None:
+    """Save what is so now; where that cannot be, have it as before."""
+    assert plan.live is not None
+    after = with_device(before.definition, plan.live, live=True)
+    link.status = link.status.having(after)
+    is_noted = False
+    try:
+        link.refresh()
+        store.save_status(link.status)
+        is_noted = True
+        if plan.config is not None:
+            store.save(plan.config)
+    except (HostError, DomainError) as error:
+        told_after = _undone(store, link, plan.live, before, is_noted=is_noted)
+        raise _same(error, told_after) from error
+
+
+def _undone(store: Store, link: Link, device: MemoryDef, before: Status, *, is_noted: bool) -> str:
+    """Take a device out again whose attachment cannot be saved; say what is so."""
+    alias = device.alias or ""
+    try:
+        if not take_back(link, alias, backend_name(device)):
+            return (
+                f"{alias} is plugged, and the guest did not give it back: the next change of this"
+                " domain saves it"
+            )
+        if is_noted:
+            store.save_status(before)
+        store.notes(before.definition.name).strike()
+    except GuestmapError as error:
+        return f"{alias} was asked back ({error}): the next change of this domain finds out"
+    return f"{alias} was taken out again; everything is as before"
+
+
+def _same(error: GuestmapError, more: str) -> GuestmapError:
+    if isinstance(error, HostError):
+        told_now = HostError(f"{error}; {more}")
+        told_now.errno = error.errno
+        return told_now
+    return DomainError(error.code if isinstance(error, DomainError) else 1, str(error), remedy=more)
+
+
+def _orphaned(link: Link, backend: str, error: DomainError) -> DomainError:
+    """Say of a backend that is there already whose it is."""
+    if f"'{backend}'" not in error.text or "duplicate" not in error.text:
+        return error
+    user = next(
+        (d.data.id for d in link.memory_devices() if (d.data.memdev or "").endswith(f"/{backend}")),
+        None,
+    )
+    remedy = (
+        f"{backend} is the memory of {user}: choose another alias"
+        if user
+        else f"{backend} belongs to no device, and was not made here: another manager may be"
+        f" between its two commands; else: guestmap dimms {link.wire.source} --clean {backend}"
+    )
+    return DomainError(1, error.text.removeprefix("internal error: "), domain=error.domain,
+                        speaker=error.speaker, remedy=remedy)  # fmt: skip

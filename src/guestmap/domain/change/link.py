@@ -1,0 +1,129 @@
+"""A machine that runs, held by its monitor for the time of one change."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from guestmap.base import PeerError
+from guestmap.domain.process.wire import Wire
+from guestmap.domain.replies import Device, Named
+from guestmap.domain.rules.errors import DomainError, Speaker, refusal
+from guestmap.domain.rules.texts import text_of
+from guestmap.domain.xml.edit import with_devices
+from guestmap.domain.xml.memory import SLOTTED, DimmAddress
+from guestmap.inspect.attach import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.domain.store.status import Status
+    from guestmap.domain.xml.memory import MemoryDef
+
+PERIPHERAL = "/machine/peripheral"
+GREETING_S = 10.0
+
+
+class Link:
+    """Asks and changes a machine, in libvirt's order and words.
+
+    Args:
+        wire: its monitor.
+        status: what is known of it; kept up to date by who changes it.
+    """
+
+    def __init__(self, wire: Wire, status: Status) -> None:
+        self.wire = wire
+        self.status = status
+
+    def do(self, command: str, **arguments: Any) -> object:
+        """Execute a command; ``_`` in an argument means ``-``.
+
+        Raises:
+            DomainError: QEMU refuses, in libvirt's words.
+            PeerError: the machine does not answer.
+        """
+        named = {name.replace("_", "-"): value for name, value in arguments.items()}
+        return self.send(command, named)
+
+    def send(self, command: str, arguments: dict[str, Any]) -> object:
+        """Execute a command, arguments as they go over the wire; raises as :meth:`do`."""
+        try:
+            return self.wire.execute(command, arguments)
+        except CommandError as error:
+            raise qemu_refusal(self.status, command, str(error), error.kind) from error
+
+    def memory_devices(self) -> list[Device]:
+        """Return the memory devices that QEMU has."""
+        told = self.do("query-memory-devices")
+        found: list[Device] = _as(told, list[Device], "query-memory-devices")
+        return found
+
+    def aliases(self) -> tuple[str, ...]:
+        """Return the names of the devices that QEMU has, in its order."""
+        found = _as(self.do("qom-list", path=PERIPHERAL), list[Named], "qom-list")
+        return tuple(each.name for each in found if each.type.startswith("child<"))
+
+    def refresh(self) -> Status:
+        """Take slots, addresses and names from the machine, as it has the last word."""
+        told = {each.data.id: each for each in self.memory_devices()}
+        found = self.status.definition
+        changed = {}
+        for index, device in enumerate(found.devices):
+            said = told.get(device.alias)
+            if said is not None and (now := _placed(device, said)) != device:
+                changed[index] = now
+        self.status = replace(
+            self.status,
+            definition=with_devices(found, changed, live=True),
+            aliases=self.aliases(),
+        )
+        return self.status
+
+
+def _placed(device: MemoryDef, told: Device) -> MemoryDef:
+    data = told.data
+    if device.model in SLOTTED:
+        slot = device.slot if data.slot is None else data.slot
+        if slot is None:
+            return device
+        return replace(device, address=DimmAddress(slot, data.addr))
+    current = None if data.max_size == 0 else -(-data.size // 1024)
+    return replace(device, base=data.memaddr, current=current)
+
+
+@contextmanager
+def linked(status: Status) -> Iterator[Link]:
+    """Hold a machine's monitor for the time of a ``with``.
+
+    Raises:
+        HostError, PeerError: it does not answer.
+    """
+    wire = Wire(status.monitor, greeting_s=GREETING_S)
+    try:
+        yield Link(wire, status)
+    finally:
+        wire.close()
+
+
+def qemu_refusal(status: Status, command: str, said: str, kind: str) -> DomainError:
+    """Return QEMU's refusal of a command as libvirt tells it."""
+    dialect = status.definition.dialect
+    text = text_of(dialect, "qemu")
+    error = refusal(dialect, "qemu", command=command, said=said)
+    told = DomainError(
+        text.code, error.text.removeprefix("internal error: "), domain=text.domain,
+        speaker=Speaker.QEMU,
+    )  # fmt: skip
+    told.add_note(kind)
+    return told
+
+
+def _as(value: object, shape: Any, what: str) -> Any:
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise PeerError(f"what {what} returned is not what QMP promises: {error}") from error

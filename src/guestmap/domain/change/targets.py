@@ -1,0 +1,51 @@
+"""What a change is for: the machine that runs, the stored definition, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guestmap.domain.rules.errors import DomainError, refusal
+from guestmap.domain.rules.texts import OPERATION_INVALID, Dialect
+
+if TYPE_CHECKING:
+    from guestmap.domain.store.status import Status
+    from guestmap.domain.xml.definition import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """virsh's ``--live``, ``--config`` and ``--current``; none of them is what is current.
+
+    Attributes:
+        live: the machine that runs.
+        config: the stored definition: it counts from the next start.
+        current: the machine if it runs, or else the definition.
+    """
+
+    live: bool = False
+    config: bool = False
+    current: bool = False
+
+    def effective(
+        self, stored: Definition | None, running: Status | None, dialect: Dialect
+    ) -> Targets:
+        """Return which of both are meant, ``current`` resolved.
+
+        Raises:
+            DomainError: they contradict each other, or there is no such thing.
+        """
+        if self.current and (self.live or self.config):
+            raise refusal(dialect, "flags" if self.live else "config-and-current")
+        live, config = self.live, self.config
+        if not live and not config:
+            live, config = running is not None, running is None
+        if live and running is None:
+            raise refusal(
+                dialect, "not-running", remedy="start it, or change the definition (--config)"
+            )
+        if config and stored is None:
+            raise DomainError(
+                OPERATION_INVALID, "transient domains do not have any persistent config"
+            )
+        return Targets(live=live, config=config)

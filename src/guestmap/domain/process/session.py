@@ -1,0 +1,97 @@
+"""QMP as libvirt speaks it, without a socket: values in, bytes out, and the other way round.
+
+One command is outstanding at a time; ids count from ``libvirt-1`` in each connection. The bytes are
+libvirt's own (compact JSON, CR LF, the order of the members), so a log of them can be laid beside
+one of libvirt's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from guestmap.base import PeerError
+from guestmap.inspect.attach import MonitorEvent
+
+MOST_BYTES = 16 << 20
+"""Bytes of one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """The machine's first word."""
+
+    version: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command returned, or the class and words of its error."""
+
+    id: str
+    value: Any = None
+    error: tuple[str, str] | None = None
+
+
+Message = Greeting | Answer | MonitorEvent
+
+
+class ClientSession:
+    """The state of one connection."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._buffer = bytearray()
+
+    def request(
+        self, command: str, arguments: Mapping[str, Any] | None = None
+    ) -> tuple[str, bytes]:
+        """Return the id and the line of a command."""
+        self._number += 1
+        name = f"libvirt-{self._number}"
+        told: dict[str, Any] = {"execute": command}
+        if arguments:
+            told["arguments"] = dict(arguments)
+        told["id"] = name
+        return name, json.dumps(told, separators=(",", ":")).encode() + b"\r\n"
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Return the messages that bytes complete.
+
+        Raises:
+            PeerError: it is no QMP.
+        """
+        self._buffer += data
+        *lines, rest = bytes(self._buffer).split(b"\n")
+        self._buffer = bytearray(rest)
+        if len(rest) > MOST_BYTES:
+            raise PeerError(f"a message is longer than {MOST_BYTES >> 20} MiB")
+        return [_message(line) for line in lines if line.strip()]
+
+
+def _message(line: bytes) -> Message:
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise PeerError(f"sent what is not QMP: {line[:60]!r}")
+    if "QMP" in told:
+        version = told["QMP"].get("version", {}) if isinstance(told["QMP"], dict) else {}
+        return Greeting(version if isinstance(version, dict) else {})
+    if isinstance(told.get("event"), str):
+        data = told.get("data")
+        return MonitorEvent(told["event"], data if isinstance(data, dict) else {})
+    error = told.get("error")
+    if isinstance(error, dict):
+        return Answer(_id(told), error=(str(error.get("class")), str(error.get("desc"))))
+    if "return" in told:
+        return Answer(_id(told), told["return"])
+    raise PeerError(f"sent what is not QMP: {line[:60]!r}")
+
+
+def _id(told: dict[str, Any]) -> str:
+    name = told.get("id")
+    return name if isinstance(name, str) else ""

@@ -1,0 +1,100 @@
+"""A real QEMU, started and driven by the manager: its words, its addresses, its own machine."""
+
+import pytest
+
+from guestmap.domain.rules.errors import DomainError, Speaker
+from tests.domain.documents import domain, memory
+from tests.support.domains import BOTH, DIMM, LIVE, domains
+from tests.support.qemu import require_qemu
+from tests.support.qemu_program import MODELLED, find_qemu
+
+pytestmark = pytest.mark.qemu
+CANNOT = "unable to execute QEMU command"
+
+
+@pytest.fixture(scope="module")
+def qemu(tmp_path_factory):
+    path = require_qemu()
+    with domains(tmp_path_factory.mktemp("qemu"), path) as found:
+        found.define(domain(emulator=path, limit="<maxMemory slots='16' unit='GiB'>8</maxMemory>"))
+        found.changes.start("vm", paused=True)
+        yield found
+
+
+def at(slot, base):
+    return memory(more=f"<address type='dimm' slot='{slot}' base='{base:#x}'/>")
+
+
+SAID = {
+    "overlap": (at(5, 0x1_1000_0000), "device_add",
+                "address range conflicts with memory device id='dimm0'"),
+    "below": (at(5, 0x1000_0000), "device_add",
+              ("can't add memory device [0x10000000:0x20000000], usable range for memory devices"
+              " [0x100000000:0x5e0000000]")),
+    "unaligned": (at(5, 0x1_8000_1000), "device_add", "address must be aligned to 0x200000 bytes"),
+    "3 MiB": (memory("3"), "device_add", "backend memory size must be multiple of 0x200000"),
+    "no bytes": (memory("0"), "object-add",
+                 "property 'size' of memory-backend-ram doesn't take value '0'"),
+    "virtio-mem on a bus": (
+        memory(model="virtio-mem", target="<block>2048</block>",
+               more="<address type='pci' bus='0x00' slot='0x01'/>"), "device_add",
+        "PCI: slot 1 function 0 not available for virtio-mem-pci, in use by PIIX3,id=(null)"),
+}  # fmt: skip
+"""What QEMU 7.2 says, as libvirt 9.0 was seen to hand it on."""
+
+
+@pytest.fixture
+def plugged(qemu):
+    if "dimm0" not in qemu.plugged():
+        qemu.changes.attach("vm", DIMM, BOTH)
+    return qemu
+
+
+ONLY_LIVE = {"virtio-mem on a bus"}
+"""What no definition tells: the machine's own functions are in none."""
+TOLD = [(what, to) for what in SAID for to in (LIVE, BOTH) if to is LIVE or what not in ONLY_LIVE]
+
+
+@pytest.mark.parametrize(("what", "targets"), TOLD)
+def test_qemus_words_come_through_and_everything_is_as_before(plugged, what, targets):
+    data, command, said = SAID[what]
+    before = plugged.documents()
+    with pytest.raises(DomainError) as refused:
+        plugged.changes.attach("vm", data, targets)
+    error = refused.value
+    assert error.text.startswith(f"internal error: {CANNOT} '{command}': {said.split('PIIX3')[0]}")
+    assert (error.code, error.domain, error.speaker) == (1, 10, Speaker.QEMU)
+    assert plugged.documents() == before
+    plugged.consistent()
+
+
+def test_the_address_is_qemus(plugged):
+    (alias, slot), *_ = plugged.known()
+    assert (alias, slot) == ("dimm0", 0)
+    assert b"<address type='dimm' slot='0' base='0x100000000'/>" in plugged.dumpxml("vm")
+
+
+def test_each_model_is_taken_or_refused_as_qemu_does(qemu, tmp_path):
+    virtio = qemu.changes.attach(
+        "vm", memory("256", model="virtio-mem", target="<block>2048</block>"), LIVE
+    )
+    assert virtio.alias == "virtiomem0"
+    assert virtio.place is not None
+    with pytest.raises(DomainError, match="nvdimm is not enabled"):
+        qemu.changes.attach(
+            "vm",
+            memory("128", model="nvdimm", more=f"<source><path>{tmp_path}/nv</path></source>"),
+            LIVE,
+        )
+    program = find_qemu()
+    if program is not None and program.version == MODELLED:
+        with pytest.raises(DomainError, match="virtio based memory devices cannot be unplugged"):
+            qemu.changes.detach_alias("vm", "virtiomem0", LIVE)
+    qemu.consistent()
+
+
+def test_without_a_guest_nobody_answers_and_both_definitions_keep_it(plugged):
+    before = plugged.documents()[:2]
+    assert not plugged.changes.detach("vm", DIMM, BOTH, wait_s=0.0).is_gone
+    assert plugged.documents()[:2] == before
+    assert plugged.info("vm").pending == ("dimm0",)

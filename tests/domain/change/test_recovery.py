@@ -1,0 +1,105 @@
+"""Killed at any step of any change, nothing is lost, torn or left over after the next one."""
+
+import pytest
+
+from guestmap.domain.change.update import Which
+from guestmap.domain.store.faults import POINTS
+from tests.domain.documents import domain, memory
+from tests.support.domains import BOTH, DIMM
+from tests.support.killed import End, killed_at
+
+VIRTIO = memory("1", "GiB", model="virtio-mem", target="<block>2048</block>")
+
+ATTACHES = [point for point in POINTS if point.startswith(("journal", "status", "config", "attach"))
+            and not point.startswith(("status.before-remove", "config.before-remove"))]  # fmt: skip
+DETACHES = [point.replace("attach.", "detach.") for point in ATTACHES if "attach" not in point] + [
+    point for point in POINTS if point.startswith("detach")
+]
+UPDATES = [point for point in ATTACHES if "attach" not in point] + [
+    point for point in POINTS if point.startswith("update")
+]
+
+
+def plugged(manager, *documents):
+    manager.running()
+    for each in documents:
+        manager.changes.attach("vm", each, BOTH)
+
+
+@pytest.mark.parametrize("point", ATTACHES)
+def test_an_attach_is_finished_or_undone_in_both_definitions(manager, point):
+    plugged(manager)
+    assert killed_at(point, lambda: manager.changes.attach("vm", DIMM, BOTH)) is End.KILLED
+    manager.changes.reconnect("vm")
+    manager.consistent()
+    count = len(manager.plugged())
+    assert len(manager.known(live=False)) == count
+    # And the next one is as any other.
+    manager.changes.attach("vm", DIMM, BOTH)
+    manager.consistent()
+    assert len(manager.known(live=False)) == count + 1
+
+
+@pytest.mark.parametrize("point", DETACHES)
+def test_a_detach_is_finished_or_undone_in_both_definitions(manager, point):
+    plugged(manager, DIMM)
+    assert killed_at(point, lambda: manager.changes.detach("vm", DIMM, BOTH)) is End.KILLED
+    manager.changes.reconnect("vm")
+    manager.changes.reconnect("vm")  # one that was asked again has let go by now
+    manager.consistent()
+    assert len(manager.known(live=False)) == len(manager.plugged())
+
+
+@pytest.mark.parametrize("point", UPDATES)
+def test_a_size_is_requested_in_both_definitions_or_in_none(manager, point):
+    plugged(manager, VIRTIO)
+    change = lambda: manager.changes.update("vm", Which(), 4096, BOTH)  # noqa: E731
+    assert killed_at(point, change) is End.KILLED
+    manager.changes.reconnect("vm")
+    manager.consistent()
+    stored, running = manager.store.known("vm")
+    (device,) = manager.ask("query-memory-devices")
+    requested = device["data"]["requested-size"] // 1024
+    assert (stored.devices[0].requested or 0) == requested
+    assert (running.definition.devices[0].requested or 0) == requested
+
+
+STARTS = [point for point in POINTS if point.startswith(("start", "status"))
+          and not point.startswith("status.before-remove")]  # fmt: skip
+
+
+@pytest.mark.parametrize("point", STARTS)
+def test_a_start_leaves_a_machine_that_is_known_or_none(manager, point):
+    manager.define(domain(emulator=str(manager.emulator)))
+    assert killed_at(point, lambda: manager.changes.start("vm")) is End.KILLED
+    manager.changes.reconnect("vm")
+    if manager.store.running("vm") is None:
+        assert manager.store.status("vm") is None
+        manager.changes.start("vm")
+    assert manager.ask("query-status")["running"]
+    assert manager.store.running("vm").state == "running"
+    manager.consistent()
+
+
+@pytest.mark.parametrize("point", [p for p in POINTS if p.startswith("destroy")]
+                         + ["status.before-remove"])  # fmt: skip
+def test_a_destroy_leaves_a_machine_that_runs_or_none(manager, point):
+    plugged(manager, DIMM)
+    assert killed_at(point, lambda: manager.changes.destroy("vm")) is End.KILLED
+    manager.changes.reconnect("vm")
+    if manager.store.running("vm") is None:
+        assert manager.store.status("vm") is None
+        manager.changes.start("vm")
+    manager.consistent()
+
+
+def test_every_point_is_walked():
+    walked = {*ATTACHES, *DETACHES, *UPDATES, *STARTS, "destroy.before-kill", "destroy.after-kill",
+              "status.before-remove"}  # fmt: skip
+    assert set(POINTS) - walked == {"config.before-remove"}  # undefine: see the next test
+
+
+def test_an_undefine_is_whole_or_nothing(manager):
+    manager.define(domain(emulator=str(manager.emulator)))
+    assert killed_at("config.before-remove", lambda: manager.undefine("vm")) is End.KILLED
+    assert manager.dumpxml("vm")

@@ -1,0 +1,162 @@
+"""Definitions become libvirt's command lines, for what decides about memory."""
+
+import json
+
+import pytest
+
+from guestmap.domain.process.command_line import command_line
+from guestmap.domain.process.devices_line import left_out
+from guestmap.domain.process.own_machine import own_command_line
+from guestmap.domain.rules.assign import assigned
+from guestmap.domain.rules.errors import DomainError
+from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.xml.definition import parse_definition
+from guestmap.domain.xml.edit import with_device
+from tests.domain.documents import definition, device, domain, memory
+
+
+def words(**parts: str) -> list[str]:
+    return command_line(definition(**parts), {"monitor": 3}, "/run/vm")
+
+
+def values(found: list[str], option: str) -> list[str]:
+    return [found[n + 1] for n, word in enumerate(found) if word == option]
+
+
+def test_memory_and_nodes_are_libvirts_words():
+    found = words()
+    assert values(found, "-m") == ["size=524288k,slots=4,maxmem=8388608k"]
+    assert values(found, "-numa") == ["node,nodeid=0,cpus=0,memdev=ram-node0"]
+    assert values(found, "-object") == [
+        '{"qom-type":"memory-backend-ram","id":"ram-node0","size":536870912}'
+    ]
+    assert values(found, "-machine") == ["pc-i440fx-7.2,usb=off,dump-guest-core=off"]
+    assert values(found, "-smp") == ["1,sockets=1,cores=1,threads=1"]
+    assert "-S" in found
+    assert values(found, "-chardev") == ["socket,id=charmonitor,fd=3,server=on,wait=off"]
+
+
+def test_a_dimm_of_the_definition_is_libvirts_words():
+    before = definition()
+    found = with_device(before, assigned(before, device(), live=True), live=True)
+    line = command_line(found, {}, "/run/vm")
+    assert values(line, "-object")[-1] == (
+        '{"qom-type":"memory-backend-ram","id":"memdimm0","size":536870912}'
+    )
+    assert values(line, "-device")[-1] == (
+        '{"driver":"pc-dimm","node":0,"memdev":"memdimm0","id":"dimm0","slot":0}'
+    )
+
+
+def test_sizes_are_rounded_up_to_what_qemu_takes_at_the_start():
+    before = definition()
+    odd = assigned(before, device(memory("3")), live=True)
+    line = command_line(with_device(before, odd, live=True), {}, "/run/vm")
+    assert json.loads(values(line, "-object")[-1])["size"] == 4 << 20
+
+
+def test_nodes_have_the_cpus_that_are_theirs():
+    two = ("<numa><cell id='0' cpus='0,2' memory='256' unit='MiB'/>"
+           "<cell id='1' cpus='1,3-5' memory='256' unit='MiB'/></numa>")  # fmt: skip
+    assert values(words(numa=two), "-numa") == [
+        "node,nodeid=0,cpus=0,cpus=2,memdev=ram-node0",
+        "node,nodeid=1,cpus=1,cpus=3-5,memdev=ram-node1",
+    ]
+
+
+DEVICES = {
+    "virtio disk": (
+        ("<disk type='file'><driver type='qcow2'/><source file='/a,b'/><target bus='virtio'/>"
+        "</disk>\n"),
+        "-device", {"driver": "virtio-blk-pci", "bus": "pci.0", "addr": "0x2",
+                    "drive": "libvirt-1-format", "id": "virtio-disk0"},
+    ),
+    "ide disk": (
+        "<disk type='file'><source file='/a'/><target bus='ide'/></disk>\n",
+        "-device", {"driver": "ide-hd", "bus": "ide.0", "unit": 0, "drive": "libvirt-1-format",
+                    "id": "ide0-0-0"},
+    ),
+    "placed disk": (
+        ("<disk type='file'><source file='/a'/><target bus='virtio'/>"
+        "<address type='pci' bus='0x00' slot='0x07' function='0x1'/></disk>\n"),
+        "-device", {"driver": "virtio-blk-pci", "bus": "pci.0", "addr": "0x7.0x1",
+                    "drive": "libvirt-1-format", "id": "virtio-disk0"},
+    ),
+    "serial": (
+        "<serial type='pty'/>\n",
+        "-device", {"driver": "isa-serial", "chardev": "charserial0", "id": "serial0", "index": 0},
+    ),
+    "balloon": (
+        "<memballoon model='virtio'/>\n",
+        "-device", {"driver": "virtio-balloon-pci", "id": "balloon0", "bus": "pci.0",
+                    "addr": "0x2"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DEVICES)
+def test_devices_are_made_of_the_definition(what):
+    text, option, told = DEVICES[what]
+    assert told in [json.loads(each) for each in values(words(devices=text), option)]
+
+
+def test_a_read_only_image_of_a_kind_is_opened_so():
+    disk = ("<disk type='file'><driver type='qcow2'/><source file='/a'/><target bus='ide'/>"
+            "<readonly/></disk>\n")  # fmt: skip
+    node = json.loads(values(words(devices=disk), "-blockdev")[1])
+    assert (node["driver"], node["read-only"]) == ("qcow2", True)
+
+
+def test_users_arguments_and_a_kernel_are_passed_on():
+    data = domain().replace(b"<os>", b"<os><kernel>/k</kernel><cmdline>a=1 b</cmdline>").replace(
+        b"</domain>",
+        b"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+        b"<q:arg value='-global'/><q:arg value='x.y=1'/></q:commandline></domain>",
+    )  # fmt: skip
+    found = command_line(parse_definition(data, Dialect.V9), {}, "/run/vm")
+    assert values(found, "-kernel") == ["/k"]
+    assert values(found, "-append") == ["a=1 b"]
+    assert values(found, "-global") == ["x.y=1"]
+
+
+REFUSED = {
+    "a network disk": "<disk type='network'><target bus='virtio'/></disk>\n",
+    "a disk on a bus": "<disk type='file'><source file='/a'/><target bus='fdc'/></disk>\n",
+    "a port": "<serial type='spiceport'/>\n",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_not_started_is_refused_with_its_line(what):
+    with pytest.raises(DomainError, match="on line 18"):
+        words(devices=REFUSED[what])
+
+
+def test_what_the_machine_will_not_have_is_said():
+    found = definition(devices="<interface type='user'/>\n")
+    assert [each.split(" is kept")[0] for each in left_out(found)] == [
+        "<odd> on line 17", "<interface> on line 18",
+    ]  # fmt: skip
+
+
+def test_our_own_machine_takes_the_same_definition():
+    found = definition(emulator="/opt/bin/guestmap")
+    found = with_device(found, assigned(found, device(), live=True), live=True)
+    assert own_command_line(found, "/run/vm/monitor")[:8] == [
+        "/opt/bin/guestmap", "boot", "-q", "-S", "--qmp", "unix:/run/vm/monitor", "-m",
+        "524288k,slots=4,maxmem=8388608k",
+    ]  # fmt: skip
+
+
+LACKING = {
+    "<disk>": "<disk type='file'><source file='/a'/><target bus='ide'/></disk>\n",
+    "<interface>": "<interface type='user'/>\n",
+    "a virtio-mem device": memory(model="virtio-mem", target="<block>2048</block>").decode() + "\n",
+}
+
+
+@pytest.mark.parametrize("what", LACKING)
+def test_what_our_machine_lacks_is_refused_by_name(what):
+    found = definition(emulator="/opt/bin/guestmap", devices=LACKING[what])
+    with pytest.raises(DomainError, match=f"guestmap's own machine has not {what}"):
+        own_command_line(found, "/run/vm/monitor")
