@@ -12,7 +12,7 @@ from guestmap.base import GuestmapError, HostError, PeerError
 from guestmap.domain.change.link import Link
 from guestmap.domain.process.command_line import MONITORS, command_line, environment
 from guestmap.domain.process.devices_line import left_out
-from guestmap.domain.process.launch import Launch, last_words
+from guestmap.domain.process.launch import Launch, ends_soon, last_words
 from guestmap.domain.process.own_machine import is_own, own_command_line
 from guestmap.domain.process.wire import GREETING_S, Wire, listen
 from guestmap.domain.rules.assign import assigned
@@ -22,6 +22,7 @@ from guestmap.domain.store.faults import point
 from guestmap.domain.store.files import make_folder
 from guestmap.domain.store.status import PAUSED, RUNNING, STARTING, Status
 from guestmap.domain.xml.edit import with_devices, with_id
+from guestmap.inspect.attach import GoneError
 
 if TYPE_CHECKING:
     import socket
@@ -123,6 +124,8 @@ def _greeted(status: Status, log: Path) -> Wire:
         try:
             return Wire(status.monitor, greeting_s=max(0.1, deadline - time.monotonic()))
         except (HostError, PeerError) as error:
+            if isinstance(error, GoneError) and ends_soon(status.process):
+                raise _died(status, log) from error
             if not status.is_alive:
                 raise _died(status, log) from error
             if isinstance(error, PeerError) or time.monotonic() >= deadline:
