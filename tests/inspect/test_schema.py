@@ -53,6 +53,40 @@ BROKEN = [
     (("format_version",), 2),
     (("source",), None),
     (("ram_blocks",), [{}]),
+    (("regions", 0, "addr"), -1),
+    (("regions", 0, "addr"), 1 << 64),
+    (("regions", 0, "size"), (1 << 64) + 1),
+    (("regions", 0, "priority"), 1 << 31),
+    (("regions", 0, "priority"), -(1 << 40)),
+    (("regions", 0, "alias_offset"), -1),
+    (("regions", 0, "children"), [-1]),
+    (("regions", 0, "alias"), -1),
+    (("address_spaces", 0, "root"), -1),
+    (("ram_blocks",), [{"name": "a", "offset": -1, "used_length": 1, "max_length": 1}]),
+    (("ram_blocks",), [{"name": "a", "offset": 1 << 64, "used_length": 1, "max_length": 1}]),
+    (("ram_blocks",), [{"name": "a", "offset": 0, "used_length": 1, "max_length": (1 << 64) + 1}]),
+    (
+        ("views",),
+        [
+            {
+                "users": [],
+                "root": None,
+                "ranges": [{"start": 0, "size": 0, "priority": 0, "type": "ram", "name": "a"}],
+            }
+        ],
+    ),
+    (
+        ("views",),
+        [
+            {
+                "users": [],
+                "root": None,
+                "ranges": [
+                    {"start": 0, "size": 1, "priority": 1 << 40, "type": "ram", "name": "a"}
+                ],
+            }
+        ],
+    ),
     (("views",), [{"users": [], "root": 5, "ranges": []}]),
 ]
 

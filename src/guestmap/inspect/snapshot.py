@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -29,8 +29,20 @@ if TYPE_CHECKING:
 FORMAT: Literal["guestmap.snapshot"] = "guestmap.snapshot"
 FORMAT_VERSION: Literal[1] = 1
 
+_LAST = (1 << 64) - 1
+
 RegionType = Literal["i/o", "ram", "rom", "romd", "ramd"]
 """What ``info mtree`` calls a region; an alias has its target's type."""
+
+Address = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": _LAST})]
+Size = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": _LAST + 1})]
+Extent = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": _LAST + 1})]
+Priority = Annotated[
+    int, msgspec.Meta(extra_json_schema={"minimum": -(1 << 31), "maximum": (1 << 31) - 1})
+]
+"""QEMU's ``int32_t``. These bounds are the schema's; :meth:`Snapshot.check` has them too."""
+
+RegionId = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
 
 Sureness = Literal["proven", "rule", "guess"]
 """How sure a concluded fact is: a flat view shows it; it is known of QEMU's regions of that name,
@@ -52,19 +64,19 @@ class RegionInfo(msgspec.Struct, frozen=True):
         sureness: how sure each of those is, in their order; empty where nobody looked closer.
     """
 
-    id: int
+    id: RegionId
     name: str
-    addr: int
-    size: int
-    priority: int = 0
+    addr: Address
+    size: Size
+    priority: Priority = 0
     type: RegionType = "i/o"
     enabled: bool = True
     terminates: bool = False
     readonly: bool = False
     nonvolatile: bool = False
-    children: tuple[int, ...] = ()
-    alias: int | None = None
-    alias_offset: int = 0
+    children: tuple[RegionId, ...] = ()
+    alias: RegionId | None = None
+    alias_offset: Address = 0
     owner: str | None = None
     inferred: tuple[str, ...] = ()
     sureness: tuple[Sureness, ...] = ()
@@ -75,7 +87,7 @@ class AddressSpaceInfo:
     """A name and the root of what it sees."""
 
     name: str
-    root: int
+    root: RegionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +111,16 @@ class RangeInfo(msgspec.Struct, frozen=True):
         parentless: the source says that the answering region lies in no other.
     """
 
-    start: int
-    size: int
-    priority: int
+    start: Address
+    size: Extent
+    priority: Priority
     type: RegionType
     name: str
-    offset_in_region: int = 0
+    offset_in_region: Address = 0
     nonvolatile: bool = False
     owner: str | None = None
     accelerator: tuple[str, ...] = ()
-    region: int | None = None
+    region: RegionId | None = None
     parentless: bool = False
 
 
@@ -158,7 +170,7 @@ class ViewInfo:
     root: str | None
     ranges: tuple[RangeInfo, ...]
     dispatch: DispatchInfo | None = None
-    root_region: int | None = None
+    root_region: RegionId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +178,9 @@ class RamBlockInfo:
     """A block of RAM; ``offset`` is its place in the space of all RAM (ram_addr)."""
 
     name: str
-    offset: int
-    used_length: int
-    max_length: int
+    offset: Address
+    used_length: Size
+    max_length: Size
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 from guestmap.base import ADDRESS_SPACE_SIZE, PeerError, exact_size
 
 if TYPE_CHECKING:
-    from guestmap.inspect.snapshot import RegionInfo, Snapshot, ViewInfo
+    from guestmap.inspect.snapshot import RamBlockInfo, RegionInfo, Snapshot, ViewInfo
+
+_PRIORITIES = range(-(1 << 31), 1 << 31)  # QEMU's int32_t
 
 
 def check_snapshot(snapshot: Snapshot) -> None:
@@ -25,6 +27,7 @@ def check_snapshot(snapshot: Snapshot) -> None:
         if not 0 <= space.root < count:
             _absent(f"$.address_spaces[{index}].root", space.root, count)
     _check_acyclic(snapshot)
+    _check_blocks(snapshot.ram_blocks)
     for index, view in enumerate(snapshot.views):
         _check_view(f"$.views[{index}]", view, count)
 
@@ -42,6 +45,7 @@ def _check_regions(regions: tuple[RegionInfo, ...]) -> None:
             _fail(f"{where}.size", f"is {region.size}; expected 0 to 2**64")
         if not 0 <= region.alias_offset < ADDRESS_SPACE_SIZE:
             _fail(f"{where}.alias_offset", f"is {region.alias_offset}; expected 0 to 2**64 - 1")
+        _check_priority(where, region.priority)
         if region.alias is not None and not 0 <= region.alias < count:
             _absent(f"{where}.alias", region.alias, count)
         if region.sureness and len(region.sureness) != len(region.inferred):
@@ -57,6 +61,24 @@ def _check_regions(regions: tuple[RegionInfo, ...]) -> None:
                     f"is {child}, which is in two containers: region {contained[child]} holds it",
                 )
             contained[child] = index
+
+
+def _check_blocks(blocks: tuple[RamBlockInfo, ...]) -> None:
+    for index, block in enumerate(blocks):
+        where = f"$.ram_blocks[{index}]"
+        if not 0 <= block.offset < ADDRESS_SPACE_SIZE:
+            _fail(f"{where}.offset", f"is {block.offset}; expected 0 to 2**64 - 1")
+        for name, length in (
+            ("used_length", block.used_length),
+            ("max_length", block.max_length),
+        ):
+            if not 0 <= length <= ADDRESS_SPACE_SIZE:
+                _fail(f"{where}.{name}", f"is {length}; expected 0 to 2**64")
+
+
+def _check_priority(where: str, priority: int) -> None:
+    if not _PRIORITIES.start <= priority < _PRIORITIES.stop:
+        _fail(f"{where}.priority", f"is {priority}; expected -2**31 to 2**31 - 1")
 
 
 def _check_acyclic(snapshot: Snapshot) -> None:
@@ -91,6 +113,7 @@ def _check_view(where: str, view: ViewInfo, count: int) -> None:
                 f"is {each.offset_in_region:#x}; expected room for {exact_size(each.size)} in"
                 " 2**64",
             )
+        _check_priority(here, each.priority)
         if each.start < end:
             _fail(
                 f"{here}.start",
