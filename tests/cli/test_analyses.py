@@ -99,6 +99,35 @@ def test_lint(maps: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "No findings.\n")
 
 
+def test_what_lint_fails_on_and_what_it_leaves_out(maps: Path) -> None:
+    bits = ("--phys-bits", "26")
+    assert _run("lint", maps / "pci.txt", *bits, "--fail-on", "never").returncode == 0
+    done = _run("lint", maps / "pci.txt", *bits, "--ignore", "beyond-phys-bits")
+    assert (done.returncode, done.stdout) == (0, "No findings.\n")
+    done = _run("lint", maps / "pci.txt", "--ignore", "beyond")
+    assert done.returncode == 2
+    assert "beyond-phys-bits" in done.stderr
+    log = json.loads(_run("lint", maps / "pci.txt", *bits, "--sarif").stdout)
+    assert [each["ruleId"] for each in log["runs"][0]["results"]] == ["beyond-phys-bits"]
+
+
+def test_lint_of_a_folder_of_dumps(maps: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dumps"
+    (folder / "vm").mkdir(parents=True)
+    text = (maps / "pci.txt").read_text()
+    (folder / "a.txt").write_text(text)
+    (folder / "vm" / "mtree.txt").write_text(text)
+    done = _run("lint", folder, "--dumps", "--phys-bits", "26", "--json")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert {name: [each["code"] for each in findings] for name, findings in found.items()} == {
+        str(folder / "a.txt"): ["beyond-phys-bits"], str(folder / "vm"): ["beyond-phys-bits"],
+    }  # fmt: skip
+    done = _run("lint", folder, "--dumps")
+    assert done.stdout.count("No findings.") == 2
+    assert _run("lint", maps / "pci.txt", "--dumps").returncode == 2
+
+
 def test_ram(maps: Path) -> None:
     done = _run("ram", maps / "ram.json")
     assert done.returncode == 0, done.stderr

@@ -10,10 +10,13 @@ import pytest
 from guestmap.inspect import RangeInfo, Snapshot, ViewInfo, ViewUser
 from guestmap.inspect.findings import Finding, LintOptions
 from guestmap.inspect.lint import CHECKS, lint
+from guestmap.inspect.sarif import sarif
 from guestmap.inspect.sentences import lint_sentences
 from tests.inspect.snapshots import Builder, of_vector, pc, vectors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.corpus import Corpus
 
 BLOCK = 128 << 20
@@ -48,6 +51,61 @@ def test_a_region_that_nobody_sees() -> None:
     assert found.severity == "warning"
     tree.change(found.regions[0].id, enabled=False)
     assert _only(tree, "hidden-region") == []
+
+
+@pytest.mark.parametrize(("window", "code"), [
+    ("pam-rom", "pam-shadowed"), ("kvmvapic-rom", "pam-shadowed"), ("hole", "hidden-region"),
+])  # fmt: skip
+def test_a_rom_behind_shadow_ram_is_as_it_should_be(window: str, code: str) -> None:
+    tree, system = _machine()
+    tree.region("pc.rom", 0xC0000, 0x8000, into=system, type="rom")
+    ram = tree.region("pc.ram", 0, 0x100000, type="ram")
+    tree.alias("pam-ram", 0xC0000, 0x4000, ram, 0xC0000, into=system, priority=1)
+    tree.alias(window, 0xC4000, 0x4000, ram, 0xC4000, into=system, priority=1)
+    (found,) = (each for each in lint(tree.snapshot()) if each.regions[0].name == "pc.rom")
+    assert found.code == code
+    assert found.severity == ("info" if code == "pam-shadowed" else "warning")
+
+
+def test_a_device_behind_shadow_ram_is_hidden() -> None:
+    tree, system = _machine()
+    tree.region("vga", 0xC0000, 0x4000, into=system)
+    ram = tree.region("pc.ram", 0, 0x100000, type="ram")
+    tree.alias("pam-ram", 0xC0000, 0x4000, ram, 0xC0000, into=system, priority=1)
+    assert _only(tree, "hidden-region")
+    ignored = frozenset({"hidden-region", "ram-over-device"})
+    assert not lint(tree.snapshot(), LintOptions(ignore=ignored))
+
+
+def test_findings_in_sarif() -> None:
+    """SARIF 2.1.0, sections 3.13 (log), 3.14 (run), 3.27 (result), 3.28 (location)."""
+    tree, system = _machine()
+    tree.region("uart", 0x1000, 0x10, into=system)
+    tree.region("timer", 0x1000, 0x100, into=system, priority=1)
+    log = json.loads(json.dumps(sarif({"unix:/nowhere": lint(tree.snapshot()), __file__: ()})))
+    (run,) = log["runs"]
+    (result,) = run["results"]
+    rules = run["tool"]["driver"]["rules"]
+    assert log["version"] == "2.1.0"
+    assert (result["ruleId"], result["level"]) == ("hidden-region", "warning")
+    assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+    assert {each["defaultConfiguration"]["level"] for each in rules} == {"error", "warning", "note"}
+    (place,) = result["locations"]
+    assert [each["name"] for each in place["logicalLocations"]] == ["unix:/nowhere", "uart"]
+    assert "physicalLocation" not in place
+    assert "uart is enabled" in result["message"]["text"]
+
+
+def test_a_finding_in_a_file_names_the_file_as_a_uri(tmp_path: Path) -> None:
+    path = tmp_path / "a map.json"
+    path.write_text("")
+    tree, system = _machine()
+    tree.region("uart", 0x1000, 0x10, into=system)
+    tree.region("timer", 0x1000, 0x100, into=system, priority=1)
+    (result,) = sarif({str(path): lint(tree.snapshot())})["runs"][0]["results"]
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == path.as_uri()
+    assert " " not in uri
 
 
 def test_a_region_that_another_space_sees_is_not_hidden() -> None:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from guestmap.base import ConfigError
 from guestmap.cli.board_option import Board, on_board
-from guestmap.cli.output import Json, Source, show
+from guestmap.cli.output import Json, Source, say, say_json
+
+if TYPE_CHECKING:
+    from guestmap.inspect.findings import Finding, LintOptions
+
+
+class FailOn(StrEnum):
+    """The least severe finding that makes the exit status 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    NEVER = "never"
 
 
 def lint(
@@ -20,20 +35,85 @@ def lint(
     vhost_slots: Annotated[
         int, typer.Option(help="Memory regions that the vhost backends take (8 in older ones).")
     ] = 509,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Leave out findings of this code; may be given often."),
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="The least severe finding that makes the exit status 1.")
+    ] = FailOn.WARNING,
+    dumps: Annotated[
+        bool,
+        typer.Option(
+            "--dumps", help="SOURCE is a folder: each file or folder in it is a map of its own."
+        ),
+    ] = False,
     machine: Board = "",
+    as_sarif: Annotated[
+        bool, typer.Option("--sarif", help="Print SARIF 2.1.0, as code hosts and CI read it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say what is wrong or suspicious in a map, where, and what to do about it.
 
-    Exit status 1 where there is a warning or an error.
+    Exit status 1 where there is a warning or an error, or what --fail-on says. What every machine
+    of its kind has, such as a PC's ROM behind its shadow RAM, is no more than info.
     """
-    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.findings import LintOptions
+    from guestmap.inspect.lint import refuse_unknown
+
+    ignored = frozenset(ignore or ())
+    refuse_unknown(ignored)
+    options = LintOptions(
+        phys_bits=phys_bits, kvm_slots=kvm_slots, vhost_slots=vhost_slots, ignore=ignored
+    )
+    names = _dumps(source) if dumps else [on_board(source, machine)]
+    found = {name: _findings(name, options) for name in names}
+    if as_sarif:
+        from guestmap.inspect.sarif import sarif
+
+        say_json(sarif(found))
+    else:
+        _show(found, dumps=dumps, as_json=as_json)
+    if any(_fails(each, fail_on) for findings in found.values() for each in findings):
+        raise typer.Exit(1)
+
+
+def _findings(source: str, options: LintOptions) -> tuple[Finding, ...]:
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.lint import lint as run
+
+    return run(load_snapshot(source), options)
+
+
+def _dumps(folder: str) -> list[str]:
+    """Return the names of the maps in a folder, hidden files left out.
+
+    Raises:
+        ConfigError: it is no folder, or is empty.
+    """
+    path = Path(folder)
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    names = [str(each) for each in inside if not each.name.startswith(".")]
+    if not names:
+        raise ConfigError(f"--dumps needs a folder with maps in it, and {folder!r} is none")
+    return names
+
+
+def _show(found: dict[str, tuple[Finding, ...]], *, dumps: bool, as_json: bool) -> None:
     from guestmap.inspect.sentences import lint_sentences
 
-    options = LintOptions(phys_bits=phys_bits, kvm_slots=kvm_slots, vhost_slots=vhost_slots)
-    findings = run(load_snapshot(on_board(source, machine)), options)
-    show([each.to_json() for each in findings], lint_sentences(findings), as_json)
-    if any(each.severity != "info" for each in findings):
-        raise typer.Exit(1)
+    if as_json:
+        forms: Any = {name: [f.to_json() for f in findings] for name, findings in found.items()}
+        say_json(forms if dumps else next(iter(forms.values())))
+        return
+    for name, findings in found.items():
+        if dumps:
+            say(f"{name}:")
+        for line in lint_sentences(findings):
+            say(f"  {line}" if dumps else line)
+
+
+def _fails(finding: Finding, fail_on: FailOn) -> bool:
+    order = [FailOn.ERROR, FailOn.WARNING, FailOn.INFO]
+    return fail_on in order[order.index(FailOn(finding.severity)) :]

@@ -31,6 +31,7 @@ class LintOptions:
         vhost_slots: how many the vhost backends have (8 in older vhost-user backends).
         memory_block: what the guest can switch on and off at once (Linux on x86: 128 MiB).
         spaces: address spaces whose memory KVM and vhost map.
+        ignore: codes of checks that are left out.
     """
 
     phys_bits: int | None = None
@@ -39,6 +40,7 @@ class LintOptions:
     vhost_slots: int = 509
     memory_block: int = 128 * MIB
     spaces: tuple[str, ...] = ("memory",)
+    ignore: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from guestmap.base import ConfigError
 from guestmap.inspect import lint_slots, lint_tree
 from guestmap.inspect.findings import Finding, LintOptions, Severity, Subject
 from guestmap.inspect.report import RegionRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from guestmap.inspect.findings import Hit
     from guestmap.inspect.snapshot import Snapshot
@@ -28,6 +29,8 @@ CHECKS: tuple[Check, ...] = (
     Check("hidden-region", "warning", lint_tree.hidden_regions,
           "move it, raise its priority, or disable what hides it; if it must not be seen, disable"
           " it, so that the map says so"),
+    Check("pam-shadowed", "info", lint_tree.pam_shadowed,
+          "none needed: firmware has shadow RAM in front of its ROM, as the chipset is made for"),
     Check("ram-over-device", "warning", lint_tree.ram_over_device,
           "place the device's registers (its BAR) where there is no memory"),
     Check("equal-priority", "info", lint_tree.equal_priority,
@@ -64,5 +67,20 @@ def lint(snapshot: Snapshot, options: LintOptions | None = None) -> tuple[Findin
             tuple(RegionRef.to(region) for region in hit.regions), hit.message, check.remedy,
         )
         for check in CHECKS
+        if check.code not in subject.options.ignore
         for hit in check.find(subject)
     )  # fmt: skip
+
+
+def refuse_unknown(codes: Iterable[str]) -> None:
+    """Refuse codes that no check has.
+
+    Raises:
+        ConfigError: names them, and those that there are.
+    """
+    known = {check.code for check in CHECKS}
+    if unknown := sorted(set(codes) - known):
+        listed = ", ".join(sorted(known))
+        raise ConfigError(
+            f"no check is called {', '.join(map(repr, unknown))}; there are: {listed}"
+        )

@@ -10,6 +10,10 @@ from guestmap.inspect.paths import within
 from guestmap.inspect.ram_place import RAM_TYPES
 from guestmap.inspect.spans import minus
 
+SHADOWS = frozenset({"pam-ram", "pam-rom", "kvmvapic-rom"})
+"""QEMU's windows into the RAM behind C0000-FFFFF: the chipset's (hw/pci-host/pam.c), and the one by
+which an option ROM of KVM's is kept writable (hw/i386/vapic.c)."""
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,7 +23,26 @@ if TYPE_CHECKING:
 
 
 def hidden_regions(subject: Subject) -> Iterator[Hit]:
-    """Find regions that have an enabled way to some address space and are seen in none."""
+    """Find regions that have an enabled way to some address space and are seen in none.
+
+    But for those behind shadow RAM: see :func:`pam_shadowed`.
+    """
+    for root, way in _unseen(subject):
+        if not _is_shadowed(subject, root, way):
+            yield _hidden(subject, root, way)
+
+
+def pam_shadowed(subject: Subject) -> Iterator[Hit]:
+    """Find those that are hidden by nothing but a PC's shadow RAM.
+
+    A PC's chipset has RAM shown in front of ROM, a segment at a time (PAM): that is its purpose.
+    """
+    for root, way in _unseen(subject):
+        if _is_shadowed(subject, root, way):
+            yield _hidden(subject, root, way)
+
+
+def _unseen(subject: Subject) -> Iterator[tuple[int, Way]]:
     seen = {each.way.region.id for view in subject.views.values() for each in view}
     told: set[int] = set()
     for root, ways in subject.ways.items():
@@ -28,13 +51,29 @@ def hidden_regions(subject: Subject) -> Iterator[Hit]:
             if region.id in seen or region.id in told:
                 continue
             told.add(region.id)
-            hiders = _hiders(subject, root, way)
-            names = ", ".join(dict.fromkeys(each.name for each in hiders)) or "nothing"
-            yield Hit(
-                f"{region.name} is enabled, and no address space shows any of it:"
-                f" here it is behind {names}",
-                way.lo, way.hi, region, *hiders[:3], space=subject.roots[root],
-            )  # fmt: skip
+            yield root, way
+
+
+def _hidden(subject: Subject, root: int, way: Way) -> Hit:
+    hiders = _hiders(subject, root, way)
+    names = ", ".join(dict.fromkeys(each.name for each in hiders)) or "nothing"
+    return Hit(
+        f"{way.region.name} is enabled, and no address space shows any of it:"
+        f" here it is behind {names}",
+        way.lo, way.hi, way.region, *hiders[:3], space=subject.roots[root],
+    )  # fmt: skip
+
+
+def _is_shadowed(subject: Subject, root: int, way: Way) -> bool:
+    """Tell whether all that hides a way is shown by the chipset's windows into shadow RAM."""
+    before = within(subject.views[root], way.lo, way.hi)
+    return (
+        way.region.type in RAM_TYPES
+        and bool(before)
+        and all(
+            any(step.region.name in SHADOWS for step in other.steps()) for _, _, other in before
+        )
+    )
 
 
 def _hiders(subject: Subject, root: int, way: Way) -> list[RegionInfo]:

@@ -110,15 +110,18 @@ def diff_sentences(told: Diff) -> list[str]:
     return lines
 
 
+def finding_place(finding: Finding) -> str:
+    """Return where a finding is: addresses of a space, or the region that holds it."""
+    if finding.space:
+        return f"{finding.space} {_span(finding.start, finding.end)}"
+    return finding.regions[-1].name if finding.regions else "the tree"
+
+
 def lint_sentences(findings: tuple[Finding, ...]) -> list[str]:
     """Say what is wrong or suspicious, and what to do about it."""
     lines: list[str] = []
     for each in findings:
-        if each.space:
-            place = f"{each.space} {_span(each.start, each.end)}"
-        else:
-            place = each.regions[-1].name if each.regions else "the tree"
-        lines.append(f"{each.severity}: {each.code}: {place}: {each.message}")
+        lines.append(f"{each.severity}: {each.code}: {finding_place(each)}: {each.message}")
         lines.append(f"  remedy: {each.remedy}")
     return lines or ["No findings."]
 
