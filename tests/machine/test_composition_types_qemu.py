@@ -21,6 +21,9 @@ NOT_QEMUS = {"interface"}
 CPU_TYPES = {"x86_64-cpu", "qemu64-x86_64-cpu"}
 """QEMU's have a property for each CPU feature; here that is the engine's affair."""
 
+NOT_ASKED = {"microvm-machine"}
+"""To answer, QEMU 7.2 makes an object, and this one ends it: it takes itself for the machine."""
+
 INSTANCES = {"bus"}
 """QEMU's abstract bus has no properties of its own: each bus gets them when it is made."""
 
@@ -66,7 +69,7 @@ def _own(properties: list[Property]) -> dict[str, tuple[str, str]]:
 def test_class_properties_are_qemus(qemu):
     types = machine_types()
     for each in types.all(abstract=True):
-        if each.parent == "interface" or each.name in NOT_QEMUS | CPU_TYPES | INSTANCES:
+        if each.parent == "interface" or each.name in NOT_QEMUS | CPU_TYPES | INSTANCES | NOT_ASKED:
             continue
         theirs = {
             prop["name"]: (prop["type"], prop.get("description", ""))

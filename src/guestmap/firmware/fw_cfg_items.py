@@ -71,6 +71,21 @@ def fw_cfg_items(
     return FwCfgItems(numbered, _files(config, board, acpi) | dict(more_files or {}))
 
 
+def microvm_items(config: FirmwareConfig) -> FwCfgItems:
+    """Return the items of a microvm, which says less of itself than a PC does."""
+    fail_wait = config.boot_fail_wait_ms
+    numbered = _numbered(config)
+    for key in (ACPI_TABLES, SMBIOS_ENTRIES, HPET):
+        del numbered[key]
+    files = {
+        "bios-geometry": b"",
+        "bootorder": b"",
+        "etc/boot-fail-wait": struct.pack("<I", _NEVER if fail_wait is None else fail_wait),
+        "etc/e820": e820_file(config),
+    }
+    return FwCfgItems(numbered, files)
+
+
 def _numa(config: FirmwareConfig, board: AcpiConfig | None) -> bytes:
     """Return how many nodes there are, each APIC ID's node, and the bytes of RAM in each node."""
     nodes = board.nodes if board is not None else ()

@@ -40,13 +40,15 @@ BIOS_LIMIT = 16 * MIB
 def find_bios(
     path: str | os.PathLike[str] | None = None,
     *,
+    name: str = BIOS_NAME,
     environ: Mapping[str, str] = os.environ,
     directories: Sequence[Path] = BIOS_DIRECTORIES,
 ) -> Path:
     """Return where the BIOS image is.
 
     Args:
-        path: the user's choice: a file, or a directory that holds ``bios-256k.bin``.
+        path: the user's choice: a file, or a directory that holds ``name``.
+        name: what the board's image is called.
         environ: the environment; ``GUESTMAP_BIOS`` is asked where there is no ``path``.
         directories: searched where there is neither.
 
@@ -55,21 +57,21 @@ def find_bios(
     """
     for chosen, source in ((path, "the given path"), (environ.get(BIOS_VARIABLE), BIOS_VARIABLE)):
         if chosen:
-            return _chosen(Path(chosen), source)
+            return _chosen(Path(chosen), source, name)
     for directory in directories:
-        candidate = directory / BIOS_NAME
+        candidate = directory / name
         if candidate.is_file():
             return candidate
-    places = "".join(f"\n  {directory / BIOS_NAME}" for directory in directories)
+    places = "".join(f"\n  {directory / name}" for directory in directories)
     raise ConfigError(
         f"no SeaBIOS image found. Looked for:{places}\n"
         f"Install the package seabios, or name the file with --bios FILE or {BIOS_VARIABLE}."
     )
 
 
-def _chosen(path: Path, source: str) -> Path:
+def _chosen(path: Path, source: str, name: str) -> Path:
     if os.path.isdir(path):  # unlike Path's own questions, these two never raise
-        path /= BIOS_NAME
+        path /= name
     if not os.path.exists(path):
         raise ConfigError(f"BIOS image {path} ({source}) does not exist")
     return path

@@ -44,7 +44,9 @@ class Lifecycle:
         self.board = board
         self.loop = loop
         self.events = board.events
-        self.phases = PhaseTracker(board.clock.now_ns, self._phase_changed)
+        self.phases = PhaseTracker(
+            board.clock.now_ns, self._phase_changed, halts=board.config.board.firmware_halts
+        )
         self.error = ""
         self._observer = observer
         self._state = RunState.PRELAUNCH

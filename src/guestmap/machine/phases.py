@@ -72,6 +72,11 @@ class PhaseChange(NamedTuple):
 class PhaseTracker:
     """Turns what a machine shows into phases. Knows no machine and no engine.
 
+    Args:
+        now_ns: the machine's time.
+        on_change: hears of each phase as it begins.
+        halts: whether the firmware halts when it has given up; else it only says so.
+
     Attributes:
         changes: the newest phases, oldest first.
     """
@@ -80,7 +85,10 @@ class PhaseTracker:
         self,
         now_ns: Callable[[], int],
         on_change: Callable[[PhaseChange], None] = lambda _change: None,
+        *,
+        halts: bool = True,
     ) -> None:
+        self._halts = halts
         self._now_ns = now_ns
         self._on_change = on_change
         self.changes: list[PhaseChange] = []
@@ -99,6 +107,8 @@ class PhaseTracker:
         """The firmware wrote a line to its debug log."""
         if _GAVE_UP.match(text):
             self._gave_up = True
+            if not self._halts:
+                self._advance(Phase.HALT, f"log: {text}")
         for pattern, phase in _LINES:
             if pattern.match(text):
                 self._advance(phase, f"log: {text}")

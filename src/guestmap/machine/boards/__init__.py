@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guestmap.base import UnsupportedError
 from guestmap.machine.boards.declare import BoardOption, BoardType
+from guestmap.machine.boards.microvm import MICROVM
 from guestmap.machine.boards.none import NONE
 from guestmap.machine.boards.pc_i440fx import PC_I440FX
 from guestmap.machine.options.strings import option, split_options
@@ -31,7 +32,7 @@ __all__ = [
     "read_machine",
 ]
 
-BOARDS: Final = (PC_I440FX, NONE)
+BOARDS: Final = (MICROVM, PC_I440FX, NONE)
 
 
 def board_type(name: str) -> BoardType:

@@ -105,6 +105,8 @@ class BoardType:
         cpu_type: what its CPUs are by default; "" for a board without.
         max_cpus: CPUs there may be, as QEMU tells it.
         cpus_are_listed: whether ``query-hotpluggable-cpus`` answers.
+        default_serial: whether QEMU's default devices on it are a serial port, and nothing else.
+        firmware_halts: whether its firmware waits with HLT at its end; else it runs in a circle.
         default_devices: what QEMU puts on it unasked, and is not modelled.
     """
 
@@ -122,6 +124,8 @@ class BoardType:
     max_cpus: int = 1
     cpus_are_listed: bool = False
     default_devices: str = ""
+    default_serial: bool = False
+    firmware_halts: bool = True
 
     @property
     def type_name(self) -> str:

@@ -7,7 +7,7 @@ asks.
 """
 
 from guestmap.hw.declare import DeclaredType
-from guestmap.machine.composition.compose import compose, compose_empty
+from guestmap.machine.composition.compose import compose, compose_empty, compose_microvm
 from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
 from guestmap.machine.composition.regions import (
     RegionObject,
@@ -33,6 +33,7 @@ __all__ = [
     "add_region_objects",
     "compose",
     "compose_empty",
+    "compose_microvm",
     "device_path",
     "machine_types",
     "owner_text",

@@ -22,6 +22,7 @@ from guestmap.machine.composition.regions import add_region_objects
 from guestmap.qom import link
 
 if TYPE_CHECKING:
+    from guestmap.machine.boards.microvm.board import Microvm
     from guestmap.machine.boards.none.board import EmptyMachine
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.tree import MachineTree
@@ -72,5 +73,17 @@ def compose_empty(board: EmptyMachine, tree: MachineTree) -> None:
         make_sysbus(build)
         if board.ram is not None:
             add_ram(build, machine, board.ram)
+        add_region_objects(build.unattached, board.system_region, board.io_region)
+        show_finished(machine)
+
+
+def compose_microvm(board: Microvm, tree: MachineTree) -> None:
+    """Put the microvm's memory into its tree; its devices are not in it yet."""
+    with tree.lock:
+        tree.container("/objects")
+        machine = make_machine(tree, board.config)
+        build = Builder(tree)
+        make_sysbus(build)
+        add_ram(build, machine, board.ram)
         add_region_objects(build.unattached, board.system_region, board.io_region)
         show_finished(machine)

@@ -66,6 +66,7 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
         bios=read.bios,
         devices=tuple(sorted(read.devices, key=lambda each: each.is_json)),  # QEMU's order
         qemu_readonly_rules=True,
+        serial=board.default_serial and "nodefaults" not in read.flags,
         slots=memory.slots,
         max_ram=memory.maximum,
         numa_nodes=parse_nodes(read.numa, read.objects, topology.max_cpus),

@@ -94,7 +94,7 @@ class Pc(Board):
         self._build_roms(pci)
         self._build_isa(epoch_ns)
         self._build_functions()
-        self.views.build_smm(self.i440fx.smram)
+        self.views.show_smram(self.i440fx.smram)
         self._prepare_hotplug()
         self._plug_devices()
         compose(self, self.tree)

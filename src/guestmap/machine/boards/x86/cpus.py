@@ -19,7 +19,7 @@ _APIC_PRIORITY = 4096
 
 
 class CpuViews:
-    """One address space for each CPU, their APICs, and later what they see in SMM.
+    """What each CPU sees, in system management mode too, and their APICs.
 
     Args:
         system: the memory system.
@@ -35,22 +35,20 @@ class CpuViews:
     def __init__(
         self, system: MemorySystem, root: MemoryRegion, clock: Clock, apic_ids: Sequence[int]
     ) -> None:
-        self._system, self._root = system, root
-        views = [system.address_space(f"cpu-memory-{n}", root) for n in range(len(apic_ids))]
+        self._system = system
+        self._smm_roots: list[MemoryRegion] = []
+        views = []
+        for n in range(len(apic_ids)):
+            views.append(system.address_space(f"cpu-memory-{n}", root))
+            smm = system.container("memory", ADDRESS_SPACE_SIZE)
+            smm.add_subregion(0, system.alias("memory", root, 0, ADDRESS_SPACE_SIZE))
+            system.address_space(f"cpu-smm-{n}", smm)
+            self._smm_roots.append(smm)
         self.memory: AddressSpace = views[0]
         self.apics = ApicBus(system, clock, apic_ids)
         root.add_subregion(APIC_BASE, self.apics.region, _APIC_PRIORITY)
 
-    def build_smm(self, smram: MemoryRegion | None = None) -> None:
-        """Build what each CPU would see in system management mode.
-
-        Args:
-            smram: what lies over the system then; None for a board that has none.
-        """
-        for n in range(len(self.apics.apics)):
-            root = self._system.container("memory", ADDRESS_SPACE_SIZE)
-            window = self._system.alias("smram", smram, 0, 4 * GIB) if smram is not None else None
-            root.add_subregion(0, self._system.alias("memory", self._root, 0, ADDRESS_SPACE_SIZE))
-            if window is not None:
-                root.add_subregion(0, window, 1)
-            self._system.address_space(f"cpu-smm-{n}", root)
+    def show_smram(self, smram: MemoryRegion) -> None:
+        """Let SMRAM lie over the system in what each CPU sees in system management mode."""
+        for root in self._smm_roots:
+            root.add_subregion(0, self._system.alias("smram", smram, 0, 4 * GIB), 1)

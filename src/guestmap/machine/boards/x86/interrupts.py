@@ -14,12 +14,17 @@ ISA_LINES = 16
 GLOBAL_LINES = 24
 
 
-def global_lines(pic: I8259Pair, ioapic: IoApic) -> tuple[IrqLine, ...]:
-    """Return the lines that devices drive: each reaches the I/O APIC, the first 16 the PIC too."""
+def global_lines(pic: I8259Pair | None, *ioapics: IoApic) -> tuple[IrqLine, ...]:
+    """Return the lines that devices drive: each reaches an I/O APIC, the first 16 the PIC too.
+
+    Args:
+        pic: None for a board without.
+        ioapics: each has 24 lines, the first the lowest.
+    """
     lines = []
-    for number in range(GLOBAL_LINES):
-        inputs = [ioapic.inputs[number]]
-        if number < ISA_LINES:
+    for number in range(GLOBAL_LINES * len(ioapics)):
+        inputs = [ioapics[number // GLOBAL_LINES].inputs[number % GLOBAL_LINES]]
+        if pic is not None and number < ISA_LINES:
             inputs.insert(0, pic.irq[number])
         lines.append(IrqLine(partial(_drive, inputs), name=f"gsi{number}"))
     return tuple(lines)
@@ -33,12 +38,16 @@ def _drive(lines: Sequence[IrqLine], level: bool) -> None:
 class CpuInterrupts:
     """The INTR pin of the first CPU and its acknowledge cycle, as an engine sees them.
 
+    Args:
+        pic: gives the vector where the pin is its; None for a board without.
+        apics: the first of them has the pin.
+
     Attributes:
         on_change: called when the pin changes.
     """
 
-    def __init__(self, pic: I8259Pair, apics: ApicBus) -> None:
-        self._pic = pic
+    def __init__(self, pic: I8259Pair | None, apics: ApicBus) -> None:
+        self._acknowledge_pic = pic.acknowledge if pic is not None else _nobody
         self._apic = apics.apics[0]
         self.on_change: Callable[[], None] = lambda: None
         self._apic.intr.connect(self._changed)
@@ -50,8 +59,13 @@ class CpuInterrupts:
 
     def acknowledge(self) -> int:
         """Return the vector of the interrupt that the CPU takes; the spurious one if it is gone."""
-        vector = self._apic.acknowledge(self._pic.acknowledge)
+        vector = self._apic.acknowledge(self._acknowledge_pic)
         return vector if vector is not None else self._apic.svr & 0xFF
 
     def _changed(self, _level: bool) -> None:
         self.on_change()
+
+
+def _nobody() -> int:
+    """Return the vector that a pulled-up data bus reads as."""
+    return 0xFF

@@ -52,6 +52,18 @@ MACHINE_TYPES = (
         abstract=True, interfaces=("nmi",),
     ),
     declare(
+        "microvm-machine", "x86-machine",
+        fact("ioapic2", ON_OFF_AUTO, "auto", "Enable second IO-APIC"),
+        fact("auto-kernel-cmdline", BOOL, True,
+             "Set off to disable adding virtio-mmio devices to the kernel cmdline"),
+        fact("rtc", ON_OFF_AUTO, "auto", "Enable MC146818 RTC"),
+        fact("pcie", ON_OFF_AUTO, "auto", "Enable PCIe"),
+        fact("x-option-roms", BOOL, True, "Set off to disable loading option ROMs"),
+        fact("isa-serial", BOOL, True,
+             "Set off to disable the instantiation an ISA serial port"),
+        interfaces=("hotplug-handler",),
+    ),
+    declare(
         "generic-pc-machine", "x86-machine",
         fact("max-fw-size", SIZE, 0x800000, "Maximum combined firmware size"),
         fact("default-bus-bypass-iommu", BOOL, False),

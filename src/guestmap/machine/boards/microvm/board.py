@@ -1,0 +1,186 @@
+"""The microvm, wired as QEMU 7.2 wires it (hw/i386/microvm.c, microvm_devices_init).
+
+What an option switches off is not there at all. Firmware finds the virtio transports through the
+ACPI tables or the kernel's command line; the tables are not made here, so it finds none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, load_bios
+from guestmap.firmware.fw_cfg_items import microvm_items
+from guestmap.firmware.linux_boot import LinuxBoot, linux_boot
+from guestmap.firmware.option_roms import option_rom_files
+from guestmap.hw.acpi_ged import POWER_DOWN, AcpiGed
+from guestmap.hw.debugcon import DebugConsole
+from guestmap.hw.device import Device, Space
+from guestmap.hw.fw_cfg import FwCfg
+from guestmap.hw.i8254 import I8254
+from guestmap.hw.i8259 import I8259Pair
+from guestmap.hw.ioapic import IoApic
+from guestmap.hw.mc146818 import Mc146818
+from guestmap.hw.misc_ports import KvmVapic
+from guestmap.hw.placement import place
+from guestmap.hw.serial import Serial16550
+from guestmap.hw.virtio_mmio import SIZE, VirtioMmio
+from guestmap.machine.board import Board
+from guestmap.machine.boards.microvm import MICROVM, layout
+from guestmap.machine.boards.x86.bios import fill, map_bios
+from guestmap.machine.boards.x86.cpus import CpuViews
+from guestmap.machine.boards.x86.interrupts import CpuInterrupts, global_lines
+from guestmap.machine.composition import compose_microvm
+from guestmap.machine.ram import make_objects, make_ram
+
+_FIRMWARE, _FIRMWARE_WITHOUT_ACPI = "bios-microvm.bin", "qboot.rom"
+_CMOS: Final = frozenset({0x15, 0x16, 0x17, 0x18, 0x30, 0x31, 0x34, 0x35, 0x5B, 0x5C, 0x5D})
+"""The sizes of memory, which are all that is told by the clock chip here."""
+
+
+class Microvm(Board):
+    """All of the microvm but its CPUs.
+
+    Attributes:
+        ram: all RAM, ``microvm.ram``.
+        firmware: what firmware is told.
+        devices: those that are one file each.
+    """
+
+    def prepare(self) -> None:
+        """Find the firmware."""
+        config = self.config
+        name = _FIRMWARE if config.acpi else _FIRMWARE_WITHOUT_ACPI
+        self.firmware_path = find_bios(config.bios, name=name)
+        self.image = load_bios(self.firmware_path)
+        self.below, self.above = layout.split(config)
+        self.firmware = FirmwareConfig(
+            below_4g=self.below, above_4g=self.above, reserve_hypertransport=False,
+            cpus=config.cpus, max_cpus=config.max_cpus, sockets=config.sockets,
+            threads=config.threads, uuid=config.uuid, machine=MICROVM.name,
+            machine_description=MICROVM.description,
+        )  # fmt: skip
+
+    def build(self, epoch_ns: int) -> None:
+        """Build the microvm."""
+        present = self.firmware.apic_ids[: self.config.cpus]
+        self.views = CpuViews(self.system, self.system_region, self.clock, present)
+        self.cpu_memory, self.apics = self.views.memory, self.views.apics
+        make_objects(self.config, self.manage)
+        self._build_ram()
+        self._build_interrupts()
+        self._build_devices(epoch_ns)
+        self._build_fw_cfg()
+        self.bios = map_bios(self.system, self.system_region, self.image, writable=True)
+        compose_microvm(self, self.tree)
+
+    def _build_ram(self) -> None:
+        self.ram = make_ram(self.config, self.system, self.tree, MICROVM.ram_id)
+        below = self.system.alias("ram-below-4g", self.ram, 0, self.below)
+        self.system_region.add_subregion(0, below)
+        if self.above:
+            above = self.system.alias("ram-above-4g", self.ram, self.below, self.above)
+            self.system_region.add_subregion(self.firmware.above_4g_start, above)
+
+    def _build_interrupts(self) -> None:
+        config = self.config
+        self.pic: I8259Pair | None = None
+        if config.option("pic"):
+            self.pic = I8259Pair(self.system)
+            self.pic.intr.connect(self.apics.set_pic_intr)
+            for port, region in self.pic.regions:
+                self.io_region.add_subregion(port, region)
+        bases = layout.IOAPIC_BASES[: 1 + self.has_second_ioapic]
+        acknowledge = self.pic.acknowledge if self.pic is not None else None
+        self.ioapics = tuple(IoApic(self.system, self.apics.deliver, acknowledge) for _ in bases)
+        for base, ioapic in zip(bases, self.ioapics, strict=True):
+            self.system_region.add_subregion(base, ioapic.region)
+        self.apics.broadcast_eoi = self._end_of_interrupt
+        self.interrupts = CpuInterrupts(self.pic, self.apics)
+        self.lines = global_lines(self.pic, *self.ioapics)
+
+    @property
+    def has_second_ioapic(self) -> bool:
+        """Whether there is one: it needs ACPI, which alone can tell of it."""
+        return self.config.acpi and self.config.option("ioapic2") != "off"
+
+    def _end_of_interrupt(self, vector: int) -> None:
+        for ioapic in self.ioapics:
+            ioapic.end_of_interrupt(vector)
+
+    def _build_devices(self, epoch_ns: int) -> None:
+        config, lines = self.config, self.lines
+        count, _ = layout.transports(acpi=config.acpi, second_ioapic=self.has_second_ioapic)
+        bases = range(layout.VIRTIO_BASE, layout.VIRTIO_BASE + count * SIZE, SIZE)
+        self.transports = tuple(VirtioMmio(base) for base in bases)
+        self.ged: AcpiGed | None = None
+        if config.acpi:
+            self.ged = AcpiGed(
+                layout.GED_BASE, lines[layout.GED_LINE],
+                on_power_off=lambda: self.on_power_off(),
+                on_reset=lambda reason: self.on_reset_request(reason),
+            )  # fmt: skip
+        self.pit = I8254(self.clock, lines[0]) if config.option("pit") else None
+        self.rtc: Mc146818 | None = None
+        if config.option("rtc"):
+            self.rtc = Mc146818(self.clock.host, lines[layout.RTC_LINE], epoch_ns=epoch_ns)
+            for index, value in cmos_bytes(self.firmware).items():
+                if index in _CMOS:
+                    self.rtc.set_cmos(index, value)
+        if config.serial and config.option("isa-serial"):
+            self.serial = Serial16550(self.clock, lines[layout.SERIAL_LINE])
+        optional: tuple[Device[Any] | None, ...] = (self.ged, self.pit, self.rtc, self.serial)
+        self.devices = (*self.transports, *(each for each in optional if each is not None))
+        containers = {Space.MEMORY: self.system_region, Space.IO: self.io_region}
+        place(self.system, containers, *self.devices)
+        self._build_ports()
+
+    def _build_ports(self) -> None:
+        ports: list[KvmVapic | DebugConsole] = []
+        if self.config.vapic:
+            ports.append(KvmVapic(self.system))
+        if self.config.debugcon:
+            ports.append(DebugConsole(self.system, lambda byte: self.on_debug_byte(byte)))
+        for each in ports:
+            for port, region in each.regions:
+                self.io_region.add_subregion(port, region)
+
+    def _build_fw_cfg(self) -> None:
+        config, linux = self.config, self._linux()
+        self.fw_cfg = FwCfg(self.system, self.memory)
+        items = microvm_items(self.firmware)
+        for key, data in (items.numbered | linux.numbered).items():
+            self.fw_cfg.add_bytes(key, data)
+        more = option_rom_files(config.option_roms) | linux.files
+        for name, data in (items.files | more).items():
+            self.fw_cfg.add_file(name, data)
+        for port, region in self.fw_cfg.regions:
+            self.io_region.add_subregion(port, region)
+
+    def _linux(self) -> LinuxBoot:
+        config = self.config
+        if config.kernel is None:
+            return LinuxBoot({}, {})
+        return linux_boot(config.kernel, config.initrd, config.append, self.below)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def reset_devices(self) -> None:
+        """Reset every device, and put the firmware back, which is in RAM here."""
+        fill(self.bios, self.image)
+        if self.pic is not None:
+            self.pic.reset()
+        for ioapic in self.ioapics:
+            ioapic.reset()
+        self.apics.reset()
+        self.fw_cfg.reset()
+        for device in self.devices:
+            device.reset()
+
+    def executes(self, cpu: int) -> None:
+        """Have accesses to the APICs' page be that CPU's own."""
+        self.apics.current = cpu
+
+    def press_power_button(self) -> None:
+        """Tell the guest through the event device."""
+        if self.ged is not None:
+            self.ged.raise_event(POWER_DOWN)
