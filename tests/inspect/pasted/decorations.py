@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import quopri
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -119,9 +120,85 @@ def commented(text: str, random: Random) -> str:
     return _each(text, lambda line: f" * {line}")
 
 
+def flowed(text: str, random: Random) -> str:
+    return broken_between_words_at(text, random.choice([66, 72, 78]), trail=" ")
+
+
+def broken_by_an_editor(text: str, random: Random) -> str:
+    width = random.randint(36, 120)
+    return broken_between_words_at(text, width, indent=random.choice([0, 0, 1, 2, 4, 8]))
+
+
+def broken_in_an_answer(text: str, random: Random) -> str:
+    return broken_between_words_at(quoted(text, random), random.randint(60, 100))
+
+
+def broken_between_words_at(text: str, width: int, *, indent: int = 0, trail: str = "") -> str:
+    """Break before the word that does not fit, as editors do: longer words stay whole."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        whole = len(line) - len(line.lstrip())
+        begun = ""
+        for word in line[whole:].split(" "):
+            more = f"{begun} {word}" if begun else " " * whole + word
+            if begun and len(more) > width:
+                lines.append(begun + trail)
+                more = " " * indent + word
+            begun = more
+        lines.append(begun)
+    return "\n".join(lines)
+
+
+def quoted_printable(text: str, random: Random) -> str:
+    return quopri.encodestring(text.encode()).decode()
+
+
+def in_brackets(text: str, random: Random) -> str:
+    first, last = random.choice([("[code]", "[/code]"), ("{noformat}\n", "{noformat}")])
+    return f"{first}{text}{last}\n"
+
+
+def as_a_difference(text: str, random: Random) -> str:
+    return _each(text, lambda line: "+" + line)
+
+
+def before_a_prompt(text: str, random: Random) -> str:
+    return f"{text}(qemu) "
+
+
+def without_last_end(text: str, random: Random) -> str:
+    return text.rstrip("\n")
+
+
+def in_python(text: str, random: Random) -> str:
+    return f'TEXT = """\\\n{text}"""\n'
+
+
+def in_yaml(text: str, random: Random) -> str:
+    return "output: |\n" + _each(text, lambda line: f"  {line}".rstrip())
+
+
+def chatted(text: str, random: Random) -> str:
+    return "\n".join(f"03:{n % 60:02} < bob> {line}" for n, line in enumerate(text.split("\n")))
+
+
+def with_tabs(text: str, random: Random) -> str:
+    return _each(text, lambda line: line.replace(" " * 8, "\t", 1) if line[:8].isspace() else line)
+
+
+def marked(text: str, random: Random) -> str:
+    mark = random.choice(["# ", "// ", "; ", "-- ", "#: ", "! ", "* | ", "    # "])
+    return _each(text, lambda line: f"{mark}{line}".rstrip())
+
+
 NEVER_REFUSED = [
     quoted, quoted_and_trimmed, indented, space_stuffed, with_crlf, in_a_session, with_prose,
     numbered, logged, as_reply, as_python, as_c, in_html, coloured, with_hard_blanks,
-    with_blanks_behind, double_spaced, with_bom, commented,
+    with_blanks_behind, double_spaced, with_bom, commented, quoted_printable, in_brackets,
+    as_a_difference, before_a_prompt, without_last_end, in_python, in_yaml, chatted, with_tabs,
+    marked,
 ]  # fmt: skip
-BREAKING = [broken_by_mail, broken_between_words, broken_by_terminal]
+BREAKING = [
+    broken_by_mail, broken_between_words, broken_by_terminal, flowed, broken_by_an_editor,
+    broken_in_an_answer,
+]  # fmt: skip

@@ -39,6 +39,12 @@ _PLAIN = re.compile(rf"([^ ]+)(?: @({_HEX}))?(?: ({OWNER.removeprefix(' ')}))?")
 
 _OFFSET = re.compile(rf" @({_HEX})$")
 
+_NOT_A_NAME = re.compile(
+    rf"(?:^| )@{_HEX}|{_HEX}-{_HEX}|\(prio -?\d|\[disabled\]|(?:owner|parent):\{{|\(qemu\)"
+    r"|(?:address-space|memory-region|Root memory region): |=(?:3D|20)(?![\w.])"
+)
+"""What QEMU puts around names: two lines in one, or half of a line that was broken."""
+
 _DISABLED = " [disabled]"
 _WRAP = 1 << 64
 
@@ -101,6 +107,8 @@ def tree_line(number: int, line: str) -> TreeLine:
     size = (end - start) % _WRAP + 1
     if alias and (int(alias["to"], 16) - int(alias["from"], 16)) % _WRAP + 1 != size:
         fail(number, f"an alias window of {exact_size(size)}, as the alias has", line)
+    name, target = (alias["name"], alias["target"]) if alias else (rest, None)
+    _check_names(number, line, name, target or "")
     return TreeLine(
         number=number,
         level=indent // 2,
@@ -109,9 +117,9 @@ def tree_line(number: int, line: str) -> TreeLine:
         priority=int(priority),
         type=_type_of(word) if word else {"R-": "rom", "RW": None}.get(rw, "i/o"),
         nonvolatile=bool(nv),
-        name=alias["name"] if alias else rest,
+        name=name,
         enabled=enabled,
-        target=alias["target"] if alias else None,
+        target=target,
         alias_offset=int(alias["from"], 16) if alias else 0,
         owner=owner,
         word=word or rw,
@@ -136,6 +144,7 @@ def range_line(number: int, line: str) -> RangeInfo:
     if parted is None:
         fail(number, "nothing but words (KVM) behind the offset or owner", line)
     name, offset, owner = plain.groups() if plain else _take_apart(parted[0])
+    _check_names(number, line, name)
     return RangeInfo(
         start=start,
         size=end - start + 1,
@@ -148,6 +157,11 @@ def range_line(number: int, line: str) -> RangeInfo:
         accelerator=parted[1],
         parentless=word == CONTAINER,
     )
+
+
+def _check_names(number: int, line: str, *names: str) -> None:
+    if any(_NOT_A_NAME.search(name) for name in names):
+        fail(number, "a name that holds no other part of such a line", line)
 
 
 def _type_of(word: str) -> RegionType:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from guestmap.inspect.snapshot import RangeInfo, ViewInfo
 
 _HEX = "[0-9a-f]{16}"
-OWNER = r" (?:orphan|owner:\{[^{}]*\}(?: parent:\{[^{}]*\})?|parent:\{[^{}]*\})"
+_WHO = r":\{\w+(?: (?:id=[^ {}]+|path=/[^ {}]*|type=[^ {}]+))?\}"
+OWNER = rf" (?:orphan|owner{_WHO}(?: parent{_WHO})?|parent{_WHO})"
+"""Who owns a region (``-o``, since 3.0): a device by id or path, another object by path or type."""
+
 _BEFORE = re.compile(rf".*?(?: @{_HEX}(?:{OWNER})?|{OWNER})(?= |$)")
 _KNOWN = re.compile(r"(?: (?:kvm|hvf|whpx|nvmm|hax|mshv|xen))+$", re.IGNORECASE)
 """Accelerators of QEMU (``-accel help``), behind a name alone."""

@@ -1,8 +1,4 @@
-"""A listing put together again from its lines, in QEMU's form, block by block.
-
-A view is told by its ranges, whatever is left of its heading. In a tree the indentation counts:
-what was added to all lines is taken off, what is left must be QEMU's two blanks for each level.
-"""
+"""Which lines of a listing make a block, whatever is left of its heading."""
 
 from __future__ import annotations
 
@@ -11,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from guestmap.inspect.mtree.lines import fail
-from guestmap.inspect.pasted.forms import CORE
 
 if TYPE_CHECKING:
     from guestmap.inspect.pasted.prefixes import Line
 
-Numbered = list[tuple[int, str]]
 _SPANS = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})")
 
 
@@ -100,7 +94,7 @@ class Builder:
         """Tell whether a region after a blank line does not go on with the block."""
         if not block.regions:
             return False
-        last, first = _span(block.regions[-1]), _span(line)
+        last, first = span(block.regions[-1]), span(line)
         if block.kind == "tree" or (block.kind == "bare" and not is_view(block)):
             return line.indent <= block.regions[0].indent
         return first[0] <= last[1]
@@ -124,7 +118,7 @@ def is_view(block: Block) -> bool:
     """Tell whether regions without a heading are a flat view: side by side, none in another."""
     reached = -1
     for line in block.regions:
-        start, end = _span(line)
+        start, end = span(line)
         is_of_tree = ": alias " in line.text or " [disabled]" in line.text
         if start <= reached or is_of_tree or line.indent != block.regions[0].indent:
             return False
@@ -132,92 +126,8 @@ def is_view(block: Block) -> bool:
     return True
 
 
-def written(blocks: list[Block]) -> Numbered:
-    """Return the lines in QEMU's form, each with its number in the text."""
-    added = _added(blocks)
-    found: Numbered = []
-    for index, block in enumerate(blocks):
-        if block.kind == "tree" or (block.kind == "bare" and not is_view(block)):
-            found += _tree(block, added)
-        else:
-            found += _view(block, index)
-        found.append((found[-1][0], ""))
-    return found
-
-
-def _added(blocks: list[Block]) -> int:
-    """Return how many blanks were added before every region of the trees."""
-    trees = [b for b in blocks if b.regions and (b.kind == "tree" or not is_view(b))]
-    firsts = [block.regions[0] for block in trees if _shows_root(block)]
-    if not firsts:
-        return min((line.indent for block in trees for line in block.heads), default=0)
-    added = min(line.indent for line in firsts) - 2
-    for line in firsts:  # where blanks were taken away, they were so everywhere
-        if added < 0 and line.indent != added + 2:
-            fail(line.number, "the indentation of other trees' roots", line.text)
-    return added
-
-
-def _shows_root(block: Block) -> bool:
-    """Tell whether the first region is the root: a disabled root is not printed without ``-D``."""
-    head = block.heads[-1].text if block.heads else ""
-    if not head.startswith("memory-region: "):
-        return True
-    core = CORE.match(block.regions[0].text)
-    assert core is not None
-    return block.regions[0].text[core.end() :].startswith(head.removeprefix("memory-region: "))
-
-
-def _tree(block: Block, added: int) -> Numbered:
-    heads = [(line.number, line.text) for line in block.heads]
-    for line in block.regions:
-        if line.quotes != block.regions[0].quotes:  # then its indentation is not what it was
-            fail(line.number, f"{block.regions[0].quotes} quoting marks, as above", line.text)
-    _check_around_cuts(block)
-    if block.kind == "bare":
-        root = block.regions[0]
-        core = CORE.match(root.text)
-        assert core is not None
-        heads = [(root.number, f"memory-region: {root.text[core.end() :]}")]
-    return heads + [(ln.number, " " * (ln.indent - added) + ln.text) for ln in block.regions]
-
-
-def _check_around_cuts(block: Block) -> None:
-    """Refuse a region of which what held it may have been left out.
-
-    What stands above is believed to hold it where the region is of it, and of no part of it else.
-    """
-    path: list[Line] = []
-    doubtful: list[Line] = []  # what stood above the cut
-    for index, line in enumerate(block.regions):
-        if index in block.cuts:
-            doubtful = path[1:]
-        path = [above for above in path if above.indent < line.indent]
-        doubtful = [above for above in doubtful if above.indent < line.indent]
-        if path and path[-1] in doubtful:
-            (start, end), (lo, hi) = _span(line), _span(path[-1])
-            if start < lo or end > hi:
-                fail(line.number, "what holds this region, which was left out", line.text)
-        path.append(line)
-
-
-def _view(block: Block, index: int) -> Numbered:
-    number = (block.heads or block.regions)[0].number
-    found: Numbered = []
-    if block.kind == "old view":
-        found = [(line.number, line.text) for line in block.heads]
-    else:
-        if not any(line.text.startswith("FlatView") for line in block.heads):
-            found.append((number, f"FlatView #{index}"))
-        for line in block.heads:
-            found.append((line.number, ("" if line.text[0] == "F" else " ") + line.text))
-        if not any(line.text.startswith("Root ") for line in block.heads):
-            found.append((number, " Root memory region: "))
-    ranges = [(line.number, f"  {line.text}") for line in block.regions]
-    return found + (ranges or [(found[-1][0], "  No rendered FlatView")])
-
-
-def _span(line: Line) -> tuple[int, int]:
+def span(line: Line) -> tuple[int, int]:
+    """Return the first and the last address of a region."""
     match = _SPANS.search(line.text)
     assert match is not None
     return int(match[1], 16), int(match[2], 16)

@@ -12,7 +12,7 @@ ESCAPE = (
 """What tells a terminal something (ECMA-48; xterm's control sequences)."""
 
 _ESCAPES = re.compile(ESCAPE)
-_END = re.compile(f"{ESCAPE}+$")
+_END = re.compile(f"{ESCAPE}+[ \t]*$")
 _COLOURED = re.compile(r"\x1b\[[0-9;]*m(?:\x1b\[K)?([^\x1b]*)\x1b\[0?m(?:\x1b\[K)?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\u200b-\u200f\u2060\ufeff]")
 _TYPED = str.maketrans(
@@ -26,7 +26,7 @@ _TAGS = re.compile(rf"</?(?:{_TAG}|br)\b[^<>]*>", re.IGNORECASE)
 _BRACKETS = "(?:code|pre|quote|spoiler)"
 _FENCES = re.compile(
     rf"^[ ]*(?:\[{_BRACKETS}(?:=[^\]\n]*)?\]|```(?=address-space|memory-region|FlatView|[ ]))"
-    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```)$", re.MULTILINE | re.IGNORECASE,
+    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```|\{{(?:code|noformat)\}})$", re.MULTILINE | re.IGNORECASE,
 )  # fmt: skip
 """What a forum puts around a listing, on its first and its last line."""
 
@@ -74,4 +74,4 @@ def plain(text: str) -> str:
     text = _FENCES.sub("", text)
     if all(_NUMBER_AND_TAB.match(line) for line in text.split("\n") if "(prio " in line):
         text = _NUMBER_AND_TAB.sub(r"\1 ", text)  # else its width would move what follows
-    return "\n".join(line.expandtabs(8).rstrip() for line in text.split("\n"))
+    return "\n".join(line.rstrip() for line in text.split("\n"))

@@ -43,19 +43,23 @@ _FENCE = re.compile(
 )
 PROMPT = re.compile(
     r"(?:\(qemu\)|\(QEMU\)|virsh #|[\w.@~:/\[\]-]*[\w~\]/][$#]|[$#%](?= )|->|<-"
-    r"|[\w.@-]+(?: ~\S*)?>)(?: |$)"
+    r"|[\w.@-]+(?: ~\S*)?>)(?: |$)|[$#%]$"
 )
 _OTHER_COMMAND = re.compile(r"(?:info|x|xp|p|print) (?!mtree)\S+.*|help.*")
 
 
 _NOT_IN_A_NAME = re.compile(
-    rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;|"
-    r"[\"',;|│┃\\`=]$|= | \||owner:\{.*owner:\{"
-    r"|parent:\{.*(?:owner|parent):\{|(?:^| )(?:[*#;+|>=]+|//+|--+|\.\.+) |  "
+    rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;|=(?:3D|20)|"
+    r"[\"',;:|│┃\\`=]$|= | \||owner:\{.*owner:\{"
+    r"|parent:\{.*(?:owner|parent):\{|(?:^| )(?:[*#;+|>=!]+|//+|--+|\.\.+)(?: |(?<=[+>!=])\w)|  |\t"
+    r"|(?<!owner:)(?<!parent:)\{"
 )
 
 
 SENTENCE = re.compile(r"(?=[^:{}@]*$)[A-Z][\w']*,?(?: [A-Za-z][a-z']*[,;]?){3,}.*|.*[a-z][.?!]")
+
+CONTENT = re.compile(rf"(?<![0-9A-Za-z]){HEX}(?![0-9A-Za-z])|(?:owner|parent):\{{|\[disabled\]")
+"""What is a part of a region, wherever it stands."""
 
 HEADING_INSIDE = re.compile(
     r"(?:address-space(?: \(flat view\))?|memory-region|Root memory region): "
@@ -82,6 +86,10 @@ class Kind(Enum):
     NAME = auto()
     """A name alone on a line, as QEMU 1.x heads a tree."""
     OTHER = auto()
+
+
+OWN = (Kind.REGION, Kind.HEADING, Kind.PART)
+"""What QEMU printed."""
 
 
 def kind_of(line: str) -> Kind:

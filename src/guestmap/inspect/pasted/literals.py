@@ -25,7 +25,7 @@ _BETWEEN = re.compile(
 )
 _BRACKET = re.compile(r"\s*(?:\w+ ?= ?)?[\[\](){},;]+\s*")
 _DEEPEST = 4  # a literal in a reply in a log
-_SOFT_BREAK = re.compile(r".{70,75}=")
+_QUOTED_PRINTABLE = re.compile(r".{70,75}=|.*=(?:3D|20)(?: .*)?")
 _NOT_QUOTED_PRINTABLE = re.compile(r"=(?![0-9A-F]{2}|$)|.{77}")
 _BROKEN = re.compile(r"[0-9a-f]{16}|\(prio|[\"']")
 
@@ -39,7 +39,7 @@ def lines_of(text: str) -> tuple[Numbered, bool]:
     The flag tells whether it did. Quoted-printable mail is decoded, too.
     """
     lines = list(enumerate(text.split("\n"), 1))
-    if any(_SOFT_BREAK.fullmatch(line) for _, line in lines) and not any(
+    if any(_QUOTED_PRINTABLE.fullmatch(line) for _, line in lines) and not any(
         _NOT_QUOTED_PRINTABLE.search(line) for _, line in lines
     ):
         lines = _decoded(lines)
@@ -61,9 +61,8 @@ def _decoded(lines: Numbered) -> Numbered:
         first = found.pop()[0] if begun else number
         whole = begun + line
         begun = whole.removesuffix("=") if line.endswith("=") else ""
-        found.append(
-            (first, quopri.decodestring((begun or whole).encode()).decode("utf-8", "replace"))
-        )
+        decoded = quopri.decodestring((begun or whole).encode()).decode("utf-8", "replace")
+        found.append((first, decoded if begun else decoded.rstrip()))
     return found
 
 

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
+from guestmap.inspect.mtree.lines import fail
 from guestmap.inspect.pasted.forms import CORE, HEADING, HEX
 
 _QUOTE = re.compile(r"(?: {0,3}[>|│┃])+(?= |$|[^>|])")
@@ -57,6 +58,9 @@ def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
     """Return the lines without what stands before every region: numbers, times, comment marks.
 
     It must be the same before all of them but for its digits. The flag tells whether there was any.
+
+    Raises:
+        PeerError: a half of it stands before a line.
     """
     prefixes = [
         line.text[: start.start()]
@@ -70,6 +74,7 @@ def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
     pattern = re.compile(r"\s*" + _pattern(likeness) + (r"(?=\s|$)" if likeness[-1] == "0" else ""))
     is_count = likeness.count("0") == 1 and _rise([_count(each) for each in prefixes])
     last = -1
+    follows = False  # whether the line before is a region
     found: list[Line] = []
     for line in lines:
         match = pattern.match(line.text)
@@ -82,8 +87,18 @@ def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
             line = _line(line.number, line.quotes, line.text[own.end() :])
         elif line.text and not HEADING.fullmatch(line.text) and pattern.match(line.text + " "):
             line = _line(line.number, line.quotes, "")
+        elif follows and _bears_part(line.text, prefixes[0]):
+            fail(line.number, "before this line what stands before all others", line.text)
+        follows = _START.match(line.text) is not None
         found.append(line)
     return found, True
+
+
+def _bears_part(text: str, prefix: str) -> bool:
+    """Tell whether a line begins with a part of a prefix: its first word, or more than half."""
+    likeness, word = _likeness(prefix), _likeness(prefix.split(maxsplit=1)[0]) + " "
+    begun = _likeness(f"{text} .")
+    return begun.startswith((word, likeness[: max(len(likeness) // 2 + 1, 2)]))
 
 
 def without_suffix(lines: list[Line]) -> tuple[list[Line], bool]:
@@ -100,8 +115,9 @@ def without_suffix(lines: list[Line]) -> tuple[list[Line], bool]:
 
 
 def _line(number: int, quotes: int, text: str) -> Line:
-    left = text.lstrip(" ")
-    return Line(number, quotes, len(text) - len(left), left)
+    left = text.lstrip(" \t")
+    blanks = text[: len(text) - len(left)].expandtabs(8)  # older than what stood before them
+    return Line(number, quotes, len(blanks), left)
 
 
 def _likeness(prefix: str) -> str:

@@ -12,7 +12,7 @@ from guestmap.inspect.pasted.columns import cut_column
 from guestmap.inspect.pasted.tidy import tidy
 
 _ODD = re.compile(
-    r"\(prio[ ].*\(prio[ ]|\\[nr]|(?<!\(qemu\))[ \t\xa0]$|[ ]<[-=]+|[ ]{2}(?://|\#|/\*)|\r"
+    r"\(prio[ ].*\(prio[ ]|\\[nr]|(?<!\(qemu\))[ \t\xa0]$|[ ]<[-=]+|[ ]{2}(?://|\#|/\*)|\r|[^\n]\(qemu\)"
     r"|:[ ]alias[ ](?!.*[ ]@.*[ ][0-9a-f]{16}-[0-9a-f]{16}(?:$|[ ]))"
     r"|[ ](?:@[0-9a-f]{0,15}|\[[a-z]{0,8})$|\{[^{}]*$"
     r"|\):[ ](?:.*[ ])?(?:[*\#;+|>=]+|//+|--+)[ ]|[\"',;|│┃\\`=]$",

@@ -11,28 +11,21 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError
-from guestmap.inspect.mtree.lines import fail
-from guestmap.inspect.pasted.blocks import Block, Builder, written
+from guestmap.inspect.pasted.blocks import Builder
 from guestmap.inspect.pasted.characters import plain
 from guestmap.inspect.pasted.columns import check_columns
-from guestmap.inspect.pasted.forms import (
-    ADDRESSES,
-    CORE,
-    HEADING,
-    HEADING_INSIDE,
-    PROMPT,
-    SENTENCE,
-    TAIL,
-    Kind,
-    is_garbled,
-)
+from guestmap.inspect.pasted.forms import CONTENT, CORE, HEADING, PROMPT, Kind
+from guestmap.inspect.pasted.listing import build
 from guestmap.inspect.pasted.literals import lines_of
 from guestmap.inspect.pasted.prefixes import Line, unquoted, without_prefix, without_suffix
 from guestmap.inspect.pasted.told import Told
 from guestmap.inspect.pasted.wrapped import Joined, joined
+from guestmap.inspect.pasted.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from guestmap.inspect.pasted.blocks import Block
 
 _COMMENT = re.compile(r"\s+(?:<[-=]+|←|\s(?://|#|/\*)).*$")
 
@@ -76,7 +69,7 @@ def tidy(text: str) -> Tidied:
         told.ends_openly = _ends_openly(text, whole[-1])
         whole = _without_half_name(whole, told)
     builder = Builder()
-    _build(whole, builder, told)
+    build(whole, builder, told)
     _check_once(builder.blocks)
     found = written(builder.blocks)
     return Tidied(
@@ -99,62 +92,13 @@ def _bare(line: Line, told: Told) -> Line:
         if HEADING.fullmatch(rest) or CORE.match(rest):
             return line._replace(text=rest)
     if CORE.match(line.text):
-        bare = _COMMENT.sub("", line.text)
-        told.remarks += bare != line.text
+        text = line.text.removesuffix("(qemu)").rstrip()  # its line had no end
+        bare = _COMMENT.sub("", text)
+        if CONTENT.search(text[len(bare) :]):
+            return line
+        told.remarks += bare != text
         return line._replace(text=bare)
     return line
-
-
-def _build(whole: Sequence[Joined], builder: Builder, told: Told) -> None:
-    """Hand the listing's lines to the builder.
-
-    Raises:
-        PeerError: one cannot be understood.
-    """
-    skipping = dispatch = False
-    names = _words_of_names(whole)
-    is_wrapped = any(each.parts > 1 for each in whole)
-    touches = False  # whether the line before was QEMU's
-    for index, (line, kind, _) in enumerate(whole):
-        skipping = skipping and kind not in (Kind.PROMPT, Kind.HEADING)
-        dispatch = (dispatch or kind == Kind.DISPATCH) and kind not in _AFTER_DISPATCH
-        is_own = False
-        if skipping or kind == Kind.OTHER_OUTPUT:
-            skipping = True
-            told.others += bool(line.text)
-        elif dispatch:
-            told.dispatch = True
-        elif kind in (Kind.REGION, Kind.HEADING) and is_garbled(line.text):
-            fail(line.number, "one line of the listing", line.text)
-        elif kind == Kind.REGION:
-            builder.region(line)
-            is_own = True
-        elif kind == Kind.HEADING:
-            builder.head(line)
-            is_own = True
-        elif kind == Kind.CUT:
-            told.cuts += 1
-            builder.cut()
-            is_own = touches
-        elif kind == Kind.PART and _is_last(whole, index):
-            told.ends_early = True
-        elif kind == Kind.NAME:
-            builder.name(line)
-            is_own = True
-        elif kind == Kind.PART or ADDRESSES.search(line.text) or TAIL.fullmatch(line.text) or (
-            touches and kind == Kind.OTHER and not _is_prose(line, whole[index - 1].line)
-        ) or (kind == Kind.OTHER and names.issuperset(line.text.split())) or (
-            kind == Kind.OTHER and is_wrapped and _is_inside(whole, index)
-        ):  # fmt: skip
-            fail(
-                line.number, "a line of 'info mtree', or a blank line before other text", line.text
-            )
-        elif _hides_heading(line, whole[index + 1 : index + 2]):
-            fail(line.number, "a heading alone on its line", line.text)
-        else:
-            told.others += bool(line.text)
-            builder.end(blank=kind == Kind.BLANK)
-        touches = is_own
 
 
 def _without_half_name(whole: list[Joined], told: Told) -> list[Joined]:
@@ -172,48 +116,6 @@ def _without_half_name(whole: list[Joined], told: Told) -> list[Joined]:
 def _ends_openly(text: str, last: Joined) -> bool:
     """Tell whether the last region's text is the end of everything, so that more may be missing."""
     return last.kind == Kind.REGION and text.rstrip(" ").endswith(last.line.text.split(" ")[-1])
-
-
-_AFTER_DISPATCH = (
-    Kind.HEADING,
-    Kind.PROMPT,
-    Kind.REGION,
-    Kind.BLANK,
-    Kind.FENCE,
-    Kind.OTHER_OUTPUT,
-)
-
-
-def _is_inside(whole: Sequence[Joined], index: int) -> bool:
-    """Tell whether a word or two stand between regions: they may be the rest of a name."""
-    before = next((e.kind for e in whole[index - 1 :: -1] if e.kind != Kind.BLANK), Kind.OTHER)
-    after = next((e.kind for e in whole[index + 1 :] if e.kind != Kind.BLANK), Kind.OTHER)
-    is_short = len(whole[index].line.text.split()) <= 2
-    return is_short and before == after == Kind.REGION
-
-
-def _words_of_names(whole: Sequence[Joined]) -> set[str]:
-    """Return the words of which the names of regions consist."""
-    cores = ((each.line.text, CORE.match(each.line.text)) for each in whole)
-    return {word for text, core in cores if core for word in text[core.end() :].split()}
-
-
-def _hides_heading(line: Line, following: Sequence[Joined]) -> bool:
-    """Tell whether a heading is in a line above a region, among what is not understood."""
-    is_above = bool(following) and following[0].kind in (Kind.REGION, Kind.HEADING)
-    return is_above and HEADING_INSIDE.search(line.text) is not None
-
-
-def _is_last(whole: Sequence[Joined], index: int) -> bool:
-    """Tell whether nothing of the listing follows."""
-    return not any(
-        each.kind in (Kind.REGION, Kind.HEADING, Kind.PART) for each in whole[index + 1 :]
-    )
-
-
-def _is_prose(line: Line, before: Line) -> bool:
-    """Tell whether a line right below the listing is somebody's words, at another quoting depth."""
-    return line.quotes != before.quotes and SENTENCE.fullmatch(line.text) is not None
 
 
 def _check_once(blocks: Sequence[Block]) -> None:
