@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,12 @@ def lines_of(text: MtreeText) -> Counter[str]:
     )
 
 
+def said(text: MtreeText) -> object:
+    """Return what a text says but for its dispatch trees, which the reader leaves out."""
+    trees, views = content(text)  # type: ignore[misc]
+    return trees, [replace(view, dispatch=None) for view in views]
+
+
 def some_blocks(text: str, random: Random) -> str:
     """Return a text's blocks, or a few of them, as people cut them out."""
     blocks = [each for each in text.split("\n\n") if each.strip()]
@@ -54,7 +61,7 @@ def compose(texts: list[str], seeds: range) -> Counter[str]:
             ends["refused"] += 1
             continue
         right = read_mtree(text)
-        if content(read.text) == content(right):
+        if said(read.text) == said(right):
             ends["read"] += 1
             continue
         names = ", then ".join(step.__name__ for step in steps)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _DIGITS = 16
 _END_DIGITS, _START_DIGITS = re.compile(r"[0-9a-f]{0,16}$"), re.compile(r"[0-9a-f]{0,16}")
 _WINDOW = re.compile(rf"{HEX}-{HEX}(?: |$)")
+_HALVES = re.compile(r"[._/(@\[] | [._/)\]-]")
+"""No word of a name ends or begins so: here was no blank."""
+
 _TARGET = re.compile(rf"@(?!.* @).* {HEX}-")
 _HYPHEN = re.compile(r"\w-$")
 
@@ -169,7 +172,8 @@ def blank_by_mode(place: Break, mode: Mode, known: set[str]) -> bool | None:
     apart, together = {last, first} <= known, last + first in known
     is_inside = before.width == mode.full and len(mode.doubts) > 1 and not mode.doubts_before
     if mode.words and not mode.column and (apart or not is_inside):
-        return None if together > apart else not _HYPHEN.search(place.text)
+        is_one = together > apart or _HALVES.search(f"{last} {first}")
+        return None if is_one else not _HYPHEN.search(place.text)
     if mode.column and not mode.words and line.indent not in (0, mode.indent):
         return True  # a terminal adds no blanks of its own
     if mode.column and not mode.words and mode.filled and before.width == mode.full:

@@ -69,9 +69,9 @@ def plain(text: str) -> str:
     text = "\n".join(map(_uncontrolled, text.split("\n"))).translate(_TYPED)
     if _ENTITIES.search(text):
         text = html.unescape(text).translate(_TYPED)
+    text = _FENCES.sub("", text)
     if _PAGE.search(text):
         text = _TAGS.sub("", text)
-    text = _FENCES.sub("", text)
     if all(_NUMBER_AND_TAB.match(line) for line in text.split("\n") if "(prio " in line):
         text = _NUMBER_AND_TAB.sub(r"\1 ", text)  # else its width would move what follows
     return "\n".join(line.rstrip() for line in text.split("\n"))

@@ -49,7 +49,7 @@ _OTHER_COMMAND = re.compile(r"(?:info|x|xp|p|print) (?!mtree)\S+.*|help.*")
 
 
 _NOT_IN_A_NAME = re.compile(
-    rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;|=(?:3D|20)|"
+    rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;|</(?:pre|code)>|<br|=(?:3D|20)|"
     r"[\"',;:|│┃\\`=]$|= | \||owner:\{.*owner:\{"
     r"|parent:\{.*(?:owner|parent):\{|(?:^| )(?:[*#;+|>=!]+|//+|--+|\.\.+)(?: |(?<=[+>!=])\w)|  |\t"
     r"|(?<!owner:)(?<!parent:)\{"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.inspect.mtree.lines import fail
 from guestmap.inspect.pasted.forms import CORE, HEADING, HEX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _QUOTE = re.compile(r"(?: {0,3}[>|│┃])+(?= |$|[^>|])")
 _SUFFIX = re.compile(r"\s*[\"',;|│┃\\]+$")  # no name ends so
@@ -91,7 +94,30 @@ def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
             fail(line.number, "before this line what stands before all others", line.text)
         follows = _START.match(line.text) is not None
         found.append(line)
+    _check_rests(lines, found)
     return found, True
+
+
+def _check_rests(lines: Sequence[Line], bare: Sequence[Line]) -> None:
+    """Refuse lines of which some rests of broken ones bear a prefix: it may be their own.
+
+    Raises:
+        PeerError: they do; says the first such line.
+    """
+    marked: list[Line] = []
+    unmarked = follows = False
+    for line, left in zip(lines, bare, strict=True):
+        if _START.match(left.text):
+            follows = True
+        elif not left.text or HEADING.fullmatch(left.text):
+            follows = False
+        elif follows and line.text != left.text:
+            marked.append(line)
+        elif follows:
+            unmarked = True
+    if marked and unmarked:
+        line = marked[0]
+        fail(line.number, "either no line or each with what stands before others", line.text)
 
 
 def _bears_part(text: str, prefix: str) -> bool:
