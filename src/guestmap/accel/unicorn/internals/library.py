@@ -88,7 +88,7 @@ class Library:
     def identity(self) -> str:
         """What tells this build from others: its build ID, else a hash of the file."""
         for kind, at, size in self._segments():
-            if kind == _PT_NOTE and (build := _build_id(ctypes.string_at(self.base + at, size))):
+            if kind == _PT_NOTE and (build := build_id(ctypes.string_at(self.base + at, size))):
                 return f"build-{build.hex()}"
         import hashlib  # loads a library of cryptography, for something rare
 
@@ -145,7 +145,8 @@ def _u64(address: int) -> int:
     return ctypes.c_uint64.from_address(address).value
 
 
-def _build_id(notes: bytes) -> bytes:
+def build_id(notes: bytes) -> bytes:
+    """Return the build ID in a note segment (ELF gABI, "Note Section"); b"" where none is."""
     at = 0
     while at + 12 <= len(notes):
         name_size, size, kind = struct.unpack_from("<III", notes, at)

@@ -1,0 +1,45 @@
+"""What tells one build of the library from another."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from guestmap.accel.unicorn.internals.library import build_id
+
+pytestmark = pytest.mark.unicorn
+
+ABI_TAG, BUILD_ID = 1, 3
+ID = bytes(range(0x30, 0x44))
+
+
+def note(kind: int, name: bytes, content: bytes) -> bytes:
+    """Return a note: three words, then name and content, each filled up to a multiple of 4."""
+    filled = [each + bytes(-len(each) % 4) for each in (name, content)]
+    return struct.pack("<III", len(name), len(content), kind) + b"".join(filled)
+
+
+GNU = note(BUILD_ID, b"GNU\0", ID)
+
+
+@pytest.mark.parametrize(
+    ("notes", "found"),
+    [
+        (b"", b""),
+        (GNU, ID),
+        (note(ABI_TAG, b"GNU\0", bytes(16)) + GNU, ID),
+        (note(BUILD_ID, b"stapsdt\0", b"abc") + GNU, ID),
+        (note(ABI_TAG, b"GNU\0", b"abcde") + GNU, ID),
+        (note(7, b"Go\0", b"") + note(7, b"other\0", b"x") + GNU, ID),
+        (GNU + note(BUILD_ID, b"GNU\0", b"later"), ID),
+        (note(BUILD_ID, b"GNU\0", b"odd"), b"odd"),
+        (note(ABI_TAG, b"GNU\0", ID), b""),
+        (note(BUILD_ID, b"GNU", ID), b""),
+        (note(BUILD_ID, b"", ID), b""),
+        (GNU[:11], b""),
+        (note(4, b"GNU\0", b"") + GNU[:11], b""),
+    ],
+)
+def test_the_build_id_is_found_among_notes(notes: bytes, found: bytes) -> None:
+    assert build_id(notes) == found
