@@ -175,14 +175,19 @@ def test_the_map_may_be_touched_in_a_port_write_and_in_no_other_moment(guest):
     """Not by a timer, between two entries, nor from outside: then it is for the run loop."""
     asked = {}
     guest.on_port[0x81] = lambda value: asked.update(port=guest.vcpu.may_settle())
-    guest.on_device = lambda: asked.update(device=guest.vcpu.may_settle())
 
     def due():
         asked.update(timer=guest.vcpu.may_settle())
         guest.loop.stop()
 
+    timer = guest.clock.timer(due)
+
+    def device():
+        asked.update(device=guest.vcpu.may_settle())
+        timer.arm(guest.clock.now_ns())
+
+    guest.on_device = device
     guest.flat(b"\xe6\x81\xa1" + DEVICE.to_bytes(4, "little") + b"\xeb\xfe")
-    guest.clock.timer(due).arm(guest.clock.now_ns() + 20_000_000)
     assert guest.run().reason is ExitReason.STOPPED
     asked.update(outside=guest.vcpu.may_settle())
     assert asked == {"port": True, "device": False, "timer": False, "outside": False}

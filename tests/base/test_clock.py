@@ -102,7 +102,7 @@ def test_arming_again_and_again_keeps_nothing_of_before(cancels: bool) -> None:
     timer = clock.timer(lambda: fired.append(-1))
     tracemalloc.start()
     try:
-        for number in range(500_000):
+        for number in range(100_000):
             timer.arm(1 << 60 | number)
             if cancels:
                 timer.cancel()

@@ -20,10 +20,17 @@ class Vma(NamedTuple):
     name: str
 
 
-def vmas() -> list[Vma]:
-    """Return all mappings of this process."""
+def maps() -> str:
+    """Return the mappings of this process, a line each (proc(5))."""
+    return Path("/proc/self/maps").read_text(encoding="utf-8")
+
+
+def vmas(name: str = "") -> list[Vma]:
+    """Return all mappings of this process, or those in whose line the name is."""
     found = []
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+    for line in maps().splitlines():
+        if name not in line:
+            continue
         fields = line.split(maxsplit=5)
         start, end = (int(word, 16) for word in fields[0].split("-"))
         found.append(Vma(start, end, fields[1], fields[5] if len(fields) > 5 else ""))
@@ -32,7 +39,7 @@ def vmas() -> list[Vma]:
 
 def mapped(name: str) -> list[Vma]:
     """Return the mappings whose file has ``name`` in its own."""
-    return [vma for vma in vmas() if name in vma.name]
+    return [vma for vma in vmas(name) if name in vma.name]
 
 
 def smaps_flags(address: int) -> set[str]:

@@ -76,7 +76,7 @@ def test_golden_dispatch_trees(golden: Corpus) -> None:
 def test_every_text_of_the_corpus(corpus: Corpus) -> None:
     count, trees = _hold_texts(corpus)
     assert count >= 5000
-    assert trees >= 2000
+    assert trees >= 1000
 
 
 @pytest.mark.slow
@@ -86,14 +86,18 @@ def test_every_text_of_qemu_11_1(corpus_11_1: Corpus) -> None:
 
 
 def _hold_texts(corpus: Corpus) -> tuple[int, int]:
-    """Return how many texts were held, and how many dispatch trees in them."""
+    """Return how many texts were held, and how many dispatch trees in those that differ."""
     count = trees = 0
+    seen = set()  # a third says the same as another
     for name, data in corpus.files(".txt"):
         match = re.search(r"/mtree((?:-[a-zA-Z])*)\.txt$", name)
         if match is None:
             continue
-        text = data.decode()
         count += 1
+        if (match[1], data) in seen:
+            continue
+        seen.add((match[1], data))
+        text = data.decode()
         assert blocks(written_again(text, match[1])) == blocks(text), name
         for view in read_mtree(text).views:
             if view.dispatch is not None:
