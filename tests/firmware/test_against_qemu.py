@@ -10,7 +10,6 @@ import pytest
 from guestmap.base import GIB, KIB, MIB
 from guestmap.firmware import FirmwareConfig, cmos_bytes, fw_cfg_items
 from guestmap.hw.fw_cfg import FwCfg
-from guestmap.memory import MemorySystem
 from tests.support.qemu import Qemu
 
 pytestmark = [
@@ -97,7 +96,7 @@ def test_numbered_items(case) -> None:
 def test_file_keys_follow_from_the_names(case) -> None:
     config, qemu = case
     directory = read_directory(qemu)
-    device = FwCfg(MemorySystem())
+    device = FwCfg()
     stand_ins = dict.fromkeys(ACPI_FILES, b"")
     for name, data in reversed(fw_cfg_items(config, stand_ins).files.items()):
         device.add_file(name, data)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import calendar
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from guestmap.base import IrqLine, ManualClock
 from guestmap.hw.debugcon import DebugConsole
-from guestmap.hw.device import Device, Space
+from guestmap.hw.device import Space
 from guestmap.hw.fdc import Fdc
 from guestmap.hw.fdc_commands import COMMANDS, find_command
 from guestmap.hw.i8042 import I8042
@@ -25,7 +25,7 @@ from guestmap.hw.ide import IdeChannel
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.misc_ports import FpuErrorPort, PostPort
 from guestmap.hw.pcspk import PcSpeaker
-from guestmap.hw.placement import place
+from guestmap.hw.placement import Placeable, place
 from guestmap.hw.port92 import Port92
 from guestmap.hw.serial import Serial16550
 from guestmap.memory import MemoryRegion, MemorySystem
@@ -36,11 +36,6 @@ RTC_BASE = "2021-03-04T05:06:07"
 RTC_EPOCH_NS = calendar.timegm((2021, 3, 4, 5, 6, 7)) * 10**9
 
 _WIDTHS = {"b": 1, "w": 2, "l": 4}
-
-
-class Placeable(Protocol):
-    @property
-    def regions(self) -> Sequence[tuple[int, MemoryRegion]]: ...
 
 
 class Bench:
@@ -58,14 +53,10 @@ class Bench:
     def line(self, number: int) -> IrqLine:
         return self.lines.setdefault(number, IrqLine(name=f"irq{number}"))
 
-    def place(self, *devices: Placeable | Device[Any]) -> None:
-        for device in devices:
-            if isinstance(device, Device):
-                place(self.memory, {Space.IO: self.io}, device)
-                self.regions += device.regions
-                continue
-            for port, region in device.regions:
-                self.put(port, region)
+    def place(self, *blocks: Placeable) -> None:
+        place(self.memory, {Space.IO: self.io}, *blocks)
+        for block in blocks:
+            self.regions += block.regions
 
     def put(self, port: int, region: MemoryRegion) -> None:
         self.io.add_subregion(port, region)
@@ -150,8 +141,8 @@ def _accesses(
 
 
 def _build_pic(bench: Bench) -> None:
-    pair = I8259Pair(bench.memory)
-    bench.place(pair)
+    pair = I8259Pair()
+    bench.place(*pair.chips)
     # Straight to the chip: a line in QEMU tells its receiver of every write, ours of changes only.
     bench.drive = lambda line, level: (pair.slave if line >= 8 else pair.master).set_line(
         line & 7, level
@@ -175,7 +166,7 @@ def _pic(rng: random.Random) -> list[str]:
 
 def _build_pit(bench: Bench) -> None:
     pit = I8254(bench.clock, bench.line(0))
-    bench.place(pit, PcSpeaker(bench.memory, pit))
+    bench.place(pit, PcSpeaker(pit))
 
 
 def _pit(rng: random.Random) -> list[str]:
@@ -206,7 +197,7 @@ def _rtc(rng: random.Random) -> list[str]:
 
 
 def _build_i8042(bench: Bench) -> None:
-    bench.place(I8042(bench.memory, bench.line(1), bench.line(12)))
+    bench.place(I8042(bench.line(1), bench.line(12)))
 
 
 def _i8042(rng: random.Random) -> list[str]:
@@ -236,7 +227,7 @@ def _i8042(rng: random.Random) -> list[str]:
 
 def _build_dma(bench: Bench) -> None:
     space = bench.memory.address_space("memory", bench.memory.container("system", 1 << 32))
-    bench.place(I8257(bench.memory, space), I8257(bench.memory, space, second=True))
+    bench.place(I8257(space), I8257(space, second=True))
 
 
 def _dma(rng: random.Random) -> list[str]:
@@ -258,9 +249,7 @@ def _serial(rng: random.Random) -> list[str]:
 
 def _build_ide(bench: Bench) -> None:
     for line, command, control in ((14, 0x1F0, 0x3F6), (15, 0x170, 0x376)):
-        channel = IdeChannel(bench.memory, bench.line(line))
-        bench.put(command, channel.command)
-        bench.put(control, channel.control)
+        bench.place(IdeChannel(bench.line(line), command, control))
 
 
 def _ide(rng: random.Random) -> list[str]:
@@ -275,7 +264,7 @@ def _ide(rng: random.Random) -> list[str]:
 
 
 def _build_fdc(bench: Bench) -> None:
-    bench.place(Fdc(bench.memory, bench.clock, bench.line(6)))
+    bench.place(Fdc(bench.clock, bench.line(6)))
 
 
 def _fdc(rng: random.Random) -> list[str]:
@@ -303,10 +292,10 @@ def _fdc(rng: random.Random) -> list[str]:
 
 def _build_small(bench: Bench) -> None:
     bench.place(
-        PostPort(bench.memory),
-        FpuErrorPort(bench.memory, bench.line(13)),
-        DebugConsole(bench.memory, lambda _byte: None),
-        Port92(bench.memory),
+        PostPort(),
+        FpuErrorPort(bench.line(13)),
+        DebugConsole(lambda _byte: None),
+        Port92(),
     )
 
 

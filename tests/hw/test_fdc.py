@@ -19,7 +19,7 @@ class Floppy(Bench):
     def __init__(self) -> None:
         super().__init__()
         self.irq = self.line(6)
-        self.fdc = Fdc(self.memory, self.clock, self.irq)
+        self.fdc = Fdc(self.clock, self.irq)
         self.place(self.fdc)
 
     def command(self, *values: int) -> list[int]:

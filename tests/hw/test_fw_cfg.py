@@ -8,7 +8,9 @@ import struct
 import pytest
 
 from guestmap.base import ConfigError
+from guestmap.hw.device import Space
 from guestmap.hw.fw_cfg import FwCfg
+from guestmap.hw.placement import place as put
 from guestmap.memory import AddressSpace, MemorySystem
 from tests.support.bus import place, random_accesses
 from tests.support.qemu import Qemu
@@ -24,10 +26,9 @@ class Machine:
     def __init__(self, *, dma: bool = True) -> None:
         self.memory = MemorySystem()
         self.ram: AddressSpace = place(self.memory.ram("ram", RAM_SIZE), 0)
-        self.fw_cfg = FwCfg(self.memory, self.ram if dma else None)
+        self.fw_cfg = FwCfg(self.ram if dma else None)
         ports = self.memory.container("io", 0x10000)
-        for port, region in self.fw_cfg.regions:
-            ports.add_subregion(port, region)
+        put(self.memory, {Space.IO: ports}, self.fw_cfg)
         self.ports: AddressSpace = self.memory.address_space("I/O", ports)
         self.fw_cfg.add_bytes(0, b"QEMU")
         self.fw_cfg.reset()
@@ -181,7 +182,7 @@ def test_without_dma_a_request_is_ignored() -> None:
 def test_no_access_raises(machine: Machine) -> None:
     rng = random.Random(11)
     machine.fw_cfg.add_file("etc/w", bytes(100), writable=True)
-    for region, port in ((machine.fw_cfg.region, SELECTOR), (machine.fw_cfg.dma_region, DMA)):
+    for region, port in zip(machine.fw_cfg.regions, (SELECTOR, DMA), strict=True):
         for is_write, offset, size, value in random_accesses(region, rng, 5_000):
             if is_write:
                 machine.ports.store(port + offset, size, value)

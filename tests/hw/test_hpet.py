@@ -8,8 +8,8 @@ import pytest
 
 from guestmap.base import IrqLine, ManualClock
 from guestmap.hw.hpet import Hpet
-from guestmap.memory import AddressSpace, MemorySystem
-from tests.support.bus import place, random_accesses
+from guestmap.memory import AddressSpace
+from tests.support.bus import memory_of, random_accesses
 from tests.support.clocks import BusyClock
 from tests.support.qemu import Qemu
 
@@ -34,10 +34,8 @@ class Machine:
         for number, line in enumerate(self.lines):
             line.connect(lambda level, number=number: self._changed(number, level))
         self.messages: list[tuple[int, int]] = []
-        self.hpet = Hpet(
-            MemorySystem(), self.clock, self.lines, lambda *msi: self.messages.append(msi)
-        )
-        self.space: AddressSpace = place(self.hpet.region, BASE)
+        self.hpet = Hpet(self.clock, self.lines, lambda *msi: self.messages.append(msi))
+        self.space: AddressSpace = memory_of(self.hpet)
 
     def _changed(self, number: int, level: bool) -> None:
         if level:
@@ -100,8 +98,8 @@ def test_a_comparator_that_the_counter_has_passed_by_the_second_look_fires(
 ) -> None:
     clock, line, rises = BusyClock(look_ns=1000), IrqLine(), []
     line.connect(rises.append)
-    hpet = Hpet(MemorySystem(), clock, [IrqLine(), IrqLine(), line])
-    space = place(hpet.region, BASE)
+    hpet = Hpet(clock, [IrqLine(), IrqLine(), line])
+    space = memory_of(hpet)
     space.store(BASE + CONFIG, 4, ENABLE)
     space.store(BASE + timer(0), 4, INTERRUPT | ROUTE_2 | bits)
     space.store(BASE + timer(0) + 12, 4, 0)
@@ -235,7 +233,7 @@ def test_reset_stops_everything(machine: Machine) -> None:
 
 def test_no_access_raises(machine: Machine) -> None:
     rng = random.Random(3)
-    for is_write, offset, size, value in random_accesses(machine.hpet.region, rng, 20_000):
+    for is_write, offset, size, value in random_accesses(machine.hpet.regions[0], rng, 20_000):
         if rng.random() < 0.5:
             offset = rng.choice([CONFIG, COUNTER, *range(0x100, 0x180, 4)])
         if is_write:

@@ -18,7 +18,7 @@ class Keyboard(Bench):
         self.a20: list[bool] = []
         self.resets = 0
         self.controller = I8042(
-            self.memory, self.line(1), self.line(12),
+            self.line(1), self.line(12),
             on_reset=self._on_reset, on_a20=self.a20.append,
         )  # fmt: skip
         self.place(self.controller)
@@ -103,7 +103,7 @@ def test_leds(keyboard: Keyboard) -> None:
     for value in (0xED, 0x07):
         keyboard.outb(DATA, value)
         assert keyboard.drain() == [ACK]
-    assert keyboard.controller.keyboard.leds == 7
+    assert keyboard.controller.keyboard.state.leds == 7
 
 
 def test_a_key_interrupts_line_1_until_it_is_read(keyboard: Keyboard) -> None:

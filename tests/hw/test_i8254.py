@@ -24,7 +24,7 @@ class Timer(Bench):
         self.irq = self.line(0)
         self.irq.connect(lambda level: self.edges.append((self.clock.now_ns(), level)))
         self.pit = I8254(self.clock, self.irq)
-        self.place(self.pit, PcSpeaker(self.memory, self.pit))
+        self.place(self.pit, PcSpeaker(self.pit))
 
     def program(self, counter: int, mode: int, count: int) -> None:
         self.outb(0x43, counter << 6 | 0x30 | mode << 1)

@@ -20,8 +20,8 @@ class Pc(Bench):
 
     def __init__(self, *, icw4: int = 0x01) -> None:
         super().__init__()
-        self.pair = I8259Pair(self.memory)
-        self.place(self.pair)
+        self.pair = I8259Pair()
+        self.place(*self.pair.chips)
         for port, vector, cascade in ((MASTER, 0x08, 0x04), (SLAVE, 0x70, 0x02)):
             self.outb(port, 0x11)
             for word in (vector, cascade, icw4, 0x00):

@@ -8,8 +8,8 @@ import pytest
 
 from guestmap.hw.interrupt import DeliveryMode, InterruptMessage
 from guestmap.hw.ioapic import IoApic
-from guestmap.memory import AddressSpace, MemorySystem
-from tests.support.bus import place, random_accesses
+from guestmap.memory import AddressSpace
+from tests.support.bus import memory_of, random_accesses
 from tests.support.qemu import Qemu
 
 BASE = 0xFEC00000
@@ -22,8 +22,8 @@ class Machine:
 
     def __init__(self) -> None:
         self.sent: list[InterruptMessage] = []
-        self.ioapic = IoApic(MemorySystem(), self.sent.append)
-        self.space: AddressSpace = place(self.ioapic.region, BASE)
+        self.ioapic = IoApic(self.sent.append)
+        self.space: AddressSpace = memory_of(self.ioapic)
 
     def read(self, register: int) -> int:
         self.space.store(BASE, 4, register)
@@ -116,7 +116,7 @@ def test_inputs_that_are_not_there(machine: Machine) -> None:
 
 def test_no_access_raises(machine: Machine) -> None:
     rng = random.Random(7)
-    accesses = random_accesses(machine.ioapic.region, rng, 20_000)
+    accesses = random_accesses(machine.ioapic.regions[0], rng, 20_000)
     for is_write, offset, size, value in accesses:
         if is_write:
             machine.space.store(BASE + offset, size, value)

@@ -11,8 +11,8 @@ from guestmap.hw.apic_bus import ApicBus
 from guestmap.hw.interrupt import DeliveryMode, InterruptMessage
 from guestmap.hw.lapic import LocalApic
 from guestmap.hw.lapic_timer import LapicTimer
-from guestmap.memory import AddressSpace, MemorySystem
-from tests.support.bus import place, random_accesses
+from guestmap.memory import AddressSpace
+from tests.support.bus import memory_of, random_accesses
 from tests.support.clocks import BusyClock
 
 PAGE = 0xFEE00000
@@ -28,9 +28,9 @@ class Machine:
 
     def __init__(self, apic_ids: tuple[int, ...] = (0,)) -> None:
         self.clock = ManualClock()
-        self.bus = ApicBus(MemorySystem(), self.clock, apic_ids)
+        self.bus = ApicBus(self.clock, apic_ids)
         self.bus.current = 0
-        self.space: AddressSpace = place(self.bus.region, PAGE)
+        self.space: AddressSpace = memory_of(self.bus)
         self.apic: LocalApic = self.bus.apics[0]
 
     def read(self, register: int) -> int:
@@ -244,7 +244,7 @@ def test_a_count_that_is_over_by_the_second_look_at_the_clock_fires(
     timer.set_mode(mode)
     timer.set_divide(divide)
     for shots in range(1, 4):
-        timer.load(count)
+        timer.start(count)
         clock.pass_time(10**9)
         clock.pass_time(10**9)
         assert len(fired) == (0 if not count else 2 * shots if mode & PERIODIC else shots)
@@ -379,7 +379,7 @@ def test_start_up_init_and_nmi_reach_their_cpu() -> None:
 def test_no_access_raises() -> None:
     machine = Machine((0, 1, 2))
     rng = random.Random(5)
-    for is_write, offset, size, value in random_accesses(machine.bus.region, rng, 30_000):
+    for is_write, offset, size, value in random_accesses(machine.bus.regions[0], rng, 30_000):
         if rng.random() < 0.7:
             offset &= 0x3FF
         machine.bus.current = rng.choice([None, 0, 0, 1, 2, 3, -1])

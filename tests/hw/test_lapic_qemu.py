@@ -9,7 +9,7 @@ import pytest
 
 from guestmap.base import ManualClock
 from guestmap.hw.apic_bus import ApicBus
-from guestmap.memory import AddressSpace, MemorySystem
+from tests.support.bus import memory_of
 from tests.support.guest import END_OF_TAKE, READ, TAKE, TAKEN, WRITE, run_in_qemu
 
 pytestmark = pytest.mark.qemu
@@ -27,12 +27,9 @@ def no_pic() -> int:
 
 
 def run_in_ours(operations: list[tuple[int, int, int]]) -> list[int]:
-    memory = MemorySystem()
-    bus = ApicBus(memory, ManualClock())
+    bus = ApicBus(ManualClock())
     bus.current = 0
-    system = memory.container("system", 1 << 64)
-    system.add_subregion(PAGE, bus.region, 4096)
-    space: AddressSpace = memory.address_space("memory", system)
+    space = memory_of(bus)
     apic = bus.apics[0]
     results: list[int] = []
     for operation, address, value in operations:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from guestmap.hw.debugcon import DebugConsole
+from guestmap.hw.device import RegisterBlock, Stateless
 from guestmap.hw.ide import IdeChannel
 from guestmap.hw.misc_ports import FpuErrorPort, KvmVapic, PostPort, VmPort
 from guestmap.hw.port92 import Port92
-from guestmap.hw.portio import PortEntry, port_regions
+from guestmap.hw.portio import PortEntry, port_places
 from tests.hw.device_traffic import Bench
 
 
@@ -18,7 +19,7 @@ def bench() -> Bench:
 
 
 def test_port_80_remembers_the_last_code(bench: Bench) -> None:
-    post = PostPort(bench.memory)
+    post = PostPort()
     bench.place(post)
     bench.outb(0x80, 0x37)
     assert post.last == 0x37
@@ -28,7 +29,7 @@ def test_port_80_remembers_the_last_code(bench: Bench) -> None:
 
 
 def test_port_f0_clears_the_coprocessor_interrupt(bench: Bench) -> None:
-    bench.place(FpuErrorPort(bench.memory, bench.line(13)))
+    bench.place(FpuErrorPort(bench.line(13)))
     bench.line(13).set(True)
     assert bench.inb(0xF0) == 0xFF
     assert bench.line(13).level
@@ -37,21 +38,21 @@ def test_port_f0_clears_the_coprocessor_interrupt(bench: Bench) -> None:
 
 
 def test_the_vmware_port_knows_no_command(bench: Bench) -> None:
-    bench.place(VmPort(bench.memory))
+    bench.place(VmPort())
     assert bench.ports.load(0x5658, 4) == 0xFFFFFFFF
     assert bench.inb(0x5658) == 0xFF
     bench.ports.store(0x5658, 4, 0x564D5868)
 
 
 def test_the_vapic_port_answers_nothing(bench: Bench) -> None:
-    bench.place(KvmVapic(bench.memory))
+    bench.place(KvmVapic())
     bench.ports.store(0x7E, 2, 0x20)
     assert bench.ports.load(0x7E, 2) == 0xFFFF
 
 
 def test_the_debug_console_answers_e9_and_takes_bytes(bench: Bench) -> None:
     log = bytearray()
-    bench.place(DebugConsole(bench.memory, log.append))
+    bench.place(DebugConsole(log.append))
     assert bench.inb(0x402) == 0xE9
     for byte in b"SeaBIOS\n":
         bench.outb(0x402, byte)
@@ -59,14 +60,14 @@ def test_the_debug_console_answers_e9_and_takes_bytes(bench: Bench) -> None:
 
 
 def test_the_debug_console_may_be_at_another_port(bench: Bench) -> None:
-    bench.place(DebugConsole(bench.memory, lambda _byte: None, port=0xE9))
+    bench.place(DebugConsole(lambda _byte: None, port=0xE9))
     assert bench.inb(0xE9) == 0xE9
 
 
 def test_port_92_drives_a20_and_resets_on_a_rising_bit(bench: Bench) -> None:
     a20: list[bool] = []
     resets: list[int] = []
-    port = Port92(bench.memory, on_reset=lambda: resets.append(1), on_a20=a20.append)
+    port = Port92(on_reset=lambda: resets.append(1), on_a20=a20.append)
     bench.place(port)
     for value in (0x02, 0x00, 0x03, 0x03, 0x02, 0x01):
         bench.outb(0x92, value)
@@ -82,9 +83,8 @@ class Ide(Bench):
     def __init__(self) -> None:
         super().__init__()
         self.irq = self.line(14)
-        self.channel = IdeChannel(self.memory, self.irq)
-        self.put(0x1F0, self.channel.command)
-        self.put(0x3F6, self.channel.control)
+        self.channel = IdeChannel(self.irq)
+        self.place(self.channel)
 
 
 @pytest.fixture
@@ -143,12 +143,13 @@ def test_a_port_list_makes_one_region_of_each_run(bench: Bench) -> None:
         PortEntry(0, 1, 2, lambda offset: 0xBEEF, lambda o, v: log.append((o, v))),
         PortEntry(5, 1, 1, lambda offset: 0x10 + offset, lambda o, v: log.append((o, v))),
     )
-    regions = port_regions(bench.memory, "list", 0x300, entries)
-    assert [(port, region.size, region.name) for port, region in regions] == [
+    places = port_places("list", 0x300, entries)
+    assert [(each.address, each.region.size, each.region.name) for each in places] == [
         (0x300, 2, "list"), (0x305, 1, "list"),
     ]  # fmt: skip
-    for port, region in regions:
-        bench.put(port, region)
+    block = RegisterBlock(Stateless())
+    block.places = lambda: places
+    bench.place(block)
     assert [bench.inb(0x300 + offset) for offset in (0, 1, 2, 5)] == [0x10, 0x11, 0xFF, 0x15]
     assert bench.ports.load(0x300, 2) == 0xBEEF
     assert bench.ports.load(0x301, 2) == 0xFF11  # split; the second byte is nobody's

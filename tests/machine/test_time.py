@@ -210,7 +210,7 @@ def test_the_local_apics_count_stands_in_a_pause() -> None:
     machine = Ours()
     timer = machine.vm.board.apics.apics[0].timer
     timer.set_divide(0b1011)  # by 1
-    timer.load(1_000_000)
+    timer.start(1_000_000)
     for act, passes in ((_cont, 1), (_stop, 0), (_cont, 1)):
         act(machine)
         before = timer.current_count()

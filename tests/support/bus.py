@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from guestmap.memory import AddressSpace, MemoryRegion
+from guestmap.hw.device import Space
+from guestmap.hw.placement import Placeable
+from guestmap.hw.placement import place as place_blocks
+from guestmap.memory import AddressSpace, MemoryRegion, MemorySystem
 
 
 def place(region: MemoryRegion, address: int) -> AddressSpace:
@@ -13,6 +16,14 @@ def place(region: MemoryRegion, address: int) -> AddressSpace:
     system = region.system.container("system", 1 << 64)
     system.add_subregion(address, region)
     return region.system.address_space("memory", system)
+
+
+def memory_of(*blocks: Placeable) -> AddressSpace:
+    """Return an address space of memory that holds nothing but these registers, in their place."""
+    memory = MemorySystem()
+    system = memory.container("system", 1 << 64)
+    place_blocks(memory, {Space.MEMORY: system}, *blocks)
+    return memory.address_space("memory", system)
 
 
 def random_accesses(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from guestmap.base import GIB, MIB, IrqLine, ManualClock
 from guestmap.hw.acpi_pm import PowerActions
+from guestmap.hw.device import Space
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciTestDevice
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
+from guestmap.hw.placement import place
 from guestmap.memory import MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
 
@@ -34,8 +36,7 @@ class Chipset:
         self.bus = PciBus(self.memory, self.pci_region, self.io_region, self.system_region)
         self.host = I440FX(self.bus, self.system_region, self.ram)
         self.mechanism = ConfigMechanism(self.bus)
-        self.io_region.add_subregion(CONFIG_ADDRESS, self.mechanism.address_region)
-        self.io_region.add_subregion(CONFIG_DATA, self.mechanism.data_region)
+        place(self.memory, {Space.IO: self.io_region}, self.mechanism)
         self.lines = [IrqLine(name=f"line {n}") for n in range(16)]
         self.isa = Piix3(self.bus, ISA, self.lines, lambda: self.requests.append("reset"))
         self.ide = Piix3Ide(self.bus, IDE)

@@ -48,8 +48,13 @@ class AcpiGed(Device[GedState]):
 
     TYPE = declare(
         "acpi-ged-x86",
-        declare("acpi-ged", SYS_BUS_DEVICE, setting("ged-event", UINT32, 0)),
-        once_realized=(output("sysbus-irq[0]"),),
+        declare(
+            "acpi-ged",
+            SYS_BUS_DEVICE,
+            setting("ged-event", UINT32, 0),
+            output("sysbus-irq[0]"),
+            interfaces=("acpi-device-interface", "hotplug-handler"),
+        ),
     )
 
     def __init__(

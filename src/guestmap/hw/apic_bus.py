@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.hw.device import IoRegion, Place, Space
 from guestmap.hw.interrupt import DeliveryMode, InterruptMessage
 from guestmap.hw.lapic import LocalApic
 from guestmap.memory import AccessSizes, MemoryRegionOps
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from guestmap.base import Clock
-    from guestmap.memory import MemorySystem
+    from guestmap.memory import MemoryRegion
 
+ADDRESS = 0xFEE0_0000
+PRIORITY = 4096
+"""Higher than anything: messages to the APIC never reach memory."""
 _PAGE = 0x1000
 _BROADCAST = 0xFF
 _VECTORED = (DeliveryMode.FIXED, DeliveryMode.LOWEST_PRIORITY, DeliveryMode.EXT_INT)
@@ -29,12 +33,12 @@ class ApicBus:
     """The APICs and their region.
 
     Args:
-        memory: where the region is made.
         clock: for the APICs' timers.
         apic_ids: the IDs after reset, one for each CPU.
+        vapic: see :class:`LocalApic`.
 
     Attributes:
-        region: ``apic-msi``, 1 MiB for FEE00000h.
+        regions: what its place has become, see :class:`guestmap.hw.device.RegisterBlock`.
         apics: one for each CPU.
         current: the number of the CPU whose accesses are being made, None for nobody's. An engine
             sets it; so a program without a CPU sees what QEMU's qtest sees.
@@ -42,18 +46,21 @@ class ApicBus:
             connects the I/O APIC here.
     """
 
-    def __init__(self, memory: MemorySystem, clock: Clock, apic_ids: Sequence[int] = (0,)) -> None:
-        self.region = memory.io(
-            "apic-msi",
-            0x100000,
-            MemoryRegionOps(read=self._read, write=self._write, valid=AccessSizes(1, 4)),
+    def __init__(self, clock: Clock, apic_ids: Sequence[int] = (0,), *, vapic: bool = True) -> None:
+        self.regions: Sequence[MemoryRegion] = ()
+        self.apics = tuple(
+            LocalApic(cpu, apic_id, clock, vapic=vapic) for cpu, apic_id in enumerate(apic_ids)
         )
-        self.apics = tuple(LocalApic(cpu, apic_id, clock) for cpu, apic_id in enumerate(apic_ids))
         self.current: int | None = None
         self.broadcast_eoi: Callable[[int], None] | None = None
         for apic in self.apics:
             apic.send_ipi = self._send_ipi
             apic.broadcast_eoi = self._end_of_interrupt
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``apic-msi``, 1 MiB at FEE00000h."""
+        ops = MemoryRegionOps(read=self._read, write=self._write, valid=AccessSizes(1, 4))
+        return (Place(Space.MEMORY, ADDRESS, IoRegion("apic-msi", 0x100000, ops), PRIORITY),)
 
     def reset(self) -> None:
         """Reset every APIC."""
@@ -98,9 +105,9 @@ class ApicBus:
 
     def _send_ipi(self, sender: LocalApic) -> None:
         """Send what the interrupt command register says (Intel SDM, "ICR")."""
-        command = sender.icr
+        command = sender.state.icr
         message = InterruptMessage(
-            destination=sender.icr_high >> 24,
+            destination=sender.state.icr_high >> 24,
             logical=bool(command & 1 << 11),
             mode=DeliveryMode(command >> 8 & 7),
             vector=command & 0xFF,
@@ -152,9 +159,9 @@ class ApicBus:
 
 def _answers(apic: LocalApic, destination: int) -> bool:
     """Tell whether a logical address means this APIC (Intel SDM, "Logical Destination Mode")."""
-    if apic.destination_format == _FLAT:
-        return bool(destination & apic.logical_id)
-    if apic.destination_format == 0:
-        same_cluster = destination & 0xF0 == apic.logical_id & 0xF0
-        return same_cluster and bool(destination & apic.logical_id & 0xF)
+    if apic.state.destination_format == _FLAT:
+        return bool(destination & apic.state.logical_id)
+    if apic.state.destination_format == 0:
+        same_cluster = destination & 0xF0 == apic.state.logical_id & 0xF0
+        return same_cluster and bool(destination & apic.state.logical_id & 0xF)
     return False

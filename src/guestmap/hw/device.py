@@ -74,49 +74,27 @@ class Stateless:
 StateT = TypeVar("StateT")
 
 
-class Device(Generic[StateT]):
-    """A device of the machine.
+class RegisterBlock(Generic[StateT]):
+    """Registers with a state: a device, or a part of one that has no name of its own.
 
     Args:
         state: as it is at power-on; its class makes such a one without arguments.
-        settings: what it was made with where that is not the default, by the properties' names.
 
     Attributes:
-        TYPE: its declared type.
         OUTLIVES_RESET: the fields of its state that a reset leaves alone.
         state: all that a guest, or time, has made of it: what is saved, and what a reset forgets.
         regions: what its :meth:`places` have become, in their order; empty until it is placed.
     """
 
-    TYPE: ClassVar[DeclaredType]
     OUTLIVES_RESET: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, state: StateT, settings: Mapping[str, JsonValue] | None = None) -> None:
+    def __init__(self, state: StateT) -> None:
         self.state = state
-        self.settings: Mapping[str, JsonValue] = settings if settings is not None else {}
         self.regions: Sequence[MemoryRegion] = ()
-
-    # -- what it says of itself ------------------------------------------------------------------
 
     def places(self) -> Iterable[Place]:
         """Return which registers it wants where, in the order in which QEMU makes them."""
         return ()
-
-    @property
-    def wires(self) -> Mapping[str, IrqLine]:
-        """Its interrupt lines, in and out, by the names that its type gives them."""
-        return {}
-
-    @property
-    def parts(self) -> Mapping[str, Device[Any]]:
-        """Devices that it consists of, by name; they are saved and shown on their own."""
-        return {}
-
-    def value(self, name: str, fallback: JsonValue) -> JsonValue:
-        """Return a property's value; ``fallback`` where the device knows nothing better."""
-        return self.settings.get(name, fallback)
-
-    # -- its life --------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Go back to the state at power-on, but for what outlives a reset."""
@@ -130,17 +108,64 @@ class Device(Generic[StateT]):
         return _copy(self.state)
 
     def load(self, state: StateT) -> None:
-        """Go on from a state that a device of this type was saved in.
+        """Go on from a state that such registers were saved in.
 
         Interrupt lines are not driven: their levels are saved by whom they lead to.
 
         Raises:
-            ConfigError: no device of this type can be in such a state.
+            ConfigError: they can be in no such state.
         """
         try:
             self.state = _copy(state)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"saved state of a device {self.TYPE.name}: {error}") from error
+            raise ConfigError(f"saved state of {self.title}: {error}") from error
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return type(self).__name__
+
+
+class Device(RegisterBlock[StateT]):
+    """A device of the machine, which has its place in the object tree.
+
+    Args:
+        state: see :class:`RegisterBlock`.
+        settings: what it was made with where that is not the default, by the properties' names.
+
+    Attributes:
+        TYPE: its declared type.
+    """
+
+    TYPE: ClassVar[DeclaredType]
+
+    def __init__(self, state: StateT, settings: Mapping[str, JsonValue] | None = None) -> None:
+        super().__init__(state)
+        self.settings: Mapping[str, JsonValue] = settings if settings is not None else {}
+
+    @property
+    def wires(self) -> Mapping[str, IrqLine]:
+        """Its interrupt lines, in and out, by the names that its type gives them."""
+        return {}
+
+    @property
+    def parts(self) -> Mapping[str, Device[Any]]:
+        """Devices that it consists of, by name; they are saved and shown on their own."""
+        return {}
+
+    @property
+    def peers(self) -> Mapping[str, Device[Any]]:
+        """Other devices that properties of its type are links to, by those properties' names."""
+        return {}
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value; ``fallback`` where the device knows nothing better."""
+        return self.settings.get(name, fallback)
+
+    @property
+    def title(self) -> str:
+        """Its type's name."""
+        return f"a device {self.TYPE.name}"
 
 
 def _copy(state: StateT) -> StateT:

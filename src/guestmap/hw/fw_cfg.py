@@ -8,16 +8,21 @@ is not this device's business: the machine adds them by number or, as files, by 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
 
 from guestmap.base import ConfigError
+from guestmap.hw.declare import SYS_BUS_DEVICE, declare, setting
+from guestmap.hw.device import U16, U64, Device, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps, MemTxResult
+from guestmap.qom import BOOL, UINT16
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.memory import AddressSpace, MemorySystem, MemTxAttrs
+    from guestmap.memory import AddressSpace, MemTxAttrs
 
 SELECTOR_PORT = 0x510
 """Selector (16-bit writes) and data (8-bit reads); the data port proper is the next one."""
@@ -47,52 +52,89 @@ class _Item:
     on_write: Callable[[bytearray], None] | None = None
 
 
-class FwCfg:
+@dataclass(slots=True)
+class FwCfgState:
+    """Which item is being read and how far, half a DMA address, and what the guest has written."""
+
+    key: U16 = 0
+    position: Annotated[int, Meta(ge=0)] = 0
+    dma_address: U64 = 0
+    written: dict[str, bytes] = field(default_factory=dict)
+
+
+FW_CFG = declare("fw_cfg", SYS_BUS_DEVICE, setting("acpi-mr-restore", BOOL, True), abstract=True)
+
+
+class FwCfg(Device[FwCfgState]):
     """The device: two port regions and the items behind them.
 
     Args:
-        memory: where the regions are made.
         dma: the address space that DMA requests and their buffers live in; None for a device
             without DMA (its register then still shows the signature, and transfers do nothing).
-
-    Attributes:
-        region: ``fwcfg``, 2 ports for 510h.
-        dma_region: ``fwcfg.dma``, 8 ports for 514h.
     """
 
-    def __init__(self, memory: MemorySystem, dma: AddressSpace | None = None) -> None:
+    TYPE = declare(
+        "fw_cfg_io",
+        FW_CFG,
+        setting("dma_enabled", BOOL, True),
+        setting("x-file-slots", UINT16, FILE_SLOTS),
+    )
+    OUTLIVES_RESET = ("dma_address", "written")
+
+    def __init__(self, dma: AddressSpace | None = None) -> None:
+        super().__init__(FwCfgState())
         self._dma = dma
         self._items: dict[int, _Item] = {}
         self._files: dict[str, _Item] = {}
         self._selected: _Item | None = None
         self._data: bytes | bytearray = b""
-        self._position = 0
-        self._dma_address = 0
-        self.region = memory.io(
-            "fwcfg",
-            2,
-            MemoryRegionOps(
-                read=self._read_data,
-                write=self._write_port,
-                endianness=Endianness.LITTLE,
-                valid=AccessSizes(accepts=_accepts_port),
-            ),
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``fwcfg``, 2 ports at 510h, and ``fwcfg.dma``, 8 ports at 514h."""
+        ports = MemoryRegionOps(
+            read=self._read_data,
+            write=self._write_port,
+            endianness=Endianness.LITTLE,
+            valid=AccessSizes(accepts=_accepts_port),
         )
-        self.dma_region = memory.io(
-            "fwcfg.dma",
-            8,
-            MemoryRegionOps(
-                read=_read_signature,
-                write=self._write_dma,
-                endianness=Endianness.BIG,
-                valid=AccessSizes(max=8, accepts=_accepts_dma),
-                impl=AccessSizes(max=8),
-            ),
+        dma = MemoryRegionOps(
+            read=_read_signature,
+            write=self._write_dma,
+            endianness=Endianness.BIG,
+            valid=AccessSizes(max=8, accepts=_accepts_dma),
+            impl=AccessSizes(max=8),
         )
-        self.regions = ((SELECTOR_PORT, self.region), (DMA_PORT, self.dma_region))
+        return (
+            Place(Space.IO, SELECTOR_PORT, IoRegion("fwcfg", 2, ports)),
+            Place(Space.IO, DMA_PORT, IoRegion("fwcfg.dma", 8, dma)),
+        )
+
+    def save(self) -> FwCfgState:
+        """Return what is selected, and the content of the files that the guest can write."""
+        writable = {name: bytes(item.data) for name, item in self._files.items() if item.writable}
+        self.state.written = writable
+        return super().save()
+
+    def load(self, state: FwCfgState) -> None:
+        """Go on from there.
+
+        Raises:
+            ConfigError: the guest has written a file that is not there, or of another size.
+        """
+        for name, data in state.written.items() if isinstance(state.written, dict) else ():
+            item = self._files.get(name)
+            if item is None or not item.writable or len(item.data) != len(data):
+                raise ConfigError(f"saved state of {self.title}: there is no such file {name!r}")
+        super().load(state)
+        for name, data in self.state.written.items():
+            self._files[name].data[:] = data
+        position = self.state.position
+        self.select(self.state.key)
+        self.state.position = position
 
     def reset(self) -> None:
         """Select item 0, the signature, as after power-on."""
+        super().reset()
         self.select(0)
 
     # What the machine puts in
@@ -164,12 +206,12 @@ class FwCfg:
         """
         self._selected = self._items.get((key & _KEY_MASK) | (key & _KEY_ARCH_LOCAL))
         self._data = b"" if self._selected is None else self._selected.data
-        self._position = 0
+        self.state.key, self.state.position = key & 0xFFFF, 0
 
     def _read_data(self, _offset: int, _size: int) -> int:
-        position = self._position
+        position = self.state.position
         if position < len(self._data):
-            self._position = position + 1
+            self.state.position = position + 1
             return self._data[position]
         return 0
 
@@ -181,10 +223,10 @@ class FwCfg:
 
     def _write_dma(self, offset: int, value: int, size: int) -> None:
         if size == 4 and offset == 0:
-            self._dma_address = value << 32
+            self.state.dma_address = value << 32
             return
-        address = value if size == 8 else self._dma_address | value
-        self._dma_address = 0
+        address = value if size == 8 else self.state.dma_address | value
+        self.state.dma_address = 0
         if self._dma is not None:
             self._transfer(self._dma, address)
 
@@ -200,10 +242,10 @@ class FwCfg:
 
     def _move(self, space: AddressSpace, control: int, address: int, length: int) -> bool:
         """Do what ``control`` asks, up to ``length`` bytes; False where it could not be done."""
-        present = min(length, max(0, len(self._data) - self._position))
-        start = self._position
+        present = min(length, max(0, len(self._data) - self.state.position))
+        start = self.state.position
         if control & _DMA_READ:
-            self._position += present
+            self.state.position += present
             piece = bytes(self._data[start : start + present])
             if present and space.write(address, piece) is not MemTxResult.OK:
                 return False
@@ -212,7 +254,7 @@ class FwCfg:
         if control & _DMA_WRITE:
             return self._take(space, address, start, present, length)
         if control & _DMA_SKIP:
-            self._position += present
+            self.state.position += present
         return True
 
     def _take(
@@ -220,7 +262,7 @@ class FwCfg:
     ) -> bool:
         """Copy a guest's buffer into the selected item, whole or not at all."""
         item = self._selected
-        self._position += present
+        self.state.position += present
         if item is None or not item.writable or present != length:
             return False
         buffer = bytearray(length)

@@ -10,13 +10,20 @@ transfers (a command that asks for more than the controller-disable bit is ignor
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
-from guestmap.hw.portio import PortEntry, port_regions
-from guestmap.memory import AccessSizes, Endianness, MemoryRegion, MemoryRegionOps
+from msgspec import Meta
+
+from guestmap.hw.declare import ISA_DEVICE, declare, setting
+from guestmap.hw.device import U8, U16, Device, IoRegion, Place, Space
+from guestmap.hw.portio import PortEntry, port_places
+from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
+from guestmap.qom import INT32
 
 if TYPE_CHECKING:
-    from guestmap.memory import AddressSpace, MemorySystem
+    from guestmap.memory import AddressSpace
+    from guestmap.qom import JsonValue
 
 FIRST_PORT, SECOND_PORT = 0x00, 0xC0
 FIRST_PAGE_PORT, SECOND_PAGE_PORT = 0x80, 0x88
@@ -35,34 +42,72 @@ def _nobody(_channel: int, position: int, _length: int) -> int:
     return position
 
 
-class _Channel:
-    __slots__ = ("address", "base_address", "base_count", "handler", "mode", "page", "position")
+@dataclass(slots=True)
+class DmaChannel:
+    """What one channel was programmed with, and how far it has come."""
 
-    def __init__(self) -> None:
-        self.base_address = self.base_count = self.mode = self.page = 0
-        self.address = 0  # in bytes, below the page
-        self.position = 0  # bytes moved since the channel was programmed
-        self.handler: DmaHandler = _nobody
+    base_address: U16 = 0
+    base_count: U16 = 0
+    mode: U8 = 0
+    page: U8 = 0
+    address: Annotated[int, Meta(ge=0, le=0x1_FFFE)] = 0
+    """In bytes, below the page."""
+    position: Annotated[int, Meta(ge=0, le=0x2_0000)] = 0
+    """Bytes moved since the channel was programmed."""
 
 
-class I8257:
+@dataclass(slots=True)
+class DmaState:
+    """The registers of one controller."""
+
+    channels: Annotated[list[DmaChannel], Meta(min_length=4, max_length=4)] = field(
+        default_factory=lambda: [DmaChannel() for _ in range(4)]
+    )
+    command: U8 = 0
+    status: U8 = 0
+    mask: U8 = 0xFF
+    high_byte: bool = False
+
+
+class I8257(Device[DmaState]):
     """One controller with four channels.
 
-    Attributes:
-        channel_region, control_region: ``dma-chan`` and ``dma-cont``.
-        page_regions: (port, region) of the ``dma-page`` registers.
-        regions: (port, region) of all of them.
+    Args:
+        space: the memory that transfers go to.
+        second: whether it is that of channels 4-7 (words) or that of 0-3.
     """
 
-    def __init__(self, memory: MemorySystem, space: AddressSpace, *, second: bool = False) -> None:
-        """Make the controller of channels 0-3, or with ``second`` that of 4-7 (words).
+    TYPE = declare(
+        "i8257",
+        ISA_DEVICE,
+        setting("base", INT32, FIRST_PORT),
+        setting("page-base", INT32, FIRST_PAGE_PORT),
+        setting("pageh-base", INT32, 0x480),
+        setting("dshift", INT32, 0),
+        interfaces=("isa-dma",),
+    )
+    OUTLIVES_RESET = ("channels",)
 
-        ``space`` is the memory that transfers go to.
-        """
+    def __init__(self, space: AddressSpace, *, second: bool = False) -> None:
+        settings: dict[str, JsonValue] = {"pageh-base": -1}
+        if second:
+            settings |= {"base": SECOND_PORT, "page-base": SECOND_PAGE_PORT, "dshift": 1}
+        super().__init__(DmaState(), settings)
         self._space = space
-        self._shift = shift = 1 if second else 0
-        self.channels = tuple(_Channel() for _ in range(4))
-        one = AccessSizes(min=1, max=1)
+        self._shift = 1 if second else 0
+        self._port = SECOND_PORT if second else FIRST_PORT
+        self._page_port = SECOND_PAGE_PORT if second else FIRST_PAGE_PORT
+        self._handlers: list[DmaHandler] = [_nobody] * 4
+        self._running = False
+
+    @property
+    def channels(self) -> list[DmaChannel]:
+        """The four channels."""
+        return self.state.channels
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``dma-chan``, ``dma-cont``, and the ``dma-page`` registers."""
+        one, size = AccessSizes(min=1, max=1), 8 << self._shift
         channel_ops = MemoryRegionOps(
             read=self._read_channel, write=self._write_channel, impl=one,
             endianness=Endianness.LITTLE,
@@ -71,48 +116,30 @@ class I8257:
             read=self._read_control, write=self._write_control, impl=one,
             endianness=Endianness.LITTLE,
         )  # fmt: skip
-        port = SECOND_PORT if second else FIRST_PORT
-        self.channel_region: MemoryRegion = memory.io("dma-chan", 8 << shift, channel_ops)
-        self.control_region: MemoryRegion = memory.io("dma-cont", 8 << shift, control_ops)
-        self.page_regions = port_regions(
-            memory,
-            "dma-page",
-            SECOND_PAGE_PORT if second else FIRST_PAGE_PORT,
-            (
-                PortEntry(1, 3, 1, self._read_page, self._write_page),
-                PortEntry(7, 1, 1, self._read_page, self._write_page),
-            ),
+        pages = (
+            PortEntry(1, 3, 1, self._read_page, self._write_page),
+            PortEntry(7, 1, 1, self._read_page, self._write_page),
         )
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = (
-            (port, self.channel_region),
-            (port + (8 << shift), self.control_region),
-            *self.page_regions,
+        return (
+            Place(Space.IO, self._port, IoRegion("dma-chan", size, channel_ops)),
+            Place(Space.IO, self._port + size, IoRegion("dma-cont", size, control_ops)),
+            *port_places("dma-page", self._page_port, pages),
         )
-        self._command = self._status = 0
-        self._mask = 0xFF
-        self._high_byte = False
-        self._running = False
-
-    def reset(self) -> None:
-        """Master clear: all channels masked; addresses, counts and pages live on."""
-        self._high_byte = False
-        self._mask = 0xFF
-        self._status = self._command = 0
 
     # what a device uses
 
     def register_channel(self, channel: int, handler: DmaHandler) -> None:
         """Let ``handler`` do the transfers of ``channel`` (0-3 in this controller)."""
-        self.channels[channel].handler = handler
+        self._handlers[channel] = handler
 
     def hold_dreq(self, channel: int) -> None:
         """Ask for transfers; the handler is called now if the guest has opened the channel."""
-        self._status |= 0x10 << channel
+        self.state.status |= 0x10 << channel
         self._run()
 
     def release_dreq(self, channel: int) -> None:
         """Stop asking."""
-        self._status &= ~(0x10 << channel)
+        self.state.status &= ~(0x10 << channel)
 
     def mode(self, channel: int) -> int:
         """Return the mode byte of ``channel``."""
@@ -139,24 +166,24 @@ class I8257:
 
     def _run(self) -> None:
         """Call the handler of each open channel that asks, until none does or none moves."""
-        if self._running or self._command & 0x04:
+        if self._running or self.state.command & 0x04:
             return
         self._running = True
         try:
             for number, channel in enumerate(self.channels):
-                if not self._mask >> number & 1 and self._status >> number & 0x10:
+                if not self.state.mask >> number & 1 and self.state.status >> number & 0x10:
                     length = channel.base_count + 1 << self._shift
-                    moved = channel.handler(number, channel.position, length)
+                    moved = self._handlers[number](number, channel.position, length)
                     channel.position = moved
                     if moved >= length:
-                        self._status |= 1 << number
+                        self.state.status |= 1 << number
         finally:
             self._running = False
 
     # channel registers: address and count, two bytes each through the flip-flop
 
     def _second_access(self) -> bool:
-        second, self._high_byte = self._high_byte, not self._high_byte
+        second, self.state.high_byte = self.state.high_byte, not self.state.high_byte
         return second
 
     def _read_channel(self, offset: int, size: int) -> int:
@@ -190,11 +217,11 @@ class I8257:
     def _read_control(self, offset: int, size: int) -> int:
         match offset >> self._shift & 0x0F:
             case 0:
-                value = self._status
-                self._status &= 0xF0
+                value = self.state.status
+                self.state.status &= 0xF0
                 return value
             case 1:
-                return self._mask
+                return self.state.mask
             case _:
                 return 0
 
@@ -204,26 +231,26 @@ class I8257:
         match offset >> self._shift & 0x0F:
             case 0:
                 if not value & ~_COMMAND_SUPPORTED:
-                    self._command = value
+                    self.state.command = value
             case 1:
-                self._status &= ~(0x11 << number)
+                self.state.status &= ~(0x11 << number)
                 if value & 4:
-                    self._status |= 0x10 << number
+                    self.state.status |= 0x10 << number
                 self._run()
             case 2:
-                self._mask = self._mask & ~(1 << number) | (value >> 2 & 1) << number
+                self.state.mask = self.state.mask & ~(1 << number) | (value >> 2 & 1) << number
                 self._run()
             case 3:
                 self.channels[number].mode = value
             case 4:
-                self._high_byte = False
+                self.state.high_byte = False
             case 5:
                 self.reset()
             case 6:
-                self._mask = 0
+                self.state.mask = 0
                 self._run()
             case 7:
-                self._mask = value
+                self.state.mask = value
                 self._run()
 
     def _read_page(self, offset: int) -> int:

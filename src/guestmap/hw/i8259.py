@@ -10,15 +10,29 @@ when the line drops before the acknowledge.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
 
 from guestmap.base import IrqLine
-from guestmap.memory import AccessSizes, MemoryRegion, MemoryRegionOps
+from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
+from guestmap.hw.device import (
+    U8,
+    Device,
+    IoRegion,
+    Place,
+    Space,
+    levels,
+    restore_levels,
+)
+from guestmap.memory import AccessSizes, MemoryRegionOps
+from guestmap.qom import BOOL, UINT8, UINT32
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from guestmap.memory import MemorySystem
+    from guestmap.qom import JsonValue
 
 CASCADE_IRQ = 2
 """The line of the first chip that carries the second chip's output."""
@@ -28,6 +42,8 @@ MASTER_ELCR_PORT, SLAVE_ELCR_PORT = 0x4D0, 0x4D1
 
 _NOTHING = -1
 _ELCR_MASKS = (0xF8, 0xDE)  # lines 0, 1, 2, 8 and 13 are always edge-triggered
+_LINES = 8
+_NOWHERE = 0xFFFF_FFFF
 _BYTES = AccessSizes(min=1, max=1)
 
 
@@ -39,70 +55,177 @@ def _first(bits: int, rotation: int) -> int:
     return ((rotated & -rotated).bit_length() - 1) & 7
 
 
-class I8259:
+Line = Annotated[int, Meta(ge=0, le=7)]
+
+
+@dataclass(slots=True)
+class PicState:
+    """The registers of one chip, where it is in its initialization, and the levels of its lines."""
+
+    irr: U8 = 0
+    isr: U8 = 0
+    imr: U8 = 0
+    elcr: U8 = 0
+    irq_base: U8 = 0
+    last: U8 = 0
+    """The levels that lines had when they were looked at last."""
+    rotation: Line = 0
+    read_isr: bool = False
+    poll: bool = False
+    special_mask: bool = False
+    auto_eoi: bool = False
+    rotate_on_auto_eoi: bool = False
+    fully_nested: bool = False
+    icw: Annotated[int, Meta(ge=0, le=4)] = 0
+    """The initialization word that is due (2-4), or 0."""
+    needs_icw4: bool = False
+    single: bool = False
+    output: bool = False
+    levels: Annotated[list[bool], Meta(max_length=_LINES)] | None = None
+
+
+PIC_COMMON = declare(
+    "pic-common",
+    ISA_DEVICE,
+    setting("iobase", UINT32, _NOWHERE),
+    setting("elcr_addr", UINT32, _NOWHERE),
+    setting("elcr_mask", UINT8, 0xFF),
+    setting("master", BOOL, False, "on/off"),
+    abstract=True,
+    interfaces=("intctrl",),
+)
+
+
+class I8259(Device[PicState]):
     """One 8259A chip.
 
+    Args:
+        on_output: told the level of INT whenever that was worked out.
+        out: where INT goes.
+        master: whether it is the first of a pair.
+
     Attributes:
-        region: ports 20h-21h or A0h-A1h (``pic``, 2 bytes).
-        elcr_region: the edge/level control register (``elcr``, 1 byte): a set bit makes a line
-            level-triggered.
-        irr, isr, imr: request, in-service and mask register.
-        elcr: edge/level control register.
-        irq_base: vector of line 0 (ICW2).
-        output: whether INT is high.
+        inputs: its lines.
     """
 
+    TYPE = declare(
+        "isa-i8259",
+        PIC_COMMON,
+        once_realized=(output(),),
+        inputs=(("unnamed-gpio-in", _LINES),),
+    )
+    OUTLIVES_RESET = ("levels",)
+
     def __init__(
-        self, memory: MemorySystem, on_output: Callable[[bool], None], *, master: bool
+        self, on_output: Callable[[bool], None], out: IrqLine | None = None, *, master: bool
     ) -> None:
-        self._on_output = on_output
-        self._master = master
         self._elcr_mask = _ELCR_MASKS[0 if master else 1]
-        self.elcr = 0
-        self.irr = 0
-        self.output = False
-        self._start_over()
+        self._ports = (MASTER_PORT, MASTER_ELCR_PORT) if master else (SLAVE_PORT, SLAVE_ELCR_PORT)
+        settings: dict[str, JsonValue] = dict(
+            zip(("iobase", "elcr_addr"), self._ports, strict=True), elcr_mask=self._elcr_mask
+        )
+        super().__init__(PicState(), settings | ({"master": True} if master else {}))
+        self._on_output = on_output
+        self._out = out
+        self._master = master
+        first = 0 if master else _LINES
+        self.inputs = tuple(
+            IrqLine(self._input(line), name=f"irq{first + line}") for line in range(_LINES)
+        )
+
+    def _input(self, line: int) -> Callable[[bool], None]:
+        def receive(level: bool) -> None:
+            self.set_line(line, level)
+
+        return receive
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``pic``, 2 bytes, and ``elcr``, 1 byte: a set bit makes a line level-triggered."""
         ops = MemoryRegionOps(read=self._read, write=self._write, impl=_BYTES)
-        self.region: MemoryRegion = memory.io("pic", 2, ops)
         elcr_ops = MemoryRegionOps(read=self._read_elcr, write=self._write_elcr, impl=_BYTES)
-        self.elcr_region: MemoryRegion = memory.io("elcr", 1, elcr_ops)
+        port, elcr_port = self._ports
+        return (
+            Place(Space.IO, port, IoRegion("pic", 2, ops)),
+            Place(Space.IO, elcr_port, IoRegion("elcr", 1, elcr_ops)),
+        )
+
+    @property
+    def wires(self) -> Mapping[str, IrqLine]:
+        """The eight lines in, and INT."""
+        inputs = {f"unnamed-gpio-in[{n}]": line for n, line in enumerate(self.inputs)}
+        return inputs | ({"unnamed-gpio-out[0]": self._out} if self._out is not None else {})
+
+    @property
+    def irr(self) -> int:
+        """The request register."""
+        return self.state.irr
+
+    @property
+    def isr(self) -> int:
+        """The in-service register."""
+        return self.state.isr
+
+    @property
+    def imr(self) -> int:
+        """The mask register."""
+        return self.state.imr
+
+    @property
+    def irq_base(self) -> int:
+        """The vector of line 0 (ICW2)."""
+        return self.state.irq_base
+
+    @property
+    def output(self) -> bool:
+        """Whether INT is high."""
+        return self.state.output
+
+    def save(self) -> PicState:
+        """Return the registers and the levels of the lines."""
+        self.state.levels = levels(self.inputs)
+        return super().save()
+
+    def load(self, state: PicState) -> None:
+        """Go on from there."""
+        super().load(state)
+        restore_levels(self.inputs, self.state.levels or [False] * _LINES)
+        if self._master and self._out is not None:
+            self._out.level = self.state.output
 
     def reset(self) -> None:
         """Go back to the state at power-on: all lines edge-triggered, nothing masked or asked."""
-        self.elcr = 0
-        self.irr = 0
-        self._start_over()
+        super().reset()
         self._update()
 
     def set_line(self, line: int, level: bool) -> None:
         """Tell the chip the level of input ``line`` (0-7)."""
         bit = 1 << line
-        if self.elcr & bit:
+        if self.state.elcr & bit:
             if level:
-                self.irr |= bit
-                self._last |= bit
+                self.state.irr |= bit
+                self.state.last |= bit
             else:
-                self.irr &= ~bit
-                self._last &= ~bit
+                self.state.irr &= ~bit
+                self.state.last &= ~bit
         elif level:
-            if not self._last & bit:
-                self.irr |= bit
-            self._last |= bit
+            if not self.state.last & bit:
+                self.state.irr |= bit
+            self.state.last |= bit
         else:
-            self._last &= ~bit
+            self.state.last &= ~bit
         self._update()
 
     def highest(self) -> int:
         """Return the line to serve next, or -1 where none asks loudly enough."""
-        asking = self.irr & ~self.imr
+        asking = self.state.irr & ~self.state.imr
         if not asking:
             return _NOTHING
-        rotation = self._rotation
+        rotation = self.state.rotation
         place = _first(asking, rotation)
-        serving = self.isr
-        if self._special_mask:
-            serving &= ~self.imr
-        if self._fully_nested and self._master:
+        serving = self.state.isr
+        if self.state.special_mask:
+            serving &= ~self.state.imr
+        if self.state.fully_nested and self._master:
             serving &= ~(1 << CASCADE_IRQ)
         if place < _first(serving, rotation):
             return (place + rotation) & 7
@@ -111,45 +234,35 @@ class I8259:
     def take(self, line: int) -> None:
         """Put ``line`` in service: what an acknowledge cycle or a poll does."""
         bit = 1 << line
-        if not self._auto_eoi:
-            self.isr |= bit
-        elif self._rotate_on_auto_eoi:
-            self._rotation = (line + 1) & 7
-        if not self.elcr & bit:
-            self.irr &= ~bit
+        if not self.state.auto_eoi:
+            self.state.isr |= bit
+        elif self.state.rotate_on_auto_eoi:
+            self.state.rotation = (line + 1) & 7
+        if not self.state.elcr & bit:
+            self.state.irr &= ~bit
         self._update()
 
     def _update(self) -> None:
         # Told even when nothing changed: the receiver may have forgotten (ICW1 clears its latch).
-        self.output = self.highest() >= 0
-        self._on_output(self.output)
+        self.state.output = self.highest() >= 0
+        self._on_output(self.state.output)
 
     def _start_over(self) -> None:
         """ICW1: forget all but requests of level-triggered lines."""
-        self._last = 0
-        self.irr &= self.elcr
-        self.imr = self.isr = self.irq_base = 0
-        self._rotation = 0
-        self._read_isr = False
-        self._poll = False
-        self._special_mask = False
-        self._auto_eoi: bool = False
-        self._rotate_on_auto_eoi: bool = False
-        self._fully_nested = False
-        self._icw = 0  # the initialization word that is due (2-4), or 0
-        self._needs_icw4 = self._single = False
+        old = self.state
+        self.state = PicState(irr=old.irr & old.elcr, elcr=old.elcr)
 
     def _read(self, offset: int, size: int) -> int:
-        if self._poll:
-            self._poll = False
+        if self.state.poll:
+            self.state.poll = False
             line = self.highest()
             if line < 0:
                 return 0
             self.take(line)
             return line | 0x80
         if offset:
-            return self.imr
-        return self.isr if self._read_isr else self.irr
+            return self.state.imr
+        return self.state.isr if self.state.read_isr else self.state.irr
 
     def _write(self, offset: int, value: int, size: int) -> None:
         value &= 0xFF
@@ -158,64 +271,64 @@ class I8259:
         elif value & 0x10:
             self._start_over()
             self._update()
-            self._icw = 2
-            self._needs_icw4 = bool(value & 0x01)
-            self._single = bool(value & 0x02)
+            self.state.icw = 2
+            self.state.needs_icw4 = bool(value & 0x01)
+            self.state.single = bool(value & 0x02)
         elif value & 0x08:
             self._write_ocw3(value)
         else:
             self._write_ocw2(value)
 
     def _write_data(self, value: int) -> None:
-        match self._icw:
+        match self.state.icw:
             case 0:
-                self.imr = value
+                self.state.imr = value
                 self._update()
             case 2:
-                self.irq_base = value & 0xF8
-                self._icw = (4 if self._needs_icw4 else 0) if self._single else 3
+                self.state.irq_base = value & 0xF8
+                self.state.icw = (4 if self.state.needs_icw4 else 0) if self.state.single else 3
             case 3:
-                self._icw = 4 if self._needs_icw4 else 0
+                self.state.icw = 4 if self.state.needs_icw4 else 0
             case _:
-                self._fully_nested = bool(value & 0x10)
-                self._auto_eoi = bool(value & 0x02)
-                self._icw = 0
+                self.state.fully_nested = bool(value & 0x10)
+                self.state.auto_eoi = bool(value & 0x02)
+                self.state.icw = 0
 
     def _write_ocw3(self, value: int) -> None:
         if value & 0x04:
-            self._poll = True
+            self.state.poll = True
         if value & 0x02:
-            self._read_isr = bool(value & 0x01)
+            self.state.read_isr = bool(value & 0x01)
         if value & 0x40:
-            self._special_mask = bool(value & 0x20)
+            self.state.special_mask = bool(value & 0x20)
 
     def _write_ocw2(self, value: int) -> None:
         """End of interrupt and priority rotation; bits 7-5 are R, SL and EOI."""
         rotate, line = bool(value & 0x80), value & 7
         match value >> 5 & 3:
             case 0:
-                self._rotate_on_auto_eoi = rotate
+                self.state.rotate_on_auto_eoi = rotate
                 return
             case 1:
-                place = _first(self.isr, self._rotation)
+                place = _first(self.state.isr, self.state.rotation)
                 if place == 8:
                     return
-                line = (place + self._rotation) & 7
-                self.isr &= ~(1 << line)
+                line = (place + self.state.rotation) & 7
+                self.state.isr &= ~(1 << line)
             case 2:
                 if not rotate:
                     return
             case _:
-                self.isr &= ~(1 << line)
+                self.state.isr &= ~(1 << line)
         if rotate:
-            self._rotation = (line + 1) & 7
+            self.state.rotation = (line + 1) & 7
         self._update()
 
     def _read_elcr(self, offset: int, size: int) -> int:
-        return self.elcr
+        return self.state.elcr
 
     def _write_elcr(self, offset: int, value: int, size: int) -> None:
-        self.elcr = value & self._elcr_mask
+        self.state.elcr = value & self._elcr_mask
 
 
 class I8259Pair:
@@ -225,22 +338,18 @@ class I8259Pair:
         irq: the lines 0-15 (line 2 is the cascade and belongs to the second chip).
         intr: the INTR wire to the processor.
         master, slave: the two chips.
-        regions: (port, region) of each part.
     """
 
-    def __init__(self, memory: MemorySystem, intr: IrqLine | None = None) -> None:
+    def __init__(self, intr: IrqLine | None = None) -> None:
         self.intr = intr if intr is not None else IrqLine(name="INTR")
-        self.master = I8259(memory, self.intr.set, master=True)
-        self.slave = I8259(memory, self._cascade, master=False)
-        self.irq: tuple[IrqLine, ...] = tuple(
-            IrqLine(self._input(number), name=f"irq{number}") for number in range(16)
-        )
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = (
-            (MASTER_PORT, self.master.region),
-            (SLAVE_PORT, self.slave.region),
-            (MASTER_ELCR_PORT, self.master.elcr_region),
-            (SLAVE_ELCR_PORT, self.slave.elcr_region),
-        )
+        self.master = I8259(self.intr.set, self.intr, master=True)
+        self.slave = I8259(self._cascade, self.master.inputs[CASCADE_IRQ], master=False)
+        self.irq: tuple[IrqLine, ...] = (*self.master.inputs, *self.slave.inputs)
+
+    @property
+    def chips(self) -> tuple[I8259, I8259]:
+        """Both of them."""
+        return self.master, self.slave
 
     @property
     def pending(self) -> bool:
@@ -273,11 +382,3 @@ class I8259Pair:
 
     def _cascade(self, level: bool) -> None:
         self.master.set_line(CASCADE_IRQ, level)
-
-    def _input(self, number: int) -> Callable[[bool], None]:
-        chip, line = (self.slave if number >= 8 else self.master), number & 7
-
-        def receive(level: bool) -> None:
-            chip.set_line(line, level)
-
-        return receive

@@ -7,11 +7,17 @@ the messages between APICs, are :mod:`guestmap.hw.apic_bus`'s.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
 
 from guestmap.base import IrqLine
+from guestmap.hw.declare import SWITCH, declare, fact, setting
+from guestmap.hw.device import U8, U32, U64, Device
 from guestmap.hw.interrupt import DeliveryMode
-from guestmap.hw.lapic_timer import LapicTimer
+from guestmap.hw.lapic_timer import LapicTimer, LapicTimerState
+from guestmap.qom import BOOL, UINT8, UINT32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,15 +47,61 @@ _ARRAYS = range(_ISR, _ESR)
 _READ_ONLY = (_VERSION, _APR, _PPR, _CURRENT_COUNT, *_ARRAYS, _ESR)
 
 
-class LocalApic:
+_BITS = 256
+_NONE = bytes(_BITS // 8)
+Bits = Annotated[bytes, Meta(min_length=len(_NONE), max_length=len(_NONE))]
+
+
+@dataclass(slots=True)
+class LocalApicState:
+    """The registers, as after an INIT message.
+
+    Attributes:
+        isr, tmr, irr: in service, trigger mode and requested: a bit for each vector. They are the
+            APIC's own integers until they are saved.
+        pic_level: of LINT0, the wire from the PIC.
+    """
+
+    id: U8 = 0
+    base: U64 = _BASE_ADDRESS | _BASE_ENABLE
+    tpr: U8 = 0
+    svr: Annotated[int, Meta(ge=0, le=0x1FF)] = 0xFF
+    logical_id: U8 = 0
+    destination_format: Annotated[int, Meta(ge=0, le=0xF)] = 0xF
+    isr: Bits = _NONE
+    tmr: Bits = _NONE
+    irr: Bits = _NONE
+    esr: U8 = 0
+    icr: U32 = 0
+    icr_high: U32 = 0
+    lvt: Annotated[list[U32], Meta(min_length=_LVT_COUNT, max_length=_LVT_COUNT)] = field(
+        default_factory=lambda: [_MASKED] * _LVT_COUNT
+    )
+    pic_level: bool = False
+    timer: LapicTimerState = field(default_factory=LapicTimerState)
+
+
+APIC_COMMON = declare(
+    "apic-common",
+    "device",
+    setting("version", UINT8, VERSION),
+    setting("vapic", BOOL, True, SWITCH),
+    fact("legacy-instance-id", BOOL, False),
+    abstract=True,
+)
+
+
+class LocalApic(Device[LocalApicState]):
     """The APIC of CPU ``cpu``.
 
     Args:
         cpu: the CPU's number; CPU 0 is the bootstrap processor.
         apic_id: the ID after reset.
         clock: the timer's source.
+        vapic: whether QEMU's kvmvapic option port is there, which is told and not used.
 
     Attributes:
+        isr, tmr, irr: 256 bits each.
         intr: high while the CPU has an interrupt to take; :meth:`acknowledge` says which.
         nmi, smi, init: pulsed when such a message arrives.
         startup: called with the vector of a start-up message.
@@ -57,7 +109,11 @@ class LocalApic:
         broadcast_eoi: called with the vector of a level-triggered interrupt that has ended.
     """
 
-    def __init__(self, cpu: int, apic_id: int, clock: Clock) -> None:
+    TYPE = declare("apic", APIC_COMMON, fact("id", UINT32, 0))
+    OUTLIVES_RESET = ("pic_level",)
+
+    def __init__(self, cpu: int, apic_id: int, clock: Clock, *, vapic: bool = True) -> None:
+        super().__init__(LocalApicState(), {"id": apic_id, "vapic": vapic})
         self.cpu = cpu
         self._reset_id = apic_id
         self.intr = IrqLine(name=f"cpu{cpu} intr")
@@ -68,33 +124,67 @@ class LocalApic:
         self.send_ipi: Callable[[LocalApic], None] | None = None
         self.broadcast_eoi: Callable[[int], None] | None = None
         self.timer = LapicTimer(clock, lambda: self._local_interrupt(LVT_TIMER))
-        self._pic_level = False
+        self.isr = self.tmr = self.irr = 0
         self.reset()
+
+    @property
+    def id(self) -> int:
+        """Its ID, which the guest may change."""
+        return self.state.id
+
+    @property
+    def base(self) -> int:
+        """The IA32_APIC_BASE register."""
+        return self.state.base
+
+    @property
+    def tpr(self) -> int:
+        """The task priority register."""
+        return self.state.tpr
+
+    @property
+    def svr(self) -> int:
+        """The spurious-interrupt vector register."""
+        return self.state.svr
 
     def reset(self) -> None:
         """Power-on: enabled at FEE00000h, software-disabled, every local vector masked."""
-        self.id = self._reset_id
-        self.base = _BASE_ADDRESS | _BASE_ENABLE | (0 if self.cpu else _BASE_BSP)
+        self.state.id = self._reset_id
+        self.state.base = _BASE_ADDRESS | _BASE_ENABLE | (0 if self.cpu else _BASE_BSP)
         self.init_reset()
 
     def init_reset(self) -> None:
         """What an INIT message resets: all but the ID and the base."""
-        self.tpr = 0
-        self.svr = 0xFF
-        self.logical_id = 0
-        self.destination_format = 0xF
-        self.isr = self.tmr = self.irr = 0  # 256 bits each
-        self.esr = 0
-        self.icr = self.icr_high = 0
-        self.lvt = [_MASKED] * _LVT_COUNT
+        old = self.state
+        self.state = LocalApicState(id=old.id, base=old.base, pic_level=old.pic_level)
+        self.isr = self.tmr = self.irr = 0
         self.timer.reset()
+        self.update()
+
+    def save(self) -> LocalApicState:
+        """Return the registers and the timer."""
+        state = self.state
+        state.isr, state.tmr, state.irr = map(_bytes, (self.isr, self.tmr, self.irr))
+        state.timer = self.timer.save()
+        return super().save()
+
+    def load(self, state: LocalApicState) -> None:
+        """Go on from there; the CPU's pin is as it must be then."""
+        super().load(state)
+        new = self.state
+        self.isr, self.tmr, self.irr = map(_integer, (new.isr, new.tmr, new.irr))
+        self.timer.load(new.timer)
         self.update()
 
     def set_base(self, value: int) -> None:
         """Take a write of the IA32_APIC_BASE register; once disabled it stays so until reset."""
-        self.base = value & 0xFFFFFF000 | self.base & value & _BASE_ENABLE | self.base & _BASE_BSP
+        self.state.base = (
+            value & 0xFFFFFF000
+            | self.state.base & value & _BASE_ENABLE
+            | self.state.base & _BASE_BSP
+        )
         if not value & _BASE_ENABLE:
-            self.svr &= ~_ENABLE
+            self.state.svr &= ~_ENABLE
         self.update()
 
     # -- interrupts ------------------------------------------------------------------------------
@@ -103,7 +193,7 @@ class LocalApic:
     def ppr(self) -> int:
         """Processor priority: the higher of the task's and the interrupt's in service."""
         in_service = max(0, self.isr.bit_length() - 1) & 0xF0
-        return self.tpr if self.tpr & 0xF0 >= in_service else in_service
+        return self.state.tpr if self.state.tpr & 0xF0 >= in_service else in_service
 
     @property
     def accepts_pic(self) -> bool:
@@ -111,15 +201,15 @@ class LocalApic:
 
         LINT0 is masked at reset, so no PIC interrupt arrives until firmware has set it to ExtINT.
         """
-        entry = self.lvt[LVT_LINT0]
+        entry = self.state.lvt[LVT_LINT0]
         virtual_wire = not entry & _MASKED and entry >> 8 & 7 == DeliveryMode.EXT_INT
-        return virtual_wire or not self.base & _BASE_ENABLE
+        return virtual_wire or not self.state.base & _BASE_ENABLE
 
     def set_pic_intr(self, level: bool) -> None:
         """Drive LINT0, the wire from the PIC's INTR output."""
-        self._pic_level = level
-        if self.base & _BASE_ENABLE:
-            entry = self.lvt[LVT_LINT0]
+        self.state.pic_level = level
+        if self.state.base & _BASE_ENABLE:
+            entry = self.state.lvt[LVT_LINT0]
             if level:
                 self._local_interrupt(LVT_LINT0)
             elif not entry & _MASKED and entry & _LEVEL and entry >> 8 & 7 == DeliveryMode.FIXED:
@@ -135,7 +225,7 @@ class LocalApic:
 
     def update(self) -> None:
         """Drive ``intr`` after anything that it depends on has changed."""
-        self.intr.set(self._deliverable() or (self._pic_level and self.accepts_pic))
+        self.intr.set(self._deliverable() or (self.state.pic_level and self.accepts_pic))
 
     def acknowledge(self, pic_acknowledge: Callable[[], int]) -> int | None:
         """Return the vector of the interrupt that the CPU takes now, or None where there is none.
@@ -143,11 +233,11 @@ class LocalApic:
         Args:
             pic_acknowledge: asked for the vector where the interrupt is the PIC's.
         """
-        if self._pic_level and self.accepts_pic:
+        if self.state.pic_level and self.accepts_pic:
             return pic_acknowledge()  # ExtINT knows no priority
         if not self._deliverable():
             # What was announced has meanwhile lost to a raised priority.
-            return self.svr & 0xFF if self.irr and self.svr & _ENABLE else None
+            return self.state.svr & 0xFF if self.irr and self.state.svr & _ENABLE else None
         vector = self.irr.bit_length() - 1
         self.irr &= ~(1 << vector)
         self.isr |= 1 << vector
@@ -155,7 +245,7 @@ class LocalApic:
         return vector
 
     def _deliverable(self) -> bool:
-        if not self.irr or not self.svr & _ENABLE:
+        if not self.irr or not self.state.svr & _ENABLE:
             return False
         return (self.irr.bit_length() - 1) & 0xF0 > self.ppr & 0xF0
 
@@ -164,12 +254,12 @@ class LocalApic:
             return
         vector = self.isr.bit_length() - 1
         self.isr &= ~(1 << vector)
-        if self.tmr >> vector & 1 and not self.svr & _NO_EOI_BROADCAST and self.broadcast_eoi:
+        if self.tmr >> vector & 1 and not self.state.svr & _NO_EOI_BROADCAST and self.broadcast_eoi:
             self.broadcast_eoi(vector)
         self.update()
 
     def _local_interrupt(self, number: int) -> None:
-        entry = self.lvt[number]
+        entry = self.state.lvt[number]
         if entry & _MASKED:
             return
         mode = entry >> 8 & 7
@@ -191,10 +281,10 @@ class LocalApic:
             array = (self.isr, self.tmr, self.irr)[(register - _ISR) >> 3]
             return array >> 32 * (register & 7) & 0xFFFFFFFF
         if _LVT <= register < _LVT + _LVT_COUNT:
-            return self.lvt[register - _LVT]
+            return self.state.lvt[register - _LVT]
         reader = _READERS.get(register)
         if reader is None:
-            self.esr |= _ESR_ILLEGAL_ADDRESS
+            self.state.esr |= _ESR_ILLEGAL_ADDRESS
             return 0
         return reader(self)
 
@@ -203,12 +293,12 @@ class LocalApic:
         if register == _EOI:
             self._end_of_interrupt()
         elif register == _TPR:
-            self.tpr = value & 0xFF
+            self.state.tpr = value & 0xFF
             self.update()
         elif _LVT <= register < _LVT + _LVT_COUNT:
             self._write_lvt(register - _LVT, value)
         elif register == _ICR:
-            self.icr = value
+            self.state.icr = value
             if self.send_ipi is not None:
                 self.send_ipi(self)
         elif register in (_INITIAL_COUNT, _DIVIDE):
@@ -218,48 +308,56 @@ class LocalApic:
 
     def _write_setup(self, register: int, value: int) -> None:
         if register == _ICR_HIGH:
-            self.icr_high = value
+            self.state.icr_high = value
         elif register == _SVR:
-            self.svr = value & 0x1FF
+            self.state.svr = value & 0x1FF
             self.update()
         elif register == _ID:
-            self.id = value >> 24
+            self.state.id = value >> 24
         elif register == _LDR:
-            self.logical_id = value >> 24
+            self.state.logical_id = value >> 24
         elif register == _DFR:
-            self.destination_format = value >> 28
+            self.state.destination_format = value >> 28
         elif register not in _READ_ONLY:
-            self.esr |= _ESR_ILLEGAL_ADDRESS
+            self.state.esr |= _ESR_ILLEGAL_ADDRESS
 
     def _write_lvt(self, number: int, value: int) -> None:
-        self.lvt[number] = value
+        self.state.lvt[number] = value
         if number == LVT_TIMER:
             self.timer.set_mode(value)
         elif number == LVT_LINT0:
-            if self._pic_level and self.base & _BASE_ENABLE:
+            if self.state.pic_level and self.state.base & _BASE_ENABLE:
                 self._local_interrupt(LVT_LINT0)
             self.update()
 
     def _write_timer(self, register: int, value: int) -> None:
         if register == _INITIAL_COUNT:
-            self.timer.load(value)
+            self.timer.start(value)
         else:
             self.timer.set_divide(value)
 
 
+def _bytes(bits: int) -> bytes:
+    return bits.to_bytes(len(_NONE), "little")
+
+
+def _integer(bits: bytes) -> int:
+    return int.from_bytes(bits, "little")
+
+
 _READERS: dict[int, Callable[[LocalApic], int]] = {
-    _ID: lambda apic: apic.id << 24,
+    _ID: lambda apic: apic.state.id << 24,
     _VERSION: lambda _apic: VERSION | (_LVT_COUNT - 1) << 16,
-    _TPR: lambda apic: apic.tpr,
+    _TPR: lambda apic: apic.state.tpr,
     _APR: lambda _apic: 0,
     _PPR: lambda apic: apic.ppr,
     _EOI: lambda _apic: 0,
-    _LDR: lambda apic: apic.logical_id << 24,
-    _DFR: lambda apic: apic.destination_format << 28 | 0x0FFFFFFF,
-    _SVR: lambda apic: apic.svr,
-    _ESR: lambda apic: apic.esr,
-    _ICR: lambda apic: apic.icr,
-    _ICR_HIGH: lambda apic: apic.icr_high,
+    _LDR: lambda apic: apic.state.logical_id << 24,
+    _DFR: lambda apic: apic.state.destination_format << 28 | 0x0FFFFFFF,
+    _SVR: lambda apic: apic.state.svr,
+    _ESR: lambda apic: apic.state.esr,
+    _ICR: lambda apic: apic.state.icr,
+    _ICR_HIGH: lambda apic: apic.state.icr_high,
     _INITIAL_COUNT: lambda apic: apic.timer.initial_count,
     _DIVIDE: lambda apic: apic.timer.divide,
 }

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guestmap.memory import AccessSizes, Endianness, MemoryRegion, MemoryRegionOps
+from guestmap.hw.declare import ISA_DEVICE, SWITCH, SYS_BUS_DEVICE, declare, fact, secret, setting
+from guestmap.hw.device import U8, Device, IoRegion, Place, RegisterBlock, Space, Stateless
+from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
+from guestmap.qom import BOOL, STR, UINT8, UINT32, link
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from guestmap.base import IrqLine
-    from guestmap.memory import MemorySystem
 
 POST_PORT, FPU_PORT, VAPIC_PORT, VMPORT_PORT = 0x80, 0xF0, 0x7E, 0x5658
 
@@ -19,40 +25,52 @@ def _all_ones(_offset: int, size: int) -> int:
     return (1 << (8 * size)) - 1
 
 
-class PostPort:
-    """Port 80h: programs write it to wait a microsecond, firmware to show how far it came.
+def _ignore(_offset: int, _value: int, _size: int) -> None:
+    pass
 
-    Attributes:
-        region: ``ioport80``, 1 byte; reads as FFh.
-        last: the byte written last.
-    """
 
-    def __init__(self, memory: MemorySystem) -> None:
-        self.last = 0
+def _port(address: int, name: str, size: int, ops: MemoryRegionOps) -> tuple[Place, ...]:
+    return (Place(Space.IO, address, IoRegion(name, size, ops)),)
+
+
+@dataclass(slots=True)
+class PostState:
+    """The byte written last."""
+
+    last: U8 = 0
+
+
+class PostPort(RegisterBlock[PostState]):
+    """Port 80h: programs write it to wait a microsecond, firmware to show how far it came."""
+
+    def __init__(self) -> None:
+        super().__init__(PostState())
+
+    @property
+    def last(self) -> int:
+        """The byte written last."""
+        return self.state.last
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``ioport80``, 1 byte; reads as FFh."""
         ops = MemoryRegionOps(read=_all_ones, write=self._write, impl=_BYTE)
-        self.region: MemoryRegion = memory.io("ioport80", 1, ops)
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((POST_PORT, self.region),)
-
-    def reset(self) -> None:
-        """Forget the byte written last."""
-        self.last = 0
+        return _port(POST_PORT, "ioport80", 1, ops)
 
     def _write(self, offset: int, value: int, size: int) -> None:
-        self.last = value & 0xFF
+        self.state.last = value & 0xFF
 
 
-class FpuErrorPort:
-    """Port F0h: any write clears the coprocessor's error interrupt (IBM PC/AT, IRQ 13).
+class FpuErrorPort(RegisterBlock[Stateless]):
+    """Port F0h: any write clears the coprocessor's error interrupt (IBM PC/AT, IRQ 13)."""
 
-    Attributes:
-        region: ``ioportF0``, 1 byte; reads as FFh.
-    """
-
-    def __init__(self, memory: MemorySystem, irq: IrqLine) -> None:
+    def __init__(self, irq: IrqLine) -> None:
+        super().__init__(Stateless())
         self._irq = irq
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``ioportF0``, 1 byte; reads as FFh."""
         ops = MemoryRegionOps(read=_all_ones, write=self._write, impl=_BYTE)
-        self.region: MemoryRegion = memory.io("ioportF0", 1, ops)
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((FPU_PORT, self.region),)
+        return _port(FPU_PORT, "ioportF0", 1, ops)
 
     def reset(self) -> None:
         """Lower the line."""
@@ -62,43 +80,65 @@ class FpuErrorPort:
         self._irq.set(False)
 
 
-class VmPort:
+class VmPort(Device[Stateless]):
     """The VMware backdoor port, answering that there is no such command.
 
     Commands and answers travel in the processor's registers, which a device does not see here; all
     ones is what QEMU 7.2 answers without the magic number in EAX.
-
-    Attributes:
-        region: ``vmport``, 1 byte, 32-bit accesses inside.
     """
 
-    def __init__(self, memory: MemorySystem) -> None:
+    TYPE = declare(
+        "vmport",
+        ISA_DEVICE,
+        setting("x-read-set-eax", BOOL, True, SWITCH),
+        setting("x-signal-unsupported-cmd", BOOL, True, SWITCH),
+        setting("x-report-vmx-type", BOOL, True, SWITCH),
+        setting("x-cmds-v2", BOOL, True, SWITCH),
+        setting("vmware-vmx-version", UINT32, 6),
+        setting("vmware-vmx-type", UINT8, 2),
+    )
+
+    def __init__(self) -> None:
+        super().__init__(Stateless())
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``vmport``, 1 byte, 32-bit accesses inside."""
         double_word = AccessSizes(min=4, max=4)
         ops = MemoryRegionOps(
             read=_all_ones, write=_ignore, impl=double_word, endianness=Endianness.LITTLE
         )
-        self.region: MemoryRegion = memory.io("vmport", 1, ops)
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((VMPORT_PORT, self.region),)
-
-    def reset(self) -> None:
-        """Do nothing: the port has no state."""
+        return _port(VMPORT_PORT, "vmport", 1, ops)
 
 
-class KvmVapic:
-    """The port that QEMU's kvmvapic option ROM talks to, with nobody behind it.
+class VmMouse(Device[Stateless]):
+    """VMware's absolute mouse: there, as in QEMU, but its commands are the VMware port's.
 
-    Attributes:
-        region: ``kvmvapic``, 2 bytes; reads as all ones.
+    Args:
+        keyboard: the keyboard controller, whose mouse it would speak through.
     """
 
-    def __init__(self, memory: MemorySystem) -> None:
-        ops = MemoryRegionOps(read=_all_ones, write=_ignore)
-        self.region: MemoryRegion = memory.io("kvmvapic", 2, ops)
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((VAPIC_PORT, self.region),)
+    TYPE = declare(
+        "vmmouse", ISA_DEVICE, fact("i8042", link("i8042"), ""), secret("legacy-i8042", STR)
+    )
 
-    def reset(self) -> None:
-        """Do nothing: the port has no state."""
+    def __init__(self, keyboard: Device[Any]) -> None:
+        super().__init__(Stateless())
+        self._keyboard = keyboard
+
+    @property
+    def peers(self) -> Mapping[str, Device[Any]]:
+        """The keyboard controller."""
+        return {"i8042": self._keyboard}
 
 
-def _ignore(_offset: int, _value: int, _size: int) -> None:
-    pass
+class KvmVapic(Device[Stateless]):
+    """The port that QEMU's kvmvapic option ROM talks to, with nobody behind it."""
+
+    TYPE = declare("kvmvapic", SYS_BUS_DEVICE, hotpluggable=False)
+
+    def __init__(self) -> None:
+        super().__init__(Stateless())
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``kvmvapic``, 2 bytes; reads as all ones."""
+        return _port(VAPIC_PORT, "kvmvapic", 2, MemoryRegionOps(read=_all_ones, write=_ignore))

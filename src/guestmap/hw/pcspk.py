@@ -7,13 +7,17 @@ refresh bit toggles with each read, as QEMU's does: loops that count its changes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from guestmap.memory import AccessSizes, MemoryRegion, MemoryRegionOps
+from guestmap.hw.declare import ISA_DEVICE, declare, fact, setting
+from guestmap.hw.device import U8, Device, IoRegion, Place, Space
+from guestmap.memory import AccessSizes, MemoryRegionOps
+from guestmap.qom import BOOL, STR, UINT32, link
 
 if TYPE_CHECKING:
     from guestmap.hw.i8254 import I8254
-    from guestmap.memory import MemorySystem
 
 PORT = 0x61
 
@@ -21,35 +25,55 @@ _SPEAKER_COUNTER = 2
 _REFRESH = 0x10
 
 
-class PcSpeaker:
-    """The speaker port; it makes no sound.
+@dataclass(slots=True)
+class SpeakerState:
+    """The refresh bit as it was read last, and whether the counter's output reaches the speaker."""
 
-    Attributes:
-        region: ``pcspk``, 1 byte.
-        data_on: bit 1, whether the counter's output reaches the speaker.
+    refresh: U8 = 0
+    data_on: bool = False
+
+
+class PcSpeaker(Device[SpeakerState]):
+    """The speaker port; it makes no sound. The speaker bit survives a reset.
+
+    Args:
+        pit: the timer whose gate it drives.
     """
 
-    def __init__(self, memory: MemorySystem, pit: I8254) -> None:
+    TYPE = declare(
+        "isa-pcspk",
+        ISA_DEVICE,
+        setting("audiodev", STR, description="ID of an audiodev to use as a backend"),
+        setting("iobase", UINT32, PORT),
+        setting("migrate", BOOL, True),
+        fact("pit", link("pit-common"), ""),
+    )
+    OUTLIVES_RESET = ("refresh", "data_on")
+
+    def __init__(self, pit: I8254) -> None:
+        super().__init__(SpeakerState())
         self._pit = pit
-        self._refresh = 0
-        self.data_on = False
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``pcspk``, 1 byte."""
         one = AccessSizes(min=1, max=1)
         ops = MemoryRegionOps(read=self._read, write=self._write, impl=one)
-        self.region: MemoryRegion = memory.io("pcspk", 1, ops)
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((PORT, self.region),)
+        return (Place(Space.IO, PORT, IoRegion("pcspk", 1, ops)),)
 
-    def reset(self) -> None:
-        """Do nothing: the gate belongs to the timer, and the speaker bit survives a reset."""
+    @property
+    def peers(self) -> Mapping[str, Device[Any]]:
+        """The timer."""
+        return {"pit": self._pit}
 
     def _read(self, offset: int, size: int) -> int:
-        self._refresh ^= _REFRESH
+        self.state.refresh ^= _REFRESH
         return (
             self._pit.counters[_SPEAKER_COUNTER].gate
-            | self.data_on << 1
-            | self._refresh
+            | self.state.data_on << 1
+            | self.state.refresh
             | self._pit.out(_SPEAKER_COUNTER) << 5
         )
 
     def _write(self, offset: int, value: int, size: int) -> None:
-        self.data_on = bool(value & 2)
+        self.state.data_on = bool(value & 2)
         self._pit.set_gate(_SPEAKER_COUNTER, bool(value & 1))

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from guestmap.hw.device import Device, IoRegion, Space
+    from collections.abc import Iterable, Sequence
+
+    from guestmap.hw.device import IoRegion, Place, Space
     from guestmap.memory import MemoryRegion, MemorySystem
 
 
+class Placeable(Protocol):
+    """What wants registers: a device, or a part of one."""
+
+    regions: Sequence[MemoryRegion]
+
+    def places(self) -> Iterable[Place]:
+        """Return which, and where."""
+
+
 def place(
-    memory: MemorySystem, containers: Mapping[Space, MemoryRegion], *devices: Device[Any]
+    memory: MemorySystem, containers: Mapping[Space, MemoryRegion], *blocks: Placeable
 ) -> None:
-    """Make the regions of devices and put them where they belong.
+    """Make regions of registers and put them where they belong.
 
     Args:
         memory: the machine's memory system.
         containers: what stands for each of the processor's address spaces.
-        devices: they know their regions afterwards.
+        blocks: devices and parts of them; they know their regions afterwards.
     """
-    for device in devices:
+    for block in blocks:
         regions = []
-        for space, address, wanted, priority in device.places():
+        for space, address, wanted, priority in block.places():
             region = make_region(memory, wanted)
             containers[space].add_subregion(address, region, priority)
             regions.append(region)
-        device.regions = tuple(regions)
+        block.regions = tuple(regions)
 
 
 def make_region(memory: MemorySystem, wanted: IoRegion, *, owner: object = None) -> MemoryRegion:

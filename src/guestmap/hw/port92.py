@@ -7,53 +7,64 @@ register"). All eight bits read back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from guestmap.memory import AccessSizes, Endianness, MemoryRegion, MemoryRegionOps
-
-if TYPE_CHECKING:
-    from guestmap.memory import MemorySystem
+from guestmap.hw.declare import ISA_DEVICE, declare, output
+from guestmap.hw.device import U8, Device, IoRegion, Place, Space
+from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 PORT = 0x92
 
 _RESET, _A20 = 0x01, 0x02
 
 
-class Port92:
+@dataclass(slots=True)
+class Port92State:
+    """The byte written last."""
+
+    value: U8 = 0
+
+
+class Port92(Device[Port92State]):
     """The port.
 
-    Attributes:
-        region: ``port92``, 1 byte.
+    Args:
+        on_reset: called for a reset.
+        on_a20: called with bit 1 at each write.
     """
+
+    TYPE = declare("port92", ISA_DEVICE, output("a20[0]"))
+    OUTLIVES_RESET = ("value",)
 
     def __init__(
         self,
-        memory: MemorySystem,
         *,
         on_reset: Callable[[], None] = lambda: None,
         on_a20: Callable[[bool], None] = lambda _level: None,
     ) -> None:
-        """``on_reset`` is called for a reset, ``on_a20`` with bit 1 at each write."""
+        super().__init__(Port92State())
         self._on_reset, self._on_a20 = on_reset, on_a20
-        self._value = 0
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``port92``, 1 byte."""
         ops = MemoryRegionOps(
             read=self._read,
             write=self._write,
             impl=AccessSizes(min=1, max=1),
             endianness=Endianness.LITTLE,
         )
-        self.region: MemoryRegion = memory.io("port92", 1, ops)
-        self.regions: tuple[tuple[int, MemoryRegion], ...] = ((PORT, self.region),)
+        return (Place(Space.IO, PORT, IoRegion("port92", 1, ops)),)
 
     def reset(self) -> None:
         """Clear bit 0; the other bits stay, A20 too (QEMU 7.2)."""
-        self._value &= ~_RESET
+        super().reset()
+        self.state.value &= ~_RESET
 
     def _read(self, offset: int, size: int) -> int:
-        return self._value
+        return self.state.value
 
     def _write(self, offset: int, value: int, size: int) -> None:
-        before, self._value = self._value, value & 0xFF
+        before, self.state.value = self.state.value, value & 0xFF
         self._on_a20(bool(value & _A20))
         if value & _RESET and not before & _RESET:
             self._on_reset()

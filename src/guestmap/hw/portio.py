@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from guestmap.memory import AccessSizes, Endianness, MemoryRegion, MemoryRegionOps
+from guestmap.hw.device import IoRegion, Place, Space
+from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from guestmap.memory import MemorySystem
 
 PortRead = Callable[[int], int]
 PortWrite = Callable[[int, int], None]
@@ -34,10 +33,8 @@ class PortEntry(NamedTuple):
     """``(offset in the list, value)``"""
 
 
-def port_regions(
-    memory: MemorySystem, name: str, base: int, entries: Sequence[PortEntry]
-) -> tuple[tuple[int, MemoryRegion], ...]:
-    """Return (port, region) of each run of neighbouring offsets; ``base`` is the port of offset 0.
+def port_places(name: str, base: int, entries: Sequence[PortEntry]) -> tuple[Place, ...]:
+    """Return the place of each run of neighbouring offsets; ``base`` is the port of offset 0.
 
     All regions get the same ``name``, as in QEMU.
     """
@@ -50,7 +47,7 @@ def port_regions(
         else:
             runs.append((start, end))
     return tuple(
-        (base + start, memory.io(name, end - start, _run_ops(start, end, entries)))
+        Place(Space.IO, base + start, IoRegion(name, end - start, _run_ops(start, end, entries)))
         for start, end in runs
     )
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
+from guestmap.hw.device import Space
+from guestmap.hw.placement import Placeable, place
 from guestmap.machine.composition import MachineTree, machine_types
 from guestmap.machine.events import MachineEvents
 from guestmap.machine.hotplug.backends import backend_types
@@ -123,6 +125,11 @@ class Board:
         self.memory = self.system.address_space("memory", self.system_region)
         self.io = self.system.address_space("I/O", self.io_region)
         self.cpu_memory = self.memory
+
+    def place(self, *blocks: Placeable) -> None:
+        """Give devices the registers that they want, where they want them."""
+        containers = {Space.MEMORY: self.system_region, Space.IO: self.io_region}
+        place(self.system, containers, *blocks)
 
     def _preallocated(self, name: str, done: int, total: int) -> None:
         if total >= _LONG_PREALLOCATION:

@@ -103,6 +103,8 @@ class Builder:
         *,
         parent: Object | None = None,
         name: str = "device[*]",
+        identity: str | None = None,
+        part_bus: BusObject | None = None,
     ) -> DeviceObject:
         """Make the objects of a device: itself, its lines, its buses, and what it consists of.
 
@@ -111,10 +113,13 @@ class Builder:
             bus: what it sits on.
             parent: what it belongs to; ``/machine/unattached`` by default.
             name: in the parent.
+            identity: the user's name for it.
+            part_bus: what the devices sit on that it consists of.
         """
         made = self.device(
-            device.TYPE.name, bus, device, partial(regions_of, device), parent=parent, name=name
-        )
+            device.TYPE.name, bus, device, partial(regions_of, device),
+            parent=parent, name=name, identity=identity,
+        )  # fmt: skip
         for group, count in _inputs(device):
             for line in self.irqs(made, group, count):
                 if line.name in device.wires:
@@ -122,7 +127,7 @@ class Builder:
         for type_name, label in device.TYPE.buses:
             self.bus(made, type_name, label)
         for label, part in device.parts.items():
-            self.put(part, parent=made, name=label)
+            self.put(part, part_bus, parent=made, name=label)
         return made
 
     def bus(self, owner: DeviceObject, type_name: str, name: str) -> BusObject:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from guestmap.firmware.images import BIOS_NAME
-from guestmap.machine.composition.hardware import with_subregions
 from guestmap.machine.composition.objects import Adapter
 from guestmap.machine.composition.regions import add_region_object, add_region_objects
 
 if TYPE_CHECKING:
+    from guestmap.hw.device import RegisterBlock
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.objects import BusObject
@@ -126,9 +126,6 @@ def _nobodys(pc: Pc) -> Iterator[MemoryRegion]:
     pci = pc.bus.memory_region
     yield pci
     yield from (each for each in pci.subregions if each.name in _ROMS)
-    for port, ports in enumerate(pc.isa.all[:2]):
-        assert ports.regions[0][1].name == ("ioport80", "ioportF0")[port]
-        yield ports.regions[0][1]
-    for channel in pc.isa.ide:
-        yield from with_subregions(channel.command)
-        yield from with_subregions(channel.control)
+    blocks: tuple[RegisterBlock[Any], ...] = (pc.isa.post, pc.isa.fpu, *pc.isa.ide)
+    for block in blocks:
+        yield from block.regions

@@ -101,16 +101,18 @@ class DeviceObject(Device):
             return read_value(self.values, name, fallback)
         if not isinstance(self.hardware, Hardware):
             return fallback
-        if (line := self._line(name)) is not None:
-            return line.path if line.attached else ""
+        if (other := self._connected(name)) is not None:
+            return other.path if other.attached else ""
         return self.hardware.value(name, fallback)
 
-    def _line(self, name: str) -> Object | None:
-        """Return the input that one of the device's interrupt lines leads to."""
+    def _connected(self, name: str) -> Object | None:
+        """Return the input that a line of the device leads to, or the device it works with."""
         tree = self.types.tree
         if not isinstance(self.hardware, Hardware) or not isinstance(tree, MachineTree):
             return None
-        return tree.wires.get(id(self.hardware.wires.get(name)))
+        if (line := self.hardware.wires.get(name)) is not None:
+            return tree.wires.get(id(line))
+        return tree.device(self.hardware.peers.get(name))
 
     def do_realize(self) -> None:
         """Add the properties that a device of this type has from now on."""
@@ -161,7 +163,7 @@ class DeviceObject(Device):
             self.show_regions()
             target = super().step(name)
         if target is None:
-            target = pointed_at(self.values, name) or self._line(name)
+            target = pointed_at(self.values, name) or self._connected(name)
         return target
 
     def properties(self) -> tuple[Property, ...]:

@@ -13,13 +13,14 @@ from guestmap.hw.pci import registers as reg
 from guestmap.hw.smbus import SPD_ADDRESSES
 from guestmap.machine.boards.pc_i440fx.devices import free_bus_name
 from guestmap.machine.composition.hardware import pci_regions
+from guestmap.machine.composition.objects import BusObject
 from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciBus
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
-    from guestmap.machine.composition.objects import BusObject, DeviceObject, Value
+    from guestmap.machine.composition.objects import DeviceObject, Value
     from guestmap.qom import Object
 
 _SCI, _SMI = 10, 27
@@ -63,7 +64,8 @@ def compose_function(
 
 def compose_chipset(build: Builder, pc: Pc, host: DeviceObject) -> tuple[BusObject, BusObject]:
     """Make the host bridge's function and the south bridge; return the PCI and the ISA bus."""
-    root = build.bus(host, "PCI", _ROOT)
+    root = host.children[_ROOT]
+    assert isinstance(root, BusObject)
     compose_function(build, pc.i440fx, root)
     south = compose_function(build, pc.piix3, root)
     return root, build.bus(south, "ISA", "isa.0")

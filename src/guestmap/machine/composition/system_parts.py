@@ -6,11 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from guestmap.base import GIB, MIB
-from guestmap.hw.misc_ports import KvmVapic
+from guestmap.hw import ioapic
 from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.windows import prefetch_window
-from guestmap.machine.boards.pc_i440fx import layout
-from guestmap.machine.composition.hardware import attribute_map, port_regions, with_subregions
+from guestmap.machine.composition.hardware import attribute_map
 from guestmap.machine.composition.machine_object import make_sysbus
 
 if TYPE_CHECKING:
@@ -19,15 +18,12 @@ if TYPE_CHECKING:
     from guestmap.hw.pci import PciDevice
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
-    from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject, Value
+    from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
     from guestmap.memory import MemoryRegion
 
 CPU = "qemu64-x86_64-cpu"
 WIRES = 28
 """Lines between chips: one to the CPU, 24 global ones, two of the A20 gate, and the SMI's."""
-_GSI_0 = 1
-_GSI_INPUTS = 24
-_HPET_INTERRUPTS = 4
 _HOLE64_SIZE = 2 * GIB
 
 
@@ -35,6 +31,8 @@ def compose_sysbus(build: Builder, pc: Pc) -> BusObject:
     """Make the system bus and the lines between chips."""
     sysbus = make_sysbus(build)
     build.wires = build.irqs(build.unattached, "non-qdev-gpio", WIRES - (pc.pm is None))
+    for line, wire in zip((pc.pic.intr, *pc.lines), build.wires, strict=False):
+        build.tree.wires[id(line)] = wire
     return sysbus
 
 
@@ -56,26 +54,17 @@ def compose_cpus(build: Builder, pc: Pc, sysbus: BusObject) -> None:
             },
             regions=partial(_smm_view, roots[index]),
         )  # fmt: skip
-        own = pc.apics.region if index == 0 else _hidden_page(pc)
-        build.device(
-            "apic", None, apic, partial(with_subregions, own), parent=cpu, name="lapic",
-            values={"id": apic_id, "vapic": pc.config.vapic},
-        )  # fmt: skip
-        if index == 0:
-            for each in pc.isa.all:
-                if isinstance(each, KvmVapic):
-                    build.device("kvmvapic", sysbus, each, partial(port_regions, each))
+        if index:  # one page is shown, and answers for all
+            apic.regions = (pc.system.io("apic-msi", MIB, None),)
+        build.put(apic, parent=cpu, name="lapic")
+        if index == 0 and pc.isa.vapic is not None:
+            build.put(pc.isa.vapic, sysbus)
 
 
 def _smm_view(root: MemoryRegion) -> Iterable[MemoryRegion]:
     """Return a CPU's view in system management mode as QEMU makes it: the root, then the rest."""
     return (root, *(each for each in root.subregions if each.name == "memory"),
             *(each for each in root.subregions if each.name != "memory"))  # fmt: skip
-
-
-def _hidden_page(pc: Pc) -> MemoryRegion:
-    """Make the page of a further CPU's controller: one page is shown, and answers for all."""
-    return pc.system.io("apic-msi", MIB, None)
 
 
 def _node_of(pc: Pc, cpu: int) -> int:
@@ -85,24 +74,17 @@ def _node_of(pc: Pc, cpu: int) -> int:
 
 def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) -> DeviceObject:
     """Make the configuration channel and the host bridge, and return the bridge."""
-    build.device(
-        "fw_cfg_io", sysbus, pc.fw_cfg, partial(port_regions, pc.fw_cfg),
-        parent=machine, name="fw_cfg",
-    )  # fmt: skip
+    build.put(pc.fw_cfg, sysbus, parent=machine, name="fw_cfg")
     mechanism = pc.config_mechanism
-    return build.device(
-        "i440FX-pcihost", sysbus, mechanism,
-        lambda: (
-            mechanism.address_region, mechanism.data_region, *attribute_map(pc.i440fx)
-        ),
-        parent=machine, name="i440fx",
-        values={
-            "pci-hole-start": pc.layout.below,
-            "pci-hole-end": layout.IOAPIC_BASE,
-            "pci-hole64-start": lambda: _high_hole(pc)[0],
-            "pci-hole64-end": lambda: _high_hole(pc)[1],
-        },
-    )  # fmt: skip
+    mechanism.regions = (*mechanism.regions, *attribute_map(pc.i440fx))
+    host = build.put(mechanism, sysbus, parent=machine, name="i440fx")
+    host.values |= {
+        "pci-hole-start": pc.layout.below,
+        "pci-hole-end": ioapic.ADDRESS,
+        "pci-hole64-start": lambda: _high_hole(pc)[0],
+        "pci-hole64-end": lambda: _high_hole(pc)[1],
+    }
+    return host
 
 
 def _high_hole(pc: Pc) -> tuple[int, int]:
@@ -133,25 +115,3 @@ def _above_memory(pc: Pc) -> int:
     if pc.device_memory is not None:
         end = pc.device_memory.start + pc.device_memory.size
     return -(-end // GIB) * GIB
-
-
-def compose_ioapic(build: Builder, pc: Pc, host: DeviceObject, sysbus: BusObject) -> None:
-    """Make the I/O interrupt controller."""
-    ioapic = build.device(
-        "ioapic", sysbus, pc.ioapic, partial(with_subregions, pc.ioapic.region),
-        parent=host, name="ioapic",
-    )  # fmt: skip
-    build.irqs(ioapic, "unnamed-gpio-in", _GSI_INPUTS)
-
-
-def compose_hpet(build: Builder, pc: Pc, sysbus: BusObject) -> DeviceObject:
-    """Make the high precision timer, whose outputs are the global lines."""
-    outputs: dict[str, Value] = {
-        f"sysbus-irq[{n}]": build.wires[_GSI_0 + n] for n in range(_GSI_INPUTS)
-    }
-    hpet = build.device(
-        "hpet", sysbus, pc.hpet, partial(with_subregions, pc.hpet.region),
-        values={"hpet-intcap": _HPET_INTERRUPTS, **outputs},
-    )  # fmt: skip
-    build.irqs(hpet, "unnamed-gpio-in", 2)
-    return hpet

@@ -14,14 +14,13 @@ from guestmap.firmware.linux_boot import LinuxBoot, linux_boot
 from guestmap.firmware.option_roms import option_rom_files
 from guestmap.hw.acpi_ged import POWER_DOWN, AcpiGed
 from guestmap.hw.debugcon import DebugConsole
-from guestmap.hw.device import Device, Space
+from guestmap.hw.device import Device
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.ioapic import IoApic
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.misc_ports import KvmVapic
-from guestmap.hw.placement import place
 from guestmap.hw.serial import Serial16550
 from guestmap.hw.virtio_mmio import SIZE, VirtioMmio
 from guestmap.machine.board import Board
@@ -63,7 +62,9 @@ class Microvm(Board):
     def build(self, epoch_ns: int) -> None:
         """Build the microvm."""
         present = self.firmware.apic_ids[: self.config.cpus]
-        self.views = CpuViews(self.system, self.system_region, self.clock, present)
+        self.views = CpuViews(
+            self.system, self.system_region, self.clock, present, vapic=self.config.vapic
+        )
         self.cpu_memory, self.apics = self.views.memory, self.views.apics
         make_objects(self.config, self.manage)
         self._build_ram()
@@ -85,15 +86,15 @@ class Microvm(Board):
         config = self.config
         self.pic: I8259Pair | None = None
         if config.option("pic"):
-            self.pic = I8259Pair(self.system)
+            self.pic = I8259Pair()
             self.pic.intr.connect(self.apics.set_pic_intr)
-            for port, region in self.pic.regions:
-                self.io_region.add_subregion(port, region)
+            self.place(*self.pic.chips)
         bases = layout.IOAPIC_BASES[: 1 + self.has_second_ioapic]
         acknowledge = self.pic.acknowledge if self.pic is not None else None
-        self.ioapics = tuple(IoApic(self.system, self.apics.deliver, acknowledge) for _ in bases)
-        for base, ioapic in zip(bases, self.ioapics, strict=True):
-            self.system_region.add_subregion(base, ioapic.region)
+        self.ioapics = tuple(
+            IoApic(self.apics.deliver, acknowledge, address=base) for base in bases
+        )
+        self.place(*self.ioapics)
         self.apics.broadcast_eoi = self._end_of_interrupt
         self.interrupts = CpuInterrupts(self.pic, self.apics)
         self.lines = global_lines(self.pic, *self.ioapics)
@@ -128,33 +129,24 @@ class Microvm(Board):
                     self.rtc.set_cmos(index, value)
         if config.serial and config.option("isa-serial"):
             self.serial = Serial16550(self.clock, lines[layout.SERIAL_LINE])
-        optional: tuple[Device[Any] | None, ...] = (self.ged, self.pit, self.rtc, self.serial)
+        vapic = KvmVapic() if config.vapic else None
+        console = DebugConsole(lambda byte: self.on_debug_byte(byte)) if config.debugcon else None
+        optional: tuple[Device[Any] | None, ...] = (
+            self.ged, self.pit, self.rtc, self.serial, vapic, console
+        )  # fmt: skip
         self.devices = (*self.transports, *(each for each in optional if each is not None))
-        containers = {Space.MEMORY: self.system_region, Space.IO: self.io_region}
-        place(self.system, containers, *self.devices)
-        self._build_ports()
-
-    def _build_ports(self) -> None:
-        ports: list[KvmVapic | DebugConsole] = []
-        if self.config.vapic:
-            ports.append(KvmVapic(self.system))
-        if self.config.debugcon:
-            ports.append(DebugConsole(self.system, lambda byte: self.on_debug_byte(byte)))
-        for each in ports:
-            for port, region in each.regions:
-                self.io_region.add_subregion(port, region)
+        self.place(*self.devices)
 
     def _build_fw_cfg(self) -> None:
         config, linux = self.config, self._linux()
-        self.fw_cfg = FwCfg(self.system, self.memory)
+        self.fw_cfg = FwCfg(self.memory)
         items = microvm_items(self.firmware)
         for key, data in (items.numbered | linux.numbered).items():
             self.fw_cfg.add_bytes(key, data)
         more = option_rom_files(config.option_roms) | linux.files
         for name, data in (items.files | more).items():
             self.fw_cfg.add_file(name, data)
-        for port, region in self.fw_cfg.regions:
-            self.io_region.add_subregion(port, region)
+        self.place(self.fw_cfg)
 
     def _linux(self) -> LinuxBoot:
         config = self.config

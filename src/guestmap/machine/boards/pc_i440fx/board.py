@@ -18,7 +18,6 @@ from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.ioapic import IoApic
 from guestmap.hw.pci import ConfigMechanism, PciBus, PciDevice
-from guestmap.hw.pci.host import ADDRESS_PORT, DATA_PORT
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
@@ -85,7 +84,9 @@ class Pc(Board):
     def build(self, epoch_ns: int) -> None:
         """Build the PC."""
         present = self.firmware.apic_ids[: self.config.cpus]
-        self.views = CpuViews(self.system, self.system_region, self.clock, present)
+        self.views = CpuViews(
+            self.system, self.system_region, self.clock, present, vapic=self.config.vapic
+        )
         self.cpu_memory, self.apics = self.views.memory, self.views.apics
         make_objects(self.config, self.manage)
         self._build_ram()
@@ -111,10 +112,10 @@ class Pc(Board):
 
     def _build_device_memory(self) -> None:
         self.device_memory: PluggableMemory | None = None
-        place = layout.DeviceMemoryLayout.of(self.config)
-        if place is not None:
+        range_ = layout.DeviceMemoryLayout.of(self.config)
+        if range_ is not None:
             most = self.config.max_ram - self.config.ram_size
-            self.device_memory = PluggableMemory(self.system, self.system_region, place, most)
+            self.device_memory = PluggableMemory(self.system, self.system_region, range_, most)
 
     def _build_pci(self) -> MemoryRegion:
         pci = self.system.container("pci", ADDRESS_SPACE_SIZE)
@@ -122,8 +123,7 @@ class Pc(Board):
         self.bus = PciBus(self.system, pci, self.io_region, self.system_region)
         self.i440fx = I440FX(self.bus, self.system_region, self.ram)
         self.config_mechanism = ConfigMechanism(self.bus)
-        self.io_region.add_subregion(ADDRESS_PORT, self.config_mechanism.address_region)
-        self.io_region.add_subregion(DATA_PORT, self.config_mechanism.data_region)
+        self.place(self.config_mechanism)
         return pci
 
     def _build_roms(self, pci: MemoryRegion) -> None:
@@ -132,17 +132,14 @@ class Pc(Board):
         pci.add_subregion(layout.OPTION_ROM_BASE, option_roms, 1)
 
     def _build_isa(self, epoch_ns: int) -> None:
-        memory, clock = self.system, self.clock
-        self.pic = I8259Pair(memory)
+        self.pic = I8259Pair()
         self.pic.intr.connect(self.apics.set_pic_intr)
-        self.ioapic = IoApic(memory, self.apics.deliver, self.pic.acknowledge)
+        self.ioapic = IoApic(self.apics.deliver, self.pic.acknowledge)
         self.apics.broadcast_eoi = self.ioapic.end_of_interrupt
         self.interrupts = CpuInterrupts(self.pic, self.apics)
         self.lines = global_lines(self.pic, self.ioapic)
-        self.hpet = Hpet(memory, clock, self.lines, self.apics.send_msi)
-        self.system_region.add_subregion(layout.IOAPIC_BASE, self.ioapic.region)
-        self.system_region.add_subregion(layout.HPET_BASE, self.hpet.region)
-        self.fw_cfg = FwCfg(memory, self.memory)
+        self.hpet = Hpet(self.clock, self.lines, self.apics.send_msi)
+        self.fw_cfg = FwCfg(self.memory)
         acpi = self.config.acpi
         files = (acpi_files(self.acpi) if acpi else {}) | option_rom_files(self.config.option_roms)
         linux = self._linux()
@@ -152,16 +149,14 @@ class Pc(Board):
         for name, data in items.files.items():
             self.fw_cfg.add_file(name, data)
         self.isa = IsaDevices(
-            self.config, memory, clock, self.lines, self.memory, self.hpet,
+            self.config, self.clock, self.lines, self.memory, self.hpet,
             epoch_ns=epoch_ns,
             on_reset=lambda reason: self.on_reset_request(reason),
             on_a20=lambda level: self.on_a20(level),
             on_debug_byte=lambda byte: self.on_debug_byte(byte),
         )  # fmt: skip
         self.serial = self.isa.serial
-        self.isa.place(self.io_region)
-        for port, region in (*self.pic.regions, *self.fw_cfg.regions):
-            self.io_region.add_subregion(port, region)
+        self.place(self.ioapic, self.hpet, *self.isa.blocks, *self.pic.chips, self.fw_cfg)
         for index, value in cmos_bytes(self.firmware).items():
             self.isa.rtc.set_cmos(index, value)
 

@@ -100,5 +100,3 @@ def _end(config: MachineConfig, end_of_ram: int) -> int:
 
 OPTION_ROM_BASE = 0xC0000
 OPTION_ROM_SIZE = 0x20000
-IOAPIC_BASE = 0xFEC0_0000
-HPET_BASE = 0xFED0_0000

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB
 from guestmap.hw.apic_bus import ApicBus
+from guestmap.hw.device import Space
+from guestmap.hw.placement import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guestmap.base import Clock
     from guestmap.memory import AddressSpace, MemoryRegion, MemorySystem
-
-APIC_BASE: Final = 0xFEE0_0000
-_APIC_PRIORITY = 4096
-"""Higher than anything: messages to the APIC never reach memory."""
 
 
 class CpuViews:
@@ -26,6 +24,7 @@ class CpuViews:
         root: what every CPU sees.
         clock: for the APICs' timers.
         apic_ids: the IDs after reset, one for each CPU.
+        vapic: whether QEMU's kvmvapic option port is there.
 
     Attributes:
         apics: the local APICs.
@@ -33,7 +32,13 @@ class CpuViews:
     """
 
     def __init__(
-        self, system: MemorySystem, root: MemoryRegion, clock: Clock, apic_ids: Sequence[int]
+        self,
+        system: MemorySystem,
+        root: MemoryRegion,
+        clock: Clock,
+        apic_ids: Sequence[int],
+        *,
+        vapic: bool = True,
     ) -> None:
         self._system = system
         self._smm_roots: list[MemoryRegion] = []
@@ -45,8 +50,9 @@ class CpuViews:
             system.address_space(f"cpu-smm-{n}", smm)
             self._smm_roots.append(smm)
         self.memory: AddressSpace = views[0]
-        self.apics = ApicBus(system, clock, apic_ids)
-        root.add_subregion(APIC_BASE, self.apics.region, _APIC_PRIORITY)
+        self.apics = ApicBus(clock, apic_ids, vapic=vapic)
+        place(system, {Space.MEMORY: root}, self.apics)
+        self.apics.apics[0].regions = self.apics.regions
 
     def show_smram(self, smram: MemoryRegion) -> None:
         """Let SMRAM lie over the system in what each CPU sees in system management mode."""
