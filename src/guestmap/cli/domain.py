@@ -142,7 +142,9 @@ def dominfo(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
 
 def verbs() -> dict[str, Callable[..., None]]:
     """Return the verbs, by name."""
+    from guestmap.cli.domain_event import EVENT_VERBS
     from guestmap.cli.domain_memory import MEMORY_VERBS
+    from guestmap.cli.domain_plan import PLAN_VERBS
     from guestmap.cli.domain_running import RUNNING_VERBS
 
     return {
@@ -153,4 +155,6 @@ def verbs() -> dict[str, Callable[..., None]]:
         "dominfo": dominfo,
         **RUNNING_VERBS,
         **MEMORY_VERBS,
+        **EVENT_VERBS,
+        **PLAN_VERBS,
     }

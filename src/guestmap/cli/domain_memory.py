@@ -74,7 +74,7 @@ def detach_device(
     document = read_file(file)
     with _told(f"Failed to detach device from {file}"):
         done = ctx.obj.manager().changes.detach(domain, document, to, wait_s=timeout)
-    _detached(domain, done, timeout, as_json)
+    detached(domain, done, timeout, as_json)
 
 
 def detach_device_alias(
@@ -91,7 +91,7 @@ def detach_device_alias(
     to = targets(live, config, current, default_live=True)
     with _told(f"Failed to detach device with alias {alias}"):
         done = ctx.obj.manager().changes.detach_alias(domain, alias, to, wait_s=timeout)
-    _detached(domain, done, timeout, as_json)
+    detached(domain, done, timeout, as_json)
 
 
 def update_memory_device(
@@ -133,7 +133,8 @@ def setmem(
     show({"domain": domain, "memory": kib}, [], as_json)
 
 
-def _detached(domain: str, done: Any, timeout: float, as_json: bool) -> None:
+def detached(domain: str, done: Any, timeout: float, as_json: bool) -> None:
+    """Tell what came of detaching; a guest that said nothing is another end than success."""
     form = {"domain": domain, "detached": done.is_gone, "alias": done.alias}
     if done.is_gone:
         show(form, ["Device detached successfully"], as_json)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guestmap.base import ConfigError, write_whole
 from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import SOURCE_HELP, say
+
+if TYPE_CHECKING:
+    from guestmap.view import Picture
 
 _FORMS = (".html", ".svg", ".png")
 
@@ -58,6 +61,17 @@ def _drawn(sources: list[str], form: str, *, diff: bool, disabled: bool) -> byte
         picture = compare(*maps, show_disabled=disabled)
     else:
         picture = compose(maps[0], show_disabled=disabled)
+    return rendered(picture, form)
+
+
+def rendered(picture: Picture, form: str) -> bytes:
+    """Return a picture as a file of a form: ``.html``, ``.svg`` or ``.png``.
+
+    Raises:
+        ConfigError: of another form, or what draws it is not installed.
+    """
+    if form not in _FORMS:
+        raise ConfigError(f"a picture is drawn in {', '.join(_FORMS)}, and not in {form!r}")
     try:
         if form == ".html":
             from guestmap.view.page import html_page

@@ -13,6 +13,7 @@ from guestmap.base.interrupt import Deferral
 from guestmap.domain.change import ending
 from guestmap.domain.change.attach import attach, plan_attach, read_device
 from guestmap.domain.change.detach import detach, plan_detach, plan_detach_alias
+from guestmap.domain.change.link import linked
 from guestmap.domain.change.recovery import recover
 from guestmap.domain.change.removal import WAIT_S
 from guestmap.domain.change.start import start
@@ -20,7 +21,7 @@ from guestmap.domain.change.update import Which, plan_update, set_memory, update
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from guestmap.domain.change.start import Started
     from guestmap.domain.change.targets import Targets
@@ -56,18 +57,20 @@ class Changes:
 
     @contextmanager
     def _job(
-        self, name: str, verb: str, *, recovering: bool = True
+        self, name: str, verb: str, *, recovering: bool = True, told: bool = True
     ) -> Iterator[tuple[Definition | None, Status | None]]:
         """Hold a domain's job, and give what is so of the domain now."""
         self._store.known(name)
         with Deferral(), self._store.job(name, verb, pace=self._pace):
             if recovering:
                 recover(self._store, name, self._log)
-            self._log.tell("job", name, "started", verb=verb)
+            if told:
+                self._log.tell("job", name, "started", verb=verb)
             try:
                 yield self._store.known(name)
             finally:
-                self._log.tell("job", name, "ended", verb=verb)
+                if told:
+                    self._log.tell("job", name, "ended", verb=verb)
 
     def start(self, name: str, *, paused: bool = False) -> Started:
         """Start a domain's machine.
@@ -99,13 +102,26 @@ class Changes:
             ending.reset(self._store, self._running(running))
         self._log.tell("lifecycle", name, "reset")
 
-    def reconnect(self, name: str) -> None:
-        """Finish or undo what is left of a domain's last change, and see what its guest did."""
-        with self._job(name, "reconnect"):
-            pass
+    def reconnect(self, name: str, *, refresh: bool = False) -> None:
+        """Finish or undo what is left of a domain's last change, and see what its guest did.
+
+        Args:
+            name: the domain.
+            refresh: take what its devices have now from the machine, too.
+        """
+        with self._job(name, "reconnect", told=False) as (_, running):
+            if refresh and running is not None:
+                with linked(running) as link:
+                    self._store.save_status(link.refresh())
 
     def attach(
-        self, name: str, document: bytes, targets: Targets, *, force: bool = False
+        self,
+        name: str,
+        document: bytes,
+        targets: Targets,
+        *,
+        force: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> MemoryDef:
         """Attach a memory device; return it as it is now.
 
@@ -114,12 +130,16 @@ class Changes:
             document: the device.
             targets: where to.
             force: do it even where the guest gets nothing of it.
+            check: raises where it is not to be done after all; called when nobody else can change
+                the domain any more.
 
         Raises:
             DomainError: it is refused, and everything is as before; says who refused.
             HostError: what changed cannot be saved; says what is so.
         """
         with self._job(name, "attach-device") as (stored, running):
+            if check is not None:
+                check()
             to = targets.effective(stored, running, self._store.dialect)
             wanted = read_device(document, self._store.dialect)
             machine = running if to.live else None
@@ -134,7 +154,13 @@ class Changes:
         return next(each for each in status.definition.devices if each.alias == alias)
 
     def detach(
-        self, name: str, document: bytes, targets: Targets, *, wait_s: float = WAIT_S
+        self,
+        name: str,
+        document: bytes,
+        targets: Targets,
+        *,
+        wait_s: float = WAIT_S,
+        check: Callable[[], None] | None = None,
     ) -> Detached:
         """Detach the memory device that a document describes.
 
@@ -143,12 +169,13 @@ class Changes:
             document: the device.
             targets: where from.
             wait_s: seconds that the guest has to let go.
+            check: as of :meth:`attach`.
 
         Raises:
             DomainError: there is no such device, or the guest, or QEMU, refuses.
         """
         wanted = read_device(document, self._store.dialect)
-        return self._detach(name, wanted, targets, wait_s)
+        return self._detach(name, wanted, targets, wait_s, check)
 
     def detach_alias(
         self, name: str, alias: str, targets: Targets, *, wait_s: float = WAIT_S
@@ -157,9 +184,16 @@ class Changes:
         return self._detach(name, alias, targets, wait_s)
 
     def _detach(
-        self, name: str, wanted: MemoryDef | str, targets: Targets, wait_s: float
+        self,
+        name: str,
+        wanted: MemoryDef | str,
+        targets: Targets,
+        wait_s: float,
+        check: Callable[[], None] | None = None,
     ) -> Detached:
         with self._job(name, "detach-device") as (stored, running):
+            if check is not None:
+                check()
             to = targets.effective(stored, running, self._store.dialect)
             machine = running if to.live else None
             definition = stored if to.config else None

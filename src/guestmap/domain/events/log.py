@@ -81,18 +81,20 @@ class Tail:
 
     def __init__(self, log: EventLog) -> None:
         self._path = log.path
-        self._file, self._rest = -1, b""
-        self._place = self._size()
-        self._number = self._inode()
+        self._before = log.path.with_name(f"{log.path.name}.before")
+        self._number = _inode(self._path)
+        self._place = _size(self._path if self._number else self._before)
 
     def news(self) -> list[Event]:
         """Return the events since the last call."""
-        number = self._inode()
-        if number != self._number:  # begun anew
-            before = self._read(self._path.with_name(f"{self._path.name}.before"), self._place)
-            self._number, self._place = number, 0
-            return [*before, *self._read(self._path, 0)]
-        return self._read(self._path, self._place)
+        number = _inode(self._path)
+        if number == self._number != 0:
+            return self._read(self._path, self._place)
+        rest = self._read(self._before, self._place)  # put aside, or not begun yet
+        if not number:
+            return rest
+        self._number, self._place = number, 0
+        return [*rest, *self._read(self._path, 0)]
 
     def _read(self, path: Path, place: int) -> list[Event]:
         try:
@@ -105,15 +107,17 @@ class Tail:
         self._place = place + len(lines) + 1 if lines else place
         return [event for line in lines.splitlines() if (event := _event(line)) is not None]
 
-    def _size(self) -> int:
-        with suppress(OSError):
-            return self._path.stat().st_size
-        return 0
 
-    def _inode(self) -> int:
-        with suppress(OSError):
-            return self._path.stat().st_ino
-        return 0
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0
+
+
+def _inode(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_ino
+    return 0
 
 
 def _event(line: bytes) -> Event | None:

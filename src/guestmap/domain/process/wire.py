@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Self
 
 from guestmap.base import PeerError
 from guestmap.domain.process.session import Answer, ClientSession, Greeting
-from guestmap.inspect.attach import CommandError, GoneError, MonitorEvent, UnixTarget
+from guestmap.inspect.attach import Channel, CommandError, GoneError, MonitorEvent, UnixTarget
 from guestmap.inspect.attach.commands import check
 from guestmap.inspect.attach.dial import dial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from types import TracebackType
 
     from guestmap.domain.process.session import Message
@@ -31,8 +31,8 @@ REPLY_S = 60.0
 """Seconds that a command may take: memory of gigabytes may be filled meanwhile."""
 
 
-class Wire:
-    """A monitor's client; a channel (:class:`guestmap.inspect.attach.Channel`) of its own.
+class Wire(Channel):
+    """A monitor's client; a channel that needs no library.
 
     Args:
         path: the monitor's socket.
@@ -48,7 +48,7 @@ class Wire:
     def __init__(
         self, path: str, *, greeting_s: float = GREETING_S, reply_s: float = REPLY_S
     ) -> None:
-        self.source = f"unix:{path}"
+        self._path = path
         self._reply_s = reply_s
         self._session = ClientSession()
         self._events: deque[MonitorEvent] = deque()
@@ -58,6 +58,11 @@ class Wire:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def source(self) -> str:
+        """The socket, as the command line names it."""
+        return f"unix:{self._path}"
 
     def __enter__(self) -> Self:
         return self
@@ -106,18 +111,6 @@ class Wire:
             kind, said = found.error
             raise CommandError(said, kind)
         return found.value
-
-    def execute_many(
-        self, requests: Sequence[tuple[str, Mapping[str, object]]]
-    ) -> list[object | CommandError]:
-        """Send commands one after the other, as libvirt does; return what each returns."""
-        answers: list[object | CommandError] = []
-        for command, arguments in requests:
-            try:
-                answers.append(self.execute(command, arguments))
-            except CommandError as error:
-                answers.append(error)
-        return answers
 
     def events(self) -> list[MonitorEvent]:
         """Return the events that came since the last call."""

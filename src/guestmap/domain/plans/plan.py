@@ -1,0 +1,305 @@
+"""What attaching or detaching a device will do: to both definitions, in QMP, and to the map.
+
+A plan is a document of its own. It remembers what it was made on, and :func:`refuse_changed`
+says what is no longer so.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from guestmap.base import KIB, ConfigError
+from guestmap.domain.change.attach import Attachment, obstacles, plan_attach, read_device
+from guestmap.domain.change.detach import Detachment, plan_detach
+from guestmap.domain.change.link import PERIPHERAL
+from guestmap.domain.change.removal import without_alias
+from guestmap.domain.peer import Peer, Route
+from guestmap.domain.plan import plan_plug
+from guestmap.domain.predict import predicted, with_dimm, without_dimm
+from guestmap.domain.process.wire import Wire
+from guestmap.domain.rules.assign import backend_name
+from guestmap.domain.rules.errors import DomainError, Speaker
+from guestmap.domain.rules.room import request_of
+from guestmap.domain.rules.texts import OPERATION_INVALID
+from guestmap.domain.survey import survey
+from guestmap.domain.xml.edit import with_device
+from guestmap.domain.xml.memory import SLOTTED, VIRTIO_MEM
+
+if TYPE_CHECKING:
+    from guestmap.domain.change.targets import Targets
+    from guestmap.domain.manager import Manager
+    from guestmap.domain.situation import Scene
+    from guestmap.domain.store.status import Status
+    from guestmap.domain.store.store import Store
+    from guestmap.domain.xml.definition import Definition
+    from guestmap.domain.xml.memory import MemoryDef
+    from guestmap.inspect import Snapshot
+    from guestmap.inspect.diff import Diff
+
+FORMAT = "guestmap.domain-plan"
+_MOST = 16 << 20
+
+
+class DomainPlan(msgspec.Struct, frozen=True):
+    """What will happen.
+
+    Attributes:
+        domain: whose.
+        verb: ``attach`` or ``detach``.
+        document: the device, as it was given.
+        live, config: which definitions change. force: even where the guest gets nothing of it.
+        blockers: all that is in the way, as refusals in JSON form.
+        cautions: what will spoil it, in sentences.
+        changes: lines that come and go, of the definition in force and of the stored one.
+        commands: what will be sent.
+        made_on: what it was made on: digests of both definitions, and which process.
+        map_change: what changes in the map, in sentences.
+    """
+
+    domain: str
+    verb: str
+    document: str
+    live: bool
+    config: bool
+    force: bool = False
+    blockers: tuple[dict[str, Any], ...] = ()
+    cautions: tuple[str, ...] = ()
+    changes: dict[str, tuple[str, ...]] = {}
+    commands: tuple[dict[str, Any], ...] = ()
+    made_on: dict[str, str] = {}
+    map_change: tuple[str, ...] = ()
+    format: str = FORMAT
+    format_version: int = 1
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether it would be refused."""
+        return bool(self.blockers)
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """A plan, with the machine's map before and after for a picture; None without a machine."""
+
+    plan: DomainPlan
+    before: Snapshot | None = None
+    after: Snapshot | None = None
+    change: Diff | None = None
+
+
+def plan_of(
+    manager: Manager,
+    name: str,
+    document: bytes,
+    targets: Targets,
+    *,
+    verb: str = "attach",
+    force: bool = False,
+) -> Pictured:
+    """Return what will happen; nothing is changed, and no job is waited for.
+
+    Raises:
+        DomainError: there is no such domain, or the document is no device.
+        HostError, PeerError: the machine does not answer.
+    """
+    store = manager.store
+    stored, running = store.known(name)
+    to = targets.effective(stored, running, store.dialect)
+    machine, definition = running if to.live else None, stored if to.config else None
+    wanted = read_device(document, store.dialect)
+    draft = DomainPlan(
+        name, verb, document.decode(), to.live, to.config, force, made_on=_made_on(stored, running)
+    )
+    if verb == "detach":
+        return _detaching(draft, definition, machine, wanted)
+    return _attaching(draft, store, definition, machine, wanted)
+
+
+def read_plan(data: bytes) -> DomainPlan:
+    """Return a plan that was saved.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        found = msgspec.json.decode(data[:_MOST], type=DomainPlan)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"this is no plan (guestmap domain plan --json): {error}") from error
+    if (found.format, found.format_version) != (FORMAT, 1):
+        raise ConfigError(f"this is no plan of this version, but {found.format!r}")
+    return found
+
+
+def refuse_changed(store: Store, plan: DomainPlan) -> None:
+    """Refuse a plan that no longer fits; the job is held.
+
+    Raises:
+        DomainError: what it was made on is not so any more; says what changed.
+    """
+    now = _made_on(*store.known(plan.domain))
+    words = {
+        "config": "the stored definition",
+        "live": "what the machine has",
+        "process": "which process the machine is",
+    }
+    changed = [words[what] for what in words if now.get(what) != plan.made_on.get(what)]
+    if changed:
+        raise DomainError(
+            OPERATION_INVALID,
+            f"the plan does not fit any more: {' and '.join(changed)} changed since it was made",
+            speaker=Speaker.OURS,
+            remedy="make a new one",
+        )
+
+
+def _attaching(
+    draft: DomainPlan,
+    store: Store,
+    stored: Definition | None,
+    running: Status | None,
+    wanted: MemoryDef,
+) -> Pictured:
+    found = obstacles(stored, running, wanted, force=draft.force)
+    refused = [each.to_json() for each in found]
+    cautions: list[str] = []
+    scene = None if running is None else look(running)
+    if scene is not None and wanted.model in {*SLOTTED, VIRTIO_MEM}:
+        asked = plan_plug(scene, request_of(wanted))
+        said = {each["message"] for each in refused}
+        refused += [
+            {"speaker": str(Speaker.QEMU), "message": each.text, "remedy": each.remedy, "code": 1}
+            for each in asked.blockers
+            if each.text not in said and not refused
+        ]
+        cautions = [f"{each.text}; {each.remedy}" for each in asked.cautions]
+    if refused:
+        return Pictured(_with(draft, blockers=tuple(refused), cautions=tuple(cautions)))
+    todo = plan_attach(store, stored, running, wanted, force=draft.force)
+    live = None
+    if running is not None and todo.live is not None:
+        live = with_device(running.definition, todo.live, live=True)
+    plan = _with(
+        draft,
+        cautions=tuple(cautions),
+        changes=_changes(stored, todo.config, running, live),
+        commands=_attach_commands(todo),
+    )
+    if scene is None or todo.live is None:
+        return Pictured(plan)
+    return _pictured(plan, scene, _plugged(scene, todo.live))
+
+
+def _detaching(
+    draft: DomainPlan, stored: Definition | None, running: Status | None, wanted: MemoryDef
+) -> Pictured:
+    try:
+        todo = plan_detach(stored, running, wanted)
+    except DomainError as error:
+        return Pictured(_with(draft, blockers=(error.to_json(),)))
+    live = None
+    if running is not None and todo.live is not None:
+        live = without_alias(running.definition, todo.live.alias or "")
+    plan = _with(
+        draft,
+        changes=_changes(stored, todo.config, running, live),
+        commands=_detach_commands(todo),
+    )
+    if running is None or todo.live is None:
+        return Pictured(plan)
+    scene = look(running)
+    device = scene.situation.device(todo.live.alias or "")
+    after = scene.map if device is None else without_dimm(scene.map, device)
+    return _pictured(plan, scene, after)
+
+
+def look(running: Status) -> Scene:
+    """Ask a machine what it has, at its monitor for questions.
+
+    Raises:
+        HostError, PeerError: it does not answer.
+    """
+    with Peer(Wire(running.look, greeting_s=10.0), Route()) as peer:
+        return survey(peer)
+
+
+def _plugged(scene: Scene, device: MemoryDef) -> Snapshot:
+    place = device.place
+    if place is None:
+        request = request_of(device)
+        asked = plan_plug(scene, request).device
+        place = None if asked is None else asked.addr
+    if place is None:
+        return scene.map
+    return with_dimm(scene.map, backend_name(device), place, device.size * KIB)
+
+
+def _pictured(plan: DomainPlan, scene: Scene, after: Snapshot) -> Pictured:
+    from guestmap.inspect.sentences import diff_sentences
+
+    change = predicted(scene.map, after)
+    lines = () if change.is_empty else tuple(diff_sentences(change))
+    return Pictured(_with(plan, map_change=lines), scene.map, after, change)
+
+
+def _with(plan: DomainPlan, **changes: Any) -> DomainPlan:
+    return msgspec.structs.replace(plan, **changes)
+
+
+def _attach_commands(todo: Attachment) -> tuple[dict[str, Any], ...]:
+    if not todo.arguments:
+        return ()
+    names = ("object-add", "device_add")
+    made: list[dict[str, Any]] = [
+        {"execute": name, "arguments": given}
+        for name, given in zip(names, todo.arguments, strict=True)
+    ]
+    looks: list[dict[str, Any]] = [{"execute": "query-memory-devices"},
+             {"execute": "qom-list", "arguments": {"path": PERIPHERAL}}]  # fmt: skip
+    return (*made, *looks)
+
+
+def _detach_commands(todo: Detachment) -> tuple[dict[str, Any], ...]:
+    if todo.live is None:
+        return ()
+    return (
+        {"execute": "device_del", "arguments": {"id": todo.live.alias}},
+        {"execute": "object-del", "arguments": {"id": backend_name(todo.live)}},
+        {"execute": "qom-list", "arguments": {"path": PERIPHERAL}},
+    )
+
+
+def _changes(
+    stored: Definition | None,
+    config: Definition | None,
+    running: Status | None,
+    live: Definition | None,
+) -> dict[str, tuple[str, ...]]:
+    found = {}
+    if running is not None and live is not None:
+        found["live"] = _lines(running.definition.data, live.data)
+    if stored is not None and config is not None:
+        found["config"] = _lines(stored.data, config.data)
+    return found
+
+
+def _lines(before: bytes, after: bytes) -> tuple[str, ...]:
+    told = difflib.unified_diff(
+        before.decode().splitlines(), after.decode().splitlines(), lineterm="", n=0
+    )
+    return tuple(line for line in told if not line.startswith(("---", "+++", "@@")))
+
+
+def _made_on(stored: Definition | None, running: Status | None) -> dict[str, str]:
+    found = {}
+    if stored is not None:
+        found["config"] = hashlib.sha256(stored.data).hexdigest()
+    if running is not None:
+        found["live"] = hashlib.sha256(running.definition.data).hexdigest()
+        found["process"] = json.dumps([running.process.number, running.process.start])
+    return found
