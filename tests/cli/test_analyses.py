@@ -1,16 +1,15 @@
-"""The commands that explain a map, run as a user runs them."""
+"""The commands that explain a map, as a user runs them."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from guestmap.inspect.mtree import write_mtree
 from tests.inspect.snapshots import pc
+from tests.support.program import run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,36 +25,31 @@ def maps(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from guestmap.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_explain(maps: Path) -> None:
-    done = _run("explain", maps / "rom.json", "0xC9000")
-    assert done.returncode == 0, done.stderr
+    done = run_program("explain", maps / "rom.json", "0xC9000")
+    assert done.status == 0, done.stderr
     assert done.stdout.startswith("0xc9000 in memory: pc.ram answers")
-    form = json.loads(_run("explain", maps / "pci.txt", "804K", "--json").stdout)
+    form = json.loads(run_program("explain", maps / "pci.txt", "804K", "--json").stdout)
     assert (form["address"], form["winner"]["name"]) == (0xC9000, "pc.rom")
-    assert "nobody answers" in _run("explain", maps / "rom.json", "0", "--as", "nic").stdout
+    assert "nobody answers" in run_program("explain", maps / "rom.json", "0", "--as", "nic").stdout
 
 
 def test_explain_a_range(maps: Path) -> None:
-    done = _run("explain", maps / "rom.json", "00000000000c8000-00000000000cffff")
-    assert done.returncode == 0, done.stderr
+    done = run_program("explain", maps / "rom.json", "00000000000c8000-00000000000cffff")
+    assert done.status == 0, done.stderr
     said = done.stdout.split("\n\n")
     assert [part.splitlines()[0] for part in said] == [
         "c8000-cbfff in memory: pc.ram answers, memory that the guest cannot write",
         "cc000-cffff in memory: pc.ram answers, memory",
     ]
-    form = json.loads(_run("explain", maps / "rom.json", "0xc8000-0xcffff", "--json").stdout)
+    form = json.loads(run_program("explain", maps / "rom.json", "0xc8000-0xcffff", "--json").stdout)
     assert [(each["start"], each["end"]) for each in form["answers"]] == [
         (0xC8000, 0xCC000),
         (0xCC000, 0xD0000),
     ]
     assert form["answers"][1]["explanation"]["winner"]["type"] == "ram"
     assert (form["start"], form["end"], form["more"]) == (0xC8000, 0xD0000, 0)
-    real_mode = _run("explain", maps / "rom.json", "c800:1000").stdout
+    real_mode = run_program("explain", maps / "rom.json", "c800:1000").stdout
     assert real_mode.startswith("0xc9000 in memory: pc.ram answers")
 
 
@@ -69,45 +63,45 @@ def test_errors_are_one_line(maps: Path) -> None:
         (("why-not", maps / "rom.json", "pc.rum"), "did you mean 'pc.rom' or 'pc.ram'"),
         (("ram", maps / "none.json"), "none.json"),
     ):
-        done = _run(*words)
-        assert done.returncode == 2
+        done = run_program(*words)
+        assert done.status == 2
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
 
 
 def test_why_not(maps: Path) -> None:
-    done = _run("why-not", maps / "rom.json", "pc.rom")
-    assert done.returncode == 0, done.stderr
+    done = run_program("why-not", maps / "rom.json", "pc.rom")
+    assert done.status == 0, done.stderr
     assert "hidden  c8000-cbfff: pam-rom has a higher priority than pci in system" in done.stdout
-    form = json.loads(_run("why-not", maps / "rom.json", "pc.rom", "--json").stdout)
+    form = json.loads(run_program("why-not", maps / "rom.json", "pc.rom", "--json").stdout)
     assert form["regions"][0]["blind"] == ["nic"]
 
 
 def test_diff(maps: Path) -> None:
-    done = _run("diff", maps / "rom.json", maps / "ram.json")
-    assert done.returncode == 1, done.stderr
+    done = run_program("diff", maps / "rom.json", maps / "ram.json")
+    assert done.status == 1, done.stderr
     assert "Probably: PAM: C8000-CBFFF changed from RAM for reads only to RAM" in done.stdout
-    same = _run("diff", maps / "rom.json", maps / "rom.json")
-    assert (same.returncode, same.stdout) == (0, "Nothing changed.\n")
+    same = run_program("diff", maps / "rom.json", maps / "rom.json")
+    assert (same.status, same.stdout) == (0, "Nothing changed.\n")
 
 
 def test_lint(maps: Path) -> None:
-    done = _run("lint", maps / "pci.txt", "--phys-bits", "26", "--json")
-    assert done.returncode == 1, done.stderr
+    done = run_program("lint", maps / "pci.txt", "--phys-bits", "26", "--json")
+    assert done.status == 1, done.stderr
     assert [each["code"] for each in json.loads(done.stdout)] == ["beyond-phys-bits"]
-    done = _run("lint", maps / "pci.txt")
-    assert (done.returncode, done.stdout) == (0, "No findings.\n")
+    done = run_program("lint", maps / "pci.txt")
+    assert (done.status, done.stdout) == (0, "No findings.\n")
 
 
 def test_what_lint_fails_on_and_what_it_leaves_out(maps: Path) -> None:
     bits = ("--phys-bits", "26")
-    assert _run("lint", maps / "pci.txt", *bits, "--fail-on", "never").returncode == 0
-    done = _run("lint", maps / "pci.txt", *bits, "--ignore", "beyond-phys-bits")
-    assert (done.returncode, done.stdout) == (0, "No findings.\n")
-    done = _run("lint", maps / "pci.txt", "--ignore", "beyond")
-    assert done.returncode == 2
+    assert run_program("lint", maps / "pci.txt", *bits, "--fail-on", "never").status == 0
+    done = run_program("lint", maps / "pci.txt", *bits, "--ignore", "beyond-phys-bits")
+    assert (done.status, done.stdout) == (0, "No findings.\n")
+    done = run_program("lint", maps / "pci.txt", "--ignore", "beyond")
+    assert done.status == 2
     assert "beyond-phys-bits" in done.stderr
-    log = json.loads(_run("lint", maps / "pci.txt", *bits, "--sarif").stdout)
+    log = json.loads(run_program("lint", maps / "pci.txt", *bits, "--sarif").stdout)
     assert [each["ruleId"] for each in log["runs"][0]["results"]] == ["beyond-phys-bits"]
 
 
@@ -117,20 +111,20 @@ def test_lint_of_a_folder_of_dumps(maps: Path, tmp_path: Path) -> None:
     text = (maps / "pci.txt").read_text()
     (folder / "a.txt").write_text(text)
     (folder / "vm" / "mtree.txt").write_text(text)
-    done = _run("lint", folder, "--dumps", "--phys-bits", "26", "--json")
-    assert done.returncode == 1, done.stderr
+    done = run_program("lint", folder, "--dumps", "--phys-bits", "26", "--json")
+    assert done.status == 1, done.stderr
     found = json.loads(done.stdout)
     assert {name: [each["code"] for each in findings] for name, findings in found.items()} == {
         str(folder / "a.txt"): ["beyond-phys-bits"], str(folder / "vm"): ["beyond-phys-bits"],
     }  # fmt: skip
-    done = _run("lint", folder, "--dumps")
+    done = run_program("lint", folder, "--dumps")
     assert done.stdout.count("No findings.") == 2
-    assert _run("lint", maps / "pci.txt", "--dumps").returncode == 2
+    assert run_program("lint", maps / "pci.txt", "--dumps").status == 2
 
 
 def test_ram(maps: Path) -> None:
-    done = _run("ram", maps / "ram.json")
-    assert done.returncode == 0, done.stderr
+    done = run_program("ram", maps / "ram.json")
+    assert done.status == 0, done.stderr
     assert done.stdout.splitlines()[0] == "0-9ffff ram  RAM block pc.ram, offset 0x0"
 
 
@@ -142,12 +136,12 @@ MAIL = (
 
 def test_what_was_taken_off_a_text_is_noted_beside_the_answer(tmp_path: Path) -> None:
     (tmp_path / "mail.txt").write_text(MAIL)
-    done = _run("explain", tmp_path / "mail.txt", "0x10")
+    done = run_program("explain", tmp_path / "mail.txt", "0x10")
     assert done.stdout.startswith("0x10 in ")
     assert done.stderr.startswith("note: removed quoting from 4 lines; at 1 place lines were left")
     assert done.stderr.count("\n") == 1
     for words in (("explain", "0x10"), ("ram",), ("flat",)):
-        asked = _run(words[0], tmp_path / "mail.txt", *words[1:], "--json")
+        asked = run_program(words[0], tmp_path / "mail.txt", *words[1:], "--json")
         assert "at 1 place lines were left out" in json.loads(asked.stdout)["notes"][0]
 
 
@@ -158,7 +152,7 @@ def test_a_region_alone_is_printed(tmp_path: Path) -> None:
         "    0000000000000000-0000000000000fff (prio 0, rom): flash\n"
     )
     for command, title in (("tree", "region: board"), ("flat", "board: 1 ranges")):
-        done = _run(command, tmp_path / "region.txt")
-        assert done.returncode == 0
+        done = run_program(command, tmp_path / "region.txt")
+        assert done.status == 0
         assert title in done.stdout
         assert "flash" in done.stdout

@@ -8,14 +8,12 @@ import sys
 
 import pytest
 
+from tests.support.program import Done, assert_one_clear_line, run_program
 from tests.view.maps import pc
 
-FAILURE = 2
 
-
-def _draw(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "guestmap", "draw", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def _draw(*args: object) -> Done:
+    return run_program("draw", *args)
 
 
 @pytest.fixture
@@ -33,14 +31,20 @@ def maps(tmp_path):
 )
 def test_the_name_says_which_kind_of_picture(maps, tmp_path, name, begins):
     run = _draw(maps[1], "-o", tmp_path / name)
-    assert run.returncode == 0, run.stderr
+    assert run.status == 0, run.stderr
     assert name in run.stdout
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
+def test_a_real_start(maps, tmp_path):
+    command = [sys.executable, "-m", "guestmap", "draw", maps[0], "-o", tmp_path / "map.svg"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.startswith(f"{tmp_path / 'map.svg'}: ")
+
+
 def test_two_maps_with_diff(maps, tmp_path):
     run = _draw("--diff", *maps, "-o", tmp_path / "both.svg")
-    assert run.returncode == 0, run.stderr
+    assert run.status == 0, run.stderr
     assert "rom pc.rom → ram pc.ram" in (tmp_path / "both.svg").read_text(encoding="utf-8")
 
 
@@ -60,18 +64,12 @@ def test_disabled_regions_on_demand(maps, tmp_path):
     ],
 )
 def test_what_cannot_be_drawn_is_one_clear_line(args, words):
-    run = _draw(*args)
-    assert run.returncode == FAILURE
-    assert run.stderr.startswith("guestmap: ")
-    assert run.stderr.count("\n") == 1
-    for word in words:
-        assert word in run.stderr
+    assert_one_clear_line(_draw(*args), *words)
 
 
 def test_a_folder_that_is_not_there_is_the_hosts_refusal(maps):
     run = _draw(maps[0], "-o", "/no/such/folder/map.svg")
-    assert run.returncode == FAILURE
-    assert "No such file or directory" in run.stderr
+    assert_one_clear_line(run, "No such file or directory")
 
 
 def test_the_program_starts_without_the_drawing_libraries():

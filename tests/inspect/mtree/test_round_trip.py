@@ -17,14 +17,15 @@ from tests.support.qemu import Qemu
 
 if TYPE_CHECKING:
     from guestmap.inspect import ViewInfo
+    from guestmap.inspect.mtree import MtreeText
     from tests.support.corpus import Corpus
 
 PAGE_BITS = (12, 10, 13, 14, 8)
 """Page sizes of QEMU's targets: x86 and most; Arm; SPARC64, CRIS; LoongArch, TriCore; AVR."""
 
 
-def written_again(text: str, flags: str) -> str:
-    snapshot = assemble(read_mtree(text))
+def written_again(text: str | MtreeText, flags: str) -> str:
+    snapshot = assemble(read_mtree(text) if isinstance(text, str) else text)
     assert Snapshot.from_json(snapshot.to_json()) == snapshot
     owner = "o" in flags
     if "f" in flags:
@@ -98,8 +99,9 @@ def _hold_texts(corpus: Corpus) -> tuple[int, int]:
             continue
         seen.add((match[1], data))
         text = data.decode()
-        assert blocks(written_again(text, match[1])) == blocks(text), name
-        for view in read_mtree(text).views:
+        read = read_mtree(text)
+        assert blocks(written_again(read, match[1])) == blocks(text), name
+        for view in read.views:
             if view.dispatch is not None:
                 trees += 1
                 assert has_computable_dispatch(view), f"{name}: {view.users}"
