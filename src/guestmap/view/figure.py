@@ -31,6 +31,7 @@ from guestmap.view.columns import (
     lane_extents,
     tick_columns,
 )
+from guestmap.view.plain import plain
 
 if TYPE_CHECKING:
     from bokeh.models import Quad
@@ -84,7 +85,7 @@ class PanelFigure:
         self._draw()
         self.overview = self._overview(panel)
         self._head()
-        self._labels.data = label_columns(panel)
+        self._labels.data = plain(label_columns(panel))
 
     def show(self, panel: Panel) -> None:
         """Show another panel, where this one was; what is in view stays in view."""
@@ -99,7 +100,7 @@ class PanelFigure:
         if whole:
             inside.start, inside.end = length + _MARGIN, -_MARGIN
         self._head()
-        self._labels.data = label_columns(panel)  # last: words are placed when it changes
+        self._labels.data = plain(label_columns(panel))  # last: words are placed when it changes
 
     def reveal(self, top: float, bottom: float) -> None:
         """Bring a part of the axis into view, if it is not."""
@@ -119,12 +120,12 @@ class PanelFigure:
     def _load(self, panel: Panel) -> None:
         boxes = box_columns(panel)
         boxes["tip"] = [_tip(boxes, row) for row in range(len(boxes["title"]))]
-        self.boxes.data = boxes
+        self.boxes.data = plain(boxes)
         seen = [i for i, lane in enumerate(boxes["left"]) if not lane]
         names = ("left", "right", "top", "bottom", "fill")
-        self._small.data = {name: [boxes[name][i] for i in seen] for name in names}
-        self.edges.data = tick_columns(panel)
-        self._folds.data = fold_columns(panel)
+        self._small.data = plain({name: [boxes[name][i] for i in seen] for name in names})
+        self.edges.data = plain(tick_columns(panel))
+        self._folds.data = plain(fold_columns(panel))
         self._headings.data = heading_columns(panel)
 
     def _figure(self, panel: Panel) -> figure:
