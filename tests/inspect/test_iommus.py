@@ -7,7 +7,8 @@ import pytest
 from guestmap.inspect.explain import explain
 from guestmap.inspect.from_text import snapshot_of_pasted
 from guestmap.inspect.iommus import is_iommu
-from guestmap.inspect.sentences import explain_sentences
+from guestmap.inspect.ram_ranges import ram_ranges
+from guestmap.inspect.sentences import explain_sentences, ram_sentences
 
 ALL = 1 << 64
 FULL = "0000000000000000-ffffffffffffffff"
@@ -71,3 +72,13 @@ def test_a_root_of_windows_is_none(name):
 )
 def test_iommus_are_told_by_name_and_size(name, kind, end, is_one):
     assert is_iommu(name, kind, end) == is_one
+
+
+@pytest.mark.parametrize("text", [BELOW_A_ROOT, AS_A_ROOT, IN_A_VIEW])
+def test_memory_behind_an_iommu_is_said_to_be_translated(text: str) -> None:
+    told = ram_ranges(snapshot_of_pasted(text, source="a test"), "nic")
+    assert [(each.start, each.end) for each in told.translated] == [
+        (0, 0xFEE00000), (0xFEF00000, ALL)]  # fmt: skip
+    lines = ram_sentences(told)
+    assert len(lines) == 2
+    assert all("translates" in line for line in lines)

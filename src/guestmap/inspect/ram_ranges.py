@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.iommus import is_iommu
 from guestmap.inspect.ram_place import RAM_TYPES, ram_place
 from guestmap.inspect.report import Report
 from guestmap.inspect.spaces import Spaces
@@ -39,11 +40,25 @@ class RamRange(Report):
 
 
 @dataclass(frozen=True, slots=True)
+class Translated(Report):
+    """Addresses ``start <= a < end`` that an IOMMU leads elsewhere."""
+
+    start: int
+    end: int
+    iommu: str
+
+
+@dataclass(frozen=True, slots=True)
 class RamTable(Report):
-    """All memory that an address space shows, sorted by address."""
+    """All memory that an address space shows, sorted by address.
+
+    Attributes:
+        translated: where an IOMMU answers: whether there is memory, and which, its tables say.
+    """
 
     space: str
     ranges: tuple[RamRange, ...]
+    translated: tuple[Translated, ...] = ()
 
     def find(self, address: int) -> tuple[str, int] | None:
         """Return the block and the offset in it of a guest-physical address; None: no memory."""
@@ -61,8 +76,23 @@ def ram_ranges(snapshot: Snapshot, space: str = "memory") -> RamTable:
     """
     spaces = Spaces(snapshot)
     found = spaces.find(space)
-    ranges = [_ram_range(snapshot, each) for each in spaces.ranges(found)]
-    return RamTable(found.name, tuple(each for each in ranges if each is not None))
+    view = spaces.ranges(found)
+    ranges = [_ram_range(snapshot, each) for each in view]
+    ends: dict[str, int] = {}
+    for each in view:
+        reach = each.offset_in_region + each.size
+        ends[each.name] = max(reach, ends.get(each.name, 0))
+    translated = tuple(
+        Translated(each.start, each.start + each.size, each.name)
+        for each in view
+        if is_iommu(each.name, each.type, _end(snapshot, each, ends))
+    )
+    return RamTable(found.name, tuple(each for each in ranges if each is not None), translated)
+
+
+def _end(snapshot: Snapshot, shown: RangeInfo, ends: dict[str, int]) -> int:
+    """Return the size of the region behind a range; where it is not known, how far it is seen."""
+    return ends[shown.name] if shown.region is None else snapshot.regions[shown.region].size
 
 
 def _ram_range(snapshot: Snapshot, shown: RangeInfo) -> RamRange | None:

@@ -133,6 +133,11 @@ def ram_sentences(told: RamTable) -> list[str]:
         + "".join(f", {word}" for word in dict.fromkeys(each.accelerator))
         for each in told.ranges
     ]
+    lines += [
+        f"{_span(each.start, each.end)} {each.iommu} translates: where an access here goes, its"
+        " tables say, and not the map"
+        for each in told.translated
+    ]
     return lines or [f"{told.space} shows no memory."]
 
 

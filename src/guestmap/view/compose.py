@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.inspect.shown import with_printable_texts
 from guestmap.view.axis import FoldedAxis
+from guestmap.view.detail import thinned
 from guestmap.view.flat_boxes import nobody
 from guestmap.view.picture import Box, Label, Lane, Panel, Picture
 from guestmap.view.sections import Family, Section, find_sections
@@ -39,6 +40,8 @@ def compose(snapshot: Snapshot, *, show_disabled: bool = False) -> Picture:
     snapshot = with_printable_texts(snapshot)
     findings = find_sections(snapshot, show_disabled=show_disabled)
     notes = [NOT_TO_SCALE]
+    if joined := thinned(section for family in findings.families for section in family.sections):
+        notes.append(f"{joined:,} small boxes are joined with their neighbours.")
     if findings.blind:
         notes.append(f"Show nothing (switched off or empty): {spaces_words(findings.blind)}.")
     off = sum(not region.enabled for region in snapshot.regions)
