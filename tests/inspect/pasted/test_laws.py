@@ -35,6 +35,7 @@ def each_line(text: str, change: object) -> str:
 
 
 READ = {
+    "a heading that was broken at its hyphen": (TREE, TREE.replace("address-", "address-\n")),
     "a prompt behind a line without end": (VIEW, VIEW.rstrip("\n") + "(qemu) "),
     "colours with blanks behind them": (
         TREE, each_line(TREE, lambda line: f"\x1b[0;32m{line}\x1b[0m   ")
@@ -57,6 +58,13 @@ def test_what_can_be_proved_is_read(form):
 
 
 REFUSED = {
+    "a colon before names, from a mark": VIEW.replace("ram): dram", "ram):\n:dram"),
+    "an alias of which the rest is gone": TREE[: TREE.index(" bus master @")] + "\n"
+    "    0000000000040000-000000000004ffff (prio 0, i/o): crypto\n",
+    "a literal that is no part of the listing, but of a line": (
+        '"address-space: bus\\n"\n"  0000000000000000-ffffffffffffffff"\n'
+        '"(prio 0, i/o): bus\\n    0000000000000000-0000000000000fff (prio 0, i/o): x\\n"\n'
+    ),
     "a mark in an owner": VIEW.replace("{dev path", "{dev ! path"),
     "an escape of quoted-printable in an owner": VIEW.replace("path=", "path=3D"),
     "an escape of quoted-printable in a name": VIEW.replace("ram): dram", "ram): dram=20"),

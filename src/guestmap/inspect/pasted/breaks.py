@@ -169,7 +169,8 @@ def blank_by_mode(place: Break, mode: Mode, known: set[str]) -> bool | None:
         known: words of names that stand whole in it.
     """
     (last, first), before, line = place.words, place.before, place.line
-    apart, together = {last, first} <= known, last + first in known
+    apart = {last, first} <= known
+    together = any(word.startswith(last + first) for word in known)
     is_inside = before.width == mode.full and len(mode.doubts) > 1 and not mode.doubts_before
     if mode.words and not mode.column and (apart or not is_inside):
         is_one = together > apart or _HALVES.search(f"{last} {first}")

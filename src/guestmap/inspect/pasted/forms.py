@@ -27,7 +27,8 @@ HEADING = re.compile(
     r"|Root memory region: .+|No rendered FlatView"
 )
 _CUT_HEADING = re.compile(
-    r"address-space(?: \(flat view\))?:|memory-region:|AS \"[^\"]*(?:\",?(?: root:?)?)?"
+    r"address-(?:space(?: \(flat(?: view\))?)?:?)?|memory-(?:region:?)?"
+    r"|AS \"[^\"]*(?:\",?(?: root:?)?)?"
     r"|Root memory region:|Root memory|Root"
 )
 _DISPATCH = re.compile(
@@ -51,8 +52,8 @@ _OTHER_COMMAND = re.compile(r"(?:info|x|xp|p|print) (?!mtree)\S+.*|help.*")
 _NOT_IN_A_NAME = re.compile(
     rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;|</(?:pre|code)>|<br|=(?:3D|20)|"
     r"[\"',;:|│┃\\`=]$|= | \||owner:\{.*owner:\{"
-    r"|parent:\{.*(?:owner|parent):\{|(?:^| )(?:[*#;+|>=!]+|//+|--+|\.\.+)(?: |(?<=[+>!=])\w)|  |\t"
-    r"|(?<!owner:)(?<!parent:)\{"
+    r"|parent:\{.*(?:owner|parent):\{|  |\t"
+    r"|(?:^| )(?:[*#;:+|>=!]+|//+|--+|\.\.+)(?: |(?<=[+>!=:])\w)|(?<!owner:)(?<!parent:)\{"
 )
 
 
@@ -130,7 +131,7 @@ def is_unfinished(line: str) -> bool:
     if core is None:
         return bool(_UNFINISHED_CORE.fullmatch(line))
     rest = line[core.end() :]
-    if not rest or rest.count("{") > rest.count("}") or _HALF_TAIL.search(rest):
+    if rest in ("", "alias") or rest.count("{") > rest.count("}") or _HALF_TAIL.search(rest):
         return True
     return rest.startswith("alias ") and ALIAS.match(rest) is None
 

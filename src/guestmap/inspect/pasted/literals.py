@@ -28,6 +28,7 @@ _DEEPEST = 4  # a literal in a reply in a log
 _QUOTED_PRINTABLE = re.compile(r".{70,75}=|.*=(?:3D|20)(?: .*)?")
 _NOT_QUOTED_PRINTABLE = re.compile(r"=(?![0-9A-F]{2}|$)|.{77}")
 _BROKEN = re.compile(r"[0-9a-f]{16}|\(prio|[\"']")
+_PART = re.compile(r"(?<!\w)[0-9a-f]{16}(?!\w)|\(prio |(?:owner|parent):\{|\[disabled\]")
 
 Numbered = list[tuple[int, str]]
 """Lines, each with its number in the text, from 1."""
@@ -81,10 +82,12 @@ def _inside(lines: Numbered) -> Numbered:
     opened = 0
     for number, line in lines:
         first: int | None = None
+        lost = False  # whether what is passed by may be a part of the listing
         is_all = _ALONE.fullmatch(line) is not None and (found or open_line)
         for literal in _LITERAL.finditer(line):
             content = literal[1] if literal[1] is not None else literal[2]
             if not (is_all or _OF_A_LISTING.search(content)):
+                lost = lost or _PART.search(content) is not None
                 continue
             first = literal.start() if first is None else first
             *whole, rest = _ESCAPE.sub(_meaning, content).split("\n")
@@ -94,9 +97,9 @@ def _inside(lines: Numbered) -> Numbered:
             if rest:
                 open_line, opened = open_line + rest, opened or number
         left = _LITERAL.sub("", line[first:] if first is not None else line)
-        if _BROKEN.search(left) or (left.strip() and found and r"\n" in line and first is None) or (
-            first is not None and not _BETWEEN.fullmatch(left)
-        ):  # fmt: skip
+        is_between = first is None or _BETWEEN.fullmatch(left) is not None
+        is_other = first is None and left.strip() and found and r"\n" in line
+        if lost or is_other or not is_between or _BROKEN.search(left):
             found.append((number, line))  # for somebody else to refuse
     if open_line:
         found.append((opened, open_line))
