@@ -8,6 +8,7 @@ from guestmap.base import ConfigError, PeerError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import assemble, dialect_called, read_mtree, write_flat, write_mtree
 from guestmap.inspect.mtree.dialects import DIALECTS, dialect_of, versions_of
+from guestmap.inspect.pasted import read_pasted
 from guestmap.memory import MemorySystem
 from tests.support.mtree_text import blocks
 
@@ -83,12 +84,87 @@ def test_since_6_2_a_shared_tree_is_printed_once(
     assert found == [f"address-space: {each}" for each in headings]
 
 
-def test_before_5_0_disabled_regions_are_printed_unasked(board: Snapshot) -> None:
-    assert "alias off" in write_mtree(board, dialect=dialect_called("4.2"))
-    assert "alias off" not in write_mtree(board, dialect=dialect_called("5.0"))
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [("2.3", False), ("2.4", True), ("4.2", True), ("5.0", True), ("5.1", False), ("9.2", False)],
+)
+def test_from_2_4_to_5_0_disabled_regions_are_printed_unasked(
+    board: Snapshot, version: str, shown: bool
+) -> None:
+    assert ("alias off" in write_mtree(board, dialect=dialect_called(version))) is shown
 
 
-@pytest.mark.parametrize("version", ["2.0", "7.2", "11.1"])
+UP_TO_2_3 = (
+    "memory\n"
+    "0000000000000000-ffffffffffffffff (prio 0, RW): system\n"
+    "  0000000000000000-0000000000000fff (prio 0, RW): alias low @ram"
+    " 0000000000000000-0000000000000fff\n"
+    "aliases\n"
+    "ram\n"
+    "0000000000000000-000000000000ffff (prio 0, RW): ram\n"
+)
+
+
+def test_up_to_2_3_headings_are_names_and_nothing_disabled_has_a_line() -> None:
+    memory = MemorySystem()
+    system, ram = memory.container("system", 1 << 64), memory.ram("ram", 0x10000, backed=False)
+    system.add_subregion(0, memory.alias("low", ram, 0, 0x1000))
+    off = memory.container("off", 0x2000)
+    off.add_subregion(0, memory.io("inside", 0x1000, None))
+    off.set_enabled(False)
+    system.add_subregion(0x1000, off)
+    memory.address_space("memory", system)
+    text = write_mtree(Snapshot.of(memory), disabled=True, dialect=dialect_called("2.0"))
+    assert text == UP_TO_2_3
+    read = read_pasted(text).text
+    assert read.dialect == dialect_called("1.1")
+    assert [block.names for block in read.trees] == [("memory",), ("ram",)]
+
+
+NEW_IN = {
+    "2.9": "(prio 0, ram): ram",
+    "3.1": "(prio 0, nv-ram): ram",
+    "11.1": "(prio 0, container): system",
+}
+
+
+@pytest.mark.parametrize(("version", "before"), [("2.9", "2.8"), ("3.1", "3.0"), ("11.1", "10.0")])
+def test_what_a_version_prints_its_predecessor_does_not(version: str, before: str) -> None:
+    memory = MemorySystem()
+    system, ram = memory.container("system", 1 << 64), memory.ram("ram", 0x10000, backed=False)
+    if version == "3.1":
+        ram.set_nonvolatile(True)
+    system.add_subregion(0, ram)
+    memory.address_space("memory", system)
+    taken = Snapshot.of(memory)
+    assert NEW_IN[version] in write_mtree(taken, dialect=dialect_called(version))
+    assert NEW_IN[version] not in write_mtree(taken, dialect=dialect_called(before))
+
+
+_SPACE, _LINE = "address-space: memory\n", "  0000000000000000-0000000000000fff (prio 0, "
+_VIEW = 'FlatView #0\n AS "memory", root: system\n Root memory region: system\n' + _LINE
+FORMS = {
+    "1.x": (UP_TO_2_3, "1.1"),
+    "2.4": (f"{_SPACE}{_LINE}R-): rom\n", "2.4"),
+    "2.9": (f"address-space (flat view): memory\n{_LINE}ram): ram @0000000000001000\n", "2.9"),
+    "3.x": (f"{_VIEW}ram): ram parent:{{obj path=/objects/ram}}\n", ""),
+    "4.x": (f"{_VIEW}nv-ram): ram KVM\n", ""),
+    "5.x": (f"{_SPACE}{_LINE}i/o): io [disabled]\n", ""),
+    "6.x": (f"{_SPACE}{_LINE}i/o): io\n\naddress-space: b\n{_LINE}i/o): io\n", ""),
+    "8.x": (f"{_SPACE}address-space: b\n{_LINE}i/o): io\n", "6.2"),
+    "9.x": (f"memory-region: ram\n{_LINE}romd): ram\n", ""),
+}
+"""By version a text in its form, and the dialect that this text alone tells ("": several do)."""
+
+
+@pytest.mark.parametrize("version", FORMS)
+def test_texts_of_all_versions_are_read(version: str) -> None:
+    text, said = FORMS[version]
+    found = read_pasted(text).text.dialect
+    assert (found.name if found else "") == said
+
+
+@pytest.mark.parametrize("version", ["2.4", "7.2", "11.1"])
 def test_a_text_is_written_again_in_its_own_dialect(board: Snapshot, version: str) -> None:
     text = write_mtree(board, disabled=True, dialect=dialect_called(version))
     again = assemble(read_mtree(text), complete=True)
@@ -98,14 +174,14 @@ def test_a_text_is_written_again_in_its_own_dialect(board: Snapshot, version: st
 
 def test_a_text_with_words_of_two_versions_is_refused(board: Snapshot) -> None:
     new = write_mtree(board, dialect=dialect_called("11.1"))
-    old = write_mtree(board, dialect=dialect_called("2.0"))
+    old = write_mtree(board, dialect=dialect_called("2.4"))
     with pytest.raises(PeerError, match=r"no version of QEMU has all of the words .*RW.*container"):
         read_mtree(new + old)
 
 
-@pytest.mark.parametrize("version", ["12.0", "1.9", "newest", "", "111.1"])
+@pytest.mark.parametrize("version", ["12.0", "1.0", "newest", "", "111.1"])
 def test_an_unknown_version_is_told_which_there_are(version: str) -> None:
-    with pytest.raises(ConfigError, match=r"known are the versions 2\.0 to 2\.8, .*11\.1"):
+    with pytest.raises(ConfigError, match=r"known are the versions 1\.1 to 2\.3, .*11\.1"):
         dialect_called(version)
 
 
@@ -120,5 +196,5 @@ def test_versions_follow_each_other() -> None:
     assert known == sorted(known)
     assert all(since <= until for since, until in known)
     assert versions_of(Snapshot(version="7.2.22")) == ((7, 2), (7, 2))
-    assert versions_of(Snapshot(dialect="2.0")) == ((2, 0), (2, 8))
-    assert versions_of(Snapshot(version="guestmap 0.1.0")) == ((2, 0), (11, 1))
+    assert versions_of(Snapshot(dialect="2.5")) == ((2, 4), (2, 8))
+    assert versions_of(Snapshot(version="guestmap 0.1.0")) == ((1, 1), (11, 1))

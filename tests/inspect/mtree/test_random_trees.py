@@ -16,7 +16,7 @@ SIZES = st.sampled_from([1, 0x1000, 1 << 32, 1 << 63, 1 << 64])
 TYPES = st.sampled_from(["i/o", "ram", "rom", "romd", "ramd"])
 
 
-VERSIONS = st.sampled_from(["2.0", "2.9", "4.2", "5.0", "7.2", "10.0", "11.1"])
+VERSIONS = st.sampled_from(["2.4", "2.9", "4.2", "5.1", "7.2", "10.0", "11.1"])
 
 
 SMALL = st.sampled_from([0, 1, 0x1000, 0x1800, 0xFFFF_FFFF])

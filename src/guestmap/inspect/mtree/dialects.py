@@ -3,9 +3,12 @@
 A text seldom says which QEMU it is from; its words and its shape do, roughly: a *dialect* is what a
 run of versions has in common. Reader, writer and rules look here and nowhere else.
 
-Sources: the monitors of QEMU 5.2.0, 7.2.22, 10.0.13 and 11.1.3, and public dumps of 1.x to 2.x.
-Where exactly one dialect ends and the next begins is known from those alone, so a border can be
-off by a version that none of them is.
+Sources: the monitors of QEMU 5.2.0, 7.2.22, 10.0.13 and 11.1.3, public dumps of 1.x to 2.x, and
+QEMU's history up to 5.2 (``memory.c``), where each border is the release after a commit: accesses
+4896d74b84 (1.1); ``address-space:`` e48816aac6 and ``[disabled]`` f8a9f720dd (2.4); types
+4e83190146 and ``-f`` 57bb40c9db (2.9); ``FlatView #`` 5e8fd947e2 (2.11); ``-o`` fc051ae6c4 (3.0);
+``nv-`` c26763f8ec (3.1); marks of accelerators 8072aae377 (4.1); ``-D`` 2261d3939f (5.1). The later
+borders, 6.2 and 11.1, are known from dumps on both sides alone.
 """
 
 from __future__ import annotations
@@ -51,7 +54,10 @@ class Dialect:
         parentless: the word in place of ``i/o`` of what lies in no region; "": none, and whether
             an alias's target lies in one must be inferred.
         shares_trees: a tree that several address spaces have is printed once, under all names.
+        tagged: whether a heading says what it heads (``address-space: memory``); else it is a name
+            alone, nothing is indented for it, and ``aliases`` stands above the alias targets.
         hides_disabled: disabled regions have a line with ``-D`` only.
+        hides_below: what lies in disabled regions has no line either, and there is no ``-D``.
         marks_nonvolatile: ``nv-`` is put before the type of non-volatile memory.
         views: how ``-f`` begins a flat view; "": there is no ``-f``.
     """
@@ -60,8 +66,10 @@ class Dialect:
     until: Version
     accesses: bool = False
     parentless: str = ""
+    tagged: bool = True
     shares_trees: bool = True
     hides_disabled: bool = True
+    hides_below: bool = False
     marks_nonvolatile: bool = True
     views: str = "FlatView #"
 
@@ -101,15 +109,22 @@ OLD_VIEW = "address-space (flat view): "
 
 DIALECTS: tuple[Dialect, ...] = (
     Dialect(
-        (2, 0), (2, 8), accesses=True, shares_trees=False, hides_disabled=False,
+        (1, 1), (2, 3), accesses=True, tagged=False, shares_trees=False, hides_below=True,
+        marks_nonvolatile=False, views="",
+    ),
+    Dialect(
+        (2, 4), (2, 8), accesses=True, shares_trees=False, hides_disabled=False,
         marks_nonvolatile=False, views="",
     ),
     Dialect(
         (2, 9), (2, 10), shares_trees=False, hides_disabled=False,
         marks_nonvolatile=False, views=OLD_VIEW,
     ),
-    Dialect((2, 11), (4, 2), shares_trees=False, hides_disabled=False),
-    Dialect((5, 0), (6, 1), shares_trees=False),
+    Dialect(
+        (2, 11), (3, 0), shares_trees=False, hides_disabled=False, marks_nonvolatile=False,
+    ),
+    Dialect((3, 1), (5, 0), shares_trees=False, hides_disabled=False),
+    Dialect((5, 1), (6, 1), shares_trees=False),
     Dialect((6, 2), (10, 0)),
     Dialect((11, 1), (11, 1), parentless=CONTAINER),
 )  # fmt: skip
@@ -145,14 +160,18 @@ def dialect_of(snapshot: Snapshot) -> Dialect:
     return OURS if version is None else _newest(version)
 
 
-def dialect_of_words(words: Iterable[str]) -> Dialect | None:
+def dialect_of_words(words: Iterable[str], *, tagged: bool = True) -> Dialect | None:
     """Return the dialect that a text's words for types belong to; None: several have them all.
+
+    Args:
+        words: as printed.
+        tagged: whether its headings say what they head.
 
     Raises:
         ConfigError: no version uses all of them.
     """
     used = frozenset(words)
-    having = [each for each in DIALECTS if used <= each.all_words]
+    having = [e for e in DIALECTS if e.tagged == tagged and used <= e.all_words]
     if not having:
         raise ConfigError(f"no version of QEMU has all of the words {', '.join(sorted(used))}")
     return having[0] if len(having) == 1 else None

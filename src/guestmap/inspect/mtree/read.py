@@ -1,6 +1,6 @@
 """Read the text of ``info mtree`` into blocks, exactly as it is written.
 
-Every line must be of a form that some QEMU from 2.0 to 11.1 prints, and all of them in the words of
+Every line must be of a form that some QEMU from 2.4 to 11.1 prints, and all of them in the words of
 one version; anything else is an error with its line number. What the blocks mean together is the
 business of :mod:`guestmap.inspect.mtree.assemble`.
 """
@@ -75,17 +75,18 @@ class MtreeText:
         )
 
 
-def read_mtree(text: str, numbers: Sequence[int] = ()) -> MtreeText:
+def read_mtree(text: str, numbers: Sequence[int] = (), *, tagged: bool = True) -> MtreeText:
     r"""Read the output of ``info mtree`` with any flags; lines may end in ``\n`` or ``\r\n``.
 
     Args:
         text: the listing.
         numbers: by line of it, the number to call it by; none: from 1 on.
+        tagged: whether its headings said what they head before somebody wrote it in this form.
 
     Raises:
         PeerError: not such a text; says the line number and what was expected there.
     """
-    reader = _Reader(text.replace("\r\n", "\n").split("\n"), numbers)
+    reader = _Reader(text.replace("\r\n", "\n").split("\n"), numbers, tagged=tagged)
     while reader.skip_blank():
         reader.block()
     if not reader.trees and not reader.views:
@@ -107,6 +108,7 @@ class _Reader:
 
     lines: list[str]
     numbers: Sequence[int] = ()
+    tagged: bool = True
     index: int = 0
     trees: list[TreeBlock] = field(default_factory=list)
     views: list[ViewInfo] = field(default_factory=list)
@@ -176,7 +178,7 @@ class _Reader:
         ranges = [each for view in self.views for each in view.ranges]
         words |= {CONTAINER if each.parentless else each.type for each in ranges}
         try:
-            said = dialect_of_words(words)
+            said = dialect_of_words(words, tagged=self.tagged)
         except ConfigError as error:
             raise PeerError(f"info mtree text: {error}: is it of two machines?") from error
         if said is None and any(len(block.names) > 1 for block in self.trees):

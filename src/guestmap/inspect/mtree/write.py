@@ -135,24 +135,29 @@ class _Writer(Generic[_N]):
 
     def text(self, roots: Iterable[tuple[_N, list[str]]]) -> str:
         """Return all blocks: the roots with the names of their address spaces, alias targets."""
+        space, section = ("address-space: ", "memory-region: ") if self.form.tagged else ("", "")
         for root, names in roots:
-            headings = [f"address-space: {name}" for name in sorted(names, key=_strcmp)]
+            headings = [space + name for name in sorted(names, key=_strcmp)]
             for group in [headings] if self.form.shares_trees else [[each] for each in headings]:
                 self.lines += group
                 self._tree(root)
+        if not self.form.tagged:
+            self.lines.append("aliases")
         for target in self.targets:  # grows while aliases are met
-            self.lines.append(f"memory-region: {target.name}")
+            self.lines.append(section + target.name)
             self._tree(target)
         return "\n".join([*self.lines, ""])
 
     def _tree(self, root: _N) -> None:
         """Append a tree's lines and the blank line after it."""
         pending = ""
-        stack = [(root, 1, 0)]
+        stack = [(root, int(self.form.tagged), 0)]
         while stack:
             region, level, base = stack.pop()
             start = (base + region.addr) & _MASK
             end = (start + last_byte(region.size)) & _MASK
+            if not region.enabled and self.form.hides_below:
+                continue
             if start < base or end < start:
                 pending += OVERFLOW  # printed even where the line itself is not
             target = self.access.target(region)
@@ -164,7 +169,8 @@ class _Writer(Generic[_N]):
                 pending = ""
             for child in self._last_first(region):
                 stack.append((child, level + 1, start))
-        self.lines.append(pending)
+        if self.form.tagged:
+            self.lines.append(pending)
 
     def _last_first(self, region: _N) -> Iterator[_N]:
         """Yield children, last printed first: by address, priority downwards, list order."""

@@ -33,12 +33,17 @@ class Block:
 
 
 class Builder:
-    """Takes the lines of a listing in their order."""
+    """Takes the lines of a listing in their order.
+
+    Attributes:
+        tagged: whether no heading was a name alone, as QEMU has them up to 2.3.
+    """
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self._ended = True
         self._goes_on = False
+        self.tagged = True
         self._shows_aliases = False
 
     def end(self, *, blank: bool = False) -> None:
@@ -69,7 +74,8 @@ class Builder:
         self._ended = False
 
     def name(self, line: Line) -> None:
-        """Take a name alone on a line, as QEMU 1.x heads its trees."""
+        """Take a name alone on a line, as QEMU heads its trees up to 2.3."""
+        self.tagged = False
         if line.text == "aliases":
             self._shows_aliases = True
             return

@@ -50,7 +50,7 @@ _OTHER_COMMAND = re.compile(r"(?:info|x|xp|p|print) (?!mtree)\S+.*|help.*")
 
 
 _NOT_IN_A_NAME = re.compile(
-    rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;|</(?:pre|code)>|<br|=(?:3D|20)|"
+    rf"\\[nrt]|\(prio |(?!{ESCAPE})\x1b|&quot;|</(?:pre|code)>|<br|=(?:3D|20)|\d{{4}}-\d\d-\d\dT|"
     r"[\"',;:|│┃\\`=]$|= | \||owner:\{.*owner:\{"
     r"|parent:\{.*(?:owner|parent):\{|  |\t"
     r"|(?:^| )(?:[*#;:+|>=!]+|//+|--+|\.\.+)(?: |(?<=[+>!=:])\w)|(?<!owner:)(?<!parent:)\{"

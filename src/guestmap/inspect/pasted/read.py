@@ -53,7 +53,8 @@ def read_pasted(text: str) -> Pasted:
     tidied = tidy(text)
     if problem is not None and tidied.text.strip() in ("", text.strip()):
         raise problem
-    return Pasted(read_mtree(tidied.text, tidied.numbers), tidied.notes)
+    listing = read_mtree(tidied.text, tidied.numbers, tagged=tidied.tagged)
+    return Pasted(listing, tidied.notes)
 
 
 def _is_doubtful(text: str) -> bool:

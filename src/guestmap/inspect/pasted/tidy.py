@@ -37,11 +37,13 @@ class Tidied(NamedTuple):
         text: QEMU's text.
         numbers: by line of it, the number in what was pasted.
         notes: what was taken off, and what is missing, for people.
+        tagged: whether its headings said what they head.
     """
 
     text: str
     numbers: tuple[int, ...]
     notes: tuple[str, ...]
+    tagged: bool
 
 
 def tidy(text: str) -> Tidied:
@@ -73,7 +75,10 @@ def tidy(text: str) -> Tidied:
     _check_once(builder.blocks)
     found = written(builder.blocks)
     return Tidied(
-        "\n".join(line for _, line in found) + "\n", tuple(n for n, _ in found), told.notes()
+        "\n".join(line for _, line in found) + "\n",
+        tuple(number for number, _ in found),
+        told.notes(),
+        builder.tagged,
     )
 
 
