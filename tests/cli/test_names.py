@@ -72,7 +72,10 @@ MORE = [
     ("tree", "--\x1b[2J"),
 ]
 """More that names things in its answer, most of it in an error."""
-ELSEWHERE = {"boot", "draw", "serve", "watch", "dimms", "plug", "unplug", "conform", "domain"}
+ELSEWHERE = {
+    "boot", "completion", "conform", "dimms", "doctor", "domain", "draw", "plug", "serve", "unplug",
+    "watch",
+}  # fmt: skip
 
 
 def hostile_map() -> Snapshot:

@@ -47,11 +47,18 @@ COMMANDS: Final = {
     "unplug": "Ask a running guest for a DIMM, and take it out when the guest lets go of it.",
     "resize": "Request another size of a virtio-mem device, and follow its guest to it.",
     "dimms": "Show what is plugged into a running machine, slot by slot, and what room is left.",
+    "completion": (
+        "Print what teaches a shell to complete commands, options, sources and names of regions."
+    ),
+    "doctor": (
+        "Say what is installed and what is missing, engines and firmware among it, and how to get"
+        " it."
+    ),
     "domain": "Manage domains as virsh does: define, start, attach and detach memory, and verify.",
 }
 """The sub-commands and what their help begins with; each is a function in a module of its name."""
 
-_COMPLETE = "_GUESTMAP_COMPLETE"
+COMPLETE: Final = "_GUESTMAP_COMPLETE"
 """What a shell sets that asks for completion (typer, "CLI option autocompletion")."""
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # its own class has no public name
@@ -149,7 +156,7 @@ def run() -> None:
 
 def _words_to_complete() -> list[str]:
     """Return the words that a shell wants completed; it asks through the environment."""
-    if _COMPLETE not in os.environ:
+    if COMPLETE not in os.environ:
         return []
     import_module("typer.completion").completion_init()  # the shells that typer knows
     return os.environ.get("COMP_WORDS", os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()[1:]
@@ -175,7 +182,9 @@ def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except GuestmapError as error:
-            raise typer.Exit(_refused(str(error))) from error
+            as_json = bool(kwargs.get("as_json"))
+            status = _refused(str(error), type(error).__name__, error, as_json=as_json)
+            raise typer.Exit(status) from error
         except KeyboardInterrupt:
             print("guestmap: interrupted", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
@@ -183,7 +192,15 @@ def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
-def _refused(message: str) -> int:
+def _refused(
+    message: str, kind: str, error: Exception | None = None, *, as_json: bool = False
+) -> int:
+    """Say why a command ends, for people; and for programs, in one line too."""
+    if as_json:
+        from guestmap.cli.error_form import error_form
+        from guestmap.cli.output import say_json
+
+        say_json(error_form(kind, message, FAILURE, error), indent=None, flush=True)
     print(f"guestmap: {printable(message)}", file=sys.stderr)
     return FAILURE
 
@@ -196,4 +213,4 @@ def _misused(error: Any) -> int:
     message = error.format_message().strip().removesuffix(".").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     hint = f"; see '{context.command_path} --help'" if context is not None else ""
-    return _refused(f"{message}{hint}")
+    return _refused(f"{message}{hint}", "UsageError", as_json="--json" in sys.argv)

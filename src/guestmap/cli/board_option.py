@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import ConfigError, GuestmapError
+from guestmap.cli.completing import boards
 
 
 def _help(text: str) -> str:
@@ -28,6 +29,7 @@ Board = Annotated[
     str,
     typer.Option(
         "-M", "--machine", metavar="NAME[,OPTION=VALUE...]", callback=_help, is_eager=True,
+        autocompletion=boards,
         help="The board of 'reset' and 'boot', such as microvm; 'help' lists boards, 'NAME,help'"
         " a board's options.",
     ),

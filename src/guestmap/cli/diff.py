@@ -7,12 +7,18 @@ from typing import Annotated
 import typer
 
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import sources
 from guestmap.cli.output import SOURCE_HELP, Json, show, warn, with_notes
 
 
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help=SOURCE_HELP)],
-    after: Annotated[str, typer.Argument(metavar="B", help="The later map: a source, like A.")],
+    before: Annotated[str, typer.Argument(metavar="A", help=SOURCE_HELP, autocompletion=sources)],
+    after: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", help="The later map: a source, like A.", autocompletion=sources
+        ),
+    ],
     machine: Board = "",
     as_json: Json = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from guestmap.base import ConfigError, write_whole
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import sources
 from guestmap.cli.output import SOURCE_HELP, say
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def draw(
         list[str],
         typer.Argument(
             metavar="SOURCE",
+            autocompletion=sources,
             help=f"{SOURCE_HELP} Two of them with --diff.",
         ),
     ],

@@ -8,6 +8,7 @@ import typer
 
 from guestmap.base import parse_address, parse_address_range
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import spaces
 from guestmap.cli.output import Json, Source, show, with_notes
 
 
@@ -23,7 +24,10 @@ def explain(
         ),
     ],
     space: Annotated[
-        str, typer.Option("--as", help="The address space: memory, I/O, cpu-smm-0 ...")
+        str,
+        typer.Option(
+            "--as", help="The address space: memory, I/O, cpu-smm-0 ...", autocompletion=spaces
+        ),
     ] = "memory",
     machine: Board = "",
     as_json: Json = False,

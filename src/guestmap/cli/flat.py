@@ -8,6 +8,7 @@ import typer
 
 from guestmap.base import ConfigError
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import spaces
 from guestmap.cli.output import Json, Source, show, with_notes, write
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
@@ -22,7 +23,10 @@ COMMAND_CLASS = QemuFormCommand
 def flat(
     source: Source,
     space: Annotated[
-        str | None, typer.Option("--as", help="Only this address space: memory, I/O ...")
+        str | None,
+        typer.Option(
+            "--as", help="Only this address space: memory, I/O ...", autocompletion=spaces
+        ),
     ] = None,
     qemu: QemuForm = None,
     owner: Annotated[bool, typer.Option("--owner", "-o", help="Say whose each region is.")] = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guestmap.base import printable
+from guestmap.cli.completing import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,7 @@ SOURCE_HELP = (
     " a folder of 'info mtree', - for standard input, or a PC of guestmap's own: 'boot' (after its"
     " firmware ran) or 'reset', with RAM as in 'boot:4G'."
 )
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, autocompletion=sources)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from guestmap.base import ConfigError
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import sources
 from guestmap.cli.output import Json, show
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ PciSource = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
+        autocompletion=sources,
         help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), or a PC of guestmap's"
         " own: 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'.",
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guestmap.cli.completing import sources
 from guestmap.cli.output import Json
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ Machine = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
+        autocompletion=sources,
         help="A running machine: unix:SOCKET (or the socket's path), tcp:HOST:PORT, libvirt:NAME.",
     ),
 ]

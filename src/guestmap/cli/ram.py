@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import spaces
 from guestmap.cli.output import Json, Source, show, with_notes
 
 
 def ram(
     source: Source,
     space: Annotated[
-        str, typer.Option("--as", help="The address space: memory, I/O ...")
+        str,
+        typer.Option("--as", help="The address space: memory, I/O ...", autocompletion=spaces),
     ] = "memory",
     machine: Board = "",
     as_json: Json = False,

@@ -10,6 +10,7 @@ import typer
 
 from guestmap.base import ConfigError, GuestmapError, HostError
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import sources
 from guestmap.cli.output import say, warn
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def serve(
         list[str],
         typer.Argument(
             metavar="SOURCE",
+            autocompletion=sources,
             help="'boot': a machine of guestmap's own with each change of its map, with RAM as in"
             " 'boot:4G', or 'reset': as it is before the first instruction; a running machine"
             " (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME); or files, one for each moment.",

@@ -9,13 +9,14 @@ import typer
 
 from guestmap.base import ConfigError, write_whole
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import sources
 from guestmap.cli.output import SOURCE_HELP, json_text, say, write
 
 
 def snapshot(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="SOURCE", help=SOURCE_HELP),
+        typer.Argument(metavar="SOURCE", help=SOURCE_HELP, autocompletion=sources),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to; else stdout.")

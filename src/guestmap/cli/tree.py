@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import spaces
 from guestmap.cli.output import Json, Source, write
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
@@ -25,7 +26,10 @@ COMMAND_CLASS = QemuFormCommand
 def tree(
     source: Source,
     space: Annotated[
-        str | None, typer.Option("--as", help="Only this address space: memory, I/O ...")
+        str | None,
+        typer.Option(
+            "--as", help="Only this address space: memory, I/O ...", autocompletion=spaces
+        ),
     ] = None,
     qemu: QemuForm = None,
     owner: Annotated[bool, typer.Option("--owner", "-o", help="Say whose each region is.")] = False,

@@ -10,6 +10,7 @@ import typer
 
 from guestmap.base import ConfigError, PeerError
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import sources
 from guestmap.cli.output import say, say_json
 from guestmap.cli.streams import is_lost
 
@@ -27,6 +28,7 @@ def watch(
         str,
         typer.Argument(
             metavar="SOURCE",
+            autocompletion=sources,
             help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), or 'boot': SeaBIOS"
             " on a PC of guestmap's own, with RAM as in 'boot:4G'.",
         ),

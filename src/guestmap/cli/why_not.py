@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.completing import regions
 from guestmap.cli.output import Json, Source, show, with_notes
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 def why_not(
     source: Source,
-    region: Annotated[str, typer.Argument(help="A region's name, or its id as #12.")],
+    region: Annotated[
+        str,
+        typer.Argument(help="A region's name, or its id as #12.", autocompletion=regions),
+    ],
     machine: Board = "",
     as_json: Json = False,
 ) -> None:

@@ -107,6 +107,7 @@ class BoardType:
         cpus_are_listed: whether ``query-hotpluggable-cpus`` answers.
         default_serial: whether QEMU's default devices on it are a serial port, and nothing else.
         firmware_halts: whether its firmware waits with HLT at its end; else it runs in a circle.
+        firmware: names of images that it starts, and how each is got.
         default_devices: what QEMU puts on it unasked, and is not modelled.
     """
 
@@ -126,6 +127,7 @@ class BoardType:
     default_devices: str = ""
     default_serial: bool = False
     firmware_halts: bool = True
+    firmware: tuple[tuple[str, str], ...] = ()
 
     @property
     def type_name(self) -> str:

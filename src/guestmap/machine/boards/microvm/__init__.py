@@ -20,6 +20,9 @@ from guestmap.machine.boards.declare import (
 if TYPE_CHECKING:
     from guestmap.machine.boards.microvm.board import Microvm
 
+FIRMWARE: Final = "bios-microvm.bin"
+FIRMWARE_WITHOUT_ACPI: Final = "qboot.rom"
+
 
 def _load() -> type[Microvm]:
     from guestmap.machine.boards.microvm.board import Microvm
@@ -38,6 +41,10 @@ MICROVM: Final = BoardType(
     max_cpus=288,
     default_serial=True,
     firmware_halts=False,
+    firmware=(
+        (FIRMWARE, "apt install seabios"),
+        (FIRMWARE_WITHOUT_ACPI, "apt install qemu-system-data"),
+    ),
     options=(
         BoardOption("acpi", SWITCH, "Enable ACPI", True, "acpi"),
         BoardOption(

@@ -24,14 +24,13 @@ from guestmap.hw.misc_ports import KvmVapic
 from guestmap.hw.serial import Serial16550
 from guestmap.hw.virtio_mmio import SIZE, VirtioMmio
 from guestmap.machine.board import Board
-from guestmap.machine.boards.microvm import MICROVM, layout
+from guestmap.machine.boards.microvm import FIRMWARE, FIRMWARE_WITHOUT_ACPI, MICROVM, layout
 from guestmap.machine.boards.x86.bios import fill, map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, global_lines
 from guestmap.machine.composition import compose_microvm
 from guestmap.machine.ram import make_objects, make_ram
 
-_FIRMWARE, _FIRMWARE_WITHOUT_ACPI = "bios-microvm.bin", "qboot.rom"
 _CMOS: Final = frozenset({0x15, 0x16, 0x17, 0x18, 0x30, 0x31, 0x34, 0x35, 0x5B, 0x5C, 0x5D})
 """The sizes of memory, which are all that is told by the clock chip here."""
 
@@ -48,7 +47,7 @@ class Microvm(Board):
     def prepare(self) -> None:
         """Find the firmware."""
         config = self.config
-        name = _FIRMWARE if config.acpi else _FIRMWARE_WITHOUT_ACPI
+        name = FIRMWARE if config.acpi else FIRMWARE_WITHOUT_ACPI
         self.firmware_path = find_bios(config.bios, name=name)
         self.image = load_bios(self.firmware_path)
         self.below, self.above = layout.split(config)

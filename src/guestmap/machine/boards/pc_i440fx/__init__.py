@@ -36,6 +36,7 @@ PC_I440FX: Final = BoardType(
     cpu_type="qemu64-x86_64-cpu",
     max_cpus=255,
     cpus_are_listed=True,
+    firmware=(("bios-256k.bin", "apt install seabios"),),
     default_devices="VGA, network, floppy",
     options=(
         BoardOption("acpi", SWITCH, "Enable ACPI", True, "acpi"),
