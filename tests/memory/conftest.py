@@ -19,6 +19,7 @@ def memory() -> MemorySystem:
 
 @pytest.fixture
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up soon on views without end: random trees make many of them."""
+    """Give up soon on views without end: random trees make many of them; and have many pages."""
+    monkeypatch.setattr(render_module, "PAGE", 3)
     monkeypatch.setattr(render_module, "MAX_VISITS", 20_000)
     monkeypatch.setattr(render_module, "MAX_ALIAS_DEPTH", 48)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from guestmap.memory import (
@@ -12,6 +14,7 @@ from guestmap.memory import (
     MemTxAttrs,
     MemTxResult,
 )
+from guestmap.memory.access import device, dispatch, dispatch_cache
 from guestmap.memory.ram import RamBlock
 
 OK, DECODE_ERROR = MemTxResult.OK, MemTxResult.DECODE_ERROR
@@ -204,3 +207,29 @@ def test_long_copies_over_many_borders(memory: MemorySystem) -> None:
     assert buffer == data[0x800:0x2800]
     assert space.write(0x4800, bytes(0x1000)) is DECODE_ERROR
     assert space.read(0x3FFF, 3) == data[0x3FFF:0x4000] + bytes(2)
+
+
+@pytest.mark.parametrize("owned", [False, True])
+def test_the_first_access_of_a_register_decides_once_how_it_is_done(
+    memory: MemorySystem, monkeypatch: pytest.MonkeyPatch, owned: bool
+) -> None:
+    decided: list[str] = []
+    for module in (device, dispatch, dispatch_cache):
+        for name in ("is_valid", "is_valid_size", "needs_covering"):
+            original = getattr(module, name, None)
+            if original is not None:
+
+                def counting(*args: object, name: str = name, original: Any = original) -> object:
+                    decided.append(name)
+                    return original(*args)
+
+                monkeypatch.setattr(module, name, counting)
+    ops = MemoryRegionOps(read=lambda _offset, _size: 7, write=lambda *_: None)
+    owner = object() if owned else None
+    space = memory.address_space("space", memory.io("io", 8, ops, owner=owner))
+    assert space.load(0, 4) == 7
+    assert sorted(decided) == ["is_valid_size", "needs_covering"]
+    assert space.store(4, 4, 1) is OK
+    assert sorted(decided) == ["is_valid_size"] * 2 + ["needs_covering"] * 2
+    assert space.load(0, 4) == 7
+    assert len(decided) == 4

@@ -51,6 +51,11 @@ class PamSegment(NamedTuple):
     size: int
     aliases: tuple[MemoryRegion, MemoryRegion, MemoryRegion, MemoryRegion]
 
+    @property
+    def shown(self) -> int:
+        """The mode whose alias is enabled."""
+        return next(mode for mode, alias in enumerate(self.aliases) if alias.enabled)
+
 
 class I440FX(PciDevice):
     """The host bridge, with the windows it puts over the system memory.
@@ -119,13 +124,13 @@ class I440FX(PciDevice):
             self._update(offset, size)
 
     def _update(self, offset: int = PAM, size: int = PAM_REGISTERS) -> None:
-        data = self.config.data
+        data, end = self.config.data, offset + size
         moves: list[tuple[PamSegment, int, int]] = []
         for segment in self.segments:
-            mode = data[segment.register] >> segment.shift & 3
-            shown = next(n for n, alias in enumerate(segment.aliases) if alias.enabled)
-            if mode != shown:
-                moves.append((segment, shown, mode))
+            if offset <= segment.register < end:
+                mode = data[segment.register] >> segment.shift & 3
+                if not segment.aliases[mode].enabled:
+                    moves.append((segment, segment.shown, mode))
         smram = data[SMRAM]
         is_open, is_enabled = bool(smram & _SMRAM_OPEN), bool(smram & _SMRAM_ENABLE)
         pci_shown = not is_open

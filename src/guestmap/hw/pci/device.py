@@ -211,12 +211,14 @@ class PciDevice:
 
     @staticmethod
     def _place(bar: Bar, address: int | None) -> None:
-        # Taken out and put back, not moved: the newest of equal windows wins, as in QEMU.
-        if bar.address is not None:
+        # One that moves is the newest of equal windows then, and wins, as in QEMU.
+        if bar.address is not None and address is not None:
+            bar.region.set_address(address)
+        elif bar.address is not None:
             bar.container.del_subregion(bar.region)
-        bar.address = address
-        if address is not None:
+        elif address is not None:
             bar.container.add_subregion(address, bar.region, BAR_PRIORITY)
+        bar.address = address
 
     # -- interrupt -------------------------------------------------------------------------------
 

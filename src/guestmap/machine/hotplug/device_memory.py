@@ -6,6 +6,7 @@ large enough wins.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,29 +62,27 @@ def free_address(
             f"can't add memory device [0x{hint:x}:0x{size:x}],"
             f" usable range for memory devices [0x{base:x}:0x{length:x}]"
         )
-    start = hint or _align_up(base, align)
+    start = hint or -(-base // align) * align
     if start + size > _TOP:
         raise ConfigError("can't add memory device, device too big")
     for other in sorted(taken):
-        if other.start >= start + size:
+        low = other.start
+        if low >= start + size:
             break
-        if other.end <= start:
+        end = low + other.size
+        if end <= start:
             continue
         if hint:
             raise ConfigError(
                 f"address range conflicts with memory device id='{other.id or '(unnamed)'}'"
             )
-        start = _align_up(other.end, align)
+        start = -(-end // align) * align
     if start < base or start + size > base + length:
         raise ConfigError(
             "could not find position in guest address space for memory device - memory fragmented"
             " due to alignments"
         )
     return start
-
-
-def _align_up(value: int, align: int) -> int:
-    return -(-value // align) * align
 
 
 class DeviceMemory:
@@ -98,6 +97,7 @@ class DeviceMemory:
     Attributes:
         region: ``device-memory``.
         start, size, slots, most: see the arguments.
+        used: bytes that devices have.
     """
 
     def __init__(
@@ -109,14 +109,10 @@ class DeviceMemory:
     ) -> None:
         self.start, self.size, self.slots = place.start, place.size, place.slots
         self.most = most
-        self._devices: dict[int, Taken] = {}
+        self.used = 0
+        self._taken: list[Taken] = []
         self.region = system.container("device-memory", place.size)
         parent.add_subregion(place.start, self.region)
-
-    @property
-    def used(self) -> int:
-        """Bytes that devices have."""
-        return sum(each.size for each in self._devices.values())
 
     def choose(self, hint: int, align: int, size: int) -> int:
         """Return where a device goes, after asking whether there is room at all.
@@ -134,7 +130,7 @@ class DeviceMemory:
                 f"not enough space, currently 0x{self.used:x} in use of total space for memory"
                 f" devices 0x{self.most:x}"
             )
-        return free_address((self.start, self.size), self._devices.values(), hint, align, size)
+        return free_address((self.start, self.size), self._taken, hint, align, size)
 
     def add(self, address: int, region: MemoryRegion, id_: str) -> None:
         """Put a device's region at ``address``; it is one commit.
@@ -144,7 +140,8 @@ class DeviceMemory:
         """
         with region.system.transaction(f"{id_ or 'a memory device'} plugged in at 0x{address:x}"):
             self.region.add_subregion(address - self.start, region)
-        self._devices[address] = Taken(address, region.size, id_)
+        insort(self._taken, Taken(address, region.size, id_))
+        self.used += region.size
 
     def remove(self, region: MemoryRegion) -> None:
         """Take a device's region out; it is one commit. The region remembers where it was.
@@ -153,7 +150,9 @@ class DeviceMemory:
             Exception: a listener refused; nothing has changed.
         """
         address = self.start + region.addr
-        id_ = self._devices[address].id or "a memory device"
+        place = bisect_left(self._taken, (address,))
+        id_ = self._taken[place].id or "a memory device"
         with region.system.transaction(f"{id_} unplugged at 0x{address:x}"):
             self.region.del_subregion(region)
-        del self._devices[address]
+        del self._taken[place]
+        self.used -= region.size

@@ -109,6 +109,11 @@ class Listeners:
         """Forget, without a word, whoever listens to a space that shows nothing any more."""
         self._dismiss(space, self.on(space))
 
+    @property
+    def wants_records(self) -> bool:
+        """Whether somebody wants to know of each commit."""
+        return bool(self.subscribers)
+
     def publish(self, record: CommitRecord) -> None:
         """Call each subscriber, whatever the others raise."""
         with ExitStack() as calls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ class FlatRange:
         self.unmergeable = unmergeable
         self.romd_mode = region.romd_mode
         self.dirty_log_mask = region.dirty_log_mask
-        if region.ram_block is not None:
-            self.dirty_log_mask |= region.system.ram_blocks.global_dirty_mask
 
     @property
     def size(self) -> int:
@@ -140,6 +139,10 @@ class FlatRange:
 
 def simplify(ranges: list[FlatRange]) -> list[FlatRange]:
     """Join neighbours that continue each other, greedily from the left."""
+    if not any(
+        a.end == b.start and a.region is b.region and a.continues(b) for a, b in pairwise(ranges)
+    ):
+        return ranges
     joined: list[FlatRange] = []
     for each in ranges:
         if joined and joined[-1].continues(each):

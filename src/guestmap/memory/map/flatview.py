@@ -164,8 +164,12 @@ class FlatView:
             around += self._chunks[last].ranges
             last += 1
         fresh = _cut_chunks(around)
-        chunks = self._chunks[:first] + fresh + self._chunks[last:]
-        starts = self._starts[:first] + [c.starts[0] for c in fresh] + self._starts[last:]
+        chunks = self._chunks.copy()
+        chunks[first:last] = fresh
+        starts, begin = self._starts, [c.starts[0] for c in fresh]
+        if starts[first:last] != begin:
+            starts = starts.copy()
+            starts[first:last] = begin
         return FlatView(self.root, chunks, starts, self.count - len(old) + len(new), generation)
 
     def __repr__(self) -> str:

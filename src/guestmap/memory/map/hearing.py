@@ -64,6 +64,10 @@ class Hearers(Protocol):
 
     spaces: list[Space]
 
+    @property
+    def wants_records(self) -> bool:
+        """Whether there is anybody for :meth:`publish` to tell."""
+
     def round(self) -> Round:
         """Return a new round of callbacks."""
 

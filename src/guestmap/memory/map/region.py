@@ -120,10 +120,7 @@ class MemoryRegion(RegionFacts):
         if self.container is None:
             self.system.topology.assign(self, "addr", addr)
             return
-        container, priority = self.container, self.priority
-        with self.system.transaction():
-            self.system.topology.unlink(self)
-            self.system.topology.link(container, self, addr, priority)
+        self.system.topology.move(self, addr)
 
     def set_size(self, size: int) -> None:
         """Change the size, in bytes.

@@ -18,6 +18,7 @@ from which a failed transaction is undone.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
@@ -54,8 +55,13 @@ class Topology:
         old = getattr(region, name)
         if old == value:
             return
-        with self._transactions.open():
-            self._transactions.note(self._assign, region, name, old)
+        transactions = self._transactions
+        if transactions.owner == get_ident():  # no need for a transaction within the transaction
+            transactions.note(self._assign, region, name, old)
+            self._assign(region, name, value)
+            return
+        with transactions.open():
+            transactions.note(self._assign, region, name, old)
             self._assign(region, name, value)
 
     def link(self, parent: MemoryRegion, child: MemoryRegion, addr: int, priority: int) -> None:
@@ -64,6 +70,19 @@ class Topology:
             self._next_order += 1
             self._transactions.note(self._unlink, child, child.addr, child._order)
             self._link(parent, child, addr, (-priority, -self._next_order))
+
+    def move(self, child: MemoryRegion, addr: int) -> None:
+        """Put a subregion elsewhere in its container, and before its equals."""
+        self._next_order += 1
+        order = (child._order[0], -self._next_order)
+        transactions = self._transactions
+        if transactions.owner == get_ident():  # as in assign
+            transactions.note(self._move, child, child.addr, child._order)
+            self._move(child, addr, order)
+            return
+        with transactions.open():
+            transactions.note(self._move, child, child.addr, child._order)
+            self._move(child, addr, order)
 
     def unlink(self, child: MemoryRegion) -> None:
         """Take ``child`` out of its container."""
@@ -102,6 +121,19 @@ class Topology:
             self.mark(child)
         self._reroute(child)
 
+    def _move(self, child: MemoryRegion, addr: int, order: tuple[int, int]) -> None:
+        container = child.container
+        assert container is not None
+        if child.enabled:
+            self.mark(child)
+        container.children.remove(child)
+        put(child, "addr", addr)
+        child._order = order
+        container.children.add(child)
+        if child.enabled:
+            self.mark(child)
+        self._reroute(child)
+
     def _unlink(self, child: MemoryRegion, addr: int, order: tuple[int, int]) -> None:
         if child.enabled:
             self.mark(child)
@@ -136,7 +168,10 @@ class Topology:
         todo = [(region, 0, region.size)]
         while todo:
             each, lo, hi = todo.pop()
-            lo, hi = max(lo, 0), min(hi, each.size)
+            if lo < 0:
+                lo = 0
+            if hi > each.size:
+                hi = each.size
             if lo >= hi or (each, lo, hi) in seen:
                 continue
             seen.add((each, lo, hi))
@@ -152,7 +187,9 @@ class Topology:
                 todo.append((parent, lo + each.addr, hi + each.addr))
             for alias in each._live_aliases:
                 if alias.enabled:
-                    todo.append((alias, lo - alias.alias_offset, hi - alias.alias_offset))
+                    shift = alias.alias_offset
+                    if hi > shift and lo < shift + alias.size:
+                        todo.append((alias, lo - shift, hi - shift))
 
     def mark_everything(self) -> None:
         """Mark all of every view."""
@@ -174,7 +211,7 @@ class Topology:
             each._live += 1
             if each._live > 1:
                 continue
-            todo.extend(each.children)
+            todo.extend(each.children.members)
             if each.alias is not None:
                 each.alias._live_aliases[each] = None
                 todo.append(each.alias)
@@ -188,7 +225,7 @@ class Topology:
             if each in dying or (each._live and self._is_shown(each, dying)):
                 continue
             dying.add(each)
-            todo.extend(each.children)
+            todo.extend(each.children.members)
             if each.alias is not None:
                 del each.alias._live_aliases[each]
                 todo.append(each.alias)
@@ -311,7 +348,7 @@ def _next_hop(region: MemoryRegion) -> MemoryRegion | None:
     if region.terminates:
         return region
     only: MemoryRegion | None = None
-    for child in region.children:
+    for child in region.children.members:
         if child.enabled:
             if only is not None:
                 return region

@@ -70,6 +70,7 @@ class Transactions:
         before_change: called before an outermost transaction begins.
         hearers: who hears of commits.
         lock: held in a transaction; for who must not meet one.
+        owner: the thread that is in a transaction and may change the tree; None for nobody.
     """
 
     hearers: Hearers
@@ -85,6 +86,7 @@ class Transactions:
         self._now_ns = now_ns
         self.lock = threading.RLock()
         self._depth = 0
+        self.owner: int | None = None
         self._steady = 0
         self._telling = False
         self._cause = ""
@@ -158,6 +160,8 @@ class Transactions:
             self.lock.release()
             raise
         savepoint = _Savepoint(len(self._journal), self._cause)
+        if not self._depth:
+            self.owner = threading.get_ident()
         self._depth += 1
         if cause and not self._cause:
             self._cause = cause
@@ -173,6 +177,7 @@ class Transactions:
         try:
             self._depth -= 1
             if self._depth == 0:
+                self.owner = None
                 self._commit()
         finally:
             self.lock.release()
@@ -241,6 +246,8 @@ class Transactions:
             self._run_afterwards()
 
     def _run_afterwards(self) -> None:
+        if not self._afterwards:
+            return
         actions, self._afterwards = self._afterwards, []
         with ExitStack() as calls:  # each is called, whatever the others raise
             for action, args in reversed(actions):
@@ -250,22 +257,23 @@ class Transactions:
         """Make the commit. If anybody refuses, everything is as it was before."""
         hearers, back = self.hearers, None
         told = hearers.round()
-        with self.telling():
-            try:
-                commit = Commit.prepare(
-                    self.topology, self.removed, self._nowhere, self.generation + 1
-                )
+        self._telling = True
+        try:
+            commit = Commit.prepare(self.topology, self.removed, self._nowhere, self.generation + 1)
+            if hearers.spaces:
                 changes = commit.changes(self.topology, hearers.spaces)
                 told.tell(changes, shown=commit.shows(hearers.spaces))
                 back = commit.inverse()
-                commit.publish(self.topology)
-                told.commit()
-            except BaseException as error:
-                if back is not None:
-                    back.publish(self.topology)
-                self.undo_to(_Savepoint(0, ""))
-                told.take_back(error)
-                raise
+            commit.publish(self.topology)
+            told.commit()
+        except BaseException as error:
+            if back is not None:
+                back.publish(self.topology)
+            self.undo_to(_Savepoint(0, ""))
+            told.take_back(error)
+            raise
+        finally:
+            self._telling = False
         for space in self.removed:
             self._drop_space(space)
         self.removed.clear()
@@ -283,5 +291,6 @@ class Transactions:
             work,
         )
         self.history.append(record)
-        with self.telling():
-            self.hearers.publish(record)
+        if self.hearers.wants_records:
+            with self.telling():
+                self.hearers.publish(record)

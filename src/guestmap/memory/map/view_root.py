@@ -84,7 +84,7 @@ class ViewRoot:
             ConfigError: a view without end (see :func:`guestmap.memory.map.render.render`).
         """
         done: list[_Window] = []
-        for start, end in _joined(self._windows):
+        for start, end in self.windows:
             window = self._render_window(start, end)
             while done and done[-1].meets(window):
                 last = done.pop()
@@ -92,7 +92,7 @@ class ViewRoot:
                     min(last.start, window.start), max(last.end, window.end)
                 )
             done.append(window)
-        patches = [p for w in done if (p := _trimmed(w.old, w.new)) != ([], [])]
+        patches = [p for w in done if any(p := _trimmed(w.old, w.new))]
         view = self.view
         for patch in patches:
             view = view.replaced(patch.old, patch.new, generation)
@@ -109,9 +109,13 @@ class ViewRoot:
                 break
             start = min(start, *(r.start for r in whole))
             end = max(end, *(r.end for r in whole))
-        new = [r.cut(r.start, min(r.end, start)) for r in old if r.start < start]
-        new += window
-        new += [r.cut(max(r.start, end), r.end) for r in old if r.end > end]
+        new = window
+        if old:  # only the first can begin before the window, and only the last end behind it
+            first, last = old[0], old[-1]
+            if first.start < start:
+                new = [first if first.end <= start else first.cut(first.start, start), *new]
+            if last.end > end:
+                new = [*new, last if last.start >= end else last.cut(end, last.end)]
         return _Window(start, end, old, simplify(new))
 
 
@@ -127,6 +131,8 @@ def _is_cut(whole: list[FlatRange], window: list[FlatRange], start: int, end: in
 
 def _joined(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return sorted, disjoint, non-touching windows that cover the same addresses."""
+    if len(windows) < 2:  # nearly always
+        return windows
     joined: list[tuple[int, int]] = []
     for start, end in sorted(windows):
         if joined and start <= joined[-1][1]:
