@@ -114,7 +114,7 @@ FAULTS = (
     ),
     Fault(
         "machine/phases.py",
-        "        if for_good or self._gave_up:",
+        "        if for_good or self.gave_up:",
         "        if for_good:",
         _PHASES,
     ),

@@ -19,6 +19,7 @@ from guestmap.accel.types import (
     SoftwareInterrupt,
 )
 from guestmap.accel.vcpu import Activity, InterruptSource, NoInterrupts, Vcpu
+from guestmap.accel.vcpu_state import VcpuState
 
 __all__ = [
     "ACCELERATORS",
@@ -39,5 +40,6 @@ __all__ = [
     "SoftwareInterrupt",
     "Turn",
     "Vcpu",
+    "VcpuState",
     "open_accelerator",
 ]

@@ -77,6 +77,10 @@ class RunLoop:
             StateError: it runs.
         """
         self.vcpu.reset()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget how the last run was to end: the CPU is another one now."""
         self._ended = None
 
     def run(self) -> Exit:

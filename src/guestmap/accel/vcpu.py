@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.exits import Exit
     from guestmap.accel.types import Register, Segment, SegmentRegister, SoftwareInterrupt
+    from guestmap.accel.vcpu_state import VcpuState
 
 
 class InterruptSource(Protocol):
@@ -130,6 +131,17 @@ class Vcpu(ABC):
         if self._thread is not None:
             raise StateError(f"engine {self.engine!r} runs: stop it first")
 
+    def check_outside(self) -> None:
+        """Check that it is not in the guest: who asks has the turn, or nobody runs it.
+
+        Raises:
+            StateError: it is in the guest, or closed.
+        """
+        if self.closed:
+            raise StateError(f"engine {self.engine!r} is closed")
+        if self._inside:
+            raise StateError(f"engine {self.engine!r} runs: stop it first")
+
     @property
     def in_guest(self) -> bool:
         """Whether the caller was called, directly or not, by the guest's executing."""
@@ -187,6 +199,24 @@ class Vcpu(ABC):
         Raises:
             StateError: it runs.
             UnsupportedError: there is no CPU, or hidden parts cannot be set on this host.
+        """
+
+    @abstractmethod
+    def save(self) -> VcpuState | None:
+        """Return all that it knows; None where there is no CPU. It must be outside the guest.
+
+        Raises:
+            StateError: it is in the guest.
+            UnsupportedError: not all of it can be seen on this host.
+        """
+
+    @abstractmethod
+    def load(self, state: VcpuState) -> None:
+        """Go on from what was saved, by whatever accelerator; it must be outside the guest.
+
+        Raises:
+            StateError: it is in the guest.
+            UnsupportedError: there is no CPU, or none that can be made so on this host.
         """
 
     def observe_software_interrupts(self, observer: Callable[[SoftwareInterrupt], None]) -> None:

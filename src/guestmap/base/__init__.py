@@ -26,7 +26,7 @@ from guestmap.base.units import (
     parse_size,
 )
 from guestmap.base.vm_clock import VmClock
-from guestmap.base.whole_file import write_whole
+from guestmap.base.whole_file import whole_file, write_whole
 
 __all__ = [
     "ADDRESS_SPACE_SIZE",
@@ -57,5 +57,6 @@ __all__ = [
     "parse_size",
     "printable",
     "printable_lines",
+    "whole_file",
     "write_whole",
 ]

@@ -14,6 +14,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from guestmap.base.errors import StateError
+
 NS_PER_SECOND = 1_000_000_000
 
 _FEWEST_ENTRIES = 16
@@ -63,6 +65,14 @@ class Clock(ABC):
     def running(self) -> bool:
         """Whether time passes, so that a deadline comes by itself."""
         return True
+
+    def restore(self, now_ns: int) -> None:
+        """Stand at a time that was saved; whoever has timers arms them anew.
+
+        Raises:
+            StateError: this clock cannot, or time passes.
+        """
+        raise StateError(f"the time of a {type(self).__name__} cannot be set to {now_ns} ns")
 
     def start(self) -> None:
         """Hear that the machine runs."""
@@ -156,6 +166,10 @@ class ManualClock(Clock):
 
     def __init__(self, now_ns: int = 0) -> None:
         super().__init__()
+        self._now_ns = now_ns
+
+    def restore(self, now_ns: int) -> None:
+        """Go on from a time that was saved."""
         self._now_ns = now_ns
 
     def now_ns(self) -> int:

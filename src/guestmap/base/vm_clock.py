@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from guestmap.base.clock import Clock, HostClock
+from guestmap.base.errors import StateError
 
 
 class VmClock(HostClock):
@@ -51,6 +52,12 @@ class VmClock(HostClock):
         """Let time stand."""
         self._passed_ns = self.now_ns()
         self._zero_ns = None
+
+    def restore(self, now_ns: int) -> None:
+        """Stand at a time that was saved; the host's goes on."""
+        if self.running:
+            raise StateError("the time of a machine that runs cannot be set: stop it first")
+        self._passed_ns = now_ns
 
     def next_deadline_ns(self) -> int | None:
         """Return when the earliest timer is due, of the host's time too; in this clock's time."""

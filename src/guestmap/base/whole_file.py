@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 
 from guestmap.base.errors import HostError
 
@@ -23,12 +25,27 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     Raises:
         HostError: the host refuses; the old file, if there was one, is as it was.
     """
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Like :func:`write_whole`, for content that comes piece by piece in a ``with`` block.
+
+    Where the block raises, the old file is as it was.
+
+    Raises:
+        HostError: the host refuses.
+    """
     try:
         target = _followed(Path(path))
         if _is_whole_only_in_place(target):
-            target.write_bytes(content)
+            with target.open("wb") as file:
+                yield file
         else:
-            _replace(target, content)
+            with _replacing(target) as file:
+                yield file
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or str(error)
         raise HostError(f"cannot write {os.fspath(path)} ({reason})", call="write") from error
@@ -54,7 +71,8 @@ def _is_whole_only_in_place(target: Path) -> bool:
     return target.exists() and not target.is_file() and not target.is_dir()
 
 
-def _replace(target: Path, content: bytes) -> None:
+@contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
     before = target.stat() if target.exists() else None
     if before is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -62,7 +80,7 @@ def _replace(target: Path, content: bytes) -> None:
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with open(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             if before is not None:
                 _keep_owner_and_mode(descriptor, before)

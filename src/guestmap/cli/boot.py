@@ -17,6 +17,13 @@ from guestmap.cli.boot_run import (
     run_managed,
     run_until,
 )  # fmt: skip
+from guestmap.cli.boot_saved import (
+    check_saving,
+    is_there,
+    keep_snapshots,
+    make_machine,
+    save_machine,
+)
 from guestmap.cli.boot_told import teller
 from guestmap.cli.collector import collect_from_now_on
 from guestmap.cli.serial_wire import serial_wire
@@ -40,6 +47,7 @@ _SILENT_RESETS = 8
 
 
 def boot(
+    ctx: typer.Context,
     machine: Board = "",
     ram: Annotated[
         str,
@@ -108,6 +116,18 @@ def boot(
     no_reboot: Annotated[
         bool, typer.Option("--no-reboot", help="Stop where the machine would be reset.")
     ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the machine where the run ends, or at Ctrl-C."),
+    ] = None,
+    restore: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Go on with a machine that was saved."),
+    ] = None,
+    snapshots: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="With --qmp: where savevm and loadvm keep machines."),
+    ] = None,
     engine: Annotated[str, typer.Option(help="What runs the CPU.")] = "unicorn",
     mtree: Annotated[
         bool, typer.Option("--mtree", help="Print 'info mtree' of the end on stdout.")
@@ -129,14 +149,16 @@ def boot(
 
     Shown as it happens: the firmware's log, its phases, and each change of the map with its cause;
     at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
-    goes to stderr. With --qmp the machine goes on after that, until it is told to quit. Options
+    goes to stderr. --save keeps the machine as it is when the run ends, --restore goes on with one.
+    With --qmp the machine goes on after that, until it is told to quit. Options
     that add something, and --qmp, may be given several times.
     """
     addresses = managed_at(qmp or (), paused=paused, until=until)
+    check_saving(ctx, restore, save, managed=bool(addresses))
     objects = [ObjectSpec.parse(each) for each in object_ or ()]
     board = read_machine(machine or "pc")
     kind = board_type(board["machine"])
-    if not addresses:
+    if not addresses and restore is None:
         kind.refuse_to_boot()
     memory = MemoryOption.parse([ram] if ram else [], kind.default_ram)
     size = memory.size or kind.default_ram
@@ -174,15 +196,19 @@ def boot(
     def is_stuck() -> bool:
         return not addresses and _is_stuck(vm, recorder)  # who manages it may reset it at will
 
-    with VirtualMachine(config, engine=engine, observer=observe) as vm, serial_wire(vm, serial):
+    with make_machine(config, restore, engine, observe) as vm, serial_wire(vm, serial):
+        keep_snapshots(vm, snapshots)
         answer = Answer(vm, mtree=mtree, flat=flat, as_json=as_json) if asked else None
         collect_from_now_on()
         told.begin(vm)
         if addresses:
             status = run_managed(vm, addresses, told, paused=paused)
+        elif is_there(vm, until or Phase.HALT):
+            status = 0
         else:
             status = run_until(vm, until or Phase.HALT)
         told.end(vm)
+        save_machine(vm, save, told)
         if answer is not None:
             answer.give(recorder)
     if status:

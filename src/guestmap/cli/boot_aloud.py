@@ -30,7 +30,8 @@ class Aloud(Silence):
         """Show the machine at reset."""
         if self._verbose:
             self._console.print(engine_line(vm.accelerator), soft_wrap=True)
-        print_whole(self._console, flat_table(vm.board.memory.view, "at reset: what the CPU sees"))
+        when = "at reset" if vm.phases.phase is None else "as it was saved"
+        print_whole(self._console, flat_table(vm.board.memory.view, f"{when}: what the CPU sees"))
 
     def tell(self, event: Event) -> None:
         """Tell an event."""

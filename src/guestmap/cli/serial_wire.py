@@ -27,7 +27,7 @@ def serial_wire(vm: VirtualMachine, target: str) -> Iterator[None]:
     Args:
         vm: the machine; without a serial port nothing happens.
         target: ``stdio`` (a terminal that one can type in), ``unix:PATH`` (a socket to connect to),
-            or a file.
+            or a file; "" for nowhere.
 
     Raises:
         ConfigError: the file or the socket cannot be made.
@@ -35,7 +35,7 @@ def serial_wire(vm: VirtualMachine, target: str) -> Iterator[None]:
     port = vm.board.serial
     with ExitStack() as end:
         try:
-            if port is None:
+            if port is None or not target:
                 pass
             elif target.startswith(_UNIX):
                 end.enter_context(_SocketWire(vm, port, target.removeprefix(_UNIX)))

@@ -7,8 +7,12 @@ selector-based block (12 bytes) takes the place of the bitmap for good.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
+from msgspec import Meta
+
+from guestmap.hw.device import U32
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -23,6 +27,15 @@ _SELECTOR, _FLAGS, _COMMAND, _DATA = 0x0, 0x4, 0x5, 0x8
 _ENABLED = 1 << 0
 _NEXT_WITH_EVENT, _OST_EVENT, _OST_STATUS, _GET_ID = range(4)
 _COMMANDS = 4
+
+
+@dataclass(slots=True)
+class CpuHotplugState:
+    """The selector block's registers; ``modern``: it has taken the bitmap's place."""
+
+    selector: U32 = 0
+    command: Annotated[int, Meta(ge=0, lt=_COMMANDS)] = 0
+    modern: bool = False
 
 
 class AcpiCpuHotplug:
@@ -84,6 +97,21 @@ class AcpiCpuHotplug:
         if self._bitmap.container is not None:
             return (self._bitmap,)
         return (self._bitmap, self._block)
+
+    def save(self) -> CpuHotplugState:
+        """Return a copy of the state."""
+        return CpuHotplugState(self._selector, self._command, modern=self._bitmap.container is None)
+
+    def load(self, state: CpuHotplugState) -> None:
+        """Go on from a state that was saved."""
+        self._selector, self._command = state.selector, state.command
+        with self._io.system.transaction("CPU hot-plug registers loaded"):
+            if state.modern and self._bitmap.container is not None:
+                self._io.del_subregion(self._bitmap)
+                self._io.add_subregion(PORT, self._block)
+            elif not state.modern and self._bitmap.container is None:
+                self._io.del_subregion(self._block)
+                self._io.add_subregion(PORT, self._bitmap)
 
     def _read_bitmap(self, offset: int, _size: int) -> int:
         here = (apic_id for apic_id in self._apic_ids[: self._present] if apic_id >> 3 == offset)

@@ -8,10 +8,11 @@ guest was told and has not taken note of waits for the next guest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from guestmap.base import StateError
+from guestmap.base import ConfigError, StateError
+from guestmap.hw.device import U32
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -77,6 +78,24 @@ class _Slot:
             | (_INSERTING if self.inserting else 0)
             | (_REMOVING if self.removing else 0)
         )
+
+
+@dataclass(slots=True)
+class SlotState:
+    """What the guest was told of a slot, and what it said."""
+
+    inserting: bool = False
+    removing: bool = False
+    ost_event: U32 = 0
+    ost_status: U32 = 0
+
+
+@dataclass(slots=True)
+class MemoryHotplugState:
+    """The slot that is selected, and all slots."""
+
+    selected: U32 = 0
+    slots: list[SlotState] = field(default_factory=list)
 
 
 class AcpiMemoryHotplug:
@@ -161,6 +180,28 @@ class AcpiMemoryHotplug:
             slot.removing = False
         elif value & _EJECT and slot.device is not None:
             self.on_eject(self._selected)
+
+    # -- saving ------------------------------------------------------------------------------------
+
+    def save(self) -> MemoryHotplugState:
+        """Return a copy of the state; what is in the slots is the machine's."""
+        return MemoryHotplugState(
+            self._selected,
+            [SlotState(x.inserting, x.removing, x.ost_event, x.ost_status) for x in self._slots],
+        )
+
+    def load(self, state: MemoryHotplugState) -> None:
+        """Go on from a state that was saved, with the same in the slots.
+
+        Raises:
+            ConfigError: there were not as many slots.
+        """
+        if len(state.slots) != len(self._slots):
+            raise ConfigError(f"{len(state.slots)} memory slots were saved, not {len(self._slots)}")
+        self._selected = state.selected
+        for slot, saved in zip(self._slots, state.slots, strict=True):
+            slot.inserting, slot.removing = saved.inserting, saved.removing
+            slot.ost_event, slot.ost_status = saved.ost_event, saved.ost_status
 
     # -- the machine's side ----------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ order in which the firmware tables name the buses that can be hot-plugged: the r
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from guestmap.hw.device import U32
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -21,6 +23,15 @@ PORT, PORT_BYTES = 0xAE00, 0x18
 _UP, _DOWN, _EJECT, _REMOVABLE, _SELECT = 0x00, 0x04, 0x08, 0x0C, 0x10
 _BUSES = 256
 _ALL_SLOTS = 0xFFFF_FFFF
+
+
+@dataclass(slots=True)
+class PciHotplugState:
+    """The bus that is selected; by bus, the slots that came and those that are to go."""
+
+    selected: U32 = 0
+    up: dict[int, U32] = field(default_factory=dict)
+    down: dict[int, U32] = field(default_factory=dict)
 
 
 class AcpiPciHotplug:
@@ -109,6 +120,15 @@ class AcpiPciHotplug:
     def _mark(self, slots: dict[int, int], device: PciDevice) -> None:
         number = self.number_of(device.bus)
         slots[number] = slots.get(number, 0) | 1 << (device.devfn >> 3)
+
+    def save(self) -> PciHotplugState:
+        """Return a copy of the state."""
+        return PciHotplugState(self._selected, dict(self._up), dict(self._down))
+
+    def load(self, state: PciHotplugState) -> None:
+        """Go on from a state that was saved."""
+        self._selected = state.selected
+        self._up, self._down = dict(state.up), dict(state.down)
 
     def reset(self) -> None:
         """Take out what the guest was asked to let go and has not: a reset makes it forget."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base import ConfigError
+from guestmap.hw.device import U16, U64
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -46,6 +48,18 @@ class PowerActions:
 
     power_off: Callable[[], None] = _nothing
     suspend: Callable[[], None] = _nothing
+
+
+@dataclass(slots=True)
+class AcpiPmState:
+    """The registers, and when the timer's highest bit changes next, in its ticks."""
+
+    status: U16 = 0
+    enable: U16 = 0
+    control: U16 = 0
+    overflow_ticks: U64 = 0
+    gpe_status: bytes = b""
+    gpe_enable: bytes = b""
 
 
 class AcpiPm:
@@ -209,6 +223,28 @@ class AcpiPm:
         """Set bits of the first GPE0 status byte: PCI 2, CPU 4, memory 8, NVDIMM 16."""
         self._gpe_status[0] |= bits
         self._update_sci()
+
+    # -- saving ------------------------------------------------------------------------------------
+
+    def save(self) -> AcpiPmState:
+        """Return a copy of the state."""
+        return AcpiPmState(
+            self._status, self._enable, self.control, self._overflow_ticks,
+            bytes(self._gpe_status), bytes(self._gpe_enable),
+        )  # fmt: skip
+
+    def load(self, state: AcpiPmState) -> None:
+        """Go on from a state that was saved; the SCI is not driven.
+
+        Raises:
+            ConfigError: it is the state of another GPE block.
+        """
+        if not len(state.gpe_status) == len(state.gpe_enable) == len(self._gpe_status):
+            raise ConfigError(f"the saved GPE block has {len(state.gpe_status)} status bytes")
+        self._status, self._enable, self.control = state.status, state.enable, state.control
+        self._overflow_ticks = state.overflow_ticks
+        self._gpe_status[:], self._gpe_enable[:] = state.gpe_status, state.gpe_enable
+        self._arm()
 
     # -- interrupt and reset ---------------------------------------------------------------------
 

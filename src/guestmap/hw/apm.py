@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from guestmap.memory import AccessSizes, MemoryRegionOps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from guestmap.memory import MemorySystem
 
@@ -41,6 +41,14 @@ class Apm:
             impl=AccessSizes(1, 1),
         )
         self.region = memory.io("apm-io", PORT_BYTES, ops, owner=owner)
+
+    def save(self) -> list[int]:
+        """Return both registers."""
+        return list(self._registers)
+
+    def load(self, registers: Sequence[int]) -> None:
+        """Set both registers; nobody is told."""
+        self._registers = list(registers)
 
     def _write(self, offset: int, value: int, _size: int) -> None:
         self._registers[offset & 1] = value & 0xFF

@@ -16,6 +16,7 @@ from guestmap.hw.pci import PciDevice, PciIdentity
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciBus
+    from guestmap.hw.pci.state import PciState
     from guestmap.memory import MemoryRegion
 
 PAM, PAM_REGISTERS = 0x59, 7
@@ -122,6 +123,11 @@ class I440FX(PciDevice):
         end = offset + size
         if (offset < PAM + PAM_REGISTERS and end > PAM) or offset <= SMRAM < end:
             self._update(offset, size)
+
+    def load(self, state: PciState) -> None:
+        """Go on from a state that was saved; the attribute map and SMRAM show at once."""
+        super().load(state)
+        self._update()
 
     def _update(self, offset: int = PAM, size: int = PAM_REGISTERS) -> None:
         data, end = self.config.data, offset + size

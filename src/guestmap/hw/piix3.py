@@ -7,10 +7,13 @@ and has the reset control register at port CF9h. Intel 82371FB/82371SB data shee
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.hw.device import U8, U16
 from guestmap.hw.pci import PciDevice, PciIdentity
 from guestmap.hw.pci.registers import STATUS, STATUS_DEVSEL_MEDIUM
+from guestmap.hw.pci.state import PciState
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -45,6 +48,14 @@ _RESET_VALUES: dict[int, bytes] = {
     0xAC: b"\x00",
     0xAE: b"\x00",
 }
+
+
+@dataclass(slots=True)
+class Piix3State(PciState):
+    """Besides the header: the reset control register, and the lines that are driven."""
+
+    reset_control: U8 = 0
+    levels: U16 = 0
 
 
 class Piix3(PciDevice):
@@ -127,6 +138,16 @@ class Piix3(PciDevice):
         self.write_header(offset, value, size)
         if offset < PIRQ_ROUTES + PIRQ_WIRES and offset + size > PIRQ_ROUTES:
             self._update_lines()
+
+    def save(self) -> Piix3State:
+        """Return a copy of the state."""
+        return Piix3State(**self._header(), reset_control=self._reset_control, levels=self._levels)
+
+    def load(self, state: PciState) -> None:
+        """Go on from a state that was saved; no line is driven."""
+        super().load(state)
+        assert isinstance(state, Piix3State)
+        self._reset_control, self._levels = state.reset_control, state.levels
 
     def reset(self) -> None:
         """Reset routes, timers and the reset control register."""

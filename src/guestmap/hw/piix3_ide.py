@@ -8,10 +8,15 @@ themselves (1F0h, 170h and so on) are ISA addresses and belong to the machine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
+from msgspec import Meta
+
+from guestmap.hw.device import U8, U32
 from guestmap.hw.pci import PciDevice, PciIdentity
 from guestmap.hw.pci.registers import BAR_IO, STATUS, STATUS_DEVSEL_MEDIUM, STATUS_FAST_BACK
+from guestmap.hw.pci.state import PciState
 from guestmap.memory import Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -85,6 +90,24 @@ class BusMasterChannel:
         self.command = self.status = self.pointer = 0
 
 
+@dataclass(slots=True)
+class ChannelState:
+    """The registers of a channel."""
+
+    command: U8 = 0
+    status: U8 = 0
+    pointer: U32 = 0
+
+
+@dataclass(slots=True)
+class Piix3IdeState(PciState):
+    """Besides the header: the channels."""
+
+    channels: Annotated[list[ChannelState], Meta(min_length=CHANNELS, max_length=CHANNELS)] = field(
+        default_factory=list
+    )
+
+
 class Piix3Ide(PciDevice):
     """The IDE function.
 
@@ -110,6 +133,19 @@ class Piix3Ide(PciDevice):
             self.bmdma_region.add_subregion(base, channel.control_region)
             self.bmdma_region.add_subregion(base + _POINTER, channel.pointer_region)
         self.add_bar(BAR_SLOT, self.bmdma_region, BAR_IO)
+
+    def save(self) -> Piix3IdeState:
+        """Return a copy of the state."""
+        channels = [ChannelState(x.command, x.status, x.pointer) for x in self.channels]
+        return Piix3IdeState(**self._header(), channels=channels)
+
+    def load(self, state: PciState) -> None:
+        """Go on from a state that was saved."""
+        super().load(state)
+        assert isinstance(state, Piix3IdeState)
+        for channel, saved in zip(self.channels, state.channels, strict=True):
+            channel.command, channel.status = saved.command, saved.status
+            channel.pointer = saved.pointer
 
     def reset(self) -> None:
         """Reset the header and both channels."""

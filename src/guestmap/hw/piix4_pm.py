@@ -7,16 +7,20 @@ hot-plug registers live at fixed ports. Reset values as QEMU 7.2 has them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
-from guestmap.hw.acpi_cpu_hotplug import AcpiCpuHotplug
+from msgspec import Meta
+
+from guestmap.hw.acpi_cpu_hotplug import AcpiCpuHotplug, CpuHotplugState
 from guestmap.hw.acpi_memory_hotplug import GPE_BIT as MEMORY_GPE_BIT
-from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug
+from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug, MemoryHotplugState
 from guestmap.hw.acpi_pci_hotplug import PORT as PCI_HOTPLUG_PORT
-from guestmap.hw.acpi_pci_hotplug import AcpiPciHotplug
-from guestmap.hw.acpi_pm import AcpiPm, PowerActions
+from guestmap.hw.acpi_pci_hotplug import AcpiPciHotplug, PciHotplugState
+from guestmap.hw.acpi_pm import AcpiPm, AcpiPmState, PowerActions
 from guestmap.hw.apm import PORT as APM_PORT
 from guestmap.hw.apm import Apm
+from guestmap.hw.device import U8
 from guestmap.hw.pci import PciDevice, PciIdentity
 from guestmap.hw.pci.registers import (
     INTERRUPT_PIN,
@@ -24,7 +28,8 @@ from guestmap.hw.pci.registers import (
     STATUS_DEVSEL_MEDIUM,
     STATUS_FAST_BACK,
 )
-from guestmap.hw.pm_smbus import PmSmbus
+from guestmap.hw.pci.state import PciState
+from guestmap.hw.pm_smbus import PmSmbus, SmbusState
 from guestmap.hw.smbus import SPD_ADDRESSES, Eeprom
 
 if TYPE_CHECKING:
@@ -46,6 +51,18 @@ _PARALLEL, _LPC, _SERIAL = 0x5F, 0x63, 0x67
 _BASE_MASK = 0xFFC0
 _SMBUS_RESET = 0xB101
 _ENABLE_ACPI, _DISABLE_ACPI = 0xF1, 0xF0
+
+
+@dataclass(slots=True)
+class Piix4PmState(PciState):
+    """Besides the header: the register blocks."""
+
+    pm: AcpiPmState = field(default_factory=AcpiPmState)
+    apm: Annotated[list[U8], Meta(min_length=2, max_length=2)] = field(default_factory=list)
+    smbus: SmbusState | None = None
+    pci_hotplug: PciHotplugState = field(default_factory=PciHotplugState)
+    cpu_hotplug: CpuHotplugState = field(default_factory=CpuHotplugState)
+    memory_hotplug: MemoryHotplugState | None = None
 
 
 class Piix4Pm(PciDevice):
@@ -183,6 +200,30 @@ class Piix4Pm(PciDevice):
             # Tells the firmware that it need not, and cannot, set system management mode up.
             config.set(_DEVICE_B + 3, _APMC_SMI)
         self._place_pm()
+
+    def save(self) -> Piix4PmState:
+        """Return a copy of the state."""
+        slots = self.memory_hotplug
+        return Piix4PmState(
+            **self._header(), pm=self.pm.save(), apm=self.apm.save(), smbus=self.smbus.save(),
+            pci_hotplug=self.pci_hotplug.save(), cpu_hotplug=self.cpu_hotplug.save(),
+            memory_hotplug=slots.save() if slots is not None else None,
+        )  # fmt: skip
+
+    def load(self, state: PciState) -> None:
+        """Go on from a state that was saved; the register blocks move."""
+        super().load(state)
+        assert isinstance(state, Piix4PmState)
+        self.pm.load(state.pm)
+        self.apm.load(state.apm)
+        if state.smbus is not None:
+            self.smbus.load(state.smbus)
+        self.pci_hotplug.load(state.pci_hotplug)
+        self.cpu_hotplug.load(state.cpu_hotplug)
+        if self.memory_hotplug is not None and state.memory_hotplug is not None:
+            self.memory_hotplug.load(state.memory_hotplug)
+        self._place_pm()
+        self._place_smbus()
 
     def reset(self) -> None:
         """Reset the ACPI registers and switch their ports off; the SMBus stays as it is."""

@@ -8,9 +8,14 @@ sees it busy once. A reset of the machine leaves all of it alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from guestmap.hw.smbus import GeneralCall
+from msgspec import Meta
+
+from guestmap.base import ConfigError
+from guestmap.hw.device import U8
+from guestmap.hw.smbus import EEPROM_BYTES, Eeprom, GeneralCall
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -29,6 +34,27 @@ _CONTROL_READABLE = 0x1F
 _AUXILIARY_BITS, _BUFFER = 0x03, 1 << 1
 _BUFFER_BYTES = 32
 _QUICK, _BYTE, _BYTE_DATA, _WORD_DATA, _PROCESS_CALL, _BLOCK_DATA, _I2C_READ = range(7)
+
+
+@dataclass(slots=True)
+class EepromState:
+    """A memory chip's content, and where it is read next."""
+
+    data: Annotated[bytes, Meta(min_length=EEPROM_BYTES, max_length=EEPROM_BYTES)]
+    pointer: U8
+
+
+@dataclass(slots=True)
+class SmbusState:
+    """The registers, the block buffer and how far a transfer is; ``streaming`` is with whom."""
+
+    registers: Annotated[bytes, Meta(min_length=PORT_BYTES, max_length=PORT_BYTES)]
+    buffer: Annotated[bytes, Meta(min_length=_BUFFER_BYTES, max_length=_BUFFER_BYTES)]
+    index: Annotated[int, Meta(ge=0, le=_BUFFER_BYTES)]
+    finished: bool
+    streaming: U8 | None
+    deferred: bool
+    chips: dict[int, EepromState]
 
 
 class PmSmbus:
@@ -70,6 +96,32 @@ class PmSmbus:
             impl=sizes,
         )
         self.region = memory.io("pm-smbus", PORT_BYTES, ops, owner=owner)
+
+    # -- saving ------------------------------------------------------------------------------------
+
+    def save(self) -> SmbusState:
+        """Return a copy of the state, that of the memory chips on the bus with it."""
+        streaming = next((at for at, x in self._slaves.items() if x is self._streaming), None)
+        chips = {at: x for at, x in self._slaves.items() if isinstance(x, Eeprom)}
+        return SmbusState(
+            bytes(self._registers), bytes(self._buffer), self._index, self._finished, streaming,
+            self._deferred, {at: EepromState(bytes(x.data), x.pointer) for at, x in chips.items()},
+        )  # fmt: skip
+
+    def load(self, state: SmbusState) -> None:
+        """Go on from a state that was saved, with the same on the bus.
+
+        Raises:
+            ConfigError: something else is on the bus.
+        """
+        for at, saved in state.chips.items():
+            chip = self._slaves.get(at)
+            if not isinstance(chip, Eeprom):
+                raise ConfigError(f"no memory chip is at SMBus address 0x{at:x}")
+            chip.data[:], chip.pointer = saved.data, saved.pointer
+        self._registers[:], self._buffer[:] = state.registers, state.buffer
+        self._index, self._finished, self._deferred = state.index, state.finished, state.deferred
+        self._streaming = None if state.streaming is None else self._slaves.get(state.streaming)
 
     # -- registers -------------------------------------------------------------------------------
 

@@ -29,21 +29,21 @@ class Eeprom:
 
     def __init__(self, content: bytes = bytes(EEPROM_BYTES)) -> None:
         self.data = bytearray(content)
-        self._pointer = 0
+        self.pointer = 0
 
     def write(self, data: bytes) -> None:
         """Set the pointer and store what follows."""
         if not data:
             return
-        self._pointer = data[0]
+        self.pointer = data[0]
         for value in data[1:]:
-            self.data[self._pointer] = value
-            self._pointer = (self._pointer + 1) % EEPROM_BYTES
+            self.data[self.pointer] = value
+            self.pointer = (self.pointer + 1) % EEPROM_BYTES
 
     def read_byte(self) -> int:
         """Return the byte at the pointer and move on."""
-        value = self.data[self._pointer]
-        self._pointer = (self._pointer + 1) % EEPROM_BYTES
+        value = self.data[self.pointer]
+        self.pointer = (self.pointer + 1) % EEPROM_BYTES
         return value
 
 

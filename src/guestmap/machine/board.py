@@ -7,8 +7,9 @@ by what stands here, and by nothing else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
 from guestmap.hw.device import Space
@@ -24,6 +25,7 @@ from guestmap.memory.map import UNASSIGNED_IO_OPS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from guestmap.hw.device import RegisterBlock
     from guestmap.hw.pci import PciBus
     from guestmap.hw.serial import Serial16550
     from guestmap.machine.config import MachineConfig
@@ -48,6 +50,41 @@ class CpuPin(Protocol):
 
     def acknowledge(self) -> int:
         """Run the acknowledge cycle: return the vector."""
+
+
+class Saveable(Protocol):
+    """Registers with a state, as a saved machine knows them."""
+
+    @property
+    def state(self) -> Any:
+        """All that a guest can have made of them: a value of a class of its own."""
+
+    def save(self) -> Any:
+        """Return a copy of the state, with all that it takes to go on from here."""
+
+    def load(self, state: Any, /) -> None:
+        """Go on from a state that such registers were saved in.
+
+        Raises:
+            ConfigError: they can be in no such state.
+        """
+
+
+def named(*blocks: RegisterBlock[Any]) -> dict[str, Saveable]:
+    """Return blocks, and the parts of those that have any, by names: each after its class.
+
+    Of several of one class, the second has a 1 behind it, and so on.
+    """
+    found: dict[str, Saveable] = {}
+    counts: Counter[str] = Counter()
+    for each in blocks:
+        name = type(each).__name__
+        number, counts[name] = counts[name], counts[name] + 1
+        name += str(number) if number else ""
+        found[name] = each
+        for part, inner in getattr(each, "parts", {}).items():
+            found[f"{name}/{part}"] = inner
+    return found
 
 
 class Board:
@@ -152,6 +189,11 @@ class Board:
     def cpus(self) -> int:
         """CPUs there are; 0 for a machine that runs nothing."""
         return self.config.cpus
+
+    @property
+    def register_blocks(self) -> Mapping[str, Saveable]:
+        """All that has a state, by its place in the machine: what a saved machine holds."""
+        return {}
 
     def executes(self, cpu: int) -> None:
         """Note which CPU's accesses are made from now on."""

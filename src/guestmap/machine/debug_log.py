@@ -28,6 +28,16 @@ class DebugLog:
         self._partial = bytearray()
         self.lines: list[LogLine] = []
 
+    @property
+    def unfinished(self) -> bytes:
+        """The beginning of the line that is being written."""
+        return bytes(self._partial)
+
+    def restore(self, lines: list[LogLine], unfinished: bytes) -> None:
+        """Go on from lines that were saved; nobody hears of them."""
+        self.lines = lines[-MOST_LINES:]
+        self._partial = bytearray(unfinished[: LONGEST_LINE - 1])
+
     def byte(self, byte: int) -> None:
         """Take a byte, 0 to 255."""
         if byte != 0x0A:

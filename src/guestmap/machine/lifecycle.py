@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from guestmap.accel import Exit, ExitReason, RunLoop
+from guestmap.base import StateError
 from guestmap.machine.board import Board
 from guestmap.machine.gate import Gate
 from guestmap.machine.observed import Event, MachineReset
@@ -144,6 +145,37 @@ class Lifecycle:
             self.loop.stop()
             self._wake()
             self.events.emit("SHUTDOWN", {"guest": guest, "reason": reason})
+
+    def stand(self) -> None:
+        """Pause the machine, with nothing left to be done: it can be saved. In an ``exclusive``.
+
+        Raises:
+            StateError: it is at its end, or its CPU cannot go on.
+        """
+        self.stop()
+        self._carry_out_reset()
+        if self._state in {RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
+            raise StateError(f"the machine is in state {self._state}: there is nothing to save")
+
+    def loaded(self, state: RunState) -> None:
+        """Note that the machine is now one that was saved, and paused. In an ``exclusive``.
+
+        Args:
+            state: what it was doing.
+        """
+        self.stop()
+        with self._changed:
+            self._reset_wanted = None
+        self._halted_for_good = False
+        self.loop.forget()
+        self._take(RunEvent.LOAD)
+        if state is RunState.SUSPENDED:
+            self._take(RunEvent.SUSPEND)
+
+    def spoiled(self, why: str) -> None:
+        """Note that loading a machine has failed half-way: only a reset can follow."""
+        self.error = why
+        self._end(RunEvent.ERROR)
 
     # -- what the guest and its CPU do -------------------------------------------------------------
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.machine.composition import BusObject, MachineTree, add_region_object
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.handler import MemoryHotplug, ost_info
+from guestmap.machine.options.object import ObjectSpec
 from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:
+    from guestmap.machine.config import MachineConfig
     from guestmap.machine.events import MachineEvents
     from guestmap.machine.hotplug.pc_dimm import PcDimm
 
@@ -49,6 +52,7 @@ class Management:
         self._types = tree.types
         self._base_memory = base_memory
         self._events = events
+        self._objects: dict[str, ObjectSpec] = {}
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -80,6 +84,7 @@ class Management:
         except BaseException:
             made.unparent()
             raise
+        self._objects[id_] = ObjectSpec(qom_type, id_, dict(properties), is_json=True)
 
     def object_del(self, id_: str) -> None:
         """Remove an object that :meth:`object_add` made.
@@ -94,6 +99,7 @@ class Management:
         if isinstance(found, MemoryBackend):
             refuse_deletion(found, id_)
         found.unparent()
+        self._objects.pop(id_, None)
 
     # -- devices ---------------------------------------------------------------------------------
 
@@ -230,6 +236,19 @@ class Management:
             self.remove(shown)
 
     # -- what there is ---------------------------------------------------------------------------
+
+    def present(self, config: MachineConfig) -> MachineConfig:
+        """Return what a machine would be made from that has all that was plugged into this one.
+
+        Args:
+            config: what this one was made from.
+        """
+        others = [each for each in config.devices if each.driver not in MEMORY_DEVICES]
+        return replace(
+            config,
+            objects=tuple(self._objects.values()),
+            devices=(*others, *(each.spec() for each in self._dimms)),
+        )
 
     @property
     def _dimms(self) -> tuple[PcDimm, ...]:

@@ -79,6 +79,7 @@ class PhaseTracker:
 
     Attributes:
         changes: the newest phases, oldest first.
+        gave_up: whether the firmware has said that it finds nothing to start.
     """
 
     def __init__(
@@ -92,7 +93,12 @@ class PhaseTracker:
         self._now_ns = now_ns
         self._on_change = on_change
         self.changes: list[PhaseChange] = []
-        self._gave_up = False
+        self.gave_up = False
+
+    def restore(self, changes: list[PhaseChange], *, gave_up: bool) -> None:
+        """Go on from phases that were saved; nobody hears of them."""
+        self.changes = changes[-_MOST_CHANGES:]
+        self.gave_up = gave_up
 
     @property
     def phase(self) -> Phase | None:
@@ -106,7 +112,7 @@ class PhaseTracker:
     def line(self, text: str) -> None:
         """The firmware wrote a line to its debug log."""
         if _GAVE_UP.match(text):
-            self._gave_up = True
+            self.gave_up = True
             if not self._halts:
                 self._advance(Phase.HALT, f"log: {text}")
         for pattern, phase in _LINES:
@@ -120,7 +126,7 @@ class PhaseTracker:
 
     def halted(self, *, for_good: bool = False) -> None:
         """The CPU executed HLT; ``for_good``: with interrupts off."""
-        if for_good or self._gave_up:
+        if for_good or self.gave_up:
             self._advance(Phase.HALT, "HLT with interrupts off" if for_good else "HLT")
 
     def _advance(self, phase: Phase, evidence: str) -> None:
@@ -133,7 +139,7 @@ class PhaseTracker:
 
     def _enter(self, phase: Phase, evidence: str) -> None:
         if phase is not Phase.HALT:
-            self._gave_up = False
+            self.gave_up = False
         change = PhaseChange(phase, self._now_ns(), evidence)
         self.changes.append(change)
         if len(self.changes) > _MOST_CHANGES:  # a guest may reset itself for ever

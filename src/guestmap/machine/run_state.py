@@ -34,19 +34,20 @@ class RunEvent(StrEnum):
     SUSPEND = "suspend"
     ERROR = "error"
     QUIT = "quit"
+    LOAD = "load"
 
 
 _P, _R, _H = RunState.PRELAUNCH, RunState.RUNNING, RunState.PAUSED
 _S, _E, _X = RunState.SUSPENDED, RunState.INTERNAL_ERROR, RunState.SHUTDOWN
 
 _TABLE: tuple[tuple[RunState, tuple[RunState | None, ...]], ...] = (
-    # from  CONT  STOP RESET SUSPEND ERROR QUIT
-    (_P, (_R, _P, _P, _S, _E, _X)),
-    (_R, (_R, _H, _R, _S, _E, _X)),
-    (_H, (_R, _H, _P, _S, _E, _X)),
-    (_S, (_S, _S, _P, _S, _E, _X)),  # only a reset wakes it, and then somebody must let it run
-    (_E, (None, _E, _P, _E, _E, _X)),
-    (_X, (None, _X, _X, _X, _X, _X)),  # the end: a machine that was told to quit stays so
+    # from  CONT  STOP RESET SUSPEND ERROR QUIT LOAD
+    (_P, (_R, _P, _P, _S, _E, _X, _H)),
+    (_R, (_R, _H, _R, _S, _E, _X, _H)),
+    (_H, (_R, _H, _P, _S, _E, _X, _H)),
+    (_S, (_S, _S, _P, _S, _E, _X, _H)),  # only a reset wakes it, and then somebody must let it run
+    (_E, (None, _E, _P, _E, _E, _X, _H)),
+    (_X, (None, _X, _X, _X, _X, _X, _X)),  # the end: a machine that was told to quit stays so
 )
 
 TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState | None] = MappingProxyType(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, open_accelerator
 from guestmap.base import Clock, StateError, VmClock
@@ -22,6 +22,9 @@ from guestmap.machine.observed import Event, LogLine
 from guestmap.machine.phases import Phase
 from guestmap.machine.run_state import RunEvent, RunState
 from guestmap.machine.runner import Runner
+
+if TYPE_CHECKING:
+    from guestmap.machine.saved.snapshots import Snapshots
 
 
 class VirtualMachine(Lifecycle):
@@ -38,6 +41,8 @@ class VirtualMachine(Lifecycle):
 
     Attributes:
         accelerator: what executes the guest.
+        debug_log: what the firmware says.
+        snapshots: where saved machines go by name; None for nowhere.
     """
 
     def __init__(
@@ -58,15 +63,16 @@ class VirtualMachine(Lifecycle):
             raise
         super().__init__(board, RunLoop(accelerator.vcpu(), board.clock), observer)
         self.accelerator: Accelerator = accelerator
+        self.snapshots: Snapshots | None = None
         self._runner = Runner()
         self._closing = threading.Lock()
-        self._debug_log = DebugLog(board.clock.now_ns, self._logged)
+        self.debug_log = DebugLog(board.clock.now_ns, self._logged)
         self._wire()
 
     def _wire(self) -> None:
         board, loop, vcpu = self.board, self.loop, self.vcpu
         board.on_a20 = vcpu.set_a20
-        board.on_debug_byte = self._debug_log.byte
+        board.on_debug_byte = self.debug_log.byte
         board.interrupts.on_change = loop.interrupts_changed
         if self.accelerator.capabilities.runs_code:
             board.executes(0)
@@ -161,7 +167,7 @@ class VirtualMachine(Lifecycle):
     @property
     def log(self) -> list[LogLine]:
         """The newest lines of the debug console, oldest first."""
-        return self._debug_log.lines
+        return self.debug_log.lines
 
     def _logged(self, line: LogLine) -> None:
         self._observer(line)

@@ -17,6 +17,7 @@ from guestmap.base import ConfigError, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
 
 _NO_CPU = "engine 'none' has no CPU and so no registers: choose engine 'unicorn' for one"
@@ -99,6 +100,14 @@ class NoVcpu(Vcpu):
     def read_segment(self, register: SegmentRegister) -> Segment:
         """Refuse."""
         del register
+        raise UnsupportedError(_NO_CPU)
+
+    def save(self) -> None:
+        """Return nothing."""
+
+    def load(self, state: VcpuState) -> None:
+        """Refuse."""
+        del state
         raise UnsupportedError(_NO_CPU)
 
     def write_segment(self, register: SegmentRegister, segment: Segment) -> None:

@@ -81,10 +81,18 @@ class BlobState:
         """Set a general register."""
         _U64.pack_into(self.data, self.layout.registers + 8 * index, value & 0xFFFFFFFF)
 
+    def set_wide_general(self, index: int, value: int) -> None:
+        """Set all 64 bits of a general register."""
+        _U64.pack_into(self.data, self.layout.registers + 8 * index, value)
+
     @property
     def pc(self) -> int:
         """Where a run begins: the instruction pointer."""
         return self.eip
+
+    def set_pc(self, value: int) -> None:
+        """Set all 64 bits of the instruction pointer."""
+        _U64.pack_into(self.data, self.layout.eip, value)
 
     @property
     def eip(self) -> int:
@@ -107,6 +115,10 @@ class BlobState:
     def control(self, index: int) -> int:
         """Return a control register."""
         return self._u32(self.layout.cr + 8 * index)
+
+    def wide_control(self, index: int) -> int:
+        """Return all 64 bits of a control register."""
+        return self._u64(self.layout.cr + 8 * index)
 
     def set_control(self, index: int, value: int) -> None:
         """Set a control register, without any of its effects on other fields."""
@@ -138,6 +150,12 @@ class BlobState:
             hflags |= _HF_SS32 if flags & DESC_BIG else 0
         self.hflags = hflags
         self._update_address_mode()
+
+    def set_raw_segment(self, index: int, segment: Segment) -> None:
+        """Set a segment register and nothing of what follows from it."""
+        selector, base, limit, flags = segment
+        offset = self.layout.segments + index * SEGMENT_SIZE
+        _SEGMENT.pack_into(self.data, offset, selector, 0, base, limit, flags)
 
     def set_table(self, index: int, base: int, limit: int) -> None:
         """Set a descriptor table register with a base of up to 64 bits."""

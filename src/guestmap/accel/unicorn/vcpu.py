@@ -8,6 +8,7 @@ from unicorn import x86_const as x86
 
 from guestmap.accel.exits import KICKED, Exit, ExitReason
 from guestmap.accel.types import Register, Segment, SegmentRegister
+from guestmap.accel.unicorn import whole_state
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
 from guestmap.accel.unicorn.delivery import Cause, Delivery
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.types import SoftwareInterrupt
     from guestmap.accel.unicorn.counters import Counters
+    from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
 
 _SEGMENTS = {register: index for index, register in enumerate(SegmentRegister)}
@@ -212,6 +214,20 @@ class UnicornVcpu(Vcpu):
         state.load()
         state.set_segment(_SEGMENTS[register], segment)
         state.save()
+
+    def save(self) -> VcpuState:
+        """Return all that it knows."""
+        self.check_outside()
+        return whole_state.save(self.cpu, halted=self._halted)
+
+    def load(self, state: VcpuState) -> None:
+        """Go on from what was saved."""
+        self.check_outside()
+        self._ended = None
+        self.cpu.reset()
+        whole_state.load(self.cpu, state)
+        self._halted = state.halted
+        self.notify()
 
     # -- what is seen ------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ newest among equals, and a reset leaves them where they are until the next such 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, ConfigError
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bus import PciBus
@@ -15,6 +17,7 @@ from guestmap.hw.pci.device import PciDevice
 from guestmap.hw.pci.identity import PciIdentity
 from guestmap.hw.pci.msi import MsiCapability
 from guestmap.hw.pci.shpc import HotplugController
+from guestmap.hw.pci.state import ConfigBytes, PciState
 from guestmap.hw.pci.windows import BridgeWindows
 
 _IDENTITY = PciIdentity(0x1B36, 0x0001, 0x0604, subsystem=None, header_type=reg.HEADER_BRIDGE)
@@ -23,6 +26,14 @@ _CAPABILITIES = 0x40
 _SLOT_ID_LENGTH = 4
 _SHPC_LENGTH = 8
 _FIRST_IN_CHASSIS = 1 << 5
+
+
+@dataclass(slots=True)
+class BridgeState(PciState):
+    """Besides the header: the interrupt that was told of, and the hot-plug registers."""
+
+    messaged: bool = False
+    hotplug: ConfigBytes | None = None
 
 
 class PciBridge(PciDevice):
@@ -145,6 +156,22 @@ class PciBridge(PciDevice):
             self._msi.written(offset, size)
         if self._hotplug is not None:
             self._hotplug.config_written(offset, size)
+
+    def save(self) -> BridgeState:
+        """Return a copy of the state; what is behind the bridge is saved on its own."""
+        hotplug = self._hotplug.state if self._hotplug is not None else None
+        return BridgeState(**self._header(), messaged=self._messaged, hotplug=hotplug)
+
+    def load(self, state: PciState) -> None:
+        """Go on from a state that was saved; the windows are where the registers say."""
+        super().load(state)
+        assert isinstance(state, BridgeState)
+        self._messaged = state.messaged
+        if self._hotplug is not None and state.hotplug is not None:
+            self._hotplug.load(state.hotplug)
+        with self.bus.memory.transaction(f"{self.address} bridge windows: {self.windows}"):
+            self.windows.update()
+        self.bus.root.forget_numbers()
 
     def reset(self) -> None:
         """Reset the bridge and everything behind it; the windows stay until the next write."""

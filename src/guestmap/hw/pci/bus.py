@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
 
 from guestmap.base import ConfigError
+from guestmap.hw.device import U64
 from guestmap.hw.pci.registers import (
     BRIDGE_CONTROL,
     CONTROL_BUS_RESET,
@@ -20,6 +24,13 @@ if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion, MemorySystem
 
 SLOTS, FUNCTIONS, PINS = 32, 8, 4
+
+
+@dataclass(slots=True)
+class BusState:
+    """How many functions pull each interrupt wire."""
+
+    pin_users: Annotated[list[U64], Meta(min_length=PINS, max_length=PINS)]
 
 
 class PciBus:
@@ -181,6 +192,22 @@ class PciBus:
                 device = self.devices.get(devfn)
                 if device is not None:
                     device.reset()
+
+    # -- saving ------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> BusState:
+        """How many functions pull each wire."""
+        return self.save()
+
+    def save(self) -> BusState:
+        """Return a copy of the state; its functions are saved on their own."""
+        return BusState(list(self._pin_users))
+
+    def load(self, state: BusState) -> None:
+        """Go on from a state that was saved; no wire is driven."""
+        self._pin_users = list(state.pin_users)
+        self.root.forget_numbers()
 
     # -- interrupts ------------------------------------------------------------------------------
 

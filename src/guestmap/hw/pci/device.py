@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bar import Bar, describe
 from guestmap.hw.pci.config import ConfigSpace
+from guestmap.hw.pci.state import PciState
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
@@ -235,6 +236,45 @@ class PciDevice:
         self.config.data[reg.STATUS] = status | (reg.STATUS_INTERRUPT if level else 0)
         if not self.command & reg.COMMAND_INTX_DISABLE:
             self.bus.change_interrupt(self.devfn, self._pin, 1 if level else -1)
+
+    # -- saving ------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> PciState:
+        """All that a guest can have made of it."""
+        return self.save()
+
+    def save(self) -> PciState:
+        """Return a copy of the state."""
+        return PciState(**self._header())
+
+    def _header(self) -> dict[str, Any]:
+        """Return the fields of :class:`PciState`."""
+        alias = self._master_alias
+        return {
+            "config": bytes(self.config.data),
+            "interrupt": self.interrupt_level,
+            "mastering": alias is not None and alias.enabled,
+            "bars": [bar.address for bar in self.bars],
+        }
+
+    def load(self, state: PciState) -> None:
+        """Go on from a state that was saved; windows move, and no interrupt wire is driven.
+
+        Raises:
+            ConfigError: it is the state of another function.
+        """
+        config = self.config
+        if state.config[:4] != config.data[:4] or len(state.bars) != len(self.bars):
+            raise ConfigError(f"the saved state is not that of {self.name!r} at {self.address}")
+        config.data[:] = state.config
+        self.interrupt_level = state.interrupt
+        with self.bus.memory.transaction(f"{self.address} {self.name} loaded"):
+            for bar, address in zip(self.bars, state.bars, strict=True):
+                if bar.address != address:
+                    self._place(bar, address)
+            if self._master_alias is not None:
+                self._master_alias.set_enabled(state.mastering)
 
     # -- reset -----------------------------------------------------------------------------------
 

@@ -109,6 +109,15 @@ class HotplugController:
             self._set_occupied(slot, occupied=(slot + FIRST_SLOT) << 3 in self._bus.devices)
         self._update_interrupt()
 
+    @property
+    def state(self) -> bytes:
+        """The working registers."""
+        return bytes(self._registers.data)
+
+    def load(self, state: bytes) -> None:
+        """Go on from registers that were saved; no interrupt is driven."""
+        self._registers.data[:] = state
+
     def attached(self, device: PciDevice) -> None:
         """Switch the slot of a newly attached function on."""
         slot = (device.devfn >> 3) - FIRST_SLOT

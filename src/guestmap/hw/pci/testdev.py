@@ -8,11 +8,16 @@ either: their matching writes go to the event, not to the counter.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
+from msgspec import Meta
+
+from guestmap.hw.device import U32
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.device import PciDevice
 from guestmap.hw.pci.identity import PciIdentity
+from guestmap.hw.pci.state import PciState
 from guestmap.memory import Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -56,6 +61,14 @@ class _Test:
         if size != 1 or offset != self.offset:
             return False
         return self.kind == _WILDCARD or (self.kind == _DATAMATCH and value == self.data)
+
+
+@dataclass(slots=True)
+class TestDeviceState(PciState):
+    """Besides the header: the number of the test that runs, and how often it was hit."""
+
+    test: Annotated[int, Meta(ge=0, lt=2 * len(_KINDS))] | None = None
+    count: U32 = 0
 
 
 class PciTestDevice(PciDevice):
@@ -119,6 +132,21 @@ class PciTestDevice(PciDevice):
             self._test = _Test(first + value) if value < len(_KINDS) else None
         elif self._test is not None and self._test.matches(offset, value):
             self._test.count = (self._test.count + 1) & 0xFFFF_FFFF
+
+    def save(self) -> TestDeviceState:
+        """Return a copy of the state."""
+        test = self._test
+        if test is None:
+            return TestDeviceState(**self._header())
+        return TestDeviceState(**self._header(), test=test.number, count=test.count)
+
+    def load(self, state: PciState) -> None:
+        """Go on from a state that was saved."""
+        super().load(state)
+        assert isinstance(state, TestDeviceState)
+        self._test = _Test(state.test) if state.test is not None else None
+        if self._test is not None:
+            self._test.count = state.count
 
     def reset(self) -> None:
         """Forget the test that was running."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from guestmap.base import ConfigError, StateError
 from guestmap.machine.hotplug.backends import MemoryBackend
+from guestmap.machine.options.device import DeviceSpec
 from guestmap.qom import (
     INT32,
     STR,
@@ -118,6 +119,15 @@ class PcDimm(Device):
     def do_unrealize(self) -> None:
         """Let the back-end go."""
         self.backend.mark_unused()
+
+    def spec(self) -> DeviceSpec:
+        """Return what makes a DIMM like this one, in the same place."""
+        properties: dict[str, JsonValue] = {
+            "memdev": self.backend.name, "node": self.node, "slot": self.slot, "addr": self.addr,
+        }  # fmt: skip
+        if self.id:
+            properties["id"] = self.id
+        return DeviceSpec(self.type.name, properties, is_json=True)
 
     def describe(self) -> dict[str, JsonValue]:
         """Return the DIMM as an element of QMP's ``query-memory-devices``."""

@@ -17,6 +17,7 @@ from guestmap.monitor.hmp import (
     qom,
     qtree,
     registers,
+    snapshots,
 )
 from guestmap.monitor.hmp.arguments import (
     DottedNumber,
@@ -98,6 +99,7 @@ _INFO = (
         (Flag("all", letter="a"), Number("vcpu", optional=True, bits=32)), "[-a|vcpu]",
         "what is in the registers of a CPU (-a: of all)",
     ),
+    Command("snapshots", snapshots.info_snapshots, about="the saved machines"),
     Command(
         "status", showing("query-status", machine_text.status_text),
         about="whether the machine runs",
@@ -122,12 +124,19 @@ COMMANDS = (
         "device_del", hotplug.device_del, (Word("id"),), "device",
         "ask the guest to let a device go",
     ),
+    Command(
+        "delvm", snapshots.delvm, (Word("tag"),), "tag", "remove a saved machine"
+    ),
     Command("help|?", _help, (Rest("name", optional=True),), "[cmd]", "what commands there are"),
     Command(
         "i", ports.read_port, (*_PORT, DottedNumber("index", bits=32)), "/fmt addr",
         "read an I/O port",
     ),
     Command("info", _info, (), "[subcommand]", "look at the machine", commands=_INFO),
+    Command(
+        "loadvm", snapshots.loadvm, (Word("tag"),), "tag",
+        "make the machine one that was saved",
+    ),
     Command(
         "o", ports.write_port, (*_PORT, Number("value", bits=32)), "/fmt addr value",
         "write an I/O port",
@@ -155,6 +164,10 @@ COMMANDS = (
         "[-j] path property value", "set a property of an object (-j: the value is JSON)",
     ),
     Command("quit|q", control.quit_machine, about="end the machine"),
+    Command(
+        "savevm", snapshots.savevm, (Word("tag", optional=True),), "tag",
+        "save the machine, in the folder that 'guestmap boot --snapshots' names",
+    ),
     Command("stop|s", control.stop, about="pause the machine"),
     Command("system_powerdown", control.system_powerdown, about="press the power button"),
     Command("system_reset", control.system_reset, about="reset the machine"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from guestmap.accel.unicorn.binding import UcError
@@ -16,7 +17,7 @@ from guestmap.accel.unicorn.internals.structures import LiveState, Structures
 from guestmap.accel.unicorn.internals.system_calls import SystemCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from guestmap.accel.unicorn.internals.findings import Findings
     from guestmap.accel.unicorn.leaving import Leaving
@@ -169,6 +170,22 @@ class Internals:
     def end(self) -> None:
         """End a run."""
         self._structures.mode.value = _MODE_32
+
+    @contextmanager
+    def wide_registers(self) -> Iterator[None]:
+        """Have the library's interface show registers of 64 bits, for a ``with`` block."""
+        before, self._structures.mode.value = self._structures.mode.value, _MODE_64
+        try:
+            yield
+        finally:
+            self._structures.mode.value = before
+
+    def set_msr(self, number: int, value: int) -> bool:
+        """Set all bits of a model specific register; False where it was not found."""
+        if number not in self._structures.findings.msrs:
+            return False
+        self._structures.msr(number).value = value
+        return True
 
     def has(self, part: str) -> bool:
         """Tell whether a part is used."""

@@ -6,6 +6,7 @@ ACPI tables or the kernel's command line; the tables are not made here, so it fi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, load_bios
@@ -23,11 +24,11 @@ from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.misc_ports import KvmVapic
 from guestmap.hw.serial import Serial16550
 from guestmap.hw.virtio_mmio import SIZE, VirtioMmio
-from guestmap.machine.board import Board
+from guestmap.machine.board import Board, Saveable, named
 from guestmap.machine.boards.microvm import FIRMWARE, FIRMWARE_WITHOUT_ACPI, MICROVM, layout
 from guestmap.machine.boards.x86.bios import fill, map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews
-from guestmap.machine.boards.x86.interrupts import CpuInterrupts, global_lines
+from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
 from guestmap.machine.composition import compose_microvm
 from guestmap.machine.ram import make_objects, make_ram
 
@@ -154,6 +155,15 @@ class Microvm(Board):
         return linux_boot(config.kernel, config.initrd, config.append, self.below)
 
     # -- running ---------------------------------------------------------------------------------
+
+    @property
+    def register_blocks(self) -> Mapping[str, Saveable]:
+        """All that has a state."""
+        chips = self.pic.chips if self.pic is not None else ()
+        return named(
+            *self.ioapics, *self.apics.apics, *chips, self.fw_cfg, *self.devices,
+            GlobalLines(self.lines),
+        )  # fmt: skip
 
     def reset_devices(self) -> None:
         """Reset every device, and put the firmware back, which is in RAM here."""

@@ -6,6 +6,8 @@ the CPU itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemory, NumaNode, acpi_files
@@ -21,13 +23,13 @@ from guestmap.hw.pci import ConfigMechanism, PciBus, PciDevice
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
-from guestmap.machine.board import Board
+from guestmap.machine.board import Board, Saveable, named
 from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
 from guestmap.machine.boards.pc_i440fx.devices import add_device
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.boards.x86.bios import map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews
-from guestmap.machine.boards.x86.interrupts import CpuInterrupts, global_lines
+from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
 from guestmap.machine.composition import compose
 from guestmap.machine.hotplug.device_memory import DeviceMemory as PluggableMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
@@ -215,6 +217,19 @@ class Pc(Board):
                     )
 
     # -- running ---------------------------------------------------------------------------------
+
+    @property
+    def register_blocks(self) -> Mapping[str, Saveable]:
+        """All that has a state: controllers, the old devices, PCI functions, lines."""
+        blocks = named(
+            self.ioapic, self.hpet, *self.apics.apics, *self.pic.chips, self.fw_cfg,
+            self.config_mechanism, *self.isa.blocks, GlobalLines(self.lines),
+        )  # fmt: skip
+        for number, bus in enumerate(self.bus.walk()):
+            blocks[f"pci.{number}"] = bus
+            for devfn, device in sorted(bus.devices.items()):
+                blocks[f"pci.{number}/{devfn >> 3:02x}.{devfn & 7}"] = device
+        return blocks
 
     def reset_devices(self) -> None:
         """Reset every device."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from guestmap.base import IrqLine
 from guestmap.hw.apic_bus import ApicBus
+from guestmap.hw.device import RegisterBlock, levels, restore_levels
 from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.ioapic import IoApic
 
@@ -33,6 +35,29 @@ def global_lines(pic: I8259Pair | None, *ioapics: IoApic) -> tuple[IrqLine, ...]
 def _drive(lines: Sequence[IrqLine], level: bool) -> None:
     for line in lines:
         line.set(level)
+
+
+@dataclass(slots=True)
+class LinesState:
+    """The levels of the global lines."""
+
+    levels: list[bool] = field(default_factory=list)
+
+
+class GlobalLines(RegisterBlock[LinesState]):
+    """The lines that devices drive, as something that is saved: nobody else knows their levels."""
+
+    def __init__(self, lines: Sequence[IrqLine]) -> None:
+        super().__init__(LinesState())
+        self._lines = lines
+
+    def save(self) -> LinesState:
+        """Return the levels."""
+        return LinesState(levels(self._lines))
+
+    def load(self, state: LinesState) -> None:
+        """Go on from levels that were saved."""
+        restore_levels(self._lines, state.levels)
 
 
 class CpuInterrupts:

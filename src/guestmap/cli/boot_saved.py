@@ -1,0 +1,116 @@
+"""Saved machines on the command line: ``--save``, ``--restore`` and ``--snapshots``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError
+from guestmap.machine import Phase, VirtualMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import typer
+
+    from guestmap.cli.boot_told import Silence
+    from guestmap.machine import Event, MachineConfig
+
+_OF_THE_MACHINE = (
+    "machine", "ram", "bios", "max_ram_below_4g", "device", "object_", "numa", "option_rom",
+    "kernel", "initrd", "append",
+)  # fmt: skip
+"""Parameters that say what machine is made."""
+_ORDER = {phase: place for place, phase in enumerate(Phase)}
+
+
+def check_saving(
+    ctx: typer.Context, restore: Path | None, save: Path | None, *, managed: bool
+) -> None:
+    """Refuse what makes no sense together, before anything is done.
+
+    Raises:
+        ConfigError: a saved machine is to be another one, or nobody could say when to save.
+    """
+    if save is not None and managed:
+        raise ConfigError(
+            "--save is for a machine that nobody manages: leave it out, or --qmp; with --qmp and"
+            " --snapshots there is savevm"
+        )
+    if restore is None:
+        return
+    given = [name for name in _OF_THE_MACHINE if _is_given(ctx, name)]
+    if given:
+        words = ", ".join(_spelled(ctx, name) for name in given)
+        raise ConfigError(f"--restore makes the machine that was saved: leave out {words}")
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _spelled(ctx: typer.Context, name: str) -> str:
+    return next(each.opts[0] for each in ctx.command.params if each.name == name)
+
+
+def make_machine(
+    config: MachineConfig,
+    restore: Path | None,
+    engine: str,
+    observer: Callable[[Event], None],
+) -> VirtualMachine:
+    """Make a machine anew, or one that was saved.
+
+    Args:
+        config: what it is made from, where it is made anew.
+        restore: the file of one that was saved.
+        engine: what runs its CPU.
+        observer: hears each event.
+    """
+    if restore is None:
+        return VirtualMachine(config, engine=engine, observer=observer)
+    from guestmap.machine import saved
+
+    return saved.restore(restore, engine=engine, observer=observer)
+
+
+def keep_snapshots(vm: VirtualMachine, folder: Path | None) -> None:
+    """Let ``savevm`` and its like use a folder.
+
+    Raises:
+        HostError: it cannot be made.
+    """
+    if folder is not None:
+        from guestmap.machine.saved.snapshots import Snapshots
+
+        vm.snapshots = Snapshots(folder)
+
+
+def save_machine(vm: VirtualMachine, path: Path | None, told: Silence) -> None:
+    """Save a machine whose run is over, where that was asked for.
+
+    Raises:
+        StateError, UnsupportedError, HostError: it cannot be saved.
+    """
+    if path is not None:
+        from guestmap.machine.saved import save
+
+        save(vm, path)
+        told.say(f"saved in {path}: guestmap boot --restore {path} goes on from here")
+
+
+def is_there(vm: VirtualMachine, until: Phase) -> bool:
+    """Tell whether a machine is where its run was to end already.
+
+    Raises:
+        ConfigError: it was saved later than that.
+    """
+    present = vm.phases.phase
+    if present is None or present is until:
+        return present is until
+    if _ORDER[present] > _ORDER[until]:
+        raise ConfigError(
+            f"the saved machine is in phase {str(present)!r}: it was in {str(until)!r} before that"
+        )
+    return False

@@ -1,0 +1,105 @@
+"""A machine's configuration as values that go into a file, and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+from guestmap.base import ConfigError, HostError
+from guestmap.machine.config import DeviceSpec, MachineConfig, ObjectSpec
+
+_BLOCK = 1 << 20
+
+
+class _Device(msgspec.Struct, forbid_unknown_fields=True):
+    driver: str
+    properties: dict[str, Any]
+    is_json: bool
+
+
+class _Object(msgspec.Struct, forbid_unknown_fields=True):
+    qom_type: str
+    id: str
+    properties: dict[str, Any]
+    is_json: bool
+
+
+_SPECS: dict[str, Any] = {"devices": list[_Device], "objects": list[_Object]}
+"""Fields whose JSON values are read as they are: their types have no end."""
+
+_HINTS = get_type_hints(MachineConfig)
+
+SavedConfig = msgspec.defstruct(
+    "SavedConfig",
+    [(each.name, _SPECS.get(each.name, _HINTS[each.name])) for each in fields(MachineConfig)],
+    forbid_unknown_fields=True,
+)
+"""The fields of :class:`MachineConfig`."""
+
+
+def to_saved(config: MachineConfig) -> Any:
+    """Return a configuration as it is saved."""
+    values = {name: getattr(config, name) for name in _HINTS}
+    values["devices"] = [_Device(x.driver, x.properties, x.is_json) for x in config.devices]
+    values["objects"] = [_Object(x.qom_type, x.id, x.properties, x.is_json) for x in config.objects]
+    return SavedConfig(**values)
+
+
+def from_saved(saved: Any) -> MachineConfig:
+    """Return the configuration that was saved.
+
+    Raises:
+        ConfigError, UnsupportedError: no machine can be so.
+    """
+    values = {name: getattr(saved, name) for name in _HINTS}
+    values["devices"] = tuple(DeviceSpec(x.driver, x.properties, x.is_json) for x in saved.devices)
+    values["objects"] = tuple(
+        ObjectSpec(x.qom_type, x.id, x.properties, x.is_json) for x in saved.objects
+    )
+    return MachineConfig(**values)
+
+
+def files_of(config: MachineConfig, firmware: Path | None) -> Iterator[Path]:
+    """Yield the files that a machine is made from.
+
+    Args:
+        config: the machine.
+        firmware: its firmware's image.
+    """
+    named = (firmware, config.kernel, config.initrd, *config.option_roms)
+    yield from (each for each in named if each is not None)
+
+
+def digest_of(path: Path) -> bytes:
+    """Return the checksum of a file's content.
+
+    Raises:
+        HostError: it cannot be read.
+    """
+    digest = hashlib.blake2b(digest_size=32)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise HostError(f"cannot read {path} ({error.strerror})", call="read") from error
+    return digest.digest()
+
+
+def check_files(files: Iterable[tuple[Path, bytes]]) -> None:
+    """Check that the files are still those that the machine was made from.
+
+    Raises:
+        ConfigError: one is another one.
+        HostError: one cannot be read.
+    """
+    for path, digest in files:
+        if digest_of(path) != digest:
+            raise ConfigError(
+                f"{path} is not what the machine was saved with: put that file back, and try again"
+            )

@@ -1,0 +1,178 @@
+"""A machine out of a file: one that is made for it, or one that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from guestmap.base import ConfigError, GuestmapError, HostError, PeerError
+from guestmap.machine.observed import Event, LogLine
+from guestmap.machine.phases import PhaseChange
+from guestmap.machine.saved.config import check_files, from_saved
+from guestmap.machine.saved.content import SavedMachine, decode
+from guestmap.machine.saved.format import SavedReader
+from guestmap.machine.saved.ram import check_room, load_block
+from guestmap.machine.saved.save import map_digest
+from guestmap.machine.vm import VirtualMachine
+
+
+class OpenedMachine:
+    """A file that is whole and makes sense; nothing is made of it yet.
+
+    Attributes:
+        name: of the file.
+        saved: what is in it.
+        config: what the machine is made from.
+
+    Raises:
+        PeerError: it is no saved machine, or was cut short or changed.
+        ConfigError: a file that the machine was made from is another one.
+        HostError: the host has no room for its memory, or a file cannot be read.
+        UnsupportedError: another version of guestmap wrote it.
+    """
+
+    def __init__(self, reader: SavedReader) -> None:
+        self.name = reader.name
+        self._reader = reader
+        self.saved: SavedMachine = decode(reader.index, reader.name, reader.data_length)
+        self.config = from_saved(self.saved.config)
+        check_files((each.path, each.digest) for each in self.saved.files)
+        memory = max(self.config.ram_size, sum(each.used for each in self.saved.blocks))
+        check_room(memory, f"the machine that was saved in {self.name}")
+
+    def pieces(self) -> Iterator[Iterator[bytes]]:
+        """Yield the data of each RAM block, in pieces."""
+        begin = 0
+        for block in self.saved.blocks:
+            end = begin + sum(piece.stored for piece in block.pieces)
+            yield self._of_block(block.pieces, begin)
+            begin = end
+
+    def _of_block(self, pieces: Any, begin: int) -> Iterator[bytes]:
+        for piece in pieces:
+            yield self._reader.data(begin, piece.stored)
+            begin += piece.stored
+
+
+@contextmanager
+def open_saved(path: Path) -> Iterator[OpenedMachine]:
+    """Open a file, and check all that can be checked, for the length of a ``with`` block.
+
+    Raises:
+        PeerError, ConfigError, HostError, UnsupportedError: see :class:`OpenedMachine`.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise HostError(f"cannot read {path} ({error.strerror})", call="open") from error
+    with file:
+        yield OpenedMachine(SavedReader(file, str(path)))
+
+
+def restore(
+    path: Path, *, engine: str = "", observer: Callable[[Event], None] = lambda _event: None
+) -> VirtualMachine:
+    """Make a machine that goes on from where one was saved; it is paused.
+
+    Args:
+        path: the file.
+        engine: what runs its CPU; "" for what did.
+        observer: hears each event, in the thread that runs the CPU.
+
+    Raises:
+        PeerError, ConfigError, HostError, UnsupportedError: see :class:`OpenedMachine`; all but the
+            host's refusal of memory before anything is made.
+    """
+    with open_saved(path) as opened:
+        vm = VirtualMachine(opened.config, engine=engine or opened.saved.engine, observer=observer)
+        try:
+            load_into(vm, opened)
+        except BaseException:
+            vm.close()
+            raise
+    return vm
+
+
+def load_into(vm: VirtualMachine, opened: OpenedMachine) -> None:
+    """Make a machine one that was saved: it is paused afterwards.
+
+    Raises:
+        ConfigError: it is another machine; nothing has changed.
+        PeerError: the file is no machine that could have been saved; what was there is lost, and
+            the machine needs a reset.
+    """
+    with vm.exclusive():
+        vm.stop()
+        states = _states(vm, opened)
+        _check_blocks(vm, opened)
+        try:
+            _load(vm, opened, states)
+        except GuestmapError as error:
+            vm.spoiled(str(error))
+            raise
+
+
+def _load(vm: VirtualMachine, opened: OpenedMachine, states: dict[str, Any]) -> None:
+    saved, board = opened.saved, vm.board
+    board.clock.restore(saved.time_ns)
+    with board.system.transaction("a saved machine is loaded"):
+        blocks = {each.name: each for each in board.system.ram_blocks}
+        for block, pieces in zip(saved.blocks, opened.pieces(), strict=True):
+            load_block(blocks[block.name], block, pieces)
+        for name, each in board.register_blocks.items():
+            each.load(states[name])
+    state = saved.vcpus[0] if saved.vcpus else None
+    if state is not None and vm.accelerator.capabilities.runs_code:
+        vm.vcpu.load(state)
+    phases = [PhaseChange(x.phase, x.time_ns, x.evidence) for x in saved.phases]
+    vm.phases.restore(phases, gave_up=saved.gave_up)
+    vm.debug_log.restore([LogLine(*each) for each in saved.log], saved.unfinished)
+    if map_digest(board) != saved.map_digest:
+        raise PeerError(
+            f"{opened.name}: guestmap {saved.program} saved a machine with another memory map than"
+            " the one that is made of it here"
+        )
+    vm.loaded(saved.state)
+
+
+def _states(vm: VirtualMachine, opened: OpenedMachine) -> dict[str, Any]:
+    """Return the states of the devices, each of the type that its device has.
+
+    Raises:
+        ConfigError: they are other devices, or in a state that they cannot be in.
+    """
+    blocks, saved = vm.board.register_blocks, opened.saved.devices
+    if blocks.keys() != saved.keys():
+        other = ", ".join(sorted(blocks.keys() ^ saved.keys()))
+        raise ConfigError(f"{opened.name} is of a machine with other devices: {other}")
+    states = {}
+    for name, each in blocks.items():
+        try:
+            states[name] = msgspec.msgpack.decode(saved[name], type=type(each.state))
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"{opened.name}: saved state of {name}: {error}") from error
+    return states
+
+
+def _check_blocks(vm: VirtualMachine, opened: OpenedMachine) -> None:
+    """Check that the machine has the memory that was saved.
+
+    Raises:
+        ConfigError: it has other memory.
+    """
+    there = {each.name: (each.used_length, each.max_length) for each in vm.board.system.ram_blocks}
+    saved = {each.name: (each.used, each.largest) for each in opened.saved.blocks}
+    if there != saved:
+        name = next(name for name in there | saved if there.get(name) != saved.get(name))
+        raise ConfigError(
+            f"{opened.name} is of a machine with other memory: {name!r} has"
+            f" {_sizes(saved.get(name))} there, and {_sizes(there.get(name))} here"
+        )
+
+
+def _sizes(sizes: tuple[int, int] | None) -> str:
+    return "nothing" if sizes is None else f"0x{sizes[0]:x} bytes of at most 0x{sizes[1]:x}"

@@ -1,0 +1,86 @@
+"""A machine into a file."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from guestmap import __version__
+from guestmap.base import whole_file
+from guestmap.machine.saved.config import digest_of, files_of, to_saved
+from guestmap.machine.saved.content import SavedBlock, SavedFile, SavedMachine, SavedPhase
+from guestmap.machine.saved.format import SavedWriter
+from guestmap.machine.saved.ram import save_block
+
+if TYPE_CHECKING:
+    from guestmap.machine.board import Board
+    from guestmap.machine.vm import VirtualMachine
+
+
+def save(vm: VirtualMachine, path: Path) -> SavedMachine:
+    """Save a machine; it is paused, and stays so.
+
+    The file is written aside, and is there when all of it has reached the disk.
+
+    Args:
+        vm: the machine.
+        path: the file; one that is there is replaced.
+
+    Returns:
+        what was saved, but for the bytes of its memory.
+
+    Raises:
+        StateError: the machine is at its end.
+        UnsupportedError: something of it cannot be saved.
+        HostError: the host refuses; an old file is as it was.
+    """
+    with vm.exclusive():
+        vm.stand()
+        with whole_file(path) as file:
+            writer = SavedWriter(file)
+            blocks = [save_block(each, writer.write) for each in vm.board.system.ram_blocks]
+            saved = _describe(vm, blocks)
+            writer.finish(saved.encode())
+    return saved
+
+
+def _describe(vm: VirtualMachine, blocks: list[SavedBlock]) -> SavedMachine:
+    board, log, phases = vm.board, vm.debug_log, vm.phases
+    config = board.manage.present(board.config)
+    return SavedMachine(
+        program=__version__,
+        taken_ns=time.time_ns(),
+        engine=vm.accelerator.name,
+        config=to_saved(config),
+        files=[SavedFile(each, digest_of(each)) for each in files_of(config, board.firmware_path)],
+        state=vm.state,
+        time_ns=board.clock.now_ns(),
+        phases=[SavedPhase(*each) for each in phases.changes],
+        gave_up=phases.gave_up,
+        log=[(line.time_ns, line.text) for line in log.lines],
+        unfinished=log.unfinished,
+        blocks=blocks,
+        devices={
+            name: msgspec.Raw(msgspec.msgpack.encode(each.save()))
+            for name, each in board.register_blocks.items()
+        },
+        vcpus=[vm.vcpu.save()],
+        map_digest=map_digest(board),
+    )
+
+
+def map_digest(board: Board) -> bytes:
+    """Return a checksum of what each address space of a machine shows."""
+    digest = hashlib.blake2b(digest_size=32)
+    for space in board.address_spaces:
+        digest.update(f"{space.name}\n".encode())
+        for each in space.view:
+            digest.update(
+                f"{each.start:x} {each.end:x} {each.region.name} {each.offset_in_region:x}"
+                f" {each.mtree_type()}\n".encode()
+            )
+    return digest.digest()

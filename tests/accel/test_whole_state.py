@@ -1,0 +1,177 @@
+"""All of a CPU, taken from one machine and put into another one, which goes on from there."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from tests.accel.guest import Guest
+from tests.accel.test_interrupts import GDT, descriptor
+
+from guestmap.accel import ExitReason, Segment, SegmentRegister, VcpuState
+from guestmap.base import StateError, UnsupportedError
+
+pytestmark = pytest.mark.unicorn
+
+STOP = b"\xe6\x90"  # out 90h, al: the test stops the machine there
+
+
+@pytest.fixture(params=["unicorn", "unicorn-documented"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Guest, Guest]]:
+    with Guest(request.param) as first, Guest(request.param) as second:
+        first.on_port[0x90] = lambda _value: first.loop.stop()
+        yield first, second
+
+
+def moved(first: Guest, second: Guest) -> None:
+    """Run until the port, and have the other machine go on from there."""
+    assert first.run().reason is ExitReason.STOPPED
+    state = msgspec.msgpack.decode(msgspec.msgpack.encode(first.vcpu.save()), type=VcpuState)
+    second.memory.write(0, first.memory.read(0, 0x10000))
+    second.vcpu.load(state)
+    assert second.vcpu.save() == state
+
+
+def test_general_registers_and_flags(pair: tuple[Guest, Guest]) -> None:
+    first, second = pair
+    # stc; out; jc +2; ud2; pushf; pop eax; mov [3000h], eax; mov [3004h], ebx; hlt
+    code = b"\xf9" + STOP + b"\x72\x02\x0f\x0b\x9c\x58\xa3\x00\x30\0\0\x89\x1d\x04\x30\0\0\xf4"
+    first.flat(code, ebx=0xDEADBEEF, esi=7, edi=0xFFFFFFFF)
+    moved(first, second)
+    assert second.register("esi") == 7
+    assert second.run().reason is ExitReason.HALTED
+    assert second.memory.load(0x3000, 4) & 0xD7 == 3  # carry, and nothing else
+    assert second.memory.load(0x3004, 4) == 0xDEADBEEF
+
+
+def test_the_floating_point_unit_and_sse(pair: tuple[Guest, Guest]) -> None:
+    first, second = pair
+    first.memory.write(0x3000, struct.pack("<d4I", 1.5, 1, 2, 3, 4))
+    first.flat(
+        # mov eax, cr4; or eax, 200h; mov cr4, eax; fldpi; fld qword [3000h]; movdqu xmm3, [3008h]
+        b"\x0f\x20\xe0\x0d\x00\x02\0\0\x0f\x22\xe0\xd9\xeb\xdd\x05\x00\x30\0\0"
+        b"\xf3\x0f\x6f\x1d\x08\x30\0\0" + STOP +
+        # faddp; fstp qword [3100h]; paddd xmm3, xmm3; movdqu [3108h], xmm3; hlt
+        b"\xde\xc1\xdd\x1d\x00\x31\0\0\x66\x0f\xfe\xdb\xf3\x0f\x7f\x1d\x08\x31\0\0\xf4"
+    )  # fmt: skip
+    moved(first, second)
+    assert second.run().reason is ExitReason.HALTED
+    result = struct.unpack("<d4I", second.memory.read(0x3100, 24))
+    assert result == (pytest.approx(4.641592653589793), 2, 4, 6, 8)
+
+
+def test_hidden_segment_parts(pair: tuple[Guest, Guest]) -> None:
+    """A descriptor that is not in its table any more goes on to count; so does its size."""
+    first, second = pair
+    first.memory.write(0x2010, b"\x5a")
+    first.memory.write(GDT, bytes(24) + descriptor(0x93, 0xFF, 0x2000))
+    code = (
+        b"\xb8\x18\0\0\0\x8e\xe8" + STOP + b"\x65\xa0\x10\0\0\0\xe6\x80\xf4"
+    )  # mov gs; mov al, gs
+    first.flat(code)
+    first.vcpu.write_segment(SegmentRegister.GDTR, Segment(0, GDT, 0x1F))
+    moved(first, second)
+    second.memory.write(GDT, bytes(0x20))
+    assert second.run().reason is ExitReason.HALTED
+    assert second.value() == [0x5A]
+
+
+def test_paging(pair: tuple[Guest, Guest]) -> None:
+    first, second = pair
+    first.memory.write(0x4000, struct.pack("<I", 0x5003))
+    first.memory.write(0x5000, b"".join(struct.pack("<I", page << 12 | 3) for page in range(64)))
+    first.memory.write(0x5000 + 0x20 * 4, struct.pack("<I", 0x2003))  # 20000h shows 2000h
+    first.memory.write(0x2000, b"\x77")
+    # mov eax, 4000h; mov cr3, eax; mov eax, cr0; or eax, 80000000h; mov cr0, eax; out; mov al, []
+    code = b"\xb8\x00\x40\0\0\x0f\x22\xd8\x0f\x20\xc0\x0d\0\0\0\x80\x0f\x22\xc0" + STOP
+    first.flat(code + b"\xa0\x00\x00\x02\x00\xe6\x80\xf4")
+    moved(first, second)
+    assert second.run().reason is ExitReason.HALTED
+    assert second.value() == [0x77]
+
+
+def test_a_halted_cpu_waits_on(pair: tuple[Guest, Guest]) -> None:
+    first, second = pair
+    first.vector(0x20, 0x2000)
+    first.memory.write(0x2000, b"\xe6\x80\xfa\xf4")
+    first.real(b"\xfb\xf4", eax=0x33)
+    first.loop.observe_halts(first.loop.stop)
+    moved(first, second)
+    second.line.vectors.append(0x20)
+    assert second.run().reason is ExitReason.HALTED
+    assert second.value() == [0x33]
+    assert second.register("eip") == 0x2004
+
+
+def test_no_interrupt_comes_right_after_sti() -> None:
+    with Guest("unicorn") as guest:
+        guest.vector(0x20, 0x2000)
+        guest.memory.write(0x2000, b"\xe6\x80\xfa\xf4")
+        guest.real(b"\x40\xfa\xf4")  # inc ax; cli; hlt
+        state = guest.vcpu.save()
+        state.rflags |= 1 << 9
+        state.shadow = True
+        guest.vcpu.load(state)
+        guest.line.vectors.append(0x20)
+        guest.run()
+        assert guest.value() == [1]
+
+
+def test_the_a20_gate(pair: tuple[Guest, Guest]) -> None:
+    first, second = pair
+    first.memory.write(0x3000, b"\x11")
+    first.memory.write(0x103000, b"\x22")
+    first.on_port[0x92] = lambda value: first.vcpu.set_a20(bool(value & 2))
+    first.flat(b"\x31\xc0\xe6\x92" + STOP + b"\xa0\x00\x30\x10\0\xe6\x80\xf4")
+    moved(first, second)
+    second.memory.write(0x103000, b"\x22")
+    assert second.run().reason is ExitReason.HALTED
+    assert second.value() == [0x11]
+
+
+def test_long_mode_goes_from_engine_to_engine_where_both_have_it() -> None:
+    with Guest("unicorn") as first, Guest("unicorn-documented") as other:
+        if not first.accelerator.capabilities.long_mode:
+            pytest.skip("another build of the library")
+        first.flat(b"\xf4")
+        state = first.vcpu.save()
+        state.msrs[0xC0000080] = 0x500
+        with pytest.raises(UnsupportedError, match="long mode"):
+            other.vcpu.load(state)
+
+
+def test_what_runs_is_not_saved(pair: tuple[Guest, Guest]) -> None:
+    first, _ = pair
+    refused = []
+
+    def save(_value: int) -> None:
+        with pytest.raises(StateError, match="runs"):
+            first.vcpu.save()
+        refused.append(True)
+
+    first.on_port[0x90] = save
+    first.flat(STOP + b"\xf4")
+    first.run()
+    assert refused
+
+
+def test_without_hidden_state_nothing_is_saved() -> None:
+    with Guest(hidden_state=False) as guest, pytest.raises(UnsupportedError, match="registers"):
+        guest.vcpu.save()
+
+
+def test_without_a_cpu_there_is_nothing_to_save() -> None:
+    with Guest("none") as guest:
+        assert guest.vcpu.save() is None
+
+
+def test_a_state_that_no_cpu_has_is_refused() -> None:
+    with Guest("unicorn") as guest:
+        guest.real(b"\xf4")
+        for field in VcpuState.__struct_fields__:
+            content = msgspec.to_builtins(guest.vcpu.save())
+            content[field] = "nonsense"
+            with pytest.raises(msgspec.ValidationError):
+                msgspec.convert(content, VcpuState)

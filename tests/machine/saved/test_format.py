@@ -1,0 +1,173 @@
+"""Files that are cut short, somebody else's, edited, or that promise too much: one clear error, and
+no machine."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from guestmap.base import ConfigError, GuestmapError, HostError, PeerError, UnsupportedError
+from guestmap.machine import MachineConfig, VirtualMachine
+from guestmap.machine.saved import load as loading
+from guestmap.machine.saved import open_saved, restore, save
+
+_END = struct.Struct("<QQ32s")
+RAM = 1 << 20
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The file of a machine without devices, with two pages in use."""
+    path = tmp_path / "machine"
+    with VirtualMachine(MachineConfig(machine="none", ram_size=RAM)) as vm:
+        vm.board.memory.write(0x3000, b"first page")
+        vm.board.memory.write(RAM - 0x1000, b"last page")
+        save(vm, path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_made(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """Fail where a machine is made of a file that is refused."""
+
+    def made(*_args: object, **_options: object) -> None:
+        pytest.fail("a machine was made")
+
+    monkeypatch.setattr(loading, "VirtualMachine", made)
+
+
+def sealed(content: bytes) -> bytes:
+    """Give content a checksum that is right."""
+    return content + hashlib.blake2b(content, digest_size=32).digest()
+
+
+def with_index(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Edit the index of a file, and make everything right that depends on it."""
+    content = path.read_bytes()
+    begin, length, _ = _END.unpack(content[-_END.size :])
+    index = msgspec.msgpack.decode(content[begin : begin + length])
+    change(index)
+    new = msgspec.msgpack.encode(index)
+    path.write_bytes(sealed(content[:begin] + new + struct.pack("<QQ", begin, len(new))))
+
+
+def assert_refused(path: Path, kind: type[GuestmapError], *words: str) -> None:
+    with pytest.raises(kind) as caught:
+        restore(path)
+    assert type(caught.value) is kind
+    for word in (*words, str(path)):
+        assert word in str(caught.value)
+
+
+def test_a_file_that_is_cut_anywhere_is_refused(file: Path) -> None:
+    content = file.read_bytes()
+    for length in {*range(60), *range(60, len(content), 37), len(content) - 1}:
+        file.write_bytes(content[:length])
+        assert_refused(file, PeerError)
+
+
+def test_a_bit_that_is_changed_anywhere_is_noticed(file: Path) -> None:
+    content = file.read_bytes()
+    for at in range(0, len(content), 11):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        file.write_bytes(changed)
+        with pytest.raises((PeerError, UnsupportedError)):
+            restore(file)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x7fELF" + bytes(500), b"guestmap.snapshot {}", bytes(10_000), b"guest"]
+)
+def test_somebody_elses_file_is_called_so(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(PeerError, match=r"is no saved machine|was cut short"):
+        restore(file)
+
+
+def test_another_version_is_named(file: Path) -> None:
+    content = bytearray(file.read_bytes()[:-32])
+    content[16:20] = (7).to_bytes(4, "little")
+    file.write_bytes(sealed(bytes(content)))
+    assert_refused(file, UnsupportedError, "format 7", "reads 1")
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_a_clear_error(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "nowhere", HostError, "No such file")
+    assert_refused(tmp_path, HostError, "Is a directory")
+
+
+def _ram(index: dict[str, Any]) -> dict[str, Any]:
+    block: dict[str, Any] = index["blocks"][0]
+    return block
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: x.pop("state"), "missing required field `state`"),
+        (lambda x: x.update(extra=1), "unknown field `extra`"),
+        (lambda x: x.update(state="asleep"), "Invalid enum value"),
+        (lambda x: x.update(time_ns=-1), "$.time_ns"),
+        (lambda x: x.update(time_ns=1 << 63), "$.time_ns"),
+        (lambda x: x.update(vcpus=[{}]), "$.vcpus[0]"),
+        (lambda x: x["config"].update(ram_size="much"), "$.config.ram_size"),
+        (lambda x: x["config"].update(option_roms=[7]), "$.config.option_roms"),
+        (lambda x: x["config"].update(devices=[{"driver": 1}]), "$.config.devices"),
+        (lambda x: _ram(x).update(pieces=[[0x3000, 0, 10]]), "$.blocks[0].pieces"),
+        (lambda x: _ram(x).update(pieces=[[0x3000, 0x1001, 10]]), "$.blocks[0].pieces"),
+        (lambda x: _ram(x).update(pieces=[[0x3000, 1 << 40, 10]]), "$.blocks[0].pieces"),
+        (lambda x: _ram(x)["pieces"].reverse(), "overlaps"),
+        (lambda x: _ram(x)["pieces"][1].__setitem__(0, 0x3800), "overlaps"),
+        (lambda x: _ram(x)["pieces"][1].__setitem__(0, RAM), "holds memory up to"),
+        (lambda x: _ram(x)["pieces"][0].__setitem__(2, 9), "where the index has"),
+        (lambda x: _ram(x).update(used=2 * RAM), "holds memory up to"),
+        (lambda x: x["blocks"].append(_ram(x)), "there twice"),
+    ],
+)
+def test_an_index_that_makes_no_sense_is_refused(
+    file: Path, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    with_index(file, change)
+    assert_refused(file, PeerError, words, "could have been saved")
+
+
+@pytest.mark.parametrize("field", ["used", "largest"])
+def test_more_memory_than_the_host_has_is_refused_before_any_is_asked_for(
+    file: Path, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guestmap.machine.saved.ram._overcommits", lambda: False)
+
+    def claim(index: dict[str, Any]) -> None:
+        _ram(index).update(used=1 << 50, largest=1 << 50)
+        index["config"]["ram_size"] = (1 << 40) if field == "used" else RAM
+
+    with_index(file, claim)
+    assert_refused(file, HostError, "0x4000000000000 bytes of memory", "swap included")
+
+
+def test_a_machine_that_cannot_be_is_refused(file: Path) -> None:
+    with_index(file, lambda x: x["config"].update(cpus=0))
+    with pytest.raises(ConfigError, match="give 1 to"):
+        restore(file)
+
+
+def test_a_file_that_the_machine_was_made_from_must_be_the_same(file: Path, tmp_path: Path) -> None:
+    rom = tmp_path / "rom.bin"
+    rom.write_bytes(b"one")
+    digest = hashlib.blake2b(b"one", digest_size=32).digest()
+    with_index(file, lambda x: x.update(files=[{"path": str(rom), "digest": digest}]))
+    with open_saved(file):
+        pass
+    rom.write_bytes(b"two")
+    with pytest.raises(ConfigError, match=r"rom\.bin is not what the machine was saved with"):
+        restore(file)
+    rom.unlink()
+    with pytest.raises(HostError, match=r"cannot read .*rom\.bin"):
+        restore(file)

@@ -1,0 +1,132 @@
+"""Memory goes in and comes out as it was, and only what holds something is stored."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from pathlib import Path
+
+import pytest
+
+from guestmap.base import ConfigError, HostError, PeerError
+from guestmap.machine import MachineConfig, ObjectSpec, RunState, VirtualMachine
+from guestmap.machine.saved import open_saved, restore, save
+from guestmap.machine.saved.content import Piece, SavedBlock
+from guestmap.machine.saved.ram import load_block, save_block
+from guestmap.memory import MemorySystem
+from guestmap.memory.ram import RamBlock
+from tests.memory.host_maps import block_of
+
+MIB = 1 << 20
+
+
+def empty(ram: int = 4 * MIB, **options: object) -> VirtualMachine:
+    return VirtualMachine(MachineConfig(machine="none", ram_size=ram, **options))  # type: ignore[arg-type]
+
+
+def block(size: int = 4 * MIB) -> RamBlock:
+    return block_of(MemorySystem().ram("ram", size))
+
+
+def written(source: RamBlock) -> tuple[SavedBlock, list[bytes]]:
+    data: list[bytes] = []
+    return save_block(source, data.append), data
+
+
+def test_pages_of_all_kinds_come_back() -> None:
+    chance, source = random.Random(3), block()
+    for page in chance.sample(range(1024), 90):
+        at = page * 0x1000 + chance.randrange(0x1000)
+        source.buffer[at : at + 1] = b"x"
+    source.buffer[2 * MIB - 0x2000 : 2 * MIB + 0x1000] = chance.randbytes(0x3000)
+    saved, data = written(source)
+    other = block()
+    other.buffer[:] = chance.randbytes(len(other.buffer))  # what was there before goes
+    load_block(other, saved, iter(data))
+    assert bytes(other.buffer) == bytes(source.buffer)
+    assert {piece.offset % 0x1000 for piece in saved.pieces} == {0}
+    used = {at // 0x1000 for at, byte in enumerate(bytes(source.buffer)) if byte}
+    assert sum(piece.length for piece in saved.pieces) == 0x1000 * len(used)
+
+
+def test_memory_that_nobody_has_touched_is_not_looked_at() -> None:
+    """A machine of many GiB is saved in a moment, and takes no memory by it."""
+    source = block(64 << 30)
+    source.buffer[40 << 30] = 1
+    saved, data = written(source)
+    assert saved.pieces == [Piece(40 << 30, 0x1000, len(data[0]))]
+    with open("/proc/self/statm") as file:
+        assert int(file.read().split()[1]) * 4096 < 4 << 30
+
+
+def test_whoever_watches_the_memory_is_told() -> None:
+    saved, data = written(block())
+    other, told = block(), []
+    other.add_watcher(lambda offset, length: told.append((offset, length)))
+    load_block(other, saved, iter(data))
+    assert told == [(0, 4 * MIB)]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"nonsense",
+        zlib.compress(bytes(0x800)),
+        zlib.compress(bytes(0x1001)),
+        zlib.compress(bytes(1 << 30)),
+        zlib.compress(bytes(0x1000))[:-1],
+        zlib.compress(bytes(0x1000)) + b"more",
+    ],
+)
+def test_a_piece_that_is_not_what_it_says_is_refused(stored: bytes) -> None:
+    saved = SavedBlock("ram", 4 * MIB, 4 * MIB, [Piece(0x5000, 0x1000, len(stored))])
+    with pytest.raises(PeerError, match="'ram': the piece at 0x5000 is broken"):
+        load_block(block(), saved, iter([stored]))
+
+
+def test_memory_of_a_file_is_saved_too(tmp_path: Path) -> None:
+    backend = ObjectSpec(
+        "memory-backend-file",
+        "mem",
+        {"size": 2 * MIB, "mem-path": str(tmp_path / "ram"), "share": True},
+    )
+    path = tmp_path / "saved"
+    with empty(2 * MIB, objects=(backend,), memory_backend="mem") as vm:
+        vm.board.memory.write(0x1234, b"in the file")
+        save(vm, path)
+        vm.board.memory.write(0x1234, b"and not this")
+    with restore(path) as vm:
+        assert vm.board.memory.read(0x1234, 12) == b"in the file\0"
+
+
+def test_memory_of_another_size_is_another_machine(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    with empty() as vm:
+        save(vm, path)
+    with empty(8 * MIB) as vm, open_saved(path) as opened:
+        from guestmap.machine.saved import load_into
+
+        vm.board.memory.write(0, b"here")
+        with pytest.raises(ConfigError, match=r"other memory: .*0x400000 bytes.*0x800000 bytes"):
+            load_into(vm, opened)
+        assert vm.board.memory.read(0, 4) == b"here"
+        assert vm.state is not RunState.INTERNAL_ERROR
+
+
+def test_the_old_file_stays_where_the_new_one_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "saved"
+    with empty() as vm:
+        save(vm, path)
+        before = path.read_bytes()
+        vm.board.memory.write(0, b"new")
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(HostError, match="No space left"):
+            save(vm, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
