@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,15 +16,18 @@ from guestmap.cli.output import Json, show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from guestmap.inspect import Snapshot
     from guestmap.inspect.attach import Attachment
+    from guestmap.inspect.pci import PciDevices
 
 PciSource = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
         autocompletion=sources,
-        help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), or a PC of guestmap's"
-        " own: 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'.",
+        help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a folder with its"
+        " texts (info-pci.txt, mtree-f.txt), or a PC of guestmap's own: 'boot' (after its firmware"
+        " ran) or 'reset', with RAM as in 'boot:4G'.",
     ),
 ]
 
@@ -36,12 +40,26 @@ def pci(source: PciSource, machine: Board = "", as_json: Json = False) -> None:
     """
     from guestmap.inspect.pci import listing, pci_sentences, read_pci
 
-    with attached(on_board(source, machine)) as found:
-        told = listing(read_pci(found.monitor), found.snapshot(trees=False))
+    if Path(source).is_dir():
+        told = listing(*_of_folder(Path(source)))
+    else:
+        with attached(on_board(source, machine)) as found:
+            told = listing(read_pci(found.monitor), found.snapshot(trees=False))
     show(
         {"format": "guestmap.pci", "format_version": 1, **told.to_json()},
         pci_sentences(told), as_json,
     )  # fmt: skip
+
+
+def _of_folder(folder: Path) -> tuple[PciDevices, Snapshot]:
+    """Return what a folder of a machine's texts says of PCI, and its map."""
+    from guestmap.base import HostError
+    from guestmap.inspect.source_folder import pci_of_folder, snapshot_of_folder
+
+    try:
+        return pci_of_folder(folder), snapshot_of_folder(folder)
+    except OSError as error:
+        raise HostError(f"cannot read {str(folder)!r} ({error.strerror})", call="read") from error
 
 
 def is_machine(source: str) -> bool:

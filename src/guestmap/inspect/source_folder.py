@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect.from_text import MonitorTexts, snapshot_of
+from guestmap.inspect.pci.text import read_info_pci
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from guestmap.inspect.pci.functions import PciDevices
     from guestmap.inspect.snapshot import Snapshot
 
 _NAME = re.compile(r"mtree(?P<flags>(?:-[fdoD])*)\.txt")
@@ -57,6 +59,26 @@ def snapshot_of_folder(folder: Path, *, dispatch: bool = False) -> Snapshot:
     except PeerError as error:
         used = ", ".join(flags[each].name for each in (trees, views) if each is not None)
         raise PeerError(f"{folder} ({used}): {error}") from error
+
+
+def pci_of_folder(folder: Path) -> PciDevices:
+    """Return the PCI functions that a folder's ``info-pci.txt`` tells of.
+
+    Raises:
+        ConfigError: there is no such file in it.
+        PeerError: it is malformed; says where.
+        OSError: it cannot be read.
+    """
+    path = folder / "info-pci.txt"
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no info-pci.txt in the folder {str(folder)!r}: the output of 'info pci'"
+        )
+    version = _version(folder / "meta.json")
+    try:
+        return read_info_pci(_read(path), source=str(folder), version=version)
+    except PeerError as error:
+        raise PeerError(f"{path}: {error}") from error
 
 
 def _worth_of_trees(flags: frozenset[str]) -> tuple[bool, bool]:

@@ -9,11 +9,12 @@ machine's object tree does.
 from guestmap.inspect.pci.functions import Bar, Bridge, DeviceRegion, Function, PciDevices, Window
 from guestmap.inspect.pci.listing import BarUse, FunctionUse, PciListing, listing
 from guestmap.inspect.pci.reading import read_pci
+from guestmap.inspect.pci.text import read_info_pci
 from guestmap.inspect.pci.unmapped import Unmapped, why_unmapped
 from guestmap.inspect.pci.words import pci_sentences, unmapped_sentences
 
 __all__ = [
     "Bar", "BarUse", "Bridge", "DeviceRegion", "Function", "FunctionUse", "PciDevices",
-    "PciListing", "Unmapped", "Window", "listing", "pci_sentences", "read_pci",
+    "PciListing", "Unmapped", "Window", "listing", "pci_sentences", "read_info_pci", "read_pci",
     "unmapped_sentences", "why_unmapped",
 ]  # fmt: skip

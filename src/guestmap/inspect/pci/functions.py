@@ -64,6 +64,7 @@ class Bar(Report):
     """A base address register: 0 to 5, or the expansion ROM's.
 
     Attributes:
+        size: bytes; 0: not told.
         address: where it decodes; None: nowhere. QEMU does not tell whether it was given no
             address, or decoding is off in the command register.
     """

@@ -89,8 +89,11 @@ def _bar_use(function: Function, bar: Bar, view: tuple[RangeInfo, ...] | None) -
     names = tuple(each.name for each in regions)
     if bar.address is None:
         return BarUse(bar, names, "unmapped", None)
-    if view is None or not regions:
+    if view is None:
         return BarUse(bar, names, "unknown", None)
+    if not regions:
+        there = answering(view, bar.address, bar.size)
+        return BarUse(bar, names, "unknown", there[0].name if there else None)
     own = {each.name for each in function.device.regions} if function.device else set()
     found = answering(view, bar.address, bar.size)
     if not found:

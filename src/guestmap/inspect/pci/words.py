@@ -43,7 +43,8 @@ def _heading(each: FunctionUse) -> str:
 def _bar(bar: Bar) -> str:
     kind = "memory" if bar.type == "memory" else "I/O"
     more = [*(["64 bits"] if bar.mem_type_64 else []), *(["prefetchable"] if bar.prefetch else [])]
-    return ", ".join([f"{bar.title}: {kind}", *more, format_size(bar.size)])
+    size = [format_size(bar.size)] if bar.size else []
+    return ", ".join([f"{bar.title}: {kind}", *more, *size])
 
 
 def _state(use: BarUse) -> str:
@@ -55,6 +56,8 @@ def _state(use: BarUse) -> str:
         return f"{place} {who}"
     if use.state == "elsewhere":
         return f"{place} {who}; but {use.answers} answers there"
+    if use.state == "unknown" and use.answers:
+        return f"{place} {use.answers} answers there"
     if use.state == "unseen":
         return f"{place} {who}; but nobody answers there"
     return f"{place} {who}"
