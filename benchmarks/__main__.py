@@ -13,6 +13,7 @@ from benchmarks import (
     eyes,
     footprint,
     front,
+    growth,
     held_up,
     hotplug,
     model,
@@ -43,6 +44,8 @@ def main() -> None:
     show("Rendering everything", "peer", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)
     show("Text of any size", "peer", text.rows(), console)
+    growth_peer = f"commit {older.COMMIT}"
+    show("As the map grows (processor time)", growth_peer, growth.rows(), console)
     show("Plugging memory in, over QMP", "QEMU", hotplug.rows(), console)
     show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)

@@ -17,7 +17,7 @@ def rows() -> list[Row]:
 
 
 def _row(regions: int) -> Row:
-    text = _text(regions)
+    text = tree_text(regions)
 
     def whole() -> None:
         snapshot = rebuild(assemble(read_mtree(text)))
@@ -29,7 +29,7 @@ def _row(regions: int) -> Row:
     return Row(f"read, rebuild, render, explain {regions:,} regions", seconds, note=note)
 
 
-def _text(regions: int) -> str:
+def tree_text(regions: int) -> str:
     """Return a tree of buses with nine devices each."""
     lines = [
         "address-space: memory",
