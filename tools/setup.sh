@@ -7,8 +7,8 @@
 #   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, Chromium. What
 #                                 cannot be had is said and left out, unless GUESTMAP_REQUIRE asks for
 #                                 it (qemu, acpica, nasm, chromium)
-#   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs and a Linux guest, each
-#                                 unpacked below .oracle, nothing installed (peers)
+#   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest and libvirt,
+#                                 each unpacked below .oracle, nothing installed (peers)
 set -eu
 cd "$(dirname "$0")/.."
 . tools/apt.sh
@@ -84,6 +84,7 @@ setup_peers() {
     peer peers unpack qemu-10.0 tools/qemu_root.sh trixie .oracle/qemu-10.0
     peer peers unpack qemu-new tools/qemu_root.sh forky .oracle/qemu-new x86 arm ppc s390x riscv misc
     peer peers unpack linux tools/linux_guest.sh .oracle/linux
+    peer peers unpack libvirt tools/libvirt_root.sh .oracle/libvirt
 }
 
 # unpack NAME COMMAND...: run COMMAND, which makes .oracle/NAME, unless it has been there before.

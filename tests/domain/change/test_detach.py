@@ -149,3 +149,11 @@ def test_a_device_is_detached_by_its_name(manager):
     assert manager.changes.detach_alias("vm", "ua-big", LIVE).is_gone
     with pytest.raises(DomainError, match="no device found with alias dimm9"):
         manager.changes.detach_alias("vm", "dimm9", LIVE)
+
+
+def test_a_slot_that_is_another_devices_in_the_machine_hides_no_twin(manager):
+    manager.running()
+    manager.changes.attach("vm", memory("256"), LIVE)  # slot 0 of the machine alone
+    manager.changes.attach("vm", DIMM, BOTH)  # slot 1 there, slot 0 of the definition
+    assert manager.changes.detach("vm", DIMM, BOTH).alias == "dimm1"
+    assert manager.known(live=False) == []

@@ -59,7 +59,14 @@ FORMS = {
 
 @pytest.mark.parametrize("model", FORMS)
 def test_what_is_read_is_written_again(model):
-    assert memory_xml(device(FORMS[model].encode()), live=True) == FORMS[model]
+    assert memory_xml(device(FORMS[model].encode(), Dialect.V12), live=True) == FORMS[model]
+
+
+def test_what_a_model_has_not_is_passed_over():
+    other = memory(target="<requested>1</requested><label><size>128</size></label><readonly/>")
+    assert memory_xml(device(other), live=True) == memory_xml(device(memory()), live=True)
+    found = device(FORMS["virtio-mem"].encode(), Dialect.V9)
+    assert (found.base, found.dynamic_slots) == (None, False)
 
 
 def test_only_a_users_own_alias_is_kept():

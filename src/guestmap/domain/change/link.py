@@ -12,7 +12,7 @@ from guestmap.base import PeerError
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.replies import Device, Named
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
-from guestmap.domain.rules.texts import text_of
+from guestmap.domain.rules.texts import Dialect, text_of
 from guestmap.domain.xml.edit import with_devices
 from guestmap.domain.xml.memory import SLOTTED, DimmAddress
 from guestmap.inspect.attach import CommandError
@@ -74,7 +74,7 @@ class Link:
         changed = {}
         for index, device in enumerate(found.devices):
             said = told.get(device.alias)
-            if said is not None and (now := _placed(device, said)) != device:
+            if said is not None and (now := _placed(device, said, found.dialect)) != device:
                 changed[index] = now
         self.status = replace(
             self.status,
@@ -84,7 +84,7 @@ class Link:
         return self.status
 
 
-def _placed(device: MemoryDef, told: Device) -> MemoryDef:
+def _placed(device: MemoryDef, told: Device, dialect: Dialect) -> MemoryDef:
     data = told.data
     if device.model in SLOTTED:
         slot = device.slot if data.slot is None else data.slot
@@ -92,7 +92,8 @@ def _placed(device: MemoryDef, told: Device) -> MemoryDef:
             return device
         return replace(device, address=DimmAddress(slot, data.addr))
     current = None if data.max_size == 0 else -(-data.size // 1024)
-    return replace(device, base=data.memaddr, current=current)
+    base = data.memaddr if dialect is Dialect.V12 else None
+    return replace(device, base=base, current=current)
 
 
 @contextmanager

@@ -71,8 +71,9 @@ def _twin(
 ) -> int | None:
     alike = [n for n in among if _is_alike(stored.devices[n], device)]
     if not is_certain:
-        slots = {each.slot for each in live.devices if each is not device}
-        return next((n for n in alike if stored.devices[n].slot not in slots), None)
+        others = (each for each in live.devices if each is not device)
+        taken = {_twin(live, each, stored, among, is_certain=True) for each in others}
+        return next((n for n in alike if n not in taken), None)
     for n in alike:
         other = stored.devices[n]
         if device.has_own_alias and other.alias == device.alias:

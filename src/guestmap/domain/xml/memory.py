@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from guestmap.domain.rules.errors import refusal
+from guestmap.domain.rules.texts import Dialect
 from guestmap.domain.xml.numbers import number_set, scaled_kib, unsigned
 
 if TYPE_CHECKING:
-    from guestmap.domain.rules.texts import Dialect
     from guestmap.domain.xml.tree import Element
 
 DIMM, NVDIMM, VIRTIO_MEM, VIRTIO_PMEM = "dimm", "nvdimm", "virtio-mem", "virtio-pmem"
@@ -109,25 +109,16 @@ def parse_memory(element: Element, dialect: Dialect) -> MemoryDef:
     size = scaled_kib(target, "size", dialect)
     if size is None:
         raise refusal(dialect, "no-size", name="size", at=target, remedy="add <size unit='MiB'>")
-    label = target.find("label")
     alias = element.find("alias")
     name = alias.get("name") if alias is not None else None
-    place = target.find("address")
-    source = element.find("source")
     return MemoryDef(
         model=model or DIMM,
         size=size,
         node=_node(target, dialect),
         access=access,
         discard=None if discard is None else discard == "yes",
-        **_source(source, model or DIMM, dialect, element),
-        label=None if label is None else scaled_kib(label, "size", dialect),
-        readonly=target.find("readonly") is not None,
-        block=scaled_kib(target, "block", dialect),
-        requested=scaled_kib(target, "requested", dialect),
-        current=scaled_kib(target, "current", dialect),
-        dynamic_slots=target.get("dynamicMemslots") == "yes",
-        base=None if place is None else unsigned(place, "base", dialect, base=16),
+        **_source(element.find("source"), model or DIMM, dialect, element),
+        **_of_model(target, model or DIMM, dialect),
         alias=name,
         address=_address(element, dialect),
     )
@@ -172,6 +163,26 @@ def _node(target: Element, dialect: Dialect) -> int | None:
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
         raise refusal(dialect, "bad-node", at=target.find("node"), remedy="write a number")
     return int(text)
+
+
+def _of_model(target: Element, model: str, dialect: Dialect) -> dict[str, Any]:
+    """Return what devices of one model alone have; of others it is passed over."""
+    if model == NVDIMM:
+        label = target.find("label")
+        return {
+            "label": None if label is None else scaled_kib(label, "size", dialect),
+            "readonly": target.find("readonly") is not None,
+        }
+    found: dict[str, Any] = {}
+    if model == VIRTIO_MEM:
+        found = {name: scaled_kib(target, name, dialect)
+                 for name in ("block", "requested", "current")}  # fmt: skip
+        found["requested"] = found["requested"] or 0
+    place = target.find("address")
+    if model in {VIRTIO_MEM, VIRTIO_PMEM} and dialect is Dialect.V12:  # 9.0 does not know them
+        found["dynamic_slots"] = target.get("dynamicMemslots") == "yes"
+        found["base"] = None if place is None else unsigned(place, "base", dialect, base=16)
+    return found
 
 
 def _source(

@@ -1,0 +1,163 @@
+"""A real libvirtd with everything that it writes in a mount and network namespace of its own.
+
+Its folders are overlays on memory, its users are in its own /etc/passwd, /dev/kvm is hidden, and
+the only emulator that it finds is the one that it is given: it probes each that it finds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.processes import popen
+
+ROOT = Path(__file__).parents[2] / ".oracle" / "libvirt"
+_LIBRARIES = ("libyajl.so.2", "libnl-route-3.so.200", "libssh.so.4", "libssh2.so.1", "libxml2.so.2",
+              "libvirt.so.0")  # fmt: skip
+_SENT = re.compile(r"QEMU_MONITOR_SEND_MSG: mon=\S+ msg=(\{.*\})")
+_STARTING = """
+set -e
+mount -t tmpfs none "$WORK/up"
+for each in etc var run usr/share; do
+    mkdir -p "$WORK/up/u/$each" "$WORK/up/w/$each"
+    mount -t overlay overlay \
+        -o "lowerdir=/$each,upperdir=$WORK/up/u/$each,workdir=$WORK/up/w/$each" "/$each"
+done
+echo "libvirt-qemu:x:64055:64055::/:/bin/false" >>/etc/passwd
+echo "libvirt-qemu:x:64055:" >>/etc/group
+mkdir -p /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/libvirt
+mkdir -p /usr/share/libvirt
+cp -r "$ROOT/usr/share/libvirt/." /usr/share/libvirt/
+cp "$WORK/qemu.conf" /etc/libvirt/qemu.conf
+[ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
+PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$ROOT/usr/sbin/libvirtd" -f "$WORK/libvirtd.conf" \
+    -p "$WORK/pid"
+"""
+_QEMU_CONF = """\
+user = "root"
+group = "root"
+dynamic_ownership = 0
+security_driver = "none"
+cgroup_controllers = []
+stdio_handler = "file"
+namespaces = []
+"""
+_DAEMON_CONF = """\
+listen_tls = 0
+unix_sock_dir = "{work}"
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+log_filters = "1:qemu.qemu_monitor"
+log_outputs = "1:file:{work}/log"
+host_uuid = "11111111-2222-3333-4444-555555555555"
+"""
+
+
+class Libvirtd:
+    """A daemon that runs.
+
+    Attributes:
+        module: libvirt-python.
+        connection: to it.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self._log = work / "log"
+        self.module = _module()
+        self.module.registerErrorHandler(lambda _context, _error: None, None)
+        uri = f"qemu+unix:///system?socket={work}/libvirt-sock"
+        self.connection = self.module.open(uri)
+        self._place = 0
+        self.sent()
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Return the commands that were sent to machines since the last call, without ids."""
+        with self._log.open(errors="replace") as file:
+            file.seek(self._place)
+            lines = file.readlines()
+            self._place = file.tell()
+        found = []
+        for line in lines:
+            if (match := _SENT.search(line)) is not None:
+                told = json.loads(match[1])
+                told.pop("id", None)
+                found.append(told)
+        return found
+
+
+@contextmanager
+def libvirtd(work: Path, emulator: str) -> Iterator[Libvirtd]:
+    """Run a daemon for the time of a ``with``; skip where it cannot be had."""
+    _require()
+    (work / "bin").mkdir()
+    (work / "up").mkdir()
+    (work / "bin" / "qemu-system-x86_64").symlink_to(emulator)
+    (work / "qemu.conf").write_text(_QEMU_CONF)
+    (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work))
+    libraries = ROOT / "usr/lib/x86_64-linux-gnu"
+    environment = {
+        **os.environ,
+        "WORK": str(work),
+        "ROOT": str(ROOT),
+        "LD_LIBRARY_PATH": str(libraries),
+        "LIBVIRT_DRIVER_DIR": str(libraries / "libvirt/connection-driver"),
+    }
+    command = ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", _STARTING]
+    with (work / "out").open("wb") as out:
+        process = popen(command, env=environment, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 60
+        while not (work / "libvirt-sock").exists():
+            assert process.poll() is None, (work / "out").read_text()
+            assert time.monotonic() < deadline, "libvirtd does not start"
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+        found = Libvirtd(work)
+        yield found
+        for each in found.connection.listAllDomains():
+            with suppress(found.module.libvirtError):
+                each.destroy()
+        found.connection.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def _require() -> None:
+    lacking = ""
+    if not (ROOT / "usr/sbin/libvirtd").is_file():
+        lacking = f"needs libvirt in {ROOT} (tools/setup.sh peers)"
+    elif sys.version_info[:2] != (3, 11):
+        lacking = "needs the Python that the distribution's libvirt-python is for (3.11)"
+    elif subprocess.run(
+        ["unshare", "-m", "-n", "true"], capture_output=True, check=False
+    ).returncode:
+        lacking = "needs namespaces of its own (root)"
+    if lacking and {"peers", "all"} & set(os.environ.get("GUESTMAP_REQUIRE", "").split(",")):
+        pytest.fail(lacking)
+    if lacking:
+        pytest.skip(lacking)
+
+
+def _module() -> Any:
+    """Return libvirt-python, its libraries from beside it."""
+    for name in _LIBRARIES:
+        ctypes.CDLL(str(ROOT / "usr/lib/x86_64-linux-gnu" / name), ctypes.RTLD_GLOBAL)
+    packages = str(ROOT / "usr/lib/python3/dist-packages")
+    if packages not in sys.path:
+        sys.path.append(packages)
+    import libvirt
+
+    return libvirt
