@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 from xml.etree import ElementTree as ET
 
 import pytest
+from PIL import Image, ImageChops
 
 from guestmap.view import compose
 from guestmap.view.still import still
@@ -33,6 +35,16 @@ def test_a_png_is_as_wide_as_its_lanes_and_as_high_as_its_axis():
         assert each[:8] == b"\x89PNG\r\n\x1a\n"
     height = [int.from_bytes(each[20:24], "big") for each in (small, large)]
     assert height[0] < 1500 < 3000 < height[1] < 6000
+
+
+@pytest.mark.parametrize("map_", [pc(), many(100)], ids=["pc", "many"])
+def test_the_picture_fills_its_sheet_but_for_the_margins(map_):
+    drawn = Image.open(io.BytesIO(still(compose(map_), "png"))).convert("RGB")
+    left, top, right, bottom = ImageChops.invert(drawn).getbbox()
+    assert 0 < left < 40
+    assert 0 < top < 40
+    assert 2 / 3 < right / drawn.width < 1  # a sheet has a least width
+    assert 0 < drawn.height - bottom < 60
 
 
 @pytest.mark.parametrize("form", ["svg", "png"])
