@@ -58,6 +58,15 @@ def test_what_can_be_proved_is_read(form):
 
 
 REFUSED = {
+    "a heading that is broken in an entity": VIEW.replace(
+        " Root memory region: system\n  ", " Root memory region: system "
+    ),
+    "the rest of a heading that looks like a command": VIEW.replace(
+        "cpu-memory-0\", root: system", "cpu-memory-0\", root: dram\n#   dram"
+    ),
+    "headings behind something else, ranges alone": (
+        each_line(VIEW, lambda line: line if line[:3] == "  0" else f"12:00 vm: {line}")
+    ),
     "a colon before names, from a mark": VIEW.replace("ram): dram", "ram):\n:dram"),
     "an alias of which the rest is gone": TREE[: TREE.index(" bus master @")] + "\n"
     "    0000000000040000-000000000004ffff (prio 0, i/o): crypto\n",
@@ -96,6 +105,16 @@ REFUSED = {
 def test_what_breaks_a_law_is_refused(form):
     with pytest.raises(PeerError, match=r"line \d+:"):
         read_pasted(REFUSED[form])
+
+
+def test_an_at_sign_in_the_name_of_a_target_begins_no_target():
+    text = (
+        "address-space: bus\n  0000000000000000-ffffffffffffffff (prio 0, i/o): bus\n"
+        "    0000000000000000-000000000000ffff (prio 0, i/o): alias a @pci@8000.io"
+        " 0000000000000000-000000000000ffff\n"
+    )
+    with pytest.raises(PeerError, match="as one word or two"):
+        read_pasted(text.replace("@pci@", "@pci\n@"))
 
 
 def test_a_word_that_stands_whole_elsewhere_is_not_parted():

@@ -108,7 +108,7 @@ def tree_line(number: int, line: str) -> TreeLine:
     if alias and (int(alias["to"], 16) - int(alias["from"], 16)) % _WRAP + 1 != size:
         fail(number, f"an alias window of {exact_size(size)}, as the alias has", line)
     name, target = (alias["name"], alias["target"]) if alias else (rest, None)
-    _check_names(number, line, name, target or "")
+    check_names(number, line, name, target or "")
     return TreeLine(
         number=number,
         level=indent // 2,
@@ -144,7 +144,7 @@ def range_line(number: int, line: str) -> RangeInfo:
     if parted is None:
         fail(number, "nothing but words (KVM) behind the offset or owner", line)
     name, offset, owner = plain.groups() if plain else _take_apart(parted[0])
-    _check_names(number, line, name)
+    check_names(number, line, name)
     return RangeInfo(
         start=start,
         size=end - start + 1,
@@ -159,7 +159,8 @@ def range_line(number: int, line: str) -> RangeInfo:
     )
 
 
-def _check_names(number: int, line: str, *names: str) -> None:
+def check_names(number: int, line: str, *names: str) -> None:
+    """Refuse names that hold another part of a listing."""
     if any(_NOT_A_NAME.search(name) for name in names):
         fail(number, "a name that holds no other part of such a line", line)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect.mtree.dialects import CONTAINER, DIALECTS, OLD_VIEW, Dialect, dialect_of_words
-from guestmap.inspect.mtree.lines import TreeLine, fail, range_line, tree_line
+from guestmap.inspect.mtree.lines import TreeLine, check_names, fail, range_line, tree_line
 from guestmap.inspect.mtree.marks import find_more
 from guestmap.inspect.mtree.read_dispatch import read_dispatch
 from guestmap.inspect.snapshot import DispatchInfo, RangeInfo, ViewInfo, ViewUser
@@ -128,7 +128,9 @@ class _Reader:
         return self.numbers[min(self.index, len(self.numbers) - 1)]
 
     def take(self) -> str:
+        """Return a line of a heading, and go to the next."""
         line = self.line
+        check_names(self.number, line, line[line.find(": ") + 2 :])
         self.index += 1
         return line
 

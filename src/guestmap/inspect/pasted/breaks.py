@@ -65,6 +65,7 @@ class Mode(NamedTuple):
         full: columns of the widest line.
         indent: blanks before the line that has least of them.
         unquoted: what follows a break in quoted text may be without a quoting mark.
+        rest: blanks before what follows a break, where that has least of them.
         doubts: words around breaks in the last column that do not tell whether a blank was there.
         doubts_before: how many breaks before it do not.
     """
@@ -76,6 +77,7 @@ class Mode(NamedTuple):
     indent: int
     filled: bool = False
     unquoted: bool = False
+    rest: int = 0
     doubts: frozenset[tuple[str, str]] = frozenset()
     doubts_before: int = 0
 
@@ -103,6 +105,7 @@ def mode_of(breaks: Iterable[Break], begun: Mode) -> Mode:
         indent=begun.indent,
         filled=any(each.blank is False for each in filled),
         unquoted=any(each.line.quotes < each.before.quotes for each in every),
+        rest=min((each.line.indent for each in every), default=0),
         doubts=frozenset(each.words for each in unsure if each.before.width == full),
         doubts_before=sum(each.before.width < full for each in unsure),
     )
@@ -112,7 +115,11 @@ def needs_blank(text: str, rest: str) -> bool | None:
     """Tell whether a blank was between two parts; None: their form does not tell."""
     if _is_number_broken(text, rest) or _is_tail_broken(text, rest):
         return False
-    if rest.startswith("(prio") or text.endswith("):") or _TARGET.match(rest):
+    if (
+        rest.startswith("(prio")
+        or text.endswith("):")
+        or (_TARGET.match(rest) and " @" not in text)
+    ):
         return True
     ways = [way for way in (False, True) if _may_be(text + " " * way + rest)]
     if len(ways) == 1:
@@ -176,7 +183,8 @@ def blank_by_mode(place: Break, mode: Mode, known: set[str]) -> bool | None:
         is_one = together > apart or _HALVES.search(f"{last} {first}")
         return None if is_one else not _HYPHEN.search(place.text)
     if mode.column and not mode.words and line.indent not in (0, mode.indent):
-        return True  # a terminal adds no blanks of its own
+        is_added = line.quotes < before.quotes and line.indent <= mode.rest
+        return None if is_added else True  # a terminal adds no blanks of its own
     if mode.column and not mode.words and mode.filled and before.width == mode.full:
         return False  # else a blank may have been in the last column
     return apart if apart != together else None

@@ -122,6 +122,8 @@ def heads_old_tree(line: str, following: str, *, deeper: bool) -> bool:
 def is_garbled(line: str) -> bool:
     """Tell whether a region's name holds what no name does: two lines in one, half an escape."""
     core = CORE.match(line)
+    if core is None and ADDRESSES.search(line):
+        return True
     return _NOT_IN_A_NAME.search(line[core.end() if core else 0 :]) is not None
 
 

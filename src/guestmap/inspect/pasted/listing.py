@@ -75,7 +75,7 @@ def build(whole: Sequence[Joined], builder: Builder, told: Told) -> None:
             fail(
                 line.number, "a line of 'info mtree', or a blank line before other text", line.text
             )
-        elif _hides_heading(line, whole[index + 1 : index + 2]):
+        elif HEADING_INSIDE.search(line.text):
             fail(line.number, "a heading alone on its line", line.text)
         else:
             told.others += bool(line.text)
@@ -121,15 +121,13 @@ def _is_inside(whole: Sequence[Joined], index: int) -> bool:
 
 
 def _words_of_names(whole: Sequence[Joined]) -> set[str]:
-    """Return the words of which the names of regions consist."""
-    cores = ((each.line.text, CORE.match(each.line.text)) for each in whole)
-    return {word for text, core in cores if core for word in text[core.end() :].split()}
-
-
-def _hides_heading(line: Line, following: Sequence[Joined]) -> bool:
-    """Tell whether a heading is in a line above a region, among what is not understood."""
-    is_above = bool(following) and following[0].kind in (Kind.REGION, Kind.HEADING)
-    return is_above and HEADING_INSIDE.search(line.text) is not None
+    """Return the words of which the names of regions consist, those in headings, too."""
+    words: set[str] = set()
+    for line, kind, _ in whole:
+        if kind in (Kind.REGION, Kind.HEADING):
+            core = CORE.match(line.text)
+            words.update(line.text[core.end() if core else 0 :].split())
+    return words
 
 
 def _is_last(whole: Sequence[Joined], index: int) -> bool:
