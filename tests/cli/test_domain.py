@@ -43,6 +43,16 @@ def test_a_refusal_is_one_line_that_says_who_where_and_what_to_do(root):
     )
 
 
+def test_a_refusal_is_json_where_json_is_asked_for(root):
+    done = run_program("domain", "dominfo", "none", "--json")
+    assert done.status == 2
+    assert json.loads(done.stdout)["refusal"] == {
+        "code": 42, "domain": 10, "speaker": "libvirt's rule", "element": None, "line": None,
+        "message": "Domain not found: no domain with matching name 'none'",
+        "remedy": "there are: none",
+    }  # fmt: skip
+
+
 def test_whose_strictness_counts_is_one_setting(root):
     (root / "new.xml").write_bytes(domain(numa=""))
     assert run_program("domain", "define", str(root / "new.xml"), "--libvirt", "12.9").status == 0

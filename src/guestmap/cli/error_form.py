@@ -25,4 +25,7 @@ def error_form(kind: str, message: str, status: int, error: Exception | None = N
     }  # fmt: skip
     if isinstance(error, HostError):
         form |= {"errno": error.errno, "call": error.call}
+    details = getattr(error, "to_json", None)
+    if details is not None:  # a refusal of the domain manager: libvirt's codes, and who says so
+        form["refusal"] = details()
     return form

@@ -64,8 +64,13 @@ def command_line(found: Definition, monitors: Mapping[str, int], folder: str) ->
     words += devices_line.agent(found, places, folder)
     words += devices_line.balloon(found, places)
     words += _memory_devices(found, places, folder)
-    words += [each.get("value") or "" for each in _arguments(found, "arg")]
+    words += user_arguments(found)
     return [*words, "-msg", "timestamp=on"]
+
+
+def user_arguments(found: Definition) -> list[str]:
+    """Return the words that a definition adds to the command line."""
+    return [each.get("value") or "" for each in _arguments(found, "arg")]
 
 
 def environment(found: Definition) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guestmap.base import KIB
+from guestmap.domain.process.command_line import user_arguments
 from guestmap.domain.process.memory_props import backend_props, device_props
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
@@ -53,7 +54,7 @@ def own_command_line(found: Definition, monitor: str) -> list[str]:
     for each in found.devices:
         words += ["--object", _keyval(backend_props(each, ALIGNMENT, str(Path(monitor).parent)))]
         words += ["--device", _keyval(device_props(each, None))]
-    return [*words, *_serial(found)]
+    return [*words, *_serial(found), *user_arguments(found)]
 
 
 def _serial(found: Definition) -> Iterator[str]:
