@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from guestmap.base import StateError
 from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug, OstReport, PluggedMemory
-from guestmap.memory import MemorySystem
-from guestmap.memory.map import UNASSIGNED_IO_OPS
+from tests.support.bus import ports_of
 
 PORT = 0xA00
 SELECT, OST_EVENT, OST_STATUS, FLAGS = 0xA00, 0xA04, 0xA08, 0xA14
@@ -19,13 +18,9 @@ DIMM = PluggedMemory("d0", 0x12_3456_0000, 0x7_8900_0000, 3)
 
 class Board:
     def __init__(self, slots: int = 2) -> None:
-        self.memory = MemorySystem()
-        root = self.memory.io("io", 0x10000, UNASSIGNED_IO_OPS)
-        self.ports = self.memory.address_space("I/O", root)
         self.events: list[object] = []
-        self.hotplug = AcpiMemoryHotplug(
-            self.memory, root, slots, raise_gpe=lambda: self.events.append("gpe")
-        )
+        self.hotplug = AcpiMemoryHotplug(slots, raise_gpe=lambda: self.events.append("gpe"))
+        self.ports = ports_of(self.hotplug)
         self.hotplug.on_ost = self.events.append
         self.hotplug.on_eject = self.eject
 

@@ -2,10 +2,9 @@ import pytest
 
 from guestmap.base import IrqLine, ManualClock
 from guestmap.hw.acpi_pm import STATUS_POWER_BUTTON, AcpiPm, PowerActions
-from guestmap.memory import AddressSpace, MemorySystem
-from tests.support.bus import place
+from tests.support.bus import ports_of
 
-EVENT, CONTROL, TIMER, GPE = 0x600, 0x604, 0x608, 0xAFE0
+EVENT, CONTROL, TIMER, GPE = 0x0, 0x4, 0x8, 0xAFE0
 SECOND = 1_000_000_000
 HZ = 3_579_545
 """ACPI specification 6.4, section 4.8.3.3."""
@@ -19,11 +18,8 @@ class Board:
         actions = PowerActions(
             lambda: self.requests.append("off"), lambda: self.requests.append("suspend")
         )
-        self.pm = AcpiPm(MemorySystem(), self.clock, self.sci, actions, acpi_only=acpi_only)
-        self.event: AddressSpace = place(self.pm.event_region, EVENT)
-        self.control = place(self.pm.control_region, CONTROL)
-        self.timer = place(self.pm.timer_region, TIMER)
-        self.gpe = place(self.pm.gpe_region, GPE)
+        self.pm = AcpiPm(self.clock, self.sci, actions, acpi_only=acpi_only)
+        self.event = self.control = self.timer = self.gpe = ports_of(self.pm)
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ FAULTS = (
     ),
     Fault(
         "hw/acpi_memory_hotplug.py",
-        "            self.on_eject(self._selected)",
+        "            self.on_eject(self.state.selected)",
         "            self.on_eject(0)",
         "hw/test_acpi_memory_hotplug.py",
     ),

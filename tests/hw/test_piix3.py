@@ -70,4 +70,4 @@ def test_the_descriptor_table_pointer_is_a_multiple_of_four(board):
     board.io.store(0xC00C, 4, 0x1234_5677)
     assert board.io.load(0xC00C, 4) == 0x1234_5674
     board.ide.reset()
-    assert board.ide.channels[1].pointer == 0
+    assert board.ide.channels[1].state.pointer == 0

@@ -2,8 +2,7 @@ import pytest
 
 from guestmap.hw.pm_smbus import PmSmbus
 from guestmap.hw.smbus import Eeprom
-from guestmap.memory import MemorySystem
-from tests.support.bus import place
+from tests.support.bus import ports_of
 
 PORT = 0xB100
 STATUS, CONTROL, COMMAND, ADDRESS, DATA_0, DATA_1, BLOCK, AUXILIARY = 0, 2, 3, 4, 5, 6, 7, 13
@@ -16,7 +15,7 @@ CHIP = 0x50
 class Board:
     def __init__(self) -> None:
         self.chips = {0x50: Eeprom(bytes(range(256))), 0x51: Eeprom()}
-        self.space = place(PmSmbus(MemorySystem(), self.chips).region, PORT)
+        self.space = ports_of(PmSmbus(self.chips))
 
     def __getitem__(self, register: int) -> int:
         return self.space.load(PORT + register, 1)

@@ -11,8 +11,7 @@ import pytest
 
 from guestmap.hw.pm_smbus import PmSmbus
 from guestmap.hw.smbus import SPD_ADDRESSES, Eeprom
-from guestmap.memory import MemorySystem
-from tests.support.bus import place
+from tests.support.bus import ports_of
 from tests.support.qemu import Qemu
 
 pytestmark = pytest.mark.qemu
@@ -35,7 +34,7 @@ VALUES = {
 def test_random_program(seed):
     rng = random.Random(seed)
     chips = {address: Eeprom() for address in SPD_ADDRESSES}
-    space = place(PmSmbus(MemorySystem(), chips).region, PORT)
+    space = ports_of(PmSmbus(chips))
     with Qemu("-m", "128M") as qemu:
         for _ in range(400):
             register = rng.choice([0, 0, 0, 2, 2, 2, 3, 4, 5, 6, 7, 7, 7, 13])

@@ -17,7 +17,6 @@ from guestmap.machine.composition import (
     device_path,
     owner_text,
 )
-from guestmap.machine.composition.pci_parts import _chassis
 from guestmap.qom import NotFoundError
 from tests.support.chipset import Chipset
 
@@ -178,8 +177,9 @@ def test_a_number_that_a_device_has_is_not_given_to_another():
     assert [tree.name_anonymous() for _ in range(3)] == ["device[0]", "device[2]", "device[3]"]
 
 
-def test_the_chassis_of_a_bridge_is_found_behind_other_capabilities():
-    bridge = Chipset().bridge(4, chassis=7)
-    assert _chassis(bridge) == 7
-    bridge.add_capability(0x09, 0xC0, 4)  # goes to the head of the list
-    assert _chassis(bridge) == 7
+def test_the_chassis_of_a_bridge_is_what_it_was_made_with():
+    chipset = Chipset()
+    bridge = chipset.bridge(4, chassis=7)
+    bridge.config_write(0x4B, 9, 1)  # the guest renumbers it
+    assert bridge.config.data[0x4B] == 9
+    assert bridge.value("chassis_nr", 0) == 7

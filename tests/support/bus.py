@@ -9,6 +9,7 @@ from guestmap.hw.device import Space
 from guestmap.hw.placement import Placeable
 from guestmap.hw.placement import place as place_blocks
 from guestmap.memory import AddressSpace, MemoryRegion, MemorySystem
+from guestmap.memory.map import UNASSIGNED_IO_OPS
 
 
 def place(region: MemoryRegion, address: int) -> AddressSpace:
@@ -16,6 +17,14 @@ def place(region: MemoryRegion, address: int) -> AddressSpace:
     system = region.system.container("system", 1 << 64)
     system.add_subregion(address, region)
     return region.system.address_space("memory", system)
+
+
+def ports_of(*blocks: Placeable) -> AddressSpace:
+    """Return an I/O address space that holds nothing but these registers, in their place."""
+    memory = MemorySystem()
+    io = memory.io("io", 0x10000, UNASSIGNED_IO_OPS)
+    place_blocks(memory, {Space.IO: io}, *blocks)
+    return memory.address_space("I/O", io)
 
 
 def memory_of(*blocks: Placeable) -> AddressSpace:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from guestmap.hw.device import U32
+from guestmap.hw.device import U32, IoRegion, Place, RegisterBlock, Space
+from guestmap.hw.placement import changing
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guestmap.memory import MemoryRegion, MemorySystem
+    from guestmap.memory import MemoryRegion
 
 PORT = 0xAF00
 BITMAP_BYTES, BLOCK_BYTES = 32, 12
@@ -31,115 +32,92 @@ _COMMANDS = 4
 
 @dataclass(slots=True)
 class CpuHotplugState:
-    """The selector block's registers; ``modern``: it has taken the bitmap's place."""
+    """Which processor is selected, which command was given, and whether the block has come."""
 
     selector: U32 = 0
     command: Annotated[int, Meta(ge=0, lt=_COMMANDS)] = 0
     modern: bool = False
 
 
-class AcpiCpuHotplug:
-    """The bitmap, and the block that follows it.
+class AcpiCpuHotplug(RegisterBlock[CpuHotplugState]):
+    """The bitmap, and the block that follows it. A reset leaves them alone.
 
     Args:
-        memory: the machine's memory system.
-        io: the region that the registers are in.
         apic_ids: of all processors that the machine can have, in order.
         present: how many of them, from the first on, are there.
     """
 
-    def __init__(
-        self,
-        memory: MemorySystem,
-        io: MemoryRegion,
-        apic_ids: Sequence[int],
-        present: int,
-        *,
-        owner: object = None,
-    ) -> None:
-        self._io = io
+    OUTLIVES_RESET = ("selector", "command", "modern")
+
+    def __init__(self, apic_ids: Sequence[int], present: int) -> None:
+        super().__init__(CpuHotplugState())
         self._apic_ids = tuple(apic_ids)
         self._present = present
-        self._selector = self._command = 0
-        bytes_only = AccessSizes(1, 1)
-        self._bitmap = memory.io(
-            "acpi-cpu-hotplug",
-            BITMAP_BYTES,
-            MemoryRegionOps(
-                read=self._read_bitmap,
-                write=self._write_bitmap,
-                endianness=Endianness.LITTLE,
-                valid=bytes_only,
-            ),
-            owner=owner,
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``acpi-cpu-hotplug`` twice: the bitmap, 32 bytes, and the block, 12, for later."""
+        bitmap = MemoryRegionOps(
+            read=self._read_bitmap,
+            write=self._write_bitmap,
+            endianness=Endianness.LITTLE,
+            valid=AccessSizes(1, 1),
         )
-        self._block = memory.io(
-            "acpi-cpu-hotplug",
-            BLOCK_BYTES,
-            MemoryRegionOps(
-                read=self._read_block,
-                write=self._write_block,
-                endianness=Endianness.LITTLE,
-                valid=AccessSizes(1, 4),
-            ),
-            owner=owner,
+        block = MemoryRegionOps(
+            read=self._read_block,
+            write=self._write_block,
+            endianness=Endianness.LITTLE,
+            valid=AccessSizes(1, 4),
         )
-        io.add_subregion(PORT, self._bitmap)
+        name = "acpi-cpu-hotplug"
+        return (
+            Place(Space.IO, PORT, IoRegion(name, BITMAP_BYTES, bitmap)),
+            Place(Space.IO, PORT, IoRegion(name, BLOCK_BYTES, block), mapped=False),
+        )
 
-    @property
-    def region(self) -> MemoryRegion:
-        """``acpi-cpu-hotplug``: whichever of the two answers now."""
-        return self.regions[-1]
-
-    @property
-    def regions(self) -> tuple[MemoryRegion, ...]:
-        """The regions that there have been so far: QEMU makes the second when it is wanted."""
-        if self._bitmap.container is not None:
-            return (self._bitmap,)
-        return (self._bitmap, self._block)
-
-    def save(self) -> CpuHotplugState:
-        """Return a copy of the state."""
-        return CpuHotplugState(self._selector, self._command, modern=self._bitmap.container is None)
+    def shown_regions(self) -> Sequence[MemoryRegion]:
+        """Return the regions that there have been: QEMU makes the second when it is wanted."""
+        return self.regions if self.state.modern else self.regions[:1]
 
     def load(self, state: CpuHotplugState) -> None:
-        """Go on from a state that was saved."""
-        self._selector, self._command = state.selector, state.command
-        with self._io.system.transaction("CPU hot-plug registers loaded"):
-            if state.modern and self._bitmap.container is not None:
-                self._io.del_subregion(self._bitmap)
-                self._io.add_subregion(PORT, self._block)
-            elif not state.modern and self._bitmap.container is None:
-                self._io.del_subregion(self._block)
-                self._io.add_subregion(PORT, self._bitmap)
+        """Go on from there."""
+        super().load(state)
+        self._show()
+
+    def _show(self) -> None:
+        """Have that region answer which is wanted."""
+        bitmap, block = self.regions
+        wanted, other = (block, bitmap) if self.state.modern else (bitmap, block)
+        container = other.container
+        if container is not None:
+            with changing(container, "CPU hot-plug registers: bitmap -> selector block"):
+                container.del_subregion(other)
+                container.add_subregion(PORT, wanted)
 
     def _read_bitmap(self, offset: int, _size: int) -> int:
         here = (apic_id for apic_id in self._apic_ids[: self._present] if apic_id >> 3 == offset)
         return sum(1 << (apic_id & 7) for apic_id in here)
 
     def _write_bitmap(self, offset: int, value: int, _size: int) -> None:
-        if offset or value & 0xFF or self._bitmap.container is None:
-            return
-        with self._io.system.transaction("CPU hot-plug registers: bitmap -> selector block"):
-            self._io.del_subregion(self._bitmap)
-            self._io.add_subregion(PORT, self._block)
+        if not offset and not value & 0xFF and not self.state.modern:
+            self.state.modern = True
+            self._show()
 
     def _read_block(self, offset: int, _size: int) -> int:
-        if self._selector >= len(self._apic_ids):
+        if self.state.selector >= len(self._apic_ids):
             return 0
         if offset == _FLAGS:
-            return _ENABLED if self._selector < self._present else 0
-        if self._command == _NEXT_WITH_EVENT:
-            return self._selector if offset == _DATA else 0
-        if self._command == _GET_ID:
-            apic_id = self._apic_ids[self._selector]
+            return _ENABLED if self.state.selector < self._present else 0
+        if self.state.command == _NEXT_WITH_EVENT:
+            return self.state.selector if offset == _DATA else 0
+        if self.state.command == _GET_ID:
+            apic_id = self._apic_ids[self.state.selector]
             return {_DATA: apic_id & 0xFFFF_FFFF, _SELECTOR: apic_id >> 32}.get(offset, 0)
         return 0
 
     def _write_block(self, offset: int, value: int, _size: int) -> None:
         if offset == _SELECTOR:
-            self._selector = value & 0xFFFF_FFFF
-        elif offset == _COMMAND and self._selector < len(self._apic_ids):
+            self.state.selector = value & 0xFFFF_FFFF
+        elif offset == _COMMAND and self.state.selector < len(self._apic_ids):
             command = value & 0xFF
             if command < _COMMANDS:
-                self._command = command
+                self.state.command = command

@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ConfigError, StateError
-from guestmap.hw.device import U32
+from guestmap.hw.device import U32, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from guestmap.memory import MemoryRegion, MemorySystem
 
 PORT, PORT_BYTES = 0xA00, 0x18
 GPE_BIT = 1 << 3
@@ -62,27 +60,8 @@ class OstReport(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Slot:
-    """One slot. What the guest said outlives the device it was said of."""
-
-    device: PluggedMemory | None = None
-    inserting: bool = False
-    removing: bool = False
-    ost_event: int = 0
-    ost_status: int = 0
-
-    @property
-    def flags(self) -> int:
-        return (
-            (_ENABLED if self.device is not None else 0)
-            | (_INSERTING if self.inserting else 0)
-            | (_REMOVING if self.removing else 0)
-        )
-
-
-@dataclass(slots=True)
-class SlotState:
-    """What the guest was told of a slot, and what it said."""
+class MemorySlotState:
+    """What the guest was told of a slot, and what it said: that outlives the device in it."""
 
     inserting: bool = False
     removing: bool = False
@@ -92,59 +71,65 @@ class SlotState:
 
 @dataclass(slots=True)
 class MemoryHotplugState:
-    """The slot that is selected, and all slots."""
+    """The selected slot, and all slots. What is in them is the machine's to say."""
 
     selected: U32 = 0
-    slots: list[SlotState] = field(default_factory=list)
+    slots: list[MemorySlotState] = field(default_factory=list)
 
 
-class AcpiMemoryHotplug:
+class AcpiMemoryHotplug(RegisterBlock[MemoryHotplugState]):
     """The slots that memory devices are plugged into, as the guest sees them.
 
+    A reset leaves them alone.
+
     Args:
-        memory: the machine's memory system.
-        io: the region that the registers are put in.
         slots: how many there are, 1 to 256.
         raise_gpe: sets bit 3 of the first GPE0 status byte: some slot has news.
 
     Attributes:
-        region: ``acpi-mem-hotplug``, 24 bytes.
         on_ost: called when the guest says how an event went.
         on_eject: called with the slot whose device the guest has let go. It takes the device out of
             the machine, :meth:`unplug` included; False says that this was not possible.
     """
 
-    def __init__(
-        self,
-        memory: MemorySystem,
-        io: MemoryRegion,
-        slots: int,
-        *,
-        raise_gpe: Callable[[], None],
-        owner: object = None,
-    ) -> None:
-        self._slots = [_Slot() for _ in range(slots)]
-        self._selected = 0
+    OUTLIVES_RESET = ("selected", "slots")
+
+    def __init__(self, slots: int, *, raise_gpe: Callable[[], None]) -> None:
+        super().__init__(MemoryHotplugState(slots=[MemorySlotState() for _ in range(slots)]))
+        self._devices: list[PluggedMemory | None] = [None] * slots
         self._raise_gpe = raise_gpe
         self.on_ost: Callable[[OstReport], None] = lambda _report: None
         self.on_eject: Callable[[int], bool] = lambda _slot: False
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``acpi-mem-hotplug``, 24 bytes, at port A00h."""
         ops = MemoryRegionOps(
             read=self._read,
             write=self._write,
             endianness=Endianness.LITTLE,
             valid=AccessSizes(1, 4),
         )
-        self.region = memory.io("acpi-mem-hotplug", PORT_BYTES, ops, owner=owner)
-        io.add_subregion(PORT, self.region)
+        return (Place(Space.IO, PORT, IoRegion("acpi-mem-hotplug", PORT_BYTES, ops)),)
+
+    def load(self, state: MemoryHotplugState) -> None:
+        """Go on from there.
+
+        Raises:
+            ConfigError: the machine has another number of slots.
+        """
+        here, saved = len(self._devices), state.slots
+        if not isinstance(saved, list) or len(saved) != here:
+            raise ConfigError(f"saved state of {self.title}: the machine has {here} memory slots")
+        super().load(state)
 
     # -- the guest's side ------------------------------------------------------------------------
 
     def _read(self, offset: int, _size: int) -> int:
-        if self._selected >= len(self._slots):
+        if self.state.selected >= len(self.state.slots):
             return 0
-        slot = self._slots[self._selected]
-        if slot.device is not None:
-            addr, size, node = slot.device[1:]
+        device = self._devices[self.state.selected]
+        if device is not None:
+            addr, size, node = device[1:]
         else:
             addr = size = node = 0
         registers = {
@@ -153,55 +138,41 @@ class AcpiMemoryHotplug:
             0x08: size,
             0x0C: size >> 32,
             0x10: node,
-            _COMMAND: slot.flags,
+            _COMMAND: self._flags(self.state.selected),
         }
         return registers.get(offset, _DWORD) & _DWORD
+
+    def _flags(self, number: int) -> int:
+        slot = self.state.slots[number]
+        return (
+            (_ENABLED if self._devices[number] is not None else 0)
+            | (_INSERTING if slot.inserting else 0)
+            | (_REMOVING if slot.removing else 0)
+        )
 
     def _write(self, offset: int, value: int, _size: int) -> None:
         value &= _DWORD
         if offset == _SELECT:
-            self._selected = value
-        if self._selected >= len(self._slots):
+            self.state.selected = value
+        if self.state.selected >= len(self.state.slots):
             return
-        slot = self._slots[self._selected]
+        slot = self.state.slots[self.state.selected]
         if offset == _OST_EVENT:
             slot.ost_event = value
         elif offset == _OST_STATUS:
             slot.ost_status = value
-            self.on_ost(self._report(self._selected))
+            self.on_ost(self._report(self.state.selected))
         elif offset == _COMMAND:
             self._command(slot, value)
 
-    def _command(self, slot: _Slot, value: int) -> None:
+    def _command(self, slot: MemorySlotState, value: int) -> None:
         """Obey the lowest of the three commands that are given."""
         if value & _INSERTING:
             slot.inserting = False
         elif value & _REMOVING:
             slot.removing = False
-        elif value & _EJECT and slot.device is not None:
-            self.on_eject(self._selected)
-
-    # -- saving ------------------------------------------------------------------------------------
-
-    def save(self) -> MemoryHotplugState:
-        """Return a copy of the state; what is in the slots is the machine's."""
-        return MemoryHotplugState(
-            self._selected,
-            [SlotState(x.inserting, x.removing, x.ost_event, x.ost_status) for x in self._slots],
-        )
-
-    def load(self, state: MemoryHotplugState) -> None:
-        """Go on from a state that was saved, with the same in the slots.
-
-        Raises:
-            ConfigError: there were not as many slots.
-        """
-        if len(state.slots) != len(self._slots):
-            raise ConfigError(f"{len(state.slots)} memory slots were saved, not {len(self._slots)}")
-        self._selected = state.selected
-        for slot, saved in zip(self._slots, state.slots, strict=True):
-            slot.inserting, slot.removing = saved.inserting, saved.removing
-            slot.ost_event, slot.ost_status = saved.ost_event, saved.ost_status
+        elif value & _EJECT and self._devices[self.state.selected] is not None:
+            self.on_eject(self.state.selected)
 
     # -- the machine's side ----------------------------------------------------------------------
 
@@ -211,10 +182,10 @@ class AcpiMemoryHotplug:
         Raises:
             StateError: the slot is taken, or there is none of that number.
         """
-        entry = self._at(slot)
-        if entry.device is not None:
-            raise StateError(f"memory slot {slot} already has device '{entry.device.id}'")
-        entry.device = device
+        entry, present = self._at(slot), self._devices[slot]
+        if present is not None:
+            raise StateError(f"memory slot {slot} already has device '{present.id}'")
+        self._devices[slot] = device
         if hotplugged:
             entry.inserting = True
             self._raise_gpe()
@@ -234,11 +205,12 @@ class AcpiMemoryHotplug:
         Raises:
             StateError: there is no device.
         """
-        self._occupied(slot).device = None
+        self._occupied(slot)
+        self._devices[slot] = None
 
     def statuses(self) -> tuple[OstReport, ...]:
         """Return what the guest last said of each slot, in order."""
-        return tuple(self._report(number) for number in range(len(self._slots)))
+        return tuple(self._report(number) for number in range(len(self.state.slots)))
 
     def device(self, slot: int) -> PluggedMemory | None:
         """Return what is in a slot.
@@ -246,20 +218,22 @@ class AcpiMemoryHotplug:
         Raises:
             StateError: there is no slot of that number.
         """
-        return self._at(slot).device
+        self._at(slot)
+        return self._devices[slot]
 
     def _report(self, number: int) -> OstReport:
-        slot = self._slots[number]
-        device_id = slot.device.id if slot.device is not None else None
+        slot = self.state.slots[number]
+        device = self._devices[number]
+        device_id = device.id if device is not None else None
         return OstReport(number, device_id, slot.ost_event, slot.ost_status)
 
-    def _at(self, slot: int) -> _Slot:
-        if not 0 <= slot < len(self._slots):
-            raise StateError(f"there is no memory slot {slot} of {len(self._slots)}")
-        return self._slots[slot]
+    def _at(self, slot: int) -> MemorySlotState:
+        if not 0 <= slot < len(self.state.slots):
+            raise StateError(f"there is no memory slot {slot} of {len(self.state.slots)}")
+        return self.state.slots[slot]
 
-    def _occupied(self, slot: int) -> _Slot:
+    def _occupied(self, slot: int) -> MemorySlotState:
         entry = self._at(slot)
-        if entry.device is None:
+        if self._devices[slot] is None:
             raise StateError(f"memory slot {slot} is empty")
         return entry

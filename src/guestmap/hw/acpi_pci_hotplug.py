@@ -7,16 +7,15 @@ order in which the firmware tables name the buses that can be hot-plugged: the r
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from guestmap.hw.device import U32
+from guestmap.hw.device import U32, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.hw.pci import PciBus, PciDevice
-    from guestmap.memory import MemorySystem
+    from guestmap.hw.pci import PciBus, PciFunction
 
 PORT, PORT_BYTES = 0xAE00, 0x18
 
@@ -27,50 +26,51 @@ _ALL_SLOTS = 0xFFFF_FFFF
 
 @dataclass(slots=True)
 class PciHotplugState:
-    """The bus that is selected; by bus, the slots that came and those that are to go."""
+    """The selected bus, and for each bus the slots that came, and those that are to go."""
 
     selected: U32 = 0
     up: dict[int, U32] = field(default_factory=dict)
     down: dict[int, U32] = field(default_factory=dict)
 
 
-class AcpiPciHotplug:
+class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
     """Which slots came, which are to go, which may go; and the guest's eject.
 
     Args:
-        memory: the machine's memory system.
         root: the root bus.
         on_eject: called with a function that the guest has let go; takes it out of the machine.
-
-    Attributes:
-        region: ``acpi-pci-hotplug``, 24 bytes, at port AE00h.
+        raise_gpe: sets bit 1 of the first GPE0 status byte: some slot has news.
     """
+
+    OUTLIVES_RESET = ("selected", "up")
 
     def __init__(
         self,
-        memory: MemorySystem,
         root: PciBus,
-        on_eject: Callable[[PciDevice], None],
-        *,
-        owner: object = None,
+        on_eject: Callable[[PciFunction[Any]], None],
+        raise_gpe: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__(PciHotplugState())
         self._root = root
         self._on_eject = on_eject
-        self._selected = 0
-        self._up: dict[int, int] = {}
-        self._down: dict[int, int] = {}
-        sizes = AccessSizes(4, 4)
+        self._raise_gpe = raise_gpe
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``acpi-pci-hotplug``, 24 bytes, at port AE00h."""
         ops = MemoryRegionOps(
-            read=self._read, write=self._write, endianness=Endianness.LITTLE, valid=sizes
+            read=self._read,
+            write=self._write,
+            endianness=Endianness.LITTLE,
+            valid=AccessSizes(4, 4),
         )
-        self.region = memory.io("acpi-pci-hotplug", PORT_BYTES, ops, owner=owner)
+        return (Place(Space.IO, PORT, IoRegion("acpi-pci-hotplug", PORT_BYTES, ops)),)
 
     def _bus(self, number: int) -> PciBus | None:
         buses = self._root.walk()
         return buses[number] if number < len(buses) else None
 
     def _removable(self) -> int:
-        bus = self._bus(self._selected)
+        bus = self._bus(self.state.selected)
         slots = _ALL_SLOTS
         for devfn, device in bus.devices.items() if bus is not None else ():
             if not device.hotpluggable:
@@ -78,21 +78,21 @@ class AcpiPciHotplug:
         return slots
 
     def _read(self, offset: int, _size: int) -> int:
-        if self._selected >= _BUSES:
+        if self.state.selected >= _BUSES:
             return 0
         if offset == _UP:
-            return self._up.pop(self._selected, 0)
+            return self.state.up.pop(self.state.selected, 0)
         if offset == _DOWN:
-            return self._down.get(self._selected, 0)
+            return self.state.down.get(self.state.selected, 0)
         if offset == _REMOVABLE:
             return self._removable()
-        return self._selected if offset == _SELECT else 0
+        return self.state.selected if offset == _SELECT else 0
 
     def _write(self, offset: int, value: int, _size: int) -> None:
         if offset == _SELECT:
-            self._selected = value
+            self.state.selected = value
         elif offset == _EJECT and value:
-            self._eject(self._selected, _lowest(value))
+            self._eject(self.state.selected, _lowest(value))
 
     def number_of(self, bus: PciBus) -> int:
         """Return the number by which the guest selects a bus."""
@@ -102,37 +102,28 @@ class AcpiPciHotplug:
         bus = self._bus(number)
         if bus is None:
             return
-        for slots in (self._up, self._down):
+        for slots in (self.state.up, self.state.down):
             slots[number] = slots.get(number, 0) & ~(1 << slot)
         for devfn in range(slot << 3, (slot + 1) << 3):
             device = bus.devices.get(devfn)
             if device is not None and device.hotpluggable:
                 self._on_eject(device)
 
-    def plugged(self, device: PciDevice) -> None:
+    def plugged(self, device: PciFunction[Any]) -> None:
         """Tell the guest, when it next looks, that a slot has got a function."""
-        self._mark(self._up, device)
+        self._mark(self.state.up, device)
 
-    def unplug_request(self, device: PciDevice) -> None:
+    def unplug_request(self, device: PciFunction[Any]) -> None:
         """Ask the guest to let a slot go."""
-        self._mark(self._down, device)
+        self._mark(self.state.down, device)
 
-    def _mark(self, slots: dict[int, int], device: PciDevice) -> None:
+    def _mark(self, slots: dict[int, int], device: PciFunction[Any]) -> None:
         number = self.number_of(device.bus)
         slots[number] = slots.get(number, 0) | 1 << (device.devfn >> 3)
 
-    def save(self) -> PciHotplugState:
-        """Return a copy of the state."""
-        return PciHotplugState(self._selected, dict(self._up), dict(self._down))
-
-    def load(self, state: PciHotplugState) -> None:
-        """Go on from a state that was saved."""
-        self._selected = state.selected
-        self._up, self._down = dict(state.up), dict(state.down)
-
     def reset(self) -> None:
         """Take out what the guest was asked to let go and has not: a reset makes it forget."""
-        for number, slots in tuple(self._down.items()):
+        for number, slots in tuple(self.state.down.items()):
             while slots:
                 slot = _lowest(slots)
                 self._eject(number, slot)

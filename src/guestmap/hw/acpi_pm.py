@@ -7,16 +7,17 @@ share one level-triggered interrupt, the SCI.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
-from guestmap.base import ConfigError
-from guestmap.hw.device import U16, U64
+from msgspec import Meta
+
+from guestmap.hw.device import U16, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
     from guestmap.base import Clock, IrqLine
-    from guestmap.memory import MemoryRegion, MemorySystem
 
 PM_TIMER_HZ = 3_579_545
 
@@ -50,90 +51,92 @@ class PowerActions:
     suspend: Callable[[], None] = _nothing
 
 
+IO_BYTES = 64
+GPE_PORT, GPE_BYTES = 0xAFE0, 4
+GPE_PCI, GPE_CPU, GPE_MEMORY = 1 << 1, 1 << 2, 1 << 3
+"""Bits of the first GPE0 status byte: who has news."""
+
+Gpe = Annotated[bytearray, Meta(min_length=GPE_BYTES // 2, max_length=GPE_BYTES // 2)]
+
+
 @dataclass(slots=True)
 class AcpiPmState:
-    """The registers, and when the timer's highest bit changes next, in its ticks."""
+    """PM1 and GPE0, and the tick at which the timer's status bit is set next."""
 
     status: U16 = 0
     enable: U16 = 0
     control: U16 = 0
-    overflow_ticks: U64 = 0
-    gpe_status: bytes = b""
-    gpe_enable: bytes = b""
+    overflow_ticks: Annotated[int, Meta(ge=0)] = 0
+    gpe_status: Gpe = field(default_factory=lambda: bytearray(GPE_BYTES // 2))
+    gpe_enable: Gpe = field(default_factory=lambda: bytearray(GPE_BYTES // 2))
 
 
-class AcpiPm:
+class AcpiPm(RegisterBlock[AcpiPmState]):
     """PM1 event and control blocks, the PM timer, and the GPE0 block.
 
     Args:
-        memory: the machine's memory system.
         clock: what the timer counts.
         sci: the interrupt.
         actions: what sleep requests do.
         acpi_only: whether the machine is in ACPI mode from reset on, because it has no system
             management mode to switch with.
-        gpe_bytes: of the GPE0 block: half status, half enable.
-
-    Attributes:
-        event_region: ``acpi-evt``, 4 bytes: status and enable.
-        control_region: ``acpi-cnt``, 2 bytes.
-        timer_region: ``acpi-tmr``, 4 bytes.
-        gpe_region: ``acpi-gpe0``.
     """
 
     def __init__(
-        self,
-        memory: MemorySystem,
-        clock: Clock,
-        sci: IrqLine,
-        actions: PowerActions,
-        *,
-        acpi_only: bool = False,
-        gpe_bytes: int = 4,
-        owner: object = None,
+        self, clock: Clock, sci: IrqLine, actions: PowerActions, *, acpi_only: bool = False
     ) -> None:
+        super().__init__(AcpiPmState(control=int(acpi_only)))
         self._clock = clock
         self._sci = sci
         self._actions = actions
         self._acpi_only = acpi_only
-        self._status = self._enable = 0
-        self.control = int(acpi_only)
-        self._overflow_ticks = 0
         self._alarm = clock.timer(self._update_sci)
-        self._gpe_status = bytearray(gpe_bytes // 2)
-        self._gpe_enable = bytearray(gpe_bytes // 2)
 
-        def region(
-            name: str,
-            size: int,
-            read: Callable[[int, int], int],
-            write: Callable[[int, int, int], None],
-            valid: AccessSizes,
-            impl: AccessSizes,
-        ) -> MemoryRegion:
-            ops = MemoryRegionOps(
-                read=read, write=write, endianness=Endianness.LITTLE, valid=valid, impl=impl
-            )
-            return memory.io(name, size, ops, owner=owner)
+    @property
+    def control(self) -> int:
+        """The PM1 control register."""
+        return self.state.control
 
+    def places(self) -> tuple[Place, ...]:
+        """Return ``piix4-pm``, 64 bytes that are nowhere yet, and ``acpi-gpe0``, 4 bytes.
+
+        The first holds timer, event and control registers, 4, 4 and 2 bytes.
+        """
+        registers = partial(MemoryRegionOps, endianness=Endianness.LITTLE)
         words = AccessSizes(1, 2)
-        self.timer_region = region(
-            "acpi-tmr", 4, self._read_timer, self._ignore, AccessSizes(1, 4), AccessSizes(min=4)
+        timer = registers(
+            read=self._read_timer,
+            write=self._ignore,
+            valid=AccessSizes(1, 4),
+            impl=AccessSizes(min=4),
         )
-        self.event_region = region(
-            "acpi-evt", 4, self._read_event, self._write_event, words, AccessSizes(min=2)
+        event = registers(
+            read=self._read_event, write=self._write_event, valid=words, impl=AccessSizes(min=2)
         )
-        self.control_region = region(
-            "acpi-cnt", 2, self._read_control, self._write_control, words, AccessSizes(min=2)
+        control = registers(
+            read=self._read_control, write=self._write_control, valid=words, impl=AccessSizes(min=2)
         )
-        self.gpe_region = region(
-            "acpi-gpe0",
-            gpe_bytes,
-            self._read_gpe,
-            self._write_gpe,
-            AccessSizes(1, 4),
-            AccessSizes(1, 1),
+        gpe = registers(
+            read=self._read_gpe,
+            write=self._write_gpe,
+            valid=AccessSizes(1, 4),
+            impl=AccessSizes(1, 1),
         )
+        inner = (
+            (8, IoRegion("acpi-tmr", 4, timer)),
+            (0, IoRegion("acpi-evt", 4, event)),
+            (4, IoRegion("acpi-cnt", 2, control)),
+        )
+        block = IoRegion("piix4-pm", IO_BYTES, None, inner, is_container=True)
+        return (
+            Place(Space.IO, 0, block),
+            Place(Space.IO, GPE_PORT, IoRegion("acpi-gpe0", GPE_BYTES, gpe)),
+        )
+
+    def load(self, state: AcpiPmState) -> None:
+        """Go on from there."""
+        super().load(state)
+        self._arm()
 
     # -- PM timer --------------------------------------------------------------------------------
 
@@ -147,8 +150,8 @@ class AcpiPm:
         """The timer cannot be written."""
 
     def _arm(self) -> None:
-        if self._enable & STATUS_TIMER and not self._status & STATUS_TIMER:
-            self._alarm.arm(-(-self._overflow_ticks * _NS_PER_SECOND // PM_TIMER_HZ))
+        if self.state.enable & STATUS_TIMER and not self.state.status & STATUS_TIMER:
+            self._alarm.arm(-(-self.state.overflow_ticks * _NS_PER_SECOND // PM_TIMER_HZ))
         else:
             self._alarm.cancel()
 
@@ -157,29 +160,29 @@ class AcpiPm:
     @property
     def status(self) -> int:
         """The PM1 status register."""
-        if self._ticks() >= self._overflow_ticks:
-            self._status |= STATUS_TIMER
-        return self._status
+        if self._ticks() >= self.state.overflow_ticks:
+            self.state.status |= STATUS_TIMER
+        return self.state.status
 
     def _read_event(self, offset: int, _size: int) -> int:
-        return {0: self.status, 2: self._enable}.get(offset, 0)
+        return {0: self.status, 2: self.state.enable}.get(offset, 0)
 
     def _write_event(self, offset: int, value: int, _size: int) -> None:
         if offset == 0:
             if self.status & value & STATUS_TIMER:
-                self._overflow_ticks = (self._ticks() + _HALF_PERIOD) & ~(_HALF_PERIOD - 1)
-            self._status &= ~value
+                self.state.overflow_ticks = (self._ticks() + _HALF_PERIOD) & ~(_HALF_PERIOD - 1)
+            self.state.status &= ~value
         elif offset == 2:
-            self._enable = value & _WORD
+            self.state.enable = value & _WORD
         else:
             return
         self._update_sci()
 
     def _read_control(self, _offset: int, _size: int) -> int:
-        return self.control
+        return self.state.control
 
     def _write_control(self, _offset: int, value: int, _size: int) -> None:
-        self.control = value & _WORD & ~CONTROL_SLEEP_ENABLE
+        self.state.control = value & _WORD & ~CONTROL_SLEEP_ENABLE
         if not value & CONTROL_SLEEP_ENABLE:
             return
         kind = value >> _SLEEP_TYPE_SHIFT & 7
@@ -191,20 +194,20 @@ class AcpiPm:
     def set_acpi_mode(self, enabled: bool) -> None:
         """Set or clear SCI_EN, as the firmware's SMI handler would."""
         if not self._acpi_only:
-            self.control = self.control & ~CONTROL_SCI_ENABLE | int(enabled)
+            self.state.control = self.state.control & ~CONTROL_SCI_ENABLE | int(enabled)
 
     def raise_status(self, bits: int) -> None:
         """Set PM1 status bits: a power button, a wake event."""
-        self._status |= bits
+        self.state.status |= bits
         self._update_sci()
 
     # -- GPE0 ------------------------------------------------------------------------------------
 
     def _gpe_byte(self, offset: int) -> tuple[bytearray, int] | None:
-        half = len(self._gpe_status)
+        half = len(self.state.gpe_status)
         if 0 <= offset < half:
-            return self._gpe_status, offset
-        return (self._gpe_enable, offset - half) if offset < 2 * half else None
+            return self.state.gpe_status, offset
+        return (self.state.gpe_enable, offset - half) if offset < 2 * half else None
 
     def _read_gpe(self, offset: int, _size: int) -> int:
         found = self._gpe_byte(offset)
@@ -216,49 +219,25 @@ class AcpiPm:
             return
         registers, index = found
         value &= 0xFF
-        registers[index] = registers[index] & ~value if registers is self._gpe_status else value
+        registers[index] = (
+            registers[index] & ~value if registers is self.state.gpe_status else value
+        )
         self._update_sci()
 
     def raise_gpe(self, bits: int) -> None:
         """Set bits of the first GPE0 status byte: PCI 2, CPU 4, memory 8, NVDIMM 16."""
-        self._gpe_status[0] |= bits
+        self.state.gpe_status[0] |= bits
         self._update_sci()
-
-    # -- saving ------------------------------------------------------------------------------------
-
-    def save(self) -> AcpiPmState:
-        """Return a copy of the state."""
-        return AcpiPmState(
-            self._status, self._enable, self.control, self._overflow_ticks,
-            bytes(self._gpe_status), bytes(self._gpe_enable),
-        )  # fmt: skip
-
-    def load(self, state: AcpiPmState) -> None:
-        """Go on from a state that was saved; the SCI is not driven.
-
-        Raises:
-            ConfigError: it is the state of another GPE block.
-        """
-        if not len(state.gpe_status) == len(state.gpe_enable) == len(self._gpe_status):
-            raise ConfigError(f"the saved GPE block has {len(state.gpe_status)} status bytes")
-        self._status, self._enable, self.control = state.status, state.enable, state.control
-        self._overflow_ticks = state.overflow_ticks
-        self._gpe_status[:], self._gpe_enable[:] = state.gpe_status, state.gpe_enable
-        self._arm()
 
     # -- interrupt and reset ---------------------------------------------------------------------
 
     def _update_sci(self) -> None:
-        pm1 = self.status & self._enable & _SCI_SOURCES
-        gpe = self._gpe_status[0] & self._gpe_enable[0]
+        pm1 = self.status & self.state.enable & _SCI_SOURCES
+        gpe = self.state.gpe_status[0] & self.state.gpe_enable[0]
         self._sci.set(bool(pm1 or gpe))
         self._arm()
 
     def reset(self) -> None:
         """Clear every register; the timer itself runs on."""
-        self._status = self._enable = 0
-        self.control = int(self._acpi_only)
-        self._overflow_ticks = 0
-        self._gpe_status[:] = bytes(len(self._gpe_status))
-        self._gpe_enable[:] = bytes(len(self._gpe_enable))
+        self.state = AcpiPmState(control=int(self._acpi_only))
         self._update_sci()

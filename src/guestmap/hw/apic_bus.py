@@ -7,15 +7,15 @@ CPU makes (a debugger's, a device's) reads 0 and writes messages only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from guestmap.hw.device import IoRegion, Place, Space
+from guestmap.hw.device import IoRegion, Place, RegisterBlock, Space
 from guestmap.hw.interrupt import DeliveryMode, InterruptMessage
 from guestmap.hw.lapic import LocalApic
 from guestmap.memory import AccessSizes, MemoryRegionOps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from guestmap.base import Clock
     from guestmap.memory import MemoryRegion
@@ -56,6 +56,11 @@ class ApicBus:
         for apic in self.apics:
             apic.send_ipi = self._send_ipi
             apic.broadcast_eoi = self._end_of_interrupt
+
+    @property
+    def blocks(self) -> Mapping[str, RegisterBlock[Any]]:
+        """The APICs have no registers of their own in the map."""
+        return {}
 
     def places(self) -> tuple[Place, ...]:
         """Return ``apic-msi``, 1 MiB at FEE00000h."""

@@ -7,50 +7,50 @@ a reset, and a wider access goes back and forth between the two, as in QEMU 7.2.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.hw.device import U8, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, MemoryRegionOps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from guestmap.memory import MemorySystem
+    from collections.abc import Callable
 
 PORT, PORT_BYTES = 0xB2, 2
 
 
-class Apm:
-    """The two ports.
+@dataclass(slots=True)
+class ApmState:
+    """What both ports hold."""
+
+    control: U8 = 0
+    status: U8 = 0
+
+
+class Apm(RegisterBlock[ApmState]):
+    """The two ports. A reset leaves them alone.
 
     Args:
-        memory: the machine's memory system.
         on_control: called with each value written to the control port.
-
-    Attributes:
-        region: ``apm-io``, 2 bytes, at port B2h.
     """
 
-    def __init__(
-        self, memory: MemorySystem, on_control: Callable[[int], None], *, owner: object = None
-    ) -> None:
+    OUTLIVES_RESET = ("control", "status")
+
+    def __init__(self, on_control: Callable[[int], None]) -> None:
+        super().__init__(ApmState())
         self._on_control = on_control
-        self._registers = [0, 0]
-        ops = MemoryRegionOps(
-            read=lambda offset, _size: self._registers[offset & 1],
-            write=self._write,
-            impl=AccessSizes(1, 1),
-        )
-        self.region = memory.io("apm-io", PORT_BYTES, ops, owner=owner)
 
-    def save(self) -> list[int]:
-        """Return both registers."""
-        return list(self._registers)
+    def places(self) -> tuple[Place, ...]:
+        """Return ``apm-io``, 2 bytes, at port B2h."""
+        ops = MemoryRegionOps(read=self._read, write=self._write, impl=AccessSizes(1, 1))
+        return (Place(Space.IO, PORT, IoRegion("apm-io", PORT_BYTES, ops)),)
 
-    def load(self, registers: Sequence[int]) -> None:
-        """Set both registers; nobody is told."""
-        self._registers = list(registers)
+    def _read(self, offset: int, _size: int) -> int:
+        return self.state.status if offset & 1 else self.state.control
 
     def _write(self, offset: int, value: int, _size: int) -> None:
-        self._registers[offset & 1] = value & 0xFF
-        if not offset & 1:
+        if offset & 1:
+            self.state.status = value & 0xFF
+        else:
+            self.state.control = value & 0xFF
             self._on_control(value & 0xFF)

@@ -11,6 +11,7 @@ from guestmap.hw.device import Device
 from guestmap.hw.fdc import Fdc
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
+from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8042 import I8042
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
@@ -19,18 +20,23 @@ from guestmap.hw.ioapic import IoApic
 from guestmap.hw.lapic import LocalApic
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.misc_ports import KvmVapic, VmMouse, VmPort
-from guestmap.hw.pci import ConfigMechanism
+from guestmap.hw.pci import ConfigMechanism, PciBridge, PciTestDevice
 from guestmap.hw.pcspk import PcSpeaker
+from guestmap.hw.piix3 import Piix3
+from guestmap.hw.piix3_ide import Piix3Ide
+from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.hw.port92 import Port92
 from guestmap.hw.ps2 import Ps2Keyboard
 from guestmap.hw.ps2_mouse import Ps2Mouse
 from guestmap.hw.serial import Serial16550, Uart
+from guestmap.hw.smbus import Eeprom
 from guestmap.hw.virtio_mmio import VirtioMmio
 
 DEVICES: tuple[type[Device[Any]], ...] = (
     LocalApic, KvmVapic, FwCfg, ConfigMechanism, IoApic, I8257, I8259, Hpet, Mc146818, I8254,
     PcSpeaker, Serial16550, Uart, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse, Port92,
-    DebugConsole, AcpiGed, VirtioMmio,
+    DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
+    AcpiGed, VirtioMmio,
 )  # fmt: skip
 
 

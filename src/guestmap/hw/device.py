@@ -49,12 +49,14 @@ class IoRegion:
         size: in bytes.
         ops: what answers; None where nobody does.
         inner: blocks that lie over it: offset and block.
+        is_container: nothing of it answers but what is inside.
     """
 
     name: str
     size: int
     ops: MemoryRegionOps | None
     inner: tuple[tuple[int, IoRegion], ...] = ()
+    is_container: bool = False
 
 
 class Place(NamedTuple):
@@ -64,6 +66,8 @@ class Place(NamedTuple):
     address: int
     region: IoRegion
     priority: int = 0
+    mapped: bool = True
+    """Whether it is there from the start; the device puts it there otherwise."""
 
 
 @dataclass(slots=True)
@@ -96,6 +100,17 @@ class RegisterBlock(Generic[StateT]):
         """Return which registers it wants where, in the order in which QEMU makes them."""
         return ()
 
+    @property
+    def blocks(self) -> Mapping[str, RegisterBlock[Any]]:
+        """Registers that it consists of: placed after its own, kept in its state's fields."""
+        return {}
+
+    def shown_regions(self) -> Iterable[MemoryRegion]:
+        """Return the regions that there are now, in the order in which QEMU makes them."""
+        yield from self.regions
+        for block in self.blocks.values():
+            yield from block.shown_regions()
+
     def reset(self) -> None:
         """Go back to the state at power-on, but for what outlives a reset."""
         fresh = type(self.state)()
@@ -105,6 +120,8 @@ class RegisterBlock(Generic[StateT]):
 
     def save(self) -> StateT:
         """Return a copy of the state, with all that it takes to go on from here."""
+        for name, block in self.blocks.items():
+            setattr(self.state, name, block.save())
         return _copy(self.state)
 
     def load(self, state: StateT) -> None:
@@ -119,6 +136,11 @@ class RegisterBlock(Generic[StateT]):
             self.state = _copy(state)
         except msgspec.ValidationError as error:
             raise ConfigError(f"saved state of {self.title}: {error}") from error
+        for name, block in self.blocks.items():
+            saved = getattr(self.state, name)
+            if saved is None:
+                raise ConfigError(f"saved state of {self.title}: there is no {name}")
+            block.load(saved)
 
     @property
     def title(self) -> str:

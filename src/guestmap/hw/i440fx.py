@@ -12,11 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import GIB, MIB
-from guestmap.hw.pci import PciDevice, PciIdentity
+from guestmap.hw.declare import declare
+from guestmap.hw.device import IoRegion
+from guestmap.hw.pci import PciFunction, PciIdentity
+from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guestmap.hw.pci import PciBus
-    from guestmap.hw.pci.state import PciState
     from guestmap.memory import MemoryRegion
 
 PAM, PAM_REGISTERS = 0x59, 7
@@ -58,7 +62,7 @@ class PamSegment(NamedTuple):
         return next(mode for mode, alias in enumerate(self.aliases) if alias.enabled)
 
 
-class I440FX(PciDevice):
+class I440FX(PciFunction[PciState]):
     """The host bridge, with the windows it puts over the system memory.
 
     Args:
@@ -73,33 +77,43 @@ class I440FX(PciDevice):
         segments: the attribute map, F0000h first.
     """
 
+    TYPE = declare("i440FX", PCI_DEVICE, interfaces=IS_PCI, hotpluggable=False)
     hotpluggable = False
 
-    def __init__(
-        self, bus: PciBus, system: MemoryRegion, ram: MemoryRegion, *, owner: object = None
-    ) -> None:
-        super().__init__(bus, 0, "i440FX", _IDENTITY, owner=owner)
+    def __init__(self, bus: PciBus, system: MemoryRegion, ram: MemoryRegion) -> None:
+        super().__init__(PciState(), bus, 0, _IDENTITY)
         self.config.set(SMRAM, _SMRAM_RESET)
         self.config.set(RAM_SIZE, min(255, ram.size // _RAM_UNIT))
-        memory, pci = bus.memory, bus.memory_region
-        with memory.transaction("i440FX windows"):
-            self.smram_window = memory.alias("smram-region", pci, _VGA, _VGA_SIZE, owner=self.owner)
+        pci = bus.memory_region
+        with self.changing("i440FX windows"):
+            self.smram_window = self.alias("smram-region", pci, _VGA, _VGA_SIZE)
             system.add_subregion(_VGA, self.smram_window, _PRIORITY)
-            self.smram = memory.container("smram", 4 * GIB, owner=self.owner)
-            low = memory.alias("smram-low", ram, _VGA, _VGA_SIZE, owner=self.owner)
+            self.smram = self.make(IoRegion("smram", 4 * GIB, None, is_container=True))
+            low = self.alias("smram-low", ram, _VGA, _VGA_SIZE)
             self.smram.add_subregion(_VGA, low)
             self.segments = tuple(self._segment(n, system, ram) for n in range(_SEGMENTS))
             self._update()
+
+    def shown_regions(self) -> Iterable[MemoryRegion]:
+        """Return its view of the memory, and the windows of SMRAM."""
+        yield from super().shown_regions()
+        yield self.smram_window
+        yield self.smram
+
+    def load(self, state: PciState) -> None:
+        """Go on from there: the attribute map is what the registers say."""
+        super().load(state)
+        self._update(PAM, SMRAM + 1 - PAM)
 
     def _segment(self, index: int, system: MemoryRegion, ram: MemoryRegion) -> PamSegment:
         if index == 0:
             start, size = _BIOS, _BIOS_SIZE
         else:
             start, size = _EXPANSION + (index - 1) * _EXPANSION_SIZE, _EXPANSION_SIZE
-        memory, pci = self.bus.memory, self.bus.memory_region
+        pci = self.bus.memory_region
 
         def alias(name: str, target: MemoryRegion) -> MemoryRegion:
-            region = memory.alias(name, target, start, size, owner=self.owner)
+            region = self.alias(name, target, start, size)
             region.set_enabled(False)
             return region
 
@@ -124,11 +138,6 @@ class I440FX(PciDevice):
         if (offset < PAM + PAM_REGISTERS and end > PAM) or offset <= SMRAM < end:
             self._update(offset, size)
 
-    def load(self, state: PciState) -> None:
-        """Go on from a state that was saved; the attribute map and SMRAM show at once."""
-        super().load(state)
-        self._update()
-
     def _update(self, offset: int = PAM, size: int = PAM_REGISTERS) -> None:
         data, end = self.config.data, offset + size
         moves: list[tuple[PamSegment, int, int]] = []
@@ -146,7 +155,7 @@ class I440FX(PciDevice):
             and self.smram.enabled == is_enabled
         ):
             return
-        with self.bus.memory.transaction(self._cause(moves, offset, size)):
+        with self.changing(self._cause(moves, offset, size)):
             for segment, shown, mode in moves:
                 segment.aliases[shown].set_enabled(False)
                 segment.aliases[mode].set_enabled(True)

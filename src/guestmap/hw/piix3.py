@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guestmap.hw.device import U8, U16
-from guestmap.hw.pci import PciDevice, PciIdentity
+from guestmap.hw.declare import HAS_AML, declare
+from guestmap.hw.device import U8, U16, IoRegion, Place, Space
+from guestmap.hw.pci import PciFunction, PciIdentity
+from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciState
 from guestmap.hw.pci.registers import STATUS, STATUS_DEVSEL_MEDIUM
-from guestmap.hw.pci.state import PciState
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -52,13 +53,16 @@ _RESET_VALUES: dict[int, bytes] = {
 
 @dataclass(slots=True)
 class Piix3State(PciState):
-    """Besides the header: the reset control register, and the lines that are driven."""
+    """The reset control register, and which lines it drives high, a bit for each."""
 
     reset_control: U8 = 0
     levels: U16 = 0
 
 
-class Piix3(PciDevice):
+PCI_PIIX3 = declare("pci-piix3", PCI_DEVICE, abstract=True, interfaces=(*HAS_AML, *IS_PCI))
+
+
+class Piix3(PciFunction[Piix3State]):
     """The ISA bridge.
 
     Args:
@@ -66,11 +70,10 @@ class Piix3(PciDevice):
         devfn: slot << 3 | function; QEMU's is 8.
         isa_lines: the sixteen lines of the interrupt controller.
         request_reset: called when the guest asks for a reset through port CF9h.
-
-    Attributes:
-        reset_region: ``piix3-reset-control``, 1 byte, at port CF9h of the bus's I/O space.
     """
 
+    TYPE = declare("PIIX3", PCI_PIIX3, buses=(("ISA", "isa.0"),), hotpluggable=False)
+    OUTLIVES_RESET = (*PciFunction.OUTLIVES_RESET, "levels")
     hotpluggable = False
 
     def __init__(
@@ -79,29 +82,25 @@ class Piix3(PciDevice):
         devfn: int,
         isa_lines: Sequence[IrqLine],
         request_reset: Callable[[], None],
-        *,
-        owner: object = None,
     ) -> None:
-        super().__init__(bus, devfn, "PIIX3", _IDENTITY, multifunction=True, owner=owner)
+        super().__init__(Piix3State(), bus, devfn, _IDENTITY, multifunction=True)
         self._isa_lines = isa_lines
         self._request_reset = request_reset
-        self._reset_control = 0
-        self._levels = 0
         self.config.set(STATUS, STATUS_DEVSEL_MEDIUM, 2)
-        self.reset_region = bus.memory.io(
-            "piix3-reset-control",
-            1,
-            MemoryRegionOps(
-                read=lambda _offset, _size: self._reset_control,
-                write=self._write_reset_control,
-                endianness=Endianness.LITTLE,
-                impl=AccessSizes(1, 1),
-            ),
-            owner=self.owner,
-        )
-        bus.io_region.add_subregion(RESET_PORT, self.reset_region, _RESET_PRIORITY)
+        self.place_blocks()
         bus.route_interrupts(_map_pin, self._wire_changed)
         self._set_reset_values()
+
+    def places(self) -> tuple[Place, ...]:
+        """Return ``piix3-reset-control``, 1 byte, at port CF9h."""
+        ops = MemoryRegionOps(
+            read=lambda _offset, _size: self.state.reset_control,
+            write=self._write_reset_control,
+            endianness=Endianness.LITTLE,
+            impl=AccessSizes(1, 1),
+        )
+        region = IoRegion("piix3-reset-control", 1, ops)
+        return (Place(Space.IO, RESET_PORT, region, _RESET_PRIORITY),)
 
     def _set_reset_values(self) -> None:
         for register, values in _RESET_VALUES.items():
@@ -111,7 +110,7 @@ class Piix3(PciDevice):
         if value & _RESET_REQUEST:
             self._request_reset()
         else:
-            self._reset_control = value & _SYSTEM_RESET
+            self.state.reset_control = value & _SYSTEM_RESET
 
     def route(self, wire: int) -> int | None:
         """Return the interrupt controller's line that ``wire`` (0 to 3) goes to, or None."""
@@ -128,7 +127,7 @@ class Piix3(PciDevice):
             line = self.route(wire)
             if line is not None and self.bus.interrupt_level(wire):
                 levels |= 1 << line
-        changed, self._levels = levels ^ self._levels, levels
+        changed, self.state.levels = levels ^ self.state.levels, levels
         for line in range(ISA_LINES):
             if changed >> line & 1:
                 self._isa_lines[line].set(bool(levels >> line & 1))
@@ -139,21 +138,10 @@ class Piix3(PciDevice):
         if offset < PIRQ_ROUTES + PIRQ_WIRES and offset + size > PIRQ_ROUTES:
             self._update_lines()
 
-    def save(self) -> Piix3State:
-        """Return a copy of the state."""
-        return Piix3State(**self._header(), reset_control=self._reset_control, levels=self._levels)
-
-    def load(self, state: PciState) -> None:
-        """Go on from a state that was saved; no line is driven."""
-        super().load(state)
-        assert isinstance(state, Piix3State)
-        self._reset_control, self._levels = state.reset_control, state.levels
-
     def reset(self) -> None:
         """Reset routes, timers and the reset control register."""
         super().reset()
         self._set_reset_values()
-        self._reset_control = 0
         self._update_lines()
 
 

@@ -9,19 +9,19 @@ themselves (1F0h, 170h and so on) are ISA addresses and belong to the machine.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from msgspec import Meta
-
-from guestmap.hw.device import U8, U32
-from guestmap.hw.pci import PciDevice, PciIdentity
+from guestmap.hw.declare import declare
+from guestmap.hw.device import U8, U32, IoRegion, RegisterBlock
+from guestmap.hw.pci import PciFunction, PciIdentity
+from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciState
 from guestmap.hw.pci.registers import BAR_IO, STATUS, STATUS_DEVSEL_MEDIUM, STATUS_FAST_BACK
-from guestmap.hw.pci.state import PciState
 from guestmap.memory import Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from guestmap.hw.pci import PciBus
-    from guestmap.memory import MemoryRegion, MemorySystem
 
 BAR_SLOT, BAR_SIZE = 4, 16
 CHANNELS, CHANNEL_BYTES = 2, 8
@@ -33,82 +33,73 @@ _START, _COMMAND_BITS = 1 << 0, 0x09
 _ACTIVE, _CAPABLE, _CLEARABLE = 1 << 0, 0x60, 0x06
 
 
-class BusMasterChannel:
-    """Command, status and table pointer of one IDE channel.
-
-    Attributes:
-        command, status, pointer: the registers.
-        control_region: ``piix-bmdma``, 4 bytes: command and status; only byte accesses count.
-        pointer_region: ``bmdma``, 4 bytes: the table pointer.
-    """
-
-    def __init__(self, memory: MemorySystem, *, owner: object = None) -> None:
-        self.command = self.status = self.pointer = 0
-        self.control_region: MemoryRegion = memory.io(
-            "piix-bmdma",
-            4,
-            MemoryRegionOps(read=self._read_control, write=self._write_control),
-            owner=owner,
-        )
-        self.pointer_region: MemoryRegion = memory.io(
-            "bmdma",
-            4,
-            MemoryRegionOps(
-                read=lambda offset, _size: self.pointer >> (8 * offset),
-                write=self._write_pointer,
-                endianness=Endianness.LITTLE,
-            ),
-            owner=owner,
-        )
-
-    def _read_control(self, offset: int, size: int) -> int:
-        if size == 1 and offset == _COMMAND:
-            return self.command
-        if size == 1 and offset == _STATUS:
-            return self.status
-        return (1 << (8 * size)) - 1
-
-    def _write_control(self, offset: int, value: int, size: int) -> None:
-        if size != 1:
-            return
-        if offset == _COMMAND:
-            if (value ^ self.command) & _START:
-                self.status = self.status & ~_ACTIVE | (_ACTIVE if value & _START else 0)
-            self.command = value & _COMMAND_BITS
-        elif offset == _STATUS:
-            kept = self.status & _ACTIVE | self.status & ~value & _CLEARABLE
-            self.status = value & _CAPABLE | kept
-
-    def _write_pointer(self, offset: int, value: int, size: int) -> None:
-        shift = 8 * offset
-        mask = (1 << (8 * size)) - 1
-        new = (self.pointer & ~(mask << shift)) | ((value & mask) << shift & ~3)
-        self.pointer = new & 0xFFFF_FFFF
-
-    def reset(self) -> None:
-        """Clear all three registers."""
-        self.command = self.status = self.pointer = 0
-
-
 @dataclass(slots=True)
-class ChannelState:
-    """The registers of a channel."""
+class BusMasterState:
+    """Command, status and table pointer of one channel."""
 
     command: U8 = 0
     status: U8 = 0
     pointer: U32 = 0
 
 
+class BusMasterChannel(RegisterBlock[BusMasterState]):
+    """Command, status and table pointer of one IDE channel."""
+
+    def __init__(self) -> None:
+        super().__init__(BusMasterState())
+
+    def registers(self) -> tuple[IoRegion, IoRegion]:
+        """Return ``piix-bmdma``, command and status, and ``bmdma``, the pointer; 4 bytes each.
+
+        Of the first only byte accesses count.
+        """
+        control = MemoryRegionOps(read=self._read_control, write=self._write_control)
+        pointer = MemoryRegionOps(
+            read=lambda offset, _size: self.state.pointer >> (8 * offset),
+            write=self._write_pointer,
+            endianness=Endianness.LITTLE,
+        )
+        return IoRegion("piix-bmdma", 4, control), IoRegion("bmdma", 4, pointer)
+
+    def _read_control(self, offset: int, size: int) -> int:
+        if size == 1 and offset == _COMMAND:
+            return self.state.command
+        if size == 1 and offset == _STATUS:
+            return self.state.status
+        return (1 << (8 * size)) - 1
+
+    def _write_control(self, offset: int, value: int, size: int) -> None:
+        if size != 1:
+            return
+        if offset == _COMMAND:
+            if (value ^ self.state.command) & _START:
+                self.state.status = self.state.status & ~_ACTIVE | (
+                    _ACTIVE if value & _START else 0
+                )
+            self.state.command = value & _COMMAND_BITS
+        elif offset == _STATUS:
+            kept = self.state.status & _ACTIVE | self.state.status & ~value & _CLEARABLE
+            self.state.status = value & _CAPABLE | kept
+
+    def _write_pointer(self, offset: int, value: int, size: int) -> None:
+        shift = 8 * offset
+        mask = (1 << (8 * size)) - 1
+        new = (self.state.pointer & ~(mask << shift)) | ((value & mask) << shift & ~3)
+        self.state.pointer = new & 0xFFFF_FFFF
+
+
 @dataclass(slots=True)
-class Piix3IdeState(PciState):
-    """Besides the header: the channels."""
+class IdeFunctionState(PciState):
+    """Both bus masters."""
 
-    channels: Annotated[list[ChannelState], Meta(min_length=CHANNELS, max_length=CHANNELS)] = field(
-        default_factory=list
-    )
+    primary: BusMasterState = field(default_factory=BusMasterState)
+    secondary: BusMasterState = field(default_factory=BusMasterState)
 
 
-class Piix3Ide(PciDevice):
+PCI_IDE = declare("pci-ide", PCI_DEVICE, abstract=True, interfaces=IS_PCI)
+
+
+class Piix3Ide(PciFunction[IdeFunctionState]):
     """The IDE function.
 
     Args:
@@ -120,32 +111,30 @@ class Piix3Ide(PciDevice):
         bmdma_region: ``piix-bmdma-container``, 16 bytes, placed by BAR 4.
     """
 
+    TYPE = declare(
+        "piix3-ide", PCI_IDE, buses=(("IDE", "ide.0"), ("IDE", "ide.1")), hotpluggable=False
+    )
     hotpluggable = False
 
-    def __init__(self, bus: PciBus, devfn: int, *, owner: object = None) -> None:
-        super().__init__(bus, devfn, "piix3-ide", _IDENTITY, owner=owner)
+    def __init__(self, bus: PciBus, devfn: int) -> None:
+        super().__init__(IdeFunctionState(), bus, devfn, _IDENTITY)
         self.config.set(STATUS, STATUS_DEVSEL_MEDIUM | STATUS_FAST_BACK, 2)
-        memory = bus.memory
-        self.bmdma_region = memory.container("piix-bmdma-container", BAR_SIZE, owner=self.owner)
-        self.channels = tuple(BusMasterChannel(memory, owner=self.owner) for _ in range(CHANNELS))
+        self.channels = tuple(BusMasterChannel() for _ in range(CHANNELS))
+        inner: list[tuple[int, IoRegion]] = []
         for index, channel in enumerate(self.channels):
+            control, pointer = channel.registers()
             base = index * CHANNEL_BYTES
-            self.bmdma_region.add_subregion(base, channel.control_region)
-            self.bmdma_region.add_subregion(base + _POINTER, channel.pointer_region)
+            inner += [(base, control), (base + _POINTER, pointer)]
+        name = "piix-bmdma-container"
+        self.bmdma_region = self.make(
+            IoRegion(name, BAR_SIZE, None, tuple(inner), is_container=True)
+        )
         self.add_bar(BAR_SLOT, self.bmdma_region, BAR_IO)
 
-    def save(self) -> Piix3IdeState:
-        """Return a copy of the state."""
-        channels = [ChannelState(x.command, x.status, x.pointer) for x in self.channels]
-        return Piix3IdeState(**self._header(), channels=channels)
-
-    def load(self, state: PciState) -> None:
-        """Go on from a state that was saved."""
-        super().load(state)
-        assert isinstance(state, Piix3IdeState)
-        for channel, saved in zip(self.channels, state.channels, strict=True):
-            channel.command, channel.status = saved.command, saved.status
-            channel.pointer = saved.pointer
+    @property
+    def blocks(self) -> Mapping[str, BusMasterChannel]:
+        """The bus masters of both channels."""
+        return dict(zip(("primary", "secondary"), self.channels, strict=True))
 
     def reset(self) -> None:
         """Reset the header and both channels."""

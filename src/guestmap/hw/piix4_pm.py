@@ -8,39 +8,44 @@ hot-plug registers live at fixed ports. Reset values as QEMU 7.2 has them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
-
-from msgspec import Meta
+from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.acpi_cpu_hotplug import AcpiCpuHotplug, CpuHotplugState
-from guestmap.hw.acpi_memory_hotplug import GPE_BIT as MEMORY_GPE_BIT
 from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug, MemoryHotplugState
 from guestmap.hw.acpi_pci_hotplug import PORT as PCI_HOTPLUG_PORT
+from guestmap.hw.acpi_pci_hotplug import PORT_BYTES as PCI_HOTPLUG_BYTES
 from guestmap.hw.acpi_pci_hotplug import AcpiPciHotplug, PciHotplugState
-from guestmap.hw.acpi_pm import AcpiPm, AcpiPmState, PowerActions
-from guestmap.hw.apm import PORT as APM_PORT
-from guestmap.hw.apm import Apm
-from guestmap.hw.device import U8
-from guestmap.hw.pci import PciDevice, PciIdentity
+from guestmap.hw.acpi_pm import (
+    GPE_BYTES,
+    GPE_MEMORY,
+    GPE_PCI,
+    GPE_PORT,
+    AcpiPm,
+    AcpiPmState,
+    PowerActions,
+)
+from guestmap.hw.apm import Apm, ApmState
+from guestmap.hw.declare import declare, fact, output, setting
+from guestmap.hw.device import RegisterBlock
+from guestmap.hw.pci import PciFunction, PciIdentity
+from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciState
 from guestmap.hw.pci.registers import (
     INTERRUPT_PIN,
     STATUS,
     STATUS_DEVSEL_MEDIUM,
     STATUS_FAST_BACK,
 )
-from guestmap.hw.pci.state import PciState
-from guestmap.hw.pm_smbus import PmSmbus, SmbusState
+from guestmap.hw.pm_smbus import PmSmbus, PmSmbusState
 from guestmap.hw.smbus import SPD_ADDRESSES, Eeprom
+from guestmap.qom import BOOL, UINT8, UINT16, UINT32
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from guestmap.base import Clock, IrqLine
     from guestmap.hw.pci import PciBus
     from guestmap.memory import MemoryRegion
-
-GPE_PORT = 0xAFE0
-IO_BYTES = 64
+    from guestmap.qom import JsonValue
 
 _IDENTITY = PciIdentity(0x8086, 0x7113, 0x0680, revision=3)
 _PM_BASE, _PM_ENABLE = 0x40, 0x80
@@ -55,17 +60,17 @@ _ENABLE_ACPI, _DISABLE_ACPI = 0xF1, 0xF0
 
 @dataclass(slots=True)
 class Piix4PmState(PciState):
-    """Besides the header: the register blocks."""
+    """All its register blocks."""
 
+    apm: ApmState = field(default_factory=ApmState)
+    smbus: PmSmbusState = field(default_factory=PmSmbusState)
     pm: AcpiPmState = field(default_factory=AcpiPmState)
-    apm: Annotated[list[U8], Meta(min_length=2, max_length=2)] = field(default_factory=list)
-    smbus: SmbusState | None = None
     pci_hotplug: PciHotplugState = field(default_factory=PciHotplugState)
     cpu_hotplug: CpuHotplugState = field(default_factory=CpuHotplugState)
     memory_hotplug: MemoryHotplugState | None = None
 
 
-class Piix4Pm(PciDevice):
+class Piix4Pm(PciFunction[Piix4PmState]):
     """The power management function.
 
     Regions with fixed ports go into the bus's I/O space when the device is made, as in QEMU.
@@ -86,11 +91,43 @@ class Piix4Pm(PciDevice):
 
     Attributes:
         pm: the ACPI registers.
-        io_region: ``piix4-pm``, 64 bytes: where they are.
         smbus, apm, pci_hotplug, cpu_hotplug: the other register blocks.
         memory_hotplug: the registers of memory slots; None without slots.
     """
 
+    TYPE = declare(
+        "PIIX4_PM",
+        PCI_DEVICE,
+        setting("smb_io_base", UINT32, 0),
+        setting("disable_s3", UINT8, 0),
+        setting("disable_s4", UINT8, 0),
+        setting("s4_val", UINT8, 2),
+        setting("acpi-pci-hotplug-with-bridge-support", BOOL, True),
+        setting("acpi-root-pci-hotplug", BOOL, True),
+        setting("memory-hotplug-support", BOOL, True),
+        setting("smm-compat", BOOL, False),
+        setting("smm-enabled", BOOL, False),
+        setting("x-not-migrate-acpi-index", BOOL, False),
+        output("smi-irq[0]"),
+        output("unnamed-gpio-out[0]"),
+        interfaces=("acpi-device-interface", *IS_PCI, "hotplug-handler"),
+        hotpluggable=False,
+        once_realized=(
+            fact("acpi_enable_cmd", UINT8, _ENABLE_ACPI),
+            fact("acpi_disable_cmd", UINT8, _DISABLE_ACPI),
+            fact("gpe0_blk", UINT32, GPE_PORT),
+            fact("gpe0_blk_len", UINT32, GPE_BYTES),
+            fact("sci_int", UINT16, 9),
+            fact("pm_io_base", UINT32, 0),
+            fact("cpu-hotplug-legacy", BOOL, True),
+            fact("acpi-pcihp-io-base", UINT16, PCI_HOTPLUG_PORT),
+            fact("acpi-pcihp-io-len", UINT16, PCI_HOTPLUG_BYTES),
+        ),
+        buses=(("i2c-bus", "i2c"),),
+    )
+    OUTLIVES_RESET = (
+        *PciFunction.OUTLIVES_RESET, "apm", "smbus", "pci_hotplug", "cpu_hotplug", "memory_hotplug"
+    )  # fmt: skip
     hotpluggable = False
 
     def __init__(
@@ -104,15 +141,15 @@ class Piix4Pm(PciDevice):
         apic_ids: Sequence[int] = (0,),
         cpus: int = 1,
         raise_smi: Callable[[], None] | None = None,
-        on_eject: Callable[[PciDevice], None] = PciDevice.remove,
+        on_eject: Callable[[PciFunction[Any]], None] = PciFunction.remove,
         memory_slots: int = 0,
         serial_ports: int = 0,
         parallel_ports: int = 0,
-        owner: object = None,
     ) -> None:
-        super().__init__(bus, devfn, "PIIX4_PM", _IDENTITY, owner=owner)
+        super().__init__(Piix4PmState(), bus, devfn, _IDENTITY)
         self._raise_smi = raise_smi
-        config, memory, io = self.config, bus.memory, bus.io_region
+        self._sci = sci
+        config = self.config
         config.set(STATUS, STATUS_DEVSEL_MEDIUM | STATUS_FAST_BACK, 2)
         config.set(INTERRUPT_PIN, 1)
         config.set(_PARALLEL, 0x10 | (0x80 if parallel_ports else 0))
@@ -120,39 +157,60 @@ class Piix4Pm(PciDevice):
         config.set(_SERIAL, (0x08 if serial_ports else 0) | (0x90 if serial_ports > 1 else 0))
         config.set(_SMBUS_BASE, _SMBUS_RESET, 4)
         config.set(_SMBUS_ENABLE, 0x09)
-        who = self.owner
-        self.apm = Apm(memory, self._apm_written, owner=who)
-        slaves = {address: Eeprom() for address in SPD_ADDRESSES}
-        self.smbus = PmSmbus(memory, slaves, owner=who)
-        self.io_region = memory.container("piix4-pm", IO_BYTES, owner=who)
-        self.pm = AcpiPm(
-            memory, clock, sci, actions or PowerActions(), acpi_only=raise_smi is None, owner=who
-        )
-        self.pci_hotplug = AcpiPciHotplug(memory, bus, on_eject, owner=who)
-        with memory.transaction("PIIX4 power management"):
-            io.add_subregion(APM_PORT, self.apm.region)
-            io.add_subregion(_SMBUS_RESET & _BASE_MASK, self.smbus.region)
+        self.apm = Apm(self._apm_written)
+        self.eeproms = tuple(Eeprom(address=address) for address in SPD_ADDRESSES)
+        self.smbus = PmSmbus(dict(zip(SPD_ADDRESSES, self.eeproms, strict=True)))
+        self.pm = AcpiPm(clock, sci, actions or PowerActions(), acpi_only=raise_smi is None)
+        self.pci_hotplug = AcpiPciHotplug(bus, on_eject, lambda: self.pm.raise_gpe(GPE_PCI))
+        self.cpu_hotplug = AcpiCpuHotplug(apic_ids, cpus)
+        self.memory_hotplug: AcpiMemoryHotplug | None = None
+        if memory_slots:
+            self.memory_hotplug = AcpiMemoryHotplug(
+                memory_slots, raise_gpe=lambda: self.pm.raise_gpe(GPE_MEMORY)
+            )
+        with self.changing("PIIX4 power management"):
+            self.place_blocks()
             self.io_region.set_enabled(False)
-            io.add_subregion(0, self.io_region)
-            self.io_region.add_subregion(8, self.pm.timer_region)
-            self.io_region.add_subregion(0, self.pm.event_region)
-            self.io_region.add_subregion(4, self.pm.control_region)
-            io.add_subregion(GPE_PORT, self.pm.gpe_region)
-            io.add_subregion(PCI_HOTPLUG_PORT, self.pci_hotplug.region)
-            self.cpu_hotplug = AcpiCpuHotplug(memory, io, apic_ids, cpus, owner=who)
-            self.memory_hotplug = self._make_memory_hotplug(io, memory_slots)
             self._reset_config()
 
-    def _make_memory_hotplug(self, io: MemoryRegion, slots: int) -> AcpiMemoryHotplug | None:
-        if not slots:
-            return None
-        return AcpiMemoryHotplug(
-            self.bus.memory,
-            io,
-            slots,
-            raise_gpe=lambda: self.pm.raise_gpe(MEMORY_GPE_BIT),
-            owner=self.owner,
-        )
+    @property
+    def blocks(self) -> Mapping[str, RegisterBlock[Any]]:
+        """The register blocks, in the order in which QEMU makes them."""
+        blocks: dict[str, RegisterBlock[Any]] = {
+            "apm": self.apm, "smbus": self.smbus, "pm": self.pm, "pci_hotplug": self.pci_hotplug,
+            "cpu_hotplug": self.cpu_hotplug,
+        }  # fmt: skip
+        if self.memory_hotplug is not None:
+            blocks["memory_hotplug"] = self.memory_hotplug
+        return blocks
+
+    @property
+    def io_region(self) -> MemoryRegion:
+        """``piix4-pm``, 64 bytes: where the ACPI registers are."""
+        return self.pm.regions[0]
+
+    @property
+    def wires(self) -> Mapping[str, IrqLine]:
+        """The ACPI interrupt."""
+        return {"unnamed-gpio-out[0]": self._sci}
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value."""
+        if name == "smb_io_base":
+            return self.config.read(_SMBUS_BASE, 4) & _BASE_MASK
+        if name == "pm_io_base":
+            return self.config.read(_PM_BASE, 4) & _BASE_MASK
+        if name == "cpu-hotplug-legacy":
+            return not self.cpu_hotplug.state.modern
+        if name == "smm-enabled":
+            return self._raise_smi is not None
+        return super().value(name, fallback)
+
+    def load(self, state: Piix4PmState) -> None:
+        """Go on from there; the register blocks move to where they were."""
+        super().load(state)
+        self._place_pm()
+        self._place_smbus()
 
     def _apm_written(self, value: int) -> None:
         if value in {_ENABLE_ACPI, _DISABLE_ACPI}:
@@ -176,18 +234,18 @@ class Piix4Pm(PciDevice):
         if base == region.addr and is_on == region.enabled:
             return
         where = f"{base:04X}" if is_on else "off"
-        with self.bus.memory.transaction(f"{self.address} ACPI registers: {where}"):
+        with self.changing(f"{self.address} ACPI registers: {where}"):
             region.set_enabled(is_on)
             region.set_address(base)
 
     def _place_smbus(self) -> None:
         base = self.config.read(_SMBUS_BASE, 4) & _BASE_MASK
         is_on = bool(self.config.data[_SMBUS_ENABLE] & 1)
-        region = self.smbus.region
+        region = self.smbus.regions[0]
         if base == region.addr and is_on == region.enabled:
             return
         where = f"{base:04X}" if is_on else "off"
-        with self.bus.memory.transaction(f"{self.address} SMBus registers: {where}"):
+        with self.changing(f"{self.address} SMBus registers: {where}"):
             region.set_enabled(is_on)
             region.set_address(base)
 
@@ -200,30 +258,6 @@ class Piix4Pm(PciDevice):
             # Tells the firmware that it need not, and cannot, set system management mode up.
             config.set(_DEVICE_B + 3, _APMC_SMI)
         self._place_pm()
-
-    def save(self) -> Piix4PmState:
-        """Return a copy of the state."""
-        slots = self.memory_hotplug
-        return Piix4PmState(
-            **self._header(), pm=self.pm.save(), apm=self.apm.save(), smbus=self.smbus.save(),
-            pci_hotplug=self.pci_hotplug.save(), cpu_hotplug=self.cpu_hotplug.save(),
-            memory_hotplug=slots.save() if slots is not None else None,
-        )  # fmt: skip
-
-    def load(self, state: PciState) -> None:
-        """Go on from a state that was saved; the register blocks move."""
-        super().load(state)
-        assert isinstance(state, Piix4PmState)
-        self.pm.load(state.pm)
-        self.apm.load(state.apm)
-        if state.smbus is not None:
-            self.smbus.load(state.smbus)
-        self.pci_hotplug.load(state.pci_hotplug)
-        self.cpu_hotplug.load(state.cpu_hotplug)
-        if self.memory_hotplug is not None and state.memory_hotplug is not None:
-            self.memory_hotplug.load(state.memory_hotplug)
-        self._place_pm()
-        self._place_smbus()
 
     def reset(self) -> None:
         """Reset the ACPI registers and switch their ports off; the SMBus stays as it is."""

@@ -7,7 +7,14 @@ which a host sees as an error.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Annotated, Protocol
+
+from msgspec import Meta
+
+from guestmap.hw.declare import declare, setting
+from guestmap.hw.device import U8, Device
+from guestmap.qom import UINT8
 
 EEPROM_BYTES = 256
 SPD_ADDRESSES = range(0x50, 0x58)
@@ -24,26 +31,54 @@ class SmbusSlave(Protocol):
         """Return the next byte."""
 
 
-class Eeprom:
-    """256 bytes: a write's first byte sets the pointer, the rest is stored; reads go on from it."""
+I2C_SLAVE = declare("i2c-slave", "device", setting("address", UINT8, 0), abstract=True)
+SMBUS_DEVICE = declare("smbus-device", I2C_SLAVE, abstract=True)
 
-    def __init__(self, content: bytes = bytes(EEPROM_BYTES)) -> None:
-        self.data = bytearray(content)
-        self.pointer = 0
+
+@dataclass(slots=True)
+class EepromState:
+    """What is stored, and where the next access goes."""
+
+    data: Annotated[bytearray, Meta(min_length=EEPROM_BYTES, max_length=EEPROM_BYTES)] = field(
+        default_factory=lambda: bytearray(EEPROM_BYTES)
+    )
+    pointer: U8 = 0
+
+
+class Eeprom(Device[EepromState]):
+    """256 bytes: a write's first byte sets the pointer, the rest is stored; reads go on from it.
+
+    Args:
+        content: what is stored at first.
+        address: where it is on the bus.
+    """
+
+    TYPE = declare("smbus-eeprom", SMBUS_DEVICE)
+    OUTLIVES_RESET = ("data", "pointer")
+
+    def __init__(
+        self, content: bytes = bytes(EEPROM_BYTES), *, address: int = SPD_ADDRESSES[0]
+    ) -> None:
+        super().__init__(EepromState(bytearray(content)), {"address": address})
+
+    @property
+    def data(self) -> bytearray:
+        """What is stored."""
+        return self.state.data
 
     def write(self, data: bytes) -> None:
         """Set the pointer and store what follows."""
         if not data:
             return
-        self.pointer = data[0]
+        self.state.pointer = data[0]
         for value in data[1:]:
-            self.data[self.pointer] = value
-            self.pointer = (self.pointer + 1) % EEPROM_BYTES
+            self.data[self.state.pointer] = value
+            self.state.pointer = (self.state.pointer + 1) % EEPROM_BYTES
 
     def read_byte(self) -> int:
         """Return the byte at the pointer and move on."""
-        value = self.data[self.pointer]
-        self.pointer = (self.pointer + 1) % EEPROM_BYTES
+        value = self.data[self.state.pointer]
+        self.state.pointer = (self.state.pointer + 1) % EEPROM_BYTES
         return value
 
 

@@ -4,7 +4,7 @@ from guestmap.hw.pci.bar import Bar
 from guestmap.hw.pci.bridge import PciBridge
 from guestmap.hw.pci.bus import PciBus
 from guestmap.hw.pci.config import ConfigSpace
-from guestmap.hw.pci.device import PciDevice
+from guestmap.hw.pci.device import PciDevice, PciFunction
 from guestmap.hw.pci.host import ConfigMechanism
 from guestmap.hw.pci.identity import PciIdentity
 from guestmap.hw.pci.testdev import PciTestDevice
@@ -16,6 +16,7 @@ __all__ = [
     "PciBridge",
     "PciBus",
     "PciDevice",
+    "PciFunction",
     "PciIdentity",
     "PciTestDevice",
 ]

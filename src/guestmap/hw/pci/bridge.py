@@ -8,17 +8,27 @@ newest among equals, and a reset leaves them where they are until the next such 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, ConfigError
+from guestmap.hw.declare import ON_OFF_AUTO, SWITCH, declare, setting
+from guestmap.hw.device import IoRegion
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bus import PciBus
-from guestmap.hw.pci.device import PciDevice
+from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciFunction, PciState
 from guestmap.hw.pci.identity import PciIdentity
 from guestmap.hw.pci.msi import MsiCapability
 from guestmap.hw.pci.shpc import HotplugController
-from guestmap.hw.pci.state import ConfigBytes, PciState
-from guestmap.hw.pci.windows import BridgeWindows
+from guestmap.hw.pci.windows import WINDOWS, BridgeWindows, WindowState
+from guestmap.qom import BOOL, SIZE, UINT8, UINT32
+
+if TYPE_CHECKING:
+    from guestmap.memory import MemoryRegion
+    from guestmap.qom import JsonValue
 
 _IDENTITY = PciIdentity(0x1B36, 0x0001, 0x0604, subsystem=None, header_type=reg.HEADER_BRIDGE)
 _BRIDGE_STATUS = reg.STATUS_66MHZ | reg.STATUS_FAST_BACK
@@ -26,17 +36,24 @@ _CAPABILITIES = 0x40
 _SLOT_ID_LENGTH = 4
 _SHPC_LENGTH = 8
 _FIRST_IN_CHASSIS = 1 << 5
+_ANY_SIZE = 0xFFFF_FFFF_FFFF_FFFF
+
+
+BASE_PCI_BRIDGE = declare("base-pci-bridge", PCI_DEVICE, abstract=True)
 
 
 @dataclass(slots=True)
 class BridgeState(PciState):
-    """Besides the header: the interrupt that was told of, and the hot-plug registers."""
+    """The hot-plug controller's registers, whether its message was sent, and the windows."""
 
+    hotplug: Annotated[bytes, Meta(min_length=reg.CONFIG_SIZE, max_length=reg.CONFIG_SIZE)] = bytes(
+        reg.CONFIG_SIZE
+    )
     messaged: bool = False
-    hotplug: ConfigBytes | None = None
+    windows: Annotated[list[WindowState], Meta(max_length=WINDOWS)] = field(default_factory=list)
 
 
-class PciBridge(PciDevice):
+class PciBridge(PciFunction[BridgeState]):
     """A bridge with a hot-plug controller and a message-signalled interrupt.
 
     Args:
@@ -53,6 +70,21 @@ class PciBridge(PciDevice):
         ConfigError: the chassis number is missing or too large, or the slot is taken.
     """
 
+    TYPE = declare(
+        "pci-bridge",
+        BASE_PCI_BRIDGE,
+        setting("chassis_nr", UINT8, 0),
+        setting("msi", ON_OFF_AUTO, "auto", "on/off/auto"),
+        setting("shpc", BOOL, True, SWITCH),
+        setting("bus-reserve", UINT32, 0xFFFF_FFFF),
+        setting("io-reserve", SIZE, _ANY_SIZE),
+        setting("mem-reserve", SIZE, _ANY_SIZE),
+        setting("pref32-reserve", SIZE, _ANY_SIZE),
+        setting("pref64-reserve", SIZE, _ANY_SIZE),
+        interfaces=(*IS_PCI, "hotplug-handler"),
+    )
+    CHOICES = ("chassis_nr",)
+    OUTLIVES_RESET = (*PciFunction.OUTLIVES_RESET, "hotplug", "windows")
     hotpluggable = False
 
     def __init__(
@@ -63,26 +95,23 @@ class PciBridge(PciDevice):
         chassis: int,
         hotplug: bool = True,
         multifunction: bool = False,
-        owner: object = None,
     ) -> None:
         if not 0 < chassis < 256:
             raise ConfigError(
                 f"PCI bridge: chassis number {chassis} is impossible:"
                 " give each bridge its own, 1 to 255"
             )
-        super().__init__(
-            bus, devfn, "pci-bridge", _IDENTITY, multifunction=multifunction, owner=owner
-        )
+        super().__init__(BridgeState(), bus, devfn, _IDENTITY, multifunction=multifunction)
+        self._chassis = chassis
         self._fill_bridge_config()
-        memory = bus.memory
         self.secondary = PciBus(
-            memory,
-            memory.container("pci_bridge_pci", ADDRESS_SPACE_SIZE, owner=self.owner),
-            memory.container("pci_bridge_io", 4 * GIB, owner=self.owner),
+            bus.memory,
+            self._container("pci_bridge_pci", ADDRESS_SPACE_SIZE),
+            self._container("pci_bridge_io", 4 * GIB),
             bus.dma_root,
             bridge=self,
         )
-        self.windows = BridgeWindows(self.config, bus, self.secondary, owner=self.owner)
+        self.windows = BridgeWindows(self.config, bus, self.secondary, self.alias)
         self._hotplug: HotplugController | None = None
         self._msi: MsiCapability | None = None
         next_capability = _CAPABILITIES
@@ -97,7 +126,41 @@ class PciBridge(PciDevice):
             self.config.set(reg.INTERRUPT_PIN, 1)
             self._msi = MsiCapability(self, next_capability + _SLOT_ID_LENGTH)
             self.add_bar(0, self._hotplug.region, reg.BAR_MEMORY_64)
-        self._messaged = False
+
+    @classmethod
+    def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> PciBridge:
+        """Make one as the user wants it."""
+        return cls(bus, devfn, chassis=choices.get("chassis_nr", 0))
+
+    def _container(self, name: str, size: int) -> MemoryRegion:
+        return self.make(IoRegion(name, size, None, is_container=True))
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value."""
+        return self._chassis if name == "chassis_nr" else super().value(name, fallback)
+
+    def shown_regions(self) -> Iterable[MemoryRegion]:
+        """Return its view of the memory, the spaces behind it, and the windows onto them."""
+        master, *bars = super().shown_regions()
+        behind = (self.secondary.memory_region, self.secondary.io_region)
+        return (master, *behind, *self.windows.regions, *bars)
+
+    def save(self) -> BridgeState:
+        """Return the registers, and where the windows are."""
+        if self._hotplug is not None:
+            self.state.hotplug = bytes(self._hotplug.data)
+        self.state.windows = self.windows.save()
+        return super().save()
+
+    def load(self, state: BridgeState) -> None:
+        """Go on from there; what is behind it is loaded by itself."""
+        super().load(state)
+        if self._hotplug is not None:
+            self._hotplug.data[:] = self.state.hotplug
+        if len(self.state.windows) == WINDOWS:
+            with self.changing(f"{self.address} bridge windows as they were saved"):
+                self.windows.load(self.state.windows)
+        self.bus.root.forget_numbers()
 
     def _fill_bridge_config(self) -> None:
         config = self.config
@@ -132,11 +195,11 @@ class PciBridge(PciDevice):
         if self._msi is None:
             return
         if self._msi.enabled:
-            if level and not self._messaged:
+            if level and not self.state.messaged:
                 self._msi.notify()
         else:
             self.set_interrupt(level)
-        self._messaged = level
+        self.state.messaged = level
 
     def config_write(self, offset: int, value: int, size: int) -> None:
         """Take a configuration write; move windows, renumber and reset the second bus."""
@@ -145,7 +208,7 @@ class PciBridge(PciDevice):
         had_control = config.read(reg.BRIDGE_CONTROL, 2)
         self.write_header(offset, value, size)
         if _touches_windows(offset, end):
-            with self.bus.memory.transaction(f"{self.address} bridge windows: {self.windows}"):
+            with self.changing(f"{self.address} bridge windows: {self.windows}"):
                 self.windows.update()
         if end > reg.PRIMARY_BUS and offset < reg.HEADER_SIZE:
             self.bus.root.forget_numbers()
@@ -156,22 +219,6 @@ class PciBridge(PciDevice):
             self._msi.written(offset, size)
         if self._hotplug is not None:
             self._hotplug.config_written(offset, size)
-
-    def save(self) -> BridgeState:
-        """Return a copy of the state; what is behind the bridge is saved on its own."""
-        hotplug = self._hotplug.state if self._hotplug is not None else None
-        return BridgeState(**self._header(), messaged=self._messaged, hotplug=hotplug)
-
-    def load(self, state: PciState) -> None:
-        """Go on from a state that was saved; the windows are where the registers say."""
-        super().load(state)
-        assert isinstance(state, BridgeState)
-        self._messaged = state.messaged
-        if self._hotplug is not None and state.hotplug is not None:
-            self._hotplug.load(state.hotplug)
-        with self.bus.memory.transaction(f"{self.address} bridge windows: {self.windows}"):
-            self.windows.update()
-        self.bus.root.forget_numbers()
 
     def reset(self) -> None:
         """Reset the bridge and everything behind it; the windows stay until the next write."""
@@ -187,7 +234,7 @@ class PciBridge(PciDevice):
 
     def remove(self) -> None:
         """Take the bridge and everything behind it out of the machine."""
-        with self.bus.memory.transaction(f"{self.address} {self.name} removed"):
+        with self.changing(f"{self.address} {self.name} removed"):
             for device in tuple(self.secondary.devices.values()):
                 device.remove()
             self.windows.remove()

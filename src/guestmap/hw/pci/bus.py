@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
@@ -20,7 +20,7 @@ from guestmap.hw.pci.registers import (
 )
 
 if TYPE_CHECKING:
-    from guestmap.hw.pci.device import PciDevice
+    from guestmap.hw.pci.device import PciFunction
     from guestmap.memory import MemoryRegion, MemorySystem
 
 SLOTS, FUNCTIONS, PINS = 32, 8, 4
@@ -55,17 +55,17 @@ class PciBus:
         io_region: MemoryRegion,
         dma_root: MemoryRegion,
         *,
-        bridge: PciDevice | None = None,
+        bridge: PciFunction[Any] | None = None,
     ) -> None:
         self.memory = memory
         self.memory_region = memory_region
         self.io_region = io_region
         self.dma_root = dma_root
         self.bridge = bridge
-        self.devices: dict[int, PciDevice] = {}
+        self.devices: dict[int, PciFunction[Any]] = {}
         self.children: list[PciBus] = []
         self.ready = False
-        self.on_attach: Callable[[PciDevice], None] | None = None
+        self.on_attach: Callable[[PciFunction[Any]], None] | None = None
         self._numbers: dict[int, PciBus | None] = {}
         self._map_pin: Callable[[int, int], int] = swizzle
         self._set_pin: Callable[[int, bool], None] | None = None
@@ -126,7 +126,7 @@ class PciBus:
             return False
         return data[SECONDARY_BUS] <= number <= data[SUBORDINATE_BUS]
 
-    def attach(self, device: PciDevice) -> None:
+    def attach(self, device: PciFunction[Any]) -> None:
         """Put a function on the bus.
 
         Raises:
@@ -153,7 +153,7 @@ class PciBus:
         if self.on_attach is not None:
             self.on_attach(device)
 
-    def detach(self, device: PciDevice) -> None:
+    def detach(self, device: PciFunction[Any]) -> None:
         """Take a function off the bus."""
         if self.devices.get(device.devfn) is device:
             del self.devices[device.devfn]

@@ -2,23 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+
+from msgspec import Meta
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.hw.declare import SWITCH, declare, fact, setting
+from guestmap.hw.device import Device, IoRegion, Space
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bar import Bar, describe
 from guestmap.hw.pci.config import ConfigSpace
-from guestmap.hw.pci.state import PciState
+from guestmap.hw.placement import make_region, place
+from guestmap.qom import BOOL, INT32, STR, UINT32
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
     from guestmap.hw.pci.identity import PciIdentity
     from guestmap.memory import MemoryRegion
+    from guestmap.memory.map.transaction import Transaction
+    from guestmap.qom import JsonValue, Property
 
 BAR_PRIORITY = 1
+ROOT_BUS = "pci.0"
+IS_PCI = ("conventional-pci-device",)
+"""The interface of functions of plain PCI."""
+_FIXED_REGISTERS = ((reg.VENDOR_ID, 4), (reg.REVISION, 4), (reg.HEADER_TYPE, 1))
+_EMPTY = bytes(reg.CONFIG_SIZE)
+
+PCI_DEVICE = declare(
+    "pci-device",
+    "device",
+    setting("addr", INT32, -1, "Slot and optional function number, example: 06.0 or 06"),
+    setting("romfile", STR),
+    setting("romsize", UINT32, 0xFFFF_FFFF),
+    setting("rombar", UINT32, 1),
+    setting("multifunction", BOOL, False, SWITCH),
+    setting("x-pcie-lnksta-dllla", BOOL, True, SWITCH),
+    setting("x-pcie-extcap-init", BOOL, True, SWITCH),
+    setting("failover_pair_id", STR),
+    setting("acpi-index", UINT32, 0),
+    fact("legacy-addr", STR, ""),
+    abstract=True,
+)
 
 
-class PciDevice:
+@dataclass(slots=True)
+class PciState:
+    """What every function has: its configuration space, and what does not follow from it.
+
+    Attributes:
+        config: the registers; the function's own, and here once it is saved.
+        interrupt: the level of its pin.
+        mastering: whether it reaches the memory: that lags behind the command register.
+    """
+
+    config: Annotated[bytes, Meta(min_length=reg.CONFIG_SIZE, max_length=reg.CONFIG_SIZE)] = _EMPTY
+    interrupt: bool = False
+    mastering: bool = False
+
+
+PciStateT = TypeVar("PciStateT", bound=PciState)
+
+
+class PciFunction(Device[PciStateT]):
     """One function on a PCI bus.
 
     A device derives from it, or uses it as it is. Configuration accesses cost the same however
@@ -33,36 +81,39 @@ class PciDevice:
         bus_master: what it sees as a master: nothing, or all of the system memory, as bit 2 of its
             command register says.
         hotpluggable: whether it can come and go while the machine runs.
+        CHOICES: settings, besides its place, that whoever plugs it in may choose.
     """
 
+    TYPE = PCI_DEVICE
+    OUTLIVES_RESET: ClassVar[tuple[str, ...]] = ("config", "mastering")
+    CHOICES: ClassVar[tuple[str, ...]] = ()
     hotpluggable = True
 
     def __init__(
         self,
+        state: PciStateT,
         bus: PciBus,
         devfn: int,
-        name: str,
         identity: PciIdentity,
         *,
+        name: str = "",
         multifunction: bool = False,
-        owner: object = None,
     ) -> None:
+        super().__init__(state)
         self.bus = bus
         self.devfn = devfn
-        self.name = name
-        self.owner = owner if owner is not None else self
+        self.name = name or self.TYPE.name
         self.config = ConfigSpace()
         self.bars: list[Bar] = []
-        self.interrupt_level = False
         self._is_bridge = identity.header_type == reg.HEADER_BRIDGE
         identity.fill(self.config, multifunction=multifunction)
         bus.attach(self)
         memory = bus.memory
         self._master_container = memory.container(
-            "bus master container", ADDRESS_SPACE_SIZE, owner=self.owner
+            "bus master container", ADDRESS_SPACE_SIZE, owner=self
         )
         self._master_alias: MemoryRegion | None = None
-        self.bus_master = memory.address_space(name, self._master_container)
+        self.bus_master = memory.address_space(self.name, self._master_container)
         if bus.ready:
             self.connect_bus_master()
 
@@ -72,12 +123,72 @@ class PciDevice:
         return f"{self.bus.number:02x}:{self.devfn >> 3:02x}.{self.devfn & 7}"
 
     @property
+    def interrupt_level(self) -> bool:
+        """The level of its interrupt pin."""
+        return self.state.interrupt
+
+    @property
     def command(self) -> int:
         """The command register."""
         return self.config.read(reg.COMMAND, 2)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} at {self.address}>"
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value."""
+        if name == "addr":
+            return self.devfn
+        if name == "legacy-addr":
+            return f"{self.devfn >> 3:02x}.{self.devfn & 7:x}"
+        if name == "multifunction":
+            return bool(self.config.data[reg.HEADER_TYPE] & reg.HEADER_MULTIFUNCTION)
+        return super().value(name, fallback)
+
+    @classmethod
+    def choices(cls) -> Iterator[Property]:
+        """Yield the properties that whoever plugs it in may choose."""
+        for each in cls.TYPE.lineage:
+            yield from (prop for prop in each.properties if prop.name in cls.CHOICES)
+
+    @classmethod
+    def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> PciFunction[Any]:
+        """Make a function as the user wants it.
+
+        Args:
+            bus: what it is to sit on.
+            devfn: slot << 3 | function.
+            choices: settings that are not the default, of those in ``CHOICES``.
+
+        Raises:
+            ConfigError: that cannot be.
+        """
+        raise NotImplementedError
+
+    # -- what it is made of ------------------------------------------------------------------------
+
+    def make(self, wanted: IoRegion) -> MemoryRegion:
+        """Make a region of its own, which is nowhere yet."""
+        return make_region(self.bus.memory, wanted, owner=self)
+
+    def alias(self, name: str, target: MemoryRegion, offset: int, size: int) -> MemoryRegion:
+        """Make a window of its own onto another region."""
+        return self.bus.memory.alias(name, target, offset, size, owner=self)
+
+    def changing(self, cause: str) -> Transaction:
+        """Return the transaction in which it changes the map."""
+        return self.bus.memory.transaction(cause)
+
+    def place_blocks(self) -> None:
+        """Put what it consists of at its fixed ports."""
+        containers = {Space.IO: self.bus.io_region, Space.MEMORY: self.bus.dma_root}
+        place(self.bus.memory, containers, self, owner=self)
+
+    def shown_regions(self) -> Iterable[MemoryRegion]:
+        """Return its view of the memory, its registers at fixed ports, and its windows."""
+        yield self._master_container
+        yield from super().shown_regions()
+        yield from (bar.region for bar in self.bars)
 
     # -- set-up ----------------------------------------------------------------------------------
 
@@ -134,7 +245,7 @@ class PciDevice:
         if self._master_alias is not None:
             return
         target = self.bus.dma_root
-        alias = self.bus.memory.alias("bus master", target, 0, target.size, owner=self.owner)
+        alias = self.bus.memory.alias("bus master", target, 0, target.size, owner=self)
         alias.set_enabled(False)
         self._master_container.add_subregion(0, alias)
         self._master_alias = alias
@@ -178,7 +289,7 @@ class PciDevice:
 
     def _interrupt_mask_changed(self, was_masked: int) -> None:
         is_masked = self.command & reg.COMMAND_INTX_DISABLE
-        if is_masked != was_masked and self.interrupt_level:
+        if is_masked != was_masked and self.state.interrupt:
             self.bus.change_interrupt(self.devfn, self._pin, -1 if is_masked else 1)
 
     # -- windows ---------------------------------------------------------------------------------
@@ -229,52 +340,36 @@ class PciDevice:
 
     def set_interrupt(self, level: bool) -> None:
         """Drive the function's interrupt pin (level-triggered, shared with others)."""
-        if level == self.interrupt_level:
+        if level == self.state.interrupt:
             return
-        self.interrupt_level = level
+        self.state.interrupt = level
         status = self.config.data[reg.STATUS] & ~reg.STATUS_INTERRUPT
         self.config.data[reg.STATUS] = status | (reg.STATUS_INTERRUPT if level else 0)
         if not self.command & reg.COMMAND_INTX_DISABLE:
             self.bus.change_interrupt(self.devfn, self._pin, 1 if level else -1)
 
-    # -- saving ------------------------------------------------------------------------------------
+    # -- saving ----------------------------------------------------------------------------------
 
-    @property
-    def state(self) -> PciState:
-        """All that a guest can have made of it."""
-        return self.save()
+    def save(self) -> PciStateT:
+        """Return the configuration space and the rest."""
+        self.state.config = bytes(self.config.data)
+        self.state.mastering = self._master_alias is not None and self._master_alias.enabled
+        return super().save()
 
-    def save(self) -> PciState:
-        """Return a copy of the state."""
-        return PciState(**self._header())
-
-    def _header(self) -> dict[str, Any]:
-        """Return the fields of :class:`PciState`."""
-        alias = self._master_alias
-        return {
-            "config": bytes(self.config.data),
-            "interrupt": self.interrupt_level,
-            "mastering": alias is not None and alias.enabled,
-            "bars": [bar.address for bar in self.bars],
-        }
-
-    def load(self, state: PciState) -> None:
-        """Go on from a state that was saved; windows move, and no interrupt wire is driven.
+    def load(self, state: PciStateT) -> None:
+        """Go on from there: windows move to where the registers say.
 
         Raises:
-            ConfigError: it is the state of another function.
+            ConfigError: these are another function's registers.
         """
-        config = self.config
-        if state.config[:4] != config.data[:4] or len(state.bars) != len(self.bars):
-            raise ConfigError(f"the saved state is not that of {self.name!r} at {self.address}")
-        config.data[:] = state.config
-        self.interrupt_level = state.interrupt
-        with self.bus.memory.transaction(f"{self.address} {self.name} loaded"):
-            for bar, address in zip(self.bars, state.bars, strict=True):
-                if bar.address != address:
-                    self._place(bar, address)
-            if self._master_alias is not None:
-                self._master_alias.set_enabled(state.mastering)
+        for first, size in _FIXED_REGISTERS:
+            if state.config[first : first + size] != self.config.data[first : first + size]:
+                raise ConfigError(f"saved state of {self.title}: another device's at {first:02x}h")
+        super().load(state)
+        self.config.data[:] = self.state.config
+        self.update_mappings()
+        if self._master_alias is not None:
+            self._master_alias.set_enabled(self.state.mastering)
 
     # -- reset -----------------------------------------------------------------------------------
 
@@ -286,6 +381,7 @@ class PciDevice:
         """
         config = self.config
         self.set_interrupt(False)
+        super().reset()
         config.clear_guest_bits(reg.COMMAND, 2)
         config.clear_guest_bits(reg.STATUS, 2)
         config.clear_guest_bits(reg.INTERRUPT_LINE, 1)
@@ -293,3 +389,18 @@ class PciDevice:
         for bar in self.bars:
             config.set(bar.offset, bar.kind, bar.register_size)
         self.update_mappings()
+
+
+class PciDevice(PciFunction[PciState]):
+    """A function with nothing but its header."""
+
+    def __init__(
+        self,
+        bus: PciBus,
+        devfn: int,
+        name: str,
+        identity: PciIdentity,
+        *,
+        multifunction: bool = False,
+    ) -> None:
+        super().__init__(PciState(), bus, devfn, identity, name=name, multifunction=multifunction)

@@ -7,7 +7,7 @@ address, a read of any byte of it shows its low bits, and it outlives a reset.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, fact, setting
 from guestmap.hw.device import U32, Device, IoRegion, Place, Space
@@ -17,7 +17,7 @@ from guestmap.qom import BOOL, SIZE, UINT32, UINT64
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
-    from guestmap.hw.pci.device import PciDevice
+    from guestmap.hw.pci.device import PciFunction
 
 ADDRESS_PORT, DATA_PORT = 0xCF8, 0xCFC
 PORT_BYTES = 4
@@ -91,7 +91,7 @@ class ConfigMechanism(Device[ConfigMechanismState]):
         if offset == 0 and size == PORT_BYTES:
             self.state.address = value
 
-    def _target(self) -> PciDevice | None:
+    def _target(self) -> PciFunction[Any] | None:
         address = self.state.address
         if not address & _ENABLE:
             return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.pci.registers import CAPABILITY_MSI
 
 if TYPE_CHECKING:
-    from guestmap.hw.pci.device import PciDevice
+    from guestmap.hw.pci.device import PciFunction
 
 _FLAGS, _ADDRESS, _ADDRESS_HIGH, _DATA, _MASK, _PENDING = 0x02, 0x04, 0x08, 0x0C, 0x10, 0x14
 _LENGTH = 0x18
@@ -24,7 +24,7 @@ class MsiCapability:
         offset: of the capability in configuration space, in bytes.
     """
 
-    def __init__(self, device: PciDevice, offset: int) -> None:
+    def __init__(self, device: PciFunction[Any], offset: int) -> None:
         self._device = device
         self.offset = offset
         device.add_capability(CAPABILITY_MSI, offset, _LENGTH)

@@ -7,8 +7,9 @@ dark gives its functions up, as in QEMU 7.2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from guestmap.hw.device import IoRegion
 from guestmap.hw.pci.config import ConfigSpace
 from guestmap.hw.pci.registers import CAPABILITY_SHPC
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guestmap.hw.pci.bus import PciBus
-    from guestmap.hw.pci.device import PciDevice
+    from guestmap.hw.pci.device import PciFunction
 
 SLOTS = 31
 FIRST_SLOT = 1
@@ -58,11 +59,12 @@ class HotplugController:
 
     Attributes:
         region: ``shpc-bar``, 256 bytes, for the bridge's BAR 0.
+        data: the working registers.
     """
 
     def __init__(
         self,
-        device: PciDevice,
+        device: PciFunction[Any],
         bus: PciBus,
         offset: int,
         set_interrupt: Callable[[bool], None],
@@ -72,15 +74,16 @@ class HotplugController:
         self._offset = offset
         self._set_interrupt = set_interrupt
         self._registers = ConfigSpace()
+        self.data = self._registers.data
         device.add_capability(CAPABILITY_SHPC, offset, _CAPABILITY_LENGTH)
         device.config.allow_write(offset + _CAPABILITY_SELECT, 0xFF)
-        memory = bus.memory
-        self.region = memory.container("shpc-bar", BAR_SIZE, owner=device.owner)
         sizes = AccessSizes(1, 4)
         ops = MemoryRegionOps(
             read=self.read, write=self.write, endianness=Endianness.LITTLE, valid=sizes
         )
-        self.region.add_subregion(0, memory.io("shpc-mmio", _SIZE, ops, owner=device.owner))
+        inner = ((0, IoRegion("shpc-mmio", _SIZE, ops)),)
+        bar = IoRegion("shpc-bar", BAR_SIZE, None, inner, is_container=True)
+        self.region = device.make(bar)
         self._allow_writes()
         self.reset()
 
@@ -109,16 +112,7 @@ class HotplugController:
             self._set_occupied(slot, occupied=(slot + FIRST_SLOT) << 3 in self._bus.devices)
         self._update_interrupt()
 
-    @property
-    def state(self) -> bytes:
-        """The working registers."""
-        return bytes(self._registers.data)
-
-    def load(self, state: bytes) -> None:
-        """Go on from registers that were saved; no interrupt is driven."""
-        self._registers.data[:] = state
-
-    def attached(self, device: PciDevice) -> None:
+    def attached(self, device: PciFunction[Any]) -> None:
         """Switch the slot of a newly attached function on."""
         slot = (device.devfn >> 3) - FIRST_SLOT
         if slot >= 0:

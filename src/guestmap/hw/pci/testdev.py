@@ -9,19 +9,21 @@ either: their matching writes go to the event, not to the counter.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
-from guestmap.hw.device import U32
+from guestmap.hw.declare import declare, setting
+from guestmap.hw.device import U32, IoRegion
 from guestmap.hw.pci import registers as reg
-from guestmap.hw.pci.device import PciDevice
+from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciFunction, PciState
 from guestmap.hw.pci.identity import PciIdentity
-from guestmap.hw.pci.state import PciState
 from guestmap.memory import Endianness, MemoryRegionOps
+from guestmap.qom import SIZE
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
+    from guestmap.qom import JsonValue
 
 MEMORY_BAR_SIZE, IO_BAR_SIZE = 4096, 256
 
@@ -65,13 +67,15 @@ class _Test:
 
 @dataclass(slots=True)
 class TestDeviceState(PciState):
-    """Besides the header: the number of the test that runs, and how often it was hit."""
+    """Which test runs, and how often it was hit."""
+
+    __test__ = False
 
     test: Annotated[int, Meta(ge=0, lt=2 * len(_KINDS))] | None = None
     count: U32 = 0
 
 
-class PciTestDevice(PciDevice):
+class PciTestDevice(PciFunction[TestDeviceState]):
     """The test device, with a memory window, an I/O window and, if asked for, a third one.
 
     Args:
@@ -84,19 +88,14 @@ class PciTestDevice(PciDevice):
         ConfigError: ``membar`` is not a power of two, or the slot is taken.
     """
 
+    TYPE = declare("pci-testdev", PCI_DEVICE, setting("membar", SIZE, 0), interfaces=IS_PCI)
+    CHOICES = ("membar",)
+
     def __init__(
-        self,
-        bus: PciBus,
-        devfn: int,
-        *,
-        membar: int = 0,
-        multifunction: bool = False,
-        owner: object = None,
+        self, bus: PciBus, devfn: int, *, membar: int = 0, multifunction: bool = False
     ) -> None:
-        super().__init__(
-            bus, devfn, "pci-testdev", _IDENTITY, multifunction=multifunction, owner=owner
-        )
-        memory = bus.memory
+        super().__init__(TestDeviceState(), bus, devfn, _IDENTITY, multifunction=multifunction)
+        self._membar = membar
         self._test: _Test | None = None
         for slot, (name, size, first, kind) in enumerate(
             (
@@ -111,10 +110,32 @@ class PciTestDevice(PciDevice):
                 ),
                 endianness=Endianness.LITTLE,
             )
-            self.add_bar(slot, memory.io(name, size, ops, owner=self.owner), kind)
+            self.add_bar(slot, self.make(IoRegion(name, size, ops)), kind)
         if membar:
-            region = memory.container("pci-testdev-membar", membar, owner=self.owner)
+            region = self.make(IoRegion("pci-testdev-membar", membar, None, is_container=True))
             self.add_bar(2, region, reg.BAR_MEMORY_64 | reg.BAR_PREFETCH)
+
+    @classmethod
+    def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> PciTestDevice:
+        """Make one as the user wants it."""
+        return cls(bus, devfn, **choices)
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value."""
+        return self._membar if name == "membar" else super().value(name, fallback)
+
+    def save(self) -> TestDeviceState:
+        """Return the registers, and the test that runs."""
+        test = self._test
+        self.state.test, self.state.count = (test.number, test.count) if test else (None, 0)
+        return super().save()
+
+    def load(self, state: TestDeviceState) -> None:
+        """Go on from there."""
+        super().load(state)
+        self._test = None if self.state.test is None else _Test(self.state.test)
+        if self._test is not None:
+            self._test.count = self.state.count
 
     def _read(self, offset: int, size: int) -> int:
         if self._test is None:
@@ -132,21 +153,6 @@ class PciTestDevice(PciDevice):
             self._test = _Test(first + value) if value < len(_KINDS) else None
         elif self._test is not None and self._test.matches(offset, value):
             self._test.count = (self._test.count + 1) & 0xFFFF_FFFF
-
-    def save(self) -> TestDeviceState:
-        """Return a copy of the state."""
-        test = self._test
-        if test is None:
-            return TestDeviceState(**self._header())
-        return TestDeviceState(**self._header(), test=test.number, count=test.count)
-
-    def load(self, state: PciState) -> None:
-        """Go on from a state that was saved."""
-        super().load(state)
-        assert isinstance(state, TestDeviceState)
-        self._test = _Test(state.test) if state.test is not None else None
-        if self._test is not None:
-            self._test.count = state.count
 
     def reset(self) -> None:
         """Forget the test that was running."""

@@ -6,23 +6,30 @@ forwarding: section 3.2.5.18.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.hw.device import U64
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.device import BAR_PRIORITY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.hw.pci.bus import PciBus
     from guestmap.hw.pci.config import ConfigSpace
     from guestmap.memory import MemoryRegion
 
 _MEGABYTE = 0xF_FFFF
+_ALL = 0xFFFF_FFFF_FFFF_FFFF
 _IO_PAGE = 0xFFF
 _BASE_BITS = 0xFFF0
 _VGA_MEMORY, _VGA_MEMORY_SIZE = 0xA0000, 0x20000
 _VGA_IO_LOW, _VGA_IO_LOW_SIZE = 0x3B0, 0xC
 _VGA_IO_HIGH, _VGA_IO_HIGH_SIZE = 0x3C0, 0x20
 
+WINDOWS = 6
+"""Windows, VGA's ranges among them."""
 _Window = tuple[int, int]
 """First address and bytes; 0 bytes for a closed window."""
 
@@ -30,7 +37,7 @@ _Window = tuple[int, int]
 def _window(base: int, limit: int, *, is_open: bool) -> _Window:
     if not is_open or limit < base:
         return base, 0
-    return base, (limit + 1 - base) & 0xFFFF_FFFF_FFFF_FFFF
+    return base, (limit + 1 - base) & _ALL
 
 
 def memory_window(config: ConfigSpace) -> _Window:
@@ -56,6 +63,16 @@ def io_window(config: ConfigSpace) -> _Window:
     return _window(base, limit, is_open=bool(config.data[reg.COMMAND] & reg.COMMAND_IO))
 
 
+@dataclass(slots=True)
+class WindowState:
+    """Where a window is, which lags behind the registers."""
+
+    address: U64 = 0
+    size: U64 = 0
+    enabled: bool = False
+    mapped: bool = False
+
+
 class BridgeWindows:
     """The three windows and the VGA ranges that a bridge forwards.
 
@@ -63,16 +80,18 @@ class BridgeWindows:
         config: the bridge's configuration space.
         outer: the bus that the bridge sits on.
         inner: the bus behind it.
-        owner: whom the regions belong to.
+        make_alias: makes a region that belongs to the bridge: name, target, offset and size.
     """
 
     def __init__(
-        self, config: ConfigSpace, outer: PciBus, inner: PciBus, *, owner: object = None
+        self,
+        config: ConfigSpace,
+        outer: PciBus,
+        inner: PciBus,
+        make_alias: Callable[[str, MemoryRegion, int, int], MemoryRegion],
     ) -> None:
         self._config = config
-        self._outer = outer
-        self._inner = inner
-        self._owner = owner
+        self._make_alias = make_alias
         memory, io = inner.memory_region, inner.io_region
         self._windows = (
             (self._alias("pci_bridge_pref_mem", memory), outer.memory_region, prefetch_window),
@@ -99,7 +118,7 @@ class BridgeWindows:
     def _alias(
         self, name: str, target: MemoryRegion, offset: int = 0, size: int = 1
     ) -> MemoryRegion:
-        return self._outer.memory.alias(name, target, offset, size, owner=self._owner)
+        return self._make_alias(name, target, offset, size)
 
     def update(self) -> None:
         """Put every window in anew, where the registers say; call it inside a transaction."""
@@ -123,6 +142,27 @@ class BridgeWindows:
         """Open or close the VGA ranges as the command register says."""
         for alias, _, decode in self._vga:
             alias.set_enabled(bool(self._config.data[reg.COMMAND] & decode))
+
+    def save(self) -> list[WindowState]:
+        """Return where the windows are: the three, then the VGA ranges."""
+        aliases = [alias for alias, _, _ in (*self._windows, *self._vga)]
+        return [
+            WindowState(
+                each.alias_offset, each.size & _ALL, each.enabled, each.container is not None
+            )
+            for each in aliases
+        ]
+
+    def load(self, saved: list[WindowState]) -> None:
+        """Put the windows where they were; call it inside a transaction."""
+        for window, (alias, container, _) in zip(saved, (*self._windows, *self._vga), strict=True):
+            if alias.container is not None:
+                alias.container.del_subregion(alias)
+            alias.set_enabled(window.enabled)
+            alias.set_size(max(1, window.size))
+            alias.set_alias_offset(window.address)
+            if window.mapped:
+                container.add_subregion(window.address, alias, BAR_PRIORITY)
 
     def remove(self) -> None:
         """Take every window out of the first bus."""

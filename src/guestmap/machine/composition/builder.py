@@ -105,6 +105,7 @@ class Builder:
         name: str = "device[*]",
         identity: str | None = None,
         part_bus: BusObject | None = None,
+        lazy: bool = False,
     ) -> DeviceObject:
         """Make the objects of a device: itself, its lines, its buses, and what it consists of.
 
@@ -115,10 +116,11 @@ class Builder:
             name: in the parent.
             identity: the user's name for it.
             part_bus: what the devices sit on that it consists of.
+            lazy: leave its regions until somebody looks.
         """
         made = self.device(
             device.TYPE.name, bus, device, partial(regions_of, device),
-            parent=parent, name=name, identity=identity,
+            parent=parent, name=name, identity=identity, lazy=lazy,
         )  # fmt: skip
         for group, count in _inputs(device):
             for line in self.irqs(made, group, count):
@@ -146,7 +148,7 @@ class Builder:
 
 def regions_of(device: Hardware[Any]) -> Iterator[MemoryRegion]:
     """Yield the regions of a device and those below them."""
-    for region in device.regions:
+    for region in device.shown_regions():
         yield from with_subregions(region)
 
 

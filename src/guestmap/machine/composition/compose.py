@@ -49,7 +49,7 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         clock = isa_parts.compose_timers(build, pc, isa)
         isa_parts.compose_serial(build, pc, isa)
         isa_parts.compose_controllers(build, pc, isa, sysbus)
-        pci_parts.compose_disks(build, pc, root)
+        build.put(pc.ide, root)
         pm = pci_parts.compose_power(build, pc, root)
         isa_parts.compose_debugcon(build, pc, isa)
         pci_parts.compose_plugged(build, pc, root, pm)

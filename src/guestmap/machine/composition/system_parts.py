@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import GIB, MIB
 from guestmap.hw import ioapic
@@ -15,7 +15,7 @@ from guestmap.machine.composition.machine_object import make_sysbus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from guestmap.hw.pci import PciDevice
+    from guestmap.hw.pci import PciFunction
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
@@ -98,7 +98,7 @@ def _high_hole(pc: Pc) -> tuple[int, int]:
     return start, max([end, *(last for _, last in windows)])
 
 
-def _high_windows(device: PciDevice) -> Iterator[tuple[int, int]]:
+def _high_windows(device: PciFunction[Any]) -> Iterator[tuple[int, int]]:
     """Yield first address, and the one after the last, of a function's windows above 4 GiB."""
     for bar in device.bars:
         if bar.address is not None and not bar.is_io and bar.address + bar.size > 4 * GIB:

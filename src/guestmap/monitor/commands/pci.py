@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from guestmap.hw.pci import PciBus, PciDevice
+from guestmap.hw.pci import PciBus, PciFunction
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bar import Bar
 from guestmap.monitor.command import Arguments, Context, MonitorCommand
@@ -40,7 +40,7 @@ def _functions(bus: PciBus, ids: Mapping[int, str]) -> list[dict[str, Any]]:
     return [_function(bus.devices[devfn], ids) for devfn in sorted(bus.devices)]
 
 
-def _function(device: PciDevice, ids: Mapping[int, str]) -> dict[str, Any]:
+def _function(device: PciFunction[Any], ids: Mapping[int, str]) -> dict[str, Any]:
     config = device.config
     pin = config.data[reg.INTERRUPT_PIN]
     info: dict[str, Any] = {
@@ -60,7 +60,7 @@ def _function(device: PciDevice, ids: Mapping[int, str]) -> dict[str, Any]:
     return info
 
 
-def _header(device: PciDevice) -> int:
+def _header(device: PciFunction[Any]) -> int:
     return device.config.data[reg.HEADER_TYPE] & ~reg.HEADER_MULTIFUNCTION
 
 
@@ -69,7 +69,7 @@ def _class_info(number: int) -> dict[str, Any]:
     return {"class": number} if name is None else {"class": number, "desc": name}
 
 
-def _identity(device: PciDevice) -> dict[str, int]:
+def _identity(device: PciFunction[Any]) -> dict[str, int]:
     config = device.config
     numbers = {"device": config.read(reg.DEVICE_ID, 2), "vendor": config.read(reg.VENDOR_ID, 2)}
     if _header(device) == reg.HEADER_NORMAL:
@@ -91,7 +91,7 @@ def _window(bar: Bar) -> dict[str, Any]:
     return window
 
 
-def _bridge(device: PciDevice, ids: Mapping[int, str]) -> dict[str, Any]:
+def _bridge(device: PciFunction[Any], ids: Mapping[int, str]) -> dict[str, Any]:
     config = device.config
     secondary = config.data[reg.SECONDARY_BUS]
     info: dict[str, Any] = {
@@ -111,7 +111,7 @@ def _bridge(device: PciDevice, ids: Mapping[int, str]) -> dict[str, Any]:
     return info
 
 
-def _io_range(device: PciDevice) -> dict[str, int]:
+def _io_range(device: PciFunction[Any]) -> dict[str, int]:
     data = device.config.data
     return {
         "base": (data[reg.IO_BASE] & 0xF0) << 8,
@@ -119,7 +119,7 @@ def _io_range(device: PciDevice) -> dict[str, int]:
     }
 
 
-def _memory_range(device: PciDevice, base: int, limit: int) -> dict[str, int]:
+def _memory_range(device: PciFunction[Any], base: int, limit: int) -> dict[str, int]:
     config = device.config
     return {
         "base": (config.read(base, 2) & 0xFFF0) << 16,
@@ -127,7 +127,7 @@ def _memory_range(device: PciDevice, base: int, limit: int) -> dict[str, int]:
     }
 
 
-def _prefetchable_range(device: PciDevice) -> dict[str, int]:
+def _prefetchable_range(device: PciFunction[Any]) -> dict[str, int]:
     config = device.config
     window = _memory_range(device, reg.PREFETCH_BASE, reg.PREFETCH_LIMIT)
     if config.read(reg.PREFETCH_BASE, 2) & reg.PREFETCH_64BIT:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.declare import DeclaredType
-from guestmap.hw.pci import PciDevice
+from guestmap.hw.pci import PciFunction
 from guestmap.hw.pci import registers as reg
 from guestmap.monitor.commands.pci import CLASS_NAMES
 from guestmap.monitor.hmp.numbers import size_text
@@ -57,7 +57,7 @@ class _Writer:
     def _on_the_bus(self, device: Device) -> Iterator[str]:
         """Say what a bus knows of its device."""
         hardware = getattr(device, "hardware", None)
-        if isinstance(hardware, PciDevice):
+        if isinstance(hardware, PciFunction):
             yield from _function(hardware)
         elif device.parent_bus is not None and device.parent_bus.type.name == "System":
             for child in device.children.values():
@@ -116,7 +116,7 @@ def _shown(prop: Property, value: JsonValue) -> str:
     return "<null>" if value is None else f'"{value}"'
 
 
-def _function(device: PciDevice) -> Iterator[str]:
+def _function(device: PciFunction[Any]) -> Iterator[str]:
     config = device.config
     number = config.read(reg.CLASS, 2)
     name = CLASS_NAMES.get(number, f"Class {number:04x}")

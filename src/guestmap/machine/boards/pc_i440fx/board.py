@@ -7,6 +7,7 @@ the CPU itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
@@ -19,7 +20,7 @@ from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.ioapic import IoApic
-from guestmap.hw.pci import ConfigMechanism, PciBus, PciDevice
+from guestmap.hw.pci import ConfigMechanism, PciBus, PciFunction
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
@@ -187,7 +188,7 @@ class Pc(Board):
                 serial_ports=int(self.config.serial),
             )  # fmt: skip
 
-    def _eject(self, device: PciDevice) -> None:
+    def _eject(self, device: PciFunction[Any]) -> None:
         """Take a PCI function out that the guest has let go."""
         device.remove()
         self.manage.remove_hardware(device)
@@ -224,6 +225,7 @@ class Pc(Board):
         blocks = named(
             self.ioapic, self.hpet, *self.apics.apics, *self.pic.chips, self.fw_cfg,
             self.config_mechanism, *self.isa.blocks, GlobalLines(self.lines),
+            *(self.pm.eeproms if self.pm is not None else ()),
         )  # fmt: skip
         for number, bus in enumerate(self.bus.walk()):
             blocks[f"pci.{number}"] = bus

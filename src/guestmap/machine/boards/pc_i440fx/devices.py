@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import Any
 
 from guestmap.base import ConfigError, UnsupportedError, parse_size
-from guestmap.hw.pci import PciBridge, PciBus, PciDevice, PciTestDevice
+from guestmap.hw.pci import PciBridge, PciBus, PciFunction, PciTestDevice
 from guestmap.machine.config import DeviceSpec
 
 _SLOTS = 32
 
 
-def add_device(spec: DeviceSpec, buses: dict[str, PciBus]) -> PciDevice:
+def add_device(spec: DeviceSpec, buses: dict[str, PciBus]) -> PciFunction[Any]:
     """Make a device and plug it in; a bridge adds its bus to ``buses``.
 
     Raises:
@@ -25,7 +26,7 @@ def add_device(spec: DeviceSpec, buses: dict[str, PciBus]) -> PciDevice:
     bus = buses[bus_name]
     devfn = _devfn(spec, properties.pop("addr", None), bus)
     identity = properties.pop("id", None)
-    device: PciDevice
+    device: PciFunction[Any]
     if spec.driver == "pci-testdev":
         membar = parse_size(properties.pop("membar", "0"), what="pci-testdev membar")
         _no_more(spec, properties)

@@ -6,9 +6,8 @@ Names, parents, interfaces, properties and defaults are those that QEMU 7.2 tell
 
 from guestmap.machine.composition.tables.core import CORE_TYPES
 from guestmap.machine.composition.tables.machine import MACHINE_TYPES
-from guestmap.machine.composition.tables.pci import PCI_TYPES
 from guestmap.machine.composition.tables.system import SYSTEM_TYPES
 
-ALL_TYPES = (*CORE_TYPES, *MACHINE_TYPES, *SYSTEM_TYPES, *PCI_TYPES)
+ALL_TYPES = (*CORE_TYPES, *MACHINE_TYPES, *SYSTEM_TYPES)
 
 __all__ = ["ALL_TYPES"]

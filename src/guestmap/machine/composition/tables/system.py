@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from guestmap.hw.declare import declare, fact, secret, setting
+from guestmap.hw.declare import declare, fact, secret
 from guestmap.qom import (
     BOOL,
     INT,
     INT32,
     STR,
     STRING,
-    UINT8,
     UINT32,
     link,
     opaque,
@@ -45,7 +44,4 @@ SYSTEM_TYPES = (
         abstract=True,
     ),
     declare("qemu64-x86_64-cpu", "x86_64-cpu"),
-    declare("i2c-slave", "device", setting("address", UINT8, 0), abstract=True),
-    declare("smbus-device", "i2c-slave", abstract=True),
-    declare("smbus-eeprom", "smbus-device"),
 )  # fmt: skip
