@@ -88,7 +88,7 @@ def test_diff(maps: Path) -> None:
 def test_lint(maps: Path) -> None:
     done = run_program("lint", maps / "pci.txt", "--phys-bits", "26", "--json")
     assert done.status == 1, done.stderr
-    assert [each["code"] for each in json.loads(done.stdout)] == ["beyond-phys-bits"]
+    assert [each["code"] for each in json.loads(done.stdout)["findings"]] == ["beyond-phys-bits"]
     done = run_program("lint", maps / "pci.txt")
     assert (done.status, done.stdout) == (0, "No findings.\n")
 
@@ -113,7 +113,7 @@ def test_lint_of_a_folder_of_dumps(maps: Path, tmp_path: Path) -> None:
     (folder / "vm" / "mtree.txt").write_text(text)
     done = run_program("lint", folder, "--dumps", "--phys-bits", "26", "--json")
     assert done.status == 1, done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout)["dumps"]
     assert {name: [each["code"] for each in findings] for name, findings in found.items()} == {
         str(folder / "a.txt"): ["beyond-phys-bits"], str(folder / "vm"): ["beyond-phys-bits"],
     }  # fmt: skip

@@ -128,7 +128,7 @@ def test_json_lines(machine):
         run.send_signal(signal.SIGINT)
         rest, _ = run.communicate(timeout=20)
     last = json.loads(rest.splitlines()[-1])
-    assert last["end"] is True
+    assert last["ended"] is True
     assert last["changes"] == 1
     assert run.returncode == 0
 

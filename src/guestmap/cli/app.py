@@ -66,6 +66,8 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # its own class ha
 
 def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     """Return the application with these sub-commands; no other's modules are imported."""
+    from guestmap.cli.schema_option import with_schema
+
     app = _bare()
     for name in commands:
         python_name = name.replace("-", "_")
@@ -74,7 +76,7 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
             app.add_typer(_verbs(module), name=name)
             continue
         kind = getattr(module, "COMMAND_CLASS", TyperCommand)
-        command = _ending_well(getattr(module, python_name))
+        command = with_schema(_ending_well(getattr(module, python_name)))
         app.command(name, cls=kind, help=_help(command), epilog=_epilog(name))(command)
     return app
 

@@ -21,8 +21,10 @@ def report(
     config = vm.board.config
     return {
         "format": "guestmap.boot",
-        "version": 1,
+        "format_version": 1,
+        "version": after.version,
         "machine": {
+            "board": config.machine,
             "ram_size": config.ram_size,
             "cpus": config.cpus,
             "engine": vm.accelerator.name,

@@ -34,6 +34,6 @@ def diff(
     told = run(*maps)
     for note in told.notes:
         warn(f"note: {note}")
-    show(with_notes(told.to_json(), *maps), diff_sentences(told), as_json)
+    show(with_notes("diff", told.to_json(), *maps), diff_sentences(told), as_json)
     if not told.is_empty:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import format_size
-from guestmap.cli.output import Json, say, say_json, warn
+from guestmap.cli.output import Json, envelope, say, say_json, warn
 from guestmap.cli.plug import Machine
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def dimms(
             return
         seen = overview(survey(peer).situation)
     if as_json:
-        form = {"format": "guestmap.dimms", "format_version": 1, **seen.to_json()}
+        form = envelope("dimms", seen.to_json())
         say_json(form)
         return
     _show(seen)
@@ -72,7 +72,7 @@ def _clean(peer: Peer, backend: str, *, force: bool, as_json: bool) -> None:
     if not as_json and not force:
         warn(f"looking twice, {orphans.APART_S:g} s apart")
     cleaning = orphans.clean(peer, backend, RealPace(), force=force)
-    form = {"format": "guestmap.clean", "format_version": 1, **cleaning.to_json()}
+    form = envelope("clean", cleaning.to_json())
     if as_json:
         say_json(form)
     else:

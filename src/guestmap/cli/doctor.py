@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from guestmap.cli.output import Json, say, say_json
+from guestmap.cli.output import Json, envelope, say, say_json
 from guestmap.cli.streams import FAILURE
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ def doctor(as_json: Json = False) -> None:
 
     checks = list(all_checks())
     if as_json:
-        form = {"format": "guestmap.doctor", "format_version": 1}
-        say_json({**form, "checks": [each.to_json() for each in checks]})
+        say_json(envelope("doctor", {"checks": [each.to_json() for each in checks]}))
     else:
         _print(checks)
     if any(each.health is Health.BROKEN for each in checks):

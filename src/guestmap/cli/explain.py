@@ -46,9 +46,11 @@ def explain(
         first, last = parse_address_range(address)
         snapshot = load_snapshot(source)
         each = explain_range(snapshot, first, last + 1, space)
-        show(with_notes(each.to_json(), snapshot), explain_range_sentences(each), as_json)
+        show(
+            with_notes("explain", each.to_json(), snapshot), explain_range_sentences(each), as_json
+        )
         return
     where = parse_address(address)
     snapshot = load_snapshot(source)
     told = run(snapshot, where, space)
-    show(with_notes(told.to_json(), snapshot), explain_sentences(told), as_json)
+    show(with_notes("explain", told.to_json(), snapshot), explain_sentences(told), as_json)

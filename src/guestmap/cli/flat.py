@@ -58,13 +58,11 @@ def flat(
     blocks = flat_blocks(snapshot, space=space)
     if as_json:
         form = {
-            "format": "guestmap.flat",
-            "format_version": 1,
             "source": snapshot.source,
             "version": snapshot.version,
             "views": [block.to_json() for block in blocks],
         }
-        show(with_notes(form, snapshot), (), as_json=True)
+        show(with_notes("flat", form, snapshot), (), as_json=True)
         return
     from guestmap.cli.tables import console, print_titled
     from guestmap.inspect.spaces import DEFAULT

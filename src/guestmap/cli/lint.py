@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guestmap.base import ConfigError
 from guestmap.cli.board_option import Board, on_board
-from guestmap.cli.output import Json, Source, say, say_json
+from guestmap.cli.output import Json, Source, envelope, say, say_json
 
 if TYPE_CHECKING:
     from guestmap.inspect.findings import Finding, LintOptions
@@ -104,8 +104,9 @@ def _show(found: dict[str, tuple[Finding, ...]], *, dumps: bool, as_json: bool) 
     from guestmap.inspect.sentences import lint_sentences
 
     if as_json:
-        forms: Any = {name: [f.to_json() for f in findings] for name, findings in found.items()}
-        say_json(forms if dumps else next(iter(forms.values())))
+        forms = {name: [f.to_json() for f in findings] for name, findings in found.items()}
+        form = {"dumps": forms} if dumps else {"findings": next(iter(forms.values()))}
+        say_json(envelope("lint", form))
         return
     for name, findings in found.items():
         if dumps:

@@ -25,10 +25,19 @@ Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, autoc
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]
 
 
-def with_notes(form: dict[str, Any], *snapshots: Snapshot) -> dict[str, Any]:
-    """Return a result's JSON form with what reading the maps had to note; it comes first."""
+def envelope(command: str, form: dict[str, Any]) -> dict[str, Any]:
+    """Return a result's JSON form with its format and the version of that in front.
+
+    In all of them ``version`` is that of the program whose map it is, ``start`` the first address
+    of a range, and ``end`` the one after its last.
+    """
+    return {"format": f"guestmap.{command}", "format_version": 1, **form}
+
+
+def with_notes(command: str, form: dict[str, Any], *snapshots: Snapshot) -> dict[str, Any]:
+    """Return the same, and what reading the maps had to note; it comes first."""
     notes = [note for snapshot in snapshots for note in snapshot.notes]
-    return {**form, "notes": [*notes, *form.get("notes", ())]}
+    return envelope(command, {**form, "notes": [*notes, *form.get("notes", ())]})
 
 
 def show(form: Any, sentences: Iterable[str], as_json: bool) -> None:

@@ -11,7 +11,7 @@ import typer
 from guestmap.base import ConfigError
 from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import Json, show
+from guestmap.cli.output import Json, envelope, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def pci(source: PciSource, machine: Board = "", as_json: Json = False) -> None:
         with attached(on_board(source, machine)) as found:
             told = listing(read_pci(found.monitor), found.snapshot(trees=False))
     show(
-        {"format": "guestmap.pci", "format_version": 1, **told.to_json()},
+        envelope("pci", told.to_json()),
         pci_sentences(told), as_json,
     )  # fmt: skip
 

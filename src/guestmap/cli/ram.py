@@ -27,4 +27,4 @@ def ram(
 
     snapshot = load_snapshot(on_board(source, machine))
     told = ram_ranges(snapshot, space)
-    show(with_notes(told.to_json(), snapshot), ram_sentences(told), as_json)
+    show(with_notes("ram", told.to_json(), snapshot), ram_sentences(told), as_json)

@@ -92,13 +92,11 @@ def _print_json(snapshot: Snapshot, blocks: list[TreeBlock]) -> None:
     from guestmap.cli.output import show, with_notes
 
     form = {
-        "format": "guestmap.tree",
-        "format_version": 1,
         "source": snapshot.source,
         "version": snapshot.version,
         "trees": [block.to_json() for block in blocks],
     }
-    show(with_notes(form, snapshot), (), as_json=True)
+    show(with_notes("tree", form, snapshot), (), as_json=True)
 
 
 def _table(block: TreeBlock, *, owner: bool) -> Table:

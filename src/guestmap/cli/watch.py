@@ -178,7 +178,7 @@ class _Lines:
                 "looks": watcher.looks,
                 "changes": watcher.changes,
                 "events": watcher.events,
-                "end": True,
+                "ended": True,
             }
         )
 

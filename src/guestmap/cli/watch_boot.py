@@ -123,7 +123,7 @@ class _Lines:
                 "looks": self._changes,
                 "changes": self._changes,
                 "events": self._events,
-                "end": True,
+                "ended": True,
             }
         )
 

@@ -40,11 +40,12 @@ def why_not(
     snapshot = load_snapshot(source)
     is_known = any(asked in (each.name, each.id) for each in snapshot.regions)
     if not is_known and (found := _unmapped(source, region)):
-        show({"unmapped": [each.to_json() for each in found]}, unmapped_sentences(found), as_json)
+        form = with_notes("why-not", {"unmapped": [each.to_json() for each in found]}, snapshot)
+        show(form, unmapped_sentences(found), as_json)
         return
     told = run(snapshot, asked)
     sentences = list(why_not_sentences(told))
-    form = with_notes(told.to_json(), snapshot)
+    form = with_notes("why-not", told.to_json(), snapshot)
     sights = [sight for each in told.regions for sight in each.sights if sight.visible]
     is_seen = any({"memory", "I/O"} & set(sight.spaces) for sight in sights)
     if not is_seen and own_machine(source) is None:

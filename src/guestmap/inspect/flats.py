@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
 from guestmap.inspect.report import Report
-from guestmap.inspect.snapshot import ViewInfo, ViewUser
+from guestmap.inspect.snapshot import RangeInfo, RegionType, ViewInfo, ViewUser
 from guestmap.inspect.spaces import Space, Spaces
 from guestmap.inspect.views import flat, physical_root
 
 if TYPE_CHECKING:
-    from guestmap.inspect.snapshot import RangeInfo, RegionType, Snapshot
+    from guestmap.inspect.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.iommus import is_iommu
-from guestmap.inspect.ram_place import RAM_TYPES, ram_place
+from guestmap.inspect.ram_place import (
+    RAM_TYPES,
+    RamPlace,
+    ram_place,
+)
 from guestmap.inspect.report import Report
 from guestmap.inspect.spaces import Spaces
 
 if TYPE_CHECKING:
-    from guestmap.inspect.ram_place import RamPlace
     from guestmap.inspect.snapshot import RangeInfo, Snapshot
 
 

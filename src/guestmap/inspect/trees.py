@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.inspect.report import RegionRef, Report
+from guestmap.inspect.snapshot import RegionType
 from guestmap.inspect.spaces import Spaces
 from guestmap.inspect.visible import visible_bytes
 
 if TYPE_CHECKING:
-    from guestmap.inspect.snapshot import RegionInfo, RegionType, Snapshot
+    from guestmap.inspect.snapshot import RegionInfo, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,263 @@
+"""What ``--json`` prints where that is no analysis' own result: the shapes of its schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from guestmap.domain import MemoryDevice
+from guestmap.domain.finding import Finding
+from guestmap.domain.ost import OstAnswer
+from guestmap.inspect.diff import Diff
+from guestmap.inspect.findings import Finding as MapFinding
+from guestmap.inspect.flats import FlatBlock
+from guestmap.inspect.pci.unmapped import Unmapped
+from guestmap.inspect.snapshot import Snapshot
+from guestmap.inspect.trees import TreeBlock
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The trees of a map; ``version`` is the program whose map it is."""
+
+    source: str
+    version: str
+    trees: list[TreeBlock]
+
+
+@dataclass(frozen=True)
+class Views:
+    """The flat views of a map; ``version`` is the program whose map it is."""
+
+    source: str
+    version: str
+    views: list[FlatBlock]
+
+
+@dataclass(frozen=True)
+class OnlyUnmapped:
+    """Regions of a running machine that are in no tree."""
+
+    unmapped: list[Unmapped]
+
+
+@dataclass(frozen=True)
+class Lint:
+    """What is wrong or suspicious in a map."""
+
+    findings: list[MapFinding]
+
+
+@dataclass(frozen=True)
+class LintOfDumps:
+    """The same of each map in a folder, by its path."""
+
+    dumps: dict[str, list[MapFinding]]
+
+
+# -- boot, and watch -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine that was booted; ``ram_size`` in bytes."""
+
+    board: str
+    ram_size: int
+    cpus: int
+    engine: str
+    engine_parts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PhaseForm:
+    """A phase of the firmware, and what showed that it began."""
+
+    name: str
+    time_s: float
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the firmware's log."""
+
+    time_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Reset:
+    """A reset of the machine."""
+
+    time_s: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class CommitRange:
+    """A range of a view, in bytes."""
+
+    start: int
+    size: int
+    type: str
+    name: str
+    offset_in_region: int
+
+
+@dataclass(frozen=True)
+class CommitChange:
+    """What changed in the views of one root."""
+
+    root: str
+    removed: list[CommitRange]
+    added: list[CommitRange]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A change of the map, and its cause."""
+
+    generation: int
+    time_s: float
+    cause: str
+    rerouted: list[str]
+    changes: list[CommitChange]
+
+
+@dataclass(frozen=True)
+class Boot:
+    """A boot; times count from the first instruction. ``before`` is the map at reset."""
+
+    version: str
+    machine: Machine
+    state: str
+    phases: list[PhaseForm]
+    log: list[Line]
+    resets: list[Reset]
+    commits_forgotten: int
+    commits: list[Commit]
+    statistics: dict[str, int]
+    before: Snapshot
+    after: Snapshot
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of QMP."""
+
+    name: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WatchBegin:
+    """The first line: the machine as it was found."""
+
+    format: str
+    format_version: int
+    source: str
+    version: str
+    interval_s: float | None
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class WatchLook:
+    """A line for each look at which something was new; ``cause`` where it is known."""
+
+    time_s: float
+    events: list[Event]
+    diff: Diff | None = None
+    snapshot: Snapshot | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class WatchEnd:
+    """The last line: what it came to."""
+
+    time_s: float
+    looks: int
+    changes: int
+    events: int
+    ended: bool
+
+
+# -- plug, unplug, resize, doctor, and errors ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of QMP."""
+
+    execute: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PlanForm:
+    """What was planned."""
+
+    verb: str
+    is_stopped: bool
+    blockers: list[Finding]
+    cautions: list[Finding]
+    device: MemoryDevice | None
+    backend: str | None
+    requested: int | None
+    steps: list[Command]
+    map_change: Diff | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of it; sizes in bytes."""
+
+    exit_status: int
+    outcome: str
+    meaning: str
+    error: str
+    wrong: list[str]
+    acknowledged: bool | None
+    online_bytes: int | None
+    online_told_by: str | None
+    notes: list[str]
+    answers: list[OstAnswer]
+    device: MemoryDevice | None
+    map_change: Diff | None
+    waited_s: float
+    interrupted: bool
+    plan: PlanForm
+
+
+@dataclass(frozen=True)
+class CheckForm:
+    """One thing that was looked at."""
+
+    area: str
+    name: str
+    health: str
+    found: str
+    needed_for: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Checks:
+    """All that was looked at."""
+
+    checks: list[CheckForm]
+
+
+@dataclass(frozen=True)
+class Error:
+    """Why there is no answer; ``errno`` and ``call`` where the host refused."""
+
+    format: str
+    format_version: int
+    error: str
+    message: str
+    exit_status: int
+    errno: int | None = None
+    call: str | None = None

@@ -1,0 +1,113 @@
+"""The JSON Schema of what each command prints with ``--json``, made from the types themselves."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from guestmap.cli import forms
+from guestmap.domain.orphans import Cleaning
+from guestmap.domain.overview import Overview
+from guestmap.inspect.diff import Diff
+from guestmap.inspect.explain_range import RangeExplanation
+from guestmap.inspect.explanation import Explanation
+from guestmap.inspect.pci.listing import PciListing
+from guestmap.inspect.ram_ranges import RamTable
+from guestmap.inspect.schema import DIALECT
+from guestmap.inspect.why_not import WhyNot
+
+_STRINGS = {"type": "array", "items": {"type": "string"}}
+_NOTES: Final = MappingProxyType({"notes": _STRINGS})
+_UNMAPPED = {"type": "array", "items": {"$ref": "#/$defs/Unmapped"}}
+
+
+class Form(NamedTuple):
+    """An object that a command prints.
+
+    Attributes:
+        type: of its fields.
+        format: the value of ``format``, which stands in front; "" where the type says it, or where
+            there is none.
+        more: further fields, and their schemas.
+    """
+
+    type: type
+    format: str = ""
+    more: Mapping[str, Any] = MappingProxyType({})
+
+
+_ERROR = Form(forms.Error)
+_PLUG = (Form(forms.Outcome, "plug"),)
+FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
+    "boot": (Form(forms.Boot, "boot"),),
+    "diff": (Form(Diff, "diff", _NOTES),),
+    "dimms": (Form(Overview, "dimms"), Form(Cleaning, "clean")),
+    "doctor": (Form(forms.Checks, "doctor"),),
+    "explain": (
+        Form(Explanation, "explain", _NOTES), Form(RangeExplanation, "explain", _NOTES),
+    ),
+    "flat": (Form(forms.Views, "flat", _NOTES),),
+    "lint": (Form(forms.Lint, "lint"), Form(forms.LintOfDumps, "lint")),
+    "pci": (Form(PciListing, "pci"),),
+    "plug": _PLUG,
+    "ram": (Form(RamTable, "ram", _NOTES),),
+    "resize": _PLUG,
+    "tree": (Form(forms.Trees, "tree", _NOTES),),
+    "unplug": _PLUG,
+    "watch": (Form(forms.WatchBegin), Form(forms.WatchLook), Form(forms.WatchEnd)),
+    "why-not": (
+        Form(WhyNot, "why-not", _NOTES | {"unmapped": _UNMAPPED}),
+        Form(forms.OnlyUnmapped, "why-not", _NOTES),
+    ),
+})  # fmt: skip
+"""By command; each may print an error instead."""
+
+
+def schema_of(command: str) -> dict[str, Any]:
+    """Return the schema of what a command prints; of ``watch``, of each line."""
+    printed = (*FORMS[command], _ERROR)
+    _, parts = msgspec.json.schema_components(
+        [form.type for form in printed], ref_template="#/$defs/{name}"
+    )
+    for name, part in parts.items():
+        part["description"] = inspect.cleandoc(part.get("description", name))
+        if "properties" in part:
+            part["additionalProperties"] = False
+    schema = {
+        "$schema": DIALECT,
+        "title": f"guestmap {command} --json",
+        "anyOf": [_whole(parts[form.type.__name__], form) for form in printed],
+        "$defs": parts,
+    }
+    _order(schema)
+    plain: dict[str, Any] = json.loads(json.dumps(schema))  # defaults may be tuples
+    return plain
+
+
+def _whole(part: Mapping[str, Any], form: Form) -> dict[str, Any]:
+    """Return the schema of a result with what stands around it."""
+    head: dict[str, Any] = {}
+    if form.format:
+        head = {"format": {"const": f"guestmap.{form.format}"}, "format_version": {"const": 1}}
+    return {
+        **part,
+        "properties": {**head, **part["properties"], **form.more},
+        "required": [*head, *part.get("required", ())],
+    }
+
+
+def _order(schema: Any) -> None:
+    """Bring choices into one order, which the types do not have."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            _order(value)
+            if key == "anyOf":
+                value.sort(key=json.dumps)
+    elif isinstance(schema, list):
+        for each in schema:
+            _order(each)
