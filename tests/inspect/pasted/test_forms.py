@@ -170,6 +170,19 @@ def test_lines_of_one_width_are_not_cut_where_a_pattern_or_their_offsets_make_th
     assert len(ranges(view)) == 5
 
 
+def test_a_name_cut_in_the_last_column_is_known_by_its_whole_elsewhere():
+    text = (
+        "address-space: memory\n  0000000000000000-ffffffffffffffff (prio 0, i/o): soc\n"
+        "    0000000000000000-0000000000000fff (prio 0, i/o): uart\n"
+        "      0000000000000000-00000000000000ff (prio 0, i/o): watchdog\n\n"
+        "memory-region: watchdog\n"
+        "  0000000000000000-00000000000000ff (prio 0, i/o): watchdog\n"
+    )
+    assert len(names(text)) == 4
+    with pytest.raises(PeerError, match=r"line 4: names end in column .* seems cut there"):
+        read_pasted(cut_at(text, text.splitlines()[3].index("watchdog") + 5))
+
+
 def test_picked_lines_without_a_heading_may_be_of_one_width():
     cut = cut_at(SOC, NAMES_FROM + 7)
     assert len(names("address-space: memory\n" + "\n".join(SOC.splitlines()[1:4]) + "\n")) == 3

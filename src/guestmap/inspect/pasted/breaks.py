@@ -52,6 +52,11 @@ class Break(NamedTuple):
         """The columns that the line before would have with the next word, too."""
         return self.before.width + 1 + len(self.words[1])
 
+    def is_flush(self, indent: int) -> bool:
+        """Tell whether no blank is seen behind the break, where ``indent`` were put before all."""
+        is_alike = self.line.quotes == self.before.quotes
+        return self.line.indent == 0 or (is_alike and self.line.indent == indent)
+
 
 class Mode(NamedTuple):
     """How a text may have been broken.
@@ -99,7 +104,7 @@ def mode_of(breaks: Iterable[Break], begun: Mode) -> Mode:
     return Mode(
         words=not inside and all(widest <= each.needed for each in every),
         column=all(each.before.width >= full - 1 for each in every)
-        and not any(each.blank and each.line.indent in (0, begun.indent) for each in filled),
+        and not any(each.blank and each.is_flush(begun.indent) for each in filled),
         widest=widest,
         full=full,
         indent=begun.indent,
@@ -182,7 +187,7 @@ def blank_by_mode(place: Break, mode: Mode, known: set[str]) -> bool | None:
     if mode.words and not mode.column and (apart or not is_inside):
         is_one = together > apart or _HALVES.search(f"{last} {first}")
         return None if is_one else not _HYPHEN.search(place.text)
-    if mode.column and not mode.words and line.indent not in (0, mode.indent):
+    if mode.column and not mode.words and not place.is_flush(mode.indent):
         is_added = line.quotes < before.quotes and line.indent <= mode.rest
         return None if is_added else True  # a terminal adds no blanks of its own
     if mode.column and not mode.words and mode.filled and before.width == mode.full:

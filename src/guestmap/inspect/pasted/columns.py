@@ -2,6 +2,7 @@
 
 What is left of a name is a name. But where many lines end in the last column, and with different
 words, no listing of QEMU's does so by itself: those of one width there have names of one pattern.
+Nor does a word stand there alone of which the listing has the whole elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ _MANY = 4
 """Endings that no listing has there: recordings of all machines of two versions have up to three,
 and parts of such that begin with a heading as well."""
 
+_SHORT = 2
+"""So few letters begin many words."""
+
 _WHOLE = re.compile(rf"(?: (?:@{HEX}|KVM|kvm|HVF|hvf|orphan|\[disabled\]|{HEX}-{HEX})|\}})$")
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -32,12 +36,27 @@ def cut_column(lines: Sequence[tuple[int, str]]) -> int | None:
         lines: width and text, without indentation, of the regions.
     """
     widest = max((width for width, _ in lines), default=0)
-    endings = {
-        _DIGITS.sub("#", text).rsplit(" ", 1)[-1]
+    last = {
+        text.rsplit(" ", 1)[-1]
         for width, text in lines
         if width == widest and CORE.match(text) and not _WHOLE.search(text)
     }
-    return widest if len(endings) >= _MANY else None
+    is_cut = len({_DIGITS.sub("#", each) for each in last}) >= _MANY or _begin_others(last, lines)
+    return widest if is_cut else None
+
+
+def _begin_others(last: set[str], lines: Sequence[tuple[int, str]]) -> bool:
+    """Tell whether a word at the end begins another one, and stands nowhere else itself."""
+    if not last:
+        return False
+    words = {word.lstrip("@") for _, text in lines for word in text.split(" ")}
+    inner = {word for _, text in lines for word in text.split(" ")[:-1]}
+    alone = [each for each in last - inner if len(each) > _SHORT]
+    return any(
+        word.startswith(each) and word[len(each) : len(each) + 1].isalpha()
+        for each in alone
+        for word in words
+    )
 
 
 def check_columns(whole: Sequence[Joined]) -> None:
