@@ -64,7 +64,7 @@ CONTENT = re.compile(rf"(?<![0-9A-Za-z]){HEX}(?![0-9A-Za-z])|(?:owner|parent):\{
 
 HEADING_INSIDE = re.compile(
     r"(?:address-space(?: \(flat view\))?|memory-region|Root memory region): "
-    r"|FlatView #\d|AS \"[^\"]*\","
+    r"|^(?:[a-z]{0,7}-)?(?:space(?: \(flat view\))?|region): |FlatView #\d|AS \"[^\"]*\","
 )
 """In other text: a heading that something hides which is not understood."""
 
