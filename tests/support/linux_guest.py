@@ -60,14 +60,17 @@ class LinuxGuest:
         process: QEMU.
     """
 
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, folder: Path, process: subprocess.Popen[bytes], *, boots: bool = True
+    ) -> None:
         self.qmp, self.agent = folder / "qmp", folder / "agent"
         self.process = process
         self._serial = socket.socket(socket.AF_UNIX)
         self._serial.settimeout(_BOOT_S)
         self._serial.connect(str(folder / "serial"))
         self._text = b""
-        assert self._answer()[1] == b"ready"
+        if boots:
+            assert self._answer()[1] == b"ready"
         self._serial.settimeout(_ANSWER_S)
 
     def run(self, command: str) -> str:
@@ -144,11 +147,22 @@ def linux_on_our_engine(folder: Path, *args: str) -> Iterator[LinuxGuest]:
 
 
 @contextmanager
-def _running(folder: Path, command: list[str], socket_name: str) -> Iterator[LinuxGuest]:
+def restored_on_our_engine(folder: Path, saved: Path) -> Iterator[LinuxGuest]:
+    """Have a guest that was saved in its shell go on, with ``guestmap boot --restore``."""
+    command = [sys.executable, "-m", "guestmap", "boot", "-q", "--restore", str(saved)]
+    command += ["--serial", f"unix:{folder / 'serial'}", "--qmp", f"unix:{folder / 'qmp'}"]
+    with _running(folder, command, "serial", boots=False) as guest:
+        yield guest
+
+
+@contextmanager
+def _running(
+    folder: Path, command: list[str], socket_name: str, *, boots: bool = True
+) -> Iterator[LinuxGuest]:
     process = popen(command, stdin=subprocess.DEVNULL)
     try:
         _wait_for(folder / socket_name, process)
-        guest = LinuxGuest(folder, process)
+        guest = LinuxGuest(folder, process, boots=boots)
         try:
             yield guest
         finally:
