@@ -12,6 +12,7 @@ from guestmap.base import (
     ConfigError,
     exact_size,
     format_size,
+    parse_duration,
     parse_memory_size,
     parse_size,
 )
@@ -120,3 +121,26 @@ def test_an_exact_size_is_never_rounded() -> None:
     assert [exact_size(size) for size in sizes] == [
         "0 B", "4097 B", "1536 MiB", "128 MiB", "1 TiB",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("61ms", 61_000_000),
+        ("1.5s", 1_500_000_000),
+        ("0.25 us", 250),
+        ("40ns", 40),
+        ("0s", 0),
+        (" 2 s ", 2_000_000_000),
+    ],
+)
+def test_a_time_is_read(text: str, ns: int) -> None:
+    assert parse_duration(text) == ns
+
+
+@pytest.mark.parametrize(
+    "text", ["", "61", "ms", "-1ms", "1.5", "1e3s", "1m", "0.5ns", "1.ms", "9" * 13 + "s", "1ms 2"]
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="the delay"):
+        parse_duration(text, what="the delay")

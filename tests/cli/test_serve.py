@@ -107,6 +107,23 @@ def test_a_boot_is_shown_change_by_change_with_its_causes(browser):
         assert "at reset" in _told(browser)
 
 
+@pytest.mark.chromium
+@pytest.mark.unicorn
+@pytest.mark.seabios
+def test_a_boot_is_opened_at_a_moment_and_any_other_can_be_typed_in(browser):
+    with _served("boot", "-m", "64M", "--at", "setup") as url:
+        browser.open(url)
+        browser.until(lambda: "the machine is" in _told(browser))
+        browser.until(lambda: "PAM" in _told(browser))
+        count = int(_told(browser).split(" of ")[1].split("<")[0])
+        assert f"{count} of {count}" not in _told(browser)
+        for moment, words in (("0ms", "at reset"), ("halt", f"{count} of {count}")):
+            browser.run(f"""
+                models.find(m => m.type == "TextInput" && m.name == "moment").value = "{moment}"
+            """)
+            browser.until(lambda words=words: words in _told(browser))
+
+
 @pytest.fixture(scope="module")
 def url(tmp_path_factory) -> Iterator[str]:
     """The address of a server that is asked many things."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from guestmap.base import ConfigError
 from guestmap.view.film import MOST_FRAMES, Film, Frame
 from tests.view.maps import pc
 
@@ -60,3 +61,18 @@ def test_a_film_has_an_end():
 def test_there_is_no_picture_without_a_frame():
     with pytest.raises(IndexError):
         Film("empty").picture(0)
+
+
+def test_any_moment_has_the_frame_that_was_so_then():
+    film = _film(False, True, False)  # at 0, 100 and 200 ms
+    film.mark("SETUP", 0.15)
+    film.mark("setup", 0.9)  # after a reset: the first one counts
+    at = {text: film.index_at(text) for text in ("0ms", "99.9ms", "100ms", "setup", " Setup ")}
+    assert at == {"0ms": 0, "99.9ms": 0, "100ms": 1, "setup": 1, " Setup ": 1}
+    assert film.index_at("boot") is None
+    assert film.index_at("250ms") is None, "more may come before that"
+    film.ended = "the machine is paused"
+    assert film.index_at("250ms") == film.index_at("3600s") == 2
+    with pytest.raises(ConfigError, match="write 61ms"):
+        film.index_at("1 fortnight 2")
+    assert Film("empty").index_at("0ms") is None

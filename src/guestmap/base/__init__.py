@@ -22,6 +22,7 @@ from guestmap.base.units import (
     TIB,
     exact_size,
     format_size,
+    parse_duration,
     parse_memory_size,
     parse_size,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "format_size",
     "parse_address",
     "parse_address_range",
+    "parse_duration",
     "parse_memory_size",
     "parse_size",
     "printable",

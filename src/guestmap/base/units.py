@@ -1,4 +1,4 @@
-"""Sizes in binary units: in QEMU's syntax (docs/interop, ``qemu_strtosz``), and as printed."""
+"""Sizes in binary units, in QEMU's syntax (docs/interop, ``qemu_strtosz``) or as printed; times."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SUFFIXES = {
 }  # fmt: skip
 _MOST_DIGITS = 1000  # Python refuses to make a number of very long texts
 _SIZE = re.compile(r"(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d+)?))([bkmgtpeBKMGTPE]?)", re.ASCII)
-
-
+_DURATION = re.compile(r"(?P<amount>[0-9]{1,12}(?:\.[0-9]{1,9})?) ?(?P<unit>ns|us|ms|s)")
+_NS = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": 1_000_000_000}
 _PRINTED = re.compile(
     r"(?P<amount>\d+(?:\.\d+)?) ?(?:(?P<unit>[kmgtpe])(?:i?b)?|b)", re.ASCII | re.IGNORECASE
 )
@@ -78,6 +78,24 @@ def parse_memory_size(text: str, *, default_unit: int = 1, what: str = "size") -
     if match is not None:
         return parse_size(match["amount"] + (match["unit"] or "B"), what=what)
     return parse_size(text, default_unit=default_unit, what=what)
+
+
+def parse_duration(text: str, *, what: str = "time") -> int:
+    """Return the nanoseconds that ``text`` names: ``61ms``, ``1.5 s``, ``250us``, ``40 ns``.
+
+    Raises:
+        ConfigError: it is no such text, or not a whole number of nanoseconds.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"{what} {text!r} is none: write 61ms, 1.5s, 250us or 40ns")
+    whole, _, fraction = match["amount"].partition(".")
+    scale = 10 ** len(fraction)
+    value: int = int(whole + fraction) * _NS[match["unit"]]
+    value, rest = divmod(value, scale)
+    if rest:
+        raise ConfigError(f"{what} {text!r} is not a whole number of nanoseconds")
+    return value
 
 
 def format_size(size: int) -> str:

@@ -36,6 +36,27 @@ Board = Annotated[
 ]  # fmt: skip
 
 
+At = Annotated[
+    str,
+    typer.Option(
+        "--at", metavar="MOMENT",
+        help="A moment of 'boot' instead of its end: a phase as it begins (setup), or a time by"
+        " the machine's clock (61ms).",
+    ),
+]  # fmt: skip
+
+
+def own_source(source: str, machine: str, moment: str) -> str:
+    """Return a source with what ``-M`` and ``--at`` say of it.
+
+    Raises:
+        ConfigError: it is no machine of guestmap's own.
+    """
+    from guestmap.cli.source import at_moment
+
+    return on_board(at_moment(source, moment), machine)
+
+
 def on_board(source: str, machine: str) -> str:
     """Return a source that is a machine of guestmap's own with the board that ``-M`` names.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import parse_address, parse_address_range
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import spaces
 from guestmap.cli.output import Json, Source, show, with_notes
 
@@ -30,6 +30,7 @@ def explain(
         ),
     ] = "memory",
     machine: Board = "",
+    at: At = "",
     as_json: Json = False,
 ) -> None:
     """Say who answers at an address or in a range, by which way, its RAM, and why others do not.
@@ -41,7 +42,7 @@ def explain(
     from guestmap.inspect.explain_range import explain_range
     from guestmap.inspect.sentences import explain_range_sentences, explain_sentences
 
-    source = on_board(source, machine)
+    source = own_source(source, machine, at)
     if "-" in address:
         first, last = parse_address_range(address)
         snapshot = load_snapshot(source)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import spaces
 from guestmap.cli.output import Json, Source, show, with_notes, write
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
@@ -34,6 +34,7 @@ def flat(
         bool, typer.Option("--dispatch", "-d", help="With --qemu: print how views are looked up.")
     ] = False,
     machine: Board = "",
+    at: At = "",
     as_json: Json = False,
 ) -> None:
     """Print who answers where: sizes, types, and the share that each range has of its view.
@@ -45,7 +46,7 @@ def flat(
 
     if dispatch and qemu is None and not as_json:
         raise ConfigError("-d prints how QEMU looks views up: it goes with --qemu or --json")
-    snapshot = load_snapshot(on_board(source, machine), trees=False, dispatch=dispatch)
+    snapshot = load_snapshot(own_source(source, machine, at), trees=False, dispatch=dispatch)
     if qemu is not None and not as_json:
         from guestmap.inspect.mtree import write_flat
         from guestmap.inspect.shown import with_printable_texts

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SOURCE_HELP = (
     "A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON, the text or"
-    " a folder of 'info mtree', - for standard input, or a PC of guestmap's own: 'boot' (after its"
-    " firmware ran) or 'reset', with RAM as in 'boot:4G'."
+    " a folder of 'info mtree', - for standard input, a machine that 'boot --save' saved, or a PC"
+    " of guestmap's own: 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'."
 )
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, autocompletion=sources)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from guestmap.base import GuestmapError
 from guestmap.cli.source import RESET
 from guestmap.inspect.attach import Attachment, Channel, CommandError, Monitor
-from guestmap.machine import Phase, VirtualMachine
+from guestmap.machine import VirtualMachine
+from guestmap.machine.moments import END
 from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from guestmap.inspect.attach import MonitorEvent
     from guestmap.machine import MachineConfig
+    from guestmap.machine.moments import Moment
 
 
 class OwnChannel(Channel):
@@ -59,14 +61,17 @@ class OwnChannel(Channel):
 
 
 @contextmanager
-def own_attachment(state: str, config: MachineConfig) -> Iterator[Attachment]:
+def own_attachment(
+    state: str, config: MachineConfig, moment: Moment | None = None
+) -> Iterator[Attachment]:
     """Make a machine, run it to where it is asked for, and attach to it.
 
     Args:
         state: ``reset`` or ``boot``.
         config: the machine.
+        moment: of the boot; None for its end.
     """
     with VirtualMachine(config, engine="none" if state == RESET else "unicorn") as vm:
         if state != RESET:
-            vm.run(until=Phase.HALT)
+            (moment or END).reach(vm)
         yield Attachment(Monitor(OwnChannel(vm, f"guestmap {state}")))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import sources
 from guestmap.cli.output import Json, envelope, show
 
@@ -32,7 +32,7 @@ PciSource = Annotated[
 ]
 
 
-def pci(source: PciSource, machine: Board = "", as_json: Json = False) -> None:
+def pci(source: PciSource, machine: Board = "", at: At = "", as_json: Json = False) -> None:
     """List PCI functions: their BARs, who answers there, and what bridges pass on.
 
     The regions behind BARs are named even where they are not in the map, since the guest has not
@@ -43,7 +43,7 @@ def pci(source: PciSource, machine: Board = "", as_json: Json = False) -> None:
     if Path(source).is_dir():
         told = listing(*_of_folder(Path(source)))
     else:
-        with attached(on_board(source, machine)) as found:
+        with attached(own_source(source, machine, at)) as found:
             told = listing(read_pci(found.monitor), found.snapshot(trees=False))
     show(
         envelope("pci", told.to_json()),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import spaces
 from guestmap.cli.output import Json, Source, show, with_notes
 
@@ -18,6 +18,7 @@ def ram(
         typer.Option("--as", help="The address space: memory, I/O ...", autocompletion=spaces),
     ] = "memory",
     machine: Board = "",
+    at: At = "",
     as_json: Json = False,
 ) -> None:
     """List guest-physical memory with the RAM block and offset behind each range."""
@@ -25,6 +26,6 @@ def ram(
     from guestmap.inspect.ram_ranges import ram_ranges
     from guestmap.inspect.sentences import ram_sentences
 
-    snapshot = load_snapshot(on_board(source, machine))
+    snapshot = load_snapshot(own_source(source, machine, at))
     told = ram_ranges(snapshot, space)
     show(with_notes("ram", told.to_json(), snapshot), ram_sentences(told), as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError, GuestmapError, HostError
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import sources
 from guestmap.cli.output import say, warn
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from guestmap.inspect.attach import Target
     from guestmap.machine import MachineConfig
+    from guestmap.machine.moments import Moment
     from guestmap.view.film import Film
 
 _INTERVAL_S = 1.0
@@ -47,8 +48,12 @@ def serve(
         str, typer.Option("-m", help="RAM of the machine of guestmap's own; else its board's.")
     ] = "",
     machine: Board = "",
+    at: At = "",
 ) -> None:
-    """Show a memory map live in a web browser, with its history as a timeline to step through."""
+    """Show a memory map live in a web browser, with its history as a timeline to step through.
+
+    --at opens the page at a moment of a boot; on the page, any other can be typed in.
+    """
     try:
         from guestmap.view.door import is_loopback
         from guestmap.view.film import Film
@@ -60,7 +65,7 @@ def serve(
             "serve needs bokeh, which is not installed: pip install 'guestmap[view]'"
         ) from error
     film = Film(f"Memory map of {', '.join(sources)}")
-    own = [on_board(_with_ram(source, ram), machine) for source in sources]
+    own = [own_source(_with_ram(source, ram), machine, at) for source in sources]
     produce = _producer(own, film, interval=interval)
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()
 
@@ -89,14 +94,15 @@ def _producer(sources: list[str], film: Film, *, interval: float | None) -> Call
 
     targets = [parse_target(source) for source in sources]
     machines = [own_machine(source) for source in sources]
-    boots = [own[1] for own in machines if own is not None and own[0] == BOOT]
+    boots = [own for own in machines if own is not None and own.state == BOOT]
     if len(sources) > 1 and (boots or any(targets)):
         raise ConfigError("serve shows one running machine, or any number of files")
     target = targets[0]
     if interval is not None and target is None:
         raise ConfigError("--interval is for a running machine: nothing else is looked at again")
     if boots:
-        return lambda: _boot(film, boots[0])
+        film.opens_at = _words(boots[0].moment)
+        return lambda: _boot(film, boots[0].config)
     if target is not None:
         return lambda: _poll(film, target, interval or _INTERVAL_S)
     for number, source in enumerate(sources):
@@ -131,16 +137,25 @@ def _with_ram(source: str, ram: str) -> str:
     return f"{source}:{ram}"
 
 
+def _words(moment: Moment | None) -> str:
+    """Return a moment as a film reads it."""
+    if moment is None:
+        return ""
+    return str(moment.phase) if moment.time_ns is None else f"{moment.time_ns}ns"
+
+
 def _boot(film: Film, config: MachineConfig) -> None:
     """Boot firmware; each change of the map is a frame."""
     from guestmap.inspect import Snapshot
-    from guestmap.machine import Event, Phase, VirtualMachine
+    from guestmap.machine import Event, Phase, PhaseChange, VirtualMachine
     from guestmap.memory.map import CommitRecord
     from guestmap.view.film import Frame
 
     def observe(event: Event) -> None:
         if isinstance(event, CommitRecord):
             film.add(Frame(event.time_ns / 1e9, event.cause, Snapshot.of(vm.board.system)))
+        elif isinstance(event, PhaseChange):
+            film.mark(str(event.phase), event.time_ns / 1e9)
 
     with VirtualMachine(config, observer=observe) as vm:
         film.add(Frame(0.0, "at reset", Snapshot.of(vm.board.system)))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from guestmap.base import ConfigError, write_whole
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import sources
 from guestmap.cli.output import SOURCE_HELP, json_text, say, write
 
@@ -25,6 +25,7 @@ def snapshot(
         bool, typer.Option("--dispatch", "-d", help="Put in how QEMU looks views up.")
     ] = False,
     machine: Board = "",
+    at: At = "",
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of snapshots instead.")
     ] = False,
@@ -41,7 +42,7 @@ def snapshot(
         raise ConfigError("name the SOURCE to take a snapshot of, or ask for the --schema")
     from guestmap.cli.source import load_snapshot
 
-    taken = load_snapshot(on_board(source, machine), dispatch=dispatch)
+    taken = load_snapshot(own_source(source, machine, at), dispatch=dispatch)
     _write(json_text(taken.to_json(), indent=1) + "\n", output)
     if output is not None:
         version = f" ({taken.version})" if taken.version else ""

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import TYPE_CHECKING
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from guestmap.base import ConfigError
 from guestmap.cli.output import warn
 from guestmap.inspect.source import load_snapshot as load_foreign
 
 if TYPE_CHECKING:
     from guestmap.inspect import Snapshot
     from guestmap.machine import MachineConfig
+    from guestmap.machine.moments import Moment
 
 RESET, BOOT = "reset", "boot"
-_OWN = re.compile(r"(?P<ram>.*?)(?:(?:^|,)machine=(?P<board>.*))?", re.DOTALL)
+_OWN = re.compile(
+    r"(?P<ram>.*?)(?:(?:^|,)at=(?P<at>[^,]*))?(?:(?:^|,)machine=(?P<board>.*))?", re.DOTALL
+)
 """What may stand behind the colon."""
+
+MAGIC = b"guestmap machine"
+"""What the file of a saved machine begins with, see :mod:`guestmap.machine.saved.format`."""
 
 
 def is_own(source: str) -> bool:
@@ -22,18 +33,34 @@ def is_own(source: str) -> bool:
     return source.partition(":")[0] in {RESET, BOOT}
 
 
-def own_machine(source: str) -> tuple[str, MachineConfig] | None:
-    """Return the state (reset or boot) and the machine of a source like ``boot:4G``, or None.
+class OwnMachine(NamedTuple):
+    """A machine of guestmap's own.
 
-    Behind the RAM the board may stand, with its options: ``reset:4G,machine=microvm,pit=off``.
+    Attributes:
+        state: ``reset``, or ``boot``.
+        config: what it is made from.
+        moment: of the boot; None for its end.
+    """
+
+    state: str
+    config: MachineConfig
+    moment: Moment | None = None
+
+
+def own_machine(source: str) -> OwnMachine | None:
+    """Return the machine of a source like ``boot:4G``, or None.
+
+    Behind the RAM a moment of the boot may stand, and the board with its options:
+    ``boot:4G,at=setup``, ``reset:4G,machine=microvm,pit=off``.
 
     Raises:
-        ConfigError: the RAM after the colon is impossible, or one of the options.
+        ConfigError: the RAM after the colon is impossible, or the moment, or one of the options.
         UnsupportedError: there is no such board; a board without a CPU cannot boot.
     """
     if not is_own(source):
         return None
     from guestmap.machine import MachineConfig, parse_ram_size, read_machine
+    from guestmap.machine.moments import Moment
 
     state, _, rest = source.partition(":")
     asked = _OWN.fullmatch(rest)
@@ -46,30 +73,69 @@ def own_machine(source: str) -> tuple[str, MachineConfig] | None:
     )
     if state == BOOT:
         config.board.refuse_to_boot()
-    return state, config
+    elif asked["at"] is not None:
+        raise ConfigError(f"{source!r} is before the first instruction: a moment is one of 'boot'")
+    moment = Moment.parse(asked["at"]) if asked["at"] is not None else None
+    return OwnMachine(state, config, moment)
+
+
+def at_moment(source: str, moment: str) -> str:
+    """Return a source that is a boot of guestmap's own, at the moment that ``--at`` names.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not moment:
+        return source
+    if source.partition(":")[0] != BOOT:
+        raise ConfigError(
+            f"--at is a moment of a boot of guestmap's own, and {source!r} is none: write 'boot'"
+        )
+    state, _, rest = source.partition(":")
+    return f"{state}:{rest}{',' if rest else ''}at={moment}"
 
 
 def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) -> Snapshot:
     """Return the map of a source; see :func:`guestmap.inspect.source.load_snapshot`.
 
-    ``reset`` and ``boot`` (see :func:`own_machine`) are a machine of our own, at the reset vector
-    or after its firmware ran.
+    ``reset`` and ``boot`` (see :func:`own_machine`) are a machine of our own, at the reset vector,
+    or after its firmware ran, or at a moment of that. A saved machine is one, too.
 
     Raises:
         ConfigError, HostError, PeerError, UnsupportedError: it cannot be had; says why.
     """
     own = own_machine(source)
+    if own is None and is_saved_machine(source):
+        return _of_saved(source)
     if own is None:
         snapshot = load_foreign(source, trees=trees, dispatch=dispatch)
         for note in snapshot.notes:
             warn(f"note: {note}")
         return snapshot
     from guestmap.inspect import Snapshot
-    from guestmap.machine import Phase, VirtualMachine, make_board
+    from guestmap.machine import VirtualMachine, make_board
+    from guestmap.machine.moments import END
 
-    state, config = own
+    state, config, moment = own
     if state == RESET:
         return Snapshot.of(make_board(config).system, source="guestmap at reset")
     with VirtualMachine(config) as vm:
-        vm.run(until=Phase.HALT)
-        return Snapshot.of(vm.board.system, source="guestmap after SeaBIOS")
+        (moment or END).reach(vm)
+        when = "after SeaBIOS" if moment is None else f"at {moment}"
+        return Snapshot.of(vm.board.system, source=f"guestmap {when}")
+
+
+def is_saved_machine(source: str) -> bool:
+    """Tell whether a source is the file of a saved machine, by its first bytes."""
+    with suppress(OSError, ValueError), open(source, "rb") as file:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(len(MAGIC)) == MAGIC
+    return False
+
+
+def _of_saved(source: str) -> Snapshot:
+    from guestmap.inspect import Snapshot
+    from guestmap.machine.saved import restore
+
+    with restore(Path(source), engine="none") as vm:
+        phase = f", in phase {vm.phases.phase}" if vm.phases.phase is not None else ""
+        return Snapshot.of(vm.board.system, source=f"{source}, a saved machine{phase}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import spaces
 from guestmap.cli.output import Json, Source, write
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
@@ -37,6 +37,7 @@ def tree(
         bool, typer.Option("--disabled", "-D", help="Show regions that are off, too.")
     ] = False,
     machine: Board = "",
+    at: At = "",
     as_json: Json = False,
 ) -> None:
     """Print the tree of regions behind each address space, and how much of each is seen.
@@ -46,7 +47,7 @@ def tree(
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.trees import tree_blocks
 
-    snapshot = load_snapshot(on_board(source, machine))
+    snapshot = load_snapshot(own_source(source, machine, at))
     if qemu is not None and not as_json:
         from guestmap.inspect.mtree import write_mtree
         from guestmap.inspect.shown import with_printable_texts

@@ -57,6 +57,8 @@ def watch(
             raise ConfigError("--interval is for other machines: of 'boot' every change is seen")
         from guestmap.cli.watch_boot import watch_boot
 
+        if own.moment is not None:
+            raise ConfigError("watch tells of all moments of 'boot': leave out at=")
         watch_boot(own[1], as_json=as_json)
         return
     target = parse_target(source)

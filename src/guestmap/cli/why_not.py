@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import regions
 from guestmap.cli.output import Json, Source, show, with_notes
 
@@ -22,6 +22,7 @@ def why_not(
         typer.Argument(help="A region's name, or its id as #12.", autocompletion=regions),
     ],
     machine: Board = "",
+    at: At = "",
     as_json: Json = False,
 ) -> None:
     """Say where a region is visible, where it is not, and who is in the way.
@@ -29,12 +30,12 @@ def why_not(
     Of a running machine's device region that is in no tree, such as one behind a BAR that the guest
     has not mapped yet, it says whose it is and what is missing.
     """
-    from guestmap.cli.source import load_snapshot, own_machine
+    from guestmap.cli.source import is_own, is_saved_machine, load_snapshot
     from guestmap.inspect.pci.words import unmapped_sentences
     from guestmap.inspect.sentences import why_not_sentences
     from guestmap.inspect.why_not import why_not as run
 
-    source = on_board(source, machine)
+    source = own_source(source, machine, at)
     number = region.removeprefix("#")
     asked = int(number) if region.startswith("#") and number.isdecimal() else region
     snapshot = load_snapshot(source)
@@ -48,7 +49,7 @@ def why_not(
     form = with_notes("why-not", told.to_json(), snapshot)
     sights = [sight for each in told.regions for sight in each.sights if sight.visible]
     is_seen = any({"memory", "I/O"} & set(sight.spaces) for sight in sights)
-    if not is_seen and own_machine(source) is None:
+    if not is_seen and not is_own(source) and not is_saved_machine(source):
         name = told.regions[0].region.name
         found = [each for each in _unmapped(source, name) if each.bar is not None]
         sentences += unmapped_sentences(found, in_tree=True)

@@ -51,7 +51,7 @@ class Lifecycle:
         self.error = ""
         self._observer = observer
         self._state = RunState.PRELAUNCH
-        self._until: Phase | None = None
+        self._until: frozenset[Phase] | None = None
         self._reset_wanted: _ResetRequest | None = None
         self._halted_for_good = False
         self._changed = threading.Condition()
@@ -233,8 +233,12 @@ class Lifecycle:
 
     def _phase_changed(self, change: PhaseChange) -> None:
         self._observer(change)
-        if change.phase is self._until:
+        if self._is_last(change.phase):
             self.stop()
+
+    def _is_last(self, phase: Phase | None) -> bool:
+        """Tell whether a run ends as a phase begins."""
+        return self._until is not None and phase in self._until
 
     # -- whether there is something to run ---------------------------------------------------------
 

@@ -87,13 +87,13 @@ class VirtualMachine(Lifecycle):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def run(self, *, until: Phase | None = None) -> RunState:
+    def run(self, *, until: Phase | frozenset[Phase] | None = None) -> RunState:
         """Run until the firmware reaches a phase, the machine ends, or :meth:`stop`.
 
         A reset is carried out and the machine runs on.
 
         Args:
-            until: the phase to stop at as it begins; None never stops for one.
+            until: the phase, or phases, to stop at as one begins; None never stops for any.
 
         Raises:
             StateError: it runs already.
@@ -102,11 +102,11 @@ class VirtualMachine(Lifecycle):
         self._refuse_in_turn("run")
         with self._runner.lent():
             try:
-                self._until = until
+                self._until = frozenset((until,)) if isinstance(until, Phase) else until
                 self._carry_out_reset()
                 is_first = self.phases.phase is None
                 self.cont()
-                if is_first and self.phases.phase is until:
+                if is_first and self._is_last(self.phases.phase):
                     self.stop()  # at the reset vector; cont() was not yet running as it got there
                 while self.state is RunState.RUNNING:
                     self._run_once()

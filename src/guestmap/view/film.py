@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from guestmap.base import printable
+from guestmap.base import parse_duration, printable
 from guestmap.inspect.shown import with_printable_texts
 from guestmap.view.compare import marked_family, matched_families
 from guestmap.view.compose import NOT_TO_SCALE, panel_of
@@ -43,12 +43,16 @@ class Film:
         title: what it is about.
         ended: why no more frames will come; "" while some may.
         dropped: how many frames came after it was full.
+        marks: moments that have a name, in seconds from the beginning.
+        opens_at: where a page begins, a moment as people write it; "" at the newest frame.
     """
 
     def __init__(self, title: str) -> None:
         self.title = printable(title)
         self.ended = ""
         self.dropped = 0
+        self.marks: dict[str, float] = {}
+        self.opens_at = ""
         self._frames: list[Frame] = []
         self._findings: list[Findings] = []
 
@@ -64,6 +68,29 @@ class Film:
             self.dropped += 1
         else:
             self._frames.append(replace(frame, snapshot=with_printable_texts(frame.snapshot)))
+
+    def mark(self, name: str, time_s: float) -> None:
+        """Give a moment a name; the first of several of one name counts."""
+        self.marks.setdefault(name.lower(), time_s)
+
+    def index_at(self, moment: str) -> int | None:
+        """Return the frame that was so at a moment: a mark's name, or a time as ``61ms``.
+
+        None where there is no such moment, or not yet.
+
+        Raises:
+            ConfigError: it is neither a name nor a time.
+        """
+        name = moment.strip().lower()
+        if name in self.marks:
+            time_s = self.marks[name]
+        elif name.isalpha():
+            return None
+        else:
+            time_s = parse_duration(name, what="the moment") / 1e9
+        before = [index for index, frame in enumerate(self._frames) if frame.time_s <= time_s]
+        is_over = bool(self.ended) or (bool(self._frames) and self._frames[-1].time_s > time_s)
+        return before[-1] if before and (is_over or name in self.marks) else None
 
     def picture(self, index: int) -> Picture:
         """Return the picture of a frame; what was not so in the frame before it is marked.

@@ -9,9 +9,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from bokeh.layouts import column, row
-from bokeh.models.widgets import Button, Div, Slider, Toggle
+from bokeh.models.widgets import Button, Div, Slider, TextInput, Toggle
 
-from guestmap.base import printable
+from guestmap.base import ConfigError, printable
 from guestmap.view.figure import PanelFigure
 from guestmap.view.page import body, footer, heading
 from guestmap.view.web_server import web_server
@@ -68,6 +68,8 @@ class _Page:
                               sizing_mode="stretch_width")  # fmt: skip
         self._follow = Toggle(label="follow", active=True, width=70)
         self._play = Toggle(label="▶ play", active=False, width=70)
+        self._moment = TextInput(placeholder="setup, 61ms", width=110, name="moment")
+        self._opens_at = film.opens_at
         self._told = Div(text="waiting for the first map", disable_math=True, name="told",
                          sizing_mode="stretch_width", margin=(0, 12, 0, 12))  # fmt: skip
         self._place = column(sizing_mode="stretch_both")
@@ -78,8 +80,9 @@ class _Page:
         back.on_click(lambda: self._step(-1))
         on.on_click(lambda: self._step(+1))
         self._slider.on_change("value", lambda _attribute, _old, _new: self._show())
+        self._moment.on_change("value", lambda _attribute, _old, new: self._asked(new))
         bar = row(
-            back, on, self._play, self._follow, self._slider,
+            back, on, self._play, self._follow, self._moment, self._slider,
             sizing_mode="stretch_width", margin=(4, 12, 0, 12),
         )  # fmt: skip
         document.title = self._film.title
@@ -91,6 +94,23 @@ class _Page:
         self._follow.active = False
         self._go(int(self._slider.value) + by)
 
+    def _asked(self, moment: str) -> None:
+        """Go where somebody asks to go; say so where that is nowhere."""
+        found = not moment.strip() or self._seek(moment)
+        self._moment.title = "" if found else "no such moment"
+
+    def _seek(self, moment: str) -> bool:
+        """Go to the frame that was so at a moment; False where there is none, or not yet."""
+        try:
+            index = self._film.index_at(moment)
+        except ConfigError:
+            index = None
+        if index is None:
+            return False
+        self._follow.active = False
+        self._go(index)
+        return True
+
     def _go(self, index: int) -> None:
         self._slider.value = min(max(index, 0), max(len(self._film) - 1, 0))
 
@@ -100,7 +120,9 @@ class _Page:
         if not count:
             return
         self._slider.end = max(count - 1, 1)
-        if self._play.active:
+        if self._opens_at and self._seek(self._opens_at):
+            self._opens_at = ""
+        elif self._play.active:
             self._follow.active = False
             self._go(int(self._slider.value) + 1)
             self._play.active = int(self._slider.value) < count - 1

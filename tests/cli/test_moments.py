@@ -1,0 +1,79 @@
+"""``--at``: questions about a moment of a boot, and about a machine that was saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import assert_one_clear_line, run_program
+
+pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
+
+
+def test_who_answers_depends_on_the_moment() -> None:
+    """C9000h: an option ROM's place, then RAM that can be written, then such that cannot."""
+    for moment, name, kind in (
+        ("reset", "pc.rom", "rom"),
+        ("SETUP", "pc.ram", "ram"),
+        ("halt", "pc.ram", "rom"),
+    ):
+        run = run_program("explain", "boot", "c9000h", "--at", moment, "--json")
+        told = json.loads(run.stdout)["winner"]
+        readonly = any(step["readonly"] for step in told["path"])
+        shown = "rom" if told["type"] == "ram" and readonly else told["type"]
+        assert (told["name"], shown) == (name, kind)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tree", "boot", "--json"),
+        ("flat", "boot:64M", "--json"),
+        ("why-not", "boot", "pc.rom"),
+        ("ram", "boot"),
+        ("snapshot", "boot"),
+        ("flat", "boot", "-M", "pc,max-ram-below-4g=1G"),
+    ],
+)
+def test_each_question_takes_a_moment(words: tuple[str, ...]) -> None:
+    at_reset, at_end = (run_program(*words, "--at", moment) for moment in ("0ms", "60s"))
+    assert (at_reset.status, at_end.status) == (0, 0), at_end.stderr
+    assert at_reset.out != at_end.out
+    assert at_end.out == run_program(*words).out or "60" in at_end.stdout
+
+
+def test_two_moments_can_be_compared() -> None:
+    told = run_program("diff", "boot:at=preinit", "boot:at=halt").stdout
+    assert "c0000-" in told
+    assert run_program("diff", "boot:at=setup", "boot:at=setup").stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("explain", "boot", "0", "--at", "later"), "no moment of a boot"),
+        (("explain", "reset", "0", "--at", "setup"), "write 'boot'"),
+        (("flat", "unix:nowhere", "--at", "setup"), "write 'boot'"),
+        (("flat", "reset:at=setup"), "before the first instruction"),
+        (("watch", "boot:at=setup"), "leave out at="),
+        (("flat", "boot", "--at", "runtime"), "does not enter the phase 'runtime'"),
+        (("serve", "reset", "--at", "setup"), "write 'boot'"),
+    ],
+)
+def test_what_is_no_moment_is_one_clear_line(words: tuple[str, ...], said: str) -> None:
+    assert_one_clear_line(run_program(*words), said)
+
+
+def test_a_saved_machine_is_a_source(tmp_path: Path) -> None:
+    path = tmp_path / "machine"
+    run_program("boot", "-q", "--until", "setup", "--save", path)
+    saved = json.loads(run_program("snapshot", path).stdout)
+    live = json.loads(run_program("snapshot", "boot", "--at", "setup").stdout)
+    assert saved["views"] == live["views"]
+    assert saved["regions"] == live["regions"]
+    assert "a saved machine, in phase setup" in saved["source"]
+    assert run_program("why-not", path, "pc.rom").status == 0
+    path.write_bytes(path.read_bytes()[:-1])
+    assert_one_clear_line(run_program("flat", path), "cut short")
