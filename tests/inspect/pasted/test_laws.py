@@ -58,6 +58,9 @@ def test_what_can_be_proved_is_read(form):
 
 
 REFUSED = {
+    "a number above that is not the listing's": "1. Run this\n\n" + "".join(
+        f"    {n}. {line}\n" for n, line in enumerate(TREE.splitlines(), 1)
+    ),
     "a heading that is broken in its first word": TREE.replace("address", "addre\nss"),
     "a heading that is broken in an entity": VIEW.replace(
         " Root memory region: system\n  ", " Root memory region: system "

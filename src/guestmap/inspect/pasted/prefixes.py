@@ -88,7 +88,7 @@ def without_prefix(lines: list[Line]) -> tuple[list[Line], bool]:
         elif is_count and (own := _NUMBER.match(line.text)) and int(own[1]) == last + 1:
             last += 1  # the next number before a line that lacks the rest, as a broken one's end
             line = _line(line.number, line.quotes, line.text[own.end() :])
-        elif line.text and not HEADING.fullmatch(line.text) and pattern.match(line.text + " "):
+        elif pattern.fullmatch(f"{line.text} ") and not HEADING.fullmatch(line.text):
             line = _line(line.number, line.quotes, "")
         elif follows and _bears_part(line.text, prefixes[0]):
             fail(line.number, "before this line what stands before all others", line.text)
