@@ -163,7 +163,7 @@ MAKERS: dict[type[Block], Callable[[Bed], list[Block]]] = {
     PostPort: lambda _bed: [PostPort()],
     FpuErrorPort: lambda bed: [FpuErrorPort(bed.line(13))],
     AcpiGed: lambda bed: [AcpiGed(0xFEA00000, bed.line(9))],
-    VirtioMmio: lambda _bed: [VirtioMmio(0xFEB00000)],
+    VirtioMmio: lambda bed: [VirtioMmio(0xFEB00000, bed.line(5))],
     IdeChannel: lambda bed: [IdeChannel(bed.line(14))],
 }
 """How each is made, alone on a bench: itself and what it works with."""

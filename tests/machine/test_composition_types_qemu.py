@@ -24,8 +24,8 @@ CPU_TYPES = {"x86_64-cpu", "qemu64-x86_64-cpu"}
 NOT_ASKED = {"microvm-machine"}
 """To answer, QEMU 7.2 makes an object, and this one ends it: it takes itself for the machine."""
 
-INSTANCES = {"bus"}
-"""QEMU's abstract bus has no properties of its own: each bus gets them when it is made."""
+INSTANCES = {"bus", "virtio-bus"}
+"""QEMU's abstract buses have no properties of their own: each bus gets them when it is made."""
 
 UNWRITTEN = {
     "pflash0", "pflash1", "peripheral", "peripheral-anon", "system.flash0", "system.flash1",

@@ -7,13 +7,17 @@ where 0 says that nobody is there. Without a device nothing else is there to be 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guestmap.hw.declare import SWITCH, SYS_BUS_DEVICE, declare, output, setting
 from guestmap.hw.device import Device, IoRegion, Place, Space, Stateless
 from guestmap.memory import MemoryRegionOps
 from guestmap.qom import BOOL
+
+if TYPE_CHECKING:
+    from guestmap.base import IrqLine
 
 SIZE: Final = 0x200
 
@@ -27,6 +31,7 @@ class VirtioMmio(Device[Stateless]):
 
     Args:
         address: where it is.
+        irq: tells the driver of a device; it stays low without one.
         legacy: whether it speaks the interface of before virtio 1.0 (QEMU's ``force-legacy``).
     """
 
@@ -38,15 +43,20 @@ class VirtioMmio(Device[Stateless]):
         once_realized=(output("sysbus-irq[0]"),),
     )  # fmt: skip
 
-    def __init__(self, address: int, *, legacy: bool = True) -> None:
+    def __init__(self, address: int, irq: IrqLine, *, legacy: bool = True) -> None:
         super().__init__(Stateless(), {"force-legacy": legacy, "ioeventfd": False})
-        self._address = address
+        self._address, self._irq = address, irq
         self._version = _LEGACY if legacy else _MODERN
 
     def places(self) -> tuple[Place, ...]:
         """Return the registers, ``virtio-mmio``."""
         ops = MemoryRegionOps(read=self._read, write=self._ignore)
         return (Place(Space.MEMORY, self._address, IoRegion("virtio-mmio", SIZE, ops)),)
+
+    @property
+    def wires(self) -> Mapping[str, IrqLine]:
+        """What tells the driver."""
+        return {"sysbus-irq[0]": self._irq}
 
     def _read(self, offset: int, size: int) -> int:
         return self._version if offset == _VERSION else _IDS.get(offset, 0)

@@ -14,8 +14,10 @@ from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Phase, RunState, VirtualMachine, config_of, make_board
 from guestmap.machine.boards.microvm.board import Microvm
+from tests.machine.test_composition_qemu import assert_same_objects, objects_like
 from tests.support.mtree_text import blocks
 from tests.support.qemu import Qemu
+from tests.support.qom import our_objects
 
 pytestmark = [pytest.mark.seabios]
 
@@ -72,6 +74,19 @@ def test_the_map_at_reset_is_qemus(case: str, defaults: bool) -> None:
             ("info mtree", write_mtree(snapshot)), ("info mtree -f", write_flat(snapshot)),
         ):  # fmt: skip
             assert blocks(ours) == blocks(qemu.hmp(command)), command
+
+
+@modelled
+@pytest.mark.qemu
+@pytest.mark.parametrize("case", ["plain", "CPUs", "more RAM", "nothing old", "one I/O APIC"])
+def test_the_objects_are_qemus(case: str) -> None:
+    words = ["-nodefaults", *MAPS[case]]
+    ours = our_objects(_ours(*words).tree)
+    with _qemu(*words) as qemu:
+        theirs = objects_like(ours, qemu)
+    for each in (ours, theirs):  # the time of day
+        each["/machine"].pop("rtc-time", None)
+    assert_same_objects(ours, theirs)
 
 
 @pytest.fixture(scope="module")

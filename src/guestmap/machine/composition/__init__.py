@@ -7,7 +7,8 @@ asks.
 """
 
 from guestmap.hw.declare import DeclaredType
-from guestmap.machine.composition.compose import compose, compose_empty, compose_microvm
+from guestmap.machine.composition.builder import Builder
+from guestmap.machine.composition.compose import compose
 from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
 from guestmap.machine.composition.regions import (
     RegionObject,
@@ -24,6 +25,7 @@ from guestmap.machine.composition.types import machine_types
 
 __all__ = [
     "Adapter",
+    "Builder",
     "BusObject",
     "DeclaredType",
     "DeviceObject",
@@ -32,8 +34,6 @@ __all__ = [
     "add_region_object",
     "add_region_objects",
     "compose",
-    "compose_empty",
-    "compose_microvm",
     "device_path",
     "machine_types",
     "owner_text",

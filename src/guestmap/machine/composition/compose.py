@@ -11,19 +11,10 @@ from typing import TYPE_CHECKING
 from guestmap.hw.declare import fact
 from guestmap.machine.composition import isa_parts, pci_parts, system_parts
 from guestmap.machine.composition.builder import Builder, show_finished
-from guestmap.machine.composition.machine_object import (
-    add_ram,
-    compose_memory,
-    compose_pc,
-    make_machine,
-    make_sysbus,
-)
-from guestmap.machine.composition.regions import add_region_objects
+from guestmap.machine.composition.machine_object import compose_memory, compose_pc
 from guestmap.qom import link
 
 if TYPE_CHECKING:
-    from guestmap.machine.boards.microvm.board import Microvm
-    from guestmap.machine.boards.none.board import EmptyMachine
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.tree import MachineTree
 
@@ -40,7 +31,8 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         build = Builder(tree)
         sysbus = system_parts.compose_sysbus(build, pc)
         compose_memory(build, pc, machine)
-        system_parts.compose_cpus(build, pc, sysbus)
+        nodes = {cpu: n for n, node in enumerate(pc.acpi.nodes) for cpu in node.cpus}
+        system_parts.compose_cpus(build, pc, sysbus, pc.isa.vapic, nodes)
         host = system_parts.compose_host(build, pc, machine, sysbus)
         root, isa = pci_parts.compose_chipset(build, pc, host)
         build.put(pc.ioapic, sysbus, parent=host, name="ioapic")
@@ -62,27 +54,3 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         if pm is not None:
             machine.add_property(fact("acpi-device", link("hotplug-handler"), ""))
             machine.values["acpi-device"] = pm
-
-
-def compose_empty(board: EmptyMachine, tree: MachineTree) -> None:
-    """Put the little that the empty machine consists of into its tree."""
-    with tree.lock:
-        machine = make_machine(tree, board.config)
-        build = Builder(tree)
-        make_sysbus(build)
-        if board.ram is not None:
-            add_ram(build, machine, board.ram)
-        add_region_objects(build.unattached, board.system_region, board.io_region)
-        show_finished(machine)
-
-
-def compose_microvm(board: Microvm, tree: MachineTree) -> None:
-    """Put the microvm's memory into its tree; its devices are not in it yet."""
-    with tree.lock:
-        tree.container("/objects")
-        machine = make_machine(tree, board.config)
-        build = Builder(tree)
-        make_sysbus(build)
-        add_ram(build, machine, board.ram)
-        add_region_objects(build.unattached, board.system_region, board.io_region)
-        show_finished(machine)

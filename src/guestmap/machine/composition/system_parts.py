@@ -13,9 +13,11 @@ from guestmap.machine.composition.hardware import attribute_map
 from guestmap.machine.composition.machine_object import make_sysbus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from guestmap.hw.misc_ports import KvmVapic
     from guestmap.hw.pci import PciFunction
+    from guestmap.machine.boards.microvm.board import Microvm
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.composition.builder import Builder
     from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
@@ -36,40 +38,50 @@ def compose_sysbus(build: Builder, pc: Pc) -> BusObject:
     return sysbus
 
 
-def compose_cpus(build: Builder, pc: Pc, sysbus: BusObject) -> None:
-    """Make the CPUs, each with its interrupt controller."""
-    roots = [space.root for space in pc.system.address_spaces if space.name.startswith("cpu-smm-")]
-    apic_ids = pc.firmware.apic_ids[: pc.config.cpus]
-    for index, (apic, apic_id) in enumerate(zip(pc.apics.apics, apic_ids, strict=True)):
-        socket, core, thread = pc.config.topology.place(index)
+def compose_cpus(
+    build: Builder,
+    board: Pc | Microvm,
+    sysbus: BusObject,
+    vapic: KvmVapic | None,
+    nodes: Mapping[int, int],
+) -> None:
+    """Make the CPUs, each with its interrupt controller.
+
+    Args:
+        build: makes them.
+        board: whose they are.
+        sysbus: what the option port of the controllers sits on.
+        vapic: that port, which comes after the first CPU.
+        nodes: the NUMA node of a CPU, where it has one.
+    """
+    spaces = board.system.address_spaces
+    roots = [space.root for space in spaces if space.name.startswith("cpu-smm-")]
+    apic_ids = board.firmware.apic_ids[: board.config.cpus]
+    for index, (apic, apic_id) in enumerate(zip(board.apics.apics, apic_ids, strict=True)):
+        socket, core, thread = board.config.topology.place(index)
         cpu = build.device(
             CPU,
             values={
-                "memory": build.tree.region(pc.system_region),
+                "memory": build.tree.region(board.system_region),
                 "apic-id": apic_id,
                 "socket-id": socket,
                 "core-id": core,
                 "thread-id": thread,
-                "node-id": _node_of(pc, index),
+                "node-id": nodes.get(index, -1),
             },
             regions=partial(_smm_view, roots[index]),
         )  # fmt: skip
         if index:  # one page is shown, and answers for all
-            apic.regions = (pc.system.io("apic-msi", MIB, None),)
+            apic.regions = (board.system.io("apic-msi", MIB, None),)
         build.put(apic, parent=cpu, name="lapic")
-        if index == 0 and pc.isa.vapic is not None:
-            build.put(pc.isa.vapic, sysbus)
+        if index == 0 and vapic is not None:
+            build.put(vapic, sysbus)
 
 
 def _smm_view(root: MemoryRegion) -> Iterable[MemoryRegion]:
     """Return a CPU's view in system management mode as QEMU makes it: the root, then the rest."""
     return (root, *(each for each in root.subregions if each.name == "memory"),
             *(each for each in root.subregions if each.name != "memory"))  # fmt: skip
-
-
-def _node_of(pc: Pc, cpu: int) -> int:
-    """Return the NUMA node of a CPU: memory slots alone make one node, nothing makes -1."""
-    return next((number for number, node in enumerate(pc.acpi.nodes) if cpu in node.cpus), -1)
 
 
 def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) -> DeviceObject:

@@ -25,11 +25,16 @@ from guestmap.hw.misc_ports import KvmVapic
 from guestmap.hw.serial import Serial16550
 from guestmap.hw.virtio_mmio import SIZE, VirtioMmio
 from guestmap.machine.board import Board, Saveable, named
-from guestmap.machine.boards.microvm import FIRMWARE, FIRMWARE_WITHOUT_ACPI, MICROVM, layout
+from guestmap.machine.boards.microvm import (
+    FIRMWARE,
+    FIRMWARE_WITHOUT_ACPI,
+    MICROVM,
+    layout,
+    tree,
+)
 from guestmap.machine.boards.x86.bios import fill, map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
-from guestmap.machine.composition import compose_microvm
 from guestmap.machine.ram import make_objects, make_ram
 
 _CMOS: Final = frozenset({0x15, 0x16, 0x17, 0x18, 0x30, 0x31, 0x34, 0x35, 0x5B, 0x5C, 0x5D})
@@ -72,7 +77,7 @@ class Microvm(Board):
         self._build_devices(epoch_ns)
         self._build_fw_cfg()
         self.bios = map_bios(self.system, self.system_region, self.image, writable=True)
-        compose_microvm(self, self.tree)
+        tree.compose(self, self.tree)
 
     def _build_ram(self) -> None:
         self.ram = make_ram(self.config, self.system, self.tree, MICROVM.ram_id)
@@ -110,9 +115,12 @@ class Microvm(Board):
 
     def _build_devices(self, epoch_ns: int) -> None:
         config, lines = self.config, self.lines
-        count, _ = layout.transports(acpi=config.acpi, second_ioapic=self.has_second_ioapic)
-        bases = range(layout.VIRTIO_BASE, layout.VIRTIO_BASE + count * SIZE, SIZE)
-        self.transports = tuple(VirtioMmio(base) for base in bases)
+        count, first = layout.transports(acpi=config.acpi, second_ioapic=self.has_second_ioapic)
+        self.first_virtio_line = first
+        self.transports = tuple(
+            VirtioMmio(layout.VIRTIO_BASE + number * SIZE, lines[first + number])
+            for number in range(count)
+        )
         self.ged: AcpiGed | None = None
         if config.acpi:
             self.ged = AcpiGed(
@@ -129,10 +137,10 @@ class Microvm(Board):
                     self.rtc.set_cmos(index, value)
         if config.serial and config.option("isa-serial"):
             self.serial = Serial16550(self.clock, lines[layout.SERIAL_LINE])
-        vapic = KvmVapic() if config.vapic else None
+        self.vapic = KvmVapic() if config.vapic else None
         console = DebugConsole(lambda byte: self.on_debug_byte(byte)) if config.debugcon else None
         optional: tuple[Device[Any] | None, ...] = (
-            self.ged, self.pit, self.rtc, self.serial, vapic, console
+            self.ged, self.pit, self.rtc, self.serial, self.vapic, console
         )  # fmt: skip
         self.devices = (*self.transports, *(each for each in optional if each is not None))
         self.place(*self.devices)

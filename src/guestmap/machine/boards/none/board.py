@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from guestmap.accel import NoInterrupts
 from guestmap.machine.board import Board
 from guestmap.machine.boards.none import NONE
-from guestmap.machine.composition import compose_empty
+from guestmap.machine.composition import Builder, add_region_objects
+from guestmap.machine.composition.machine_object import add_ram, make_machine, make_sysbus
 from guestmap.machine.ram import make_objects, make_ram
 
 if TYPE_CHECKING:
@@ -42,4 +43,13 @@ class EmptyMachine(Board):
         if self.config.ram_size:
             self.ram = make_ram(self.config, self.system, self.tree, NONE.ram_id)
             self.system_region.add_subregion(0, self.ram)
-        compose_empty(self, self.tree)
+        self._compose()
+
+    def _compose(self) -> None:
+        with self.tree.lock:
+            machine = make_machine(self.tree, self.config)
+            build = Builder(self.tree)
+            make_sysbus(build)
+            if self.ram is not None:
+                add_ram(build, machine, self.ram)
+            add_region_objects(build.unattached, self.system_region, self.io_region)

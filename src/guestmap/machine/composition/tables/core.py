@@ -27,6 +27,8 @@ CORE_TYPES = (
     declare("System", "bus"),
     declare("PCI", "bus"),
     declare("ISA", "bus"),
+    declare("virtio-bus", "bus", abstract=True),
+    declare("virtio-mmio-bus", "virtio-bus"),
     declare("IDE", "bus"),
     declare("i2c-bus", "bus"),
     declare("floppy-bus", "bus"),

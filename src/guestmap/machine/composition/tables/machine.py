@@ -61,6 +61,9 @@ MACHINE_TYPES = (
         fact("x-option-roms", BOOL, True, "Set off to disable loading option ROMs"),
         fact("isa-serial", BOOL, True,
              "Set off to disable the instantiation an ISA serial port"),
+        fact("hmat", BOOL, False,
+             "Set on/off to enable/disable ACPI Heterogeneous Memory Attribute Table (HMAT)"),
+        once_realized=(fact("rtc-time", opaque("struct tm")),),
         interfaces=("hotplug-handler",),
     ),
     declare(

@@ -19,6 +19,7 @@ _CPU_NAME = "QEMU Virtual CPU version 2.5+"
 _HPET_WIRES = 32
 
 SYSTEM_TYPES = (
+    declare("isabus-bridge", "sys-bus-device"),
     declare(
         "cpu", "device",
         fact("memory", link("memory-region"), ""),
