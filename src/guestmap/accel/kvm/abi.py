@@ -1,0 +1,172 @@
+"""KVM's requests and structures, as far as they are used here, as tables.
+
+Source: Linux, Documentation/virt/kvm/api.rst, whose section numbers stand beside each request; the
+layouts are those of x86-64, little-endian, with every padding byte.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from struct import Struct
+from typing import NamedTuple
+
+API_VERSION = 12
+PAGE = 0x1000
+"""Bytes of a page: what slots are made of."""
+
+MAX_SLOT_SIZE = ((1 << 31) - 1) * PAGE & -(1 << 30)
+"""Bytes that one slot can have (2**31 - 1 pages), down to a whole GiB."""
+
+_KVMIO = 0xAE
+_WRITE, _READ = 1 << 30, 1 << 31  # from the caller's view: what the kernel gets, what it gives
+
+
+class Ioctl(NamedTuple):
+    """A request.
+
+    Attributes:
+        name: the document's.
+        code: what ioctl(2) is given.
+        size: bytes of the structure that goes with it; 0 where a number does, or nothing.
+    """
+
+    name: str
+    code: int
+    size: int = 0
+
+
+def _io(name: str, number: int) -> Ioctl:
+    return Ioctl(name, _KVMIO << 8 | number)
+
+
+def _iow(name: str, number: int, size: int) -> Ioctl:
+    return Ioctl(name, _WRITE | size << 16 | _KVMIO << 8 | number, size)
+
+
+def _ior(name: str, number: int, size: int) -> Ioctl:
+    return Ioctl(name, _READ | size << 16 | _KVMIO << 8 | number, size)
+
+
+def _iowr(name: str, number: int, size: int) -> Ioctl:
+    return Ioctl(name, _READ | _WRITE | size << 16 | _KVMIO << 8 | number, size)
+
+
+# -- of /dev/kvm -----------------------------------------------------------------------------------
+
+GET_API_VERSION = _io("KVM_GET_API_VERSION", 0x00)  # 4.1
+CREATE_VM = _io("KVM_CREATE_VM", 0x01)  # 4.2
+CHECK_EXTENSION = _io("KVM_CHECK_EXTENSION", 0x03)  # 4.4
+GET_VCPU_MMAP_SIZE = _io("KVM_GET_VCPU_MMAP_SIZE", 0x04)  # 4.5
+GET_SUPPORTED_CPUID = _iowr("KVM_GET_SUPPORTED_CPUID", 0x05, 8)  # 4.46
+
+# -- of a VM ---------------------------------------------------------------------------------------
+
+CREATE_VCPU = _io("KVM_CREATE_VCPU", 0x41)  # 4.7
+GET_DIRTY_LOG = _iow("KVM_GET_DIRTY_LOG", 0x42, 16)  # 4.8
+SET_USER_MEMORY_REGION = _iow("KVM_SET_USER_MEMORY_REGION", 0x46, 32)  # 4.35
+SET_TSS_ADDR = _io("KVM_SET_TSS_ADDR", 0x47)  # 4.36
+SET_IDENTITY_MAP_ADDR = _iow("KVM_SET_IDENTITY_MAP_ADDR", 0x48, 8)  # 4.69
+REGISTER_COALESCED_MMIO = _iow("KVM_REGISTER_COALESCED_MMIO", 0x67, 16)  # 4.116
+UNREGISTER_COALESCED_MMIO = _iow("KVM_UNREGISTER_COALESCED_MMIO", 0x68, 16)  # 4.116
+IOEVENTFD = _iow("KVM_IOEVENTFD", 0x79, 64)  # 4.59
+ENABLE_CAP = _iow("KVM_ENABLE_CAP", 0xA3, 104)  # 4.37
+CLEAR_DIRTY_LOG = _iowr("KVM_CLEAR_DIRTY_LOG", 0xC0, 24)  # 4.117
+
+# -- of a vCPU -------------------------------------------------------------------------------------
+
+RUN = _io("KVM_RUN", 0x80)  # 4.10
+GET_REGS = _ior("KVM_GET_REGS", 0x81, 144)  # 4.11
+SET_REGS = _iow("KVM_SET_REGS", 0x82, 144)  # 4.12
+GET_SREGS = _ior("KVM_GET_SREGS", 0x83, 312)  # 4.13
+SET_SREGS = _iow("KVM_SET_SREGS", 0x84, 312)  # 4.14
+INTERRUPT = _iow("KVM_INTERRUPT", 0x86, 4)  # 4.16
+GET_MSRS = _iowr("KVM_GET_MSRS", 0x88, 8)  # 4.18
+SET_MSRS = _iow("KVM_SET_MSRS", 0x89, 8)  # 4.19
+GET_FPU = _ior("KVM_GET_FPU", 0x8C, 416)  # 4.22
+SET_FPU = _iow("KVM_SET_FPU", 0x8D, 416)  # 4.23
+SET_CPUID2 = _iow("KVM_SET_CPUID2", 0x90, 8)  # 4.20
+GET_VCPU_EVENTS = _ior("KVM_GET_VCPU_EVENTS", 0x9F, 64)  # 4.31
+SET_VCPU_EVENTS = _iow("KVM_SET_VCPU_EVENTS", 0xA0, 64)  # 4.32
+GET_DEBUGREGS = _ior("KVM_GET_DEBUGREGS", 0xA1, 128)  # 4.33
+SET_DEBUGREGS = _iow("KVM_SET_DEBUGREGS", 0xA2, 128)  # 4.34
+
+
+class Cap(IntEnum):
+    """What can be asked for with KVM_CHECK_EXTENSION (include/uapi/linux/kvm.h)."""
+
+    USER_MEMORY = 3
+    SET_TSS_ADDR = 4
+    EXT_CPUID = 7
+    NR_VCPUS = 9
+    NR_MEMSLOTS = 10
+    COALESCED_MMIO = 15
+    DESTROY_MEMORY_REGION_WORKS = 21
+    JOIN_MEMORY_REGIONS_WORKS = 30
+    IOEVENTFD = 36
+    SET_IDENTITY_MAP_ADDR = 37
+    INTERNAL_ERROR_DATA = 40
+    VCPU_EVENTS = 41
+    DEBUGREGS = 50
+    MAX_VCPUS = 66
+    READONLY_MEM = 81
+    IOEVENTFD_ANY_LENGTH = 122
+    IMMEDIATE_EXIT = 136
+    COALESCED_PIO = 162
+    MANUAL_DIRTY_LOG_PROTECT2 = 168
+
+
+class SlotFlag(IntFlag):
+    """``flags`` of a slot (4.35)."""
+
+    LOG_DIRTY_PAGES = 1
+    READONLY = 2
+
+
+MANUAL_PROTECT_ENABLE, MANUAL_PROTECT_INITIALLY_SET = 1, 2
+"""What KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled with (8.12)."""
+
+
+class BellFlag(IntFlag):
+    """``flags`` of KVM_IOEVENTFD (4.59)."""
+
+    DATAMATCH = 1
+    PIO = 2
+    DEASSIGN = 4
+
+
+class ExitCode(IntEnum):
+    """``exit_reason`` of ``struct kvm_run`` (section 5)."""
+
+    UNKNOWN = 0
+    IO = 2
+    DEBUG = 4
+    HLT = 5
+    MMIO = 6
+    IRQ_WINDOW_OPEN = 7
+    SHUTDOWN = 8
+    FAIL_ENTRY = 9
+    INTR = 10
+    SET_TPR = 11
+    INTERNAL_ERROR = 17
+    SYSTEM_EVENT = 24
+
+
+# -- structures ------------------------------------------------------------------------------------
+
+USER_MEMORY_REGION = Struct("<IIQQQ")
+"""slot, flags, guest_phys_addr, memory_size, userspace_addr"""
+
+DIRTY_LOG = Struct("<I4xQ")
+"""slot, dirty_bitmap: address of one bit a page, in whole 64-bit words"""
+
+CLEAR_LOG = Struct("<IIQQ")
+"""slot, num_pages, first_page, dirty_bitmap"""
+
+ENABLE = Struct("<II4Q64x")
+"""cap, flags, args"""
+
+BELL = Struct("<QQIiI36x")
+"""datamatch, addr, len, fd, flags"""
+
+ZONE = Struct("<QII")
+"""addr, size, pio"""

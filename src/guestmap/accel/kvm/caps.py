@@ -1,0 +1,147 @@
+"""Whether this host has a KVM that can be used, and what it can do: asked, never assumed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from struct import pack_into, unpack_from
+from typing import NamedTuple
+
+from guestmap.accel.kvm.abi import (
+    API_VERSION,
+    CHECK_EXTENSION,
+    GET_API_VERSION,
+    GET_SUPPORTED_CPUID,
+    GET_VCPU_MMAP_SIZE,
+    Cap,
+)
+from guestmap.accel.kvm.kernel import Handle, Kernel
+from guestmap.base import HostError, UnsupportedError
+
+DEVICE = "/dev/kvm"
+_INSTEAD = "--engine unicorn does without"
+
+REQUIRED = (
+    Cap.USER_MEMORY, Cap.DESTROY_MEMORY_REGION_WORKS, Cap.JOIN_MEMORY_REGIONS_WORKS, Cap.EXT_CPUID,
+    Cap.INTERNAL_ERROR_DATA, Cap.VCPU_EVENTS, Cap.DEBUGREGS, Cap.READONLY_MEM, Cap.IMMEDIATE_EXIT,
+)  # fmt: skip
+"""Without one of these no machine runs."""
+
+_DEFAULT_SLOTS = 32  # where KVM_CAP_NR_MEMSLOTS answers 0
+_MAX_ENTRIES = 256
+_ENTRY = 40
+_ADDRESS_SIZES = 0x8000_0008
+_LEAST_ADDRESS_BITS = 36
+
+
+class CpuidEntry(NamedTuple):
+    """One entry of ``struct kvm_cpuid2``: what CPUID answers to a leaf, and maybe a subleaf."""
+
+    leaf: int
+    subleaf: int
+    flags: int
+    eax: int
+    ebx: int
+    ecx: int
+    edx: int
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the KVM of a host can do.
+
+    Attributes:
+        caps: the answer for each capability that has a name here; 0: it has not that.
+        run_size: bytes of a vCPU's shared memory.
+        cpuid: what it can show a guest.
+    """
+
+    caps: dict[Cap, int]
+    run_size: int
+    cpuid: tuple[CpuidEntry, ...]
+
+    def has(self, cap: Cap) -> bool:
+        """Tell whether it has a capability."""
+        return self.caps[cap] > 0
+
+    @property
+    def slots(self) -> int:
+        """How many memory slots a VM can have; they are numbered from 0."""
+        return self.caps[Cap.NR_MEMSLOTS] or _DEFAULT_SLOTS
+
+    @property
+    def address_bits(self) -> int:
+        """Width of guest-physical addresses (CPUID 8000_0008h, EAX bits 7-0)."""
+        found = [each.eax & 0xFF for each in self.cpuid if each.leaf == _ADDRESS_SIZES]
+        return found[0] if found else _LEAST_ADDRESS_BITS
+
+
+def open_device(kernel: Kernel, path: str = DEVICE) -> Handle:
+    """Return the KVM device of this host.
+
+    Raises:
+        HostError: there is none, or this user may not open it.
+        UnsupportedError: it is another interface than the one that is known here.
+    """
+    try:
+        fd = kernel.open(path)
+    except OSError as error:
+        raise HostError(_no_device(path, error), errno=error.errno, call="open") from error
+    device = Handle(kernel, fd, path)
+    version = device.call(GET_API_VERSION)
+    if version != API_VERSION:
+        device.close()
+        raise UnsupportedError(
+            f"{path} speaks version {version} of KVM's interface, not {API_VERSION}: {_INSTEAD}"
+        )
+    return device
+
+
+def ask(device: Handle) -> Features:
+    """Return what the KVM behind a device can do.
+
+    Raises:
+        HostError: the kernel refuses to say.
+        UnsupportedError: it lacks what every machine needs.
+    """
+    caps = {cap: device.call(CHECK_EXTENSION, cap) for cap in Cap}
+    lacking = [f"KVM_CAP_{cap.name}" for cap in REQUIRED if caps[cap] <= 0]
+    if lacking:
+        raise UnsupportedError(f"{device.what} has no {', '.join(lacking)}: {_INSTEAD}")
+    return Features(caps, device.call(GET_VCPU_MMAP_SIZE), _supported_cpuid(device))
+
+
+def _supported_cpuid(device: Handle) -> tuple[CpuidEntry, ...]:
+    table = bytearray(8 + _MAX_ENTRIES * _ENTRY)
+    pack_into("<I", table, 0, _MAX_ENTRIES)
+    device.call(GET_SUPPORTED_CPUID, table)
+    (count,) = unpack_from("<I", table)
+    return tuple(CpuidEntry(*unpack_from("<7I", table, 8 + i * _ENTRY)) for i in range(count))
+
+
+def _no_device(path: str, error: OSError) -> str:
+    """Say in one line why the device cannot be opened, and what helps."""
+    if error.errno in {errno.ENOENT, errno.ENXIO, errno.ENODEV}:
+        return (
+            f"this host has no {path}, so engine 'kvm' cannot run (load the kernel's kvm_intel or"
+            f" kvm_amd, or allow nested virtualization; {_INSTEAD})"
+        )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"this user may not open {path} ({_group_of(path)}; {_INSTEAD})"
+    return f"{path} cannot be opened ({_INSTEAD})"
+
+
+def _group_of(path: str) -> str:
+    """Say which group may."""
+    import grp  # not everywhere that this module is imported
+
+    try:
+        found = os.stat(path)
+        name = grp.getgrgid(found.st_gid).gr_name
+    except (OSError, KeyError):
+        return "ask who looks after this host"
+    if found.st_mode & (stat.S_IRGRP | stat.S_IWGRP) != stat.S_IRGRP | stat.S_IWGRP:
+        return f"its group {name!r} may not, either: see its mode"
+    return f"who is in group {name!r} may"

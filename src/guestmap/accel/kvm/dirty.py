@@ -1,0 +1,107 @@
+"""The kernel's log of the pages that a guest wrote, taken into the logs of the RAM blocks.
+
+What is not the guest's (our own devices, the monitor) is never in it: whoever writes through an
+address space marks the pages itself. Source: Documentation/virt/kvm/api.rst, sections 4.8, 4.117
+and 8.12.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING
+
+from guestmap.accel.kvm.abi import (
+    CLEAR_DIRTY_LOG,
+    CLEAR_LOG,
+    DIRTY_LOG,
+    ENABLE,
+    ENABLE_CAP,
+    GET_DIRTY_LOG,
+    MANUAL_PROTECT_ENABLE,
+    PAGE,
+    Cap,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.accel.kvm.caps import Features
+    from guestmap.accel.kvm.kernel import Handle
+    from guestmap.accel.kvm.slot_table import LiveSlot
+
+_WORD_PAGES = 64
+_WORD_BYTES = 8
+
+
+class DirtyPages:
+    """The dirty log of one VM's slots.
+
+    Where the kernel can, looking and clearing are two steps: a page that is looked at costs the
+    guest nothing until somebody has taken it. Elsewhere a look clears.
+
+    Args:
+        vm: the VM.
+        features: what the kernel can do.
+    """
+
+    def __init__(self, vm: Handle, features: Features) -> None:
+        self._vm = vm
+        self.clears_apart = bool(
+            features.caps[Cap.MANUAL_DIRTY_LOG_PROTECT2] & MANUAL_PROTECT_ENABLE
+        )
+        if self.clears_apart:
+            cap = Cap.MANUAL_DIRTY_LOG_PROTECT2
+            vm.call(ENABLE_CAP, ENABLE.pack(cap, 0, MANUAL_PROTECT_ENABLE, 0, 0, 0), cap.name)
+
+    def fetch(self, live: LiveSlot) -> None:
+        """Mark the pages that the guest wrote since the last look, if the slot is logged.
+
+        Raises:
+            HostError: the kernel refuses.
+        """
+        number, slot = live
+        if not slot.logged:
+            return
+        bitmap = bytearray(_words(slot.size) * _WORD_BYTES)
+        self._vm.call(GET_DIRTY_LOG, DIRTY_LOG.pack(number, _address(bitmap)), str(slot))
+        for first, end in _runs(bitmap):
+            slot.block.dirty.mark(slot.offset + first * PAGE, (end - first) * PAGE)
+
+    def clear(self, live: LiveSlot, start: int, end: int) -> None:
+        """Have the next write to each page between two addresses be noted again.
+
+        Raises:
+            HostError: the kernel refuses.
+        """
+        number, slot = live
+        first = (max(start, slot.start) - slot.start) // PAGE
+        stop = -(-(min(end, slot.end) - slot.start) // PAGE)
+        if not self.clears_apart or first >= stop:
+            return
+        # Words of 64 pages, the slot's last one as short as it is; other pages' bits stay.
+        low = first // _WORD_PAGES * _WORD_PAGES
+        count = min(-(-stop // _WORD_PAGES) * _WORD_PAGES, slot.size // PAGE) - low
+        bits = (1 << stop - low) - (1 << first - low)
+        bitmap = bytearray(bits.to_bytes(_words(count * PAGE) * _WORD_BYTES, "little"))
+        request = bytearray(CLEAR_LOG.pack(number, count, low, _address(bitmap)))
+        self._vm.call(CLEAR_DIRTY_LOG, request, str(slot))
+
+
+def _words(size: int) -> int:
+    return -(-size // (PAGE * _WORD_PAGES))
+
+
+def _address(buffer: bytearray) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+def _runs(bitmap: bytearray) -> Iterator[tuple[int, int]]:
+    """Yield the first of each run of bits that are set, and the bit after; words are cut apart."""
+    for number, word in enumerate(memoryview(bitmap).cast("Q")):
+        at = number * _WORD_PAGES
+        while word:
+            zeros = (word & -word).bit_length() - 1
+            ones = (~(word >> zeros) & (word >> zeros) + 1).bit_length() - 1
+            yield at + zeros, at + zeros + ones
+            word = word >> zeros + ones
+            at += zeros + ones

@@ -1,0 +1,87 @@
+"""What of a section becomes memory slots: KVM's rules for a slot, and who may write to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestmap.accel.kvm.abi import PAGE, SlotFlag
+
+if TYPE_CHECKING:
+    from guestmap.memory import MemoryRegionSection
+    from guestmap.memory.ram import RamBlock
+
+
+class Slot(NamedTuple):
+    """A run of guest-physical pages that is host memory.
+
+    Attributes:
+        start: guest-physical.
+        size: bytes; whole pages.
+        block: the RAM block.
+        offset: of ``start`` in the block.
+        readonly: writes of the guest come out as MMIO.
+        logged: the kernel notes which pages the guest writes.
+    """
+
+    start: int
+    size: int
+    block: RamBlock
+    offset: int
+    readonly: bool
+    logged: bool
+
+    @property
+    def end(self) -> int:
+        """The first address after it."""
+        return self.start + self.size
+
+    @property
+    def host(self) -> int:
+        """Where its memory is in this process."""
+        return self.block.host_address + self.offset
+
+    @property
+    def flags(self) -> SlotFlag:
+        """What the kernel is told of it."""
+        readonly = SlotFlag.READONLY if self.readonly else SlotFlag(0)
+        return readonly | (SlotFlag.LOG_DIRTY_PAGES if self.logged else SlotFlag(0))
+
+    @property
+    def content(self) -> tuple[RamBlock, int, int, bool]:
+        """What the kernel cannot change of a live slot: all but its address and its log."""
+        return self.block, self.offset, self.size, self.readonly
+
+    def overlaps(self, other: Slot) -> bool:
+        """Tell whether they have an address in common."""
+        return self.start < other.end and other.start < self.end
+
+    def __str__(self) -> str:
+        return f"0x{self.start:x}-0x{self.end - 1:x} of {self.block.name}"
+
+
+def slots_of(section: MemoryRegionSection, *, logged: bool, longest: int) -> tuple[Slot, ...]:
+    """Return the slots that a section needs, lowest address first; none where exits do it all.
+
+    Only whole pages can be a slot, and only what is memory: RAM, ROM, and a ROM device while its
+    reads are those of its memory. Whatever makes a section read-only (itself, a container or an
+    alias on the way) makes its slots so, and so does being a ROM device, whose writes are commands.
+
+    Args:
+        section: what shows.
+        logged: whether writes of the guest are to be noted.
+        longest: bytes that a slot can have.
+    """
+    region = section.region
+    block = region.ram_block
+    if block is None or not block.host_address or not (region.reads_directly or region.ram_device):
+        return ()
+    start, offset = section.offset_within_address_space, section.offset_within_region
+    end = start + min(section.size, len(block.buffer) - offset)
+    first, end = (start + PAGE - 1) & -PAGE, end & -PAGE
+    if (offset + first - start) % PAGE:  # memory that begins in the middle of a host page
+        return ()
+    readonly = section.readonly or region.readonly or region.rom_device
+    return tuple(
+        Slot(at, min(longest, end - at), block, offset + at - start, readonly, logged)
+        for at in range(first, end, longest)
+    )

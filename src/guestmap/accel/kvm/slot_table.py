@@ -1,0 +1,137 @@
+"""The memory slots of one VM, as the kernel has them: one request for each change."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, NamedTuple
+
+from sortedcontainers import SortedDict
+
+from guestmap.accel.kvm.abi import SET_USER_MEMORY_REGION, USER_MEMORY_REGION
+from guestmap.accel.kvm.pieces import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.accel.kvm.kernel import Handle
+
+
+class LiveSlot(NamedTuple):
+    """A slot that the kernel has: its number, and what it is."""
+
+    number: int
+    slot: Slot
+
+
+class SlotNumbers:
+    """Numbers from 0, the lowest free one first."""
+
+    def __init__(self) -> None:
+        self._heap: list[int] = []
+        self._free: set[int] = set()
+        self._next = 0
+
+    def take(self) -> int:
+        """Return the lowest number that is free."""
+        while self._heap:
+            number = heappop(self._heap)
+            if number in self._free:  # else it was claimed meanwhile
+                self._free.remove(number)
+                return number
+        self._next += 1
+        return self._next - 1
+
+    def claim(self, number: int) -> None:
+        """Take a certain number that has been given back."""
+        self._free.remove(number)
+
+    def give_back(self, number: int) -> None:
+        """Let a number be taken again."""
+        self._free.add(number)
+        heappush(self._heap, number)
+
+
+class SlotTable:
+    """The slots of one VM. A request that is refused changes nothing.
+
+    Every slot pins the block that it shows. Methods raise HostError where the kernel refuses.
+
+    Args:
+        vm: the VM, which has no slots yet.
+
+    Attributes:
+        live: the slots by address.
+        requests: how many were made.
+    """
+
+    def __init__(self, vm: Handle) -> None:
+        self._vm = vm
+        self._numbers = SlotNumbers()
+        self.live: SortedDict[int, LiveSlot] = SortedDict()
+        self.requests = 0
+
+    def overlapping(self, start: int, end: int) -> Iterator[LiveSlot]:
+        """Yield the slots that have an address between two, in order."""
+        before = self.live.bisect_right(start) - 1
+        if before >= 0:
+            each = self.live.peekitem(before)[1]
+            if each.slot.end > start:
+                yield each
+        for address in self.live.irange(start, end, inclusive=(False, False)):
+            yield self.live[address]
+
+    def add(self, slot: Slot, number: int | None = None) -> LiveSlot | None:
+        """Make a slot, with a number that was its own before, if one is given.
+
+        Returns:
+            The slot; None where its memory has just gone.
+        """
+        if not slot.block.try_pin():
+            return None
+        if number is None:
+            number = self._numbers.take()
+        else:
+            self._numbers.claim(number)
+        live = LiveSlot(number, slot)
+        try:
+            self._set(live)
+        except BaseException:
+            self._numbers.give_back(number)
+            slot.block.unpin()
+            raise
+        self.live[slot.start] = live
+        return live
+
+    def delete(self, live: LiveSlot) -> None:
+        """Delete a slot."""
+        # All zeros: the kernel checks the other fields of a slot that goes, too.
+        self._request(live.number, 0, 0, 0, 0, f"deleting slot {live.number}, {live.slot}")
+        del self.live[live.slot.start]
+        self._numbers.give_back(live.number)
+        live.slot.block.unpin()
+
+    def change(self, live: LiveSlot, slot: Slot) -> LiveSlot:
+        """Give a slot another address, or another log; its memory stays the same."""
+        changed = LiveSlot(live.number, slot)
+        self._set(changed)
+        del self.live[live.slot.start]
+        self.live[slot.start] = changed
+        return changed
+
+    def release(self) -> None:
+        """Let go of all memory: the VM is gone, or goes now."""
+        for each in self.live.values():
+            each.slot.block.unpin()
+        self.live.clear()
+
+    def _set(self, live: LiveSlot) -> None:
+        number, slot = live
+        about = f"slot {number}, {slot}, flags {int(slot.flags)}"
+        self._request(number, slot.flags, slot.start, slot.size, slot.host, about)
+
+    def _request(
+        self, number: int, flags: int, start: int, size: int, host: int, about: str
+    ) -> None:
+        self.requests += 1
+        region = USER_MEMORY_REGION.pack(number, flags, start, size, host)
+        self._vm.call(SET_USER_MEMORY_REGION, region, about)

@@ -1,0 +1,220 @@
+"""The flat view, in a VM's memory slots, with as few requests as can be.
+
+Callbacks only note what comes and goes. At the commit the net effect is carried out: a slot that
+came back as it was costs nothing, memory that only moved or is only logged from now on is one
+request, and all that goes, goes before anything comes, for slots must not overlap. What a machine
+cannot have is refused before the first request; where the kernel refuses in the middle, what was
+done is undone, and the commit is refused as a whole.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING
+
+from guestmap.accel.kvm.abi import MAX_SLOT_SIZE
+from guestmap.accel.kvm.change import Plan, plan_change
+from guestmap.accel.kvm.pieces import Slot, slots_of
+from guestmap.base import HostError
+from guestmap.memory import MemoryListener
+from guestmap.memory.hear import PRIORITY_ACCEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from guestmap.accel.kvm.dirty import DirtyPages
+    from guestmap.accel.kvm.slot_table import LiveSlot, SlotTable
+    from guestmap.memory import MemoryRegionSection
+
+
+class Slots(MemoryListener):
+    """Keeps the slots of one VM in step with one address space.
+
+    Args:
+        table: the slots.
+        dirty: the log of what the guest wrote.
+        limit: how many slots there can be.
+        address_bits: width of guest-physical addresses.
+        alone: keeps all vCPUs out of the guest, while memory that stays is away for a moment.
+    """
+
+    priority = PRIORITY_ACCEL
+    name = "kvm"
+
+    def __init__(
+        self,
+        table: SlotTable,
+        dirty: DirtyPages,
+        *,
+        limit: int,
+        address_bits: int,
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._table = table
+        self._dirty = dirty
+        self._limit = limit
+        self._address_bits = address_bits
+        self._alone = alone
+        self._wanted: dict[int, tuple[Slot, ...]] = {}
+        self._settled: dict[int, tuple[Slot, ...]] = {}
+        self._touched: set[int] = set()
+        self._all_logged = False
+        self._torn = False
+
+    # -- the listener ------------------------------------------------------------------------------
+
+    def check(
+        self, going: Sequence[MemoryRegionSection], coming: Sequence[MemoryRegionSection]
+    ) -> None:
+        """Refuse what no request could make, before there is any.
+
+        Raises:
+            HostError: too many slots, or addresses that are too high.
+        """
+        new = [slot for section in coming for slot in self._slots_of(section)]
+        for slot in new:
+            if slot.end > 1 << self._address_bits:
+                raise HostError(
+                    f"KVM cannot show {slot}: guest-physical addresses have {self._address_bits}"
+                    " bits on this host"
+                )
+        old = sum(len(self._wanted.get(x.offset_within_address_space, ())) for x in going)
+        needed = sum(map(len, self._wanted.values())) - old + len(new)
+        if new and needed > self._limit:
+            raise HostError(
+                f"KVM has {self._limit} memory slots on this host, and the machine would need"
+                f" {needed}: no room for {new[0]}"
+            )
+
+    def region_add(self, section: MemoryRegionSection) -> None:
+        """Note memory that came."""
+        if slots := self._slots_of(section):
+            self._want(section, slots)
+
+    def region_del(self, section: MemoryRegionSection) -> None:
+        """Note memory that went."""
+        self._want(section, ())
+
+    def log_start(self, section: MemoryRegionSection, old: int, new: int) -> None:
+        """Note memory whose writes are to be logged."""
+        if not old and new:
+            self._log(section, logged=True)
+
+    def log_stop(self, section: MemoryRegionSection, old: int, new: int) -> None:
+        """Note memory whose writes are logged no more."""
+        if old and not new:
+            self._log(section, logged=False)
+
+    def log_global_start(self) -> None:
+        """Memory that comes is to be logged."""
+        self._all_logged = True
+
+    def log_global_stop(self) -> None:
+        """Memory that comes is logged only where its region is."""
+        self._all_logged = False
+
+    def log_sync(self, section: MemoryRegionSection) -> None:
+        """Mark what the guest wrote since the last look."""
+        for each in self._of(section):
+            self._dirty.fetch(each)
+
+    def log_clear(self, section: MemoryRegionSection) -> None:
+        """Have the next write to each page be noted again."""
+        start = section.offset_within_address_space
+        for each in self._of(section):
+            self._dirty.clear(each, start, start + section.size)
+
+    def _of(self, section: MemoryRegionSection) -> list[LiveSlot]:
+        start = section.offset_within_address_space
+        return [x for x in self._table.overlapping(start, start + section.size) if x.slot.logged]
+
+    def _slots_of(self, section: MemoryRegionSection) -> tuple[Slot, ...]:
+        logged = self._all_logged or bool(section.region.dirty_log_mask)
+        return slots_of(section, logged=logged, longest=MAX_SLOT_SIZE)
+
+    def _log(self, section: MemoryRegionSection, *, logged: bool) -> None:
+        slots = self._wanted.get(section.offset_within_address_space, ())
+        if slots:
+            self._want(section, tuple(each._replace(logged=logged) for each in slots))
+
+    def _want(self, section: MemoryRegionSection, slots: tuple[Slot, ...]) -> None:
+        at = section.offset_within_address_space
+        if slots:
+            self._wanted[at] = slots
+        elif self._wanted.pop(at, None) is None:
+            return
+        self._touched.add(at)
+
+    # -- the commit --------------------------------------------------------------------------------
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is something to carry out."""
+        return bool(self._touched)
+
+    def commit(self) -> None:
+        """Carry out what the transaction changed.
+
+        Raises:
+            HostError: the kernel refuses, and the slots are as they were.
+        """
+        if not self._touched:
+            return
+        if self._torn:
+            self._touched |= self._wanted.keys() | self._settled.keys()
+        coming = {s.start: s for at in self._touched for s in self._wanted.get(at, ())}
+        going = []
+        for live in self._present():
+            if coming.get(live.slot.start) == live.slot:
+                del coming[live.slot.start]
+            else:
+                going.append(live)
+        self._carry_out(plan_change(going, coming.values()))
+        for at in self._touched:
+            self._settled[at] = self._wanted.get(at, ())
+            if not self._settled[at]:
+                del self._settled[at]
+        self._touched.clear()
+        self._torn = False
+
+    def _present(self) -> list[LiveSlot]:
+        """Return the slots that the kernel has of what is touched."""
+        live = self._table.live
+        if self._torn:
+            return list(live.values())
+        starts = sorted(s.start for at in self._touched for s in self._settled.get(at, ()))
+        return [live[start] for start in starts if start in live]
+
+    def _carry_out(self, plan: Plan) -> None:
+        """Change the slots of the VM; if the kernel refuses, change them back."""
+        done: list[Callable[[], object]] = []
+        table = self._table
+        with ExitStack() as held:
+            if plan.leaves_gaps:
+                held.enter_context(self._alone())
+            try:
+                for live in plan.deletes:
+                    self._dirty.fetch(live)
+                    held.enter_context(live.slot.block.pinned())  # as long as it may come back
+                    table.delete(live)
+                    done.append(partial(table.add, live.slot, live.number))
+                for live, slot in plan.changes:
+                    self._dirty.fetch(live)
+                    done.append(partial(table.change, table.change(live, slot), live.slot))
+                for slot in plan.adds:
+                    added = table.add(slot)
+                    if added is not None:
+                        done.append(partial(table.delete, added))
+            except BaseException as error:
+                self._undo(done, error)
+                raise
+
+    def _undo(self, done: list[Callable[[], object]], error: BaseException) -> None:
+        for step in reversed(done):
+            try:
+                step()
+            except HostError as failure:
+                self._torn = True
+                error.add_note(f"changing the memory slots back: {failure}")

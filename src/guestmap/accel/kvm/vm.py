@@ -1,0 +1,76 @@
+"""A VM of KVM's, before it has vCPUs: its descriptor, what can be done with it, and its slots."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from guestmap.accel.kvm.abi import CREATE_VM, SET_IDENTITY_MAP_ADDR, SET_TSS_ADDR, Cap
+from guestmap.accel.kvm.caps import DEVICE, ask, open_device
+from guestmap.accel.kvm.dirty import DirtyPages
+from guestmap.accel.kvm.kernel import Handle, HostKernel, Kernel
+from guestmap.accel.kvm.slot_table import SlotTable
+from guestmap.accel.kvm.slots import Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+_IDENTITY_MAP, _TSS = 0xFEFFC000, 0xFEFFD000
+"""Pages that Intel's KVM takes for itself, between the I/O APIC's and the firmware's (QEMU's)."""
+
+
+class Vm:
+    """A VM. Close it when done.
+
+    Args:
+        kernel: whose; None for this host's.
+        path: of its KVM device.
+        alone: keeps all vCPUs out of the guest for the length of a ``with`` block.
+
+    Raises:
+        HostError: this host has no KVM that this user may use, or it refuses.
+        UnsupportedError: its KVM lacks something.
+
+    Attributes:
+        features: what the KVM of this host can do.
+        handle: its descriptor.
+        table: its memory slots.
+        slots: keeps them in step with the address space that it is registered on.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel | None = None,
+        path: str = DEVICE,
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.kernel = HostKernel() if kernel is None else kernel
+        device = open_device(self.kernel, path)
+        try:
+            self.features = ask(device)
+            self.handle = Handle(self.kernel, device.call(CREATE_VM), "the VM")
+        finally:
+            device.close()
+        try:
+            self._reserve()
+            dirty = DirtyPages(self.handle, self.features)
+        except BaseException:
+            self.handle.close()
+            raise
+        self.table = SlotTable(self.handle)
+        self.slots = Slots(
+            self.table, dirty,
+            limit=self.features.slots, address_bits=self.features.address_bits, alone=alone,
+        )  # fmt: skip
+
+    def _reserve(self) -> None:
+        if self.features.has(Cap.SET_IDENTITY_MAP_ADDR):
+            self.handle.call(SET_IDENTITY_MAP_ADDR, _IDENTITY_MAP.to_bytes(8, "little"))
+        if self.features.has(Cap.SET_TSS_ADDR):
+            self.handle.call(SET_TSS_ADDR, _TSS)
+
+    def close(self) -> None:
+        """Give everything back. Closing twice is allowed."""
+        self.handle.close()
+        self.table.release()

@@ -1,0 +1,174 @@
+"""A kernel with KVM's rules for a VM's memory, and nothing behind it."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+from struct import pack_into, unpack, unpack_from
+from typing import NamedTuple
+
+from guestmap.accel.kvm import abi
+from guestmap.accel.kvm.abi import Cap
+
+PAGE = 0x1000
+_CANONICAL = 1 << 47
+DEVICE, VM, VCPU = 100, 101, 102
+
+
+class Region(NamedTuple):
+    """A memory slot as the kernel keeps it."""
+
+    flags: int
+    start: int
+    size: int
+    host: int
+
+
+class FakeKernel:
+    """Answers a VM's requests as Linux does; one VM, one vCPU.
+
+    Attributes:
+        slots: by number.
+        log: each request that changed a slot: "number,flags,address,size", or "del number".
+        written: pages of a slot that the guest wrote, by number of the slot.
+    """
+
+    def __init__(self, *, slots: int = 64, address_bits: int = 40, **lacks: int) -> None:
+        self.caps = dict.fromkeys(Cap, 1) | {Cap.NR_MEMSLOTS: slots}
+        self.caps |= {Cap[name]: value for name, value in lacks.items()}
+        self.address_bits = address_bits
+        self.version = 12
+        self.refusal: int | None = None
+        self.slots: dict[int, Region] = {}
+        self.written: dict[int, set[int]] = {}
+        self.manual = False
+        self.log: list[str] = []
+        self._refused: range = range(0)
+        self._asked = 0
+        self.open_fds: set[int] = set()
+
+    # -- the calls -------------------------------------------------------------------------------
+
+    def open(self, path: str) -> int:
+        if self.refusal is not None:
+            raise OSError(self.refusal, path)
+        self.open_fds.add(DEVICE)
+        return DEVICE
+
+    def close(self, fd: int) -> None:
+        self.open_fds.remove(fd)
+
+    def map(self, fd: int, size: int) -> bytearray:
+        assert fd == VCPU
+        return bytearray(size)
+
+    def ioctl(self, fd: int, code: int, argument: int | bytearray) -> int:
+        assert fd in self.open_fds
+        assert not isinstance(argument, bytes)
+        if isinstance(argument, bytearray):
+            assert len(argument) >= code >> 16 & 0x3FFF
+        return self._requests()[code](argument)
+
+    def _requests(self):
+        return {
+            abi.GET_API_VERSION.code: lambda _: self.version,
+            abi.CHECK_EXTENSION.code: lambda cap: self.caps.get(cap, 0),
+            abi.GET_VCPU_MMAP_SIZE.code: lambda _: 3 * PAGE,
+            abi.GET_SUPPORTED_CPUID.code: self._supported_cpuid,
+            abi.CREATE_VM.code: lambda _: self._new(VM),
+            abi.SET_TSS_ADDR.code: lambda _: 0,
+            abi.SET_IDENTITY_MAP_ADDR.code: lambda _: 0,
+            abi.ENABLE_CAP.code: self._enable,
+            abi.SET_USER_MEMORY_REGION.code: self._set_region,
+            abi.GET_DIRTY_LOG.code: self._get_dirty,
+            abi.CLEAR_DIRTY_LOG.code: self._clear_dirty,
+        }
+
+    def _new(self, fd: int) -> int:
+        self.open_fds.add(fd)
+        return fd
+
+    def _supported_cpuid(self, table: bytearray) -> int:
+        pack_into("<I4x7I", table, 0, 1, 0x80000008, 0, 0, self.address_bits | 48 << 8, 0, 0, 0)
+        return 0
+
+    def _enable(self, request: bytearray) -> int:
+        cap, _, value = unpack_from("<IIQ", request)
+        assert cap == Cap.MANUAL_DIRTY_LOG_PROTECT2
+        self.manual = bool(value & 1)
+        return 0
+
+    # -- slots -----------------------------------------------------------------------------------
+
+    def _set_region(self, request: bytearray) -> int:
+        number, flags, start, size, host = unpack("<IIQQQ", request)
+        self._asked += 1
+        if self._asked in self._refused:
+            raise OSError(errno.ENOMEM, "refused")
+        self._check(number, Region(flags, start, size, host))
+        if not size:
+            del self.slots[number]
+            self.written.pop(number, None)
+            self.log.append(f"del {number}")
+            return 0
+        old = self.slots.get(number)
+        self.slots[number] = Region(flags, start, size, host)
+        if not flags & 1:
+            self.written.pop(number, None)
+        elif old is None or not old.flags & 1:
+            self.written[number] = set()
+        self.log.append(f"{number},{flags},{start:x},{size:x}")
+        return 0
+
+    def refuse(self, first: int, count: int = 1) -> None:
+        """Refuse slot requests from the ``first``-th that comes on (0: none)."""
+        self._asked = 0
+        self._refused = range(first, first + count if first else 0)
+
+    def _check(self, number: int, new: Region) -> None:
+        old = self.slots.get(number)
+        wrong = (
+            new.start % PAGE or new.size % PAGE or new.host % PAGE or new.flags & ~3
+            or new.host >= _CANONICAL or new.size >> 12 >= 1 << 31
+            or number >= self.caps[Cap.NR_MEMSLOTS] or new.start + new.size > 1 << self.address_bits
+            or (not new.size and old is None)
+        )  # fmt: skip
+        if new.size and old is not None:
+            fixed = (new.size, new.host, new.flags & 2)
+            wrong = wrong or fixed != (old.size, old.host, old.flags & 2)
+        if wrong:
+            raise OSError(errno.EINVAL, "invalid")
+        for each, region in self.slots.items():
+            apart = new.start + new.size <= region.start or region.start + region.size <= new.start
+            if each != number and not apart:
+                raise OSError(errno.EEXIST, "overlap")
+
+    # -- the dirty log ---------------------------------------------------------------------------
+
+    def write(self, address: int) -> None:
+        """Have the guest write to a page."""
+        for number, region in self.slots.items():
+            if region.start <= address < region.start + region.size and region.flags & 1:
+                self.written[number].add((address - region.start) // PAGE)
+
+    def _get_dirty(self, request: bytearray) -> int:
+        number, where = unpack("<I4xQ", request)
+        if number not in self.written:
+            raise OSError(errno.ENOENT, "no log")
+        pages = -(-self.slots[number].size // PAGE // 64) * 64
+        bits = sum(1 << page for page in self.written[number])
+        ctypes.memmove(where, bits.to_bytes(pages // 8, "little"), pages // 8)
+        if not self.manual:
+            self.written[number].clear()
+        return 0
+
+    def _clear_dirty(self, request: bytearray) -> int:
+        number, count, first, where = unpack("<IIQQ", request)
+        if number not in self.written:
+            raise OSError(errno.ENOENT, "no log")
+        pages = self.slots[number].size // PAGE
+        if first % 64 or first + count > pages or (count % 64 and first + count != pages):
+            raise OSError(errno.EINVAL, "invalid")
+        bits = int.from_bytes(ctypes.string_at(where, -(-count // 64) * 8), "little")
+        self.written[number] -= {first + i for i in range(count) if bits >> i & 1}
+        return 0
