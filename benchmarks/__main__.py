@@ -9,6 +9,7 @@ from benchmarks import (
     attach,
     bar_move,
     build,
+    domains,
     engine,
     eyes,
     footprint,
@@ -47,6 +48,7 @@ def main() -> None:
     growth_peer = f"commit {older.COMMIT}"
     show("As the map grows (processor time)", growth_peer, growth.rows(), console)
     show("Plugging memory in, over QMP", "QEMU", hotplug.rows(), console)
+    show("Domains", "libvirt 9.0", domains.rows(), console)
     show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)

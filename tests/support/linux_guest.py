@@ -110,6 +110,13 @@ class LinuxGuest:
         return self._text[: mark.start()], mark[1]
 
 
+def prepared(folder: Path) -> tuple[Path, Path, str]:
+    """Return what a guest is booted from: kernel, initial RAM disk, command line; skip without."""
+    kernel = _kernel()
+    (folder / "initrd").write_bytes(_initramfs(()).image())
+    return kernel, folder / "initrd", _APPEND
+
+
 @contextmanager
 def linux(folder: Path, *args: str, modules: tuple[str, ...] = ()) -> Iterator[LinuxGuest]:
     """Boot the guest; skip, with a reason, where its parts are missing.

@@ -200,11 +200,9 @@ def _plug(link: Link, plan: Attachment) -> None:
 def _keep(store: Store, link: Link, plan: Attachment, before: Status) -> None:
     """Save what is so now; where that cannot be, have it as before."""
     assert plan.live is not None
-    after = with_device(before.definition, plan.live, live=True)
-    link.status = link.status.having(after)
     is_noted = False
     try:
-        link.refresh()
+        link.adopt(plan.live)
         store.save_status(link.status)
         is_noted = True
         if plan.config is not None:

@@ -60,14 +60,19 @@ class Changes:
         self, name: str, verb: str, *, recovering: bool = True, told: bool = True
     ) -> Iterator[tuple[Definition | None, Status | None]]:
         """Hold a domain's job, and give what is so of the domain now."""
-        self._store.known(name)
+        self._store.refuse_unknown(name)
         with Deferral(), self._store.job(name, verb, pace=self._pace):
             if recovering:
-                recover(self._store, name, self._log)
+                running = recover(self._store, name, self._log)
+            else:
+                running = self._store.running(name)
+            stored = self._store.definition(name)
+            if stored is None and running is None:
+                raise refusal(self._store.dialect, "no-domain", name=name)
             if told:
                 self._log.tell("job", name, "started", verb=verb)
             try:
-                yield self._store.known(name)
+                yield stored, running
             finally:
                 if told:
                     self._log.tell("job", name, "ended", verb=verb)

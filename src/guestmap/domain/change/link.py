@@ -13,7 +13,7 @@ from guestmap.domain.process.wire import Wire
 from guestmap.domain.replies import Device, Named
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import Dialect, text_of
-from guestmap.domain.xml.edit import with_devices
+from guestmap.domain.xml.edit import with_device, with_devices
 from guestmap.domain.xml.memory import SLOTTED, DimmAddress
 from guestmap.inspect.attach import CommandError
 
@@ -66,6 +66,14 @@ class Link:
         """Return the names of the devices that QEMU has, in its order."""
         found = _as(self.do("qom-list", path=PERIPHERAL), list[Named], "qom-list")
         return tuple(each.name for each in found if each.type.startswith("child<"))
+
+    def adopt(self, device: MemoryDef) -> None:
+        """Take a device that was plugged just now into what is known of the machine."""
+        said = next((d for d in self.memory_devices() if d.data.id == device.alias), None)
+        found = self.status.definition
+        now = device if said is None else _placed(device, said, found.dialect)
+        after = with_device(found, now, live=True)
+        self.status = replace(self.status, definition=after, aliases=self.aliases())
 
     def refresh(self) -> Status:
         """Take slots, addresses and names from the machine, as it has the last word."""

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from guestmap.domain.store.store import Store
 
 
-def recover(store: Store, name: str, log: EventLog) -> None:
+def recover(store: Store, name: str, log: EventLog) -> Status | None:
     """Finish or undo what is left of a domain's last change; the job is held.
+
+    Returns:
+        What is known of its machine then; None: it does not run.
 
     Raises:
         HostError, PeerError, DomainError: what is so cannot be found out, or not be saved.
@@ -43,16 +46,16 @@ def recover(store: Store, name: str, log: EventLog) -> None:
     if status is None:
         if note is not None:
             store.notes(name).strike()
-        return
+        return None
     if not status.is_alive:
         forget(store, name)
         log.tell("lifecycle", name, "stopped")
-        return
+        return None
     if status.state != STARTING and note is None and not status.pending:
-        return
+        return status
     if status.state == STARTING:
         _finish_start(store, status, log)
-        return
+        return store.running(name)
     with linked(status) as link:
         if note is not None:
             _finish(store, link, note, log)
@@ -62,6 +65,7 @@ def recover(store: Store, name: str, log: EventLog) -> None:
             if each.alias not in names:
                 _left(store, link, each)
                 log.tell("device-removed", name, each.alias)
+        return link.status
 
 
 def _finish_start(store: Store, status: Status, log: EventLog) -> None:

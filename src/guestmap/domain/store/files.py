@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 _MODE = 0o600
 
 
-def write_private(path: Path, data: bytes, kind: str) -> None:
+def write_private(path: Path, data: bytes, kind: str, *, durable: bool = True) -> None:
     """Write a file aside, have it reach the disk, rename it, have the new name reach the disk.
 
     Args:
         path: the file; nobody else writes it meanwhile.
         data: all of it.
         kind: what it is, for the points of :mod:`guestmap.domain.store.faults`.
+        durable: it outlives the host. What tells of processes need not: they end with the host.
 
     Raises:
         HostError: the host refuses; the old file, if there was one, is as it was.
@@ -36,14 +37,15 @@ def write_private(path: Path, data: bytes, kind: str) -> None:
             file.write(data)
             file.flush()
             point(f"{kind}.before-fsync")
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         point(f"{kind}.before-rename")
         new.replace(path)
     except OSError as error:
         with suppress(OSError):
             new.unlink()
         raise _refused("write", path, error) from error
-    point_folder(path, kind)
+    point_folder(path, kind, durable=durable)
 
 
 def aside(path: Path) -> Path:
@@ -51,19 +53,20 @@ def aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def point_folder(path: Path, kind: str) -> None:
+def point_folder(path: Path, kind: str, *, durable: bool = True) -> None:
     """Have a name that is new, or gone, reach the disk; the change itself is made already."""
     with suppress(OSError):
         point(f"{kind}.before-folder-fsync")
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if durable:
+            descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         point(f"{kind}.after")
 
 
-def remove(path: Path, kind: str) -> bool:
+def remove(path: Path, kind: str, *, durable: bool = True) -> bool:
     """Remove a file; tell whether it was there.
 
     Raises:
@@ -76,7 +79,7 @@ def remove(path: Path, kind: str) -> bool:
         return False
     except OSError as error:
         raise _refused("remove", path, error) from error
-    point_folder(path, kind)
+    point_folder(path, kind, durable=durable)
     return True
 
 

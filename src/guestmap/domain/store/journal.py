@@ -51,12 +51,14 @@ class Notes:
         self._path = path
 
     def write(self, note: Note) -> None:
-        """Note a change, on the disk before this returns.
+        """Note a change, for whoever comes when we are killed.
+
+        It need not reach the disk: when the host ends, so does the machine that is changed.
 
         Raises:
             HostError: it cannot be written; then nothing was begun.
         """
-        write_private(self._path, msgspec.json.encode(note) + b"\n", _KIND)
+        write_private(self._path, msgspec.json.encode(note) + b"\n", _KIND, durable=False)
 
     def read(self) -> Note | None:
         """Return what was begun and not finished.
@@ -79,4 +81,4 @@ class Notes:
         Raises:
             HostError: it cannot be removed.
         """
-        remove(self._path, _KIND)
+        remove(self._path, _KIND, durable=False)

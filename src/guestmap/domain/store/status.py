@@ -13,8 +13,8 @@ from xml.sax.saxutils import quoteattr
 from guestmap.base import PeerError
 from guestmap.domain.journal import Process
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.xml.definition import parse_definition
-from guestmap.domain.xml.tree import read_xml
+from guestmap.domain.xml.definition import definition_of
+from guestmap.domain.xml.tree import moved, read_xml
 
 if TYPE_CHECKING:
     from guestmap.domain.rules.texts import Dialect
@@ -109,7 +109,8 @@ def parse_status(data: bytes, dialect: Dialect, what: str) -> Status:
         domain = root.find("domain")
         if root.name != "domstatus" or domain is None:
             raise PeerError(f"{what} is no status of a machine")
-        found = parse_definition(data[domain.start : domain.end], dialect)
+        inner = moved(domain, domain.start, domain.line - 1)
+        found = definition_of(data[domain.start : domain.end], inner, dialect)
         return Status(
             state=root.get("state") or RUNNING,
             id=_number(root, "id"),

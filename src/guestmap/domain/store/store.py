@@ -95,18 +95,28 @@ class Store:
         """Remove the note of a machine that ended."""
         remove(self.status_file(name), "status")
 
+    def refuse_unknown(self, name: str) -> None:
+        """Refuse a name of no domain, without a look at what it is.
+
+        Raises:
+            DomainError: there is no such domain.
+        """
+        is_name = NAME.fullmatch(name) is not None
+        if is_name and (self.config_file(name).exists() or self.status_file(name).exists()):
+            return
+        others = ", ".join(self.names()[:8]) or "none"
+        raise refusal(self.dialect, "no-domain", name=name, remedy=f"there are: {others}")
+
     def known(self, name: str) -> tuple[Definition | None, Status | None]:
         """Return a domain's stored definition, and what runs of it.
 
         Raises:
             DomainError: there is no such domain.
         """
-        if not NAME.fullmatch(name):
-            raise refusal(self.dialect, "no-domain", name=name)
+        self.refuse_unknown(name)
         stored, running = self.definition(name), self.running(name)
         if stored is None and running is None:
-            others = ", ".join(self.names()[:8]) or "none"
-            raise refusal(self.dialect, "no-domain", name=name, remedy=f"there are: {others}")
+            raise refusal(self.dialect, "no-domain", name=name, remedy="its machine has ended")
         return stored, running
 
     def job(

@@ -77,6 +77,22 @@ class Element:
         return None if found is None else found.text.strip()
 
 
+def moved(element: Element, bytes_: int, lines: int) -> Element:
+    """Return an element as it is in a document that begins so many bytes and lines later."""
+    return Element(
+        element.name,
+        element.attributes,
+        element.line - lines,
+        element.start - bytes_,
+        element.end - bytes_,
+        element.inner_start - bytes_,
+        element.inner_end - bytes_,
+        element.is_closed,
+        element.text,
+        [moved(each, bytes_, lines) for each in element.children],
+    )
+
+
 def read_xml(data: bytes, what: str) -> Element:
     """Return the root of a document.
 
