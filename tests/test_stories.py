@@ -45,7 +45,7 @@ def test_a_story_runs(document, tmp_path, request):
     for command, expected in steps:
         run = subprocess.run(
             _with_this_python(command), shell=True, cwd=tmp_path, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False, timeout=100,
+            capture_output=True, text=True, check=False, timeout=100, env=_environment(),
         )  # fmt: skip
         assert run.returncode in _said_in_the_story(expected), run.stdout + run.stderr
         _assert_says(run.stdout, expected)
@@ -59,6 +59,12 @@ _STATUSES = {
     "this machine tells nothing": 12,
 }
 """What a story says where a command ends with a status of its own."""
+
+
+def _environment() -> dict[str, str]:
+    """Return ours, with the guestmap under test first among the programs."""
+    programs = Path(sys.executable).parent
+    return {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
 
 
 def _with_this_python(command: str) -> str:
