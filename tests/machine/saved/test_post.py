@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from guestmap.machine import (
     VirtualMachine,
 )
 from guestmap.machine.saved import load_into, open_saved, restore, save
+from tests.machine.saved.test_format import with_index
 
 pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
 
@@ -35,7 +37,7 @@ def mtree(vm: VirtualMachine) -> str:
 
 def told(vm: VirtualMachine) -> tuple[list[str], list[Phase], str]:
     """What a boot comes to: the log, the phases, the map."""
-    lines = [line.text for line in vm.log]
+    lines = [line.text for line in vm.log if not line.text.startswith("CPU Mhz=")]
     return lines, [change.phase for change in vm.phases.changes], mtree(vm)
 
 
@@ -218,6 +220,50 @@ def test_a_load_that_fails_half_way_leaves_a_machine_that_must_be_reset(
         vm.system_reset()
         vm.run(until=Phase.INIT)
         assert vm.state is RunState.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("device", "state"),
+    [
+        ("I8254", {"counters": []}),
+        ("I8254", 7),
+        ("pci.0/01.0", {"config": b"short"}),
+        ("pci.0/00.0", {"config": bytes(256)}),
+        ("GlobalLines", {"levels": [True]}),
+        ("LocalApic", {}),
+    ],
+)
+def test_a_state_that_no_device_has_is_refused(tmp_path: Path, device: str, state: object) -> None:
+    """In a file whose checksum is right."""
+    path = tmp_path / "saved"
+    with VirtualMachine(MachineConfig(), engine="none") as vm:
+        save(vm, path)
+
+    def change(index: dict[str, Any]) -> None:
+        old = index["devices"][device]
+        index["devices"][device] = old | state if isinstance(state, dict) and state else state
+
+    with_index(path, change)
+    if not state:
+        restore(path).close()  # what is not said is as after power-on
+        return
+    with pytest.raises(ConfigError):
+        restore(path)
+
+
+def test_a_microvm_goes_on_too(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    config = MachineConfig.with_default_ram(machine="microvm", debugcon=True)
+    with VirtualMachine(config) as vm:
+        vm.run(until=Phase.HALT)
+        expected = told(vm)
+    with VirtualMachine(config) as vm:
+        vm.run(until=Phase.PREINIT)
+        save(vm, path)
+    with restore(path) as vm:
+        assert vm.board.config.machine == "microvm"
+        vm.run(until=Phase.HALT)
+        assert told(vm) == expected
 
 
 def test_objects_that_were_named_at_the_start_are_not_made_twice(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import zlib
 from pathlib import Path
@@ -59,6 +60,20 @@ def test_memory_that_nobody_has_touched_is_not_looked_at() -> None:
         assert int(file.read().split()[1]) * 4096 < 4 << 30
 
 
+def test_holes_of_a_file_are_not_looked_at(tmp_path: Path) -> None:
+    with empty(
+        64 << 30,
+        objects=(ObjectSpec("memory-backend-memfd", "mem", {"size": 64 << 30}),),
+        memory_backend="mem",
+    ) as vm:
+        vm.board.memory.write(0x80000, b"x")
+        saved = save(vm, tmp_path / "saved")
+        assert [piece.offset for piece in saved.blocks[0].pieces] == [0x80000]
+        [block] = vm.board.system.ram_blocks
+        assert block.host is not None
+        assert os.fstat(block.host.fd).st_blocks * 512 < 4 * MIB  # still a hole
+
+
 def test_whoever_watches_the_memory_is_told() -> None:
     saved, data = written(block())
     other, told = block(), []
@@ -84,11 +99,12 @@ def test_a_piece_that_is_not_what_it_says_is_refused(stored: bytes) -> None:
         load_block(block(), saved, iter([stored]))
 
 
-def test_memory_of_a_file_is_saved_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [True, False])
+def test_memory_of_a_file_is_saved_too(tmp_path: Path, share: bool) -> None:
     backend = ObjectSpec(
         "memory-backend-file",
         "mem",
-        {"size": 2 * MIB, "mem-path": str(tmp_path / "ram"), "share": True},
+        {"size": 2 * MIB, "mem-path": str(tmp_path / "ram"), "share": share},
     )
     path = tmp_path / "saved"
     with empty(2 * MIB, objects=(backend,), memory_backend="mem") as vm:

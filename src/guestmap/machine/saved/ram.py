@@ -6,6 +6,7 @@ written to it: a machine of a TiB that uses a GiB is saved like one of a GiB.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import zlib
@@ -128,14 +129,13 @@ def _there(block: RamBlock, begin: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _is_there(block: RamBlock, offset: int, length: int) -> bool:
-    """Tell whether anything can be in a part of a block: not where it was never written to.
-
-    What a file is behind may have been written by others: that is looked at.
-    """
+    """Tell whether anything can be in a part of a block: not where it was never written to."""
     host = block.host
     if host is None:
         return False
-    if host.fd >= 0 or mmap.PAGESIZE != PAGE:
+    if host.fd >= 0:
+        return not host.shared or _has_data(host.fd, host.fd_offset + offset, length)
+    if mmap.PAGESIZE != PAGE:
         return True
     first = (block.host_address + offset) // PAGE * _ENTRY
     size = length // PAGE * _ENTRY
@@ -144,6 +144,14 @@ def _is_there(block: RamBlock, offset: int, length: int) -> bool:
         if len(entries) == size:
             return any(entries[7::_ENTRY].translate(None, _NOT_THERE))
     return True
+
+
+def _has_data(fd: int, offset: int, length: int) -> bool:
+    """Tell whether a part of a file is not all a hole."""
+    try:
+        return os.lseek(fd, offset, os.SEEK_DATA) < offset + length
+    except OSError as error:  # ENXIO: a hole up to the end
+        return error.errno != errno.ENXIO
 
 
 _NOT_THERE = bytes(top for top in range(256) if not (top << 56) & _THERE)
