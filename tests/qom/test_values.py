@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guestmap.base.units import parse_bytes
 from guestmap.qom.values import (
     option_text,
-    parse_bytes,
     parse_signed,
     parse_switch,
     parse_unsigned,

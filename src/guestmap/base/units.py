@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from guestmap.base.errors import ConfigError
 
@@ -11,11 +12,17 @@ MIB = 1 << 20
 GIB = 1 << 30
 TIB = 1 << 40
 
-_SUFFIXES = {
-    "b": 1, "k": KIB, "m": MIB, "g": GIB, "t": TIB, "p": 1 << 50, "e": 1 << 60,
-}  # fmt: skip
-_MOST_DIGITS = 1000  # Python refuses to make a number of very long texts
-_SIZE = re.compile(r"(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d+)?))([bkmgtpeBKMGTPE]?)", re.ASCII)
+_SUFFIXES = "BKMGTPE"
+_MOST_DIGITS = 1000
+_LONGEST = 4096
+"""Characters of a number: Python refuses to read more than 4300 digits, QEMU reads any count."""
+_BYTES = re.compile(
+    r"""[ \t\n\v\f\r]*\+?
+    (?: 0[xX](?P<hex>[0-9a-fA-F]+) | (?P<whole>[0-9]+) (?:\.(?P<fraction>[0-9]*))? )
+    (?P<suffix>[bBkKmMgGtTpPeE]?)""",
+    re.VERBOSE,
+)
+_SIZE = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)[bkmgtpeBKMGTPE]?", re.ASCII)
 _DURATION = re.compile(r"(?P<amount>[0-9]{1,12}(?:\.[0-9]{1,9})?) ?(?P<unit>ns|us|ms|s)")
 _NS = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": 1_000_000_000}
 _PRINTED = re.compile(
@@ -23,8 +30,27 @@ _PRINTED = re.compile(
 )
 
 
-class SizeRangeError(ConfigError):
-    """A size of 2**64 bytes or more."""
+def parse_bytes(text: str, *, default_unit: int = 1) -> int | None:
+    """Read a size as QEMU does (``qemu_strtosz``), to the nearest byte; None where it is none.
+
+    Beyond :func:`parse_size` there may be blanks and a plus sign in front, and ``1.G``; the size
+    may need more than 64 bits.
+
+    Args:
+        text: the number, and at most one suffix of B, K, M, G, T, P, E.
+        default_unit: bytes that a number without a suffix counts in.
+    """
+    match = _BYTES.fullmatch(text)
+    if match is None or len(text) > _LONGEST:
+        return None
+    suffix = match["suffix"].upper()
+    scale = 1 << 10 * _SUFFIXES.index(suffix) if suffix else default_unit
+    if match["hex"] is not None:
+        return int(match["hex"], 16) * scale
+    fraction = Fraction(f"0.{match['fraction'] or 0}")
+    if fraction and scale == 1:
+        return None
+    return int(match["whole"]) * scale + int(fraction * scale + Fraction(1, 2))
 
 
 def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
@@ -37,31 +63,20 @@ def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:
         what: what the number is, for the error message.
 
     Raises:
-        ConfigError: not a size, negative, or a fraction of bytes.
-        SizeRangeError: 2**64 and more.
+        ConfigError: not a size, negative, a fraction of bytes, or 2**64 and more.
     """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
+    if _SIZE.fullmatch(text.strip()) is None:
         raise ConfigError(
             f"{what} {text!r} is not a size: write a number with an optional suffix"
             " B, K, M, G or T, for example 128M or 0x8000000"
         )
     if len(text) > _MOST_DIGITS:
-        raise SizeRangeError(f"{what} of {len(text)} characters does not fit in 64 bits")
-    hexadecimal, decimal, suffix = match.groups()
-    unit = _SUFFIXES[suffix.lower()] if suffix else default_unit
-    if hexadecimal:
-        value = int(hexadecimal, 16) * unit
-    else:
-        whole, _, fraction = decimal.partition(".")
-        value = int(whole) * unit
-        if fraction:
-            if unit == 1 and int(fraction):
-                raise ConfigError(f"{what} {text!r} is not a whole number of bytes")
-            scale = 10 ** len(fraction)
-            value += (2 * int(fraction) * unit + scale) // (2 * scale)  # to the nearest byte
+        raise ConfigError(f"{what} of {len(text)} characters does not fit in 64 bits")
+    value = parse_bytes(text.strip(), default_unit=default_unit)
+    if value is None:
+        raise ConfigError(f"{what} {text!r} is not a whole number of bytes")
     if value >= 1 << 64:
-        raise SizeRangeError(f"{what} {text!r} does not fit in 64 bits")
+        raise ConfigError(f"{what} {text!r} does not fit in 64 bits")
     return value
 
 

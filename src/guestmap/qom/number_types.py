@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 
 from guestmap.base import ConfigError
+from guestmap.base.units import parse_bytes
 from guestmap.qom.property_types import PropertyType, expects, invalid_type, text_of
 from guestmap.qom.values import (
     JsonValue,
     TextValue,
     integer_of,
-    parse_bytes,
     parse_signed,
     parse_unsigned,
 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
 JsonValue: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
@@ -37,13 +36,6 @@ TRUE_WORDS = frozenset({"on", "yes", "true", "y"})
 FALSE_WORDS = frozenset({"off", "no", "false", "n"})
 
 _C_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
-_SIZE = re.compile(
-    r"""[ \t\n\v\f\r]*\+?
-    (?: 0[xX](?P<hex>[0-9a-fA-F]+) | (?P<whole>[0-9]+) (?:\.(?P<fraction>[0-9]*))? )
-    (?P<suffix>[bBkKmMgGtTpPeE]?)""",
-    re.VERBOSE,
-)
-_SUFFIXES = "BKMGTPE"
 _LONGEST = 4096
 """Characters of a number: Python refuses to read more than 4300 digits, QEMU reads any count."""
 
@@ -71,23 +63,6 @@ def _magnitude(digits: str) -> int:
     if digits[:2] in {"0x", "0X"}:
         return int(digits, 16)
     return int(digits, 8 if digits[0] == "0" else 10)
-
-
-def parse_bytes(text: str) -> int | None:
-    """Read a size in bytes with QEMU's suffixes, to the nearest byte; None where it is none.
-
-    The size may need more than 64 bits.
-    """
-    match = _SIZE.fullmatch(text)
-    if match is None or len(text) > _LONGEST:
-        return None
-    scale = 1 << 10 * _SUFFIXES.index(match["suffix"].upper() or "B")
-    if match["hex"] is not None:
-        return int(match["hex"], 16) * scale
-    fraction = Fraction(f"0.{match['fraction'] or 0}")
-    if fraction and scale == 1:
-        return None
-    return int(match["whole"]) * scale + int(fraction * scale + Fraction(1, 2))
 
 
 def integer_of(value: JsonValue) -> int | None:

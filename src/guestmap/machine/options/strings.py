@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from guestmap.base import ConfigError, UnsupportedError, parse_size
-from guestmap.base.units import SizeRangeError
+from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base.units import parse_bytes
 from guestmap.qmp import Framer, JsonValue, ParseFailure, decode
 
 _TRUE, _FALSE = frozenset({"on", "yes", "true", "y"}), frozenset({"off", "no", "false", "n"})
@@ -34,7 +34,6 @@ __all__ = [
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 _UNSIGNED = re.compile(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", re.ASCII)
-_SIZE = re.compile(r"\s*\+?(\d\S*?)\.?([a-zA-Z]?)", re.ASCII)
 _RANGE_LIMIT = 65536
 
 
@@ -160,28 +159,20 @@ def to_unsigned(name: str, text: str, bits: int = 64) -> int:
 
 def to_size(name: str, text: str) -> int:
     """Return the bytes that a size names; without a suffix it counts bytes."""
-    try:
-        return _size(text)
-    except ConfigError:
-        raise ConfigError(f"Parameter '{name}' expects a size value") from None
-
-
-def _size(text: str) -> int:
-    """Return a size; beyond :func:`parse_size`, QEMU takes blanks, a plus sign, and ``1.G``."""
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise ConfigError(f"{text!r} is not a size")
-    return parse_size(match[1] + match[2])
+    size = parse_bytes(text)
+    if size is None or size >> 64:
+        raise ConfigError(f"Parameter '{name}' expects a size value")
+    return size
 
 
 def to_memory_size(name: str, text: str) -> int:
     """Return the bytes that a size of ``-m`` names."""
-    try:
-        return _size(text)
-    except SizeRangeError:
-        raise ConfigError(f"Value '{text}' is out of range for parameter '{name}'") from None
-    except ConfigError:
-        raise ConfigError(f"Parameter '{name}' expects a non-negative number below 2^64") from None
+    size = parse_bytes(text)
+    if size is None:
+        raise ConfigError(f"Parameter '{name}' expects a non-negative number below 2^64")
+    if size >> 64:
+        raise ConfigError(f"Value '{text}' is out of range for parameter '{name}'")
+    return size
 
 
 def to_wrapped(name: str, text: str) -> int:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from guestmap.base import ConfigError
+from guestmap.base.units import parse_bytes
 from guestmap.qmp import Array, Builtin, Enum, Member, QmpError, Type, Union, validate
 from guestmap.qmp.types import resolve
-from guestmap.qom.values import parse_bytes, parse_signed, parse_switch, parse_unsigned
+from guestmap.qom.values import parse_signed, parse_switch, parse_unsigned
 
 
 def values_of(declared: Union, options: dict[str, Any]) -> dict[str, Any]:
