@@ -42,13 +42,13 @@ FAULTS = (
     ),
     Fault(
         "machine/hotplug/device_memory.py",
-        "if other.start >= start + size:",
+        "if low >= start + size:",
         "if other.start > start + size:",
         _PLACES,
     ),
     Fault(
         "machine/hotplug/device_memory.py",
-        "if other.end <= start:",
+        "if end <= start:",
         "if other.end < start:",
         _PLACES,
     ),
