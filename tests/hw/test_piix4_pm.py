@@ -105,7 +105,7 @@ def test_hotplug_registers_name_what_may_go(board):
 
 def test_hotplug_tells_of_plug_and_unplug_once(board):
     device = board.test_device(5)
-    board.pm.pci_hotplug.plugged(device)
+    board.pm.pci_hotplug.tell_plugged(device)
     assert board.io.load(HOTPLUG, 4) == 1 << 5
     assert board.io.load(HOTPLUG, 4) == 0
     board.pm.pci_hotplug.unplug_request(device)

@@ -38,21 +38,14 @@ class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
 
     Args:
         root: the root bus.
-        on_eject: called with a function that the guest has let go; takes it out of the machine.
         raise_gpe: sets bit 1 of the first GPE0 status byte: some slot has news.
     """
 
     OUTLIVES_RESET = ("selected", "up")
 
-    def __init__(
-        self,
-        root: PciBus,
-        on_eject: Callable[[PciFunction[Any]], None],
-        raise_gpe: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, root: PciBus, raise_gpe: Callable[[], None] = lambda: None) -> None:
         super().__init__(PciHotplugState())
         self._root = root
-        self._on_eject = on_eject
         self._raise_gpe = raise_gpe
 
     def places(self) -> tuple[Place, ...]:
@@ -107,15 +100,17 @@ class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
         for devfn in range(slot << 3, (slot + 1) << 3):
             device = bus.devices.get(devfn)
             if device is not None and device.hotpluggable:
-                self._on_eject(device)
+                self._root.on_eject(device)
 
-    def plugged(self, device: PciFunction[Any]) -> None:
-        """Tell the guest, when it next looks, that a slot has got a function."""
+    def tell_plugged(self, device: PciFunction[Any]) -> None:
+        """Tell the guest that a slot has got a function."""
         self._mark(self.state.up, device)
+        self._raise_gpe()
 
     def unplug_request(self, device: PciFunction[Any]) -> None:
         """Ask the guest to let a slot go."""
         self._mark(self.state.down, device)
+        self._raise_gpe()
 
     def _mark(self, slots: dict[int, int], device: PciFunction[Any]) -> None:
         number = self.number_of(device.bus)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from guestmap.hw.acpi_ged import AcpiGed
@@ -20,7 +22,7 @@ from guestmap.hw.ioapic import IoApic
 from guestmap.hw.lapic import LocalApic
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.misc_ports import KvmVapic, VmMouse, VmPort
-from guestmap.hw.pci import ConfigMechanism, PciBridge, PciTestDevice
+from guestmap.hw.pci import ConfigMechanism, PciBridge, PciFunction, PciTestDevice
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
@@ -38,6 +40,12 @@ DEVICES: tuple[type[Device[Any]], ...] = (
     DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
     AcpiGed, VirtioMmio,
 )  # fmt: skip
+
+
+PLUGGABLE_FUNCTIONS: Mapping[str, type[PciFunction[Any]]] = MappingProxyType(
+    {each.TYPE.name: each for each in DEVICES if issubclass(each, PciFunction) and each.CHOICES}
+)
+"""PCI functions that a user may name, by their types' names."""
 
 
 def declared_types() -> tuple[DeclaredType, ...]:

@@ -31,6 +31,7 @@ class DebugConsole(Device[Stateless]):
         setting("iobase", UINT32, 0xE9),
         setting("chardev", STR, description=CHARDEV),
         setting("readback", UINT32, READBACK),
+        user_creatable=True,
     )
 
     def __init__(

@@ -46,6 +46,7 @@ class DeclaredType(ObjectType):
         inputs: groups of interrupt lines that come in: the group's name, and how many there are.
         buses: what a device has for others to sit on: type and name.
         hotpluggable: whether devices of it can come and go while the machine runs.
+        user_creatable: whether a user may name it as a driver.
     """
 
     base: DeclaredType | None = None
@@ -54,6 +55,7 @@ class DeclaredType(ObjectType):
     inputs: tuple[tuple[str, int], ...] = ()
     buses: tuple[tuple[str, str], ...] = ()
     hotpluggable: bool = True
+    user_creatable: bool = False
 
     @property
     def lineage(self) -> tuple[DeclaredType, ...]:
@@ -71,6 +73,7 @@ def declare(
     inputs: tuple[tuple[str, int], ...] = (),
     buses: tuple[tuple[str, str], ...] = (),
     hotpluggable: bool = True,
+    user_creatable: bool = False,
 ) -> DeclaredType:
     """Return a type of its own properties: settings and facts, in QEMU's order."""
     base = parent if isinstance(parent, DeclaredType) else None
@@ -86,6 +89,7 @@ def declare(
         inputs=inputs,
         buses=buses,
         hotpluggable=hotpluggable,
+        user_creatable=user_creatable,
     )
 
 

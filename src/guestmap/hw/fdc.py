@@ -59,6 +59,7 @@ class Fdc(FdcRegisters):
         fact("bootindexA", INT32, -1),
         fact("bootindexB", INT32, -1),
         interfaces=HAS_AML,
+        user_creatable=True,
         buses=(("floppy-bus", "floppy-bus.0"),),
     )
     OUTLIVES_RESET = (

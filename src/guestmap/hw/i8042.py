@@ -81,6 +81,7 @@ class I8042(Device[I8042State]):
         output("unnamed-gpio-out[0]"),
         output("unnamed-gpio-out[1]"),
         interfaces=HAS_AML,
+        user_creatable=True,
         inputs=(("ps2-kbd-input-irq", 1), ("ps2-mouse-input-irq", 1)),
     )
     OUTLIVES_RESET = ("source", "data", "own_byte", "argument_of")

@@ -109,6 +109,7 @@ class Mc146818(Device[RtcState]):
             "lost_tick_policy", enum("LostTickPolicy", ("discard", "delay", "slew")), "discard"
         ),
         interfaces=HAS_AML,
+        user_creatable=True,
         once_realized=(output(), fact("date", opaque("struct tm"))),
     )
     OUTLIVES_RESET = ("cmos", "index", "ahead_s", "ahead_ns", "fraction_ns")

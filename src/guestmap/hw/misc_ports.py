@@ -118,7 +118,11 @@ class VmMouse(Device[Stateless]):
     """
 
     TYPE = declare(
-        "vmmouse", ISA_DEVICE, fact("i8042", link("i8042"), ""), secret("legacy-i8042", STR)
+        "vmmouse",
+        ISA_DEVICE,
+        fact("i8042", link("i8042"), ""),
+        secret("legacy-i8042", STR),
+        user_creatable=True,
     )
 
     def __init__(self, keyboard: Device[Any]) -> None:

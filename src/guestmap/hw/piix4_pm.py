@@ -85,7 +85,6 @@ class Piix4Pm(PciFunction[Piix4PmState]):
         cpus: how many of them are there.
         raise_smi: called for a system management interrupt; None where the machine has none, which
             register 5Bh then says from the start.
-        on_eject: called with a PCI function that the guest has let go; default: it is removed.
         memory_slots: DIMMs that may be plugged in.
         serial_ports, parallel_ports: how many the machine has, which registers 67h and 5Fh tell.
 
@@ -141,7 +140,6 @@ class Piix4Pm(PciFunction[Piix4PmState]):
         apic_ids: Sequence[int] = (0,),
         cpus: int = 1,
         raise_smi: Callable[[], None] | None = None,
-        on_eject: Callable[[PciFunction[Any]], None] = PciFunction.remove,
         memory_slots: int = 0,
         serial_ports: int = 0,
         parallel_ports: int = 0,
@@ -161,7 +159,7 @@ class Piix4Pm(PciFunction[Piix4PmState]):
         self.eeproms = tuple(Eeprom(address=address) for address in SPD_ADDRESSES)
         self.smbus = PmSmbus(dict(zip(SPD_ADDRESSES, self.eeproms, strict=True)))
         self.pm = AcpiPm(clock, sci, actions or PowerActions(), acpi_only=raise_smi is None)
-        self.pci_hotplug = AcpiPciHotplug(bus, on_eject, lambda: self.pm.raise_gpe(GPE_PCI))
+        self.pci_hotplug = AcpiPciHotplug(bus, lambda: self.pm.raise_gpe(GPE_PCI))
         self.cpu_hotplug = AcpiCpuHotplug(apic_ids, cpus)
         self.memory_hotplug: AcpiMemoryHotplug | None = None
         if memory_slots:

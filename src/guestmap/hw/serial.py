@@ -113,6 +113,7 @@ class Serial16550(Device[SerialState]):
         setting("irq", UINT32, _NOWHERE),
         *_PROPERTIES,
         interfaces=HAS_AML,
+        user_creatable=True,
     )
 
     def __init__(

@@ -10,25 +10,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.machine.composition import BusObject, MachineTree, add_region_object
+from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
+from guestmap.hw.declare import DeclaredType
+from guestmap.machine.composition import BusObject, MachineTree, add_region_object, buses
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.handler import MemoryHotplug, ost_info
 from guestmap.machine.options.object import ObjectSpec
 from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:
+    from guestmap.hw.pci import PciFunction
     from guestmap.machine.config import MachineConfig
     from guestmap.machine.events import MachineEvents
     from guestmap.machine.hotplug.pc_dimm import PcDimm
+    from guestmap.machine.hotplug.pci import PciHotplug
+    from guestmap.qom import HotplugHandler
 
+_BUSES = MappingProxyType({"pci-device": "PCI", "isa-device": "ISA"})
+"""What sorts of devices sit on, where that is a bus that a user may name."""
 _IDENTIFIER = re.compile(r"[A-Za-z][-A-Za-z0-9._]*")
 _OTHER_MEMORY = frozenset({"nvdimm", "virtio-mem-pci", "virtio-pmem-pci", "sgx-epc"})
-_PCI = frozenset({"pci-testdev", "pci-bridge"})
-_ON_ISA = frozenset({"i8042", "isa-debugcon", "isa-fdc", "isa-serial", "mc146818rtc", "vmmouse"})
-"""Drivers that a user may name, and that sit on the ISA bus."""
 MEMORY_DEVICES = _OTHER_MEMORY | {"pc-dimm"}
 """Drivers of memory devices, QEMU's that are not modelled among them."""
 
@@ -43,9 +48,11 @@ class Management:
 
     Attributes:
         hotplug: plugs DIMMs in; set when the machine has a place for them, None where it never has.
+        pci_hotplug: the same for PCI functions.
     """
 
     hotplug: MemoryHotplug | None = None
+    pci_hotplug: PciHotplug | None = None
 
     def __init__(self, tree: MachineTree, base_memory: int, events: MachineEvents) -> None:
         self._tree = tree
@@ -127,8 +134,8 @@ class Management:
             UnsupportedError: a device that QEMU has and this machine has not.
         """
         rest = dict(properties)
-        device = self._new_device(driver, rest.pop("bus", None))
-        device.hotplugged, device.handler = hotplugged, self.hotplug
+        device, handler = self._new_device(driver, rest.pop("bus", None))
+        device.hotplugged, device.handler = hotplugged, handler
         if "realized" in rest:  # the last: what comes after it would be too late
             rest["realized"] = rest.pop("realized")
         try:
@@ -140,40 +147,59 @@ class Management:
                 elif text is not None:
                     device.set_text(name, text)
             if not device.realized:
-                device.realize(self.hotplug)
+                device.realize(handler)
         except BaseException:
             device.unparent()
             raise
 
-    def _new_device(self, driver: str, bus: JsonValue) -> Device:
+    def _new_device(self, driver: str, bus: JsonValue) -> tuple[Device, HotplugHandler]:
+        """Make a device, on its bus where it has one; return who plugs it in, too."""
         if driver in _OTHER_MEMORY:
             raise UnsupportedError(f"device {driver} is not modelled: use pc-dimm")
-        if driver in _PCI:
+        if driver not in self._types or not self._types.is_a(driver, "device"):
+            raise ConfigError(f"'{driver}' is not a valid device model name")
+        kind = self._types.get(driver)
+        if kind.abstract:
+            raise ConfigError("Parameter 'driver' expects a non-abstract device type")
+        if self._types.is_a(driver, "cpu"):
+            raise UnsupportedError("CPUs cannot be plugged into a running machine: use -smp")
+        if self._types.is_a(driver, "memory-device"):
+            return self._new_dimm(driver, bus)
+        if not isinstance(kind, DeclaredType) or not kind.user_creatable:
+            raise ConfigError("Parameter 'driver' expects a pluggable device type")
+        shown = self._bus(driver, None if bus is None else str(bus))
+        if shown.link("hotplug-handler") is None or self.pci_hotplug is None:
+            raise ConfigError(f"Bus '{shown.label}' does not support hotplugging")
+        if not PLUGGABLE_FUNCTIONS[driver].hotpluggable:
             raise UnsupportedError(
                 f"device {driver} cannot be plugged into a running machine: name it on the"
                 " command line that starts the machine"
             )
-        if driver not in self._types or not self._types.is_a(driver, "device"):
-            raise ConfigError(f"'{driver}' is not a valid device model name")
-        if self._types.get(driver).abstract:
-            raise ConfigError("Parameter 'driver' expects a non-abstract device type")
-        if driver in _ON_ISA and bus is None:
-            raise ConfigError("Bus 'isa.0' does not support hotplugging")
-        if self._types.is_a(driver, "cpu"):
-            raise UnsupportedError("CPUs cannot be plugged into a running machine: use -smp")
-        if not self._types.is_a(driver, "memory-device"):
-            raise ConfigError("Parameter 'driver' expects a pluggable device type")
+        device = cast("Device", self._types.new(driver))
+        shown.add(device)
+        return device, self.pci_hotplug
+
+    def _new_dimm(self, driver: str, bus: JsonValue) -> tuple[Device, HotplugHandler]:
         if self.hotplug is None:
             raise ConfigError(f"Device '{driver}' can not be hotplugged on this machine")
         if bus is not None:
-            self._refuse_bus(driver, str(bus))
-        return cast("Device", self._types.new(driver))
+            self._bus(driver, str(bus))
+        return cast("Device", self._types.new(driver)), self.hotplug
 
-    def _refuse_bus(self, driver: str, name: str) -> None:
-        """Say why a device that sits on no bus cannot go on this one."""
-        for each in self._tree.root.walk():
-            if isinstance(each, BusObject) and name in {each.label, each.name}:
+    def _bus(self, driver: str, name: str | None) -> BusObject:
+        """Return the bus of that name, or the first that the driver fits on.
+
+        Raises:
+            ConfigError: there is none, or the driver does not go there.
+        """
+        wanted = next((bus for kind, bus in _BUSES.items() if self._types.is_a(driver, kind)), "")
+        for each in buses(self._tree):
+            if name in {each.label, each.name} and each.type.name != wanted:
                 raise ConfigError(f"Device '{driver}' can't go on {each.type.name} bus")
+            if name in {each.label, each.name} or (name is None and each.type.name == wanted):
+                return each
+        if name is None:
+            raise ConfigError(f"No '{wanted}' bus found for device '{driver}'")
         raise ConfigError(f"Bus '{name.partition('/')[0]}' not found")
 
     def _name(self, device: Device, id_: str | None) -> None:
@@ -206,11 +232,11 @@ class Management:
         if bus is not None and bus.link("hotplug-handler") is None:
             label = bus.label if isinstance(bus, BusObject) else bus.name
             raise ConfigError(f"Bus '{label}' does not support hotplugging")
-        if device.type.name in _PCI:
-            raise UnsupportedError(f"device {device.type.name} cannot be unplugged while it runs")
-        if device.handler is None or not device.hotpluggable:
+        is_function = self._types.is_a(device.type.name, "pci-device")
+        handler = self.pci_hotplug if is_function else device.handler
+        if handler is None or not device.hotpluggable:
             raise ConfigError(f"Device '{device.type.name}' does not support hotplugging")
-        device.handler.unplug_request(device)
+        handler.unplug_request(device)
 
     def _find(self, id_: str) -> Object:
         if not id_:  # to QEMU, the place where devices are looked for
@@ -229,11 +255,14 @@ class Management:
         device.unparent()
         self._events.emit("DEVICE_DELETED", who | {"path": path})
 
-    def remove_hardware(self, hardware: object) -> None:
-        """Do the same for the object that stands for a device of the machine's."""
-        shown = self._tree.device(hardware)
-        if shown is not None:
-            self.remove(shown)
+    def eject(self, function: PciFunction[Any]) -> None:
+        """Take a PCI function out that the guest has let go."""
+        shown = self._tree.device(function)
+        if shown is None or self.pci_hotplug is None:
+            function.remove()
+            return
+        self.pci_hotplug.unplug(shown)
+        self.remove(shown)
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -243,7 +272,7 @@ class Management:
         Args:
             config: what this one was made from.
         """
-        others = [each for each in config.devices if each.driver not in MEMORY_DEVICES]
+        others = [each.spec for each in self._tree.devices.values() if each.spec is not None]
         return replace(
             config,
             objects=tuple(self._objects.values()),

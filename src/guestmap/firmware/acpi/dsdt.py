@@ -13,6 +13,9 @@ from guestmap.firmware.acpi.aml.objects import device, name, package, scope
 from guestmap.firmware.acpi.dsdt_isa import isa_bridge
 from guestmap.firmware.acpi.dsdt_memory import memory_hotplug
 from guestmap.firmware.acpi.dsdt_pci import interrupt_links, pci_host
+from guestmap.firmware.acpi.dsdt_pci_hotplug import PORT as PCI_HOTPLUG_PORT
+from guestmap.firmware.acpi.dsdt_pci_hotplug import PORTS as PCI_HOTPLUG_PORTS
+from guestmap.firmware.acpi.dsdt_pci_hotplug import pci_hotplug
 from guestmap.firmware.acpi.tables import GPE0_BYTES, GPE0_PORT, table
 
 if TYPE_CHECKING:
@@ -23,7 +26,6 @@ _REVISION = 2
 SLEEP_TYPES = {3: 1, 4: 2, 5: 0}
 """The value that PIIX4's SLP_TYP field takes for each sleep state: S3, S4, S5."""
 
-_PCI_HOTPLUG_PORT, _PCI_HOTPLUG_BYTES = 0xAE00, 0x18
 _CPU_HOTPLUG_PORT, _CPU_HOTPLUG_BYTES = 0xAF00, 0x0C
 _FW_CFG_PORT, _FW_CFG_BYTES = 0x510, 0x0C
 _HPET, _HPET_BYTES = 0xFED0_0000, 0x400
@@ -43,6 +45,7 @@ def dsdt(config: AcpiConfig) -> bytes:
                     _hpet(),
                     *_processors(config),
                 ),
+                pci_hotplug(),
                 memory_hotplug(config),
                 *_sleep_states(),
             )
@@ -76,7 +79,7 @@ def _registers() -> bytes:
     """Reserve the ports that belong to no device an operating system has a driver for."""
     ports = (
         (GPE0_PORT, GPE0_BYTES),
-        (_PCI_HOTPLUG_PORT, _PCI_HOTPLUG_BYTES),
+        (PCI_HOTPLUG_PORT, PCI_HOTPLUG_PORTS),
         (_CPU_HOTPLUG_PORT, _CPU_HOTPLUG_BYTES),
     )
     return device(

@@ -82,8 +82,9 @@ class PciBridge(PciFunction[BridgeState]):
         setting("pref32-reserve", SIZE, _ANY_SIZE),
         setting("pref64-reserve", SIZE, _ANY_SIZE),
         interfaces=(*IS_PCI, "hotplug-handler"),
+        user_creatable=True,
     )
-    CHOICES = ("chassis_nr",)
+    CHOICES = ("chassis_nr", "multifunction")
     OUTLIVES_RESET = (*PciFunction.OUTLIVES_RESET, "hotplug", "windows")
     hotpluggable = False
 
@@ -130,7 +131,8 @@ class PciBridge(PciFunction[BridgeState]):
     @classmethod
     def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> PciBridge:
         """Make one as the user wants it."""
-        return cls(bus, devfn, chassis=choices.get("chassis_nr", 0))
+        chassis, shares = choices.get("chassis_nr", 0), choices.get("multifunction", False)
+        return cls(bus, devfn, chassis=chassis, multifunction=shares)
 
     def _container(self, name: str, size: int) -> MemoryRegion:
         return self.make(IoRegion(name, size, None, is_container=True))

@@ -46,6 +46,7 @@ class PciBus:
         children: buses behind bridges on this bus, newest first.
         ready: whether the machine is complete, so that a new function can master the bus at once.
         on_attach: told of each function that is put on the bus.
+        on_eject: takes a function out of the machine that the guest has let go; the root's counts.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class PciBus:
         self.children: list[PciBus] = []
         self.ready = False
         self.on_attach: Callable[[PciFunction[Any]], None] | None = None
+        self.on_eject: Callable[[PciFunction[Any]], None] = _remove
         self._numbers: dict[int, PciBus | None] = {}
         self._map_pin: Callable[[int, int], int] = swizzle
         self._set_pin: Callable[[int, bool], None] | None = None
@@ -237,6 +239,10 @@ class PciBus:
     def interrupt_level(self, wire: int) -> bool:
         """Whether anybody pulls ``wire`` of this root bus."""
         return self._pin_users[wire] > 0
+
+
+def _remove(device: PciFunction[Any]) -> None:
+    device.remove()
 
 
 def swizzle(devfn: int, pin: int) -> int:

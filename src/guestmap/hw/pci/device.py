@@ -15,7 +15,7 @@ from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bar import Bar, describe
 from guestmap.hw.pci.config import ConfigSpace
 from guestmap.hw.placement import make_region, place
-from guestmap.qom import BOOL, INT32, STR, UINT32
+from guestmap.qom import BOOL, STR, UINT32, PropertyType
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
@@ -31,10 +31,13 @@ IS_PCI = ("conventional-pci-device",)
 _FIXED_REGISTERS = ((reg.VENDOR_ID, 4), (reg.REVISION, 4), (reg.HEADER_TYPE, 1))
 _EMPTY = bytes(reg.CONFIG_SIZE)
 
+SLOT = PropertyType("int32", lambda _, value: value, lambda _, value: value)
+"""``SLOT[.FUNCTION]`` in hexadecimal, or a number; whoever plugs a function in reads it."""
+
 PCI_DEVICE = declare(
     "pci-device",
     "device",
-    setting("addr", INT32, -1, "Slot and optional function number, example: 06.0 or 06"),
+    setting("addr", SLOT, -1, "Slot and optional function number, example: 06.0 or 06"),
     setting("romfile", STR),
     setting("romsize", UINT32, 0xFFFF_FFFF),
     setting("rombar", UINT32, 1),
@@ -76,6 +79,7 @@ class PciFunction(Device[PciStateT]):
         bus: the bus that it sits on.
         devfn: slot << 3 | function.
         name: what messages and its address space call it.
+        label: the user's name for it.
         config: its configuration space.
         bars: its windows.
         bus_master: what it sees as a master: nothing, or all of the system memory, as bit 2 of its
@@ -103,6 +107,7 @@ class PciFunction(Device[PciStateT]):
         self.bus = bus
         self.devfn = devfn
         self.name = name or self.TYPE.name
+        self.label = ""
         self.config = ConfigSpace()
         self.bars: list[Bar] = []
         self._is_bridge = identity.header_type == reg.HEADER_BRIDGE

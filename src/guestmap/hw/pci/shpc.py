@@ -209,7 +209,7 @@ class HotplugController:
         for devfn in range(first, first + 8):
             device = self._bus.devices.get(devfn)
             if device is not None:
-                device.remove()
+                self._bus.root.on_eject(device)
         self._set(slot, _LATCH_OPEN, 1)
         self._set(slot, _PRESENCE, _EMPTY)
         self._registers.data[_SLOT_REGISTERS + 4 * slot + _LATCH] |= _EVENT_PRESENCE | _EVENT_LATCH

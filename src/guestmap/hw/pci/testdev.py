@@ -88,8 +88,14 @@ class PciTestDevice(PciFunction[TestDeviceState]):
         ConfigError: ``membar`` is not a power of two, or the slot is taken.
     """
 
-    TYPE = declare("pci-testdev", PCI_DEVICE, setting("membar", SIZE, 0), interfaces=IS_PCI)
-    CHOICES = ("membar",)
+    TYPE = declare(
+        "pci-testdev",
+        PCI_DEVICE,
+        setting("membar", SIZE, 0),
+        interfaces=IS_PCI,
+        user_creatable=True,
+    )
+    CHOICES = ("membar", "multifunction")
 
     def __init__(
         self, bus: PciBus, devfn: int, *, membar: int = 0, multifunction: bool = False

@@ -7,7 +7,7 @@ asks.
 """
 
 from guestmap.hw.declare import DeclaredType
-from guestmap.machine.composition.builder import Builder
+from guestmap.machine.composition.builder import Builder, regions_of
 from guestmap.machine.composition.compose import compose
 from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
 from guestmap.machine.composition.regions import (
@@ -17,6 +17,7 @@ from guestmap.machine.composition.regions import (
 )
 from guestmap.machine.composition.tree import (
     MachineTree,
+    buses,
     device_path,
     owner_text,
     parent_words,
@@ -33,9 +34,11 @@ __all__ = [
     "RegionObject",
     "add_region_object",
     "add_region_objects",
+    "buses",
     "compose",
     "device_path",
     "machine_types",
     "owner_text",
     "parent_words",
+    "regions_of",
 ]

@@ -77,16 +77,13 @@ class Builder:
         made = self.types.new(type_name)
         assert isinstance(made, DeviceObject)
         made.id = identity
-        made.hardware = hardware
         made.values.update(values or {})
-        if regions is not None:
-            made.regions = regions
         if parent is None:
             self.tree.adopt(made)
         else:
             parent.add_child(name, made)
         if hardware is not None:
-            self.tree.devices[id(hardware)] = made
+            made.stand_for(hardware, *([regions] if regions is not None else []))
         plain = not isinstance(made.type, DeclaredType) or made.type.hotpluggable
         made.hotpluggable = plain and (bus is None or bus.link("hotplug-handler") is not None)
         if bus is not None:

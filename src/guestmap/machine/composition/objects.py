@@ -17,6 +17,7 @@ from guestmap.machine.composition.tree import MachineTree
 from guestmap.qom import Bus, Device, JsonValue, Object, Property
 
 if TYPE_CHECKING:
+    from guestmap.machine.options.device import DeviceSpec
     from guestmap.memory import MemoryRegion
     from guestmap.qom import ObjectType, TypeTable
 
@@ -59,11 +60,17 @@ class Adapter(Object):
 
 
 class BusObject(Bus):
-    """A bus; ``label`` is what ``info qtree`` and ``bus=`` call it."""
+    """A bus.
+
+    Attributes:
+        label: what ``info qtree`` and ``bus=`` call it.
+        hardware: the bus that it stands for, where functions can come and go.
+    """
 
     def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
         super().__init__(type, types)
         self.label = ""
+        self.hardware: Any = None
         self.values: dict[str, Value] = {}
 
     def value(self, name: str, fallback: JsonValue) -> JsonValue:
@@ -85,6 +92,7 @@ class DeviceObject(Device):
         hardware: the device that it stands for; None where there is nothing but the name.
         values: what the device knows better than the type's table.
         regions: returns the device's memory regions as they are now, oldest first.
+        spec: what the user said who wanted it; None for what every machine has.
     """
 
     def __init__(self, type: ObjectType, types: TypeTable) -> None:  # noqa: A002
@@ -92,8 +100,18 @@ class DeviceObject(Device):
         self.hardware: Any = None
         self.values: dict[str, Value] = {}
         self.regions: Callable[[], Iterable[MemoryRegion]] = _no_regions
+        self.spec: DeviceSpec | None = None
         self._shown: dict[int, RegionObject] = {}
         self._showing = False
+
+    def stand_for(
+        self, hardware: object, regions: Callable[[], Iterable[MemoryRegion]] = _no_regions
+    ) -> None:
+        """Note the device that it stands for, and what returns that one's regions."""
+        self.hardware, self.regions = hardware, regions
+        tree = self.types.tree
+        if isinstance(tree, MachineTree):
+            tree.devices[id(hardware)] = self
 
     def value(self, name: str, fallback: JsonValue) -> JsonValue:
         """Return a property's value; ``fallback`` where the device knows nothing better."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
 from guestmap.hw.declare import fact
 from guestmap.hw.pci import PciBridge, PciFunction
 from guestmap.machine.boards.pc_i440fx.devices import free_bus_name
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _SMI = 27
 _ROOT = "pci.0"
 _NAMED, _UNNAMED = "/machine/peripheral", "/machine/peripheral-anon"
-_DRIVERS = frozenset({"pci-bridge", "pci-testdev"})
 
 
 def compose_chipset(build: Builder, pc: Pc, host: DeviceObject) -> tuple[BusObject, BusObject]:
@@ -60,7 +60,7 @@ class _Slot(NamedTuple):
     @classmethod
     def of(cls, bus: PciBus, shown: BusObject) -> _Slot:
         devices = bus.devices.values()
-        return cls(bus, shown, iter([each for each in devices if each.name in _DRIVERS]))
+        return cls(bus, shown, iter([each for each in devices if each.name in PLUGGABLE_FUNCTIONS]))
 
 
 def compose_plugged(build: Builder, pc: Pc, root: BusObject, pm: DeviceObject | None) -> None:
@@ -70,7 +70,7 @@ def compose_plugged(build: Builder, pc: Pc, root: BusObject, pm: DeviceObject | 
     for spec in pc.config.devices:
         identity = spec.id
         number = next(unnamed) if identity is None else None
-        if spec.driver not in _DRIVERS:
+        if spec.driver not in PLUGGABLE_FUNCTIONS:
             continue
         home = buses[str(spec.properties.get("bus", _ROOT))]
         device = next(home.waiting)
@@ -80,11 +80,14 @@ def compose_plugged(build: Builder, pc: Pc, root: BusObject, pm: DeviceObject | 
             parent=tree.container(_NAMED if identity else _UNNAMED),
             identity=identity, lazy=True,
         )  # fmt: skip
+        made.spec, device.label = spec, identity or ""
         if isinstance(device, PciBridge):
             label = identity or free_bus_name(buses)
             bus = build.bus(made, "PCI", label)
             bus.set_link("hotplug-handler", pm)
             buses[label] = _Slot.of(device.secondary, bus)
+    for each in buses.values():
+        each.shown.hardware = each.bus
     if pc.pm is not None:
         for each in buses.values():
             number = pc.pm.pci_hotplug.number_of(each.bus)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from guestmap.qom import UNATTACHED, Device, Object, ObjectTree, TypeTable
 
 if TYPE_CHECKING:
-    from guestmap.machine.composition.objects import DeviceObject
+    from collections.abc import Iterator
+
+    from guestmap.machine.composition.objects import BusObject, DeviceObject
     from guestmap.machine.composition.regions import RegionObject
     from guestmap.memory import MemoryRegion
 
@@ -60,6 +62,16 @@ class MachineTree(ObjectTree):
                 self._lowest = number + 1
             self._numbers.add(number)
             return f"device[{number}]"
+
+
+def buses(tree: ObjectTree) -> Iterator[BusObject]:
+    """Yield the buses as QEMU looks for one: the system bus, then those of its devices, and on."""
+    ahead = [tree.find(f"{UNATTACHED}/sysbus", "bus")[0]]
+    while ahead:
+        bus = cast("BusObject | None", ahead.pop(0))
+        if bus is not None:
+            yield bus
+            ahead += [below for device in bus.devices for below in device.buses]
 
 
 def device_path(tree: ObjectTree, hardware: object) -> str | None:

@@ -7,7 +7,6 @@ the CPU itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
@@ -20,7 +19,7 @@ from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.ioapic import IoApic
-from guestmap.hw.pci import ConfigMechanism, PciBus, PciFunction
+from guestmap.hw.pci import ConfigMechanism, PciBus
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
@@ -34,6 +33,7 @@ from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, g
 from guestmap.machine.composition import compose
 from guestmap.machine.hotplug.device_memory import DeviceMemory as PluggableMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
+from guestmap.machine.hotplug.pci import PciHotplug
 from guestmap.machine.management import MEMORY_DEVICES
 from guestmap.machine.options.smp import with_homes
 from guestmap.machine.ram import blamed_on, make_objects, make_ram
@@ -184,16 +184,13 @@ class Pc(Board):
                 actions=actions, apic_ids=self.firmware.apic_ids, cpus=self.config.cpus,
                 raise_smi=_ignore_smi if self.config.smm else None,
                 memory_slots=self.acpi.slots if self.config.memory_hotplug else 0,
-                on_eject=self._eject,
                 serial_ports=int(self.config.serial),
             )  # fmt: skip
 
-    def _eject(self, device: PciFunction[Any]) -> None:
-        """Take a PCI function out that the guest has let go."""
-        device.remove()
-        self.manage.remove_hardware(device)
-
     def _prepare_hotplug(self) -> None:
+        self.bus.on_eject = self.manage.eject
+        if self.pm is not None:
+            self.manage.pci_hotplug = PciHotplug(self.pm.pci_hotplug)
         self.manage.hotplug = MemoryHotplug(
             slots=self.config.slots, memory=self.device_memory,
             controller=self.pm.memory_hotplug if self.pm is not None else None,

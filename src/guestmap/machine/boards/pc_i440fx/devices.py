@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from guestmap.base import ConfigError, UnsupportedError, parse_size
-from guestmap.hw.pci import PciBridge, PciBus, PciFunction, PciTestDevice
+from guestmap.base import ConfigError, UnsupportedError
+from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
+from guestmap.hw.pci import PciBridge, PciBus, PciFunction
 from guestmap.machine.config import DeviceSpec
+from guestmap.machine.ram import blamed_on
 
 _SLOTS = 32
 
@@ -26,19 +28,18 @@ def add_device(spec: DeviceSpec, buses: dict[str, PciBus]) -> PciFunction[Any]:
     bus = buses[bus_name]
     devfn = _devfn(spec, properties.pop("addr", None), bus)
     identity = properties.pop("id", None)
-    device: PciFunction[Any]
-    if spec.driver == "pci-testdev":
-        membar = parse_size(properties.pop("membar", "0"), what="pci-testdev membar")
-        _no_more(spec, properties)
-        device = PciTestDevice(bus, devfn, membar=membar)
-    elif spec.driver == "pci-bridge":
-        chassis = parse_size(properties.pop("chassis_nr", "0"), what="pci-bridge chassis_nr")
-        _no_more(spec, properties)
-        bridge = PciBridge(bus, devfn, chassis=chassis)
-        buses[identity or free_bus_name(buses)] = bridge.secondary
-        device = bridge
-    else:
+    function = PLUGGABLE_FUNCTIONS.get(spec.driver)
+    if function is None:
         raise UnsupportedError(f"device {spec.driver} is not modelled")
+    choices = {}
+    for each in function.choices():
+        if each.name in properties:
+            with blamed_on(f"-device {spec.driver}"):
+                choices[each.name] = each.type.check_text(each.name, properties.pop(each.name))
+    _no_more(spec, properties)
+    device = function.plugged(bus, devfn, choices)
+    if isinstance(device, PciBridge):
+        buses[identity or free_bus_name(buses)] = device.secondary
     return device
 
 
