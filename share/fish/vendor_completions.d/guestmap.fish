@@ -1,0 +1,1 @@
+complete --command guestmap --no-files --arguments "(env _GUESTMAP_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) guestmap)" --condition "env _GUESTMAP_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) guestmap"
