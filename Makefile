@@ -26,7 +26,7 @@ boot: $(VENV)/.installed-boot
 
 test: check
 	@tools/setup.sh firmware oracle
-	$(PYTEST) -m "not peers and not long and not soak" $(TEST_ARGS)
+	$(PYTEST) -m "not peers and not long and not soak and not kvm" $(TEST_ARGS)
 
 test-peers: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers

@@ -1,9 +1,9 @@
 """What a test may need from the host, and what happens where it is missing.
 
-A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn``, ``nasm`` or ``chromium`` is skipped,
-with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those words,
-or ``all``) makes it fail instead, so that a machine that should have everything cannot pass by
-skipping.
+A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn``, ``nasm``, ``chromium`` or ``kvm`` is
+skipped, with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those
+words, or ``all``) makes it fail instead, so that a machine that should have everything cannot pass
+by skipping. KVM alone is never taken without being asked for by ``GUESTMAP_KVM``: it is the host's.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def _missing(need: str) -> str:
         return "" if importlib.util.find_spec("unicorn") else "needs the Python package unicorn"
     if need == "nasm":
         return "" if shutil.which("nasm") else "needs the assembler nasm (package nasm)"
+    if need == "kvm":
+        return "" if os.environ.get("GUESTMAP_KVM") else "runs in a guest of make test-kvm"
     if need == "chromium":
         lacking = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
         lacking += [] if importlib.util.find_spec("selenium") else ["the Python package selenium"]
@@ -73,9 +75,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for need in ("qemu", "seabios", "corpus", "unicorn", "nasm", "chromium"):
+    for need in ("qemu", "seabios", "corpus", "unicorn", "nasm", "chromium", "kvm"):
         if item.get_closest_marker(need) and (reason := _missing(need)):
-            if _required(need):
+            if _required(need) and need != "kvm":
                 pytest.fail(f"GUESTMAP_REQUIRE asks for {need}: {reason}")
             pytest.skip(reason)
     _skip_unless_modelled(item)

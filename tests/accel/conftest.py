@@ -8,15 +8,21 @@ from tests.accel.guest import Guest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+KVM = pytest.param("kvm", marks=pytest.mark.kvm)
 
-@pytest.fixture(params=["unicorn", "unicorn-documented"])
+
+@pytest.fixture(
+    params=["unicorn", "unicorn-documented", pytest.param("kvm", marks=pytest.mark.kvm)]
+)
 def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
     """A machine for each engine that runs code, and each way to run it."""
     with Guest(request.param) as machine:
         yield machine
 
 
-@pytest.fixture(params=["none", "unicorn", "unicorn-documented"])
+@pytest.fixture(
+    params=["none", "unicorn", "unicorn-documented", pytest.param("kvm", marks=pytest.mark.kvm)]
+)
 def machine(request: pytest.FixtureRequest) -> Iterator[Guest]:
     """A machine for each engine, and each way to run it."""
     with Guest(request.param) as machine:

@@ -35,7 +35,7 @@ def test_importing_the_package_imports_no_engine():
 
 
 def test_an_engine_that_does_not_exist_is_refused(machine):
-    with pytest.raises(ConfigError, match=r"no engine 'bochs': choose one of unicorn, none"):
+    with pytest.raises(ConfigError, match=r"no engine 'bochs': choose one of unicorn, kvm, none"):
         open_accelerator("bochs", machine.memory, machine.io, [NoInterrupts()])
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 from tests.accel.fake_unicorn import PAGE, FakeUnicorn
 
-from guestmap.accel.unicorn.counters import Counters
+from guestmap.accel.counters import Counters
 from guestmap.accel.unicorn.layout import SCRATCH
 from guestmap.accel.unicorn.mapper import Mapper
 from guestmap.accel.unicorn.windows import MAX_WINDOWS, WINDOW

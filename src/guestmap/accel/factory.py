@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ACCELERATORS = {
     "unicorn": ("guestmap.accel.unicorn.accelerator", "UnicornAccelerator"),
+    "kvm": ("guestmap.accel.kvm.accelerator", "KvmAccelerator"),
     "none": ("guestmap.accel.none", "NoAccelerator"),
 }
 """Name -> module and class."""

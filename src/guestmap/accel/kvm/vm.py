@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING
-
 from guestmap.accel.kvm.abi import CREATE_VM, SET_IDENTITY_MAP_ADDR, SET_TSS_ADDR, Cap
 from guestmap.accel.kvm.caps import DEVICE, ask, open_device
 from guestmap.accel.kvm.dirty import DirtyPages
+from guestmap.accel.kvm.inhibitor import Inhibitor
 from guestmap.accel.kvm.kernel import Handle, HostKernel, Kernel
 from guestmap.accel.kvm.slot_table import SlotTable
 from guestmap.accel.kvm.slots import Slots
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
 _IDENTITY_MAP, _TSS = 0xFEFFC000, 0xFEFFD000
 """Pages that Intel's KVM takes for itself, between the I/O APIC's and the firmware's (QEMU's)."""
@@ -26,7 +20,6 @@ class Vm:
     Args:
         kernel: whose; None for this host's.
         path: of its KVM device.
-        alone: keeps all vCPUs out of the guest for the length of a ``with`` block.
 
     Raises:
         HostError: this host has no KVM that this user may use, or it refuses.
@@ -35,16 +28,12 @@ class Vm:
     Attributes:
         features: what the KVM of this host can do.
         handle: its descriptor.
+        inhibitor: what its vCPUs go through on their way into the guest.
         table: its memory slots.
         slots: keeps them in step with the address space that it is registered on.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel | None = None,
-        path: str = DEVICE,
-        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:
+    def __init__(self, kernel: Kernel | None = None, path: str = DEVICE) -> None:
         self.kernel = HostKernel() if kernel is None else kernel
         device = open_device(self.kernel, path)
         try:
@@ -58,10 +47,12 @@ class Vm:
         except BaseException:
             self.handle.close()
             raise
+        self.inhibitor = Inhibitor()
         self.table = SlotTable(self.handle)
         self.slots = Slots(
             self.table, dirty,
-            limit=self.features.slots, address_bits=self.features.address_bits, alone=alone,
+            limit=self.features.slots, address_bits=self.features.address_bits,
+            alone=self.inhibitor.alone,
         )  # fmt: skip
 
     def _reserve(self) -> None:

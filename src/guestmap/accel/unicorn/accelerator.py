@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from guestmap.accel.accelerator import Accelerator
+from guestmap.accel.counters import Counters
 from guestmap.accel.types import Capabilities, EngineStatistics
-from guestmap.accel.unicorn.counters import Counters
 from guestmap.accel.unicorn.internals import PARTS
 from guestmap.accel.unicorn.vcpu import UnicornVcpu
 from guestmap.base import ConfigError, UnsupportedError

@@ -23,7 +23,7 @@ from guestmap.base import UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from guestmap.accel.unicorn.counters import Counters
+    from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.cpu import Cpu
     from guestmap.accel.unicorn.delivery import Delivery
     from guestmap.accel.unicorn.mapper import Mapper

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sortedcontainers import SortedDict
 
-    from guestmap.accel.unicorn.counters import Counters
+    from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.windows import Windows
     from guestmap.memory.ram import RamBlock
 

@@ -26,7 +26,7 @@ from guestmap.memory.hear import PRIORITY_ACCEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from guestmap.accel.unicorn.counters import Counters
+    from guestmap.accel.counters import Counters
     from guestmap.memory import MemoryRegionSection
     from guestmap.memory.ram import RamBlock
 

@@ -22,8 +22,8 @@ from guestmap.base import UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from guestmap.accel.counters import Counters
     from guestmap.accel.types import SoftwareInterrupt
-    from guestmap.accel.unicorn.counters import Counters
     from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
 

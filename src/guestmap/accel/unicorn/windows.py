@@ -11,7 +11,7 @@ from guestmap.accel.unicorn.pieces import Piece, overlapping
 if TYPE_CHECKING:
     from sortedcontainers import SortedDict
 
-    from guestmap.accel.unicorn.counters import Counters
+    from guestmap.accel.counters import Counters
 
 WINDOW = 1 << 20
 """Bytes of a window, which start at a multiple of it, less what is mapped directly."""

@@ -13,7 +13,7 @@ from guestmap.memory import Endianness
 if TYPE_CHECKING:
     from sortedcontainers import SortedDict
 
-    from guestmap.accel.unicorn.counters import Counters
+    from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.front.instance import Instance
     from guestmap.memory import AddressSpace, MemoryRegionSection
 

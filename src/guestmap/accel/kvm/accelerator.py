@@ -1,0 +1,100 @@
+"""KVM as an accelerator: one x86 CPU, executed by the host's own through the kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.accel.accelerator import Accelerator
+from guestmap.accel.counters import Counters
+from guestmap.accel.kvm.kick import prepare_signal
+from guestmap.accel.kvm.vcpu import KvmVcpu
+from guestmap.accel.kvm.vm import Vm
+from guestmap.accel.types import Capabilities, EngineStatistics
+from guestmap.base import ConfigError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guestmap.accel.kvm.kernel import Kernel
+    from guestmap.accel.vcpu import InterruptSource
+    from guestmap.memory import AddressSpace, MemoryListener
+
+
+class KvmAccelerator(Accelerator):
+    """One x86 CPU in all modes; the interrupt controllers are the machine's.
+
+    Args:
+        memory, io: what the CPU sees.
+        interrupts: its INTR pin, alone.
+        kernel: whose KVM; None for this host's.
+
+    Raises:
+        HostError: this host has no KVM that this user may use, or it refuses.
+        UnsupportedError: its KVM lacks something, or more than one CPU is asked for.
+    """
+
+    name = "kvm"
+
+    def __init__(
+        self,
+        memory: AddressSpace,
+        io: AddressSpace,
+        interrupts: Sequence[InterruptSource],
+        *,
+        kernel: Kernel | None = None,
+    ) -> None:
+        if len(interrupts) != 1:
+            raise UnsupportedError(f"engine 'kvm' runs one CPU, not {len(interrupts)}")
+        self._memory = memory
+        self._counters = Counters()
+        prepare_signal()
+        self._vm = Vm(kernel)
+        self._vcpus: list[KvmVcpu] = []
+        try:
+            memory.register_listener(self._vm.slots)
+            self._vcpus = [
+                KvmVcpu(self._vm, number, memory, io, each, self._counters)
+                for number, each in enumerate(interrupts)
+            ]
+        except BaseException:
+            self._end()
+            raise
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """All but the A20 gate, which KVM has not."""
+        return Capabilities(
+            runs_code=True, exact_interrupts=True, exceptions=True, reset_vector=True, a20=False,
+            long_mode=True,
+        )  # fmt: skip
+
+    @property
+    def listener(self) -> MemoryListener:
+        """What keeps the memory slots in step."""
+        return self._vm.slots
+
+    def vcpu(self, number: int = 0) -> KvmVcpu:
+        """Return the CPU."""
+        if number not in range(len(self._vcpus)):
+            raise ConfigError(f"there is no vCPU {number}: engine 'kvm' has {len(self._vcpus)}")
+        return self._vcpus[number]
+
+    def statistics(self) -> EngineStatistics:
+        """Return the counts of this moment; each request of a memory slot is a map."""
+        self._counters.maps = self._vm.table.requests
+        return self._counters.freeze()
+
+    def close(self) -> None:
+        """Let go of the address spaces and of the host's memory."""
+        if self._vcpus and self._vcpus[0].closed:
+            return
+        for each in self._vcpus:
+            each.check_idle()
+        self._end()
+
+    def _end(self) -> None:
+        for each in self._vcpus:
+            each.close()
+        self._vm.close()  # first, or each slot would be deleted by a request of its own
+        if self._vm.slots in self._memory.listeners:
+            self._memory.unregister_listener(self._vm.slots)

@@ -1,0 +1,71 @@
+"""What the guest's exits ask of the address spaces: port accesses, and those that are no slot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.accel.kvm.abi import ExitCode
+
+if TYPE_CHECKING:
+    from guestmap.accel.counters import Counters
+    from guestmap.accel.kvm.run_page import RunPage
+    from guestmap.memory import AddressSpace
+
+_SCALARS = {1, 2, 4, 8}
+
+
+class Accesses:
+    """Carries out the accesses of one vCPU.
+
+    Args:
+        page: of the vCPU.
+        memory, io: the address spaces.
+        counters: what is done is counted there.
+    """
+
+    def __init__(
+        self, page: RunPage, memory: AddressSpace, io: AddressSpace, counters: Counters
+    ) -> None:
+        self._page = page
+        self._memory = memory
+        self._io = io
+        self._counters = counters
+
+    def carry_out(self, reason: int) -> bool:
+        """Carry out the access that the guest waits for; False where it waits for none."""
+        if reason == ExitCode.IO:
+            self._ports()
+        elif reason == ExitCode.MMIO:
+            self._mmio()
+        else:
+            return False
+        return True
+
+    def _ports(self) -> None:
+        """Carry out string accesses element by element, as the CPU would."""
+        page, io, counters = self._page, self._page.port_io(), self._counters
+        for index in range(io.times):
+            if io.is_write:
+                counters.port_writes += 1
+                self._io.store(io.port, io.size, page.element(io, index))
+            else:
+                counters.port_reads += 1
+                page.answer_element(io, index, self._io.load(io.port, io.size))
+
+    def _mmio(self) -> None:
+        address, data, length, is_write = self._page.mmio()
+        memory, counters = self._memory, self._counters
+        if is_write:
+            counters.mmio_writes += 1
+            data = data[:length]
+            if length in _SCALARS:
+                memory.store(address, length, int.from_bytes(data, "little"))
+            else:  # string instructions are cut at page borders, to any length
+                memory.write(address, data)
+            return
+        counters.mmio_reads += 1
+        if length in _SCALARS:
+            data = memory.load(address, length).to_bytes(length, "little")
+        else:
+            data = memory.read(address, length)
+        self._page.answer_mmio(data)

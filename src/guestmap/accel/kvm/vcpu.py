@@ -1,0 +1,250 @@
+"""A vCPU that the kernel executes: what it is told before it goes in, and why it came back.
+
+An access that comes out is not over when it was carried out: the kernel takes the answer at the
+next KVM_RUN. Whoever wants the registers meanwhile has it finished first.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from guestmap.accel.exits import KICKED, Exit, ExitReason
+from guestmap.accel.kvm import whole_state
+from guestmap.accel.kvm.abi import CREATE_VCPU, INTERRUPT, RUN, ExitCode
+from guestmap.accel.kvm.accesses import Accesses
+from guestmap.accel.kvm.cpuid import set_cpuid
+from guestmap.accel.kvm.kernel import Handle
+from guestmap.accel.kvm.kick import Kick
+from guestmap.accel.kvm.registers import Registers
+from guestmap.accel.kvm.run_page import RunPage
+from guestmap.accel.types import Register, Segment, SegmentRegister
+from guestmap.accel.vcpu import Activity, InterruptSource, Vcpu
+from guestmap.base import HostError, UnsupportedError
+
+if TYPE_CHECKING:
+    from guestmap.accel.counters import Counters
+    from guestmap.accel.kvm.vm import Vm
+    from guestmap.accel.vcpu_state import VcpuState
+    from guestmap.memory import AddressSpace
+
+_IF = 1 << 9
+_GOES_ON = {ExitCode.IRQ_WINDOW_OPEN, ExitCode.SET_TPR}
+
+
+class KvmVcpu(Vcpu):
+    """One vCPU of :class:`guestmap.accel.kvm.accelerator.KvmAccelerator`; see there."""
+
+    def __init__(
+        self,
+        vm: Vm,
+        number: int,
+        memory: AddressSpace,
+        io: AddressSpace,
+        interrupts: InterruptSource,
+        counters: Counters,
+    ) -> None:
+        super().__init__("kvm", number)
+        self._vm = vm
+        self._interrupts = interrupts
+        self._counters = counters
+        self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, number), f"vCPU {number}")
+        self._memory = vm.kernel.map(self._handle.fd, vm.features.run_size)
+        self._page = RunPage(self._memory)
+        self._kick = Kick(self._page)
+        self._door = vm.inhibitor.door(self._kick)
+        self._accesses = Accesses(self._page, memory, io, counters)
+        set_cpuid(self._handle, vm.features, number)
+        self._registers = Registers(self._handle)
+        self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
+        self._halted = False
+        self._unfinished = False
+        self._line_changed = True
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def prepare(self) -> Activity:
+        """Bring the memory slots to where they shall be, and look whether the vCPU waits."""
+        if self._vm.slots.unsettled:
+            self._vm.slots.commit()
+        self._line_changed = True
+        if not self._halted:
+            return Activity.ACTIVE
+        self._registers.load()
+        if not self._registers["rflags"] & _IF:
+            return Activity.HALTED_FOR_GOOD
+        if not self._interrupts.pending:
+            return Activity.HALTED
+        self._halted = False
+        return Activity.ACTIVE
+
+    def run(self) -> Exit:
+        """Let the guest execute until something comes up."""
+        self._counters.entries += 1
+        self._inside = True
+        try:
+            with self._kick.running():
+                return self._execute()
+        finally:
+            self._inside = False
+
+    def _execute(self) -> Exit:
+        page, accesses, door = self._page, self._accesses, self._door
+        enter, fd = self._vm.kernel.ioctl, self._handle.fd
+        while True:
+            if self._line_changed:
+                self._offer_interrupt()
+            door.enter()
+            try:
+                enter(fd, RUN.code, 0)
+            except InterruptedError:  # the page still tells of the exit before
+                self._unfinished = False
+                self._kick.heard()
+                return KICKED
+            except OSError as error:
+                self._unfinished = False
+                return Exit(ExitReason.ERROR, self._failed(error))
+            finally:
+                door.left()
+            reason = page.reason
+            self._unfinished = True
+            if accesses.carry_out(reason):
+                continue
+            self._unfinished = False
+            if reason not in _GOES_ON:
+                return self._left(reason)
+            self._line_changed = True
+
+    def _left(self, reason: int) -> Exit:
+        """Say what an exit means that the run ends with."""
+        if reason == ExitCode.HLT:
+            self._halted = True
+            self._counters.halts += 1
+            return Exit(ExitReason.HALTED)
+        if reason == ExitCode.SHUTDOWN:
+            return Exit(ExitReason.SHUTDOWN, "triple fault")
+        if reason == ExitCode.DEBUG:
+            return Exit(ExitReason.DEBUG)
+        if reason == ExitCode.INTR:
+            return KICKED
+        return Exit(ExitReason.ERROR, f"KVM: {self._page.explain()} at {self._where()}")
+
+    def _failed(self, error: OSError) -> str:
+        number = error.errno or errno.EIO
+        if number == errno.ENOSPC:
+            return "KVM: the machine has no memory that the vCPU could run in"
+        return f"KVM: KVM_RUN fails at {self._where()}: {os.strerror(number)}"
+
+    def _where(self) -> str:
+        self._registers.load()
+        code = self._registers.segment(SegmentRegister.CS).selector
+        return f"{code:04x}:{self._registers['rip']:08x}"
+
+    def _offer_interrupt(self) -> None:
+        """Inject the interrupt that is pending, or have the guest leave when it can take it."""
+        page = self._page
+        pending = self._interrupts.pending
+        if pending and page.takes_interrupts:
+            self._counters.interrupts += 1
+            vector = self._interrupts.acknowledge()
+            self._handle.call(INTERRUPT, vector.to_bytes(4, "little"), f"vector {vector}")
+            page.interrupt_given()
+            pending = self._interrupts.pending
+        page.request_window(wanted=pending)
+        self._line_changed = pending
+
+    def kick(self) -> None:
+        """Have the vCPU leave the guest."""
+        self._kick()
+
+    def _finish(self) -> None:
+        """Have the kernel finish the instruction whose access was carried out."""
+        while self._unfinished:
+            self._page.leave_at_once(wanted=True)
+            try:
+                self._vm.kernel.ioctl(self._handle.fd, RUN.code, 0)
+            except InterruptedError:
+                self._unfinished = False
+                self._kick.heard()
+            except OSError as error:
+                self._unfinished = False
+                raise HostError(self._failed(error), errno=error.errno, call=RUN.name) from error
+            else:  # the instruction has more to access
+                self._unfinished = self._accesses.carry_out(self._page.reason)
+
+    # -- pins --------------------------------------------------------------------------------------
+
+    def knows_interrupts(self) -> bool:
+        """Take note, where the guest waits for the very access that changed the line."""
+        self._line_changed = True
+        return self.in_guest
+
+    def set_a20(self, enabled: bool) -> None:
+        """Do nothing: KVM has no A20 gate."""
+
+    def reset(self) -> None:
+        """Put it into its state after RESET#."""
+        self.check_idle()
+        self._finish()
+        self._set_all(self._after_reset)
+
+    def _set_all(self, state: VcpuState) -> None:
+        whole_state.load(self._handle, self._registers, state)
+        self._page.forget_interrupts()
+        self._halted = state.halted
+        self._line_changed = True
+
+    # -- registers ---------------------------------------------------------------------------------
+
+    def _loaded(self) -> Registers:
+        """Return the registers; in the middle of an access they are those before it is finished."""
+        if not self._inside:
+            self._finish()
+        self._registers.load()
+        return self._registers
+
+    def read_register(self, register: Register) -> int:
+        """Return a register."""
+        return self._loaded().read(register)
+
+    def write_register(self, register: Register, value: int) -> None:
+        """Set a register."""
+        self.check_idle()
+        self._loaded().write(register, value)
+        self._registers.save()
+        self._page.forget_interrupts()
+        self._halted = False
+
+    def read_segment(self, register: SegmentRegister) -> Segment:
+        """Return a segment register."""
+        return self._loaded().segment(register)
+
+    def write_segment(self, register: SegmentRegister, segment: Segment) -> None:
+        """Set a segment register."""
+        self.check_idle()
+        self._loaded().set_segment(register, segment)
+        self._registers.save()
+
+    def save(self) -> VcpuState:
+        """Return all that it knows."""
+        self.check_outside()
+        self._finish()
+        return whole_state.save(self._handle, self._registers, halted=self._halted)
+
+    def load(self, state: VcpuState) -> None:
+        """Go on from what was saved."""
+        self.check_outside()
+        if not state.a20:
+            raise UnsupportedError("the saved CPU has its A20 gate closed, and KVM has none")
+        self._finish()
+        self._set_all(state)
+        self.notify()
+
+    def close(self) -> None:
+        """Give the vCPU back; nobody runs it."""
+        self.closed = True
+        self._kick.close()
+        self._handle.close()
+        if not isinstance(self._memory, bytearray):
+            self._memory.close()

@@ -1,0 +1,242 @@
+"""A vCPU's exits, answered as the kernel gives them; what the kernel does is scripted."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from tests.accel.kvm.fake_vcpu import CpuKernel, Eintr, Internal, Mmio, Other, Ports
+
+from guestmap.accel import ExitReason, Register, RunLoop
+from guestmap.accel.kvm.abi import ExitCode
+from guestmap.accel.kvm.accelerator import KvmAccelerator
+from guestmap.accel.vcpu import Activity
+from guestmap.base import ConfigError, HostClock, StateError, UnsupportedError
+from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
+
+ANY = AccessSizes(min=1, max=8, unaligned=True)
+
+
+class Line:
+    def __init__(self) -> None:
+        self.vectors: list[int] = []
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.vectors)
+
+    def acknowledge(self) -> int:
+        return self.vectors.pop(0)
+
+
+class Rig:
+    """A machine of one device and 64 KiB of ports, both of which log."""
+
+    def __init__(self) -> None:
+        self.system = MemorySystem()
+        self.log: list[tuple[str, int, int, int]] = []
+        self.values: list[int] = []
+        self.on_write = lambda: None
+        ops = MemoryRegionOps(read=self._read, write=self._write, valid=ANY, impl=ANY)
+        root = self.system.container("root", 1 << 64)
+        root.add_subregion(0xE0000000, self.system.io("device", 0x1000, ops))
+        self.root = root
+        self.memory = self.system.address_space("memory", root)
+        self.io = self.system.address_space("I/O", self.system.io("io", 0x10000, ops))
+        self.kernel, self.line = CpuKernel(), Line()
+        self.accelerator = KvmAccelerator(self.memory, self.io, [self.line], kernel=self.kernel)
+        self.vcpu = self.accelerator.vcpu()
+
+    def _read(self, offset: int, size: int) -> int:
+        value = self.values.pop(0) if self.values else 0
+        self.log.append(("r", offset, size, value))
+        return value
+
+    def _write(self, offset: int, value: int, size: int) -> None:
+        self.log.append(("w", offset, size, value))
+        self.on_write()
+
+    def run(self, *exits):
+        self.kernel.script = list(exits)
+        self.vcpu.prepare()
+        return self.vcpu.run()
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    yield made
+    made.accelerator.close()
+    assert not made.kernel.open_fds
+
+
+HLT = Other(ExitCode.HLT)
+
+
+def test_device_accesses_of_any_length(rig):
+    rig.values = [0x11223344]
+    read = Mmio(0xE0000010, 4)
+    rig.run(read, Mmio(0xE0000020, 2, b"\x34\x12"), Mmio(0xE0000031, 3, b"abc"), HLT)
+    assert read.answer == bytes.fromhex("44332211")
+    assert rig.log[:2] == [("r", 0x10, 4, 0x11223344), ("w", 0x20, 2, 0x1234)]
+    written = b"".join(value.to_bytes(size, "little") for _, _, size, value in rig.log[2:])
+    assert written == b"abc"
+
+
+def test_string_accesses_of_a_port_are_carried_out_one_by_one(rig):
+    rig.values = [1, 2, 3]
+    ins = Ports(0x1F0, 2, 3)
+    rig.run(ins, Ports(0x80, 1, 2, b"\x05\x06"), HLT)
+    assert ins.answer == b"\1\0\2\0\3\0"
+    assert rig.log[3:] == [("w", 0x80, 1, 5), ("w", 0x80, 1, 6)]
+    counts = rig.accelerator.statistics()
+    assert (counts.port_reads, counts.port_writes) == (3, 2)
+
+
+def test_an_exit_that_is_stale_is_not_carried_out_again(rig):
+    """After EINTR the page still has the access before: an OUT would happen twice."""
+    assert rig.run(Ports(0x80, 1, 1, b"\x07"), Eintr()).reason is ExitReason.KICKED
+    assert rig.run(HLT).reason is ExitReason.HALTED
+    assert rig.log == [("w", 0x80, 1, 7)]
+
+
+def test_a_kick_before_the_run_ends_it_once(rig):
+    rig.vcpu.kick()
+    assert rig.run(Ports(0x80, 1, 1, b"\x01"), HLT).reason is ExitReason.KICKED
+    assert rig.log == []
+    rig.vcpu.prepare()
+    assert rig.vcpu.run().reason is ExitReason.HALTED
+
+
+def test_an_access_is_finished_before_registers_are_touched(rig):
+    """The kernel takes the answer at the next KVM_RUN, and would overwrite what was set."""
+    loop = RunLoop(rig.vcpu, HostClock())
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    rig.on_write = fail
+    rig.kernel.script = [Mmio(0xE0000FFC, 4, b"left"), Mmio(0xE0001000, 4, b"over")]
+    with pytest.raises(ZeroDivisionError):
+        loop.run()
+    rig.on_write = lambda: None
+    rig.kernel.events.clear()
+    rig.vcpu.write_register(Register.EIP, 0x1234)
+    assert rig.kernel.events[:3] == ["run", "run", "get regs"], "the second half came out"
+    assert rig.vcpu.read_register(Register.EIP) == 0x1234
+
+
+def test_an_interrupt_is_given_when_the_guest_takes_it(rig):
+    rig.line.vectors = [0x20, 0x21]
+    rig.run(HLT)  # the page says nothing yet
+    assert rig.kernel.injected == []
+    assert rig.kernel.windows[-1] is True
+    rig.kernel.ready = True
+    rig.vcpu._halted = False
+    rig.run(Other(ExitCode.IRQ_WINDOW_OPEN), Other(ExitCode.IRQ_WINDOW_OPEN), HLT)
+    assert rig.kernel.injected == [0x20, 0x21]
+    assert rig.kernel.windows[-1] is False
+
+
+def test_only_one_interrupt_is_given_at_a_time(rig):
+    """The kernel would let the second take the place of the first."""
+    rig.kernel.ready = True
+    rig.run(Ports(0x80, 1, 1, b"\0"), HLT)
+    rig.line.vectors = [0x20, 0x21]
+    rig.vcpu.knows_interrupts()
+    rig.kernel.ready = False
+    rig.vcpu._halted = False
+    rig.run(HLT)
+    assert rig.kernel.injected == [0x20]
+    assert rig.kernel.windows[-1] is True
+
+
+def test_a_halted_guest_waits_for_what_it_allows(rig):
+    rig.run(HLT)
+    assert rig.vcpu.prepare() is Activity.HALTED_FOR_GOOD
+    rig.kernel.set_flags(0x202)
+    assert rig.vcpu.prepare() is Activity.HALTED
+    rig.line.vectors = [0x20]
+    assert rig.vcpu.prepare() is Activity.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("exit_", "reason", "words"),
+    [
+        (Other(ExitCode.SHUTDOWN), ExitReason.SHUTDOWN, "triple fault"),
+        (Other(ExitCode.DEBUG), ExitReason.DEBUG, ""),
+        (Other(ExitCode.INTR), ExitReason.KICKED, ""),
+        (Internal(1, (0xF, 0x10)), ExitReason.ERROR, "INTERNAL_ERROR, suberror 1, data f 10 at"),
+        (Internal(3, ()), ExitReason.ERROR, "INTERNAL_ERROR, suberror 3, data none at"),
+        (Other(ExitCode.FAIL_ENTRY), ExitReason.ERROR, "FAIL_ENTRY, hardware reason 0x"),
+        (Other(777), ExitReason.ERROR, "exit 777 at 0000:"),
+        (OSError(28, ""), ExitReason.ERROR, "no memory that the vCPU could run in"),
+        (OSError(14, ""), ExitReason.ERROR, "KVM_RUN fails at .*: Bad address"),
+    ],
+)
+def test_ends_are_told(rig, exit_, reason, words):
+    import re
+
+    end = rig.run(exit_)
+    assert end.reason is reason
+    assert re.search(words, end.message)
+
+
+def test_a_kick_of_a_running_cpu_is_a_flag_and_a_signal(rig):
+    rig.kernel.inside, rig.kernel.go_on = threading.Event(), threading.Event()
+    ends = []
+    runner = threading.Thread(target=lambda: ends.append(rig.run(Other(ExitCode.INTR))))
+    runner.start()
+    assert rig.kernel.inside.wait(30)
+    rig.vcpu.kick()
+    assert rig.kernel.page[1] == 1
+    rig.kernel.go_on.set()
+    runner.join(30)
+    assert ends[0].reason is ExitReason.KICKED
+
+
+def test_slots_are_changed_with_no_vcpu_in_the_guest(rig):
+    """Memory that gives way to other memory: in between there is neither."""
+    rig.root.add_subregion(0, old := rig.system.ram("old", 0x1000))
+    rig.kernel.inside, rig.kernel.go_on = threading.Event(), threading.Event()
+    rig.kernel.leave_when_kicked = True
+    runner = threading.Thread(target=lambda: rig.run(Eintr()))
+    runner.start()
+    assert rig.kernel.inside.wait(30)
+    with rig.system.transaction():
+        rig.root.del_subregion(old)
+        rig.root.add_subregion(0, rig.system.ram("new", 0x1000))
+    assert rig.kernel.changed_while_inside == 0
+    rig.kernel.go_on.set()
+    runner.join(30)
+
+
+def test_state_goes_out_and_in_again(rig):
+    state = rig.vcpu.save()
+    assert len(state.vectors) == 16
+    state.general[3], state.rip, state.fpu.control = 0x1122334455667788, 0x7C00, 0x37F
+    state.fpu.status, state.fpu.tag = 3 << 11, 0x3FFF
+    state.fpu.registers[7] = (1 << 63, 0x3FFF)
+    rig.vcpu.load(state)
+    assert rig.vcpu.save() == state
+    state.a20 = False
+    with pytest.raises(UnsupportedError, match="A20"):
+        rig.vcpu.load(state)
+
+
+def test_what_there_is_not(rig):
+    with pytest.raises(ConfigError, match="no vCPU 1: engine 'kvm' has 1"):
+        rig.accelerator.vcpu(1)
+    with pytest.raises(UnsupportedError, match="runs one CPU, not 2"):
+        KvmAccelerator(rig.memory, rig.io, [rig.line] * 2, kernel=CpuKernel())
+    rig.accelerator.close()
+    with pytest.raises(StateError, match="closed"):
+        rig.vcpu.save()
+    rig.vcpu.kick()
+
+
+def test_cpuid_leaves_out_what_the_machine_does_itself(rig):
+    leaves = rig.kernel.cpuid
+    assert leaves[1][2] & (1 << 21 | 1 << 24) == 0, "x2APIC, TSC deadline"
+    assert leaves[1][2] & 1 << 22, "MOVBE stays"
+    assert leaves[0x40000001][0] == 1 << 3 | 1 << 24, "kvmclock alone"
