@@ -11,18 +11,14 @@ if TYPE_CHECKING:
 KVM = pytest.param("kvm", marks=pytest.mark.kvm)
 
 
-@pytest.fixture(
-    params=["unicorn", "unicorn-documented", pytest.param("kvm", marks=pytest.mark.kvm)]
-)
+@pytest.fixture(params=["unicorn", "unicorn-documented", KVM])
 def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
     """A machine for each engine that runs code, and each way to run it."""
     with Guest(request.param) as machine:
         yield machine
 
 
-@pytest.fixture(
-    params=["none", "unicorn", "unicorn-documented", pytest.param("kvm", marks=pytest.mark.kvm)]
-)
+@pytest.fixture(params=["none", "unicorn", "unicorn-documented", KVM])
 def machine(request: pytest.FixtureRequest) -> Iterator[Guest]:
     """A machine for each engine, and each way to run it."""
     with Guest(request.param) as machine:
