@@ -10,7 +10,7 @@ import pytest
 
 from guestmap.base import MIB, ConfigError, UnsupportedError
 from guestmap.machine import DeviceSpec, MachineConfig, Pc
-from guestmap.machine.composition import (
+from guestmap.machine.tree import (
     DeviceObject,
     RegionObject,
     add_region_objects,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guestmap.machine.composition import DeclaredType, machine_types
+from guestmap.machine.tree import DeclaredType, machine_types
 from guestmap.qom import UNSET, Property
 from tests.support.qemu import Qemu
 

@@ -59,7 +59,7 @@ FAULTS = (
         _PLACES,
     ),
     Fault(
-        "machine/composition/tree.py",
+        "machine/tree/lookup.py",
         "            self._numbers.add(number)",
         "            pass",
         "machine/test_composition.py",

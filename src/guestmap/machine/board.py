@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
 from guestmap.hw.device import Space
 from guestmap.hw.placement import Placeable, place
-from guestmap.machine.composition import MachineTree, machine_types
 from guestmap.machine.events import MachineEvents
 from guestmap.machine.hotplug.backends import backend_types
 from guestmap.machine.hotplug.pc_dimm import pc_dimm_types
 from guestmap.machine.management import Management
+from guestmap.machine.tree import MachineTree, machine_types
 from guestmap.memory import AddressSpace, MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, cast
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
 from guestmap.hw.declare import DeclaredType
-from guestmap.machine.composition import BusObject, MachineTree, add_region_object, buses
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.handler import MemoryHotplug, ost_info
 from guestmap.machine.options.object import ObjectSpec
+from guestmap.machine.tree import BusObject, MachineTree, add_region_object, buses
 from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:

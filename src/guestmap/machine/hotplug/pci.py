@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from guestmap.base import ConfigError
 from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
 from guestmap.hw.pci.bus import FUNCTIONS, SLOTS
-from guestmap.machine.composition import BusObject, DeviceObject, regions_of
 from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.tree import BusObject, DeviceObject, regions_of
 
 if TYPE_CHECKING:
     from guestmap.hw.acpi_pci_hotplug import AcpiPciHotplug

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.inspect.capture import capture
 from guestmap.inspect.mtree import write_flat, write_live_flat, write_live_mtree
-from guestmap.machine.composition.tree import parent_words
+from guestmap.machine.tree.lookup import parent_words
 from guestmap.monitor.hmp.numbers import size_text
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.machine.boards.microvm import layout
-from guestmap.machine.composition import Builder, add_region_objects
-from guestmap.machine.composition.builder import show_finished
-from guestmap.machine.composition.machine_object import add_ram, make_machine, make_sysbus
-from guestmap.machine.composition.system_parts import compose_cpus
+from guestmap.machine.boards.x86.cpu_objects import compose_cpus
+from guestmap.machine.tree import Builder, add_region_objects
+from guestmap.machine.tree.builder import show_finished
+from guestmap.machine.tree.machine_object import add_ram, make_machine, make_sysbus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guestmap.base import IrqLine
     from guestmap.machine.boards.microvm.board import Microvm
-    from guestmap.machine.composition import Adapter, BusObject, MachineTree
+    from guestmap.machine.tree import Adapter, BusObject, MachineTree
     from guestmap.memory import MemoryRegion
 
 _SWITCHES = ("pic", "pit", "rtc")

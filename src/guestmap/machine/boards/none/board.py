@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from guestmap.accel import NoInterrupts
 from guestmap.machine.board import Board
 from guestmap.machine.boards.none import NONE
-from guestmap.machine.composition import Builder, add_region_objects
-from guestmap.machine.composition.machine_object import add_ram, make_machine, make_sysbus
 from guestmap.machine.ram import make_objects, make_ram
+from guestmap.machine.tree import Builder, add_region_objects
+from guestmap.machine.tree.machine_object import add_ram, make_machine, make_sysbus
 
 if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion

@@ -27,10 +27,10 @@ from guestmap.machine.board import Board, Saveable, named
 from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
 from guestmap.machine.boards.pc_i440fx.devices import add_device
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
+from guestmap.machine.boards.pc_i440fx.tree import compose
 from guestmap.machine.boards.x86.bios import map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
-from guestmap.machine.composition import compose
 from guestmap.machine.hotplug.device_memory import DeviceMemory as PluggableMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
 from guestmap.machine.hotplug.pci import PciHotplug

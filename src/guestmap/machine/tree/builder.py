@@ -1,4 +1,8 @@
-"""The tools of composing: make an object, put it in its place, on its bus, with its values."""
+"""The tools of composing: make an object, put it in its place, on its bus, with its values.
+
+Regions come in the order in which QEMU makes them, which matters where names are equal:
+``dma-page[0]`` is the first of its name.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.declare import DeclaredType
-from guestmap.machine.composition.hardware import with_subregions
-from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject, Value
+from guestmap.machine.tree.objects import Adapter, BusObject, DeviceObject, Value
 from guestmap.qom import UNATTACHED
 
 if TYPE_CHECKING:
     from guestmap.hw.device import Device as Hardware
-    from guestmap.machine.composition.tree import MachineTree
+    from guestmap.machine.tree.lookup import MachineTree
     from guestmap.memory import MemoryRegion
     from guestmap.qom import Object
 
@@ -141,6 +144,14 @@ class Builder:
         assert isinstance(made, BusObject)
         made.label = label
         return made
+
+
+def with_subregions(region: MemoryRegion) -> Iterator[MemoryRegion]:
+    """Yield a region and all below it that are of the same owner, by address."""
+    yield region
+    for each in sorted(region.subregions, key=lambda child: child.addr):
+        if each.owner is region.owner:
+            yield from with_subregions(each)
 
 
 def regions_of(device: Hardware[Any]) -> Iterator[MemoryRegion]:

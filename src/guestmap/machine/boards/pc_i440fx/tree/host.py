@@ -1,29 +1,25 @@
-"""CPUs, the host bridge, and what hangs on the system bus."""
+"""The system bus, the lines between chips, and the host bridge."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from guestmap.base import GIB, MIB
+from guestmap.base import GIB
 from guestmap.hw import ioapic
 from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.windows import prefetch_window
-from guestmap.machine.composition.hardware import attribute_map
-from guestmap.machine.composition.machine_object import make_sysbus
+from guestmap.machine.tree.machine_object import make_sysbus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
-    from guestmap.hw.misc_ports import KvmVapic
+    from guestmap.hw.i440fx import I440FX
     from guestmap.hw.pci import PciFunction
-    from guestmap.machine.boards.microvm.board import Microvm
     from guestmap.machine.boards.pc_i440fx.board import Pc
-    from guestmap.machine.composition.builder import Builder
-    from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
+    from guestmap.machine.tree.builder import Builder
+    from guestmap.machine.tree.objects import Adapter, BusObject, DeviceObject
     from guestmap.memory import MemoryRegion
 
-CPU = "qemu64-x86_64-cpu"
 WIRES = 28
 """Lines between chips: one to the CPU, 24 global ones, two of the A20 gate, and the SMI's."""
 _HOLE64_SIZE = 2 * GIB
@@ -38,57 +34,11 @@ def compose_sysbus(build: Builder, pc: Pc) -> BusObject:
     return sysbus
 
 
-def compose_cpus(
-    build: Builder,
-    board: Pc | Microvm,
-    sysbus: BusObject,
-    vapic: KvmVapic | None,
-    nodes: Mapping[int, int],
-) -> None:
-    """Make the CPUs, each with its interrupt controller.
-
-    Args:
-        build: makes them.
-        board: whose they are.
-        sysbus: what the option port of the controllers sits on.
-        vapic: that port, which comes after the first CPU.
-        nodes: the NUMA node of a CPU, where it has one.
-    """
-    spaces = board.system.address_spaces
-    roots = [space.root for space in spaces if space.name.startswith("cpu-smm-")]
-    apic_ids = board.firmware.apic_ids[: board.config.cpus]
-    for index, (apic, apic_id) in enumerate(zip(board.apics.apics, apic_ids, strict=True)):
-        socket, core, thread = board.config.topology.place(index)
-        cpu = build.device(
-            CPU,
-            values={
-                "memory": build.tree.region(board.system_region),
-                "apic-id": apic_id,
-                "socket-id": socket,
-                "core-id": core,
-                "thread-id": thread,
-                "node-id": nodes.get(index, -1),
-            },
-            regions=partial(_smm_view, roots[index]),
-        )  # fmt: skip
-        if index:  # one page is shown, and answers for all
-            apic.regions = (board.system.io("apic-msi", MIB, None),)
-        build.put(apic, parent=cpu, name="lapic")
-        if index == 0 and vapic is not None:
-            build.put(vapic, sysbus)
-
-
-def _smm_view(root: MemoryRegion) -> Iterable[MemoryRegion]:
-    """Return a CPU's view in system management mode as QEMU makes it: the root, then the rest."""
-    return (root, *(each for each in root.subregions if each.name == "memory"),
-            *(each for each in root.subregions if each.name != "memory"))  # fmt: skip
-
-
 def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) -> DeviceObject:
     """Make the configuration channel and the host bridge, and return the bridge."""
     build.put(pc.fw_cfg, sysbus, parent=machine, name="fw_cfg")
     mechanism = pc.config_mechanism
-    mechanism.regions = (*mechanism.regions, *attribute_map(pc.i440fx))
+    mechanism.regions = (*mechanism.regions, *_attribute_map(pc.i440fx))
     host = build.put(mechanism, sysbus, parent=machine, name="i440fx")
     host.values |= {
         "pci-hole-start": pc.layout.below,
@@ -97,6 +47,13 @@ def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) ->
         "pci-hole64-end": lambda: _high_hole(pc)[1],
     }
     return host
+
+
+def _attribute_map(chip: I440FX) -> Iterator[MemoryRegion]:
+    """Yield the windows of the host bridge's attribute map, which belong to the host."""
+    for segment in chip.segments:
+        pci, rom, write_only, ram = segment.aliases
+        yield from (ram, rom, pci, write_only)
 
 
 def _high_hole(pc: Pc) -> tuple[int, int]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from guestmap.hw.catalog import declared_types
-from guestmap.machine.composition.objects import Adapter, BusObject, DeviceObject
-from guestmap.machine.composition.regions import RegionObject
-from guestmap.machine.composition.tables import ALL_TYPES
+from guestmap.machine.tree.objects import Adapter, BusObject, DeviceObject
+from guestmap.machine.tree.regions import RegionObject
+from guestmap.machine.tree.tables import ALL_TYPES
 from guestmap.qom import ObjectType, TypeTable
 
 _MAKERS = {"object": Adapter, "device": DeviceObject, "bus": BusObject}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from guestmap.base import UnsupportedError
 from guestmap.hw.declare import DeclaredType
 from guestmap.hw.device import Device as Hardware
-from guestmap.machine.composition.regions import RegionObject, add_region_object
-from guestmap.machine.composition.tree import MachineTree
+from guestmap.machine.tree.lookup import MachineTree
+from guestmap.machine.tree.regions import RegionObject, add_region_object
 from guestmap.qom import Bus, Device, JsonValue, Object, Property
 
 if TYPE_CHECKING:

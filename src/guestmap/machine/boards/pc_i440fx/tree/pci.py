@@ -10,14 +10,14 @@ from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
 from guestmap.hw.declare import fact
 from guestmap.hw.pci import PciBridge, PciFunction
 from guestmap.machine.boards.pc_i440fx.devices import free_bus_name
-from guestmap.machine.composition.objects import BusObject
+from guestmap.machine.tree.objects import BusObject
 from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciBus
     from guestmap.machine.boards.pc_i440fx.board import Pc
-    from guestmap.machine.composition.builder import Builder
-    from guestmap.machine.composition.objects import DeviceObject
+    from guestmap.machine.tree.builder import Builder
+    from guestmap.machine.tree.objects import DeviceObject
 
 _SMI = 27
 _ROOT = "pci.0"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guestmap.machine.boards.pc_i440fx.board import Pc
-    from guestmap.machine.composition.builder import Builder
-    from guestmap.machine.composition.objects import BusObject, DeviceObject
+    from guestmap.machine.tree.builder import Builder
+    from guestmap.machine.tree.objects import BusObject, DeviceObject
 
 _A20_OF_KEYBOARD, _A20_OF_PORT_92 = 25, 26
 _A20 = "a20[0]"

@@ -4,9 +4,9 @@ Names, parents, interfaces, properties and defaults are those that QEMU 7.2 tell
 (``qom-list-types``, ``qom-list-properties``, ``device-list-properties``).
 """
 
-from guestmap.machine.composition.tables.core import CORE_TYPES
-from guestmap.machine.composition.tables.machine import MACHINE_TYPES
-from guestmap.machine.composition.tables.system import SYSTEM_TYPES
+from guestmap.machine.tree.tables.core import CORE_TYPES
+from guestmap.machine.tree.tables.machine import MACHINE_TYPES
+from guestmap.machine.tree.tables.system import SYSTEM_TYPES
 
 ALL_TYPES = (*CORE_TYPES, *MACHINE_TYPES, *SYSTEM_TYPES)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.machine.composition.tree import MachineTree
+from guestmap.machine.tree.lookup import MachineTree
 from guestmap.qom import JsonValue, Object, escape_name
 
 if TYPE_CHECKING:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.hw.declare import fact
-from guestmap.machine.composition import isa_parts, pci_parts, system_parts
-from guestmap.machine.composition.builder import Builder, show_finished
-from guestmap.machine.composition.machine_object import compose_memory, compose_pc
+from guestmap.machine.boards.pc_i440fx.tree import host as host_parts
+from guestmap.machine.boards.pc_i440fx.tree import isa as isa_parts
+from guestmap.machine.boards.pc_i440fx.tree import pci as pci_parts
+from guestmap.machine.boards.pc_i440fx.tree.machine import compose_memory, compose_pc
+from guestmap.machine.boards.x86.cpu_objects import compose_cpus
+from guestmap.machine.tree.builder import Builder, show_finished
 from guestmap.qom import link
 
 if TYPE_CHECKING:
     from guestmap.machine.boards.pc_i440fx.board import Pc
-    from guestmap.machine.composition.tree import MachineTree
+    from guestmap.machine.tree.lookup import MachineTree
 
 
 def compose(pc: Pc, tree: MachineTree) -> None:
@@ -29,11 +32,11 @@ def compose(pc: Pc, tree: MachineTree) -> None:
     with tree.lock:
         machine = compose_pc(tree, pc)
         build = Builder(tree)
-        sysbus = system_parts.compose_sysbus(build, pc)
+        sysbus = host_parts.compose_sysbus(build, pc)
         compose_memory(build, pc, machine)
         nodes = {cpu: n for n, node in enumerate(pc.acpi.nodes) for cpu in node.cpus}
-        system_parts.compose_cpus(build, pc, sysbus, pc.isa.vapic, nodes)
-        host = system_parts.compose_host(build, pc, machine, sysbus)
+        compose_cpus(build, pc, sysbus, pc.isa.vapic, nodes)
+        host = host_parts.compose_host(build, pc, machine, sysbus)
         root, isa = pci_parts.compose_chipset(build, pc, host)
         build.put(pc.ioapic, sysbus, parent=host, name="ioapic")
         isa_parts.compose_dma_and_pic(build, pc, isa)

@@ -10,8 +10,8 @@ from guestmap.qom import UNATTACHED, Device, Object, ObjectTree, TypeTable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from guestmap.machine.composition.objects import BusObject, DeviceObject
-    from guestmap.machine.composition.regions import RegionObject
+    from guestmap.machine.tree.objects import BusObject, DeviceObject
+    from guestmap.machine.tree.regions import RegionObject
     from guestmap.memory import MemoryRegion
 
 
