@@ -2,7 +2,7 @@
 #   make boot         set up what is missing, then boot SeaBIOS and show how its memory map changes
 #   make test         set up what is missing, then run every check and test but the long ones
 #   make test-peers   what needs other programs to talk to: another QEMU, a Linux guest
-#   make test-long    what takes long: planted faults, and all of the above
+#   make test-long    what takes long: planted faults, and random examples that nobody tried before
 #   make soak         what takes hours: GUESTMAP_SOAK_S seconds (3600) for each of its tests
 #   make bench        how fast we are beside others
 # BOOT_ARGS goes to `guestmap boot`, TEST_ARGS to pytest. docs/testing.md says what runs where.
@@ -37,6 +37,7 @@ test-peers: $(VENV)/.installed-dev
 test-long: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers
 	$(PYTEST) -m long --timeout 1800 $(TEST_ARGS)
+	$(PYTEST) --hypothesis-profile explore -m "hypothesis and not peers and not long and not soak" $(TEST_ARGS)
 
 soak: $(VENV)/.installed-dev
 	@tools/setup.sh firmware

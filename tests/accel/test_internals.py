@@ -261,13 +261,37 @@ def test_a_page_fault_in_long_mode_on_a_stack_of_its_own(inside):
     assert inside.value() == [2, 0x400123, FAULT_STACK - 40, HIGH >> 32]
 
 
+def wrmsr(number: int, value: int) -> bytes:
+    """Return code that writes an MSR: mov ecx, number; mov eax, low; mov edx, high; wrmsr."""
+    low, high = le32(value & 0xFFFFFFFF), le32(value >> 32)
+    return b"\xb9" + le32(number) + b"\xb8" + low + b"\xba" + high + b"\x0f\x30"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "registers"),
+    [
+        (b"\x0f\x05", {0xC0000080: 1, 0xC0000081: 8 << 32 | 0x3080}),  # syscall: EFER, STAR
+        (b"\x0f\x34", {0x174: 8, 0x175: 0x5000, 0x176: 0x3080}),  # sysenter: CS, ESP, EIP
+    ],
+    ids=["SYSCALL", "SYSENTER"],
+)
+def test_a_system_call_of_ring_3_is_answered_in_ring_0(inside, instruction, registers):
+    setup = b"".join(wrmsr(number, value) for number, value in registers.items())
+    frame = b"".join(b"\x68" + le32(value) for value in (0x23, 0x6000, 2, 0x1B, 0x3000))
+    protected(inside, setup + frame + b"\xcf")  # iret to ring 3
+    inside.memory.write(0x3000, instruction)
+    # cli, which only ring 0 may; mov eax, cs; out 0x80, eax; mov eax, ss; out 0x81, eax; hlt
+    inside.memory.write(0x3080, b"\xfa\x8c\xc8\xe7\x80\x8c\xd0\xe7\x81\xf4")
+    assert inside.run().reason is ExitReason.HALTED
+    assert (inside.value(), inside.value(0x81)) == ([8], [16])
+
+
 def test_a_system_call_and_the_way_back(inside):
     entry = HIGH + 0x3080
     setup = b"".join(
-        b"\xb9" + le32(number) + b"\xb8" + le32(value & 0xFFFFFFFF) + b"\xba" + le32(value >> 32)
-        + b"\x0f\x30"  # mov ecx, number; mov eax, low; mov edx, high; wrmsr
+        wrmsr(number, value)
         for number, value in ((0xC0000081, 8 << 32), (0xC0000082, entry), (0xC0000084, 1))
-    )  # fmt: skip
+    )
     # stc; syscall; out 0x82, eax; hlt
     long_mode(inside, setup + b"\xf9\x0f\x05\xe7\x82\xf4")
     # sbb eax, eax; out 0x80, eax; mov rax, r11; out 0x81, eax; jmp rcx

@@ -28,7 +28,7 @@ INTERRUPTED = 130
 
 STATUSES: dict[int, str] = {
     0: "done; for a comparison: nothing differs, or there is nothing to warn of",
-    1: "done, and what is compared differs (diff, conform), or lint has a warning or an error",
+    1: "done, and what is compared differs (diff, conform), or lint found what it fails on",
     FAILURE: "an error, which stderr names in one line; standard output that cannot be written too",
     INTERRUPTED: "broken off with Ctrl-C",
 }
