@@ -9,6 +9,7 @@ leave the map, their interrupt wires and the object tree. Refusals and their tex
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError
@@ -53,7 +54,8 @@ class PciHotplug:
         choices = {key: value for key, value in shown.values.items() if key in function.CHOICES}
         made = function.plugged(bus, devfn, choices)
         made.label = shown.id or ""
-        shown.stand_for(made, lambda: regions_of(made))
+        shown.regions = partial(regions_of, made)
+        shown.stand_for(made)
         shown.spec = DeviceSpec(driver, _written(shown, devfn, choices), is_json=True)
 
     def undo_pre_plug(self, device: Device) -> None:

@@ -85,8 +85,10 @@ class Builder:
             self.tree.adopt(made)
         else:
             parent.add_child(name, made)
+        if regions is not None:
+            made.regions = regions
         if hardware is not None:
-            made.stand_for(hardware, *([regions] if regions is not None else []))
+            made.stand_for(hardware)
         plain = not isinstance(made.type, DeclaredType) or made.type.hotpluggable
         made.hotpluggable = plain and (bus is None or bus.link("hotplug-handler") is not None)
         if bus is not None:

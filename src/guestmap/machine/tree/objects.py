@@ -104,11 +104,9 @@ class DeviceObject(Device):
         self._shown: dict[int, RegionObject] = {}
         self._showing = False
 
-    def stand_for(
-        self, hardware: object, regions: Callable[[], Iterable[MemoryRegion]] = _no_regions
-    ) -> None:
-        """Note the device that it stands for, and what returns that one's regions."""
-        self.hardware, self.regions = hardware, regions
+    def stand_for(self, hardware: object) -> None:
+        """Note the device that it stands for."""
+        self.hardware = hardware
         tree = self.types.tree
         if isinstance(tree, MachineTree):
             tree.devices[id(hardware)] = self
