@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from guestmap.domain.manager import Manager
+from guestmap.domain.store.store import open_store
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
@@ -42,6 +45,7 @@ def test_a_story_runs(document, tmp_path, request):
     steps = _steps(DOCS / document)
     assert len(steps) > 5
     request.addfinalizer(lambda: _end_machine(tmp_path / "boot.pid"))
+    request.addfinalizer(lambda: _end_domains(tmp_path / "domains"))
     for command, expected in steps:
         run = subprocess.run(
             _with_this_python(command), shell=True, cwd=tmp_path, stdin=subprocess.DEVNULL,
@@ -79,6 +83,12 @@ def _said_in_the_story(expected: list[str]) -> set[int]:
         if any(sentence in line for line in expected):
             return {status}
     return {0, 1}
+
+
+def _end_domains(folder: Path) -> None:
+    manager = Manager(open_store(str(folder)))
+    for each in manager.domains():
+        manager.changes.destroy(each.name)
 
 
 def _end_machine(pid: Path) -> None:

@@ -116,7 +116,7 @@ QEMUS: dict[str, Case] = {
     "overlap, both": Case(dimm(more=at(6, "0x104000000")), BOTH),
     "3 MiB, both": Case(dimm("3"), BOTH),
     "no bytes, both": Case(dimm("0"), BOTH),
-    "nvdimm": Case(dimm(model="nvdimm", more="<source><path>/dev/shm/guestmap-nv</path></source>"),
+    "nvdimm": Case(dimm(model="nvdimm", more="<source><path>/nowhere/guestmap-nv</path></source>"),
                    better="libvirt looks for the file first"),
 }  # fmt: skip
 

@@ -1,7 +1,8 @@
 """A real libvirtd with everything that it writes in a mount and network namespace of its own.
 
 Its folders are overlays on memory, its users are in its own /etc/passwd, /dev/kvm is hidden, and
-the only emulator that it finds is the one that it is given: it probes each that it finds.
+the only emulator that it finds is the one that it is given: it probes each that it finds, and where
+/dev/kvm can be opened and its QEMU has no KVM, again at each look-up.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,7 +43,7 @@ mkdir -p /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/
 mkdir -p /usr/share/libvirt
 cp -r "$ROOT/usr/share/libvirt/." /usr/share/libvirt/
 cp "$WORK/qemu.conf" /etc/libvirt/qemu.conf
-[ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
+[ ! -e /dev/kvm ] || mount --bind "$WORK/no-kvm" /dev/kvm
 PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$ROOT/usr/sbin/libvirtd" -f "$WORK/libvirtd.conf" \
     -p "$WORK/pid"
 """
@@ -104,6 +106,8 @@ def libvirtd(work: Path, emulator: str) -> Iterator[Libvirtd]:
     (work / "bin").mkdir()
     (work / "up").mkdir()
     (work / "bin" / "qemu-system-x86_64").symlink_to(emulator)
+    with socket.socket(socket.AF_UNIX) as nothing:  # what nobody can open; see below
+        nothing.bind(str(work / "no-kvm"))
     (work / "qemu.conf").write_text(_QEMU_CONF)
     (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work))
     libraries = ROOT / "usr/lib/x86_64-linux-gnu"
