@@ -1,9 +1,11 @@
 """``guestmap domain``: virsh's verbs, JSON of each, and what a shell completes."""
 
 import json
+import os
 
 import pytest
 
+from guestmap.cli.deadline import deadline
 from guestmap.testing.qmp_peer import install
 from tests.domain.documents import domain, memory
 from tests.support.domains import domains
@@ -138,3 +140,19 @@ def test_a_definition_is_edited_and_keeps_its_name(root, monkeypatch):
     assert "the definition is of 'other', and not of 'vm'" in done.stderr
     monkeypatch.setenv("VISUAL", "false")
     assert "ended with status 1; nothing was changed" in run_program("domain", "edit", "vm").stderr
+
+
+def test_a_wait_is_shown_with_its_deadline_on_a_terminal(monkeypatch):
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as terminal, monkeypatch.context() as patch:
+        patch.setenv("TERM", "xterm-256color")
+        patch.setattr("sys.stderr", terminal)
+        with deadline("vm: the guest is asked", 5.0):
+            pass
+        with deadline("vm: nothing is waited for", 0.0):
+            pass
+    shown = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert b"vm: the guest is asked" in shown
+    assert b"of 5 s" in shown
+    assert b"nothing" not in shown

@@ -1,8 +1,8 @@
 """A real libvirtd with everything that it writes in a mount and network namespace of its own.
 
-Its folders are overlays on memory, its users are in its own /etc/passwd, /dev/kvm is hidden, and
+Its folders are overlays on memory, its users are in its own /etc/passwd, its /dev has no kvm, and
 the only emulator that it finds is the one that it is given: it probes each that it finds, and where
-/dev/kvm can be opened and its QEMU has no KVM, again at each look-up.
+there is a /dev/kvm and its QEMU has no KVM, again at each look-up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -43,7 +42,16 @@ mkdir -p /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/
 mkdir -p /usr/share/libvirt
 cp -r "$ROOT/usr/share/libvirt/." /usr/share/libvirt/
 cp "$WORK/qemu.conf" /etc/libvirt/qemu.conf
-[ ! -e /dev/kvm ] || mount --bind "$WORK/no-kvm" /dev/kvm
+mkdir -p "$WORK/up/dev/pts" "$WORK/up/dev/shm"
+for each in null zero full random urandom tty; do
+    : >"$WORK/up/dev/$each"
+    mount --bind "/dev/$each" "$WORK/up/dev/$each"
+done
+mount --bind /dev/pts "$WORK/up/dev/pts"
+mount --bind /dev/shm "$WORK/up/dev/shm"
+ln -s pts/ptmx "$WORK/up/dev/ptmx"
+ln -s /proc/self/fd "$WORK/up/dev/fd"
+mount --rbind "$WORK/up/dev" /dev
 PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$ROOT/usr/sbin/libvirtd" -f "$WORK/libvirtd.conf" \
     -p "$WORK/pid"
 """
@@ -106,8 +114,6 @@ def libvirtd(work: Path, emulator: str) -> Iterator[Libvirtd]:
     (work / "bin").mkdir()
     (work / "up").mkdir()
     (work / "bin" / "qemu-system-x86_64").symlink_to(emulator)
-    with socket.socket(socket.AF_UNIX) as nothing:  # what nobody can open; see below
-        nothing.bind(str(work / "no-kvm"))
     (work / "qemu.conf").write_text(_QEMU_CONF)
     (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work))
     libraries = ROOT / "usr/lib/x86_64-linux-gnu"

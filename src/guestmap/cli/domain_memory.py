@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from guestmap.cli.deadline import deadline
 from guestmap.cli.domain_words import (
     SILENT,
     Config,
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from guestmap.domain.xml.memory import MemoryDef
+
+_CHANGE_S = 60.0
+"""Seconds that QEMU has for a command (:data:`guestmap.domain.process.wire.REPLY_S`)."""
 
 Wait = Annotated[
     float, typer.Option("--timeout", min=0.0, max=86400.0, help="Seconds that the guest has.")
@@ -49,7 +53,10 @@ def attach_device(
     """
     to = targets(live, config, current, default_live=True)
     document = read_file(file)
-    with _told(f"Failed to attach device from {file}"):
+    with (
+        _told(f"Failed to attach device from {file}"),
+        deadline(f"{domain}: QEMU makes the device", _CHANGE_S, quiet=as_json),
+    ):
         device = ctx.obj.manager().changes.attach(domain, document, to, force=force)
     form = {"domain": domain, "attached": True, "device": _form(device)}
     show(form, ["Device attached successfully"], as_json)
@@ -72,7 +79,10 @@ def detach_device(
     """
     to = targets(live, config, current, default_live=True)
     document = read_file(file)
-    with _told(f"Failed to detach device from {file}"):
+    with (
+        _told(f"Failed to detach device from {file}"),
+        deadline(f"{domain}: the guest is asked to let go", timeout, quiet=as_json),
+    ):
         done = ctx.obj.manager().changes.detach(domain, document, to, wait_s=timeout)
     detached(domain, done, timeout, as_json)
 
@@ -89,7 +99,10 @@ def detach_device_alias(
 ) -> None:
     """Detach the memory device of a name; see detach-device."""
     to = targets(live, config, current, default_live=True)
-    with _told(f"Failed to detach device with alias {alias}"):
+    with (
+        _told(f"Failed to detach device with alias {alias}"),
+        deadline(f"{domain}: the guest is asked for {alias}", timeout, quiet=as_json),
+    ):
         done = ctx.obj.manager().changes.detach_alias(domain, alias, to, wait_s=timeout)
     detached(domain, done, timeout, as_json)
 

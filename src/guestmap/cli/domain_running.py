@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guestmap.cli.deadline import deadline
 from guestmap.cli.domain_words import Name
 from guestmap.cli.output import Json, say, show, warn
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _EDITOR = "vi"
+_GREETING_S, _END_S = 30.0, 15.0
+"""Deadlines of :mod:`guestmap.domain.process`."""
 
 
 def start(
@@ -27,7 +30,8 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Start a domain's machine."""
-    found = ctx.obj.manager().changes.start(domain, paused=paused)
+    with deadline(f"{domain}: its monitor greets", _GREETING_S, quiet=as_json):
+        found = ctx.obj.manager().changes.start(domain, paused=paused)
     for note in found.notes:
         warn(f"guestmap: {note}")
     form = {
@@ -51,7 +55,8 @@ def destroy(
 ) -> None:
     """End a domain's machine at once, as a power failure does."""
     del graceful
-    ctx.obj.manager().changes.destroy(domain)
+    with deadline(f"{domain}: its process ends", _END_S, quiet=as_json):
+        ctx.obj.manager().changes.destroy(domain)
     show({"domain": domain, "state": "shut off"}, [f"Domain '{domain}' destroyed"], as_json)
 
 

@@ -29,6 +29,8 @@ from guestmap.domain.xml.schema import check_schema
 from guestmap.inspect.report import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.domain.store.store import Store
 
 SHUT_OFF = "shut off"
@@ -76,16 +78,23 @@ class Manager:
     Args:
         store: where they are kept.
         pace: the time.
+        allow: asked before each change, with the domain and the verb; raises what refuses it.
 
     Attributes:
         changes: what is done with domains that run.
     """
 
-    def __init__(self, store: Store, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        pace: Pace | None = None,
+        allow: Callable[[str, str], object] | None = None,
+    ) -> None:
         self.store = store
         self.pace = pace or RealPace()
         self.log = EventLog(store.run / "events.jsonl")
-        self.changes = Changes(store, self.log, self.pace)
+        self.changes = Changes(store, self.log, self.pace, allow)
 
     def define(self, data: bytes, *, validate: bool = False) -> str:
         """Store a definition, or another one of the same domain; return its name.

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from guestmap.domain.change.targets import Targets
+from guestmap.domain.manager import Manager
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.xml.definition import QEMU_NAMESPACE
 from tests.domain.documents import domain, memory
@@ -161,3 +162,20 @@ def test_without_a_balloon_the_guest_cannot_be_asked(manager):
     manager.running()
     with pytest.raises(DomainError, match="without the balloon device"):
         manager.changes.set_memory("vm", 262144, Targets(live=True))
+
+
+def test_who_may_change_a_domain_is_asked_before_anything_is_done(manager):
+    asked: list[tuple[str, str]] = []
+
+    def allow(name: str, verb: str) -> None:
+        asked.append((name, verb))
+        raise DomainError(29, "operation forbidden: not you")
+
+    manager.running()
+    before = manager.told()
+    guarded = Manager(manager.store, allow=allow)
+    with pytest.raises(DomainError, match="not you"):
+        guarded.changes.attach("vm", DIMM, BOTH)
+    assert asked == [("vm", "attach-device")]
+    assert manager.told() == before
+    assert guarded.dumpxml("vm")

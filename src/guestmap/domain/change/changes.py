@@ -48,12 +48,20 @@ class Changes:
         store: where they are kept.
         log: who is told of them.
         pace: the time, of waiting for a job.
+        allow: asked before each change, with the domain and the verb; raises what refuses it.
     """
 
-    def __init__(self, store: Store, log: EventLog, pace: Pace) -> None:
+    def __init__(
+        self,
+        store: Store,
+        log: EventLog,
+        pace: Pace,
+        allow: Callable[[str, str], object] | None = None,
+    ) -> None:
         self._store = store
         self._log = log
         self._pace = pace
+        self._allow = allow
 
     @contextmanager
     def _job(
@@ -61,6 +69,8 @@ class Changes:
     ) -> Iterator[tuple[Definition | None, Status | None]]:
         """Hold a domain's job, and give what is so of the domain now."""
         self._store.refuse_unknown(name)
+        if told and self._allow is not None:
+            self._allow(name, verb)
         with Deferral(), self._store.job(name, verb, pace=self._pace):
             if recovering:
                 running = recover(self._store, name, self._log)

@@ -54,11 +54,14 @@ def start(store: Store, stored: Definition, *, paused: bool = False) -> Started:
         HostError, PeerError: the same.
     """
     path = stored.emulator
-    if not path or not os.access(path, os.X_OK):
+    if not os.path.isabs(path) or not os.access(path, os.X_OK):
         raise refusal(
-            stored.dialect, "no-emulator", path=path or "(none)",
-            remedy="name the program in <emulator>", at=stored.root.find("devices/emulator"),
-        )  # fmt: skip
+            stored.dialect,
+            "no-emulator",
+            path=path or "(none)",
+            remedy="name the program in <emulator>, by its whole path",
+            at=stored.root.find("devices/emulator"),
+        )
     number = _next_id(store)
     live = with_id(_with_names(stored), number)
     folder = store.machine_folder(stored.name)

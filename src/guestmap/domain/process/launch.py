@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SHELL = "/bin/sh"
-_WAIT = 'read -r _ || exit 1; exec "$@" </dev/null'
+_WAIT = 'cd / && read -r _ || exit 1; exec "$@" </dev/null'
 _FIRST = 3
 _HIGH = 64
 _TERMINATE_S, _KILL_S = 10.0, 5.0
