@@ -255,11 +255,10 @@ def test_a_microvm_goes_on_too(tmp_path: Path) -> None:
     path = tmp_path / "saved"
     config = MachineConfig.with_default_ram(machine="microvm", debugcon=True)
     with VirtualMachine(config) as vm:
-        vm.run(until=Phase.HALT)
-        expected = told(vm)
-    with VirtualMachine(config) as vm:
         vm.run(until=Phase.PREINIT)
         save(vm, path)
+        vm.run(until=Phase.HALT)
+        expected = told(vm)
     with restore(path) as vm:
         assert vm.board.config.machine == "microvm"
         vm.run(until=Phase.HALT)
