@@ -124,6 +124,48 @@ FAULTS = (
         "if len(self._partial) < 2 * LONGEST_LINE:",
         "machine/test_debug_log.py",
     ),
+    Fault(
+        "machine/saved/format.py",
+        "if self._checked and self._digest_of",
+        "if False and self._digest_of",
+        "machine/saved/test_format.py",
+    ),
+    Fault(
+        "machine/saved/content.py",
+        "if piece.offset % PAGE or piece.offset < end:",
+        "if piece.offset % PAGE:",
+        "machine/saved/test_format.py",
+    ),
+    Fault(
+        "machine/saved/content.py",
+        "    if stored != data_length:",
+        "    if stored > data_length:",
+        "machine/saved/test_format.py",
+    ),
+    Fault(
+        "machine/saved/ram.py",
+        "        _clear(block, done, piece.offset)\n",
+        "",
+        "machine/saved/test_ram.py",
+    ),
+    Fault(
+        "machine/saved/ram.py",
+        "    _clear(block, done, block.used_length)\n",
+        "",
+        "machine/saved/test_ram.py",
+    ),
+    Fault(
+        "machine/saved/ram.py",
+        " and not reader.unused_data else None",
+        " else None",
+        "machine/saved/test_ram.py",
+    ),
+    Fault(
+        "machine/saved/ram.py",
+        "    block.written(0, block.used_length)\n",
+        "",
+        "machine/saved/test_ram.py",
+    ),
 )
 
 

@@ -50,6 +50,15 @@ def test_pages_of_all_kinds_come_back() -> None:
     assert sum(piece.length for piece in saved.pieces) == 0x1000 * len(used)
 
 
+def test_memory_that_was_empty_is_empty_again() -> None:
+    saved, data = written(block())
+    assert saved.pieces == []
+    other = block()
+    other.buffer[:] = b"x" * len(other.buffer)
+    load_block(other, saved, iter(data))
+    assert not any(bytes(other.buffer))
+
+
 def test_memory_that_nobody_has_touched_is_not_looked_at() -> None:
     """A machine of many GiB is saved in a moment, and takes no memory by it."""
     source = block(64 << 30)

@@ -15,8 +15,9 @@ last 48               where the index begins (8 bytes), its length (8), and BLAK
 The index comes last because a piece's length is known once it is compressed. Nothing of a file is
 believed before the checksum is right; it tells what was damaged or edited, and is no signature.
 
-zlib, because it is Python's own: what is installed now reads the file in ten years. At level 1 it
-takes the memory of a Linux guest in at 100 to 150 MB/s.
+zlib, because it is Python's own: whatever Python there is reads the file. At level 1 a core takes
+in 70 to 100 MB of programs and text in a second, and makes 40 % of them. Zstandard makes the same
+in a fifth of the time; it is Python's own from 3.14 on, and then a reason for another version.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ import mmap
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, HostError, PeerError
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 LEVEL = 1
 """Of compression: the fastest."""
+
+_BATCH = 64
+"""Pieces that are compressed at a time: what waits to be written must not fill the memory."""
 
 _ZEROS = bytes(LARGEST_PIECE)
 _ZERO_PAGE = bytes(PAGE)
@@ -37,10 +42,17 @@ _OVERCOMMIT_ALWAYS = b"1"
 def save_block(block: RamBlock, write: Callable[[bytes], None]) -> SavedBlock:
     """Write the memory of a block; return what is to be known of it."""
     pieces = []
-    for offset, length in _used(block):
-        data = zlib.compress(block.buffer[offset : offset + length], LEVEL)
-        write(data)
-        pieces.append(Piece(offset, length, len(data)))
+    used = _used(block)
+
+    def compressed(place: tuple[int, int]) -> bytes:
+        offset, length = place
+        return zlib.compress(block.buffer[offset : offset + length], LEVEL)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # zlib leaves the interpreter to others
+        while batch := list(islice(used, _BATCH)):
+            for (offset, length), data in zip(batch, threads.map(compressed, batch), strict=True):
+                write(data)
+                pieces.append(Piece(offset, length, len(data)))
     return SavedBlock(block.name, block.used_length, block.max_length, pieces)
 
 
