@@ -113,3 +113,11 @@ def test_the_options_of_a_pc_change_its_map() -> None:
 def test_own_machine_names_its_unknown_board() -> None:
     with pytest.raises(UnsupportedError, match="-M isapc: machine type isapc is not modelled"):
         own_machine("reset:machine=isapc")
+
+
+@pytest.mark.seabios
+def test_a_board_without_pci_says_so() -> None:
+    told = run("pci", "reset", "-M", "microvm")
+    assert (told.stdout, told.exit_code) == ("No PCI functions.\n", 0)
+    form = json.loads(run("pci", "reset", "-M", "microvm", "--json").stdout)
+    assert form["functions"] == []

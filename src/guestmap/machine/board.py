@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, HostClock
+from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, ConfigError, HostClock
 from guestmap.hw.device import Space
 from guestmap.hw.placement import Placeable, place
 from guestmap.machine.events import MachineEvents
 from guestmap.machine.hotplug.backends import backend_types
 from guestmap.machine.hotplug.pc_dimm import pc_dimm_types
-from guestmap.machine.management import Management
+from guestmap.machine.management import MEMORY_DEVICES, Management
+from guestmap.machine.ram import blamed_on
 from guestmap.machine.tree import MachineTree, machine_types
 from guestmap.memory import AddressSpace, MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
@@ -200,6 +201,21 @@ class Board:
 
     def press_power_button(self) -> None:
         """Tell the guest, where the board has a power button."""
+
+    def refuse_devices(self) -> None:
+        """Refuse every device: for boards that have no bus for one, and no place for a DIMM.
+
+        Raises:
+            ConfigError: there is one; QEMU's words, but that it takes a DIMM and puts it nowhere.
+        """
+        for spec in self.config.devices:
+            with blamed_on(spec.option):
+                if spec.driver in MEMORY_DEVICES:
+                    raise ConfigError(
+                        f"machine type {self.config.machine} has no place for {spec.driver}:"
+                        " nothing can be plugged into it"
+                    )
+                raise ConfigError(f"No 'PCI' bus found for device '{spec.driver}'")
 
     # -- running -----------------------------------------------------------------------------------
 

@@ -147,6 +147,11 @@ class MachineConfig:
             )
         if not 1 <= self.cpus <= MAX_CPUS:
             raise ConfigError(f"-smp {self.cpus}: give 1 to {MAX_CPUS} CPUs")
+        if self.topology.max_cpus > self.board.max_cpus:
+            raise ConfigError(
+                f"Invalid SMP CPUs {self.topology.max_cpus}. The max CPUs supported by machine"
+                f" '{self.machine}' is {self.board.max_cpus}"
+            )
         if self.kernel is None and (self.initrd is not None or self.append):
             what = "initrd" if self.initrd is not None else "append"
             raise ConfigError(f"-{what} only allowed with -kernel option")

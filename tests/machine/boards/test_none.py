@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from guestmap.base import GuestmapError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.mtree import write_flat, write_mtree
-from guestmap.machine import VirtualMachine, config_of
+from guestmap.machine import VirtualMachine, config_of, make_board
 from guestmap.monitor import MonitorServer
 from tests.machine.test_composition_qemu import assert_same_objects
 from tests.support.mtree_text import blocks
-from tests.support.qemu import Qemu
+from tests.support.qemu import Qemu, require_qemu
 from tests.support.qmp_socket import QmpSocket
 from tests.support.qom import our_objects, qemus_objects
 
@@ -85,3 +89,39 @@ def test_the_human_monitor_says_what_qemus_does(pair: Pair, line: str) -> None:
     _, ours, qemu = pair
     answer = ours.execute("human-monitor-command", {"command-line": line})
     assert answer["return"].replace("\r\n", "\n") == qemu.hmp(line)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-device", "pci-testdev"), ("-kernel", "/nowhere"), ("-smp", "4")],
+)
+def test_what_cannot_be_is_refused_as_by_qemu(words: tuple[str, ...]) -> None:
+    assert says("none", words) == qemu_says("none", words)
+
+
+def test_a_dimm_has_no_place() -> None:
+    """QEMU takes it, and puts it nowhere."""
+    memory = ("-m", "64M,slots=2,maxmem=1G", "-object", "memory-backend-ram,id=m0,size=128M")
+    for machine in ("none", "microvm"):
+        told = says(machine, (*memory, "-device", "pc-dimm,memdev=m0"))
+        assert f"machine type {machine} has no place for pc-dimm" in told
+
+
+def says(machine: str, words: tuple[str, ...]) -> str:
+    """Return why we make no such machine."""
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    kernel = options.pop("-kernel", None)
+    line = [word for pair in options.items() for word in pair]
+    try:
+        config = config_of(["-M", machine, "-nodefaults", *line])
+        make_board(replace(config, kernel=None if kernel is None else Path(kernel)))
+    except GuestmapError as error:
+        return str(error)
+    return ""
+
+
+def qemu_says(machine: str, words: tuple[str, ...]) -> str:
+    """Return why QEMU makes none."""
+    command = [require_qemu(), "-M", machine, "-nodefaults", "-display", "none", "-S", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return done.stderr.strip().partition(": ")[2]

@@ -18,6 +18,8 @@ _DECODING = {"memory": "memory decoding", "io": "I/O decoding"}
 
 def pci_sentences(told: PciListing) -> Iterator[str]:
     """Yield a line for each function, and below it one for each BAR and window."""
+    if not told.functions:
+        yield "No PCI functions."
     for each in told.functions:
         yield _heading(each)
         for use in each.bars:

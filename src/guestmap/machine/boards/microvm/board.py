@@ -53,6 +53,7 @@ class Microvm(Board):
     def prepare(self) -> None:
         """Find the firmware."""
         config = self.config
+        self.refuse_devices()
         name = FIRMWARE if config.acpi else FIRMWARE_WITHOUT_ACPI
         self.firmware_path = find_bios(config.bios, name=name)
         self.image = load_bios(self.firmware_path)

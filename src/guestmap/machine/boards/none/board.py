@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guestmap.accel import NoInterrupts
+from guestmap.base import ConfigError
 from guestmap.machine.board import Board
 from guestmap.machine.boards.none import NONE
 from guestmap.machine.ram import make_objects, make_ram
@@ -34,6 +35,17 @@ class EmptyMachine(Board):
     def cpus(self) -> int:
         """None."""
         return 0
+
+    def prepare(self) -> None:
+        """Refuse what an empty machine cannot have, in QEMU's words."""
+        config = self.config
+        if config.kernel is not None:
+            raise ConfigError(
+                "The -kernel parameter is not supported (use the generic 'loader' device instead)."
+            )
+        if config.numa_nodes:
+            raise ConfigError("NUMA is not supported by this machine-type")
+        self.refuse_devices()
 
     def build(self, epoch_ns: int) -> None:
         """Put the RAM in, if there is any."""
