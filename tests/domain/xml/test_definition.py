@@ -43,6 +43,7 @@ REFUSED = {
     "too much": (replaced(' unit="MiB" dumpCore=\'off\'>512<', ' unit="GiB">99999999999999<'),
                  "value too large: 99999999999999GiB", 82),
     "little max": (replaced("'GiB'>8<", "'MiB'>8<"), "<maxMemory> on line 8", 27),
+    "slots": (replaced("slots='4'", "slots='4294967295'"), "QEMU takes 256 at most", 67),
     "no domain": (b"<domainsnapshot/>", "unexpected root element", 27),
 }  # fmt: skip
 

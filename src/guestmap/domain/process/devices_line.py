@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
+from guestmap.domain.xml.numbers import whole
 
 if TYPE_CHECKING:
     from guestmap.domain.process.pci import Places
@@ -30,7 +31,7 @@ def controllers(found: Definition, places: Places) -> Iterator[str]:
     for each in found.root.every("devices/controller"):
         if each.get("type") == "pci" and each.get("model") == "pcie-root-port":
             number += 1
-            index = int(each.get("index") or number)
+            index = whole(each.get("index"), number)
             where = places.props(each)
             yield "-device"
             yield _json(driver="pcie-root-port", port=index, chassis=index, id=f"pci.{index}",

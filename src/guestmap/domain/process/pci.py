@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.domain.process.memory_props import pci_words
+from guestmap.domain.rules.errors import DomainError, Speaker
+from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
 from guestmap.domain.xml.memory import PciAddress
+from guestmap.domain.xml.numbers import whole
 
 if TYPE_CHECKING:
     from guestmap.domain.xml.definition import Definition
@@ -38,18 +41,33 @@ class Places:
         return f"pci.{number}"
 
     def props(self, device: Element) -> dict[str, str]:
-        """Return where a device goes; one that nobody placed gets a free place on bus 0."""
+        """Return where a device goes; one that nobody placed gets a free place on bus 0.
+
+        Raises:
+            DomainError: there is none left.
+        """
         address = device.find("address")
         if address is not None and address.get("type") == "pci":
             place = _address(address)
         else:
-            place = next(
-                PciAddress(0, slot) for slot in range(2, 32) if (0, slot) not in self._taken
-            )
+            place = self._free(device)
             self._taken.add((0, place.slot))
         return {"bus": self.bus(place.bus), "addr": pci_words(place)}
 
+    def _free(self, device: Element) -> PciAddress:
+        for slot in range(2, 32):
+            if (0, slot) not in self._taken:
+                return PciAddress(0, slot)
+        raise DomainError(
+            CONFIG_UNSUPPORTED,
+            "no place on PCI bus 0 is left for the device",
+            domain=10,
+            speaker=Speaker.OURS,
+            remedy="leave some device out",
+            at=device,
+        )
+
 
 def _address(element: Element) -> PciAddress:
-    bus, slot, function = (int(element.get(name) or "0", 0) for name in ("bus", "slot", "function"))
+    bus, slot, function = (whole(element.get(name)) for name in ("bus", "slot", "function"))
     return PciAddress(bus, slot, function)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
 from guestmap.domain.xml.memory import SLOTTED, VIRTIO_MEM, DimmAddress, PciAddress
+from guestmap.domain.xml.numbers import whole
 
 if TYPE_CHECKING:
     from guestmap.domain.xml.definition import Definition
@@ -45,7 +46,7 @@ def free_pci(found: Definition) -> PciAddress:
         DomainError: there is none.
     """
     taken = {
-        (int(each.get("bus") or "0", 0), int(each.get("slot") or "0", 0))
+        (whole(each.get("bus")), whole(each.get("slot")))
         for each in found.root.every("devices/*/address")
         if each.get("type") == "pci"
     }
@@ -73,8 +74,7 @@ def root_ports(found: Definition) -> list[int]:
         for each in found.root.every("devices/controller")
         if each.get("type") == "pci" and each.get("model") == "pcie-root-port"
     ]
-    return [int(index) if (index := each.get("index") or "").isdecimal() else number
-            for number, each in enumerate(ports, 1)]  # fmt: skip
+    return [whole(each.get("index"), number) for number, each in enumerate(ports, 1)]
 
 
 def _free_slot(found: Definition, *, live: bool) -> int:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
-from guestmap.domain.rules.texts import INTERNAL_ERROR, XML_ERROR, Dialect
+from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED, INTERNAL_ERROR, XML_ERROR, Dialect
 from guestmap.domain.xml.memory import SLOTTED, MemoryDef, parse_memory
 from guestmap.domain.xml.numbers import kib_of, scaled_kib, unsigned
 from guestmap.domain.xml.tree import read_xml
@@ -20,6 +20,8 @@ NAME = re.compile(r"[^/\x00-\x1f\x7f.][^/\x00-\x1f\x7f]{0,199}")
 """Names that a file can have, too."""
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+MOST_SLOTS = 256
+"""ACPI slots that QEMU makes (hw/acpi/memory_hotplug, ACPI_MAX_RAM_SLOTS)."""
 _TYPES = ("qemu", "kvm")
 
 
@@ -178,6 +180,15 @@ def _check(found: Definition) -> None:
     if dialect is Dialect.V9 and not found.cells:
         raise refusal(
             dialect, "no-numa", at=limit, remedy="add <cpu><numa><cell .../></numa></cpu>"
+        )
+    if found.slots > MOST_SLOTS:
+        raise DomainError(
+            CONFIG_UNSUPPORTED,
+            f"unsupported amount of memory slots: {found.slots}",
+            domain=10,
+            speaker=Speaker.OURS,
+            remedy=f"QEMU takes {MOST_SLOTS} at most",
+            at=limit,
         )
     if found.max_memory is not None and found.max_memory < found.total:
         raise refusal(dialect, "max-small", at=limit, remedy=f"give at least {found.total} KiB")

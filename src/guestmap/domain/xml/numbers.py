@@ -91,6 +91,15 @@ def unsigned(element: Element, attribute: str, dialect: Dialect, *, base: int = 
     return value
 
 
+def whole(text: str | None, default: int = 0, most: int = 0xFFFF) -> int:
+    """Return a small number of a device that is not ours to judge; a default where it is none."""
+    try:
+        value = int(text or "", 0)
+    except ValueError:
+        return default
+    return value if 0 <= value <= most else default
+
+
 def number_set(text: str, dialect: Dialect) -> tuple[int, ...]:
     """Return the numbers of a set such as ``0-3,^2,8`` (virBitmapParse); at most 4096.
 
