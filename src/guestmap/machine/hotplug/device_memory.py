@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from guestmap.base import ConfigError
 
 if TYPE_CHECKING:
-    from guestmap.machine.boards.pc_i440fx.layout import DeviceMemoryLayout
     from guestmap.memory import MemoryRegion, MemorySystem
 
 _TOP = 1 << 64
@@ -85,6 +84,22 @@ def free_address(
     return start
 
 
+class PluggableRange(Protocol):
+    """The addresses that a board leaves to memory devices; sizes in bytes."""
+
+    @property
+    def start(self) -> int:
+        """The first."""
+
+    @property
+    def size(self) -> int:
+        """How many."""
+
+    @property
+    def slots(self) -> int:
+        """DIMMs there may be."""
+
+
 class DeviceMemory:
     """A machine's container for memory devices.
 
@@ -104,7 +119,7 @@ class DeviceMemory:
         self,
         system: MemorySystem,
         parent: MemoryRegion,
-        place: DeviceMemoryLayout,
+        place: PluggableRange,
         most: int,
     ) -> None:
         self.start, self.size, self.slots = place.start, place.size, place.slots

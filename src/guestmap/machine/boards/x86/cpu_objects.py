@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from guestmap.base import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from guestmap.firmware import FirmwareConfig
+    from guestmap.hw.apic_bus import ApicBus
     from guestmap.hw.misc_ports import KvmVapic
-    from guestmap.machine.boards.microvm.board import Microvm
-    from guestmap.machine.boards.pc_i440fx.board import Pc
+    from guestmap.machine.config import MachineConfig
     from guestmap.machine.tree import Builder, BusObject
-    from guestmap.memory import MemoryRegion
+    from guestmap.memory import MemoryRegion, MemorySystem
 
 CPU = "qemu64-x86_64-cpu"
 
 
+class HasCpus(Protocol):
+    """What an x86 board tells of its CPUs."""
+
+    config: MachineConfig
+    system: MemorySystem
+    system_region: MemoryRegion
+    firmware: FirmwareConfig
+    apics: ApicBus
+
+
 def compose_cpus(
     build: Builder,
-    board: Pc | Microvm,
+    board: HasCpus,
     sysbus: BusObject,
     vapic: KvmVapic | None,
     nodes: Mapping[int, int],
