@@ -188,6 +188,25 @@ def test_pci_devices_and_bridges_keep_their_windows(tmp_path: Path) -> None:
         assert mtree(vm) == expected
 
 
+def test_a_pci_function_that_came_since_the_start_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    with VirtualMachine(MachineConfig(debugcon=True)) as vm:
+        vm.run(until=Phase.HALT)
+        for name in ("gone", "late"):
+            vm.board.manage.device_add("pci-testdev", name, {"membar": "64K"})
+        assert vm.board.bus is not None
+        vm.board.bus.devices[3 << 3].config_write(0x18, 0xFE000000, 4)
+        vm.board.manage.eject(vm.board.bus.devices[2 << 3])
+        expected = mtree(vm)
+        save(vm, path)
+    with restore(path) as vm:
+        assert vm.board.bus is not None
+        assert max(vm.board.bus.devices) == 3 << 3
+        assert vm.board.bus.devices[3 << 3].config_read(0x18, 4) == 0xFE00000C
+        assert mtree(vm) == expected
+        vm.board.manage.device_del("late")
+
+
 def test_a_machine_with_other_devices_takes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "saved"
     with VirtualMachine(PC) as vm:
