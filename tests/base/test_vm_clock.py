@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guestmap.base import HostClock, ManualClock, PeriodicTimer, VmClock
+from guestmap.base import HostClock, ManualClock, PeriodicTimer, StateError, VmClock
 
 
 class Host:
@@ -138,3 +138,30 @@ def test_other_clocks_do_not_mind(make: type[HostClock | ManualClock]) -> None:
     assert clock.running
     clock.timer(lambda: None).arm(0)
     assert clock.run_due() == 1
+
+
+def test_a_time_that_was_saved_is_gone_on_from(host: Host, clock: VmClock) -> None:
+    clock.start()
+    with pytest.raises(StateError, match="stop it first"):
+        clock.restore(7_000)
+    clock.stop()
+    host_ns = clock.host.now_ns()
+    clock.restore(7_000)
+    host.now_ns += 50
+    assert clock.now_ns() == 7_000
+    assert clock.host.now_ns() == host_ns + 50  # the host's own goes on
+    fired: list[int] = []
+    clock.timer(lambda: fired.append(clock.now_ns())).arm(7_100)
+    clock.start()
+    for reading, count in ((7_099, 0), (7_100, 1)):
+        host.now_ns += reading - clock.now_ns()
+        assert clock.run_due() == count
+    assert fired == [7_100]
+
+
+def test_a_clock_that_cannot_be_set_says_so(host: Host) -> None:
+    with pytest.raises(StateError, match="HostClock cannot be set"):
+        HostClock(host).restore(1)
+    manual = ManualClock(5)
+    manual.restore(1_000)
+    assert manual.now_ns() == 1_000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from guestmap.base import HostError, write_whole
+from guestmap.base import HostError, whole_file, write_whole
 
 OLD, NEW = b"old" * 100, b"new" * 5000
 
@@ -182,3 +182,21 @@ def test_a_file_that_may_not_be_written_is_not_replaced(old, monkeypatch):
     with pytest.raises(HostError, match="Permission denied"):
         write_whole(old, NEW)
     assert old.read_bytes() == OLD
+
+
+def test_content_that_comes_piece_by_piece_is_whole_or_absent(old):
+    with whole_file(old) as file:
+        file.write(NEW[:7])
+        assert old.read_bytes() == OLD
+        file.write(NEW[7:])
+    assert old.read_bytes() == NEW
+
+    def break_off() -> None:
+        with whole_file(old) as file:
+            file.write(b"not all of it")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        break_off()
+    assert old.read_bytes() == NEW
+    assert_alone(old)
