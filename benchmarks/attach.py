@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.qemu import PROGRAM, QtestQemu
 from benchmarks.table import Row, best_of
-from guestmap.inspect.attach import attach
-from guestmap.inspect.attach.watching import Watcher
+from guestmap.inspect.sources.live import attach
+from guestmap.inspect.sources.live.watching import Watcher
 
 DIMMS = (0, 250)
 REPEATS = 30

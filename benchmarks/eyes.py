@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchmarks.qemu import PROGRAM, QtestQemu
 from benchmarks.table import Row, median_seconds
+from guestmap.conform.captures import check_capture, read_capture
 from guestmap.inspect import Snapshot
-from guestmap.inspect.conform.captures import check_capture, read_capture
-from guestmap.inspect.explain import explain
+from guestmap.inspect.ask.explain import explain
 from guestmap.memory import MemorySystem
 
 BRIDGES, DEVICES = 4, 30

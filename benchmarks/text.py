@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.table import Row, median_seconds
-from guestmap.inspect.explain import explain
-from guestmap.inspect.mtree import assemble, read_mtree
-from guestmap.inspect.rebuild import rebuild
-from guestmap.inspect.views import flat
+from guestmap.inspect.ask.explain import explain
+from guestmap.inspect.map.views import flat
+from guestmap.inspect.text.mtree import assemble, read_mtree
+from guestmap.inspect.text.rebuild import rebuild
 
 SIZES = (1_000, 10_000, 100_000)
 

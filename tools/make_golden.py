@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT))
 from tests.support.qemu import Qemu  # noqa: E402
 from tests.support.qemu_program import MODELLED, find_qemu  # noqa: E402
 
+from guestmap.conform import VectorCase, check_vector, read_case  # noqa: E402
 from guestmap.inspect import RangeInfo, RegionInfo  # noqa: E402
-from guestmap.inspect.conform import VectorCase, check_vector, read_case  # noqa: E402
-from guestmap.inspect.mtree import assemble, read_mtree  # noqa: E402
+from guestmap.inspect.text.mtree import assemble, read_mtree  # noqa: E402
 
 FLAGS = ("", "-o", "-D", "-o -D", "-f", "-f -o", "-f -d")
 SEABIOS = "1.16.2"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guestmap.inspect.mtree import write_mtree
+from guestmap.inspect.text.mtree import write_mtree
 from tests.inspect.snapshots import pc
 from tests.support.program import run_program
 

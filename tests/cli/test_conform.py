@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from guestmap.base import ConfigError
 from guestmap.cli.conform import conform
-from tests.inspect.conform.test_engine import FLAT, TREE
-from tests.inspect.conform.test_vectors import documented_example
+from tests.conform.test_engine import FLAT, TREE
+from tests.conform.test_vectors import documented_example
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guestmap.inspect.conform import Differs, Equal, Unsupported, conform
+from guestmap.conform import Differs, Equal, Unsupported, conform
 from guestmap.machine import stopped_machine
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from guestmap.cli import main
-from guestmap.inspect.attach import attach
+from guestmap.inspect.sources.live import attach
 from tests.support.qemu import Qemu
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from guestmap.base import GIB, MIB
 from guestmap.cli import main
 from guestmap.cli.plug_exits import STATUSES
 from guestmap.domain import Outcome
-from guestmap.inspect.attach import GoneError
+from guestmap.qmp.client import GoneError
 from tests.domain.machines import BASE, ROOM, FakeMachine, dimm, holding, virtio_mem
 from tests.support.processes import popen
 from tests.support.qemu import Qemu

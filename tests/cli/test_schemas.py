@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from guestmap.base import GIB
 from guestmap.cli.app import COMMANDS
 from guestmap.cli.schemas import FORMS, schema_of
-from guestmap.inspect.attach import Channel
+from guestmap.qmp.client import Channel
 from tests.cli.test_what_is_sent import CHANGING, _break_off, _with_a_function
 from tests.domain.machines import BASE, FakeMachine, dimm, holding, virtio_mem
 from tests.support.program import Done, run_program

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guestmap.base import PeerError
-from guestmap.inspect.attach import Attachment, Monitor, MonitorEvent
-from guestmap.inspect.attach.watching import Watcher
-from tests.inspect.attach.peer import FakeQemu
-from tests.inspect.attach.test_attachment import FULL
+from guestmap.inspect.sources.live import Attachment
+from guestmap.inspect.sources.live.watching import Watcher
+from guestmap.qmp.client import Monitor, MonitorEvent
+from tests.inspect.sources.test_attachment import FULL
+from tests.qmp.client.peer import FakeQemu
 from tests.support.processes import popen
 from tests.support.qemu import Qemu
 

@@ -11,10 +11,10 @@ import pytest
 from guestmap.base import GIB
 from guestmap.cli import main
 from guestmap.cli.app import COMMANDS as SUB_COMMANDS
-from guestmap.inspect.attach import Channel
-from guestmap.inspect.attach.commands import COMMANDS, check
+from guestmap.qmp.client import Channel
+from guestmap.qmp.client.allowed import COMMANDS, check
 from tests.domain.machines import BASE, FakeMachine, dimm, holding, virtio_mem
-from tests.inspect.pci.machine import PciMachine
+from tests.inspect.ask.pci.machine import PciMachine
 from tests.support.qemu import Qemu
 from tests.support.qmp_serving import serving
 

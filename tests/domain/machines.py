@@ -10,8 +10,8 @@ from guestmap.base import GIB, MIB, AddrRange, PeerError
 from guestmap.domain import MemoryDevice, Peer, Route, Scene, Situation, SlotStatus
 from guestmap.domain.placing import first_fit
 from guestmap.inspect import Snapshot
-from guestmap.inspect.attach import Channel, CommandError, GoneError, MonitorEvent
-from guestmap.inspect.from_text import MonitorTexts, snapshot_of
+from guestmap.inspect.text.from_text import MonitorTexts, snapshot_of
+from guestmap.qmp.client import Channel, CommandError, GoneError, MonitorEvent
 
 RAM = 256 * MIB
 BASE = 4 * GIB

@@ -17,9 +17,9 @@ from guestmap.domain import Applier, Outcome, Peer, Plan, PlugRequest, open_peer
 from guestmap.domain.devices import read_devices
 from guestmap.domain.plan import plug_steps
 from guestmap.domain.situation import MemoryDevice, backend_id
-from guestmap.inspect.attach import CommandError
 from guestmap.machine import VirtualMachine, config_of
 from guestmap.monitor import MonitorServer
+from guestmap.qmp.client import CommandError
 from tests.support.qemu import MACHINE, Qemu
 
 BASE = 4 * GIB

@@ -18,11 +18,11 @@ from guestmap.domain import (
     survey,
 )
 from guestmap.domain.peer import route_of
-from guestmap.inspect.attach import LibvirtTarget
-from guestmap.inspect.attach.libvirt_api import Libvirt
-from guestmap.inspect.attach.libvirt_channel import LibvirtChannel
+from guestmap.qmp.client import LibvirtTarget
+from guestmap.qmp.client.libvirt_api import Libvirt
+from guestmap.qmp.client.libvirt_channel import LibvirtChannel
 from tests.domain.machines import FakeMachine, FakePace
-from tests.inspect.attach.test_libvirt import FakeDomain, FakeLibvirt
+from tests.qmp.client.test_libvirt import FakeDomain, FakeLibvirt
 
 TARGET = LibvirtTarget("vm")
 

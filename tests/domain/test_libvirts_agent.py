@@ -9,10 +9,10 @@ import pytest
 from guestmap.base import MIB
 from guestmap.cli.plug_setting import agent_of
 from guestmap.domain import Peer
-from guestmap.inspect.attach.commands import AGENT_COMMANDS
-from tests.inspect.attach.peer import FakeQemu
-from tests.inspect.attach.test_attachment import FULL
-from tests.inspect.attach.test_libvirt import FakeDomain, FakeLibvirt, FakeLibvirtError, channel
+from guestmap.qmp.client.allowed import AGENT_COMMANDS
+from tests.inspect.sources.test_attachment import FULL
+from tests.qmp.client.peer import FakeQemu
+from tests.qmp.client.test_libvirt import FakeDomain, FakeLibvirt, FakeLibvirtError, channel
 
 
 class WithAgent(FakeLibvirt):

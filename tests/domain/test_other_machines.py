@@ -31,7 +31,7 @@ from guestmap.domain import (
 )
 from guestmap.domain.plan import Plan, plug_steps
 from guestmap.domain.situation import MemoryDevice
-from guestmap.inspect.attach import CommandError
+from guestmap.qmp.client import CommandError
 from tests.domain.machines import BASE, FakeMachine, dimm, holding
 from tests.support.processes import popen
 from tests.support.qemu_program import find_qemu

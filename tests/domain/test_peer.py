@@ -13,7 +13,7 @@ from guestmap.domain import PlugRequest, open_peer, plan_plug, survey
 from guestmap.domain.host import parse_host_memory, read_host_memory, read_number
 from guestmap.domain.overview import overview
 from guestmap.domain.peer import route_of
-from guestmap.inspect.attach import LibvirtTarget, TcpTarget, UnixTarget
+from guestmap.qmp.client import LibvirtTarget, TcpTarget, UnixTarget
 from tests.domain.machines import BASE, ROOM, FakeMachine, dimm, holding
 
 NUMBERS = st.integers(-(1 << 70), 1 << 70) | st.sampled_from([0, 1, BASE, GIB, (1 << 64) - 1])

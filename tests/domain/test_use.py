@@ -26,7 +26,7 @@ from guestmap.domain import (
     survey,
 )
 from guestmap.domain.use import Use, balloon_use
-from guestmap.inspect.attach.commands import AGENT_COMMANDS
+from guestmap.qmp.client.allowed import AGENT_COMMANDS
 from tests.domain.machines import BASE, FakeMachine, FakePace, dimm
 
 BLOCK = 128 * MIB

@@ -24,7 +24,7 @@ from guestmap.domain import (
 )
 from guestmap.domain.overview import overview
 from guestmap.domain.virtio_mem import free_ports
-from guestmap.inspect.attach import GoneError
+from guestmap.qmp.client import GoneError
 from tests.domain.machines import BASE, ROOM, FakeMachine, FakePace, holding, scene, virtio_mem
 from tests.support.qemu import Qemu
 

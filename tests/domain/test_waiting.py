@@ -23,7 +23,7 @@ from guestmap.domain.waiting import (
     seen,
     wait_for,
 )
-from guestmap.inspect.attach import MonitorEvent
+from guestmap.qmp.client import MonitorEvent
 from tests.domain.machines import BASE, dimm
 
 DEADLINE = 10.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from hypothesis import strategies as st
 
+from guestmap.conform import VectorCase, read_case
 from guestmap.inspect import AddressSpaceInfo, RangeInfo, RegionInfo, Snapshot
-from guestmap.inspect.conform import VectorCase, read_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

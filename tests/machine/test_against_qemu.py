@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guestmap.inspect import Snapshot
-from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Pc, Phase, VirtualMachine, parse_ram_size
 from tests.support.mtree_text import blocks
 from tests.support.qemu import Qemu

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from guestmap.inspect import Snapshot
-from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Phase, VirtualMachine, config_of
 from tests.support.mtree_text import blocks
 from tests.support.qemu import MACHINE, Qemu

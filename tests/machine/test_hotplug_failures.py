@@ -18,7 +18,7 @@ import pytest
 
 from guestmap.base import ConfigError, HostError, ManualClock
 from guestmap.inspect import Snapshot
-from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, MachineEvent, NumaNode, Pc
 from guestmap.memory import MemoryListener, MemoryRegionSection
 from guestmap.memory.ram.host import HostMemory

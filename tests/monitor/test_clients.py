@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guestmap.inspect import Snapshot, ViewInfo
-from guestmap.inspect.attach import attach
+from guestmap.inspect.sources.live import attach
 from guestmap.machine import VirtualMachine, config_of
 from guestmap.monitor import MonitorServer, UnixAddress
 from tests.support.qemu import MACHINE

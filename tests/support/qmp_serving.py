@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import PeerError
-from guestmap.inspect.attach import CommandError
+from guestmap.qmp.client import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from guestmap.inspect.attach import Channel
+    from guestmap.qmp.client import Channel
 
 GREETING = {"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""},
                     "capabilities": []}}  # fmt: skip

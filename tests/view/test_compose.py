@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from guestmap.base import PeerError
 from guestmap.inspect import ViewInfo, ViewUser
-from guestmap.inspect.views import flat
+from guestmap.inspect.map.views import flat
 from guestmap.view import compose
 from tests.inspect.naive import Naive, TooManyWaysError
 from tests.inspect.snapshots import Builder, of_vector, recorded_views, trees, vectors

@@ -57,8 +57,8 @@ class Answer:
         from guestmap.cli.boot_report import report
         from guestmap.cli.output import say_json, write
         from guestmap.inspect import Snapshot
-        from guestmap.inspect.mtree import write_flat, write_mtree
-        from guestmap.inspect.shown import with_printable_texts
+        from guestmap.inspect.map.printable import with_printable_texts
+        from guestmap.inspect.text.mtree import write_flat, write_mtree
 
         after = Snapshot.of(self._vm.board.system, source="guestmap")
         if self._mtree:

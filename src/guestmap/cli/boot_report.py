@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guestmap.inspect import Snapshot
-from guestmap.inspect.commit_json import commit_to_json
+from guestmap.inspect.map.commit_json import commit_to_json
 from guestmap.machine import LogLine, PhaseChange, VirtualMachine
 from guestmap.memory.map import CommitRecord
 

@@ -11,21 +11,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from guestmap.base import ConfigError, GuestmapError
 from guestmap.cli.console import console
 from guestmap.cli.output import say
+from guestmap.conform import Differs, Equal, Result, Unsupported, count_files
+from guestmap.conform import conform as run
 from guestmap.firmware.images import find_bios, load_bios, seabios_version
-from guestmap.inspect.conform import (
-    Differs,
-    Equal,
-    Result,
-    Unsupported,
-    count_files,
-)
-from guestmap.inspect.conform import conform as run
 from guestmap.machine import stopped_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from guestmap.inspect.conform.results import How
+    from guestmap.conform.results import How
 
 
 def conform(

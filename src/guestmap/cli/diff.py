@@ -27,8 +27,8 @@ def diff(
     Exit status 1 where anything did.
     """
     from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.diff import diff as run
-    from guestmap.inspect.sentences import diff_sentences
+    from guestmap.inspect.ask.diff import diff as run
+    from guestmap.inspect.ask.sentences import diff_sentences
 
     maps = load_snapshot(on_board(before, machine)), load_snapshot(on_board(after, machine))
     told = run(*maps)

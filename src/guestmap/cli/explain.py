@@ -38,9 +38,9 @@ def explain(
     Of a range this is said of each answer in it, at the address where that begins.
     """
     from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.explain import explain as run
-    from guestmap.inspect.explain_range import explain_range
-    from guestmap.inspect.sentences import explain_range_sentences, explain_sentences
+    from guestmap.inspect.ask.explain import explain as run
+    from guestmap.inspect.ask.explain_range import explain_range
+    from guestmap.inspect.ask.sentences import explain_range_sentences, explain_sentences
 
     source = own_source(source, machine, at)
     if "-" in address:

@@ -15,7 +15,7 @@ from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from guestmap.inspect.flats import FlatBlock
+    from guestmap.inspect.ask.flats import FlatBlock
 
 COMMAND_CLASS = QemuFormCommand
 
@@ -42,14 +42,14 @@ def flat(
     Views are the source's own; where it has none they are rendered from its trees.
     """
     from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.flats import flat_blocks, with_views
+    from guestmap.inspect.ask.flats import flat_blocks, with_views
 
     if dispatch and qemu is None and not as_json:
         raise ConfigError("-d prints how QEMU looks views up: it goes with --qemu or --json")
     snapshot = load_snapshot(own_source(source, machine, at), trees=False, dispatch=dispatch)
     if qemu is not None and not as_json:
-        from guestmap.inspect.mtree import write_flat
-        from guestmap.inspect.shown import with_printable_texts
+        from guestmap.inspect.map.printable import with_printable_texts
+        from guestmap.inspect.text.mtree import write_flat
 
         chosen = with_views(snapshot, space=space)
         dialect = dialect_for(qemu)
@@ -66,7 +66,7 @@ def flat(
         show(with_notes("flat", form, snapshot), (), as_json=True)
         return
     from guestmap.cli.tables import console, print_titled
-    from guestmap.inspect.spaces import DEFAULT
+    from guestmap.inspect.ask.spaces import DEFAULT
 
     out = console()
     for block in sorted(blocks, key=lambda block: DEFAULT not in block.spaces):

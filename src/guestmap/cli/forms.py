@@ -8,12 +8,12 @@ from typing import Any
 from guestmap.domain import MemoryDevice
 from guestmap.domain.finding import Finding
 from guestmap.domain.ost import OstAnswer
-from guestmap.inspect.diff import Diff
-from guestmap.inspect.findings import Finding as MapFinding
-from guestmap.inspect.flats import FlatBlock
-from guestmap.inspect.pci.unmapped import Unmapped
-from guestmap.inspect.snapshot import Snapshot
-from guestmap.inspect.trees import TreeBlock
+from guestmap.inspect.ask.diff import Diff
+from guestmap.inspect.ask.findings import Finding as MapFinding
+from guestmap.inspect.ask.flats import FlatBlock
+from guestmap.inspect.ask.pci.unmapped import Unmapped
+from guestmap.inspect.ask.trees import TreeBlock
+from guestmap.inspect.map.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

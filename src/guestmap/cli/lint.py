@@ -13,7 +13,7 @@ from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.output import Json, Source, envelope, say, say_json
 
 if TYPE_CHECKING:
-    from guestmap.inspect.findings import Finding, LintOptions
+    from guestmap.inspect.ask.findings import Finding, LintOptions
 
 
 class FailOn(StrEnum):
@@ -59,8 +59,8 @@ def lint(
     Exit status 1 where there is a warning or an error, or what --fail-on says. What every machine
     of its kind has, such as a PC's ROM behind its shadow RAM, is no more than info.
     """
-    from guestmap.inspect.findings import LintOptions
-    from guestmap.inspect.lint import refuse_unknown
+    from guestmap.inspect.ask.findings import LintOptions
+    from guestmap.inspect.ask.lint import refuse_unknown
 
     ignored = frozenset(ignore or ())
     refuse_unknown(ignored)
@@ -70,7 +70,7 @@ def lint(
     names = _dumps(source) if dumps else [on_board(source, machine)]
     found = {name: _findings(name, options) for name in names}
     if as_sarif:
-        from guestmap.inspect.sarif import sarif
+        from guestmap.inspect.ask.sarif import sarif
 
         say_json(sarif(found))
     else:
@@ -81,7 +81,7 @@ def lint(
 
 def _findings(source: str, options: LintOptions) -> tuple[Finding, ...]:
     from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.lint import lint as run
+    from guestmap.inspect.ask.lint import lint as run
 
     return run(load_snapshot(source), options)
 
@@ -101,7 +101,7 @@ def _dumps(folder: str) -> list[str]:
 
 
 def _show(found: dict[str, tuple[Finding, ...]], *, dumps: bool, as_json: bool) -> None:
-    from guestmap.inspect.sentences import lint_sentences
+    from guestmap.inspect.ask.sentences import lint_sentences
 
     if as_json:
         forms = {name: [f.to_json() for f in findings] for name, findings in found.items()}

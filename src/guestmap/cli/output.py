@@ -14,7 +14,7 @@ from guestmap.cli.completing import sources
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from guestmap.inspect.snapshot import Snapshot
+    from guestmap.inspect.map.snapshot import Snapshot
 
 SOURCE_HELP = (
     "A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON, the text or"

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import GuestmapError
 from guestmap.cli.source import RESET
-from guestmap.inspect.attach import Attachment, Channel, CommandError, Monitor
+from guestmap.inspect.sources.live import Attachment
 from guestmap.machine import VirtualMachine
 from guestmap.machine.moments import END
 from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
+from guestmap.qmp.client import Channel, CommandError, Monitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from guestmap.inspect.attach import MonitorEvent
     from guestmap.machine import MachineConfig
     from guestmap.machine.moments import Moment
+    from guestmap.qmp.client import MonitorEvent
 
 
 class OwnChannel(Channel):

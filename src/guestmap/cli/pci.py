@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guestmap.inspect import Snapshot
-    from guestmap.inspect.attach import Attachment
-    from guestmap.inspect.pci import PciDevices
+    from guestmap.inspect.ask.pci import PciDevices
+    from guestmap.inspect.sources.live import Attachment
 
 PciSource = Annotated[
     str,
@@ -38,7 +38,7 @@ def pci(source: PciSource, machine: Board = "", at: At = "", as_json: Json = Fal
     The regions behind BARs are named even where they are not in the map, since the guest has not
     given the BAR an address, or decoding is off.
     """
-    from guestmap.inspect.pci import listing, pci_sentences, read_pci
+    from guestmap.inspect.ask.pci import listing, pci_sentences, read_pci
 
     if Path(source).is_dir():
         told = listing(*_of_folder(Path(source)))
@@ -54,7 +54,7 @@ def pci(source: PciSource, machine: Board = "", at: At = "", as_json: Json = Fal
 def _of_folder(folder: Path) -> tuple[PciDevices, Snapshot]:
     """Return what a folder of a machine's texts says of PCI, and its map."""
     from guestmap.base import HostError
-    from guestmap.inspect.source_folder import pci_of_folder, snapshot_of_folder
+    from guestmap.inspect.sources.folder import pci_of_folder, snapshot_of_folder
 
     try:
         return pci_of_folder(folder), snapshot_of_folder(folder)
@@ -65,7 +65,7 @@ def _of_folder(folder: Path) -> tuple[PciDevices, Snapshot]:
 def is_machine(source: str) -> bool:
     """Tell whether a source is a machine, which can be asked more than its map."""
     from guestmap.cli.source import own_machine
-    from guestmap.inspect.attach import parse_target
+    from guestmap.qmp.client import parse_target
 
     return own_machine(source) is not None or parse_target(source) is not None
 
@@ -78,7 +78,8 @@ def attached(source: str) -> Iterator[Attachment]:
         ConfigError: it is neither.
     """
     from guestmap.cli.source import own_machine
-    from guestmap.inspect.attach import FORMS, attach, parse_target
+    from guestmap.inspect.sources.live import attach
+    from guestmap.qmp.client import FORMS, parse_target
 
     own = own_machine(source)
     if own is not None:

@@ -15,8 +15,8 @@ from guestmap.cli.plug_exits import STATUSES
 from guestmap.domain import MEANINGS, Observer, Outcome, Result
 from guestmap.domain.finding import span
 from guestmap.domain.waiting import Answered, Deleted, EjectFailed
-from guestmap.inspect.attach import program
-from guestmap.inspect.sentences import diff_sentences
+from guestmap.inspect.ask.sentences import diff_sentences
+from guestmap.qmp.client import program
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from guestmap.domain.following import Following
     from guestmap.domain.steps import Step
     from guestmap.domain.waiting import Heard, Waiting
-    from guestmap.inspect.diff import Diff
+    from guestmap.inspect.ask.diff import Diff
 
 
 _TIMED = {Outcome.ONLINE, Outcome.RESIZED, Outcome.ACKNOWLEDGED, Outcome.REMOVED}

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from guestmap.inspect.mtree.dialects import Dialect
+    from guestmap.inspect.text.mtree.dialects import Dialect
 
 QemuForm = Annotated[
     str | None,
@@ -46,6 +46,6 @@ def dialect_for(form: str) -> Dialect | None:
     Raises:
         ConfigError: the version is not known; lists those that are.
     """
-    from guestmap.inspect.mtree import dialect_called
+    from guestmap.inspect.text.mtree import dialect_called
 
     return dialect_called(form) if form else None

@@ -23,8 +23,8 @@ def ram(
 ) -> None:
     """List guest-physical memory with the RAM block and offset behind each range."""
     from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.ram_ranges import ram_ranges
-    from guestmap.inspect.sentences import ram_sentences
+    from guestmap.inspect.ask.ram_ranges import ram_ranges
+    from guestmap.inspect.ask.sentences import ram_sentences
 
     snapshot = load_snapshot(own_source(source, machine, at))
     told = ram_ranges(snapshot, space)

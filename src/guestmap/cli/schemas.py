@@ -13,13 +13,13 @@ import msgspec
 from guestmap.cli import forms
 from guestmap.domain.orphans import Cleaning
 from guestmap.domain.overview import Overview
-from guestmap.inspect.diff import Diff
-from guestmap.inspect.explain_range import RangeExplanation
-from guestmap.inspect.explanation import Explanation
-from guestmap.inspect.pci.listing import PciListing
-from guestmap.inspect.ram_ranges import RamTable
-from guestmap.inspect.schema import DIALECT
-from guestmap.inspect.why_not import WhyNot
+from guestmap.inspect.ask.diff import Diff
+from guestmap.inspect.ask.explain_range import RangeExplanation
+from guestmap.inspect.ask.explanation import Explanation
+from guestmap.inspect.ask.pci.listing import PciListing
+from guestmap.inspect.ask.ram_ranges import RamTable
+from guestmap.inspect.ask.why_not import WhyNot
+from guestmap.inspect.map.schema import DIALECT
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _NOTES: Final = MappingProxyType({"notes": _STRINGS})

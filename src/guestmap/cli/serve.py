@@ -16,9 +16,9 @@ from guestmap.cli.output import say, warn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.inspect.attach import Target
     from guestmap.machine import MachineConfig
     from guestmap.machine.moments import Moment
+    from guestmap.qmp.client import Target
     from guestmap.view.film import Film
 
 _INTERVAL_S = 1.0
@@ -89,7 +89,7 @@ def _producer(sources: list[str], film: Film, *, interval: float | None) -> Call
         GuestmapError: a file cannot be read.
     """
     from guestmap.cli.source import BOOT, load_snapshot, own_machine
-    from guestmap.inspect.attach import parse_target
+    from guestmap.qmp.client import parse_target
     from guestmap.view.film import Frame
 
     targets = [parse_target(source) for source in sources]
@@ -165,9 +165,9 @@ def _boot(film: Film, config: MachineConfig) -> None:
 
 def _poll(film: Film, target: Target, interval: float) -> None:
     """Look at a running machine again and again; each change is a frame."""
-    from guestmap.inspect.attach import attach
-    from guestmap.inspect.attach.watching import Watcher
-    from guestmap.inspect.diff import diff
+    from guestmap.inspect.ask.diff import diff
+    from guestmap.inspect.sources.live import attach
+    from guestmap.inspect.sources.live.watching import Watcher
     from guestmap.view.film import Frame
 
     start = time.monotonic()

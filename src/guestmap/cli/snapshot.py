@@ -34,7 +34,7 @@ def snapshot(
     if schema:
         if source is not None or dispatch:
             raise ConfigError("--schema is that of all snapshots: give it no SOURCE and no -d")
-        from guestmap.inspect.schema import schema_text
+        from guestmap.inspect.map.schema import schema_text
 
         _write(schema_text(), output)
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ConfigError
 from guestmap.cli.output import warn
-from guestmap.inspect.source import load_snapshot as load_foreign
+from guestmap.inspect.sources.open import load_snapshot as load_foreign
 
 if TYPE_CHECKING:
     from guestmap.inspect import Snapshot
@@ -96,7 +96,7 @@ def at_moment(source: str, moment: str) -> str:
 
 
 def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) -> Snapshot:
-    """Return the map of a source; see :func:`guestmap.inspect.source.load_snapshot`.
+    """Return the map of a source; see :func:`guestmap.inspect.sources.open.load_snapshot`.
 
     ``reset`` and ``boot`` (see :func:`own_machine`) are a machine of our own, at the reset vector,
     or after its firmware ran, or at a moment of that. A saved machine is one, too.

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from guestmap.base import printable
 from guestmap.cli.console import console
-from guestmap.inspect.spaces import DEFAULT
+from guestmap.inspect.ask.spaces import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from guestmap.inspect.snapshot import Snapshot
-    from guestmap.inspect.trees import TreeBlock, TreeNode
+    from guestmap.inspect.ask.trees import TreeBlock, TreeNode
+    from guestmap.inspect.map.snapshot import Snapshot
 
 COMMAND_CLASS = QemuFormCommand
 
@@ -45,12 +45,12 @@ def tree(
     What nothing is seen of is dimmed. Regions that aliases show follow as trees of their own.
     """
     from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.trees import tree_blocks
+    from guestmap.inspect.ask.trees import tree_blocks
 
     snapshot = load_snapshot(own_source(source, machine, at))
     if qemu is not None and not as_json:
-        from guestmap.inspect.mtree import write_mtree
-        from guestmap.inspect.shown import with_printable_texts
+        from guestmap.inspect.map.printable import with_printable_texts
+        from guestmap.inspect.text.mtree import write_mtree
 
         chosen = snapshot if space is None else _only(snapshot, space)
         dialect = dialect_for(qemu)
@@ -62,7 +62,7 @@ def tree(
         _print_json(snapshot, blocks)
         return
     from guestmap.cli.tables import HIDDEN, cell, console, names_of, print_titled
-    from guestmap.inspect.spaces import DEFAULT
+    from guestmap.inspect.ask.spaces import DEFAULT
 
     out = console()
     blind = [block for block in blocks if block.spaces and _shows_nothing(block)]
@@ -82,7 +82,7 @@ def _shows_nothing(block: TreeBlock) -> bool:
 
 
 def _only(snapshot: Snapshot, space: str) -> Snapshot:
-    from guestmap.inspect.spaces import Spaces
+    from guestmap.inspect.ask.spaces import Spaces
 
     roots = {each.root for each in Spaces(snapshot).named(space)}
     spaces = tuple(each for each in snapshot.address_spaces if each.root in roots)

@@ -15,8 +15,8 @@ from guestmap.cli.output import say, say_json
 from guestmap.cli.streams import is_lost
 
 if TYPE_CHECKING:
-    from guestmap.inspect.attach import Attachment
-    from guestmap.inspect.attach.watching import Sighting, Watcher
+    from guestmap.inspect.sources.live import Attachment
+    from guestmap.inspect.sources.live.watching import Sighting, Watcher
 
 _INTERVAL_S = 1.0
 _ENDINGS = {"SHUTDOWN"}
@@ -49,7 +49,8 @@ def watch(
     On 'boot', a PC of guestmap's own, nothing is missed, and each change has its true cause.
     """
     from guestmap.cli.source import BOOT, own_machine
-    from guestmap.inspect.attach import FORMS, attach, parse_target
+    from guestmap.inspect.sources.live import attach
+    from guestmap.qmp.client import FORMS, parse_target
 
     own = own_machine(on_board(source, machine))
     if own is not None and own[0] == BOOT:
@@ -82,7 +83,7 @@ class _Session:
         self._start = time.monotonic()
 
     def run(self) -> None:
-        from guestmap.inspect.attach.watching import Watcher
+        from guestmap.inspect.sources.live.watching import Watcher
 
         watcher = Watcher(self._machine)
         self._out.begin(watcher, self._machine, self._interval)
@@ -113,7 +114,7 @@ class _Words:
     """For people."""
 
     def begin(self, watcher: Watcher, machine: Attachment, interval: float) -> None:
-        from guestmap.inspect.attach import program
+        from guestmap.qmp.client import program
 
         seen = watcher.snapshot
         self._print(
@@ -129,8 +130,8 @@ class _Words:
             self._print(f"{stamp}event {event.name} {data}".rstrip())
         if sighting.before is None or sighting.after is None:
             return
-        from guestmap.inspect.diff import diff
-        from guestmap.inspect.sentences import diff_sentences
+        from guestmap.inspect.ask.diff import diff
+        from guestmap.inspect.ask.sentences import diff_sentences
 
         self._print(f"{stamp}the map changed:")
         for line in diff_sentences(diff(sighting.before, sighting.after)):
@@ -167,7 +168,7 @@ class _Lines:
             "events": [{"name": e.name, "data": dict(e.data)} for e in sighting.events],
         }
         if sighting.before is not None and sighting.after is not None:
-            from guestmap.inspect.diff import diff
+            from guestmap.inspect.ask.diff import diff
 
             form["diff"] = diff(sighting.before, sighting.after).to_json()
             form["snapshot"] = sighting.after.to_json()

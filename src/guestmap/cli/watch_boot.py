@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from guestmap.cli.output import say_json
 from guestmap.cli.streams import is_lost
 from guestmap.inspect import Snapshot
-from guestmap.inspect.diff import diff
+from guestmap.inspect.ask.diff import diff
 from guestmap.machine import Event, MachineConfig, MachineReset, VirtualMachine
 from guestmap.memory.map import CommitRecord
 

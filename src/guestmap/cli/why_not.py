@@ -12,7 +12,7 @@ from guestmap.cli.completing import regions
 from guestmap.cli.output import Json, Source, show, with_notes
 
 if TYPE_CHECKING:
-    from guestmap.inspect.pci import Unmapped
+    from guestmap.inspect.ask.pci import Unmapped
 
 
 def why_not(
@@ -31,9 +31,9 @@ def why_not(
     has not mapped yet, it says whose it is and what is missing.
     """
     from guestmap.cli.source import is_own, is_saved_machine, load_snapshot
-    from guestmap.inspect.pci.words import unmapped_sentences
-    from guestmap.inspect.sentences import why_not_sentences
-    from guestmap.inspect.why_not import why_not as run
+    from guestmap.inspect.ask.pci.words import unmapped_sentences
+    from guestmap.inspect.ask.sentences import why_not_sentences
+    from guestmap.inspect.ask.why_not import why_not as run
 
     source = own_source(source, machine, at)
     number = region.removeprefix("#")
@@ -63,8 +63,8 @@ def _unmapped(source: str, name: str) -> list[Unmapped]:
     Files cannot be asked, and a machine that knows no PCI has nothing to tell.
     """
     from guestmap.cli.pci import attached, is_machine
-    from guestmap.inspect.attach import CommandError
-    from guestmap.inspect.pci import read_pci, why_unmapped
+    from guestmap.inspect.ask.pci import read_pci, why_unmapped
+    from guestmap.qmp.client import CommandError
 
     if not is_machine(source):
         return []

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from guestmap.base import ConfigError, PeerError, exact_size
-from guestmap.inspect.attach import UnixTarget, parse_target
-from guestmap.inspect.attach.commands import AGENT_COMMANDS
-from guestmap.inspect.attach.dial import dial
+from guestmap.qmp.client import UnixTarget, parse_target
+from guestmap.qmp.client.allowed import AGENT_COMMANDS
+from guestmap.qmp.client.dial import dial
 
 if TYPE_CHECKING:
     from guestmap.domain.situation import MemoryDevice

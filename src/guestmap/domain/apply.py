@@ -24,8 +24,8 @@ from guestmap.domain.survey import survey
 from guestmap.domain.use import balloon_use
 from guestmap.domain.verify import others_changes, verify_plugged, verify_removed, verify_unchanged
 from guestmap.domain.waiting import Verdict, Waiting, wait_for
-from guestmap.inspect.attach import GoneError
-from guestmap.inspect.diff import diff
+from guestmap.inspect.ask.diff import diff
+from guestmap.qmp.client import GoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

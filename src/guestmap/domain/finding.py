@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import format_size
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
     from guestmap.base import AddrRange

@@ -21,7 +21,7 @@ from guestmap.domain.waiting import (
     heard,
     seen,
 )
-from guestmap.inspect.attach import GoneError
+from guestmap.qmp.client import GoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

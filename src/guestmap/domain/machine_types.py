@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from guestmap.base import GIB, MIB
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 DIMM = "dimm"
 VIRTIO_MEM = "virtio-mem"

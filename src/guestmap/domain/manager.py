@@ -26,7 +26,7 @@ from guestmap.domain.rules.texts import OPERATION_INVALID
 from guestmap.domain.xml.definition import parse_definition
 from guestmap.domain.xml.edit import with_uuid
 from guestmap.domain.xml.schema import check_schema
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import HostError
 from guestmap.domain.outcome import Outcome
-from guestmap.inspect.attach import GoneError
+from guestmap.qmp.client import GoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

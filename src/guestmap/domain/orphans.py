@@ -15,8 +15,8 @@ from guestmap.base import format_size
 from guestmap.domain.noting import strike_out
 from guestmap.domain.steps import Step
 from guestmap.domain.survey import survey
-from guestmap.inspect.attach import CommandError
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
+from guestmap.qmp.client import CommandError
 
 if TYPE_CHECKING:
     from guestmap.domain.listen import Pace

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 EJECT_REQUEST = 0x3
 OS_SHUTDOWN = 0x100

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from guestmap.domain.situation import MemoryDevice
     from guestmap.domain.use import Use
     from guestmap.domain.waiting import Waiting
-    from guestmap.inspect.diff import Diff
+    from guestmap.inspect.ask.diff import Diff
 
 
 class Outcome(StrEnum):

@@ -9,7 +9,7 @@ from guestmap.base import AddrRange
 from guestmap.domain.ost import EJECTIONS, OstAnswer, OstKind, explain
 from guestmap.domain.placing import gaps, largest_fit
 from guestmap.domain.situation import SLOT_KINDS, MemoryDevice
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
     from guestmap.domain.situation import Situation

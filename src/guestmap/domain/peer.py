@@ -10,9 +10,9 @@ import msgspec
 from guestmap.base import ConfigError, PeerError
 from guestmap.domain.journal import users_journal
 from guestmap.domain.questions import Question
-from guestmap.inspect.attach import (
+from guestmap.inspect.sources.live import Attachment
+from guestmap.qmp.client import (
     FORMS,
-    Attachment,
     CommandError,
     LibvirtTarget,
     Monitor,
@@ -20,8 +20,8 @@ from guestmap.inspect.attach import (
     open_channel,
     parse_target,
 )
-from guestmap.inspect.attach.commands import COMMANDS, check
-from guestmap.inspect.attach.libvirt_channel import LibvirtChannel
+from guestmap.qmp.client.allowed import COMMANDS, check
+from guestmap.qmp.client.libvirt_channel import LibvirtChannel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from guestmap.domain.agent import AgentWire
     from guestmap.domain.journal import Journal
     from guestmap.inspect import Snapshot
-    from guestmap.inspect.attach import Channel, Target
+    from guestmap.qmp.client import Channel, Target
 
 _T = TypeVar("_T")
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -141,7 +141,7 @@ def open_peer(source: str) -> Peer:
 
     Raises:
         ConfigError: ``source`` names none.
-        HostError, PeerError, UnsupportedError: as :func:`guestmap.inspect.attach.attach`.
+        HostError, PeerError, UnsupportedError: as :func:`guestmap.inspect.sources.live.attach`.
     """
     target = parse_target(source)
     if target is None:

@@ -21,7 +21,7 @@ from guestmap.domain.steps import Step
 
 if TYPE_CHECKING:
     from guestmap.domain.request import PlugRequest, ResizeRequest, UnplugRequest
-    from guestmap.inspect.diff import Diff
+    from guestmap.inspect.ask.diff import Diff
 
 _STOP = "stop the machine and start it without"
 _FIXED = {

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from guestmap.inspect import RangeInfo, RegionInfo, Snapshot
-from guestmap.inspect.diff import diff
+from guestmap.inspect.ask.diff import diff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guestmap.domain.situation import MemoryDevice
-    from guestmap.inspect.diff import Diff
-    from guestmap.inspect.snapshot import ViewInfo
+    from guestmap.inspect.ask.diff import Diff
+    from guestmap.inspect.map.snapshot import ViewInfo
 
 DEVICE_MEMORY = "device-memory"
 _MEMORY_SPACE = "memory"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from guestmap.inspect.attach.commands import HMP
+from guestmap.qmp.client.allowed import HMP
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from guestmap.base import ConfigError
 from guestmap.domain.machine_types import DIMM, VIRTIO_MEM
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 _MAX = 1 << 64
 

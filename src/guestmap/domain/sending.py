@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError
-from guestmap.inspect.attach import CommandError, GoneError
+from guestmap.qmp.client import CommandError, GoneError
 
 if TYPE_CHECKING:
     from guestmap.base.interrupt import Deferral

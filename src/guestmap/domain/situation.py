@@ -13,7 +13,7 @@ from guestmap.base import MIB, AddrRange
 from guestmap.domain.journal import Entry
 from guestmap.domain.machine_types import SECTION, MachineRule, rule_of
 from guestmap.inspect import Snapshot
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 ALIGNMENT = 2 * MIB
 """QEMU's alignment of a memory backend's size and of a DIMM's address on x86: so much it asks the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 
 @dataclass(frozen=True, slots=True)

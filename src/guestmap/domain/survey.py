@@ -28,10 +28,10 @@ from guestmap.domain.replies import (
     Target,
 )
 from guestmap.domain.situation import ALIGNMENT, KNOWN_KINDS, MemoryDevice, Scene, Situation
-from guestmap.inspect.attach import VersionReply
-from guestmap.inspect.from_text import MonitorTexts, snapshot_of
-from guestmap.inspect.ram_place import RAM_TYPES
-from guestmap.inspect.spaces import Spaces
+from guestmap.inspect.ask.ram_place import RAM_TYPES
+from guestmap.inspect.ask.spaces import Spaces
+from guestmap.inspect.text.from_text import MonitorTexts, snapshot_of
+from guestmap.qmp.client import VersionReply
 
 if TYPE_CHECKING:
     from guestmap.domain.peer import Peer

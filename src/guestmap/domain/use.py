@@ -14,7 +14,7 @@ import msgspec
 from guestmap.base import PeerError
 from guestmap.domain.questions import Question, prop
 from guestmap.domain.replies import Named
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
     from guestmap.domain.agent import GuestAgent

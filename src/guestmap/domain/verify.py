@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import AddrRange
 from guestmap.domain.finding import device_place
-from guestmap.inspect.diff import diff
+from guestmap.inspect.ask.diff import diff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from guestmap.domain.plan import Plan
     from guestmap.domain.situation import MemoryDevice, Scene
-    from guestmap.inspect.diff import Diff
-    from guestmap.inspect.view_diff import RangeChange
+    from guestmap.inspect.ask.diff import Diff
+    from guestmap.inspect.ask.view_diff import RangeChange
 
 Ranges = dict[str, list[tuple[int, int, str, str]]]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from guestmap.domain.situation import MemoryDevice, SlotStatus
-    from guestmap.inspect.attach import MonitorEvent
+    from guestmap.qmp.client import MonitorEvent
 
 
 WITHOUT_A_WORD = "the end of the connection"

@@ -3,7 +3,7 @@
 Everything here works on a :class:`Snapshot`, whichever machine it came from.
 """
 
-from guestmap.inspect.snapshot import (
+from guestmap.inspect.map.snapshot import (
     AddressSpaceInfo,
     RamBlockInfo,
     RangeInfo,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.inspect.attach.target import TcpTarget, UnixTarget
+from guestmap.qmp.client.address import TcpTarget, UnixTarget
 
 MAX_UNIX_PATH = 107
 """Bytes that a path may have: ``sun_path`` less the byte that ends it (Linux, unix(7))."""

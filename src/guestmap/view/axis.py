@@ -15,7 +15,7 @@ from guestmap.base import ADDRESS_SPACE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from guestmap.inspect.spans import Span
+    from guestmap.inspect.map.spans import Span
 
 FOLDED = 1.0
 """Height of an empty piece; a piece of one byte has height 1.05."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
-from guestmap.inspect.diff import diff
-from guestmap.inspect.shown import with_printable_texts
-from guestmap.inspect.view_diff import range_changes
+from guestmap.inspect.ask.diff import diff
+from guestmap.inspect.ask.view_diff import range_changes
+from guestmap.inspect.map.printable import with_printable_texts
 from guestmap.view.compose import NOT_TO_SCALE, PanelBuilder
 from guestmap.view.flat_boxes import flat_label
 from guestmap.view.picture import Box, Label, Lane, Panel, Picture
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from guestmap.inspect import Snapshot
-    from guestmap.inspect.view_diff import RangeChange
+    from guestmap.inspect.ask.view_diff import RangeChange
     from guestmap.view.picture import Kind
 
 

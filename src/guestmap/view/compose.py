@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.shown import with_printable_texts
+from guestmap.inspect.map.printable import with_printable_texts
 from guestmap.view.axis import FoldedAxis
 from guestmap.view.detail import thinned
 from guestmap.view.flat_boxes import nobody

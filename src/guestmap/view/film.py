@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import parse_duration, printable
-from guestmap.inspect.shown import with_printable_texts
+from guestmap.inspect.map.printable import with_printable_texts
 from guestmap.view.compare import marked_family, matched_families
 from guestmap.view.compose import NOT_TO_SCALE, panel_of
 from guestmap.view.picture import Picture

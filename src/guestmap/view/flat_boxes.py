@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from guestmap.inspect import RangeInfo
-    from guestmap.inspect.paths import Shown
+    from guestmap.inspect.map.ways import Shown
 
 _MOST_BEHIND = 4
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.paths import Way, shown, walk
-from guestmap.inspect.spaces import Space, Spaces
-from guestmap.inspect.view_diff import range_changes
-from guestmap.inspect.views import join, physical_root
+from guestmap.inspect.ask.spaces import Space, Spaces
+from guestmap.inspect.ask.view_diff import range_changes
+from guestmap.inspect.map.views import join, physical_root
+from guestmap.inspect.map.ways import Way, shown, walk
 from guestmap.view.flat_boxes import flat_layer
 from guestmap.view.tree_boxes import LaneKey, Layer, tree_layers
 

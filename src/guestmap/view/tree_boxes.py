@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from guestmap.inspect.verdict import Verdict, disabled, outranked
+from guestmap.inspect.ask.verdict import Verdict, disabled, outranked
 from guestmap.view.overlaps import Taken
 from guestmap.view.picture import Box, Kind, Label, State
 from guestmap.view.words import hex_address
@@ -14,7 +14,7 @@ from guestmap.view.words import hex_address
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from guestmap.inspect.paths import Shown, Way
+    from guestmap.inspect.map.ways import Shown, Way
 
 
 MOST_PLACES = 3
@@ -51,7 +51,7 @@ def tree_layers(
     """Return the layers of a tree, in order of depth and priority.
 
     Args:
-        ways: as :func:`guestmap.inspect.paths.walk` yields them.
+        ways: as :func:`guestmap.inspect.map.ways.walk` yields them.
         view: what the tree shows.
         show_disabled: keep regions that are not enabled, or in something that is not.
     """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from guestmap.base import PeerError
 from guestmap.domain.process.session import Answer, ClientSession, Greeting
-from guestmap.inspect.attach import MonitorEvent
+from guestmap.qmp.client import MonitorEvent
 
 LINES = (
     b'{"QMP": {"version": {"qemu": {"major": 7}}, "capabilities": ["oob"]}}\r\n'

@@ -11,7 +11,7 @@ from guestmap.base import GIB, ConfigError, ManualClock
 from guestmap.firmware import find_bios
 from guestmap.hw.acpi_ged import POWER_DOWN
 from guestmap.inspect import Snapshot
-from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Phase, RunState, VirtualMachine, config_of, make_board
 from guestmap.machine.boards.microvm.board import Microvm
 from tests.machine.test_composition_qemu import assert_same_objects, objects_like

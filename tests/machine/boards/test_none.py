@@ -12,7 +12,7 @@ import pytest
 
 from guestmap.base import GuestmapError
 from guestmap.inspect import Snapshot
-from guestmap.inspect.mtree import write_flat, write_mtree
+from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import VirtualMachine, config_of, make_board
 from guestmap.monitor import MonitorServer
 from tests.machine.test_composition_qemu import assert_same_objects

@@ -13,7 +13,7 @@ import pytest
 
 from guestmap.base import ConfigError, StateError
 from guestmap.inspect import Snapshot
-from guestmap.inspect.mtree import write_mtree
+from guestmap.inspect.text.mtree import write_mtree
 from guestmap.machine import (
     DeviceSpec,
     MachineConfig,

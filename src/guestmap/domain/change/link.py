@@ -15,7 +15,7 @@ from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import Dialect, text_of
 from guestmap.domain.xml.edit import with_device, with_devices
 from guestmap.domain.xml.memory import SLOTTED, DimmAddress
-from guestmap.inspect.attach import CommandError
+from guestmap.qmp.client import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

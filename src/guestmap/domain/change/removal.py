@@ -16,7 +16,7 @@ from guestmap.domain.xml.edit import without_device
 if TYPE_CHECKING:
     from guestmap.domain.change.link import Link
     from guestmap.domain.xml.definition import Definition
-    from guestmap.inspect.attach import MonitorEvent
+    from guestmap.qmp.client import MonitorEvent
 
 WAIT_S = 5.0
 """Seconds that a guest has to let go of a device, as libvirt has it."""

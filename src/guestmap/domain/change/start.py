@@ -22,7 +22,7 @@ from guestmap.domain.store.faults import point
 from guestmap.domain.store.files import make_folder
 from guestmap.domain.store.status import PAUSED, RUNNING, STARTING, Status
 from guestmap.domain.xml.edit import with_devices, with_id
-from guestmap.inspect.attach import GoneError
+from guestmap.qmp.client import GoneError
 
 if TYPE_CHECKING:
     import socket

@@ -17,13 +17,13 @@ from guestmap.domain.change.removal import Fate, judged
 from guestmap.domain.events.log import Event, Tail
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.waiting import Answered, heard
-from guestmap.inspect.attach import GoneError
+from guestmap.qmp.client import GoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from guestmap.domain.manager import Manager
-    from guestmap.inspect.attach import MonitorEvent
+    from guestmap.qmp.client import MonitorEvent
 
 _STEP_S = 0.1
 _LOOK_AGAIN = 20

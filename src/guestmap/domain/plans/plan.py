@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
     from guestmap.inspect import Snapshot
-    from guestmap.inspect.diff import Diff
+    from guestmap.inspect.ask.diff import Diff
 
 FORMAT = "guestmap.domain-plan"
 _MOST = 16 << 20
@@ -240,7 +240,7 @@ def _plugged(scene: Scene, device: MemoryDef) -> Snapshot:
 
 
 def _pictured(plan: DomainPlan, scene: Scene, after: Snapshot) -> Pictured:
-    from guestmap.inspect.sentences import diff_sentences
+    from guestmap.inspect.ask.sentences import diff_sentences
 
     change = predicted(scene.map, after)
     lines = () if change.is_empty else tuple(diff_sentences(change))

@@ -14,7 +14,7 @@ from guestmap.domain.finding import span
 from guestmap.domain.ost import INSERTIONS, OstKind, explain
 from guestmap.domain.plans.plan import look
 from guestmap.domain.xml.memory import DIMM, SLOTTED
-from guestmap.inspect.report import Report
+from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

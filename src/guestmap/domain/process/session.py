@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guestmap.base import PeerError
-from guestmap.inspect.attach import MonitorEvent
+from guestmap.qmp.client import MonitorEvent
 
 MOST_BYTES = 16 << 20
 """Bytes of one message."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self
 
 from guestmap.base import PeerError
 from guestmap.domain.process.session import Answer, ClientSession, Greeting
-from guestmap.inspect.attach import Channel, CommandError, GoneError, MonitorEvent, UnixTarget
-from guestmap.inspect.attach.commands import check
-from guestmap.inspect.attach.dial import dial
+from guestmap.qmp.client import Channel, CommandError, GoneError, MonitorEvent, UnixTarget
+from guestmap.qmp.client.allowed import check
+from guestmap.qmp.client.dial import dial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guestmap.inspect import Snapshot
-from guestmap.inspect.commit_json import commit_to_json
-from guestmap.inspect.explain import explain
+from guestmap.inspect.ask.explain import explain
+from guestmap.inspect.map.commit_json import commit_to_json
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.qmp import ANY, INT, STR, UINT64, Command, Member, Struct
 

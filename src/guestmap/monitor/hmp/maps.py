@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.capture import capture
-from guestmap.inspect.mtree import write_flat, write_live_flat, write_live_mtree
+from guestmap.inspect.map.capture import capture
+from guestmap.inspect.text.mtree import write_flat, write_live_flat, write_live_mtree
 from guestmap.machine.tree.lookup import parent_words
 from guestmap.monitor.hmp.numbers import size_text
 

@@ -1,0 +1,86 @@
+"""``lint``: what is wrong or suspicious in a map, from a table of checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestmap.base import ConfigError
+from guestmap.inspect.ask import lint_slots, lint_tree
+from guestmap.inspect.ask.findings import Finding, LintOptions, Severity, Subject
+from guestmap.inspect.map.report import RegionRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from guestmap.inspect.ask.findings import Hit
+    from guestmap.inspect.map.snapshot import Snapshot
+
+
+class Check(NamedTuple):
+    """A code that people can search for and switch off, and what to do about it."""
+
+    code: str
+    severity: Severity
+    find: Callable[[Subject], Iterator[Hit]]
+    remedy: str
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("hidden-region", "warning", lint_tree.hidden_regions,
+          "move it, raise its priority, or disable what hides it; if it must not be seen, disable"
+          " it, so that the map says so"),
+    Check("pam-shadowed", "info", lint_tree.pam_shadowed,
+          "none needed: firmware has shadow RAM in front of its ROM, as the chipset is made for"),
+    Check("ram-over-device", "warning", lint_tree.ram_over_device,
+          "place the device's registers (its BAR) where there is no memory"),
+    Check("equal-priority", "info", lint_tree.equal_priority,
+          "give the one that should answer a higher priority, so that the order of adding does not"
+          " decide"),
+    Check("beyond-target", "info", lint_tree.beyond_target,
+          "make the alias end where its target ends"),
+    Check("beyond-container", "info", lint_tree.beyond_container,
+          "make the container larger, or the region smaller"),
+    Check("partial-page", "warning", lint_slots.partial_pages,
+          "align start and size to pages, or accept that the rest is slow and cannot hold code"),
+    Check("torn-block", "info", lint_slots.torn_blocks,
+          "join the pieces: fewer small regions in the middle of memory, PAM set alike for"
+          " neighbouring segments"),
+    Check("kvm-slots", "error", lint_slots.kvm_budget,
+          "use fewer and larger memory devices"),
+    Check("vhost-slots", "error", lint_slots.vhost_budget,
+          "use fewer and larger memory devices, or a backend with more slots (vhost kernel:"
+          " parameter max_mem_regions)"),
+    Check("unaligned-device", "warning", lint_slots.unaligned_devices,
+          "give the device an addr= and a size that are multiples of the guest's memory block"),
+    Check("beyond-phys-bits", "error", lint_slots.beyond_phys_bits,
+          "give the guest CPU more bits (phys-bits=, host-phys-bits=on), or the machine less memory"
+          " (maxmem)"),
+)  # fmt: skip
+
+
+def lint(snapshot: Snapshot, options: LintOptions | None = None) -> tuple[Finding, ...]:
+    """Return all findings, in the order of the table of checks, then as they come in the map."""
+    subject = Subject(snapshot, options or LintOptions())
+    return tuple(
+        Finding(
+            check.code, check.severity, hit.space, hit.start, hit.end,
+            tuple(RegionRef.to(region) for region in hit.regions), hit.message, check.remedy,
+        )
+        for check in CHECKS
+        if check.code not in subject.options.ignore
+        for hit in check.find(subject)
+    )  # fmt: skip
+
+
+def refuse_unknown(codes: Iterable[str]) -> None:
+    """Refuse codes that no check has.
+
+    Raises:
+        ConfigError: names them, and those that there are.
+    """
+    known = {check.code for check in CHECKS}
+    if unknown := sorted(set(codes) - known):
+        listed = ", ".join(sorted(known))
+        raise ConfigError(
+            f"no check is called {', '.join(map(repr, unknown))}; there are: {listed}"
+        )

@@ -1,0 +1,39 @@
+"""Notes on what a result rests on, where the source left something open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guestmap.inspect.ask.explanation import Loser
+    from guestmap.inspect.map.snapshot import RangeInfo, Snapshot
+    from guestmap.inspect.map.ways import Way
+
+
+def contradiction(winner: Way | None, said: RangeInfo | None) -> tuple[str, ...]:
+    """Say where the source's own flat view names somebody else than its tree."""
+    theirs = None if said is None else (said.name, said.offset_in_region - said.start)
+    ours = None if winner is None else (winner.region.name, -winner.base)
+    if theirs == ours:
+        return ()
+    names = [each[0] if each else "nobody" for each in (theirs, ours)]
+    note = f"the source's own flat view says that {names[0]} answers, its tree that {names[1]} does"
+    return (f"{note}: what the tree's text leaves open was concluded wrongly",)
+
+
+def concluded(snapshot: Snapshot, winner: Way | None, losers: Iterable[Loser]) -> tuple[str, ...]:
+    """Say which facts that decide here the source did not state."""
+    notes: list[str] = []
+    for loser in losers:
+        container = None if loser.container is None else snapshot.regions[loser.container.id]
+        if loser.reason == "order" and container and "children" in container.inferred:
+            notes.append(
+                f"the source does not say which of {loser.by.name} and {loser.against.name}"
+                f" was added to {container.name} later"
+            )
+    for step in winner.steps() if winner is not None else ():
+        if step.region.readonly and "readonly" in step.region.inferred:
+            notes.append(f"that {step.region.name} refuses writes was concluded, not read")
+    return tuple(dict.fromkeys(notes))

@@ -1,0 +1,71 @@
+"""Findings in SARIF, the form in which code hosts and CI show them (OASIS SARIF 2.1.0)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import guestmap
+from guestmap.inspect.ask.lint import CHECKS
+from guestmap.inspect.ask.sentences import finding_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from guestmap.inspect.ask.findings import Finding, Severity
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+_LEVELS: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "note"}
+
+
+def sarif(found: Mapping[str, Sequence[Finding]]) -> dict[str, Any]:
+    """Return the log of one run: what was found, by source.
+
+    Args:
+        found: the findings by what names the map; a name that is no path stands as a logical place
+            only, as do the address space and the region of a finding.
+    """
+    codes = [check.code for check in CHECKS]
+    rules = [
+        {
+            "id": check.code,
+            "defaultConfiguration": {"level": _LEVELS[check.severity]},
+            "help": {"text": check.remedy},
+        }
+        for check in CHECKS
+    ]
+    results = [
+        {
+            "ruleId": each.code,
+            "ruleIndex": codes.index(each.code),
+            "level": _LEVELS[each.severity],
+            "message": {"text": f"{finding_place(each)}: {each.message}"},
+            "locations": [_location(source, each)],
+        }
+        for source, findings in found.items()
+        for each in findings
+    ]
+    driver = {"name": "guestmap lint", "version": guestmap.__version__, "rules": rules}
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results}],
+    }
+
+
+def _location(source: str, finding: Finding) -> dict[str, Any]:
+    logical = [{"name": source, "kind": "resource"}]
+    logical += [{"name": each.name, "kind": "resource"} for each in finding.regions[:1]]
+    location: dict[str, Any] = {"logicalLocations": logical}
+    path = Path(source)
+    if path.exists():
+        uri = path.as_uri() if path.is_absolute() else _relative(path)
+        location["physicalLocation"] = {"artifactLocation": {"uri": uri}}
+    return location
+
+
+def _relative(path: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(path.as_posix())

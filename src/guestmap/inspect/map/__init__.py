@@ -1,0 +1,1 @@
+"""A map as a value: the snapshot, its rules, what address spaces show, the ways to a region."""

@@ -1,0 +1,281 @@
+"""Every way that leads from a root to a region: the core that the analyses share.
+
+A region can be reached in several ways, because aliases show it again. A :class:`Way` is one of
+them: where it puts the region, what of it is left after every region on the way has cut it to its
+own extent, and whether all of them are enabled. Ways come in the order in which QEMU renders: the
+subregions of a region by priority, newest first among equals, then the region itself
+(docs/devel/memory.rst, "Visibility"). So among the ways that show an address, the first whose
+region answers accesses wins.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestmap.base import ADDRESS_SPACE_SIZE, PeerError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from guestmap.inspect.map.reach import Reach
+    from guestmap.inspect.map.snapshot import RegionInfo, Snapshot
+
+MAX_VISITS = 300_000
+"""Regions met in one walk, once for each way that leads to them."""
+
+MAX_ALIASES = 256
+"""Aliases on one way; more come only from aliases of what holds them."""
+
+
+class Way:
+    """A region as it is met on one way from a root. Treat as immutable.
+
+    Attributes:
+        region: what is met.
+        base: the address of its offset 0; an alias can put it below 0.
+        lo, hi: its extent after every region on the way cut it; ``lo >= hi``: nothing is left.
+        parent: the way to the region that holds it, or to the alias that shows it.
+        enabled: it and all on the way are.
+        readonly, nonvolatile: it or one on the way is.
+        depth: how many regions are on the way above it.
+        aliases: how many of those are aliases.
+    """
+
+    __slots__ = (
+        "aliases",
+        "base",
+        "depth",
+        "enabled",
+        "hi",
+        "lo",
+        "nonvolatile",
+        "parent",
+        "readonly",
+        "region",
+    )
+
+    def __init__(self, region: RegionInfo, base: int, parent: Way | None) -> None:
+        self.region = region
+        self.base = base
+        self.parent = parent
+        end = base + region.size
+        if parent is None:
+            self.depth = self.aliases = 0
+            self.lo, self.hi = max(base, 0), min(end, ADDRESS_SPACE_SIZE)
+            self.enabled = region.enabled
+            self.readonly = region.readonly
+            self.nonvolatile = region.nonvolatile
+        else:
+            self.depth = parent.depth + 1
+            self.aliases = parent.aliases + (parent.region.alias is not None)
+            self.lo = max(parent.lo, base)
+            self.hi = min(parent.hi, end)
+            self.enabled = parent.enabled and region.enabled
+            self.readonly = parent.readonly or region.readonly
+            self.nonvolatile = parent.nonvolatile or region.nonvolatile
+
+    @property
+    def answers(self) -> bool:
+        """Whether the region answers accesses where nothing hides it."""
+        return self.region.terminates and self.region.alias is None
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """First address, and first address after the whole region, cut by nothing."""
+        return self.base, self.base + self.region.size
+
+    @property
+    def claim(self) -> tuple[int, int]:
+        """Which addresses the region lays claim to.
+
+        Its extent; but an alias of it asks for no more of it than the alias is long.
+        """
+        lo, hi = self.extent
+        way = self.parent
+        while way is not None and way.region.alias is not None:
+            lo, hi = max(lo, way.base), min(hi, way.base + way.region.size)
+            way = way.parent
+        return lo, hi
+
+    @property
+    def claim_in_windows(self) -> tuple[int, int]:
+        """The claim, as far as every alias on the way reaches."""
+        lo, hi = self.claim
+        way = self.parent
+        while way is not None:
+            if way.region.alias is not None:
+                lo, hi = max(lo, way.base), min(hi, way.base + way.region.size)
+            way = way.parent
+        return lo, hi
+
+    def shows(self, address: int) -> bool:
+        """Tell whether the address is in what the way leaves of the region."""
+        return self.lo <= address < self.hi
+
+    @property
+    def worth(self) -> tuple[bool, int]:
+        """How near the way comes to showing its region: is it enabled, how much does it show."""
+        return self.enabled, max(self.hi - self.lo, 0)
+
+    @property
+    def is_circular(self) -> bool:
+        """Whether an alias on the way leads back to a region on the way."""
+        ids = [step.region.id for step in self.steps()]
+        return len(set(ids)) < len(ids)
+
+    def steps(self) -> list[Way]:
+        """Return all ways on this way, the root's first, this one last."""
+        steps: list[Way] = []
+        way: Way | None = self
+        while way is not None:
+            steps.append(way)
+            way = way.parent
+        steps.reverse()
+        return steps
+
+    def __repr__(self) -> str:
+        names = "/".join(step.region.name for step in self.steps())
+        return f"<Way {names} [0x{self.lo:x}, 0x{self.hi:x})>"
+
+
+class Shown(NamedTuple):
+    """Addresses ``start <= a < end`` that the region at the end of ``way`` answers."""
+
+    start: int
+    end: int
+    way: Way
+
+
+def walk(
+    snapshot: Snapshot,
+    root: int,
+    start: int = 0,
+    end: int = ADDRESS_SPACE_SIZE,
+    *,
+    disabled: bool = True,
+    beyond: Reach | None = None,
+    only: Collection[int] | None = None,
+) -> Iterator[Way]:
+    """Yield the ways from ``root`` to all regions, in rendering order.
+
+    Args:
+        snapshot: the map.
+        root: id of the region to start at; its own address counts.
+        start: first address of the window that a way must show some of.
+        end: first address after that window.
+        disabled: follow ways through disabled regions too.
+        beyond: also yield regions that reach into the window but were cut off on the way.
+        only: ids of regions to follow; others, with all below them, are left out.
+
+    Raises:
+        PeerError: aliases show each other so many times over that no end is in sight.
+    """
+    regions = snapshot.regions
+    todo: list[tuple[Way, bool]] = []
+
+    def plan(region: RegionInfo, base: int, parent: Way | None) -> None:
+        if (only is not None and region.id not in only) or not (disabled or region.enabled):
+            return
+        # Most subregions are elsewhere: look before making anything.
+        above_lo, above_hi = (0, ADDRESS_SPACE_SIZE) if parent is None else (parent.lo, parent.hi)
+        lo, hi = max(base, above_lo), min(base + region.size, above_hi)
+        visible = lo < end and hi > start and lo < hi
+        if visible or (beyond is not None and beyond.meets(region.id, base, start, end)):
+            way = Way(region, base, parent)
+            if parent is None or parent.region.alias is None or not _is_circle(way, visible):
+                todo.append((way, False))
+
+    plan(regions[root], regions[root].addr, None)
+    visits = 0
+    while todo:
+        way, done = todo.pop()
+        if done:
+            yield way
+            continue
+        visits += 1
+        if visits > MAX_VISITS or way.aliases > MAX_ALIASES:
+            raise PeerError(
+                f"the ways below {regions[root].name!r} were given up after {visits} steps:"
+                " aliases show each other too many times over"
+            )
+        region = way.region
+        if region.alias is None and not region.children:
+            yield way
+            continue
+        todo.append((way, True))
+        if region.alias is not None:
+            plan(regions[region.alias], way.base - region.alias_offset, way)
+        base = way.base
+        for child in reversed(region.children):
+            below = regions[child]
+            plan(below, base + below.addr, way)
+
+
+def _is_circle(way: Way, visible: bool) -> bool:
+    """Tell whether an alias, the last step, leads back to a region, where it can add nothing.
+
+    Where it puts the region elsewhere it can, but cut off it would never come to an end.
+    """
+    above = way.parent
+    while above is not None:
+        if above.region.id == way.region.id and (above.base == way.base or not visible):
+            return True
+        above = above.parent
+    return False
+
+
+def leading_to(snapshot: Snapshot, region: int) -> set[int]:
+    """Return the ids of all regions on any way to ``region``, itself included."""
+    shown_by: dict[int, list[int]] = {}
+    for each in snapshot.regions:
+        for below in (*each.children, *(() if each.alias is None else (each.alias,))):
+            shown_by.setdefault(below, []).append(each.id)
+    found, todo = {region}, [region]
+    while todo:
+        for above in shown_by.get(todo.pop(), ()):
+            if above not in found:
+                found.add(above)
+                todo.append(above)
+    return found
+
+
+def shown(snapshot: Snapshot, root: int) -> list[Shown]:
+    """Return who answers where below ``root``: sorted, disjoint; neighbours are not joined."""
+    return fill(walk(snapshot, root, disabled=False))
+
+
+def fill(ways: Iterable[Way]) -> list[Shown]:
+    """Return who answers where of ways in rendering order, as :func:`shown` does."""
+    ranges: list[Shown] = []
+    starts: list[int] = []
+    for way in ways:
+        if way.answers:
+            _fill(ranges, starts, way)
+    return ranges
+
+
+def within(ranges: Sequence[Shown], lo: int, hi: int) -> Sequence[Shown]:
+    """Return those of sorted, disjoint ranges that have an address in ``[lo, hi)``."""
+    if lo >= hi:
+        return ()
+    first = bisect_right(ranges, lo, key=lambda each: each.end)
+    return ranges[first : bisect_left(ranges, hi, key=lambda each: each.start)]
+
+
+def _fill(ranges: list[Shown], starts: list[int], way: Way) -> None:
+    """Give ``way`` what nobody before it took."""
+    lo, hi = way.lo, way.hi
+    i = bisect_right(starts, lo)
+    if i and ranges[i - 1].end > lo:
+        lo = ranges[i - 1].end
+    while lo < hi:
+        gap_end = min(starts[i], hi) if i < len(starts) else hi
+        if lo < gap_end:
+            ranges.insert(i, Shown(lo, gap_end, way))
+            starts.insert(i, lo)
+            i += 1
+        if gap_end == hi:
+            return
+        lo = ranges[i].end
+        i += 1

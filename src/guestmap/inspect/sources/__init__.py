@@ -1,0 +1,1 @@
+"""Where maps come from: a running machine, a file, a folder, standard input."""

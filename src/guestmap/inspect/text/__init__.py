@@ -1,0 +1,1 @@
+"""QEMU's texts: `info mtree` read and written, as people paste it, and what it leaves open."""

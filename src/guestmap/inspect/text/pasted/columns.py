@@ -1,0 +1,81 @@
+"""Listings that were cut at one column, as a terminal does that scrolls to the side.
+
+What is left of a name is a name. But where many lines end in the last column, and with different
+words, no listing of QEMU's does so by itself: those of one width there have names of one pattern.
+Nor does a word stand there alone of which the listing has the whole elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from guestmap.base import PeerError
+from guestmap.inspect.text.pasted.forms import CORE, HEX, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guestmap.inspect.text.pasted.wrapped import Joined
+
+_MANY = 4
+"""Endings that no listing has there: recordings of all machines of two versions have up to three,
+and parts of such that begin with a heading as well."""
+
+_SHORT = 2
+"""So few letters begin many words."""
+
+_WHOLE = re.compile(rf"(?: (?:@{HEX}|KVM|kvm|HVF|hvf|orphan|\[disabled\]|{HEX}-{HEX})|\}})$")
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def cut_column(lines: Sequence[tuple[int, str]]) -> int | None:
+    """Return the column at which a listing was cut; None: at none.
+
+    Args:
+        lines: width and text, without indentation, of the regions.
+    """
+    widest = max((width for width, _ in lines), default=0)
+    last = {
+        text.rsplit(" ", 1)[-1]
+        for width, text in lines
+        if width == widest and CORE.match(text) and not _WHOLE.search(text)
+    }
+    is_cut = len({_DIGITS.sub("#", each) for each in last}) >= _MANY or _begin_others(last, lines)
+    return widest if is_cut else None
+
+
+def _begin_others(last: set[str], lines: Sequence[tuple[int, str]]) -> bool:
+    """Tell whether a word at the end begins another one, and stands nowhere else itself."""
+    if not last:
+        return False
+    words = {word.lstrip("@") for _, text in lines for word in text.split(" ")}
+    inner = {word for _, text in lines for word in text.split(" ")[:-1]}
+    alone = [each for each in last - inner if len(each) > _SHORT]
+    return any(
+        word.startswith(each) and word[len(each) : len(each) + 1].isalpha()
+        for each in alone
+        for word in words
+    )
+
+
+def check_columns(whole: Sequence[Joined]) -> None:
+    """Refuse a listing, if it begins with a heading, whose lines were cut at one column.
+
+    A part without its heading may be any lines that somebody picked; and where lines were broken
+    none was cut.
+
+    Raises:
+        PeerError: it was cut; says the first line that reaches there.
+    """
+    own = [each for each in whole if each.kind in (Kind.REGION, Kind.HEADING)]
+    if not own or own[0].kind == Kind.REGION or any(each.parts > 1 for each in own):
+        return
+    regions = [each.line for each in own if each.kind == Kind.REGION]
+    column = cut_column([(line.width, line.text) for line in regions])
+    if column is not None:
+        number = next(line.number for line in regions if line.width == column)
+        raise PeerError(
+            f"info mtree text, line {number}: names end in column {column}, where many lines do:"
+            " the listing seems cut there: print it into a file, or paste it from a wider window"
+        )

@@ -1,0 +1,143 @@
+"""Text as people paste it, made into the text that QEMU printed.
+
+Each step takes off one kind of decoration. What is left and is neither a line of QEMU's nor plainly
+somebody's words is refused: it may be a part of the listing that is not understood.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestmap.base import PeerError
+from guestmap.inspect.text.pasted.blocks import Builder
+from guestmap.inspect.text.pasted.characters import plain
+from guestmap.inspect.text.pasted.columns import check_columns
+from guestmap.inspect.text.pasted.forms import CONTENT, CORE, HEADING, PROMPT, Kind
+from guestmap.inspect.text.pasted.listing import build
+from guestmap.inspect.text.pasted.literals import lines_of
+from guestmap.inspect.text.pasted.prefixes import Line, unquoted, without_prefix, without_suffix
+from guestmap.inspect.text.pasted.told import Told
+from guestmap.inspect.text.pasted.wrapped import Joined, joined
+from guestmap.inspect.text.pasted.written import written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guestmap.inspect.text.pasted.blocks import Block
+
+_COMMENT = re.compile(r"\s+(?:<[-=]+|←|\s(?://|#|/\*)).*$")
+
+
+class Tidied(NamedTuple):
+    """A listing in QEMU's own form.
+
+    Attributes:
+        text: QEMU's text.
+        numbers: by line of it, the number in what was pasted.
+        notes: what was taken off, and what is missing, for people.
+        tagged: whether its headings said what they head.
+    """
+
+    text: str
+    numbers: tuple[int, ...]
+    notes: tuple[str, ...]
+    tagged: bool
+
+
+def tidy(text: str) -> Tidied:
+    """Return the listing inside a pasted text; see :mod:`guestmap.inspect.text.pasted`.
+
+    Raises:
+        PeerError: a place cannot be understood in one way only; says the line.
+    """
+    told = Told()
+    clean = plain(text)
+    told.characters = clean != text.replace("\r\n", "\n")
+    numbered, told.literals = lines_of(clean)
+    if told.literals:
+        numbered = [(number, plain(line)) for number, line in numbered]
+    lines = unquoted(numbered)
+    told.quoted = sum(bool(line.quotes) for line in lines)
+    lines, told.prefixed = without_prefix(lines)
+    lines, told.framed = without_suffix(lines)
+    lines = [_bare(line, told) for line in lines]
+    lines = _single_spaced(lines)
+    whole = joined(lines, by_width=not (told.prefixed or told.framed))
+    told.joined = sum(each.parts - 1 for each in whole)
+    check_columns(whole)
+    if not text.endswith("\n"):
+        told.ends_openly = _ends_openly(text, whole[-1])
+        whole = _without_half_name(whole, told)
+    builder = Builder()
+    build(whole, builder, told)
+    _check_once(builder.blocks)
+    found = written(builder.blocks)
+    return Tidied(
+        "\n".join(line for _, line in found) + "\n",
+        tuple(number for number, _ in found),
+        told.notes(),
+        builder.tagged,
+    )
+
+
+def _single_spaced(lines: list[Line]) -> list[Line]:
+    """Return the lines without the blank ones that somebody put between each two."""
+    if any(one.text and other.text for one, other in pairwise(lines)):
+        return lines
+    return [line for index, line in enumerate(lines) if line.text or not lines[index - 1].text]
+
+
+def _bare(line: Line, told: Told) -> Line:
+    """Return a line without a prompt before QEMU's words, and without a remark behind them."""
+    prompt = PROMPT.match(line.text)
+    if prompt is not None:
+        rest = line.text[prompt.end() :].lstrip()
+        if HEADING.fullmatch(rest) or CORE.match(rest):
+            return line._replace(text=rest)
+    if CORE.match(line.text):
+        text = line.text.removesuffix("(qemu)").rstrip()  # its line had no end
+        bare = _COMMENT.sub("", text)
+        if CONTENT.search(text[len(bare) :]):
+            return line
+        told.remarks += bare != text
+        return line._replace(text=bare)
+    return line
+
+
+def _without_half_name(whole: list[Joined], told: Told) -> list[Joined]:
+    """Leave out the last region of a text without an end where its name is the start of another."""
+    last = whole[-1]
+    core = CORE.match(last.line.text)
+    name = last.line.text[core.end() :] if core else ""
+    words = {word for each in whole[:-1] for word in re.split(r"[ \"]", each.line.text)}
+    if not name or name in words or not any(word.startswith(name) for word in words):
+        return whole
+    told.ends_early = True
+    return whole[:-1]
+
+
+def _ends_openly(text: str, last: Joined) -> bool:
+    """Tell whether the last region's text is the end of everything, so that more may be missing."""
+    return last.kind == Kind.REGION and text.rstrip(" ").endswith(last.line.text.split(" ")[-1])
+
+
+def _check_once(blocks: Sequence[Block]) -> None:
+    """Refuse a session in which one listing was made twice: either may be meant."""
+    seen: dict[str, int] = {}
+    targets = False
+    for block in blocks:
+        head = block.heads[0] if block.heads else None
+        if head is None:
+            continue
+        again = seen.get(head.text) if head.text.startswith("FlatView") else None
+        again = again or (seen["tree"] if targets and head.text.startswith("address-") else None)
+        if again is not None:
+            raise PeerError(
+                f"info mtree text, line {head.number}: a second listing begins here, the first one"
+                f" at line {again}: keep one of them"
+            )
+        targets = targets or head.text.startswith("memory-region: ")
+        seen.setdefault(head.text, head.number)
+        seen.setdefault("tree" if block.kind == "tree" else "view", head.number)

@@ -1,0 +1,160 @@
+"""QMP by way of libvirt, which holds the machine's own monitor.
+
+``virDomainQemuMonitorCommand`` hands a QMP command through and returns the answer. libvirt marks
+the domain as tainted (``custom-monitor``) when it is used, because a command could do harm; the
+ones sent here cannot. The mark changes nothing and ends with the domain's run.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from guestmap.base import ConfigError, HostError, PeerError, StateError, UnsupportedError
+from guestmap.qmp.client.libvirt_api import (
+    MONITOR_COMMAND_DEFAULT,
+    NO_DOMAIN,
+    NO_SUPPORT,
+    OPERATION_INVALID,
+    load_libvirt,
+)
+from guestmap.qmp.client.monitor import Channel, CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from guestmap.base import GuestmapError
+    from guestmap.qmp.client.address import LibvirtTarget
+    from guestmap.qmp.client.libvirt_api import Connection, Domain, Libvirt
+    from guestmap.qmp.client.monitor import MonitorEvent
+
+_LISTED = 8
+AGENT_TIMEOUT_S = 3
+"""Seconds that a guest agent has to answer; one that is not started never does."""
+
+
+class LibvirtChannel(Channel):
+    """The monitor of one libvirt domain.
+
+    Args:
+        target: the domain, and the connection it is on.
+        modules: libvirt-python; None: import it.
+
+    Raises:
+        UnsupportedError: libvirt-python is not installed.
+        HostError: libvirt does not connect.
+        ConfigError: it knows no such domain; the message lists those that it knows.
+    """
+
+    def __init__(self, target: LibvirtTarget, modules: Libvirt | None = None) -> None:
+        self._target = target
+        self._api = modules or load_libvirt()
+        self._api.libvirt.registerErrorHandler(_say_nothing, None)
+        try:
+            self._connection: Connection | None = self._api.libvirt.open(target.uri)
+        except self._api.libvirt.libvirtError as error:
+            raise HostError(
+                f"libvirt does not connect to {target.uri or 'its default hypervisor'}: {error}",
+                call="virConnectOpen",
+                arguments=target.uri or "",
+            ) from error
+        try:
+            self._domain = self._find(self._connection)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def source(self) -> str:
+        """The domain, as the command line names it."""
+        return str(self._target)
+
+    def execute(self, command: str, arguments: Mapping[str, object]) -> object:
+        """Hand a command through and return what it returns (see :class:`Channel`)."""
+        message: dict[str, object] = {"execute": command}
+        if arguments:
+            message["arguments"] = dict(arguments)
+        try:
+            text = self._api.libvirt_qemu.qemuMonitorCommand(
+                self._domain, json.dumps(message), MONITOR_COMMAND_DEFAULT
+            )
+        except self._api.libvirt.libvirtError as error:
+            raise self._refused(error) from error
+        return self._value(command, text)
+
+    def agent(self, command: str) -> object:
+        """Return what the guest's agent returns, which libvirt holds as it holds the monitor.
+
+        Raises:
+            PeerError: there is no agent, or it does not answer so.
+        """
+        try:
+            text = self._api.libvirt_qemu.qemuAgentCommand(
+                self._domain, json.dumps({"execute": command}), AGENT_TIMEOUT_S, 0
+            )
+        except self._api.libvirt.libvirtError as error:
+            raise PeerError(f"{self._target}: the guest agent: {error}") from error
+        return self._value(command, text)
+
+    def events(self) -> list[MonitorEvent]:
+        """Return none: libvirt keeps QEMU's events to itself."""
+        return []
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _find(self, connection: Connection) -> Domain:
+        error_type = self._api.libvirt.libvirtError
+        name = self._target.name
+        try:
+            return connection.lookupByName(name)
+        except error_type as error:
+            if _code(error) != NO_DOMAIN:
+                raise HostError(
+                    f"libvirt does not say what {name!r} is: {error}", call="virDomainLookupByName"
+                ) from error
+            known = sorted(domain.name() for domain in connection.listAllDomains())
+            more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+            raise ConfigError(
+                f"libvirt knows no domain {name!r} on {connection.getURI()}; it knows:"
+                f" {', '.join(known[:_LISTED]) or 'none'}{more}"
+            ) from error
+
+    def _refused(self, error: Exception) -> GuestmapError:
+        code = _code(error)
+        if code == OPERATION_INVALID:
+            return StateError(f"{self._target}: {error}")
+        if code == NO_SUPPORT:
+            return UnsupportedError(
+                f"{self._target}: this hypervisor has no QEMU monitor to ask: {error}"
+            )
+        return HostError(f"{self._target}: {error}", call="virDomainQemuMonitorCommand")
+
+    def _value(self, command: str, text: str) -> object:
+        try:
+            reply: Any = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise PeerError(
+                f"{self._target}: the answer to {command} is not JSON: {text[:60]!r}"
+            ) from error
+        if isinstance(reply, dict) and "return" in reply:
+            value: object = reply["return"]
+            return value
+        problem = reply.get("error") if isinstance(reply, dict) else None
+        if isinstance(problem, dict):
+            desc, kind = problem.get("desc", "an error"), problem.get("class", "")
+            raise CommandError(f"{self._target}: {command}: {desc}", str(kind))
+        raise PeerError(f"{self._target}: the answer to {command} is not QMP: {text[:60]!r}")
+
+
+def _code(error: Exception) -> int:
+    """Return libvirt's number of an error."""
+    get = getattr(error, "get_error_code", None)
+    return int(get() or 0) if callable(get) else 0
+
+
+def _say_nothing(_context: object, _error: object) -> None:
+    """Keep libvirt from printing what becomes an exception anyway."""

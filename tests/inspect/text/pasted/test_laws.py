@@ -1,0 +1,157 @@
+"""Laws that a line of QEMU's keeps: what breaks one is refused, not made a map."""
+
+from __future__ import annotations
+
+import quopri
+
+import pytest
+
+from guestmap.base import PeerError
+from guestmap.inspect.text.mtree import read_mtree
+from guestmap.inspect.text.pasted import read_pasted
+from tests.inspect.text.pasted.decorations import broken_between_words_at
+from tests.inspect.text.pasted.test_decorated import content
+
+VIEW = (
+    'FlatView #0\n AS "memory", root: system\n AS "cpu-memory-0", root: system\n'
+    " Root memory region: system\n"
+    "  0000000000000000-000000000003ffff (prio 0, ram): dram\n"
+    "  0000000000040000-000000000004ffff (prio 0, i/o): crypto owner:{dev path=/machine/soc/aes}\n"
+    "  0000000000050000-000000000007ffff (prio 0, ram): dram @0000000000050000\n\n"
+)
+TREE = (
+    "address-space: bus\n"
+    "  0000000000000000-ffffffffffffffff (prio 0, i/o): bus master container\n"
+    "    0000000000000000-ffffffffffffffff (prio 0, i/o): alias bus master @system"
+    " 0000000000000000-ffffffffffffffff [disabled]\n"
+    "    0000000000040000-000000000004ffff (prio 0, i/o): crypto\n"
+    "      0000000000040010-000000000004001f (prio 0, i/o): keys\n\n"
+)
+
+
+def each_line(text: str, change: object) -> str:
+    assert callable(change)
+    return "\n".join(change(line) for line in text.split("\n"))
+
+
+READ = {
+    "a heading that was broken at its hyphen": (TREE, TREE.replace("address-", "address-\n")),
+    "a prompt behind a line without end": (VIEW, VIEW.rstrip("\n") + "(qemu) "),
+    "colours with blanks behind them": (
+        TREE, each_line(TREE, lambda line: f"\x1b[0;32m{line}\x1b[0m   ")
+    ),
+    "a tab behind a mark": (TREE, each_line(TREE, lambda s: "> " + s.replace(" " * 6, "\t", 1))),
+    "quoted-printable without a broken line": (
+        TREE, quopri.encodestring(TREE.replace("\n", " \n").encode()).decode()
+    ),
+    "a lone prompt at the end": (
+        VIEW, f"# virsh qemu-monitor-command vm --hmp info mtree -f\n{VIEW.rstrip()}\n#\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", READ)
+def test_what_can_be_proved_is_read(form):
+    text, pasted = READ[form]
+    text = text.replace(" " * 6, " " * 8) if "\t" in pasted else text
+    assert content(read_pasted(pasted).text) == content(read_mtree(text))
+
+
+REFUSED = {
+    "a number above that is not the listing's": "1. Run this\n\n" + "".join(
+        f"    {n}. {line}\n" for n, line in enumerate(TREE.splitlines(), 1)
+    ),
+    "a heading that is broken in its first word": TREE.replace("address", "addre\nss"),
+    "a heading that is broken in an entity": VIEW.replace(
+        " Root memory region: system\n  ", " Root memory region: system "
+    ),
+    "the rest of a heading that looks like a command": VIEW.replace(
+        "cpu-memory-0\", root: system", "cpu-memory-0\", root: dram\n#   dram"
+    ),
+    "headings behind something else, ranges alone": (
+        each_line(VIEW, lambda line: line if line[:3] == "  0" else f"12:00 vm: {line}")
+    ),
+    "a colon before names, from a mark": VIEW.replace("ram): dram", "ram):\n:dram"),
+    "an alias of which the rest is gone": TREE[: TREE.index(" bus master @")] + "\n"
+    "    0000000000040000-000000000004ffff (prio 0, i/o): crypto\n",
+    "a literal that is no part of the listing, but of a line": (
+        '"address-space: bus\\n"\n"  0000000000000000-ffffffffffffffff"\n'
+        '"(prio 0, i/o): bus\\n    0000000000000000-0000000000000fff (prio 0, i/o): x\\n"\n'
+    ),
+    "a mark in an owner": VIEW.replace("{dev path", "{dev ! path"),
+    "an escape of quoted-printable in an owner": VIEW.replace("path=", "path=3D"),
+    "an escape of quoted-printable in a name": VIEW.replace("ram): dram", "ram): dram=20"),
+    "a bracket behind a mark of QEMU's": TREE.replace("[disabled]", "[disabled]{x}"),
+    "two lines in one": TREE.replace("crypto\n    ", "crypto"),
+    "an offset inside a name": VIEW.replace("dram @", "dram x @").rstrip() + ".\n",
+    "an offset that looks like a command": VIEW.replace("dram @", "dram\n# @"),
+    "an owner that looks like a command": VIEW.replace("crypto owner", "crypto\n# owner"),
+    "a heading that looks like a command": each_line(
+        VIEW, lambda line: line.replace(' AS "cpu-memory-0",', '# AS "cpu-memory-0",\n')
+    ),
+    "a remark with an owner in it": VIEW.replace("owner:", "  # owner:"),
+    "half of what stands before all others": "".join(
+        f"12:00:{n:02} host qemu[7]: {'>' * ('dram' not in line)}{line}\n"
+        for n, line in enumerate(VIEW.replace("ram): dram", "ram):\ndram").splitlines())
+    ),
+    "a number where others have it and more": "".join(
+        f"{n:6} 12:00 host: {line}\n".replace(" 12:00 host: dram", " dram")
+        for n, line in enumerate(VIEW.replace("ram): dram", "ram):\ndram").splitlines(), 1)
+    ),
+    "a name broken in one column, its blanks gone": (
+        "address-space: bus\n  0000000000000000-ffffffffffffffff\n"
+        "(prio 0, container): bus master cont\nainer\n\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_what_breaks_a_law_is_refused(form):
+    with pytest.raises(PeerError, match=r"line \d+:"):
+        read_pasted(REFUSED[form])
+
+
+def test_an_at_sign_in_the_name_of_a_target_begins_no_target():
+    text = (
+        "address-space: bus\n  0000000000000000-ffffffffffffffff (prio 0, i/o): bus\n"
+        "    0000000000000000-000000000000ffff (prio 0, i/o): alias a @pci@8000.io"
+        " 0000000000000000-000000000000ffff\n"
+    )
+    with pytest.raises(PeerError, match="as one word or two"):
+        read_pasted(text.replace("@pci@", "@pci\n@"))
+
+
+def test_a_word_that_stands_whole_elsewhere_is_not_parted():
+    broken = (
+        " Root memory region: system\n"
+        "  0000000000000000-000000000003ffff (prio 0, ram): dram\n@0000000000010000\n"
+        "  0000000000040000-000000000004ffff (prio 0, i/o): apic-ms\ni\n"
+        "  Dispatch\n    Physical sections\n"
+        "      #0 @0000000000040000..000000000004ffff apic-msi\n"
+        "      #1 @0000000000000000..000000000003ffff dram\n\n"
+    )
+    with pytest.raises(PeerError, match="as one word or two"):
+        read_pasted(broken)
+
+
+def test_a_number_in_brackets_ends_a_name_or_heads_a_node():
+    text = (
+        " Root memory region: system\n"
+        "  0000000000000000-000000000003ffff (prio 0, ram): ram @0000000000100000\n"
+        "  0000000000040000-000000000004ffff (prio 0, i/o): timer[1]\n"
+        "  0000000000050000-000000000005ffff (prio 0, i/o): clock[2]\n"
+    )
+    width = text.index("[1]") - text.rindex("\n", 0, text.index("[1]")) - 1
+    broken = each_line(text, lambda line: f"{line[:width]}\n{line[width:]}".rstrip())
+    dispatch = (
+        "  Dispatch\n    Nodes (9 bits per level, 6 levels) ptr=[1] skip=3\n"
+        "      [0]\n        0..511   skip=0  ptr=NIL\n\n"
+    )
+    (view,) = read_pasted(broken + dispatch).text.views
+    assert [each.name for each in view.ranges] == ["ram", "timer[1]", "clock[2]"]
+
+
+@pytest.mark.parametrize("width", range(34, 60))
+def test_a_word_too_long_for_a_width_does_not_make_it_wider(width):
+    broken = broken_between_words_at(VIEW, width, indent=4)
+    assert content(read_pasted(broken).text) == content(read_mtree(VIEW))
