@@ -151,6 +151,36 @@ FAULTS = (
         "            pass",
         _INTERRUPTS,
     ),
+    Fault(
+        "accel/loop.py",
+        "            if self._ended is None:\n                for observer",
+        "            if True:\n                for observer",
+        "accel/test_loop.py",
+    ),
+    Fault(
+        "accel/loop.py",
+        "        if self._ended is None:\n            self._ended = end",
+        "        self._ended = end",
+        "accel/test_loop.py",
+    ),
+    Fault(
+        "accel/loop.py",
+        "again=activity is Activity.RETRYING",
+        "again=False",
+        "accel/test_loop.py",
+    ),
+    Fault(
+        _U + "whole_state.py",
+        "(saved.shadow, _HF_SHADOW),",
+        "",
+        "accel/test_whole_state.py",
+    ),
+    Fault(
+        _U + "whole_state.py",
+        "    if not flat or any(saved.segment(index).base for index in (DS, ES, SS)):",
+        "    if not flat:",
+        "accel/test_whole_state.py",
+    ),
 )
 
 

@@ -78,6 +78,20 @@ def test_hidden_segment_parts(pair: tuple[Guest, Guest]) -> None:
     assert second.value() == [0x5A]
 
 
+@pytest.mark.parametrize("register", [SegmentRegister.DS, SegmentRegister.ES])
+def test_a_flat_program_with_one_segment_that_is_not(
+    pair: tuple[Guest, Guest], register: SegmentRegister
+) -> None:
+    first, second = pair
+    first.memory.write(0x2010, b"\x5a")
+    prefix = b"\x26" if register is SegmentRegister.ES else b""
+    first.flat(STOP + prefix + b"\xa0\x10\0\0\0\xe6\x80\xf4")  # mov al, [10h]; out 80h, al
+    first.vcpu.write_segment(register, Segment(0x10, 0x2000, 0xFFFF, 0x00CF9300))
+    moved(first, second)
+    assert second.run().reason is ExitReason.HALTED
+    assert second.value() == [0x5A]
+
+
 def test_paging(pair: tuple[Guest, Guest]) -> None:
     first, second = pair
     first.memory.write(0x4000, struct.pack("<I", 0x5003))

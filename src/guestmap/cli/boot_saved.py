@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
-from guestmap.machine import Phase, VirtualMachine
+from guestmap.machine import Phase, RunState, VirtualMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,10 +90,12 @@ def keep_snapshots(vm: VirtualMachine, folder: Path | None) -> None:
 def save_machine(vm: VirtualMachine, path: Path | None, told: Silence) -> None:
     """Save a machine whose run is over, where that was asked for.
 
+    One whose CPU cannot go on is not: why is told by whoever looks at how the run ended.
+
     Raises:
         StateError, UnsupportedError, HostError: it cannot be saved.
     """
-    if path is not None:
+    if path is not None and vm.state is not RunState.INTERNAL_ERROR:
         from guestmap.machine.saved import save
 
         save(vm, path)

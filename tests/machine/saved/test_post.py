@@ -270,6 +270,31 @@ def test_a_state_that_no_device_has_is_refused(tmp_path: Path, device: str, stat
         restore(path)
 
 
+def test_a_machine_that_sleeps_sleeps_on(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    with VirtualMachine(MachineConfig(), engine="none") as vm:
+        vm.board.on_suspend()
+        save(vm, path)
+        assert vm.state is RunState.SUSPENDED
+    with restore(path) as vm:
+        assert vm.state is RunState.SUSPENDED
+        vm.cont()
+        assert vm.state is RunState.SUSPENDED
+
+
+def test_a_reset_that_is_still_to_come_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    with VirtualMachine(PC) as vm:
+        vm.run(until=Phase.PREINIT)
+        vm.system_reset()
+        saved = save(vm, path)
+    assert [each.phase for each in saved.phases][-1] is Phase.RESET
+    with restore(path) as vm:
+        assert vm.phases.phase is Phase.RESET
+        vm.run(until=Phase.PREINIT)
+        assert [each.phase for each in vm.phases.changes].count(Phase.PREINIT) == 2
+
+
 def test_a_microvm_goes_on_too(tmp_path: Path) -> None:
     path = tmp_path / "saved"
     config = MachineConfig.with_default_ram(machine="microvm", debugcon=True)
