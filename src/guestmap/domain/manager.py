@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from guestmap.base import GuestmapError
 from guestmap.domain.change.changes import Changes
+from guestmap.domain.change.ending import forget
 from guestmap.domain.events.log import EventLog
 from guestmap.domain.listen import Pace, RealPace
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
@@ -147,10 +148,12 @@ class Manager:
             DomainError: there is none.
         """
         with self.store.job(name, "undefine", pace=self.pace):
-            stored, _ = self.store.known(name)
+            stored, running = self.store.known(name)
             if stored is None:
                 raise refusal(self.store.dialect, "undefine-missing")
             self.store.forget(name)
+            if running is None:
+                forget(self.store, name)  # what is left of a machine that ended
         self.log.tell("lifecycle", name, "undefined")
 
     def dumpxml(self, name: str, *, inactive: bool = False) -> bytes:
@@ -178,7 +181,7 @@ class Manager:
         found = []
         for name in self.store.names():
             try:
-                stored, running = self.store.known(name)
+                stored, running = self.store.definition(name), self.store.running(name)
             except GuestmapError as error:
                 if everything:
                     found.append(Listed(name, "", None, SHUT_OFF, True, str(error)))

@@ -124,6 +124,17 @@ def test_an_undefined_domain_runs_on_and_is_gone_with_its_machine(manager):
     assert manager.domains(everything=True) == ()
 
 
+def test_a_machine_that_ended_undefined_is_listed_no_more(manager):
+    status = manager.running()
+    manager.undefine("vm")
+    manager.changes.shutdown("vm")
+    os.waitpid(status.process.number, 0)
+    assert manager.domains(everything=True) == ()
+    manager.define(domain(emulator=str(manager.emulator)))
+    manager.undefine("vm")
+    assert not manager.store.status_file("vm").exists()
+
+
 def test_numbers_are_of_those_that_run(manager):
     first = manager.running("a")
     assert (first.id, manager.running("b").id) == (1, 2)
