@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from guestmap.base import MIB
+from guestmap.hw.device import Space
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciTestDevice
+from guestmap.hw.placement import place
 from guestmap.memory import AddressSpace, MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
 
@@ -118,9 +120,7 @@ class Machine:
         self.io: AddressSpace = memory.address_space("I/O", io)
         root = PciBus(memory, pci, io, system)
         I440FX(root, system, ram)
-        mechanism = ConfigMechanism(root)
-        io.add_subregion(_ADDRESS, mechanism.address_region)
-        io.add_subregion(_DATA, mechanism.data_region)
+        place(memory, {Space.IO: io}, ConfigMechanism(root))
         root.ready = True
         buses = [root]
         for number, devfn in enumerate(layout.bridges, 1):

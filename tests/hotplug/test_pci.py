@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guestmap.base import MIB, GuestmapError, UnsupportedError
-from guestmap.machine import DeviceSpec, MachineConfig, Pc
+from guestmap.machine import DeviceSpec, MachineConfig, Pc, VirtualMachine
+from guestmap.machine.saved import restore, save
 from tests.support.qemu import Qemu
 from tests.support.qom import our_objects, qemus_objects
 
@@ -180,6 +182,25 @@ def test_what_came_is_there_in_what_the_machine_would_be_made_from(ours: Ours) -
     ours.outl(SELECT, 0)
     ours.outl(EJECT, 1 << 5)
     assert [each.id for each in ours.pc.manage.present(config).devices] == ["b0", None]
+
+
+def test_what_came_is_saved_and_what_was_asked_for_is_still_asked_for(tmp_path: Path) -> None:
+    config = MachineConfig(ram_size=64 * MIB, devices=(DeviceSpec.parse("pci-testdev,id=c0"),))
+    path = tmp_path / "saved"
+    with VirtualMachine(config, engine="none") as vm:
+        vm.board.manage.device_add("pci-testdev", "t0", {"membar": "64K"})
+        came: Any = vm.board.bus.devices[3 << 3]
+        came.config_write(0x10, 0xE000_0000, 4)
+        came.config_write(0x04, 0x7, 2)
+        vm.board.manage.device_del("c0")
+        save(vm, path)
+    with restore(path) as vm:
+        board = vm.board
+        assert board.memory.find(0xE000_0000).region.name == "pci-testdev-mmio"
+        assert [each.size for each in board.bus.devices[3 << 3].bars] == [4096, 256, 64 * 1024]
+        assert board.io.load(DOWN, 4) == 1 << 2
+        board.io.store(EJECT, 4, 1 << 2)
+        assert sorted(board.tree.container("/machine/peripheral").children) == ["t0"]
 
 
 def test_a_reset_takes_out_what_the_guest_was_asked_for(ours: Ours) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from guestmap import hw
 from guestmap.base import ConfigError, IrqLine
 from guestmap.hw.acpi_ged import AcpiGed
 from guestmap.hw.apic_bus import ApicBus
@@ -284,6 +286,16 @@ def test_each_type_is_declared_once() -> None:
     assert len(set(names)) == len(names)
     known = {each.name for each in declared_types()} | {"device"}
     assert {each.parent for each in declared_types()} <= known
+
+
+def test_devices_do_not_know_the_memory_system() -> None:
+    room = Path(hw.__file__).parent
+    knowing = {
+        str(path.relative_to(room))
+        for path in room.rglob("*.py")
+        if "MemorySystem" in path.read_text()
+    }
+    assert knowing == {"placement.py", "pci/bus.py"}  # who places them
 
 
 @each_device
