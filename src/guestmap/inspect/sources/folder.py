@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect.text.from_text import MonitorTexts, snapshot_of
-from guestmap.inspect.text.info_pci import read_info_pci
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +73,8 @@ def pci_of_folder(folder: Path) -> PciDevices:
         raise ConfigError(
             f"there is no info-pci.txt in the folder {str(folder)!r}: the output of 'info pci'"
         )
+    from guestmap.inspect.text.info_pci import read_info_pci  # who reads a map does without
+
     version = _version(folder / "meta.json")
     try:
         return read_info_pci(_read(path), source=str(folder), version=version)
