@@ -6,21 +6,18 @@ says what is no longer so.
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from guestmap.base import KIB, ConfigError
-from guestmap.domain.change.attach import Attachment, obstacles, plan_attach, read_device
-from guestmap.domain.change.detach import Detachment, plan_detach
-from guestmap.domain.change.link import PERIPHERAL
+from guestmap.domain.change.attach import obstacles, plan_attach, read_device
+from guestmap.domain.change.detach import plan_detach
 from guestmap.domain.change.removal import without_alias
 from guestmap.domain.peer import Peer, Route
 from guestmap.domain.plan import plan_plug
+from guestmap.domain.plans.parts import attach_commands, changes, detach_commands, made_on
 from guestmap.domain.predict import predicted, with_dimm, without_dimm
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules.assign import backend_name
@@ -114,7 +111,7 @@ def plan_of(
     machine, definition = running if to.live else None, stored if to.config else None
     wanted = read_device(document, store.dialect)
     draft = DomainPlan(
-        name, verb, document.decode(), to.live, to.config, force, made_on=_made_on(stored, running)
+        name, verb, document.decode(), to.live, to.config, force, made_on=made_on(stored, running)
     )
     if verb == "detach":
         return _detaching(draft, definition, machine, wanted)
@@ -142,7 +139,7 @@ def refuse_changed(store: Store, plan: DomainPlan) -> None:
     Raises:
         DomainError: what it was made on is not so any more; says what changed.
     """
-    now = _made_on(*store.known(plan.domain))
+    now = made_on(*store.known(plan.domain))
     words = {
         "config": "the stored definition",
         "live": "what the machine has",
@@ -187,8 +184,8 @@ def _attaching(
     plan = _with(
         draft,
         cautions=tuple(cautions),
-        changes=_changes(stored, todo.config, running, live),
-        commands=_attach_commands(todo),
+        changes=changes(stored, todo.config, running, live),
+        commands=attach_commands(todo),
     )
     if scene is None or todo.live is None:
         return Pictured(plan)
@@ -207,8 +204,8 @@ def _detaching(
         live = without_alias(running.definition, todo.live.alias or "")
     plan = _with(
         draft,
-        changes=_changes(stored, todo.config, running, live),
-        commands=_detach_commands(todo),
+        changes=changes(stored, todo.config, running, live),
+        commands=detach_commands(todo),
     )
     if running is None or todo.live is None:
         return Pictured(plan)
@@ -249,57 +246,3 @@ def _pictured(plan: DomainPlan, scene: Scene, after: Snapshot) -> Pictured:
 
 def _with(plan: DomainPlan, **changes: Any) -> DomainPlan:
     return msgspec.structs.replace(plan, **changes)
-
-
-def _attach_commands(todo: Attachment) -> tuple[dict[str, Any], ...]:
-    if not todo.arguments:
-        return ()
-    names = ("object-add", "device_add")
-    made: list[dict[str, Any]] = [
-        {"execute": name, "arguments": given}
-        for name, given in zip(names, todo.arguments, strict=True)
-    ]
-    looks: list[dict[str, Any]] = [{"execute": "query-memory-devices"},
-             {"execute": "qom-list", "arguments": {"path": PERIPHERAL}}]  # fmt: skip
-    return (*made, *looks)
-
-
-def _detach_commands(todo: Detachment) -> tuple[dict[str, Any], ...]:
-    if todo.live is None:
-        return ()
-    return (
-        {"execute": "device_del", "arguments": {"id": todo.live.alias}},
-        {"execute": "object-del", "arguments": {"id": backend_name(todo.live)}},
-        {"execute": "qom-list", "arguments": {"path": PERIPHERAL}},
-    )
-
-
-def _changes(
-    stored: Definition | None,
-    config: Definition | None,
-    running: Status | None,
-    live: Definition | None,
-) -> dict[str, tuple[str, ...]]:
-    found = {}
-    if running is not None and live is not None:
-        found["live"] = _lines(running.definition.data, live.data)
-    if stored is not None and config is not None:
-        found["config"] = _lines(stored.data, config.data)
-    return found
-
-
-def _lines(before: bytes, after: bytes) -> tuple[str, ...]:
-    told = difflib.unified_diff(
-        before.decode().splitlines(), after.decode().splitlines(), lineterm="", n=0
-    )
-    return tuple(line for line in told if not line.startswith(("---", "+++", "@@")))
-
-
-def _made_on(stored: Definition | None, running: Status | None) -> dict[str, str]:
-    found = {}
-    if stored is not None:
-        found["config"] = hashlib.sha256(stored.data).hexdigest()
-    if running is not None:
-        found["live"] = hashlib.sha256(running.definition.data).hexdigest()
-        found["process"] = json.dumps([running.process.number, running.process.start])
-    return found
