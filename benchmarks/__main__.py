@@ -42,7 +42,8 @@ def main() -> None:
     show("A commit", "QEMU qtest", [*model.pam_rows(), *bar_move.rows()], console)
     show("Building a machine", "QEMU", build.rows(), console)
     footprint.show(footprint.rows(), console)
-    show("Rendering everything", "peer", model.render_rows(), console)
+    show("A move", "of ten", model.move_rows(), console)
+    show("Rendering everything", f"commit {older.COMMIT}", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)
     show("Text of any size", "peer", text.rows(), console)
     growth_peer = f"commit {older.COMMIT}"

@@ -100,20 +100,22 @@ def theirs(path: str) -> list[str]:
     return [PROGRAM, *MACHINE, *_MEMORY, "-S", "-qmp", f"unix:{path},server=on,wait=off"]
 
 
-def attach(client: Client, name: str, size: int) -> float:
-    """Plug one DIMM in; return the seconds from the first request to the last reply."""
+def attach(client: Client, name: str, size: int) -> tuple[float, float]:
+    """Plug one DIMM in; return the seconds of both requests, and of ``device_add`` alone."""
     backend = {"qom-type": "memory-backend-ram", "id": f"m{name}", "size": size, "reserve": False}
     start = time.perf_counter()
     client.ask("object-add", **backend)
+    second = time.perf_counter()
     client.ask("device_add", driver="pc-dimm", id=f"d{name}", memdev=f"m{name}")
-    return time.perf_counter() - start
+    end = time.perf_counter()
+    return end - start, end - second
 
 
 def measure(command: list[str], path: str) -> dict[str, float]:
     """Return the seconds of each thing that is measured."""
     with machine(command, path) as client:
-        first = attach(client, "first", GIB)
-        further = statistics.median(attach(client, f"g{number}", GIB) for number in range(9))
+        first, first_add = attach(client, "first", GIB)
+        further = statistics.median(attach(client, f"g{number}", GIB)[0] for number in range(9))
         get = request("qom-get", path="/machine/peripheral/dfirst", property="addr")
         one_get = client.repeat(get, _GETS)
         mtree = request("human-monitor-command", **{"command-line": "info mtree -f"})
@@ -121,11 +123,16 @@ def measure(command: list[str], path: str) -> dict[str, float]:
         one_mtree = client.repeat(mtree, 100)
     with machine(command, path) as client:
         start = time.perf_counter()
-        each = [attach(client, str(number), _DIMM_BYTES) for number in range(_SLOTS)]
+        each, adds = zip(
+            *(attach(client, str(number), _DIMM_BYTES) for number in range(_SLOTS)), strict=True
+        )
         everything = time.perf_counter() - start
     return {
         "the first DIMM of 1 GiB": first,
         "a further DIMM of 1 GiB": further,
+        "its device_add alone, the first": first_add,
+        "device_add alone, the 2nd to 16th": statistics.median(adds[1:16]),
+        "device_add alone, the last 15": statistics.median(adds[-15:]),
         f"{_SLOTS} DIMMs, one after another": everything,
         "the last 50 of them, each": sum(sorted(each[-50:])[:25]) / 25,
         f"qom-get, each of {_GETS:,}": one_get,

@@ -10,8 +10,8 @@ from benchmarks.table import Row
 from guestmap.rcu import Rcu
 
 THREADS = (1, 2, 4, 8)
-PAIRS = 50_000
-ROUNDS = 5
+PAIRS = 10_000
+ROUNDS = 15
 
 
 def rows() -> list[Row]:

@@ -1,5 +1,6 @@
 """Documents that name code are held to it."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -59,3 +60,32 @@ def test_the_architecture_shows_the_floors_that_the_linter_holds():
     packages = {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
     expected = [layer & packages for layer in reversed(present)]
     assert [floors[f] for f in sorted(floors)] == [layer for layer in expected if layer]
+
+
+def _identifiers() -> set[str]:
+    """Every name that the package defines: modules, classes, functions, attributes, constants."""
+    names: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        names |= {path.stem, path.parent.name}
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                    names.add(node.name)
+                case ast.Name(ctx=ast.Store()):
+                    names.add(node.id)
+                case ast.Attribute(ctx=ast.Store()):
+                    names.add(node.attr)
+    return names
+
+
+NOT_OURS = {"out", "eax", "object-add", "device_add", "info", "mtree", "OUT", "xcf8"}
+"""What is written as code and is the guest's, or QEMU's."""
+
+
+def test_every_name_of_code_in_the_architecture_exists():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    code = [each for each in re.findall(r"`([^`\n]+)`", text) if not re.search(r"[/]|\.toml", each)]
+    code += re.findall(r"^    ([\w.]+\(.*?\)) +->", text, re.MULTILINE)
+    words = {word for each in code for word in re.findall(r"[A-Za-z_][\w-]*", each.split("(")[0])}
+    assert words - NOT_OURS - _identifiers() == set()
+    assert {"render", "rerendered", "find", "MemTxResult"} <= words
