@@ -7,6 +7,7 @@ import pytest
 
 from guestmap.base import PeerError
 from guestmap.conform import Equal, VectorCase, check_vector, conform, read_case
+from tests.support.corpus import SHARES, in_share, least
 
 if TYPE_CHECKING:
     from tests.support.corpus import Corpus
@@ -168,8 +169,9 @@ def test_golden_vectors_are_equal(golden: Corpus) -> None:
 
 @pytest.mark.slow
 @pytest.mark.corpus
-def test_every_vector_of_the_corpus_is_equal(corpus: Corpus) -> None:
-    place = corpus.path / "vectors" if corpus.path.is_dir() else corpus.path
-    results = [each for each in conform([place]) if "vectors/" in each.path]
-    assert len(results) >= 1000
+@pytest.mark.parametrize("every", SHARES)
+def test_vectors_of_the_corpus_are_equal(corpus: Corpus, every: int) -> None:
+    files = sorted((corpus.path / "vectors").iterdir())
+    results = list(conform([each for each in files if in_share(each.name, every)]))
+    assert len(results) >= least(1000, every)
     assert [str(each) for each in results if not isinstance(each, Equal)] == []

@@ -9,14 +9,29 @@ from __future__ import annotations
 
 import os
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKOUT = Path(__file__).parents[2]
+SHARES = (4, pytest.param(1, marks=pytest.mark.long))
+"""Of so many recordings one is held in ``make test``; and all of them in ``make test-long``."""
+
+
+def in_share(place: str, every: int) -> bool:
+    """Tell whether a recording is one of each ``every``: always the same, spread over all."""
+    return zlib.crc32(place.encode()) % every == 0
+
+
+def least(whole: int, every: int) -> float:
+    """Return how many there are at least in a share, of so many in the whole."""
+    return whole if every == 1 else 0.6 * whole / every
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pytest
 from guestmap.conform import CaptureCase, Equal, check_capture, conform
 from guestmap.inspect.text.mtree import read_mtree
 from tests.inspect.text.rebuild.texts import from_texts, named, shows
+from tests.support.corpus import SHARES, in_share, least
 from tests.support.qemu import Qemu
 
 if TYPE_CHECKING:
@@ -118,21 +119,28 @@ def test_a_live_machine_full_of_devices() -> None:
 
 @pytest.mark.slow
 @pytest.mark.corpus
-def test_every_capture_of_the_corpus(corpus: Corpus) -> None:
-    assert _hold_captures(corpus) >= 458
+@pytest.mark.parametrize("every", SHARES)
+def test_captures_of_the_corpus(corpus: Corpus, every: int) -> None:
+    assert _hold_captures(corpus, every) >= least(458, every)
 
 
 @pytest.mark.slow
 @pytest.mark.corpus
-def test_every_capture_of_qemu_11_1(corpus_11_1: Corpus) -> None:
-    assert _hold_captures(corpus_11_1) >= 500
+@pytest.mark.parametrize("every", SHARES)
+def test_captures_of_qemu_11_1(corpus_11_1: Corpus, every: int) -> None:
+    assert _hold_captures(corpus_11_1, every) >= least(500, every)
 
 
-def _hold_captures(corpus: Corpus) -> int:
+def _hold_captures(corpus: Corpus, every: int) -> int:
     """All are equal with the flat view; of the text alone all x86, and nearly all others."""
     counts: Counter[str] = Counter()
-    paths = [corpus.path / name for name in ("x86", "machines", "hotplug")]
-    for result in conform(paths if corpus.path.is_dir() else [corpus.path]):
+    folders = {
+        path.parent
+        for name in ("x86", "machines", "hotplug")
+        for path in (corpus.path / name).rglob("mtree*.txt")
+    }
+    inside = {folder: str(folder.relative_to(corpus.path)) for folder in sorted(folders)}
+    for result in conform([each for each, name in inside.items() if in_share(name, every)]):
         how = getattr(result, "how", None)
         if how is None:
             continue
