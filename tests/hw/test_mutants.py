@@ -15,6 +15,24 @@ pytestmark = pytest.mark.long
 
 FAULTS = (
     Fault(
+        "hw/acpi_pci_hotplug.py",
+        "            if device is not None and device.hotpluggable:",
+        "            if device is not None:",
+        "hotplug/test_pci.py",
+    ),
+    Fault(
+        "machine/hotplug/pci.py",
+        "        if device.hotplugged:",
+        "        if not device.hotplugged:",
+        "hotplug/test_pci.py",
+    ),
+    Fault(
+        "hw/pci/shpc.py",
+        "                self._bus.root.on_eject(device)",
+        "                device.remove()",
+        "hotplug/test_pci.py",
+    ),
+    Fault(
         "hw/serial.py",
         "        rearm(self._timeout, self.state.timeout_ns)",
         "        pass",
