@@ -34,10 +34,21 @@ class Accelerator(ABC):
     Attributes:
         name: what it is asked for by.
         interrupt_chip: who has the interrupt controllers.
+        left_out: why others that were asked for before it are not used, a line each.
     """
 
     name: str
+    left_out: tuple[str, ...] = ()
     interrupt_chip = InterruptChip.MACHINE
+
+    @staticmethod
+    def check_worth() -> None:
+        """Find out whether this host has anything better, which may take a while.
+
+        Raises:
+            UnsupportedError: it has.
+            HostError: it cannot be found out: what is needed is not there.
+        """
 
     @property
     @abstractmethod

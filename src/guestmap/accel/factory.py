@@ -9,6 +9,7 @@ from guestmap.base import ConfigError, HostError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from guestmap.accel.accelerator import Accelerator
     from guestmap.accel.vcpu import InterruptSource
@@ -28,7 +29,8 @@ def open_accelerator(
     """Return a new accelerator, its vCPUs in reset.
 
     Args:
-        name: which.
+        name: which; or several, with a colon between two (QEMU's ``accel=kvm:tcg``): the first that
+            this host has, and does well, is taken, or else the last.
         memory: what the vCPUs see.
         io: their ports.
         interrupts: the INTR pin of each vCPU.
@@ -38,6 +40,25 @@ def open_accelerator(
         UnsupportedError: a library that it needs is not installed; it has not that many vCPUs.
         HostError: a library that it needs is installed and cannot be loaded.
     """
+    *first, last = name.split(":")
+    accelerator: Accelerator
+    left_out: list[str] = []
+    for each in first:
+        try:
+            kind = _load(each)
+            kind.check_worth()
+            accelerator = kind(memory, io, interrupts)
+        except (HostError, UnsupportedError) as error:
+            left_out.append(f"engine {each!r} is left out: {error}")
+        else:
+            break
+    else:
+        accelerator = _load(last)(memory, io, interrupts)
+    accelerator.left_out = tuple(left_out)
+    return accelerator
+
+
+def _load(name: str) -> Any:
     if name not in ACCELERATORS:
         raise ConfigError(f"there is no engine {name!r}: choose one of {', '.join(ACCELERATORS)}")
     module_name, class_name = ACCELERATORS[name]
@@ -54,5 +75,4 @@ def open_accelerator(
         raise HostError(
             f"engine {name!r} needs a library that is installed and cannot be loaded: {error}"
         ) from error
-    accelerator: Accelerator = getattr(module, class_name)(memory, io, interrupts)
-    return accelerator
+    return getattr(module, class_name)

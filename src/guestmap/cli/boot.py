@@ -128,7 +128,14 @@ def boot(
         Path | None,
         typer.Option(metavar="FOLDER", help="With --qmp: where savevm and loadvm keep machines."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="What runs the CPU.")] = "unicorn",
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            "--accel",
+            help="What runs the CPU: unicorn, kvm or none; kvm:unicorn takes KVM where it is fast.",
+        ),
+    ] = "unicorn",
     mtree: Annotated[
         bool, typer.Option("--mtree", help="Print 'info mtree' of the end on stdout.")
     ] = False,

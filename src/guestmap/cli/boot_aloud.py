@@ -28,6 +28,8 @@ class Aloud(Silence):
 
     def begin(self, vm: VirtualMachine) -> None:
         """Show the machine at reset."""
+        for line in vm.accelerator.left_out:
+            self._console.print(line, soft_wrap=True)
         if self._verbose:
             self._console.print(engine_line(vm.accelerator), soft_wrap=True)
         when = "at reset" if vm.phases.phase is None else "as it was saved"

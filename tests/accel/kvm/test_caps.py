@@ -7,10 +7,14 @@ import errno
 import pytest
 from tests.accel.kvm.fake_kernel import FakeKernel
 
+from guestmap.accel import ACCELERATORS, NoInterrupts, open_accelerator
 from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.abi import Cap
+from guestmap.accel.kvm.accelerator import KvmAccelerator
 from guestmap.accel.kvm.vm import Vm
-from guestmap.base import HostError, UnsupportedError
+from guestmap.accel.none import NoAccelerator
+from guestmap.base import ConfigError, HostError, UnsupportedError
+from guestmap.memory import MemorySystem
 
 
 @pytest.mark.parametrize(
@@ -85,3 +89,53 @@ def test_capabilities_that_may_be_missing_are_done_without():
     assert not vm.features.has(Cap.MANUAL_DIRTY_LOG_PROTECT2)
     vm.close()
     vm.close()
+
+
+# -- which of several accelerators -----------------------------------------------------------------
+
+
+class Refused(NoAccelerator):
+    """One that this host has not."""
+
+    def __init__(self, *_: object) -> None:
+        raise HostError("this host has none")
+
+
+class Slow(NoAccelerator):
+    """One that this host has something better than."""
+
+    @staticmethod
+    def check_worth() -> None:
+        raise UnsupportedError("it is slow")
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "left_out"),
+    [
+        ("none", "none", ()),
+        ("none:refused", "none", ()),
+        ("refused:none", "none", ("engine 'refused' is left out: this host has none",)),
+        ("slow:none", "none", ("engine 'slow' is left out: it is slow",)),
+        ("slow:refused:none", "none", ("engine 'slow' is left out: it is slow",
+                                       "engine 'refused' is left out: this host has none")),
+        ("slow", "none", ()),
+    ],
+)  # fmt: skip
+def test_the_first_that_does_well_is_taken(monkeypatch, name, taken, left_out):
+    monkeypatch.setitem(ACCELERATORS, "refused", (__name__, "Refused"))
+    monkeypatch.setitem(ACCELERATORS, "slow", (__name__, "Slow"))
+    system = MemorySystem()
+    spaces = [system.address_space(each, system.container(each, 1 << 32)) for each in "mi"]
+    with open_accelerator(name, *spaces, [NoInterrupts()]) as accelerator:
+        assert accelerator.name == taken
+        assert accelerator.left_out == left_out
+    with pytest.raises(ConfigError, match="no engine 'bochs'"):
+        open_accelerator("bochs:none", *spaces, [NoInterrupts()])
+
+
+def test_a_kvm_that_emulates_is_not_worth_it(monkeypatch):
+    monkeypatch.setattr("guestmap.accel.kvm.accelerator.instructions_per_s", lambda: 4e5)
+    with pytest.raises(UnsupportedError, match=r"0\.4 million instructions a second.*unicorn"):
+        KvmAccelerator.check_worth()
+    monkeypatch.setattr("guestmap.accel.kvm.accelerator.instructions_per_s", lambda: 1e9)
+    KvmAccelerator.check_worth()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from guestmap.accel.accelerator import Accelerator
 from guestmap.accel.counters import Counters
 from guestmap.accel.kvm.kick import prepare_signal
+from guestmap.accel.kvm.speed import SLOW_PER_S, instructions_per_s
 from guestmap.accel.kvm.vcpu import KvmVcpu
 from guestmap.accel.kvm.vm import Vm
 from guestmap.accel.types import Capabilities, EngineStatistics
@@ -59,6 +60,16 @@ class KvmAccelerator(Accelerator):
         except BaseException:
             self._end()
             raise
+
+    @staticmethod
+    def check_worth() -> None:
+        """Measure how fast this host's KVM is."""
+        rate = instructions_per_s()
+        if rate < SLOW_PER_S:
+            raise UnsupportedError(
+                f"this host's KVM emulates what it runs, {rate / 1e6:.1f} million instructions a"
+                " second: --engine unicorn is faster"
+            )
 
     @property
     def capabilities(self) -> Capabilities:
