@@ -62,6 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "qemu_7_2(what): what it holds is of QEMU 7.2, and not so in other versions"
     )
+    config.addinivalue_line(
+        "markers", "not_on_kvm(why): what it holds is of Unicorn, or of QEMU's own emulation"
+    )
     config.addinivalue_line("markers", "nasm: needs the assembler nasm")
     config.addinivalue_line("markers", "chromium: needs Chromium and its driver")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -61,15 +61,16 @@ def test_a_software_interrupt_in_real_mode(guest):
     guest.vector(0x10, 0x2000)
     guest.memory.write(0x2000, b"\x9c\x58\xe7\x81\xb0\x77\xcf")  # pushf; pop ax; out; mov al; iret
     guest.real(b"\xfb\xb4\x0e\xcd\x10\xe6\x80\x9c\x58\xe7\x82\xf4")  # sti; mov ah, 14; int 10h; ...
-    later(guest.loop.stop, 0.05)
+    guest.loop.observe_halts(guest.loop.stop)
     guest.run()
     assert guest.value() == [0x77]
     assert guest.value(0x81)[0] & 0x300 == 0  # IF and TF are off in the handler
     assert guest.value(0x82)[0] & 0x200  # and back after it
     assert guest.register("esp") == STACK
-    assert [(e.vector, e.eax >> 8 & 0xFF, e.eip, e.real_mode) for e in seen] == [
-        (0x10, 0x0E, CODE + 5, True)
-    ]
+    if guest.accelerator.name == "unicorn":  # a processor tells nobody
+        assert [(e.vector, e.eax >> 8 & 0xFF, e.eip, e.real_mode) for e in seen] == [
+            (0x10, 0x0E, CODE + 5, True)
+        ]
 
 
 def test_the_real_mode_stack_frame_is_flags_cs_and_ip(guest):
@@ -118,7 +119,8 @@ def test_six_divide_errors_are_six_divide_errors(guest):
     guest.real(b"\x31\xc9" + b"\xf7\xf1" * 6 + b"\xf4")  # xor cx, cx; div cx, six times
     assert guest.run().reason is ExitReason.HALTED
     assert (len(guest.value()), guest.value(0x81)) == (6, [])
-    assert guest.accelerator.statistics().exceptions == 6
+    if guest.accelerator.name == "unicorn":  # a processor delivers them unseen
+        assert guest.accelerator.statistics().exceptions == 6
 
 
 def test_a_vector_table_that_is_too_short_is_a_shutdown(guest):

@@ -65,6 +65,7 @@ def test_a_device_in_all_widths(guest):
     assert guest.register("ecx") == 0x44332215
 
 
+@pytest.mark.not_on_kvm("a processor makes one access")
 def test_unaligned_accesses_to_a_device_are_cut_up_as_qemu_does(guest):
     """TCG reads the two aligned words round it, and writes bytes (accel/tcg/cputlb.c)."""
     guest.flat(b"\xa1" + le32(DEVICE + 2) + b"\xa3" + le32(DEVICE + 0x11) + HLT)
@@ -161,6 +162,7 @@ def test_an_access_across_the_end_of_memory(guest):
     assert guest.memory.load(end - 2, 2) == 0x8765
 
 
+@pytest.mark.not_on_kvm("it needs no windows")
 def test_a_device_that_moves_costs_no_operation(guest):
     guest.on_port[0x80] = lambda value: guest.device.set_address(DEVICE + 0x10000 * (value & 0xF))
     guest.flat(
@@ -215,6 +217,7 @@ def refuse_maps(guest, monkeypatch):
     monkeypatch.setattr(guest.vcpu.cpu.uc, "mem_map_ptr", refuse)
 
 
+@pytest.mark.not_on_kvm("tests/accel/kvm has its own")
 def test_a_change_in_a_port_write_that_unicorn_refuses_is_taken_back(guest, monkeypatch):
     dimm = guest.system.ram("dimm", 0x100000)
     refusals = []
@@ -235,6 +238,7 @@ def test_a_change_in_a_port_write_that_unicorn_refuses_is_taken_back(guest, monk
     assert guest.value() == [0]
 
 
+@pytest.mark.not_on_kvm("tests/accel/kvm has its own")
 def test_a_change_that_unicorn_refuses_too_late_ends_the_run_and_is_tried_again(guest, monkeypatch):
     dimm = guest.system.ram("dimm", 0x100000)
     dimm.buffer[0] = 0x5A
@@ -353,6 +357,7 @@ def test_neighbours_of_one_block_are_mapped_as_one(guest):
     assert guest.accelerator.statistics().maps == before + 1
 
 
+@pytest.mark.not_on_kvm("tests/accel/kvm counts slots")
 def test_a_part_that_changes_does_not_disturb_the_rest_twice(guest):
     """The first hole in a mapping splits it; toggling that hole then leaves the rest alone."""
     hole = guest.system.io("hole", 0x1000, None)

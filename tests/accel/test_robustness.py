@@ -77,6 +77,7 @@ def test_memory_may_be_remapped_while_the_a20_gate_is_closed(guest):
     assert guest.value() == [0x77]
 
 
+@pytest.mark.not_on_kvm("the kernel emulates no code there")
 def test_code_runs_off_the_end_of_memory(guest):
     guest.flat(b"\xb8\x00\x00\x20\x00\xff\xe0")  # mov eax, RAM_SIZE; jmp eax
     assert RAM_SIZE == 0x200000
@@ -84,6 +85,7 @@ def test_code_runs_off_the_end_of_memory(guest):
     assert guest.run().reason in {ExitReason.STOPPED, ExitReason.SHUTDOWN}
 
 
+@pytest.mark.not_on_kvm("the kernel emulates no code there")
 def test_code_in_a_device(guest):
     """A processor fetches from wherever it is sent."""
     program = b"\xb0\x5a\xe6\x80\xfa\xf4".ljust(16, b"\x90")
@@ -101,6 +103,7 @@ def test_code_in_a_device(guest):
     assert guest.value() == [0x5A]
 
 
+@pytest.mark.not_on_kvm("it needs no windows")
 def test_a_guest_that_touches_everything_keeps_the_map_small(guest):
     # mov esi, 0x10000000; again: mov al, [esi]; add esi, 0x100000; jnc again; cli; hlt
     guest.flat(b"\xbe\x00\x00\x00\x10\x8a\x06\x81\xc6\x00\x00\x10\x00\x73\xf6\xfa\xf4")
@@ -171,6 +174,7 @@ def test_the_documented_interface_alone_resets():
         assert guest.register("eip") == 0xFFF0
 
 
+@pytest.mark.not_on_kvm("slots may change at any moment")
 def test_the_map_may_be_touched_in_a_port_write_and_in_no_other_moment(guest):
     """Not by a timer, between two entries, nor from outside: then it is for the run loop."""
     asked = {}

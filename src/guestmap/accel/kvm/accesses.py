@@ -9,6 +9,7 @@ from guestmap.accel.kvm.abi import ExitCode
 if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
     from guestmap.accel.kvm.run_page import RunPage
+    from guestmap.accel.kvm.slot_table import SlotTable
     from guestmap.memory import AddressSpace
 
 _SCALARS = {1, 2, 4, 8}
@@ -19,14 +20,21 @@ class Accesses:
 
     Args:
         page: of the vCPU.
+        table: the VM's slots: a write to one of them that comes out is one to read-only memory.
         memory, io: the address spaces.
         counters: what is done is counted there.
     """
 
     def __init__(
-        self, page: RunPage, memory: AddressSpace, io: AddressSpace, counters: Counters
+        self,
+        page: RunPage,
+        table: SlotTable,
+        memory: AddressSpace,
+        io: AddressSpace,
+        counters: Counters,
     ) -> None:
         self._page = page
+        self._table = table
         self._memory = memory
         self._io = io
         self._counters = counters
@@ -56,7 +64,10 @@ class Accesses:
         address, data, length, is_write = self._page.mmio()
         memory, counters = self._memory, self._counters
         if is_write:
-            counters.mmio_writes += 1
+            if next(self._table.overlapping(address, address + 1), None) is None:
+                counters.mmio_writes += 1
+            else:
+                counters.rom_writes += 1
             data = data[:length]
             if length in _SCALARS:
                 memory.store(address, length, int.from_bytes(data, "little"))

@@ -38,6 +38,10 @@ class Slots(MemoryListener):
         limit: how many slots there can be.
         address_bits: width of guest-physical addresses.
         alone: keeps all vCPUs out of the guest, while memory that stays is away for a moment.
+
+    Attributes:
+        unsettled: whether a commit was refused, and the slots may not be what they shall be: hold
+            the system's lock, and commit again before a vCPU goes on.
     """
 
     priority = PRIORITY_ACCEL
@@ -62,6 +66,7 @@ class Slots(MemoryListener):
         self._touched: set[int] = set()
         self._all_logged = False
         self._torn = False
+        self.unsettled = False
 
     # -- the listener ------------------------------------------------------------------------------
 
@@ -149,11 +154,6 @@ class Slots(MemoryListener):
 
     # -- the commit --------------------------------------------------------------------------------
 
-    @property
-    def unsettled(self) -> bool:
-        """Whether there is something to carry out."""
-        return bool(self._touched)
-
     def commit(self) -> None:
         """Carry out what the transaction changed.
 
@@ -162,6 +162,7 @@ class Slots(MemoryListener):
         """
         if not self._touched:
             return
+        self.unsettled = True
         if self._torn:
             self._touched |= self._wanted.keys() | self._settled.keys()
         coming = {s.start: s for at in self._touched for s in self._wanted.get(at, ())}
@@ -177,7 +178,7 @@ class Slots(MemoryListener):
             if not self._settled[at]:
                 del self._settled[at]
         self._touched.clear()
-        self._torn = False
+        self._torn = self.unsettled = False
 
     def _present(self) -> list[LiveSlot]:
         """Return the slots that the kernel has of what is touched."""

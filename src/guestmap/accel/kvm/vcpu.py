@@ -53,8 +53,9 @@ class KvmVcpu(Vcpu):
         self._memory = vm.kernel.map(self._handle.fd, vm.features.run_size)
         self._page = RunPage(self._memory)
         self._kick = Kick(self._page)
+        self._map_lock = memory.root.system.transactions.lock
         self._door = vm.inhibitor.door(self._kick)
-        self._accesses = Accesses(self._page, memory, io, counters)
+        self._accesses = Accesses(self._page, vm.table, memory, io, counters)
         set_cpuid(self._handle, vm.features, number)
         self._registers = Registers(self._handle)
         self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
@@ -67,7 +68,8 @@ class KvmVcpu(Vcpu):
     def prepare(self) -> Activity:
         """Bring the memory slots to where they shall be, and look whether the vCPU waits."""
         if self._vm.slots.unsettled:
-            self._vm.slots.commit()
+            with self._map_lock:  # whoever was refused may be taking it back
+                self._vm.slots.commit()
         self._line_changed = True
         if not self._halted:
             return Activity.ACTIVE
