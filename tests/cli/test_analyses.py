@@ -156,3 +156,16 @@ def test_a_region_alone_is_printed(tmp_path: Path) -> None:
         assert done.status == 0
         assert title in done.stdout
         assert "flash" in done.stdout
+
+
+def test_kvm(maps: Path, tmp_path: Path) -> None:
+    done = run_program("kvm", maps / "rom.json")
+    assert done.status == 0, done.stderr
+    assert "0xc8000-0xcbfff writable  pc.ram" in done.stdout, "read-only by an alias alone"
+    trace = tmp_path / "trace"
+    trace.write_text("kvm_set_user_memory Slot#7 flags=0x0 gpa=0x0 size=0x1000 ua=0x0 ret=0\n")
+    done = run_program("kvm", maps / "rom.json", "--trace", trace)
+    assert done.status == 1
+    assert "in the trace alone: slot 7: 0x0-0xfff writable" in done.stdout
+    done = run_program("kvm", maps / "rom.json", "--trace", tmp_path / "none")
+    assert (done.status, "No such file" in done.stderr) == (2, True)

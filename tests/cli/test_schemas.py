@@ -36,6 +36,7 @@ READING = {
     "why-not": [("rom",), ("device",)],
     "lint": [(), ("--phys-bits", "26")],
     "ram": [()],
+    "kvm": [()],
     "tree": [(), ("-D",)],
     "flat": [()],
 }

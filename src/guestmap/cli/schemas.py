@@ -16,6 +16,7 @@ from guestmap.domain.overview import Overview
 from guestmap.inspect.ask.diff import Diff
 from guestmap.inspect.ask.explain_range import RangeExplanation
 from guestmap.inspect.ask.explanation import Explanation
+from guestmap.inspect.ask.kvm_slots import KvmSlots
 from guestmap.inspect.ask.pci.listing import PciListing
 from guestmap.inspect.ask.ram_ranges import RamTable
 from guestmap.inspect.ask.why_not import WhyNot
@@ -52,6 +53,7 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
         Form(Explanation, "explain", _NOTES), Form(RangeExplanation, "explain", _NOTES),
     ),
     "flat": (Form(forms.Views, "flat", _NOTES),),
+    "kvm": (Form(KvmSlots, "kvm", _NOTES),),
     "lint": (Form(forms.Lint, "lint"), Form(forms.LintOfDumps, "lint")),
     "pci": (Form(PciListing, "pci"),),
     "plug": _PLUG,

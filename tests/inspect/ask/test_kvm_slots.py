@@ -1,0 +1,81 @@
+"""The slots of a map are those that a QEMU on KVM has, by its own trace."""
+
+from __future__ import annotations
+
+import pytest
+
+from guestmap.base import PeerError
+from guestmap.inspect.ask.kvm_slots import KvmSlot, kvm_slots, traced_slots
+from guestmap.inspect.text.from_text import snapshot_of_pasted
+
+# QEMU 7.2 -accel kvm -M pc,smm=off -m 128M,slots=2,maxmem=1G -nodefaults -vga none -S, with a DIMM
+# of 128 MiB: 'info mtree -f' of "memory", and the trace up to there.
+VIEW = """FlatView #0
+ AS "memory", root: system
+ AS "cpu-memory-0", root: system
+ Root memory region: system
+  0000000000000000-00000000000bffff (prio 0, ram): pc.ram KVM
+  00000000000c0000-00000000000dffff (prio 1, rom): pc.rom KVM
+  00000000000e0000-00000000000fffff (prio 0, rom): pc.bios @0000000000020000 KVM
+  0000000000100000-0000000007ffffff (prio 0, ram): pc.ram @0000000000100000 KVM
+  00000000fec00000-00000000fec00fff (prio 0, i/o): kvm-ioapic
+  00000000fed00000-00000000fed003ff (prio 0, i/o): hpet
+  00000000fee00000-00000000feefffff (prio 4096, i/o): kvm-apic-msi
+  00000000fffc0000-00000000ffffffff (prio 0, rom): pc.bios KVM
+  0000000100000000-0000000107ffffff (prio 0, ram): m KVM
+
+"""
+TRACE = """\
+kvm_set_user_memory Slot#0 flags=0x0 gpa=0x0 size=0x8000000 ua=0x7f5aafe00000 ret=0
+kvm_set_user_memory Slot#1 flags=0x2 gpa=0xfffc0000 size=0x40000 ua=0x7f5ac3000000 ret=0
+kvm_set_user_memory Slot#0 flags=0x0 gpa=0x0 size=0x0 ua=0x7f5aafe00000 ret=0
+kvm_set_user_memory Slot#0 flags=0x0 gpa=0x0 size=0xc0000 ua=0x7f5aafe00000 ret=0
+kvm_set_user_memory Slot#2 flags=0x2 gpa=0xc0000 size=0x20000 ua=0x7f5ac2e00000 ret=0
+kvm_set_user_memory Slot#3 flags=0x2 gpa=0xe0000 size=0x20000 ua=0x7f5ac3020000 ret=0
+kvm_set_user_memory Slot#4 flags=0x0 gpa=0x100000 size=0x7f00000 ua=0x7f5aaff00000 ret=0
+mhp_pc_dimm_assigned_slot 0
+kvm_set_user_memory Slot#5 flags=0x0 gpa=0x100000000 size=0x8000000 ua=0x7f5a9fe00000 ret=0
+""".splitlines()
+NUMBERS = [0, 2, 3, 4, 1, 5]
+
+
+def test_qemus_trace_ends_with_the_slots_of_its_map():
+    told = kvm_slots(snapshot_of_pasted(VIEW, source="test"), TRACE)
+    assert (told.missing, told.surplus, told.refused) == ((), (), 0)
+    assert [each.number for each in told.slots] == NUMBERS
+    assert [each.readonly for each in told.slots] == [False, True, True, False, True, False]
+
+
+def test_what_differs_is_told():
+    snapshot = snapshot_of_pasted(VIEW, source="test")
+    told = kvm_slots(snapshot, TRACE[:-1])
+    assert told.missing == (KvmSlot(0x100000000, 0x108000000, False, "m"),)
+    extra = "kvm_set_user_memory Slot#6 flags=0x0 gpa=0x200000000 size=0x1000 ua=0x1000 ret=0"
+    assert kvm_slots(snapshot, [*TRACE, extra]).surplus[0].number == 6
+    failed = extra.replace("ret=0", "ret=-22")
+    told = kvm_slots(snapshot, [*TRACE, failed])
+    assert (told.surplus, told.refused) == ((), 1)
+
+
+def test_memory_that_an_alias_makes_read_only_is_a_writable_slot():
+    """QEMU looks at the region, and that is RAM: a PAM segment of the firmware's copy."""
+    view = VIEW.replace(
+        "0-00000000000bffff (prio 0, ram): pc.ram", "0-00000000000bffff (prio 0, rom): pc.ram"
+    )
+    slot = kvm_slots(snapshot_of_pasted(view, source="test")).slots[0]
+    assert not slot.readonly
+
+
+def test_newer_traces_and_system_management_mode():
+    """The form of QEMU 8.2 and on; address space 1 is what the CPU sees in SMM."""
+    line = (
+        "123@1.5:kvm_set_user_memory AddrSpace#%d Slot#0 flags=0x2 gpa=0x1000 size=0x1000"
+        " ua=0x7f94d3e00000 guest_memfd=-1 guest_memfd_offset=0x0 ret=0"
+    )
+    slots, _ = traced_slots([line % 0, line.replace("Slot#0", "Slot#1") % 1])
+    assert slots == [KvmSlot(0x1000, 0x2000, True, number=0)]
+
+
+def test_a_trace_of_something_else_is_refused():
+    with pytest.raises(PeerError, match="-trace kvm_set_user_memory"):
+        traced_slots(["nothing of that kind"])
