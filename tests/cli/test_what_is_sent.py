@@ -23,6 +23,7 @@ READING: dict[str, list[str]] = {
     "why-not": ["pc.ram"],
     "diff": ["SOURCE"],
     "lint": [],
+    "kvm": [],
     "ram": [],
     "pci": [],
     "tree": [],
