@@ -78,7 +78,9 @@ def _identifiers() -> set[str]:
     return names
 
 
-NOT_OURS = {"out", "eax", "object-add", "device_add", "info", "mtree", "OUT", "xcf8"}
+NOT_OURS = {
+    "out", "eax", "object-add", "device_add", "device-list-properties", "info", "mtree", "OUT", "xcf8",
+}  # fmt: skip
 """What is written as code and is the guest's, or QEMU's."""
 
 
