@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from guestmap.base.errors import ConfigError
 
@@ -47,10 +46,12 @@ def parse_bytes(text: str, *, default_unit: int = 1) -> int | None:
     scale = 1 << 10 * _SUFFIXES.index(suffix) if suffix else default_unit
     if match["hex"] is not None:
         return int(match["hex"], 16) * scale
-    fraction = Fraction(f"0.{match['fraction'] or 0}")
-    if fraction and scale == 1:
+    digits = str(match["fraction"] or "0")
+    part, whole = int(digits), int(10 ** len(digits))
+    if part and scale == 1:
         return None
-    return int(match["whole"]) * scale + int(fraction * scale + Fraction(1, 2))
+    rounded = (2 * part * scale + whole) // (2 * whole)
+    return int(match["whole"]) * scale + rounded
 
 
 def parse_size(text: str, *, default_unit: int = 1, what: str = "size") -> int:

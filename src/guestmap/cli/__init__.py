@@ -24,12 +24,27 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
     try:
+        if sys.argv[1:2] == ["boot"] and _boots_plainly():
+            return
         from guestmap.cli.app import run
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich"}:
             raise
         sys.exit(_MISSING.format(name=error.name))
     run()
+
+
+def _boots_plainly() -> bool:
+    """Boot, where the words ask for it in a way that needs no library of the command line."""
+    from guestmap.cli.boot_options import plainly_read
+
+    options = plainly_read(sys.argv[2:])
+    if options is None:
+        return False
+    from guestmap.cli.boot_plainly import run
+
+    run(options)
+    return True
 
 
 def _is_told(words: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -14,9 +13,9 @@ import typer
 from typer.core import TyperCommand
 
 from guestmap import __version__
-from guestmap.base import GuestmapError, printable
 from guestmap.cli.collector import collect_from_now_on
-from guestmap.cli.streams import FAILURE, INTERRUPTED, STATUSES, standard_streams
+from guestmap.cli.ending import ended, let_interrupts_raise, refused
+from guestmap.cli.streams import FAILURE, STATUSES, standard_streams
 
 _PLUGGING = {"plug", "unplug", "resize"}
 """Commands whose help ends with a table of exit statuses, which say what is so with a machine."""
@@ -167,8 +166,7 @@ def _words_to_complete() -> list[str]:
 
 def _run(app: typer.Typer) -> int:
     """Run; return the exit status."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # see guestmap.cli.main
+    let_interrupts_raise()
     try:
         return int(app(standalone_mode=False, prog_name="guestmap") or 0)
     except _UsageError as error:
@@ -182,30 +180,12 @@ def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
     def run_command(*args: Any, **kwargs: Any) -> None:
         if not getattr(command, "collects", False):
             collect_from_now_on()
-        try:
-            command(*args, **kwargs)
-        except GuestmapError as error:
-            as_json = bool(kwargs.get("as_json"))
-            status = _refused(str(error), type(error).__name__, error, as_json=as_json)
-            raise typer.Exit(status) from error
-        except KeyboardInterrupt:
-            print("guestmap: interrupted", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from None
+        as_json = bool(kwargs.get("as_json"))
+        status = ended(lambda: command(*args, **kwargs), as_json=as_json)
+        if status:
+            raise typer.Exit(status)
 
     return run_command
-
-
-def _refused(
-    message: str, kind: str, error: Exception | None = None, *, as_json: bool = False
-) -> int:
-    """Say why a command ends, for people; and for programs, in one line too."""
-    if as_json:
-        from guestmap.cli.error_form import error_form
-        from guestmap.cli.output import say_json
-
-        say_json(error_form(kind, message, FAILURE, error), indent=None, flush=True)
-    print(f"guestmap: {printable(message)}", file=sys.stderr)
-    return FAILURE
 
 
 def _misused(error: Any) -> int:
@@ -216,4 +196,4 @@ def _misused(error: Any) -> int:
     message = error.format_message().strip().removesuffix(".").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     hint = f"; see '{context.command_path} --help'" if context is not None else ""
-    return _refused(f"{message}{hint}", "UsageError", as_json="--json" in sys.argv)
+    return refused(f"{message}{hint}", "UsageError", as_json="--json" in sys.argv)

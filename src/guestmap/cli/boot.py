@@ -7,43 +7,10 @@ from typing import Annotated
 
 import typer
 
-from guestmap.base import PeerError, parse_size
 from guestmap.cli.board_option import Board
-from guestmap.cli.boot_answer import Answer, Recorder
-from guestmap.cli.boot_run import (
-    is_given_up,
-    managed_at,
-    refuse_unreached,
-    run_managed,
-    run_until,
-)  # fmt: skip
-from guestmap.cli.boot_saved import (
-    check_saving,
-    is_there,
-    keep_snapshots,
-    make_machine,
-    save_machine,
-)
-from guestmap.cli.boot_told import teller
-from guestmap.cli.collector import collect_from_now_on
-from guestmap.cli.serial_wire import serial_wire
-from guestmap.cli.terminal import is_terminal
-from guestmap.machine import (
-    DeviceSpec,
-    Event,
-    MachineConfig,
-    MachineReset,
-    MemoryOption,
-    ObjectSpec,
-    Phase,
-    VirtualMachine,
-    board_type,
-    check_ram_size,
-    parse_nodes,
-    read_machine,
-)
-
-_SILENT_RESETS = 8
+from guestmap.cli.boot_machine import boot_machine
+from guestmap.cli.boot_options import BootOptions
+from guestmap.machine.phases import Phase
 
 
 def boot(
@@ -160,80 +127,48 @@ def boot(
     With --qmp the machine goes on after that, until it is told to quit. Options
     that add something, and --qmp, may be given several times.
     """
-    addresses = managed_at(qmp or (), paused=paused, until=until)
-    check_saving(ctx, restore, save, managed=bool(addresses))
-    objects = [ObjectSpec.parse(each) for each in object_ or ()]
-    board = read_machine(machine or "pc")
-    kind = board_type(board["machine"])
-    if not addresses and restore is None:
-        kind.refuse_to_boot()
-    memory = MemoryOption.parse([ram] if ram else [], kind.default_ram)
-    size = memory.size or kind.default_ram
-    if max_ram_below_4g:
-        board["max_ram_below_4g"] = parse_size(max_ram_below_4g, what="--max-ram-below-4g")
-    config = MachineConfig(
-        ram_size=check_ram_size(size, ram) if size else 0,
-        slots=memory.slots,
-        max_ram=memory.maximum,
-        bios=bios,
-        debugcon=True,
-        serial=bool(serial),
-        devices=tuple(DeviceSpec.parse(each) for each in device or ()),
-        objects=tuple(objects),
-        numa_nodes=parse_nodes(numa or (), objects, cpus=1),
-        option_roms=tuple(option_rom or ()),
-        kernel=kernel,
-        initrd=initrd,
-        append=append,
-        **board,
+    status = boot_machine(
+        BootOptions(
+            given=_given(ctx),
+            machine=machine,
+            ram=ram,
+            bios=bios,
+            until=until,
+            max_ram_below_4g=max_ram_below_4g,
+            device=tuple(device or ()),
+            object_=tuple(object_ or ()),
+            numa=tuple(numa or ()),
+            option_rom=tuple(option_rom or ()),
+            kernel=kernel,
+            initrd=initrd,
+            append=append,
+            qmp=tuple(qmp or ()),
+            paused=paused,
+            serial=serial,
+            no_reboot=no_reboot,
+            save=save,
+            restore=restore,
+            snapshots=snapshots,
+            engine=engine,
+            mtree=mtree,
+            flat=flat,
+            as_json=as_json,
+            quiet=quiet,
+            verbose=verbose,
+        )
     )
-    asked = mtree or flat or as_json
-    quiet = quiet or (serial == "stdio" and is_terminal() and not verbose)
-    told = teller(quiet=quiet or as_json, stderr=asked, verbose=verbose)
-    recorder = Recorder()
-
-    def observe(event: Event) -> None:
-        told.tell(event)
-        recorder.tell(event)
-        if (isinstance(event, MachineReset) and (no_reboot or is_stuck())) or (
-            not addresses and is_given_up(event)
-        ):
-            vm.stop()
-
-    def is_stuck() -> bool:
-        return not addresses and _is_stuck(vm, recorder)  # who manages it may reset it at will
-
-    with make_machine(config, restore, engine, observe) as vm, serial_wire(vm, serial):
-        keep_snapshots(vm, snapshots)
-        answer = Answer(vm, mtree=mtree, flat=flat, as_json=as_json) if asked else None
-        collect_from_now_on()
-        told.begin(vm)
-        if addresses:
-            status = run_managed(vm, addresses, told, paused=paused)
-        elif is_there(vm, until or Phase.HALT):
-            status = 0
-        else:
-            status = run_until(vm, until or Phase.HALT)
-        told.end(vm)
-        save_machine(vm, save, told)
-        if answer is not None:
-            answer.give(recorder)
     if status:
         raise typer.Exit(status)
-    if is_stuck():
-        raise PeerError(
-            f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"
-            f" {vm.board.firmware_path} a PC BIOS?"
-        )
-    refuse_unreached(vm, until, is_stopped=no_reboot and bool(recorder.resets))
 
 
 boot.collects = True  # type: ignore[attr-defined]  # once the machine is made
 
 
-def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:
-    """Tell whether the firmware only resets the machine, again and again."""
-    recent = list(recorder.resets)[-_SILENT_RESETS:]
-    if len(recent) < _SILENT_RESETS:
-        return False
-    return not vm.log or vm.log[-1].time_ns < recent[0].time_ns
+def _given(ctx: typer.Context) -> dict[str, str]:
+    """Return the parameters that stand on the command line, each with an option that gives it."""
+    sources = {each.name: ctx.get_parameter_source(each.name) for each in ctx.command.params}
+    return {
+        each.name: each.opts[0]
+        for each in ctx.command.params
+        if (source := sources[each.name]) is not None and source.name == "COMMANDLINE"
+    }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
-from guestmap.machine import Phase, RunState, VirtualMachine
+from guestmap.machine.phases import Phase
+from guestmap.machine.run_state import RunState
+from guestmap.machine.vm import VirtualMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    import typer
-
+    from guestmap.cli.boot_options import BootOptions
     from guestmap.cli.boot_told import Silence
     from guestmap.machine import Event, MachineConfig
 
@@ -24,34 +25,23 @@ _OF_THE_MACHINE = (
 _ORDER = {phase: place for place, phase in enumerate(Phase)}
 
 
-def check_saving(
-    ctx: typer.Context, restore: Path | None, save: Path | None, *, managed: bool
-) -> None:
+def check_saving(options: BootOptions, *, managed: bool) -> None:
     """Refuse what makes no sense together, before anything is done.
 
     Raises:
         ConfigError: a saved machine is to be another one, or nobody could say when to save.
     """
-    if save is not None and managed:
+    if options.save is not None and managed:
         raise ConfigError(
             "--save is for a machine that nobody manages: leave it out, or --qmp; with --qmp and"
             " --snapshots there is savevm"
         )
-    if restore is None:
+    if options.restore is None:
         return
-    given = [name for name in _OF_THE_MACHINE if _is_given(ctx, name)]
+    given = [options.given[name] for name in _OF_THE_MACHINE if name in options.given]
     if given:
-        words = ", ".join(_spelled(ctx, name) for name in given)
+        words = ", ".join(given)
         raise ConfigError(f"--restore makes the machine that was saved: leave out {words}")
-
-
-def _is_given(ctx: typer.Context, name: str) -> bool:
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def _spelled(ctx: typer.Context, name: str) -> str:
-    return next(each.opts[0] for each in ctx.command.params if each.name == name)
 
 
 def make_machine(

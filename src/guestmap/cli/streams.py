@@ -217,3 +217,11 @@ def is_lost() -> bool:
         return False
     outlet.look()
     return outlet.failure is not None
+
+
+def is_terminal() -> bool:
+    """Tell whether stdin is a terminal whose keys are ours: we run in its foreground."""
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from guestmap.cli.output import warn
+from guestmap.cli.streams import is_terminal
 from guestmap.hw.serial_feed import SerialFeed
 from guestmap.machine import Phase
 
@@ -24,14 +25,6 @@ ESCAPE = 0x01
 _END = b"xX"
 _READ_BYTES = 4096
 _OUTPUT_FLAGS = 1
-
-
-def is_terminal() -> bool:
-    """Tell whether stdin is a terminal whose keys are ours: we run in its foreground."""
-    try:
-        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
 
 
 class Terminal:

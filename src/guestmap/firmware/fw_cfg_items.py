@@ -8,10 +8,11 @@ from the names: the device numbers files in the order of their names.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from guestmap.base import GIB
+from guestmap.base.dataclass import dataclass
 from guestmap.firmware.e820 import e820_file
 from guestmap.firmware.smbios import smbios_files
 

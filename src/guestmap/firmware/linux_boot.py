@@ -9,10 +9,10 @@ kernel and RAM allow. The kernel is entered in real mode, and asks the firmware 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from guestmap.base import GIB, MIB, ConfigError, format_size
+from guestmap.base.dataclass import dataclass
 from guestmap.firmware.files import read_file
 from guestmap.firmware.linux_rom import Load, linux_rom
 

@@ -8,10 +8,10 @@ the anchor's address and checksums.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import GIB, KIB, MIB
+from guestmap.base.dataclass import dataclass
 
 if TYPE_CHECKING:
     from guestmap.firmware.config import FirmwareConfig

@@ -7,11 +7,11 @@ selector-based block (12 bytes) takes the place of the bitmap for good.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U32, IoRegion, Place, RegisterBlock, Space
 from guestmap.hw.placement import changing
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps

@@ -9,9 +9,9 @@ Beside it are the sleep control, sleep status and reset registers of hardware-re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, output, setting
 from guestmap.hw.device import U32, Device, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, MemoryRegionOps

@@ -6,9 +6,10 @@ order in which the firmware tables name the buses that can be hot-plugged: the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U32, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 

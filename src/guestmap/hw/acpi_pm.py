@@ -7,12 +7,13 @@ share one level-triggered interrupt, the SCI.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U16, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 

@@ -7,9 +7,9 @@ a reset, and a wider access goes back and forth between the two, as in QEMU 7.2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U8, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, MemoryRegionOps
 

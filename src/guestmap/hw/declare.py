@@ -12,9 +12,9 @@ Names, parents, interfaces, properties and defaults are those that QEMU 7.2 tell
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from guestmap.base.dataclass import dataclass
 from guestmap.qom import (
     UNSET,
     JsonValue,

@@ -10,13 +10,13 @@ address space. It never sees the memory system.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from guestmap.base import ConfigError
+from guestmap.base.dataclass import dataclass
 
 if TYPE_CHECKING:
     from guestmap.base import IrqLine, Timer

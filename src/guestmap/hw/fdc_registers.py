@@ -8,11 +8,12 @@ phase it is, and whether the controller waits for a byte, the main status regist
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U8, Device, Ns, Place
 from guestmap.hw.fdc_commands import find_command
 from guestmap.hw.portio import PortEntry, port_places

@@ -8,12 +8,13 @@ is not this device's business: the machine adds them by number or, as files, by 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from guestmap.base import ConfigError
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, setting
 from guestmap.hw.device import U16, U64, Device, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps, MemTxResult

@@ -9,12 +9,13 @@ The counter is never stepped: it is what the clock says when somebody asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from guestmap.base import IrqLine
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SWITCH, SYS_BUS_DEVICE, declare, output, setting
 from guestmap.hw.device import U64, Device, IoRegion, Place, Space
 from guestmap.hw.hpet_timer import TICK_NS, HpetTimer, HpetTimerState

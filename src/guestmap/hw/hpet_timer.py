@@ -5,10 +5,10 @@ Bits and rules after the IA-PC HPET Specification 1.0a, section 2.3.8 and 2.3.9.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeriodicTimer
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U64, Ns, RegisterBlock
 
 if TYPE_CHECKING:

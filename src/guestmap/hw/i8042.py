@@ -8,9 +8,9 @@ also drives two wires that have nothing to do with keys: address line A20 and th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, output, setting
 from guestmap.hw.device import U8, Device, IoRegion, Place, Space
 from guestmap.hw.ps2 import Ps2Keyboard

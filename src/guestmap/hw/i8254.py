@@ -10,12 +10,13 @@ at once, and a low gate stops nothing (its rising edge restarts modes 1, 2, 3 an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from guestmap.base import IrqLine, PeriodicTimer
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
 from guestmap.hw.device import U8, Device, IoRegion, Ns, Place, Space
 from guestmap.memory import AccessSizes, MemoryRegionOps

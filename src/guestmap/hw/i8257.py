@@ -10,11 +10,12 @@ transfers (a command that asks for more than the controller-disable bit is ignor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, setting
 from guestmap.hw.device import U8, U16, Device, IoRegion, Place, Space
 from guestmap.hw.portio import PortEntry, port_places

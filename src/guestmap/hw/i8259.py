@@ -10,12 +10,12 @@ when the line drops before the acknowledge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from guestmap.base import IrqLine
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
 from guestmap.hw.device import (
     U8,

@@ -9,9 +9,9 @@ it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import Place, RegisterBlock
 from guestmap.hw.portio import PortEntry, port_places
 

@@ -7,13 +7,14 @@ accesses only, EOI at 40h; the 256 bytes repeat through the page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from guestmap.base import IrqLine
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, setting
 from guestmap.hw.device import U8, U64, Device, IoRegion, Place, Space, levels, restore_levels
 from guestmap.hw.interrupt import DeliveryMode, InterruptMessage

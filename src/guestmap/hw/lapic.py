@@ -7,12 +7,13 @@ the messages between APICs, are :mod:`guestmap.hw.apic_bus`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from guestmap.base import IrqLine
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SWITCH, declare, fact, setting
 from guestmap.hw.device import U8, U32, U64, Device
 from guestmap.hw.interrupt import DeliveryMode

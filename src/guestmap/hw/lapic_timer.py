@@ -6,12 +6,12 @@ are QEMU 7.2's. The count is worked out from the clock when it is read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from guestmap.base import PeriodicTimer
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U8, U32, Ns, RegisterBlock
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from guestmap.base import PeriodicTimer
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, fact, output, setting
 from guestmap.hw.device import Device, IoRegion, Ns, Place, Space
 from guestmap.hw.rtc_time import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, SWITCH, SYS_BUS_DEVICE, declare, fact, secret, setting
 from guestmap.hw.device import U8, Device, IoRegion, Place, RegisterBlock, Space, Stateless
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps

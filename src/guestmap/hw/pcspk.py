@@ -8,9 +8,9 @@ refresh bit toggles with each read, as QEMU's does: loops that count its changes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, fact, setting
 from guestmap.hw.device import U8, Device, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, MemoryRegionOps

@@ -7,9 +7,9 @@ and has the reset control register at port CF9h. Intel 82371FB/82371SB data shee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import HAS_AML, declare
 from guestmap.hw.device import U8, U16, IoRegion, Place, Space
 from guestmap.hw.pci import PciFunction, PciIdentity

@@ -8,9 +8,10 @@ themselves (1F0h, 170h and so on) are ISA addresses and belong to the machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare
 from guestmap.hw.device import U8, U32, IoRegion, RegisterBlock
 from guestmap.hw.pci import PciFunction, PciIdentity

@@ -7,9 +7,10 @@ hot-plug registers live at fixed ports. Reset values as QEMU 7.2 has them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.acpi_cpu_hotplug import AcpiCpuHotplug, CpuHotplugState
 from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug, MemoryHotplugState
 from guestmap.hw.acpi_pci_hotplug import PORT as PCI_HOTPLUG_PORT

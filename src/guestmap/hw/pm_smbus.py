@@ -8,11 +8,12 @@ sees it busy once. A reset of the machine leaves all of it alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import IoRegion, Place, RegisterBlock, Space
 from guestmap.hw.smbus import GeneralCall
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps

@@ -7,8 +7,8 @@ register"). All eight bits read back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output
 from guestmap.hw.device import U8, Device, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps

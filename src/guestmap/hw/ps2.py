@@ -6,12 +6,13 @@ Auxiliary Device Controller"), and where that leaves a choice, QEMU 7.2's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from msgspec import Meta
 
 from guestmap.base import IrqLine
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, output
 from guestmap.hw.device import U8, Device
 from guestmap.hw.scancodes import SET_1_TO_2

@@ -6,11 +6,11 @@ Microsoft's IntelliMouse extension; where that leaves a choice, this is QEMU 7.2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, output
 from guestmap.hw.device import U8
 from guestmap.hw.ps2 import ACK, PS2_DEVICE, SELF_TEST_PASSED, Ps2Device, Ps2State

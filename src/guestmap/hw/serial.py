@@ -9,11 +9,12 @@ there (DCD, DSR and CTS are on).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import CHARDEV, HAS_AML, ISA_DEVICE, declare, fact, setting
 from guestmap.hw.device import (
     U8,

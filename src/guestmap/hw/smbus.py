@@ -7,11 +7,12 @@ which a host sees as an error.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Protocol
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, setting
 from guestmap.hw.device import U8, Device
 from guestmap.qom import UINT8

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, exact_size
+from guestmap.base.dataclass import dataclass
 from guestmap.machine.boards import BoardType, board_type
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.memory import MemoryOption, check_hotplug

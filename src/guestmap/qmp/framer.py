@@ -7,9 +7,9 @@ their order and their texts are QEMU's (qobject/json-streamer).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from guestmap.base.dataclass import dataclass
 from guestmap.qmp.lexer import Lexer, Token, TokenKind
 from guestmap.qmp.steps import PAUSE, STEP_TOKENS, Pause, join
 from guestmap.qmp.strings import lenient_text

@@ -16,10 +16,11 @@ QEMU's protocol: docs/interop/qmp-spec; its texts: qapi/qmp-dispatch, monitor/qm
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from guestmap.base import StateError
+from guestmap.base.dataclass import dataclass
 from guestmap.qmp.decode import Decoder
 from guestmap.qmp.encode import LINE_END, encode, encode_line, encode_steps
 from guestmap.qmp.errors import ErrorClass, QmpError, generic

@@ -13,8 +13,9 @@ docs/devel/qapi-code-gen); :mod:`guestmap.qmp.validate` holds a client's argumen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from guestmap.base.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

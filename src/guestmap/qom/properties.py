@@ -7,10 +7,10 @@ The functions below make the usual kinds; anything else is a :class:`Property` o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError
+from guestmap.base.dataclass import dataclass
 from guestmap.qom import property_types
 from guestmap.qom.property_types import PropertyType
 from guestmap.qom.values import UNSET, JsonValue, Unset

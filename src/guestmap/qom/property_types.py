@@ -9,10 +9,11 @@ line of text (``-global`` and the human monitor's ``qom-set``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Never
 
 from guestmap.base import ConfigError
+from guestmap.base.dataclass import dataclass
 from guestmap.qom.values import JsonValue, TextValue, parse_switch
 
 

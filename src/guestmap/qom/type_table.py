@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
+from guestmap.base.dataclass import dataclass
 from guestmap.qom.builtin import BUILTIN_TYPES
 from guestmap.qom.errors import NotFoundError
 from guestmap.qom.name_index import NameIndex

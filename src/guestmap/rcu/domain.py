@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVarTuple
 
 from guestmap.base import StateError
+from guestmap.base.dataclass import dataclass
 from guestmap.rcu.readers import Readers, ReadSection, ThreadState
 from guestmap.rcu.reclaimer import Reclaimer
 

@@ -5,7 +5,6 @@ The engine's run loop calls these between two entries, always in the thread that
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from unicorn import x86_const as x86
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from guestmap.accel.unicorn.register_state import RegisterState
     from guestmap.memory import AddressSpace
 
-_LOG = logging.getLogger(__name__)
 
 A20_OPEN, A20_CLOSED = 0xFFFFFFFF, 0xFFEFFFFF
 
@@ -103,7 +101,9 @@ class Cpu:
                 findings = known(library)
             except Refused as error:
                 self.documented = str(error)
-                _LOG.warning("Unicorn's inside is not used: %s", error)
+                import logging
+
+                logging.getLogger(__name__).warning("Unicorn's inside is not used: %s", error)
             else:
                 return findings.layout, (library, findings)
         return probe(model), None

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 from unicorn import unicorn_const as uc_api
 from unicorn import x86_const as x86
 
 from guestmap.accel.unicorn.binding import Uc, UcError
+from guestmap.base.dataclass import dataclass
 
 SCRATCH = 1 << 51
 """Address of the engine's own pages: beyond the 40 bits of a physical address that a guest has."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import GIB, ConfigError
+from guestmap.base.dataclass import dataclass
 
 if TYPE_CHECKING:
     from guestmap.firmware.config import FirmwareConfig

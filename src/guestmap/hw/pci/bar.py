@@ -7,9 +7,9 @@ address 0 unmaps; a window that would wrap, or that would reach the last byte be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.pci.registers import (
     BAR_IO,
     BAR_MEMORY_64,

@@ -9,12 +9,13 @@ newest among equals, and a reset leaves them where they are until the next such 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, ConfigError
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ON_OFF_AUTO, SWITCH, declare, setting
 from guestmap.hw.device import IoRegion
 from guestmap.hw.pci import registers as reg

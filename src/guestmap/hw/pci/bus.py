@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
 from guestmap.base import ConfigError
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U64
 from guestmap.hw.pci.registers import (
     BRIDGE_CONTROL,

@@ -6,9 +6,9 @@ address, a read of any byte of it shows its low bits, and it outlives a reset.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, fact, setting
 from guestmap.hw.device import U32, Device, IoRegion, Place, Space
 from guestmap.hw.pci.registers import CONFIG_SIZE

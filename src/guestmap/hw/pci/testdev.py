@@ -8,11 +8,11 @@ either: their matching writes go to the event, not to the counter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, setting
 from guestmap.hw.device import U32, IoRegion
 from guestmap.hw.pci import registers as reg

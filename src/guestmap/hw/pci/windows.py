@@ -6,9 +6,9 @@ forwarding: section 3.2.5.18.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U64
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.device import BAR_PRIORITY

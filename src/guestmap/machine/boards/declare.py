@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base.dataclass import dataclass
 from guestmap.machine.options.strings import to_bool, to_size
 
 if TYPE_CHECKING:

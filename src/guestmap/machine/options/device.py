@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
+from guestmap.base.dataclass import dataclass
 from guestmap.machine.options.strings import (
-    JsonValue,
     identifier,
     json_object,
     last_values,
     option,
     split_options,
 )
+
+if TYPE_CHECKING:
+    from guestmap.qmp import JsonValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ alone are refused for this machine type.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base.dataclass import dataclass
 from guestmap.machine.options.object import ObjectSpec
 from guestmap.machine.options.strings import (
     last_values,

@@ -5,24 +5,14 @@ Text and JSON end in the same values, those of QMP's ``object-add``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import TYPE_CHECKING
 
-from guestmap.base import ConfigError, UnsupportedError
-from guestmap.machine.options.object_schema import NOT_MODELLED, OBJECT_KINDS, OBJECT_OPTIONS
-from guestmap.machine.options.strings import (
-    JsonValue,
-    identifier,
-    json_object,
-    option,
-    split_options,
-    to_bool,
-    to_numbers,
-    to_size,
-    to_unsigned,
-)
-from guestmap.qmp import BOOL, SIZE, UINT32, Array, Enum, Member, QmpError, Struct, validate
+from guestmap.base.dataclass import dataclass
+from guestmap.machine.options.strings import option
+
+if TYPE_CHECKING:
+    from guestmap.qmp import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,66 +41,9 @@ class ObjectSpec:
             ConfigError: no such type, or members that are missing, unknown or of a wrong type.
             UnsupportedError: a type of QEMU's that is not modelled.
         """
+        from guestmap.machine.options.object_reading import from_json, from_text
+
         with option("object", text):
-            members = _from_json(text) if text.startswith("{") else _from_text(text)
+            members = from_json(text) if text.startswith("{") else from_text(text)
         kind, name = members.pop("qom-type"), members.pop("id")
         return cls(str(kind), str(name), members, text.startswith("{"), f"-object {text}")
-
-
-def _from_json(text: str) -> dict[str, JsonValue]:
-    members = json_object(text)
-    _check_modelled(members.get("qom-type"))
-    try:
-        return {**validate(OBJECT_OPTIONS, members)}
-    except QmpError as error:
-        raise ConfigError(error.desc) from None
-
-
-def _check_modelled(kind: JsonValue) -> None:
-    if kind in NOT_MODELLED:
-        raise UnsupportedError(f"object type {kind} is not modelled")
-
-
-def _from_text(text: str) -> dict[str, JsonValue]:
-    """Return the members of the text form, looked at in the schema's order as QEMU does."""
-    given: dict[str, list[str]] = {}
-    for key, value in split_options(text, "qom-type"):
-        given.setdefault(key, []).append(value)
-    if "id" in given:
-        given["id"] = [identifier(given["id"][0])]  # of several, QEMU takes the first
-    if "qom-type" not in given:
-        raise ConfigError("Parameter 'qom-type' is missing")
-    kind = given["qom-type"][-1]
-    _check_modelled(kind)
-    members: dict[str, JsonValue] = {}
-    for member in (*OBJECT_OPTIONS.base.members, *_members(OBJECT_KINDS.get(kind))):
-        if member.name in given:
-            members[member.name] = _value(member.type, member.name, given.pop(member.name))
-        elif not member.optional:
-            raise ConfigError(f"Parameter '{member.name}' is missing")
-    for name in given:
-        raise ConfigError(f"Invalid parameter '{name}'")
-    return members
-
-
-def _members(declared: Struct | None) -> Iterator[Member]:
-    """Yield all members of a struct, those of its base first."""
-    if declared is not None:
-        yield from _members(declared.base)
-        yield from declared.members
-
-
-def _value(declared: Any, name: str, texts: list[str]) -> JsonValue:
-    """Return what the texts given for a member say; all but lists take the last one."""
-    text = texts[-1]
-    if isinstance(declared, Array):
-        return [*to_numbers(name, texts)]
-    if isinstance(declared, Enum):
-        if text not in declared.values:
-            raise ConfigError(f"Parameter '{name}' does not accept value '{text}'")
-        return text
-    if declared is BOOL:
-        return to_bool(name, text)
-    if declared is SIZE:
-        return to_size(name, text)
-    return to_unsigned(name, text, 32) if declared is UINT32 else text

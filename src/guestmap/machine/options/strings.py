@@ -11,14 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.units import parse_bytes
-from guestmap.qmp import Framer, JsonValue, ParseFailure, decode
+
+if TYPE_CHECKING:
+    from guestmap.qmp import JsonValue
 
 _TRUE, _FALSE = frozenset({"on", "yes", "true", "y"}), frozenset({"off", "no", "false", "n"})
 __all__ = [
-    "JsonValue",
     "identifier",
     "json_object",
     "last_values",
@@ -110,6 +112,8 @@ def json_object(text: str) -> dict[str, JsonValue]:
     Raises:
         ConfigError: it is no JSON, or more than one value; QEMU's texts.
     """
+    from guestmap.qmp import Framer, ParseFailure, decode
+
     framer = Framer()
     messages = [*framer.feed(text.encode("utf-8", "surrogateescape") + b" ")]
     if not messages:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from uuid import UUID
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base.dataclass import dataclass
 from guestmap.machine.boards import board_names, board_type
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.memory import MemoryOption

@@ -15,7 +15,6 @@ a flag, so that a thread that leaves the device does not open it for one that is
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from guestmap.memory.map.region import MemoryRegion
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
 class ReentryBlocked(NamedTuple):
@@ -97,7 +95,9 @@ class DeviceGuards:
 
     def tell(self, event: ReentryBlocked) -> None:
         """Log a refused access and call the subscribers."""
-        _log.warning(
+        import logging
+
+        logging.getLogger(__name__).warning(
             "blocked re-entrant access to region %s at offset 0x%x", event.region.name, event.offset
         )
         for subscriber in tuple(self.subscribers):

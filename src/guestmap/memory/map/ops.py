@@ -6,11 +6,11 @@ Names and rules follow QEMU's ``MemoryRegionOps`` (QEMU docs/devel/memory.rst, "
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, IntFlag
 from typing import NamedTuple
 
 from guestmap.base import ConfigError
+from guestmap.base.dataclass import dataclass
 
 _SIZES = frozenset({0, 1, 2, 4, 8})
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from guestmap.base import GuestmapError
+from guestmap.base.dataclass import dataclass
 
 if TYPE_CHECKING:
     from guestmap.memory import AddressSpace, MemoryRegion, MemoryRegionSection

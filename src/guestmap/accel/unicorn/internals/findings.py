@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from guestmap.accel.unicorn.internals.library import Refused
 from guestmap.accel.unicorn.layout import Layout
+from guestmap.base.dataclass import dataclass
 
 MSRS = {
     "STAR": 0xC0000081, "LSTAR": 0xC0000082, "CSTAR": 0xC0000083, "FMASK": 0xC0000084,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from guestmap.accel.unicorn.leaving import Leaving
     from guestmap.accel.unicorn.window import InterruptWindow
 
-_LOG = logging.getLogger(__name__)
 _MODE_32, _MODE_64 = 4, 8
 _HF_LMA = 1 << 14
 
@@ -96,7 +94,11 @@ class Internals:
                 reason = str(error)
         if reason:
             self.refused[part] = reason
-            _LOG.warning("Unicorn's inside is not used for %s: %s", part, reason)
+            import logging
+
+            logging.getLogger(__name__).warning(
+                "Unicorn's inside is not used for %s: %s", part, reason
+            )
 
     def _prove_halts(self) -> None:
         trials.halts(self._bench, self._leaving)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from guestmap.base import IrqLine
+from guestmap.base.dataclass import dataclass
 from guestmap.hw.apic_bus import ApicBus
 from guestmap.hw.device import RegisterBlock, levels, restore_levels
 from guestmap.hw.i8259 import I8259Pair

@@ -9,10 +9,11 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from guestmap.base import MIB, ConfigError, HostError
+from guestmap.base.dataclass import dataclass
 from guestmap.memory.ram.host import libc
 from guestmap.memory.ram.host.backing_file import backing_file
 from guestmap.memory.ram.host.host_memory import HostMemory

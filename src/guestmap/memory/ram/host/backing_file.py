@@ -10,7 +10,6 @@ import errno
 import mmap
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,6 +139,8 @@ def _open(path: str, name: str, readonly: bool) -> tuple[int, bool]:
     if os.path.isdir(path):
         if readonly:
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        import tempfile  # which imports every compression there is
+
         fd, temporary = tempfile.mkstemp(
             prefix=f"guestmap_back_mem.{name.replace('/', '_')}.", dir=path
         )

@@ -9,14 +9,17 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from enum import Enum
 from errno import EINVAL
+from typing import TYPE_CHECKING
 
 from guestmap.base import MIB, ConfigError, HostError
+from guestmap.base.dataclass import dataclass
 from guestmap.memory.ram.host import libc
 from guestmap.memory.ram.host.host_memory import HostMemory
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _CHUNK = 64 * MIB
 """Bytes that one call preallocates: progress is told after each."""
@@ -116,6 +119,8 @@ def preallocate(
         HostError: pages are missing (a full file system, too few huge pages), or the kernel is
             older than Linux 5.14. No signal ends the process, unlike when a page is touched.
     """
+    from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+
     threads = min(threads, os.cpu_count() or 1, _MOST_THREADS)
     total = len(memory.buffer)
     advice = libc.MADV_POPULATE_READ if memory.readonly else libc.MADV_POPULATE_WRITE

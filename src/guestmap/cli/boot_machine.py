@@ -1,0 +1,135 @@
+"""What ``guestmap boot`` does, once its command line is read."""
+
+from __future__ import annotations
+
+from guestmap.base import PeerError, parse_size
+from guestmap.cli.boot_answer import Answer, Recorder
+from guestmap.cli.boot_options import BootOptions
+from guestmap.cli.boot_run import is_given_up, managed_at, refuse_unreached, run_managed, run_until
+from guestmap.cli.boot_saved import (
+    check_saving,
+    is_there,
+    keep_snapshots,
+    make_machine,
+    save_machine,
+)
+from guestmap.cli.boot_told import teller
+from guestmap.cli.collector import collect_from_now_on
+from guestmap.cli.serial_wire import serial_wire
+from guestmap.cli.streams import is_terminal
+from guestmap.machine.boards import BoardType, board_type, read_machine
+from guestmap.machine.config import MachineConfig, check_ram_size
+from guestmap.machine.observed import Event, MachineReset
+from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.options.memory import MemoryOption
+from guestmap.machine.options.numa import parse_nodes
+from guestmap.machine.options.object import ObjectSpec
+from guestmap.machine.phases import Phase
+from guestmap.machine.vm import VirtualMachine
+
+_SILENT_RESETS = 8
+
+
+def boot_machine(options: BootOptions) -> int:
+    """Boot, and tell what was asked for; return the exit status.
+
+    Raises:
+        GuestmapError: what was asked for cannot be, or did not come.
+    """
+    addresses = managed_at(options.qmp, paused=options.paused, until=options.until)
+    check_saving(options, managed=bool(addresses))
+    config = _config(options, must_run=not addresses and options.restore is None)
+    asked = options.mtree or options.flat or options.as_json
+    typed = options.serial == "stdio" and is_terminal()
+    quiet = options.quiet or (typed and not options.verbose)
+    told = teller(quiet=quiet or options.as_json, stderr=asked, verbose=options.verbose)
+    recorder = Recorder()
+
+    def observe(event: Event) -> None:
+        told.tell(event)
+        recorder.tell(event)
+        if (isinstance(event, MachineReset) and (options.no_reboot or is_stuck())) or (
+            not addresses and is_given_up(event)
+        ):
+            vm.stop()
+
+    def is_stuck() -> bool:
+        return not addresses and _is_stuck(vm, recorder)  # who manages it may reset it at will
+
+    until = options.until or Phase.HALT
+    with (
+        make_machine(config, options.restore, options.engine, observe) as vm,
+        serial_wire(vm, options.serial),
+    ):
+        keep_snapshots(vm, options.snapshots)
+        answer = _answer(vm, options) if asked else None
+        collect_from_now_on()
+        told.begin(vm)
+        if addresses:
+            status = run_managed(vm, addresses, told, paused=options.paused)
+        else:
+            status = 0 if is_there(vm, until) else run_until(vm, until)
+        told.end(vm)
+        save_machine(vm, options.save, told)
+        if answer is not None:
+            answer.give(recorder)
+    if status:
+        return status
+    if is_stuck():
+        raise PeerError(
+            f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"
+            f" {vm.board.firmware_path} a PC BIOS?"
+        )
+    is_stopped = options.no_reboot and bool(recorder.resets)
+    refuse_unreached(vm, options.until, is_stopped=is_stopped)
+    return 0
+
+
+def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
+    """Return the machine that is asked for.
+
+    Raises:
+        ConfigError, UnsupportedError: it cannot be; or nobody boots it, and it must run.
+    """
+    objects = [ObjectSpec.parse(each) for each in options.object_]
+    board = read_machine(options.machine or "pc")
+    kind = board_type(board["machine"])
+    if must_run:
+        kind.refuse_to_boot()
+    memory = MemoryOption.parse([options.ram] if options.ram else [], kind.default_ram)
+    if options.max_ram_below_4g:
+        below = parse_size(options.max_ram_below_4g, what="--max-ram-below-4g")
+        board["max_ram_below_4g"] = below
+    return MachineConfig(
+        ram_size=_ram_size(options.ram, memory, kind),
+        slots=memory.slots,
+        max_ram=memory.maximum,
+        bios=options.bios,
+        debugcon=True,
+        serial=bool(options.serial),
+        devices=tuple(DeviceSpec.parse(each) for each in options.device),
+        objects=tuple(objects),
+        numa_nodes=parse_nodes(options.numa, objects, cpus=1),
+        option_roms=options.option_rom,
+        kernel=options.kernel,
+        initrd=options.initrd,
+        append=options.append,
+        **board,
+    )
+
+
+def _ram_size(text: str, memory: MemoryOption, kind: BoardType) -> int:
+    size = memory.size or kind.default_ram
+    return check_ram_size(size, text) if size else 0
+
+
+def _answer(vm: VirtualMachine, options: BootOptions) -> Answer:
+    return Answer(vm, mtree=options.mtree, flat=options.flat, as_json=options.as_json)
+
+
+def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:
+    """Tell whether the firmware only resets the machine, again and again."""
+    recent = list(recorder.resets)[-_SILENT_RESETS:]
+    if len(recent) < _SILENT_RESETS:
+        return False
+    return not vm.log or vm.log[-1].time_ns < recent[0].time_ns
