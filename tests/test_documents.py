@@ -79,7 +79,8 @@ def _identifiers() -> set[str]:
 
 
 NOT_OURS = {
-    "out", "eax", "object-add", "device_add", "device-list-properties", "info", "mtree", "OUT", "xcf8",
+    "out", "eax", "object-add", "device_add", "device-list-properties", "info", "mtree", "OUT",
+    "xcf8",
 }  # fmt: skip
 """What is written as code and is the guest's, or QEMU's."""
 
