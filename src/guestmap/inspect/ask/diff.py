@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ViewChange(Report):
+class ViewDifference(Report):
     """What changed in the views of some address spaces: the same in all of them."""
 
     spaces: tuple[str, ...]
@@ -39,7 +39,7 @@ class Diff(Report):
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
-    views: tuple[ViewChange, ...]
+    views: tuple[ViewDifference, ...]
     regions: tuple[RegionChange, ...]
     causes: tuple[Cause, ...]
     notes: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ def diff(a: Snapshot, b: Snapshot) -> Diff:
     return Diff(
         added=added,
         removed=removed,
-        views=tuple(ViewChange(tuple(spaces), ranges) for ranges, spaces in groups.items()),
+        views=tuple(ViewDifference(tuple(spaces), ranges) for ranges, spaces in groups.items()),
         regions=regions,
         causes=guess_causes(pairs, regions, added, removed),
         notes=_notes(a, b),

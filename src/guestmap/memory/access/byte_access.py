@@ -14,12 +14,12 @@ from guestmap.memory.access.dispatch import Dispatch
 from guestmap.memory.access.translate import ADDRESS_MASK, locate
 from guestmap.memory.map.ops import ATTRS_UNSPECIFIED, MemTxAttrs, MemTxResult
 from guestmap.memory.map.region import MemoryRegion
-from guestmap.memory.map.space import Space
+from guestmap.memory.map.space import ViewedSpace
 
 OK = MemTxResult.OK
 
 
-class ByteAccess(Space):
+class ByteAccess(ViewedSpace):
     """The part of :class:`guestmap.memory.AddressSpace` that reads and writes bytes.
 
     Attributes:

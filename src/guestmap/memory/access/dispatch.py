@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from guestmap.memory.hear.ioeventfds import IoEventFds
     from guestmap.memory.map.flat_range import FlatRange
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
 
 OK = MemTxResult.OK
 MASKS = tuple((1 << (8 * size)) - 1 for size in range(9))
@@ -40,7 +40,7 @@ class Dispatch:
         self.enforce_readonly = enforce_readonly
         self.ioeventfds = ioeventfds
         self.coalesced = coalesced
-        self.bounce_pools: dict[Space, BouncePool] = {}
+        self.bounce_pools: dict[ViewedSpace, BouncePool] = {}
 
     def read(
         self, region: MemoryRegion, offset: int, size: int, attrs: MemTxAttrs

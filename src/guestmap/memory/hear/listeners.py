@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from guestmap.base import AddrRange
     from guestmap.memory.map.history import CommitRecord
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
     from guestmap.memory.map.transaction import Transactions
 
 
@@ -33,28 +33,28 @@ class Listeners:
 
     def __init__(self, transactions: Transactions, ioeventfds: IoEventFds) -> None:
         self.all: list[MemoryListener] = []
-        self.spaces: list[Space] = []
+        self.spaces: list[ViewedSpace] = []
         self.ioeventfds = ioeventfds
         self.coalesced: dict[MemoryRegion, list[AddrRange]] = {}
         self.subscribers: list[Callable[[CommitRecord], None]] = []
-        self._on: dict[Space, list[MemoryListener]] = {}
-        self._ioeventfds_told: dict[Space, list[IoEventFd]] = {}
+        self._on: dict[ViewedSpace, list[MemoryListener]] = {}
+        self._ioeventfds_told: dict[ViewedSpace, list[IoEventFd]] = {}
         self._transactions = transactions
         transactions.hearers = self
 
-    def on(self, space: Space) -> list[MemoryListener]:
+    def on(self, space: ViewedSpace) -> list[MemoryListener]:
         """Return the listeners of one address space, lowest priority first."""
         return self._on.get(space, [])
 
-    def ioeventfds_on(self, space: Space) -> list[IoEventFd]:
+    def ioeventfds_on(self, space: ViewedSpace) -> list[IoEventFd]:
         """Return the I/O event descriptors that the listeners of one address space know."""
         return self._ioeventfds_told.get(space, [])
 
-    def space_of(self, listener: MemoryListener) -> Space:
+    def space_of(self, listener: MemoryListener) -> ViewedSpace:
         """Return the address space that a registered listener is on."""
         return next(space for space, listeners in self._on.items() if listener in listeners)
 
-    def add(self, space: Space, listener: MemoryListener) -> None:
+    def add(self, space: ViewedSpace, listener: MemoryListener) -> None:
         """Register ``listener`` and tell it the whole view as added.
 
         Raises:
@@ -73,7 +73,7 @@ class Listeners:
             self._look_for_spaces()
             self._ioeventfds_told[space] = self.ioeventfds.shown(space.view)
 
-    def remove(self, space: Space, listener: MemoryListener) -> None:
+    def remove(self, space: ViewedSpace, listener: MemoryListener) -> None:
         """Tell ``listener`` that everything goes, and forget it, whatever it answers.
 
         Raises:
@@ -105,7 +105,7 @@ class Listeners:
         return Notification(self.all, self._on, self.coalesced, self.ioeventfds,
                             self._ioeventfds_told)  # fmt: skip
 
-    def leave(self, space: Space) -> None:
+    def leave(self, space: ViewedSpace) -> None:
         """Forget, without a word, whoever listens to a space that shows nothing any more."""
         self._dismiss(space, self.on(space))
 
@@ -120,7 +120,7 @@ class Listeners:
             for subscriber in reversed(self.subscribers):
                 calls.callback(subscriber, record)
 
-    def _dismiss(self, space: Space, listeners: list[MemoryListener]) -> None:
+    def _dismiss(self, space: ViewedSpace, listeners: list[MemoryListener]) -> None:
         self.all = [x for x in self.all if x not in listeners]
         left = [x for x in self.on(space) if x not in listeners]
         if left:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from guestmap.memory.map.hearing import SpaceChange
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
     from guestmap.memory.map.view_root import Patch
 
 
@@ -56,17 +56,17 @@ class Notification:
     def __init__(
         self,
         everybody: list[MemoryListener],
-        on: Mapping[Space, list[MemoryListener]],
+        on: Mapping[ViewedSpace, list[MemoryListener]],
         coalesced: Mapping[MemoryRegion, list[AddrRange]],
         ioeventfds: IoEventFds,
-        told: dict[Space, list[IoEventFd]],
+        told: dict[ViewedSpace, list[IoEventFd]],
     ) -> None:
         self._everybody = everybody
         self._on = on
         self._coalesced_parts = coalesced
         self._ioeventfds = ioeventfds
         self._told = told
-        self._new_told: dict[Space, list[IoEventFd]] = {}
+        self._new_told: dict[ViewedSpace, list[IoEventFd]] = {}
         self._begun: list[MemoryListener] = []
         self._counts: dict[str, int] = {}
         self._finished = 0
@@ -132,7 +132,7 @@ class Notification:
             listener.check(going, coming)
 
     def patches(
-        self, space: Space, patches: Sequence[Patch], view: FlatView, new: FlatView
+        self, space: ViewedSpace, patches: Sequence[Patch], view: FlatView, new: FlatView
     ) -> None:
         """Tell the listeners of one address space where ``new`` differs from ``view``.
 
@@ -160,7 +160,7 @@ class Notification:
                 self._log(forward, section, old.dirty_log_mask, each.dirty_log_mask)
 
     def coalescing(
-        self, space: Space, region: MemoryRegion, parts: list[AddrRange], *, added: bool
+        self, space: ViewedSpace, region: MemoryRegion, parts: list[AddrRange], *, added: bool
     ) -> None:
         """Tell the listeners of one address space that parts of a region are held back, or not."""
         view = space.view
@@ -169,7 +169,7 @@ class Notification:
                 section = MemoryRegionSection.of(each, space, view)
                 self._coalesced(self._on[space], section, parts, added=added)
 
-    def all_of(self, space: Space, listener: MemoryListener, *, added: bool) -> None:
+    def all_of(self, space: ViewedSpace, listener: MemoryListener, *, added: bool) -> None:
         """Tell one listener, in a round of its own, that all of a space's view comes, or goes."""
         view = space.view
         if added and (coming := [_section(each, space, view) for each in view]):
@@ -230,7 +230,7 @@ class Notification:
         self,
         call: Callable[[MemoryRegionSection, IoEventFd], None],
         inverse: Callable[[MemoryRegionSection, IoEventFd], None],
-        space: Space,
+        space: ViewedSpace,
         ringing: IoEventFd,
         view: FlatView,
     ) -> None:
@@ -273,7 +273,7 @@ class Notification:
                 self._note("logs", listener.log_start, section, new, old)
 
 
-def _section(each: FlatRange, space: Space, view: FlatView) -> MemoryRegionSection:
+def _section(each: FlatRange, space: ViewedSpace, view: FlatView) -> MemoryRegionSection:
     return MemoryRegionSection.of(each, space, view)
 
 

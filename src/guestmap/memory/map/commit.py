@@ -13,11 +13,11 @@ from guestmap.memory.map.view_root import Patch, ViewRoot
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
     from guestmap.memory.map.topology import Topology
 
 
-class Commit(NamedTuple):
+class PendingCommit(NamedTuple):
     """What one commit is going to change. Making it changes nothing that a reader can see.
 
     Attributes:
@@ -26,14 +26,18 @@ class Commit(NamedTuple):
         rerouted: names of the spaces in ``moves`` that showed something before, and will after.
     """
 
-    moves: dict[Space, ViewRoot]
+    moves: dict[ViewedSpace, ViewRoot]
     news: dict[ViewRoot, tuple[FlatView, list[Patch]]]
     rerouted: tuple[str, ...]
 
     @classmethod
     def prepare(
-        cls, topology: Topology, removed: dict[Space, None], nowhere: ViewRoot, generation: int
-    ) -> Commit:
+        cls,
+        topology: Topology,
+        removed: dict[ViewedSpace, None],
+        nowhere: ViewRoot,
+        generation: int,
+    ) -> PendingCommit:
         """Find the roots of rerouted address spaces and render the marked windows.
 
         Args:
@@ -45,7 +49,7 @@ class Commit(NamedTuple):
         Raises:
             ConfigError: a view would never end.
         """
-        moves: dict[Space, ViewRoot] = {}
+        moves: dict[ViewedSpace, ViewRoot] = {}
         for space in topology.rerouted:
             root = nowhere if space in removed else topology.root_of(space.root)
             if root is not space.source:
@@ -64,7 +68,7 @@ class Commit(NamedTuple):
         )
         return cls(moves, news, rerouted)
 
-    def shows(self, heard: Collection[Space]) -> bool:
+    def shows(self, heard: Collection[ViewedSpace]) -> bool:
         """Tell whether there is anything that a listener to one of these spaces can notice."""
         return (
             bool(self.rerouted)
@@ -72,7 +76,7 @@ class Commit(NamedTuple):
             or any(space in heard for space in self.moves)
         )
 
-    def changes(self, topology: Topology, spaces: Iterable[Space]) -> list[SpaceChange]:
+    def changes(self, topology: Topology, spaces: Iterable[ViewedSpace]) -> list[SpaceChange]:
         """Return what happens to those of ``spaces`` that the commit looked at."""
         found: list[SpaceChange] = []
         for space in spaces:
@@ -88,9 +92,9 @@ class Commit(NamedTuple):
                 found.append(SpaceChange(space, old, new, patches, source.windows))
         return found
 
-    def inverse(self) -> Commit:
+    def inverse(self) -> PendingCommit:
         """Return the commit that takes this one back, if it is made before this is published."""
-        return Commit(
+        return PendingCommit(
             {space: space.source for space in self.moves},
             {root: (root.view, []) for root in self.news},
             (),

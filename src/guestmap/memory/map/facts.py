@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from guestmap.memory.map.guard import DeviceGuard
     from guestmap.memory.map.iommu import Iommu
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
     from guestmap.memory.ram.block import RamBlock
 
 put = object.__setattr__
@@ -119,7 +119,7 @@ class RegionFacts:
     _order: tuple[int, int]
     _route_aliases: dict[MemoryRegion, None]
     _unguarded: bool
-    _upstream: dict[Space | MemoryRegion, None]
+    _upstream: dict[ViewedSpace | MemoryRegion, None]
     addr: int
     alias: MemoryRegion | None
     alias_offset: int

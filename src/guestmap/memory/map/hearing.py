@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from guestmap.memory.map.flatview import FlatView
     from guestmap.memory.map.history import CommitRecord, ListenerWork
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
     from guestmap.memory.map.view_root import Patch
 
 
@@ -23,7 +23,7 @@ class SpaceChange(NamedTuple):
         windows: the addresses that the commit looked at: sorted, and no two touch.
     """
 
-    space: Space
+    space: ViewedSpace
     old: FlatView
     new: FlatView
     patches: Sequence[Patch]
@@ -62,7 +62,7 @@ class Hearers(Protocol):
         spaces: the address spaces that somebody listens to, oldest first.
     """
 
-    spaces: list[Space]
+    spaces: list[ViewedSpace]
 
     @property
     def wants_records(self) -> bool:
@@ -71,7 +71,7 @@ class Hearers(Protocol):
     def round(self) -> Round:
         """Return a new round of callbacks."""
 
-    def leave(self, space: Space) -> None:
+    def leave(self, space: ViewedSpace) -> None:
         """Forget, without a word, whoever listens to a space that shows nothing any more."""
 
     def publish(self, record: CommitRecord) -> None:

@@ -18,7 +18,7 @@ from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError, StateError
 if TYPE_CHECKING:
     from guestmap.memory.map.ops import MemTxAttrs
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
 
 _LAST = ADDRESS_SPACE_SIZE - 1
 
@@ -61,7 +61,7 @@ class IommuEntry(NamedTuple):
         perm: what it allows.
     """
 
-    target: Space
+    target: ViewedSpace
     iova: int
     translated: int
     mask: int

@@ -9,7 +9,7 @@ from guestmap.memory.map.flatview import FlatView
 
 if TYPE_CHECKING:
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
 
 
 class MemoryRegionSection(NamedTuple):
@@ -32,11 +32,11 @@ class MemoryRegionSection(NamedTuple):
     readonly: bool
     nonvolatile: bool
     unmergeable: bool
-    address_space: Space
+    address_space: ViewedSpace
     view: FlatView
 
     @classmethod
-    def of(cls, each: FlatRange, space: Space, view: FlatView) -> MemoryRegionSection:
+    def of(cls, each: FlatRange, space: ViewedSpace, view: FlatView) -> MemoryRegionSection:
         """Return the section that is one range of an address space."""
         return cls(
             each.region,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from guestmap.memory.map.view_root import ViewRoot
 
 
-class Space:
+class ViewedSpace:
     """What shows a root region. Whoever wants to read and write has its heir, the AddressSpace.
 
     Attributes:

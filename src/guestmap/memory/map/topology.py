@@ -2,13 +2,8 @@
 
 Three notes are kept up to date, so that a commit costs what its change costs:
 
-* **Routes.** An address space whose root merely shows another region whole (a PCI bus master's
-  alias of the system memory) shares that region's view. ``_hop`` is the next region on the way,
-  ``_upstream`` who comes this way, ``_route_aliases`` the aliases on some way whose target is
-  here: whether they show it whole depends on its size. The rule is QEMU's
-  ``memory_region_get_flatview_root``.
-* **Liveness.** ``_live`` counts why a region can show in some view: it is a view's root, its
-  container is live, or a live alias shows it. Marking walks up through live regions only.
+* **Routes**: :mod:`guestmap.memory.map.routes`.
+* **Liveness**: :mod:`guestmap.memory.map.liveness`. Marking walks up through live regions only.
 * **Marks.** Every mutation marks the windows of the views that it can change, before and after.
 
 Primitive mutations (:meth:`Topology.assign`, ``link``, ``unlink``) note their inverse in a journal,
@@ -17,17 +12,18 @@ from which a failed transaction is undone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from threading import get_ident
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.memory.map.facts import put
+from guestmap.memory.map.liveness import ref_live, unref_live
 from guestmap.memory.map.region import MemoryRegion
+from guestmap.memory.map.routes import attach, detach, next_hop, spaces_through
 from guestmap.memory.map.view_root import ViewRoot
 
 if TYPE_CHECKING:
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
     from guestmap.memory.map.transaction import Transactions
 
 _MAX_WALK = 20_000
@@ -44,7 +40,7 @@ class Topology:
         self._transactions = transactions
         self.roots: dict[MemoryRegion | None, ViewRoot] = {}
         self.dirty: dict[ViewRoot, None] = {}
-        self.rerouted: dict[Space, None] = {}
+        self.rerouted: dict[ViewedSpace, None] = {}
         self.left: list[ViewRoot] = []
         self._next_order = 0
 
@@ -116,7 +112,7 @@ class Topology:
         put(child, "container", parent)
         parent.children.add(child)
         if parent._live:
-            self._ref_live(child)
+            ref_live(child)
         if child.enabled:
             self.mark(child)
         self._reroute(child)
@@ -142,7 +138,7 @@ class Topology:
         parent.children.remove(child)
         put(child, "container", None)
         if parent._live:
-            self._unref_live(child)
+            unref_live(child, self.roots)
         self._place(child, addr, order)
         self._reroute(child)
         self._reroute(parent)
@@ -202,94 +198,21 @@ class Topology:
         for root in tuple(self.roots.values()):
             root.view.plans.clear()
 
-    # -- liveness --------------------------------------------------------------------------------
-
-    def _ref_live(self, region: MemoryRegion) -> None:
-        todo = [region]
-        while todo:
-            each = todo.pop()
-            each._live += 1
-            if each._live > 1:
-                continue
-            todo.extend(each.children.members)
-            if each.alias is not None:
-                each.alias._live_aliases[each] = None
-                todo.append(each.alias)
-
-    def _unref_live(self, region: MemoryRegion) -> None:
-        dying: set[MemoryRegion] = set()
-        todo = [region]
-        while todo:
-            each = todo.pop()
-            each._live -= 1
-            if each in dying or (each._live and self._is_shown(each, dying)):
-                continue
-            dying.add(each)
-            todo.extend(each.children.members)
-            if each.alias is not None:
-                del each.alias._live_aliases[each]
-                todo.append(each.alias)
-
-    def _is_shown(self, region: MemoryRegion, dying: set[MemoryRegion]) -> bool:
-        """Tell whether a root leads here; a region that aliases itself keeps its own count up."""
-        seen = set(dying)
-        todo = [region]
-        while todo:
-            each: MemoryRegion | None = todo.pop()
-            climbed: list[MemoryRegion] = []
-            while each is not None and each._live and each not in seen:
-                if each in self.roots:
-                    return True
-                seen.add(each)
-                climbed.append(each)
-                each = each.container
-            for passed in climbed:
-                todo.extend(passed._live_aliases)
-        return False
-
     # -- routes ----------------------------------------------------------------------------------
-
-    def attach(self, traveller: Space | MemoryRegion, region: MemoryRegion) -> None:
-        """Let ``traveller`` (an address space, or a region that shows only another) lead here."""
-        while True:
-            first = not region._upstream
-            region._upstream[traveller] = None
-            if not first:
-                return
-            if region.alias is not None:
-                region.alias._route_aliases[region] = None
-            hop = _next_hop(region)
-            region._hop = hop
-            if hop is None or hop is region:
-                return
-            traveller, region = region, hop
-
-    def detach(self, traveller: Space | MemoryRegion, region: MemoryRegion) -> None:
-        """Undo :meth:`attach`."""
-        while True:
-            del region._upstream[traveller]
-            if next(_spaces_through(region), None) is not None:
-                return
-            if region.alias is not None:
-                region.alias._route_aliases.pop(region, None)
-            hop, region._hop = region._hop, None
-            if hop is None or hop is region:
-                return
-            traveller, region = region, hop
 
     def _reroute(self, region: MemoryRegion) -> None:
         for each in (region, region.container):
             if each is None or not each._upstream:
                 continue
-            hop = _next_hop(each)
+            hop = next_hop(each)
             if hop is each._hop:
                 continue
             old, each._hop = each._hop, hop
             if old is not None and old is not each:
-                self.detach(each, old)
+                detach(each, old)
             if hop is not None and hop is not each:
-                self.attach(each, hop)
-            for space in _spaces_through(each):
+                attach(each, hop)
+            for space in spaces_through(each):
                 self.rerouted[space] = None
 
     def root_of(self, region: MemoryRegion | None) -> ViewRoot:
@@ -311,7 +234,7 @@ class Topology:
         if root is None:
             root = self.roots[region] = ViewRoot(region)
             if region is not None:
-                self._ref_live(region)
+                ref_live(region)
             root.mark(0, ADDRESS_SPACE_SIZE)
             self.dirty[root] = None
         return root
@@ -332,42 +255,7 @@ class Topology:
             if not root.users and self.roots.get(root.region) is root:
                 del self.roots[root.region]
                 if root.region is not None:
-                    self._unref_live(root.region)
+                    unref_live(root.region, self.roots)
         self.dirty.clear()
         self.left.clear()
         self.rerouted.clear()
-
-
-def _next_hop(region: MemoryRegion) -> MemoryRegion | None:
-    """Return whom ``region`` shows whole and alone; itself if nobody, None if it is empty."""
-    if not region.enabled:
-        return None
-    if region.alias is not None:
-        whole = region.alias_offset == 0 and region.size >= region.alias.size
-        return region.alias if whole else region
-    if region.terminates:
-        return region
-    only: MemoryRegion | None = None
-    for child in region.children.members:
-        if child.enabled:
-            if only is not None:
-                return region
-            only = child
-    if only is not None and (only.addr != 0 or region.size < only.size):
-        return region
-    return only
-
-
-def _spaces_through(region: MemoryRegion) -> Iterator[Space]:
-    """Yield the address spaces whose route passes ``region``, the first of them at once."""
-    passed = {region}
-    todo = [iter(region._upstream)]
-    while todo:
-        each = next(todo[-1], None)
-        if each is None:
-            todo.pop()
-        elif not isinstance(each, MemoryRegion):
-            yield each
-        elif each not in passed:
-            passed.add(each)
-            todo.append(iter(each._upstream))

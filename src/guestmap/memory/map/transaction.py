@@ -15,14 +15,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guestmap.base import StateError
-from guestmap.memory.map.commit import Commit
+from guestmap.memory.map.commit import PendingCommit
 from guestmap.memory.map.hearing import Hearers
 from guestmap.memory.map.history import CommitRecord, ListenerWork
+from guestmap.memory.map.routes import attach, detach
 from guestmap.memory.map.topology import Topology
 from guestmap.memory.map.view_root import ViewRoot
 
 if TYPE_CHECKING:
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
 
 HISTORY_LENGTH = 256
 
@@ -79,8 +80,8 @@ class Transactions:
         self.topology = Topology(self)
         self.generation = 0
         self.history: deque[CommitRecord] = deque(maxlen=HISTORY_LENGTH)
-        self.spaces: dict[Space, None] = {}
-        self.removed: dict[Space, None] = {}
+        self.spaces: dict[ViewedSpace, None] = {}
+        self.removed: dict[ViewedSpace, None] = {}
         self.before_change: Callable[[], None] = lambda: None
         self._nowhere = ViewRoot(None)
         self._now_ns = now_ns
@@ -191,7 +192,7 @@ class Transactions:
 
     # -- address spaces --------------------------------------------------------------------------
 
-    def add_space(self, space: Space) -> None:
+    def add_space(self, space: ViewedSpace) -> None:
         """Take in a new address space; it shows nothing until the commit."""
         with self.open():
             self.note(self._forget_space, space)
@@ -200,7 +201,7 @@ class Transactions:
             self._nowhere.users[space] = None
             self._set_out(space)
 
-    def remove_space(self, space: Space) -> None:
+    def remove_space(self, space: ViewedSpace) -> None:
         """Let an address space go with the commit; its listeners hear that everything goes.
 
         Raises:
@@ -211,23 +212,23 @@ class Transactions:
                 raise StateError(f"address space {space.name!r} was removed before")
             self.note(self._readmit_space, space)
             self.removed[space] = None
-            self.topology.detach(space, space.root)
+            detach(space, space.root)
             self.topology.rerouted[space] = None
 
-    def _readmit_space(self, space: Space) -> None:
+    def _readmit_space(self, space: ViewedSpace) -> None:
         del self.removed[space]
         self._set_out(space)
 
-    def _set_out(self, space: Space) -> None:
-        self.topology.attach(space, space.root)
+    def _set_out(self, space: ViewedSpace) -> None:
+        attach(space, space.root)
         self.topology.rerouted[space] = None
 
-    def _forget_space(self, space: Space) -> None:
-        self.topology.detach(space, space.root)
+    def _forget_space(self, space: ViewedSpace) -> None:
+        detach(space, space.root)
         self.topology.rerouted.pop(space, None)
         self._drop_space(space)
 
-    def _drop_space(self, space: Space) -> None:
+    def _drop_space(self, space: ViewedSpace) -> None:
         """Forget a space that shows nothing, and whoever still listens to it."""
         del self.spaces[space]
         del self._nowhere.users[space]
@@ -259,7 +260,9 @@ class Transactions:
         told = hearers.round()
         self._telling = True
         try:
-            commit = Commit.prepare(self.topology, self.removed, self._nowhere, self.generation + 1)
+            commit = PendingCommit.prepare(
+                self.topology, self.removed, self._nowhere, self.generation + 1
+            )
             if hearers.spaces:
                 changes = commit.changes(self.topology, hearers.spaces)
                 told.tell(changes, shown=commit.shows(hearers.spaces))
@@ -280,7 +283,7 @@ class Transactions:
         if commit.news or commit.rerouted:
             self._record(commit, told.work)
 
-    def _record(self, commit: Commit, work: ListenerWork) -> None:
+    def _record(self, commit: PendingCommit, work: ListenerWork) -> None:
         self.generation += 1
         record = CommitRecord(
             self.generation,

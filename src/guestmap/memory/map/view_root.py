@@ -11,7 +11,7 @@ from guestmap.memory.map.render import render
 
 if TYPE_CHECKING:
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.space import Space
+    from guestmap.memory.map.space import ViewedSpace
 
 _JOIN_FROM = 64
 """Marked windows are joined when there are so many, and again at each doubling."""
@@ -53,7 +53,7 @@ class ViewRoot:
     def __init__(self, region: MemoryRegion | None) -> None:
         self.region = region
         self.view = FlatView.of(region, [])
-        self.users: dict[Space, None] = {}
+        self.users: dict[ViewedSpace, None] = {}
         self._windows: list[tuple[int, int]] = []
         self._join_from = _JOIN_FROM
 

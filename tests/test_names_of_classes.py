@@ -1,0 +1,64 @@
+"""A public class's name says which class is meant: no two have the same.
+
+Names that stand for several things yet are listed. The list may only become shorter.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "src" / "guestmap"
+
+YET_SHARED = {
+    "Accesses",
+    "Answer",
+    "Attachment",
+    "Bar",
+    "Builder",
+    "Cause",
+    "Check",
+    "ClientSession",
+    "Command",
+    "Context",
+    "Device",
+    "DeviceMemory",
+    "Dialect",
+    "Door",
+    "Event",
+    "Finding",
+    "Findings",
+    "HostMemory",
+    "Line",
+    "Listener",
+    "Machine",
+    "NumaNode",
+    "Outcome",
+    "PciBridge",
+    "PciBus",
+    "PciDevice",
+    "Piece",
+    "Plan",
+    "Reading",
+    "Rule",
+    "Sighting",
+    "Space",
+    "Status",
+    "Taken",
+    "Topology",
+    "TreeBlock",
+    "Verdict",
+}
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    names = Counter(
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    shared = {name for name, count in names.items() if count > 1}
+    assert shared - YET_SHARED == set(), "rename one of them"
+    assert YET_SHARED - shared == set(), "take it off the list"
