@@ -30,8 +30,8 @@ def test_the_manual_is_what_its_tool_writes() -> None:
 
 
 def _but_commands(text: str) -> str:
-    """Return the page without what the commands say of themselves."""
-    return re.sub(r"\.SH COMMANDS.*?\.SH SOURCES", "", text, flags=re.DOTALL)
+    """Return the page without what commands and exit statuses say of themselves."""
+    return re.sub(r"\.SH COMMANDS.*?\.SH SOURCES|\.SH EXIT.*?\.SH ENV", "", text, flags=re.DOTALL)
 
 
 def test_the_manual_is_well_formed() -> None:

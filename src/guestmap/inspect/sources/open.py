@@ -14,6 +14,7 @@ FOLDER                     the texts of one machine at one moment: ``mtree.txt``
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +22,10 @@ from typing import TYPE_CHECKING
 from guestmap.base import ConfigError, HostError
 from guestmap.inspect.sources.content import read_bounded, snapshot_of_bytes
 from guestmap.inspect.sources.folder import snapshot_of_folder
-from guestmap.qmp.client.address import FORMS, parse_target
 
 if TYPE_CHECKING:
     from guestmap.inspect.map.snapshot import Snapshot
+    from guestmap.qmp.client.address import Target
 
 MOMENTS = ("before", "after")
 """The snapshots in a boot report."""
@@ -47,7 +48,7 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
     if source == "-":
         content = read_bounded(sys.stdin.buffer, source="standard input")
         return snapshot_of_bytes(content, source="standard input")
-    target = parse_target(source)
+    target = _target(source)
     if target is not None:
         from guestmap.inspect.sources.live import attach
 
@@ -61,6 +62,8 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
             content = read_bounded(stream, source=source)
         return snapshot_of_bytes(content, source=source, moment=moment)
     except FileNotFoundError:
+        from guestmap.qmp.client.address import FORMS
+
         raise ConfigError(
             f"there is no {source!r}: write a file, a folder, a socket, {', '.join(FORMS)}, or -"
             " for standard input"
@@ -68,6 +71,19 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or str(error)
         raise HostError(f"cannot read {source!r} ({reason})", call="read") from error
+
+
+def _target(source: str) -> Target | None:
+    """Return the machine that a source names; who reads a file does without all of QMP.
+
+    Raises:
+        ConfigError: see :func:`guestmap.qmp.client.address.parse_target`.
+    """
+    if os.path.isfile(source):  # unlike Path's own question, this never raises
+        return None
+    from guestmap.qmp.client.address import parse_target
+
+    return parse_target(source)
 
 
 def _split(source: str) -> tuple[Path, str | None]:
