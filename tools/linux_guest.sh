@@ -4,7 +4,7 @@
 #   tools/linux_guest.sh DIR
 #
 # DIR/boot/vmlinuz* is Debian's kernel for virtual machines, DIR/lib/modules its modules, DIR/usr/bin/busybox
-# (static) all of user space, and DIR/usr/bin/qemu-ga the guest agent with its libraries beside it.
+# (static) all of user space, DIR/boot/memtest86+*.bin a memory test that boots as a kernel does, and DIR/usr/bin/qemu-ga the guest agent with its libraries beside it.
 set -eu
 . "$(dirname "$0")/apt.sh"
 
@@ -19,8 +19,8 @@ kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linu
 agent=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
     --no-enhances qemu-guest-agent | grep '^[a-z0-9]' | grep '^lib\|^qemu-guest-agent')
 # shellcheck disable=SC2086 # a list of packages
-apt-get download -q "$kernel" busybox-static $agent >/dev/null 2>&1 ||
-    { apt-get update -qq && apt-get download -q "$kernel" busybox-static $agent >/dev/null; }
+apt-get download -q "$kernel" busybox-static memtest86+ $agent >/dev/null 2>&1 ||
+    { apt-get update -qq && apt-get download -q "$kernel" busybox-static memtest86+ $agent >/dev/null; }
 for each in ./*.deb; do
     dpkg-deb -x "$each" .
     rm "$each"
