@@ -172,6 +172,26 @@ MISTAKES: dict[str, tuple[Act, str]] = {
         lambda b: b.space.load(0x4000, 3),
         "3 bytes at 0x4000",
     ),
+    "a load of 3 bytes through a cache": (
+        lambda b: b.space.cache(0, 0x100, is_write=False).load(0, 3),
+        "3 bytes at 0x0 are no number",
+    ),
+    "a store of 16 bytes through a cache": (
+        lambda b: b.space.cache(0, 0x100, is_write=True).store(0, 16, 1),
+        "16 bytes at 0x0 are no number",
+    ),
+    "text for a number, through a cache": (
+        lambda b: b.space.cache(0, 0x100, is_write=True).store(0, 4, "1"),
+        "cannot store '1'",
+    ),
+    "a read of fewer than no bytes": (
+        lambda b: b.space.read(0x2000, -1),
+        "'memory': cannot read -1 bytes",
+    ),
+    "a coalesced part that is text": (
+        lambda b: b.memory.coalesced.add(b.uart, "0", 4),
+        "'uart', coalesced: offset '0' is of type str",
+    ),
     "a load of 16 bytes": (
         lambda b: b.space.load(0x10, 16),
         "16 bytes at 0x10",

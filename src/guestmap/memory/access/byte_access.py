@@ -9,6 +9,7 @@ A guest never raises here: what goes wrong ends in the :class:`MemTxResult`.
 
 from __future__ import annotations
 
+from guestmap.base import ConfigError
 from guestmap.memory.access.copy import copy_in, read_piece, read_run, write_piece, write_run
 from guestmap.memory.access.dispatch import Dispatch
 from guestmap.memory.access.translate import ADDRESS_MASK, locate
@@ -33,13 +34,19 @@ class ByteAccess(ViewedSpace):
         self.dispatch = dispatch
 
     def read(self, address: int, length: int) -> bytes:
-        """Return ``length`` bytes; the pieces that fail read as their region says."""
+        """Return ``length`` bytes; the pieces that fail read as their region says.
+
+        Raises:
+            ConfigError: a negative length.
+        """
         start, last, block, base = self.source.view.hot
         if start <= address and address + length <= last:
             at = address - base
             data = block.buffer[at : at + length].tobytes()  # type: ignore[union-attr]
             if len(data) == length:
                 return data
+        if length < 0:
+            raise ConfigError(f"address space {self.name!r}: cannot read {length} bytes")
         view = self.source.view
         pieces = read_run(view, address, length)
         done = sum(map(len, pieces))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from guestmap.base import ConfigError
 from guestmap.memory.access.mapping import pinned_run
+from guestmap.memory.map.checks import whole
 from guestmap.memory.map.ops import ATTRS_UNSPECIFIED, MemTxResult
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ class MemoryRegionCache:
         """Return ``size`` bytes (1, 2, 4 or 8) at ``offset`` of the window, little-endian.
 
         Raises:
-            ConfigError: they are not all in the window, or it is closed.
+            ConfigError: another size; they are not all in the window, or it is closed.
         """
+        self._check_size(offset, size)
         if offset < 0 or offset + size > self.length:
             raise self._outside(offset, size)
         if self.direct:
@@ -84,7 +86,12 @@ class MemoryRegionCache:
         Raises:
             ConfigError: they are not all in the window, or it is closed or made for reading.
         """
+        self._check_size(offset, size)
         self._check_write(offset, size)
+        if whole(value) is None:
+            raise ConfigError(
+                f"the cache of 0x{self.address:x}: cannot store {value!r}: give a whole number"
+            )
         if self._run is None:
             return self._space.store(self.address + offset, size, value)
         _SCALARS[size].pack_into(self._buffer, offset, value & _MASKS[size])
@@ -137,6 +144,13 @@ class MemoryRegionCache:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _check_size(self, offset: int, size: int) -> None:
+        if size not in _SCALARS:
+            raise ConfigError(
+                f"the cache of 0x{self.address:x}: {size} bytes at 0x{offset:x} are no number: one"
+                " has 1, 2, 4 or 8"
+            )
 
     def _check_write(self, offset: int, length: int) -> None:
         if offset < 0 or offset + length > self.length:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import AddrRange, ConfigError
+from guestmap.memory.map.checks import checked_address, checked_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,9 @@ class CoalescedMmio:
             ConfigError: not a part of the region.
             Exception: what a listener raised; then all are told the opposite.
         """
-        if offset < 0 or size <= 0 or offset + size > region.size:
+        what = f"region {region.name!r}, coalesced:"
+        size = checked_size(f"{region.name}, coalesced", size)
+        if checked_address(f"{what} offset", offset) + size > region.size:
             raise ConfigError(
                 f"region {region.name!r} has no part of 0x{size:x} bytes at 0x{offset:x} to"
                 " coalesce"
