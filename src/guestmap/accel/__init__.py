@@ -5,6 +5,8 @@ and :mod:`guestmap.accel.loop` runs them. Importing this package imports no acce
 the libraries that they need; :func:`open_accelerator` does that by name.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from guestmap.accel.accelerator import Accelerator, InterruptChip
 from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.factory import ACCELERATORS, open_accelerator
@@ -19,7 +21,9 @@ from guestmap.accel.types import (
     SoftwareInterrupt,
 )
 from guestmap.accel.vcpu import Activity, InterruptSource, NoInterrupts, Vcpu
-from guestmap.accel.vcpu_state import VcpuState
+
+if TYPE_CHECKING:
+    from guestmap.accel.vcpu_state import VcpuState
 
 __all__ = [
     "ACCELERATORS",
@@ -43,3 +47,12 @@ __all__ = [
     "VcpuState",
     "open_accelerator",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs msgspec where it is asked for: a start would wait for that."""
+    if name == "VcpuState":
+        from guestmap.accel.vcpu_state import VcpuState
+
+        return VcpuState
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,8 +11,7 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
+from guestmap.base.bounds import Meta, bounded
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U16, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
@@ -57,7 +56,10 @@ GPE_PORT, GPE_BYTES = 0xAFE0, 4
 GPE_PCI, GPE_CPU, GPE_MEMORY = 1 << 1, 1 << 2, 1 << 3
 """Bits of the first GPE0 status byte: who has news."""
 
-Gpe = Annotated[bytearray, Meta(min_length=GPE_BYTES // 2, max_length=GPE_BYTES // 2)]
+if TYPE_CHECKING:
+    Gpe = bytearray
+else:
+    Gpe = bounded(bytearray, min_length=GPE_BYTES // 2, max_length=GPE_BYTES // 2)
 
 
 @dataclass(slots=True)

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from guestmap.base import ConfigError
+from guestmap.base.bounds import bounded
 from guestmap.base.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -24,10 +23,16 @@ if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion, MemoryRegionOps
     from guestmap.qom import JsonValue
 
-U8 = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
-U16 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
-U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
-U64 = Annotated[int, msgspec.Meta(ge=0)]
+if TYPE_CHECKING:
+    U8 = int
+    U16 = int
+    U32 = int
+    U64 = int
+else:
+    U8 = bounded(int, ge=0, le=0xFF)
+    U16 = bounded(int, ge=0, le=0xFFFF)
+    U32 = bounded(int, ge=0, le=0xFFFF_FFFF)
+    U64 = bounded(int, ge=0)
 """A number of a state; no saved integer needs more than 64 bits."""
 Ns = int
 """A time on the machine's clock, in ns."""
@@ -132,6 +137,8 @@ class RegisterBlock(Generic[StateT]):
         Raises:
             ConfigError: they can be in no such state.
         """
+        import msgspec
+
         try:
             self.state = _copy(state)
         except msgspec.ValidationError as error:
@@ -191,6 +198,8 @@ class Device(RegisterBlock[StateT]):
 
 
 def _copy(state: StateT) -> StateT:
+    import msgspec
+
     return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=type(state))
 
 

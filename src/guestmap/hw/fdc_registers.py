@@ -11,8 +11,7 @@ from abc import abstractmethod
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U8, Device, Ns, Place
 from guestmap.hw.fdc_commands import find_command

@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
 from guestmap.base import IrqLine
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SWITCH, SYS_BUS_DEVICE, declare, output, setting
 from guestmap.hw.device import U64, Device, IoRegion, Place, Space

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, setting
 from guestmap.hw.device import U8, U16, Device, IoRegion, Place, Space

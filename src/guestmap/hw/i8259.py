@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
 from guestmap.base import IrqLine
+from guestmap.base.bounds import Meta, bounded
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
 from guestmap.hw.device import (
@@ -55,7 +54,10 @@ def _first(bits: int, rotation: int) -> int:
     return ((rotated & -rotated).bit_length() - 1) & 7
 
 
-Line = Annotated[int, Meta(ge=0, le=7)]
+if TYPE_CHECKING:
+    Line = int
+else:
+    Line = bounded(int, ge=0, le=7)
 
 
 @dataclass(slots=True)

@@ -11,9 +11,8 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
 from guestmap.base import IrqLine
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, setting
 from guestmap.hw.device import U8, U64, Device, IoRegion, Place, Space, levels, restore_levels

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
 from guestmap.base import IrqLine
+from guestmap.base.bounds import Meta, bounded
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SWITCH, declare, fact, setting
 from guestmap.hw.device import U8, U32, U64, Device
@@ -50,7 +49,10 @@ _READ_ONLY = (_VERSION, _APR, _PPR, _CURRENT_COUNT, *_ARRAYS, _ESR)
 
 _BITS = 256
 _NONE = bytes(_BITS // 8)
-Bits = Annotated[bytes, Meta(min_length=len(_NONE), max_length=len(_NONE))]
+if TYPE_CHECKING:
+    Bits = bytes
+else:
+    Bits = bounded(bytes, min_length=len(_NONE), max_length=len(_NONE))
 
 
 @dataclass(slots=True)

@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
 from guestmap.base import PeriodicTimer
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, fact, output, setting
 from guestmap.hw.device import Device, IoRegion, Ns, Place, Space

@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
-
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import IoRegion, Place, RegisterBlock, Space
 from guestmap.hw.smbus import GeneralCall

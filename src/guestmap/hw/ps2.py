@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from msgspec import Meta
-
 from guestmap.base import IrqLine
+from guestmap.base.bounds import Meta, bounded
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, output
 from guestmap.hw.device import U8, Device
@@ -27,7 +26,10 @@ _QUEUE_BYTES = 16  # key strokes and movements that find no room are lost
 
 PS2_DEVICE = declare("ps2-device", SYS_BUS_DEVICE, abstract=True)
 
-Queue = Annotated[bytearray, Meta(max_length=256)]
+if TYPE_CHECKING:
+    Queue = bytearray
+else:
+    Queue = bounded(bytearray, max_length=256)
 
 
 @dataclass(slots=True)

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import field
 from typing import Annotated, Protocol
 
-from msgspec import Meta
-
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, setting
 from guestmap.hw.device import U8, Device

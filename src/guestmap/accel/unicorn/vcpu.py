@@ -8,7 +8,6 @@ from unicorn import x86_const as x86
 
 from guestmap.accel.exits import KICKED, Exit, ExitReason
 from guestmap.accel.types import Register, Segment, SegmentRegister
-from guestmap.accel.unicorn import whole_state
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
 from guestmap.accel.unicorn.delivery import Cause, Delivery
@@ -218,6 +217,8 @@ class UnicornVcpu(Vcpu):
     def save(self) -> VcpuState:
         """Return all that it knows."""
         self.check_outside()
+        from guestmap.accel.unicorn import whole_state
+
         return whole_state.save(self.cpu, halted=self._halted)
 
     def load(self, state: VcpuState) -> None:
@@ -225,6 +226,8 @@ class UnicornVcpu(Vcpu):
         self.check_outside()
         self._ended = None
         self.cpu.reset()
+        from guestmap.accel.unicorn import whole_state
+
         whole_state.load(self.cpu, state)
         self._halted = state.halted
         self.notify()

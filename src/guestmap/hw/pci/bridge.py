@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import Meta
-
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, ConfigError
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ON_OFF_AUTO, SWITCH, declare, setting
 from guestmap.hw.device import IoRegion

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import Meta
-
 from guestmap.base import ConfigError
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U64
 from guestmap.hw.pci.registers import (

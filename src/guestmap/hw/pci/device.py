@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from msgspec import Meta
-
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SWITCH, declare, fact, setting
 from guestmap.hw.device import Device, IoRegion, Space
