@@ -60,7 +60,8 @@ FLAGS: Final = {
 VALUES: Final[Mapping[str, tuple[str, type[Any]]]] = {
     "-m": ("ram", str), "--until": ("until", Phase), "--append": ("append", str),
     "--max-ram-below-4g": ("max_ram_below_4g", str), "--serial": ("serial", str),
-    "--engine": ("engine", str), "--bios": ("bios", Path), "--kernel": ("kernel", Path),
+    "--engine": ("engine", str), "--accel": ("engine", str),
+    "--bios": ("bios", Path), "--kernel": ("kernel", Path),
     "--initrd": ("initrd", Path), "--save": ("save", Path), "--restore": ("restore", Path),
 }  # fmt: skip
 LISTS: Final[Mapping[str, tuple[str, type[Any]]]] = {
