@@ -52,6 +52,35 @@ def test_json_has_all_of_it():
     assert all(way == "internals" or way.startswith("documented: ") for way in ways.values())
 
 
+# An option ROM whose INT 19h handler stores 5678h where it lies itself, and halts.
+_INT_19 = bytes.fromhex(
+    "55aa01"
+    "1e 6a00 1f"  # push ds; push 0; pop ds
+    "c70664001300 8c0e6600"  # mov word [4 * 19h], handler; mov [4 * 19h + 2], cs
+    "1f cb"  # pop ds; retf
+    "6800c0 1f"  # handler, at 13h: push C000h; pop ds
+    "c70600017856"  # at 17h: mov word [100h], 5678h
+    "fa f4"  # cli; hlt
+)
+
+
+def test_a_write_to_rom_is_told_with_its_instruction(tmp_path):
+    image = _INT_19.ljust(511, b"\0")
+    rom = tmp_path / "int19.rom"
+    rom.write_bytes(image + bytes([-sum(image) & 0xFF]))
+    run = _boot("--option-rom", str(rom), "--json")
+    kept = json.loads(run.stdout)["in_vain"]
+    (entry,) = (each for each in kept["entries"] if each["why"] == "rom")
+    assert (entry["kind"], entry["size"], entry["count"], entry["exact"]) == ("write", 2, 1, True)
+    assert (entry["cs"], entry["ip"], entry["region"]) == (0xC000, 0x17, "pc.ram")
+    assert (entry["first"]["address"], entry["first"]["value"]) == (0xC0100, 0x5678)
+    assert kept["unlisted"] == 0
+    told = _boot("--option-rom", str(rom)).stdout
+    line = next(line for line in told.splitlines() if "000c0100" in line)
+    for words in ("write 2 B", "0x5678", "c000:00000017", "pc.ram is read-only here"):
+        assert words in line
+
+
 def test_verbose_says_how_the_engine_works(monkeypatch):
     monkeypatch.setenv("GUESTMAP_UNICORN", "documented")
     first = _boot("-v", "--until", "reset").stdout.splitlines()[0]

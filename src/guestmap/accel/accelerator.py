@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from guestmap.accel.in_vain import InVain
     from guestmap.accel.types import Capabilities, EngineStatistics
     from guestmap.accel.vcpu import Vcpu
     from guestmap.memory import MemoryListener
@@ -63,6 +64,11 @@ class Accelerator(ABC):
     @property
     def listener(self) -> MemoryListener | None:
         """What keeps its memory map in step with the machine's; None where it has no map."""
+        return None
+
+    @property
+    def in_vain(self) -> InVain | None:
+        """What its guest did in vain; None where it does not tell."""
         return None
 
     @abstractmethod

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.cli.boot_told import Silence
 from guestmap.cli.console import console
+from guestmap.cli.in_vain import print_in_vain
 from guestmap.cli.story import Story, engine_line, flat_table, summary
 from guestmap.cli.tables import print_whole
 
@@ -48,4 +49,5 @@ class Aloud(Silence):
         print_whole(
             self._console, flat_table(vm.board.memory.view, "at the end: what the CPU sees")
         )
+        print_in_vain(self._console, vm.accelerator.in_vain)
         self._console.print(summary(vm, self._story))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from guestmap.cli.in_vain import in_vain_to_json
 from guestmap.inspect import Snapshot
 from guestmap.inspect.map.commit_json import commit_to_json
 from guestmap.machine import LogLine, PhaseChange, VirtualMachine
@@ -36,6 +37,7 @@ def report(
         "resets": [{"time_s": r.time_ns / 1e9, "reason": r.reason} for r in recorder.resets],
         "commits_forgotten": recorder.forgotten,
         "commits": [_commit(record) for record in recorder.commits],
+        "in_vain": in_vain_to_json(vm.accelerator.in_vain),
         "statistics": {name: getattr(counts, name) for name in counts.__slots__},
         "before": before.to_json(),
         "after": after.to_json(),

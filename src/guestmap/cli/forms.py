@@ -126,8 +126,50 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class VainAccess:
+    """An access that came to nothing; ``value`` is null of a read."""
+
+    time_s: float
+    address: int
+    value: int | None
+
+
+@dataclass(frozen=True)
+class VainAccesses:
+    """What one instruction did in vain: ``why`` is rom, nobody or refused.
+
+    Where not ``exact``, ``ip`` is that of the instruction or one before it since the last jump.
+    """
+
+    space: str
+    why: str
+    kind: str
+    size: int
+    region: str | None
+    cs: int
+    ip: int
+    exact: bool
+    low: int
+    high: int
+    count: int
+    first: VainAccess
+    last: VainAccess
+
+
+@dataclass(frozen=True)
+class InVain:
+    """What the guest did in vain; ``unlisted`` accesses found no room in the list."""
+
+    entries: list[VainAccesses]
+    unlisted: int
+
+
+@dataclass(frozen=True)
 class Boot:
-    """A boot; times count from the first instruction. ``before`` is the map at reset."""
+    """A boot; times count from the first instruction. ``before`` is the map at reset.
+
+    ``in_vain`` is null where the engine does not tell.
+    """
 
     version: str
     machine: Machine
@@ -137,6 +179,7 @@ class Boot:
     resets: list[Reset]
     commits_forgotten: int
     commits: list[Commit]
+    in_vain: InVain | None
     statistics: dict[str, int]
     before: Snapshot
     after: Snapshot

@@ -71,6 +71,8 @@ class VirtualMachine(Lifecycle):
 
     def _wire(self) -> None:
         board, loop, vcpu = self.board, self.loop, self.vcpu
+        if self.accelerator.in_vain is not None:
+            self.accelerator.in_vain.now_ns = board.clock.now_ns
         board.on_a20 = vcpu.set_a20
         board.on_debug_byte = self.debug_log.byte
         board.interrupts.on_change = loop.interrupts_changed

@@ -15,6 +15,7 @@ from guestmap.base import ConfigError, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guestmap.accel.in_vain import InVain
     from guestmap.accel.vcpu import InterruptSource
     from guestmap.memory import AddressSpace, MemoryListener
 
@@ -96,6 +97,11 @@ class UnicornAccelerator(Accelerator):
     def listener(self) -> MemoryListener:
         """The mapper of the CPU."""
         return self._vcpu.mapper
+
+    @property
+    def in_vain(self) -> InVain:
+        """What its guest did in vain, in memory."""
+        return self._vcpu.in_vain
 
     def vcpu(self, number: int = 0) -> UnicornVcpu:
         """Return the CPU."""

@@ -13,6 +13,7 @@ from unicorn import unicorn_const as uc_api
 from unicorn import x86_const as x86
 
 from guestmap.accel.exits import Exit, ExitReason
+from guestmap.accel.in_vain import InVain, Why
 from guestmap.accel.types import SoftwareInterrupt
 from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
 from guestmap.accel.unicorn.elsewhere import Elsewhere
@@ -54,6 +55,7 @@ class Hooks:
     Attributes:
         in_device: a device of the memory address space is being accessed.
         failure: what a device callback raised, for when the CPU has left.
+        in_vain: what the guest did in vain.
     """
 
     def __init__(
@@ -78,9 +80,11 @@ class Hooks:
         self._end = end
         self._leave = leave
         self._leaving = cpu.leaving
+        self._internals = cpu.internals
         self._observers = observers
         self.in_device = False
         self.failure: BaseException | None = None
+        self.in_vain = InVain(self._instruction)
 
     def install(self, *, deliver: bool = True, everywhere: bool = True) -> None:
         """Hook what there is.
@@ -131,6 +135,7 @@ class Hooks:
         self._counters.mmio_reads += 1
         self.in_device = True
         try:
+            self.in_vain.look(self._memory, base + offset, size)
             return self._memory.load(base + offset, size)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
             return self._fail(error)
@@ -141,6 +146,7 @@ class Hooks:
         self._counters.mmio_writes += 1
         self.in_device = True
         try:
+            self.in_vain.look(self._memory, base + offset, size, value)
             self._memory.store(base + offset, size, value)
         finally:
             self.in_device = False
@@ -172,7 +178,21 @@ class Hooks:
                 self._memory.store(address, size, value)
             finally:
                 self.in_device = False
+        else:
+            self.in_vain.note(self._memory, Why.ROM, address, size, value, exact=True)
         return True
+
+    def _instruction(self) -> tuple[int, int]:
+        """Return CS and the instruction pointer, as far as Unicorn keeps them up to date.
+
+        It does for each write to read-only memory; for a device's window it is where it was for
+        something else before, at the latest where the block of code begins.
+        """
+        code = self._uc.reg_read(x86.UC_X86_REG_CS)
+        inside = self._internals
+        # The documented way tells 32 bits; it runs no guest that has more.
+        pc = self._uc.reg_read(x86.UC_X86_REG_EIP) if inside is None else inside.state.pc
+        return code, pc
 
     # -- interrupts and exceptions -----------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class UnicornVcpu(Vcpu):
     Attributes:
         cpu: the instance.
         mapper: keeps its memory map in step with the machine's.
+        in_vain: what the guest did in vain, in memory.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class UnicornVcpu(Vcpu):
             cpu, memory, io, self.mapper, Delivery(cpu.state, cpu.linear), counters,
             self._end, self._notify, self._on_software_interrupt,
         )  # fmt: skip
+        self.in_vain = self._hooks.in_vain
         self._hooks.install(deliver=self._exceptions is None, everywhere=stores is None)
         self._halted = False
         self._ended: Exit | None = None
