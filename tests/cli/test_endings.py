@@ -36,6 +36,7 @@ STATUS: dict[tuple[str, ...], int] = {
     ("tree", "a.txt"): 0,
     ("flat", "a.txt"): 0,
     ("flat", "a.txt", "--qemu"): 0,
+    ("kvm", "a.txt"): 0,
     ("snapshot", "a.txt"): 0,
     ("snapshot", "--schema"): 0,
     ("draw", "a.txt", "-o", "map.svg"): 0,

@@ -241,7 +241,7 @@ def test_our_own_machine_before_and_after_its_firmware(out, tmp_path):
         (["tree", "FOLDER", "--as", "x"], ["no address space 'x'", "memory"]),
         (["flat", "FOLDER", "--as", "x"], ["no address space 'x'"]),
         (["flat", "FOLDER", "-d"], ["--qemu"]),
-        (["tree", "FOLDER", "--qemu", "12.1"], ["'12.1'", "2.0 to 2.8", "6.2 to 10.0, 11.1"]),
+        (["tree", "FOLDER", "--qemu", "12.1"], ["'12.1'", "2.4 to 2.8", "6.2 to 10.0, 11.1"]),
         (["flat", "FOLDER", "--qemu=new"], ["'new'", "11.1"]),
         (["tree", "FOLDER/mtree-f.txt"], ["mtree-f.txt", "only flat views"]),
         (["snapshot"], ["SOURCE", "--schema"]),

@@ -48,6 +48,7 @@ READING: dict[str, list[str]] = {
     "tree": ["--owner"],
     "flat": ["--owner"],
     "snapshot": [],
+    "kvm": [],
 }
 MORE = [
     ("tree", "--qemu", "-o", "-D"),
