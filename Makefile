@@ -2,6 +2,7 @@
 #   make boot         set up what is missing, then boot SeaBIOS and show how its memory map changes
 #   make test         set up what is missing, then run every check and test but the long ones
 #   make test-peers   what needs other programs to talk to: another QEMU, a Linux guest
+#   make test-kvm     our machine on a real KVM, which a Linux inside QEMU has (a part of test-peers)
 #   make test-long    what takes long: planted faults, and random examples that nobody tried before
 #   make soak         what takes hours: GUESTMAP_SOAK_S seconds (3600) for each of its tests
 #   make bench        how fast we are beside others
@@ -18,7 +19,7 @@ PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 2 --dist worksteal
 OTHERS := qemu-10.0 qemu-new
 ASKING := tests/inspect tests/domain tests/cli
 
-.PHONY: boot test test-peers test-long soak check bench clean
+.PHONY: boot test test-peers test-kvm test-long soak check bench clean
 
 boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
@@ -33,6 +34,10 @@ test-peers: $(VENV)/.installed-dev
 	$(PYTEST) -m "peers and not long and not soak" $(TEST_ARGS)
 	for each in $(OTHERS); do GUESTMAP_QEMU_ROOT=$(CURDIR)/.oracle/$$each \
 	    $(PYTEST) -m "qemu and not peers and not long and not soak" $(ASKING) $(TEST_ARGS) || exit; done
+
+test-kvm: $(VENV)/.installed-dev
+	@tools/setup.sh firmware oracle peers
+	$(BIN)/pytest -s tests/peers/test_kvm.py $(TEST_ARGS)
 
 test-long: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers

@@ -38,14 +38,26 @@ class Initramfs:
         """Add an empty folder."""
         self._entries.setdefault(path, (stat.S_IFDIR | 0o755, b""))
 
+    def link(self, path: str, target: str) -> None:
+        """Add a symbolic link."""
+        self._entries[path] = (stat.S_IFLNK | 0o777, target.encode())
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all that was added."""
+        return list(self._entries)
+
     def image(self) -> bytes:
         """Return the archive, compressed."""
+        return gzip.compress(self.archive(), compresslevel=1)
+
+    def archive(self) -> bytes:
+        """Return the archive as it is: what a slow guest has read soonest."""
         entries = [*self._entries.items(), (_TRAILER, (0, b""))]
-        archive = b"".join(
+        return b"".join(
             _entry(number, path, mode, content)
             for number, (path, (mode, content)) in enumerate(entries, 1)
         )
-        return gzip.compress(archive, compresslevel=1)
 
 
 def _entry(number: int, path: str, mode: int, content: bytes) -> bytes:

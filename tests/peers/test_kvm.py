@@ -1,0 +1,33 @@
+"""Our machine on a real KVM: in a Linux that has one, inside QEMU's emulation of SVM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.kvm_guest import run_in_kvm_guest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIMEOUT_S = 600
+pytestmark = [
+    pytest.mark.peers, pytest.mark.qemu, pytest.mark.seabios, pytest.mark.timeout(TIMEOUT_S + 60)
+]  # fmt: skip
+
+FILES = (
+    "kvm/test_on_kvm.py", "test_contract.py", "test_dirty_log.py", "test_interrupts.py",
+    "test_memory_accesses.py", "test_robustness.py", "test_stale_code.py", "test_unplug.py",
+)  # fmt: skip
+# QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
+# set its task register as every processor has it (a busy TSS): nothing of that is tried there.
+LEFT_OUT = "not ring_3 and not virtual_8086"
+TESTS = (
+    f"python3 -m pytest {' '.join(f'tests/accel/{each}' for each in FILES)} -m kvm -k '{LEFT_OUT}'"
+    " -v --color=no -o addopts= -p no:cacheprovider --assert=plain --timeout 100 --tb=short -rN"
+)
+
+
+def test_the_contract_of_engines_and_a_boot_hold_on_kvm(tmp_path: Path) -> None:
+    assert run_in_kvm_guest(tmp_path, TESTS, timeout_s=TIMEOUT_S) == 0

@@ -1,0 +1,189 @@
+"""A /dev/kvm where the host has none that is fit: Linux with kvm-amd in QEMU's TCG, which has SVM.
+
+The guest is Debian's kernel for virtual machines (``tools/linux_guest.sh``) with this very Python,
+this project, and what its tests import, in an initramfs. Modules are compiled beforehand: there it
+would take ten times as long as running them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import sysconfig
+import threading
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.initramfs import Initramfs
+from tests.support.linux_guest import PARTS
+from tests.support.processes import popen
+from tests.support.qemu import require_qemu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+_PACKAGES = (
+    "msgspec", "sortedcontainers", "unicorn", "pytest", "pluggy", "iniconfig", "packaging",
+    "pygments", "hypothesis", "attrs", "pytest-timeout",
+)  # fmt: skip
+_NOT_NEEDED = {
+    "test", "idlelib", "tkinter", "ensurepip", "site-packages", "dist-packages", "lib2to3",
+    "turtledemo", "pydoc_data", "distutils", "__pycache__",
+}  # fmt: skip
+_MODULES = ("irqbypass", "kvm", "kvm-amd")
+_FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin")
+_DONE = re.compile(r"-- done (\d+) --")
+
+_INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /tmp
+exec </dev/console >/dev/console 2>&1
+for each in {modules}; do insmod /modules/$each.ko; done
+cd {root}
+export PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={path} HOME=/tmp GUESTMAP_KVM=1
+{command}
+echo "-- done $? --"
+poweroff -f
+"""
+
+
+def run_in_kvm_guest(
+    folder: Path, command: str, *, timeout_s: float, told: Callable[[str], None] = print
+) -> int:
+    """Run a line of shell where there is a /dev/kvm; return its status.
+
+    Skips, with a reason, where the guest's parts are missing.
+
+    Args:
+        folder: for the initramfs.
+        command: run in the project's folder.
+        timeout_s: how long the whole guest may take.
+        told: hears each line that it prints.
+    """
+    kernels = sorted((PARTS / "boot").glob("vmlinuz*"))
+    if not kernels:
+        pytest.skip("needs a Linux guest's parts (tools/setup.sh peers)")
+    image = folder / "kvm.cpio"
+    image.write_bytes(_initramfs(command).archive())
+    words = [
+        require_qemu(), "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max,+svm", "-smp", "2",
+        "-m", "3G", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
+        "-kernel", str(kernels[-1]), "-initrd", str(image),
+        "-append", "console=ttyS0 quiet panic=-1 no_timer_check",
+    ]  # fmt: skip
+    process = popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    guard = threading.Timer(timeout_s, process.kill)
+    guard.start()
+    status = None
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            text = line.decode(errors="replace").rstrip()
+            told(text)
+            if found := _DONE.search(text):
+                status = int(found[1])
+    finally:
+        guard.cancel()
+        process.kill()
+        process.wait()
+    assert status is not None, f"the guest did not come to its end (it has {timeout_s} s)"
+    return status
+
+
+def _initramfs(command: str) -> Initramfs:
+    made = Initramfs()
+    for name in ("proc", "sys", "dev", "tmp"):
+        made.folder(name)
+    made.add_file("bin/busybox", _busybox())
+    for name in _MODULES:
+        found = next(PARTS.glob(f"lib/modules/**/{name}.ko*"))
+        made.add_file(f"modules/{found.name}", found)
+    libraries: set[str] = set()
+    for source, target in _files():
+        _add(made, source, target)
+        if source.suffix == ".so" or ".so." in source.name or target == sys.executable:
+            libraries |= _libraries(source)
+    python = Path(sys.executable).resolve()
+    made.add_file(_inner(python), python)
+    made.link("bin/python3", str(python))
+    for each in libraries | _libraries(python):
+        made.add_file(_inner(Path(each)), Path(each).resolve())
+    firmware = next((Path(each) for each in _FIRMWARE if Path(each).exists()), None)
+    if firmware is not None:
+        made.add_file(_inner(firmware), firmware.resolve())
+    path = f"{ROOT}/src:{ROOT}:{sysconfig.get_path('purelib')}"
+    init = _INIT.format(modules=" ".join(_MODULES), root=ROOT, path=path, command=command)
+    made.add("init", init.encode())
+    return made
+
+
+def _files() -> Iterator[tuple[Path, str]]:
+    """Yield what Python and the project need: where it is here, and where it goes."""
+    library = Path(sysconfig.get_path("stdlib"))
+    for item in library.iterdir():
+        if item.name not in _NOT_NEEDED and not item.name.startswith("config-"):
+            yield from _tree(item)
+    for name in _PACKAGES:
+        for each in metadata.files(name) or ():
+            source = Path(str(each.locate()))
+            if source.is_file() and ".." not in each.parts:
+                yield source, str(source)
+    for name in ("src", "tests/accel", "tests/support"):
+        yield from _tree(ROOT / name)
+    for name in (
+        "pyproject.toml",
+        "tests/__init__.py",
+        "tests/conftest.py",
+        "tests/memory/host_maps.py",
+    ):
+        yield ROOT / name, str(ROOT / name)
+
+
+def _tree(top: Path) -> Iterator[tuple[Path, str]]:
+    files = [top] if top.is_file() else (x for x in top.rglob("*") if x.is_file())
+    for each in files:
+        if "__pycache__" not in each.parts and each.suffix not in {".pyc", ".a", ".exe"}:
+            yield each, str(each)
+
+
+def _add(made: Initramfs, source: Path, target: str) -> None:
+    content = source.read_bytes()
+    made.add(_inner(Path(target)), content)
+    if source.suffix == ".py" and (code := _compiled(content, target)):
+        folder, name = Path(_inner(Path(target))).parent, source.stem
+        made.add(f"{folder}/__pycache__/{name}.{sys.implementation.cache_tag}.pyc", code)
+
+
+def _compiled(content: bytes, path: str) -> bytes:
+    """Return a module compiled, in a form whose source is not looked at; b"" where it cannot be."""
+    from importlib._bootstrap_external import _code_to_hash_pyc  # type: ignore[attr-defined]
+
+    try:
+        code = compile(content, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return b""
+    return bytes(_code_to_hash_pyc(code, importlib.util.source_hash(content), False))
+
+
+@cache
+def _libraries(program: Path) -> frozenset[str]:
+    text = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    return frozenset(re.findall(r"(?:=> )?(/\S+) \(0x", text))
+
+
+def _busybox() -> Path:
+    return next(p for top in ("usr/bin", "bin") if (p := PARTS / top / "busybox").exists())
+
+
+def _inner(path: Path) -> str:
+    return str(path).lstrip("/")
