@@ -29,6 +29,7 @@ class FakeKernel:
 
     Attributes:
         slots: by number.
+        bells: writes that ring: match, address, size, descriptor, flags.
         log: each request that changed a slot: "number,flags,address,size", or "del number".
         written: pages of a slot that the guest wrote, by number of the slot.
     """
@@ -46,6 +47,7 @@ class FakeKernel:
         self._refused: range = range(0)
         self._asked = 0
         self.open_fds: set[int] = set()
+        self.bells: list[tuple[int, int, int, int, int]] = []
 
     # -- the calls -------------------------------------------------------------------------------
 
@@ -82,6 +84,7 @@ class FakeKernel:
             abi.SET_USER_MEMORY_REGION.code: self._set_region,
             abi.GET_DIRTY_LOG.code: self._get_dirty,
             abi.CLEAR_DIRTY_LOG.code: self._clear_dirty,
+            abi.IOEVENTFD.code: self._ioeventfd,
         }
 
     def _new(self, fd: int) -> int:
@@ -142,6 +145,25 @@ class FakeKernel:
             apart = new.start + new.size <= region.start or region.start + region.size <= new.start
             if each != number and not apart:
                 raise OSError(errno.EEXIST, "overlap")
+
+    def _ioeventfd(self, request: bytearray) -> int:
+        *bell, flags = unpack("<QQIiI36x", request)
+        made = (*bell, flags & 3)
+        if flags & 4:
+            if made not in self.bells:
+                raise OSError(errno.ENOENT, "no such bell")
+            self.bells.remove(made)
+            return 0
+        match, address, size, _, kind = made
+        assert size in {0, 1, 2, 4, 8}
+        assert size or not kind & 1, "any width matches no data"
+        for other_match, other, other_size, _, other_kind in self.bells:
+            same = other_match == match and other_kind == kind and other_size == size
+            anyone = not size or not other_size
+            if other == address and (other_kind ^ kind) & 2 == 0 and (same or anyone):
+                raise OSError(errno.EEXIST, "there is one")
+        self.bells.append(made)
+        return 0
 
     # -- the dirty log ---------------------------------------------------------------------------
 

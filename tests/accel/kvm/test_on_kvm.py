@@ -14,6 +14,7 @@ from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.kernel import HostKernel
 from guestmap.base import HostError
 from guestmap.machine import MachineConfig, Phase, VirtualMachine
+from guestmap.memory.hear import EventNotifier
 from guestmap.memory.ram.dirty import DirtyClient
 
 pytestmark = pytest.mark.kvm
@@ -128,3 +129,16 @@ def test_a_copy_by_the_log_alone_is_the_original():
         fetch()
         assert copy == guest.ram.buffer
         assert any(copy[0x100000:0x1F0000])
+
+
+def test_a_bell_rings_without_an_exit():
+    with Guest("kvm") as guest:
+        bell = EventNotifier()
+        port = next(iter(guest.io.view)).region
+        guest.system.ioeventfds.add(port, 0x90, 1, 7, bell)
+        guest.real(b"\xb0\x07\xe6\x90\xb0\x08\xe6\x90\xf4")  # out 90h of 7, then of 8
+        assert guest.run().reason is ExitReason.HALTED
+        assert bell.test_and_clear()
+        assert guest.value(0x90) == [8]
+        assert guest.accelerator.statistics().port_writes == 1
+        bell.close()

@@ -13,6 +13,7 @@ from guestmap.accel.kvm.accelerator import KvmAccelerator
 from guestmap.accel.vcpu import Activity
 from guestmap.base import ConfigError, HostClock, StateError, UnsupportedError
 from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
+from guestmap.memory.hear import EventNotifier
 
 ANY = AccessSizes(min=1, max=8, unaligned=True)
 
@@ -240,3 +241,41 @@ def test_cpuid_leaves_out_what_the_machine_does_itself(rig):
     assert leaves[1][2] & (1 << 21 | 1 << 24) == 0, "x2APIC, TSC deadline"
     assert leaves[1][2] & 1 << 22, "MOVBE stays"
     assert leaves[0x40000001][0] == 1 << 3 | 1 << 24, "kvmclock alone"
+
+
+# -- bells -----------------------------------------------------------------------------------------
+
+
+def test_bells_are_the_kernels_and_taken_back_as_they_were(rig):
+    device = next(iter(rig.memory.view)).region
+    bells, made = [EventNotifier() for _ in range(3)], rig.kernel.bells
+    add, remove = rig.system.ioeventfds.add, rig.system.ioeventfds.remove
+    add(device, 0x10, 4, None, bells[0])
+    add(device, 0x20, 2, 0x1234, bells[1])
+    port = next(iter(rig.io.view)).region
+    add(port, 0xAE0, 1, None, bells[2])
+    assert made == [
+        (0, 0xE0000010, 4, bells[0].fd, 0),
+        (0x1234, 0xE0000020, 2, bells[1].fd, 1),
+        (0, 0xAE0, 1, bells[2].fd, 2),
+    ]
+    device.set_address(0xE0001000)
+    assert sorted(bell[1] for bell in made) == [0xAE0, 0xE0001010, 0xE0001020]
+    remove(device, 0x20, 2, 0x1234, bells[1])
+    assert len(made) == 2
+    for each in bells:
+        each.close()
+
+
+def test_a_bell_that_the_kernel_does_not_take_rings_all_the_same(rig):
+    device = next(iter(rig.memory.view)).region
+    one, other = EventNotifier(), EventNotifier()
+    rig.system.ioeventfds.add(device, 0x10, 0, None, one)
+    rig.system.ioeventfds.add(device, 0x10, 4, 7, other)
+    assert len(rig.kernel.bells) == 1, "one of any width excludes others"
+    rig.run(Mmio(0xE0000010, 4, (7).to_bytes(4, "little")), HLT)
+    assert one.test_and_clear() or other.test_and_clear()
+    rig.system.ioeventfds.remove(device, 0x10, 4, 7, other)
+    assert len(rig.kernel.bells) == 1
+    one.close()
+    other.close()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.accel.accelerator import Accelerator
 from guestmap.accel.counters import Counters
+from guestmap.accel.kvm.bells import Bells
 from guestmap.accel.kvm.kick import prepare_signal
 from guestmap.accel.kvm.speed import SLOW_PER_S, instructions_per_s
 from guestmap.accel.kvm.vcpu import KvmVcpu
@@ -46,13 +47,19 @@ class KvmAccelerator(Accelerator):
     ) -> None:
         if len(interrupts) != 1:
             raise UnsupportedError(f"engine 'kvm' runs one CPU, not {len(interrupts)}")
-        self._memory = memory
         self._counters = Counters()
         prepare_signal()
         self._vm = Vm(kernel)
+        features, handle = self._vm.features, self._vm.handle
+        self._listeners: tuple[tuple[AddressSpace, MemoryListener], ...] = (
+            (memory, self._vm.slots),
+            (memory, Bells(handle, features, ports=False)),
+            (io, Bells(handle, features, ports=True)),
+        )
         self._vcpus: list[KvmVcpu] = []
         try:
-            memory.register_listener(self._vm.slots)
+            for space, listener in self._listeners:
+                space.register_listener(listener)
             self._vcpus = [
                 KvmVcpu(self._vm, number, memory, io, each, self._counters)
                 for number, each in enumerate(interrupts)
@@ -107,5 +114,6 @@ class KvmAccelerator(Accelerator):
         for each in self._vcpus:
             each.close()
         self._vm.close()  # first, or each slot would be deleted by a request of its own
-        if self._vm.slots in self._memory.listeners:
-            self._memory.unregister_listener(self._vm.slots)
+        for space, listener in self._listeners:
+            if listener in space.listeners:
+                space.unregister_listener(listener)
