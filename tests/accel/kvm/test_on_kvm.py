@@ -13,7 +13,7 @@ from guestmap.accel import ExitReason, Register
 from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.kernel import HostKernel
 from guestmap.base import HostError
-from guestmap.machine import MachineConfig, Phase, VirtualMachine
+from guestmap.machine import MachineConfig, Phase, VirtualMachine, saved
 from guestmap.memory.hear import EventNotifier
 from guestmap.memory.ram.dirty import DirtyClient
 
@@ -142,3 +142,15 @@ def test_a_bell_rings_without_an_exit():
         assert guest.value(0x90) == [8]
         assert guest.accelerator.statistics().port_writes == 1
         bell.close()
+
+
+@pytest.mark.seabios
+@pytest.mark.parametrize(("first", "then"), [("kvm", "unicorn"), ("unicorn", "kvm")])
+def test_firmware_that_one_began_comes_to_its_end_on_the_other(tmp_path, first, then):
+    file = tmp_path / "machine"
+    with VirtualMachine(MachineConfig(debugcon=True), engine=first) as machine:
+        machine.run(until=Phase.SETUP)
+        saved.save(machine, file)
+    with saved.restore(file, engine=then) as machine:
+        machine.run(until=Phase.HALT)
+        assert machine.log[-1].text == "No bootable device."

@@ -145,8 +145,9 @@ def test_only_one_interrupt_is_given_at_a_time(rig):
     rig.run(Ports(0x80, 1, 1, b"\0"), HLT)
     rig.line.vectors = [0x20, 0x21]
     rig.vcpu.knows_interrupts()
-    rig.kernel.ready = False
     rig.vcpu._halted = False
+    rig.run(Eintr())  # the page says what it said before
+    rig.kernel.ready = False
     rig.run(HLT)
     assert rig.kernel.injected == [0x20]
     assert rig.kernel.windows[-1] is True
