@@ -60,7 +60,8 @@ def test_the_first_sixteen_are_told_and_the_rest_is_counted() -> None:
     assert "8-f in memory: nobody answers" in lines
     assert lines[-1] == "and 24 more"
     few = explain_range_sentences(explain_range(tree.snapshot(), 0, 0x10))
-    assert few[-1] == "8-f in memory: nobody answers"
+    assert "8-f in memory: nobody answers" in few
+    assert not few[-1].startswith("and ")
 
 
 def test_what_may_be_written_is_another_answer_than_what_may_not() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.inspect.ask.explanation import Answer, Explanation, Loser, path_of
+from guestmap.inspect.ask.hole import hole_of_tree, hole_of_view
 from guestmap.inspect.ask.iommus import is_iommu, seen_end
 from guestmap.inspect.ask.notes import concluded, contradiction
 from guestmap.inspect.ask.ram_place import ram_place
@@ -44,7 +45,8 @@ def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanat
     if root is None:
         answer = _recorded_answer(snapshot, view, address)
         note = "the source shows flat views only: who is hidden below cannot be told"
-        return Explanation(address, space, answer, (), (note,))
+        hole = None if answer is not None or view is None else hole_of_view(view.ranges, address)
+        return Explanation(address, space, answer, (), (note,), hole=hole)
     return _Case(snapshot, address, space, root).explanation(view)
 
 
@@ -106,7 +108,8 @@ class _Case:
         notes = concluded(self.snapshot, winner, losers)
         if view is not None:
             notes = contradiction(winner, range_at(view.ranges, self.address))
-        return Explanation(self.address, self.space, answer, tuple(losers), notes)
+        hole = hole_of_tree(self.snapshot, self.root, self.address) if winner is None else None
+        return Explanation(self.address, self.space, answer, tuple(losers), notes, hole=hole)
 
     def _answer(self, way: Way, index: int) -> Answer:
         start, end = self._run(index, lambda other: _continues(way, other))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.ask.hole import Hole
 from guestmap.inspect.ask.ram_place import RamPlace
 from guestmap.inspect.ask.verdict import Reason
 from guestmap.inspect.map.report import RegionRef, Report
@@ -91,6 +92,7 @@ class Explanation(Report):
     Attributes:
         notes: what the result rests on that may be wrong.
         unknown: why it is not known who answers, where the source leaves out what would; "": it is.
+        hole: what is round the address, where nobody answers.
     """
 
     address: int
@@ -99,6 +101,7 @@ class Explanation(Report):
     losers: tuple[Loser, ...]
     notes: tuple[str, ...] = ()
     unknown: str = ""
+    hole: Hole | None = None
 
 
 def path_of(snapshot: Snapshot, way: Way, address: int) -> tuple[PathStep, ...]:

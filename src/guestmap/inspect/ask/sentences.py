@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from guestmap.inspect.ask.explain_range import RangeExplanation
     from guestmap.inspect.ask.explanation import Explanation, Loser, PathStep
     from guestmap.inspect.ask.findings import Finding
+    from guestmap.inspect.ask.hole import Hole
     from guestmap.inspect.ask.ram_place import RamPlace
     from guestmap.inspect.ask.ram_ranges import RamTable
     from guestmap.inspect.ask.region_diff import RegionChange
@@ -49,6 +50,7 @@ def explain_sentences(told: Explanation, end: int | None = None) -> list[str]:
         lines.append(f"{where} in {told.space}: unknown: {told.unknown}")
     elif winner is None:
         lines.append(f"{where} in {told.space}: nobody answers")
+        lines += _hole_sentences(told.hole)
     else:
         meaning = _IOMMU if winner.iommu else _MEANINGS.get(winner.type, winner.type)
         starts = "" if end is None else "from "
@@ -139,6 +141,24 @@ def ram_sentences(told: RamTable) -> list[str]:
         for each in told.translated
     ]
     return lines or [f"{told.space} shows no memory."]
+
+
+def _hole_sentences(hole: Hole | None) -> list[str]:
+    if hole is None:
+        return []
+    sides = [
+        f"{side} {each.name} ({_span(each.start, each.end)})" if each else f"{side} nobody"
+        for side, each in (("below", hole.below), ("above", hole.above))
+    ]
+    lines = [f"  nobody in {_span(hole.start, hole.end)}: {', '.join(sides)}"]
+    if hole.around:
+        names = " > ".join(
+            f"{each.name} ({_span(max(each.base, 0), each.base + each.size)})"
+            for each in hole.around
+        )
+        lines.append(f"  inside of {names}, which have nothing here")
+    lines.append("  a read gets zeros, a write goes nowhere; x86 CPUs see no error, others may")
+    return lines
 
 
 def _why(loser: Loser | Hidden) -> str:
