@@ -34,6 +34,7 @@ from guestmap.domain.situation import MemoryDevice
 from guestmap.qmp.client import CommandError
 from tests.domain.machines import BASE, FakeMachine, dimm, holding
 from tests.support.processes import popen
+from tests.support.program import run_program
 from tests.support.qemu_program import find_qemu
 
 ROOM = ["-m", "1G,slots=4,maxmem=8G"]
@@ -198,3 +199,17 @@ def test_the_human_monitor_is_not_asked_about_kinds_that_it_may_not_know() -> No
     asked.clear()
     survey(Notes(situation=holding()).peer())
     assert len(asked) == len(set(asked))
+
+
+@pytest.mark.qemu
+def test_a_dimm_that_microvm_took_and_placed_nowhere_is_told(tmp_path: Path) -> None:
+    backend = "memory-backend-ram,id=extra,size=128M"
+    words = ["-M", "microvm", "-m", "128M,slots=2,maxmem=1G",
+             "-object", backend, "-device", "pc-dimm,id=nowhere,memdev=extra"]  # fmt: skip
+    with running("x86_64", words, tmp_path) as (_, path):
+        done = run_program("dimms", f"unix:{path}")
+    assert done.status == 0, done
+    first, second = done.stdout.splitlines()
+    assert "no room for memory devices" in first
+    assert second.startswith("dimm nowhere (128 MiB): ")
+    assert "no place in the map" in second

@@ -93,6 +93,8 @@ def _show(seen: Overview) -> None:
             f" {seen.why_no_room}",
             soft_wrap=True,
         )
+        for each in seen.others:
+            out.print(_of_no_place(each), soft_wrap=True)
         return
     held = [row for row in seen.slots if row.device is not None]
     title = f"{seen.source} ({program(seen.version)}, {seen.machine}, {seen.status})"
@@ -119,6 +121,16 @@ def _show(seen: Overview) -> None:
             f" left it (guestmap dimms SOURCE --clean {name})",
             soft_wrap=True,
         )
+
+
+def _of_no_place(device: MemoryDevice) -> Text:
+    from guestmap.cli.tables import cell
+
+    name = device.name or device.backend or "without a name"
+    return cell(
+        f"{device.kind} {name} ({format_size(device.size)}): QEMU took it, counts it as plugged,"
+        " and this machine type gives it no place in the map: the guest has nothing of it"
+    )
 
 
 def _slotted(seen: Overview) -> tuple[MemoryDevice, ...]:

@@ -84,13 +84,16 @@ def overview(situation: Situation) -> Overview:
         window=situation.window,
         slots=tuple(_row(situation, slot, held.get(slot)) for slot in range(situation.slots)),
         slots_left=len(situation.free_slots),
-        others=tuple(
-            each for each in situation.devices if each.slot is None or each.kind not in SLOT_KINDS
-        ),
+        others=tuple(each for each in situation.devices if not _is_in_a_slot(situation, each)),
         gaps=gaps(situation.window, situation.devices) if situation.window else (),
         orphans=situation.orphans,
         why_no_room=_why_no_room(situation),
     )
+
+
+def _is_in_a_slot(situation: Situation, device: MemoryDevice) -> bool:
+    # A machine type that places no DIMMs may take one at its start, and tells of it in slot -1.
+    return device.kind in SLOT_KINDS and device.slot in range(situation.slots)
 
 
 def _why_no_room(situation: Situation) -> str:
