@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -206,6 +207,17 @@ def test_a_snapshot_saved_is_the_same_source(out, folder, tmp_path):
     for command in (["tree", "--qemu", "-o", "-D"], ["flat", "--qemu", "-o"], ["flat", "--json"]):
         assert out(command[0], file, *command[1:]) == out(command[0], folder, *command[1:])
     assert json.loads(out("snapshot", file)) == json.loads(file.read_text())
+
+
+def test_standard_output_has_the_snapshot_and_nothing_else(out, folder, tmp_path):
+    assert json.loads(out("snapshot", folder, "-o", "-")) == json.loads(out("snapshot", folder))
+    command = [sys.executable, "-m", "guestmap", "snapshot", folder, "-o", "/dev/stdout"]
+    piped = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert json.loads(piped.stdout) == json.loads(out("snapshot", folder))
+    assert piped.stderr.startswith("/dev/stdout: ")
+    with (tmp_path / "saved.json").open("wb") as saved:
+        subprocess.run(command, check=True, stdout=saved, stderr=subprocess.DEVNULL)
+    assert (tmp_path / "saved.json").read_text() == piped.stdout
 
 
 def test_standard_input_and_text_with_the_trees_alone(out, texts):

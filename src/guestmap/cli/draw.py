@@ -10,7 +10,7 @@ import typer
 from guestmap.base import ConfigError, write_whole
 from guestmap.cli.board_option import Board, on_board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import SOURCE_HELP, say
+from guestmap.cli.output import SOURCE_HELP, say_of
 
 if TYPE_CHECKING:
     from guestmap.view import Picture
@@ -51,7 +51,7 @@ def draw(
     sources = [on_board(source, machine) for source in sources]
     content = _drawn(sources, output.suffix.lower(), diff=diff, disabled=disabled)
     write_whole(output, content)
-    say(f"{output}: {len(content):,} bytes")
+    say_of(output, f"{output}: {len(content):,} bytes")
 
 
 def _drawn(sources: list[str], form: str, *, diff: bool, disabled: bool) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +15,7 @@ from guestmap.cli.completing import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from guestmap.inspect.map.snapshot import Snapshot
 
@@ -57,6 +60,20 @@ def say(line: str, *, flush: bool = False) -> None:
 def warn(line: str) -> None:
     """Print one line to stderr."""
     print(printable(line), file=sys.stderr)
+
+
+def say_of(output: Path, line: str) -> None:
+    """Print one line about a file that was written; to stderr where it is standard output."""
+    if _is_standard_output(output):
+        warn(line)
+    else:
+        say(line)
+
+
+def _is_standard_output(output: Path) -> bool:
+    with suppress(OSError, ValueError):  # nothing there to compare, or no standard output
+        return os.path.samestat(output.stat(), os.fstat(sys.stdout.fileno()))
+    return False
 
 
 def say_json(form: Any, *, indent: int | None = 2, flush: bool = False) -> None:

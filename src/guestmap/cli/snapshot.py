@@ -10,7 +10,7 @@ import typer
 from guestmap.base import ConfigError, write_whole
 from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import sources
-from guestmap.cli.output import SOURCE_HELP, json_text, say, write
+from guestmap.cli.output import SOURCE_HELP, json_text, say_of, write
 
 
 def snapshot(
@@ -44,11 +44,12 @@ def snapshot(
 
     taken = load_snapshot(own_source(source, machine, at), dispatch=dispatch)
     _write(json_text(taken.to_json(), indent=1) + "\n", output)
-    if output is not None:
+    if output is not None and str(output) != "-":
         version = f" ({taken.version})" if taken.version else ""
-        say(
+        say_of(
+            output,
             f"{output}: {len(taken.regions)} regions, {len(taken.views)} views,"
-            f" {len(taken.ram_blocks)} RAM blocks of {taken.source}{version}"
+            f" {len(taken.ram_blocks)} RAM blocks of {taken.source}{version}",
         )
 
 
