@@ -195,6 +195,7 @@ def test_the_note_counts_what_was_removed():
     assert note == "removed quoting from 7 lines, 1 line that is no part of it"
 
 
+TABBED = textwrap.indent(TREE, "  ").replace("        ", "\t")
 TREES = {
     "partial indentation": "\n".join(
         "    " + line if line.startswith(" ") else line for line in TREE.splitlines()
@@ -205,7 +206,9 @@ TREES = {
     "headless": TREE.split("\n", 1)[1],
     "QEMU 1.x": TREE.replace("address-space: ", "").replace("i/o)", "RW)").replace("ram)", "RW)")
     .replace("\n  ", "\n"),
-    "tabs": TREE.replace("        ", "\t"),
+    "tabs": TABBED,
+    "tabs, then indented": textwrap.indent(TABBED, "  "),
+    "tabs, then indented by more": "output: |\n" + textwrap.indent(TABBED, " " * 6),
 }  # fmt: skip
 
 

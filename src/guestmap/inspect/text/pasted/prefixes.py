@@ -141,9 +141,9 @@ def without_suffix(lines: list[Line]) -> tuple[list[Line], bool]:
 
 
 def _line(number: int, quotes: int, text: str) -> Line:
-    left = text.lstrip(" \t")
-    blanks = text[: len(text) - len(left)].expandtabs(8)  # older than what stood before them
-    return Line(number, quotes, len(blanks), left)
+    left, unspaced = text.lstrip(" \t"), text.lstrip(" ")
+    tabs = unspaced[: len(unspaced) - len(left)].expandtabs(8)  # older than what stands before them
+    return Line(number, quotes, len(text) - len(unspaced) + len(tabs), left)
 
 
 def _likeness(prefix: str) -> str:
