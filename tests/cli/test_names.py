@@ -74,8 +74,8 @@ MORE = [
 ]
 """More that names things in its answer, most of it in an error."""
 ELSEWHERE = {
-    "boot", "completion", "conform", "dimms", "doctor", "domain", "draw", "plug", "serve", "unplug",
-    "watch",
+    "boot", "completion", "conform", "dimms", "doctor", "domain", "draw", "plug", "read", "serve",
+    "unplug", "watch",
 }  # fmt: skip
 
 

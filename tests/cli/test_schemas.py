@@ -41,7 +41,7 @@ READING = {
     "flat": [()],
 }
 """What is asked of a file."""
-ELSEWHERE = {"boot", "diff", "dimms", "doctor", "pci", "watch", *CHANGING}
+ELSEWHERE = {"boot", "diff", "dimms", "doctor", "pci", "read", "watch", *CHANGING}
 
 
 def held(command: str, form: Any) -> None:
@@ -115,6 +115,7 @@ def test_an_error_is_too(command: str) -> None:
 
 def test_what_is_installed_is_too() -> None:
     held("doctor", told(run_program("doctor", "--json")))
+    held("read", told(run_program("read", "reset", "0xfffffff0", "16", "--json")))
 
 
 # -- machines --------------------------------------------------------------------------------------

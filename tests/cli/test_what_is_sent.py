@@ -25,6 +25,7 @@ READING: dict[str, list[str]] = {
     "lint": [],
     "kvm": [],
     "ram": [],
+    "read": ["0x1000", "0x1100"],
     "pci": [],
     "tree": [],
     "flat": ["-d", "--qemu"],

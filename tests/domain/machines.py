@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -254,6 +255,9 @@ class FakeMachine(Channel):
         self.devices = [replace(d, **changes) if d.id == name else d for d in self.devices]
 
     def _human_monitor_command(self, command_line: str) -> str:
+        asked = re.fullmatch(r"xp /([0-9]+)xb (0x[0-9a-f]+)", command_line)
+        if asked is not None:
+            return _dump(int(asked[2], 16), int(asked[1]))
         texts = texts_of(self.devices)
         answers = {
             "info mtree -o -D": texts.trees,
@@ -343,3 +347,12 @@ class FakePace:
     def sleep(self, seconds: float) -> None:
         self.slept += 1
         self.time += seconds
+
+
+def _dump(start: int, size: int) -> str:
+    """Return bytes as ``xp`` prints them; the byte at an address is the address's second."""
+    lines = []
+    for row in range(start, start + size, 8):
+        row_bytes = (at >> 8 & 0xFF for at in range(row, min(row + 8, start + size)))
+        lines.append(f"{row:016x}:" + "".join(f" {each:#04x}" for each in row_bytes) + "\r\n")
+    return "".join(lines)

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "lint": "Say what is wrong or suspicious in a map, where, and what to do about it.",
     "pci": "List PCI functions: their BARs, who answers there, and what bridges pass on.",
     "ram": "List guest-physical memory with the RAM block and offset behind each range.",
+    "read": "Print the bytes at a guest-physical address, of our own machine or a running one.",
     "kvm": "List the memory slots that QEMU must have made on KVM for a map.",
     "tree": "Print the tree of regions behind each address space, and how much of each is seen.",
     "flat": "Print who answers where: sizes, types, and the share that each range has of its view.",

@@ -126,6 +126,27 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class BytesRange:
+    """Who answers where the bytes are from; ``end`` is the address after the last."""
+
+    start: int
+    end: int
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """Bytes from ``start`` to ``end``: in ``hex``, or in ``file``."""
+
+    start: int
+    end: int
+    ranges: list[BytesRange]
+    hex: str | None
+    file: str | None
+
+
+@dataclass(frozen=True)
 class VainAccess:
     """An access that came to nothing; ``value`` is null of a read."""
 

@@ -58,6 +58,7 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
     "pci": (Form(PciListing, "pci"),),
     "plug": _PLUG,
     "ram": (Form(RamTable, "ram", _NOTES),),
+    "read": (Form(forms.Bytes, "read"),),
     "resize": _PLUG,
     "tree": (Form(forms.Trees, "tree", _NOTES),),
     "unplug": _PLUG,

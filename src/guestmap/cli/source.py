@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +14,11 @@ from guestmap.cli.output import warn
 from guestmap.inspect.sources.open import load_snapshot as load_foreign
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from guestmap.inspect import Snapshot
     from guestmap.machine import MachineConfig
+    from guestmap.machine.board import Board
     from guestmap.machine.moments import Moment
 
 RESET, BOOT = "reset", "boot"
@@ -123,6 +126,32 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
         (moment or END).reach(vm)
         when = "after SeaBIOS" if moment is None else f"at {moment}"
         return Snapshot.of(vm.board.system, source=f"guestmap {when}")
+
+
+@contextmanager
+def opened_machine(source: str) -> Iterator[Board | None]:
+    """Have the machine of guestmap's own that a source is, for the length of a ``with``.
+
+    None for any other source. Raises what :func:`load_snapshot` does.
+    """
+    own = own_machine(source)
+    if own is None and not is_saved_machine(source):
+        yield None
+        return
+    if own is None:
+        from guestmap.machine.saved import restore
+
+        with restore(Path(source), engine="none") as vm:
+            yield vm.board
+        return
+    from guestmap.machine import VirtualMachine
+    from guestmap.machine.moments import END
+
+    state, config, moment = own
+    with VirtualMachine(config, engine="none" if state == RESET else "unicorn") as vm:
+        if state == BOOT:
+            (moment or END).reach(vm)
+        yield vm.board
 
 
 def is_saved_machine(source: str) -> bool:

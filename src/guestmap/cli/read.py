@@ -1,0 +1,104 @@
+"""``guestmap read``: the bytes behind a map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from guestmap.base import ConfigError, StateError, parse_address, parse_size
+from guestmap.cli.board_option import At, Board, own_source
+from guestmap.cli.output import Json, Source, envelope, show, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.inspect.map.snapshot import RangeInfo
+
+_COLUMNS = 16
+
+
+def read(
+    source: Source,
+    address: Annotated[str, typer.Argument(help="As 'explain' takes it: 0xc9000, f000:fff0.")],
+    length: Annotated[str, typer.Argument(help="How many bytes: 64, 4K, 0x200; at most 16M.")],
+    machine: Board = "",
+    at: At = "",
+    device_reads: Annotated[
+        bool,
+        typer.Option(
+            "--device-reads", help="Read devices, too: such a read can change what they do."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the bytes there, on this host.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the bytes at a guest-physical address, of our own machine or a running one.
+
+    Memory alone is read. A device is not, unless --device-reads says so.
+    """
+    start, size = parse_address(address), parse_size(length, what="length")
+    if device_reads:
+        warn("caution: --device-reads: a device that is read may lose what it holds")
+    data, ranges = _bytes(own_source(source, machine, at), start, size, devices=device_reads)
+    if out is not None:
+        from guestmap.base.whole_file import write_whole
+
+        write_whole(out, data)
+    form: dict[str, Any] = {
+        "start": start,
+        "end": start + size,
+        "ranges": [
+            {"start": each.start, "end": each.start + each.size, "name": each.name,
+             "type": each.type}
+            for each in ranges
+        ],
+        "hex": None if out is not None else data.hex(),
+        "file": None if out is None else str(out),
+    }  # fmt: skip
+    lines = hexdump(start, data) if out is None else iter((f"{size} bytes in {out}",))
+    show(envelope("read", form), lines, as_json)
+
+
+def _bytes(
+    source: str, start: int, size: int, *, devices: bool
+) -> tuple[bytes, tuple[RangeInfo, ...]]:
+    from guestmap.cli.source import opened_machine
+    from guestmap.inspect import Snapshot
+    from guestmap.inspect.ask.readable import readable
+
+    with opened_machine(source) as board:
+        if board is not None:
+            ranges = readable(Snapshot.of(board.system), start, size, devices=devices)
+            return bytes(board.cpu_memory.read(start, size)), ranges
+    return _live(source, start, size, devices=devices)
+
+
+def _live(
+    source: str, start: int, size: int, *, devices: bool
+) -> tuple[bytes, tuple[RangeInfo, ...]]:
+    from guestmap.inspect.ask.readable import readable
+    from guestmap.inspect.sources.live.open import attach
+    from guestmap.inspect.sources.live.physical import read_physical
+    from guestmap.qmp.client.address import parse_target
+
+    target = None if Path(source).is_file() else parse_target(source)
+    if target is None:
+        raise ConfigError(f"{source!r} is a map alone: bytes are in a machine; name a running one")
+    with attach(target) as machine:
+        ranges = readable(machine.snapshot(trees=False), start, size, devices=devices)
+        data = read_physical(machine.monitor, start, size)
+        if readable(machine.snapshot(trees=False), start, size, devices=True) != ranges:
+            raise StateError(f"the map changed at {start:#x} while it was read: try again")
+    return data, ranges
+
+
+def hexdump(start: int, data: bytes) -> Iterator[str]:
+    """Yield lines of 16 bytes, with their address and as ASCII."""
+    for at in range(0, len(data), _COLUMNS):
+        row = data[at : at + _COLUMNS]
+        text = "".join(chr(each) if 0x20 <= each < 0x7F else "." for each in row)
+        yield f"{start + at:016x}  {row.hex(' '):<{3 * _COLUMNS - 1}}  |{text}|"

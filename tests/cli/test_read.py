@@ -1,0 +1,56 @@
+"""``guestmap read``: bytes of our own machine, and of one that is asked over QMP."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from guestmap.inspect.sources.live.physical import CHUNK
+from guestmap.qmp.client import Channel
+from tests.domain.machines import FakeMachine
+from tests.support.program import assert_one_clear_line, run_program
+from tests.support.qmp_serving import serving
+
+
+def test_the_reset_vector_jumps_far():
+    run = run_program("read", "reset", "ffff:0", "16")
+    assert run.status == 0, run
+    assert run.stdout.startswith("00000000000ffff0  ea ")
+    assert run.stdout.count("\n") == 1
+
+
+def test_the_file_has_the_bytes_and_json_says_where_from(tmp_path):
+    path = tmp_path / "bytes"
+    run = run_program("read", "reset", "0xfffffff0", "16", "--out", str(path), "--json")
+    told = json.loads(run.stdout)
+    assert (told["start"], told["end"], told["hex"], told["file"]) == (
+        0xFFFF_FFF0, 1 << 32, None, str(path),
+    )  # fmt: skip
+    assert [each["type"] for each in told["ranges"]] == ["rom"]
+    inline = json.loads(run_program("read", "reset", "0xfffffff0", "16", "--json").stdout)
+    assert bytes.fromhex(inline["hex"]) == path.read_bytes()
+    assert len(path.read_bytes()) == 16
+
+
+@pytest.mark.parametrize(
+    ("address", "words"), [("0xfee00000", "--device-reads"), ("0xa0000000", "nobody answers")]
+)
+def test_what_is_no_memory_is_one_clear_line(address, words):
+    assert_one_clear_line(run_program("read", "reset", address, "4"), words)
+
+
+def test_a_machine_is_asked_in_pieces(tmp_path):
+    machine: Channel = FakeMachine()
+    with serving(machine, tmp_path / "qmp") as served:
+        run = run_program("read", f"unix:{served.path}", "0x1ff8", str(CHUNK + 3), "--json")
+    told = json.loads(run.stdout)
+    assert bytes.fromhex(told["hex"]) == bytes(
+        at >> 8 & 0xFF for at in range(0x1FF8, 0x1FF8 + CHUNK + 3)
+    )
+
+
+def test_a_map_alone_has_no_bytes(tmp_path):
+    path = tmp_path / "map.json"
+    path.write_text("{}")
+    assert_one_clear_line(run_program("read", str(path), "0", "4"), "a map alone")
