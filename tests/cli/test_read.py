@@ -10,6 +10,7 @@ from guestmap.inspect.sources.live.physical import CHUNK
 from guestmap.qmp.client import Channel
 from tests.domain.machines import FakeMachine
 from tests.support.program import assert_one_clear_line, run_program
+from tests.support.qemu import Qemu
 from tests.support.qmp_serving import serving
 
 
@@ -54,3 +55,15 @@ def test_a_map_alone_has_no_bytes(tmp_path):
     path = tmp_path / "map.json"
     path.write_text("{}")
     assert_one_clear_line(run_program("read", str(path), "0", "4"), "a map alone")
+
+
+@pytest.mark.qemu
+def test_the_firmware_of_a_real_qemu_is_read_and_its_devices_are_not(tmp_path):
+    socket = f"unix:{tmp_path / 'qmp'}"
+    with Qemu("-qmp", f"{socket},server=on,wait=off") as qemu:
+        run = run_program("read", socket, "0xffffe000", "8K", "--json")
+        rows = qemu.hmp("xp /2048xw 0xffffe000")  # words here: another way to the same bytes
+        assert_one_clear_line(run_program("read", socket, "0xfee00030", "4"), "--device-reads")
+    words = [int(each, 16) for row in rows.splitlines() for each in row.split(":")[1].split()]
+    expected = b"".join(each.to_bytes(4, "little") for each in words)
+    assert bytes.fromhex(json.loads(run.stdout)["hex"]) == expected
