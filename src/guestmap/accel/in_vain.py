@@ -34,7 +34,7 @@ class Why(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class VainAccess:
     """One access.
 
     Attributes:
@@ -77,8 +77,8 @@ class VainAccesses:
     low: int
     high: int
     count: int
-    first: Access
-    last: Access
+    first: VainAccess
+    last: VainAccess
 
 
 class InVain:
@@ -146,7 +146,7 @@ class InVain:
     ) -> None:
         """Note an access that comes to nothing; arguments as in :meth:`look`, and as kept."""
         cs, ip = self._instruction()
-        access = Access(
+        access = VainAccess(
             address, None if value is None else value & ((1 << 8 * size) - 1), self.now_ns()
         )
         is_write = value is not None

@@ -147,7 +147,7 @@ class Bytes:
 
 
 @dataclass(frozen=True)
-class VainAccess:
+class VainAccessForm:
     """An access that came to nothing; ``value`` is null of a read."""
 
     time_s: float
@@ -156,7 +156,7 @@ class VainAccess:
 
 
 @dataclass(frozen=True)
-class VainAccesses:
+class VainAccessesForm:
     """What one instruction did in vain: ``why`` is rom, nobody or refused.
 
     Where not ``exact``, ``ip`` is that of the instruction or one before it since the last jump.
@@ -173,15 +173,15 @@ class VainAccesses:
     low: int
     high: int
     count: int
-    first: VainAccess
-    last: VainAccess
+    first: VainAccessForm
+    last: VainAccessForm
 
 
 @dataclass(frozen=True)
-class InVain:
+class InVainForm:
     """What the guest did in vain; ``unlisted`` accesses found no room in the list."""
 
-    entries: list[VainAccesses]
+    entries: list[VainAccessesForm]
     unlisted: int
 
 
@@ -200,7 +200,7 @@ class Boot:
     resets: list[Reset]
     commits_forgotten: int
     commits: list[Commit]
-    in_vain: InVain | None
+    in_vain: InVainForm | None
     statistics: dict[str, int]
     before: Snapshot
     after: Snapshot

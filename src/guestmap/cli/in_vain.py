@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from guestmap.accel.in_vain import Access, InVain, VainAccesses, Why
+from guestmap.accel.in_vain import InVain, VainAccess, VainAccesses, Why
 from guestmap.base import printable
 from guestmap.cli.tables import print_whole, table
 
@@ -85,7 +85,7 @@ def _entry(entry: VainAccesses) -> dict[str, Any]:
     }
 
 
-def _access(access: Access) -> dict[str, Any]:
+def _access(access: VainAccess) -> dict[str, Any]:
     return {
         "time_s": access.time_ns / 1e9,
         "address": access.address,

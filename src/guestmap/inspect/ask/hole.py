@@ -35,7 +35,7 @@ class Neighbour(Report):
 
 
 @dataclass(frozen=True, slots=True)
-class Around(Report):
+class ReachingOver(Report):
     """A container or an alias that reaches over the address and has nothing there.
 
     Attributes:
@@ -66,7 +66,7 @@ class Hole(Report):
     end: int
     below: Neighbour | None
     above: Neighbour | None
-    around: tuple[Around, ...]
+    around: tuple[ReachingOver, ...]
 
 
 def hole_of_tree(snapshot: Snapshot, root: int, address: int) -> Hole:
@@ -78,14 +78,14 @@ def hole_of_tree(snapshot: Snapshot, root: int, address: int) -> Hole:
     ]
     over.sort(key=lambda way: way.depth)
     around = (
-        Around(way.region.id, way.region.name, way.base, way.region.size, way.region.priority)
+        ReachingOver(way.region.id, way.region.name, way.base, way.region.size, way.region.priority)
         for way in over[-MOST_AROUND:]
     )
     return hole_of_view(join(shown(snapshot, root)), address, tuple(around))
 
 
 def hole_of_view(
-    ranges: Sequence[RangeInfo], address: int, around: tuple[Around, ...] = ()
+    ranges: Sequence[RangeInfo], address: int, around: tuple[ReachingOver, ...] = ()
 ) -> Hole:
     """Return the hole round ``address`` between sorted, disjoint ranges."""
     index = bisect_right(ranges, address, key=lambda each: each.start)
