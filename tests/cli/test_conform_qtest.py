@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guestmap.conform import Differs, Equal, Unsupported, conform
+from guestmap.firmware.images import find_bios, load_bios, seabios_version
 from guestmap.machine import stopped_machine
 
 if TYPE_CHECKING:
@@ -19,11 +20,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.seabios
 
+RECORDED = "1.16.2"
+"""The firmware of the QEMU that was recorded, whose bytes some sequences read."""
+
 
 def test_golden_sequences_are_equal(golden: Corpus) -> None:
-    results = list(conform([golden.path / "qemu-7.2.22" / "qtest"], stopped_machine))
+    installed = seabios_version(load_bios(find_bios()))
+    results = list(
+        conform([golden.path / "qemu-7.2.22" / "qtest"], stopped_machine, seabios=installed)
+    )
     assert len(results) >= 4
-    assert [str(each) for each in results if not isinstance(each, Equal)] == []
+    fair = (Equal,) if installed == RECORDED else (Equal, Unsupported)
+    assert [str(each) for each in results if not isinstance(each, fair)] == []
+    assert any(isinstance(each, Equal) for each in results)
 
 
 def test_a_difference_under_another_firmware_is_named_and_not_held_against_us(
@@ -36,9 +45,10 @@ def test_a_difference_under_another_firmware_is_named_and_not_held_against_us(
     place = tmp_path / "qtest" / "100.json"
     place.parent.mkdir()
     place.write_text(json.dumps(form))
-    for installed in ("", "1.16.2", "1.17.0"):  # nothing differs: nothing to excuse
-        (result,) = conform([place], stopped_machine, seabios=installed)
-        assert isinstance(result, Equal)
+    if seabios_version(load_bios(find_bios())) == RECORDED:
+        for installed in ("", "1.16.2", "1.17.0"):  # nothing differs: nothing to excuse
+            (result,) = conform([place], stopped_machine, seabios=installed)
+            assert isinstance(result, Equal)
     step = next(step for step in form["steps"] if step["ops"])
     step["ops"].append(["readl 0xfffffff0", "0x0000000012345678"])
     place.write_text(json.dumps(form))

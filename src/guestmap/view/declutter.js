@@ -2,6 +2,8 @@
 // Arguments: plot; labels, edges and headings (all of them); written (the labels that are shown);
 // ticker (of the edges), above (the axis with the headings), outlined (the glyph of the boxes).
 const MARGIN = 0.15
+// Until a plot is laid out its sizes are unset, and Bokeh 3.10 lets nobody read what is.
+if (plot.properties.inner_height.is_unset || plot.properties.inner_width.is_unset) return
 const height = plot.inner_height, width = plot.inner_width
 if (!height || !width) return
 const whole = edges.data.position.at(-1)

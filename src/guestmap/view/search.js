@@ -65,7 +65,8 @@ if (!asked) {
   const range = plot.y_range, length = edges[current.panel].data.position.at(-1)
   const y = address === null ? (data.top[i] + data.bottom[i]) / 2
     : position(edges[current.panel].data, address)
-  const readable = Math.max(plot.inner_height / 15, 24)
+  const height = plot.properties.inner_height.is_unset ? 0 : plot.inner_height // in a tab not yet seen
+  const readable = Math.max(height / 15, 24)
   const visible = Math.min(Math.abs(range.end - range.start), readable)
   const low = Math.min(Math.max(y - visible / 2, -0.2), Math.max(length - visible, -0.2) + 0.2)
   if (step || y < Math.min(range.start, range.end) || y > Math.max(range.start, range.end) ||
