@@ -50,7 +50,18 @@ STATUS: dict[tuple[str, ...], int] = {
 }
 """What a run ends with where all that it prints is read."""
 
-ELSEWHERE = {"boot", "watch", "serve", "conform", "plug", "unplug", "dimms", "pci", "resize"}
+ELSEWHERE = {
+    "boot",
+    "watch",
+    "serve",
+    "conform",
+    "plug",
+    "unplug",
+    "dimms",
+    "pci",
+    "read",
+    "resize",
+}
 """Commands that need a machine; theirs is beside the tests of what they do."""
 
 
