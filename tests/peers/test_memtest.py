@@ -21,7 +21,7 @@ GUEST = ("-m", "64M")
 CONSOLE = "console=ttyS0,115200"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LAST_OF_INTEREST = re.compile(r"\[59\.\d+MB of ")
-"""A test has come to the memory above the lowest (only what changes on the screen is sent: no number)."""
+"""A test is above the lowest memory (only what changes on the screen is sent: no number of it)."""
 
 
 @pytest.fixture(params=["ia32", "x64"])

@@ -46,7 +46,6 @@ _INIT = """#!/bin/busybox sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-mount -t tmpfs tmp /tmp
 exec </dev/console >/dev/console 2>&1
 for each in {modules}; do insmod /modules/$each.ko; done
 cd {root}
@@ -95,7 +94,7 @@ def run_in_kvm_guest(
     finally:
         guard.cancel()
         process.kill()
-        process.wait()
+        process.communicate()
     assert status is not None, f"the guest did not come to its end (it has {timeout_s} s)"
     return status
 
