@@ -72,6 +72,7 @@ def test_sources_are_machines_sockets_files_and_folders(
     (tmp_path / "maps").mkdir()
     (tmp_path / "map.json").touch()
     (tmp_path / ".hidden").touch()
+    (tmp_path / "a-link-to-nothing").symlink_to("nothing")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("m.sock")
         assert sources("") == ["reset", "boot", "unix:", "tcp:", "libvirt:", "map.json", "maps/"]

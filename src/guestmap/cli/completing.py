@@ -37,14 +37,17 @@ def _paths(incomplete: str, *, sockets: bool) -> Iterator[str]:
     """Yield what begins so: folders, and files or sockets."""
     folder, _, name = incomplete.rpartition("/")
     base = Path(folder or ("/" if incomplete.startswith("/") else "."))
+    entries: list[os.DirEntry[str]] = []
     with suppress(OSError):
-        for entry in sorted(os.scandir(base), key=lambda each: each.name):
-            if not entry.name.startswith(name) or (entry.name[:1] == "." and not name):
-                continue
-            path = incomplete[: len(incomplete) - len(name)] + entry.name
+        entries = sorted(os.scandir(base), key=lambda each: each.name)
+    for entry in entries:
+        if not entry.name.startswith(name) or (entry.name[:1] == "." and not name):
+            continue
+        path = incomplete[: len(incomplete) - len(name)] + entry.name
+        with suppress(OSError):  # a link to nothing
             if entry.is_dir():
                 yield f"{path}/"
-            elif sockets == stat.S_ISSOCK(entry.stat(follow_symlinks=True).st_mode):
+            elif sockets == stat.S_ISSOCK(entry.stat().st_mode):
                 yield path
 
 
