@@ -10,7 +10,7 @@ from guestmap.cli.deadline import deadline
 from guestmap.testing.qmp_peer import install
 from tests.domain.documents import domain, memory
 from tests.support.domains import domains
-from tests.support.program import run_program
+from tests.support.program import assert_one_clear_line, run_program
 
 
 @pytest.fixture
@@ -141,6 +141,27 @@ def test_a_definition_is_edited_and_keeps_its_name(root, monkeypatch):
     assert "the definition is of 'other', and not of 'vm'" in done.stderr
     monkeypatch.setenv("VISUAL", "false")
     assert "ended with status 1; nothing was changed" in run_program("domain", "edit", "vm").stderr
+
+
+@pytest.mark.parametrize(
+    ("editor", "words"),
+    [
+        ('"vi', "$VISUAL is '\"vi': No closing quotation"),
+        ("no-such-editor", "cannot run no-such-editor"),
+        ("rm", "No such file or directory"),
+    ],
+)
+def test_an_editor_that_cannot_be_used_is_one_line(root, monkeypatch, editor, words):
+    run_program("domain", "define", root / "vm.xml")
+    monkeypatch.setenv("VISUAL", editor)
+    assert_one_clear_line(run_program("domain", "edit", "vm"), words)
+
+
+def test_a_blank_variable_names_no_editor(root, monkeypatch):
+    run_program("domain", "define", root / "vm.xml")
+    monkeypatch.setenv("VISUAL", " ")
+    monkeypatch.setenv("EDITOR", "true")
+    assert "not changed" in run_program("domain", "edit", "vm").stdout
 
 
 def test_a_wait_is_shown_with_its_deadline_on_a_terminal(monkeypatch):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.cli.deadline import deadline
-from guestmap.cli.domain_words import Name
+from guestmap.cli.domain_words import Name, read_file
 from guestmap.cli.output import Json, say, show, warn
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def edit(ctx: typer.Context, domain: Name) -> None:
 
     manager = ctx.obj.manager()
     before = manager.dumpxml(domain, inactive=True)
-    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or _EDITOR)
+    words = _editor()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{domain}.xml"
         file.write_bytes(before)
@@ -86,14 +86,33 @@ def edit(ctx: typer.Context, domain: Name) -> None:
             done = subprocess.run([*words, str(file)], check=False)
         except OSError as error:
             raise HostError(f"cannot run {words[0]}", errno=error.errno, call="exec") from error
-        after = file.read_bytes()
-    if done.returncode:
-        raise HostError(f"{words[0]} ended with status {done.returncode}; nothing was changed")
+        if done.returncode:
+            raise HostError(f"{words[0]} ended with status {done.returncode}; nothing was changed")
+        after = read_file(str(file))
     if after == before:
         say(f"Domain '{domain}' XML configuration not changed")
         return
     manager.redefine(domain, after)
     say(f"Domain '{domain}' XML configuration edited")
+
+
+def _editor() -> list[str]:
+    """Return the editor's words.
+
+    Raises:
+        ConfigError: a variable is no command line.
+    """
+    from guestmap.base import ConfigError
+
+    for variable in ("VISUAL", "EDITOR"):
+        told = os.environ.get(variable, "")
+        try:
+            words = shlex.split(told)
+        except ValueError as error:
+            raise ConfigError(f"${variable} is {told!r}: {error}; set it anew") from error
+        if words:
+            return words
+    return [_EDITOR]
 
 
 RUNNING_VERBS: dict[str, Callable[..., None]] = {
