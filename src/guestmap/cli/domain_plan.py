@@ -14,7 +14,7 @@ from guestmap.cli.output import Json, say, say_json, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.domain.plans.plan import DomainPlan, Pictured
+    from guestmap.domain.plans.plan import DomainPlan, Pictured, Verb
 
 _BLOCKED, _WRONG = 3, 8
 _STANDINGS = {"online": 0, "acknowledged": 10, "not online": 11, "unknown": 4, "refused": 5}
@@ -44,9 +44,9 @@ def plan(
 
     to = targets(live, config, current)
     document = read_file(file)
-    verb = "detach" if detach else "attach"
+    verb: Verb = "detach" if detach else "attach"
     found = plan_of(ctx.obj.manager(), domain, document, to, verb=verb, force=force)
-    if draw is not None:
+    if draw is not None and not found.plan.is_blocked:
         _draw(found, draw)
     if as_json:
         import msgspec
@@ -72,7 +72,7 @@ def apply(
 
     found = read_plan(read_file(file))
     if found.is_blocked:
-        raise ConfigError(f"the plan has blockers: {found.blockers[0]['message']}")
+        raise ConfigError(f"the plan has blockers: {found.blockers[0].get('message', 'unnamed')}")
     manager = ctx.obj.manager()
     to, document = Targets(live=found.live, config=found.config), found.document.encode()
 

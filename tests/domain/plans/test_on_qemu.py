@@ -1,6 +1,7 @@
 """Plans on a real QEMU: what they say is what happens; what no longer fits is refused."""
 
 import json
+import re
 
 import pytest
 
@@ -74,6 +75,7 @@ def test_all_that_is_in_the_way_is_said_at_once(files):
     assert sum(line.startswith("blocker: ") for line in lines) == 3
     assert any("slot '99' exceeds slots count '16' [libvirt's rule]" in line for line in lines)
     assert lines[-1] == "It would be refused."
+    assert done == run_program("domain", "plan", "vm", "bad.xml", "--live", "--draw", "no.svg")
     blocked = run_program("domain", "plan", "vm", "bad.xml", "--live", "--json")
     (files / "plan.json").write_text(blocked.stdout)
     assert "the plan has blockers" in run_program("domain", "apply", "plan.json").stderr
@@ -119,9 +121,19 @@ def test_verify_finds_what_is_not_as_the_definition_says(qemu, files):
     qemu.ask("object-del", id="memdimm77")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": "x"}', "{" * 1000])
+PLAN = {"domain": "vm", "verb": "attach", "document": "", "live": True, "config": False}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", '{"format": "x"}', "{" * 1000, json.dumps(PLAN | {"blockers": [{}]}),
+        json.dumps(PLAN | {"verb": "attach-device"}),
+    ],
+)  # fmt: skip
 def test_what_is_no_plan_is_refused_in_one_line(files, text):
     (files / "plan.json").write_text(text)
     done = run_program("domain", "apply", "plan.json")
     assert done.status == 2
     assert done.stderr.count("\n") == 1
+    assert re.search("this is no plan|the plan has blockers", done.stderr)

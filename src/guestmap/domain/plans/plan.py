@@ -7,7 +7,7 @@ says what is no longer so.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 FORMAT = "guestmap.domain-plan"
 _MOST = 16 << 20
+Verb = Literal["attach", "detach"]
 
 
 class DomainPlan(msgspec.Struct, frozen=True):
@@ -60,7 +61,7 @@ class DomainPlan(msgspec.Struct, frozen=True):
     """
 
     domain: str
-    verb: str
+    verb: Verb
     document: str
     live: bool
     config: bool
@@ -96,7 +97,7 @@ def plan_of(
     document: bytes,
     targets: Targets,
     *,
-    verb: str = "attach",
+    verb: Verb = "attach",
     force: bool = False,
 ) -> Pictured:
     """Return what will happen; nothing is changed, and no job is waited for.
