@@ -32,9 +32,14 @@ class Process(msgspec.Struct, frozen=True):
     start: int
 
     @classmethod
+    def of(cls, number: int) -> Process:
+        """Return the one that has a number now; one that has ended is not alive."""
+        return cls(number, _start_of(number) or 0)
+
+    @classmethod
     def this(cls) -> Process:
         """Return this one."""
-        return cls(os.getpid(), _start_of(os.getpid()) or 0)
+        return cls.of(os.getpid())
 
     @property
     def is_alive(self) -> bool:

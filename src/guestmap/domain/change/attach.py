@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from guestmap.base import GuestmapError, HostError
+from guestmap.base import KIB, GuestmapError, HostError
 from guestmap.domain.change.link import Link, linked
 from guestmap.domain.change.removal import take_back
 from guestmap.domain.journal import Process
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from guestmap.domain.store.store import Store
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
-
-_KIB = 1024
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def plan_attach(
         found = replace(found, config=with_device(stored, new, live=False))
     if running is not None:
         now = running.definition
-        live = assigned(now, replace(device, size=rounded(device) // _KIB), live=True)
+        live = assigned(now, replace(device, size=rounded(device) // KIB), live=True)
         base = better_base(now, live)
         if base is not None and isinstance(live.address, DimmAddress):
             live = replace(live, address=DimmAddress(live.address.slot, base))

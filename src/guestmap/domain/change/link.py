@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from guestmap.base import PeerError
+from guestmap.base import KIB, PeerError
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.replies import Device, Named
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
@@ -99,7 +99,7 @@ def _placed(device: MemoryDef, told: Device, dialect: Dialect) -> MemoryDef:
         if slot is None:
             return device
         return replace(device, address=DimmAddress(slot, data.addr))
-    current = None if data.max_size == 0 else -(-data.size // 1024)
+    current = None if data.max_size == 0 else -(-data.size // KIB)
     base = data.memaddr if dialect is Dialect.V12 else None
     return replace(device, base=base, current=current)
 

@@ -15,9 +15,10 @@ from guestmap.domain.change.detach import gone, pending
 from guestmap.domain.change.ending import forget
 from guestmap.domain.change.link import PERIPHERAL, Link, linked
 from guestmap.domain.change.matching import twin_of
-from guestmap.domain.change.removal import drop_backend
+from guestmap.domain.change.removal import drop_backend, without_alias
 from guestmap.domain.change.start import finish
 from guestmap.domain.process.launch import ends_soon
+from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.store.status import STARTING
 from guestmap.domain.xml.definition import Definition, parse_definition
@@ -139,11 +140,10 @@ def _adopt(store: Store, link: Link, note: Note, config: Definition | None) -> N
 def _as_it_was(store: Store, link: Link, note: Note) -> None:
     """Take a device out of what is known that never came, or was taken back."""
     found = link.status.definition
-    for index, device in enumerate(found.devices):
-        if device.alias == note.alias:
-            link.status = link.status.having(without_device(found, index))
-            store.save_status(link.status)
-            return
+    now = without_alias(found, note.alias)
+    if now is not found:
+        link.status = link.status.having(now)
+        store.save_status(link.status)
 
 
 def _left(store: Store, link: Link, left: Pending) -> None:
@@ -152,7 +152,7 @@ def _left(store: Store, link: Link, left: Pending) -> None:
     device = next((each for each in found.devices if each.alias == left.alias), None)
     if device is None:
         return
-    drop_backend(link, f"mem{left.alias}")
+    drop_backend(link, backend_name(device))
     stored = store.definition(found.name) if left.config else None
     twin = None if stored is None else twin_of(found, device, stored)
     gone(store, link, left.alias, None if stored is None or twin is None

@@ -78,16 +78,18 @@ def judged(event: MonitorEvent, alias: str) -> Verdict | None:
         return Verdict(Fate.GONE)
     if isinstance(said, EjectFailed) and said.device == alias:
         return Verdict(Fate.REFUSED, said.reason)
-    if isinstance(said, Answered) and _device(event) == alias:
+    if isinstance(said, Answered) and device_of(event) == alias:
         answer = explain(said.answer.source, said.answer.status)
         if answer.source in _REFUSING and answer.kind is OstKind.FAILURE:
             return Verdict(Fate.REFUSED, str(answer))
     return None
 
 
-def _device(event: MonitorEvent) -> object:
+def device_of(event: MonitorEvent) -> str:
+    """Return the device that ``ACPI_DEVICE_OST`` is about; "" where it names none."""
     info = event.data.get("info")
-    return info.get("device") if isinstance(info, dict) else None
+    name = info.get("device") if isinstance(info, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def drop_backend(link: Link, backend: str) -> None:

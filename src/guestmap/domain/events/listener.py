@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from guestmap.base import GuestmapError, HostError, PeerError
-from guestmap.domain.change.removal import Fate, judged
+from guestmap.domain.change.removal import Fate, device_of, judged
 from guestmap.domain.events.log import Event, Tail
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.waiting import Answered, heard
@@ -148,9 +148,7 @@ class Listener:
             return
         said = heard(event)
         if isinstance(said, Answered):
-            info = event.data.get("info")
-            alias = str(info.get("device", "")) if isinstance(info, dict) else ""
-            log.tell("guest-acknowledged", name, alias, said=str(said.answer))
+            log.tell("guest-acknowledged", name, device_of(event), said=str(said.answer))
         self._decide(name, event)
 
     def _decide(self, name: str, event: MonitorEvent) -> None:

@@ -12,7 +12,6 @@ import os
 import select
 import signal
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guestmap.base import HostError
@@ -20,6 +19,7 @@ from guestmap.domain.journal import Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _SHELL = "/bin/sh"
 _WAIT = 'cd / && read -r _ || exit 1; exec "$@" </dev/null'
@@ -66,7 +66,7 @@ class Launch:
         finally:
             for each in moved:
                 os.close(each)
-        self.process = identity(number)
+        self.process = Process.of(number)
 
     def go(self) -> None:
         """Let it become the machine."""
@@ -81,12 +81,6 @@ class Launch:
             os.close(self._go)
             self._go = -1
         end(self.process, gently=False)
-
-
-def identity(number: int) -> Process:
-    """Return what tells a process from any other that will have its number."""
-    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-    return Process(number, int(fields[19]))
 
 
 def end(process: Process, *, gently: bool = True) -> None:

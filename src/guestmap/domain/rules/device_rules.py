@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guestmap.base import KIB
 from guestmap.domain.rules.errors import DomainError, refusal
 from guestmap.domain.rules.texts import Dialect
 from guestmap.domain.xml.memory import (
@@ -140,12 +141,12 @@ def _dimm_address(
 
 def _overlaps(found: Definition, device: MemoryDef, base: int) -> Iterator[DomainError]:
     """In 9.0 equal addresses only: of what overlaps QEMU tells."""
-    end = base + device.size * 1024
+    end = base + device.size * KIB
     for each in found.devices:
         place = each.place
         if place is None:
             continue
-        is_hit = place < end and base < place + each.size * 1024
+        is_hit = place < end and base < place + each.size * KIB
         if base == place or (is_hit and found.dialect is Dialect.V12):
             yield _say(found)(
                 "base-taken", base=base, start=base, end=end, other=place,
