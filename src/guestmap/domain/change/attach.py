@@ -163,7 +163,6 @@ def attach(store: Store, running: Status | None, plan: Attachment) -> Status | N
             backend=backend,
             device=memory_xml(plan.live, live=True),
             config=None if plan.config is None else plan.config.data.decode(),
-            live=True,
         )
     )
     with linked(running) as link:

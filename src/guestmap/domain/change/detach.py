@@ -93,7 +93,7 @@ def detach(
     config = None if plan.config is None else plan.config.data.decode()
     notes.write(
         Note("detach", Process.this(), alias=alias, backend=backend_name(plan.live),
-             config=config, live=True)
+             config=config)
     )  # fmt: skip
     with linked(running) as link:
         try:

@@ -97,10 +97,10 @@ def update(store: Store, running: Status | None, plan: Resizing) -> None:
             store.save(plan.config)
         return
     notes, alias = store.notes(running.definition.name), plan.live.alias or ""
-    notes.write(Note("update", Process.this(), alias=alias, live=True,
-                     requested=plan.live.requested,
-                     config=None if plan.config is None else plan.config.data.decode(),
-                     device=""))  # fmt: skip
+    config = None if plan.config is None else plan.config.data.decode()
+    notes.write(
+        Note("update", Process.this(), alias=alias, config=config, requested=plan.live.requested)
+    )
     with linked(running) as link:
         point("update.before-qom-set")
         try:

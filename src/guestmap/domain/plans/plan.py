@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
     from guestmap.inspect import Snapshot
-    from guestmap.inspect.ask.diff import Diff
 
 FORMAT = "guestmap.domain-plan"
 _MOST = 16 << 20
@@ -88,7 +87,6 @@ class Pictured:
     plan: DomainPlan
     before: Snapshot | None = None
     after: Snapshot | None = None
-    change: Diff | None = None
 
 
 def plan_of(
@@ -242,7 +240,7 @@ def _pictured(plan: DomainPlan, scene: Scene, after: Snapshot) -> Pictured:
 
     change = predicted(scene.map, after)
     lines = () if change.is_empty else tuple(diff_sentences(change))
-    return Pictured(_with(plan, map_change=lines), scene.map, after, change)
+    return Pictured(_with(plan, map_change=lines), scene.map, after)
 
 
 def _with(plan: DomainPlan, **changes: Any) -> DomainPlan:

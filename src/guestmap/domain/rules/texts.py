@@ -23,7 +23,6 @@ INVALID_ARG = 8
 OPERATION_FAILED = 9
 XML_ERROR = 27
 XML_DETAIL = 35
-SYSTEM_ERROR = 38
 NO_DOMAIN = 42
 OPERATION_INVALID = 55
 CONFIG_UNSUPPORTED = 67
@@ -81,7 +80,6 @@ BOTH: Mapping[str, Text] = MappingProxyType(
                              " administrator config"),
         "alias-taken": Text(67, 20, "non unique alias detected: {alias}"),
         "not-running": Text(55, 20, "domain is not running"),
-        "is-running": Text(55, 20, "domain is already running"),
         "flags": Text(8, 20, "flags 'live' and 'current' are mutually exclusive"),
         "config-and-current": Text(8, 20, "flags 'config' and 'current' are mutually exclusive"),
         "job": Text(68, 20, "cannot acquire state change lock (held by {holder})"),
@@ -123,9 +121,6 @@ BOTH: Mapping[str, Text] = MappingProxyType(
         "no-alias": Text(1, 10, "no device found with alias {alias}"),
         "update-missing": Text(67, 10, "memory '{alias}' not found"),
         "update-missing-config": Text(8, 10, "memory not found"),
-        "update-model": Text(67, 10, "cannot modify memory of model '{model}'"),
-        "update-size": Text(67, 10, "cannot modify memory size from '{old}' to '{new}'"),
-        "update-block": Text(67, 10, "cannot modify memory block size from '{old}' to '{new}'"),
         "rejected": Text(9, 10, "unplug of device was rejected by the guest"),
         "qemu": Text(1, 10, "unable to execute QEMU command '{command}': {said}"),
         "no-balloon": Text(55, 10, "Unable to change memory of active domain without the balloon"

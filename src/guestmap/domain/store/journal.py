@@ -24,12 +24,11 @@ class Note(msgspec.Struct, frozen=True):
     """A change that was begun.
 
     Attributes:
-        verb: ``attach``, ``detach``, ``update``, ``start``.
+        verb: ``attach``, ``detach``, ``update``.
         by: who does it.
         alias, backend: of the device that comes or goes; "" where none does.
         device: the device as it comes into the live definition, as XML.
         config: the stored definition as it will be; None: it stays.
-        live: the running machine is concerned.
         requested: KiB that are requested of a virtio-mem device.
     """
 
@@ -39,7 +38,6 @@ class Note(msgspec.Struct, frozen=True):
     backend: str = ""
     device: str = ""
     config: str | None = None
-    live: bool = False
     requested: int | None = None
     version: int = 1
 
