@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, load_bios
 from guestmap.firmware.fw_cfg_items import microvm_items
-from guestmap.firmware.linux_boot import LinuxBoot, linux_boot
-from guestmap.firmware.option_roms import option_rom_files
 from guestmap.hw.acpi_ged import POWER_DOWN, AcpiGed
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.device import Device
@@ -34,7 +32,9 @@ from guestmap.machine.boards.microvm import (
 )
 from guestmap.machine.boards.x86.bios import fill, map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews
+from guestmap.machine.boards.x86.fw_cfg import fill as fill_fw_cfg
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
+from guestmap.machine.boards.x86.ram import map_ram
 from guestmap.machine.ram import make_objects, make_ram
 
 _CMOS: Final = frozenset({0x15, 0x16, 0x17, 0x18, 0x30, 0x31, 0x34, 0x35, 0x5B, 0x5C, 0x5D})
@@ -57,9 +57,9 @@ class Microvm(Board):
         name = FIRMWARE if config.acpi else FIRMWARE_WITHOUT_ACPI
         self.firmware_path = find_bios(config.bios, name=name)
         self.image = load_bios(self.firmware_path)
-        self.below, self.above = layout.split(config)
+        self.below, above = layout.split(config)
         self.firmware = FirmwareConfig(
-            below_4g=self.below, above_4g=self.above, reserve_hypertransport=False,
+            below_4g=self.below, above_4g=above, reserve_hypertransport=False,
             cpus=config.cpus, max_cpus=config.max_cpus, sockets=config.sockets,
             threads=config.threads, uuid=config.uuid, machine=MICROVM.name,
             machine_description=MICROVM.description,
@@ -82,11 +82,8 @@ class Microvm(Board):
 
     def _build_ram(self) -> None:
         self.ram = make_ram(self.config, self.system, self.tree, MICROVM.ram_id)
-        below = self.system.alias("ram-below-4g", self.ram, 0, self.below)
-        self.system_region.add_subregion(0, below)
-        if self.above:
-            above = self.system.alias("ram-above-4g", self.ram, self.below, self.above)
-            self.system_region.add_subregion(self.firmware.above_4g_start, above)
+        above_start = self.firmware.above_4g_start
+        map_ram(self.system, self.system_region, self.ram, self.below, above_start)
 
     def _build_interrupts(self) -> None:
         config = self.config
@@ -147,21 +144,9 @@ class Microvm(Board):
         self.place(*self.devices)
 
     def _build_fw_cfg(self) -> None:
-        config, linux = self.config, self._linux()
         self.fw_cfg = FwCfg(self.memory)
-        items = microvm_items(self.firmware)
-        for key, data in (items.numbered | linux.numbered).items():
-            self.fw_cfg.add_bytes(key, data)
-        more = option_rom_files(config.option_roms) | linux.files
-        for name, data in (items.files | more).items():
-            self.fw_cfg.add_file(name, data)
+        fill_fw_cfg(self.fw_cfg, microvm_items(self.firmware), self.config, self.below)
         self.place(self.fw_cfg)
-
-    def _linux(self) -> LinuxBoot:
-        config = self.config
-        if config.kernel is None:
-            return LinuxBoot({}, {})
-        return linux_boot(config.kernel, config.initrd, config.append, self.below)
 
     # -- running ---------------------------------------------------------------------------------
 

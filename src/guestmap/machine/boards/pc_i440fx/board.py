@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemory, NumaNode, acpi_files
-from guestmap.firmware.linux_boot import LinuxBoot, linux_boot
-from guestmap.firmware.option_roms import option_rom_files
 from guestmap.hw.acpi_pm import PowerActions
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
@@ -30,7 +28,9 @@ from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.boards.pc_i440fx.tree import compose
 from guestmap.machine.boards.x86.bios import map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews
+from guestmap.machine.boards.x86.fw_cfg import fill as fill_fw_cfg
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
+from guestmap.machine.boards.x86.ram import map_ram
 from guestmap.machine.hotplug.device_memory import DeviceMemory as PluggableMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
 from guestmap.machine.hotplug.pci import PciHotplug
@@ -107,11 +107,7 @@ class Pc(Board):
     def _build_ram(self) -> None:
         ram = self.layout
         self.ram = make_ram(self.config, self.system, self.tree, PC_I440FX.ram_id)
-        below = self.system.alias("ram-below-4g", self.ram, 0, ram.below)
-        self.system_region.add_subregion(0, below)
-        if ram.above:
-            above = self.system.alias("ram-above-4g", self.ram, ram.below, ram.above)
-            self.system_region.add_subregion(ram.above_start, above)
+        map_ram(self.system, self.system_region, self.ram, ram.below, ram.above_start)
 
     def _build_device_memory(self) -> None:
         self.device_memory: PluggableMemory | None = None
@@ -144,13 +140,9 @@ class Pc(Board):
         self.hpet = Hpet(self.clock, self.lines, self.apics.send_msi)
         self.fw_cfg = FwCfg(self.memory)
         acpi = self.config.acpi
-        files = (acpi_files(self.acpi) if acpi else {}) | option_rom_files(self.config.option_roms)
-        linux = self._linux()
-        items = fw_cfg_items(self.firmware, files | linux.files, board=self.acpi, acpi=acpi)
-        for key, data in (items.numbered | linux.numbered).items():
-            self.fw_cfg.add_bytes(key, data)
-        for name, data in items.files.items():
-            self.fw_cfg.add_file(name, data)
+        tables = acpi_files(self.acpi) if acpi else {}
+        items = fw_cfg_items(self.firmware, tables, board=self.acpi, acpi=acpi)
+        fill_fw_cfg(self.fw_cfg, items, self.config, self.layout.below)
         self.isa = IsaDevices(
             self.config, self.clock, self.lines, self.memory, self.hpet,
             epoch_ns=epoch_ns,
@@ -162,12 +154,6 @@ class Pc(Board):
         self.place(self.ioapic, self.hpet, *self.isa.blocks, *self.pic.chips, self.fw_cfg)
         for index, value in cmos_bytes(self.firmware).items():
             self.isa.rtc.set_cmos(index, value)
-
-    def _linux(self) -> LinuxBoot:
-        config = self.config
-        if config.kernel is None:
-            return LinuxBoot({}, {})
-        return linux_boot(config.kernel, config.initrd, config.append, self.layout.below)
 
     def _build_functions(self) -> None:
         self.piix3 = Piix3(

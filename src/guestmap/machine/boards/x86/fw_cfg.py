@@ -1,0 +1,40 @@
+"""What an x86 board's fw_cfg holds: the firmware's items, option ROMs, and a kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.firmware.linux_boot import LinuxBoot, linux_boot
+from guestmap.firmware.option_roms import option_rom_files
+
+if TYPE_CHECKING:
+    from guestmap.firmware.fw_cfg_items import FwCfgItems
+    from guestmap.hw.fw_cfg import FwCfg
+    from guestmap.machine.config import MachineConfig
+
+
+def fill(fw_cfg: FwCfg, items: FwCfgItems, config: MachineConfig, below_4g: int) -> None:
+    """Put everything in.
+
+    Args:
+        fw_cfg: the device.
+        items: what the board tells of itself.
+        config: names the option ROMs, and the kernel.
+        below_4g: bytes of RAM from address 0.
+
+    Raises:
+        ConfigError: a file that is none of its kind, or something that does not fit.
+        HostError: a file cannot be read.
+    """
+    files = items.files | option_rom_files(config.option_roms)
+    linux = _linux(config, below_4g)
+    for key, data in (items.numbered | linux.numbered).items():
+        fw_cfg.add_bytes(key, data)
+    for name, data in (files | linux.files).items():
+        fw_cfg.add_file(name, data)
+
+
+def _linux(config: MachineConfig, below_4g: int) -> LinuxBoot:
+    if config.kernel is None:
+        return LinuxBoot({}, {})
+    return linux_boot(config.kernel, config.initrd, config.append, below_4g)
