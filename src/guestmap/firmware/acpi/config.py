@@ -14,7 +14,7 @@ MOST_SLOTS = 256
 SEABIOS_PM_BASE = 0x600
 """The port at which SeaBIOS places the PIIX4's power management registers."""
 
-_PCI_HOLE64_BYTES = 2 * GIB
+PCI_HOLE64_BYTES = 2 * GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +111,4 @@ class AcpiConfig:
         if self.device_memory is not None:
             end = max(end, self.device_memory.end)
         start = -(-end // GIB) * GIB
-        return start, start + _PCI_HOLE64_BYTES
+        return start, start + PCI_HOLE64_BYTES

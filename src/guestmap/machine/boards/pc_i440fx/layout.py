@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from guestmap.base import GIB, ConfigError
+from guestmap.firmware.acpi.config import PCI_HOLE64_BYTES
 from guestmap.machine.config import MachineConfig
 
 _FOUR_GIB = 4 * GIB
 _GIGABYTE_ALIGNED_LOW = 0xC000_0000
-_HOLE64_SIZE = 2 * GIB
 _HYPERTRANSPORT = 0xFD_0000_0000
 """AMD CPUs route 1012 GiB to 1 TiB to HyperTransport: no RAM may be there."""
 _ABOVE_HYPERTRANSPORT = 0x100_0000_0000
@@ -95,7 +95,7 @@ def _round_up(address: int) -> int:
 def _end(config: MachineConfig, end_of_ram: int) -> int:
     """Return the address after all that a machine uses: behind its PCI devices' upper window."""
     plug = DeviceMemoryLayout._behind(config, end_of_ram)
-    return _round_up(plug.end if plug is not None else end_of_ram) + _HOLE64_SIZE
+    return _round_up(plug.end if plug is not None else end_of_ram) + PCI_HOLE64_BYTES
 
 
 OPTION_ROM_BASE = 0xC0000

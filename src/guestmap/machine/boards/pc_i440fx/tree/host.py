@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import GIB
+from guestmap.firmware.acpi.config import PCI_HOLE64_BYTES
 from guestmap.hw import ioapic
 from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.windows import prefetch_window
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 WIRES = 28
 """Lines between chips: one to the CPU, 24 global ones, two of the A20 gate, and the SMI's."""
-_HOLE64_SIZE = 2 * GIB
 
 
 def compose_sysbus(build: Builder, pc: Pc) -> BusObject:
@@ -62,8 +62,8 @@ def _high_hole(pc: Pc) -> tuple[int, int]:
     It lies behind everything that is or may be memory, and takes in what firmware has placed.
     """
     windows = [window for device in pc.bus.devices.values() for window in _high_windows(device)]
-    start = min((first for first, _ in windows), default=_above_memory(pc))
-    end = -(-(start + _HOLE64_SIZE) // GIB) * GIB
+    start = min((first for first, _ in windows), default=pc.acpi.pci_hole64[0])
+    end = -(-(start + PCI_HOLE64_BYTES) // GIB) * GIB
     return start, max([end, *(last for _, last in windows)])
 
 
@@ -76,11 +76,3 @@ def _high_windows(device: PciFunction[Any]) -> Iterator[tuple[int, int]]:
         first, size = prefetch_window(device.config)
         if first + size > 4 * GIB:
             yield max(first, 4 * GIB), first + size
-
-
-def _above_memory(pc: Pc) -> int:
-    ram = pc.layout
-    end = ram.above_start + ram.above
-    if pc.device_memory is not None:
-        end = pc.device_memory.start + pc.device_memory.size
-    return -(-end // GIB) * GIB
