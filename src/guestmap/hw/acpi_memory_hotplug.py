@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PORT, PORT_BYTES = 0xA00, 0x18
-GPE_BIT = 1 << 3
 
 # Offsets of the registers that are written; the flags are read where commands are written.
 _SELECT, _OST_EVENT, _OST_STATUS, _COMMAND = 0x0, 0x4, 0x8, 0x14

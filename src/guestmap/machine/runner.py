@@ -78,11 +78,6 @@ class Runner:
         """The host's number of the thread; None before it was started."""
         return self._thread.native_id if self._thread is not None else None
 
-    @property
-    def alive(self) -> bool:
-        """Whether the thread has work."""
-        return self._thread is not None and self._thread.is_alive()
-
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the thread has ended; False where that takes longer.
 

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     import mmap
 
 _REQUEST_WINDOW, _IMMEDIATE_EXIT = 0, 1
-_REASON = Struct("<I")
-_REASON_AT, _READY_AT, _IF_AT, _CR8_AT, _UNION_AT = 8, 12, 13, 16, 32
+_REASON_AT, _READY_AT, _IF_AT, _UNION_AT = 8, 12, 13, 32
 _MMIO = Struct("<Q8sIB")
 _MMIO_DATA_AT = 40
 _IO = Struct("<BBHIQ")

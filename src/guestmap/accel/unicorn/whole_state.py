@@ -21,7 +21,6 @@ from guestmap.accel.vcpu_state import EFER, GENERAL, MSRS, Fpu, VcpuState
 from guestmap.base import UnsupportedError
 
 _SEGMENTS = 10
-_BITS_32, _BITS_64 = 4, 8
 _CONTROL, _DEBUG = (0, 2, 3, 4, 8), (0, 1, 2, 3, 6, 7)
 _NARROW = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
 _LMA, _SVME = 1 << 10, 1 << 12  # of EFER

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from guestmap.qom import JsonValue, Property
 
 BAR_PRIORITY = 1
-ROOT_BUS = "pci.0"
 IS_PCI = ("conventional-pci-device",)
 """The interface of functions of plain PCI."""
 _FIXED_REGISTERS = ((reg.VENDOR_ID, 4), (reg.REVISION, 4), (reg.HEADER_TYPE, 1))

@@ -113,11 +113,6 @@ class SavedMachine(msgspec.Struct, forbid_unknown_fields=True):
     vcpus: list[VcpuState | None]
     map_digest: Digest
 
-    @property
-    def memory_size(self) -> int:
-        """Bytes of memory that hold something."""
-        return sum(piece.length for block in self.blocks for piece in block.pieces)
-
     def encode(self) -> bytes:
         """Return it as MessagePack."""
         return _ENCODER.encode(self)

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion
     from guestmap.qom import Object
 
-WIRES = 24
-"""Global interrupt lines of the I/O APIC."""
-
 
 class Builder:
     """Makes the objects of one machine.

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _SWITCHES = ("pic", "pit", "rtc")
 _AS_THEY_ARE = ("ioapic2", "auto-kernel-cmdline", "isa-serial")
-_INPUTS = 24
 _HOTPLUG_SIZE = 0x18
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemory, NumaNode, acpi_files
-from guestmap.hw.acpi_pm import PowerActions
+from guestmap.hw.acpi_pm import STATUS_POWER_BUTTON, PowerActions
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
@@ -41,7 +41,6 @@ from guestmap.memory import MemoryRegion
 
 _PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3
 _SCI = 9
-_POWER_BUTTON = 1 << 8  # of the PM1 status register
 
 
 class Pc(Board):
@@ -233,7 +232,7 @@ class Pc(Board):
     def press_power_button(self) -> None:
         """Tell the guest through ACPI's fixed event."""
         if self.pm is not None:
-            self.pm.pm.raise_status(_POWER_BUTTON)
+            self.pm.pm.raise_status(STATUS_POWER_BUTTON)
 
 
 def _ignore_smi() -> None:

@@ -16,7 +16,6 @@ from guestmap.qom import (
 
 _CPU_FAMILY, _CPU_MODEL, _CPU_STEPPING = 15, 107, 1
 _CPU_NAME = "QEMU Virtual CPU version 2.5+"
-_HPET_WIRES = 32
 
 SYSTEM_TYPES = (
     declare("isabus-bridge", "sys-bus-device"),
