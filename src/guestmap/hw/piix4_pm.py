@@ -227,24 +227,19 @@ class Piix4Pm(PciFunction[Piix4PmState]):
             self._place_smbus()
 
     def _place_pm(self) -> None:
-        base = self.config.read(_PM_BASE, 4) & _BASE_MASK
-        is_on = bool(self.config.data[_PM_ENABLE] & 1)
-        region = self.io_region
-        if base == region.addr and is_on == region.enabled:
-            return
-        where = f"{base:04X}" if is_on else "off"
-        with self.changing(f"{self.address} ACPI registers: {where}"):
-            region.set_enabled(is_on)
-            region.set_address(base)
+        self._move(self.io_region, _PM_BASE, _PM_ENABLE, "ACPI")
 
     def _place_smbus(self) -> None:
-        base = self.config.read(_SMBUS_BASE, 4) & _BASE_MASK
-        is_on = bool(self.config.data[_SMBUS_ENABLE] & 1)
-        region = self.smbus.regions[0]
+        self._move(self.smbus.regions[0], _SMBUS_BASE, _SMBUS_ENABLE, "SMBus")
+
+    def _move(self, region: MemoryRegion, base_at: int, enable_at: int, what: str) -> None:
+        """Have a register block be where configuration registers say, or nowhere."""
+        base = self.config.read(base_at, 4) & _BASE_MASK
+        is_on = bool(self.config.data[enable_at] & 1)
         if base == region.addr and is_on == region.enabled:
             return
         where = f"{base:04X}" if is_on else "off"
-        with self.changing(f"{self.address} SMBus registers: {where}"):
+        with self.changing(f"{self.address} {what} registers: {where}"):
             region.set_enabled(is_on)
             region.set_address(base)
 
