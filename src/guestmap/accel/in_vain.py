@@ -7,10 +7,10 @@ wrote the code wonders why nothing happens.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.memory.map import UNASSIGNED_IO_OPS, UNASSIGNED_MEM_OPS
 
 if TYPE_CHECKING:

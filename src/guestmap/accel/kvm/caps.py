@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from struct import pack_into, unpack_from
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from guestmap.accel.kvm.abi import (
 )
 from guestmap.accel.kvm.kernel import Handle, Kernel
 from guestmap.base import HostError, UnsupportedError
+from guestmap.base.dataclass import dataclass
 
 DEVICE = "/dev/kvm"
 _INSTEAD = "--engine unicorn does without"
