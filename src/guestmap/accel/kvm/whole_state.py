@@ -16,7 +16,7 @@ from guestmap.accel.kvm.abi import (
     SET_VCPU_EVENTS,
 )
 from guestmap.accel.kvm.registers import CONTROL, Registers
-from guestmap.accel.types import Segment, SegmentRegister
+from guestmap.accel.types import SegmentRegister
 from guestmap.accel.vcpu_state import EFER, GENERAL, MSRS, Fpu, VcpuState
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def save(vcpu: Handle, registers: Registers, *, halted: bool) -> VcpuState:
         general=[registers[name] for name in GENERAL],
         rip=registers["rip"],
         rflags=registers["rflags"],
-        segments=[_parts(registers.segment(each)) for each in SegmentRegister],
+        segments=[registers.segment(each) for each in SegmentRegister],
         control={n: registers.control(n) for n in CONTROL},
         debug={n: int(unpack_from("<Q", debug, at)[0]) for n, at in _DEBUG.items()},
         msrs=msrs | {EFER: registers.efer},
@@ -98,10 +98,6 @@ def read_msr(vcpu: Handle, number: int) -> int | None:
     if vcpu.call(GET_MSRS, request, f"MSR 0x{number:x}") != 1:
         return None
     return int(unpack_from("<Q", request, 16)[0])
-
-
-def _parts(segment: Segment) -> tuple[int, int, int, int]:
-    return segment.selector, segment.base, segment.limit, segment.flags
 
 
 def _fpu(fpu: bytearray) -> Fpu:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 from unicorn import x86_const as x86
 
-from guestmap.accel.types import Segment
 from guestmap.accel.unicorn.blob_state import BlobState
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
 from guestmap.accel.unicorn.state import CS, DESC_BIG, DS, ES, PROTECTION, SS, TR, VM
@@ -66,7 +65,7 @@ def save(cpu: Cpu, *, halted: bool) -> VcpuState:
         general=general + [0] * (len(GENERAL) - len(general)),
         rip=state.pc,
         rflags=state.eflags,
-        segments=[_parts(state.segment(index)) for index in range(_SEGMENTS)],
+        segments=[state.segment(index) for index in range(_SEGMENTS)],
         control={n: state.wide_control(n) for n in _CONTROL},
         debug=debug,
         msrs={number: _msr(cpu, number) for number in MSRS},
@@ -154,10 +153,6 @@ def _whole(cpu: Cpu) -> BlobState:
     if not isinstance(cpu.state, BlobState):
         raise UnsupportedError("this build of Unicorn does not show all of the CPU's registers")
     return cpu.state
-
-
-def _parts(segment: Segment) -> tuple[int, int, int, int]:
-    return segment.selector, segment.base, segment.limit, segment.flags
 
 
 def _register(name: str) -> int:
