@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 
 import pytest
@@ -10,8 +11,9 @@ from tests.accel.kvm.fake_vcpu import CpuKernel, Eintr, Internal, Mmio, Other, P
 from guestmap.accel import ExitReason, Register, RunLoop
 from guestmap.accel.kvm.abi import ExitCode
 from guestmap.accel.kvm.accelerator import KvmAccelerator
+from guestmap.accel.kvm.speed import instructions_per_s
 from guestmap.accel.vcpu import Activity
-from guestmap.base import ConfigError, HostClock, StateError, UnsupportedError
+from guestmap.base import ConfigError, HostClock, HostError, StateError, UnsupportedError
 from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
 from guestmap.memory.hear import EventNotifier
 
@@ -235,6 +237,28 @@ def test_what_there_is_not(rig):
     with pytest.raises(StateError, match="closed"):
         rig.vcpu.save()
     rig.vcpu.kick()
+
+
+class RefusingKernel(CpuKernel):
+    """It makes a vCPU, and then does not like what CPUID is to answer."""
+
+    def _set_cpuid(self, table: bytearray) -> int:
+        raise OSError(errno.EINVAL, "refused")
+
+
+def test_a_vcpu_that_cannot_be_prepared_is_given_back(rig):
+    kernel = RefusingKernel()
+    with pytest.raises(HostError, match="KVM_SET_CPUID2"):
+        KvmAccelerator(rig.memory, rig.io, [rig.line], kernel=kernel)
+    assert not kernel.open_fds
+
+
+def test_a_vcpu_whose_speed_cannot_be_measured_is_given_back():
+    kernel = CpuKernel()
+    kernel.script = [Other(ExitCode.SHUTDOWN)]
+    with pytest.raises(HostError, match="does not run a loop"):
+        instructions_per_s(kernel)
+    assert not kernel.open_fds
 
 
 def test_cpuid_leaves_out_what_the_machine_does_itself(rig):

@@ -7,6 +7,7 @@ emulating each instruction): such a one runs firmware more slowly than an emulat
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from struct import pack
 from typing import TYPE_CHECKING
 
@@ -46,12 +47,11 @@ def instructions_per_s(kernel: Kernel | None = None) -> float:
         vm = Vm(kernel)
         try:
             memory.register_listener(vm.slots)
-            vcpu = KvmVcpu(vm, 0, memory, io, NoInterrupts(), Counters())
-            best = _once(vcpu)
-            for _ in range(_TRIES - 1):
-                if INSTRUCTIONS / best < SLOW_PER_S:
-                    best = min(best, _once(vcpu))
-            vcpu.close()
+            with closing(KvmVcpu(vm, 0, memory, io, NoInterrupts(), Counters())) as vcpu:
+                best = _once(vcpu)
+                for _ in range(_TRIES - 1):
+                    if INSTRUCTIONS / best < SLOW_PER_S:
+                        best = min(best, _once(vcpu))
         finally:
             vm.close()
             if vm.slots in memory.listeners:

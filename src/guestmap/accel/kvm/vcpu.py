@@ -50,15 +50,19 @@ class KvmVcpu(Vcpu):
         self._interrupts = interrupts
         self._counters = counters
         self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, number), f"vCPU {number}")
-        self._memory = vm.kernel.map(self._handle.fd, vm.features.run_size)
+        try:
+            self._memory = vm.kernel.map(self._handle.fd, vm.features.run_size)
+            set_cpuid(self._handle, vm.features, number)
+            self._registers = Registers(self._handle)
+            self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
+        except BaseException:
+            self._handle.close()
+            raise
         self._page = RunPage(self._memory)
         self._kick = Kick(self._page)
         self._map_lock = memory.root.system.transactions.lock
         self._door = vm.inhibitor.door(self._kick)
         self._accesses = Accesses(self._page, vm.table, memory, io, counters)
-        set_cpuid(self._handle, vm.features, number)
-        self._registers = Registers(self._handle)
-        self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
         self._halted = False
         self._unfinished = False
         self._line_changed = True
