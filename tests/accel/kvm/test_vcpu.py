@@ -239,16 +239,30 @@ def test_what_there_is_not(rig):
     rig.vcpu.kick()
 
 
-class RefusingKernel(CpuKernel):
+class NoCpuid(CpuKernel):
     """It makes a vCPU, and then does not like what CPUID is to answer."""
 
     def _set_cpuid(self, table: bytearray) -> int:
         raise OSError(errno.EINVAL, "refused")
 
 
-def test_a_vcpu_that_cannot_be_prepared_is_given_back(rig):
-    kernel = RefusingKernel()
-    with pytest.raises(HostError, match="KVM_SET_CPUID2"):
+class NoMap(CpuKernel):
+    """It makes a vCPU, and then the process has no descriptor left to map it with."""
+
+    def map(self, fd: int, size: int) -> bytearray:
+        raise OSError(errno.EMFILE, "refused")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (NoCpuid, "KVM_SET_CPUID2 of vCPU 0: Invalid argument"),
+        (NoMap, "of vCPU 0 cannot be mapped: Too many open files"),
+    ],
+)
+def test_a_vcpu_that_cannot_be_prepared_is_given_back(rig, kind, words):
+    kernel = kind()
+    with pytest.raises(HostError, match=words):
         KvmAccelerator(rig.memory, rig.io, [rig.line], kernel=kernel)
     assert not kernel.open_fds
 

@@ -108,6 +108,21 @@ class Handle:
                 arguments=about,
             ) from error
 
+    def map(self, size: int) -> mmap.mmap | bytearray:
+        """Return ``size`` bytes of its memory, shared with the kernel.
+
+        Raises:
+            HostError: the host refuses.
+        """
+        try:
+            return self.kernel.map(self.fd, size)
+        except OSError as error:
+            raise HostError(
+                f"KVM's {size} bytes of {self.what} cannot be mapped",
+                errno=error.errno,
+                call="mmap",
+            ) from error
+
     def close(self) -> None:
         """Give the descriptor back. Closing twice is allowed."""
         if self.fd >= 0:

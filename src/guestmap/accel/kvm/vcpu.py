@@ -51,7 +51,7 @@ class KvmVcpu(Vcpu):
         self._counters = counters
         self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, number), f"vCPU {number}")
         try:
-            self._memory = vm.kernel.map(self._handle.fd, vm.features.run_size)
+            self._memory = self._handle.map(vm.features.run_size)
             set_cpuid(self._handle, vm.features, number)
             self._registers = Registers(self._handle)
             self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
