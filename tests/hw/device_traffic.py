@@ -13,20 +13,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from guestmap.base import IrqLine, ManualClock
+from guestmap.hw.at_ports import FpuErrorPort, PostPort
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.device import Space
 from guestmap.hw.fdc import Fdc
-from guestmap.hw.fdc_commands import COMMANDS, find_command
-from guestmap.hw.i8042 import I8042
+from guestmap.hw.fdc.commands import COMMANDS, find_command
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.i8259 import I8259Pair
-from guestmap.hw.ide import IdeChannel
+from guestmap.hw.ide.channel import IdeChannel
 from guestmap.hw.mc146818 import Mc146818
-from guestmap.hw.misc_ports import FpuErrorPort, PostPort
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.placement import Placeable, place
 from guestmap.hw.port92 import Port92
+from guestmap.hw.ps2.i8042 import I8042
 from guestmap.hw.serial import Serial16550
 from guestmap.memory import MemoryRegion, MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS

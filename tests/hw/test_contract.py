@@ -13,8 +13,11 @@ import pytest
 
 from guestmap import hw
 from guestmap.base import ConfigError, IrqLine
-from guestmap.hw.acpi_ged import AcpiGed
-from guestmap.hw.apic_bus import ApicBus
+from guestmap.hw.acpi.ged import AcpiGed
+from guestmap.hw.apic.bus import ApicBus
+from guestmap.hw.apic.ioapic import IoApic
+from guestmap.hw.apic.local import LocalApic
+from guestmap.hw.at_ports import FpuErrorPort, PostPort
 from guestmap.hw.catalog import DEVICES, declared_types
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.device import RegisterBlock, Space
@@ -22,27 +25,26 @@ from guestmap.hw.fdc import Fdc
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
-from guestmap.hw.i8042 import I8042
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.i8259 import I8259, I8259Pair
-from guestmap.hw.ide import IdeChannel
-from guestmap.hw.ioapic import IoApic
-from guestmap.hw.lapic import LocalApic
+from guestmap.hw.ide.channel import IdeChannel
+from guestmap.hw.ide.piix3 import Piix3Ide
+from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
-from guestmap.hw.misc_ports import FpuErrorPort, KvmVapic, PostPort, VmMouse, VmPort
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciFunction, PciTestDevice
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.piix3 import Piix3
-from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.hw.placement import Placeable, place
 from guestmap.hw.port92 import Port92
-from guestmap.hw.ps2 import Ps2Keyboard
-from guestmap.hw.ps2_mouse import Ps2Mouse
+from guestmap.hw.ps2.i8042 import I8042
+from guestmap.hw.ps2.keyboard import Ps2Keyboard
+from guestmap.hw.ps2.mouse import Ps2Mouse
 from guestmap.hw.serial import Serial16550, Uart
-from guestmap.hw.smbus import Eeprom
+from guestmap.hw.smbus.slave import Eeprom
 from guestmap.hw.virtio_mmio import VirtioMmio
+from guestmap.hw.vmware import VmMouse, VmPort
 from guestmap.memory import AddressSpace, MemoryRegion
 from tests.hw.device_traffic import RTC_EPOCH_NS, Bench
 

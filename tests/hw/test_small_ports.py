@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from guestmap.hw.at_ports import FpuErrorPort, PostPort
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.device import RegisterBlock, Stateless
-from guestmap.hw.ide import IdeChannel
-from guestmap.hw.misc_ports import FpuErrorPort, KvmVapic, PostPort, VmPort
+from guestmap.hw.ide.channel import IdeChannel
+from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.port92 import Port92
 from guestmap.hw.portio import PortEntry, port_places
+from guestmap.hw.vmware import VmPort
 from tests.hw.device_traffic import Bench
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from guestmap.base import GIB, MIB, IrqLine, ManualClock
-from guestmap.hw.acpi_pm import PowerActions
+from guestmap.hw.acpi.pm import PowerActions
 from guestmap.hw.device import Space
 from guestmap.hw.i440fx import I440FX
+from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciTestDevice
 from guestmap.hw.piix3 import Piix3
-from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.hw.placement import place
 from guestmap.memory import MemorySystem

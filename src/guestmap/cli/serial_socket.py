@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guestmap.hw.serial_feed import SerialFeed
+from guestmap.hw.serial.feed import SerialFeed
 
 if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550

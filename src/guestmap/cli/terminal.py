@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from guestmap.cli.output import warn
 from guestmap.cli.streams import is_terminal
-from guestmap.hw.serial_feed import SerialFeed
+from guestmap.hw.serial.feed import SerialFeed
 from guestmap.machine import Phase
 
 if TYPE_CHECKING:

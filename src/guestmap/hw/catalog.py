@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from guestmap.hw.acpi_ged import AcpiGed
+from guestmap.hw.acpi.ged import AcpiGed
+from guestmap.hw.apic.ioapic import IoApic
+from guestmap.hw.apic.local import LocalApic
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.declare import ISA_DEVICE, SYS_BUS_DEVICE, DeclaredType
 from guestmap.hw.device import Device
@@ -14,25 +16,24 @@ from guestmap.hw.fdc import Fdc
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
-from guestmap.hw.i8042 import I8042
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.i8259 import I8259
-from guestmap.hw.ioapic import IoApic
-from guestmap.hw.lapic import LocalApic
+from guestmap.hw.ide.piix3 import Piix3Ide
+from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
-from guestmap.hw.misc_ports import KvmVapic, VmMouse, VmPort
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciFunction, PciTestDevice
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.piix3 import Piix3
-from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.hw.port92 import Port92
-from guestmap.hw.ps2 import Ps2Keyboard
-from guestmap.hw.ps2_mouse import Ps2Mouse
+from guestmap.hw.ps2.i8042 import I8042
+from guestmap.hw.ps2.keyboard import Ps2Keyboard
+from guestmap.hw.ps2.mouse import Ps2Mouse
 from guestmap.hw.serial import Serial16550, Uart
-from guestmap.hw.smbus import Eeprom
+from guestmap.hw.smbus.slave import Eeprom
 from guestmap.hw.virtio_mmio import VirtioMmio
+from guestmap.hw.vmware import VmMouse, VmPort
 
 DEVICES: tuple[type[Device[Any]], ...] = (
     LocalApic, KvmVapic, FwCfg, ConfigMechanism, IoApic, I8257, I8259, Hpet, Mc146818, I8254,

@@ -11,12 +11,13 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base.dataclass import dataclass
-from guestmap.hw.acpi_cpu_hotplug import AcpiCpuHotplug, CpuHotplugState
-from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug, MemoryHotplugState
-from guestmap.hw.acpi_pci_hotplug import PORT as PCI_HOTPLUG_PORT
-from guestmap.hw.acpi_pci_hotplug import PORT_BYTES as PCI_HOTPLUG_BYTES
-from guestmap.hw.acpi_pci_hotplug import AcpiPciHotplug, PciHotplugState
-from guestmap.hw.acpi_pm import (
+from guestmap.hw.acpi.apm import Apm, ApmState
+from guestmap.hw.acpi.cpu_hotplug import AcpiCpuHotplug, CpuHotplugState
+from guestmap.hw.acpi.memory_hotplug import AcpiMemoryHotplug, MemoryHotplugState
+from guestmap.hw.acpi.pci_hotplug import PORT as PCI_HOTPLUG_PORT
+from guestmap.hw.acpi.pci_hotplug import PORT_BYTES as PCI_HOTPLUG_BYTES
+from guestmap.hw.acpi.pci_hotplug import AcpiPciHotplug, PciHotplugState
+from guestmap.hw.acpi.pm import (
     GPE_BYTES,
     GPE_MEMORY,
     GPE_PCI,
@@ -25,7 +26,6 @@ from guestmap.hw.acpi_pm import (
     AcpiPmState,
     PowerActions,
 )
-from guestmap.hw.apm import Apm, ApmState
 from guestmap.hw.declare import declare, fact, output, setting
 from guestmap.hw.device import RegisterBlock
 from guestmap.hw.pci import PciFunction, PciIdentity
@@ -36,8 +36,8 @@ from guestmap.hw.pci.registers import (
     STATUS_DEVSEL_MEDIUM,
     STATUS_FAST_BACK,
 )
-from guestmap.hw.pm_smbus import PmSmbus, PmSmbusState
-from guestmap.hw.smbus import SPD_ADDRESSES, Eeprom
+from guestmap.hw.smbus.host import PmSmbus, PmSmbusState
+from guestmap.hw.smbus.slave import SPD_ADDRESSES, Eeprom
 from guestmap.qom import BOOL, UINT8, UINT16, UINT32
 
 if TYPE_CHECKING:

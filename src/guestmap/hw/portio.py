@@ -33,6 +33,15 @@ class PortEntry(NamedTuple):
     """``(offset in the list, value)``"""
 
 
+def all_ones(_offset: int, size: int) -> int:
+    """Answer a read as a port does that nobody drives."""
+    return (1 << (8 * size)) - 1
+
+
+def ignore(_offset: int, _value: int, _size: int) -> None:
+    """Take a write that means nothing."""
+
+
 def port_places(name: str, base: int, entries: Sequence[PortEntry]) -> tuple[Place, ...]:
     """Return the place of each run of neighbouring offsets; ``base`` is the port of offset 0.
 
@@ -68,7 +77,7 @@ def _run_ops(start: int, end: int, entries: Sequence[PortEntry]) -> MemoryRegion
             if start + offset + 1 < entry.offset + entry.length:
                 return low | entry.read(start + offset + 1) << 8
             return low | 0xFF00
-        return (1 << (8 * size)) - 1
+        return all_ones(offset, size)
 
     def write(offset: int, value: int, size: int) -> None:
         entry = exact.get((offset, size))

@@ -9,7 +9,7 @@ import pytest
 
 from guestmap.base import GIB, ConfigError, ManualClock
 from guestmap.firmware import find_bios
-from guestmap.hw.acpi_ged import POWER_DOWN
+from guestmap.hw.acpi.ged import POWER_DOWN
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Phase, RunState, VirtualMachine, config_of, make_board

@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ConfigError, GuestmapError
-from guestmap.hw.acpi_memory_hotplug import PluggedMemory
+from guestmap.hw.acpi.memory_hotplug import PluggedMemory
 from guestmap.machine.hotplug.pc_dimm import PcDimm, free_slot
 from guestmap.qom import Device
 
 if TYPE_CHECKING:
-    from guestmap.hw.acpi_memory_hotplug import AcpiMemoryHotplug, OstReport
+    from guestmap.hw.acpi.memory_hotplug import AcpiMemoryHotplug, OstReport
     from guestmap.machine.events import MachineEvents
     from guestmap.machine.hotplug.device_memory import DeviceMemory
 

@@ -19,7 +19,7 @@ from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.tree import BusObject, DeviceObject, regions_of
 
 if TYPE_CHECKING:
-    from guestmap.hw.acpi_pci_hotplug import AcpiPciHotplug
+    from guestmap.hw.acpi.pci_hotplug import AcpiPciHotplug
     from guestmap.hw.pci import PciBus, PciFunction
     from guestmap.qom import Device, JsonValue
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Self
 
-from guestmap.hw.serial_feed import SerialFeed
+from guestmap.hw.serial.feed import SerialFeed
 
 if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550

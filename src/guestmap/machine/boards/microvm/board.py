@@ -11,15 +11,15 @@ from typing import Any, Final
 
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, load_bios
 from guestmap.firmware.fw_cfg_items import microvm_items
-from guestmap.hw.acpi_ged import POWER_DOWN, AcpiGed
+from guestmap.hw.acpi.ged import POWER_DOWN, AcpiGed
+from guestmap.hw.apic.ioapic import IoApic
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.device import Device
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8259 import I8259Pair
-from guestmap.hw.ioapic import IoApic
+from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
-from guestmap.hw.misc_ports import KvmVapic
 from guestmap.hw.serial import Serial16550
 from guestmap.hw.virtio_mmio import SIZE, VirtioMmio
 from guestmap.machine.board import Board, Saveable, named

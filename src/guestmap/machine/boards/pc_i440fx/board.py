@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemory, NumaNode, acpi_files
-from guestmap.hw.acpi_pm import STATUS_POWER_BUTTON, PowerActions
+from guestmap.hw.acpi.pm import STATUS_POWER_BUTTON, PowerActions
+from guestmap.hw.apic.ioapic import IoApic
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8259 import I8259Pair
-from guestmap.hw.ioapic import IoApic
+from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.pci import ConfigMechanism, PciBus
 from guestmap.hw.piix3 import Piix3
-from guestmap.hw.piix3_ide import Piix3Ide
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine.board import Board, Saveable, named
 from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout

@@ -6,19 +6,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from guestmap.base import Clock, IrqLine
+from guestmap.hw.at_ports import FpuErrorPort, PostPort
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.device import RegisterBlock
 from guestmap.hw.fdc import Fdc
 from guestmap.hw.hpet import Hpet
-from guestmap.hw.i8042 import I8042
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
-from guestmap.hw.ide import CHANNELS, IdeChannel
+from guestmap.hw.ide.channel import CHANNELS, IdeChannel
+from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
-from guestmap.hw.misc_ports import FpuErrorPort, KvmVapic, PostPort, VmMouse, VmPort
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.port92 import Port92
+from guestmap.hw.ps2.i8042 import I8042
 from guestmap.hw.serial import Serial16550
+from guestmap.hw.vmware import VmMouse, VmPort
 from guestmap.machine.config import MachineConfig
 from guestmap.memory import AddressSpace
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from guestmap.firmware import FirmwareConfig
-    from guestmap.hw.apic_bus import ApicBus
-    from guestmap.hw.misc_ports import KvmVapic
+    from guestmap.hw.apic.bus import ApicBus
+    from guestmap.hw.kvmvapic import KvmVapic
     from guestmap.machine.config import MachineConfig
     from guestmap.machine.tree import Builder, BusObject
     from guestmap.memory import MemoryRegion, MemorySystem

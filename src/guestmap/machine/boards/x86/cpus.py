@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB
-from guestmap.hw.apic_bus import ApicBus
+from guestmap.hw.apic.bus import ApicBus
 from guestmap.hw.device import Space
 from guestmap.hw.placement import place
 

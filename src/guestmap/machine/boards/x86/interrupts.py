@@ -8,10 +8,10 @@ from functools import partial
 
 from guestmap.base import IrqLine
 from guestmap.base.dataclass import dataclass
-from guestmap.hw.apic_bus import ApicBus
+from guestmap.hw.apic.bus import ApicBus
+from guestmap.hw.apic.ioapic import IoApic
 from guestmap.hw.device import RegisterBlock, levels, restore_levels
 from guestmap.hw.i8259 import I8259Pair
-from guestmap.hw.ioapic import IoApic
 
 ISA_LINES = 16
 GLOBAL_LINES = 24

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.base import GIB
 from guestmap.firmware.acpi.config import PCI_HOLE64_BYTES
-from guestmap.hw import ioapic
+from guestmap.hw.apic import ioapic
 from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.windows import prefetch_window
 from guestmap.machine.tree.machine_object import make_sysbus

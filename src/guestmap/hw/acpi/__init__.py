@@ -1,0 +1,1 @@
+"""Power management and hot-plug, as ACPI has a guest see them: register blocks."""

@@ -1,0 +1,272 @@
+"""A floppy controller (Intel 82078) with no drives: enough for a guest to find that out.
+
+The commands are those of the Intel 82078 data sheet, section 5. Whatever would move data ends at
+once with an abnormal termination, as QEMU 7.2's does without a medium, so no DMA transfer is ever
+asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, fact, setting
+from guestmap.hw.device import rearm
+from guestmap.hw.fdc.registers import (
+    DOR_DMA,
+    DOR_DRIVE,
+    DSR_RATE,
+    ST0_DRIVE_AND_HEAD,
+    FdcDrive,
+    FdcRegisters,
+    FdcState,
+)
+from guestmap.qom import INT32, UINT32, enum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.base import Clock, IrqLine
+
+_ST0_ABNORMAL, _ST0_INVALID, _ST0_SEEK = 0x40, 0x80, 0x20
+_ST1_MISSING_MARK, _ST1_END_OF_TRACK = 0x01, 0x80
+_ST3_ALWAYS, _ST3_TRACK_0, _ST3_PROTECTED = 0x28, 0x10, 0x40
+_SECTOR_512 = 2
+_VERSION, _PART_ID = 0x90, 0x41
+_READ_ID_NS = 20_000_000  # a sector header passes by within a turn of the disk
+
+
+_DRIVE_TYPE = enum("FdcDriveType", ("144", "288", "120", "none", "auto"))
+_DRIVE_TYPES = "FDC drive type, 144/288/120/none/auto"
+
+
+class Fdc(FdcRegisters):
+    """The controller.
+
+    Args:
+        clock: says when a sector header passes by.
+        irq: its interrupt line.
+    """
+
+    TYPE = declare(
+        "isa-fdc",
+        ISA_DEVICE,
+        setting("iobase", UINT32, 0x3F0),
+        setting("irq", UINT32, 6),
+        setting("dma", UINT32, 2),
+        setting("fdtypeA", _DRIVE_TYPE, "auto", _DRIVE_TYPES),
+        setting("fdtypeB", _DRIVE_TYPE, "auto", _DRIVE_TYPES),
+        setting("fallback", _DRIVE_TYPE, "288", _DRIVE_TYPES),
+        fact("bootindexA", INT32, -1),
+        fact("bootindexB", INT32, -1),
+        interfaces=HAS_AML,
+        user_creatable=True,
+        buses=(("floppy-bus", "floppy-bus.0"),),
+    )
+    OUTLIVES_RESET = (
+        "drives", "tdr", "dsr", "fifo", "config", "precompensation", "lock", "step", "head_load",
+        "power",
+    )  # fmt: skip
+
+    def __init__(self, clock: Clock, irq: IrqLine) -> None:
+        super().__init__(irq)
+        self._clock = clock
+        self._read_id_timer = clock.timer(self._finish_read_id)
+        self._handlers = self._handler_table()
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the state after the reset wire; what LOCK and CONFIGURE set lives on."""
+        self._start_over(interrupt=False)
+
+    def save(self) -> FdcState:
+        """Return the registers, and when the header that is waited for passes by."""
+        self.state.read_id_ns = self._read_id_timer.deadline_ns
+        return super().save()
+
+    def load(self, state: FdcState) -> None:
+        """Go on from there."""
+        super().load(state)
+        rearm(self._read_id_timer, self.state.read_id_ns)
+
+    def _start_over(self, *, interrupt: bool) -> None:
+        self._read_id_timer.cancel()
+        super()._start_over(interrupt=interrupt)
+
+    def _execute(self, name: str) -> None:
+        self._handlers[name]()
+
+    def _handler_table(self) -> dict[str, Callable[[], None]]:
+        result = self._to_result_phase
+        table = {
+            "sense_interrupt": self._sense_interrupt,
+            "seek": self._seek,
+            "relative_seek_out": self._seek_out,
+            "relative_seek_in": self._seek_in,
+            "recalibrate": self._recalibrate,
+            "format_track": self._format_track,
+            "read_id": self._read_id,
+            "specify": self._specify,
+            "sense_drive_status": self._sense_drive_status,
+            "perpendicular_mode": self._perpendicular_mode,
+            "configure": self._configure,
+            "powerdown_mode": self._powerdown_mode,
+            "drive_specification": self._drive_specification,
+            "lock": self._lock_command,
+            "dump_registers": self._dump_registers,
+            "save": self._save,
+            "restore": self._restore,
+            "option": self._to_command_phase,
+            "version": lambda: result(_VERSION),
+            "part_id": lambda: result(_PART_ID),
+            "format_and_write": lambda: result(_ST0_INVALID),
+            "invalid": lambda: result(_ST0_INVALID),
+        }
+        for name in ("read_data", "write_data", "read_track", "scan_equal", "verify",
+                     "scan_low_or_equal", "scan_high_or_equal"):  # fmt: skip
+            table[name] = self._transfer
+        for name in ("read_deleted_data", "write_deleted_data"):
+            table[name] = self._transfer_deleted
+        return table
+
+    def _select(self) -> FdcDrive:
+        """Select the drive that the first parameter names."""
+        self.state.number = self.state.fifo[1] & DOR_DRIVE
+        return self._drive()
+
+    def _end_transfer(self, st0: int, st1: int = 0) -> None:
+        drive = self._drive()
+        self.state.st0 = (
+            self.state.st0 & ~ST0_DRIVE_AND_HEAD | st0 | drive.head << 2 | self.state.number
+        )
+        self._to_result_phase(
+            self.state.st0, st1, 0, drive.track, drive.head, drive.sector, _SECTOR_512
+        )
+        self._raise_interrupt()
+
+    def _transfer(self) -> None:
+        track, head, sector = self.state.fifo[2:5]
+        beyond = self._select().seek(track, head, sector)
+        self._end_transfer(_ST0_ABNORMAL, _ST1_END_OF_TRACK if beyond else 0)
+        self.state.fifo[3:6] = bytes((track, head, sector))
+
+    def _transfer_deleted(self) -> None:
+        self._end_transfer(_ST0_ABNORMAL | _ST0_SEEK)
+
+    def _format_track(self) -> None:
+        self._select().last_sector = self.state.fifo[3]
+        self._end_transfer(0)
+
+    def _read_id(self) -> None:
+        self._drive().head = self.state.fifo[1] >> 2 & 1
+        self._read_id_timer.arm(self._clock.now_ns() + _READ_ID_NS)
+
+    def _finish_read_id(self) -> None:
+        drive = self._drive()
+        if drive.last_sector:
+            drive.sector = drive.sector % drive.last_sector + 1
+        if self.state.dsr & DSR_RATE:
+            self._end_transfer(_ST0_ABNORMAL, _ST1_MISSING_MARK)
+        else:
+            self._end_transfer(0)
+
+    def _seek(self) -> None:
+        drive = self._select()
+        drive.seek(self.state.fifo[2], drive.head, drive.sector)
+        self._end_seek()
+
+    def _seek_out(self) -> None:
+        drive = self._select()
+        drive.seek(max(0, drive.track - self.state.fifo[2]), drive.head, drive.sector)
+        self._end_seek()
+
+    def _seek_in(self) -> None:
+        self._select()  # there is no track further in
+        self._end_seek()
+
+    def _recalibrate(self) -> None:
+        self._select().seek(0, 0, 1)
+        self._end_seek()
+
+    def _end_seek(self) -> None:
+        self._to_command_phase()
+        self.state.st0 |= _ST0_SEEK
+        self._raise_interrupt()
+
+    def _sense_interrupt(self) -> None:
+        st0 = self._sense()
+        if st0 is None:
+            self._to_result_phase(_ST0_INVALID)
+            return
+        self._to_result_phase(st0, self._drive().track)
+        self._sensed()
+
+    def _specify(self) -> None:
+        self.state.step = self.state.fifo[1] >> 4
+        self.state.head_load = self.state.fifo[2] >> 1
+        self.state.dor = self.state.dor & ~DOR_DMA | (0 if self.state.fifo[2] & 1 else DOR_DMA)
+        self._to_command_phase()
+
+    def _sense_drive_status(self) -> None:
+        drive = self._select()
+        drive.head = self.state.fifo[1] >> 2 & 1
+        track_0 = 0 if drive.track else _ST3_TRACK_0
+        self._to_result_phase(
+            _ST3_PROTECTED | track_0 | _ST3_ALWAYS | drive.head << 2 | self.state.number
+        )
+
+    def _perpendicular_mode(self) -> None:
+        if self.state.fifo[1] & 0x80:
+            self._drive().perpendicular = self.state.fifo[1] & 7
+        self._to_command_phase()
+
+    def _configure(self) -> None:
+        self.state.config, self.state.precompensation = self.state.fifo[2:4]
+        self._to_command_phase()
+
+    def _powerdown_mode(self) -> None:
+        self.state.power = self.state.fifo[1]
+        self._to_result_phase(self.state.power)
+
+    def _drive_specification(self) -> None:
+        last = self.state.fifo[self.state.position - 1]
+        if last & 0xC0 == 0xC0:
+            self._to_result_phase(self.state.fifo[1], self.state.fifo[1], 0, 0)
+        elif last & 0x80:
+            self._to_command_phase()
+        # Else the controller hangs until a reset, as QEMU's does.
+
+    def _lock_command(self) -> None:
+        self.state.lock = bool(self.state.fifo[0] & 0x80)
+        self._to_result_phase(self.state.lock << 4)
+
+    def _tracks(self) -> tuple[int, int]:
+        first = self.state.tdr >> 2
+        return self.state.drives[first].track, self.state.drives[first ^ 1].track
+
+    def _lock_and_mode(self) -> int:
+        return self.state.lock << 7 | self._drive().perpendicular << 2
+
+    def _dump_registers(self) -> None:
+        drive = self._drive()
+        timing = self.state.head_load << 1 | (self.state.dor & DOR_DMA) >> 3
+        self._to_result_phase(
+            *self._tracks(), 0, 0, self.state.step, timing & 0xFF, drive.last_sector,
+            self._lock_and_mode(), self.state.config, self.state.precompensation,
+        )  # fmt: skip
+
+    def _save(self) -> None:
+        drive, state = self._drive(), self.state
+        self._to_result_phase(
+            0, 0, *self._tracks(), 0, 0, state.step, state.head_load, drive.last_sector,
+            self._lock_and_mode(), state.config, state.precompensation, state.power, 0, 0,
+        )  # fmt: skip
+
+    def _restore(self) -> None:
+        drive, fifo = self._drive(), self.state.fifo
+        first = self.state.tdr >> 2
+        self.state.drives[first].track, self.state.drives[first ^ 1].track = fifo[3:5]
+        self.state.step, self.state.head_load, drive.last_sector = fifo[7:10]
+        self.state.lock = bool(fifo[10] & 0x80)
+        drive.perpendicular = fifo[10] >> 2 & 0x0F
+        self.state.config, self.state.precompensation, self.state.power = fifo[11:14]
+        self._to_command_phase()

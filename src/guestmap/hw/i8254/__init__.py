@@ -1,0 +1,5 @@
+"""The interval timer: the chip, and one counter of its three."""
+
+from guestmap.hw.i8254.device import FREQUENCY_HZ, I8254
+
+__all__ = ["FREQUENCY_HZ", "I8254"]

@@ -1,0 +1,1 @@
+"""The keyboard controller, and what is plugged into it."""

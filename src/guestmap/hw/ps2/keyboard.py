@@ -1,0 +1,210 @@
+"""What PS/2 devices share, and the keyboard: commands in, bytes out.
+
+Commands and replies are those of the IBM PS/2 Hardware Interface Technical Reference ("Keyboard and
+Auxiliary Device Controller"), and where that leaves a choice, QEMU 7.2's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from guestmap.base import IrqLine
+from guestmap.base.bounds import Meta, bounded
+from guestmap.base.dataclass import dataclass
+from guestmap.hw.declare import SYS_BUS_DEVICE, declare, output
+from guestmap.hw.device import U8, Device
+from guestmap.hw.ps2.scancodes import SET_1_TO_2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+ACK, RESEND, SELF_TEST_PASSED = 0xFA, 0xFE, 0xAA
+
+_QUEUE_BYTES = 16  # key strokes and movements that find no room are lost
+
+
+PS2_DEVICE = declare("ps2-device", SYS_BUS_DEVICE, abstract=True)
+
+if TYPE_CHECKING:
+    Queue = bytearray
+else:
+    Queue = bounded(bytearray, max_length=256)
+
+
+@dataclass(slots=True)
+class Ps2State:
+    """What both devices remember: bytes that wait, and a command that waits for its argument."""
+
+    replies: Queue = field(default_factory=bytearray)
+    events: Queue = field(default_factory=bytearray)
+    last: U8 = 0
+    argument_of: U8 | None = None
+
+
+Ps2StateT = TypeVar("Ps2StateT", bound=Ps2State)
+
+
+class Ps2Device(Device[Ps2StateT]):
+    """What keyboard and mouse share: a queue, and a wire that says it is not empty.
+
+    A keyboard's replies to a command go out before waiting key strokes, and the next command throws
+    unread ones away; a mouse has one queue for replies and movements.
+    """
+
+    def __init__(self, state: Ps2StateT, on_data: Callable[[bool], None]) -> None:
+        """``on_data`` is told True with each new byte or rest, and False before one is taken."""
+        super().__init__(state)
+        self._on_data = on_data
+        self.data_ready = IrqLine(name="ps2 data")
+        """Stands for the wire to the controller, which hears of more than levels."""
+
+    @property
+    def wires(self) -> Mapping[str, IrqLine]:
+        """The wire that says that there is data."""
+        return {"unnamed-gpio-out[0]": self.data_ready}
+
+    def read(self) -> int:
+        """Take the next byte; the last one again where nothing waits."""
+        queue = self.state.replies or self.state.events
+        if not queue:
+            return self.state.last
+        self.state.last = queue.pop(0)
+        self._on_data(False)
+        if self.state.replies or self.state.events:
+            self._on_data(True)
+        return self.state.last
+
+    def _drop_all(self) -> None:
+        self.state.replies.clear()
+        self.state.events.clear()
+
+    def _drop_replies(self) -> None:
+        if self.state.replies:
+            self.state.last = self.state.replies[-1]
+            self.state.replies.clear()
+
+    def _reply(self, *values: int) -> None:
+        self.state.replies.extend(values)
+        self._on_data(True)
+
+    def _room(self) -> int:
+        return _QUEUE_BYTES - len(self.state.replies) - len(self.state.events)
+
+    def _send(self, values: Iterable[int]) -> None:
+        for value in values:
+            if self._room() > 0:
+                self.state.events.append(value)
+        if self.state.events:
+            self._on_data(True)
+
+
+@dataclass(slots=True)
+class KeyboardState(Ps2State):
+    """What commands have set.
+
+    Attributes:
+        translate: whether the controller asks for set 1 (bit 6 of its mode byte).
+        scancode_set: 1, 2 or 3.
+        leds: bits 0 scroll, 1 num, 2 caps lock.
+        enabled: whether key strokes are sent.
+    """
+
+    translate: bool = False
+    scancode_set: Annotated[int, Meta(ge=1, le=3)] = 2
+    leds: U8 = 0
+    enabled: bool = True
+
+
+class Ps2Keyboard(Ps2Device[KeyboardState]):
+    """A keyboard with 101 keys."""
+
+    TYPE = declare("ps2-kbd", PS2_DEVICE, output())
+    OUTLIVES_RESET = ("last",)
+    _WITH_ARGUMENT = frozenset((0xED, 0xF0, 0xF3, 0xFC))
+
+    def __init__(self, on_data: Callable[[bool], None]) -> None:
+        super().__init__(KeyboardState(), on_data)
+
+    def set_translation(self, on: bool) -> None:
+        """Hear whether the controller asks for set 1."""
+        self.state.translate = on
+
+    def reset(self) -> None:
+        """Go back to the state at power-on."""
+        super().reset()
+        self._on_data(False)
+
+    def press(self, codes: Iterable[int]) -> None:
+        """Queue key strokes, given as bytes of scan code set 1 (make and break, E0 prefixes).
+
+        They go out in the set that the guest chose (3 is sent as 2); with scanning disabled, or
+        where the queue has no room, they are lost.
+        """
+        if not self.state.enabled:
+            return
+        if self.state.translate or self.state.scancode_set == 1:
+            self._send(codes)
+            return
+        for code in codes:
+            if code >= 0xE0:
+                self._send((code,))
+            elif (other := SET_1_TO_2.get(code & 0x7F)) is not None:
+                self._send((0xF0, other) if code & 0x80 else (other,))
+
+    def write(self, value: int) -> None:
+        """Take a command byte, or the argument of the one before."""
+        self._drop_replies()
+        command, self.state.argument_of = self.state.argument_of, None
+        if command is None:
+            self._command(value)
+        elif command == 0xF0:
+            self._choose_set(value)
+        else:
+            if command == 0xED:
+                self.state.leds = value
+            self._reply(ACK)
+
+    def _command(self, value: int) -> None:
+        match value:
+            case 0x00 | 0xFA:  # 00h comes from guests that probe; FAh: typematic for all keys
+                self._reply(ACK)
+            case 0xEE:
+                self._reply(0xEE)
+            case 0xF2:
+                self._reply(ACK, 0xAB, 0x41 if self.state.translate else 0x83)
+            case 0xF4:
+                self.state.enabled = True
+                self._reply(ACK)
+            case 0xF5 | 0xF6:
+                self._start_over()
+                self.state.enabled = value == 0xF6
+                self._reply(ACK)
+            case 0xFF:
+                self._start_over()
+                self._reply(ACK, SELF_TEST_PASSED)
+            case _ if value in self._WITH_ARGUMENT:
+                self.state.argument_of = value
+                self._reply(ACK)
+            case _:
+                self._reply(RESEND)
+
+    def _choose_set(self, value: int) -> None:
+        if value == 0:
+            current = self.state.scancode_set
+            # With translation on, the controller changes the set's number as it does a key's.
+            self._reply(ACK, (0x43, 0x41, 0x3F)[current - 1] if self.state.translate else current)
+        elif value <= 3:
+            self.state.scancode_set = value
+            self._reply(ACK)
+        else:
+            self._reply(RESEND)
+
+    def _start_over(self) -> None:
+        self._drop_all()
+        self._defaults()
+
+    def _defaults(self) -> None:
+        self.state.enabled = True
+        self.state.scancode_set = 2
+        self.state.leds = 0

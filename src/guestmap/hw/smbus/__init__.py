@@ -1,0 +1,1 @@
+"""The System Management Bus: the host's registers, and what sits on it."""
