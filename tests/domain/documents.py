@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition, parse_definition
 from guestmap.domain.xml.memory import MemoryDef, parse_memory
 from guestmap.domain.xml.tree import read_xml
@@ -57,12 +57,12 @@ def memory(size: str = "512", unit: str = "MiB", *, node: str = "<node>0</node>"
     ).encode()
 
 
-def definition(dialect: Dialect = Dialect.V9, **words: str) -> Definition:
+def definition(dialect: LibvirtDialect = LibvirtDialect.V9, **words: str) -> Definition:
     """Return a domain."""
     return parse_definition(domain(**words), dialect)
 
 
-def device(data: bytes | None = None, dialect: Dialect = Dialect.V9) -> MemoryDef:
+def device(data: bytes | None = None, dialect: LibvirtDialect = LibvirtDialect.V9) -> MemoryDef:
     """Return a memory device."""
     document = memory() if data is None else data
     return parse_memory(read_xml(document, "device_definition"), dialect)

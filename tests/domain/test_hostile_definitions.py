@@ -15,7 +15,7 @@ from guestmap.domain.process.devices_line import left_out
 from guestmap.domain.process.own_machine import own_command_line
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.room import better_base
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from guestmap.domain.xml.edit import with_device, with_devices, with_id, without_device
 from tests.domain.documents import device, domain, memory
@@ -41,7 +41,7 @@ HOSTILE = st.sampled_from(
 
 
 @given(st.lists(st.tuples(st.sampled_from(VALUES), HOSTILE), min_size=1, max_size=4,
-                unique_by=lambda each: each[0]), st.sampled_from(Dialect))  # fmt: skip
+                unique_by=lambda each: each[0]), st.sampled_from(LibvirtDialect))  # fmt: skip
 def test_any_values_end_in_a_machine_or_a_refusal(changes, dialect):
     text = WHOLE
     for (start, end), value in sorted(changes, reverse=True):
@@ -76,4 +76,4 @@ def _and(action):
 @pytest.mark.parametrize("slots", ["256", "0"])
 def test_the_most_and_the_fewest_slots_are_read(slots):
     text = domain().decode().replace("slots='4'", f"slots='{slots}'")
-    assert parse_definition(text.encode(), Dialect.V12).slots == int(slots)
+    assert parse_definition(text.encode(), LibvirtDialect.V12).slots == int(slots)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from guestmap.base import GIB, MIB, AddrRange, ConfigError
-from guestmap.domain import HostMemory, PlugRequest, UnplugRequest, plan_plug, plan_unplug
+from guestmap.domain import HostMeminfo, PlugRequest, UnplugRequest, plan_plug, plan_unplug
 from guestmap.domain.machine_types import guest_block
 from guestmap.domain.situation import MemoryDevice
 from tests.domain.machines import BASE, ROOM, WINDOW, dimm, holding, scene
@@ -118,10 +118,10 @@ def test_all_blockers_come_at_once():
         (replace(ROOM, nodes=0), {"node": 0}, set()),
         (replace(ROOM, nodes=0), {"node": 1}, {"node"}),
         (replace(ROOM, nodes=None), {"node": 7}, set()),
-        (replace(ROOM, host=HostMemory(GIB, GIB)), {"size": 2 * GIB}, {"host-memory"}),
-        (replace(ROOM, host=HostMemory(GIB, GIB, GIB)), {"size": 2 * GIB}, set()),
-        (replace(ROOM, host=HostMemory(GIB, GIB, overcommit=1)), {"size": 2 * GIB}, set()),
-        (replace(ROOM, host=HostMemory(9 * GIB, 9 * GIB, overcommit=2, commit_left=GIB)),
+        (replace(ROOM, host=HostMeminfo(GIB, GIB)), {"size": 2 * GIB}, {"host-memory"}),
+        (replace(ROOM, host=HostMeminfo(GIB, GIB, GIB)), {"size": 2 * GIB}, set()),
+        (replace(ROOM, host=HostMeminfo(GIB, GIB, overcommit=1)), {"size": 2 * GIB}, set()),
+        (replace(ROOM, host=HostMeminfo(9 * GIB, 9 * GIB, overcommit=2, commit_left=GIB)),
          {"size": 2 * GIB}, {"host-memory"}),
     ],
     ids=lambda value: ",".join(sorted(value)) if isinstance(value, set) else "",
@@ -213,7 +213,7 @@ def test_where_no_gap_is_aligned_qemus_choice_is_shown_and_not_made():
         ({"vhost": ("virtio-net",), "sections": 5, "vhost_limit": 5}, {}, {"vhost-slots"}),
         ({"vhost": ("virtio-net",), "sections": 4, "vhost_limit": 5}, {}, set()),
         ({"vhost": ("virtio-net",), "sections": 8, "vhost_limit": 64}, {}, {"vhost-slots"}),
-        ({"host": HostMemory(9 * GIB, GIB)}, {"size": 2 * GIB}, {"host-memory"}),
+        ({"host": HostMeminfo(9 * GIB, GIB)}, {"size": 2 * GIB}, {"host-memory"}),
         ({"nodes": None}, {"node": 1}, {"node-unknown"}),
         ({"backends": {"memdimm7": GIB}}, {}, {"orphan"}),
         ({"block": 256 * MIB}, {}, {"section-size"}),

@@ -16,8 +16,8 @@ from guestmap.domain.waiting import (
     Deleted,
     EjectFailed,
     Ended,
+    GuestVerdict,
     Heard,
-    Verdict,
     Waiting,
     heard,
     seen,
@@ -45,23 +45,23 @@ def after(verb: str, *things: Heard) -> Waiting:
     ("things", "verdict"),
     [
         ([], None),
-        ([said(1, 0)], Verdict.ACKNOWLEDGED),
-        ([said(0, 0)], Verdict.ACKNOWLEDGED),
-        ([said(0x200, 0)], Verdict.ACKNOWLEDGED),
-        ([said(1, 1)], Verdict.REFUSED),
-        ([said(0x200, 0x81)], Verdict.REFUSED),
+        ([said(1, 0)], GuestVerdict.ACKNOWLEDGED),
+        ([said(0, 0)], GuestVerdict.ACKNOWLEDGED),
+        ([said(0x200, 0)], GuestVerdict.ACKNOWLEDGED),
+        ([said(1, 1)], GuestVerdict.REFUSED),
+        ([said(0x200, 0x81)], GuestVerdict.REFUSED),
         ([said(0x200, 0x80)], None),
-        ([said(0x200, 0x80), said(0x200, 0)], Verdict.ACKNOWLEDGED),
-        ([said(0x200, 0x80), said(0x200, 0x92)], Verdict.REFUSED),
+        ([said(0x200, 0x80), said(0x200, 0)], GuestVerdict.ACKNOWLEDGED),
+        ([said(0x200, 0x80), said(0x200, 0x92)], GuestVerdict.REFUSED),
         ([said(1, 0, slot=1)], None),
         ([said(3, 0x84)], None),
-        ([Deleted("dimm2")], Verdict.REFUSED),
+        ([Deleted("dimm2")], GuestVerdict.REFUSED),
         ([Deleted("dimm1")], None),
-        ([Ended("SHUTDOWN")], Verdict.ENDED),
+        ([Ended("SHUTDOWN")], GuestVerdict.ENDED),
         ([Ended("RESET")], None),
     ],
 )
-def test_plugging(things: list[Heard], verdict: Verdict | None) -> None:
+def test_plugging(things: list[Heard], verdict: GuestVerdict | None) -> None:
     assert after("plug", *things).verdict is verdict
 
 
@@ -70,21 +70,21 @@ def test_plugging(things: list[Heard], verdict: Verdict | None) -> None:
     [
         ([], None),
         ([said(3, 0x84)], None),
-        ([said(3, 0x84), Deleted("dimm2")], Verdict.REMOVED),
-        ([Deleted("dimm2")], Verdict.REMOVED),
+        ([said(3, 0x84), Deleted("dimm2")], GuestVerdict.REMOVED),
+        ([Deleted("dimm2")], GuestVerdict.REMOVED),
         ([Deleted("dimm1"), Deleted(None)], None),
-        ([said(3, 0x84), said(3, 0x82)], Verdict.REFUSED),
-        ([said(0x103, 0x83)], Verdict.REFUSED),
-        ([said(3, 1)], Verdict.REFUSED),
+        ([said(3, 0x84), said(3, 0x82)], GuestVerdict.REFUSED),
+        ([said(0x103, 0x83)], GuestVerdict.REFUSED),
+        ([said(3, 1)], GuestVerdict.REFUSED),
         ([said(3, 0x82, slot=0)], None),
         ([said(3, 0)], None),
         ([said(1, 1)], None),
-        ([EjectFailed("dimm2", "busy")], Verdict.REFUSED),
+        ([EjectFailed("dimm2", "busy")], GuestVerdict.REFUSED),
         ([EjectFailed("dimm1", "busy")], None),
-        ([Ended("SHUTDOWN")], Verdict.ENDED),
+        ([Ended("SHUTDOWN")], GuestVerdict.ENDED),
     ],
 )
-def test_unplugging(things: list[Heard], verdict: Verdict | None) -> None:
+def test_unplugging(things: list[Heard], verdict: GuestVerdict | None) -> None:
     assert after("unplug", *things).verdict is verdict
 
 
@@ -92,9 +92,9 @@ def test_the_deadline_is_silence_and_nothing_is_heard_after_a_verdict() -> None:
     state = after("plug")
     assert state.at(DEADLINE - 0.001).verdict is None
     late = state.at(DEADLINE)
-    assert late.verdict is Verdict.SILENT
+    assert late.verdict is GuestVerdict.SILENT
     assert late.hear(said(1, 0)) is late
-    assert after("plug", said(1, 0)).at(DEADLINE).verdict is Verdict.ACKNOWLEDGED
+    assert after("plug", said(1, 0)).at(DEADLINE).verdict is GuestVerdict.ACKNOWLEDGED
     assert after("unplug", said(3, 0x84)).is_pending
     assert not after("unplug", said(3, 0x84), said(3, 0x82)).is_pending
     assert after("plug", Ended("RESET"), Ended("RESET")).resets == 2

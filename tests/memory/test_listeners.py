@@ -14,7 +14,7 @@ from guestmap.memory import (
     MemorySystem,
 )
 from guestmap.memory.ram import DirtyClient
-from guestmap.testing import Event, NopRecordingListener, RecordingListener
+from guestmap.testing import ListenerEvent, NopRecordingListener, RecordingListener
 
 OPS = MemoryRegionOps()
 VGA = DirtyClient.VGA.mask
@@ -80,11 +80,11 @@ def test_registering_tells_the_whole_view_and_unregistering_takes_it_back(machin
     listener = RecordingListener()
     machine.space.register_listener(listener)
     assert listener.trace == [
-        Event("begin"),
-        Event("region_add", 0, 0x1000, "ram"),
-        Event("region_add", 0x4000, 0x4100, "a"),
-        Event("region_add", 0x5000, 0x5100, "b"),
-        Event("commit"),
+        ListenerEvent("begin"),
+        ListenerEvent("region_add", 0, 0x1000, "ram"),
+        ListenerEvent("region_add", 0x4000, 0x4100, "a"),
+        ListenerEvent("region_add", 0x5000, 0x5100, "b"),
+        ListenerEvent("commit"),
     ]
     listener.trace.clear()
     machine.space.unregister_listener(listener)
@@ -149,7 +149,7 @@ def test_listeners_elsewhere_hear_that_a_round_begins_and_ends(machine: Machine)
     machine.second_space().register_listener(listener)
     listener.trace.clear()
     machine.b.set_enabled(False)
-    assert listener.trace == [Event("begin"), Event("commit")]
+    assert listener.trace == [ListenerEvent("begin"), ListenerEvent("commit")]
 
 
 def test_a_change_that_shows_nowhere_is_told_to_nobody(machine: Machine) -> None:

@@ -16,7 +16,7 @@ from guestmap.domain.change.targets import Targets
 from guestmap.domain.change.update import Which
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from tests.domain.documents import domain, memory
 from tests.support.domains import Domains, domains
@@ -228,7 +228,7 @@ class Beside:
 
 
 def _memory_of(text: str) -> tuple[list[str], int, int, int | None]:
-    found = parse_definition(text.encode(), Dialect.V9)
+    found = parse_definition(text.encode(), LibvirtDialect.V9)
     devices = [re.sub(r"\s*\n\s*", "", text[each.start : each.end]) for each in found.elements]
     return devices, found.total, found.current, found.max_memory
 

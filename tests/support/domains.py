@@ -11,7 +11,7 @@ from typing import Any
 
 from guestmap.domain.change.targets import Targets
 from guestmap.domain.manager import Manager
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.status import Status
 from guestmap.domain.store.store import Store
 from tests.domain.documents import domain, memory
@@ -29,7 +29,9 @@ class Domains(Manager):
         emulator: the program.
     """
 
-    def __init__(self, folder: Path, emulator: Path, dialect: Dialect = Dialect.V9) -> None:
+    def __init__(
+        self, folder: Path, emulator: Path, dialect: LibvirtDialect = LibvirtDialect.V9
+    ) -> None:
         super().__init__(Store(folder / "config", folder / "run", dialect))
         self.emulator = emulator
 
@@ -96,7 +98,9 @@ class Domains(Manager):
 
 
 @contextmanager
-def domains(folder: Path, emulator: Path, dialect: Dialect = Dialect.V9) -> Iterator[Domains]:
+def domains(
+    folder: Path, emulator: Path, dialect: LibvirtDialect = LibvirtDialect.V9
+) -> Iterator[Domains]:
     """Give a manager, and end whatever it started."""
     found = Domains(folder, emulator, dialect)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guestmap.view.overlaps import Overlaps, Taken
+from guestmap.view.overlaps import OccupiedRuns, Overlaps
 from guestmap.view.picture import Box
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=30)
@@ -13,7 +13,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=30)
 
 @given(SPANS, st.integers(0, 50), st.integers(0, 12))
 def test_taken_addresses(spans, lo, size):
-    taken = Taken()
+    taken = OccupiedRuns()
     for start, length in spans:
         taken.add(start, start + length)
     cells = {cell for start, length in spans for cell in range(start, start + length)}

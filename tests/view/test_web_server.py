@@ -14,9 +14,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 async def _refused(path: str) -> bytes:
     """Serve one request, which names another host, and return the answer."""
-    server, door = web_server("127.0.0.1", 0, lambda _document: None)
+    server, access = web_server("127.0.0.1", 0, lambda _document: None)
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", access.port)
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n".encode()
         )

@@ -37,7 +37,7 @@ class Recorder:
             self.resets.append(event)
 
 
-class Answer:
+class BootTexts:
     """The texts that were asked for; what they need is imported with it.
 
     Args:

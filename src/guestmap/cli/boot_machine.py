@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guestmap.base import PeerError, parse_size
-from guestmap.cli.boot_answer import Answer, Recorder
+from guestmap.cli.boot_answer import BootTexts, Recorder
 from guestmap.cli.boot_options import BootOptions
 from guestmap.cli.boot_run import is_given_up, managed_at, refuse_unreached, run_managed, run_until
 from guestmap.cli.boot_saved import (
@@ -123,8 +123,8 @@ def _ram_size(text: str, memory: MemoryOption, kind: BoardType) -> int:
     return check_ram_size(size, text) if size else 0
 
 
-def _answer(vm: VirtualMachine, options: BootOptions) -> Answer:
-    return Answer(vm, mtree=options.mtree, flat=options.flat, as_json=options.as_json)
+def _answer(vm: VirtualMachine, options: BootOptions) -> BootTexts:
+    return BootTexts(vm, mtree=options.mtree, flat=options.flat, as_json=options.as_json)
 
 
 def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:

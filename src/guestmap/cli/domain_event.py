@@ -13,7 +13,7 @@ from guestmap.cli.streams import is_lost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.domain.events.log import Event
+    from guestmap.domain.events.log import DomainEvent
 
 _STEP_S = 1.0
 
@@ -40,7 +40,7 @@ def event(
     Whoever listens also finishes what a guest lets go of after its deadline.
     """
     from guestmap.base import ConfigError
-    from guestmap.domain.events.listener import Listener
+    from guestmap.domain.events.listener import DomainListener
     from guestmap.domain.events.log import KINDS
 
     del every
@@ -54,14 +54,14 @@ def event(
     if name is not None:
         manager.store.known(name)
 
-    def told(found: Event) -> bool:
+    def told(found: DomainEvent) -> bool:
         if kind is not None and found.event != kind:
             return False
         _print(found, as_json)
         return not loop
 
     deadline = None if timeout is None else manager.pace.now() + timeout
-    with Listener(manager, name) as listener:
+    with DomainListener(manager, name) as listener:
         while not is_lost():
             left = None if deadline is None else deadline - manager.pace.now()
             if left is not None and left <= 0:
@@ -71,7 +71,7 @@ def event(
                     return
 
 
-def _print(found: Event, as_json: bool) -> None:
+def _print(found: DomainEvent, as_json: bool) -> None:
     if as_json:
         form = {"event": found.event, "domain": found.domain, "at": found.at,
                 "detail": found.detail, **found.facts}  # fmt: skip

@@ -29,13 +29,13 @@ class Setting:
         """Return the manager of them."""
         from guestmap.base import ConfigError
         from guestmap.domain.manager import Manager
-        from guestmap.domain.rules.texts import Dialect
+        from guestmap.domain.rules.texts import LibvirtDialect
         from guestmap.domain.store.store import open_store
 
         try:
-            dialect = Dialect(self.libvirt)
+            dialect = LibvirtDialect(self.libvirt)
         except ValueError:
-            known = ", ".join(Dialect)
+            known = ", ".join(LibvirtDialect)
             raise ConfigError(f"--libvirt {self.libvirt!r} is not one of {known}") from None
         return Manager(open_store(self.root, dialect))
 

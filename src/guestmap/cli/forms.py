@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guestmap.domain import MemoryDevice
-from guestmap.domain.finding import Finding
+from guestmap.domain.finding import PlanFinding
 from guestmap.domain.ost import OstAnswer
 from guestmap.inspect.ask.diff import Diff
 from guestmap.inspect.ask.findings import Finding as MapFinding
@@ -59,7 +59,7 @@ class LintOfDumps:
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineForm:
     """The machine that was booted; ``ram_size`` in bytes."""
 
     board: str
@@ -79,7 +79,7 @@ class PhaseForm:
 
 
 @dataclass(frozen=True)
-class Line:
+class LineForm:
     """A line of the firmware's log."""
 
     time_s: float
@@ -193,10 +193,10 @@ class Boot:
     """
 
     version: str
-    machine: Machine
+    machine: MachineForm
     state: str
     phases: list[PhaseForm]
-    log: list[Line]
+    log: list[LineForm]
     resets: list[Reset]
     commits_forgotten: int
     commits: list[Commit]
@@ -207,7 +207,7 @@ class Boot:
 
 
 @dataclass(frozen=True)
-class Event:
+class EventForm:
     """An event of QMP."""
 
     name: str
@@ -231,7 +231,7 @@ class WatchLook:
     """A line for each look at which something was new; ``cause`` where it is known."""
 
     time_s: float
-    events: list[Event]
+    events: list[EventForm]
     diff: Diff | None = None
     snapshot: Snapshot | None = None
     cause: str | None = None
@@ -252,7 +252,7 @@ class WatchEnd:
 
 
 @dataclass(frozen=True)
-class Command:
+class CommandForm:
     """A command of QMP."""
 
     execute: str
@@ -265,17 +265,17 @@ class PlanForm:
 
     verb: str
     is_stopped: bool
-    blockers: list[Finding]
-    cautions: list[Finding]
+    blockers: list[PlanFinding]
+    cautions: list[PlanFinding]
     device: MemoryDevice | None
     backend: str | None
     requested: int | None
-    steps: list[Command]
+    steps: list[CommandForm]
     map_change: Diff | None
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OutcomeForm:
     """What became of it; sizes in bytes."""
 
     exit_status: int

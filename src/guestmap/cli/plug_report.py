@@ -21,7 +21,7 @@ from guestmap.qmp.client import program
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from guestmap.domain import Finding, MemoryDevice, Plan, Situation
+    from guestmap.domain import MemoryDevice, Plan, PlanFinding, Situation
     from guestmap.domain.following import Following
     from guestmap.domain.steps import Step
     from guestmap.domain.waiting import Heard, Waiting
@@ -155,7 +155,7 @@ def _change(change: Diff) -> list[str]:
     return [f"  {line}" for line in diff_sentences(change) if not line.startswith("Probably: ")]
 
 
-def _findings(kind: str, findings: tuple[Finding, ...]) -> list[str]:
+def _findings(kind: str, findings: tuple[PlanFinding, ...]) -> list[str]:
     lines = []
     for each in findings:
         lines += [f"{kind}: {each.code}: {each.text}", f"  remedy: {each.remedy}"]

@@ -43,7 +43,7 @@ class Form(NamedTuple):
 
 
 _ERROR = Form(forms.Error)
-_PLUG = (Form(forms.Outcome, "plug"),)
+_PLUG = (Form(forms.OutcomeForm, "plug"),)
 FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
     "boot": (Form(forms.Boot, "boot"),),
     "diff": (Form(Diff, "diff", _NOTES),),

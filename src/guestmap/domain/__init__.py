@@ -10,13 +10,13 @@
 
 from guestmap.domain.agent import AgentSocket, GuestAgent
 from guestmap.domain.apply import TIMEOUT_S, Applier
-from guestmap.domain.finding import Finding
+from guestmap.domain.finding import PlanFinding
 from guestmap.domain.listen import Observer, Pace
 from guestmap.domain.outcome import MEANINGS, Outcome, Result
 from guestmap.domain.peer import Peer, Route, open_peer
 from guestmap.domain.plan import Plan, plan_plug, plan_resize, plan_unplug
 from guestmap.domain.request import PlugRequest, ResizeRequest, UnplugRequest
-from guestmap.domain.situation import HostMemory, MemoryDevice, Scene, Situation, SlotStatus
+from guestmap.domain.situation import HostMeminfo, MemoryDevice, Scene, Situation, SlotStatus
 from guestmap.domain.survey import survey
 from guestmap.domain.use import AgentUse
 
@@ -26,15 +26,15 @@ __all__ = [
     "AgentSocket",
     "AgentUse",
     "Applier",
-    "Finding",
     "GuestAgent",
-    "HostMemory",
+    "HostMeminfo",
     "MemoryDevice",
     "Observer",
     "Outcome",
     "Pace",
     "Peer",
     "Plan",
+    "PlanFinding",
     "PlugRequest",
     "ResizeRequest",
     "Result",

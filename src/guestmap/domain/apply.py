@@ -23,7 +23,7 @@ from guestmap.domain.sending import Refusal, same_kind, send
 from guestmap.domain.survey import survey
 from guestmap.domain.use import balloon_use
 from guestmap.domain.verify import others_changes, verify_plugged, verify_removed, verify_unchanged
-from guestmap.domain.waiting import Verdict, Waiting, wait_for
+from guestmap.domain.waiting import GuestVerdict, Waiting, wait_for
 from guestmap.inspect.ask.diff import diff
 from guestmap.qmp.client import GoneError
 
@@ -222,7 +222,7 @@ class Applier:
         half = whole if again is None else start + self._timeout_s / 2
         state = wait_for(plan.verb, device, half)
         state = self._listen(state, plan)
-        if again is not None and state.verdict is Verdict.SILENT:
+        if again is not None and state.verdict is GuestVerdict.SILENT:
             if not state.is_heeded:
                 self._send((again,))
             state = self._listen(replace(state, verdict=None, deadline=whole), plan)
@@ -231,7 +231,7 @@ class Applier:
             _OUTCOMES[state.verdict],
             waiting=state,
             waited_s=self._pace.now() - start,
-            interrupted=state.verdict is Verdict.INTERRUPTED,
+            interrupted=state.verdict is GuestVerdict.INTERRUPTED,
         )
 
     def _listen(self, state: Waiting, plan: Plan) -> Waiting:
@@ -282,12 +282,12 @@ _CONSENT = {
 }
 
 _OUTCOMES = {
-    Verdict.ACKNOWLEDGED: Outcome.ACKNOWLEDGED,
-    Verdict.REFUSED: Outcome.GUEST_REFUSED,
-    Verdict.SILENT: Outcome.SILENT,
-    Verdict.ENDED: Outcome.ENDED,
-    Verdict.REMOVED: Outcome.REMOVED,
-    Verdict.INTERRUPTED: Outcome.SILENT,
+    GuestVerdict.ACKNOWLEDGED: Outcome.ACKNOWLEDGED,
+    GuestVerdict.REFUSED: Outcome.GUEST_REFUSED,
+    GuestVerdict.SILENT: Outcome.SILENT,
+    GuestVerdict.ENDED: Outcome.ENDED,
+    GuestVerdict.REMOVED: Outcome.REMOVED,
+    GuestVerdict.INTERRUPTED: Outcome.SILENT,
     None: Outcome.SILENT,
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import MIB, exact_size, format_size
 from guestmap.domain import virtio_mem
-from guestmap.domain.finding import Finding, device_place, gap_list, span
+from guestmap.domain.finding import PlanFinding, device_place, gap_list, span
 from guestmap.domain.machine_types import VIRTIO_MEM, Announcement
 from guestmap.domain.placing import align_up, first_fit, gaps, largest_fit, overlapping
 from guestmap.domain.situation import backend_id
@@ -27,7 +27,7 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 """What QEMU takes for an id (util/id.c)."""
 
 
-def plug_blockers(situation: Situation, request: PlugRequest) -> tuple[Finding, ...]:
+def plug_blockers(situation: Situation, request: PlugRequest) -> tuple[PlanFinding, ...]:
     """Return all that would refuse a memory device; empty: QEMU will take it."""
     if request.kind == VIRTIO_MEM and VIRTIO_MEM not in situation.rule.takes:
         return (*migration(situation), *virtio_mem.plug_blockers(situation, request))
@@ -57,88 +57,88 @@ def plug_blockers(situation: Situation, request: PlugRequest) -> tuple[Finding, 
     )
 
 
-def migration(situation: Situation) -> Iterator[Finding]:
+def migration(situation: Situation) -> Iterator[PlanFinding]:
     """Find a migration: QEMU changes no devices while it lasts."""
     if situation.migration:
-        yield Finding(
+        yield PlanFinding(
             "migrating",
             f"the machine is being migrated ({situation.migration})",
             "wait for the end of the migration, or cancel it (migrate_cancel)",
         )
 
 
-def _no_hotplug(situation: Situation) -> Iterator[Finding]:
+def _no_hotplug(situation: Situation) -> Iterator[PlanFinding]:
     rule = situation.rule
-    yield Finding(
+    yield PlanFinding(
         "no-hotplug",
         f"{situation.machine_title} {rule.why_not}",
         rule.remedy,
     )
 
 
-def _machine(situation: Situation) -> Iterator[Finding]:
+def _machine(situation: Situation) -> Iterator[PlanFinding]:
     rule = situation.rule
     if rule.announces is Announcement.ACPI and situation.acpi is False:
         is_off = situation.acpi_switch == "off"
-        yield Finding(
+        yield PlanFinding(
             "no-acpi",
             f"{situation.machine_title} {rule.why_not}",
             rule.remedy_off if is_off else rule.remedy,
         )
     yield from _window(situation)
     if situation.window is not None and situation.slots == 0:
-        yield Finding(
+        yield PlanFinding(
             "no-slots",
             f"{situation.machine_title} was started without slots for DIMMs",
             f"start it with -m {_mib(situation.ram)},slots=N,maxmem={_mib(situation.max_ram)}",
         )
 
 
-def _window(situation: Situation) -> Iterator[Finding]:
+def _window(situation: Situation) -> Iterator[PlanFinding]:
     if situation.window is None:
-        yield Finding(
+        yield PlanFinding(
             "no-device-memory",
             f"{situation.machine_title} was started without room for memory devices (no maxmem)",
             f"start it with -m {_mib(situation.ram)},slots=N,maxmem=SIZE",
         )
 
 
-def _slot(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _slot(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     if situation.slots == 0:
         return
     free, last = situation.free_slots, situation.slots - 1
     listed = f"free: {_numbers(free)}" if free else "none is free"
     if request.slot is None:
         if not free:
-            yield Finding(
+            yield PlanFinding(
                 "slots-full",
                 f"all {situation.slots} slots hold a DIMM",
                 "unplug one (guestmap unplug), or start the machine with more slots (at most 256)",
             )
     elif request.slot > last:
-        yield Finding(
+        yield PlanFinding(
             "slot-range",
             f"slot {request.slot} is not one of 0 to {last}",
             f"choose one of these, or give no --slot ({listed})",
         )
     elif (holder := situation.in_slots.get(request.slot)) is not None:
-        yield Finding(
+        yield PlanFinding(
             "slot-busy",
             f"slot {request.slot} holds {device_place(holder)}",
             f"choose another, or give no --slot ({listed})",
         )
 
 
-def _size(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _size(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     unit, size = max(situation.alignment, situation.rule.unit), request.size
     if size == 0:
-        yield Finding(
+        yield PlanFinding(
             "size-zero", f"a {request.kind} of no bytes", f"give a multiple of {format_size(unit)}"
         )
     elif size % unit:
         near = " or ".join(exact_size(each) for each in (size // unit * unit, align_up(size, unit))
                            if 0 < each <= largest_fit(situation))  # fmt: skip
-        yield Finding(
+        yield PlanFinding(
             "size-unaligned",
             f"{exact_size(size)} are not a multiple of {format_size(unit)}, as {_who(situation)}"
             " wants it",
@@ -153,14 +153,14 @@ def _who(situation: Situation) -> str:
     return "QEMU's alignment of memory backends"
 
 
-def _total(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _total(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     if situation.window is None or request.size <= situation.bytes_left:
         return
     largest = largest_fit(situation)
     ways = [f"give at most {exact_size(largest)}"] if largest else []
     ways += ["unplug a memory device"] if situation.devices else []
     meant = _meant(request.size, situation.bytes_left)
-    yield Finding(
+    yield PlanFinding(
         "over-maxmem",
         f"{exact_size(request.size)} do not fit within maxmem, which QEMU was started with:"
         f" {format_size(situation.used)} of {format_size(situation.capacity)} for memory devices"
@@ -177,7 +177,7 @@ def _meant(size: int, left: int) -> str:
     return f"did you mean {exact_size(number)} ({number} is a number of MiB; bytes are {number}b)? "
 
 
-def _address(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _address(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     window, size = situation.window, request.size
     if window is None or size == 0:
         return
@@ -188,7 +188,7 @@ def _address(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
         and first_fit(window, situation.devices, size, situation.alignment) is None
     ):
         largest = largest_fit(situation)
-        yield Finding(
+        yield PlanFinding(
             "fragmented",
             f"no gap of the device memory takes {exact_size(size)}; the gaps:"
             f" {gap_list(gaps(window, situation.devices))}",
@@ -197,25 +197,27 @@ def _address(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _hint(situation: Situation, window: AddrRange, address: int, size: int) -> Iterator[Finding]:
+def _hint(
+    situation: Situation, window: AddrRange, address: int, size: int
+) -> Iterator[PlanFinding]:
     unit = situation.alignment
     free = gap_list(gaps(window, situation.devices))
     is_outside = address < window.start or address + size > window.end
     if address % unit and not is_outside:
-        yield Finding(
+        yield PlanFinding(
             "address-unaligned",
             f"address {address:#x} is not a multiple of {unit:#x} ({format_size(unit)})",
             _near(situation, window, address, size),
         )
     if is_outside:
-        yield Finding(
+        yield PlanFinding(
             "address-outside",
             f"{span(address, size)} is not within the device memory,"
             f" {span(window.start, window.size)}",
             f"choose an address in a gap, or give no --addr (gaps: {free})",
         )
     for each in overlapping(situation.devices, address, size):
-        yield Finding(
+        yield PlanFinding(
             "address-overlap",
             f"{span(address, size)} overlaps {device_place(each)}",
             f"choose an address in a gap, or give no --addr (gaps: {free})",
@@ -234,32 +236,32 @@ def _near(situation: Situation, window: AddrRange, address: int, size: int) -> s
     return f"give {' or '.join(free)}" if free else "give no --addr: the next free one is taken"
 
 
-def _id(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _id(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     name = request.id
     if name is None:
         return
     if not IDENTIFIER.fullmatch(name):
-        yield Finding(
+        yield PlanFinding(
             "id-invalid",
             f"{name!r} is not an id for QEMU",
             "begin with a letter, then letters, digits, '-', '.' and '_' (ASCII)",
         )
         return
     if name in situation.device_names:
-        yield Finding("id-taken", f"there is a device {name!r} already", "choose another --id")
+        yield PlanFinding("id-taken", f"there is a device {name!r} already", "choose another --id")
         return
     backend = backend_id(name)
     if backend not in situation.object_names:
         return
     user = next((each for each in situation.devices if each.backend == backend), None)
     if user is not None:
-        yield Finding(
+        yield PlanFinding(
             "backend-taken",
             f"the backend {backend!r} that it would have is that of {device_place(user)}",
             "choose another --id",
         )
     else:
-        yield Finding(
+        yield PlanFinding(
             "backend-orphaned",
             f"there is an object {backend!r} already, and no memory device uses it: perhaps left"
             " by a plug that failed",
@@ -267,25 +269,25 @@ def _id(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
         )
 
 
-def _node(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _node(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     nodes = situation.nodes
     if nodes is None or request.node < max(nodes, 1):
         return
     which = "0 to " + str(nodes - 1) if nodes > 1 else "0"
-    yield Finding(
+    yield PlanFinding(
         "node",
         f"node {request.node} does not exist (NUMA nodes of the machine: {nodes})",
         f"choose node {which}, or start the machine with more (-numa node)",
     )
 
 
-def _host(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _host(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     host = situation.host
     if host is None:
         return
     room = {0: host.total + host.swap_total, 2: host.commit_left}.get(host.overcommit)
     if room is not None and request.size > room:
-        yield Finding(
+        yield PlanFinding(
             "host-memory",
             f"the host does not promise {format_size(request.size)}: vm.overcommit_memory is"
             f" {host.overcommit}, and {format_size(room)} is the most it gives now",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import exact_size, format_size
-from guestmap.domain.finding import Finding
+from guestmap.domain.finding import PlanFinding
 from guestmap.domain.machine_types import VIRTIO_MEM, Announcement
 from guestmap.domain.placing import align_up, first_fit, largest_fit
 
@@ -34,7 +34,7 @@ PAGES_PER_STRUCTURES = 64
 
 def plug_cautions(
     situation: Situation, request: PlugRequest, address: int | None
-) -> tuple[Finding, ...]:
+) -> tuple[PlanFinding, ...]:
     """Return what will spoil a plug that QEMU takes.
 
     Args:
@@ -66,7 +66,7 @@ def plug_cautions(
     )
 
 
-def guest_cautions(situation: Situation, *, announced: bool = True) -> Iterator[Finding]:
+def guest_cautions(situation: Situation, *, announced: bool = True) -> Iterator[PlanFinding]:
     """Find a guest that cannot answer, and a manager that will not know.
 
     Args:
@@ -74,20 +74,20 @@ def guest_cautions(situation: Situation, *, announced: bool = True) -> Iterator[
         announced: whether ACPI is how the guest learns of the device, as of a DIMM.
     """
     if not situation.running:
-        yield Finding(
+        yield PlanFinding(
             "not-running",
             f"the machine does not run ({situation.status}): its guest cannot answer",
             "let it run (QMP: cont); the guest finds what is asked of it when it runs",
         )
     if announced and situation.gpe_enabled is False:
-        yield Finding(
+        yield PlanFinding(
             "guest-without-acpi",
             "the guest has not enabled the event that announces memory (GPE 3): no operating"
             " system with ACPI runs in it, or it knows no memory hot-plug",
             "wait until the guest has booted; one that boots later finds the slots as they are",
         )
     if situation.is_libvirts:
-        yield Finding(
+        yield PlanFinding(
             "libvirt",
             "libvirt manages this machine and will not learn of the change: its own count of"
             " memory and slots becomes wrong",
@@ -95,7 +95,7 @@ def guest_cautions(situation: Situation, *, announced: bool = True) -> Iterator[
         )
 
 
-def _block_size(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _block_size(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     size, block = request.size, situation.block
     if size % block:
         near = " or ".join(
@@ -103,7 +103,7 @@ def _block_size(situation: Situation, request: PlugRequest) -> Iterator[Finding]
             for each in (size // block * block, align_up(size, block))
             if 0 < each <= largest_fit(situation)
         )
-        yield Finding(
+        yield PlanFinding(
             "section-size",
             f"{exact_size(size)} are not a multiple of {format_size(block)}, the blocks in which"
             f" {situation.block_by} takes memory: it refuses them, and answers that it succeeded"
@@ -115,12 +115,12 @@ def _block_size(situation: Situation, request: PlugRequest) -> Iterator[Finding]
 
 def _block_address(
     situation: Situation, request: PlugRequest, address: int | None
-) -> Iterator[Finding]:
+) -> Iterator[PlanFinding]:
     block, window = situation.block, situation.window
     if address is None or window is None or address % block == 0:
         return
     better = first_fit(window, situation.devices, request.size, block)
-    yield Finding(
+    yield PlanFinding(
         "section-address",
         f"address {address:#x} is not a multiple of {format_size(block)}, the blocks in which"
         f" {situation.block_by} takes memory: it refuses it, and answers that it succeeded all the"
@@ -134,9 +134,9 @@ def _block_address(
     )
 
 
-def _unheard(situation: Situation) -> Iterator[Finding]:
+def _unheard(situation: Situation) -> Iterator[PlanFinding]:
     if situation.rule.announces is Announcement.RTAS:
-        yield Finding(
+        yield PlanFinding(
             "no-acknowledgement",
             f"{situation.machine_title} announces memory through RTAS, and not through ACPI: what"
             " its guest makes of it (there is no _OST) is told to nobody, so no acknowledgement"
@@ -145,11 +145,11 @@ def _unheard(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def _page_structures(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _page_structures(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     present = situation.ram + situation.used
     needed = request.size // PAGES_PER_STRUCTURES
     if needed > present // 2:
-        yield Finding(
+        yield PlanFinding(
             "page-structures",
             f"a Linux guest keeps {format_size(needed)} of page structures for it in the memory"
             f" that it has, which is {format_size(present)}: it may run out and refuse",
@@ -158,7 +158,7 @@ def _page_structures(situation: Situation, request: PlugRequest) -> Iterator[Fin
         )
 
 
-def _slot_budget(situation: Situation) -> Iterator[Finding]:
+def _slot_budget(situation: Situation) -> Iterator[PlanFinding]:
     after = situation.sections + 1
     if not situation.kvm or after <= OLD_SLOTS:
         return
@@ -166,14 +166,14 @@ def _slot_budget(situation: Situation) -> Iterator[Finding]:
         text = f"and KVM has {KVM_SLOTS}: QEMU will refuse it"
     else:
         text = f"and KVM has {OLD_SLOTS} before Linux 5.12, {KVM_SLOTS} since"
-    yield Finding(
+    yield PlanFinding(
         "kvm-slots",
         f"the guest will see {after} ranges of memory, each a KVM memory slot, {text}",
         "unplug a DIMM, or use fewer and larger ones",
     )
 
 
-def _vhost_budget(situation: Situation) -> Iterator[Finding]:
+def _vhost_budget(situation: Situation) -> Iterator[PlanFinding]:
     if not situation.vhost:
         return
     after, limit = situation.sections + 1, situation.vhost_limit
@@ -181,7 +181,7 @@ def _vhost_budget(situation: Situation) -> Iterator[Finding]:
     if after <= told:
         return
     host = "" if limit is None else f", this host's vhost {limit} (max_mem_regions)"
-    yield Finding(
+    yield PlanFinding(
         "vhost-slots",
         f"the guest will see {after} ranges of memory, and vhost carries"
         f" {', '.join(situation.vhost)}: older vhost-user backends take {VHOST_USER_SLOTS},"
@@ -190,10 +190,10 @@ def _vhost_budget(situation: Situation) -> Iterator[Finding]:
     )
 
 
-def _host_memory(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _host_memory(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     host = situation.host
     if host is not None and request.size > host.available:
-        yield Finding(
+        yield PlanFinding(
             "host-memory",
             f"the host has {format_size(host.available)} available and"
             f" {format_size(host.swap_free)} of free swap: when the guest uses all of"
@@ -202,18 +202,18 @@ def _host_memory(situation: Situation, request: PlugRequest) -> Iterator[Finding
         )
 
 
-def _node(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def _node(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     if situation.nodes is None and request.node:
-        yield Finding(
+        yield PlanFinding(
             "node-unknown",
             f"how many NUMA nodes there are is not known: QEMU may refuse node {request.node}",
             "none needed: a refused plug is rolled back",
         )
 
 
-def _orphans(situation: Situation) -> Iterator[Finding]:
+def _orphans(situation: Situation) -> Iterator[PlanFinding]:
     for name in situation.orphans:
-        yield Finding(
+        yield PlanFinding(
             "orphan",
             f"the backend {name!r} ({format_size(situation.backends[name])}) belongs to no memory"
             " device: perhaps left by a plug that failed",

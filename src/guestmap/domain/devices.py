@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guestmap.domain.questions import Question, prop
-from guestmap.domain.replies import Device, DeviceData, Named, Ospm
+from guestmap.domain.replies import DeviceData, MemoryDeviceInfo, Named, Ospm
 from guestmap.domain.situation import MemoryDevice, SlotStatus
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from guestmap.domain.peer import Peer
 
-DEVICES = Question("query-memory-devices", list[Device], required=True)
+DEVICES = Question("query-memory-devices", list[MemoryDeviceInfo], required=True)
 SLOTS = Question("query-acpi-ospm-status", list[Ospm])
 
 _ANONYMOUS = "/machine/peripheral-anon"
@@ -38,7 +38,7 @@ def read_slots(peer: Peer) -> tuple[SlotStatus, ...] | None:
     return slots_of(found)
 
 
-def devices_of(found: Iterable[Device]) -> tuple[MemoryDevice, ...]:
+def devices_of(found: Iterable[MemoryDeviceInfo]) -> tuple[MemoryDevice, ...]:
     """Return memory devices from QMP's form, by address."""
     devices = (_device(each.type, each.data) for each in found)
     return tuple(sorted((d for d in devices if d is not None), key=lambda each: each.addr))

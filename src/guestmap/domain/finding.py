@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding(Report):
+class PlanFinding(Report):
     """Something that stands in the way of a plan, or that will spoil it.
 
     Attributes:

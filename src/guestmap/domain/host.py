@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from guestmap.base import KIB
-from guestmap.domain.situation import HostMemory
+from guestmap.domain.situation import HostMeminfo
 
 MEMINFO = Path("/proc/meminfo")
 OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
@@ -15,7 +15,7 @@ VHOST_REGIONS = Path("/sys/module/vhost/parameters/max_mem_regions")
 _LINE = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 
 
-def read_host_memory(meminfo: Path = MEMINFO, overcommit: Path = OVERCOMMIT) -> HostMemory | None:
+def read_host_memory(meminfo: Path = MEMINFO, overcommit: Path = OVERCOMMIT) -> HostMeminfo | None:
     """Return the host's memory; None where this is no Linux."""
     try:
         return parse_host_memory(meminfo.read_text(), read_number(overcommit) or 0)
@@ -23,12 +23,12 @@ def read_host_memory(meminfo: Path = MEMINFO, overcommit: Path = OVERCOMMIT) -> 
         return None
 
 
-def parse_host_memory(text: str, overcommit: int = 0) -> HostMemory | None:
+def parse_host_memory(text: str, overcommit: int = 0) -> HostMeminfo | None:
     """Return what the text of /proc/meminfo says; None where it lacks the totals."""
     found = {name: int(number) * KIB for name, number in _LINE.findall(text)}
     if not {"MemTotal", "MemAvailable"} <= found.keys():
         return None
-    return HostMemory(
+    return HostMeminfo(
         total=found["MemTotal"],
         available=found["MemAvailable"],
         swap_total=found.get("SwapTotal", 0),

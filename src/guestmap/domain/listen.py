@@ -15,8 +15,8 @@ from guestmap.domain.waiting import (
     WITHOUT_A_WORD,
     Deleted,
     Ended,
+    GuestVerdict,
     Heard,
-    Verdict,
     Waiting,
     heard,
     seen,
@@ -107,7 +107,7 @@ def listen(
         if state.verdict is not None:
             return state
         if interrupted():
-            return replace(state, verdict=Verdict.INTERRUPTED)
+            return replace(state, verdict=GuestVerdict.INTERRUPTED)
         observer.waiting(state, pace.now())
         pace.sleep(min(POLL_S, max(0.0, state.deadline - pace.now())))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from guestmap.domain.waiting import Verdict
+from guestmap.domain.waiting import GuestVerdict
 
 if TYPE_CHECKING:
     from guestmap.domain.ost import OstAnswer
@@ -92,9 +92,11 @@ class Result:
     def acknowledged(self) -> bool | None:
         """Whether the guest acknowledged it; None: it said nothing of it."""
         verdict = None if self.waiting is None else self.waiting.verdict
-        return {Verdict.ACKNOWLEDGED: True, Verdict.REMOVED: True, Verdict.REFUSED: False}.get(
-            verdict or Verdict.SILENT
-        )
+        return {
+            GuestVerdict.ACKNOWLEDGED: True,
+            GuestVerdict.REMOVED: True,
+            GuestVerdict.REFUSED: False,
+        }.get(verdict or GuestVerdict.SILENT)
 
     @property
     def answers(self) -> tuple[OstAnswer, ...]:

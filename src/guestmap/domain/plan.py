@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from guestmap.domain import virtio_mem
 from guestmap.domain.blockers import migration, plug_blockers
 from guestmap.domain.cautions import guest_cautions, plug_cautions
-from guestmap.domain.finding import Finding, device_place
+from guestmap.domain.finding import PlanFinding, device_place
 from guestmap.domain.machine_types import DIMM, VIRTIO_MEM
 from guestmap.domain.placing import first_fit
 from guestmap.domain.predict import predicted, with_dimm, without_dimm
@@ -54,8 +54,8 @@ class Plan:
 
     verb: str
     scene: Scene
-    blockers: tuple[Finding, ...]
-    cautions: tuple[Finding, ...]
+    blockers: tuple[PlanFinding, ...]
+    cautions: tuple[PlanFinding, ...]
     device: MemoryDevice | None = None
     backend: str | None = None
     steps: tuple[Step, ...] = ()
@@ -242,11 +242,11 @@ def own_backend(device: MemoryDevice) -> str | None:
 
 def _unplug_blockers(
     situation: Situation, request: UnplugRequest, device: MemoryDevice | None
-) -> tuple[Finding, ...]:
+) -> tuple[PlanFinding, ...]:
     if device is None:
         known = ", ".join(device_place(each) for each in situation.devices)
         return (
-            Finding(
+            PlanFinding(
                 "unknown-device",
                 f"there is no memory device {request.id!r}",
                 f"give the id, or the path, of one that there is: {known or 'none'}",
@@ -257,17 +257,19 @@ def _unplug_blockers(
     if device.kind != DIMM or not device.hotpluggable:
         other = f"{device.title} ({device.kind}) cannot be unplugged", _STOP
         why, remedy = _FIXED.get(device.kind, other)
-        return (Finding("not-unpluggable", why, remedy.format(id=device.id)),)
+        return (PlanFinding("not-unpluggable", why, remedy.format(id=device.id)),)
     return ()
 
 
-def _unplug_cautions(device: MemoryDevice | None, request: UnplugRequest) -> tuple[Finding, ...]:
+def _unplug_cautions(
+    device: MemoryDevice | None, request: UnplugRequest
+) -> tuple[PlanFinding, ...]:
     if device is None:
         return ()
     found = []
     if device.hotplugged is False and device.kind == DIMM:
         found.append(
-            Finding(
+            PlanFinding(
                 "cold-plugged",
                 f"{device.title} was there when the guest booted: its kernel may have put data"
                 " there that cannot be moved, and will refuse",
@@ -276,7 +278,7 @@ def _unplug_cautions(device: MemoryDevice | None, request: UnplugRequest) -> tup
         )
     if device.backend is not None and not request.keep_backend and own_backend(device) is None:
         found.append(
-            Finding(
+            PlanFinding(
                 "foreign-backend",
                 f"the backend {device.backend!r} is not named as one made for {device.title}:"
                 " it is kept, and so is the host's memory",

@@ -14,7 +14,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 16)]
 SlotName = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,5}$")]
 
 
-class Machine(msgspec.Struct, rename="kebab"):
+class MachineMemory(msgspec.Struct, rename="kebab"):
     """The property ``memory`` of the machine."""
 
     size: Size = 0
@@ -39,7 +39,7 @@ class DeviceData(msgspec.Struct, rename="kebab"):
     hotpluggable: bool = True
 
 
-class Device(msgspec.Struct):
+class MemoryDeviceInfo(msgspec.Struct):
     """One of query-memory-devices."""
 
     type: str
@@ -70,7 +70,7 @@ class Named(msgspec.Struct):
     type: str = ""
 
 
-class Status(msgspec.Struct):
+class StatusInfo(msgspec.Struct):
     """The answer to query-status."""
 
     status: str
@@ -102,20 +102,20 @@ class Target(msgspec.Struct):
     arch: str
 
 
-class PciBridge(msgspec.Struct):
+class PciBridgeInfo(msgspec.Struct):
     """What is behind a bridge of query-pci; nothing where it has no member ``devices``."""
 
-    devices: list[PciDevice] = []
+    devices: list[PciDeviceInfo] = []
 
 
-class PciDevice(msgspec.Struct):
+class PciDeviceInfo(msgspec.Struct):
     """One function of query-pci."""
 
     qdev_id: str = ""
-    pci_bridge: PciBridge | None = None
+    pci_bridge: PciBridgeInfo | None = None
 
 
-class PciBus(msgspec.Struct):
+class PciInfo(msgspec.Struct):
     """One of query-pci."""
 
-    devices: list[PciDevice] = []
+    devices: list[PciDeviceInfo] = []

@@ -96,7 +96,7 @@ class SlotStatus(Report):
 
 
 @dataclass(frozen=True, slots=True)
-class HostMemory(Report):
+class HostMeminfo(Report):
     """The host's memory, bytes (proc(5), /proc/meminfo).
 
     Attributes:
@@ -173,7 +173,7 @@ class Situation(Report):
     device_names: frozenset[str] = frozenset()
     object_names: frozenset[str] = frozenset()
     backends: dict[str, int] = field(default_factory=dict)
-    host: HostMemory | None = None
+    host: HostMeminfo | None = None
     carries_events: bool = True
     is_libvirts: bool = False
     begun: tuple[Entry, ...] = ()

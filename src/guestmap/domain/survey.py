@@ -19,12 +19,12 @@ from guestmap.domain.predict import DEVICE_MEMORY
 from guestmap.domain.questions import Question, line, machine_text, prop
 from guestmap.domain.replies import (
     Kvm,
-    Machine,
+    MachineMemory,
     Memdev,
     Migration,
     Named,
     Sizes,
-    Status,
+    StatusInfo,
     Target,
 )
 from guestmap.domain.situation import ALIGNMENT, KNOWN_KINDS, MemoryDevice, Scene, Situation
@@ -53,12 +53,12 @@ _WINDOW = "/machine/device-memory[0]"
 
 _FIRST = {
     "version": Question("query-version", VersionReply, required=True),
-    "status": Question("query-status", Status, required=True),
+    "status": Question("query-status", StatusInfo, required=True),
     "target": Question("query-target", Target),
     "kvm": Question("query-kvm", Kvm),
     "migration": Question("query-migrate", Migration),
     "type": prop("/machine", "type", str),
-    "memory": prop("/machine", "memory", Machine),
+    "memory": prop("/machine", "memory", MachineMemory),
     "acpi": prop("/machine", "acpi", str),
     "acpi-device": prop("/machine", "acpi-device", str),
     "start": prop(_WINDOW, "addr", int),
@@ -146,7 +146,7 @@ def _memory(
 ) -> Situation:
     """Add what is known of the machine's memory."""
     slots = slots_of(told["slots"])
-    said, sizes = told["memory"] or Machine(), told["sizes"]
+    said, sizes = told["memory"] or MachineMemory(), told["sizes"]
     ram = said.size or (sizes.base_memory if sizes else 0)
     count = said.slots or len(slots or ())
     window = _window(told, snapshot)

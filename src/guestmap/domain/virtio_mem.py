@@ -10,10 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import MIB, exact_size, format_size
-from guestmap.domain.finding import Finding, device_place
+from guestmap.domain.finding import PlanFinding, device_place
 from guestmap.domain.machine_types import VIRTIO_MEM
 from guestmap.domain.questions import Question
-from guestmap.domain.replies import Named, PciBus, PciDevice
+from guestmap.domain.replies import Named, PciDeviceInfo, PciInfo
 from guestmap.domain.steps import Step
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def free_ports(peer: Peer) -> tuple[str, ...]:
     """Return the ids of the PCI Express root ports that have an id and nothing plugged in."""
     buses, children = peer.ask_many(
         [
-            Question("query-pci", list[PciBus]),
+            Question("query-pci", list[PciInfo]),
             Question("qom-list", list[Named], {"path": "/machine/peripheral"}),
         ]
     )
     ports = {each.name for each in children or () if each.type == _ROOT_PORT}
-    devices: list[PciDevice] = [device for bus in buses or () for device in bus.devices]
+    devices: list[PciDeviceInfo] = [device for bus in buses or () for device in bus.devices]
     return tuple(
         device.qdev_id
         for device in devices
@@ -49,10 +49,10 @@ def free_ports(peer: Peer) -> tuple[str, ...]:
     )
 
 
-def plug_blockers(situation: Situation, request: PlugRequest) -> Iterator[Finding]:
+def plug_blockers(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     """Find what is in the way of a virtio-mem device and of no DIMM."""
     if VIRTIO_MEM not in situation.rule.takes:
-        yield Finding(
+        yield PlanFinding(
             "no-virtio-mem",
             f"{situation.machine_title} takes no virtio-mem device",
             "plug a DIMM (without --kind)"
@@ -60,7 +60,7 @@ def plug_blockers(situation: Situation, request: PlugRequest) -> Iterator[Findin
             else situation.rule.remedy or "start another type of machine",
         )
     elif needs_port(situation) and request.bus is None:
-        yield Finding(
+        yield PlanFinding(
             "no-port",
             f"{situation.machine_title} takes PCI devices while it runs in root ports only, and"
             " none with an id is free",
@@ -68,7 +68,7 @@ def plug_blockers(situation: Situation, request: PlugRequest) -> Iterator[Findin
         )
     wanted = request.requested or 0
     if wanted > request.size:
-        yield Finding(
+        yield PlanFinding(
             "over-size",
             f"{exact_size(wanted)} are requested of a device of {exact_size(request.size)}",
             f"request at most {exact_size(request.size)}",
@@ -110,11 +110,11 @@ def resize_step(device: MemoryDevice, size: int) -> Step:
 
 def resize_blockers(
     situation: Situation, request: ResizeRequest, device: MemoryDevice | None
-) -> Iterator[Finding]:
+) -> Iterator[PlanFinding]:
     """Find what QEMU would refuse a new size for."""
     grown = [each for each in situation.devices if each.kind == VIRTIO_MEM]
     if device is None or device.kind != VIRTIO_MEM:
-        yield Finding(
+        yield PlanFinding(
             "unknown-device" if device is None else "not-resizable",
             f"there is no memory device {request.id!r}"
             if device is None
@@ -124,7 +124,7 @@ def resize_blockers(
         return
     size, block = request.size, device.block or BLOCK
     if size > device.size:
-        yield Finding(
+        yield PlanFinding(
             "over-size",
             f"{exact_size(size)} are more than {device.title} may ever hold, which is"
             f" {exact_size(device.size)}: the size of its backend {device.backend!r}",
@@ -134,18 +134,18 @@ def resize_blockers(
         yield _unaligned(size, block, device.size)
 
 
-def unplug_blockers(situation: Situation, device: MemoryDevice) -> Iterator[Finding]:
+def unplug_blockers(situation: Situation, device: MemoryDevice) -> Iterator[PlanFinding]:
     """Find why a virtio-mem device cannot be unplugged."""
     major = _MAJOR.match(situation.version)
     if major is not None and int(major[1]) < _UNPLUGGING_SINCE:
-        yield Finding(
+        yield PlanFinding(
             "not-unpluggable",
             f"QEMU {situation.version} never unplugs a virtio-mem device",
             f"take its memory back (guestmap resize SOURCE {device.name} 0): an empty one costs"
             " nothing",
         )
     elif device.requested or device.plugged:
-        yield Finding(
+        yield PlanFinding(
             "still-plugged",
             f"the guest has {format_size(device.plugged)} of {device.title}, and"
             f" {format_size(device.requested or 0)} are requested of it: QEMU lets go of an empty"
@@ -184,13 +184,13 @@ def why_short(situation: Situation, before: int, now: int, wanted: int) -> str:
     )
 
 
-def _unaligned(size: int, block: int, most: int) -> Finding:
+def _unaligned(size: int, block: int, most: int) -> PlanFinding:
     near = " or ".join(
         exact_size(each)
         for each in dict.fromkeys((size // block * block, -(-size // block) * block))
         if each <= most
     )
-    return Finding(
+    return PlanFinding(
         "size-unaligned",
         f"{exact_size(size)} are not a multiple of {format_size(block)}, the device's block",
         f"request {near}",

@@ -23,7 +23,7 @@ WITHOUT_A_WORD = "the end of the connection"
 """What a machine that was killed tells."""
 
 
-class Verdict(StrEnum):
+class GuestVerdict(StrEnum):
     """What came of asking the guest."""
 
     ACKNOWLEDGED = "acknowledged"
@@ -85,7 +85,7 @@ class Waiting:
     slot: int
     deadline: float
     heard: tuple[Heard, ...] = ()
-    verdict: Verdict | None = None
+    verdict: GuestVerdict | None = None
     resets: int = 0
 
     @property
@@ -114,7 +114,7 @@ class Waiting:
         if isinstance(said, Ended):
             if said.what == "RESET":
                 return replace(self, heard=(*self.heard, said), resets=self.resets + 1)
-            return replace(self, heard=(*self.heard, said), verdict=Verdict.ENDED)
+            return replace(self, heard=(*self.heard, said), verdict=GuestVerdict.ENDED)
         mine = said.slot == self.slot if isinstance(said, Answered) else said.device == self.device
         if not mine:
             return self
@@ -123,22 +123,22 @@ class Waiting:
     def at(self, now: float) -> Waiting:
         """Return the state at a time."""
         if self.verdict is None and now >= self.deadline:
-            return replace(self, verdict=Verdict.SILENT)
+            return replace(self, verdict=GuestVerdict.SILENT)
         return self
 
-    def _judge(self, said: Answered | Deleted | EjectFailed) -> Verdict | None:
+    def _judge(self, said: Answered | Deleted | EjectFailed) -> GuestVerdict | None:
         if isinstance(said, EjectFailed):
-            return Verdict.REFUSED
+            return GuestVerdict.REFUSED
         if isinstance(said, Deleted):
-            return Verdict.REMOVED if self.verb == "unplug" else Verdict.REFUSED
+            return GuestVerdict.REMOVED if self.verb == "unplug" else GuestVerdict.REFUSED
         answer = said.answer
         if answer.source not in self._sources:
             return None
         if answer.kind is OstKind.FAILURE:
-            return Verdict.REFUSED
+            return GuestVerdict.REFUSED
         # Of an ejection, success is told by the device's end, not by the guest's word.
         is_done = answer.kind is OstKind.SUCCESS and self.verb == "plug"
-        return Verdict.ACKNOWLEDGED if is_done else None
+        return GuestVerdict.ACKNOWLEDGED if is_done else None
 
 
 def wait_for(verb: str, device: MemoryDevice, deadline: float) -> Waiting:

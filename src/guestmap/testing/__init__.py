@@ -3,6 +3,6 @@
 :mod:`guestmap.testing.strategies` needs hypothesis and is imported by its name.
 """
 
-from guestmap.testing.recording import Event, NopRecordingListener, RecordingListener
+from guestmap.testing.recording import ListenerEvent, NopRecordingListener, RecordingListener
 
-__all__ = ["Event", "NopRecordingListener", "RecordingListener"]
+__all__ = ["ListenerEvent", "NopRecordingListener", "RecordingListener"]

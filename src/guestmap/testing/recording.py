@@ -7,7 +7,7 @@ from typing import NamedTuple
 from guestmap.memory import AddressSpace, FlatRange, MemoryListener, MemoryRegionSection
 
 
-class Event(NamedTuple):
+class ListenerEvent(NamedTuple):
     """One callback.
 
     Attributes:
@@ -39,7 +39,7 @@ class RecordingListener(MemoryListener):
     def __init__(self, name: str = "recorder", priority: int = 0) -> None:
         self.name = name
         self.priority = priority
-        self.trace: list[Event] = []
+        self.trace: list[ListenerEvent] = []
         self.sections: dict[int, MemoryRegionSection] = {}
         self.problems: list[str] = []
         self._open = False
@@ -47,14 +47,14 @@ class RecordingListener(MemoryListener):
 
     def begin(self) -> None:
         """Note it."""
-        self.trace.append(Event("begin"))
+        self.trace.append(ListenerEvent("begin"))
         if self._open:
             self.problems.append("begin within begin")
         self._open, self._added = True, False
 
     def commit(self) -> None:
         """Note it."""
-        self.trace.append(Event("commit"))
+        self.trace.append(ListenerEvent("commit"))
         if not self._open:
             self.problems.append("commit without begin")
         self._open = False
@@ -111,7 +111,7 @@ class RecordingListener(MemoryListener):
             self.problems.append(f"{call} outside of begin and commit")
         start = section.offset_within_address_space
         end, name = start + section.size, section.region.name
-        event = Event(call, start, end, name, section.offset_within_region, (old, new))
+        event = ListenerEvent(call, start, end, name, section.offset_within_region, (old, new))
         self.trace.append(event)
 
 

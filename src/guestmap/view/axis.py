@@ -23,7 +23,7 @@ FOLDED = 1.0
 _PER_DOUBLING = 0.05
 
 
-class Piece(NamedTuple):
+class AxisSegment(NamedTuple):
     """Addresses ``start <= a < end``, drawn from ``top`` to ``bottom``; ``folded``: empty."""
 
     start: int
@@ -47,13 +47,13 @@ class FoldedAxis:
             self._edges.append(self._edges[0] + 1)
         covered = _covered(self._edges, full)
         self.positions = [0.0]
-        pieces: list[Piece] = []
+        pieces: list[AxisSegment] = []
         for index, is_full in enumerate(covered):
             start, end = self._edges[index : index + 2]
             height = 1 + _PER_DOUBLING * (end - start).bit_length() if is_full else FOLDED
             top = self.positions[-1]
             self.positions.append(top + height)
-            pieces.append(Piece(start, end, top, top + height, not is_full))
+            pieces.append(AxisSegment(start, end, top, top + height, not is_full))
         self.pieces = tuple(pieces)
 
     @property

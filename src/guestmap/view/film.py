@@ -14,7 +14,7 @@ from guestmap.inspect.map.printable import with_printable_texts
 from guestmap.view.compare import marked_family, matched_families
 from guestmap.view.compose import NOT_TO_SCALE, panel_of
 from guestmap.view.picture import Picture
-from guestmap.view.sections import Family, Findings, find_sections
+from guestmap.view.sections import Family, SnapshotSections, find_sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Film:
         self.marks: dict[str, float] = {}
         self.opens_at = ""
         self._frames: list[Frame] = []
-        self._findings: list[Findings] = []
+        self._findings: list[SnapshotSections] = []
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -112,7 +112,7 @@ class Film:
             notes=(NOT_TO_SCALE,),
         )
 
-    def _found(self, index: int) -> Findings:
+    def _found(self, index: int) -> SnapshotSections:
         while len(self._findings) <= index:
             self._findings.append(find_sections(self._frames[len(self._findings)].snapshot))
         return self._findings[index]

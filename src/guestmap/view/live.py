@@ -48,8 +48,8 @@ class FilmServer:
     """
 
     def __init__(self, film: Film, *, host: str = LOOPBACK, port: int = 0) -> None:
-        self._server, door = web_server(host, port, lambda document: _Page(film).fill(document))
-        self.url = door.url
+        self._server, access = web_server(host, port, lambda document: _Page(film).fill(document))
+        self.url = access.url
 
     def run(self) -> None:
         """Serve, in this thread, which must be the main one."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from guestmap.view.picture import Box
 
 
-class Taken:
+class OccupiedRuns:
     """Addresses that are taken: sorted runs that neither overlap nor touch."""
 
     __slots__ = ("_ends", "_starts")

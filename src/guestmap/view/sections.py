@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.ask.spaces import Space, Spaces
+from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.ask.view_diff import range_changes
 from guestmap.inspect.map.views import join, physical_root
 from guestmap.inspect.map.ways import Way, shown, walk
@@ -46,7 +46,7 @@ class Family:
 
 
 @dataclass(slots=True)
-class Findings:
+class SnapshotSections:
     """All of a snapshot that can be drawn.
 
     Attributes:
@@ -59,9 +59,9 @@ class Findings:
     by_view: dict[tuple[object, ...], Section] = field(default_factory=dict)
 
 
-def find_sections(snapshot: Snapshot, *, show_disabled: bool = False) -> Findings:
+def find_sections(snapshot: Snapshot, *, show_disabled: bool = False) -> SnapshotSections:
     """Return what a snapshot has to show, address spaces that see the same put together."""
-    findings = Findings([], [])
+    findings = SnapshotSections([], [])
     if snapshot.regions:
         _from_trees(snapshot, findings, show_disabled=show_disabled)
     else:
@@ -69,9 +69,9 @@ def find_sections(snapshot: Snapshot, *, show_disabled: bool = False) -> Finding
     return findings
 
 
-def _from_trees(snapshot: Snapshot, findings: Findings, *, show_disabled: bool) -> None:
+def _from_trees(snapshot: Snapshot, findings: SnapshotSections, *, show_disabled: bool) -> None:
     spaces = Spaces(snapshot)
-    groups: dict[int | None, list[Space]] = {}
+    groups: dict[int | None, list[NamedSpace]] = {}
     for space in spaces.all:
         if space.root is not None:
             groups.setdefault(physical_root(snapshot, space.root), []).append(space)
@@ -104,7 +104,7 @@ def _from_trees(snapshot: Snapshot, findings: Findings, *, show_disabled: bool) 
         _add(findings, family, section)
 
 
-def _from_views(snapshot: Snapshot, findings: Findings) -> None:
+def _from_views(snapshot: Snapshot, findings: SnapshotSections) -> None:
     every = Spaces(snapshot).all
     named = [([each.name for each in every if each.view is v], v) for v in snapshot.views]
     for spaces, view in sorted(named, key=lambda each: _rank(each[0])):
@@ -131,14 +131,14 @@ def _rank(names: Collection[str]) -> int:
     return min((i for i, name in enumerate(wanted) if name in names), default=len(wanted))
 
 
-def _add(findings: Findings, family: Family, section: Section) -> None:
+def _add(findings: SnapshotSections, family: Family, section: Section) -> None:
     if not family.sections:
         findings.families.append(family)
     family.sections.append(section)
     findings.by_view[_content(section.ranges)] = section
 
 
-def _joined(findings: Findings, view: Sequence[RangeInfo], names: Collection[str]) -> bool:
+def _joined(findings: SnapshotSections, view: Sequence[RangeInfo], names: Collection[str]) -> bool:
     """Add names to the section that already shows the same; tell whether there is one."""
     section = findings.by_view.get(_content(view))
     if section is None:
@@ -160,7 +160,7 @@ def _content(view: Sequence[RangeInfo]) -> tuple[object, ...]:
 
 
 def _related(
-    findings: Findings, snapshot: Snapshot, root: int, places: set[tuple[int, int]]
+    findings: SnapshotSections, snapshot: Snapshot, root: int, places: set[tuple[int, int]]
 ) -> Family:
     """Return the family of which one root lies in the other at its own addresses, or a new one."""
     here = (root, snapshot.regions[root].addr)

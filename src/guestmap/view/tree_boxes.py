@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.inspect.ask.verdict import Verdict, disabled, outranked
-from guestmap.view.overlaps import Taken
+from guestmap.view.overlaps import OccupiedRuns
 from guestmap.view.picture import Box, Kind, Label, State
 from guestmap.view.words import hex_address
 
@@ -57,7 +57,7 @@ def tree_layers(
     """
     items = [item for item in _items(ways) if show_disabled or item.way.enabled]
     layers: dict[LaneKey, Layer] = {}
-    taken: dict[LaneKey, Taken] = {}
+    taken: dict[LaneKey, OccupiedRuns] = {}
     for item in items:
         key, stacked = _free_place(item, taken)
         layer = layers.setdefault(key, Layer())
@@ -83,7 +83,7 @@ def _items(ways: Iterable[Way]) -> Iterator[_Item]:
         yield _Item(way, front, sum(step.region.alias is None for step in way.steps()) - 1)
 
 
-def _free_place(item: _Item, taken: dict[LaneKey, Taken]) -> tuple[LaneKey, bool]:
+def _free_place(item: _Item, taken: dict[LaneKey, OccupiedRuns]) -> tuple[LaneKey, bool]:
     """Return the lane of an item: right of all overlapping items of its layer that come first.
 
     Also tell whether it must share the last lane with one of them.
@@ -96,7 +96,7 @@ def _free_place(item: _Item, taken: dict[LaneKey, Taken]) -> tuple[LaneKey, bool
             free = place + 1
         place += 1
     key = key._replace(place=min(free, MOST_PLACES - 1))
-    taken.setdefault(key, Taken()).add(lo, hi)
+    taken.setdefault(key, OccupiedRuns()).add(lo, hi)
     return key, free >= MOST_PLACES
 
 

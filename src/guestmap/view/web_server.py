@@ -1,4 +1,4 @@
-"""Bokeh's server behind a :class:`~guestmap.view.door.Door`, its pages with a policy."""
+"""Bokeh's server behind a :class:`~guestmap.view.web_access.WebAccess`, its pages with a policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tornado.ioloop import IOLoop
 from tornado.log import access_log
 from tornado.web import OutputTransform, RequestHandler
 
-from guestmap.view.door import Door
+from guestmap.view.web_access import WebAccess
 from guestmap.view.policy import served_policy
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ _PLACES = re.compile(r"/|/ws|/favicon\.ico|/static/.*")
 """What there is. Bokeh has more for pages that show a plot of another server: not of ours."""
 
 
-def web_server(host: str, port: int, fill: Callable[[Document], None]) -> tuple[BaseServer, Door]:
-    """Return a server that listens, and its door.
+def web_server(
+    host: str, port: int, fill: Callable[[Document], None]
+) -> tuple[BaseServer, WebAccess]:
+    """Return a server that listens, and its :class:`WebAccess`.
 
     Args:
         host: address to listen on.
@@ -40,21 +42,21 @@ def web_server(host: str, port: int, fill: Callable[[Document], None]) -> tuple[
         OSError: the address cannot be listened on.
     """
     sockets, actual = bind_sockets(host, port)
-    door = Door.at(host, actual)
-    application = _Guarded(Application(FunctionHandler(fill)), door)
+    access = WebAccess.at(host, actual)
+    application = _Guarded(Application(FunctionHandler(fill)), access)
     http = HTTPServer(application)
     http.add_sockets(sockets)
-    return BaseServer(IOLoop.current(), application, http), door
+    return BaseServer(IOLoop.current(), application, http), access
 
 
 class _Guarded(BokehTornado):
     """Lets in who may look; WebSockets come this way too."""
 
-    def __init__(self, application: Application, door: Door) -> None:
-        # bokeh compares Origin with a list of names; the door does, and with Host beside it
+    def __init__(self, application: Application, access: WebAccess) -> None:
+        # bokeh compares Origin with a list of names; WebAccess does, and with Host beside it
         super().__init__(application, extra_websocket_origins=["*"])
-        self.door = door
-        self.add_transform(_policed(door))
+        self.access = access
+        self.add_transform(_policed(access))
 
     def log_request(self, handler: RequestHandler) -> None:
         """Note what was not answered, without its query, which may hold a token."""
@@ -66,7 +68,7 @@ class _Guarded(BokehTornado):
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Return who answers a request: bokeh's handlers, or one that says why not."""
         origin = request.headers.get("Origin")
-        reason = self.door.refusal(request.host, origin, _token(request, self.door))
+        reason = self.access.refusal(request.host, origin, _token(request, self.access))
         if reason:
             return self.get_handler_delegate(request, _Refused, {"status": 403, "reason": reason})
         if not _PLACES.fullmatch(request.path):
@@ -75,12 +77,12 @@ class _Guarded(BokehTornado):
         return super().find_handler(request, **kwargs)
 
 
-def _token(request: HTTPServerRequest, door: Door) -> str:
+def _token(request: HTTPServerRequest, access: WebAccess) -> str:
     """Return the token that a request shows: that of its link, else that of its cookie."""
     given = request.arguments.get("token")
     if given:
         return given[-1].decode("utf-8", "replace")
-    cookie = request.cookies.get(door.cookie)
+    cookie = request.cookies.get(access.cookie)
     return cookie.value if cookie is not None else ""
 
 
@@ -96,13 +98,13 @@ class _Refused(RequestHandler):
         self.finish(f"{self._words}\n")
 
 
-def _policed(door: Door) -> type[OutputTransform]:
+def _policed(access: WebAccess) -> type[OutputTransform]:
     """Return what gives each answer its headers; tornado makes one for each request."""
 
     class Policed(OutputTransform):
         def __init__(self, request: HTTPServerRequest) -> None:
             given = request.arguments.get("token")
-            self._is_entering = bool(given and door.token)
+            self._is_entering = bool(given and access.token)
 
         def transform_first_chunk(
             self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
@@ -115,7 +117,7 @@ def _policed(door: Door) -> type[OutputTransform]:
                 headers["Cache-Control"] = "no-store"
                 if self._is_entering and status_code == 200:
                     headers["Set-Cookie"] = (
-                        f"{door.cookie}={door.token}; Path=/; HttpOnly; SameSite=Strict"
+                        f"{access.cookie}={access.token}; Path=/; HttpOnly; SameSite=Strict"
                     )
             return status_code, headers, chunk
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from guestmap.domain.events.listener import Listener
+from guestmap.domain.events.listener import DomainListener
 from guestmap.domain.plans.verify import Standing, verify
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.xml.definition import QEMU_NAMESPACE
@@ -34,7 +34,7 @@ def machine(tmp_path):
 
 
 def test_a_guest_acknowledges_a_dimm_and_gives_it_back(machine):
-    with Listener(machine) as listener:
+    with DomainListener(machine) as listener:
         machine.changes.attach("vm", DIMM, BOTH)
         listener.run(lambda event: event.event == "guest-acknowledged", seconds=60)
     (found,) = verify(machine, "vm").devices

@@ -3,7 +3,7 @@
 import pytest
 
 from guestmap.domain.change.update import Which
-from guestmap.domain.events.listener import Listener
+from guestmap.domain.events.listener import DomainListener
 from guestmap.domain.events.log import EventLog, Tail
 from guestmap.domain.rules.errors import DomainError
 from guestmap.testing.qmp_peer import install
@@ -22,7 +22,7 @@ def manager(tmp_path, emulator):
         yield found
 
 
-def heard_until(listener: Listener, kind: str, detail: str = "") -> list[tuple[str, str]]:
+def heard_until(listener: DomainListener, kind: str, detail: str = "") -> list[tuple[str, str]]:
     """Listen until an event comes; fail where none does within ten seconds."""
     found: list[tuple[str, str]] = []
 
@@ -37,7 +37,7 @@ def heard_until(listener: Listener, kind: str, detail: str = "") -> list[tuple[s
 
 def test_an_attach_and_its_acknowledgement_are_heard(manager):
     manager.running()
-    with Listener(manager) as listener:
+    with DomainListener(manager) as listener:
         manager.changes.attach("vm", DIMM, LIVE)
         found = heard_until(listener, "guest-acknowledged")
     assert ("job", "started") in found
@@ -50,7 +50,7 @@ def test_a_guest_that_lets_go_late_is_heard_and_both_definitions_lose_the_device
     manager.changes.attach("vm", DIMM, BOTH)
     manager.ask("x-fake-guest", does="silent")
     manager.changes.detach("vm", DIMM, BOTH, wait_s=0.0)
-    with Listener(manager) as listener:
+    with DomainListener(manager) as listener:
         manager.ask("x-fake-eject", id="dimm0")
         assert heard_until(listener, "device-removed")[-1] == ("device-removed", "dimm0")
     assert manager.known() == manager.known(live=False) == []
@@ -63,7 +63,7 @@ def test_a_guest_that_let_go_while_nobody_listened_is_found_at_once(manager):
     manager.ask("x-fake-guest", does="silent")
     manager.changes.detach("vm", DIMM, BOTH, wait_s=0.0)
     manager.ask("x-fake-eject", id="dimm0")
-    with Listener(manager):
+    with DomainListener(manager):
         pass
     assert manager.known(live=False) == []
 
@@ -72,7 +72,7 @@ def test_a_refusal_is_an_event(manager):
     manager.running()
     manager.changes.attach("vm", DIMM, LIVE)
     manager.ask("x-fake-guest", does="refuse")
-    with Listener(manager) as listener:
+    with DomainListener(manager) as listener:
         with pytest.raises(DomainError):
             manager.changes.detach("vm", DIMM, LIVE)
         assert ("device-removal-failed", "dimm0") in heard_until(listener, "device-removal-failed")
@@ -82,7 +82,7 @@ def test_another_size_is_an_event_and_shown(manager):
     manager.running()
     virtio = memory("1", "GiB", model="virtio-mem", target="<block>2048</block>")
     manager.changes.attach("vm", virtio, LIVE)
-    with Listener(manager) as listener:
+    with DomainListener(manager) as listener:
         manager.changes.update("vm", Which(), 4096, LIVE)
         heard_until(listener, "memory-device-size-change", "virtiomem0")
     assert b"<requested unit='KiB'>4096</requested>" in manager.dumpxml("vm")
@@ -90,7 +90,7 @@ def test_another_size_is_an_event_and_shown(manager):
 
 def test_starts_and_ends_are_heard_of_machines_that_came_later(manager):
     manager.define(domain(emulator=str(manager.emulator)))
-    with Listener(manager, "vm") as listener:
+    with DomainListener(manager, "vm") as listener:
         manager.changes.start("vm")
         heard_until(listener, "lifecycle", "started")
         manager.changes.reset("vm")
@@ -101,7 +101,7 @@ def test_starts_and_ends_are_heard_of_machines_that_came_later(manager):
 
 def test_a_second_listener_hears_what_the_first_tells(manager):
     manager.running()
-    with Listener(manager), Listener(manager) as second:
+    with DomainListener(manager), DomainListener(manager) as second:
         manager.changes.attach("vm", DIMM, LIVE)
         heard_until(second, "device-added", "dimm0")
 

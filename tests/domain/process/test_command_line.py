@@ -9,7 +9,7 @@ from guestmap.domain.process.devices_line import left_out
 from guestmap.domain.process.own_machine import own_command_line
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from guestmap.domain.xml.edit import with_device
 from tests.domain.documents import definition, device, domain, memory
@@ -113,7 +113,7 @@ def test_users_arguments_and_a_kernel_are_passed_on():
         b"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
         b"<q:arg value='-global'/><q:arg value='x.y=1'/></q:commandline></domain>",
     )  # fmt: skip
-    found = command_line(parse_definition(data, Dialect.V9), {}, "/run/vm")
+    found = command_line(parse_definition(data, LibvirtDialect.V9), {}, "/run/vm")
     assert values(found, "-kernel") == ["/k"]
     assert values(found, "-append") == ["a=1 b"]
     assert values(found, "-global") == ["x.y=1"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.base import PeerError
-from guestmap.domain.process.session import Answer, ClientSession, Greeting
+from guestmap.domain.process.session import CommandReply, Greeting, LibvirtSession
 from guestmap.qmp.client import MonitorEvent
 
 LINES = (
@@ -20,7 +20,7 @@ LINES = (
 
 
 def test_commands_have_libvirts_form_and_count_from_one():
-    session = ClientSession()
+    session = LibvirtSession()
     assert session.request("qmp_capabilities")[1] == (
         b'{"execute":"qmp_capabilities","id":"libvirt-1"}\r\n'
     )
@@ -32,15 +32,15 @@ def test_commands_have_libvirts_form_and_count_from_one():
 
 @given(st.lists(st.integers(1, 40), max_size=12))
 def test_messages_come_whole_whatever_pieces_the_bytes_come_in(pieces):
-    session, found, rest = ClientSession(), [], LINES
+    session, found, rest = LibvirtSession(), [], LINES
     for size in [*pieces, len(LINES)]:
         found += session.feed(rest[:size])
         rest = rest[size:]
     assert found == [
         Greeting({"qemu": {"major": 7}}),
-        Answer("libvirt-1", {}),
+        CommandReply("libvirt-1", {}),
         MonitorEvent("RESUME", {}),
-        Answer("libvirt-2", error=("GenericError", "no")),
+        CommandReply("libvirt-2", error=("GenericError", "no")),
     ]
 
 
@@ -49,7 +49,7 @@ def test_messages_come_whole_whatever_pieces_the_bytes_come_in(pieces):
 )
 def test_what_is_no_qmp_is_the_peers_fault(line):
     with pytest.raises(PeerError, match="not QMP"):
-        ClientSession().feed(line)
+        LibvirtSession().feed(line)
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner)
@@ -57,4 +57,4 @@ def test_what_is_no_qmp_is_the_peers_fault(line):
                                       inner)))  # fmt: skip
 def test_any_json_is_a_message_or_the_peers_fault(value):
     with contextlib.suppress(PeerError):
-        ClientSession().feed(json.dumps(value).encode() + b"\n")
+        LibvirtSession().feed(json.dumps(value).encode() + b"\n")

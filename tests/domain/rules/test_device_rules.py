@@ -5,7 +5,7 @@ import pytest
 from guestmap.domain.rules.assign import assigned, free_pci
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.room import better_base, blockers, misfits, situation_of
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition
 from tests.domain.documents import definition, device, memory
 
@@ -73,7 +73,7 @@ OF_BOTH = {
 
 @pytest.mark.parametrize("what", OF_BOTH)
 @pytest.mark.parametrize("live", [True, False])
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", LibvirtDialect)
 def test_a_stored_definition_is_held_to_the_same_rules_as_a_running_machine(what, live, dialect):
     devices, data, *told = OF_BOTH[what]
     assert first(definition(dialect, devices=devices), data, live=live) == tuple(told)
@@ -116,11 +116,11 @@ BY_VERSION = {
 
 
 @pytest.mark.parametrize("what", BY_VERSION)
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", LibvirtDialect)
 def test_some_rules_and_words_are_a_versions_own(what, dialect):
     devices, data, live, *told = BY_VERSION[what]
     found = first(definition(dialect, devices=devices), data, live=live)
-    assert found == told[dialect is Dialect.V12]
+    assert found == told[dialect is LibvirtDialect.V12]
 
 
 def test_without_a_limit_there_is_no_room():
@@ -156,7 +156,7 @@ def test_without_acpi_the_stored_definition_takes_no_dimm():
     from guestmap.domain.xml.definition import parse_definition
     from tests.domain.documents import domain
 
-    found = parse_definition(domain().replace(b"<acpi/>", b""), Dialect.V9)
+    found = parse_definition(domain().replace(b"<acpi/>", b""), LibvirtDialect.V9)
     assert [each.code for each in blockers(found, device())] == ["no-acpi"]
 
 

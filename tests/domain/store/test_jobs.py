@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.jobs import WAIT_S, job
 from tests.domain.machines import FakePace
 from tests.support.killed import End, killed_at
@@ -15,9 +15,9 @@ from tests.support.killed import End, killed_at
 def test_a_second_job_waits_30_seconds_and_names_who_holds_it(tmp_path):
     pace = FakePace()
     with (
-        job(tmp_path / "vm.lock", "attach-device", Dialect.V9),
+        job(tmp_path / "vm.lock", "attach-device", LibvirtDialect.V9),
         pytest.raises(DomainError) as refused,
-        job(tmp_path / "vm.lock", "detach-device", Dialect.V9, pace=pace),
+        job(tmp_path / "vm.lock", "detach-device", LibvirtDialect.V9, pace=pace),
     ):
         pass
     assert WAIT_S == 30.0
@@ -34,7 +34,7 @@ def test_jobs_of_one_domain_never_interleave(tmp_path):
     seen: list[int] = []
 
     def change(number: int) -> None:
-        with job(tmp_path / "vm.lock", "attach-device", Dialect.V9):
+        with job(tmp_path / "vm.lock", "attach-device", LibvirtDialect.V9):
             inside.append(number)
             seen.append(len(inside))
             inside.remove(number)
@@ -51,17 +51,17 @@ def test_a_job_ends_with_who_holds_it(tmp_path):
     def killed() -> None:
         from guestmap.domain.store.faults import point
 
-        with job(tmp_path / "vm.lock", "attach-device", Dialect.V9):
+        with job(tmp_path / "vm.lock", "attach-device", LibvirtDialect.V9):
             point("journal.after")
 
     assert killed_at("journal.after", killed) is End.KILLED
-    with job(tmp_path / "vm.lock", "detach-device", Dialect.V9, wait_s=0.0):
+    with job(tmp_path / "vm.lock", "detach-device", LibvirtDialect.V9, wait_s=0.0):
         pass
 
 
 def test_other_domains_do_not_wait(tmp_path):
     with (
-        job(tmp_path / "a.lock", "attach-device", Dialect.V9),
-        job(tmp_path / "b.lock", "attach-device", Dialect.V9, wait_s=0.0),
+        job(tmp_path / "a.lock", "attach-device", LibvirtDialect.V9),
+        job(tmp_path / "b.lock", "attach-device", LibvirtDialect.V9, wait_s=0.0),
     ):
         pass

@@ -5,7 +5,7 @@ import pytest
 from guestmap.base import PeerError
 from guestmap.domain.journal import Process
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.journal import Note
 from guestmap.domain.store.status import PAUSED, Pending, Status
 from guestmap.domain.store.store import Store, open_store
@@ -90,8 +90,8 @@ def test_folders_are_the_users_own(monkeypatch, tmp_path):
     monkeypatch.delenv("GUESTMAP_DOMAINS", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "c"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
-    found = open_store(dialect=Dialect.V12)
+    found = open_store(dialect=LibvirtDialect.V12)
     assert found.config == tmp_path / "c/guestmap/domains"
     assert found.run == tmp_path / "r/guestmap/domains"
-    assert found.dialect is Dialect.V12
+    assert found.dialect is LibvirtDialect.V12
     assert open_store(str(tmp_path)).config == tmp_path / "config"

@@ -3,7 +3,7 @@
 import pytest
 
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from tests.domain.documents import LIMIT, definition, domain
 
@@ -52,7 +52,7 @@ REFUSED = {
 def test_a_definition_that_cannot_be_is_refused(what):
     data, told, code = REFUSED[what]
     with pytest.raises(DomainError, match=told) as refused:
-        parse_definition(data, Dialect.V9)
+        parse_definition(data, LibvirtDialect.V9)
     assert refused.value.code == code
 
 
@@ -67,5 +67,5 @@ def test_only_the_older_libvirt_refuses_a_limit_without(what):
     limit, numa, told = STRICTER[what]
     words = {"limit": limit} | ({} if numa is None else {"numa": numa})
     with pytest.raises(DomainError, match=told):
-        definition(Dialect.V9, **words)
-    assert definition(Dialect.V12, **words).max_memory == 8 * GIB_KIB
+        definition(LibvirtDialect.V9, **words)
+    assert definition(LibvirtDialect.V12, **words).max_memory == 8 * GIB_KIB

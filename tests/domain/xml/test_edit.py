@@ -5,7 +5,7 @@ import difflib
 import pytest
 
 from guestmap.domain.rules.assign import assigned
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition, parse_definition
 from guestmap.domain.xml.edit import with_current, with_device, with_devices, without_device
 from tests.domain.documents import definition, device, domain
@@ -61,7 +61,9 @@ def test_without_the_device_it_is_as_before_but_for_the_unit(live):
 def test_a_device_in_empty_devices_opens_them():
     text = domain().decode()
     start, end = text.index("<devices>"), text.index("</devices>") + len("</devices>")
-    before = parse_definition((text[:start] + "<devices/>" + text[end:]).encode(), Dialect.V9)
+    before = parse_definition(
+        (text[:start] + "<devices/>" + text[end:]).encode(), LibvirtDialect.V9
+    )
     after = with_device(before, assigned(before, device(), live=False), live=False)
     assert [each.size for each in after.devices] == [524288]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.memory import without_foreign_alias
 from guestmap.domain.xml.write import memory_xml
 from tests.domain.documents import device, memory
@@ -59,13 +59,13 @@ FORMS = {
 
 @pytest.mark.parametrize("model", FORMS)
 def test_what_is_read_is_written_again(model):
-    assert memory_xml(device(FORMS[model].encode(), Dialect.V12), live=True) == FORMS[model]
+    assert memory_xml(device(FORMS[model].encode(), LibvirtDialect.V12), live=True) == FORMS[model]
 
 
 def test_what_a_model_has_not_is_passed_over():
     other = memory(target="<requested>1</requested><label><size>128</size></label><readonly/>")
     assert memory_xml(device(other), live=True) == memory_xml(device(memory()), live=True)
-    found = device(FORMS["virtio-mem"].encode(), Dialect.V9)
+    found = device(FORMS["virtio-mem"].encode(), LibvirtDialect.V9)
     assert (found.base, found.dynamic_slots) == (None, False)
 
 
@@ -117,7 +117,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("what", MISTAKES)
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", LibvirtDialect)
 def test_a_mistake_has_libvirts_words(what, dialect):
     data, text, code, domain = MISTAKES[what]
     with pytest.raises(DomainError) as refused:
@@ -137,13 +137,13 @@ BY_VERSION = {
 
 
 @pytest.mark.parametrize("what", BY_VERSION)
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", LibvirtDialect)
 def test_some_words_are_a_versions_own(what, dialect):
     data, *told = BY_VERSION[what]
     with pytest.raises(DomainError) as refused:
         device(data, dialect)
     error = refused.value
-    assert (error.text, error.code, error.domain) == told[dialect is Dialect.V12]
+    assert (error.text, error.code, error.domain) == told[dialect is LibvirtDialect.V12]
 
 
 def test_an_empty_nodemask_is_dropped():

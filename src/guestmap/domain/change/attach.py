@@ -34,7 +34,7 @@ from guestmap.domain.xml.tree import read_xml
 from guestmap.domain.xml.write import memory_xml
 
 if TYPE_CHECKING:
-    from guestmap.domain.rules.texts import Dialect
+    from guestmap.domain.rules.texts import LibvirtDialect
     from guestmap.domain.store.status import Status
     from guestmap.domain.store.store import Store
     from guestmap.domain.xml.definition import Definition
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Attachment:
+class AttachPlan:
     """What attaching a device comes to, worked out before anything is done.
 
     Attributes:
@@ -58,7 +58,7 @@ class Attachment:
     arguments: tuple[dict[str, object], ...] = ()
 
 
-def read_device(data: bytes, dialect: Dialect) -> MemoryDef:
+def read_device(data: bytes, dialect: LibvirtDialect) -> MemoryDef:
     """Return the memory device of a document.
 
     Raises:
@@ -79,7 +79,7 @@ def plan_attach(
     device: MemoryDef,
     *,
     force: bool = False,
-) -> Attachment:
+) -> AttachPlan:
     """Return what attaching a device will do.
 
     Args:
@@ -94,7 +94,7 @@ def plan_attach(
     """
     for each in obstacles(stored, running, device, force=force):
         raise each
-    found = Attachment(device)
+    found = AttachPlan(device)
     if stored is not None:
         new = assigned(stored, device, live=False)
         found = replace(found, config=with_device(stored, new, live=False))
@@ -141,7 +141,7 @@ def obstacles(
     return list(texts.values())
 
 
-def attach(store: Store, running: Status | None, plan: Attachment) -> Status | None:
+def attach(store: Store, running: Status | None, plan: AttachPlan) -> Status | None:
     """Carry out what was planned; return what is known of the machine then; the job is held.
 
     Raises:
@@ -176,7 +176,7 @@ def attach(store: Store, running: Status | None, plan: Attachment) -> Status | N
     return link.status
 
 
-def _plug(link: Link, plan: Attachment) -> None:
+def _plug(link: Link, plan: AttachPlan) -> None:
     """Make the backend and the device, or neither."""
     backend, device = plan.arguments
     point("attach.before-object-add")
@@ -194,7 +194,7 @@ def _plug(link: Link, plan: Attachment) -> None:
     point("attach.after-device-add")
 
 
-def _keep(store: Store, link: Link, plan: Attachment, before: Status) -> None:
+def _keep(store: Store, link: Link, plan: AttachPlan, before: Status) -> None:
     """Save what is so now; where that cannot be, have it as before."""
     assert plan.live is not None
     is_noted = False

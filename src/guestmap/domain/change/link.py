@@ -10,9 +10,9 @@ import msgspec
 
 from guestmap.base import KIB, PeerError
 from guestmap.domain.process.wire import Wire
-from guestmap.domain.replies import Device, Named
+from guestmap.domain.replies import MemoryDeviceInfo, Named
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
-from guestmap.domain.rules.texts import Dialect, text_of
+from guestmap.domain.rules.texts import LibvirtDialect, text_of
 from guestmap.domain.xml.edit import with_device, with_devices
 from guestmap.domain.xml.memory import SLOTTED, DimmAddress
 from guestmap.qmp.client import CommandError
@@ -56,10 +56,10 @@ class Link:
         except CommandError as error:
             raise qemu_refusal(self.status, command, str(error), error.kind) from error
 
-    def memory_devices(self) -> list[Device]:
+    def memory_devices(self) -> list[MemoryDeviceInfo]:
         """Return the memory devices that QEMU has."""
         told = self.do("query-memory-devices")
-        found: list[Device] = _as(told, list[Device], "query-memory-devices")
+        found: list[MemoryDeviceInfo] = _as(told, list[MemoryDeviceInfo], "query-memory-devices")
         return found
 
     def aliases(self) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class Link:
         return self.status
 
 
-def _placed(device: MemoryDef, told: Device, dialect: Dialect) -> MemoryDef:
+def _placed(device: MemoryDef, told: MemoryDeviceInfo, dialect: LibvirtDialect) -> MemoryDef:
     data = told.data
     if device.model in SLOTTED:
         slot = device.slot if data.slot is None else data.slot
@@ -100,7 +100,7 @@ def _placed(device: MemoryDef, told: Device, dialect: Dialect) -> MemoryDef:
             return device
         return replace(device, address=DimmAddress(slot, data.addr))
     current = None if data.max_size == 0 else -(-data.size // KIB)
-    base = data.memaddr if dialect is Dialect.V12 else None
+    base = data.memaddr if dialect is LibvirtDialect.V12 else None
     return replace(device, base=base, current=current)
 
 

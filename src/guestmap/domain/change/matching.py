@@ -14,7 +14,7 @@ from guestmap.domain.rules.room import rounded
 from guestmap.domain.xml.memory import DimmAddress, PciAddress
 
 if TYPE_CHECKING:
-    from guestmap.domain.rules.texts import Dialect
+    from guestmap.domain.rules.texts import LibvirtDialect
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
 
@@ -52,7 +52,7 @@ def choose(
                   remedy="no device that fits in the machine is one in the definition")  # fmt: skip
 
 
-def wanted_dialect(live: Definition | None, stored: Definition | None) -> Dialect:
+def wanted_dialect(live: Definition | None, stored: Definition | None) -> LibvirtDialect:
     """Return whose words a refusal has."""
     found = live if live is not None else stored
     assert found is not None

@@ -31,7 +31,7 @@ class Fate(Enum):
     SILENT = auto()
 
 
-class Verdict:
+class RemovalAnswer:
     """What a guest said to being asked for a device.
 
     Attributes:
@@ -44,7 +44,7 @@ class Verdict:
         self.why = why
 
 
-def ask(link: Link, alias: str, wait_s: float = WAIT_S) -> Verdict:
+def ask(link: Link, alias: str, wait_s: float = WAIT_S) -> RemovalAnswer:
     """Ask the guest for a device, and wait for what it does.
 
     Raises:
@@ -57,7 +57,7 @@ def ask(link: Link, alias: str, wait_s: float = WAIT_S) -> Verdict:
         link.do("device_del", id=alias)
     except DomainError as error:
         if "DeviceNotFound" in getattr(error, "__notes__", ()):
-            return Verdict(Fate.GONE)
+            return RemovalAnswer(Fate.GONE)
         raise
     point("detach.after-device-del")
     deadline = time.monotonic() + wait_s
@@ -68,20 +68,20 @@ def ask(link: Link, alias: str, wait_s: float = WAIT_S) -> Verdict:
             if verdict is not None:
                 return verdict
         if left <= 0:
-            return Verdict(Fate.SILENT)
+            return RemovalAnswer(Fate.SILENT)
 
 
-def judged(event: MonitorEvent, alias: str) -> Verdict | None:
+def judged(event: MonitorEvent, alias: str) -> RemovalAnswer | None:
     """Return what an event says of a device that the guest was asked for; None: nothing."""
     said = heard(event)
     if isinstance(said, Deleted) and said.device == alias:
-        return Verdict(Fate.GONE)
+        return RemovalAnswer(Fate.GONE)
     if isinstance(said, EjectFailed) and said.device == alias:
-        return Verdict(Fate.REFUSED, said.reason)
+        return RemovalAnswer(Fate.REFUSED, said.reason)
     if isinstance(said, Answered) and device_of(event) == alias:
         answer = explain(said.answer.source, said.answer.status)
         if answer.source in _REFUSING and answer.kind is OstKind.FAILURE:
-            return Verdict(Fate.REFUSED, str(answer))
+            return RemovalAnswer(Fate.REFUSED, str(answer))
     return None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.domain.rules.errors import DomainError, refusal
-from guestmap.domain.rules.texts import OPERATION_INVALID, Dialect
+from guestmap.domain.rules.texts import OPERATION_INVALID, LibvirtDialect
 
 if TYPE_CHECKING:
     from guestmap.domain.store.status import Status
@@ -28,7 +28,7 @@ class Targets:
     current: bool = False
 
     def effective(
-        self, stored: Definition | None, running: Status | None, dialect: Dialect
+        self, stored: Definition | None, running: Status | None, dialect: LibvirtDialect
     ) -> Targets:
         """Return which of both are meant, ``current`` resolved.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from guestmap.base import GuestmapError, HostError, PeerError
 from guestmap.domain.change.removal import Fate, device_of, judged
-from guestmap.domain.events.log import Event, Tail
+from guestmap.domain.events.log import DomainEvent, Tail
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.waiting import Answered, heard
 from guestmap.qmp.client import GoneError
@@ -45,7 +45,7 @@ class _Ear:
         os.close(self._lock)
 
 
-class Listener:
+class DomainListener:
     """Hears of domains; a context manager.
 
     Args:
@@ -73,7 +73,9 @@ class Listener:
             each.close()
         self._ears.clear()
 
-    def run(self, callback: Callable[[Event], object], *, seconds: float | None = None) -> None:
+    def run(
+        self, callback: Callable[[DomainEvent], object], *, seconds: float | None = None
+    ) -> None:
         """Call back for each event, until the callback returns True, or the time is over.
 
         Args:
@@ -87,7 +89,7 @@ class Listener:
                 if callback(event):
                     return
 
-    def step(self, seconds: float) -> Iterator[Event]:
+    def step(self, seconds: float) -> Iterator[DomainEvent]:
         """Hear what machines say within some seconds, and yield what is news."""
         looking = select.poll()
         numbers = {each.wire.fileno(): each for each in self._ears.values()}

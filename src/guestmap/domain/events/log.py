@@ -26,7 +26,7 @@ _MOST_BYTES = 4 << 20
 _MOST_LINE = 4096
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class DomainEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something that happened.
 
     Attributes:
@@ -54,9 +54,9 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def tell(self, event: str, domain: str, detail: str = "", **facts: Any) -> Event:
+    def tell(self, event: str, domain: str, detail: str = "", **facts: Any) -> DomainEvent:
         """Append an event; a host that refuses loses the event and nothing else."""
-        told = Event(event, domain, round(time.time(), 6), detail, facts)
+        told = DomainEvent(event, domain, round(time.time(), 6), detail, facts)
         line = msgspec.json.encode(told) + b"\n"
         with suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ class Tail:
         self._number = _inode(self._path)
         self._place = _size(self._path if self._number else self._before)
 
-    def news(self) -> list[Event]:
+    def news(self) -> list[DomainEvent]:
         """Return the events since the last call."""
         number = _inode(self._path)
         if number == self._number != 0:
@@ -96,7 +96,7 @@ class Tail:
         self._number, self._place = number, 0
         return [*rest, *self._read(self._path, 0)]
 
-    def _read(self, path: Path, place: int) -> list[Event]:
+    def _read(self, path: Path, place: int) -> list[DomainEvent]:
         try:
             with path.open("rb") as file:
                 file.seek(place)
@@ -120,8 +120,8 @@ def _inode(path: Path) -> int:
     return 0
 
 
-def _event(line: bytes) -> Event | None:
+def _event(line: bytes) -> DomainEvent | None:
     try:
-        return msgspec.json.decode(line, type=Event)
+        return msgspec.json.decode(line, type=DomainEvent)
     except (ValueError, RecursionError):
         return None

@@ -11,13 +11,13 @@ from guestmap.domain.change.link import PERIPHERAL
 from guestmap.domain.rules.assign import backend_name
 
 if TYPE_CHECKING:
-    from guestmap.domain.change.attach import Attachment
+    from guestmap.domain.change.attach import AttachPlan
     from guestmap.domain.change.detach import Detachment
     from guestmap.domain.store.status import Status
     from guestmap.domain.xml.definition import Definition
 
 
-def attach_commands(todo: Attachment) -> tuple[dict[str, Any], ...]:
+def attach_commands(todo: AttachPlan) -> tuple[dict[str, Any], ...]:
     """Return the commands that attaching sends, in order."""
     if not todo.arguments:
         return ()

@@ -27,7 +27,7 @@ class Greeting:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandReply:
     """What a command returned, or the class and words of its error."""
 
     id: str
@@ -35,10 +35,10 @@ class Answer:
     error: tuple[str, str] | None = None
 
 
-Message = Greeting | Answer | MonitorEvent
+Message = Greeting | CommandReply | MonitorEvent
 
 
-class ClientSession:
+class LibvirtSession:
     """The state of one connection."""
 
     def __init__(self) -> None:
@@ -86,9 +86,9 @@ def _message(line: bytes) -> Message:
         return MonitorEvent(told["event"], data if isinstance(data, dict) else {})
     error = told.get("error")
     if isinstance(error, dict):
-        return Answer(_id(told), error=(str(error.get("class")), str(error.get("desc"))))
+        return CommandReply(_id(told), error=(str(error.get("class")), str(error.get("desc"))))
     if "return" in told:
-        return Answer(_id(told), told["return"])
+        return CommandReply(_id(told), told["return"])
     raise PeerError(f"sent what is not QMP: {line[:60]!r}")
 
 

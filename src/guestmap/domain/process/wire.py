@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from guestmap.base import PeerError
-from guestmap.domain.process.session import Answer, ClientSession, Greeting
+from guestmap.domain.process.session import CommandReply, Greeting, LibvirtSession
 from guestmap.qmp.client import Channel, CommandError, GoneError, MonitorEvent, UnixTarget
 from guestmap.qmp.client.allowed import check
 from guestmap.qmp.client.dial import dial
@@ -50,7 +50,7 @@ class Wire(Channel):
     ) -> None:
         self._path = path
         self._reply_s = reply_s
-        self._session = ClientSession()
+        self._session = LibvirtSession()
         self._events: deque[MonitorEvent] = deque()
         self._socket = dial(UnixTarget(path), min(greeting_s, 5.0))
         try:
@@ -84,7 +84,7 @@ class Wire(Channel):
         while True:
             for message in self._receive(deadline, "a greeting"):
                 is_greeted = is_greeted or isinstance(message, Greeting)
-                if isinstance(message, Answer) and message.id == name:
+                if isinstance(message, CommandReply) and message.id == name:
                     if message.error is not None or not is_greeted:
                         raise PeerError(f"{self.source}: refused qmp_capabilities")
                     return
@@ -102,10 +102,10 @@ class Wire(Channel):
         name, line = self._session.request(command, arguments)
         self._send(line)
         deadline = time.monotonic() + self._reply_s
-        found: Answer | None = None
+        found: CommandReply | None = None
         while found is None:
             for message in self._receive(deadline, command):
-                if isinstance(message, Answer) and message.id == name:
+                if isinstance(message, CommandReply) and message.id == name:
                     found = message
         if found.error is not None:
             kind, said = found.error

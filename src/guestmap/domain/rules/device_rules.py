@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import KIB
 from guestmap.domain.rules.errors import DomainError, refusal
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.memory import (
     DRIVERS,
     NVDIMM,
@@ -147,7 +147,7 @@ def _overlaps(found: Definition, device: MemoryDef, base: int) -> Iterator[Domai
         if place is None:
             continue
         is_hit = place < end and base < place + each.size * KIB
-        if base == place or (is_hit and found.dialect is Dialect.V12):
+        if base == place or (is_hit and found.dialect is LibvirtDialect.V12):
             yield _say(found)(
                 "base-taken", base=base, start=base, end=end, other=place,
                 remedy="leave base out: QEMU finds a gap",
@@ -157,8 +157,8 @@ def _overlaps(found: Definition, device: MemoryDef, base: int) -> Iterator[Domai
 
 def _slots(found: Definition, device: MemoryDef, live: bool) -> Iterator[DomainError]:
     # 9.0 counts every model, 12.9 those that have a slot.
-    counted = found.devices if found.dialect is Dialect.V9 else found.slotted
-    if found.dialect is Dialect.V12 and device.model not in SLOTTED:
+    counted = found.devices if found.dialect is LibvirtDialect.V9 else found.slotted
+    if found.dialect is LibvirtDialect.V12 and device.model not in SLOTTED:
         return
     if found.max_memory is not None and len(counted) + 1 > found.slots:
         what = "slots-full-live" if live else "slots-full-config"

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import GuestmapError
-from guestmap.domain.rules.texts import PREFIXES, Dialect, text_of
+from guestmap.domain.rules.texts import PREFIXES, LibvirtDialect, text_of
 
 if TYPE_CHECKING:
     from guestmap.domain.xml.tree import Element
@@ -69,7 +69,7 @@ class DomainError(GuestmapError):
 
 
 def refusal(
-    dialect: Dialect,
+    dialect: LibvirtDialect,
     what: str,
     remedy: str = "",
     at: Element | None = None,

@@ -25,7 +25,7 @@ from guestmap.domain.situation import ALIGNMENT, MemoryDevice, Situation
 from guestmap.domain.xml.memory import SLOTTED, DimmAddress
 
 if TYPE_CHECKING:
-    from guestmap.domain.finding import Finding
+    from guestmap.domain.finding import PlanFinding
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
 
@@ -97,13 +97,13 @@ def request_of(device: MemoryDef) -> PlugRequest:
     )
 
 
-def blockers(found: Definition, device: MemoryDef) -> tuple[Finding, ...]:
+def blockers(found: Definition, device: MemoryDef) -> tuple[PlanFinding, ...]:
     """Return what QEMU would say to a device that libvirt lets pass."""
     every = plug_blockers(situation_of(found), request_of(device))
     return tuple(each for each in every if each.code not in _BY_RULES)
 
 
-def misfits(found: Definition, device: MemoryDef) -> tuple[Finding, ...]:
+def misfits(found: Definition, device: MemoryDef) -> tuple[PlanFinding, ...]:
     """Return why the guest would get nothing of a device that QEMU takes."""
     if device.model not in SLOTTED:
         return ()
@@ -123,7 +123,7 @@ def better_base(found: Definition, device: MemoryDef) -> int | None:
     return None if wanted == qemus_choice(situation, request) else wanted
 
 
-def told(finding: Finding) -> DomainError:
+def told(finding: PlanFinding) -> DomainError:
     """Return a finding of our own as a refusal."""
     return DomainError(
         CONFIG_UNSUPPORTED, finding.text, domain=10, speaker=Speaker.OURS, remedy=finding.remedy

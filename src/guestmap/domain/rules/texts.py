@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 
-class Dialect(StrEnum):
+class LibvirtDialect(StrEnum):
     """Whose strictness and words: the two versions that were watched."""
 
     V9 = "9.0"
@@ -155,6 +155,6 @@ NEWER: Mapping[str, Text] = MappingProxyType(
 """What 12.9 says otherwise."""
 
 
-def text_of(dialect: Dialect, what: str) -> Text:
+def text_of(dialect: LibvirtDialect, what: str) -> Text:
     """Return the refusal of a version."""
-    return (dialect is Dialect.V12 and NEWER.get(what)) or BOTH[what]
+    return (dialect is LibvirtDialect.V12 and NEWER.get(what)) or BOTH[what]

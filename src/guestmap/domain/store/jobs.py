@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from guestmap.domain.rules.texts import Dialect
+    from guestmap.domain.rules.texts import LibvirtDialect
 
 WAIT_S = 30.0
 """Seconds that a change waits for the one before it, as libvirt has it."""
@@ -41,7 +41,12 @@ class Holder(msgspec.Struct):
 
 @contextmanager
 def job(
-    path: Path, verb: str, dialect: Dialect, *, wait_s: float = WAIT_S, pace: Pace | None = None
+    path: Path,
+    verb: str,
+    dialect: LibvirtDialect,
+    *,
+    wait_s: float = WAIT_S,
+    pace: Pace | None = None,
 ) -> Iterator[None]:
     """Hold a domain's job for the time of a ``with``.
 

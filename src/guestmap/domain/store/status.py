@@ -17,7 +17,7 @@ from guestmap.domain.xml.definition import definition_of
 from guestmap.domain.xml.tree import moved, read_xml
 
 if TYPE_CHECKING:
-    from guestmap.domain.rules.texts import Dialect
+    from guestmap.domain.rules.texts import LibvirtDialect
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.tree import Element
 
@@ -98,7 +98,7 @@ def status_xml(status: Status) -> bytes:
     return head.encode() + domain + b"\n</domstatus>\n"
 
 
-def parse_status(data: bytes, dialect: Dialect, what: str) -> Status:
+def parse_status(data: bytes, dialect: LibvirtDialect, what: str) -> Status:
     """Return what a document says.
 
     Raises:

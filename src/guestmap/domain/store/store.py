@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
 from guestmap.domain.rules.errors import refusal
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.files import aside, make_folder, read_private, remove, write_private
 from guestmap.domain.store.jobs import WAIT_S, job
 from guestmap.domain.store.journal import Notes
@@ -37,7 +37,7 @@ class Store:
 
     config: Path
     run: Path
-    dialect: Dialect = Dialect.V9
+    dialect: LibvirtDialect = LibvirtDialect.V9
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all domains, defined or running."""
@@ -149,7 +149,7 @@ class Store:
         return self.run / name
 
 
-def open_store(root: str | None = None, dialect: Dialect = Dialect.V9) -> Store:
+def open_store(root: str | None = None, dialect: LibvirtDialect = LibvirtDialect.V9) -> Store:
     """Return the store in a folder, or the user's own.
 
     Args:

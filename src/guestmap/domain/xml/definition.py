@@ -8,7 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
-from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED, INTERNAL_ERROR, XML_ERROR, Dialect
+from guestmap.domain.rules.texts import (
+    CONFIG_UNSUPPORTED,
+    INTERNAL_ERROR,
+    XML_ERROR,
+    LibvirtDialect,
+)
 from guestmap.domain.xml.memory import SLOTTED, MemoryDef, parse_memory
 from guestmap.domain.xml.numbers import kib_of, scaled_kib, unsigned
 from guestmap.domain.xml.tree import read_xml
@@ -54,7 +59,7 @@ class Definition:
 
     data: bytes
     root: Element
-    dialect: Dialect
+    dialect: LibvirtDialect
     name: str
     uuid: str | None
     kind: str
@@ -100,7 +105,7 @@ class Definition:
 
 
 def parse_definition(
-    data: bytes, dialect: Dialect, *, what: str = "domain_definition"
+    data: bytes, dialect: LibvirtDialect, *, what: str = "domain_definition"
 ) -> Definition:
     """Return a domain, checked.
 
@@ -115,7 +120,7 @@ def parse_definition(
     return definition_of(data, read_xml(data, what), dialect)
 
 
-def definition_of(data: bytes, root: Element, dialect: Dialect) -> Definition:
+def definition_of(data: bytes, root: Element, dialect: LibvirtDialect) -> Definition:
     """Return a domain out of the element ``<domain>`` of a document.
 
     Raises:
@@ -175,9 +180,9 @@ def _check(found: Definition) -> None:
             raise refusal(dialect, "no-max", at=found.elements[0],
                           remedy="add <maxMemory slots='16' unit='GiB'>8</maxMemory>")  # fmt: skip
         return
-    if dialect is Dialect.V9 and not found.slots:
+    if dialect is LibvirtDialect.V9 and not found.slots:
         raise refusal(dialect, "no-slots", at=limit, remedy="write slots='16'")
-    if dialect is Dialect.V9 and not found.cells:
+    if dialect is LibvirtDialect.V9 and not found.cells:
         raise refusal(
             dialect, "no-numa", at=limit, remedy="add <cpu><numa><cell .../></numa></cpu>"
         )
@@ -236,7 +241,7 @@ def _kind(root: Element) -> str:
     return kind
 
 
-def _cell(element: Element, number: int, dialect: Dialect) -> Cell:
+def _cell(element: Element, number: int, dialect: LibvirtDialect) -> Cell:
     memory = element.get("memory")
     if memory is None:
         raise refusal(dialect, "no-model", attribute="memory", element="cell", at=element)
@@ -245,7 +250,7 @@ def _cell(element: Element, number: int, dialect: Dialect) -> Cell:
     return Cell(number if told is None else told, element.get("cpus") or "", size)
 
 
-def _vcpus(root: Element, dialect: Dialect) -> int:
+def _vcpus(root: Element, dialect: LibvirtDialect) -> int:
     found = root.find("vcpu")
     if found is None:
         return 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from guestmap.domain.rules.errors import refusal
-from guestmap.domain.rules.texts import Dialect
+from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.numbers import number_set, scaled_kib, unsigned
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class MemoryDef:
         return self.alias is not None and self.alias.startswith("ua-")
 
 
-def parse_memory(element: Element, dialect: Dialect) -> MemoryDef:
+def parse_memory(element: Element, dialect: LibvirtDialect) -> MemoryDef:
     """Return a memory device; what is not known of it is passed over, as libvirt does.
 
     Raises:
@@ -135,7 +135,7 @@ def _choice(
     element: Element,
     attribute: str,
     known: tuple[str, ...],
-    dialect: Dialect,
+    dialect: LibvirtDialect,
     *,
     required: bool = False,
 ) -> str | None:
@@ -156,7 +156,7 @@ def _choice(
     return value
 
 
-def _node(target: Element, dialect: Dialect) -> int | None:
+def _node(target: Element, dialect: LibvirtDialect) -> int | None:
     text = target.value("node")
     if text is None:
         return None
@@ -165,7 +165,7 @@ def _node(target: Element, dialect: Dialect) -> int | None:
     return int(text)
 
 
-def _of_model(target: Element, model: str, dialect: Dialect) -> dict[str, Any]:
+def _of_model(target: Element, model: str, dialect: LibvirtDialect) -> dict[str, Any]:
     """Return what devices of one model alone have; of others it is passed over."""
     if model == NVDIMM:
         label = target.find("label")
@@ -179,14 +179,16 @@ def _of_model(target: Element, model: str, dialect: Dialect) -> dict[str, Any]:
                  for name in ("block", "requested", "current")}  # fmt: skip
         found["requested"] = found["requested"] or 0
     place = target.find("address")
-    if model in {VIRTIO_MEM, VIRTIO_PMEM} and dialect is Dialect.V12:  # 9.0 does not know them
+    if (
+        model in {VIRTIO_MEM, VIRTIO_PMEM} and dialect is LibvirtDialect.V12
+    ):  # 9.0 does not know them
         found["dynamic_slots"] = target.get("dynamicMemslots") == "yes"
         found["base"] = None if place is None else unsigned(place, "base", dialect, base=16)
     return found
 
 
 def _source(
-    source: Element | None, model: str, dialect: Dialect, element: Element
+    source: Element | None, model: str, dialect: LibvirtDialect, element: Element
 ) -> dict[str, Any]:
     path = source.value("path") if source is not None else None
     if model in {NVDIMM, VIRTIO_PMEM}:
@@ -210,7 +212,7 @@ def _source(
     }
 
 
-def _address(element: Element, dialect: Dialect) -> DimmAddress | PciAddress | None:
+def _address(element: Element, dialect: LibvirtDialect) -> DimmAddress | PciAddress | None:
     found = element.find("address")
     if found is None:
         return None

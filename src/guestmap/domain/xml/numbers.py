@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from guestmap.domain.rules.errors import refusal
 
 if TYPE_CHECKING:
-    from guestmap.domain.rules.texts import Dialect
+    from guestmap.domain.rules.texts import LibvirtDialect
     from guestmap.domain.xml.tree import Element
 
 KIB = 1 << 10
@@ -17,7 +17,7 @@ _POWERS = "kmgtpe"
 _UNSIGNED = re.compile(r"\d{1,20}", re.ASCII)
 
 
-def unit_bytes(suffix: str, dialect: Dialect) -> int:
+def unit_bytes(suffix: str, dialect: LibvirtDialect) -> int:
     """Return the bytes of a unit: ``KiB`` and ``k`` are 1024, ``KB`` is 1000 (virScaleInteger).
 
     Raises:
@@ -34,7 +34,7 @@ def unit_bytes(suffix: str, dialect: Dialect) -> int:
     raise refusal(dialect, "suffix", suffix=suffix, remedy="write KiB, MiB or GiB")
 
 
-def scaled_kib(holder: Element, path: str, dialect: Dialect) -> int | None:
+def scaled_kib(holder: Element, path: str, dialect: LibvirtDialect) -> int | None:
     """Return a size in KiB, rounded up; None where it is not there.
 
     Args:
@@ -52,7 +52,7 @@ def scaled_kib(holder: Element, path: str, dialect: Dialect) -> int | None:
 
 
 def kib_of(
-    text: str, unit: str | None, name: str, dialect: Dialect, at: Element | None = None
+    text: str, unit: str | None, name: str, dialect: LibvirtDialect, at: Element | None = None
 ) -> int:
     """Return the KiB of a number and its unit, rounded up.
 
@@ -70,7 +70,9 @@ def kib_of(
     return -(-size // KIB)
 
 
-def unsigned(element: Element, attribute: str, dialect: Dialect, *, base: int = 10) -> int | None:
+def unsigned(
+    element: Element, attribute: str, dialect: LibvirtDialect, *, base: int = 10
+) -> int | None:
     """Return an attribute that is a number; None where it is not there.
 
     Raises:
@@ -100,7 +102,7 @@ def whole(text: str | None, default: int = 0, most: int = 0xFFFF) -> int:
     return value if 0 <= value <= most else default
 
 
-def number_set(text: str, dialect: Dialect) -> tuple[int, ...]:
+def number_set(text: str, dialect: LibvirtDialect) -> tuple[int, ...]:
     """Return the numbers of a set such as ``0-3,^2,8`` (virBitmapParse); at most 4096.
 
     Raises:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause(Report):
+class LikelyCause(Report):
     """A guess.
 
     Attributes:
@@ -38,7 +38,7 @@ class Cause(Report):
     evidence: str
 
 
-class Rule(NamedTuple):
+class CauseRule(NamedTuple):
     """Which regions it knows (both patterns match whole names), and what their change means."""
 
     code: str
@@ -128,55 +128,60 @@ _PIIX4 = (
 )
 _ICH9 = "Intel I/O Controller Hub 9 data sheet, PMBASE (40h), ACPI_CNTL (44h), RCBA (F0h)"
 
-RULES: tuple[Rule, ...] = (
-    Rule("smram", r"smram(-region|-low|-high|-open-high)?|tseg-(blackhole|window)", r".*",
-         lambda c: _is_switched(c) or "moved" in c.changes, _smram,
-         "Intel 82441FX data sheet, SMRAM (72h); Intel 3 Series Express Chipset data sheet,"
-         " SMRAM (9Dh)"),
-    Rule("bus-master", r"bus master", r"bus master container", _is_switched, _bus_master,
-         "PCI Local Bus Specification 3.0, 6.2.2 (command register, bit 2)"),
-    Rule("bridge-window", r"pci_bridge_(io|mem|pref_mem|vga_.*)", r".+", _always,
-         _device_window("window of a PCI bridge"), _BRIDGE_SPEC),
-    Rule("memory-device", r".*", r"device-memory", _always, _memory_device,
-         "QEMU docs/specs/acpi_mem_hotplug.rst; pc-dimm and virtio-mem live in device-memory"),
-    Rule("mmconfig", r"pcie-mmcfg-mmio", r".*", _always, _device_window("PCIe configuration space"),
-         "Intel 3 Series Express Chipset data sheet, PCIEXBAR (60h)"),
-    Rule("root-complex", r"lpc-rcrb-mmio", r".*", _always,
-         _device_window("root complex register block"), _ICH9),
-    Rule("power-management", r"ich9-pm", r".*", _always,
-         _device_window("ACPI power management I/O"), _ICH9),
-    Rule("power-management", r"piix4-pm|pm-smbus|via-pm", r".*",
-         lambda c: c.state.priority == 0, _device_window("ACPI power management I/O"), _PIIX4),
-    Rule("apic", r"(kvm-)?apic-msi", r".*", _always, _device_window("local APIC"),
-         "Intel SDM volume 3A, IA32_APIC_BASE"),
-    Rule("vga", r"vga\.(chain4|bank.*)|(cirrus|vga).*(bank|low|linear|mmio).*",
-         r"(cirrus|vga).*|pci.*", lambda c: not _is_bar(c), _device_window("VGA memory window"),
-         "FreeVGA, Graphics registers 6; Cirrus CL-GD5446 technical reference, GR9-GRB"),
-    Rule("bar", r".*", r"(pci|io|mmio|.*pci.*|gpex_.*)", _is_bar, _bar, _PCI_SPEC),
+RULES: tuple[CauseRule, ...] = (
+    CauseRule("smram", r"smram(-region|-low|-high|-open-high)?|tseg-(blackhole|window)", r".*",
+              lambda c: _is_switched(c) or "moved" in c.changes, _smram,
+              "Intel 82441FX data sheet, SMRAM (72h); Intel 3 Series Express Chipset data sheet,"
+              " SMRAM (9Dh)"),
+    CauseRule("bus-master", r"bus master", r"bus master container", _is_switched, _bus_master,
+              "PCI Local Bus Specification 3.0, 6.2.2 (command register, bit 2)"),
+    CauseRule("bridge-window", r"pci_bridge_(io|mem|pref_mem|vga_.*)", r".+", _always,
+              _device_window("window of a PCI bridge"), _BRIDGE_SPEC),
+    CauseRule("memory-device", r".*", r"device-memory", _always, _memory_device,
+              "QEMU docs/specs/acpi_mem_hotplug.rst; pc-dimm and virtio-mem live in device-memory"),
+    CauseRule("mmconfig", r"pcie-mmcfg-mmio", r".*", _always,
+              _device_window("PCIe configuration space"),
+              "Intel 3 Series Express Chipset data sheet, PCIEXBAR (60h)"),
+    CauseRule("root-complex", r"lpc-rcrb-mmio", r".*", _always,
+              _device_window("root complex register block"), _ICH9),
+    CauseRule("power-management", r"ich9-pm", r".*", _always,
+              _device_window("ACPI power management I/O"), _ICH9),
+    CauseRule("power-management", r"piix4-pm|pm-smbus|via-pm", r".*",
+              lambda c: c.state.priority == 0, _device_window("ACPI power management I/O"), _PIIX4),
+    CauseRule("apic", r"(kvm-)?apic-msi", r".*", _always, _device_window("local APIC"),
+              "Intel SDM volume 3A, IA32_APIC_BASE"),
+    CauseRule("vga", r"vga\.(chain4|bank.*)|(cirrus|vga).*(bank|low|linear|mmio).*",
+              r"(cirrus|vga).*|pci.*", lambda c: not _is_bar(c),
+              _device_window("VGA memory window"),
+              "FreeVGA, Graphics registers 6; Cirrus CL-GD5446 technical reference, GR9-GRB"),
+    CauseRule("bar", r".*", r"(pci|io|mmio|.*pci.*|gpex_.*)", _is_bar, _bar, _PCI_SPEC),
 )  # fmt: skip
 
 
 def guess_causes(
     pairs: Pairs, changes: Iterable[RegionChange], added: Iterable[str], removed: Iterable[str]
-) -> tuple[Cause, ...]:
+) -> tuple[LikelyCause, ...]:
     """Return what probably led to region changes and to address spaces that came or went."""
     causes = [
-        Cause("pam", text, paths, PAM_EVIDENCE) for text, paths in pam_changes(pairs.a, pairs.b)
+        LikelyCause("pam", text, paths, PAM_EVIDENCE)
+        for text, paths in pam_changes(pairs.a, pairs.b)
     ]
     for change in changes:
         rule = next((rule for rule in RULES if _applies(rule, change)), None)
         if rule is not None:
             code = f"{rule.code}-{_BAR_KINDS[_kind(change)]}" if rule.code == "bar" else rule.code
-            causes.append(Cause(code, rule.says(change), (change.path,), rule.evidence))
+            causes.append(LikelyCause(code, rule.says(change), (change.path,), rule.evidence))
     for names, verb in ((added, "added"), (removed, "removed")):
-        causes += [Cause(*_device(name, verb), (), _MEMORY_DOC) for name in dict.fromkeys(names)]
+        causes += [
+            LikelyCause(*_device(name, verb), (), _MEMORY_DOC) for name in dict.fromkeys(names)
+        ]
     return tuple(causes)
 
 
 _BAR_KINDS = {"added": "mapped", "removed": "unmapped", "moved": "moved"}
 
 
-def _applies(rule: Rule, change: RegionChange) -> bool:
+def _applies(rule: CauseRule, change: RegionChange) -> bool:
     return (
         re.fullmatch(rule.name, change.name) is not None
         and re.fullmatch(rule.container, change.container) is not None

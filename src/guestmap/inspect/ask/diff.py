@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.ask.causes import Cause, guess_causes
+from guestmap.inspect.ask.causes import LikelyCause, guess_causes
 from guestmap.inspect.ask.pairs import Pairs
 from guestmap.inspect.ask.region_diff import RegionChange, region_changes
-from guestmap.inspect.ask.spaces import Space, Spaces
+from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.ask.view_diff import RangeChange, range_changes
 from guestmap.inspect.ask.without_disabled import without_disabled
 from guestmap.inspect.map.report import Report
@@ -41,7 +41,7 @@ class Diff(Report):
     removed: tuple[str, ...]
     views: tuple[ViewDifference, ...]
     regions: tuple[RegionChange, ...]
-    causes: tuple[Cause, ...]
+    causes: tuple[LikelyCause, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -109,12 +109,12 @@ def _notes(a: Snapshot, b: Snapshot) -> tuple[str, ...]:
     return (f"{note} counts as added or removed ('info mtree -D' shows them)",)
 
 
-def _same_spaces(before: Spaces, after: Spaces) -> list[tuple[Space, Space]]:
+def _same_spaces(before: Spaces, after: Spaces) -> list[tuple[NamedSpace, NamedSpace]]:
     """Pair the address spaces of two maps, in the order of the first."""
-    left: dict[str, list[Space]] = {}
+    left: dict[str, list[NamedSpace]] = {}
     for each in after.all:
         left.setdefault(each.plain, []).append(each)
-    found: dict[str, tuple[Space, Space]] = {}
+    found: dict[str, tuple[NamedSpace, NamedSpace]] = {}
     for is_same in (
         lambda one, other: one.owner is not None and one.owner == other.owner,
         lambda one, other: before.ranges(one) == after.ranges(other),

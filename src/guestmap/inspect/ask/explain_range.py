@@ -16,7 +16,7 @@ from guestmap.inspect.map.unshown import unknown_on
 from guestmap.inspect.map.ways import shown, within
 
 if TYPE_CHECKING:
-    from guestmap.inspect.ask.spaces import Space
+    from guestmap.inspect.ask.spaces import NamedSpace
     from guestmap.inspect.map.snapshot import RangeInfo, Snapshot, ViewInfo
     from guestmap.inspect.map.spans import Span
     from guestmap.inspect.map.ways import Way
@@ -72,7 +72,7 @@ def explain_range(
     return RangeExplanation(start, end, found.name, tuple(told), max(len(parts) - MOST, 0))
 
 
-def _parts(snapshot: Snapshot, space: Space, start: int, end: int) -> list[Span]:
+def _parts(snapshot: Snapshot, space: NamedSpace, start: int, end: int) -> list[Span]:
     """Return the runs of addresses that have one answer, in order."""
     tree = () if space.root is None else within(shown(snapshot, space.root), start, end)
     edges = {edge for each in tree for edge in (each.start, each.end)}

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from guestmap.base import MIB
-from guestmap.inspect.ask.spaces import Space, Spaces
+from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.map.report import RegionRef, Report
 from guestmap.inspect.map.spans import joined
 from guestmap.inspect.map.views import physical_root
@@ -102,7 +102,7 @@ class Subject:
         return found
 
     @cached_property
-    def _mapped(self) -> list[Space]:
+    def _mapped(self) -> list[NamedSpace]:
         """The address spaces that KVM and vhost map; a map's only one, whatever it is called."""
         found = [each for each in self.spaces.all if each.plain in self.options.spaces]
         return found or (list(self.spaces.all) if len(self.spaces.all) == 1 else [])

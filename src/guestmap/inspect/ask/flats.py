@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
-from guestmap.inspect.ask.spaces import Space, Spaces
+from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.map.report import Report
 from guestmap.inspect.map.snapshot import RangeInfo, RegionType, ViewInfo, ViewUser
 from guestmap.inspect.map.views import flat, physical_root
@@ -63,7 +63,7 @@ def with_views(snapshot: Snapshot, *, space: str | None = None) -> Snapshot:
     return replace(snapshot, views=views)
 
 
-def _is_of(snapshot: Snapshot, view: ViewInfo, space: Space) -> bool:
+def _is_of(snapshot: Snapshot, view: ViewInfo, space: NamedSpace) -> bool:
     """Tell whether a view is what a space shows."""
     if space.view is not None or space.root is None or snapshot.views:
         return view is space.view

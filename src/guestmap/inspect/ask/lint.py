@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from guestmap.inspect.map.snapshot import Snapshot
 
 
-class Check(NamedTuple):
+class LintCheck(NamedTuple):
     """A code that people can search for and switch off, and what to do about it."""
 
     code: str
@@ -25,34 +25,34 @@ class Check(NamedTuple):
     remedy: str
 
 
-CHECKS: tuple[Check, ...] = (
-    Check("hidden-region", "warning", lint_tree.hidden_regions,
+CHECKS: tuple[LintCheck, ...] = (
+    LintCheck("hidden-region", "warning", lint_tree.hidden_regions,
           "move it, raise its priority, or disable what hides it; if it must not be seen, disable"
           " it, so that the map says so"),
-    Check("pam-shadowed", "info", lint_tree.pam_shadowed,
+    LintCheck("pam-shadowed", "info", lint_tree.pam_shadowed,
           "none needed: firmware has shadow RAM in front of its ROM, as the chipset is made for"),
-    Check("ram-over-device", "warning", lint_tree.ram_over_device,
+    LintCheck("ram-over-device", "warning", lint_tree.ram_over_device,
           "place the device's registers (its BAR) where there is no memory"),
-    Check("equal-priority", "info", lint_tree.equal_priority,
+    LintCheck("equal-priority", "info", lint_tree.equal_priority,
           "give the one that should answer a higher priority, so that the order of adding does not"
           " decide"),
-    Check("beyond-target", "info", lint_tree.beyond_target,
+    LintCheck("beyond-target", "info", lint_tree.beyond_target,
           "make the alias end where its target ends"),
-    Check("beyond-container", "info", lint_tree.beyond_container,
+    LintCheck("beyond-container", "info", lint_tree.beyond_container,
           "make the container larger, or the region smaller"),
-    Check("partial-page", "warning", lint_slots.partial_pages,
+    LintCheck("partial-page", "warning", lint_slots.partial_pages,
           "align start and size to pages, or accept that the rest is slow and cannot hold code"),
-    Check("torn-block", "info", lint_slots.torn_blocks,
+    LintCheck("torn-block", "info", lint_slots.torn_blocks,
           "join the pieces: fewer small regions in the middle of memory, PAM set alike for"
           " neighbouring segments"),
-    Check("kvm-slots", "error", lint_slots.kvm_budget,
+    LintCheck("kvm-slots", "error", lint_slots.kvm_budget,
           "use fewer and larger memory devices"),
-    Check("vhost-slots", "error", lint_slots.vhost_budget,
+    LintCheck("vhost-slots", "error", lint_slots.vhost_budget,
           "use fewer and larger memory devices, or a backend with more slots (vhost kernel:"
           " parameter max_mem_regions)"),
-    Check("unaligned-device", "warning", lint_slots.unaligned_devices,
+    LintCheck("unaligned-device", "warning", lint_slots.unaligned_devices,
           "give the device an addr= and a size that are multiples of the guest's memory block"),
-    Check("beyond-phys-bits", "error", lint_slots.beyond_phys_bits,
+    LintCheck("beyond-phys-bits", "error", lint_slots.beyond_phys_bits,
           "give the guest CPU more bits (phys-bits=, host-phys-bits=on), or the machine less memory"
           " (maxmem)"),
 )  # fmt: skip

@@ -27,7 +27,7 @@ DEFAULT = "memory"
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
+class NamedSpace:
     """An address space, or a tree or a view whose heading the source does not have.
 
     Attributes:
@@ -55,18 +55,18 @@ class Spaces:
         self._rendered: dict[int | None, tuple[RangeInfo, ...]] = {}
 
     @cached_property
-    def all(self) -> tuple[Space, ...]:
+    def all(self) -> tuple[NamedSpace, ...]:
         """Every space."""
         count: Counter[str] = Counter()
-        found: list[Space] = []
+        found: list[NamedSpace] = []
         for plain, root, view, is_lone in _sources(self._snapshot):
             count[plain] += 1
             name = plain if count[plain] == 1 else f"{plain}#{count[plain]}"
             owner = None if root is None else _owner(self._snapshot, root)
-            found.append(Space(name, plain, root, view, owner, is_lone))
+            found.append(NamedSpace(name, plain, root, view, owner, is_lone))
         return tuple(found)
 
-    def named(self, asked: str) -> list[Space]:
+    def named(self, asked: str) -> list[NamedSpace]:
         """Return the spaces that a name means: one by ``NAME#N``, all of a ``NAME``.
 
         The default is also what a map's only tree or view is called, whatever its name.
@@ -84,7 +84,7 @@ class Spaces:
             raise self._unknown(asked)
         return named
 
-    def find(self, asked: str) -> Space:
+    def find(self, asked: str) -> NamedSpace:
         """Return the space that somebody names; of several that show the same, the first.
 
         Raises:
@@ -98,7 +98,7 @@ class Spaces:
             )
         return named[0]
 
-    def ranges(self, space: Space) -> tuple[RangeInfo, ...]:
+    def ranges(self, space: NamedSpace) -> tuple[RangeInfo, ...]:
         """Return what a space shows: as the source said, or else as its tree implies."""
         if space.view is not None:
             return space.view.ranges
@@ -107,7 +107,7 @@ class Spaces:
             self._rendered[root] = () if root is None else flat(self._snapshot, root)
         return self._rendered[root]
 
-    def _described(self, space: Space) -> str:
+    def _described(self, space: NamedSpace) -> str:
         name = f"{space.plain}#1" if space.name == space.plain else space.name
         count = len(self.ranges(space))
         what = f"{count} range{'s' * (count > 1)}" if count else "shows nothing"

@@ -62,7 +62,7 @@ class _Piece(NamedTuple):
     winner: RegionInfo | None
 
 
-class Sighting:
+class RegionVisibility:
     """Where one of ``ways``, all to the same region, shows it in ``view``, and where not."""
 
     def __init__(self, snapshot: Snapshot, view: list[Shown], ways: list[Way]) -> None:

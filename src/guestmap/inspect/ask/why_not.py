@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
 from guestmap.inspect.ask.spaces import Spaces
-from guestmap.inspect.ask.visibility import Hidden, Sighting, Visible
+from guestmap.inspect.ask.visibility import Hidden, RegionVisibility, Visible
 from guestmap.inspect.map.reach import Reach
 from guestmap.inspect.map.report import RegionRef, Report
 from guestmap.inspect.map.views import physical_root
@@ -96,7 +96,7 @@ def _sight_of(
         found = [way for way in ways if way.region.id == region.id]
         if root not in views:
             views[root] = shown(snapshot, root)
-        sighting = Sighting(snapshot, views[root], found)
+        sighting = RegionVisibility(snapshot, views[root], found)
         sights.append(Sight(tuple(names), sighting.visible(), sighting.hidden()))
     return RegionSight(
         RegionRef.to(region), region.size, region.enabled, tuple(sights), tuple(blind),

@@ -60,7 +60,7 @@ class QomDevice(Report):
 
 
 @dataclass(frozen=True, slots=True)
-class Bar(Report):
+class PciBar(Report):
     """A base address register: 0 to 5, or the expansion ROM's.
 
     Attributes:
@@ -125,7 +125,7 @@ class Function(Report):
     vendor: int
     product: int
     description: str
-    bars: tuple[Bar, ...]
+    bars: tuple[PciBar, ...]
     bridge: Bridge | None = None
     above: int | None = None
     device: QomDevice | None = None
@@ -142,7 +142,7 @@ class Function(Report):
         words = [self.device.name, self.device.driver] if self.device else []
         return f"{self.address} ({', '.join([*words, self.description])})"
 
-    def regions_of(self, bar: Bar) -> tuple[DeviceRegion, ...]:
+    def regions_of(self, bar: PciBar) -> tuple[DeviceRegion, ...]:
         """Return the region behind a BAR; several where all that is told fits more than one."""
         regions = self.device.regions if self.device else ()
         own = {each.path for each in regions}

@@ -9,7 +9,14 @@ import re
 from dataclasses import replace
 
 from guestmap.base import PeerError
-from guestmap.inspect.map.pci_functions import Bar, Bridge, Function, PciDevices, QomDevice, Window
+from guestmap.inspect.map.pci_functions import (
+    Bridge,
+    Function,
+    PciBar,
+    PciDevices,
+    QomDevice,
+    Window,
+)
 
 _ALL = 1 << 64
 _NOWHERE = _ALL - 1
@@ -81,12 +88,12 @@ def _with_line(function: Function, line: str) -> Function | None:
     return None
 
 
-def _bar(match: re.Match[str]) -> Bar:
+def _bar(match: re.Match[str]) -> PciBar:
     number, ports, bits, prefetch, first, last = match.groups()
     start = _NOWHERE if first is None else int(first, 16)
     # Of one that is nowhere it is told by older QEMUs, where the sum wraps.
     size = 0 if last is None else (int(last, 16) - start) % _ALL + 1
-    return Bar(
+    return PciBar(
         int(number), "io" if ports else "memory", size, None if start == _NOWHERE else start,
         prefetch=bool(prefetch), mem_type_64=bits == "64",
     )  # fmt: skip

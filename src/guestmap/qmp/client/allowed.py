@@ -39,7 +39,7 @@ _ANY = re.compile(r".*")
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class AllowedCommand:
     """One command that may be sent.
 
     Attributes:
@@ -57,35 +57,37 @@ class Command:
     owner: bool = False
 
 
-def _own(purpose: str, *, more: bool = False) -> Command:
+def _own(purpose: str, *, more: bool = False) -> AllowedCommand:
     return replace(_change(purpose, more=more), owner=True)
 
 
-def _change(purpose: str, *, more: bool = False, **arguments: str) -> Command:
+def _change(purpose: str, *, more: bool = False, **arguments: str) -> AllowedCommand:
     forms = {name.replace("_", "-"): re.compile(form) for name, form in arguments.items()}
-    return Command(purpose, changes=True, arguments=forms, more=more)
+    return AllowedCommand(purpose, changes=True, arguments=forms, more=more)
 
 
-COMMANDS: Mapping[str, Command] = MappingProxyType(
+COMMANDS: Mapping[str, AllowedCommand] = MappingProxyType(
     {
-        HMP: Command(
+        HMP: AllowedCommand(
             "what no structured command tells: see HMP_LINES", arguments={"command-line": _HMP_LINE}
         ),
-        "qom-get": Command(
+        "qom-get": AllowedCommand(
             "sizes, slots, whether there is ACPI", arguments={"path": _ANY, "property": _ANY}
         ),
-        "qom-list": Command("the names that devices and objects have", arguments={"path": _ANY}),
-        "query-acpi-ospm-status": Command("what the guest last said about each slot"),
-        "query-kvm": Command("whether KVM runs it, which has a number of memory slots"),
-        "query-memdev": Command("the memory backends"),
-        "query-memory-devices": Command("what is plugged, and where"),
-        "query-memory-size-summary": Command("how much memory the guest has"),
-        "query-migrate": Command("whether it is being migrated"),
-        "query-name": Command("the guest's name"),
-        "query-pci": Command("the PCI functions and their BARs"),
-        "query-status": Command("whether the guest runs"),
-        "query-target": Command("which architecture its guest has"),
-        "query-version": Command("which QEMU it is"),
+        "qom-list": AllowedCommand(
+            "the names that devices and objects have", arguments={"path": _ANY}
+        ),
+        "query-acpi-ospm-status": AllowedCommand("what the guest last said about each slot"),
+        "query-kvm": AllowedCommand("whether KVM runs it, which has a number of memory slots"),
+        "query-memdev": AllowedCommand("the memory backends"),
+        "query-memory-devices": AllowedCommand("what is plugged, and where"),
+        "query-memory-size-summary": AllowedCommand("how much memory the guest has"),
+        "query-migrate": AllowedCommand("whether it is being migrated"),
+        "query-name": AllowedCommand("the guest's name"),
+        "query-pci": AllowedCommand("the PCI functions and their BARs"),
+        "query-status": AllowedCommand("whether the guest runs"),
+        "query-target": AllowedCommand("which architecture its guest has"),
+        "query-version": AllowedCommand("which QEMU it is"),
         "object-add": _change(
             "make a memory backend", more=True, qom_type=r"memory-backend-[a-z]+"
         ),

@@ -65,7 +65,7 @@ def _dial_unix(path: str, timeout_s: float) -> socket.socket:
     return connection
 
 
-class Listener(NamedTuple):
+class SocketOwner(NamedTuple):
     """The process that made a socket: its name and number, and whether it is stopped."""
 
     name: str
@@ -76,7 +76,7 @@ class Listener(NamedTuple):
         return f"{self.name}, process {self.process}"
 
 
-def busy(target: UnixTarget | TcpTarget, what: str, listener: Listener | None) -> PeerError:
+def busy(target: UnixTarget | TcpTarget, what: str, listener: SocketOwner | None) -> PeerError:
     """Return the error for a socket that does not greet: who may hold it, and what to do.
 
     Args:
@@ -103,7 +103,7 @@ def busy(target: UnixTarget | TcpTarget, what: str, listener: Listener | None) -
     )
 
 
-def listener_of(connection: socket.socket) -> Listener | None:
+def listener_of(connection: socket.socket) -> SocketOwner | None:
     """Return which process made the socket that we are connected to; None: not known (TCP)."""
     if connection.family != socket.AF_UNIX:
         return None
@@ -115,4 +115,4 @@ def listener_of(connection: socket.socket) -> Listener | None:
         return None
     # proc(5): number, name in parentheses (which may hold any character), state.
     name, _, rest = stat.partition("(")[2].rpartition(")")
-    return Listener(name, process, is_stopped=rest.split(maxsplit=1)[0] in {"T", "t"})
+    return SocketOwner(name, process, is_stopped=rest.split(maxsplit=1)[0] in {"T", "t"})

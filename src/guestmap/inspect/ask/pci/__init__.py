@@ -11,17 +11,30 @@ from guestmap.inspect.ask.pci.reading import read_pci
 from guestmap.inspect.ask.pci.unmapped import Unmapped, why_unmapped
 from guestmap.inspect.ask.pci.words import pci_sentences, unmapped_sentences
 from guestmap.inspect.map.pci_functions import (
-    Bar,
     Bridge,
     DeviceRegion,
     Function,
+    PciBar,
     PciDevices,
     Window,
 )
 from guestmap.inspect.text.info_pci import read_info_pci
 
 __all__ = [
-    "Bar", "BarUse", "Bridge", "DeviceRegion", "Function", "FunctionUse", "PciDevices",
-    "PciListing", "Unmapped", "Window", "listing", "pci_sentences", "read_info_pci", "read_pci",
-    "unmapped_sentences", "why_unmapped",
+    "BarUse",
+    "Bridge",
+    "DeviceRegion",
+    "Function",
+    "FunctionUse",
+    "PciBar",
+    "PciDevices",
+    "PciListing",
+    "Unmapped",
+    "Window",
+    "listing",
+    "pci_sentences",
+    "read_info_pci",
+    "read_pci",
+    "unmapped_sentences",
+    "why_unmapped",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from guestmap.inspect.ask.spaces import view_of
-from guestmap.inspect.map.pci_functions import Bar, Function, PciDevices, Window
+from guestmap.inspect.map.pci_functions import Function, PciBar, PciDevices, Window
 from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SPACES = {"memory": "memory", "io": "I/O"}
 class BarUse(Report):
     """A BAR, the regions that may be behind it, and who answers at its address."""
 
-    bar: Bar
+    bar: PciBar
     regions: tuple[str, ...]
     state: State
     answers: str | None
@@ -84,7 +84,7 @@ def _use(each: Function, pci: PciDevices, views: dict[str, tuple[RangeInfo, ...]
     )  # fmt: skip
 
 
-def _bar_use(function: Function, bar: Bar, view: tuple[RangeInfo, ...] | None) -> BarUse:
+def _bar_use(function: Function, bar: PciBar, view: tuple[RangeInfo, ...] | None) -> BarUse:
     regions = function.regions_of(bar)
     names = tuple(each.name for each in regions)
     if bar.address is None:

@@ -9,10 +9,10 @@ import msgspec
 
 from guestmap.base import PeerError
 from guestmap.inspect.map.pci_functions import (
-    Bar,
     Bridge,
     DeviceRegion,
     Function,
+    PciBar,
     PciDevices,
     QomDevice,
     Window,
@@ -183,9 +183,9 @@ def _add(
             _add(functions, each.pci_bridge.devices, len(functions) - 1, devices)
 
 
-def _bar(told: _Region) -> Bar:
+def _bar(told: _Region) -> PciBar:
     address = None if told.address < 0 else told.address
-    return Bar(told.bar, told.type, told.size, address, told.prefetch, told.mem_type_64)
+    return PciBar(told.bar, told.type, told.size, address, told.prefetch, told.mem_type_64)
 
 
 def _bridge(told: _Bridge) -> Bridge:

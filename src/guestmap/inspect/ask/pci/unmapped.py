@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from guestmap.inspect.map.pci_functions import (
-    Bar,
     DeviceRegion,
     Function,
+    PciBar,
     PciDevices,
     QomDevice,
     Window,
@@ -41,8 +41,8 @@ class Unmapped(Report):
     device: QomDevice
     inside: tuple[str, ...]
     function: Function | None
-    bar: Bar | None
-    bars: tuple[Bar, ...]
+    bar: PciBar | None
+    bars: tuple[PciBar, ...]
     reason: Reason
     bridge: Function | None = None
     window: Window | None = None
@@ -84,7 +84,7 @@ def _why(
 
 
 def _in_the_way(
-    pci: PciDevices, function: Function, bar: Bar | None
+    pci: PciDevices, function: Function, bar: PciBar | None
 ) -> tuple[Reason, Function | None, Window | None]:
     if function.bus is None:
         above = None if function.above is None else pci.functions[function.above]
@@ -106,7 +106,7 @@ def _in_the_way(
     return ("not-passed", nearest, None) if nearest else ("unplaced", None, None)
 
 
-def _windows(bridge: Function, bar: Bar) -> list[Window]:
+def _windows(bridge: Function, bar: PciBar) -> list[Window]:
     """Return the windows through which a BAR can be reached, that of its own kind first."""
     if bridge.bridge is None:
         return []

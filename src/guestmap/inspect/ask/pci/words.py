@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from guestmap.inspect.ask.pci.listing import BarUse, FunctionUse, PciListing
     from guestmap.inspect.ask.pci.unmapped import Unmapped
-    from guestmap.inspect.map.pci_functions import Bar, Window
+    from guestmap.inspect.map.pci_functions import PciBar, Window
 
 _DECODING = {"memory": "memory decoding", "io": "I/O decoding"}
 
@@ -42,7 +42,7 @@ def _heading(each: FunctionUse) -> str:
     return f"{each.address} {each.description}{f' ({named})' if named else ''}, {product}{behind}"
 
 
-def _bar(bar: Bar) -> str:
+def _bar(bar: PciBar) -> str:
     kind = "memory" if bar.type == "memory" else "I/O"
     more = [*(["64 bits"] if bar.mem_type_64 else []), *(["prefetchable"] if bar.prefetch else [])]
     size = [format_size(bar.size)] if bar.size else []
@@ -65,7 +65,7 @@ def _state(use: BarUse) -> str:
     return f"{place} {who}"
 
 
-def _undecoded(bar: Bar) -> str:
+def _undecoded(bar: PciBar) -> str:
     return f"no address yet, or {_DECODING[bar.type]} is off"
 
 

@@ -6,7 +6,7 @@ Nothing but read-only commands is ever sent::
         snapshot = machine.snapshot()
 """
 
-from guestmap.inspect.sources.live.attachment import Attachment, Reading
+from guestmap.inspect.sources.live.attachment import Attachment, MapReading
 from guestmap.inspect.sources.live.open import attach
 
-__all__ = ["Attachment", "Reading", "attach"]
+__all__ = ["Attachment", "MapReading", "attach"]

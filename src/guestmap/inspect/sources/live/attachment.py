@@ -37,7 +37,7 @@ ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MapReading:
     """The map as it was read.
 
     Attributes:
@@ -50,7 +50,7 @@ class Reading:
     snapshot: Snapshot
     steady: bool
 
-    def same_map(self, other: Reading) -> bool:
+    def same_map(self, other: MapReading) -> bool:
         """Tell whether the other reading shows the same map: no need to look closer."""
         mine, others = self.texts, other.texts
         return _same(mine.views, others.views) and _same(mine.trees, others.trees)
@@ -116,17 +116,17 @@ class Attachment:
             return snapshot_of(texts, source=self.source, version=self.version)
         return self.read(dispatch=dispatch).snapshot
 
-    def read(self, *, dispatch: bool = False) -> Reading:
+    def read(self, *, dispatch: bool = False) -> MapReading:
         """Ask for the map, again where it changed meanwhile, and return the answers."""
         forms = _VIEWS_DISPATCH if dispatch else _VIEWS
         reader, rebuilt = self._look((_TREES, _RAM, forms))
         for _ in range(ATTEMPTS):
             texts = reader.texts
             if rebuilt.agrees or _same(texts.trees, after := self._ask(_TREES) or ""):
-                return Reading(texts, rebuilt.snapshot, steady=True)
+                return MapReading(texts, rebuilt.snapshot, steady=True)
             reader, rebuilt = self._look((_RAM, forms), after)
         source = f"{rebuilt.snapshot.source} (it changed while it was read)"
-        return Reading(reader.texts, replace(rebuilt.snapshot, source=source), steady=False)
+        return MapReading(reader.texts, replace(rebuilt.snapshot, source=source), steady=False)
 
     def _look(self, questions: _Questions, trees: str = "") -> tuple[TextsReader, Rebuilt]:
         """Ask, and understand what came; the trees are the first question unless given."""
@@ -141,7 +141,7 @@ class Attachment:
         reader.take_views(views)
         return reader, reader.rebuilt(source=self.source, version=self.version)
 
-    def shows(self, reading: Reading) -> bool:
+    def shows(self, reading: MapReading) -> bool:
         """Tell whether the map is still as it was read: half of the questions of reading it."""
         views, trees = self._ask_each(_VIEWS, _TREES)
         return _same(views, reading.texts.views) and _same(trees, reading.texts.trees)

@@ -21,7 +21,7 @@ from guestmap.inspect.text.mtree.aliases import identify, resolve, stand_in
 from guestmap.inspect.text.mtree.forest import Node, plant, print_of
 
 if TYPE_CHECKING:
-    from guestmap.inspect.text.mtree.read import MtreeText, TreeBlock
+    from guestmap.inspect.text.mtree.read import MtreeText, PrintedTree
 
 _TWICE = "info mtree text: two texts show the trees, or two show the views"
 _HIDDEN = ("name", "addr", "size", "priority", "type", "terminates", "readonly", "nonvolatile")
@@ -114,7 +114,7 @@ def _regions(
 
 def _prints_roots_again(text: MtreeText) -> bool:
     """Tell whether each address space prints its tree, shared or not (before QEMU 5.0)."""
-    blocks: list[TreeBlock] = [block for block in text.trees if block.kind == "address-space"]
+    blocks: list[PrintedTree] = [block for block in text.trees if block.kind == "address-space"]
     return len(blocks) > 1 and all(len(block.names) == 1 for block in blocks)
 
 

@@ -15,7 +15,7 @@ from guestmap.base import PeerError
 
 if TYPE_CHECKING:
     from guestmap.inspect.text.mtree.lines import TreeLine
-    from guestmap.inspect.text.mtree.read import TreeBlock
+    from guestmap.inspect.text.mtree.read import PrintedTree
 
 _MASK = (1 << 64) - 1
 
@@ -100,7 +100,7 @@ class Node:
         return min(max(ends, default=1), _MASK + 1)
 
 
-def plant(block: TreeBlock, *, hides: bool) -> Node:
+def plant(block: PrintedTree, *, hides: bool) -> Node:
     """Return the root of a block's tree, hidden regions in their places.
 
     Args:
@@ -141,7 +141,7 @@ def plant_again(section: Node) -> None:
             todo.append((child, copy))
 
 
-def _grow(block: TreeBlock, *, hides: bool, outside: bool) -> Node:
+def _grow(block: PrintedTree, *, hides: bool, outside: bool) -> Node:
     """Return the root; ``outside``: believe that a child may lie where its parent ends."""
     path: list[Node] = []
     root: Node | None = None

@@ -42,7 +42,7 @@ _PROMPT = "(qemu)"
 
 
 @dataclass(frozen=True, slots=True)
-class TreeBlock:
+class PrintedTree:
     """Address spaces with one root, or an alias target, and the tree that is printed for it.
 
     Attributes:
@@ -64,7 +64,7 @@ class MtreeText:
         dialect: whose words and headings these are; None: several versions print such a text.
     """
 
-    trees: tuple[TreeBlock, ...] = ()
+    trees: tuple[PrintedTree, ...] = ()
     views: tuple[ViewInfo, ...] = ()
     dialect: Dialect | None = None
 
@@ -116,7 +116,7 @@ class _Reader:
     numbers: Sequence[int] = ()
     tagged: bool = True
     index: int = 0
-    trees: list[TreeBlock] = field(default_factory=list)
+    trees: list[PrintedTree] = field(default_factory=list)
     views: list[ViewInfo] = field(default_factory=list)
     has_old_views: bool = False
     tree_lines: dict[str, TreeLine] = field(default_factory=dict)
@@ -154,11 +154,11 @@ class _Reader:
             number, names = self.number, []
             while self.line.startswith(_SPACE):
                 names.append(self.take().removeprefix(_SPACE))
-            self.trees.append(TreeBlock("address-space", tuple(names), self.tree(), number))
+            self.trees.append(PrintedTree("address-space", tuple(names), self.tree(), number))
         elif self.line.startswith(_REGION):
             number = self.number
             name = self.take().removeprefix(_REGION)
-            self.trees.append(TreeBlock("memory-region", (name,), self.tree(), number))
+            self.trees.append(PrintedTree("memory-region", (name,), self.tree(), number))
         elif _VIEW.fullmatch(self.line):
             self.take()
             self.views.append(self.view())

@@ -32,7 +32,7 @@ class Block:
     is_empty: bool = False
 
 
-class Builder:
+class ListingBuilder:
     """Takes the lines of a listing in their order.
 
     Attributes:

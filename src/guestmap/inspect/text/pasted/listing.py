@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.text.mtree.lines import fail
-from guestmap.inspect.text.pasted.blocks import Builder
+from guestmap.inspect.text.pasted.blocks import ListingBuilder
 from guestmap.inspect.text.pasted.forms import (
     ADDRESSES,
     CONTENT,
@@ -42,7 +42,7 @@ _AFTER_DISPATCH = (
 )
 
 
-def build(whole: Sequence[Joined], builder: Builder, told: Told) -> None:
+def build(whole: Sequence[Joined], builder: ListingBuilder, told: Told) -> None:
     """Hand the listing's lines to the builder.
 
     Raises:
@@ -83,8 +83,12 @@ def build(whole: Sequence[Joined], builder: Builder, told: Told) -> None:
         touches = is_own
 
 
-_OF_LISTING: Mapping[Kind, Callable[[Builder, Line], None]] = MappingProxyType(
-    {Kind.REGION: Builder.region, Kind.HEADING: Builder.head, Kind.NAME: Builder.name}
+_OF_LISTING: Mapping[Kind, Callable[[ListingBuilder, Line], None]] = MappingProxyType(
+    {
+        Kind.REGION: ListingBuilder.region,
+        Kind.HEADING: ListingBuilder.head,
+        Kind.NAME: ListingBuilder.name,
+    }
 )
 _MARKS = re.compile(r"^(?:[^\w ]+ +)+")
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError
-from guestmap.inspect.text.pasted.blocks import Builder
+from guestmap.inspect.text.pasted.blocks import ListingBuilder
 from guestmap.inspect.text.pasted.characters import plain
 from guestmap.inspect.text.pasted.columns import check_columns
 from guestmap.inspect.text.pasted.forms import CONTENT, CORE, HEADING, PROMPT, Kind
@@ -70,7 +70,7 @@ def tidy(text: str) -> Tidied:
     if not text.endswith("\n"):
         told.ends_openly = _ends_openly(text, whole[-1])
         whole = _without_half_name(whole, told)
-    builder = Builder()
+    builder = ListingBuilder()
     build(whole, builder, told)
     _check_once(builder.blocks)
     found = written(builder.blocks)

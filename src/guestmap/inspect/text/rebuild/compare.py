@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _NEVER = 1 << 65, 1 << 65
 
 
-class Piece(NamedTuple):
+class ComparedRange(NamedTuple):
     """Addresses ``start <= a < end``: who answers by the tree, and by the view; None: nobody."""
 
     start: int
@@ -23,7 +23,7 @@ class Piece(NamedTuple):
     said: RangeInfo | None
 
 
-def pieces(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece]:
+def pieces(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[ComparedRange]:
     """Yield the pieces in which the two do not change; where both have nobody, there is none."""
     mine, said = iter(ours), iter(theirs)
     start, end = 0, 0
@@ -34,14 +34,14 @@ def pieces(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece
         start = max(end, min(lo, said_lo))
         end = min(hi if lo <= start else lo, said_hi if said_lo <= start else said_lo)
         way = one.way if one and lo <= start else None
-        yield Piece(start, end, way, other if said_lo <= start else None)
+        yield ComparedRange(start, end, way, other if said_lo <= start else None)
         if hi <= end:
             one = next(mine, None)
         if said_hi <= end:
             other = next(said, None)
 
 
-def differences(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[Piece]:
+def differences(ours: Iterable[Shown], theirs: Iterable[RangeInfo]) -> Iterator[ComparedRange]:
     """Yield the pieces in which the tree and the view do not say the same."""
     mine, said = list(ours), list(theirs)
     # Most of two maps is the same, range by range: only what is between is looked at in pieces.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.map.ways import shown, walk
-from guestmap.inspect.text.rebuild.compare import Piece, agrees, differences
+from guestmap.inspect.text.rebuild.compare import ComparedRange, agrees, differences
 from guestmap.inspect.text.rebuild.rendered import Rendered
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class _Correction:
     draft: Draft
     known: set[int]
     pair: Pair
-    piece: Piece
+    piece: ComparedRange
 
     def apply(self, here: list[Way]) -> None:
         """Correct what ``here``, the ways that show the piece in rendering order, allow."""

@@ -12,7 +12,7 @@ from guestmap.inspect.text.rebuild.compare import differences
 if TYPE_CHECKING:
     from guestmap.inspect.map.snapshot import RegionInfo, Snapshot
     from guestmap.inspect.map.ways import Shown
-    from guestmap.inspect.text.rebuild.compare import Piece
+    from guestmap.inspect.text.rebuild.compare import ComparedRange
     from guestmap.inspect.text.rebuild.draft import Draft
     from guestmap.inspect.text.rebuild.pairing import Pair
 
@@ -29,7 +29,7 @@ class Rendered:
         self._snapshot = draft.current()
         self._trees: dict[int, _Tree] = {}
         self._leads: dict[int, int] = {}
-        self._differences: dict[tuple[int, int], list[Piece]] = {}
+        self._differences: dict[tuple[int, int], list[ComparedRange]] = {}
 
     def brought_up_to(self, draft: Draft) -> Rendered:
         """Return the trees as the draft has them now: these, where nothing has changed."""
@@ -39,7 +39,7 @@ class Rendered:
         """Return all ways below a root through enabled regions, in rendering order."""
         return self._tree(root).ways
 
-    def differences(self, pair: Pair) -> list[Piece]:
+    def differences(self, pair: Pair) -> list[ComparedRange]:
         """Return the pieces in which the tree does not show what the view does."""
         root = self.leads_to(pair.root)
         key = root, id(pair.view)  # the snapshot holds the view, so the id stays its own

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from guestmap.view.door import Door
+from guestmap.view.web_access import WebAccess
 
 NAME = "box.example"
 
 
 @pytest.fixture(autouse=True)
 def _own_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guestmap.view.door.gethostname", lambda: NAME)
+    monkeypatch.setattr("guestmap.view.web_access.gethostname", lambda: NAME)
 
 
 KNOWN = {
@@ -33,8 +33,8 @@ STRANGE = {
 }
 
 
-def _door(host: str) -> Door:
-    return Door(host, 5100, "")
+def _door(host: str) -> WebAccess:
+    return WebAccess(host, 5100, "")
 
 
 @pytest.mark.parametrize(
@@ -70,24 +70,24 @@ def test_origins_of_another_kind_are_refused(origin):
 
 
 def test_the_usual_port_need_not_be_said():
-    assert Door("127.0.0.1", 80, "").refusal("localhost", "http://localhost", "") == ""
+    assert WebAccess("127.0.0.1", 80, "").refusal("localhost", "http://localhost", "") == ""
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.9.10"])
 def test_on_loopback_the_link_is_plain(host):
-    door = Door.at(host, 5100)
-    assert door.token == ""
-    assert door.url == f"http://{f'[{host}]' if ':' in host else host}:5100/"
+    access = WebAccess.at(host, 5100)
+    assert access.token == ""
+    assert access.url == f"http://{f'[{host}]' if ':' in host else host}:5100/"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "0.0.0.0", "::", "box.example"])
 def test_elsewhere_the_link_has_a_token_that_must_be_shown(host):
-    door, other = Door.at(host, 5100), Door.at(host, 5100)
-    assert len(door.token) >= 32
-    assert door.token != other.token
-    assert door.url.endswith(f":5100/?token={door.token}")
+    access, other = WebAccess.at(host, 5100), WebAccess.at(host, 5100)
+    assert len(access.token) >= 32
+    assert access.token != other.token
+    assert access.url.endswith(f":5100/?token={access.token}")
     here = "box.example:5100"
-    assert door.refusal(here, None, door.token) == ""
-    for token in ("", other.token, door.token[:-1], "ä"):
-        assert "token" in door.refusal(here, None, token)
-    assert door.cookie.endswith("5100")
+    assert access.refusal(here, None, access.token) == ""
+    for token in ("", other.token, access.token[:-1], "ä"):
+        assert "token" in access.refusal(here, None, token)
+    assert access.cookie.endswith("5100")

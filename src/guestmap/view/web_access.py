@@ -19,7 +19,7 @@ _LOCALHOST = "localhost"
 
 
 @dataclass(frozen=True)
-class Door:
+class WebAccess:
     """The place where a server listens, and what a request must show to be let in.
 
     Attributes:
@@ -33,8 +33,8 @@ class Door:
     token: str
 
     @classmethod
-    def at(cls, host: str, port: int) -> Door:
-        """Return the door of a server there, with a new token unless it is loopback."""
+    def at(cls, host: str, port: int) -> WebAccess:
+        """Return what a server there asks for, with a new token unless it is loopback."""
         return cls(host, port, "" if is_loopback(host) else token_urlsafe(24))
 
     @property
