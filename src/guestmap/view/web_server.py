@@ -15,8 +15,8 @@ from tornado.ioloop import IOLoop
 from tornado.log import access_log
 from tornado.web import OutputTransform, RequestHandler
 
-from guestmap.view.web_access import WebAccess
 from guestmap.view.policy import served_policy
+from guestmap.view.web_access import WebAccess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
