@@ -55,9 +55,9 @@ def serve(
     --at opens the page at a moment of a boot; on the page, any other can be typed in.
     """
     try:
-        from guestmap.view.door import is_loopback
         from guestmap.view.film import Film
         from guestmap.view.live import serve as serve_film
+        from guestmap.view.web_access import is_loopback
     except ModuleNotFoundError as error:
         if error.name != "bokeh":
             raise
