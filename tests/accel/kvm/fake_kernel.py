@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import errno
 from struct import pack_into, unpack, unpack_from
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.abi import Cap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE = 0x1000
 _CANONICAL = 1 << 47
@@ -32,6 +35,7 @@ class FakeKernel:
         bells: writes that ring: match, address, size, descriptor, flags.
         log: each request that changed a slot: "number,flags,address,size", or "del number".
         written: pages of a slot that the guest wrote, by number of the slot.
+        after_look: done once, when a log has been looked at.
     """
 
     def __init__(self, *, slots: int = 64, address_bits: int = 40, **lacks: int) -> None:
@@ -42,6 +46,7 @@ class FakeKernel:
         self.refusal: int | None = None
         self.slots: dict[int, Region] = {}
         self.written: dict[int, set[int]] = {}
+        self.after_look: Callable[[], None] = lambda: None
         self.manual = False
         self.log: list[str] = []
         self._refused: range = range(0)
@@ -182,6 +187,8 @@ class FakeKernel:
         ctypes.memmove(where, bits.to_bytes(pages // 8, "little"), pages // 8)
         if not self.manual:
             self.written[number].clear()
+        then, self.after_look = self.after_look, lambda: None
+        then()
         return 0
 
     def _clear_dirty(self, request: bytearray) -> int:

@@ -50,6 +50,14 @@ def test_a_look_at_a_part_leaves_the_rest(logged):
     assert pages(logged) == [3, 70, 199]
 
 
+def test_what_is_written_between_look_and_clearing_is_seen_next(logged):
+    """Page 5 was not in the look: to clear it, too, would be to lose it."""
+    write(logged, 3)
+    logged.kernel.after_look = lambda: write(logged, 5)
+    assert pages(logged) == [3]
+    assert pages(logged) == [5]
+
+
 def test_our_own_writes_are_among_them(logged):
     write(logged, 5)
     logged.space.write(77 * PAGE, b"by a device")

@@ -37,7 +37,8 @@ class DirtyPages:
     """The dirty log of one VM's slots.
 
     Where the kernel can, looking and clearing are two steps: a page that is looked at costs the
-    guest nothing until somebody has taken it. Elsewhere a look clears.
+    guest nothing until somebody has taken it. Elsewhere a look clears. Only what was looked at is
+    cleared: a page that the guest writes between the two steps is there at the next look.
 
     Args:
         vm: the VM.
@@ -46,6 +47,7 @@ class DirtyPages:
 
     def __init__(self, vm: Handle, features: Features) -> None:
         self._vm = vm
+        self._seen: dict[int, tuple[LiveSlot, bytearray]] = {}
         self.clears_apart = bool(
             features.caps[Cap.MANUAL_DIRTY_LOG_PROTECT2] & MANUAL_PROTECT_ENABLE
         )
@@ -64,6 +66,8 @@ class DirtyPages:
             return
         bitmap = bytearray(_words(slot.size) * _WORD_BYTES)
         self._vm.call(GET_DIRTY_LOG, DIRTY_LOG.pack(number, _address(bitmap)), str(slot))
+        if self.clears_apart:
+            self._seen[number] = live, bitmap
         for first, end in _runs(bitmap):
             slot.block.dirty.mark(slot.offset + first * PAGE, (end - first) * PAGE)
 
@@ -74,17 +78,23 @@ class DirtyPages:
             HostError: the kernel refuses.
         """
         number, slot = live
+        seen_of, seen = self._seen.get(number, (None, bytearray()))
         first = (max(start, slot.start) - slot.start) // PAGE
         stop = -(-(min(end, slot.end) - slot.start) // PAGE)
-        if not self.clears_apart or first >= stop:
+        if seen_of != live or first >= stop:
             return
         # Words of 64 pages, the slot's last one as short as it is; other pages' bits stay.
         low = first // _WORD_PAGES * _WORD_PAGES
         count = min(-(-stop // _WORD_PAGES) * _WORD_PAGES, slot.size // PAGE) - low
-        bits = (1 << stop - low) - (1 << first - low)
-        bitmap = bytearray(bits.to_bytes(_words(count * PAGE) * _WORD_BYTES, "little"))
+        at = slice(low // 8, low // 8 + _words(count * PAGE) * _WORD_BYTES)
+        taken = int.from_bytes(seen[at], "little") & (1 << stop - low) - (1 << first - low)
+        if not taken:
+            return
+        bitmap = bytearray(taken.to_bytes(at.stop - at.start, "little"))
         request = bytearray(CLEAR_LOG.pack(number, count, low, _address(bitmap)))
         self._vm.call(CLEAR_DIRTY_LOG, request, str(slot))
+        left = int.from_bytes(seen[at], "little") & ~taken
+        seen[at] = left.to_bytes(at.stop - at.start, "little")
 
 
 def _words(size: int) -> int:
