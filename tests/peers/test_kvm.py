@@ -16,12 +16,18 @@ pytestmark = [
     pytest.mark.peers, pytest.mark.qemu, pytest.mark.seabios, pytest.mark.timeout(TIMEOUT_S + 60)
 ]  # fmt: skip
 
-FILES = ("kvm/test_on_kvm.py", "test_contract.py")
-# The copy by the dirty log is not whole there yet, and it is not understood why.
-LEFT_OUT = "not copy_by_the_log"
+FILES = (
+    "kvm/test_on_kvm.py", "test_contract.py", "test_dirty_log.py", "test_interrupts.py",
+    "test_memory_accesses.py", "test_robustness.py", "test_stale_code.py", "test_unplug.py",
+)  # fmt: skip
+# QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
+# set its task register as every processor has it (a busy TSS): nothing of that is tried there, and
+# no program of random bytes, which might come to it.
+LEFT_OUT = "not ring_3 and not virtual_8086 and not random_programs"
 TESTS = (
-    f"python3 -m pytest {' '.join(f'tests/accel/{each}' for each in FILES)} -m kvm -k '{LEFT_OUT}'"
-    " -v --color=no -o addopts= -p no:cacheprovider --assert=plain --timeout 100 --tb=short -rN"
+    f"python3 -m pytest {' '.join(f'tests/accel/{each}' for each in FILES)} -m 'kvm and not long'"
+    f" -k '{LEFT_OUT}' -v --color=no -o addopts= -p no:cacheprovider --assert=plain --timeout 100"
+    " --tb=short -rN"
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import threading
+import time
 from struct import unpack_from
 
 import pytest
@@ -101,34 +103,102 @@ def test_what_a_guest_writes_is_in_the_log():
         assert look() == {0x6000}
 
 
+WRITER = (
+    b"\xbf\x00\x00\x10\x00"  # mov edi, 100000h
+    b"\x8d\x44\x80\x01\x89\x07"  # again: lea eax, [eax*4+eax+1]; mov [edi], eax
+    b"\x81\xc7\x04\x10\x00\x00"  # add edi, 1004h
+    b"\x81\xe7\xfc\xff\x0f\x00\x81\xcf\x00\x00\x10\x00"  # and edi, FFFFCh; or edi, 100000h
+    b"\xff\x05\x00\x90\x00\x00"  # inc dword [9000h]
+    b"\xf7\x05\x00\x90\x00\x00\xff\x07\x00\x00\x75\xd6"  # test dword [9000h], 7FFh; jnz again
+    b"\xe6\x80\xeb\xd2"  # out 80h, al; jmp again
+)
+"""Writes all over the second MiB, and tells after each 2,048 words."""
+
+
+class Copier:
+    """Copies a guest's RAM by the dirty log alone, as a migration does."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        self.copy = bytearray(RAM_SIZE)
+        self.logging = guest.system.dirty_logging
+        self.logging.start_global()
+
+    def fetch(self) -> None:
+        ram = self.guest.ram
+        log = self.logging.snapshot_and_clear(ram, 0, RAM_SIZE, DirtyClient.MIGRATION)
+        for page in log.pages():
+            self.copy[page : page + 0x1000] = ram.buffer[page : page + 0x1000]
+
+
 def test_a_copy_by_the_log_alone_is_the_original():
     """As a migration copies: again and again while the guest writes all over, then at rest."""
     with Guest("kvm") as guest:
-        logging = guest.system.dirty_logging
-        logging.start_global()
-        copy = bytearray(RAM_SIZE)
-
-        def fetch() -> None:
-            log = logging.snapshot_and_clear(guest.ram, 0, RAM_SIZE, DirtyClient.MIGRATION)
-            for page in log.pages():
-                copy[page : page + 0x1000] = guest.ram.buffer[page : page + 0x1000]
-
-        # mov edi, 10000h; again: lea eax, [eax*4+eax+1]; mov [edi], eax; add edi, 1004h;
-        # and edi, FFFFCh; or edi, 100000h; inc [9000h]; jmp again
-        program = (
-            b"\xbf\x00\x00\x01\x00\x8d\x44\x80\x01\x89\x07\x81\xc7\x04\x10\x00\x00"
-            b"\x81\xe7\xfc\xff\x0f\x00\x81\xcf\x00\x00\x10\x00\xff\x05\x00\x90\x00\x00\xeb\xe0"
-        )
-        guest.flat(program)
-        for _ in range(5):
-            timer = guest.clock.timer(guest.loop.stop)
-            timer.arm(guest.clock.now_ns() + 5_000_000)
+        copier = Copier(guest)
+        guest.on_port[0x80] = lambda _: guest.loop.stop()
+        guest.flat(WRITER)
+        for rounds in range(1, 6):
             assert guest.run().reason is ExitReason.STOPPED
-            fetch()
-            guest.memory.write(0x1F0000, bytes(copy[0x9000:0x9004]))  # our own, among the guest's
-        fetch()
-        assert copy == guest.ram.buffer
-        assert any(copy[0x100000:0x1F0000])
+            assert guest.memory.load(0x9000, 4) == 2048 * rounds
+            copier.fetch()
+            guest.memory.write(0x1F0000 + 4 * rounds, b"own!")  # ours, among the guest's
+        copier.fetch()
+        assert copier.copy == guest.ram.buffer
+        written = [any(copier.copy[at : at + 0x1000]) for at in range(0x100000, 0x200000, 0x1000)]
+        assert sum(written) > 200
+
+
+def test_a_copy_that_is_made_while_the_guest_writes_misses_nothing():
+    with Guest("kvm") as guest:
+        copier = Copier(guest)
+        copier.fetch()
+        looks = []
+        guest.flat(WRITER)
+
+        def copy() -> None:
+            while len(looks) < 40 or len(guest.ports) < 5:
+                copier.fetch()
+                looks.append(len(guest.ports))
+            guest.loop.stop()
+
+        thread = threading.Thread(target=copy)
+        thread.start()
+        assert guest.run().reason is ExitReason.STOPPED
+        thread.join()
+        copier.fetch()
+        assert copier.copy == guest.ram.buffer
+
+
+@pytest.mark.parametrize("kicks", [3_000, pytest.param(200_000, marks=pytest.mark.long)])
+def test_no_kick_is_lost_between_the_check_and_the_guest(kicks):
+    """Each kick comes at another moment of a run that begins, goes on, or ends."""
+    with Guest("kvm") as guest:
+        guest.flat(b"\xeb\xfe")
+        returned, wanted = [0], [True]
+
+        def run() -> None:
+            while wanted[0]:
+                guest.vcpu.prepare()
+                assert guest.vcpu.run().reason is ExitReason.KICKED
+                returned[0] += 1
+
+        runner = threading.Thread(target=run)
+        runner.start()
+        lost = 0
+        for number in range(kicks):
+            before = returned[0]
+            for _ in range(number % 64):
+                pass
+            guest.vcpu.kick()
+            deadline = time.monotonic() + 10
+            while returned[0] == before and not lost:
+                time.sleep(0)
+                lost += time.monotonic() > deadline
+        wanted[0] = False
+        while runner.is_alive():
+            guest.vcpu.kick()
+            runner.join(0.01)
+        assert not lost
 
 
 def test_a_bell_rings_without_an_exit():
