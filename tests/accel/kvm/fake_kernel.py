@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PAGE = 0x1000
 _CANONICAL = 1 << 47
+MOST_ZONES = 1000
 DEVICE, VM, VCPU = 100, 101, 102
 
 
@@ -33,13 +34,14 @@ class FakeKernel:
     Attributes:
         slots: by number.
         bells: writes that ring: match, address, size, descriptor, flags.
+        zones: where writes are held back: address, size, whether they are ports.
         log: each request that changed a slot: "number,flags,address,size", or "del number".
         written: pages of a slot that the guest wrote, by number of the slot.
         after_look: done once, when a log has been looked at.
     """
 
     def __init__(self, *, slots: int = 64, address_bits: int = 40, **lacks: int) -> None:
-        self.caps = dict.fromkeys(Cap, 1) | {Cap.NR_MEMSLOTS: slots}
+        self.caps = dict.fromkeys(Cap, 1) | {Cap.NR_MEMSLOTS: slots, Cap.COALESCED_MMIO: 2}
         self.caps |= {Cap[name]: value for name, value in lacks.items()}
         self.address_bits = address_bits
         self.version = 12
@@ -53,6 +55,7 @@ class FakeKernel:
         self._asked = 0
         self.open_fds: set[int] = set()
         self.bells: list[tuple[int, int, int, int, int]] = []
+        self.zones: list[tuple[int, int, int]] = []
 
     # -- the calls -------------------------------------------------------------------------------
 
@@ -90,6 +93,8 @@ class FakeKernel:
             abi.GET_DIRTY_LOG.code: self._get_dirty,
             abi.CLEAR_DIRTY_LOG.code: self._clear_dirty,
             abi.IOEVENTFD.code: self._ioeventfd,
+            abi.REGISTER_COALESCED_MMIO.code: self._register_zone,
+            abi.UNREGISTER_COALESCED_MMIO.code: self._unregister_zone,
         }
 
     def _new(self, fd: int) -> int:
@@ -168,6 +173,22 @@ class FakeKernel:
             if other == address and (other_kind ^ kind) & 2 == 0 and (same or anyone):
                 raise OSError(errno.EEXIST, "there is one")
         self.bells.append(made)
+        return 0
+
+    def _register_zone(self, request: bytearray) -> int:
+        if len(self.zones) == MOST_ZONES:
+            raise OSError(errno.ENOSPC, "full")
+        self.zones.append(unpack("<QII", request))
+        return 0
+
+    def _unregister_zone(self, request: bytearray) -> int:
+        """Take every zone away that has the whole range in it; whatever there is, it is 0."""
+        at, size, kind = unpack("<QII", request)
+        self.zones = [
+            each
+            for each in self.zones
+            if each[2] != kind or not (each[0] <= at and at + size <= each[0] + each[1])
+        ]
         return 0
 
     # -- the dirty log ---------------------------------------------------------------------------

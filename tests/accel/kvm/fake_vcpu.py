@@ -12,6 +12,8 @@ from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.abi import ExitCode
 
 _DATA = PAGE  # where port data lies in the page
+_RING = 2 * PAGE  # and the ring of writes that are held back
+RING_ENTRIES = (PAGE - 8) // 24
 
 
 class Mmio:
@@ -70,6 +72,20 @@ class Internal(Other):
     def show(self, page: bytearray) -> None:
         super().show(page)
         pack_into(f"<II{len(self.data)}Q", page, 32, self.suberror, len(self.data), *self.data)
+
+
+class Held:
+    """A write that the kernel holds back, in no exit."""
+
+    def __init__(self, address: int, data: bytes, *, is_port: bool = False) -> None:
+        self.address, self.data, self.is_port = address, data, is_port
+
+    def put(self, page: bytearray) -> None:
+        first, last = unpack_from("<II", page, _RING)
+        assert (last + 1) % RING_ENTRIES != first, "the ring is full"
+        entry = self.address, len(self.data), self.is_port, self.data
+        pack_into("<QII8s", page, _RING + 8 + 24 * last, *entry)
+        pack_into("<I", page, _RING + 4, (last + 1) % RING_ENTRIES)
 
 
 class Eintr:
@@ -205,7 +221,8 @@ class CpuKernel(FakeKernel):
         return self._show()
 
     def _show(self) -> int:
-        exit_ = self.script.pop(0)
+        while isinstance(exit_ := self.script.pop(0), Held):
+            exit_.put(self.page)
         if isinstance(exit_, Eintr):
             raise InterruptedError
         if isinstance(exit_, OSError):

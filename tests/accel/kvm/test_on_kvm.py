@@ -28,8 +28,10 @@ class Recording(HostKernel):
     def __init__(self) -> None:
         self.log: list[str] = []
         self.refuse_at = 0
+        self.entries = 0
 
     def ioctl(self, fd: int, code: int, argument: int | bytearray) -> int:
+        self.entries += code == abi.RUN.code
         if code == abi.SET_USER_MEMORY_REGION.code:
             assert isinstance(argument, bytearray)
             number, flags, start, size = unpack_from("<IIQQ", argument)
@@ -212,6 +214,28 @@ def test_a_bell_rings_without_an_exit():
         assert guest.value(0x90) == [8]
         assert guest.accelerator.statistics().port_writes == 1
         bell.close()
+
+
+def test_writes_that_are_held_back_all_come_in_their_order(kernel):
+    """However many the kernel's ring takes: that differs."""
+    with Guest("kvm") as guest:
+        guest.system.coalesced.add(guest.device, 0, 0x100)
+        # xor ecx, ecx; again: mov [DEVICE+80h], ecx; inc ecx; cmp ecx, 1000; jne again
+        # mov eax, [DEVICE+200h]; hlt
+        program = (
+            b"\x31\xc9\x89\x0d\x80\x00\x00\xe0\x41\x81\xf9\xe8\x03\x00\x00\x75\xf1"
+            b"\xa1\x00\x02\x00\xe0\xf4"
+        )
+        guest.flat(program)
+        kernel.entries = 0
+        assert guest.run().reason is ExitReason.HALTED
+        assert guest.device_log[:-1] == [("w", 0x80, 4, n) for n in range(1000)]
+        assert guest.device_log[-1] == ("r", 0x200, 4, 0)
+        assert kernel.entries < 40
+        guest.system.coalesced.clear(guest.device)
+        guest.flat(program)
+        assert guest.run().reason is ExitReason.HALTED
+        assert kernel.entries > 1000
 
 
 @pytest.mark.seabios

@@ -8,6 +8,7 @@ from guestmap.accel.accelerator import Accelerator
 from guestmap.accel.counters import Counters
 from guestmap.accel.kvm.bells import Bells
 from guestmap.accel.kvm.kick import prepare_signal
+from guestmap.accel.kvm.ring import CoalescedRing, Zones
 from guestmap.accel.kvm.speed import SLOW_PER_S, instructions_per_s
 from guestmap.accel.kvm.vcpu import KvmVcpu
 from guestmap.accel.kvm.vm import Vm
@@ -55,13 +56,18 @@ class KvmAccelerator(Accelerator):
             (memory, self._vm.slots),
             (memory, Bells(handle, features, ports=False)),
             (io, Bells(handle, features, ports=True)),
+            (memory, Zones(handle, features, ports=False)),
+            (io, Zones(handle, features, ports=True)),
         )
+        self._coalesced = memory.dispatch.coalesced
+        self._ring = CoalescedRing(memory, io, self._counters)
+        self._coalesced.add_ring(self._ring.drain)
         self._vcpus: list[KvmVcpu] = []
         try:
             for space, listener in self._listeners:
                 space.register_listener(listener)
             self._vcpus = [
-                KvmVcpu(self._vm, number, memory, io, each, self._counters)
+                KvmVcpu(self._vm, number, memory, io, each, self._counters, self._ring)
                 for number, each in enumerate(interrupts)
             ]
         except BaseException:
@@ -111,6 +117,8 @@ class KvmAccelerator(Accelerator):
         self._end()
 
     def _end(self) -> None:
+        self._coalesced.remove_ring(self._ring.drain)
+        self._ring.close()
         for each in self._vcpus:
             each.close()
         self._vm.close()  # first, or each slot would be deleted by a request of its own

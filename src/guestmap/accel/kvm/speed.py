@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.accel.counters import Counters
 from guestmap.accel.exits import ExitReason
+from guestmap.accel.kvm.ring import CoalescedRing
 from guestmap.accel.kvm.vcpu import KvmVcpu
 from guestmap.accel.kvm.vm import Vm
 from guestmap.accel.types import Register, Segment, SegmentRegister
@@ -47,7 +48,10 @@ def instructions_per_s(kernel: Kernel | None = None) -> float:
         vm = Vm(kernel)
         try:
             memory.register_listener(vm.slots)
-            with closing(KvmVcpu(vm, 0, memory, io, NoInterrupts(), Counters())) as vcpu:
+            counters = Counters()
+            ring = CoalescedRing(memory, io, counters)
+            made = KvmVcpu(vm, 0, memory, io, NoInterrupts(), counters, ring)
+            with closing(made) as vcpu, closing(ring):
                 best = _once(vcpu)
                 for _ in range(_TRIES - 1):
                     if INSTRUCTIONS / best < SLOW_PER_S:

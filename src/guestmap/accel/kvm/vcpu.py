@@ -25,6 +25,7 @@ from guestmap.base import HostError, UnsupportedError
 
 if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
+    from guestmap.accel.kvm.ring import CoalescedRing
     from guestmap.accel.kvm.vm import Vm
     from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
@@ -44,9 +45,12 @@ class KvmVcpu(Vcpu):
         io: AddressSpace,
         interrupts: InterruptSource,
         counters: Counters,
+        ring: CoalescedRing,
     ) -> None:
         super().__init__("kvm", number)
         self._vm = vm
+        self._ring = ring
+        self._flush = memory.dispatch.coalesced.flush
         self._interrupts = interrupts
         self._counters = counters
         self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, number), f"vCPU {number}")
@@ -58,6 +62,7 @@ class KvmVcpu(Vcpu):
         except BaseException:
             self._handle.close()
             raise
+        ring.attach(self._memory, vm.features)
         self._page = RunPage(self._memory)
         self._kick = Kick(self._page)
         self._map_lock = memory.root.system.transactions.lock
@@ -91,12 +96,15 @@ class KvmVcpu(Vcpu):
         self._inside = True
         try:
             with self._kick.running():
-                return self._execute()
+                end = self._execute()
+            if self._ring.waiting:
+                self._flush()
+            return end
         finally:
             self._inside = False
 
     def _execute(self) -> Exit:
-        page, accesses, door = self._page, self._accesses, self._door
+        page, accesses, door, ring = self._page, self._accesses, self._door, self._ring
         enter, fd = self._vm.kernel.ioctl, self._handle.fd
         while True:
             if self._line_changed:
@@ -115,6 +123,8 @@ class KvmVcpu(Vcpu):
                 door.left()
             reason = page.reason
             self._unfinished = True
+            if ring.waiting:  # what was written before comes before
+                self._flush()
             if accesses.carry_out(reason):
                 continue
             self._unfinished = False
