@@ -52,8 +52,8 @@ FAULTS = (
     ),
     Fault(
         "hw/i8254/device.py",
-        "_MAX_LAG_NS = _SECOND_NS",
-        "_MAX_LAG_NS = 10_000 * _SECOND_NS",
+        "_MAX_LAG_NS = SECOND_NS",
+        "_MAX_LAG_NS = 10_000 * SECOND_NS",
         "hw/i8254/test_i8254.py",
     ),
     Fault(
@@ -63,9 +63,9 @@ FAULTS = (
         "hw/i8254/test_i8254.py",
     ),
     Fault(
-        "hw/serial/device.py",
-        "_TRIGGER_BYTES = (1, 4, 8, 14)",
-        "_TRIGGER_BYTES = (1, 4, 8, 12)",
+        "hw/serial/registers.py",
+        "TRIGGER_BYTES = (1, 4, 8, 14)",
+        "TRIGGER_BYTES = (1, 4, 8, 12)",
         "hw/serial/test_serial.py",
     ),
     Fault(
@@ -111,15 +111,15 @@ FAULTS = (
         "hw/mc146818/test_mc146818.py",
     ),
     Fault(
-        "hw/i8259/device.py",
+        "hw/i8259/pair.py",
         "return slave.irq_base + (line if line >= 0 else 7)",
         "return slave.irq_base + (line if line >= 0 else 15)",
         "hw/i8259/test_i8259.py",
     ),
     Fault(
-        "hw/i8259/device.py",
-        "            serving &= ~self.state.imr",
-        "            serving &= self.state.imr",
+        "hw/i8259/state.py",
+        "            serving &= ~self.imr",
+        "            serving &= self.imr",
         "hw/i8259/test_i8259.py",
     ),
     Fault(

@@ -7,16 +7,15 @@ the messages between APICs, are :mod:`guestmap.hw.apic.bus`'s.
 
 from __future__ import annotations
 
-from dataclasses import field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from guestmap.base import IrqLine
-from guestmap.base.bounds import Meta, bounded
-from guestmap.base.dataclass import dataclass
+from guestmap.hw.apic import registers as reg
 from guestmap.hw.apic.message import DeliveryMode
-from guestmap.hw.apic.timer import LapicTimer, LapicTimerState
+from guestmap.hw.apic.registers import LocalApicState
+from guestmap.hw.apic.timer import LapicTimer
 from guestmap.hw.declare import SWITCH, declare, fact, setting
-from guestmap.hw.device import U8, U32, U64, Device
+from guestmap.hw.device import Device
 from guestmap.qom import BOOL, UINT8, UINT32
 
 if TYPE_CHECKING:
@@ -24,70 +23,10 @@ if TYPE_CHECKING:
 
     from guestmap.base import Clock
 
-VERSION = 0x14
-LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_LINT1, LVT_ERROR = range(6)
-_LVT_COUNT = 6
-
-_MASKED = 1 << 16
-_LEVEL = 1 << 15
-_ENABLE = 1 << 8  # of the spurious-interrupt vector register
-_NO_EOI_BROADCAST = 1 << 12
-_ESR_ILLEGAL_ADDRESS = 1 << 7
-
-_BASE_ADDRESS = 0xFEE00000
-_BASE_ENABLE = 1 << 11
-_BASE_BSP = 1 << 8
-
-# Register numbers: byte offset in the page, divided by 16.
-_ID, _VERSION, _TPR, _APR, _PPR, _EOI = 0x02, 0x03, 0x08, 0x09, 0x0A, 0x0B
-_LDR, _DFR, _SVR, _ISR, _TMR, _IRR, _ESR = 0x0D, 0x0E, 0x0F, 0x10, 0x18, 0x20, 0x28
-_ICR, _ICR_HIGH, _LVT = 0x30, 0x31, 0x32
-_INITIAL_COUNT, _CURRENT_COUNT, _DIVIDE = 0x38, 0x39, 0x3E
-_ARRAYS = range(_ISR, _ESR)
-_READ_ONLY = (_VERSION, _APR, _PPR, _CURRENT_COUNT, *_ARRAYS, _ESR)
-
-
-_BITS = 256
-_NONE = bytes(_BITS // 8)
-if TYPE_CHECKING:
-    Bits = bytes
-else:
-    Bits = bounded(bytes, min_length=len(_NONE), max_length=len(_NONE))
-
-
-@dataclass(slots=True)
-class LocalApicState:
-    """The registers, as after an INIT message.
-
-    Attributes:
-        isr, tmr, irr: in service, trigger mode and requested: a bit for each vector. They are the
-            APIC's own integers until they are saved.
-        pic_level: of LINT0, the wire from the PIC.
-    """
-
-    id: U8 = 0
-    base: U64 = _BASE_ADDRESS | _BASE_ENABLE
-    tpr: U8 = 0
-    svr: Annotated[int, Meta(ge=0, le=0x1FF)] = 0xFF
-    logical_id: U8 = 0
-    destination_format: Annotated[int, Meta(ge=0, le=0xF)] = 0xF
-    isr: Bits = _NONE
-    tmr: Bits = _NONE
-    irr: Bits = _NONE
-    esr: U8 = 0
-    icr: U32 = 0
-    icr_high: U32 = 0
-    lvt: Annotated[list[U32], Meta(min_length=_LVT_COUNT, max_length=_LVT_COUNT)] = field(
-        default_factory=lambda: [_MASKED] * _LVT_COUNT
-    )
-    pic_level: bool = False
-    timer: LapicTimerState = field(default_factory=LapicTimerState)
-
-
 APIC_COMMON = declare(
     "apic-common",
     "device",
-    setting("version", UINT8, VERSION),
+    setting("version", UINT8, reg.VERSION),
     setting("vapic", BOOL, True, SWITCH),
     fact("legacy-instance-id", BOOL, False),
     abstract=True,
@@ -126,7 +65,7 @@ class LocalApic(Device[LocalApicState]):
         self.startup: Callable[[int], None] | None = None
         self.send_ipi: Callable[[LocalApic], None] | None = None
         self.broadcast_eoi: Callable[[int], None] | None = None
-        self.timer = LapicTimer(clock, lambda: self._local_interrupt(LVT_TIMER))
+        self.timer = LapicTimer(clock, lambda: self._local_interrupt(reg.LVT_TIMER))
         self.isr = self.tmr = self.irr = 0
         self.reset()
 
@@ -153,7 +92,7 @@ class LocalApic(Device[LocalApicState]):
     def reset(self) -> None:
         """Power-on: enabled at FEE00000h, software-disabled, every local vector masked."""
         self.state.id = self._reset_id
-        self.state.base = _BASE_ADDRESS | _BASE_ENABLE | (0 if self.cpu else _BASE_BSP)
+        self.state.base = reg.BASE_ADDRESS | reg.BASE_ENABLE | (0 if self.cpu else reg.BASE_BSP)
         self.init_reset()
 
     def init_reset(self) -> None:
@@ -183,11 +122,11 @@ class LocalApic(Device[LocalApicState]):
         """Take a write of the IA32_APIC_BASE register; once disabled it stays so until reset."""
         self.state.base = (
             value & 0xFFFFFF000
-            | self.state.base & value & _BASE_ENABLE
-            | self.state.base & _BASE_BSP
+            | self.state.base & value & reg.BASE_ENABLE
+            | self.state.base & reg.BASE_BSP
         )
-        if not value & _BASE_ENABLE:
-            self.state.svr &= ~_ENABLE
+        if not value & reg.BASE_ENABLE:
+            self.state.svr &= ~reg.ENABLE
         self.update()
 
     # -- interrupts ------------------------------------------------------------------------------
@@ -204,18 +143,22 @@ class LocalApic(Device[LocalApicState]):
 
         LINT0 is masked at reset, so no PIC interrupt arrives until firmware has set it to ExtINT.
         """
-        entry = self.state.lvt[LVT_LINT0]
-        virtual_wire = not entry & _MASKED and entry >> 8 & 7 == DeliveryMode.EXT_INT
-        return virtual_wire or not self.state.base & _BASE_ENABLE
+        entry = self.state.lvt[reg.LVT_LINT0]
+        virtual_wire = not entry & reg.MASKED and entry >> 8 & 7 == DeliveryMode.EXT_INT
+        return virtual_wire or not self.state.base & reg.BASE_ENABLE
 
     def set_pic_intr(self, level: bool) -> None:
         """Drive LINT0, the wire from the PIC's INTR output."""
         self.state.pic_level = level
-        if self.state.base & _BASE_ENABLE:
-            entry = self.state.lvt[LVT_LINT0]
+        if self.state.base & reg.BASE_ENABLE:
+            entry = self.state.lvt[reg.LVT_LINT0]
             if level:
-                self._local_interrupt(LVT_LINT0)
-            elif not entry & _MASKED and entry & _LEVEL and entry >> 8 & 7 == DeliveryMode.FIXED:
+                self._local_interrupt(reg.LVT_LINT0)
+            elif (
+                not entry & reg.MASKED
+                and entry & reg.LEVEL
+                and entry >> 8 & 7 == DeliveryMode.FIXED
+            ):
                 self.irr &= ~(1 << (entry & 0xFF))
         self.update()
 
@@ -240,7 +183,7 @@ class LocalApic(Device[LocalApicState]):
             return pic_acknowledge()  # ExtINT knows no priority
         if not self._deliverable():
             # What was announced has meanwhile lost to a raised priority.
-            return self.state.svr & 0xFF if self.irr and self.state.svr & _ENABLE else None
+            return self.state.svr & 0xFF if self.irr and self.state.svr & reg.ENABLE else None
         vector = self.irr.bit_length() - 1
         self.irr &= ~(1 << vector)
         self.isr |= 1 << vector
@@ -248,7 +191,7 @@ class LocalApic(Device[LocalApicState]):
         return vector
 
     def _deliverable(self) -> bool:
-        if not self.irr or not self.state.svr & _ENABLE:
+        if not self.irr or not self.state.svr & reg.ENABLE:
             return False
         return (self.irr.bit_length() - 1) & 0xF0 > self.ppr & 0xF0
 
@@ -257,18 +200,22 @@ class LocalApic(Device[LocalApicState]):
             return
         vector = self.isr.bit_length() - 1
         self.isr &= ~(1 << vector)
-        if self.tmr >> vector & 1 and not self.state.svr & _NO_EOI_BROADCAST and self.broadcast_eoi:
+        if (
+            self.tmr >> vector & 1
+            and not self.state.svr & reg.NO_EOI_BROADCAST
+            and self.broadcast_eoi
+        ):
             self.broadcast_eoi(vector)
         self.update()
 
     def _local_interrupt(self, number: int) -> None:
         entry = self.state.lvt[number]
-        if entry & _MASKED:
+        if entry & reg.MASKED:
             return
         mode = entry >> 8 & 7
         if mode == DeliveryMode.FIXED:
-            lint = number in (LVT_LINT0, LVT_LINT1)
-            self.request(entry & 0xFF, level=lint and bool(entry & _LEVEL))
+            lint = number in (reg.LVT_LINT0, reg.LVT_LINT1)
+            self.request(entry & 0xFF, level=lint and bool(entry & reg.LEVEL))
         elif mode == DeliveryMode.SMI:
             self.smi.pulse()
         elif mode == DeliveryMode.NMI:
@@ -278,70 +225,70 @@ class LocalApic(Device[LocalApicState]):
 
     def read(self, register: int) -> int:
         """Return the 32-bit register with that number (its offset in the page, divided by 16)."""
-        if register == _CURRENT_COUNT:
+        if register == reg.CURRENT_COUNT:
             return self.timer.current_count()
-        if register in _ARRAYS:
-            array = (self.isr, self.tmr, self.irr)[(register - _ISR) >> 3]
+        if register in reg.ARRAYS:
+            array = (self.isr, self.tmr, self.irr)[(register - reg.ISR) >> 3]
             return array >> 32 * (register & 7) & 0xFFFFFFFF
-        if _LVT <= register < _LVT + _LVT_COUNT:
-            return self.state.lvt[register - _LVT]
+        if reg.LVT <= register < reg.LVT + reg.LVT_COUNT:
+            return self.state.lvt[register - reg.LVT]
         reader = _READERS.get(register)
         if reader is None:
-            self.state.esr |= _ESR_ILLEGAL_ADDRESS
+            self.state.esr |= reg.ESR_ILLEGAL_ADDRESS
             return 0
         return reader(self)
 
     def write(self, register: int, value: int) -> None:
         """Write 32 bits to the register with that number."""
-        if register == _EOI:
+        if register == reg.EOI:
             self._end_of_interrupt()
-        elif register == _TPR:
+        elif register == reg.TPR:
             self.state.tpr = value & 0xFF
             self.update()
-        elif _LVT <= register < _LVT + _LVT_COUNT:
-            self._write_lvt(register - _LVT, value)
-        elif register == _ICR:
+        elif reg.LVT <= register < reg.LVT + reg.LVT_COUNT:
+            self._write_lvt(register - reg.LVT, value)
+        elif register == reg.ICR:
             self.state.icr = value
             if self.send_ipi is not None:
                 self.send_ipi(self)
-        elif register in (_INITIAL_COUNT, _DIVIDE):
+        elif register in (reg.INITIAL_COUNT, reg.DIVIDE):
             self._write_timer(register, value)
         else:
             self._write_setup(register, value)
 
     def _write_setup(self, register: int, value: int) -> None:
-        if register == _ICR_HIGH:
+        if register == reg.ICR_HIGH:
             self.state.icr_high = value
-        elif register == _SVR:
+        elif register == reg.SVR:
             self.state.svr = value & 0x1FF
             self.update()
-        elif register == _ID:
+        elif register == reg.ID:
             self.state.id = value >> 24
-        elif register == _LDR:
+        elif register == reg.LDR:
             self.state.logical_id = value >> 24
-        elif register == _DFR:
+        elif register == reg.DFR:
             self.state.destination_format = value >> 28
-        elif register not in _READ_ONLY:
-            self.state.esr |= _ESR_ILLEGAL_ADDRESS
+        elif register not in reg.READ_ONLY:
+            self.state.esr |= reg.ESR_ILLEGAL_ADDRESS
 
     def _write_lvt(self, number: int, value: int) -> None:
         self.state.lvt[number] = value
-        if number == LVT_TIMER:
+        if number == reg.LVT_TIMER:
             self.timer.set_mode(value)
-        elif number == LVT_LINT0:
-            if self.state.pic_level and self.state.base & _BASE_ENABLE:
-                self._local_interrupt(LVT_LINT0)
+        elif number == reg.LVT_LINT0:
+            if self.state.pic_level and self.state.base & reg.BASE_ENABLE:
+                self._local_interrupt(reg.LVT_LINT0)
             self.update()
 
     def _write_timer(self, register: int, value: int) -> None:
-        if register == _INITIAL_COUNT:
+        if register == reg.INITIAL_COUNT:
             self.timer.start(value)
         else:
             self.timer.set_divide(value)
 
 
 def _bytes(bits: int) -> bytes:
-    return bits.to_bytes(len(_NONE), "little")
+    return bits.to_bytes(len(reg.NO_VECTORS), "little")
 
 
 def _integer(bits: bytes) -> int:
@@ -349,18 +296,18 @@ def _integer(bits: bytes) -> int:
 
 
 _READERS: dict[int, Callable[[LocalApic], int]] = {
-    _ID: lambda apic: apic.state.id << 24,
-    _VERSION: lambda _apic: VERSION | (_LVT_COUNT - 1) << 16,
-    _TPR: lambda apic: apic.state.tpr,
-    _APR: lambda _apic: 0,
-    _PPR: lambda apic: apic.ppr,
-    _EOI: lambda _apic: 0,
-    _LDR: lambda apic: apic.state.logical_id << 24,
-    _DFR: lambda apic: apic.state.destination_format << 28 | 0x0FFFFFFF,
-    _SVR: lambda apic: apic.state.svr,
-    _ESR: lambda apic: apic.state.esr,
-    _ICR: lambda apic: apic.state.icr,
-    _ICR_HIGH: lambda apic: apic.state.icr_high,
-    _INITIAL_COUNT: lambda apic: apic.timer.initial_count,
-    _DIVIDE: lambda apic: apic.timer.divide,
+    reg.ID: lambda apic: apic.state.id << 24,
+    reg.VERSION_REGISTER: lambda _apic: reg.VERSION | (reg.LVT_COUNT - 1) << 16,
+    reg.TPR: lambda apic: apic.state.tpr,
+    reg.APR: lambda _apic: 0,
+    reg.PPR: lambda apic: apic.ppr,
+    reg.EOI: lambda _apic: 0,
+    reg.LDR: lambda apic: apic.state.logical_id << 24,
+    reg.DFR: lambda apic: apic.state.destination_format << 28 | 0x0FFFFFFF,
+    reg.SVR: lambda apic: apic.state.svr,
+    reg.ESR: lambda apic: apic.state.esr,
+    reg.ICR: lambda apic: apic.state.icr,
+    reg.ICR_HIGH: lambda apic: apic.state.icr_high,
+    reg.INITIAL_COUNT: lambda apic: apic.timer.initial_count,
+    reg.DIVIDE: lambda apic: apic.timer.divide,
 }

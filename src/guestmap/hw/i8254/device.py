@@ -17,86 +17,22 @@ from guestmap.base import IrqLine, PeriodicTimer
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
-from guestmap.hw.device import U8, Device, IoRegion, Ns, Place, Space
+from guestmap.hw.device import Device, IoRegion, Ns, Place, Space
+from guestmap.hw.i8254.counter import SECOND_NS, Counter
 from guestmap.memory import AccessSizes, MemoryRegionOps
 from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
     from guestmap.base import Clock
 
-FREQUENCY_HZ = 1_193_182
 PORT = 0x40
 
-_SECOND_NS = 1_000_000_000
 _MIN_GAP_NS = 50_000
 """Edges closer together than this are spread: a counter of 2 must not starve everything else."""
-_MAX_LAG_NS = _SECOND_NS
+_MAX_LAG_NS = SECOND_NS
 """Edges that a late timer has not delivered after this long are dropped."""
 
 _LOW, _HIGH, _LOW_THEN_HIGH, _HIGH_NEXT = 1, 2, 3, 4  # access modes, and the second half of 3
-
-
-def _transition(mode: int, count: int, ticks: int) -> int | None:
-    """Return the tick of the next output edge after ``ticks``, None where none will come.
-
-    In modes 2, 4 and 5 the output is active for one tick only, and the edge is its beginning.
-    """
-    if mode == 3:
-        phase = ticks % count
-        half = (count + 1) >> 1
-        return ticks - phase + (half if phase < half else count)
-    if mode == 2:
-        return ticks - ticks % count + count
-    return count if ticks < count else None
-
-
-@dataclass(slots=True)
-class Counter:
-    """One counter of the chip; ``gate`` and ``out`` are its pins."""
-
-    mode: Annotated[int, Meta(ge=0, le=7)] = 3
-    bcd: bool = False
-    gate: bool = True
-    access: Annotated[int, Meta(ge=0, le=3)] = 0
-    count: Annotated[int, Meta(ge=1, le=0x10000)] = 0x10000
-    """The reload value, 1-65536."""
-    load_ns: Ns = 0
-    """When counting began."""
-    latch: Annotated[int, Meta(ge=0, le=0x10000)] = 0
-    latch_state: Annotated[int, Meta(ge=0, le=3)] = 0
-    """Which byte of the latch is read next; 0 where none is latched."""
-    status: U8 | None = None
-    read_state: Annotated[int, Meta(ge=0, le=4)] = 0
-    write_state: Annotated[int, Meta(ge=0, le=4)] = 0
-    low_byte: U8 = 0
-
-    def ticks(self, now_ns: int) -> int:
-        """Return how often the counter was clocked since it was loaded."""
-        return (now_ns - self.load_ns) * FREQUENCY_HZ // _SECOND_NS
-
-    def value(self, now_ns: int) -> int:
-        """Return what the counting element holds."""
-        ticks = (now_ns - self.load_ns) * FREQUENCY_HZ // _SECOND_NS
-        mode, count = self.mode, self.count
-        if mode == 3:
-            return count - (2 * ticks) % count
-        if mode in (0, 1, 4, 5):
-            return (count - ticks) & 0xFFFF
-        return count - ticks % count
-
-    def out(self, now_ns: int) -> bool:
-        """Return the level of the OUT pin."""
-        ticks = (now_ns - self.load_ns) * FREQUENCY_HZ // _SECOND_NS
-        mode, count = self.mode, self.count
-        if mode == 3:
-            return ticks % count < (count + 1) >> 1
-        if mode == 2:
-            return ticks != 0 and ticks % count == 0
-        if mode in (4, 5):
-            return ticks == count
-        if mode == 1:
-            return ticks < count
-        return ticks >= count
 
 
 def _counters() -> list[Counter]:
@@ -308,12 +244,7 @@ class I8254(Device[PitState]):
 
     def _next_edge(self, after_ns: int) -> int | None:
         """Return when counter 0's output changes next after ``after_ns``; None if it will not."""
-        counter = self.state.counters[0]
-        ticks = _transition(counter.mode, counter.count, counter.ticks(after_ns))
-        if ticks is None:
-            return None
-        # Rounded up, so that the output has changed when the timer fires.
-        return counter.load_ns - (-ticks * _SECOND_NS // FREQUENCY_HZ)
+        return self.state.counters[0].next_edge(after_ns)
 
     def _on_edge(self, edge_ns: int) -> int | None:
         counter = self.state.counters[0]

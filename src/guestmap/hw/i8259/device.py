@@ -10,14 +10,11 @@ when the line drops before the acknowledge.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from guestmap.base import IrqLine
-from guestmap.base.bounds import Meta, bounded
-from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
 from guestmap.hw.device import (
-    U8,
     Device,
     IoRegion,
     Place,
@@ -25,6 +22,7 @@ from guestmap.hw.device import (
     levels,
     restore_levels,
 )
+from guestmap.hw.i8259.state import LINES, PicState
 from guestmap.memory import AccessSizes, MemoryRegionOps
 from guestmap.qom import BOOL, UINT8, UINT32
 
@@ -33,57 +31,12 @@ if TYPE_CHECKING:
 
     from guestmap.qom import JsonValue
 
-CASCADE_IRQ = 2
-"""The line of the first chip that carries the second chip's output."""
-
 MASTER_PORT, SLAVE_PORT = 0x20, 0xA0
 MASTER_ELCR_PORT, SLAVE_ELCR_PORT = 0x4D0, 0x4D1
 
-_NOTHING = -1
 _ELCR_MASKS = (0xF8, 0xDE)  # lines 0, 1, 2, 8 and 13 are always edge-triggered
-_LINES = 8
 _NOWHERE = 0xFFFF_FFFF
 _BYTES = AccessSizes(min=1, max=1)
-
-
-def _first(bits: int, rotation: int) -> int:
-    """Return how many places after ``rotation`` the first set bit is; 8 where none is set."""
-    if not bits:
-        return 8
-    rotated = (bits >> rotation) | (bits << (8 - rotation))
-    return ((rotated & -rotated).bit_length() - 1) & 7
-
-
-if TYPE_CHECKING:
-    Line = int
-else:
-    Line = bounded(int, ge=0, le=7)
-
-
-@dataclass(slots=True)
-class PicState:
-    """The registers of one chip, where it is in its initialization, and the levels of its lines."""
-
-    irr: U8 = 0
-    isr: U8 = 0
-    imr: U8 = 0
-    elcr: U8 = 0
-    irq_base: U8 = 0
-    last: U8 = 0
-    """The levels that lines had when they were looked at last."""
-    rotation: Line = 0
-    read_isr: bool = False
-    poll: bool = False
-    special_mask: bool = False
-    auto_eoi: bool = False
-    rotate_on_auto_eoi: bool = False
-    fully_nested: bool = False
-    icw: Annotated[int, Meta(ge=0, le=4)] = 0
-    """The initialization word that is due (2-4), or 0."""
-    needs_icw4: bool = False
-    single: bool = False
-    output: bool = False
-    levels: Annotated[list[bool], Meta(max_length=_LINES)] | None = None
 
 
 PIC_COMMON = declare(
@@ -114,7 +67,7 @@ class I8259(Device[PicState]):
         "isa-i8259",
         PIC_COMMON,
         once_realized=(output(),),
-        inputs=(("unnamed-gpio-in", _LINES),),
+        inputs=(("unnamed-gpio-in", LINES),),
     )
     OUTLIVES_RESET = ("levels",)
 
@@ -130,9 +83,9 @@ class I8259(Device[PicState]):
         self._on_output = on_output
         self._out = out
         self._master = master
-        first = 0 if master else _LINES
+        first = 0 if master else LINES
         self.inputs = tuple(
-            IrqLine(self._input(line), name=f"irq{first + line}") for line in range(_LINES)
+            IrqLine(self._input(line), name=f"irq{first + line}") for line in range(LINES)
         )
 
     def _input(self, line: int) -> Callable[[bool], None]:
@@ -190,7 +143,7 @@ class I8259(Device[PicState]):
     def load(self, state: PicState) -> None:
         """Go on from there."""
         super().load(state)
-        restore_levels(self.inputs, self.state.levels or [False] * _LINES)
+        restore_levels(self.inputs, self.state.levels or [False] * LINES)
         if self._master and self._out is not None:
             self._out.level = self.state.output
 
@@ -201,58 +154,22 @@ class I8259(Device[PicState]):
 
     def set_line(self, line: int, level: bool) -> None:
         """Tell the chip the level of input ``line`` (0-7)."""
-        bit = 1 << line
-        if self.state.elcr & bit:
-            if level:
-                self.state.irr |= bit
-                self.state.last |= bit
-            else:
-                self.state.irr &= ~bit
-                self.state.last &= ~bit
-        elif level:
-            if not self.state.last & bit:
-                self.state.irr |= bit
-            self.state.last |= bit
-        else:
-            self.state.last &= ~bit
+        self.state.set_line(line, level)
         self._update()
 
     def highest(self) -> int:
         """Return the line to serve next, or -1 where none asks loudly enough."""
-        asking = self.state.irr & ~self.state.imr
-        if not asking:
-            return _NOTHING
-        rotation = self.state.rotation
-        place = _first(asking, rotation)
-        serving = self.state.isr
-        if self.state.special_mask:
-            serving &= ~self.state.imr
-        if self.state.fully_nested and self._master:
-            serving &= ~(1 << CASCADE_IRQ)
-        if place < _first(serving, rotation):
-            return (place + rotation) & 7
-        return _NOTHING
+        return self.state.highest(master=self._master)
 
     def take(self, line: int) -> None:
         """Put ``line`` in service: what an acknowledge cycle or a poll does."""
-        bit = 1 << line
-        if not self.state.auto_eoi:
-            self.state.isr |= bit
-        elif self.state.rotate_on_auto_eoi:
-            self.state.rotation = (line + 1) & 7
-        if not self.state.elcr & bit:
-            self.state.irr &= ~bit
+        self.state.take(line)
         self._update()
 
     def _update(self) -> None:
         # Told even when nothing changed: the receiver may have forgotten (ICW1 clears its latch).
         self.state.output = self.highest() >= 0
         self._on_output(self.state.output)
-
-    def _start_over(self) -> None:
-        """ICW1: forget all but requests of level-triggered lines."""
-        old = self.state
-        self.state = PicState(irr=old.irr & old.elcr, elcr=old.elcr)
 
     def _read(self, offset: int, size: int) -> int:
         if self.state.poll:
@@ -271,15 +188,15 @@ class I8259(Device[PicState]):
         if offset:
             self._write_data(value)
         elif value & 0x10:
-            self._start_over()
+            self.state = self.state.started_over()
             self._update()
             self.state.icw = 2
             self.state.needs_icw4 = bool(value & 0x01)
             self.state.single = bool(value & 0x02)
         elif value & 0x08:
             self._write_ocw3(value)
-        else:
-            self._write_ocw2(value)
+        elif self.state.command(value):
+            self._update()
 
     def _write_data(self, value: int) -> None:
         match self.state.icw:
@@ -304,83 +221,8 @@ class I8259(Device[PicState]):
         if value & 0x40:
             self.state.special_mask = bool(value & 0x20)
 
-    def _write_ocw2(self, value: int) -> None:
-        """End of interrupt and priority rotation; bits 7-5 are R, SL and EOI."""
-        rotate, line = bool(value & 0x80), value & 7
-        match value >> 5 & 3:
-            case 0:
-                self.state.rotate_on_auto_eoi = rotate
-                return
-            case 1:
-                place = _first(self.state.isr, self.state.rotation)
-                if place == 8:
-                    return
-                line = (place + self.state.rotation) & 7
-                self.state.isr &= ~(1 << line)
-            case 2:
-                if not rotate:
-                    return
-            case _:
-                self.state.isr &= ~(1 << line)
-        if rotate:
-            self.state.rotation = (line + 1) & 7
-        self._update()
-
     def _read_elcr(self, offset: int, size: int) -> int:
         return self.state.elcr
 
     def _write_elcr(self, offset: int, value: int, size: int) -> None:
         self.state.elcr = value & self._elcr_mask
-
-
-class I8259Pair:
-    """Two 8259A as a PC wires them: the second chip's output is line 2 of the first.
-
-    Attributes:
-        irq: the lines 0-15 (line 2 is the cascade and belongs to the second chip).
-        intr: the INTR wire to the processor.
-        master, slave: the two chips.
-    """
-
-    def __init__(self, intr: IrqLine | None = None) -> None:
-        self.intr = intr if intr is not None else IrqLine(name="INTR")
-        self.master = I8259(self.intr.set, self.intr, master=True)
-        self.slave = I8259(self._cascade, self.master.inputs[CASCADE_IRQ], master=False)
-        self.irq: tuple[IrqLine, ...] = (*self.master.inputs, *self.slave.inputs)
-
-    @property
-    def chips(self) -> tuple[I8259, I8259]:
-        """Both of them."""
-        return self.master, self.slave
-
-    @property
-    def pending(self) -> bool:
-        """Whether an interrupt waits for the processor (the level of INTR)."""
-        return self.master.output
-
-    def reset(self) -> None:
-        """Reset both chips."""
-        self.master.reset()
-        self.slave.reset()
-
-    def acknowledge(self) -> int:
-        """Run the processor's acknowledge cycle and return the vector, 0-255.
-
-        Where the request has gone in the meantime it is the chip's line 7, with nothing put in
-        service: the spurious interrupt of the 8259A data sheet.
-        """
-        master, slave = self.master, self.slave
-        line = master.highest()
-        if line < 0:
-            return master.irq_base + 7
-        if line != CASCADE_IRQ:
-            master.take(line)
-            return master.irq_base + line
-        line = slave.highest()
-        if line >= 0:
-            slave.take(line)
-        master.take(CASCADE_IRQ)
-        return slave.irq_base + (line if line >= 0 else 7)
-
-    def _cascade(self, level: bool) -> None:
-        self.master.set_line(CASCADE_IRQ, level)

@@ -11,14 +11,13 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from guestmap.base import PeriodicTimer
-from guestmap.base.bounds import Meta
-from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, fact, output, setting
-from guestmap.hw.device import Device, IoRegion, Ns, Place, Space
+from guestmap.hw.device import Device, IoRegion, Place, Space
+from guestmap.hw.mc146818 import registers as reg
+from guestmap.hw.mc146818.registers import RtcState
 from guestmap.hw.mc146818.time import (
     SECOND_NS,
     RtcTime,
@@ -35,59 +34,15 @@ if TYPE_CHECKING:
     from guestmap.qom import JsonValue
 
 PORT = 0x70
-CRYSTAL_HZ = 32_768
-
-REG_SECONDS, REG_MINUTES, REG_HOURS = 0x00, 0x02, 0x04
-REG_SECONDS_ALARM, REG_MINUTES_ALARM, REG_HOURS_ALARM = 0x01, 0x03, 0x05
-REG_WEEKDAY, REG_DAY, REG_MONTH, REG_YEAR = 0x06, 0x07, 0x08, 0x09
-REG_A, REG_B, REG_C, REG_D = 0x0A, 0x0B, 0x0C, 0x0D
-REG_SHUTDOWN_STATUS = 0x0F
-REG_CENTURY, REG_CENTURY_PS2 = 0x32, 0x37
-
-_TIME_REGISTERS = frozenset(
-    (REG_SECONDS, REG_MINUTES, REG_HOURS, REG_WEEKDAY, REG_DAY, REG_MONTH, REG_YEAR, REG_CENTURY)
-)
-_ALARM_REGISTERS = frozenset((REG_SECONDS_ALARM, REG_MINUTES_ALARM, REG_HOURS_ALARM))
-
-_A_UIP, _A_DIVIDER, _A_DIVIDER_RESET, _A_RATE = 0x80, 0x70, 0x60, 0x0F
-_A_DIVIDER_32768 = 0x20  # and below: the divider runs
-_B_SET, _B_PIE, _B_AIE, _B_UIE, _B_SQWE = 0x80, 0x40, 0x20, 0x10, 0x08
-_C_IRQF, _C_PF, _C_AF, _C_UF = 0x80, 0x40, 0x20, 0x10
-
-_UIP_NS = 8 * SECOND_NS // CRYSTAL_HZ
+_UIP_NS = 8 * SECOND_NS // reg.CRYSTAL_HZ
 """UIP rises this long before the update (244 us, data sheet table 5)."""
 _ASLEEP_BY_SUSPEND = 0xFE
 _MIN_GAP_NS = 50_000  # periodic interrupts of a late timer are spread, not sent in one burst
 _MAX_LAG_NS = SECOND_NS
 
 
-_MAX_AHEAD_S = 1 << 40
 _YEAR_ZERO = 1900  # of C's struct tm
 _LINE = 8
-
-
-def _power_on_memory() -> bytearray:
-    cmos = bytearray(128)
-    cmos[REG_A] = _A_DIVIDER_32768 | 6  # 32768 Hz time base, 1024 Hz periodic rate
-    cmos[REG_B] = 0x02  # BCD, 24 hours
-    cmos[REG_D] = 0x80  # the battery is good
-    return cmos
-
-
-@dataclass(slots=True)
-class RtcState:
-    """The 128 bytes, how far the guest has set the clock, and when it interrupts."""
-
-    cmos: Annotated[bytearray, Meta(min_length=128, max_length=128)] = field(
-        default_factory=_power_on_memory
-    )
-    index: Annotated[int, Meta(ge=0, le=0x7F)] = 0
-    ahead_s: Annotated[int, Meta(ge=-_MAX_AHEAD_S, le=_MAX_AHEAD_S)] = 0
-    """With ``ahead_ns``: how far the time of day is ahead of the host's."""
-    ahead_ns: Annotated[int, Meta(ge=0, lt=SECOND_NS)] = 0
-    fraction_ns: Annotated[int, Meta(ge=0, lt=SECOND_NS)] = 0
-    periodic_in_ns: tuple[Ns, Ns] | None = None
-    """In how many ns the next periodic interrupt is due, and comes: the host's time goes on."""
 
 
 class Mc146818(Device[RtcState]):
@@ -158,10 +113,10 @@ class Mc146818(Device[RtcState]):
         """Disable and clear the interrupts; the time and the memory live on."""
         super().reset()
         cmos = self.cmos
-        if cmos[REG_SHUTDOWN_STATUS] != _ASLEEP_BY_SUSPEND:
-            cmos[REG_SHUTDOWN_STATUS] = 0
-        cmos[REG_B] &= ~(_B_PIE | _B_AIE | _B_SQWE) & 0xFF
-        cmos[REG_C] = 0
+        if cmos[reg.SHUTDOWN_STATUS] != _ASLEEP_BY_SUSPEND:
+            cmos[reg.SHUTDOWN_STATUS] = 0
+        cmos[reg.B] &= ~(reg.B_PIE | reg.B_AIE | reg.B_SQWE) & 0xFF
+        cmos[reg.C] = 0
         self._periodic_timer.stop()
         self._irq.set(False)
         self._schedule_update()
@@ -204,19 +159,19 @@ class Mc146818(Device[RtcState]):
         if not offset & 1:
             return 0xFF
         index = self.state.index
-        if index == REG_CENTURY_PS2:
-            index = REG_CENTURY
+        if index == reg.CENTURY_PS2:
+            index = reg.CENTURY
         cmos = self.cmos
-        if index in _TIME_REGISTERS:
+        if index in reg.TIME_REGISTERS:
             self._refresh_time()
             return cmos[index]
-        if index == REG_A:
-            return cmos[REG_A] | self._update_in_progress() << 7
-        if index == REG_C:
-            flags = cmos[REG_C]
-            cmos[REG_C] = 0
+        if index == reg.A:
+            return cmos[reg.A] | self._update_in_progress() << 7
+        if index == reg.C:
+            flags = cmos[reg.C]
+            cmos[reg.C] = 0
             self._irq.set(False)
-            if flags & (_C_UF | _C_AF):
+            if flags & (reg.C_UF | reg.C_AF):
                 self._schedule_update()
             return flags
         return cmos[index]
@@ -227,63 +182,66 @@ class Mc146818(Device[RtcState]):
             self.state.index = value & 0x7F
             return
         index = self.state.index
-        if index == REG_CENTURY_PS2:
-            index = REG_CENTURY
-        if index == REG_A:
+        if index == reg.CENTURY_PS2:
+            index = reg.CENTURY
+        if index == reg.A:
             self._write_a(value)
-        elif index == REG_B:
+        elif index == reg.B:
             self._write_b(value)
-        elif index not in (REG_C, REG_D):
+        elif index not in (reg.C, reg.D):
             self.cmos[index] = value
-            if index in _TIME_REGISTERS:
+            if index in reg.TIME_REGISTERS:
                 if self._runs():
                     self._set_time()
                     self._schedule_update()
-            elif index in _ALARM_REGISTERS:
+            elif index in reg.ALARM_REGISTERS:
                 self._schedule_update()
 
     def _write_a(self, value: int) -> None:
         cmos = self.cmos
-        old = cmos[REG_A]
-        if value & _A_DIVIDER_RESET == _A_DIVIDER_RESET:
+        old = cmos[reg.A]
+        if value & reg.A_DIVIDER_RESET == reg.A_DIVIDER_RESET:
             if self._runs():
                 self._refresh_time()
         elif (
-            old & _A_DIVIDER_RESET == _A_DIVIDER_RESET
-            and value & _A_DIVIDER <= _A_DIVIDER_32768
-            and not cmos[REG_B] & _B_SET
+            old & reg.A_DIVIDER_RESET == reg.A_DIVIDER_RESET
+            and value & reg.A_DIVIDER <= reg.A_DIVIDER_32768
+            and not cmos[reg.B] & reg.B_SET
         ):
             # The first update comes half a second after the divider is let go (data sheet).
             self.state.fraction_ns = SECOND_NS // 2
             self._set_time()
-        cmos[REG_A] = value & ~_A_UIP
-        if (old ^ value) & _A_RATE:
+        cmos[reg.A] = value & ~reg.A_UIP
+        if (old ^ value) & reg.A_RATE:
             self._start_periodic()
         self._schedule_update()
 
     def _write_b(self, value: int) -> None:
         cmos = self.cmos
-        old = cmos[REG_B]
-        if value & _B_SET:
+        old = cmos[reg.B]
+        if value & reg.B_SET:
             if self._runs():
                 self._refresh_time()
-            value &= ~_B_UIE
-        elif old & _B_SET and cmos[REG_A] & _A_DIVIDER <= _A_DIVIDER_32768:
+            value &= ~reg.B_UIE
+        elif old & reg.B_SET and cmos[reg.A] & reg.A_DIVIDER <= reg.A_DIVIDER_32768:
             self.state.fraction_ns = (self._base_ns + self._clock.now_ns()) % SECOND_NS
             self._set_time()
         # A flag that is already up interrupts as soon as it may.
-        wanted = bool(value & cmos[REG_C] & (_C_PF | _C_AF | _C_UF))
-        cmos[REG_C] = cmos[REG_C] & ~_C_IRQF | wanted << 7
+        wanted = bool(value & cmos[reg.C] & (reg.C_PF | reg.C_AF | reg.C_UF))
+        cmos[reg.C] = cmos[reg.C] & ~reg.C_IRQF | wanted << 7
         self._irq.set(wanted)
-        cmos[REG_B] = value
-        if (old ^ value) & _B_PIE:
+        cmos[reg.B] = value
+        if (old ^ value) & reg.B_PIE:
             self._start_periodic()
         self._schedule_update()
 
     # the time of day
 
     def _runs(self) -> bool:
-        return not self.cmos[REG_B] & _B_SET and self.cmos[REG_A] & _A_DIVIDER <= _A_DIVIDER_32768
+        return (
+            not self.cmos[reg.B] & reg.B_SET
+            and self.cmos[reg.A] & reg.A_DIVIDER <= reg.A_DIVIDER_32768
+        )
 
     def _refresh_time(self) -> None:
         if self._runs():
@@ -304,31 +262,31 @@ class Mc146818(Device[RtcState]):
     def _schedule_update(self) -> None:
         """Arm the timer for the next second, or for the next alarm where UF is up already."""
         cmos = self.cmos
-        flags = cmos[REG_C]
+        flags = cmos[reg.C]
         if (
-            cmos[REG_A] & _A_DIVIDER_RESET == _A_DIVIDER_RESET
-            or (flags & _C_UF and cmos[REG_B] & _B_SET)
-            or flags & (_C_UF | _C_AF) == _C_UF | _C_AF
+            cmos[reg.A] & reg.A_DIVIDER_RESET == reg.A_DIVIDER_RESET
+            or (flags & reg.C_UF and cmos[reg.B] & reg.B_SET)
+            or flags & (reg.C_UF | reg.C_AF) == reg.C_UF | reg.C_AF
         ):
             self._update_timer.cancel()
             return
         now = self._clock.now_ns()
         update_ns = now + SECOND_NS - (self._base_ns + now) % SECOND_NS
-        if not cmos[REG_B] & _B_SET:
+        if not cmos[reg.B] & reg.B_SET:
             encode_time(cmos, (self._base_ns + now) // SECOND_NS)
         wait = seconds_to_alarm(decode_time(cmos), decode_alarm(cmos))
         self._next_alarm_ns = update_ns + (wait - 1) * SECOND_NS
-        self._update_timer.arm(self._next_alarm_ns if flags & _C_UF else update_ns)
+        self._update_timer.arm(self._next_alarm_ns if flags & reg.C_UF else update_ns)
 
     def _on_update(self) -> None:
         cmos = self.cmos
-        new = _C_UF
+        new = reg.C_UF
         if self._clock.now_ns() >= self._next_alarm_ns:
-            new |= _C_AF
-        fresh = new & ~cmos[REG_C]
-        cmos[REG_C] |= new
-        if fresh & cmos[REG_B]:
-            cmos[REG_C] |= _C_IRQF
+            new |= reg.C_AF
+        fresh = new & ~cmos[reg.C]
+        cmos[reg.C] |= new
+        if fresh & cmos[reg.B]:
+            cmos[reg.C] |= reg.C_IRQF
             self._irq.set(True)
         self._schedule_update()
 
@@ -336,8 +294,8 @@ class Mc146818(Device[RtcState]):
 
     def _period(self) -> int:
         """Return the crystal's ticks between periodic interrupts, 0 where there are none."""
-        rate = self.cmos[REG_A] & _A_RATE
-        if not rate or not self.cmos[REG_B] & _B_PIE:
+        rate = self.cmos[reg.A] & reg.A_RATE
+        if not rate or not self.cmos[reg.B] & reg.B_PIE:
             return 0
         return 1 << (rate + 7 if rate <= 2 else rate) - 1
 
@@ -348,12 +306,12 @@ class Mc146818(Device[RtcState]):
         period = self._period()
         if not period:
             return None
-        ticks = after_ns * CRYSTAL_HZ // SECOND_NS + period
-        return ticks * SECOND_NS // CRYSTAL_HZ + 1
+        ticks = after_ns * reg.CRYSTAL_HZ // SECOND_NS + period
+        return ticks * SECOND_NS // reg.CRYSTAL_HZ + 1
 
     def _on_periodic(self, due_ns: int) -> int | None:
-        self.cmos[REG_C] |= _C_PF
-        if self.cmos[REG_B] & _B_PIE:
-            self.cmos[REG_C] |= _C_IRQF
+        self.cmos[reg.C] |= reg.C_PF
+        if self.cmos[reg.B] & reg.B_PIE:
+            self.cmos[reg.C] |= reg.C_IRQF
             self._irq.set(True)
         return self._next_periodic(due_ns)

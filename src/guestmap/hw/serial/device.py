@@ -9,23 +9,19 @@ there (DCD, DSR and CTS are on).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from guestmap.base.bounds import Meta
-from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import CHARDEV, HAS_AML, ISA_DEVICE, declare, fact, setting
 from guestmap.hw.device import (
-    U8,
-    U16,
     Device,
     IoRegion,
-    Ns,
     Place,
     Space,
     Stateless,
     rearm,
 )
+from guestmap.hw.serial import registers as reg
+from guestmap.hw.serial.registers import SerialState
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import BOOL, STR, UINT32
 
@@ -38,48 +34,10 @@ LINES = (4, 3, 4, 3)
 """Their interrupt lines."""
 _NOWHERE = 0xFFFF_FFFF
 
-FIFO_BYTES = 16
-_BAUD_BASE = 115_200
-_SECOND_NS = 1_000_000_000
-
-_IER_RX, _IER_THRE, _IER_LINE, _IER_MODEM = 0x01, 0x02, 0x04, 0x08
-_IIR_NONE, _IIR_THRE, _IIR_RX, _IIR_LINE, _IIR_TIMEOUT = 0x01, 0x02, 0x04, 0x06, 0x0C
-_IIR_MODEM, _IIR_FIFO = 0x00, 0xC0
-_FCR_ENABLE, _FCR_CLEAR_RX, _FCR_CLEAR_TX, _FCR_KEPT = 0x01, 0x02, 0x04, 0xC9
-_LCR_DLAB = 0x80
-_MCR_LOOP, _MCR_OUT2 = 0x10, 0x08
-_LSR_DATA, _LSR_OVERRUN, _LSR_BREAK, _LSR_THRE, _LSR_EMPTY = 0x01, 0x02, 0x10, 0x20, 0x40
-_LSR_ERRORS = 0x1E
-_MSR_DELTAS = 0x0F
-_MSR_MODEM_THERE = 0xB0  # DCD, DSR, CTS
-_TRIGGER_BYTES = (1, 4, 8, 14)  # FCR bits 7-6
-
-
-@dataclass(slots=True)
-class SerialState:
-    """The registers, what was received and not read yet, and the interrupts that wait."""
-
-    rbr: U8 = 0
-    ier: U8 = 0
-    iir: U8 = _IIR_NONE
-    fcr: U8 = 0
-    lcr: U8 = 0
-    mcr: U8 = _MCR_OUT2
-    lsr: U8 = _LSR_THRE | _LSR_EMPTY
-    msr: U8 = _MSR_MODEM_THERE
-    scratch: U8 = 0
-    divisor: U16 = 12
-    character_ns: Annotated[int, Meta(ge=0)] = _SECOND_NS // 9600 * 10
-    thre_pending: bool = False
-    timed_out: bool = False
-    fifo: Annotated[bytearray, Meta(max_length=FIFO_BYTES)] = field(default_factory=bytearray)
-    timeout_ns: Ns | None = None
-
-
 _PROPERTIES = (
     fact("wakeup", BOOL, False, default=False),
     fact("chardev", STR, "", CHARDEV),
-    fact("baudbase", UINT32, _BAUD_BASE, default=_BAUD_BASE),
+    fact("baudbase", UINT32, reg.BAUD_BASE, default=reg.BAUD_BASE),
 )
 
 
@@ -173,31 +131,33 @@ class Serial16550(Device[SerialState]):
 
         A port without FIFO holds one byte, one with FIFO 16. In loopback the wire is cut.
         """
-        if not self.state.mcr & _MCR_LOOP:
+        if not self.state.mcr & reg.MCR_LOOP:
             self._receive(data)
 
     @property
     def room(self) -> int:
         """How many bytes :meth:`receive` takes at once without losing any."""
-        if self.state.mcr & _MCR_LOOP:
+        if self.state.mcr & reg.MCR_LOOP:
             return 0
-        if self.state.fcr & _FCR_ENABLE:
-            return FIFO_BYTES - len(self.state.fifo)
-        return 0 if self.state.lsr & _LSR_DATA else 1
+        if self.state.fcr & reg.FCR_ENABLE:
+            return reg.FIFO_BYTES - len(self.state.fifo)
+        return 0 if self.state.lsr & reg.LSR_DATA else 1
 
     def _read(self, offset: int, size: int) -> int:
         match offset & 7:
             case 5:
                 return self._read_line_status()
+            case 0 if self.state.lcr & reg.LCR_DLAB:
+                return self.state.divisor & 0xFF
             case 0:
-                return (
-                    self.state.divisor & 0xFF if self.state.lcr & _LCR_DLAB else self._read_data()
-                )
+                return self._read_data()
+            case 1 if self.state.lcr & reg.LCR_DLAB:
+                return self.state.divisor >> 8
             case 1:
-                return self.state.divisor >> 8 if self.state.lcr & _LCR_DLAB else self.state.ier
+                return self.state.ier
             case 2:
                 value = self.state.iir
-                if value & 0x0F == _IIR_THRE:
+                if value & 0x0F == reg.IIR_THRE:
                     self.state.thre_pending = False
                     self._update()
                 return value
@@ -211,47 +171,47 @@ class Serial16550(Device[SerialState]):
                 return self.state.scratch
 
     def _read_data(self) -> int:
-        if self.state.fcr & _FCR_ENABLE:
+        if self.state.fcr & reg.FCR_ENABLE:
             value = self.state.fifo.pop(0) if self.state.fifo else 0
             if self.state.fifo:
                 self._arm_timeout()
             else:
-                self.state.lsr &= ~(_LSR_DATA | _LSR_BREAK)
+                self.state.lsr &= ~(reg.LSR_DATA | reg.LSR_BREAK)
             self.state.timed_out = False
         else:
             value = self.state.rbr
-            self.state.lsr &= ~(_LSR_DATA | _LSR_BREAK)
+            self.state.lsr &= ~(reg.LSR_DATA | reg.LSR_BREAK)
         self._update()
         self.on_room()
         return value
 
     def _read_line_status(self) -> int:
         value = self.state.lsr
-        if value & (_LSR_BREAK | _LSR_OVERRUN):
-            self.state.lsr &= ~(_LSR_BREAK | _LSR_OVERRUN)
+        if value & (reg.LSR_BREAK | reg.LSR_OVERRUN):
+            self.state.lsr &= ~(reg.LSR_BREAK | reg.LSR_OVERRUN)
             self._update()
         return value
 
     def _read_modem_status(self) -> int:
-        if self.state.mcr & _MCR_LOOP:
+        if self.state.mcr & reg.MCR_LOOP:
             # The modem control outputs are wired to the status inputs.
             mcr = self.state.mcr
             return (mcr & 0x0C) << 4 | (mcr & 0x02) << 3 | (mcr & 0x01) << 5
         value = self.state.msr
-        if value & _MSR_DELTAS:
-            self.state.msr &= ~_MSR_DELTAS
+        if value & reg.MSR_DELTAS:
+            self.state.msr &= ~reg.MSR_DELTAS
             self._update()
         return value
 
     def _write(self, offset: int, value: int, size: int) -> None:
         value &= 0xFF
         match offset & 7:
-            case 0 if self.state.lcr & _LCR_DLAB:
+            case 0 if self.state.lcr & reg.LCR_DLAB:
                 self.state.divisor = self.state.divisor & 0xFF00 | value
                 self._set_speed()
             case 0:
                 self._transmit(value)
-            case 1 if self.state.lcr & _LCR_DLAB:
+            case 1 if self.state.lcr & reg.LCR_DLAB:
                 self.state.divisor = self.state.divisor & 0x00FF | value << 8
                 self._set_speed()
             case 1:
@@ -270,7 +230,7 @@ class Serial16550(Device[SerialState]):
     def _transmit(self, value: int) -> None:
         self.state.thre_pending = True
         self._update()
-        if self.state.mcr & _MCR_LOOP:
+        if self.state.mcr & reg.MCR_LOOP:
             self._receive((value,))
         else:
             self.sink(value)
@@ -278,42 +238,42 @@ class Serial16550(Device[SerialState]):
     def _write_interrupt_enable(self, value: int) -> None:
         changed = (self.state.ier ^ value) & 0x0F
         self.state.ier = value & 0x0F
-        if changed & _IER_THRE:
-            self.state.thre_pending = bool(value & _IER_THRE)  # the transmitter is always empty
+        if changed & reg.IER_THRE:
+            self.state.thre_pending = bool(value & reg.IER_THRE)  # the transmitter is always empty
         if changed:
             self._update()
 
     def _write_fifo_control(self, value: int) -> None:
-        if (value ^ self.state.fcr) & _FCR_ENABLE:
-            value |= _FCR_CLEAR_RX | _FCR_CLEAR_TX
-        if value & _FCR_CLEAR_RX:
-            self.state.lsr &= ~(_LSR_DATA | _LSR_BREAK)
+        if (value ^ self.state.fcr) & reg.FCR_ENABLE:
+            value |= reg.FCR_CLEAR_RX | reg.FCR_CLEAR_TX
+        if value & reg.FCR_CLEAR_RX:
+            self.state.lsr &= ~(reg.LSR_DATA | reg.LSR_BREAK)
             self._timeout.cancel()
             self.state.timed_out = False
             self.state.fifo.clear()
-        if value & _FCR_CLEAR_TX:
+        if value & reg.FCR_CLEAR_TX:
             self.state.thre_pending = True
-        self.state.fcr = value & _FCR_KEPT
+        self.state.fcr = value & reg.FCR_KEPT
         self._update()
         self.on_room()
 
     def _receive(self, data: bytes | tuple[int, ...]) -> None:
         if not data:
             return
-        if self.state.fcr & _FCR_ENABLE:
+        if self.state.fcr & reg.FCR_ENABLE:
             for byte in data:
-                if len(self.state.fifo) < FIFO_BYTES:
+                if len(self.state.fifo) < reg.FIFO_BYTES:
                     self.state.fifo.append(byte)
                 else:
-                    self.state.lsr |= _LSR_OVERRUN
+                    self.state.lsr |= reg.LSR_OVERRUN
             self._arm_timeout()
         else:
             for byte in data:
-                if self.state.lsr & _LSR_DATA:
-                    self.state.lsr |= _LSR_OVERRUN
-                self.state.lsr |= _LSR_DATA
+                if self.state.lsr & reg.LSR_DATA:
+                    self.state.lsr |= reg.LSR_OVERRUN
+                self.state.lsr |= reg.LSR_DATA
                 self.state.rbr = byte
-        self.state.lsr |= _LSR_DATA
+        self.state.lsr |= reg.LSR_DATA
         self._update()
 
     def _set_speed(self) -> None:
@@ -327,7 +287,7 @@ class Serial16550(Device[SerialState]):
             + (self.state.lcr >> 3 & 1)
             + (2 if self.state.lcr & 4 else 1)
         )
-        self.state.character_ns = bits * _SECOND_NS * self.state.divisor // _BAUD_BASE
+        self.state.character_ns = bits * reg.SECOND_NS * self.state.divisor // reg.BAUD_BASE
 
     def _arm_timeout(self) -> None:
         """Interrupt when the FIFO was left alone for four characters (data sheet, 8.4.1)."""
@@ -339,24 +299,24 @@ class Serial16550(Device[SerialState]):
             self._update()
 
     def _received_enough(self) -> bool:
-        if not self.state.fcr & _FCR_ENABLE:
+        if not self.state.fcr & reg.FCR_ENABLE:
             return True
-        return len(self.state.fifo) >= _TRIGGER_BYTES[self.state.fcr >> 6]
+        return len(self.state.fifo) >= reg.TRIGGER_BYTES[self.state.fcr >> 6]
 
     def _update(self) -> None:
         """Find the interrupt that comes first, show it in IIR, and drive the line."""
         ier, lsr = self.state.ier, self.state.lsr
-        if ier & _IER_LINE and lsr & _LSR_ERRORS:
-            cause = _IIR_LINE
-        elif ier & _IER_RX and self.state.timed_out:
-            cause = _IIR_TIMEOUT
-        elif ier & _IER_RX and lsr & _LSR_DATA and self._received_enough():
-            cause = _IIR_RX
-        elif ier & _IER_THRE and self.state.thre_pending:
-            cause = _IIR_THRE
-        elif ier & _IER_MODEM and self.state.msr & _MSR_DELTAS:
-            cause = _IIR_MODEM
+        if ier & reg.IER_LINE and lsr & reg.LSR_ERRORS:
+            cause = reg.IIR_LINE
+        elif ier & reg.IER_RX and self.state.timed_out:
+            cause = reg.IIR_TIMEOUT
+        elif ier & reg.IER_RX and lsr & reg.LSR_DATA and self._received_enough():
+            cause = reg.IIR_RX
+        elif ier & reg.IER_THRE and self.state.thre_pending:
+            cause = reg.IIR_THRE
+        elif ier & reg.IER_MODEM and self.state.msr & reg.MSR_DELTAS:
+            cause = reg.IIR_MODEM
         else:
-            cause = _IIR_NONE
-        self.state.iir = cause | (_IIR_FIFO if self.state.fcr & _FCR_ENABLE else 0)
-        self._irq.set(cause != _IIR_NONE)
+            cause = reg.IIR_NONE
+        self.state.iir = cause | (reg.IIR_FIFO if self.state.fcr & reg.FCR_ENABLE else 0)
+        self._irq.set(cause != reg.IIR_NONE)
