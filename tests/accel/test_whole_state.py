@@ -106,6 +106,27 @@ def test_paging(pair: tuple[Guest, Guest]) -> None:
     assert second.value() == [0x77]
 
 
+def test_an_interrupt_that_another_cpu_accepted_comes_first(pair: tuple[Guest, Guest]) -> None:
+    """Its controller has ended the acknowledge cycle, and offers the next one."""
+    first, second = pair
+    for vector in (0x20, 0x21):
+        first.vector(vector, 0x2000 + 16 * (vector - 0x20))
+        handler = b"\xb0" + bytes((vector,)) + b"\xe6\x80\xcf"  # mov al, vector; out 80h; iret
+        first.memory.write(0x2000 + 16 * (vector - 0x20), handler)
+    first.real(b"\xfb" + STOP + b"\xf4" * 3 + b"\xfa\xf4")
+    assert first.run().reason is ExitReason.STOPPED
+    state = first.vcpu.save()
+    state.accepted = 0x20
+    second.memory.write(0, first.memory.read(0, 0x10000))
+    second.vcpu.load(state)
+    assert second.vcpu.save() == state
+    second.line.vectors.append(0x21)
+    second.loop.observe_halts(second.loop.stop)
+    assert second.run().reason is ExitReason.STOPPED
+    assert second.value() == [0x20, 0x21]
+    assert second.vcpu.save().accepted is None
+
+
 def test_a_halted_cpu_waits_on(pair: tuple[Guest, Guest]) -> None:
     first, second = pair
     first.vector(0x20, 0x2000)

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from guestmap.accel.types import Segment
 
+U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
 U64 = Annotated[int, Meta(ge=0)]
@@ -59,6 +60,7 @@ class VcpuState(msgspec.Struct, forbid_unknown_fields=True):
         a20: whether the A20 gate is open.
         halted: whether the CPU waits for an interrupt.
         shadow: whether it takes none before the next instruction (after STI or MOV SS).
+        accepted: the vector of an interrupt that was acknowledged, and whose handler has not begun.
     """
 
     general: Annotated[list[U64], Meta(min_length=16, max_length=16)]
@@ -74,6 +76,7 @@ class VcpuState(msgspec.Struct, forbid_unknown_fields=True):
     a20: bool = True
     halted: bool = False
     shadow: bool = False
+    accepted: U8 | None = None
 
     def segment(self, index: int) -> Segment:
         """Return a segment register by its place in the list."""

@@ -195,7 +195,9 @@ class CpuKernel(FakeKernel):
         return 1
 
     def _interrupt(self, request: bytearray) -> int:
-        self.injected.append(unpack_from("<I", request)[0])
+        vector = unpack_from("<I", request)[0]
+        self.injected.append(vector)
+        self._state["events"][8:10] = bytes((1, vector))
         return 0
 
     # -- running ---------------------------------------------------------------------------------
@@ -210,6 +212,7 @@ class CpuKernel(FakeKernel):
                 return self._show()  # the other half of the same instruction
         if self.page[1]:
             raise InterruptedError
+        self._state["events"][8] = 0  # what waited there is taken
         if self.inside is not None:
             self._within = True
             self.inside.set()

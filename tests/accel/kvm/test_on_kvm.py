@@ -203,6 +203,30 @@ def test_no_kick_is_lost_between_the_check_and_the_guest(kicks):
         assert not lost
 
 
+@pytest.mark.parametrize("then", ["kvm", "unicorn"])
+def test_an_interrupt_that_was_given_and_not_taken_is_in_the_state(then):
+    with Guest("kvm") as first, Guest(then) as second:
+        for guest in (first, second):
+            guest.vector(0x20, 0x2000)
+            guest.memory.write(0x2000, b"\xe6\x81\xfa\xf4")  # out 81h, al; cli; hlt
+        first.on_port[0x80] = lambda _: first.loop.stop()
+        first.real(b"\xfb\x90\xe6\x80\x90\xeb\xfd")  # sti; nop; out 80h, al; nop; jmp $-1
+        assert first.run().reason is ExitReason.STOPPED
+        first.line.vectors.append(0x20)
+        first.vcpu.prepare()
+        first.vcpu.kick()
+        assert first.vcpu.run().reason is ExitReason.KICKED
+        assert first.line.vectors == [], "the kernel has it"
+        state = first.vcpu.save()
+        assert state.accepted == 0x20
+        second.memory.write(CODE, first.memory.read(CODE, 16))
+        second.vcpu.load(state)
+        assert second.run().reason is ExitReason.HALTED
+        assert len(second.value(0x81)) == 1
+        first.vcpu.reset()
+        assert first.vcpu.save().accepted is None
+
+
 def test_a_bell_rings_without_an_exit():
     with Guest("kvm") as guest:
         bell = EventNotifier()

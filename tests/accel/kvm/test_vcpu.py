@@ -155,6 +155,41 @@ def test_only_one_interrupt_is_given_at_a_time(rig):
     assert rig.kernel.windows[-1] is True
 
 
+def accepting(rig) -> None:
+    """Have the kernel be given a vector that the guest has not taken when it is kicked."""
+    rig.kernel.ready = True
+    rig.run(Ports(0x80, 1, 1, b"\0"), Other(ExitCode.INTR))
+    rig.line.vectors = [0x20]
+    rig.vcpu.kick()
+    assert rig.run().reason is ExitReason.KICKED
+    assert (rig.kernel.injected, rig.line.vectors) == ([0x20], [])
+
+
+def test_an_interrupt_that_was_given_and_not_taken_is_saved(rig):
+    accepting(rig)
+    state = rig.vcpu.save()
+    assert state.accepted == 0x20
+    other = Rig()
+    other.vcpu.load(state)
+    assert other.vcpu.save() == state
+    other.kernel.ready = True
+    other.run(Other(ExitCode.IRQ_WINDOW_OPEN), HLT)
+    assert other.kernel.injected == [0x20]
+    assert other.vcpu.save().accepted is None
+    other.accelerator.close()
+
+
+@pytest.mark.parametrize("how", ["reset", "load"])
+def test_a_cpu_that_becomes_another_forgets_what_it_was_about_to_take(rig, how):
+    state = rig.vcpu.save()
+    accepting(rig)
+    if how == "reset":
+        rig.vcpu.reset()
+    else:
+        rig.vcpu.load(state)
+    assert rig.vcpu.save().accepted is None
+
+
 def test_a_halted_guest_waits_for_what_it_allows(rig):
     rig.run(HLT)
     assert rig.vcpu.prepare() is Activity.HALTED_FOR_GOOD

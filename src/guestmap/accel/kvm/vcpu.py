@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from guestmap.accel.exits import KICKED, Exit, ExitReason
+from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.kvm import whole_state
 from guestmap.accel.kvm.abi import CREATE_VCPU, INTERRUPT, RUN, ExitCode
 from guestmap.accel.kvm.accesses import Accesses
@@ -20,13 +21,14 @@ from guestmap.accel.kvm.kick import Kick
 from guestmap.accel.kvm.registers import Registers
 from guestmap.accel.kvm.run_page import RunPage
 from guestmap.accel.types import Register, Segment, SegmentRegister
-from guestmap.accel.vcpu import Activity, InterruptSource, Vcpu
+from guestmap.accel.vcpu import Activity, Vcpu
 from guestmap.base import HostError, UnsupportedError
 
 if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
     from guestmap.accel.kvm.ring import CoalescedRing
     from guestmap.accel.kvm.vm import Vm
+    from guestmap.accel.vcpu import InterruptSource
     from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
 
@@ -51,7 +53,7 @@ class KvmVcpu(Vcpu):
         self._vm = vm
         self._ring = ring
         self._flush = memory.dispatch.coalesced.flush
-        self._interrupts = interrupts
+        self._interrupts = InterruptPin(interrupts)
         self._counters = counters
         self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, number), f"vCPU {number}")
         try:
@@ -207,6 +209,7 @@ class KvmVcpu(Vcpu):
 
     def _set_all(self, state: VcpuState) -> None:
         whole_state.load(self._handle, self._registers, state)
+        self._interrupts.accepted = state.accepted
         self._page.forget_interrupts()
         self._halted = state.halted
         self._line_changed = True
@@ -246,7 +249,10 @@ class KvmVcpu(Vcpu):
         """Return all that it knows."""
         self.check_outside()
         self._finish()
-        return whole_state.save(self._handle, self._registers, halted=self._halted)
+        state = whole_state.save(self._handle, self._registers, halted=self._halted)
+        if state.accepted is None:  # one that the kernel was not given yet waits at the pin
+            state.accepted = self._interrupts.accepted
+        return state
 
     def load(self, state: VcpuState) -> None:
         """Go on from what was saved."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _DEBUG = {0: 0, 1: 8, 2: 16, 3: 24, 6: 32, 7: 40}
 _FPU_HEAD = Struct("<HHBxHQQ")  # fcw, fsw, ftwx, last_opcode, last_ip, last_dp
 _FPU_HEAD_AT, _VECTORS_AT, _MXCSR_AT = 128, 152, 408
-_SHADOW_AT, _EVENT_FLAGS_AT, _VALID_SHADOW = 11, 20, 4
+_INJECTED_AT, _VECTOR_AT, _SHADOW_AT, _EVENT_FLAGS_AT, _VALID_SHADOW = 8, 9, 11, 20, 4
 _EMPTY, _ZERO, _SPECIAL, _VALID = 3, 1, 2, 0
 _EXPONENT, _INTEGER = 0x7FFF, 1 << 63
 
@@ -56,11 +56,15 @@ def save(vcpu: Handle, registers: Registers, *, halted: bool) -> VcpuState:
         vectors=[bytes(fpu[at : at + 16]) for at in range(_VECTORS_AT, _MXCSR_AT, 16)],
         halted=halted,
         shadow=bool(events[_SHADOW_AT]),
+        accepted=events[_VECTOR_AT] if events[_INJECTED_AT] else None,
     )
 
 
 def load(vcpu: Handle, registers: Registers, saved: VcpuState) -> None:
-    """Make a vCPU what it was; it must be as after a reset.
+    """Make a vCPU what it was; what it was about to take is forgotten.
+
+    An interrupt that ``saved`` has accepted is the caller's to give. A fault that the kernel was
+    about to deliver is in no state: the instruction is done again, and faults again.
 
     Raises:
         HostError: the kernel refuses.
@@ -86,7 +90,6 @@ def load(vcpu: Handle, registers: Registers, saved: VcpuState) -> None:
     vcpu.call(SET_DEBUGREGS, debug)
     vcpu.call(SET_FPU, _packed_fpu(saved))
     events = bytearray(GET_VCPU_EVENTS.size)
-    vcpu.call(GET_VCPU_EVENTS, events)
     events[_SHADOW_AT] = saved.shadow
     pack_into("<I", events, _EVENT_FLAGS_AT, _VALID_SHADOW)
     vcpu.call(SET_VCPU_EVENTS, events)

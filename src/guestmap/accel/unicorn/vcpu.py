@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from unicorn import x86_const as x86
 
 from guestmap.accel.exits import KICKED, Exit, ExitReason
+from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.types import Register, Segment, SegmentRegister
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
@@ -15,7 +16,7 @@ from guestmap.accel.unicorn.hooks import Hooks
 from guestmap.accel.unicorn.layout import SCRATCH
 from guestmap.accel.unicorn.mapper import Mapper
 from guestmap.accel.unicorn.state import CS, IF
-from guestmap.accel.vcpu import Activity, InterruptSource, Vcpu
+from guestmap.accel.vcpu import Activity, Vcpu
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.counters import Counters
     from guestmap.accel.types import SoftwareInterrupt
+    from guestmap.accel.vcpu import InterruptSource
     from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
 
@@ -50,7 +52,7 @@ class UnicornVcpu(Vcpu):
         internals: bool,
     ) -> None:
         super().__init__("unicorn", 0)
-        self._interrupts = interrupts
+        self._interrupts = InterruptPin(interrupts)
         self._counters = counters
         self.cpu = cpu = Cpu(
             memory, self._acknowledge, hidden_state=hidden_state, internals=internals
@@ -174,6 +176,7 @@ class UnicornVcpu(Vcpu):
         self.check_idle()
         self._halted = False
         self._ended = None
+        self._interrupts.accepted = None
         self.cpu.reset()
 
     def may_settle(self) -> bool:
@@ -221,7 +224,9 @@ class UnicornVcpu(Vcpu):
         self.check_outside()
         from guestmap.accel.unicorn import whole_state
 
-        return whole_state.save(self.cpu, halted=self._halted)
+        state = whole_state.save(self.cpu, halted=self._halted)
+        state.accepted = self._interrupts.accepted
+        return state
 
     def load(self, state: VcpuState) -> None:
         """Go on from what was saved."""
@@ -232,6 +237,7 @@ class UnicornVcpu(Vcpu):
 
         whole_state.load(self.cpu, state)
         self._halted = state.halted
+        self._interrupts.accepted = state.accepted
         self.notify()
 
     # -- what is seen ------------------------------------------------------------------------------
