@@ -21,6 +21,7 @@ from guestmap.accel.types import (
     SoftwareInterrupt,
 )
 from guestmap.accel.vcpu import Activity, InterruptSource, NoInterrupts, Vcpu
+from guestmap.accel.watchdog import Standstill, Watchdog
 
 if TYPE_CHECKING:
     from guestmap.accel.vcpu_state import VcpuState
@@ -42,9 +43,11 @@ __all__ = [
     "Segment",
     "SegmentRegister",
     "SoftwareInterrupt",
+    "Standstill",
     "Turn",
     "Vcpu",
     "VcpuState",
+    "Watchdog",
     "open_accelerator",
 ]
 

@@ -35,11 +35,13 @@ class Accelerator(ABC):
     Attributes:
         name: what it is asked for by.
         interrupt_chip: who has the interrupt controllers.
+        may_stand_still: whether there are guests whose instruction never ends on it.
         left_out: why others that were asked for before it are not used, a line each.
     """
 
     name: str
     left_out: tuple[str, ...] = ()
+    may_stand_still = False
     interrupt_chip = InterruptChip.MACHINE
 
     @staticmethod

@@ -7,7 +7,9 @@ that very moment can miss the call to leave, so the alarm repeats it until the C
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from guestmap.base import HostClock
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from guestmap.base import Clock
 
 _REPEAT_S = 0.001
+_PATIENCE_S = 5.0
 _NS = 1e-9
 
 
@@ -28,9 +31,18 @@ class Doorbell:
         clock: whose timers ring; a clock that does not follow the host's time rings only through
             what its timers do.
         leave: makes a CPU that is inside leave soon; must be safe from any thread.
+        patience_s: how long a CPU may take to leave before that is told.
+
+    Attributes:
+        on_deaf: told once, by the alarm, how many seconds a CPU has not left that was called to.
     """
 
-    def __init__(self, clock: Clock, leave: Callable[[], None]) -> None:
+    def __init__(
+        self, clock: Clock, leave: Callable[[], None], patience_s: float = _PATIENCE_S
+    ) -> None:
+        self.on_deaf: Callable[[float], None] = lambda _seconds: None
+        self._patience_s = patience_s
+        self._called_s: float | None = None
         self._clock = clock
         self._host_time = clock if isinstance(clock, HostClock) else None
         self._leave = leave
@@ -85,6 +97,7 @@ class Doorbell:
             self._again = again
             self._rouse()
             self._inside = not self._rung
+            self._called_s = None
             return self._inside
 
     def left(self) -> None:
@@ -126,11 +139,21 @@ class Doorbell:
                         self._ring()
                 elif self._inside:
                     self._leave()
+                    self._look_at_the_time()
                     self._changed.wait(_REPEAT_S)
                 else:
                     self._dozing = True
                     self._changed.wait()
                     self._dozing = False
+
+    def _look_at_the_time(self) -> None:
+        """Tell of a CPU that does not leave."""
+        now = time.monotonic()
+        if self._called_s is None:
+            self._called_s = now
+        elif now - self._called_s >= self._patience_s:
+            self.on_deaf(now - self._called_s)
+            self._called_s = math.inf
 
     def _wait_for_timer(self) -> None:
         clock = self._host_time

@@ -35,12 +35,14 @@ class RunLoop:
 
     Attributes:
         turn: who else may be at the machine; replace it before the first run.
+        halted: whether the CPU has come out last because it waits for an interrupt.
     """
 
     def __init__(self, vcpu: Vcpu, clock: Clock) -> None:
         self.vcpu = vcpu
         self.clock = clock
         self.turn: Turn = Alone()
+        self.halted = False
         self._doorbell = Doorbell(clock, vcpu.kick)
         vcpu.notify = self._doorbell.ring
         self._on_halt: list[Callable[[], None]] = []
@@ -69,6 +71,10 @@ class RunLoop:
     def observe_halts(self, observer: Callable[[], None]) -> None:
         """Call ``observer`` after each HLT, before the CPU waits, in the thread that runs it."""
         self._on_halt.append(observer)
+
+    def observe_deafness(self, observer: Callable[[float], None]) -> None:
+        """Call ``observer``, from any thread, with the seconds for which the CPU has not left."""
+        self._doorbell.on_deaf = observer
 
     def reset(self) -> None:
         """Put the CPU into its state after RESET#, and forget how the last run was to end.
@@ -154,7 +160,8 @@ class RunLoop:
             left = self.vcpu.run()
         finally:
             self._doorbell.left()
-        if left.reason is ExitReason.HALTED:
+        self.halted = left.reason is ExitReason.HALTED
+        if self.halted:
             if self._ended is None:
                 for observer in self._on_halt:
                     observer()

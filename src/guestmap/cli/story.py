@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from guestmap.accel import Accelerator, SoftwareInterrupt
+from guestmap.accel import Accelerator, SoftwareInterrupt, Standstill
 from guestmap.base import format_size, printable
 from guestmap.cli.tables import STYLES, cell
 from guestmap.machine import (
@@ -52,6 +52,8 @@ class Story:
             self._commit(event)
         elif isinstance(event, MachineReset):
             self._line(event.time_ns, Text(f"reset: {printable(event.reason)}", style="bold red"))
+        elif isinstance(event, Standstill):
+            self._line(event.time_ns, Text(str(event), style="bold red"))
         elif isinstance(event, SoftwareInterrupt):
             pass  # thousands of them; the phases tell those that matter
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from guestmap.accel import SoftwareInterrupt
+from guestmap.accel import SoftwareInterrupt, Standstill
 from guestmap.machine.phases import PhaseChange
 from guestmap.memory.map import CommitRecord
 
@@ -23,5 +23,5 @@ class MachineReset(NamedTuple):
     reason: str
 
 
-Event = LogLine | PhaseChange | CommitRecord | MachineReset | SoftwareInterrupt
+Event = LogLine | PhaseChange | CommitRecord | MachineReset | SoftwareInterrupt | Standstill
 """What an observer of a running machine hears of, in the order in which it happens."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, open_accelerator
+from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, Watchdog, open_accelerator
 from guestmap.base import Clock, StateError, VmClock
 from guestmap.machine.boards import make_board
 from guestmap.machine.config import MachineConfig
@@ -81,6 +81,8 @@ class VirtualMachine(Lifecycle):
         board.system.subscribe(self._observer)
         vcpu.observe_software_interrupts(self._software_interrupt)
         loop.observe_halts(self.phases.halted)
+        if self.accelerator.may_stand_still:
+            Watchdog(loop, self._observer)
 
     @property
     def vcpu(self) -> Vcpu:

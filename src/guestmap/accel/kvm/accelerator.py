@@ -37,6 +37,7 @@ class KvmAccelerator(Accelerator):
     """
 
     name = "kvm"
+    may_stand_still = True
 
     def __init__(
         self,
