@@ -45,6 +45,7 @@ class Client:
                     raise
                 time.sleep(0.02)
         self._lines = self._socket.makefile("rb")
+        self.events: list[dict[str, Any]] = []
         self._lines.readline()
         self.ask("qmp_capabilities")
 
@@ -55,6 +56,18 @@ class Client:
             message = json.loads(self._lines.readline())
             if "event" not in message:
                 return message["return"]
+            self.events.append(message)
+
+    def hear(self, event: str, **data: Any) -> None:
+        """Wait for an event that says so, of those since the last that was waited for."""
+        while True:
+            while self.events:
+                told = self.events.pop(0)
+                if told["event"] == event and data.items() <= told["data"].items():
+                    return
+            message = json.loads(self._lines.readline())
+            if "event" in message:
+                self.events.append(message)
 
     def repeat(self, line: bytes, count: int) -> float:
         """Return the seconds that one request takes, sent again and again."""

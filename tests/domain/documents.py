@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition, parse_definition
 from guestmap.domain.xml.memory import MemoryDef, parse_memory
-from guestmap.domain.xml.tree import read_xml
+from guestmap.domain.xml.tree import Element, read_xml
 
 DOMAIN = """\
 <?xml version="1.0"?>
@@ -66,3 +68,21 @@ def device(data: bytes | None = None, dialect: LibvirtDialect = LibvirtDialect.V
     """Return a memory device."""
     document = memory() if data is None else data
     return parse_memory(read_xml(document, "device_definition"), dialect)
+
+
+def as_read(found: Definition) -> bool:
+    """Tell whether a definition that was edited is the one that its document says."""
+    read = parse_definition(found.data, found.dialect)
+    _alike(found.root, read.root)
+    told = [replace(each, root=read.root) for each in (found, read)]
+    return told[0] == told[1]
+
+
+def _alike(mine: Element, read: Element) -> None:
+    is_leaf = not read.children
+    for each in fields(Element):
+        if each.name == "children" or (each.name == "text" and not is_leaf):
+            continue
+        assert getattr(mine, each.name) == getattr(read, each.name), (each.name, read.name)
+    for own, other in zip(mine.children, read.children, strict=True):
+        _alike(own, other)

@@ -14,11 +14,11 @@ from guestmap.domain.process.command_line import command_line, environment
 from guestmap.domain.process.devices_line import left_out
 from guestmap.domain.process.own_machine import own_command_line
 from guestmap.domain.rules.assign import assigned
-from guestmap.domain.rules.room import better_base
+from guestmap.domain.rules.room import Room
 from guestmap.domain.rules.texts import LibvirtDialect
-from guestmap.domain.xml.definition import parse_definition
+from guestmap.domain.xml.definition import Definition, parse_definition
 from guestmap.domain.xml.edit import with_device, with_devices, with_id, without_device
-from tests.domain.documents import device, domain, memory
+from tests.domain.documents import as_read, device, domain, memory
 
 DEVICES = """\
     <memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target>\
@@ -52,10 +52,10 @@ def test_any_values_end_in_a_machine_or_a_refusal(changes, dialect):
         return
     for data in (memory(), memory(model="virtio-mem", target="<block>2048</block>")):
         new = device(data, dialect)
-        obstacles(found, None, new)
+        obstacles(Room(found, new), None)
         matching(found, new)
         _and(lambda new=new: with_device(found, assigned(found, new, live=True), live=True))
-        _and(lambda new=new: better_base(found, assigned(found, new, live=True)))
+        _and(lambda new=new: Room(found, new).better_base(assigned(found, new, live=True)))
     for index, each in enumerate(found.devices):
         _and(lambda index=index: without_device(found, index))
         twin_of(found, each, found)
@@ -70,7 +70,9 @@ def test_any_values_end_in_a_machine_or_a_refusal(changes, dialect):
 def _and(action):
     """Do it; a refusal is as good an end as any."""
     with contextlib.suppress(GuestmapError):
-        action()
+        done = action()
+        if isinstance(done, Definition):
+            assert as_read(done)
 
 
 @pytest.mark.parametrize("slots", ["256", "0"])

@@ -207,15 +207,16 @@ class Beside:
         self.theirs.sent()
         theirs = self.libvirt(case)
         lines: list[dict[str, Any]] = []
-        send = Wire.execute
+        send = Wire.execute_all
 
-        def recorded(wire: Wire, command: str, arguments: dict[str, Any]) -> object:
-            told = {"execute": command, "arguments": dict(arguments)}
-            lines.append(told if arguments else {"execute": command})
-            return send(wire, command, arguments)
+        def recorded(wire: Wire, commands: list[tuple[str, dict[str, Any]]]) -> list[object]:
+            for command, arguments in commands:
+                told = {"execute": command, "arguments": dict(arguments)}
+                lines.append(told if arguments else {"execute": command})
+            return send(wire, commands)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Wire, "execute", recorded)
+            patch.setattr(Wire, "execute_all", recorded)
             ours = self.guestmap(case)
         if not case.better:
             assert [repr(each) for each in lines] == [repr(each) for each in self.theirs.sent()]

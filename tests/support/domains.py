@@ -61,6 +61,10 @@ class Domains(Manager):
         lines: list[str] = self.ask("x-fake-log", name, name="monitor")
         return lines
 
+    def commands(self, name: str = "vm") -> list[str]:
+        """Return those of the lines that are more than a client's first word."""
+        return [line for line in self.told(name) if '"qmp_capabilities"' not in line]
+
     def plugged(self, name: str = "vm") -> list[str]:
         """Return the devices that the machine has."""
         return [each["data"]["id"] for each in self.ask("query-memory-devices", name)]

@@ -69,8 +69,8 @@ listen_tls = 0
 unix_sock_dir = "{work}"
 auth_unix_rw = "none"
 auth_unix_ro = "none"
-log_filters = "1:qemu.qemu_monitor"
-log_outputs = "1:file:{work}/log"
+log_filters = "{level}:qemu.qemu_monitor"
+log_outputs = "{level}:file:{work}/log"
 host_uuid = "11111111-2222-3333-4444-555555555555"
 """
 
@@ -81,9 +81,11 @@ class Libvirtd:
     Attributes:
         module: libvirt-python.
         connection: to it.
+        process: its number.
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, process: int) -> None:
+        self.process = process
         self._log = work / "log"
         self.module = _module()
         self.module.registerErrorHandler(lambda _context, _error: None, None)
@@ -108,14 +110,20 @@ class Libvirtd:
 
 
 @contextmanager
-def libvirtd(work: Path, emulator: str) -> Iterator[Libvirtd]:
-    """Run a daemon for the time of a ``with``; skip where it cannot be had."""
+def libvirtd(work: Path, emulator: str, *, watched: bool = True) -> Iterator[Libvirtd]:
+    """Run a daemon for the time of a ``with``; skip where it cannot be had.
+
+    Args:
+        work: an empty folder for it.
+        emulator: the only one that it finds.
+        watched: it logs what it sends, which costs it time.
+    """
     _require()
     (work / "bin").mkdir()
     (work / "up").mkdir()
     (work / "bin" / "qemu-system-x86_64").symlink_to(emulator)
     (work / "qemu.conf").write_text(_QEMU_CONF)
-    (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work))
+    (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work, level=1 if watched else 3))
     libraries = ROOT / "usr/lib/x86_64-linux-gnu"
     environment = {
         **os.environ,
@@ -134,7 +142,7 @@ def libvirtd(work: Path, emulator: str) -> Iterator[Libvirtd]:
             assert time.monotonic() < deadline, "libvirtd does not start"
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.05)
-        found = Libvirtd(work)
+        found = Libvirtd(work, process.pid)
         yield found
         for each in found.connection.listAllDomains():
             with suppress(found.module.libvirtError):

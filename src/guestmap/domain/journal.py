@@ -23,6 +23,7 @@ from guestmap.base import HostError, write_whole
 _VERSION = 1
 _MOST_BYTES = 1 << 20
 _STATE_AND_START = (0, 19)  # after the name in /proc/PID/stat: fields 3 and 22, proc(5)
+_STAT_BYTES = 4096
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -154,8 +155,9 @@ def _read(file: Path) -> Entry | None:
 def _start_of(process: int) -> int | None:
     """Return when a process began; None: there is none, or it has ended and nobody asked yet."""
     try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{process}/stat", "rb", buffering=0) as file:
+            fields = file.read(_STAT_BYTES).rpartition(b")")[2].split()
         state, start = (fields[index] for index in _STATE_AND_START)
-        return None if state in "ZX" else int(start)
+        return None if state in b"ZX" else int(start)
     except (OSError, ValueError, IndexError):
         return None

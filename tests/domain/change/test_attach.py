@@ -223,11 +223,11 @@ def test_what_cannot_be_saved_and_does_not_come_back_is_saved_by_the_next_change
 
 def test_a_note_that_cannot_be_written_begins_nothing(manager, monkeypatch):
     manager.running()
-    before = len(manager.told())
+    before = len(manager.commands())
     monkeypatch.setenv("GUESTMAP_FAULT", f"journal.before-write={errno.EROFS}")
     with pytest.raises(HostError, match="Read-only"):
         manager.changes.attach("vm", DIMM, BOTH)
-    assert manager.told()[before:] == []
+    assert manager.commands()[before:] == []
 
 
 def test_a_backend_of_another_manager_is_named_and_left_alone(manager):

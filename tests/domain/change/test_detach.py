@@ -127,12 +127,12 @@ def test_a_device_that_is_not_there_is_not_asked_for(manager, where):
     targets, text, code = MISSING[where]
     manager.running()
     manager.changes.attach("vm", memory("256"), BOTH)
-    before = len(manager.told())
+    before = len(manager.commands())
     with pytest.raises(DomainError) as refused:
         manager.changes.detach("vm", DIMM, targets)
     assert (refused.value.text, refused.value.code) == (text, code)
     assert "256" in refused.value.remedy or "262144" in refused.value.remedy
-    assert manager.told()[before:] == []
+    assert manager.commands()[before:] == []
 
 
 def test_a_device_that_qemu_does_not_know_is_gone(manager):

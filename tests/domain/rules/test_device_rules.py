@@ -4,7 +4,7 @@ import pytest
 
 from guestmap.domain.rules.assign import assigned, free_pci
 from guestmap.domain.rules.device_rules import refusals
-from guestmap.domain.rules.room import better_base, blockers, misfits, situation_of
+from guestmap.domain.rules.room import Room, situation_of
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition
 from tests.domain.documents import definition, device, memory
@@ -149,7 +149,7 @@ QEMU_WOULD_SAY = {
 @pytest.mark.parametrize("what", QEMU_WOULD_SAY)
 def test_what_qemu_would_refuse_at_the_next_start_is_found_before(what):
     data, code = QEMU_WOULD_SAY[what]
-    assert code in {each.code for each in blockers(definition(devices=HELD), device(data))}
+    assert code in {each.code for each in Room(definition(devices=HELD), device(data)).blockers()}
 
 
 def test_without_acpi_the_stored_definition_takes_no_dimm():
@@ -157,7 +157,7 @@ def test_without_acpi_the_stored_definition_takes_no_dimm():
     from tests.domain.documents import domain
 
     found = parse_definition(domain().replace(b"<acpi/>", b""), LibvirtDialect.V9)
-    assert [each.code for each in blockers(found, device())] == ["no-acpi"]
+    assert [each.code for each in Room(found, device()).blockers()] == ["no-acpi"]
 
 
 def test_the_device_memory_is_where_qemu_has_it():
@@ -169,16 +169,18 @@ def test_the_device_memory_is_where_qemu_has_it():
 
 
 def test_what_the_guest_cannot_use_is_found():
-    assert [each.code for each in misfits(definition(), device(memory("100")))] == ["section-size"]
-    assert misfits(definition(), device(memory("128"))) == ()
+    assert [each.code for each in Room(definition(), device(memory("100"))).misfits()] == [
+        "section-size"
+    ]
+    assert Room(definition(), device(memory("128"))).misfits() == ()
 
 
 def test_behind_an_odd_dimm_the_next_is_placed_on_the_guests_blocks():
     odd = HELD.replace(">512<", ">100<").replace("0x120000000", "0x100000000")
     found = definition(devices=odd)
-    assert better_base(found, assigned(found, device(), live=True)) == 0x1_0800_0000
+    assert Room(found, device()).better_base(assigned(found, device(), live=True)) == 0x1_0800_0000
     even = definition(devices=HELD)
-    assert better_base(even, assigned(even, device(), live=True)) is None
+    assert Room(even, device()).better_base(assigned(even, device(), live=True)) is None
 
 
 def test_the_lowest_free_slot_of_each_definition_is_taken():

@@ -78,7 +78,7 @@ def test_a_domain_that_is_not_there_is_named(store, name):
 def test_a_note_comes_back_until_it_is_struck_out(store, tmp_path):
     store.save_status(status())
     notes = store.notes("vm")
-    note = Note("attach", Process.this(), alias="dimm0", backend="memdimm0", config="<domain/>")
+    note = Note("attach", alias="dimm0", backend="memdimm0", config="<domain/>")
     notes.write(note)
     assert notes.read() == note
     notes.strike()
@@ -95,3 +95,17 @@ def test_folders_are_the_users_own(monkeypatch, tmp_path):
     assert found.run == tmp_path / "r/guestmap/domains"
     assert found.dialect is LibvirtDialect.V12
     assert open_store(str(tmp_path)).config == tmp_path / "config"
+
+
+def test_what_another_program_wrote_counts_and_not_what_was_read_before(store):
+    store.save(definition())
+    assert store.definition("vm").current == 512 << 10
+    assert store.definition("vm") is store.definition("vm")
+    path = store.config_file("vm")
+    path.write_bytes(path.read_bytes().replace(b">524288<", b">262144<"))
+    assert store.definition("vm").current == 256 << 10
+    store.save_status(status())
+    path = store.status_file("vm")
+    assert store.status("vm").state == "paused"
+    path.write_bytes(path.read_bytes().replace(b"state='paused'", b"state='running'"))
+    assert store.status("vm").state == "running"

@@ -5,10 +5,19 @@ import difflib
 import pytest
 
 from guestmap.domain.rules.assign import assigned
+from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition, parse_definition
-from guestmap.domain.xml.edit import with_current, with_device, with_devices, without_device
-from tests.domain.documents import definition, device, domain
+from guestmap.domain.xml.edit import (
+    with_current,
+    with_device,
+    with_devices,
+    with_id,
+    with_uuid,
+    without_device,
+)
+from guestmap.domain.xml.tree import MOST_ELEMENTS, Element
+from tests.domain.documents import as_read, definition, device, domain, memory
 
 
 def changed_lines(before: Definition, after: Definition) -> list[str]:
@@ -84,3 +93,59 @@ def test_the_balloon_moves_one_line():
         "-  <currentMemory unit='KiB'>524288</currentMemory>",
         "+  <currentMemory unit='KiB'>262144</currentMemory>",
     ]
+
+
+LAST = "</domain>"
+FORMS = {
+    "as written": lambda text: text,
+    "on one line": lambda text: "".join(line.strip() for line in text.splitlines()),
+    "no devices": lambda text: text[: text.index("<devices>")] + "<devices/>" + LAST,
+    "more behind": lambda text: text.replace(LAST, "<odd>\n</odd>" + LAST),
+    "names of a space": lambda text: text.replace(
+        "<memory unit", "<memory xmlns:q='urn:q' q:a='1' unit"),
+    "a prefix from above": lambda text: text.replace(
+        "<domain", "<domain xmlns:q='urn:q'").replace("<memory unit", "<memory q:a='1' unit"),
+}  # fmt: skip
+"""Documents in which an edit falls differently."""
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_edit_gives_what_reading_its_document_gives(form, live):
+    whole = domain(limit="<maxMemory slots='9' unit='GiB'>8</maxMemory>").decode()
+    found = parse_definition(FORMS[form](whole).encode(), LibvirtDialect.V9)
+    virtio = device(memory("1", "GiB", model="virtio-mem", target="<block>2048</block>"))
+    for new in (device(), device(memory("128")), virtio, device(memory("256"))):
+        found = with_device(found, assigned(found, new, live=live), live=live)
+        assert as_read(found)
+    assert len(found.devices) == 4
+    for edit in (
+        lambda: with_devices(found, {0: found.devices[1], 2: found.devices[2]}, live=live),
+        lambda: with_devices(found, {3: found.devices[0]}, live=live),
+        lambda: with_current(found, 4096),
+        lambda: with_id(found, 12),
+        lambda: without_device(found, 3),
+        lambda: without_device(found, 1),
+        lambda: without_device(without_device(found, 0), 0),
+    ):
+        after = edit()
+        assert after.data != found.data
+        assert as_read(after)
+
+
+def test_a_uuid_comes_behind_the_name():
+    found = with_uuid(definition(), "11111111-2222-3333-4444-555555555555")
+    assert as_read(found)
+    assert found.uuid == "11111111-2222-3333-4444-555555555555"
+
+
+def count(element: Element) -> int:
+    return 1 + sum(count(each) for each in element.children)
+
+
+def test_what_could_not_be_read_again_is_not_made():
+    room = MOST_ELEMENTS - count(definition().root)
+    found = definition(devices="<a/>" * (room - 3))
+    new = assigned(found, device(), live=False)
+    with pytest.raises(DomainError, match="more than 100000 elements"):
+        with_device(found, new, live=False)

@@ -12,15 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import KIB, GuestmapError, HostError
-from guestmap.domain.change.link import Link, linked
 from guestmap.domain.change.removal import take_back
-from guestmap.domain.journal import Process
 from guestmap.domain.process.memory_props import backend_props, device_props
 from guestmap.domain.process.pci import Places
 from guestmap.domain.rules.assign import assigned, backend_name
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
-from guestmap.domain.rules.room import LIVE_UNIT, better_base, blockers, misfits, rounded, told
+from guestmap.domain.rules.room import LIVE_UNIT, Room, rounded, told
 from guestmap.domain.store.faults import point
 from guestmap.domain.store.journal import Note
 from guestmap.domain.xml.edit import with_device
@@ -34,6 +32,7 @@ from guestmap.domain.xml.tree import read_xml
 from guestmap.domain.xml.write import memory_xml
 
 if TYPE_CHECKING:
+    from guestmap.domain.change.link import Link
     from guestmap.domain.rules.texts import LibvirtDialect
     from guestmap.domain.store.status import Status
     from guestmap.domain.store.store import Store
@@ -92,16 +91,18 @@ def plan_attach(
     Raises:
         DomainError: the first thing that is in the way.
     """
-    for each in obstacles(stored, running, device, force=force):
+    rooms = rooms_for(stored, running, device)
+    for each in obstacles(*rooms, force=force):
         raise each
     found = AttachPlan(device)
     if stored is not None:
         new = assigned(stored, device, live=False)
         found = replace(found, config=with_device(stored, new, live=False))
-    if running is not None:
+    room = rooms[1]
+    if running is not None and room is not None:
         now = running.definition
         live = assigned(now, replace(device, size=rounded(device) // KIB), live=True)
-        base = better_base(now, live)
+        base = room.better_base(live)
         if base is not None and isinstance(live.address, DimmAddress):
             live = replace(live, address=DimmAddress(live.address.slot, base))
         folder = str(store.machine_folder(now.name))
@@ -115,63 +116,73 @@ def plan_attach(
     return found
 
 
-def obstacles(
-    stored: Definition | None, running: Status | None, device: MemoryDef, *, force: bool = False
-) -> list[DomainError]:
+def rooms_for(
+    stored: Definition | None, running: Status | None, device: MemoryDef
+) -> tuple[Room | None, Room | None]:
+    """Return the definitions that get a device, each with it: the stored one, and that in force."""
+    return (
+        None if stored is None else Room(stored, device),
+        None if running is None else Room(running.definition, device),
+    )
+
+
+def obstacles(stored: Room | None, live: Room | None, *, force: bool = False) -> list[DomainError]:
     """Return all that is in the way, what libvirt would say first first.
 
     What QEMU will say of the running machine is left to QEMU: its words are the better ones.
     """
     found: list[DomainError] = []
     own: list[DomainError] = []
-    said_by_qemu = set()
-    if running is not None:
-        said_by_qemu = {each.code for each in blockers(running.definition, device)}
+    said_by_qemu = set() if live is None else {each.code for each in live.blockers()}
     if stored is not None:
-        found += refusals(stored, device, live=False)
-        own += [told(each) for each in blockers(stored, device) if each.code not in said_by_qemu]
-    if running is not None:
-        found += refusals(running.definition, device, live=True)
-    for each in (stored, None if running is None else running.definition):
+        found += refusals(stored.definition, stored.device, live=False)
+        own += [told(each) for each in stored.blockers() if each.code not in said_by_qemu]
+    if live is not None:
+        found += refusals(live.definition, live.device, live=True)
+    for each in (stored, live):
         if each is not None and not force:
-            own += [told(finding) for finding in misfits(each, device)]
+            own += [told(finding) for finding in each.misfits()]
     texts: dict[str, DomainError] = {}
     for error in (*found, *own):
         texts.setdefault(error.text, error)
     return list(texts.values())
 
 
-def attach(store: Store, running: Status | None, plan: AttachPlan) -> Status | None:
+def attach(store: Store, link: Link | None, plan: AttachPlan) -> Status | None:
     """Carry out what was planned; return what is known of the machine then; the job is held.
+
+    Args:
+        store: where the definitions are.
+        link: to the machine; None: the definition alone changes.
+        plan: what is done.
 
     Raises:
         DomainError: QEMU refuses; everything is as before.
         HostError: what changed cannot be saved; the message says what is so.
         PeerError: the machine does not answer; the next change of it finds out what is so.
     """
-    if running is None or plan.live is None:
+    if link is None or plan.live is None:
         if plan.config is not None:
             store.save(plan.config)
         return None
-    notes = store.notes(running.definition.name)
+    before = link.status
+    notes = store.notes(before.definition.name)
     alias, backend = plan.live.alias or "", backend_name(plan.live)
     notes.write(
         Note(
             "attach",
-            Process.this(),
             alias=alias,
             backend=backend,
             device=memory_xml(plan.live, live=True),
             config=None if plan.config is None else plan.config.data.decode(),
         )
     )
-    with linked(running) as link:
-        try:
-            _plug(link, plan)
-        except DomainError:
-            notes.strike()
-            raise
-        _keep(store, link, plan, running)
+    try:
+        _plug(link, plan)
+    except DomainError:
+        notes.strike()
+        raise
+    _keep(store, link, plan, before)
     notes.strike()
     return link.status
 

@@ -13,7 +13,7 @@ from guestmap.base.interrupt import Deferral
 from guestmap.domain.change import ending
 from guestmap.domain.change.attach import attach, plan_attach, read_device
 from guestmap.domain.change.detach import detach, plan_detach, plan_detach_alias
-from guestmap.domain.change.link import linked
+from guestmap.domain.change.link import held, linked
 from guestmap.domain.change.recovery import recover
 from guestmap.domain.change.removal import WAIT_S
 from guestmap.domain.change.start import start
@@ -158,10 +158,11 @@ class Changes:
             to = targets.effective(stored, running, self._store.dialect)
             wanted = read_device(document, self._store.dialect)
             machine = running if to.live else None
-            plan = plan_attach(
-                self._store, stored if to.config else None, machine, wanted, force=force
-            )
-            status = attach(self._store, machine, plan)
+            with held(machine) as link:
+                plan = plan_attach(
+                    self._store, stored if to.config else None, machine, wanted, force=force
+                )
+                status = attach(self._store, link, plan)
         if status is None or plan.live is None:
             return wanted if plan.config is None else plan.config.devices[-1]
         alias = plan.live.alias or ""
@@ -212,18 +213,19 @@ class Changes:
             to = targets.effective(stored, running, self._store.dialect)
             machine = running if to.live else None
             definition = stored if to.config else None
-            plan = (
-                plan_detach_alias(definition, machine, wanted)
-                if isinstance(wanted, str)
-                else plan_detach(definition, machine, wanted)
-            )
-            alias = "" if plan.live is None else plan.live.alias or ""
-            try:
-                is_gone = detach(self._store, machine, plan, wait_s=wait_s)
-            except DomainError as error:
-                if error.speaker is Speaker.GUEST:
-                    self._log.tell("device-removal-failed", name, alias, reason=error.remedy)
-                raise
+            with held(machine) as link:
+                plan = (
+                    plan_detach_alias(definition, machine, wanted)
+                    if isinstance(wanted, str)
+                    else plan_detach(definition, machine, wanted)
+                )
+                alias = "" if plan.live is None else plan.live.alias or ""
+                try:
+                    is_gone = detach(self._store, link, plan, wait_s=wait_s)
+                except DomainError as error:
+                    if error.speaker is Speaker.GUEST:
+                        self._log.tell("device-removal-failed", name, alias, reason=error.remedy)
+                    raise
         if is_gone and machine is not None:
             self._log.tell("device-removed", name, alias)
         return Detached(alias, is_gone)

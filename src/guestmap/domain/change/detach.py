@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from guestmap.domain.change.link import linked
 from guestmap.domain.change.matching import choose
 from guestmap.domain.change.removal import WAIT_S, Fate, ask, drop_backend, without_alias
-from guestmap.domain.journal import Process
 from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import text_of
@@ -71,48 +69,47 @@ def plan_detach_alias(stored: Definition | None, running: Status | None, alias: 
     return plan_detach(stored, running, wanted)
 
 
-def detach(
-    store: Store, running: Status | None, plan: Detachment, *, wait_s: float = WAIT_S
-) -> bool:
+def detach(store: Store, link: Link | None, plan: Detachment, *, wait_s: float = WAIT_S) -> bool:
     """Carry out what was planned; tell whether the device is gone; the job is held.
 
     Where it is not, the guest was asked, and whoever next changes the domain, or listens to it,
     finishes when the guest has let go.
+
+    Args:
+        store: where the definitions are.
+        link: to the machine; None: the definition alone changes.
+        plan: what is done.
+        wait_s: seconds that the guest has.
 
     Raises:
         DomainError: the guest refuses, or QEMU does; everything is as before.
         HostError: what changed cannot be saved; the next change of the domain does it.
         PeerError: the machine does not answer; likewise.
     """
-    if running is None or plan.live is None:
+    if link is None or plan.live is None:
         if plan.config is not None:
             store.save(plan.config)
         return True
-    name, alias = running.definition.name, plan.live.alias or ""
-    notes = store.notes(name)
+    running, alias = link.status, plan.live.alias or ""
+    notes = store.notes(running.definition.name)
     config = None if plan.config is None else plan.config.data.decode()
-    notes.write(
-        Note("detach", Process.this(), alias=alias, backend=backend_name(plan.live),
-             config=config)
-    )  # fmt: skip
-    with linked(running) as link:
-        try:
-            verdict = ask(link, alias, wait_s)
-        except DomainError:
-            notes.strike()
-            raise
-        if verdict.fate is Fate.REFUSED:
-            notes.strike()
-            raise _rejected(running, verdict.why)
-        if verdict.fate is Fate.SILENT:
-            link.status = replace(link.status, aliases=link.aliases())
-            pending(store, link, alias, config=plan.config is not None)
-            notes.strike()
-            return False
+    notes.write(Note("detach", alias=alias, backend=backend_name(plan.live), config=config))
+    try:
+        verdict = ask(link, alias, wait_s)
+    except DomainError:
+        notes.strike()
+        raise
+    if verdict.fate is Fate.REFUSED:
+        notes.strike()
+        raise _rejected(running, verdict.why)
+    if verdict.fate is Fate.SILENT:
+        link.status = replace(link.status, aliases=link.aliases())
+        pending(store, link, alias, config=plan.config is not None)
+    else:
         drop_backend(link, backend_name(plan.live))
         gone(store, link, alias, plan.config)
     notes.strike()
-    return True
+    return verdict.fate is Fate.GONE
 
 
 def gone(store: Store, link: Link, alias: str, config: Definition | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -64,20 +64,32 @@ class Link:
 
     def aliases(self) -> tuple[str, ...]:
         """Return the names of the devices that QEMU has, in its order."""
-        found = _as(self.do("qom-list", path=PERIPHERAL), list[Named], "qom-list")
-        return tuple(each.name for each in found if each.type.startswith("child<"))
+        return _names(self.do("qom-list", path=PERIPHERAL))
+
+    def look(self) -> tuple[list[MemoryDeviceInfo], tuple[str, ...]]:
+        """Return what :meth:`memory_devices` and :meth:`aliases` do, for one wait."""
+        try:
+            devices, names = self.wire.execute_all(
+                [("query-memory-devices", {}), ("qom-list", {"path": PERIPHERAL})]
+            )
+        except CommandError as error:
+            told = qemu_refusal(self.status, "query-memory-devices", str(error), error.kind)
+            raise told from error
+        return _as(devices, list[MemoryDeviceInfo], "query-memory-devices"), _names(names)
 
     def adopt(self, device: MemoryDef) -> None:
         """Take a device that was plugged just now into what is known of the machine."""
-        said = next((d for d in self.memory_devices() if d.data.id == device.alias), None)
+        devices, names = self.look()
+        said = next((d for d in devices if d.data.id == device.alias), None)
         found = self.status.definition
         now = device if said is None else _placed(device, said, found.dialect)
         after = with_device(found, now, live=True)
-        self.status = replace(self.status, definition=after, aliases=self.aliases())
+        self.status = replace(self.status, definition=after, aliases=names)
 
     def refresh(self) -> Status:
         """Take slots, addresses and names from the machine, as it has the last word."""
-        told = {each.data.id: each for each in self.memory_devices()}
+        devices, names = self.look()
+        told = {each.data.id: each for each in devices}
         found = self.status.definition
         changed = {}
         for index, device in enumerate(found.devices):
@@ -87,9 +99,14 @@ class Link:
         self.status = replace(
             self.status,
             definition=with_devices(found, changed, live=True),
-            aliases=self.aliases(),
+            aliases=names,
         )
         return self.status
+
+
+def _names(told: object) -> tuple[str, ...]:
+    found: list[Named] = _as(told, list[Named], "qom-list")
+    return tuple(each.name for each in found if each.type.startswith("child<"))
 
 
 def _placed(device: MemoryDef, told: MemoryDeviceInfo, dialect: LibvirtDialect) -> MemoryDef:
@@ -106,7 +123,7 @@ def _placed(device: MemoryDef, told: MemoryDeviceInfo, dialect: LibvirtDialect) 
 
 @contextmanager
 def linked(status: Status) -> Iterator[Link]:
-    """Hold a machine's monitor for the time of a ``with``.
+    """Hold a machine's monitor for the time of a ``with``; its first command waits for it.
 
     Raises:
         HostError, PeerError: it does not answer.
@@ -116,6 +133,11 @@ def linked(status: Status) -> Iterator[Link]:
         yield Link(wire, status)
     finally:
         wire.close()
+
+
+def held(status: Status | None) -> AbstractContextManager[Link | None]:
+    """Hold a machine's monitor as :func:`linked` does; give None where there is no machine."""
+    return nullcontext() if status is None else linked(status)
 
 
 def qemu_refusal(status: Status, command: str, said: str, kind: str) -> DomainError:

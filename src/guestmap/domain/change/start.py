@@ -14,7 +14,7 @@ from guestmap.domain.process.command_line import MONITORS, command_line, environ
 from guestmap.domain.process.devices_line import left_out
 from guestmap.domain.process.launch import Launch, ends_soon, last_words
 from guestmap.domain.process.own_machine import is_own, own_command_line
-from guestmap.domain.process.wire import GREETING_S, Wire, listen
+from guestmap.domain.process.wire import GREETING_S, Wire, greeted, listen
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import text_of
@@ -125,7 +125,7 @@ def _greeted(status: Status, log: Path) -> Wire:
     deadline = time.monotonic() + GREETING_S
     while True:
         try:
-            return Wire(status.monitor, greeting_s=max(0.1, deadline - time.monotonic()))
+            return greeted(status.monitor, max(0.1, deadline - time.monotonic()))
         except (HostError, PeerError) as error:
             if isinstance(error, GoneError) and ends_soon(status.process):
                 raise _died(status, log) from error

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from guestmap.base import KIB
 from guestmap.domain.change.link import PERIPHERAL, linked
 from guestmap.domain.change.matching import twin_of
-from guestmap.domain.journal import Process
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
 from guestmap.domain.store.faults import point
@@ -98,9 +97,7 @@ def update(store: Store, running: Status | None, plan: Resizing) -> None:
         return
     notes, alias = store.notes(running.definition.name), plan.live.alias or ""
     config = None if plan.config is None else plan.config.data.decode()
-    notes.write(
-        Note("update", Process.this(), alias=alias, config=config, requested=plan.live.requested)
-    )
+    notes.write(Note("update", alias=alias, config=config, requested=plan.live.requested))
     with linked(running) as link:
         point("update.before-qom-set")
         try:

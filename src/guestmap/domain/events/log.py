@@ -59,9 +59,7 @@ class EventLog:
         told = DomainEvent(event, domain, round(time.time(), 6), detail, facts)
         line = msgspec.json.encode(told) + b"\n"
         with suppress(OSError):
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self.path, flags, 0o600)
+            descriptor = self._open()
             try:
                 os.write(descriptor, line[:_MOST_LINE] if len(line) <= _MOST_LINE else b"")
                 is_long = os.fstat(descriptor).st_size > _MOST_BYTES
@@ -70,6 +68,14 @@ class EventLog:
             if is_long:
                 self.path.replace(self.path.with_name(f"{self.path.name}.before"))
         return told
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(self.path, flags, 0o600)
+        except FileNotFoundError:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o600)
 
 
 class Tail:

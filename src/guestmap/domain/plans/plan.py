@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from guestmap.base import KIB, ConfigError
-from guestmap.domain.change.attach import obstacles, plan_attach, read_device
+from guestmap.domain.change.attach import obstacles, plan_attach, read_device, rooms_for
 from guestmap.domain.change.detach import plan_detach
 from guestmap.domain.change.removal import without_alias
 from guestmap.domain.peer import Peer, Route
@@ -161,7 +161,7 @@ def _attaching(
     running: Status | None,
     wanted: MemoryDef,
 ) -> Pictured:
-    found = obstacles(stored, running, wanted, force=draft.force)
+    found = obstacles(*rooms_for(stored, running, wanted), force=draft.force)
     refused = [each.to_json() for each in found]
     cautions: list[str] = []
     scene = None if running is None else look(running)

@@ -1,8 +1,7 @@
 """QMP as libvirt speaks it, without a socket: values in, bytes out, and the other way round.
 
-One command is outstanding at a time; ids count from ``libvirt-1`` in each connection. The bytes are
-libvirt's own (compact JSON, CR LF, the order of the members), so a log of them can be laid beside
-one of libvirt's.
+Ids count from ``libvirt-1`` in each connection. The bytes are libvirt's own (compact JSON, CR LF,
+the order of the members), so a log of them can be laid beside one of libvirt's.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ class LibvirtSession:
     def __init__(self) -> None:
         self._number = 0
         self._buffer = bytearray()
+        self._encode = json.JSONEncoder(separators=(",", ":")).encode
 
     def request(
         self, command: str, arguments: Mapping[str, Any] | None = None
@@ -55,7 +55,7 @@ class LibvirtSession:
         if arguments:
             told["arguments"] = dict(arguments)
         told["id"] = name
-        return name, json.dumps(told, separators=(",", ":")).encode() + b"\r\n"
+        return name, self._encode(told).encode() + b"\r\n"
 
     def feed(self, data: bytes) -> list[Message]:
         """Return the messages that bytes complete.

@@ -6,7 +6,6 @@ stands between an operator and the guest, and its bytes must be libvirt's.
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from collections import deque
@@ -20,19 +19,22 @@ from guestmap.qmp.client.allowed import check
 from guestmap.qmp.client.dial import dial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
-
-    from guestmap.domain.process.session import Message
 
 GREETING_S = 30.0
 """Seconds that a machine has to greet: it may load a kernel, or find its memory, before."""
 REPLY_S = 60.0
 """Seconds that a command may take: memory of gigabytes may be filled meanwhile."""
+_SOON_S = 1e-4
+"""Seconds that are waited where no more time is left: what is there already is taken."""
 
 
 class Wire(Channel):
     """A monitor's client; a channel that needs no library.
+
+    It need not be waited for: the machine takes the connection while its client goes on, and the
+    first command, or :meth:`greet`, waits for its greeting.
 
     Args:
         path: the monitor's socket.
@@ -42,7 +44,7 @@ class Wire(Channel):
     Raises:
         HostError: there is no such socket.
         GoneError: the machine ended.
-        PeerError: it does not greet, or is no QMP.
+        PeerError: its connections queue up.
     """
 
     def __init__(
@@ -52,9 +54,13 @@ class Wire(Channel):
         self._reply_s = reply_s
         self._session = LibvirtSession()
         self._events: deque[MonitorEvent] = deque()
+        self._answers: dict[str, CommandReply] = {}
+        self._is_greeted = False
+        self._greeting_s = greeting_s
         self._socket = dial(UnixTarget(path), min(greeting_s, 5.0))
         try:
-            self._begin(greeting_s)
+            # libvirt writes before the machine listens: the kernel keeps it until then.
+            self._awaited: str | None = self._ask("qmp_capabilities", {})
         except BaseException:
             self.close()
             raise
@@ -75,19 +81,23 @@ class Wire(Channel):
     ) -> None:
         self.close()
 
-    def _begin(self, greeting_s: float) -> None:
-        # libvirt writes before the machine listens: the kernel keeps it until then.
-        name, line = self._session.request("qmp_capabilities")
-        self._send(line)
-        deadline = time.monotonic() + greeting_s
-        is_greeted = False
-        while True:
-            for message in self._receive(deadline, "a greeting"):
-                is_greeted = is_greeted or isinstance(message, Greeting)
-                if isinstance(message, CommandReply) and message.id == name:
-                    if message.error is not None or not is_greeted:
-                        raise PeerError(f"{self.source}: refused qmp_capabilities")
-                    return
+    def greet(self) -> None:
+        """Wait for the machine's greeting; nothing where it came already.
+
+        Raises:
+            GoneError: the machine ended.
+            PeerError: it does not greet, or is no QMP.
+        """
+        name, self._awaited = self._awaited, None
+        if name is None:
+            return
+        try:
+            answer = self._answer(name, "a greeting", self._greeting_s)
+        except BaseException:
+            self._awaited = name
+            raise
+        if answer.error is not None or not self._is_greeted:
+            raise PeerError(f"{self.source}: refused qmp_capabilities")
 
     def execute(self, command: str, arguments: Mapping[str, object]) -> object:
         """Send a command and return what it returns.
@@ -98,19 +108,38 @@ class Wire(Channel):
             GoneError: the machine ended.
             PeerError: it answers with nonsense, or not at all.
         """
-        check(command, arguments, may_change=True, is_owner=True)
+        return self.execute_all([(command, arguments)])[0]
+
+    def execute_all(self, commands: Sequence[tuple[str, Mapping[str, object]]]) -> list[object]:
+        """Send commands one behind the other; return what each returns; raises as :meth:`execute`.
+
+        They are questions, or else each has to make sense whatever becomes of those before it.
+        """
+        for command, arguments in commands:
+            check(command, arguments, may_change=True, is_owner=True)
+        self.greet()
+        names = [self._ask(*each) for each in commands]
+        answers = [
+            self._answer(name, command, self._reply_s)
+            for name, (command, _) in zip(names, commands, strict=True)
+        ]
+        for each in answers:
+            if each.error is not None:
+                kind, said = each.error
+                raise CommandError(said, kind)
+        return [each.value for each in answers]
+
+    def _ask(self, command: str, arguments: Mapping[str, object]) -> str:
         name, line = self._session.request(command, arguments)
         self._send(line)
-        deadline = time.monotonic() + self._reply_s
-        found: CommandReply | None = None
-        while found is None:
-            for message in self._receive(deadline, command):
-                if isinstance(message, CommandReply) and message.id == name:
-                    found = message
-        if found.error is not None:
-            kind, said = found.error
-            raise CommandError(said, kind)
-        return found.value
+        return name
+
+    def _answer(self, name: str, awaited: str, seconds: float) -> CommandReply:
+        """Return the answer of that id, as soon as it is there."""
+        deadline = time.monotonic() + seconds
+        while name not in self._answers:
+            self._receive(deadline, awaited)
+        return self._answers.pop(name)
 
     def events(self) -> list[MonitorEvent]:
         """Return the events that came since the last call."""
@@ -125,6 +154,7 @@ class Wire(Channel):
             GoneError: the machine ended, and nothing is left to be told.
             PeerError: it sent nonsense.
         """
+        self.greet()
         if not self._events:
             deadline = time.monotonic() + max(0.0, seconds)
             with suppress(TimeoutError):
@@ -145,24 +175,41 @@ class Wire(Channel):
         except OSError as error:
             raise GoneError(f"{self.source}: the machine has gone ({error})") from error
 
-    def _receive(self, deadline: float, awaited: str) -> list[Message]:
-        """Return the next messages, events kept aside as well."""
-        left = deadline - time.monotonic()
-        looking = select.poll()
-        looking.register(self._socket, select.POLLIN)
-        if not looking.poll(max(0.0, left) * 1000):
-            if not awaited:
-                raise TimeoutError
-            raise PeerError(f"{self.source}: no answer to {awaited} in time")
+    def _receive(self, deadline: float, awaited: str) -> None:
+        """Wait for the next messages, and put each where it is looked for."""
         try:
+            self._socket.settimeout(max(_SOON_S, deadline - time.monotonic()))
             data = self._socket.recv(1 << 16)
+        except TimeoutError:
+            if not awaited:
+                raise
+            raise PeerError(f"{self.source}: no answer to {awaited} in time") from None
         except OSError as error:
             raise GoneError(f"{self.source}: the machine has gone ({error})") from error
         if not data:
             raise GoneError(f"{self.source}: the machine has gone")
-        messages = self._session.feed(data)
-        self._events.extend(each for each in messages if isinstance(each, MonitorEvent))
-        return messages
+        for each in self._session.feed(data):
+            if isinstance(each, MonitorEvent):
+                self._events.append(each)
+            elif isinstance(each, Greeting):
+                self._is_greeted = True
+            else:
+                self._answers[each.id] = each
+
+
+def greeted(path: str, seconds: float) -> Wire:
+    """Return a monitor's client when the machine has greeted it.
+
+    Raises:
+        HostError, PeerError: as :class:`Wire` and :meth:`Wire.greet`.
+    """
+    wire = Wire(path, greeting_s=seconds)
+    try:
+        wire.greet()
+    except BaseException:
+        wire.close()
+        raise
+    return wire
 
 
 def listen(path: str) -> socket.socket:

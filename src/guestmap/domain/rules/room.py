@@ -7,6 +7,7 @@ asked. Places: hw/i386/pc.c (where RAM ends below 4 GiB, the device memory above
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from guestmap.base import GIB, KIB, MIB, AddrRange
@@ -97,30 +98,50 @@ def request_of(device: MemoryDef) -> PlugRequest:
     )
 
 
-def blockers(found: Definition, device: MemoryDef) -> tuple[PlanFinding, ...]:
-    """Return what QEMU would say to a device that libvirt lets pass."""
-    every = plug_blockers(situation_of(found), request_of(device))
-    return tuple(each for each in every if each.code not in _BY_RULES)
+class Room:
+    """A definition, and a device that is to go into it.
 
+    Attributes:
+        definition: of what gets it.
+        device: as it was given.
+    """
 
-def misfits(found: Definition, device: MemoryDef) -> tuple[PlanFinding, ...]:
-    """Return why the guest would get nothing of a device that QEMU takes."""
-    if device.model not in SLOTTED:
-        return ()
-    situation, request = situation_of(found), request_of(device)
-    if plug_blockers(situation, request):
-        return ()
-    cautions = plug_cautions(situation, request, pick_address(situation, request))
-    return tuple(each for each in cautions if each.useless)
+    def __init__(self, found: Definition, device: MemoryDef) -> None:
+        self.definition = found
+        self.device = device
 
+    @cached_property
+    def _situation(self) -> Situation:
+        return situation_of(self.definition)
 
-def better_base(found: Definition, device: MemoryDef) -> int | None:
-    """Return the address to tell QEMU where its own choice is none that the guest can use."""
-    if device.place is not None or not isinstance(device.address, DimmAddress):
-        return None
-    situation, request = situation_of(found), request_of(device)
-    wanted = pick_address(situation, request)
-    return None if wanted == qemus_choice(situation, request) else wanted
+    @cached_property
+    def _found(self) -> tuple[PlanFinding, ...]:
+        return plug_blockers(self._situation, request_of(self.device))
+
+    def blockers(self) -> tuple[PlanFinding, ...]:
+        """Return what QEMU would say to the device, where libvirt lets it pass."""
+        return tuple(each for each in self._found if each.code not in _BY_RULES)
+
+    def misfits(self) -> tuple[PlanFinding, ...]:
+        """Return why the guest would get nothing of the device, where QEMU takes it."""
+        if self.device.model not in SLOTTED or self._found:
+            return ()
+        request = request_of(self.device)
+        place = pick_address(self._situation, request)
+        cautions = plug_cautions(self._situation, request, place)
+        return tuple(each for each in cautions if each.useless)
+
+    def better_base(self, live: MemoryDef) -> int | None:
+        """Return the address to tell QEMU where its own choice is none that the guest can use.
+
+        Args:
+            live: the device with its slot.
+        """
+        if live.place is not None or not isinstance(live.address, DimmAddress):
+            return None
+        request = request_of(live)
+        wanted = pick_address(self._situation, request)
+        return None if wanted == qemus_choice(self._situation, request) else wanted
 
 
 def told(finding: PlanFinding) -> DomainError:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from guestmap.domain.journal import Process
 from guestmap.domain.store.files import read_private, remove, write_private
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ class Note(msgspec.Struct, frozen=True):
 
     Attributes:
         verb: ``attach``, ``detach``, ``update``.
-        by: who does it.
         alias, backend: of the device that comes or goes; "" where none does.
         device: the device as it comes into the live definition, as XML.
         config: the stored definition as it will be; None: it stays.
@@ -33,7 +31,6 @@ class Note(msgspec.Struct, frozen=True):
     """
 
     verb: str
-    by: Process
     alias: str = ""
     backend: str = ""
     device: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.files import aside, make_folder, read_private, remove, write_private
 from guestmap.domain.store.jobs import WAIT_S, job
 from guestmap.domain.store.journal import Notes
+from guestmap.domain.store.kept import Kept
 from guestmap.domain.store.status import Status, parse_status, status_xml
 from guestmap.domain.xml.definition import NAME, Definition, parse_definition
 from guestmap.domain.xml.tree import MOST_BYTES
@@ -38,6 +39,8 @@ class Store:
     config: Path
     run: Path
     dialect: LibvirtDialect = LibvirtDialect.V9
+    _definitions: Kept[Definition] = field(default_factory=Kept, compare=False, repr=False)
+    _statuses: Kept[Status] = field(default_factory=Kept, compare=False, repr=False)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all domains, defined or running."""
@@ -52,7 +55,10 @@ class Store:
             HostError, DomainError: it cannot be read, or is none.
         """
         data = read_private(self.config_file(name), MOST_BYTES)
-        return None if data is None else parse_definition(data, self.dialect)
+        if data is None:
+            return None
+        known = self._definitions.get(name, data)
+        return known or self._definitions.put(name, data, parse_definition(data, self.dialect))
 
     def save(self, definition: Definition) -> None:
         """Store a definition.
@@ -62,6 +68,7 @@ class Store:
         """
         make_folder(self.config)
         write_private(self.config_file(definition.name), definition.data, "config")
+        self._definitions.put(definition.name, definition.data, definition)
 
     def forget(self, name: str) -> bool:
         """Remove a stored definition; tell whether there was one."""
@@ -75,7 +82,10 @@ class Store:
         """
         path = self.status_file(name)
         data = read_private(path, _MOST_STATUS)
-        return None if data is None else parse_status(data, self.dialect, str(path))
+        if data is None:
+            return None
+        known = self._statuses.get(name, data)
+        return known or self._statuses.put(name, data, parse_status(data, self.dialect, str(path)))
 
     def running(self, name: str) -> Status | None:
         """Return what is noted of a machine that runs; None where it does not."""
@@ -89,7 +99,11 @@ class Store:
             HostError: it cannot be written; what was there stays.
         """
         make_folder(self.run)
-        write_private(self.status_file(status.definition.name), status_xml(status), "status")
+        name, data = status.definition.name, status_xml(status)
+        write_private(self.status_file(name), data, "status")
+        root = status.definition.root
+        if (root.start, root.end) == (0, len(status.definition.data)):  # else it reads as less
+            self._statuses.put(name, data, status)
 
     def forget_status(self, name: str) -> None:
         """Remove the note of a machine that ended."""

@@ -96,7 +96,7 @@ class Definition:
         """The memory devices that take a slot."""
         return tuple(each for each in self.devices if each.model in SLOTTED)
 
-    @property
+    @cached_property
     def aliases(self) -> frozenset[str]:
         """Names of devices that are taken."""
         found = (each.get("name") for each in self.root.every("devices/*"))
@@ -120,8 +120,19 @@ def parse_definition(
     return definition_of(data, read_xml(data, what), dialect)
 
 
-def definition_of(data: bytes, root: Element, dialect: LibvirtDialect) -> Definition:
+def definition_of(
+    data: bytes,
+    root: Element,
+    dialect: LibvirtDialect,
+    devices: tuple[MemoryDef, ...] | None = None,
+) -> Definition:
     """Return a domain out of the element ``<domain>`` of a document.
+
+    Args:
+        data: the document.
+        root: the element.
+        dialect: which libvirt's rules.
+        devices: the memory devices that are in it, where they are known.
 
     Raises:
         DomainError: as :func:`parse_definition`.
@@ -135,7 +146,8 @@ def definition_of(data: bytes, root: Element, dialect: LibvirtDialect) -> Defini
         )
     cells = tuple(_cell(each, number, dialect) for number, each in
                   enumerate(root.every("cpu/numa/cell")))  # fmt: skip
-    devices = tuple(parse_memory(each, dialect) for each in root.every("devices/memory"))
+    if devices is None:
+        devices = tuple(parse_memory(each, dialect) for each in root.every("devices/memory"))
     plugged = sum(each.size for each in devices)
     total = scaled_kib(root, "memory", dialect)
     if cells:

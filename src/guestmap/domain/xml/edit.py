@@ -6,12 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from guestmap.domain.xml.definition import definition_of
-from guestmap.domain.xml.splice import Splice, append, indent_of, opened, removal, replace, spliced
-from guestmap.domain.xml.tree import read_xml
+from guestmap.domain.xml.graft import edited
+from guestmap.domain.xml.memory import parse_memory
+from guestmap.domain.xml.splice import Splice, append, indent_of, opened, removal, replace
 from guestmap.domain.xml.write import memory_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
@@ -28,24 +29,28 @@ def with_device(found: Definition, device: MemoryDef, *, live: bool) -> Definiti
     assert parent is not None  # a domain without is none
     text = memory_xml(device, live=live)
     insert = opened if parent.is_closed else append
-    return _again(found, [insert(found.data, parent, text), *_sizes(found, device.size)])
+    splices = [insert(found.data, parent, text), *_sizes(found, device.size)]
+    return _again(found, splices, [*found.devices, None])
 
 
 def without_device(found: Definition, index: int) -> Definition:
     """Return a domain without the memory device of that index."""
     gone = removal(found.data, found.elements[index])
-    return _again(found, [gone, *_sizes(found, -found.devices[index].size)])
+    left = [*found.devices[:index], *found.devices[index + 1 :]]
+    return _again(found, [gone, *_sizes(found, -found.devices[index].size)], left)
 
 
 def with_devices(found: Definition, changed: Mapping[int, MemoryDef], *, live: bool) -> Definition:
     """Return a domain with other memory devices in the places of some; no size changes."""
-    splices = []
+    splices: list[Splice] = []
+    devices: list[MemoryDef | None] = list(found.devices)
     for index, device in changed.items():
         element = found.elements[index]
         indent = indent_of(found.data, element)
         text = memory_xml(device, live=live).rstrip("\n").replace("\n", f"\n{indent}")
         splices.append(replace(element, text))
-    return _again(found, splices) if splices else found
+        devices[index] = None
+    return _again(found, splices, devices) if splices else found
 
 
 def with_current(found: Definition, kib: int) -> Definition:
@@ -69,9 +74,24 @@ def with_uuid(found: Definition, uuid: str) -> Definition:
     return _again(found, [Splice(name.end, name.end, text.encode())])
 
 
-def _again(found: Definition, splices: list[Splice]) -> Definition:
-    data = spliced(found.data, splices)
-    return definition_of(data, read_xml(data, "domain_definition"), found.dialect)
+def _again(
+    found: Definition, splices: list[Splice], devices: Sequence[MemoryDef | None] | None = None
+) -> Definition:
+    """Return a domain after edits.
+
+    Args:
+        found: the domain before.
+        splices: the edits.
+        devices: the memory devices then; None for one that is to be read; None: they stay.
+    """
+    data, root = edited(found.data, found.root, splices)
+    known = found.devices if devices is None else devices
+    # What is written is not all that a device is: it has to be read as anybody else reads it.
+    read = tuple(
+        device or parse_memory(element, found.dialect)
+        for device, element in zip(known, root.every("devices/memory"), strict=True)
+    )
+    return definition_of(data, root, found.dialect, read)
 
 
 def _sizes(found: Definition, more: int) -> list[Splice]:

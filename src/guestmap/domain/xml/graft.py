@@ -1,0 +1,94 @@
+"""The tree of a document after edits: what the edits do not touch is not read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.domain.rules.errors import DomainError
+from guestmap.domain.xml.splice import spliced
+from guestmap.domain.xml.tree import MOST_ELEMENTS, Element, moved, read_xml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guestmap.domain.xml.splice import Splice
+
+_LEAST_ELEMENT = len(b"<a/>")
+_OPEN, _CLOSE = b"<x>", b"</x>"
+
+
+class _NotSimpleError(Exception):
+    """An edit that is not one of whole elements between two tags."""
+
+
+def edited(data: bytes, root: Element, splices: list[Splice]) -> tuple[bytes, Element]:
+    """Return a document after edits, and its root as reading it would give it.
+
+    Only of blanks between elements it may differ: they are in no element's text here.
+
+    Args:
+        data: the document before.
+        root: its root.
+        splices: of whole elements; any other edit has the whole document read.
+
+    Raises:
+        DomainError: the document would not be one that can be read.
+    """
+    after = spliced(data, splices)
+    if len(after) < _LEAST_ELEMENT * MOST_ELEMENTS:  # else they must be counted
+        graft = _Graft(data)
+        try:
+            return after, graft.within(root, sorted(splices, key=lambda each: each.start))
+        except (_NotSimpleError, DomainError):
+            pass  # a prefix of a namespace, for one, has no meaning in a part
+    return after, read_xml(after, "domain_definition")
+
+
+class _Graft:
+    """Goes through a tree from front to back, and counts by how much everything has moved."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._bytes = 0
+        self._lines = 0
+
+    def within(self, element: Element, edits: Sequence[Splice]) -> Element:
+        """Return an element after edits between its tags; there is one at least."""
+        if edits[0].start < element.inner_start or edits[-1].end > element.inner_end:
+            raise _NotSimpleError
+        line, start, inner = element.line + self._lines, self._bytes, list(edits)
+        children: list[Element] = []
+        for child in element.children:
+            while inner and inner[0].end <= child.start:
+                children += self._put(inner.pop(0))
+            if not inner or inner[0].start >= child.end:
+                children.append(self._shifted(child))
+            elif inner[0].start <= child.start and inner[0].end >= child.end:
+                children += self._put(inner.pop(0))
+            else:
+                own = [each for each in inner if each.start < child.end]
+                children.append(self.within(child, own))
+                inner = inner[len(own) :]
+        for each in inner:
+            children += self._put(each)
+        return Element(
+            element.name, element.attributes, line, element.start + start,
+            element.end + self._bytes, element.inner_start + start, element.inner_end + self._bytes,
+            text=element.text, children=children,
+        )  # fmt: skip
+
+    def _shifted(self, element: Element) -> Element:
+        if not self._bytes and not self._lines:
+            return element
+        return moved(element, -self._bytes, -self._lines)
+
+    def _put(self, edit: Splice) -> list[Element]:
+        """Return the elements that an edit puts in the place of others."""
+        place = edit.start + self._bytes - len(_OPEN)
+        line = self._data.count(b"\n", 0, edit.start) + self._lines
+        self._bytes += len(edit.text) - (edit.end - edit.start)
+        self._lines += edit.text.count(b"\n") - self._data.count(b"\n", edit.start, edit.end)
+        if not edit.text.strip():
+            return []
+        holder = read_xml(_OPEN + edit.text + _CLOSE, "part")
+        return [moved(each, -place, -line) for each in holder.children]
