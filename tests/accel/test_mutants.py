@@ -17,6 +17,7 @@ _DELIVERY, _MAPPER, _PIECES = (f"accel/test_{name}.py" for name in ("delivery", 
 _STATE, _DOORBELL, _INTERRUPTS = (
     f"accel/test_{name}.py" for name in ("state", "doorbell", "interrupts")
 )
+_SMM = "accel/test_smm.py"
 _CONTRACT, _STALE = "accel/test_contract.py", "accel/test_stale_code.py"
 
 FAULTS = (
@@ -171,16 +172,20 @@ FAULTS = (
     ),
     Fault(
         _U + "whole_state.py",
-        "(saved.shadow, _HF_SHADOW),",
-        "",
+        "rip=saved.rip, shadow=saved.shadow,",
+        "rip=saved.rip,",
         "accel/test_whole_state.py",
     ),
     Fault(
         _U + "whole_state.py",
-        "    if not flat or any(saved.segment(index).base for index in (DS, ES, SS)):",
+        "    if not flat or any(state.segment(index).base for index in (DS, ES, SS)):",
         "    if not flat:",
         "accel/test_whole_state.py",
     ),
+    Fault(_U + "smm.py", "pending and not self.active", "pending", _SMM),
+    Fault(_U + "vcpu.py", "if smm.active else self._memory", "if False else memory", _SMM),
+    Fault(_U + "vcpu.py", "        self._hooks.see(memory)\n", "", _SMM),
+    Fault(_U + "save_area.py", "0: state.control(0) & _CR0_AT_ENTRY, ", "", _SMM),
 )
 
 

@@ -23,6 +23,7 @@ NODES = "-numa node,memdev=a -numa node,memdev=b"
 LINES = (
     "-m 128M,slots=4,maxmem=2G",
     "-m 4G,slots=2,maxmem=6G",
+    "-m 128M -machine smm=on",
     "-m 128M,maxmem=1G",
     "-m 128M,slots=4,maxmem=2G -no-acpi",
     "-m 128M,slots=4,maxmem=2G -global PIIX4_PM.memory-hotplug-support=off",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import Enum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,6 +34,8 @@ class Accelerator(ABC):
 
     Attributes:
         name: what it is asked for by.
+        has_smm: whether its vCPUs have a system management mode, as a rule; see
+            :attr:`capabilities`.
         interrupt_chip: who has the interrupt controllers.
         may_stand_still: whether there are guests whose instruction never ends on it.
         left_out: why others that were asked for before it are not used, a line each.
@@ -43,6 +45,7 @@ class Accelerator(ABC):
     left_out: tuple[str, ...] = ()
     may_stand_still = False
     interrupt_chip = InterruptChip.MACHINE
+    has_smm: ClassVar[bool] = False
 
     @staticmethod
     def check_worth() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,20 @@ def open_accelerator(
         accelerator = _load(last)(memory, io, interrupts)
     accelerator.left_out = tuple(left_out)
     return accelerator
+
+
+def has_smm(name: str) -> bool:
+    """Tell whether each accelerator of a name, or several, has a system management mode.
+
+    Raises:
+        ConfigError, HostError, UnsupportedError: as :func:`open_accelerator`; the last one alone.
+    """
+    *first, last = name.split(":")
+    found = _load(last).has_smm
+    for each in first:
+        with suppress(HostError, UnsupportedError):
+            found = found and _load(each).has_smm
+    return bool(found)
 
 
 def _load(name: str) -> Any:

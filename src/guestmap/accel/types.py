@@ -65,6 +65,7 @@ class Capabilities:
         reset_vector: the CPU starts at FFFFFFF0h with CS base FFFF0000h.
         a20: the A20 gate can be closed.
         long_mode: 64-bit guests run.
+        smm: there is a system management mode.
     """
 
     runs_code: bool
@@ -73,6 +74,7 @@ class Capabilities:
     reset_vector: bool
     a20: bool
     long_mode: bool = False
+    smm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from guestmap.accel.exits import Exit
     from guestmap.accel.types import Register, Segment, SegmentRegister, SoftwareInterrupt
     from guestmap.accel.vcpu_state import VcpuState
+    from guestmap.memory import AddressSpace
+
+
+RESET_SMBASE = 0x30000
+"""Where a CPU's system management handler has its base after RESET#."""
 
 
 class InterruptSource(Protocol):
@@ -65,6 +70,8 @@ class Vcpu(ABC):
         number: which one it is.
 
     Attributes:
+        smm_memory: what it sees in system management mode; None for a machine without. Set it
+            before the first run.
         notify: called, in any thread, when there is something to prepare before it goes on.
         closed: whether its accelerator is.
     """
@@ -72,6 +79,7 @@ class Vcpu(ABC):
     def __init__(self, engine: str, number: int) -> None:
         self.engine = engine
         self.number = number
+        self.smm_memory: AddressSpace | None = None
         self.notify: Callable[[], None] = lambda: None
         self.closed = False
         self._on_software_interrupt: list[Callable[[SoftwareInterrupt], None]] = []
@@ -156,6 +164,18 @@ class Vcpu(ABC):
     @abstractmethod
     def set_a20(self, enabled: bool) -> None:
         """Open or close the A20 gate, for the next access: closed, address bit 20 reads as 0."""
+
+    def raise_smi(self) -> None:
+        """Have it take a system management interrupt, soon; from any thread.
+
+        One that comes in the mode waits for its end; several that wait are one. Without the mode
+        (:class:`Capabilities`) nothing happens.
+        """
+
+    @property
+    def in_smm(self) -> bool:
+        """Whether it is in system management mode."""
+        return False
 
     @abstractmethod
     def reset(self) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from guestmap.accel.types import Segment
+from guestmap.accel.vcpu import RESET_SMBASE
 
 U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
@@ -61,6 +62,9 @@ class VcpuState(msgspec.Struct, forbid_unknown_fields=True):
         halted: whether the CPU waits for an interrupt.
         shadow: whether it takes none before the next instruction (after STI or MOV SS).
         accepted: the vector of an interrupt that was acknowledged, and whose handler has not begun.
+        smbase: where its system management handler has its base.
+        smm: whether it is in system management mode.
+        smi: whether a system management interrupt waits.
     """
 
     general: Annotated[list[U64], Meta(min_length=16, max_length=16)]
@@ -77,6 +81,9 @@ class VcpuState(msgspec.Struct, forbid_unknown_fields=True):
     halted: bool = False
     shadow: bool = False
     accepted: U8 | None = None
+    smbase: U32 = RESET_SMBASE
+    smm: bool = False
+    smi: bool = False
 
     def segment(self, index: int) -> Segment:
         """Return a segment register by its place in the list."""

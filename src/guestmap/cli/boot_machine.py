@@ -92,7 +92,7 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         ConfigError, UnsupportedError: it cannot be; or nobody boots it, and it must run.
     """
     objects = [ObjectSpec.parse(each) for each in options.object_]
-    board = read_machine(options.machine or "pc")
+    board = {"smm": None} | read_machine(options.machine or "pc")
     kind = board_type(board["machine"])
     if must_run:
         kind.refuse_to_boot()

@@ -102,6 +102,7 @@ class Board:
         system_region, io_region: the roots of memory and I/O.
         memory, io: the address spaces ``memory`` and ``I/O``.
         cpu_memory: what the first CPU sees.
+        smm_memory: what it sees in system management mode; None for a machine without that.
         interrupts: the first CPU's INTR pin.
         cpus: CPUs there are; 0 for a machine that runs nothing.
         bus: the root PCI bus; None without PCI.
@@ -113,6 +114,7 @@ class Board:
         on_reset_request: called with the reason when the guest asks for a reset.
         on_power_off, on_suspend: called when the guest switches itself off, or to sleep in RAM.
         on_a20: called with the level of the A20 gate.
+        on_smi: called for a system management interrupt.
         on_debug_byte: called with each byte of the firmware's debug console.
 
     Raises:
@@ -125,6 +127,7 @@ class Board:
     bus: PciBus | None = None
     serial: Serial16550 | None = None
     firmware_path: Path | None = None
+    smm_memory: AddressSpace | None = None
 
     def __init__(
         self, config: MachineConfig, clock: Clock | None = None, *, epoch_ns: int | None = None
@@ -136,6 +139,7 @@ class Board:
         self.on_power_off: Callable[[], None] = lambda: None
         self.on_suspend: Callable[[], None] = lambda: None
         self.on_a20: Callable[[bool], None] = lambda _level: None
+        self.on_smi: Callable[[], None] = lambda: None
         self.on_debug_byte: Callable[[int], None] = lambda _byte: None
         self.prepare()
         self.system = MemorySystem(

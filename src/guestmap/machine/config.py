@@ -78,7 +78,7 @@ class MachineConfig:
         sockets: how many sockets they are spread over.
         threads: threads of a core; what remains are cores of a socket.
         smm: whether firmware may set up system management mode (it is refused with False, as by
-            QEMU's ``smm=off``). No engine here enters SMM.
+            QEMU's ``smm=off``); None: where the engine has it.
         vapic: whether the kvmvapic option port is there (QEMU's ``apic-common.vapic``).
         bios: firmware image; None finds the distribution's SeaBIOS.
         debugcon: whether the firmware debug console is at port 402h.
@@ -107,7 +107,7 @@ class MachineConfig:
     ram_size: int = DEFAULT_RAM
     max_ram_below_4g: int = DEFAULT_MAX_RAM_BELOW_4G
     cpus: int = 1
-    smm: bool = False
+    smm: bool | None = False
     vapic: bool = False
     bios: Path | None = None
     debugcon: bool = False
@@ -161,6 +161,11 @@ class MachineConfig:
         check_nodes(self.numa_nodes, self.ram_size, self.topology.max_cpus)
         if self.memory_backend:
             self._check_memory_backend()
+
+    @property
+    def has_smm(self) -> bool:
+        """Whether there is a system management mode; there is one where nobody knows the engine."""
+        return self.smm is not False
 
     @property
     def board(self) -> BoardType:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, Watchdog, open_accelerator
-from guestmap.base import Clock, StateError, VmClock
+from guestmap.accel.factory import has_smm
+from guestmap.base import Clock, StateError, UnsupportedError, VmClock
 from guestmap.machine.boards import make_board
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
@@ -24,6 +26,7 @@ from guestmap.machine.run_state import RunEvent, RunState
 from guestmap.machine.runner import Runner
 
 if TYPE_CHECKING:
+    from guestmap.machine.board import Board
     from guestmap.machine.saved.snapshots import Snapshots
 
 
@@ -53,11 +56,14 @@ class VirtualMachine(Lifecycle):
         observer: Callable[[Event], None] = lambda _event: None,
         clock: Clock | None = None,
     ) -> None:
+        if config.smm is None:
+            config = replace(config, smm=has_smm(engine))
         board = make_board(config, VmClock() if clock is None else clock)
         if not board.cpus:
             engine = "none"
         try:
             accelerator = open_accelerator(engine, board.cpu_memory, board.io, [board.interrupts])
+            _check_smm(board, accelerator)
         except BaseException:
             board.close()
             raise
@@ -74,6 +80,7 @@ class VirtualMachine(Lifecycle):
         if self.accelerator.in_vain is not None:
             self.accelerator.in_vain.now_ns = board.clock.now_ns
         board.on_a20 = vcpu.set_a20
+        board.on_smi, vcpu.smm_memory = vcpu.raise_smi, board.smm_memory
         board.on_debug_byte = self.debug_log.byte
         board.interrupts.on_change = loop.interrupts_changed
         if self.accelerator.capabilities.runs_code:
@@ -208,3 +215,13 @@ class VirtualMachine(Lifecycle):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _check_smm(board: Board, accelerator: Accelerator) -> None:
+    """Refuse a system management mode that no CPU enters: firmware would wait for it for ever."""
+    can = accelerator.capabilities
+    if board.smm_memory is not None and can.runs_code and not can.smm:
+        accelerator.close()
+        raise UnsupportedError(
+            f"engine {accelerator.name!r} has no system management mode: give -M pc,smm=off"
+        )

@@ -18,6 +18,7 @@ from guestmap.accel.kvm.abi import (
 from guestmap.accel.kvm.registers import CONTROL, Registers
 from guestmap.accel.types import SegmentRegister
 from guestmap.accel.vcpu_state import EFER, GENERAL, MSRS, Fpu, VcpuState
+from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
     from guestmap.accel.kvm.kernel import Handle
@@ -68,7 +69,10 @@ def load(vcpu: Handle, registers: Registers, saved: VcpuState) -> None:
 
     Raises:
         HostError: the kernel refuses.
+        UnsupportedError: it was in system management mode.
     """
+    if saved.smm:
+        raise UnsupportedError("the saved CPU is in system management mode: there is none on KVM")
     registers.load()
     for name, value in zip(GENERAL, saved.general, strict=True):
         registers[name] = value

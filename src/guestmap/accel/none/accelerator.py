@@ -27,6 +27,7 @@ class NoAccelerator(Accelerator):
     """An accelerator that executes nothing."""
 
     name = "none"
+    has_smm = True  # nobody waits for it
 
     def __init__(
         self, memory: AddressSpace, io: AddressSpace, interrupts: Sequence[InterruptSource]

@@ -47,6 +47,7 @@ class UnicornAccelerator(Accelerator):
     """
 
     name = "unicorn"
+    has_smm = True
 
     def __init__(
         self,
@@ -61,13 +62,12 @@ class UnicornAccelerator(Accelerator):
             raise UnsupportedError(f"engine 'unicorn' runs one CPU, not {len(interrupts)}")
         if internals is None:
             internals = _wants_internals()
-        self._memory = memory
         self._counters = Counters()
         self._vcpu = UnicornVcpu(
             memory, io, interrupts[0], self._counters,
             hidden_state=hidden_state, internals=internals,
         )  # fmt: skip
-        memory.register_listener(self.listener)
+        self._vcpu.mapper.follow(memory)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -80,6 +80,7 @@ class UnicornAccelerator(Accelerator):
             exceptions=found,
             reset_vector=found,
             a20=found,
+            smm=found,
             long_mode=inside is not None
             and all(inside.has(part) for part in ("exceptions", "long mode", "system calls")),
         )
@@ -120,5 +121,5 @@ class UnicornAccelerator(Accelerator):
             return
         self._vcpu.check_idle()
         self._vcpu.closed = True
-        self._memory.unregister_listener(self.listener)
+        self._vcpu.mapper.leave()
         self._vcpu.mapper.release()

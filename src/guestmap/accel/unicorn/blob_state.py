@@ -81,6 +81,10 @@ class BlobState:
         """Set a general register."""
         _U64.pack_into(self.data, self.layout.registers + 8 * index, value & 0xFFFFFFFF)
 
+    def wide_general(self, index: int) -> int:
+        """Return all 64 bits of a general register."""
+        return self._u64(self.layout.registers + 8 * index)
+
     def set_wide_general(self, index: int, value: int) -> None:
         """Set all 64 bits of a general register."""
         _U64.pack_into(self.data, self.layout.registers + 8 * index, value)

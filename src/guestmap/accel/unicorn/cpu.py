@@ -16,6 +16,7 @@ from guestmap.accel.unicorn.internals import Internals, Library, Refused, known
 from guestmap.accel.unicorn.layout import open_cpu, probe
 from guestmap.accel.unicorn.leaving import Leaving
 from guestmap.accel.unicorn.paging import GuestFault, LinearMemory
+from guestmap.accel.unicorn.smm import SystemManagement
 from guestmap.accel.unicorn.state import CS, PAGING
 from guestmap.accel.unicorn.window import InterruptWindow, flush_tlb
 from guestmap.base import UnsupportedError
@@ -51,6 +52,7 @@ class Cpu:
         uc: the Unicorn instance.
         state: its registers, as they were when the CPU was left.
         linear: memory at linear addresses, in that state.
+        smm: its system management mode.
         window: its interrupt request; None where this build of Unicorn has no use for it.
         a20_mask: what the A20 gate shall make of physical addresses.
         leaving: how it is made to leave the guest.
@@ -87,6 +89,7 @@ class Cpu:
         self.state: BlobState | RegisterState = reset_state(self.uc, layout, self._signature, live)
         self._image = self.state.image() if isinstance(self.state, BlobState) else b""
         self.linear = LinearMemory(self.state, memory)
+        self.smm = SystemManagement(self)
         self.a20_mask = A20_OPEN
         self._last_eip = self._sightings = 0
 
@@ -111,6 +114,7 @@ class Cpu:
     def reset(self) -> None:
         """Put the CPU into its state after RESET#."""
         self.a20_mask = A20_OPEN
+        self.smm.reset()
         # The library keeps translations of code that is gone until its buffer of a GiB is full.
         self.uc.ctl_flush_tb()
         if isinstance(self.state, BlobState):

@@ -81,6 +81,7 @@ class Hooks:
         self._leave = leave
         self._leaving = cpu.leaving
         self._internals = cpu.internals
+        self._smm = cpu.smm
         self._observers = observers
         self.in_device = False
         self.failure: BaseException | None = None
@@ -107,6 +108,10 @@ class Hooks:
             uc_api.UC_HOOK_MEM_FETCH_PROT: self._fetch_from_device,
         })  # fmt: skip
         self._mapper.connect(self._read, self._write, self._on_mapped)
+
+    def see(self, memory: AddressSpace) -> None:
+        """Have accesses to what is not memory go to another address space from now on."""
+        self._memory = memory
 
     def _shared_write(self, address: int, size: int) -> None:
         if self._mapper.guest_wrote(address, size):
@@ -205,9 +210,19 @@ class Hooks:
             self.exception(vector)
         self._leaving.honour()
 
+    def meets_return(self) -> bool:
+        """Leave the guest, at an invalid instruction, where that is RSM; tell whether it is."""
+        if not self._smm.meets_return():
+            return False
+        self._leave()
+        self._leaving.honour()
+        return True
+
     def _invalid_opcode(self, _uc: Any, _data: object) -> bool:
         state = self._state
         state.load()
+        if self.meets_return():
+            return True
         following = state.software_return
         if following is None:
             self.exception(INVALID_OPCODE)

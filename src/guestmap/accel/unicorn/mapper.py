@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from guestmap.accel.counters import Counters
-    from guestmap.memory import MemoryRegionSection
+    from guestmap.memory import AddressSpace, MemoryRegionSection
     from guestmap.memory.ram import RamBlock
 
 MAX_TOUCHED = 1024
@@ -73,6 +73,7 @@ class Mapper(MemoryListener):
         self._touched: list[tuple[int, int]] = []
         self._on_mapped: Callable[[Collection[Piece]], None] = lambda _pieces: None
         self._lock = threading.RLock()
+        self._followed: AddressSpace | None = None
         self.muted: int | None = None
         mapped: SortedDict[int, Piece] = SortedDict()
         self.windows = self._make_windows(mapped)
@@ -95,6 +96,19 @@ class Mapper(MemoryListener):
         self.windows.callbacks = (read, write)
         if mapped is not None:
             self._on_mapped = mapped
+
+    def follow(self, memory: AddressSpace) -> None:
+        """Have the map be that of an address space, and of no other one, once it is settled."""
+        if self._followed is not None:
+            self._followed.unregister_listener(self)
+        self._followed = memory
+        memory.register_listener(self)
+
+    def leave(self) -> None:
+        """Follow no address space any more."""
+        if self._followed is not None:
+            self._followed.unregister_listener(self)
+            self._followed = None
 
     # -- the listener ----------------------------------------------------------------------------
 

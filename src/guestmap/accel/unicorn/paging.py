@@ -1,8 +1,9 @@
 """Linear addresses, for the memory accesses that interrupt delivery makes in the CPU's place.
 
-Page tables as in the Intel SDM, volume 3, chapter 4: 32-bit paging with 4 MiB pages, and PAE with
-2 MiB pages. The accesses are the supervisor's. A closed A20 gate masks every physical address, also
-those of page table entries: it is outside of the CPU.
+Page tables as in the Intel SDM, volume 3, chapter 4: 32-bit paging with 4 MiB pages, PAE with 2 MiB
+pages, and long mode's four levels where they begin below 4 GiB. The accesses are the supervisor's.
+A closed A20 gate masks every physical address, also those of page table entries: it is outside of
+the CPU.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ PAGE_FAULT = 14
 _PRESENT, _WRITABLE, _LARGE = 1, 2, 1 << 7
 _FAULT_PROTECTION, _FAULT_WRITE = 1, 2
 _CR4_PSE, _CR4_PAE = 1 << 4, 1 << 5
+_PAGE_BITS, _LARGE_AT = 12, (21, 30)
+_ALL_BITS = (1 << 64) - 1
 _FRAME_MASK = 0xFFFFFFFFFF000
 
 
@@ -38,6 +41,10 @@ class LinearMemory:
 
     def __init__(self, state: CpuState, memory: AddressSpace) -> None:
         self._state = state
+        self._memory = memory
+
+    def see(self, memory: AddressSpace) -> None:
+        """Look at another address space from now on."""
         self._memory = memory
 
     def load(self, address: int, size: int) -> int:
@@ -66,7 +73,7 @@ class LinearMemory:
     def _pieces(self, address: int, size: int, *, write: bool) -> list[tuple[int, int]]:
         pieces, done = [], 0
         while done < size:
-            at = address + done & 0xFFFFFFFF
+            at = address + done & (_ALL_BITS if self._state.long_mode else 0xFFFFFFFF)
             length = min(size - done, 0x1000 - (at & 0xFFF))
             pieces.append((self._physical(at, write=write), length))
             done += length
@@ -75,6 +82,8 @@ class LinearMemory:
     def _physical(self, address: int, *, write: bool) -> int:
         if not self._state.control(0) & PAGING:
             return self._gated(address)
+        if self._state.long_mode:
+            return self._walk_long(address, write)
         if self._state.control(4) & _CR4_PAE:
             return self._walk_pae(address, write)
         return self._walk(address, write)
@@ -104,6 +113,18 @@ class LinearMemory:
         entry = self._entry(table + (address >> 12 & 0x1FF) * 8, 8, address, write)
         page = entry & _FRAME_MASK
         return self._checked(page | address & 0xFFF, writable & entry, address, write)
+
+    def _walk_long(self, address: int, write: bool) -> int:
+        entry, writable = self._state.control(3), _WRITABLE
+        for shift in (39, 30, 21, 12):
+            table, index = entry & _FRAME_MASK, address >> shift & 0x1FF
+            entry = self._entry(table + index * 8, 8, address, write)
+            writable &= entry
+            if shift == _PAGE_BITS or (entry & _LARGE and shift in _LARGE_AT):
+                break
+        inside = (1 << shift) - 1
+        page = entry & _FRAME_MASK & ~inside
+        return self._checked(page | address & inside, writable, address, write)
 
     def _entry(self, at: int, size: int, address: int, write: bool) -> int:
         entry = self._memory.load(self._gated(at), size)

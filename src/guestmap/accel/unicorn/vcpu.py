@@ -54,6 +54,8 @@ class UnicornVcpu(Vcpu):
         super().__init__("unicorn", 0)
         self._interrupts = InterruptPin(interrupts)
         self._counters = counters
+        self._memory = memory
+        self._sees_smm = False
         self.cpu = cpu = Cpu(
             memory, self._acknowledge, hidden_state=hidden_state, internals=internals
         )
@@ -82,12 +84,36 @@ class UnicornVcpu(Vcpu):
         """Bring A20 gate, memory map and interrupt line to where they shall be."""
         cpu = self.cpu
         cpu.apply_a20()
+        self._change_mode()
         if self.mapper.unsettled:
             cpu.settle(self.mapper)
         waits = self._offer_interrupt()
         if self._halted:
             return Activity.HALTED if cpu.state.eflags & IF else Activity.HALTED_FOR_GOOD
         return Activity.RETRYING if waits else Activity.ACTIVE
+
+    def _change_mode(self) -> None:
+        """Go on from RSM; take the system management interrupt that is due."""
+        smm, memory = self.cpu.smm, self.smm_memory
+        if memory is None:
+            return
+        if smm.returns:
+            smm.leave(memory)
+        if smm.is_due:
+            smm.enter(memory)
+            self._halted = False
+        if smm.active is not self._sees_smm:
+            self._see(memory if smm.active else self._memory)
+
+    def _see(self, memory: AddressSpace) -> None:
+        """Have it see the memory of its mode, and look out for the end of that."""
+        self._sees_smm = self.cpu.smm.active
+        self.mapper.follow(memory)
+        self._hooks.see(memory)
+        self.cpu.linear.see(memory)
+        if self._exceptions is not None:
+            answer = self._hooks.meets_return if self._sees_smm else None
+            self._exceptions.answer_invalid_opcodes(answer)
 
     def _offer_interrupt(self) -> bool:
         """Present the interrupt line to the CPU; return whether to do so again in a moment."""
@@ -171,6 +197,17 @@ class UnicornVcpu(Vcpu):
         else:
             self.notify()
 
+    def raise_smi(self) -> None:
+        """Have it take a system management interrupt, soon."""
+        if self.smm_memory is not None and self.cpu.state.complete:
+            self.cpu.smm.pending = True
+            self.notify()
+
+    @property
+    def in_smm(self) -> bool:
+        """Whether it is in system management mode."""
+        return self.cpu.smm.active
+
     def reset(self) -> None:
         """Put the CPU into its state after RESET#."""
         self.check_idle()
@@ -224,8 +261,9 @@ class UnicornVcpu(Vcpu):
         self.check_outside()
         from guestmap.accel.unicorn import whole_state
 
-        state = whole_state.save(self.cpu, halted=self._halted)
+        smm, state = self.cpu.smm, whole_state.save(self.cpu, halted=self._halted)
         state.accepted = self._interrupts.accepted
+        state.smbase, state.smm, state.smi = smm.base, smm.active, smm.pending
         return state
 
     def load(self, state: VcpuState) -> None:
@@ -236,8 +274,9 @@ class UnicornVcpu(Vcpu):
         from guestmap.accel.unicorn import whole_state
 
         whole_state.load(self.cpu, state)
-        self._halted = state.halted
+        smm, self._halted = self.cpu.smm, state.halted
         self._interrupts.accepted = state.accepted
+        smm.base, smm.active, smm.pending = state.smbase, state.smm, state.smi
         self.notify()
 
     # -- what is seen ------------------------------------------------------------------------------

@@ -37,6 +37,11 @@ def _on_off_auto(name: str, text: str) -> str:
     return text
 
 
+def _auto_switch(name: str, text: str) -> bool | None:
+    """Return what on, off and auto mean where auto is settled later: None."""
+    return None if _on_off_auto(name, text) == "auto" else text == "on"
+
+
 def _switch(name: str, text: str) -> bool:
     """Return what on, off and auto mean where auto is on."""
     return _on_off_auto(name, text) != "off"
@@ -51,6 +56,8 @@ def _only_off(name: str, text: str) -> str:
 
 SWITCH = OptionType("OnOffAuto", _switch)
 """on, off, or auto, which is on: the value is a boolean."""
+AUTO_SWITCH = OptionType("OnOffAuto", _auto_switch)
+"""on, off, or auto, which is settled later: the value is a boolean, or None."""
 ON_OFF_AUTO = OptionType("OnOffAuto", _on_off_auto)
 BOOL = OptionType("bool", to_bool)
 SIZE = OptionType("size", to_size)

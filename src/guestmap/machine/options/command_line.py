@@ -55,7 +55,7 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
     memory = MemoryOption.parse(read.memory, default)
     size = memory.size or default
     topology = Topology.parse(read.smp)
-    fields = {"smm": True, **board.read(read.properties.items(), strict=False)}
+    fields = {"smm": None, **board.read(read.properties.items(), strict=False)}
     return MachineConfig(
         ram_size=check_ram_size(size, ",".join(read.memory)) if size else 0,
         cpus=topology.cpus,

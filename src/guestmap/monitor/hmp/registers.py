@@ -110,7 +110,8 @@ class _Lines:
         protected = self.value(Register.CR0) & _PROTECTED
         state = (
             f"EIP={self.value(Register.EIP):08x} EFL={flags:08x} [{shown}]"
-            f" CPL={cs.selector & 3 if protected else 0} II=0 A20=1 SMM=0"
+            f" CPL={cs.selector & 3 if protected else 0} II=0 A20=1"
+            f" SMM={int(self.vcpu is not None and self.vcpu.in_smm)}"
             f" HLT={int(self.vcpu is None)}"
         )
         lines = [

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from guestmap.accel.unicorn.internals.structures import Structures
 
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32)
+_ANSWER = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p)
 _INC, _CMP_RAX_0, _CMP_RCX_0 = b"\x48\xff\x00", b"\x80\x38\x00", b"\x83\x39\x00"
 _TEST_PROTECTED = b"\xf6\x01\x80"  # test byte [rcx], PE of hflags
 _UD = b"\xbe\x06\x00\x00\x00"  # mov esi, 6
+_TEST_EAX = b"\x85\xc0"
 _RETURN_1 = b"\xb8\x01\x00\x00\x00\xc3"  # mov eax, 1; ret
 _SET_OBEYED = b"\xc6\x40\x01\x01"  # mov byte [rax + 1], 1
 
@@ -58,7 +60,10 @@ class NativeExceptions:
         self._callback = _CALLBACK(self._observed)
         deliver = code.put(self._deliver(leave_flag))
         self._hook = code.put(jump(deliver))
-        self._invalid = code.put(ALIGN, _UD, call(deliver), UNALIGN, _RETURN_1)
+        self._answers = code.cell()
+        self._asked = _ANSWER(self._ask)
+        self._answer: Callable[[], bool] = lambda: False
+        self._invalid = code.put(self._invalid_opcode(deliver))
 
     @property
     def software(self) -> int:
@@ -81,10 +86,18 @@ class NativeExceptions:
             self._code.hook(uc, uc_api.UC_HOOK_INSN_INVALID, self._invalid),
         ]
 
+    def answer_invalid_opcodes(self, answer: Callable[[], bool] | None) -> None:
+        """Ask ``answer`` of each invalid instruction whether it is done with; it must not raise."""
+        self._answers.value = answer is not None
+        self._answer = answer or (lambda: False)
+
     def watch(self, observe: Callable[[int], None]) -> None:
         """Call ``observe`` with the vector of each INT n in real mode; it must not raise."""
         self._observe = observe
         self._watched.value = 1
+
+    def _ask(self, _uc: int | None) -> int:
+        return self._answer()
 
     def _observed(self, _uc: int | None, vector: int) -> None:
         self._observe(vector)
@@ -105,6 +118,15 @@ class NativeExceptions:
             unless(JE, software), hardware,
             ALIGN, load("rdi", own.cpu), call(library.function("x86_cpu_do_interrupt")), UNALIGN,
             load("rax", leave_flag), _CMP_RAX_0, unless(JE, leave), RET,
+        ))  # fmt: skip
+
+    def _invalid_opcode(self, deliver: int) -> bytes:
+        """Return the code of the hook of invalid instructions: ask who answers, or deliver."""
+        callback = ctypes.cast(self._asked, ctypes.c_void_p).value or 0
+        ask = ALIGN + call(callback) + UNALIGN + _TEST_EAX + unless(JE, _RETURN_1)
+        return b"".join((
+            load("rax", ctypes.addressof(self._answers)), _CMP_RAX_0, unless(JE, ask),
+            ALIGN, _UD, call(deliver), UNALIGN, _RETURN_1,
         ))  # fmt: skip
 
     def _count_exception(self) -> bytes:

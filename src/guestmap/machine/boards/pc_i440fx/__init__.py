@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from guestmap.base import MIB
 from guestmap.machine.boards.declare import (
+    AUTO_SWITCH,
     IRQCHIP,
     SIZE,
     STRING,
@@ -49,7 +50,7 @@ PC_I440FX: Final = BoardType(
             "memory-backend", STRING, "Set RAM backendValid value is ID of hostmem based backend",
             "", "memory_backend",
         ),
-        BoardOption("smm", SWITCH, "Enable SMM", True, "smm"),
+        BoardOption("smm", AUTO_SWITCH, "Enable SMM", None, "smm"),
     ),
     passed_over=frozenset({
         "accel", "append", "boot", "bus-lock-ratelimit", "confidential-guest-support",

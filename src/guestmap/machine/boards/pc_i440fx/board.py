@@ -76,7 +76,7 @@ class Pc(Board):
         config, plug = self.config, layout.DeviceMemoryLayout.of(self.config)
         nodes = with_homes(config.numa_nodes, config.topology)
         return AcpiConfig(
-            firmware=self.firmware, smm=config.smm, serial=config.serial,
+            firmware=self.firmware, smm=config.has_smm, serial=config.serial,
             device_memory=DeviceMemory(*plug) if plug is not None else None,
             numa_nodes=tuple(NumaNode(node.memory, node.cpus) for node in nodes),
         )  # fmt: skip
@@ -98,6 +98,9 @@ class Pc(Board):
         self._build_isa(epoch_ns)
         self._build_functions()
         self.views.show_smram(self.i440fx.smram)
+        if self.config.has_smm:
+            self.smm_memory = self.views.smm_memory
+            self.apics.apics[0].smi.connect(lambda level: self.on_smi() if level else None)
         self._prepare_hotplug()
         self._plug_devices()
         compose(self, self.tree)
@@ -167,7 +170,7 @@ class Pc(Board):
             self.pm = Piix4Pm(
                 self.bus, _PIIX4_PM, self.clock, self.lines[_SCI],
                 actions=actions, apic_ids=self.firmware.apic_ids, cpus=self.config.cpus,
-                raise_smi=_ignore_smi if self.config.smm else None,
+                raise_smi=(lambda: self.on_smi()) if self.config.has_smm else None,
                 memory_slots=self.acpi.slots if self.config.memory_hotplug else 0,
                 serial_ports=int(self.config.serial),
             )  # fmt: skip
@@ -233,7 +236,3 @@ class Pc(Board):
         """Tell the guest through ACPI's fixed event."""
         if self.pm is not None:
             self.pm.pm.raise_status(STATUS_POWER_BUTTON)
-
-
-def _ignore_smi() -> None:
-    """No engine enters system management mode: firmware that asks for it waits in vain."""

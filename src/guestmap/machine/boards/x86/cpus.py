@@ -28,7 +28,7 @@ class CpuViews:
 
     Attributes:
         apics: the local APICs.
-        memory: what the first CPU sees.
+        memory, smm_memory: what the first CPU sees, also in system management mode.
     """
 
     def __init__(
@@ -41,20 +41,19 @@ class CpuViews:
         vapic: bool = True,
     ) -> None:
         self._system = system
-        self._smm_roots: list[MemoryRegion] = []
-        views = []
+        views, self._smm = [], []
         for n in range(len(apic_ids)):
             views.append(system.address_space(f"cpu-memory-{n}", root))
             smm = system.container("memory", ADDRESS_SPACE_SIZE)
             smm.add_subregion(0, system.alias("memory", root, 0, ADDRESS_SPACE_SIZE))
-            system.address_space(f"cpu-smm-{n}", smm)
-            self._smm_roots.append(smm)
+            self._smm.append(system.address_space(f"cpu-smm-{n}", smm))
         self.memory: AddressSpace = views[0]
+        self.smm_memory: AddressSpace = self._smm[0]
         self.apics = ApicBus(clock, apic_ids, vapic=vapic)
         place(system, {Space.MEMORY: root}, self.apics)
         self.apics.apics[0].regions = self.apics.regions
 
     def show_smram(self, smram: MemoryRegion) -> None:
         """Let SMRAM lie over the system in what each CPU sees in system management mode."""
-        for root in self._smm_roots:
-            root.add_subregion(0, self._system.alias("smram", smram, 0, 4 * GIB), 1)
+        for space in self._smm:
+            space.root.add_subregion(0, self._system.alias("smram", smram, 0, 4 * GIB), 1)
