@@ -14,10 +14,12 @@ from guestmap.memory.hear.coalesced import CoalescedMmio
 from guestmap.memory.hear.dirty_log import DirtyLogging
 from guestmap.memory.hear.ioeventfds import IoEventFds
 from guestmap.memory.hear.listeners import Listeners
+from guestmap.memory.map.checks import checked_callback, checked_kind, checked_number
 from guestmap.memory.map.factory import RegionFactory
 from guestmap.memory.map.history import CommitRecord
 from guestmap.memory.map.region import MemoryRegion
 from guestmap.memory.map.section import MemoryRegionSection
+from guestmap.memory.map.usage import usable
 from guestmap.memory.map.view_root import ClosedRoot
 from guestmap.memory.ram.discard_rules import DiscardRules
 
@@ -53,7 +55,7 @@ class MemorySystem(RegionFactory):
         self.ioeventfds = IoEventFds(self.transactions)
         self.listeners = Listeners(self.transactions, self.ioeventfds)
         self.dirty_logging = DirtyLogging(self.transactions, self.listeners, self.ram_blocks)
-        self.coalesced = CoalescedMmio(self.listeners, self.topology)
+        self.coalesced = CoalescedMmio(self.listeners, self.transactions)
         self.transactions.before_change = self.coalesced.flush
         self._dispatch = Dispatch(enforce_readonly, self.ioeventfds, self.coalesced)
 
@@ -66,6 +68,8 @@ class MemorySystem(RegionFactory):
             ConfigError: the root belongs to another machine, or its view would never end.
         """
         self.refuse_if_closed()
+        if not isinstance(name, str):
+            raise ConfigError(f"address space {name!r}: its name is no text")
         if not isinstance(root, MemoryRegion):
             raise ConfigError(f"address space {name!r}: {root!r} cannot be shown: give a region")
         if root.system is not self:
@@ -78,8 +82,10 @@ class MemorySystem(RegionFactory):
         """Let an address space go: it shows nothing, and its listeners hear that all goes.
 
         Raises:
+            ConfigError: it is no address space.
             StateError: it has gone already.
         """
+        checked_kind("address space", space, AddressSpace)
         with self.transaction():
             self.transactions.remove_space(space)
             self.transactions.afterwards(space.forget_bounce_buffers)
@@ -97,7 +103,14 @@ class MemorySystem(RegionFactory):
         The rules are QEMU's ``memory_region_find``: looked into is the oldest address space whose
         root holds ``region``, where ``region`` is in it; what overlaps ``region`` there is found
         too. The section is the part of the found range inside the window.
+
+        Raises:
+            ConfigError: it is no region of this machine, or they are no whole numbers.
+            StateError: the system is closed.
         """
+        region = usable("find: region", region, self.transactions)
+        offset = checked_number(f"region {region.name!r}: offset", offset)
+        size = checked_number(f"region {region.name!r}: size", size)
         place = space_and_address(self.address_spaces, region, offset)
         return None if place is None else find_in(*place, size)
 
@@ -109,11 +122,24 @@ class MemorySystem(RegionFactory):
     # -- the history ----------------------------------------------------------------------------
 
     def subscribe(self, subscriber: Callable[[CommitRecord], None]) -> None:
-        """Call ``subscriber`` with the record of each commit from now on."""
+        """Call ``subscriber`` with the record of each commit from now on.
+
+        Raises:
+            ConfigError: it is no function.
+            StateError: the system is closed.
+        """
+        self.refuse_if_closed()
+        checked_callback("subscriber", subscriber)
         self.listeners.subscribers.append(subscriber)
 
     def unsubscribe(self, subscriber: Callable[[CommitRecord], None]) -> None:
-        """Stop calling ``subscriber``."""
+        """Stop calling ``subscriber``.
+
+        Raises:
+            StateError: it is not called.
+        """
+        if subscriber not in self.listeners.subscribers:
+            raise StateError(f"{subscriber!r} is no subscriber of this memory system")
         self.listeners.subscribers.remove(subscriber)
 
     # -- the end ---------------------------------------------------------------------------------
@@ -135,7 +161,7 @@ class MemorySystem(RegionFactory):
         with self.transaction("close"):
             for space in spaces:
                 self.remove_address_space(space)
-        self.closed = True
+        self.transactions.closed = True
         for space in spaces:
             space.source = ClosedRoot(space.name)
         blocks = list(self.ram_blocks)

@@ -42,7 +42,9 @@ class AddressSpace(ScalarAccess):
             size: with a size, the lowest section in that many bytes, cut to them; without, the
                 whole section that answers at ``address``.
         """
+        self.check_number("address", address)
         if size is not None:
+            self.check_number("size", size)
             return find_in(self, address, size)
         view = self.source.view
         found = view.find(address)
@@ -121,15 +123,22 @@ class AddressSpace(ScalarAccess):
 
         Returns:
             None if there is no bounce buffer free: try again when ``bounce.wait(...)`` calls.
+
+        Raises:
+            ConfigError: no whole numbers.
         """
+        self.check_number("address", address)
+        self.check_number("length", length)
         return map_memory(self, address, length, is_write, attrs)
 
     def cache(self, address: int, length: int, is_write: bool) -> MemoryRegionCache:
         """Return a window on up to ``length`` bytes for frequent access.
 
         Raises:
-            ConfigError: ``length`` is not positive.
+            ConfigError: no whole numbers, or ``length`` is not positive.
         """
+        self.check_number("address", address)
+        self.check_number("length", length)
         return MemoryRegionCache(self, address, length, is_write)
 
     @property

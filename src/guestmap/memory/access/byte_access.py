@@ -13,6 +13,7 @@ from guestmap.base import ConfigError
 from guestmap.memory.access.copy import copy_in, read_piece, read_run, write_piece, write_run
 from guestmap.memory.access.dispatch import Dispatch
 from guestmap.memory.access.translate import ADDRESS_MASK, locate
+from guestmap.memory.map.checks import checked_number
 from guestmap.memory.map.ops import ATTRS_UNSPECIFIED, MemTxAttrs, MemTxResult
 from guestmap.memory.map.region import MemoryRegion
 from guestmap.memory.map.space import ViewedSpace
@@ -37,14 +38,19 @@ class ByteAccess(ViewedSpace):
         """Return ``length`` bytes; the pieces that fail read as their region says.
 
         Raises:
-            ConfigError: a negative length.
+            ConfigError: a negative length, or no whole numbers.
         """
         start, last, block, base = self.source.view.hot
-        if start <= address and address + length <= last:
-            at = address - base
-            data = block.buffer[at : at + length].tobytes()  # type: ignore[union-attr]
-            if len(data) == length:
-                return data
+        try:
+            if start <= address and address + length <= last:
+                at = address - base
+                data = block.buffer[at : at + length].tobytes()  # type: ignore[union-attr]
+                if len(data) == length:
+                    return data
+        except TypeError:
+            pass  # it is named below
+        self.check_number("address", address)
+        self.check_number("length", length)
         if length < 0:
             raise ConfigError(f"address space {self.name!r}: cannot read {length} bytes")
         view = self.source.view
@@ -60,9 +66,15 @@ class ByteAccess(ViewedSpace):
     def read_into(
         self, address: int, buffer: bytearray | memoryview, attrs: MemTxAttrs = ATTRS_UNSPECIFIED
     ) -> MemTxResult:
-        """Fill ``buffer`` from ``address`` on; addresses wrap at 2**64."""
+        """Fill ``buffer`` from ``address`` on; addresses wrap at 2**64.
+
+        Raises:
+            ConfigError: the address is no whole number.
+        """
         view = self.source.view
         target = memoryview(buffer)
+        if type(address) is not int:
+            self.check_number("address", address)
         start, last, block, base = view.hot
         end = address + target.nbytes
         if start <= address and end <= last:
@@ -96,20 +108,25 @@ class ByteAccess(ViewedSpace):
         """Write ``data`` from ``address`` on; addresses wrap at 2**64.
 
         What is written to ROM vanishes and ends with DECODE_ERROR, as in QEMU.
+
+        Raises:
+            ConfigError: no bytes, or an address that is no whole number.
         """
         view = self.source.view
         start, last, block, base = view.hot_write
-        end = address + len(data)
-        if start <= address and end <= last:
-            try:
+        try:
+            end = address + len(data)
+            short = start <= address and end <= last
+            if short:
                 block.buffer[address - base : end - base] = data  # type: ignore[union-attr]
-            except ValueError:  # the memory was reclaimed just now; not a view of bytes
-                pass
-            else:
-                if block.watched:  # type: ignore[union-attr]
-                    block.written(address - base, end - address)  # type: ignore[union-attr]
-                return OK
-        source = memoryview(data).cast("B")
+        except (TypeError, ValueError):  # as below; reclaimed just now; not a view of bytes
+            short = False
+        if short:
+            if block.watched:  # type: ignore[union-attr]
+                block.written(address - base, end - address)  # type: ignore[union-attr]
+            return OK
+        self.check_number("address", address)
+        source = self._bytes_of(data)
         length, result = len(source), OK
         done = write_run(view, address, source, self.dispatch)
         while done < length:
@@ -124,9 +141,13 @@ class ByteAccess(ViewedSpace):
         """Write to RAM and ROM alike, as a loader does; devices are passed over.
 
         IOMMUs on the way translate, and may refuse, as for any other write.
+
+        Raises:
+            ConfigError: as :meth:`write`.
         """
         view = self.source.view
-        source = memoryview(data).cast("B")
+        self.check_number("address", address)
+        source = self._bytes_of(data)
         done = 0
         while done < len(source):
             at = (address + done) & ADDRESS_MASK
@@ -147,3 +168,19 @@ class ByteAccess(ViewedSpace):
         for done in range(0, length, len(block) or 1):
             result |= self.write(address + done, block[: length - done])
         return result
+
+    def check_number(self, what: str, value: object) -> None:
+        """Check that an address, or a length, is a whole number.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        checked_number(f"address space {self.name!r}: {what}", value)
+
+    def _bytes_of(self, data: bytes | bytearray | memoryview) -> memoryview:
+        try:
+            return memoryview(data).cast("B")
+        except TypeError:
+            raise ConfigError(
+                f"address space {self.name!r}: cannot write {data!r}: give bytes"
+            ) from None

@@ -24,6 +24,7 @@ OK = MemTxResult.OK
 
 
 _SIZES = (1, 2, 4, 8)
+_WRONG = (TypeError, IndexError, struct.error)
 
 
 def _odd_size(*_args: object) -> tuple[int]:
@@ -56,17 +57,17 @@ class ScalarAccess(ByteAccess):
         What nobody answers reads as the region that is there says: 0 in memory, all ones in ports.
 
         Raises:
-            ConfigError: another size; a device's callback returned no number.
+            ConfigError: another size, no whole numbers, or a device's callback returned none.
             StateError: the memory system is closed, as for every access.
         """
         view = self.source.view
         start, last, block, base = view.hot
-        if start <= address <= last:
-            try:
+        try:
+            if start <= address <= last:
                 return _UNPACK[size](block.buffer, address - base)[0]  # type: ignore[union-attr]
-            except (struct.error, IndexError):  # an odd size, or the memory was reclaimed just now
-                return self._first_load(address, size)
-        plan: Callable[[], int] | None = view.plans.get(address << 4 | size)
+            plan: Callable[[], int] | None = view.plans.get(address << 4 | size)
+        except _WRONG:  # an odd size, no number, or the memory was reclaimed just now
+            return self._first_load(address, size)
         if plan is not None:
             number = plan()
             try:
@@ -117,26 +118,29 @@ class ScalarAccess(ByteAccess):
         """Write the low ``size`` bytes (1, 2, 4 or 8) of ``value``, little-endian.
 
         Raises:
-            ConfigError: another size, or a value that is no whole number.
+            ConfigError: another size, or what are no whole numbers.
         """
         view = self.source.view
         start, last, block, base = view.hot_write
-        if start <= address <= last:
-            try:
+        plan: Callable[[int, int], object] | None = None
+        try:
+            short = start <= address <= last
+            if short:
                 _PACK[size](block.buffer, address - base, value)  # type: ignore[union-attr]
-            except (struct.error, IndexError):  # as in load, or more bits than bytes
-                return self._store(address, size, value, attrs)
+            elif attrs is ATTRS_UNSPECIFIED:
+                plan = view.plans.get(~(address << 4 | size))
+        except _WRONG:  # as in load, or more bits than bytes
+            return self._store(address, size, value, attrs)
+        if short:
             if block.watched:  # type: ignore[union-attr]
                 block.written(address - base, size)  # type: ignore[union-attr]
             return OK
-        if attrs is ATTRS_UNSPECIFIED:
-            plan: Callable[[int, int], object] | None = view.plans.get(~(address << 4 | size))
-            if plan is not None:
-                try:
-                    number = value & _MASKS[size]
-                except (TypeError, IndexError):
-                    return self._store(address, size, value, attrs)
-                return BLOCKED if plan(number, size) is BLOCKED else OK
+        if plan is not None:
+            try:
+                number = value & _MASKS[size]
+            except (TypeError, IndexError):
+                return self._store(address, size, value, attrs)
+            return BLOCKED if plan(number, size) is BLOCKED else OK
         return self._store(address, size, value, attrs)
 
     def _store(self, address: int, size: int, value: int, attrs: MemTxAttrs) -> MemTxResult:
@@ -163,6 +167,8 @@ class ScalarAccess(ByteAccess):
         return self.write(address, (value & MASKS[size]).to_bytes(size, "little"), attrs)
 
     def _check_size(self, what: str, address: int, size: int) -> None:
+        self.check_number("address", address)
+        self.check_number("size", size)
         if size not in _SIZES:
             other = {"load": "read", "store": "write"}[what]
             raise ConfigError(

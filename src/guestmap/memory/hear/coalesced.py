@@ -10,22 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import AddrRange, ConfigError
-from guestmap.memory.map.checks import checked_address, checked_size
+from guestmap.memory.map.checks import checked_address, checked_callback, checked_size
+from guestmap.memory.map.usage import usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guestmap.memory.hear.listeners import Listeners
     from guestmap.memory.map.region import MemoryRegion
-    from guestmap.memory.map.topology import Topology
+    from guestmap.memory.map.transaction import Transactions
 
 
 class CoalescedMmio:
     """The rings of one machine, and which writes to which region may go there."""
 
-    def __init__(self, listeners: Listeners, topology: Topology) -> None:
+    def __init__(self, listeners: Listeners, transactions: Transactions) -> None:
         self._listeners = listeners
-        self._topology = topology
+        self._transactions = transactions
         self._flushing_regions: set[MemoryRegion] = set()
         self._rings: tuple[Callable[[], None], ...] = ()
         self._flushing = False
@@ -36,9 +37,11 @@ class CoalescedMmio:
         """Let writes to ``size`` bytes at ``offset`` of a region be held back; reads flush them.
 
         Raises:
-            ConfigError: not a part of the region.
+            ConfigError: not a part of a region of this machine.
+            StateError: the memory system is closed, as of all that follows.
             Exception: what a listener raised; then all are told the opposite.
         """
+        region = self._usable(region)
         what = f"region {region.name!r}, coalesced:"
         size = checked_size(f"{region.name}, coalesced", size)
         if checked_address(f"{what} offset", offset) + size > region.size:
@@ -53,11 +56,13 @@ class CoalescedMmio:
 
     def set_whole(self, region: MemoryRegion) -> None:
         """Let writes to the whole region be held back, and to no other part of it."""
+        region = self._usable(region)
         self.clear(region)
         self.add(region, 0, region.size)
 
     def clear(self, region: MemoryRegion) -> None:
         """Hold no writes to a region back any more, and let those come that were."""
+        region = self._usable(region)
         if region not in self._parts:
             return
         self.flush()
@@ -66,11 +71,12 @@ class CoalescedMmio:
 
     def set_flush(self, region: MemoryRegion, on: bool) -> None:
         """Flush what is held back, of any region, before each access of this one, or not."""
+        region = self._usable(region)
         if on:
             self._flushing_regions.add(region)
         else:
             self._flushing_regions.discard(region)
-        self._topology.forget_plans()
+        self._transactions.topology.forget_plans()
 
     def parts(self, region: MemoryRegion) -> tuple[AddrRange, ...]:
         """Return the parts of a region of which writes may be held back."""
@@ -79,6 +85,9 @@ class CoalescedMmio:
     def flushes(self, region: MemoryRegion) -> bool:
         """Tell whether an access of the region flushes."""
         return region in self._flushing_regions
+
+    def _usable(self, region: MemoryRegion) -> MemoryRegion:
+        return usable("coalesced: region", region, self._transactions)
 
     @property
     def _parts(self) -> dict[MemoryRegion, list[AddrRange]]:
@@ -93,6 +102,8 @@ class CoalescedMmio:
 
     def add_ring(self, flush: Callable[[], None]) -> None:
         """Call ``flush`` whenever held-back writes must come."""
+        self._transactions.refuse_if_closed()
+        checked_callback("coalesced: ring", flush)
         self._rings = (*self._rings, flush)
 
     def remove_ring(self, flush: Callable[[], None]) -> None:

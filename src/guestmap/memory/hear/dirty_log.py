@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
 from guestmap.memory.hear.listener import MemoryListener
+from guestmap.memory.map.checks import checked_kind, checked_number
 from guestmap.memory.map.section import MemoryRegionSection
+from guestmap.memory.map.usage import usable
 from guestmap.memory.ram.dirty import DirtyClient, DirtySnapshot
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ class DirtyLogging:
 
         Raises:
             ConfigError: the client is not VGA (the others log all RAM), the region has no RAM.
-            StateError: switched off more often than on.
+            StateError: switched off more often than on, or the memory system is closed.
         """
-        if client is not DirtyClient.VGA:
+        region = usable("dirty log: region", region, self._transactions)
+        if _client(client) is not DirtyClient.VGA:
             raise ConfigError(f"dirty logging of one region is for VGA, not {client.name}")
         if region.ram_block is None:
             raise ConfigError(f"region {region.name!r} has no RAM that could be logged")
@@ -74,11 +77,13 @@ class DirtyLogging:
         """Log writes to all RAM for ``client``.
 
         Raises:
-            StateError: it is logged already.
+            ConfigError: it is no client.
+            StateError: it is logged already, or the memory system is closed.
             Exception: what a listener raised; then nothing is logged, and those that were told
                 are told to stop.
         """
-        if self.global_mask & client.mask:
+        self._transactions.refuse_if_closed()
+        if self.global_mask & _client(client).mask:
             raise StateError(f"global dirty logging for {client.name} is on already")
         with ExitStack() as back:
             if not self.global_mask:
@@ -92,9 +97,11 @@ class DirtyLogging:
         """Log no more for ``client``.
 
         Raises:
-            StateError: it is not logged.
+            ConfigError: it is no client.
+            StateError: it is not logged, or the memory system is closed.
         """
-        if not self.global_mask & client.mask:
+        self._transactions.refuse_if_closed()
+        if not self.global_mask & _client(client).mask:
             raise StateError(f"global dirty logging for {client.name} is off already")
         self._set_global(self.global_mask & ~client.mask)
         for block in self._blocks:
@@ -115,7 +122,15 @@ class DirtyLogging:
     # -- looking ---------------------------------------------------------------------------------
 
     def sync(self, region: MemoryRegion | None = None, *, last_stage: bool = False) -> None:
-        """Ask the engines which pages their CPUs wrote: of one region, or of all that is logged."""
+        """Ask the engines which pages their CPUs wrote: of one region, or of all that is logged.
+
+        Raises:
+            ConfigError: it is no region of this machine.
+            StateError: the memory system is closed.
+        """
+        self._transactions.refuse_if_closed()
+        if region is not None:
+            region = usable("dirty log: region", region, self._transactions)
         for listener in self._listeners():
             if _overrides(listener, MemoryListener.log_sync):
                 for section in self._logged(listener, region):
@@ -135,14 +150,18 @@ class DirtyLogging:
             client: who looks.
 
         Raises:
-            ConfigError: the region has no RAM, or not so much.
+            ConfigError: it is no region of this machine, or has no RAM, or not so much.
+            StateError: the memory system is closed.
         """
+        self.sync(usable("dirty log: region", region, self._transactions))
+        _client(client)
+        offset = checked_number(f"region {region.name!r}: offset", offset)
+        length = checked_number(f"region {region.name!r}: length", length)
         block = region.ram_block
-        if block is None or offset < 0 or offset + length > region.size:
+        if block is None or min(offset, length) < 0 or offset + length > region.size:
             raise ConfigError(
-                f"region {region.name!r} has no RAM from 0x{offset:x} to 0x{offset + length:x}"
+                f"region {region.name!r} has no RAM from {offset:#x} to {offset + length:#x}"
             )
-        self.sync(region)
         snapshot = block.dirty.snapshot_and_clear(client, offset, length)
         self._clear(region, snapshot.start, snapshot.end)
         for listener in self._listeners():
@@ -177,6 +196,10 @@ class DirtyLogging:
 
     def _listeners(self) -> list[MemoryListener]:
         return self._hearers.all
+
+
+def _client(client: DirtyClient) -> DirtyClient:
+    return checked_kind("dirty log: client", client, DirtyClient)
 
 
 def _overrides(listener: MemoryListener, method: Callable[..., object]) -> bool:

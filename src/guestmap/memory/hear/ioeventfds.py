@@ -19,6 +19,8 @@ from guestmap.memory.hear.ioeventfd import (
     IoEventFd,
     RegionIoEventFds,
 )
+from guestmap.memory.map.checks import checked_address, checked_kind, checked_number
+from guestmap.memory.map.usage import usable
 
 if TYPE_CHECKING:
     from guestmap.memory.map.flat_range import FlatRange
@@ -63,9 +65,10 @@ class IoEventFds:
             notifier: what rings.
 
         Raises:
-            ConfigError: no such write can be.
+            ConfigError: no such write can be, or something is of a wrong type.
+            StateError: the memory system is closed.
         """
-        each = IoEventFd(address, size, data, notifier)
+        each = self._checked(region, address, size, data, notifier)
         with self._transactions.open(f"ioeventfd of {region.name}"):
             of_region = self._of.get(region) or RegionIoEventFds()
             of_region.add(each)
@@ -81,8 +84,9 @@ class IoEventFds:
 
         Raises:
             ConfigError: there is no such event descriptor.
+            StateError: the memory system is closed.
         """
-        each = IoEventFd(address, size, data, notifier)
+        each = self._checked(region, address, size, data, notifier)
         if region not in self._of:
             raise ConfigError(
                 f"region {region.name!r}: there is no such ioeventfd at 0x{address:x}"
@@ -91,6 +95,19 @@ class IoEventFds:
             self._drop(region, each)
             self._transactions.note(self._restore, region, each)
             self._changed(region)
+
+    def _checked(
+        self, region: MemoryRegion, address: int, size: int, data: int | None,
+        notifier: EventNotifier,
+    ) -> IoEventFd:  # fmt: skip
+        region = usable("ioeventfd: region", region, self._transactions)
+        what = f"region {region.name!r}: ioeventfd"
+        return IoEventFd(
+            checked_address(f"{what} at", address),
+            checked_number(f"{what}: size", size),
+            None if data is None else checked_number(f"{what}: data", data),
+            checked_kind(f"{what}: notifier", notifier, EventNotifier),
+        )
 
     def _drop(self, region: MemoryRegion, each: IoEventFd) -> None:
         of_region = self._of[region]

@@ -11,6 +11,7 @@ from guestmap.memory.hear.ioeventfd import IoEventFd
 from guestmap.memory.hear.ioeventfds import IoEventFds
 from guestmap.memory.hear.listener import MemoryListener, in_order
 from guestmap.memory.hear.notify import Notification
+from guestmap.memory.map.checks import checked_kind
 
 if TYPE_CHECKING:
     from guestmap.base import AddrRange
@@ -58,8 +59,10 @@ class Listeners:
         """Register ``listener`` and tell it the whole view as added.
 
         Raises:
+            ConfigError: it is no listener.
             StateError: it is registered already, the space is gone, or a callback is running.
         """
+        checked_kind(f"address space {space.name!r}: listener", listener, MemoryListener)
         with self._transactions.lock:
             self._transactions.refuse_in_callback()
             if listener in self.all:

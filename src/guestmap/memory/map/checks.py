@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from operator import index
+from typing import TypeVar
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.memory.map.ops import MemoryRegionOps
+
+T = TypeVar("T")
 
 
 def checked_name(name: object) -> str:
@@ -48,6 +51,54 @@ def checked_size(name: str, size: object) -> int:
             f"region {name!r}: size {number:#x} is impossible: give 1 to 0x{ADDRESS_SPACE_SIZE:x}"
         )
     return number
+
+
+def checked_flag(what: str, value: object) -> bool:
+    """Return a yes or no, or a number as one, a register's bit say; ``what`` begins the message.
+
+    Raises:
+        ConfigError: it is something else: a text, say, of which ``"off"`` would be a yes.
+    """
+    if isinstance(value, bool):
+        return value
+    number = whole(value)
+    if number is None:
+        raise ConfigError(f"{what} {value!r} is {_kind(value)}: give True or False")
+    return number != 0
+
+
+def checked_number(what: str, value: object) -> int:
+    """Return a number of whatever size; ``what`` begins the message.
+
+    Raises:
+        ConfigError: it is no whole number.
+    """
+    number = whole(value)
+    if number is None:
+        raise ConfigError(f"{what} {value!r} is {_kind(value)}: give a whole number")
+    return number
+
+
+def checked_callback(what: str, value: T) -> T:
+    """Return something to be called; ``what`` begins the message.
+
+    Raises:
+        ConfigError: it cannot be called.
+    """
+    if not callable(value):
+        raise ConfigError(f"{what} {value!r} is {_kind(value)}: give a function")
+    return value
+
+
+def checked_kind(what: str, value: object, kind: type[T]) -> T:
+    """Return an object of a class; ``what`` begins the message.
+
+    Raises:
+        ConfigError: it is of another.
+    """
+    if not isinstance(value, kind):
+        raise ConfigError(f"{what} {value!r} is {_kind(value)}: give a {kind.__name__}")
+    return value
 
 
 def checked_address(what: str, address: object) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from guestmap.base import StateError
 from guestmap.memory.map.guard import DeviceGuards
 from guestmap.memory.map.history import CommitRecord
 from guestmap.memory.map.topology import Topology
@@ -22,7 +21,6 @@ class MapCore:
         ram_blocks: all RAM blocks, largest first.
         guards: against devices that reach themselves.
         transactions: depth, journal and commit.
-        closed: whether it has been closed.
     """
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
@@ -30,7 +28,11 @@ class MapCore:
         self.ram_blocks = RamList()
         self.guards = DeviceGuards()
         self.transactions = Transactions(now_ns)
-        self.closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self.transactions.closed
 
     @property
     def topology(self) -> Topology:
@@ -45,8 +47,9 @@ class MapCore:
 
         Raises:
             ConfigError: at the end, when a view would never end; everything is undone.
-            StateError: a listener tried to change the tree.
+            StateError: the system is closed, or a listener tried to change the tree.
         """
+        self.refuse_if_closed()
         return self.transactions.open(cause)
 
     def steady(self) -> AbstractContextManager[None]:
@@ -77,5 +80,4 @@ class MapCore:
         Raises:
             StateError: it is closed.
         """
-        if self.closed:
-            raise StateError("the memory system is closed: make a new one")
+        self.transactions.refuse_if_closed()

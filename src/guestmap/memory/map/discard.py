@@ -9,14 +9,11 @@ listens and maps the populated parts only. The terms and the order of events are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
-from guestmap.memory.map.facts import put
+from guestmap.memory.map.checks import checked_kind, checked_number
+from guestmap.memory.map.region import MemoryRegion
 from guestmap.memory.map.section import MemoryRegionSection
-
-if TYPE_CHECKING:
-    from guestmap.memory.map.region import MemoryRegion
 
 
 class RamDiscardListener:
@@ -52,8 +49,10 @@ class RamDiscardManager:
     """
 
     def __init__(self, region: MemoryRegion, granularity: int) -> None:
+        checked_kind("discard manager of", region, MemoryRegion).check_open()
         if not region.ram or region.ram_block is None:
             raise ConfigError(f"region {region.name!r} is not RAM: there is nothing to discard")
+        granularity = checked_number(f"region {region.name!r}: granularity", granularity)
         page = region.ram_block.page_size
         if granularity < page or granularity & (granularity - 1) or region.size % granularity:
             raise ConfigError(
@@ -115,6 +114,8 @@ class RamDiscardManager:
             StateError: it is registered already.
             whatever the listener raises; what it was told before is taken back.
         """
+        checked_kind(f"region {self.region.name!r}: discard", listener, RamDiscardListener)
+        checked_kind(f"region {self.region.name!r}: discard", section, MemoryRegionSection)
         if section.region is not self.region:
             raise ConfigError(
                 f"a section of {section.region.name!r} is not one of {self.region.name!r}"
@@ -204,10 +205,13 @@ class RamDiscardManager:
             block.discard(offset, length)
 
     def _blocks(self, offset: int, length: int) -> tuple[int, int]:
+        self.region.check_open()
+        offset = checked_number(f"region {self.region.name!r}: offset", offset)
+        length = checked_number(f"region {self.region.name!r}: length", length)
         step, size = self.granularity, len(self._populated) * self.granularity
         if offset % step or length % step or not 0 <= offset < offset + length <= size:
             raise ConfigError(
-                f"0x{length:x} bytes at 0x{offset:x} of {self.region.name!r} are not whole blocks"
+                f"{length:#x} bytes at {offset:#x} of {self.region.name!r} are not whole blocks"
                 f" of 0x{step:x} in its 0x{size:x} bytes"
             )
         return offset // step, (offset + length) // step
@@ -225,25 +229,3 @@ def crop(section: MemoryRegionSection, offset: int, length: int) -> MemoryRegion
         size=end - start,
         offset_within_address_space=section.offset_within_address_space + shift,
     )
-
-
-def attach(region: MemoryRegion, manager: RamDiscardManager | None) -> None:
-    """Say that only parts of ``region`` are there, or (None) that all is again.
-
-    Raises:
-        ConfigError: the manager is another region's.
-        StateError: the region is in a container or shown, or has a manager already.
-    """
-    if manager is not None and manager.region is not region:
-        raise ConfigError(
-            f"the discard manager of {manager.region.name!r} cannot be that of {region.name!r}"
-        )
-    with region.system.transaction():
-        if region.container is not None or region.system.topology.shows(region):
-            raise StateError(
-                f"region {region.name!r} is mapped: what parts of it are there must be said before"
-            )
-        if manager is not None and region.discard_manager is not None:
-            raise StateError(f"region {region.name!r} has a discard manager already")
-        region.system.transactions.note(put, region, "discard_manager", region.discard_manager)
-        put(region, "discard_manager", manager)

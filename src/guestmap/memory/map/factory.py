@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike, fspath
 
 from guestmap.base import ConfigError
 from guestmap.memory.map import ram_regions
-from guestmap.memory.map.checks import checked_address, checked_size
+from guestmap.memory.map.checks import checked_address, checked_kind, checked_size
 from guestmap.memory.map.core import MapCore
 from guestmap.memory.map.facts import put
 from guestmap.memory.map.iommu import Iommu, IommuTranslator
 from guestmap.memory.map.ops import MemoryRegionOps
 from guestmap.memory.map.ram_regions import PLAIN_RAM, new_block
 from guestmap.memory.map.region import MemoryRegion
+from guestmap.memory.map.usage import usable
 from guestmap.memory.ram.host import BufferRam, FileRam, RamBackend, RamOptions
 
 
@@ -55,6 +57,7 @@ class RegionFactory(MapCore):
             HostError: the host has no room for it.
             StateError: the system is closed.
         """
+        _check_backend(name, backend)
         readonly = readonly or backend.makes_rom
         region = MemoryRegion(
             self, name, size, owner=owner, ram=True, readonly=readonly, terminates=True
@@ -65,7 +68,7 @@ class RegionFactory(MapCore):
     def ram_from_file(
         self,
         name: str,
-        path: str,
+        path: str | PathLike[str],
         size: int,
         *,
         offset: int = 0,
@@ -79,8 +82,10 @@ class RegionFactory(MapCore):
 
         See :meth:`ram` and :class:`FileRam`, which names what goes wrong.
         """
+        if not isinstance(path, str | PathLike):
+            raise ConfigError(f"region {name!r}: path {path!r} is no text: give the file's name")
         backend = FileRam(
-            path=path,
+            path=fspath(path),
             offset=offset,
             align=align,
             share=share,
@@ -114,6 +119,7 @@ class RegionFactory(MapCore):
             HostError: the host has no room for it.
             StateError: the system is closed.
         """
+        _check_backend(name, backend)
         readonly = backend.makes_rom
         region = MemoryRegion(
             self, name, size, owner=owner, ram=True, readonly=readonly, terminates=True
@@ -162,6 +168,8 @@ class RegionFactory(MapCore):
         region = MemoryRegion(
             self, name, size, owner=owner, ram=True, ram_device=True, terminates=True
         )
+        if buffer is not None:
+            checked_kind(f"region {name!r}: buffer", buffer, memoryview)
         backend = None if buffer is None else BufferRam(buffer)
         block = new_block(self, name, region.size, backend)
         put(region, "ram_block", block)
@@ -174,8 +182,9 @@ class RegionFactory(MapCore):
         """Return a region whose accesses go where ``translator`` says; notifiers: its ``iommu``.
 
         Raises:
-            ConfigError: the translator's page size is no power of two.
+            ConfigError: it is no translator, or its page size is no power of two.
         """
+        checked_kind(f"IOMMU region {name!r}: translator", translator, IommuTranslator)
         region = MemoryRegion(self, name, size, owner=owner, terminates=True)
         put(region, "iommu", Iommu(region, translator))
         return region
@@ -203,6 +212,12 @@ class RegionFactory(MapCore):
         nothing was freed. Regions without memory may be freed too.
 
         Raises:
+            ConfigError: it is no region of this machine.
             StateError: something shows it, or it was freed before.
         """
-        ram_regions.free(region)
+        ram_regions.free(usable("free: region", region, self.transactions))
+
+
+def _check_backend(name: str, backend: RamBackend) -> None:
+    if not callable(getattr(backend, "allocate", None)):
+        raise ConfigError(f"region {name!r}: back-end {backend!r} is none: give a RamBackend")

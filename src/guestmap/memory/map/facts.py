@@ -1,8 +1,8 @@
-"""What a region is, which everybody may read and only its methods change.
+"""What a region is: facts that everybody may read, and that change by a commit or not at all.
 
-An assignment would change the region and not the views that show it: the map would be wrong from
-then on, in silence. So it is refused. The methods themselves use :func:`put`, which costs readers
-nothing.
+An assignment that changed the region and not the views that show it would leave the map wrong, in
+silence. So to assign a fact calls the method that changes it, and a fact that no method changes
+cannot be assigned. The methods themselves use :func:`put`, which costs readers nothing.
 """
 
 from __future__ import annotations
@@ -27,21 +27,25 @@ put = object.__setattr__
 """``put(region, name, value)`` sets a fact, without telling anybody."""
 
 _MADE = "it is fixed when the region is made"
+_SETTERS = {
+    "addr": "set_address",
+    "alias_offset": "set_alias_offset",
+    "discard_manager": "set_discard_manager",
+    "enabled": "set_enabled",
+    "nonvolatile": "set_nonvolatile",
+    "readonly": "set_readonly",
+    "romd_mode": "set_romd_mode",
+    "size": "set_size",
+    "unmergeable": "set_unmergeable",
+}
+"""The method that an assignment calls, of the facts that QEMU has a ``memory_region_set_`` for."""
+
 _CHANGED_BY = {
-    "addr": "set_address()",
-    "alias_offset": "set_alias_offset()",
     "children": "add_subregion() and del_subregion()",
     "container": "add_subregion() and del_subregion() of the container",
     "dirty_log_mask": "MemorySystem.dirty_logging",
-    "discard_manager": "set_discard_manager()",
-    "enabled": "set_enabled()",
     "freed": "MemorySystem.free()",
-    "nonvolatile": "set_nonvolatile()",
     "priority": "del_subregion() and add_subregion() of the container",
-    "readonly": "set_readonly()",
-    "romd_mode": "set_romd_mode()",
-    "size": "set_size()",
-    "unmergeable": "set_unmergeable()",
 }
 _RULES = {name: f"use {method}" for name, method in _CHANGED_BY.items()} | dict.fromkeys(
     (
@@ -53,7 +57,7 @@ _RULES = {name: f"use {method}" for name, method in _CHANGED_BY.items()} | dict.
 
 
 class RegionFacts:
-    """What a region is: facts that everybody reads, and only its methods change.
+    """What a region is. To assign a fact that can change is a commit; the others refuse it.
 
     Attributes:
         name: what ``info mtree`` prints; need not be unique.
@@ -174,6 +178,10 @@ class RegionFacts:
             put(self, fact, value)
 
     def __setattr__(self, name: str, value: object) -> None:
+        setter = _SETTERS.get(name)
+        if setter is not None:
+            getattr(self, setter)(value)
+            return
         rule = _RULES.get(name)
         if rule is not None:
             raise FixedError(f"region {self.name!r}: {name!r} cannot be assigned: {rule}")
@@ -213,9 +221,17 @@ class RegionFacts:
         Raises:
             StateError: the memory system is closed.
         """
-        if self.system.closed:
-            raise StateError(f"region {self.name!r} has no memory: the memory system is closed")
+        self.check_open()
         return self.ram_block.buffer if self.ram_block is not None else None
+
+    def check_open(self) -> None:
+        """Check that something can still be done with the region.
+
+        Raises:
+            StateError: the memory system is closed.
+        """
+        if self.system.closed:
+            raise StateError(f"region {self.name!r}: the memory system is closed: make a new one")
 
     @property
     def active_guard(self) -> DeviceGuard | None:

@@ -14,6 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError, StateError
+from guestmap.memory.map.checks import checked_kind
 
 if TYPE_CHECKING:
     from guestmap.memory.map.ops import MemTxAttrs
@@ -211,6 +212,9 @@ class Iommu:
                 translator cannot tell of these events.
             StateError: it is registered already.
         """
+        self.region.check_open()
+        what = f"notifier of IOMMU region {self.region.name!r}:"
+        checked_kind(what, notifier, IommuNotifier)
         problem = ""
         if not notifier.flags:
             problem = "it wants to hear of no event"
@@ -219,7 +223,7 @@ class Iommu:
         elif not 0 <= notifier.index < self.translator.num_indexes:
             problem = f"index {notifier.index} is not one of {self.translator.num_indexes}"
         if problem:
-            raise ConfigError(f"notifier of IOMMU region {self.region.name!r}: {problem}")
+            raise ConfigError(f"{what} {problem}")
         if notifier in self.notifiers:
             raise StateError(f"this notifier of {self.region.name!r} is registered already")
         self._set((*self.notifiers, notifier))
@@ -249,8 +253,9 @@ class Iommu:
         """Tell of an event whoever wants to hear of it: the translator calls this.
 
         Raises:
-            ConfigError: an unmapped entry that allows something.
+            ConfigError: no entry, or an unmapped one that allows something.
         """
+        checked_kind(f"IOMMU region {self.region.name!r}:", entry, IommuEntry)
         unmaps = kind & (IommuNotify.UNMAP | IommuNotify.DEVIOTLB_UNMAP)
         if unmaps and entry.perm:
             raise ConfigError(

@@ -23,7 +23,7 @@ def check_adoption(
     if not hasattr(child, "container"):
         raise ConfigError(f"cannot add {child!r} to {parent.name!r}: give a region")
     what = f"cannot add region {child.name!r} to {parent.name!r}"
-    parent.system.refuse_if_closed()
+    parent.check_open()
     number = whole(priority)
     if number is None:
         raise ConfigError(f"{what}: priority {priority!r} is no whole number")

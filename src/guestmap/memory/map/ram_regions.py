@@ -1,4 +1,4 @@
-"""RAM regions: how they get their memory, change its size, and give it back."""
+"""RAM regions: how they get their memory, have it in parts, change its size, and give it back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
+from guestmap.memory.map.checks import checked_size
 from guestmap.memory.map.facts import put
 from guestmap.memory.map.ops import AccessSizes, MemoryRegionOps
 from guestmap.memory.ram.block import RamBlock, page_aligned
@@ -13,6 +14,7 @@ from guestmap.memory.ram.host import AnonymousRam, RamBackend, RamOptions
 
 if TYPE_CHECKING:
     from guestmap.memory.map.core import MapCore
+    from guestmap.memory.map.discard import RamDiscardManager
     from guestmap.memory.map.region import MemoryRegion
 
 PLAIN_RAM = AnonymousRam(huge_pages=False, options=RamOptions(merge=False, reserve=False))
@@ -60,8 +62,10 @@ def resize(region: MemoryRegion, size: int) -> None:
             QEMU's texts.
     """
     block, system = region.ram_block, region.system
+    region.check_open()
     if block is None:
         raise ConfigError(f"region {region.name!r} has no RAM to be resized")
+    size = checked_size(region.name, size)
     used, old = page_aligned(size), block.used_length
     if used == old and size == region.size:
         return
@@ -78,6 +82,33 @@ def resize(region: MemoryRegion, size: int) -> None:
             system.transactions.afterwards(block.resized, size)
 
 
+def attach_discard_manager(region: MemoryRegion, manager: RamDiscardManager | None) -> None:
+    """Say that only parts of ``region`` are there, or (None) that all is again.
+
+    Raises:
+        ConfigError: it is no discard manager, or another region's.
+        StateError: the region is in a container or shown, or has a manager already.
+    """
+    region.check_open()
+    if manager is not None:
+        managed = getattr(manager, "region", None)
+        if managed is None:
+            raise ConfigError(f"region {region.name!r}: {manager!r} is no discard manager")
+        if managed is not region:
+            raise ConfigError(
+                f"the discard manager of {managed.name!r} cannot be that of {region.name!r}"
+            )
+    with region.system.transaction():
+        if region.container is not None or region.system.topology.shows(region):
+            raise StateError(
+                f"region {region.name!r} is mapped: what parts of it are there must be said before"
+            )
+        if manager is not None and region.discard_manager is not None:
+            raise StateError(f"region {region.name!r} has a discard manager already")
+        region.system.transactions.note(put, region, "discard_manager", region.discard_manager)
+        put(region, "discard_manager", manager)
+
+
 def free(region: MemoryRegion) -> None:
     """Give a region's host memory back when its last user has left.
 
@@ -85,6 +116,7 @@ def free(region: MemoryRegion) -> None:
         StateError: the region is in a container or is shown by something, or was freed before.
     """
     system, block = region.system, region.ram_block
+    region.check_open()
     with system.transaction():
         if region.container is not None:
             raise StateError(

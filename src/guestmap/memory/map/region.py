@@ -11,8 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from guestmap.base import ConfigError
-from guestmap.memory.map import discard, ram_regions
-from guestmap.memory.map.checks import checked_address, checked_size
+from guestmap.memory.map import ram_regions
+from guestmap.memory.map.checks import (
+    checked_address,
+    checked_flag,
+    checked_kind,
+    checked_number,
+    checked_size,
+)
 from guestmap.memory.map.facts import RegionFacts, put
 from guestmap.memory.map.ops import Endianness
 from guestmap.memory.map.placement import check_adoption, check_free
@@ -25,7 +31,11 @@ if TYPE_CHECKING:
 
 
 class MemoryRegion(RegionFacts):
-    """A node of the tree. Read its facts freely; only these methods change them."""
+    """A node of the tree. Read its facts freely.
+
+    To assign a fact is to call its method: ``region.enabled = False`` is ``set_enabled(False)``.
+    Every mutation raises a :class:`~guestmap.base.StateError` once the memory system is closed.
+    """
 
     __slots__ = ()
 
@@ -40,17 +50,35 @@ class MemoryRegion(RegionFacts):
 
     @disable_reentrancy_guard.setter
     def disable_reentrancy_guard(self, disabled: bool) -> None:
-        self._unguarded = bool(disabled)
+        self.check_open()
+        self._unguarded = self._flag("disable_reentrancy_guard", disabled)
         self.system.topology.forget_plans()
 
     def set_native_endianness(self, order: Endianness) -> None:
-        """Say what NATIVE means for the region's callbacks; until then it is LITTLE."""
+        """Say what NATIVE means for the region's callbacks; until then it is LITTLE.
+
+        Raises:
+            ConfigError: it is no byte order.
+        """
+        self.check_open()
+        checked_kind(f"region {self.name!r}: byte order", order, Endianness)
         if self.ops.endianness is Endianness.NATIVE:
             put(self, "ops", replace(self.ops, endianness=order))
             self.system.topology.forget_plans()
 
     def ram_written(self, offset: int, length: int) -> None:
-        """Tell engines that the host changed ``length`` bytes of the region's memory."""
+        """Tell engines that the host changed ``length`` bytes of the region's memory.
+
+        Raises:
+            ConfigError: they are no whole numbers, or no part of the region.
+        """
+        self.check_open()
+        offset = checked_address(f"region {self.name!r}: offset", offset)
+        length = checked_number(f"region {self.name!r}: length", length)
+        if length < 0 or offset + length > self.size:
+            raise ConfigError(
+                f"region {self.name!r} of 0x{self.size:x} bytes has no {length:#x} at 0x{offset:x}"
+            )
         if self.ram_block is not None:
             self.ram_block.written(offset, length)
 
@@ -99,6 +127,7 @@ class MemoryRegion(RegionFacts):
         Raises:
             ConfigError: ``child`` is not a subregion of this one.
         """
+        checked_kind(f"cannot remove from {self.name!r}:", child, MemoryRegion)
         if child.container is not self:
             raise ConfigError(
                 f"region {child.name!r} is not a subregion of {self.name!r}:"
@@ -110,17 +139,15 @@ class MemoryRegion(RegionFacts):
 
     def set_enabled(self, enabled: bool) -> None:
         """Make the region, and all below it, be there or not."""
-        self.system.topology.assign(self, "enabled", bool(enabled))
+        self._assign_flag("enabled", enabled)
 
     def set_address(self, addr: int) -> None:
         """Move the region in its container; it becomes the newest among its equals."""
         addr = checked_address(f"region {self.name!r}:", addr)
-        if addr == self.addr:
-            return
-        if self.container is None:
+        if self.container is None or addr == self.addr:
             self.system.topology.assign(self, "addr", addr)
-            return
-        self.system.topology.move(self, addr)
+        else:
+            self.system.topology.move(self, addr)
 
     def set_size(self, size: int) -> None:
         """Change the size, in bytes.
@@ -145,7 +172,7 @@ class MemoryRegion(RegionFacts):
             ConfigError: the manager was made for another region.
             StateError: the region is in a container or shown, or has a manager already.
         """
-        discard.attach(self, manager)
+        ram_regions.attach_discard_manager(self, manager)
 
     def resize_ram(self, size: int) -> None:
         """Change how much RAM the region has, in bytes, and the region's size with it.
@@ -176,15 +203,15 @@ class MemoryRegion(RegionFacts):
         """
         if not readonly and self.ram_block is not None and self.ram_block.buffer.readonly:
             raise ConfigError(f"region {self.name!r}: its memory is mapped for reading only")
-        self.system.topology.assign(self, "readonly", bool(readonly))
+        self._assign_flag("readonly", readonly)
 
     def set_nonvolatile(self, nonvolatile: bool) -> None:
         """Say that the region's memory outlives the machine."""
-        self.system.topology.assign(self, "nonvolatile", bool(nonvolatile))
+        self._assign_flag("nonvolatile", nonvolatile)
 
     def set_unmergeable(self, unmergeable: bool) -> None:
         """Keep the region's ranges from being joined with their neighbours."""
-        self.system.topology.assign(self, "unmergeable", bool(unmergeable))
+        self._assign_flag("unmergeable", unmergeable)
 
     def set_romd_mode(self, romd_mode: bool) -> None:
         """Switch a ROM device between reading like ROM and sending reads to its ops.
@@ -194,4 +221,12 @@ class MemoryRegion(RegionFacts):
         """
         if not self.rom_device:
             raise ConfigError(f"region {self.name!r} is not a ROM device and has no romd mode")
-        self.system.topology.assign(self, "romd_mode", bool(romd_mode))
+        self._assign_flag("romd_mode", romd_mode)
+
+    def _assign_flag(self, name: str, value: object) -> None:
+        self.system.topology.assign(self, name, self._flag(name, value))
+
+    def _flag(self, name: str, value: object) -> bool:
+        if value is True or value is False:
+            return value
+        return checked_flag(f"region {self.name!r}: {name}", value)

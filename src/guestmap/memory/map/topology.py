@@ -48,10 +48,12 @@ class Topology:
 
     def assign(self, region: MemoryRegion, name: str, value: int | bool) -> None:
         """Set one attribute of ``region`` in a transaction; nothing happens if it is the same."""
+        transactions = self._transactions
+        if transactions.closed:
+            region.check_open()
         old = getattr(region, name)
         if old == value:
             return
-        transactions = self._transactions
         if transactions.owner == get_ident():  # no need for a transaction within the transaction
             transactions.note(self._assign, region, name, old)
             self._assign(region, name, value)
@@ -69,9 +71,11 @@ class Topology:
 
     def move(self, child: MemoryRegion, addr: int) -> None:
         """Put a subregion elsewhere in its container, and before its equals."""
+        transactions = self._transactions
+        if transactions.closed:
+            child.check_open()
         self._next_order += 1
         order = (child._order[0], -self._next_order)
-        transactions = self._transactions
         if transactions.owner == get_ident():  # as in assign
             transactions.note(self._move, child, child.addr, child._order)
             self._move(child, addr, order)
@@ -82,6 +86,7 @@ class Topology:
 
     def unlink(self, child: MemoryRegion) -> None:
         """Take ``child`` out of its container."""
+        child.check_open()
         with self._transactions.open():
             place = child.addr, child._order
             self._transactions.note(self._link, child.container, child, *place)

@@ -70,6 +70,7 @@ class Transactions:
         removed: those of them that go with the next commit.
         before_change: called before an outermost transaction begins.
         hearers: who hears of commits.
+        closed: whether nothing can change any more.
         lock: held in a transaction; for who must not meet one.
         owner: the thread that is in a transaction and may change the tree; None for nobody.
     """
@@ -82,6 +83,7 @@ class Transactions:
         self.history: deque[CommitRecord] = deque(maxlen=HISTORY_LENGTH)
         self.spaces: dict[ViewedSpace, None] = {}
         self.removed: dict[ViewedSpace, None] = {}
+        self.closed = False
         self.before_change: Callable[[], None] = lambda: None
         self._nowhere = ViewRoot(None)
         self._now_ns = now_ns
@@ -118,6 +120,15 @@ class Transactions:
             self.refuse_in_callback()
             if self._depth:
                 raise StateError(f"cannot {action} the memory system inside a transaction")
+
+    def refuse_if_closed(self) -> None:
+        """Check that the memory system is open.
+
+        Raises:
+            StateError: it is closed.
+        """
+        if self.closed:
+            raise StateError("the memory system is closed: make a new one")
 
     def refuse_in_callback(self) -> None:
         """Check that the caller is no callback.
@@ -169,6 +180,7 @@ class Transactions:
         return savepoint
 
     def _refuse_change(self) -> None:
+        self.refuse_if_closed()
         self.refuse_in_callback()
         if self._steady:
             raise StateError("cannot change the memory system while it is held steady to be read")
