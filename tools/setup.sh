@@ -85,6 +85,7 @@ setup_peers() {
     peer peers unpack qemu-new tools/qemu_root.sh forky .oracle/qemu-new x86 arm ppc s390x riscv misc
     peer peers unpack linux tools/linux_guest.sh .oracle/linux
     peer peers unpack libvirt tools/libvirt_root.sh .oracle/libvirt
+    peer peers unpack libvirt-new tools/libvirt_root.sh .oracle/libvirt-new trixie trixie-backports
 }
 
 # unpack NAME COMMAND...: run COMMAND, which makes .oracle/NAME, unless it has been there before.

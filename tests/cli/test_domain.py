@@ -41,7 +41,7 @@ def test_a_refusal_is_one_line_that_says_who_where_and_what_to_do(root):
     assert done.status == 2
     assert done.stderr == (
         "guestmap: unsupported configuration: At least one numa node has to be configured when"
-        " enabling memory hotplug [libvirt's rule, 67/20, <maxMemory> on line 8]; add"
+        " enabling memory hotplug [libvirt's rule, 67/10, <maxMemory> on line 8]; add"
         " <cpu><numa><cell .../></numa></cpu>\n"
     )
 

@@ -1,4 +1,4 @@
-"""The same operations through libvirt 9.0 and through our manager, on the same QEMU.
+"""The same operations through libvirt and through our manager, on the same QEMU: 9.0, and 12.9.
 
 What is refused has the same text and the same codes, what is sent is the same to the byte, and both
 definitions are the same afterwards; what we do better on purpose is listed with the reason.
@@ -20,7 +20,7 @@ from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from tests.domain.documents import domain, memory
 from tests.support.domains import Domains, domains
-from tests.support.libvirtd import Libvirtd, libvirtd
+from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
 from tests.support.qemu import require_qemu
 
 pytestmark = [pytest.mark.peers, pytest.mark.qemu]
@@ -100,6 +100,8 @@ RULES: dict[str, Case] = {
                                 more="<source><path>/nowhere</path></source>")),
     "requested too much": Case(virtio(more="<requested unit='GiB'>1</requested>")),
     "requested part": Case(virtio(more="<requested>1024</requested>")),
+    "requested, and at a slot": Case(virtio(more="").replace(b"</memory>", at(3).encode()
+                                                             + b"</memory>")),
     "no block": Case(memory(model="virtio-mem")),
     "small block": Case(memory(model="virtio-mem", target="<block>1024</block>")),
     "odd block": Case(memory(model="virtio-mem", target="<block>3072</block>")),
@@ -168,6 +170,7 @@ class Beside:
         document = domain(emulator=path, limit="<maxMemory slots='16' unit='GiB'>8</maxMemory>")
         text = re.sub(r"    <odd.*\n", "    <controller type='usb' model='none'/>\n",
                       document.decode())  # fmt: skip
+        self.text = text
         self.domain = theirs.connection.defineXML(text)
         self.domain.createWithFlags(theirs.module.VIR_DOMAIN_START_PAUSED)
         ours.define(text.encode())
@@ -200,7 +203,7 @@ class Beside:
         inactive = self.theirs.module.VIR_DOMAIN_XML_INACTIVE
         theirs = (self.domain.XMLDesc(0), self.domain.XMLDesc(inactive))
         ours = (self.ours.dumpxml("vm").decode(), self.ours.dumpxml("vm", inactive=True).decode())
-        return [_memory_of(text) for text in (*theirs, *ours)]
+        return [_memory_of(text, self.ours.store.dialect) for text in (*theirs, *ours)]
 
     def both(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
         """Do it through both, and hold traffic and documents to each other."""
@@ -228,19 +231,28 @@ class Beside:
         return theirs, ours
 
 
-def _memory_of(text: str) -> tuple[list[str], int, int, int | None]:
-    found = parse_definition(text.encode(), LibvirtDialect.V9)
+def _memory_of(text: str, dialect: LibvirtDialect) -> tuple[list[str], int, int, int | None]:
+    found = parse_definition(text.encode(), dialect)
     devices = [re.sub(r"\s*\n\s*", "", text[each.start : each.end]) for each in found.elements]
     return devices, found.total, found.current, found.max_memory
 
 
-@pytest.fixture(scope="module")
-def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((LibvirtDialect.V9, ROOT), id="9.0"),
+        pytest.param((LibvirtDialect.V12, NEWER), id="12.9", marks=pytest.mark.long),
+    ],
+)
+def beside(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Beside]:
     path = require_qemu()
-    work = tmp_path_factory.mktemp("libvirt")
+    dialect, root = request.param
+    work, folder = (tmp_path_factory.mktemp(each) for each in ("libvirt", "ours"))
     with (
-        libvirtd(work, path) as theirs,
-        domains(tmp_path_factory.mktemp("ours"), path) as ours,  # type: ignore[arg-type]
+        libvirtd(work, path, root=root) as theirs,
+        domains(folder, path, dialect) as ours,  # type: ignore[arg-type]
     ):
         found = Beside(theirs, ours, path)
         found.libvirt(here := Case(dimm("128", more="<alias name='ua-here'/>"), BOTH))
@@ -291,6 +303,43 @@ def test_what_is_refused_of_a_running_machine_is_refused_of_the_definition(
 @pytest.mark.parametrize("what", FORMS)
 def test_each_form_of_a_device_is_sent_and_written_as_libvirt_does(beside, what, monkeypatch):
     assert beside.both(FORMS[what], monkeypatch) == (None, None)
+
+
+DEFINED: dict[str, tuple[str, str]] = {
+    "no nodes": ("<numa>.*</numa>", ""),
+    "no slots": (" slots='16'", ""),
+    "slots 0": (" slots='16'", " slots='0'"),
+    "a limit of nothing": (">8</maxMemory>", ">0</maxMemory>"),
+    "less than there is": ("unit='GiB'>8</maxMemory>", "unit='MiB'>8</maxMemory>"),
+    "no memory": ("<memory .*</memory>", ""),
+    "slots in words": (" slots='16'", " slots='x'"),
+    "no limit": ("<maxMemory.*</maxMemory>", ""),
+    "no name": ("<name>.*</name>", ""),
+    "uuid": ("</name>", "</name><uuid>zz</uuid>"),
+    "cell without memory": (" memory='512' unit='MiB'/>", "/>"),
+    "unit": ("unit='GiB'>8</maxM", "unit='parsec'>8</maxM"),
+    "no os": ("<os>.*</os>", ""),
+    "another root": ("^(.*\n)*<domain ", "<dom "),
+}
+"""Definitions, by what of one that is taken is replaced by what."""
+
+
+@pytest.mark.parametrize("what", DEFINED)
+def test_a_definition_is_taken_or_refused_as_libvirt_does(beside, what):
+    pattern, instead = DEFINED[what]
+    text = re.sub(pattern, instead, beside.text.replace("<name>vm<", "<name>other<"), count=1)
+    if what == "another root":
+        text = text.replace("</domain>", "</dom>")
+    theirs = ours = None
+    try:
+        beside.theirs.connection.defineXML(text).undefine()
+    except beside.theirs.module.libvirtError as error:
+        theirs = error.get_error_message(), error.get_error_code(), error.get_error_domain()
+    try:
+        beside.ours.undefine(beside.ours.define(text.encode()))
+    except DomainError as error:
+        ours = error.text, error.code, error.domain
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("what", STORED)

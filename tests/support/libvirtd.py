@@ -25,6 +25,9 @@ import pytest
 from tests.support.processes import popen
 
 ROOT = Path(__file__).parents[2] / ".oracle" / "libvirt"
+"""The distribution's own libvirt, whose Python module is every client."""
+NEWER = ROOT.with_name("libvirt-new")
+"""That of a newer release."""
 _LIBRARIES = ("libyajl.so.2", "libnl-route-3.so.200", "libssh.so.4", "libssh2.so.1", "libxml2.so.2",
               "libvirt.so.0")  # fmt: skip
 _SENT = re.compile(r"QEMU_MONITOR_SEND_MSG: mon=\S+ msg=(\{.*\})")
@@ -52,7 +55,7 @@ mount --bind /dev/shm "$WORK/up/dev/shm"
 ln -s pts/ptmx "$WORK/up/dev/ptmx"
 ln -s /proc/self/fd "$WORK/up/dev/fd"
 mount --rbind "$WORK/up/dev" /dev
-PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$ROOT/usr/sbin/libvirtd" -f "$WORK/libvirtd.conf" \
+PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$DAEMON" -f "$WORK/libvirtd.conf" \
     -p "$WORK/pid"
 """
 _QEMU_CONF = """\
@@ -110,28 +113,24 @@ class Libvirtd:
 
 
 @contextmanager
-def libvirtd(work: Path, emulator: str, *, watched: bool = True) -> Iterator[Libvirtd]:
+def libvirtd(
+    work: Path, emulator: str, *, root: Path = ROOT, watched: bool = True
+) -> Iterator[Libvirtd]:
     """Run a daemon for the time of a ``with``; skip where it cannot be had.
 
     Args:
         work: an empty folder for it.
         emulator: the only one that it finds.
+        root: where it was unpacked.
         watched: it logs what it sends, which costs it time.
     """
-    _require()
+    _require(root)
     (work / "bin").mkdir()
     (work / "up").mkdir()
     (work / "bin" / "qemu-system-x86_64").symlink_to(emulator)
     (work / "qemu.conf").write_text(_QEMU_CONF)
     (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work, level=1 if watched else 3))
-    libraries = ROOT / "usr/lib/x86_64-linux-gnu"
-    environment = {
-        **os.environ,
-        "WORK": str(work),
-        "ROOT": str(ROOT),
-        "LD_LIBRARY_PATH": str(libraries),
-        "LIBVIRT_DRIVER_DIR": str(libraries / "libvirt/connection-driver"),
-    }
+    environment = {**os.environ, "WORK": str(work), "ROOT": str(root), **_daemon(root)}
     command = ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", _STARTING]
     with (work / "out").open("wb") as out:
         process = popen(command, env=environment, stdout=out, stderr=out)
@@ -153,10 +152,24 @@ def libvirtd(work: Path, emulator: str, *, watched: bool = True) -> Iterator[Lib
         process.wait(20)
 
 
-def _require() -> None:
+def _daemon(root: Path) -> dict[str, str]:
+    """Return what starts the daemon: another release's has a starter, with libraries of its own."""
+    starter = root / "starters/libvirtd"
+    if starter.is_file():
+        return {"DAEMON": str(starter)}
+    libraries = root / "usr/lib/x86_64-linux-gnu"
+    return {
+        "DAEMON": str(root / "usr/sbin/libvirtd"),
+        "LD_LIBRARY_PATH": str(libraries),
+        "LIBVIRT_DRIVER_DIR": str(libraries / "libvirt/connection-driver"),
+    }
+
+
+def _require(root: Path) -> None:
     lacking = ""
-    if not (ROOT / "usr/sbin/libvirtd").is_file():
-        lacking = f"needs libvirt in {ROOT} (tools/setup.sh peers)"
+    missing = [each for each in (ROOT, root) if not (each / "usr/sbin/libvirtd").is_file()]
+    if missing:
+        lacking = f"needs libvirt in {missing[0]} (tools/setup.sh peers)"
     elif sys.version_info[:2] != (3, 11):
         lacking = "needs the Python that the distribution's libvirt-python is for (3.11)"
     elif subprocess.run(

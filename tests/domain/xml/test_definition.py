@@ -30,7 +30,7 @@ def replaced(old: str, new: str) -> bytes:
 
 
 REFUSED = {
-    "no name": (replaced("<name>vm</name>", ""), "name", 27),
+    "no name": (replaced("<name>vm</name>", ""), "missing name", 21),
     "a path as name": (replaced(">vm<", ">../vm<"), "cannot contain", 27),
     "a hidden name": (replaced(">vm<", ">.vm<"), "begin with", 27),
     "another type": (replaced("type='qemu'", "type='xen'"), "type='qemu' or type='kvm'", 27),
@@ -44,7 +44,7 @@ REFUSED = {
                  "value too large: 99999999999999GiB", 82),
     "little max": (replaced("'GiB'>8<", "'MiB'>8<"), "<maxMemory> on line 8", 27),
     "slots": (replaced("slots='4'", "slots='4294967295'"), "QEMU takes 256 at most", 67),
-    "no domain": (b"<domainsnapshot/>", "unexpected root element", 27),
+    "no domain": (b"<domainsnapshot/>", "expecting root element", 27),
 }  # fmt: skip
 
 

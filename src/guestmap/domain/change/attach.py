@@ -63,7 +63,7 @@ def read_device(data: bytes, dialect: LibvirtDialect) -> MemoryDef:
     Raises:
         DomainError: it is none.
     """
-    root = read_xml(data, "device_definition")
+    root = read_xml(data, "device_definition", dialect)
     if root.name != "memory":
         raise refusal(
             dialect, "not-memory", name=root.name, at=root, remedy="give a <memory> device"

@@ -84,6 +84,7 @@ BOTH: Mapping[str, Text] = MappingProxyType(
         "config-and-current": Text(8, 20, "flags 'config' and 'current' are mutually exclusive"),
         "job": Text(68, 20, "cannot acquire state change lock (held by {holder})"),
         "no-domain": Text(42, 10, "no domain with matching name '{name}'"),
+        "no-xml": Text(35, 20, "({document}):{line}: {said}"),
         "no-model": Text(27, 5, "Missing required attribute '{attribute}' in element '{element}'"),
         "bad-value": Text(27, 5, "Invalid value for attribute '{attribute}' in element '{element}':"
                           " '{value}'."),
@@ -99,10 +100,18 @@ BOTH: Mapping[str, Text] = MappingProxyType(
         "not-memory": Text(67, 20, "unknown device type '{name}'"),
         "no-address-type": Text(1, 20, "No type specified for device address"),
         "address-type": Text(67, 20, "unknown address type '{value}'"),
-        "no-numa": Text(67, 20, "At least one numa node has to be configured when enabling memory"
+        "no-numa": Text(67, 10, "At least one numa node has to be configured when enabling memory"
                         " hotplug"),
         "no-slots": Text(27, 20, "both maximum memory size and memory slot count must be"
                          " specified"),
+        "no-slot-count": Text(27, 20, "Failed to parse memory slot count"),
+        "max-zero": Text(27, 20, "both maximum memory size and memory slot count must be"
+                         " specified"),
+        "no-name": Text(21, 20, "missing name information"),
+        "bad-uuid": Text(1, 20, "malformed uuid element"),
+        "no-cell-memory": Text(27, 5, "missing element or attribute './@memory'"),
+        "no-os": Text(27, 20, "an os <type> must be specified"),
+        "not-domain": Text(27, 5, "expecting root element of 'domain', not '{name}'"),
         "max-small": Text(27, 20, "maximum memory size must be equal or greater than the actual"
                           " memory size"),
         "label-large": Text(27, 20, "label size must be smaller than NVDIMM size"),
@@ -144,8 +153,11 @@ NEWER: Mapping[str, Text] = MappingProxyType(
         "slots-full-live": Text(67, 10, "count of memory devices requiring memory slots '{count}'"
                                 " exceeds slots count '{slots}'"),
         "same-address": Text(67, 20, BOTH["slot-taken"].words),
+        "no-xml": Text(35, 20, "at line {line}: {said}"),
         "pci-address": Text(67, 10, "only 'pci' and 'ccw' addresses are supported for the {model}"
                             " device"),
+        "max-zero": Text(27, 20, "maximum memory size must be specified when specifying number of"
+                         " memory slots"),
         "no-address-type": Text(27, 5, "Missing required attribute 'type' in element 'address'"),
         "address-type": Text(27, 5, "Invalid value for attribute 'type' in element 'address':"
                              " '{value}'."),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import (
     CONFIG_UNSUPPORTED,
-    INTERNAL_ERROR,
     XML_ERROR,
     LibvirtDialect,
 )
@@ -117,7 +116,7 @@ def parse_definition(
     Raises:
         DomainError: it cannot be a domain; names the element and its line.
     """
-    return definition_of(data, read_xml(data, what), dialect)
+    return definition_of(data, read_xml(data, what, dialect), dialect)
 
 
 def definition_of(
@@ -138,12 +137,7 @@ def definition_of(
         DomainError: as :func:`parse_definition`.
     """
     if root.name != "domain":
-        raise DomainError(
-            XML_ERROR,
-            f"unexpected root element <{root.name}>, expecting <domain>",
-            at=root,
-            remedy="give a domain",
-        )
+        raise refusal(dialect, "not-domain", name=root.name, at=root, remedy="give a <domain>")
     cells = tuple(_cell(each, number, dialect) for number, each in
                   enumerate(root.every("cpu/numa/cell")))  # fmt: skip
     if devices is None:
@@ -161,15 +155,15 @@ def definition_of(
         data=data,
         root=root,
         dialect=dialect,
-        name=_name(root),
-        uuid=_uuid(root),
+        name=_name(root, dialect),
+        uuid=_uuid(root, dialect),
         kind=_kind(root),
         machine=(type_.get("machine") or "") if type_ is not None else "",
         emulator=root.value("devices/emulator") or "",
         total=total,
         current=total if current is None else min(current, total),
         max_memory=scaled_kib(root, "maxMemory", dialect),
-        slots=0 if limit is None else unsigned(limit, "slots", dialect) or 0,
+        slots=_slots(limit, dialect),
         cells=cells,
         vcpus=_vcpus(root, dialect),
         acpi=root.find("features/acpi") is not None,
@@ -183,7 +177,7 @@ def _check(found: Definition) -> None:
     """Hold a domain to libvirt's rules of memory."""
     root, dialect = found.root, found.dialect
     if root.find("os/type") is None:
-        raise _lacking(root, "os/type", "add <os><type>hvm</type></os>")
+        raise refusal(dialect, "no-os", at=root, remedy="add <os><type>hvm</type></os>")
     if root.find("devices") is None:
         raise _lacking(root, "devices", "add <devices></devices>")
     limit = root.find("maxMemory")
@@ -192,6 +186,8 @@ def _check(found: Definition) -> None:
             raise refusal(dialect, "no-max", at=found.elements[0],
                           remedy="add <maxMemory slots='16' unit='GiB'>8</maxMemory>")  # fmt: skip
         return
+    if not found.max_memory and found.slots:
+        raise refusal(dialect, "max-zero", at=limit, remedy="say how much: <maxMemory unit='GiB'>")
     if dialect is LibvirtDialect.V9 and not found.slots:
         raise refusal(dialect, "no-slots", at=limit, remedy="write slots='16'")
     if dialect is LibvirtDialect.V9 and not found.cells:
@@ -211,10 +207,17 @@ def _check(found: Definition) -> None:
         raise refusal(dialect, "max-small", at=limit, remedy=f"give at least {found.total} KiB")
 
 
-def _name(root: Element) -> str:
+def _slots(limit: Element | None, dialect: LibvirtDialect) -> int:
+    try:
+        return 0 if limit is None else unsigned(limit, "slots", dialect) or 0
+    except DomainError as error:
+        raise refusal(dialect, "no-slot-count", at=limit, remedy="write slots='16'") from error
+
+
+def _name(root: Element, dialect: LibvirtDialect) -> str:
     name = root.value("name")
     if not name:
-        raise _lacking(root, "name", "give it a <name>")
+        raise refusal(dialect, "no-name", at=root, remedy="give it a <name>")
     if not NAME.fullmatch(name) or len(name.encode()) > 200:
         raise DomainError(
             XML_ERROR,
@@ -225,18 +228,13 @@ def _name(root: Element) -> str:
     return name
 
 
-def _uuid(root: Element) -> str | None:
+def _uuid(root: Element, dialect: LibvirtDialect) -> str | None:
     text = root.value("uuid")
     if text is None:
         return None
     plain = text.replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{32}", plain):
-        raise DomainError(
-            INTERNAL_ERROR,
-            f"malformed uuid element '{text}'",
-            at=root.find("uuid"),
-            remedy="leave it out",
-        )
+        raise refusal(dialect, "bad-uuid", at=root.find("uuid"), remedy="leave it out")
     return f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}"
 
 
@@ -256,7 +254,7 @@ def _kind(root: Element) -> str:
 def _cell(element: Element, number: int, dialect: LibvirtDialect) -> Cell:
     memory = element.get("memory")
     if memory is None:
-        raise refusal(dialect, "no-model", attribute="memory", element="cell", at=element)
+        raise refusal(dialect, "no-cell-memory", at=element, remedy="say how much: memory=")
     size = kib_of(memory, element.get("unit"), "memory", dialect, element)
     told = unsigned(element, "id", dialect)
     return Cell(number if told is None else told, element.get("cpus") or "", size)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.rules.texts import XML_DETAIL
+from guestmap.domain.rules.errors import DomainError, refusal
+from guestmap.domain.rules.texts import LibvirtDialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,29 +93,32 @@ def moved(element: Element, bytes_: int, lines: int) -> Element:
     )
 
 
-def read_xml(data: bytes, what: str) -> Element:
+def read_xml(data: bytes, what: str, dialect: LibvirtDialect = LibvirtDialect.V9) -> Element:
     """Return the root of a document.
 
     Args:
         data: the document, in UTF-8.
         what: what to call it: ``domain_definition``, ``device_definition``.
+        dialect: whose words a refusal has.
 
     Raises:
         DomainError: it is no XML, or more than is taken.
     """
     if len(data) > MOST_BYTES:
-        raise _refused(what, 1, f"longer than {MOST_BYTES >> 20} MiB", "send less")
+        raise _refused(dialect, what, 1, f"longer than {MOST_BYTES >> 20} MiB", "send less")
     named = _ENCODING.match(data)
     if named is not None and named[1].lower() not in _UTF8:
         encoding = named[1].decode()
-        raise _refused(what, 1, f"the encoding {encoding} is not read", "save it as UTF-8")
-    return _Reader(data, what).read()
+        text = f"the encoding {encoding} is not read"
+        raise _refused(dialect, what, 1, text, "save it as UTF-8")
+    return _Reader(data, what, dialect).read()
 
 
 class _Reader:
     """Builds the tree while expat reads."""
 
-    def __init__(self, data: bytes, what: str) -> None:
+    def __init__(self, data: bytes, what: str, dialect: LibvirtDialect) -> None:
+        self._dialect = dialect
         self._data = data
         self._what = what
         self._open: list[Element] = []
@@ -134,9 +137,9 @@ class _Reader:
             self._parser.Parse(self._data, True)
         except expat.ExpatError as error:
             text, line = _why(self._data, error)
-            raise _refused(self._what, line, text, "mend the XML there") from None
+            raise self._refused(line, text, "mend the XML there") from None
         if self._root is None:
-            raise _refused(self._what, 1, "there is no element", "write one")
+            raise self._refused(1, "there is no element", "write one")
         return self._root
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -144,12 +147,10 @@ class _Reader:
         self._count += 1
         if len(self._open) >= MOST_DEPTH or self._count > MOST_ELEMENTS:
             limit = f"{MOST_DEPTH} deep" if self._count <= MOST_ELEMENTS else f"{MOST_ELEMENTS}"
-            raise _refused(
-                self._what, line, f"more than {limit} elements", "no domain needs so many"
-            )
+            raise self._refused(line, f"more than {limit} elements", "no domain needs so many")
         tag = _START_TAG.match(self._data, place)
         if tag is None:
-            raise _refused(self._what, line, f"the tag of <{name}> is not understood", "rewrite it")
+            raise self._refused(line, f"the tag of <{name}> is not understood", "rewrite it")
         known = f"{{{name}" if "}" in name else name
         made = Element(
             known, attributes, line, place, inner_start=tag.end(), is_closed=bool(tag[1])
@@ -174,16 +175,18 @@ class _Reader:
         self._texts[-1].append(text)
 
     def _doctype(self, *_told: object) -> None:
-        raise _refused(
-            self._what,
+        raise self._refused(
             self._parser.CurrentLineNumber,
             "a DOCTYPE is not read: entities are never expanded, and nothing is fetched",
             "remove the <!DOCTYPE ...>",
         )
 
+    def _refused(self, line: int, text: str, remedy: str) -> DomainError:
+        return _refused(self._dialect, self._what, line, text, remedy)
 
-def _refused(what: str, line: int, text: str, remedy: str) -> DomainError:
-    return DomainError(XML_DETAIL, f"({what}):{line}: {text}", remedy=remedy)
+
+def _refused(dialect: LibvirtDialect, what: str, line: int, text: str, remedy: str) -> DomainError:
+    return refusal(dialect, "no-xml", document=what, line=line, said=text, remedy=remedy)
 
 
 def _why(data: bytes, error: expat.ExpatError) -> tuple[str, int]:
