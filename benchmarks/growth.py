@@ -24,13 +24,23 @@ _COMPARED = 10_000
 _PROGRAM = """
 import gc, json, sys, time
 from guestmap.inspect import Snapshot
-from guestmap.inspect.diff import diff
-from guestmap.inspect.explain import explain
-from guestmap.inspect.lint import lint
-from guestmap.inspect.mtree import assemble, read_mtree
-from guestmap.inspect.rebuild import rebuild
 from guestmap.view import compose
 from guestmap.view.page import html_page
+try:
+    from guestmap.inspect.ask.diff import diff
+    from guestmap.inspect.ask.explain import explain
+    from guestmap.inspect.ask.lint import lint
+    from guestmap.inspect.text.mtree import assemble
+    from guestmap.inspect.text.pasted import read_pasted
+    from guestmap.inspect.text.rebuild import rebuild
+    read_text = lambda text: assemble(read_pasted(text).text)
+except ImportError:  # the older commit, which reads no text but QEMU's own
+    from guestmap.inspect.diff import diff
+    from guestmap.inspect.explain import explain
+    from guestmap.inspect.lint import lint
+    from guestmap.inspect.mtree import assemble, read_mtree
+    from guestmap.inspect.rebuild import rebuild
+    read_text = lambda text: assemble(read_mtree(text))
 gc.disable()  # as the program has it while it reads
 text, times = sys.stdin.read(), {}
 regions = text.count("device")
@@ -43,9 +53,9 @@ def timed(name, action):
         times[name] = min(took, times.get(name, took))
         gc.collect()
     return value
-read = timed("read", lambda: assemble(read_mtree(text)))
+read = timed("read", lambda: read_text(text))
 snapshot = timed("rebuild", lambda: rebuild(read))
-other = rebuild(assemble(read_mtree(text.replace("device1\\n", "another\\n"))))
+other = rebuild(read_text(text.replace("device1\\n", "another\\n")))
 timed("explain", lambda: explain(snapshot, 0x1000 * (regions // 2)))
 timed("lint", lambda: lint(snapshot))
 timed("diff", lambda: diff(snapshot, other))

@@ -49,11 +49,7 @@ def lane_extents(lanes: tuple[Lane, ...]) -> list[Extent]:
 def box_columns(panel: Panel) -> Columns:
     """Return one row for each box: its place, its look, and what to say about it."""
     extents = lane_extents(panel.lanes)
-    columns: Columns = {}
-    for box in panel.boxes:
-        for name, value in _box_row(panel, box, extents[box.lane]).items():
-            columns.setdefault(name, []).append(value)
-    return columns
+    return _columns([_box_row(panel, box, extents[box.lane]) for box in panel.boxes])
 
 
 def _box_row(panel: Panel, box: Box, extent: Extent) -> dict[str, Any]:
@@ -90,12 +86,7 @@ def _box_row(panel: Panel, box: Box, extent: Extent) -> dict[str, Any]:
 def label_columns(panel: Panel) -> Columns:
     """Return one row for each label: the room it has, its words, and how to write them."""
     extents = lane_extents(panel.lanes)
-    columns: Columns = {}
-    for label in panel.labels:
-        row = _label_row(panel, label, extents[label.lane])
-        for name, value in row.items():
-            columns.setdefault(name, []).append(value)
-    return columns
+    return _columns([_label_row(panel, each, extents[each.lane]) for each in panel.labels])
 
 
 def _label_row(panel: Panel, label: Label, extent: Extent) -> dict[str, Any]:
@@ -110,6 +101,11 @@ def _label_row(panel: Panel, label: Label, extent: Extent) -> dict[str, Any]:
         "paper": PAPER if label.hatched else "#00000000",
         "upright": panel.lanes[label.lane].narrow,
     }
+
+
+def _columns(rows: list[dict[str, Any]]) -> Columns:
+    values = zip(*(row.values() for row in rows), strict=True)
+    return {name: list(each) for name, each in zip(rows[0], values, strict=True)} if rows else {}
 
 
 def tick_columns(panel: Panel) -> Columns:

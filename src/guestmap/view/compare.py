@@ -151,7 +151,7 @@ def _cut(flat: Layer, found: Sequence[RangeChange]) -> Layer:
         for start, end in pairwise(sorted(edges)):
             changed = any(each.start <= start < each.end for each in inside)
             offset = box.offset + start - box.start
-            piece = replace(box, start=start, end=end, offset=offset, changed=changed)
+            piece = box._replace(start=start, end=end, offset=offset, changed=changed)
             layer.boxes.append(piece)
             layer.labels.append(flat_label(piece))
     return layer
@@ -173,7 +173,7 @@ def _marked(section: Section, other: Section | None) -> dict[LaneKey, Layer]:
     there = {_box_fact(box) for layer in (other.layers if other else {}).values()
              for box in layer.boxes}  # fmt: skip
     return {
-        key: Layer([replace(box, changed=_box_fact(box) not in there) for box in layer.boxes],
+        key: Layer([box._replace(changed=_box_fact(box) not in there) for box in layer.boxes],
                    layer.labels)
         for key, layer in section.layers.items()
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.map.printable import with_printable_texts
@@ -102,8 +101,8 @@ class PanelBuilder:
         """Add a lane on the right of all others."""
         number = len(self._lanes)
         self._lanes.append(lane)
-        self._boxes += [replace(box, lane=number) for box in layer.boxes]
-        self._labels += [replace(label, lane=number) for label in layer.labels]
+        self._boxes += [box._replace(lane=number) for box in layer.boxes]
+        self._labels += [label._replace(lane=number) for label in layer.labels]
 
     def panel(self, title: str) -> Panel:
         """Return the panel."""

@@ -6,7 +6,6 @@ however large the map is.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import format_size
@@ -63,7 +62,7 @@ def _thin(layer: Layer, longest: int) -> tuple[Layer, int]:
         gone.update(box.start for box in run)
         title = f"{first.title} … {last.title}"
         why = f"{len(run)} that lie side by side, too small to be drawn one by one"
-        boxes.append(replace(first, end=last.end, title=title, why=why, path="", owner=""))
+        boxes.append(first._replace(end=last.end, title=title, why=why, path="", owner=""))
         size = format_size(last.end - first.start)
         labels.append(Label(0, first.start, last.end, title, f"{len(run)}, {size}"))
     labels += [label for label in layer.labels if label.start not in gone]

@@ -9,7 +9,7 @@ priority, the higher priority nearer to the flat view. Drawing libraries are not
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from guestmap.view.axis import FoldedAxis
@@ -27,8 +27,7 @@ State = Literal["seen", "hidden", "disabled", "frame", "background"]
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):  # as Label: there are thousands, and these are made in half the time
     """Addresses ``start <= a < end`` of one lane.
 
     Attributes:
@@ -54,8 +53,7 @@ class Box:
     changed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """Words for the run of boxes ``start`` to ``end`` that belong together.
 
     ``faint``: of less weight than others; ``hatched``: they stand on hatched boxes.

@@ -8,13 +8,14 @@ Nor does a word stand there alone of which the listing has the whole elsewhere.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
 from guestmap.inspect.text.pasted.forms import CORE, HEX, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from guestmap.inspect.text.pasted.wrapped import Joined
 
@@ -52,11 +53,20 @@ def _begin_others(last: set[str], lines: Sequence[tuple[int, str]]) -> bool:
     words = {word.lstrip("@") for _, text in lines for word in text.split(" ")}
     inner = {word for _, text in lines for word in text.split(" ")[:-1]}
     alone = [each for each in last - inner if len(each) > _SHORT]
+    in_order = sorted(words)
     return any(
-        word.startswith(each) and word[len(each) : len(each) + 1].isalpha()
+        word[len(each) : len(each) + 1].isalpha()
         for each in alone
-        for word in words
+        for word in _beginning_with(each, in_order)
     )
+
+
+def _beginning_with(start: str, in_order: list[str]) -> Iterator[str]:
+    """Yield the words of a sorted list that begin so: they stand together."""
+    for at in range(bisect_left(in_order, start), len(in_order)):
+        if not in_order[at].startswith(start):
+            return
+        yield in_order[at]
 
 
 def check_columns(whole: Sequence[Joined]) -> None:
