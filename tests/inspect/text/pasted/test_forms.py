@@ -124,8 +124,14 @@ def test_what_is_left_of_an_offset_is_never_a_name():
         (quote(TREE)[:-1], True),
         (VIEW, False),
         (VIEW + "(qemu) ", False),
-        ("<pre>\n" + TREE[:-1] + "</pre>", False),
+        ("<pre>\n" + TREE + "</pre>", False),
+        ("<pre>\n" + TREE[:-1] + "</pre>", True),
+        ("[code]" + TREE[:-1] + "[/code]\n", True),
+        ("```\n" + TREE[:-1] + "```\n\nWhy?\n", True),
+        ("~~~\n" + TREE[:-1] + "~~~\n\nWhy?\n", True),
+        ("\n".join(f"| {line} |" for line in TREE[:-1].split("\n")), False),
         (json.dumps({"return": TREE.replace("\n", "\r\n")}), False),
+        (json.dumps({"return": TREE.replace("\n", "\r\n")[:-2]}), True),
     ],
 )
 def test_a_last_line_without_its_end_may_be_cut(text, is_open):
@@ -144,6 +150,22 @@ SOC = "address-space: memory\n  0000000000000000-ffffffffffffffff (prio 0, i/o):
 
 def cut_at(text: str, column: int) -> str:
     return "".join(f"{line[:column].rstrip()}\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "decorated",
+    [
+        lambda cut: f"<pre>\n{cut}</pre>\n",
+        lambda cut: f"[code]{cut}[/code]\n",
+        lambda cut: json.dumps({"return": cut}),
+        lambda cut: f"TEXT = {cut!r}\n",
+    ],
+)
+def test_half_a_name_at_the_end_is_left_out_whatever_is_behind_it(decorated):
+    end = "    0000000000040000-0000000000040fff (prio 0, i/o): "
+    (note,) = read_pasted(decorated(f"{TREE.rstrip()}\n{end}cryp")).notes
+    assert "ends inside a line, which is left out" in note
+    assert names(decorated(f"{TREE.rstrip()}\n{end}cryp")) == names(TREE)
 
 
 NAMES_FROM = SOC.index("uart") - SOC.rindex("\n", 0, SOC.index("uart")) - 1
@@ -181,6 +203,33 @@ def test_a_name_cut_in_the_last_column_is_known_by_its_whole_elsewhere():
     assert len(names(text)) == 4
     with pytest.raises(PeerError, match=r"line 4: names end in column .* seems cut there"):
         read_pasted(cut_at(text, text.splitlines()[3].index("watchdog") + 5))
+
+
+@pytest.mark.parametrize("end", ["uart.", "pl011-", "timer[", "dev_", "clock/"])
+def test_no_name_in_the_last_column_ends_in_a_stop_a_hyphen_or_half_a_bracket(end):
+    rest = "1]" if "[" in end else "1"
+    few = SOC[: SOC.index("\n", SOC.index("uart")) + 1].replace("uart-console", end + rest)
+    assert names(few)[1] == end + rest
+    with pytest.raises(PeerError, match=r"line \d+: names end in column .* seems cut there"):
+        read_pasted(cut_at(few, NAMES_FROM + len(end)))
+
+
+@pytest.mark.parametrize(
+    ("column", "count", "is_told"), [(80, 1, True), (82, 1, False), (82, 11, True)]
+)
+def test_names_that_may_be_cut_are_told(column, count, is_told):
+    """Of a usual window's width, or in so long a listing that nobody sees each end."""
+    line = "    0000000000000000-0000000000000fff (prio 0, i/o): "
+    name = "a-region-whose-name-is-long"[: column - len(line)]
+    text = SOC[: SOC.index("    ")] + f"{line}{name:n<{column - len(line)}}\n"
+    notes = read_pasted(text + count * f"{line}rng\n").notes
+    assert [f"end in a name, in column {column}:" in note for note in notes] == [True] * is_told
+
+
+def test_a_name_that_stands_whole_elsewhere_is_not_cut_in_the_widest_line():
+    name = "(prio 0, i/o): rng-of-the-board-itself\n"
+    line = f"    {2**32:016x}-{2**32:016x} {name}"
+    assert read_pasted(SOC + line + 9 * f"  {line}").notes == ()
 
 
 def test_picked_lines_without_a_heading_may_be_of_one_width():

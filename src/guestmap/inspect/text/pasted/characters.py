@@ -20,17 +20,24 @@ _TYPED = str.maketrans(
      **dict.fromkeys("\u201c\u201d\u201e", '"')}
 )  # fmt: skip
 _ENTITIES = re.compile(r"^(?:&gt;|&#)|&nbsp;|&quot;|&#x?[0-9a-f]+;", re.MULTILINE)
+_DEEPEST = 4  # a page that shows a page's source
 _TAG = "(?:pre|code|p|div|span|tt|blockquote|samp|details|summary)"
 _PAGE = re.compile(rf"^\s*<{_TAG}\b|<br ?/?>$", re.MULTILINE | re.IGNORECASE)
 _TAGS = re.compile(rf"</?(?:{_TAG}|br)\b[^<>]*>", re.IGNORECASE)
 _BRACKETS = "(?:code|pre|quote|spoiler)"
 _FENCES = re.compile(
     rf"^[ ]*(?:\[{_BRACKETS}(?:=[^\]\n]*)?\]|```(?=address-space|memory-region|FlatView|[ ]))"
-    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```|\{{(?:code|noformat)\}})$", re.MULTILINE | re.IGNORECASE,
+    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```|(?<=[^\s~])~~~|\{{(?:code|noformat)\}})$",
+    re.MULTILINE | re.IGNORECASE,
 )  # fmt: skip
 """What a forum puts around a listing, on its first and its last line."""
 
 _NUMBER_AND_TAB = re.compile(r"^( *\d+)\t", re.MULTILINE)
+
+
+def uncontrolled(text: str) -> str:
+    """Return text without what a terminal was told, but for what is inside names."""
+    return "\n".join(map(_uncontrolled, text.split("\n")))
 
 
 def _uncontrolled(line: str) -> str:
@@ -66,10 +73,14 @@ def plain(text: str) -> str:
     with such characters.
     """
     text = text.replace("\r\n", "\n").replace("\r", "")
-    text = "\n".join(map(_uncontrolled, text.split("\n"))).translate(_TYPED)
-    if _ENTITIES.search(text):
+    text = uncontrolled(text).translate(_TYPED)
+    for _ in range(_DEEPEST):
+        if not _ENTITIES.search(text):
+            break
         text = html.unescape(text).translate(_TYPED)
     text = _FENCES.sub("", text)
+    if "\x1b" in text:
+        text = uncontrolled(text)  # a fence was behind them
     if _PAGE.search(text):
         text = _TAGS.sub("", text)
     if all(_NUMBER_AND_TAB.match(line) for line in text.split("\n") if "(prio " in line):

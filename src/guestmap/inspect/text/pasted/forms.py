@@ -65,6 +65,7 @@ CONTENT = re.compile(rf"(?<![0-9A-Za-z]){HEX}(?![0-9A-Za-z])|(?:owner|parent):\{
 HEADING_INSIDE = re.compile(
     r"(?:address-space(?: \(flat view\))?|memory-region|Root memory region): "
     r"|^(?:[a-z]{0,7}-)?(?:space(?: \(flat view\))?|region): |FlatView #\d|AS \"[^\"]*\","
+    r"|^\W*AS .*, root: "
 )
 """In other text: a heading that something hides which is not understood."""
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import quopri
 import re
+from typing import NamedTuple
+
+from guestmap.inspect.text.pasted.forms import Kind, kind_of
 
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'')
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
@@ -21,7 +24,7 @@ _OF_A_LISTING = re.compile(
 
 _ALONE = re.compile(rf"\s*(?:[\w.]+ ?\()?[\[(]?\s*[bfru]?(?:{_LITERAL.pattern})[\s,;+)\]\\]*")
 _BETWEEN = re.compile(
-    r"(?:[\s,;:+(){}\[\]\\\d.-]|\b(?:true|false|null|None|True|False)\b|\b[bfru]\b)*"
+    r"(?:[\s,;:+(){}\[\]\\\d.-]|\b(?:true|false|null|None|True|False)\b|\b[bfru]\b|\(qemu\))*"
 )
 _BRACKET = re.compile(r"\s*(?:\w+ ?= ?)?[\[\](){},;]+\s*")
 _DEEPEST = 4  # a literal in a reply in a log
@@ -34,10 +37,23 @@ Numbered = list[tuple[int, str]]
 """Lines, each with its number in the text, from 1."""
 
 
-def lines_of(text: str) -> tuple[Numbered, bool]:
+class Found(NamedTuple):
+    """Lines of a text, or those inside its string literals.
+
+    Attributes:
+        in_literals: whether the listing is in such.
+        is_open: whether the last of them had no end of line.
+    """
+
+    lines: Numbered
+    in_literals: bool = False
+    is_open: bool = False
+
+
+def lines_of(text: str) -> Found:
     """Return a text's lines; those inside string literals where it has the listing there.
 
-    The flag tells whether it did. Quoted-printable mail is decoded, too.
+    Quoted-printable mail is decoded, too.
     """
     lines = list(enumerate(text.split("\n"), 1))
     if any(_QUOTED_PRINTABLE.fullmatch(line) for _, line in lines) and not any(
@@ -46,12 +62,18 @@ def lines_of(text: str) -> tuple[Numbered, bool]:
         lines = _decoded(lines)
     listed = [line for _, line in lines if "(prio " in line]
     if listed and all(r"\n" not in line and _ALONE.fullmatch(line) for line in listed):
-        return [(number, _content(line)) for number, line in lines], True
-    depth = 0
-    while depth < _DEEPEST and any(r"\n" in line and _LISTED.search(line) for _, line in lines):
-        lines = _inside(lines)
-        depth += 1
-    return lines, depth > 0
+        return Found([(number, _content(line)) for number, line in lines], in_literals=True)
+    found = Found(lines)
+    for _ in range(_DEEPEST):
+        if not any(r"\n" in line and _LISTED.search(line) for _, line in found.lines):
+            break
+        inside = _Inside()
+        for number, line in found.lines:
+            inside.take(number, line)
+        found = inside.end()
+        if inside.is_stuck:
+            break
+    return found
 
 
 def _decoded(lines: Numbered) -> Numbered:
@@ -75,35 +97,54 @@ def _content(line: str) -> str:
     return _ESCAPE.sub(_meaning, match[1] if match[1] is not None else match[2])
 
 
-def _inside(lines: Numbered) -> Numbered:
-    """Return the lines of the listing that is in string literals, joined as C and Python do."""
-    found: Numbered = []
-    open_line = ""
-    opened = 0
-    for number, line in lines:
+class _Inside:
+    """Takes the listing out of string literals, joined as C and Python join them.
+
+    Attributes:
+        is_stuck: a line was left as it is, for somebody else to refuse.
+    """
+
+    def __init__(self) -> None:
+        self.found: Numbered = []
+        self.is_stuck = False
+        self._begun = ""  # a line whose end is in the next literal
+        self._begun_at = 0
+
+    def take(self, number: int, line: str) -> None:
+        """Take a line of the text."""
+        if kind_of(line.strip()) == Kind.CUT:  # between literals
+            self.found.append((number, line.strip()))
+            return
         first: int | None = None
         lost = False  # whether what is passed by may be a part of the listing
-        is_all = _ALONE.fullmatch(line) is not None and (found or open_line)
+        is_all = _ALONE.fullmatch(line) is not None and (self.found or self._begun)
         for literal in _LITERAL.finditer(line):
             content = literal[1] if literal[1] is not None else literal[2]
             if not (is_all or _OF_A_LISTING.search(content)):
                 lost = lost or _PART.search(content) is not None
                 continue
             first = literal.start() if first is None else first
-            *whole, rest = _ESCAPE.sub(_meaning, content).split("\n")
-            for each in whole:
-                found.append((opened or number, open_line + each))
-                open_line, opened = "", 0
-            if rest:
-                open_line, opened = open_line + rest, opened or number
+            self._take_content(number, content)
         left = _LITERAL.sub("", line[first:] if first is not None else line)
         is_between = first is None or _BETWEEN.fullmatch(left) is not None
-        is_other = first is None and left.strip() and found and r"\n" in line
+        is_other = first is None and left.strip() and self.found and r"\n" in line
         if lost or is_other or not is_between or _BROKEN.search(left):
-            found.append((number, line))  # for somebody else to refuse
-    if open_line:
-        found.append((opened, open_line))
-    return found
+            self.found.append((number, line))
+            self.is_stuck = True
+
+    def _take_content(self, number: int, content: str) -> None:
+        *whole, rest = _ESCAPE.sub(_meaning, content).split("\n")
+        for each in whole:
+            self.found.append((self._begun_at or number, self._begun + each))
+            self._begun, self._begun_at = "", 0
+        if rest:
+            self._begun, self._begun_at = self._begun + rest, self._begun_at or number
+
+    def end(self) -> Found:
+        """Return the lines, after the last one."""
+        if self._begun:
+            self.found.append((self._begun_at, self._begun))
+        return Found(self.found, in_literals=True, is_open=bool(self._begun.strip()))
 
 
 def _meaning(escape: re.Match[str]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError
 from guestmap.inspect.text.mtree import MtreeText, read_mtree
 from guestmap.inspect.text.pasted.characters import tells_a_terminal
-from guestmap.inspect.text.pasted.columns import cut_column
+from guestmap.inspect.text.pasted.columns import cut_column, doubts_of
 from guestmap.inspect.text.pasted.tidy import tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ODD = re.compile(
     r"\(prio[ ].*\(prio[ ]|\\[nr]|(?<!\(qemu\))[ \t\xa0]$|[ ]<[-=]+|[ ]{2}(?://|\#|/\*)|\r|[^\n]\(qemu\)"
@@ -45,9 +48,10 @@ def read_pasted(text: str) -> Pasted:
     problem: PeerError | None = None
     is_odd = _ODD.search(text) or tells_a_terminal(text)
     if not is_odd and (_ROOT.search(text) or not _TREE.search(text)):
+        regions = [(len(line), line.strip()) for line in text.split("\n") if "(prio " in line]
         try:
-            if not _is_doubtful(text):
-                return Pasted(read_mtree(text))
+            if not _is_doubtful(text, regions):
+                return Pasted(read_mtree(text), doubts_of(regions))
         except PeerError as error:
             problem = error
     tidied = tidy(text)
@@ -57,10 +61,14 @@ def read_pasted(text: str) -> Pasted:
     return Pasted(listing, tidied.notes)
 
 
-def _is_doubtful(text: str) -> bool:
-    """Tell whether a text may hold a listing twice, or be cut inside names."""
+def _is_doubtful(text: str, regions: Sequence[tuple[int, str]]) -> bool:
+    """Tell whether a text may hold a listing twice, or be cut inside names.
+
+    Args:
+        text: all of it.
+        regions: width and text of its regions.
+    """
     heads = _HEADS.findall(text)
-    regions = [(len(line), line.strip()) for line in text.split("\n") if "(prio " in line]
     views = [head for head in heads if head.startswith("FlatView")]
     trees = [head for head in heads if not head.startswith("FlatView")]
     targets = trees.index("memory-region") if "memory-region" in trees else len(trees)

@@ -14,12 +14,13 @@ from guestmap.base import PeerError
 from guestmap.inspect.text.pasted.blocks import ListingBuilder
 from guestmap.inspect.text.pasted.characters import plain
 from guestmap.inspect.text.pasted.columns import check_columns
+from guestmap.inspect.text.pasted.ends import has_open_end, without_half_name
 from guestmap.inspect.text.pasted.forms import CONTENT, CORE, HEADING, PROMPT, Kind
 from guestmap.inspect.text.pasted.listing import build
 from guestmap.inspect.text.pasted.literals import lines_of
 from guestmap.inspect.text.pasted.prefixes import Line, unquoted, without_prefix, without_suffix
 from guestmap.inspect.text.pasted.told import Told
-from guestmap.inspect.text.pasted.wrapped import Joined, joined
+from guestmap.inspect.text.pasted.wrapped import joined
 from guestmap.inspect.text.pasted.written import written
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def tidy(text: str) -> Tidied:
     told = Told()
     clean = plain(text)
     told.characters = clean != text.replace("\r\n", "\n")
-    numbered, told.literals = lines_of(clean)
+    numbered, told.literals, is_open = lines_of(clean)
     if told.literals:
         numbered = [(number, plain(line)) for number, line in numbered]
     lines = unquoted(numbered)
@@ -66,10 +67,13 @@ def tidy(text: str) -> Tidied:
     lines = _single_spaced(lines)
     whole = joined(lines, by_width=not (told.prefixed or told.framed))
     told.joined = sum(each.parts - 1 for each in whole)
-    check_columns(whole)
-    if not text.endswith("\n"):
-        told.ends_openly = _ends_openly(text, whole[-1])
-        whole = _without_half_name(whole, told)
+    doubts = check_columns(whole)
+    open_literal = is_open and whole[-1].kind == Kind.REGION
+    if open_literal or (not told.literals and has_open_end(text, whole)):
+        told.ends_openly = True
+        count = len(whole)
+        whole = without_half_name(whole)
+        told.ends_early = len(whole) < count
     builder = ListingBuilder()
     build(whole, builder, told)
     _check_once(builder.blocks)
@@ -77,7 +81,7 @@ def tidy(text: str) -> Tidied:
     return Tidied(
         "\n".join(line for _, line in found) + "\n",
         tuple(number for number, _ in found),
-        told.notes(),
+        told.notes() + doubts,
         builder.tagged,
     )
 
@@ -104,23 +108,6 @@ def _bare(line: Line, told: Told) -> Line:
         told.remarks += bare != text
         return line._replace(text=bare)
     return line
-
-
-def _without_half_name(whole: list[Joined], told: Told) -> list[Joined]:
-    """Leave out the last region of a text without an end where its name is the start of another."""
-    last = whole[-1]
-    core = CORE.match(last.line.text)
-    name = last.line.text[core.end() :] if core else ""
-    words = {word for each in whole[:-1] for word in re.split(r"[ \"]", each.line.text)}
-    if not name or name in words or not any(word.startswith(name) for word in words):
-        return whole
-    told.ends_early = True
-    return whole[:-1]
-
-
-def _ends_openly(text: str, last: Joined) -> bool:
-    """Tell whether the last region's text is the end of everything, so that more may be missing."""
-    return last.kind == Kind.REGION and text.rstrip(" ").endswith(last.line.text.split(" ")[-1])
 
 
 def _check_once(blocks: Sequence[Block]) -> None:

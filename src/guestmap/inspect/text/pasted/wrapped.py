@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError
 from guestmap.inspect.text.pasted.breaks import Break, Mode, blank_by_mode, mode_of, needs_blank
+from guestmap.inspect.text.pasted.characters import uncontrolled
 from guestmap.inspect.text.pasted.forms import (
     ADDRESSES,
     ALIAS,
@@ -103,7 +104,7 @@ class _Joiner:
                 f"info mtree text, line {line.number}: cannot tell whether {text[-30:]!r} goes on"
                 f" with {line.text[:30]!r} as one word or two: paste the text without line breaks"
             )
-        return f"{text} {line.text}" if blank else text + line.text
+        return uncontrolled(f"{text} {line.text}" if blank else text + line.text)
 
 
 def _kinds(lines: list[Line]) -> list[Kind]:
@@ -157,7 +158,7 @@ def _fits_behind(before: Line, line: Line, mode: Mode) -> bool:
 def _known_words(lines: list[Line], kinds: list[Kind]) -> set[str]:
     """Return the words of names that stand whole: not at an end where they may be cut."""
     words: set[str] = set()
-    for line, kind, following in zip(lines, kinds, [*kinds[1:], Kind.OTHER], strict=True):
+    for line, kind, following in zip(lines, kinds, (*kinds, Kind.OTHER)[1:], strict=True):
         if kind in (Kind.REGION, Kind.HEADING, Kind.DISPATCH):
             is_whole = following in (Kind.REGION, Kind.HEADING, Kind.DISPATCH)
             words.update(re.split(r"[ ,]", line.text)[: None if is_whole else -1])
