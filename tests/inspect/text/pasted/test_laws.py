@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import quopri
 
 import pytest
@@ -34,6 +36,10 @@ def each_line(text: str, change: object) -> str:
     return "\n".join(change(line) for line in text.split("\n"))
 
 
+def in_column(line: str, width: int) -> str:
+    return "\n".join(line[i : i + width] for i in range(0, len(line), width))
+
+
 READ = {
     "a heading that was broken at its hyphen": (TREE, TREE.replace("address-", "address-\n")),
     "a prompt behind a line without end": (VIEW, VIEW.rstrip("\n") + "(qemu) "),
@@ -43,6 +49,22 @@ READ = {
     "a tab behind a mark": (TREE, each_line(TREE, lambda s: "> " + s.replace(" " * 6, "\t", 1))),
     "quoted-printable without a broken line": (
         TREE, quopri.encodestring(TREE.replace("\n", " \n").encode()).decode()
+    ),
+    "a page that shows a page's source": (
+        VIEW, "<pre>\n" + html.escape(html.escape(VIEW.replace("\n", "\n\n"))) + "</pre>\n"
+    ),
+    "a fence behind the end of a colour": (
+        TREE, each_line(TREE.rstrip("\n"), lambda line: f"\x1b[32m{line}\x1b[0m") + "```\n\nOh.\n"
+    ),
+    "a colour's end that is broken in the last column": (
+        VIEW, each_line(VIEW, lambda line: in_column(f"\x1b[0;32m{line}\x1b[0m", 66))
+    ),
+    "a reply before a prompt, its lines numbered": (
+        VIEW, f"1:{json.dumps({'return': VIEW})}(qemu) "
+    ),
+    "a literal that the text ends in": (
+        VIEW.rstrip("\n"), "".join(f"    '{line}\\n'\n" for line in VIEW.splitlines()[:-2])
+        + f"    '{VIEW.splitlines()[-2]}"
     ),
     "a lone prompt at the end": (
         VIEW, f"# virsh qemu-monitor-command vm --hmp info mtree -f\n{VIEW.rstrip()}\n#\n"
@@ -57,7 +79,28 @@ def test_what_can_be_proved_is_read(form):
     assert content(read_pasted(pasted).text) == content(read_mtree(text))
 
 
+CUT = {
+    "between literals": "".join(
+        "    ...\n" if "crypto" in line else f"    {json.dumps(line)}\n"
+        for line in VIEW.splitlines(keepends=True)
+    ),
+    "inside a dispatch tree": (
+        f"{VIEW.rstrip()}\n  Dispatch\n    Physical sections\n[snip]\n"
+        " Root memory region: io\n  0000000000000000-000000000000ffff (prio 0, i/o): io\n\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("place", CUT)
+def test_what_is_left_out_is_told_wherever_it_was(place):
+    (note,) = read_pasted(CUT[place]).notes
+    assert "at 1 place lines were left out" in note
+
+
 REFUSED = {
+    "a page in a page that hides the users of a view": each_line(
+        VIEW, lambda line: f"{line}\n".replace('"', "?quot;")
+    ),
     "a number above that is not the listing's": "1. Run this\n\n" + "".join(
         f"    {n}. {line}\n" for n, line in enumerate(TREE.splitlines(), 1)
     ),

@@ -19,7 +19,9 @@ _TYPED = str.maketrans(
     {**dict.fromkeys("\xa0\u2002\u2003\u2007\u2009\u202f\u3000", " "),
      **dict.fromkeys("\u201c\u201d\u201e", '"')}
 )  # fmt: skip
-_ENTITIES = re.compile(r"^(?:&gt;|&#)|&nbsp;|&quot;|&#x?[0-9a-f]+;", re.MULTILINE)
+_ENTITIES = re.compile(
+    r"^&(?:(?:amp;)*gt;|#)|&(?:amp;)*(?:nbsp;|quot;|#x?[0-9a-f]+;)", re.MULTILINE
+)
 _DEEPEST = 4  # a page that shows a page's source
 _TAG = "(?:pre|code|p|div|span|tt|blockquote|samp|details|summary)"
 _PAGE = re.compile(rf"^\s*<{_TAG}\b|<br ?/?>$", re.MULTILINE | re.IGNORECASE)

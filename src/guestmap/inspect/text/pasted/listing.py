@@ -60,6 +60,9 @@ def build(whole: Sequence[Joined], builder: ListingBuilder, told: Told) -> None:
             told.others += bool(line.text)
         elif dispatch:
             told.dispatch = True
+            if kind == Kind.CUT:  # it may have taken the next heading with it
+                told.cuts += 1
+                builder.cut()
         elif kind in _OF_LISTING:
             if is_garbled(line.text):
                 fail(line.number, "one line of the listing", line.text)

@@ -23,6 +23,7 @@ _OF_A_LISTING = re.compile(
 )
 
 _ALONE = re.compile(rf"\s*(?:[\w.]+ ?\()?[\[(]?\s*[bfru]?(?:{_LITERAL.pattern})[\s,;+)\]\\]*")
+_UNCLOSED = re.compile(r"\s*[\"']([^\"']*)")
 _BETWEEN = re.compile(
     r"(?:[\s,;:+(){}\[\]\\\d.-]|\b(?:true|false|null|None|True|False)\b|\b[bfru]\b|\(qemu\))*"
 )
@@ -114,6 +115,10 @@ class _Inside:
         """Take a line of the text."""
         if kind_of(line.strip()) == Kind.CUT:  # between literals
             self.found.append((number, line.strip()))
+            return
+        unclosed = _UNCLOSED.fullmatch(line) if self.found or self._begun else None
+        if unclosed:  # the text ends in it
+            self._take_content(number, unclosed[1])
             return
         first: int | None = None
         lost = False  # whether what is passed by may be a part of the listing
