@@ -38,7 +38,7 @@ Numbered = list[tuple[int, str]]
 """Lines, each with its number in the text, from 1."""
 
 
-class Found(NamedTuple):
+class LiteralLines(NamedTuple):
     """Lines of a text, or those inside its string literals.
 
     Attributes:
@@ -51,7 +51,7 @@ class Found(NamedTuple):
     is_open: bool = False
 
 
-def lines_of(text: str) -> Found:
+def lines_of(text: str) -> LiteralLines:
     """Return a text's lines; those inside string literals where it has the listing there.
 
     Quoted-printable mail is decoded, too.
@@ -63,8 +63,8 @@ def lines_of(text: str) -> Found:
         lines = _decoded(lines)
     listed = [line for _, line in lines if "(prio " in line]
     if listed and all(r"\n" not in line and _ALONE.fullmatch(line) for line in listed):
-        return Found([(number, _content(line)) for number, line in lines], in_literals=True)
-    found = Found(lines)
+        return LiteralLines([(number, _content(line)) for number, line in lines], in_literals=True)
+    found = LiteralLines(lines)
     for _ in range(_DEEPEST):
         if not any(r"\n" in line and _LISTED.search(line) for _, line in found.lines):
             break
@@ -145,11 +145,11 @@ class _Inside:
         if rest:
             self._begun, self._begun_at = self._begun + rest, self._begun_at or number
 
-    def end(self) -> Found:
+    def end(self) -> LiteralLines:
         """Return the lines, after the last one."""
         if self._begun:
             self.found.append((self._begun_at, self._begun))
-        return Found(self.found, in_literals=True, is_open=bool(self._begun.strip()))
+        return LiteralLines(self.found, in_literals=True, is_open=bool(self._begun.strip()))
 
 
 def _meaning(escape: re.Match[str]) -> str:
