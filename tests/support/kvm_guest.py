@@ -57,7 +57,12 @@ poweroff -f
 
 
 def run_in_kvm_guest(
-    folder: Path, command: str, *, timeout_s: float, told: Callable[[str], None] = print
+    folder: Path,
+    command: str,
+    *,
+    timeout_s: float,
+    told: Callable[[str], None] = print,
+    with_linux: bool = False,
 ) -> int:
     """Run a line of shell where there is a /dev/kvm; return its status.
 
@@ -68,12 +73,17 @@ def run_in_kvm_guest(
         command: run in the project's folder.
         timeout_s: how long the whole guest may take.
         told: hears each line that it prints.
+        with_linux: whether it is to have the parts of another Linux guest, for one inside it.
     """
     kernels = sorted((PARTS / "boot").glob("vmlinuz*"))
     if not kernels:
         pytest.skip("needs a Linux guest's parts (tools/setup.sh peers)")
     image = folder / "kvm.cpio"
-    image.write_bytes(_initramfs(command).archive())
+    made = _initramfs(command)
+    if with_linux:
+        for each in (kernels[-1], _busybox()):
+            made.add_file(_inner(each), each)
+    image.write_bytes(made.archive())
     words = [
         require_qemu(), "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max,+svm", "-smp", "2",
         "-m", "3G", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",

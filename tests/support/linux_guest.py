@@ -110,10 +110,10 @@ class LinuxGuest:
         return self._text[: mark.start()], mark[1]
 
 
-def prepared(folder: Path) -> tuple[Path, Path, str]:
+def prepared(folder: Path, *, agent: bool = True) -> tuple[Path, Path, str]:
     """Return what a guest is booted from: kernel, initial RAM disk, command line; skip without."""
     kernel = _kernel()
-    (folder / "initrd").write_bytes(_initramfs(()).image())
+    (folder / "initrd").write_bytes(_initramfs((), agent=agent).image())
     return kernel, folder / "initrd", _APPEND
 
 
@@ -194,7 +194,7 @@ def _kernel() -> Path:
     return kernels[-1]
 
 
-def _initramfs(modules: tuple[str, ...]) -> Initramfs:
+def _initramfs(modules: tuple[str, ...], *, agent: bool = True) -> Initramfs:
     made = Initramfs()
     made.add("init", _INIT.encode())
     for folder in ("proc", "sys", "dev", "run", "tmp"):
@@ -203,6 +203,8 @@ def _initramfs(modules: tuple[str, ...]) -> Initramfs:
     for order, name in enumerate(modules):
         found = next(iter(sorted(PARTS.glob(f"**/{name}.ko*"))))
         made.add_file(f"modules/{order:02d}-{found.name}", found)
+    if not agent:
+        return made
     made.add_file("sbin/qemu-ga", _first("sbin/qemu-ga", "bin/qemu-ga"))
     for library in PARTS.glob("**/x86_64-linux-gnu/*.so*"):
         made.add_file(f"lib/{library.name}", library.resolve())

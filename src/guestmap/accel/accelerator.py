@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from guestmap.accel.in_vain import InVain
+    from guestmap.accel.memory_slot import MemorySlot
     from guestmap.accel.types import Capabilities, EngineStatistics
     from guestmap.accel.vcpu import Vcpu
     from guestmap.memory import MemoryListener
@@ -87,6 +88,10 @@ class Accelerator(ABC):
     @abstractmethod
     def statistics(self) -> EngineStatistics:
         """Return the counts of this moment; from any thread."""
+
+    def memory_slots(self) -> tuple[MemorySlot, ...]:
+        """Return what it has mapped, by address, where that is slots; in a steady memory system."""
+        return ()
 
     def close(self) -> None:
         """Let go of the address spaces and of the host's memory. Closing twice is allowed.

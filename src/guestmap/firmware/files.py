@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, HostError, format_size
@@ -26,7 +27,8 @@ def read_file(path: Path, what: str, largest: int) -> bytes:
         if path.exists() and not path.is_file():  # opening a FIFO would wait for a writer
             raise ConfigError(f"{what}: not a regular file")
         with path.open("rb") as file:
-            data = file.read(largest + 1)
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(min(size, largest) + 1)  # no more: so much is reserved beforehand
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise ConfigError(f"{what}: No such file or directory") from None
     except OSError as error:

@@ -72,6 +72,17 @@ def test_nothing_is_lost_where_a_slot_goes_or_is_logged_no_more(logged):
     assert pages(logged) == [9, 10]
 
 
+def test_to_look_at_the_slots_takes_nothing(logged):
+    write(logged, 5, 6)
+    other, shown = logged.vm.slots.shown()
+    assert (other.start, other.dirty or 0) == (0, 0)
+    assert (shown.start, shown.size, shown.number) == (70 * PAGE, 200 * PAGE, 0)
+    assert shown.host == logged.region.ram_block.host_address
+    assert (shown.logged, shown.readonly) == (True, False)
+    assert shown.dirty == (2 if logged.kernel.manual else None)
+    assert pages(logged) == [5, 6]
+
+
 def test_switching_the_log_costs_one_request_a_slot(logged):
     stop = logged.system.dirty_logging.stop_global
     assert logged.requests(stop) == ["1,0,0,1000", "0,0,46000,c8000"]

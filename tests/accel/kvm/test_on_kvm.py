@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import threading
 import time
+from pathlib import Path
 from struct import unpack_from
 
 import pytest
@@ -15,9 +17,13 @@ from guestmap.accel import ExitReason, Register
 from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.kernel import HostKernel
 from guestmap.base import HostError
+from guestmap.inspect.ask.explain import explain
+from guestmap.inspect.ask.kvm_slots import kvm_slots
+from guestmap.inspect.ask.mappings import read_mappings
 from guestmap.machine import MachineConfig, Phase, VirtualMachine, saved
 from guestmap.memory.hear import EventNotifier
 from guestmap.memory.ram.dirty import DirtyClient
+from guestmap.monitor.commands import ours
 
 pytestmark = pytest.mark.kvm
 
@@ -67,6 +73,23 @@ def test_firmware_comes_to_its_end_with_the_slots_that_it_needs(kernel):
     assert kernel.log == wanted(POST)
     pytest.importorskip("unicorn")
     assert changes == boot("unicorn")[0]
+
+
+@pytest.mark.seabios
+def test_a_machine_tells_its_slots():
+    with VirtualMachine(MachineConfig(debugcon=True), engine="kvm") as machine:
+        machine.run(until=Phase.HALT)
+        snapshot = ours.snapshot_of(machine)
+        told = kvm_slots(snapshot)
+        assert (told.compared, told.missing, told.surplus) == (True, (), ())
+        mappings = read_mappings(Path("/proc/self/maps").read_text().splitlines(), source="maps")
+        assert not kvm_slots(snapshot, None, mappings).unmapped
+        assert len(kvm_slots(snapshot, None, []).unmapped) == len(told.slots)
+        slot = explain(snapshot, 0x1000).slot
+        assert slot.size == 0xC0000
+        assert bytes(machine.board.cpu_memory.read(0x7C00, 16)) == ctypes.string_at(
+            slot.host + 0x7C00, 16
+        )
 
 
 @pytest.mark.seabios

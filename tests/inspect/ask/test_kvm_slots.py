@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from guestmap.base import PeerError
+from guestmap.base import ConfigError, PeerError
+from guestmap.inspect import Snapshot
+from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.ask.kvm_slots import KvmSlot, kvm_slots, traced_slots
+from guestmap.inspect.ask.mappings import Mapping, read_mappings
+from guestmap.inspect.ask.sentences import explain_sentences
+from guestmap.inspect.map.snapshot import SlotInfo
 from guestmap.inspect.text.from_text import snapshot_of_pasted
+from guestmap.memory import MemorySystem
 
 # QEMU 7.2 -accel kvm -M pc,smm=off -m 128M,slots=2,maxmem=1G -nodefaults -vga none -S, with a DIMM
 # of 128 MiB: 'info mtree -f' of "memory", and the trace up to there.
@@ -73,9 +81,84 @@ def test_newer_traces_and_system_management_mode():
         " ua=0x7f94d3e00000 guest_memfd=-1 guest_memfd_offset=0x0 ret=0"
     )
     slots, _ = traced_slots([line % 0, line.replace("Slot#0", "Slot#1") % 1])
-    assert slots == [KvmSlot(0x1000, 0x2000, True, number=0)]
+    assert slots == [KvmSlot(0x1000, 0x2000, True, number=0, host=0x7F94D3E00000)]
 
 
 def test_a_trace_of_something_else_is_refused():
     with pytest.raises(PeerError, match="-trace kvm_set_user_memory"):
         traced_slots(["nothing of that kind"])
+
+
+# What /proc/PID/maps of that QEMU has of it: 128 MiB and 128 MiB of RAM, and the two ROMs. The
+# latter are read-only slots; that of the RAM may be several mappings, one behind the other.
+MAPS = """\
+7f5a9fe00000-7f5aa7e00000 rw-p 00000000 00:00 0
+7f5aafe00000-7f5ab0000000 rw-p 00000000 00:00 0
+7f5ab0000000-7f5ab7e00000 rw-p 00000000 00:00 0                          [anon: ram]
+7f5ac2e00000-7f5ac2e20000 r--p 00000000 00:00 0
+7f5ac3000000-7f5ac3040000 rw-s 00000000 00:01 3095                       /memfd:bios (deleted)
+"""
+
+
+def unmapped(maps: str) -> list[int | None]:
+    mappings = read_mappings(maps.splitlines(), source="maps")
+    told = kvm_slots(snapshot_of_pasted(VIEW, source="test"), TRACE, mappings)
+    assert told.compared
+    return [each.number for each in told.unmapped]
+
+
+def test_the_process_has_the_memory_of_its_slots():
+    assert unmapped(MAPS) == []
+    assert unmapped(
+        MAPS.replace("7f5ab0000000-7f5ab7e00000 rw", "7f5ab0001000-7f5ab7e00000 rw")
+    ) == [4]
+    assert unmapped(MAPS.replace("7f5aa7e00000 rw", "7f5aa7e00000 r-")) == [5]
+    assert unmapped(MAPS.replace("7f5ac2e20000 r-", "7f5ac2e20000 --")) == [2]
+    assert unmapped("") == [0, 2, 3, 4, 1, 5]
+
+
+def test_mappings_of_another_form_and_without_a_trace_are_refused():
+    with pytest.raises(PeerError, match="maps, line 2 is not of the form"):
+        read_mappings(["7f5a9fe00000-7f5aa7e00000 rw-p 00000000 00:00 0", "nothing"], source="maps")
+    with pytest.raises(ConfigError, match="--trace"):
+        kvm_slots(snapshot_of_pasted(VIEW, source="test"), None, [Mapping(0, 1, True, True)])
+
+
+def told_by_machine(*slots: SlotInfo) -> Snapshot:
+    system = MemorySystem()
+    root = system.container("system", 1 << 64)
+    root.add_subregion(0, system.ram("ram", 0x4000))
+    root.add_subregion(0x4000, system.rom("rom", 0x2000))
+    system.address_space("memory", root)
+    return replace(Snapshot.of(system), slots=slots)
+
+
+RAM_SLOT = SlotInfo(3, 0, 0x4000, 0x7F0000000000, logged=True, dirty=2)
+ROM_SLOT = SlotInfo(1, 0x4000, 0x2000, 0x7F0000010000, readonly=True)
+
+
+def test_a_machine_that_tells_its_slots_is_compared_with_them():
+    told = kvm_slots(told_by_machine(RAM_SLOT, ROM_SLOT))
+    assert (told.compared, told.missing, told.surplus) == (True, (), ())
+    assert [(each.number, each.region, each.dirty) for each in told.slots] == [
+        (3, "ram", 2), (1, "rom", None),
+    ]  # fmt: skip
+    told = kvm_slots(told_by_machine(RAM_SLOT, replace(ROM_SLOT, readonly=False)))
+    assert (
+        [each.start for each in told.missing] == [each.start for each in told.surplus] == [0x4000]
+    )
+
+
+def test_explain_says_by_which_slot_memory_is_reached():
+    snapshot = told_by_machine(RAM_SLOT, ROM_SLOT)
+    assert explain(snapshot, 0x3FFF).slot is RAM_SLOT
+    assert (
+        "  by slot 3 of KVM, 0-3fff, writable, written pages are noted: 2 now"
+    ) in explain_sentences(explain(snapshot, 0x3FFF))
+    assert any(
+        "slot 1 of KVM" in x and "read-only" in x
+        for x in explain_sentences(explain(snapshot, 0x4000))
+    )
+    assert explain(snapshot, 0x6000).slot is None
+    again = Snapshot.from_json(snapshot.to_json())
+    assert again.slots == snapshot.slots

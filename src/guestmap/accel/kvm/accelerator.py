@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guestmap.accel.kvm.kernel import Kernel
+    from guestmap.accel.memory_slot import MemorySlot
     from guestmap.accel.vcpu import InterruptSource
     from guestmap.memory import AddressSpace, MemoryListener
 
@@ -103,6 +104,10 @@ class KvmAccelerator(Accelerator):
         if number not in range(len(self._vcpus)):
             raise ConfigError(f"there is no vCPU {number}: engine 'kvm' has {len(self._vcpus)}")
         return self._vcpus[number]
+
+    def memory_slots(self) -> tuple[MemorySlot, ...]:
+        """Return the slots of the VM."""
+        return self._vm.slots.shown()
 
     def statistics(self) -> EngineStatistics:
         """Return the counts of this moment; each request of a memory slot is a map."""

@@ -64,12 +64,27 @@ class DirtyPages:
         number, slot = live
         if not slot.logged:
             return
-        bitmap = bytearray(_words(slot.size) * _WORD_BYTES)
-        self._vm.call(GET_DIRTY_LOG, DIRTY_LOG.pack(number, _address(bitmap)), str(slot))
+        bitmap = self._look(live)
         if self.clears_apart:
             self._seen[number] = live, bitmap
         for first, end in _runs(bitmap):
             slot.block.dirty.mark(slot.offset + first * PAGE, (end - first) * PAGE)
+
+    def count(self, live: LiveSlot) -> int | None:
+        """Return how many pages :meth:`fetch` would mark; None where a look would clear them.
+
+        Raises:
+            HostError: the kernel refuses.
+        """
+        if not live.slot.logged or not self.clears_apart:
+            return None
+        return int.from_bytes(self._look(live), "little").bit_count()
+
+    def _look(self, live: LiveSlot) -> bytearray:
+        number, slot = live
+        bitmap = bytearray(_words(slot.size) * _WORD_BYTES)
+        self._vm.call(GET_DIRTY_LOG, DIRTY_LOG.pack(number, _address(bitmap)), str(slot))
+        return bitmap
 
     def clear(self, live: LiveSlot, start: int, end: int) -> None:
         """Have the next write to each page between two addresses be noted again.

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from guestmap.accel.kvm.abi import MAX_SLOT_SIZE
 from guestmap.accel.kvm.change import Plan, plan_change
 from guestmap.accel.kvm.pieces import Slot, slots_of
+from guestmap.accel.kvm.slot_table import LiveSlot
+from guestmap.accel.memory_slot import MemorySlot
 from guestmap.base import HostError
 from guestmap.memory import MemoryListener
 from guestmap.memory.hear import PRIORITY_ACCEL
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from guestmap.accel.kvm.dirty import DirtyPages
-    from guestmap.accel.kvm.slot_table import LiveSlot, SlotTable
+    from guestmap.accel.kvm.slot_table import SlotTable
     from guestmap.memory import MemoryRegionSection
 
 
@@ -151,6 +153,16 @@ class Slots(MemoryListener):
         elif self._wanted.pop(at, None) is None:
             return
         self._touched.add(at)
+
+    def shown(self) -> tuple[MemorySlot, ...]:
+        """Return the slots that the kernel has, for people; nothing is changed by looking."""
+        return tuple(
+            MemorySlot(
+                number, each.start, each.size, each.host, each.readonly, each.logged,
+                self._dirty.count(LiveSlot(number, each)),
+            )
+            for number, each in self._table.live.values()
+        )  # fmt: skip
 
     # -- the commit --------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ and what an alias leaves out of a region is no claim of it.
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
@@ -29,7 +30,10 @@ from guestmap.inspect.map.ways import Shown, Way, leading_to, shown, walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from guestmap.inspect.map.snapshot import RangeInfo, Snapshot, ViewInfo
+    from guestmap.inspect.ask.spaces import NamedSpace
+    from guestmap.inspect.map.snapshot import RangeInfo, SlotInfo, Snapshot, ViewInfo
+
+_SEEN_BY_CPUS = ("memory", "cpu-memory")
 
 
 def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanation:
@@ -41,6 +45,19 @@ def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanat
     if not 0 <= address < ADDRESS_SPACE_SIZE:
         raise ConfigError(f"{address:#x} is not an address: give 0 to 0x{ADDRESS_SPACE_SIZE - 1:x}")
     found = Spaces(snapshot).find(space)
+    told = _explained(snapshot, address, found)
+    if told.winner is None or not found.name.startswith(_SEEN_BY_CPUS):
+        return told
+    return replace(told, slot=slot_at(snapshot, address))
+
+
+def slot_at(snapshot: Snapshot, address: int) -> SlotInfo | None:
+    """Return the hypervisor's memory slot that serves a guest-physical address."""
+    holds = (each for each in snapshot.slots if 0 <= address - each.start < each.size)
+    return next(holds, None)
+
+
+def _explained(snapshot: Snapshot, address: int, found: NamedSpace) -> Explanation:
     view, space, root = found.view, found.name, found.root
     if root is None:
         answer = _recorded_answer(snapshot, view, address)

@@ -9,6 +9,7 @@ from guestmap.inspect.ask.hole import Hole
 from guestmap.inspect.ask.ram_place import RamPlace
 from guestmap.inspect.ask.verdict import Reason
 from guestmap.inspect.map.report import RegionRef, Report
+from guestmap.inspect.map.snapshot import SlotInfo
 
 if TYPE_CHECKING:
     from guestmap.inspect.map.snapshot import Snapshot
@@ -93,6 +94,7 @@ class Explanation(Report):
         notes: what the result rests on that may be wrong.
         unknown: why it is not known who answers, where the source leaves out what would; "": it is.
         hole: what is round the address, where nobody answers.
+        slot: the hypervisor's memory slot that serves the address, where the source tells it.
     """
 
     address: int
@@ -102,6 +104,7 @@ class Explanation(Report):
     notes: tuple[str, ...] = ()
     unknown: str = ""
     hole: Hole | None = None
+    slot: SlotInfo | None = None
 
 
 def path_of(snapshot: Snapshot, way: Way, address: int) -> tuple[PathStep, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from guestmap.inspect.ask.view_diff import Shows
     from guestmap.inspect.ask.visibility import Hidden
     from guestmap.inspect.ask.why_not import RegionSight, WhyNot
+    from guestmap.inspect.map.snapshot import SlotInfo
 
 _MEANINGS: dict[str, str] = {
     "ram": "memory",
@@ -66,6 +67,8 @@ def explain_sentences(told: Explanation, end: int | None = None) -> list[str]:
             lines.append(f"  writes are refused by {refuses}")
         if winner.ram is not None:
             lines.append(f"  {_ram(winner.ram)}")
+        if told.slot is not None:
+            lines.append(f"  {_slot(told.slot)}")
         if winner.owner and winner.owner.startswith("owner:"):
             lines.append(f"  belongs to {winner.owner.removeprefix('owner:')}")
     if told.losers:
@@ -74,6 +77,16 @@ def explain_sentences(told: Explanation, end: int | None = None) -> list[str]:
         lines.append(f"  {loser.name}, byte {loser.offset:#x}: {_why(loser)}")
         lines.append(f"    so from {_span(loser.start, loser.end)}, by {_path(loser.path)}")
     return lines + [f"Note: {note}" for note in told.notes]
+
+
+def _slot(slot: SlotInfo) -> str:
+    """Say by which memory slot the guest reaches it."""
+    words = f"by slot {slot.number} of KVM, {_span(slot.start, slot.start + slot.size)}"
+    words += ", read-only: writes come out" if slot.readonly else ", writable"
+    if slot.logged:
+        noted = "written pages are noted"
+        words += f", {noted}" if slot.dirty is None else f", {noted}: {slot.dirty} now"
+    return words
 
 
 def explain_range_sentences(told: RangeExplanation) -> list[str]:

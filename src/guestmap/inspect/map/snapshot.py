@@ -183,6 +183,27 @@ class RamBlockInfo:
     max_length: Size
 
 
+@dataclass(frozen=True, slots=True)
+class SlotInfo:
+    """A memory slot of a hypervisor's, by which the guest reaches memory without an exit.
+
+    Attributes:
+        start: guest-physical; ``size`` in bytes.
+        host: where its memory is in the machine's process.
+        readonly: writes of the guest come out.
+        logged: pages that the guest writes are noted.
+        dirty: how many are noted and not taken yet; None where that is not known.
+    """
+
+    number: int
+    start: Address
+    size: Extent
+    host: Address
+    readonly: bool = False
+    logged: bool = False
+    dirty: int | None = None
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A machine's memory map at one moment.
@@ -196,6 +217,7 @@ class Snapshot:
         hides_disabled: the source is text that leaves disabled regions out (no ``-D``); those that
             are here were concluded from what is around them.
         notes: what reading the source took off or did not find, for people.
+        slots: a hypervisor's memory slots, by address, where the source tells them.
     """
 
     regions: tuple[RegionInfo, ...] = ()
@@ -207,12 +229,13 @@ class Snapshot:
     dialect: str = ""
     hides_disabled: bool = field(default=False, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    slots: tuple[SlotInfo, ...] = field(default=(), compare=False)
     format: Literal["guestmap.snapshot"] = field(default=FORMAT, kw_only=True)
     format_version: Literal[1] = field(default=FORMAT_VERSION, kw_only=True)
 
     @classmethod
     def of(cls, memory: MemorySystem, *, source: str = "guestmap") -> Snapshot:
-        """Take a snapshot of our own model."""
+        """Take a snapshot of our own model; of memory slots an accelerator knows, not the model."""
         from guestmap.inspect.map.capture import capture
 
         return capture(memory, source=source)

@@ -5,32 +5,35 @@ They need not wait for the machine, only for the transaction that it is in.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.map.commit_json import commit_to_json
+from guestmap.inspect.map.snapshot import SlotInfo
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.qmp import ANY, INT, STR, UINT64, Command, Member, Struct
 
 if TYPE_CHECKING:
-    from guestmap.memory import MemorySystem
+    from guestmap.machine import VirtualMachine
     from guestmap.memory.map import CommitRecord
 
 
 def _map(context: Context, _arguments: Arguments) -> dict[str, Any]:
-    return _snapshot(context.vm.board.system).to_json()
+    return snapshot_of(context.vm).to_json()
 
 
 def _explain(context: Context, arguments: Arguments) -> dict[str, Any]:
     space = arguments.get("address-space", "memory")
-    return explain(_snapshot(context.vm.board.system), arguments["address"], space).to_json()
+    return explain(snapshot_of(context.vm), arguments["address"], space).to_json()
 
 
-def _snapshot(memory: MemorySystem) -> Snapshot:
-    """Return the map as it is between two transactions."""
-    with memory.steady():
-        return Snapshot.of(memory)
+def snapshot_of(vm: VirtualMachine) -> Snapshot:
+    """Return the map as it is between two transactions, with the slots that show it."""
+    with vm.board.system.steady():
+        slots = tuple(SlotInfo(**each._asdict()) for each in vm.accelerator.memory_slots())
+        return replace(Snapshot.of(vm.board.system), slots=slots)
 
 
 def _history(context: Context, arguments: Arguments) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""A stock Linux on our own machine in this process, told what to do over its serial port."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from tests.support.linux_guest import prepared
+
+from guestmap.base import GIB, MIB
+from guestmap.machine import MachineConfig, VirtualMachine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MARK = re.compile(r"-- (\w+) --\r*\n")
+
+
+class Linux:
+    """The guest, in its shell.
+
+    Args:
+        folder: for its initial RAM disk.
+        engine: the accelerator.
+        append: more of the kernel's command line.
+        timeout_s: how long it may be silent.
+
+    Attributes:
+        vm: the machine.
+        told: what its observer heard of a CPU that stands still.
+    """
+
+    def __init__(
+        self, folder: Path, engine: str, append: str = "", *, timeout_s: float = 120
+    ) -> None:
+        kernel, initrd, line = prepared(folder, agent=False)
+        self._timeout_s = timeout_s
+        self._text = ""
+        self._changed = threading.Condition()
+        self.vm = VirtualMachine(
+            MachineConfig(
+                ram_size=256 * MIB, slots=2, max_ram=GIB, serial=True, debugcon=True,
+                kernel=kernel, initrd=initrd, append=f"{line} {append}",
+            ),
+            engine=engine,
+        )  # fmt: skip
+        port = self.vm.board.serial
+        assert port is not None
+        port.sink = self._heard
+        self._port = port
+
+    def _heard(self, byte: int) -> None:
+        with self._changed:
+            self._text += chr(byte)
+            self._changed.notify_all()
+
+    def __enter__(self) -> Self:
+        self.vm.start()
+        assert self._answer()[1] == "ready"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.vm.close()
+
+    def run(self, command: str) -> str:
+        """Run a line of shell in the guest and return what it prints."""
+        for byte in f"{command}\n".encode():
+            while not self._sent(byte):
+                time.sleep(0.001)
+        text, status = self._answer()
+        assert status == "0", (command, status, text)
+        return text.replace("\r\n", "\n")
+
+    def _sent(self, byte: int) -> bool:
+        with self.vm.exclusive():
+            if not self._port.room:
+                return False
+            self._port.receive(bytes((byte,)))
+            return True
+
+    @property
+    def memory(self) -> int:
+        """What the guest's kernel manages, in bytes (MemTotal)."""
+        return int(self.run("grep MemTotal /proc/meminfo").split()[1]) << 10
+
+    def until(self, command: str, wanted: str) -> None:
+        """Wait until a command prints something."""
+        deadline = time.monotonic() + self._timeout_s
+        while wanted not in (said := self.run(command)):
+            assert time.monotonic() < deadline, said
+            time.sleep(0.2)
+
+    def _answer(self) -> tuple[str, str]:
+        with self._changed:
+            while (mark := _MARK.search(self._text)) is None:
+                heard = self._changed.wait(self._timeout_s)
+                assert heard, f"silent after {self._text[-2000:]!r}"
+            text, self._text = self._text[: mark.start()], self._text[mark.end() :]
+            return text, mark[1]
