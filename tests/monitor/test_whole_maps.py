@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from guestmap.accel.memory_slot import MemorySlot
 from guestmap.memory import MemoryRegion, MemorySystem
 from guestmap.monitor.commands.ours import COMMANDS
 
@@ -29,9 +30,14 @@ def test_no_transaction_runs_while_the_map_is_read(name: str) -> None:
     region = Observed(memory, "observed", 0x1000)
     memory.address_space("memory", region)
     changer = threading.Thread(target=region.set_enabled, args=[False])
-    context: Any = SimpleNamespace(vm=SimpleNamespace(board=SimpleNamespace(system=memory)))
+    slots: list[MemorySlot] = [MemorySlot(3, 0x1000, 0x1000, 0x7F0000000000, True, False)]
+    accelerator = SimpleNamespace(memory_slots=lambda: slots)
+    vm = SimpleNamespace(board=SimpleNamespace(system=memory), accelerator=accelerator)
+    context: Any = SimpleNamespace(vm=vm)
     command = next(each for each in COMMANDS if each.declaration.name == name)
-    command.run(context, {"address": 0})
+    answer = command.run(context, {"address": 0})
+    if name == "x-guestmap-map":
+        assert [slot["number"] for slot in answer["slots"]] == [3]
     changer.join()
     assert changed == [False]
     assert not region.enabled
