@@ -10,7 +10,7 @@ from guestmap.base import ConfigError, PeerError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.ask.kvm_slots import KvmSlot, kvm_slots, traced_slots
-from guestmap.inspect.ask.mappings import Mapping, read_mappings
+from guestmap.inspect.ask.mappings import ProcessMapping, read_mappings
 from guestmap.inspect.ask.sentences import explain_sentences
 from guestmap.inspect.map.snapshot import SlotInfo
 from guestmap.inspect.text.from_text import snapshot_of_pasted
@@ -121,7 +121,7 @@ def test_mappings_of_another_form_and_without_a_trace_are_refused():
     with pytest.raises(PeerError, match="maps, line 2 is not of the form"):
         read_mappings(["7f5a9fe00000-7f5aa7e00000 rw-p 00000000 00:00 0", "nothing"], source="maps")
     with pytest.raises(ConfigError, match="--trace"):
-        kvm_slots(snapshot_of_pasted(VIEW, source="test"), None, [Mapping(0, 1, True, True)])
+        kvm_slots(snapshot_of_pasted(VIEW, source="test"), None, [ProcessMapping(0, 1, True, True)])
 
 
 def told_by_machine(*slots: SlotInfo) -> Snapshot:

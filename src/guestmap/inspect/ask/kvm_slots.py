@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, PeerError
-from guestmap.inspect.ask.mappings import Mapping, is_mapped
+from guestmap.inspect.ask.mappings import ProcessMapping, is_mapped
 from guestmap.inspect.ask.ram_ranges import RamRange, ram_ranges
 from guestmap.inspect.map.report import Report
 
@@ -86,7 +86,7 @@ class KvmSlots(Report):
 def kvm_slots(
     snapshot: Snapshot,
     trace: Iterable[str] | None = None,
-    mappings: Iterable[Mapping] | None = None,
+    mappings: Iterable[ProcessMapping] | None = None,
 ) -> KvmSlots:
     """Return the slots that a map needs, compared with a trace, or else what the machine tells.
 
@@ -171,7 +171,9 @@ def traced_slots(trace: Iterable[str]) -> tuple[list[KvmSlot], int]:
     return sorted(live.values(), key=lambda each: each.start), refused
 
 
-def _unmapped(live: list[KvmSlot], mappings: Iterable[Mapping] | None) -> tuple[KvmSlot, ...]:
+def _unmapped(
+    live: list[KvmSlot], mappings: Iterable[ProcessMapping] | None
+) -> tuple[KvmSlot, ...]:
     if mappings is None:
         return ()
     there = sorted(mappings)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ([r-])([w-])[x-][ps] ")
 
 
-class Mapping(NamedTuple):
+class ProcessMapping(NamedTuple):
     """Addresses ``start <= a < end`` of the process, alike."""
 
     start: int
@@ -22,7 +22,7 @@ class Mapping(NamedTuple):
     writable: bool
 
 
-def read_mappings(lines: Iterable[str], *, source: str) -> list[Mapping]:
+def read_mappings(lines: Iterable[str], *, source: str) -> list[ProcessMapping]:
     """Return what a file of that form tells.
 
     Args:
@@ -40,11 +40,11 @@ def read_mappings(lines: Iterable[str], *, source: str) -> list[Mapping]:
                 f"{source}, line {number} is not of the form of /proc/PID/maps: {line[:60]!r}"
             )
         start, end, readable, writable = found.groups()
-        made.append(Mapping(int(start, 16), int(end, 16), readable == "r", writable == "w"))
+        made.append(ProcessMapping(int(start, 16), int(end, 16), readable == "r", writable == "w"))
     return made
 
 
-def is_mapped(mappings: Sequence[Mapping], start: int, size: int, *, writable: bool) -> bool:
+def is_mapped(mappings: Sequence[ProcessMapping], start: int, size: int, *, writable: bool) -> bool:
     """Tell whether all of a run of bytes is mapped; ``mappings`` are in order."""
     at = start
     for each in mappings:
