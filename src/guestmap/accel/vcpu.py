@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from guestmap.base import StateError
+from guestmap.base import StateError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from guestmap.accel.debug import CpuProbe
     from guestmap.accel.exits import Exit
     from guestmap.accel.types import Register, Segment, SegmentRegister, SoftwareInterrupt
     from guestmap.accel.vcpu_state import VcpuState
@@ -245,3 +246,15 @@ class Vcpu(ABC):
         An accelerator that cannot see them (hardware) never calls.
         """
         self._on_software_interrupt.append(observer)
+
+    @property
+    def probe(self) -> CpuProbe:
+        """What watches it.
+
+        Raises:
+            UnsupportedError: this accelerator does not tell what its guest does.
+        """
+        raise UnsupportedError(
+            f"engine {self.engine!r} does not tell of accesses and instructions: engine 'unicorn'"
+            " does"
+        )

@@ -56,6 +56,8 @@ class Hooks:
         in_device: a device of the memory address space is being accessed.
         failure: what a device callback raised, for when the CPU has left.
         in_vain: what the guest did in vain.
+        memory: what the CPU sees.
+        on_device_read: told of each read that was not one of memory: address, size, value.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class Hooks:
         observers: list[Callable[[SoftwareInterrupt], None]],
     ) -> None:
         self._uc: Any = cpu.uc
-        self._memory = memory
+        self.memory = memory
         self._port_load, self._port_store = io.load, io.store
         self._mapper = mapper
         self._state = cpu.state
@@ -85,7 +87,8 @@ class Hooks:
         self._observers = observers
         self.in_device = False
         self.failure: BaseException | None = None
-        self.in_vain = InVain(self._instruction)
+        self.in_vain = InVain(self.instruction)
+        self.on_device_read: Callable[[int, int, int], None] | None = None
 
     def install(self, *, deliver: bool = True, everywhere: bool = True) -> None:
         """Hook what there is.
@@ -111,7 +114,7 @@ class Hooks:
 
     def see(self, memory: AddressSpace) -> None:
         """Have accesses to what is not memory go to another address space from now on."""
-        self._memory = memory
+        self.memory = memory
 
     def _shared_write(self, address: int, size: int) -> None:
         if self._mapper.guest_wrote(address, size):
@@ -129,7 +132,7 @@ class Hooks:
         try:
             return self._port_load(port, size)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            return self._fail(error)
+            return self.fail(error)
 
     def _out(self, _uc: Any, port: int, size: int, value: int, _data: object) -> None:
         self._counters.port_writes += 1
@@ -140,28 +143,45 @@ class Hooks:
         self._counters.mmio_reads += 1
         self.in_device = True
         try:
-            self.in_vain.look(self._memory, base + offset, size)
-            return self._memory.load(base + offset, size)
+            self.in_vain.look(self.memory, base + offset, size)
+            if self.on_device_read is None:
+                return self.memory.load(base + offset, size)
+            return self._watched_read(base + offset, size, self.on_device_read)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            return self._fail(error)
+            return self.fail(error)
         finally:
             self.in_device = False
+
+    def _watched_read(
+        self, address: int, size: int, watcher: Callable[[int, int, int], None]
+    ) -> int:
+        value = self.memory.load(address, size)
+        watcher(address, size, value)
+        return value
 
     def _write(self, _uc: Any, offset: int, size: int, value: int, base: int) -> None:
         self._counters.mmio_writes += 1
         self.in_device = True
         try:
-            self.in_vain.look(self._memory, base + offset, size, value)
-            self._memory.store(base + offset, size, value)
+            self.in_vain.look(self.memory, base + offset, size, value)
+            self.memory.store(base + offset, size, value)
         finally:
             self.in_device = False
 
-    def _fail(self, error: BaseException) -> int:
+    def fail(self, error: BaseException) -> int:
         """Keep an error that a reading callback cannot let out: Unicorn needs a number."""
         if self.failure is None:
             self.failure = error
         self._uc.emu_stop()
         return 0
+
+    def is_memory(self, address: int) -> bool:
+        """Tell whether the CPU reads ``address`` straight from the host's memory."""
+        return self._mapper.is_memory(address)
+
+    def peek(self, address: int, size: int) -> int:
+        """Return what is in memory."""
+        return self.memory.load(address, size)
 
     def _unmapped(
         self, _uc: Any, _kind: int, address: int, _size: int, _value: int, _data: object
@@ -180,14 +200,14 @@ class Hooks:
         if self._mapper.is_rom_device(address):
             self.in_device = True
             try:
-                self._memory.store(address, size, value)
+                self.memory.store(address, size, value)
             finally:
                 self.in_device = False
         else:
-            self.in_vain.note(self._memory, Why.ROM, address, size, value, exact=True)
+            self.in_vain.note(self.memory, Why.ROM, address, size, value, exact=True)
         return True
 
-    def _instruction(self) -> tuple[int, int]:
+    def instruction(self) -> tuple[int, int]:
         """Return CS and the instruction pointer, as far as Unicorn keeps them up to date.
 
         It does for each write to read-only memory; for a device's window it is where it was for
@@ -236,7 +256,7 @@ class Hooks:
         if self._state.complete:
             return self._state.software_return is not None
         address = self._state.segment(CS).base + self._state.eip
-        before = self._memory.read(address - 2, 2)
+        before = self.memory.read(address - 2, 2)
         return before == bytes((_INT_N, vector)) or (vector == 3 and before[1] == _INT3)
 
     def software_interrupt(self, vector: int) -> None:
@@ -250,7 +270,7 @@ class Hooks:
         try:
             self._tell_observers(vector)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            self._fail(error)
+            self.fail(error)
 
     def _tell_observers(self, vector: int) -> None:
         state = self._state

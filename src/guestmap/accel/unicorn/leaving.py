@@ -16,9 +16,13 @@ import ctypes
 import mmap
 import platform
 import struct
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from unicorn import unicorn_const as uc_api
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FLAG_AT = 0x800
 _PAGE = 0x1000
@@ -46,6 +50,7 @@ class Leaving:
         self._obeyed = ctypes.c_uint8(0)
         self.late = False
         self._page: mmap.mmap | None = None
+        self._unhook_instructions: Callable[[], object] | None = None
         self.native = native and self._hook_natively()
         if not self.native:
             uc.hook_add(uc_api.UC_HOOK_BLOCK, self._block)
@@ -53,6 +58,22 @@ class Leaving:
     def ask(self) -> None:
         """Have the CPU leave before the next block; from any thread, and from hooks."""
         self._flag.value = 1
+
+    def look_at_each_instruction(self) -> None:
+        """Leave before the next instruction, not the next block; code must be translated anew."""
+        if self._unhook_instructions is not None:
+            return
+        if self.native and (hook := self._add_natively(uc_api.UC_HOOK_CODE)) is not None:
+            self._unhook_instructions = partial(_remove_natively, self._uc, hook)
+        else:
+            handle = self._uc.hook_add(uc_api.UC_HOOK_CODE, self._block)
+            self._unhook_instructions = partial(self._uc.hook_del, handle)
+
+    def look_at_each_block(self) -> None:
+        """Leave before a block, as at first."""
+        if self._unhook_instructions is not None:
+            self._unhook_instructions()
+            self._unhook_instructions = None
 
     def forget(self) -> None:
         """Take it back: the CPU has left, and nobody asks at the same time."""
@@ -108,17 +129,30 @@ class Leaving:
         base = ctypes.addressof(ctypes.c_uint8.from_buffer(page))
         code = _instructions(base + _FLAG_AT, stop or 0)
         page[: len(code)] = code
-        hook = ctypes.c_size_t()
-        failed = uclib.uc_hook_add(
-            self._uc._uch, ctypes.byref(hook), uc_api.UC_HOOK_BLOCK,
-            ctypes.c_void_p(base), None, *map(ctypes.c_uint64, _ALL),
-        )  # fmt: skip
-        if failed:
+        self._code = base
+        if self._add_natively(uc_api.UC_HOOK_BLOCK) is None:
             return False
         self._page = page  # must outlive the instance
         self._flag = ctypes.c_uint8.from_buffer(page, _FLAG_AT)
         self._obeyed = ctypes.c_uint8.from_buffer(page, _FLAG_AT + 1)
         return True
+
+    def _add_natively(self, kind: int) -> int | None:
+        """Hook the machine instructions; return what removes that, or None."""
+        from unicorn.unicorn_py3.unicorn import uclib
+
+        hook = ctypes.c_size_t()
+        failed = uclib.uc_hook_add(
+            self._uc._uch, ctypes.byref(hook), kind, ctypes.c_void_p(self._code), None,
+            *map(ctypes.c_uint64, _ALL),
+        )  # fmt: skip
+        return None if failed else hook.value
+
+
+def _remove_natively(uc: Any, hook: int) -> None:
+    from unicorn.unicorn_py3.unicorn import uclib
+
+    uclib.uc_hook_del(uc._uch, ctypes.c_size_t(hook))
 
 
 def _instructions(flag: int, stop: int) -> bytes:

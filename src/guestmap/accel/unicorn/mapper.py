@@ -187,6 +187,11 @@ class Mapper(MemoryListener):
 
     # -- accesses ---------------------------------------------------------------------------------
 
+    def is_memory(self, address: int) -> bool:
+        """Tell whether ``address`` is mapped as memory."""
+        with self._lock:
+            return next(overlapping(self.memory.pieces, address, address + 1), None) is not None
+
     def is_rom_device(self, address: int) -> bool:
         """Tell whether a write to read-only memory at ``address`` is a command to a device."""
         with self._lock:

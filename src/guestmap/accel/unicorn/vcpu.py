@@ -11,6 +11,7 @@ from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.types import Register, Segment, SegmentRegister
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
+from guestmap.accel.unicorn.debug import UnicornProbe
 from guestmap.accel.unicorn.delivery import Cause, Delivery
 from guestmap.accel.unicorn.hooks import Hooks
 from guestmap.accel.unicorn.layout import SCRATCH
@@ -72,6 +73,7 @@ class UnicornVcpu(Vcpu):
         )  # fmt: skip
         self.in_vain = self._hooks.in_vain
         self._hooks.install(deliver=self._exceptions is None, everywhere=stores is None)
+        self._probe = UnicornProbe(cpu, self._hooks, self.check_outside, self._end)
         self._halted = False
         self._ended: Exit | None = None
 
@@ -289,6 +291,11 @@ class UnicornVcpu(Vcpu):
         super().observe_software_interrupts(observer)
         if self._exceptions is not None:
             self._exceptions.watch(self._hooks.watched_interrupt)
+
+    @property
+    def probe(self) -> UnicornProbe:
+        """What watches it."""
+        return self._probe
 
     def count_exceptions(self) -> None:
         """Bring the counters to what the library has counted."""
