@@ -55,6 +55,9 @@ mount --bind /dev/shm "$WORK/up/dev/shm"
 ln -s pts/ptmx "$WORK/up/dev/ptmx"
 ln -s /proc/self/fd "$WORK/up/dev/fd"
 mount --rbind "$WORK/up/dev" /dev
+if [ -d "$WORK/huge" ]; then
+    mount -t hugetlbfs -o pagesize=2M none "$WORK/huge"
+fi
 PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$DAEMON" -f "$WORK/libvirtd.conf" \
     -p "$WORK/pid"
 """
@@ -66,6 +69,7 @@ security_driver = "none"
 cgroup_controllers = []
 stdio_handler = "file"
 namespaces = []
+hugetlbfs_mount = [{huge}]
 """
 _DAEMON_CONF = """\
 listen_tls = 0
@@ -114,7 +118,7 @@ class Libvirtd:
 
 @contextmanager
 def libvirtd(
-    work: Path, emulator: str, *, root: Path = ROOT, watched: bool = True
+    work: Path, emulator: str, *, root: Path = ROOT, watched: bool = True, huge: bool = False
 ) -> Iterator[Libvirtd]:
     """Run a daemon for the time of a ``with``; skip where it cannot be had.
 
@@ -123,12 +127,16 @@ def libvirtd(
         emulator: the only one that it finds.
         root: where it was unpacked.
         watched: it logs what it sends, which costs it time.
+        huge: it finds huge pages of 2 MiB in ``work/huge``, of which there need not be any.
     """
     _require(root)
     (work / "bin").mkdir()
     (work / "up").mkdir()
     (work / "bin" / "qemu-system-x86_64").symlink_to(emulator)
-    (work / "qemu.conf").write_text(_QEMU_CONF)
+    if huge:
+        (work / "huge").mkdir()
+    found = f'"{work}/huge"' if huge else ""
+    (work / "qemu.conf").write_text(_QEMU_CONF.replace("{huge}", found))
     (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work, level=1 if watched else 3))
     environment = {**os.environ, "WORK": str(work), "ROOT": str(root), **_daemon(root)}
     command = ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", _STARTING]

@@ -157,3 +157,13 @@ def test_a_slot_that_is_another_devices_in_the_machine_hides_no_twin(manager):
     manager.changes.attach("vm", DIMM, BOTH)  # slot 1 there, slot 0 of the definition
     assert manager.changes.detach("vm", DIMM, BOTH).alias == "dimm1"
     assert manager.known(live=False) == []
+
+
+def test_a_file_that_was_its_memory_goes_with_it(manager):
+    manager.running()
+    shared = memory("128", words=" access='shared'")
+    alias = manager.changes.attach("vm", shared, BOTH).alias
+    file = manager.store.machine_folder("vm") / alias
+    file.write_bytes(b"")  # QEMU makes it
+    assert manager.changes.detach("vm", shared, BOTH).is_gone
+    assert not file.exists()

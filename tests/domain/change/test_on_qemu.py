@@ -98,3 +98,36 @@ def test_without_a_guest_nobody_answers_and_both_definitions_keep_it(plugged):
     assert not plugged.changes.detach("vm", DIMM, BOTH, wait_s=0.0).is_gone
     assert plugged.documents()[:2] == before
     assert plugged.info("vm").pending == ("dimm0",)
+
+
+BACKED = {
+    "file": "<memoryBacking><source type='file'/><discard/></memoryBacking>",
+    "memfd": "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>",
+    "private": "<memoryBacking><access mode='private'/></memoryBacking>",
+    "unmerged": "<memoryBacking><nosharepages/></memoryBacking>",
+    "at once": "<memoryBacking><allocation mode='immediate' threads='2'/></memoryBacking>",
+}
+
+
+@pytest.mark.parametrize("numa", [True, False], ids=["nodes", "no nodes"])
+@pytest.mark.parametrize("what", BACKED)
+def test_qemu_takes_memory_from_where_the_definition_says(tmp_path, what, numa):
+    path = require_qemu()
+    parts = {} if numa else {"limit": "", "numa": ""}
+    whole = domain(emulator=path, **parts).replace(b">512<", b">16<").replace(b"'512'", b"'16'")
+    whole = whole.replace(b">524288<", b">16384<")
+    with domains(tmp_path, path) as manager:
+        manager.define(whole.replace(b"<vcpu", BACKED[what].encode() + b"<vcpu"))
+        manager.changes.start("vm")
+        (backend,) = [each for each in manager.ask("query-memdev")
+                      if each["id"] in {"ram-node0", "pc.ram"}]  # fmt: skip
+        assert backend["size"] == 16 << 20
+        assert backend["share"] is (what == "memfd")
+        assert backend["merge"] is (what != "unmerged")
+        assert backend["prealloc"] is (what == "at once")
+        if not numa:
+            return
+        manager.changes.attach("vm", memory("128"), LIVE)
+        (dimm,) = [each for each in manager.ask("query-memdev") if each["id"] == "memdimm0"]
+        named = ("share", "merge", "prealloc")
+        assert [dimm[each] for each in named] == [backend[each] for each in named]

@@ -7,6 +7,7 @@ import pytest
 from guestmap.domain.process.command_line import command_line
 from guestmap.domain.process.devices_line import left_out
 from guestmap.domain.process.own_machine import own_command_line
+from guestmap.domain.rules import device_rules
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
@@ -34,6 +35,74 @@ def test_memory_and_nodes_are_libvirts_words():
     assert values(found, "-smp") == ["1,sockets=1,cores=1,threads=1"]
     assert "-S" in found
     assert values(found, "-chardev") == ["socket,id=charmonitor,fd=3,server=on,wait=off"]
+
+
+BACKED = {
+    "file": ("<memoryBacking><source type='file'/></memoryBacking>",
+             ('{"qom-type":"memory-backend-file","id":"ram-node0","mem-path":"/run/vm/ram-node0",'
+             '"size":536870912}')),
+    "memfd, shared, at once": (
+        ("<memoryBacking><source type='memfd'/><access mode='shared'/>"
+        "<allocation mode='immediate' threads='4'/></memoryBacking>"),
+        ('{"qom-type":"memory-backend-memfd","id":"ram-node0","share":true,"prealloc":true,'
+        '"prealloc-threads":4,"size":536870912}')),
+    "discarded file": ("<memoryBacking><access mode='private'/><discard/></memoryBacking>",
+                       ('{"qom-type":"memory-backend-file","id":"ram-node0","mem-path":'
+                       '"/run/vm/ram-node0","discard-data":true,"share":false,"size":536870912}')),
+    "nodes": ("<numatune><memory mode='strict' nodeset='0'/></numatune>",
+              ('{"qom-type":"memory-backend-ram","id":"ram-node0","size":536870912,'
+              '"host-nodes":[0],"policy":"bind"}')),
+}  # fmt: skip
+"""What libvirt 9.0 and 12.9 both were seen to write."""
+
+
+def backed(content: str, **parts: str) -> list[str]:
+    whole = domain(**parts).replace(b"<vcpu", content.encode() + b"<vcpu")
+    return command_line(parse_definition(whole, LibvirtDialect.V9), {}, "/run/vm")
+
+
+@pytest.mark.parametrize("what", BACKED)
+def test_memory_comes_from_where_the_definition_says(what):
+    content, backend = BACKED[what]
+    assert values(backed(content), "-object") == [backend]
+
+
+def test_huge_pages_are_where_they_are_mounted_or_refused(tmp_path, monkeypatch):
+    content = "<memoryBacking><hugepages/></memoryBacking>"
+    mounts = tmp_path / "mounts"
+    monkeypatch.setattr(device_rules, "_MOUNTS", mounts)
+    with pytest.raises(DomainError, match="hugetlbfs filesystem is not mounted"):
+        backed(content)
+    mounts.write_text("none /huge hugetlbfs rw,pagesize=1024M 0 0\n")
+    with pytest.raises(DomainError, match="usable hugetlbfs mount for 2048 KiB"):
+        backed(content)
+    mounts.write_text("none /huge hugetlbfs rw,relatime 0 0\n")
+    assert values(backed(content), "-object") == [
+        (
+            '{"qom-type":"memory-backend-file","id":"ram-node0","mem-path":"/huge","prealloc":true,'
+            '"size":536870912}'
+        )
+    ]
+
+
+def test_all_of_a_guest_may_be_unmerged_and_locked():
+    found = backed("<memoryBacking><nosharepages/><locked/></memoryBacking>")
+    assert values(found, "-machine") == ["pc-i440fx-7.2,usb=off,dump-guest-core=off,mem-merge=off"]
+    assert values(found, "-overcommit") == ["mem-lock=on"]
+
+
+def test_a_guest_without_nodes_has_a_backend_where_one_is_asked_for():
+    content = "<memoryBacking><access mode='shared'/></memoryBacking>"
+    found = backed(content, limit="", numa="")
+    (machine,) = values(found, "-machine")
+    assert machine.endswith(",memory-backend=pc.ram")
+    assert values(found, "-object") == [
+        (
+            '{"qom-type":"memory-backend-file","id":"pc.ram","mem-path":"/run/vm/pc.ram","share":true,'
+            '"x-use-canonical-path-for-ramblock-id":false,"size":536870912}'
+        )
+    ]
+    assert values(backed("", limit="", numa=""), "-object") == []
 
 
 def test_a_dimm_of_the_definition_is_libvirts_words():

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import KIB, GuestmapError, HostError
 from guestmap.domain.change.removal import take_back
-from guestmap.domain.process.memory_props import backend_props, device_props
+from guestmap.domain.process.backend_props import device_backend, is_allocated
+from guestmap.domain.process.memory_props import device_props
 from guestmap.domain.process.pci import Places
 from guestmap.domain.rules.assign import assigned, backend_name
 from guestmap.domain.rules.device_rules import refusals
@@ -111,7 +112,10 @@ def plan_attach(
         found = replace(
             found,
             live=live,
-            arguments=(backend_props(live, LIVE_UNIT, folder), device_props(live, bus)),
+            arguments=(
+                device_backend(now, live, LIVE_UNIT, folder),
+                device_props(live, bus, allocated=is_allocated(now, live)),
+            ),
         )
     return found
 

@@ -8,13 +8,21 @@ guest shuts down ends by itself, as nobody may be there to end it.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
-from guestmap.base import KIB
 from guestmap.domain.process import devices_line
-from guestmap.domain.process.memory_props import backend_props, device_props
+from guestmap.domain.process.backend_props import (
+    RAM,
+    cell_backend,
+    device_backend,
+    is_allocated,
+    ram_backend,
+)
+from guestmap.domain.process.memory_props import device_props
 from guestmap.domain.process.pci import Places
-from guestmap.domain.rules.errors import DomainError, Speaker
+from guestmap.domain.rules.device_rules import absent_nodes
+from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
 from guestmap.domain.situation import ALIGNMENT
 from guestmap.domain.xml.definition import QEMU_NAMESPACE
@@ -28,9 +36,8 @@ if TYPE_CHECKING:
 
 MONITORS = ("monitor", "look", "events")
 """Names of the monitors: for changes, for questions, for listening."""
+_PC = re.compile(r"(?:pc|pc-i440fx.*|q35|pc-q35.*)?")
 _MODES = {"host-passthrough": "host", "host-model": "host", "maximum": "max"}
-_UNSUPPORTED = ("memoryBacking/hugepages", "memoryBacking/source", "memoryBacking/access",
-                "memoryBacking/locked", "numatune/memory")  # fmt: skip
 
 
 def command_line(found: Definition, monitors: Mapping[str, int], folder: str) -> list[str]:
@@ -48,9 +55,10 @@ def command_line(found: Definition, monitors: Mapping[str, int], folder: str) ->
     places = Places(found)
     words = [found.emulator, "-name", f"guest={_escaped(found.name)},debug-threads=on", "-S"]
     words += ["-machine", _machine(found), "-accel", "kvm" if found.kind == "kvm" else "tcg"]
-    words += [*_cpu(found), "-m", _sizes(found), "-overcommit", "mem-lock=off"]
+    locked = "on" if found.backing.is_locked else "off"
+    words += [*_cpu(found), "-m", _sizes(found), "-overcommit", f"mem-lock={locked}"]
     words += ["-smp", f"{found.vcpus},sockets={found.vcpus},cores=1,threads=1"]
-    words += [*_nodes(found)]
+    words += [*_ram(found, folder)]
     if found.uuid is not None:
         words += ["-uuid", found.uuid]
     words += ["-display", "none", "-no-user-config", "-nodefaults"]
@@ -83,22 +91,35 @@ def environment(found: Definition) -> dict[str, str]:
 
 
 def _refuse_unsupported(found: Definition) -> None:
-    for path in _UNSUPPORTED:
-        element = found.root.find(path)
-        if element is not None:
-            raise DomainError(
-                CONFIG_UNSUPPORTED,
-                f"<{path.replace('/', '><')}> is not started here",
-                domain=10,
-                speaker=Speaker.OURS,
-                remedy="leave it out; a <memory> device has <pagesize>, <nodemask> and access= of"
-                " its own",
-                at=element,
-            )
+    tune = found.root.find("numatune/memory")
+    if tune is not None and tune.get("placement") == "auto":
+        raise refusal(found.dialect, "no-numad", at=tune, remedy="name the nodes: nodeset='0'")
+    nodes = [found.backing.nodes, *(found.backing.by_cell or {}).values()]
+    for each in nodes:
+        for node in () if each is None else absent_nodes(each.nodes):
+            raise refusal(found.dialect, "host-node", node=node, at=found.root.find("numatune"))
+    if _is_backed(found) and not _PC.fullmatch(found.machine):
+        raise DomainError(
+            CONFIG_UNSUPPORTED,
+            f"<memoryBacking> and <numatune> of a {found.machine} without NUMA nodes are not"
+            " started here",
+            domain=10,
+            speaker=Speaker.OURS,
+            remedy="add <cpu><numa><cell .../></numa></cpu>",
+        )
+
+
+def _is_backed(found: Definition) -> bool:
+    """Tell whether RAM without NUMA nodes needs a backend of its own."""
+    return not found.cells and found.backing.is_said
 
 
 def _machine(found: Definition) -> str:
     words = [found.machine or "pc", "usb=off", "dump-guest-core=off"]
+    if not found.backing.merges:
+        words.append("mem-merge=off")
+    if _is_backed(found):
+        words.append(f"memory-backend={RAM}")
     if not found.acpi and not found.machine.startswith(("pseries", "s390")):
         words.append("acpi=off")
     if any(each.model == NVDIMM for each in found.devices):
@@ -124,13 +145,14 @@ def _sizes(found: Definition) -> str:
     return words
 
 
-def _nodes(found: Definition) -> Iterator[str]:
+def _ram(found: Definition, folder: str) -> Iterator[str]:
+    if _is_backed(found):
+        yield from ("-object", _json(ram_backend(found, folder)))
     for cell in found.cells:
-        name = f"ram-node{cell.id}"
-        yield from ("-object", _json({
-            "qom-type": "memory-backend-ram", "id": name, "size": cell.memory * KIB}))  # fmt: skip
+        backend = cell_backend(found, cell, folder)
+        yield from ("-object", _json(backend))
         cpus = "".join(f",cpus={part}" for part in cell.cpus.split(",") if part)
-        yield from ("-numa", f"node,nodeid={cell.id}{cpus},memdev={name}")
+        yield from ("-numa", f"node,nodeid={cell.id}{cpus},memdev={backend['id']}")
 
 
 def _boot(found: Definition) -> Iterator[str]:
@@ -145,9 +167,9 @@ def _boot(found: Definition) -> Iterator[str]:
 
 def _memory_devices(found: Definition, places: Places, folder: str) -> Iterator[str]:
     for each in found.devices:
-        yield from ("-object", _json(backend_props(each, ALIGNMENT, folder)))
+        yield from ("-object", _json(device_backend(found, each, ALIGNMENT, folder)))
         bus = places.bus(each.address.bus) if isinstance(each.address, PciAddress) else None
-        yield from ("-device", _json(device_props(each, bus)))
+        yield from ("-device", _json(device_props(each, bus, allocated=is_allocated(found, each))))
 
 
 def _arguments(found: Definition, name: str) -> Iterator[Element]:

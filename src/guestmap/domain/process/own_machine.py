@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guestmap.base import KIB
+from guestmap.domain.process.backend_props import cell_backend, device_backend
 from guestmap.domain.process.command_line import user_arguments
-from guestmap.domain.process.memory_props import backend_props, device_props
+from guestmap.domain.process.memory_props import device_props
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
 from guestmap.domain.situation import ALIGNMENT
@@ -39,20 +39,21 @@ def own_command_line(found: Definition, monitor: str) -> list[str]:
         DomainError: it has what our machine lacks; names it.
     """
     _refuse_lacking(found)
+    folder = str(Path(monitor).parent)
     sizes = f"{found.initial}k"
     if found.max_memory is not None:
         sizes += f",slots={found.slots},maxmem={found.max_memory}k"
     words = [found.emulator, "boot", "-q", "-S", "--qmp", f"unix:{monitor}", "-m", sizes]
     for cell in found.cells:
         name = f"ram-node{cell.id}"
-        words += ["--object", f"memory-backend-ram,id={name},size={cell.memory * KIB}"]
+        words += ["--object", _keyval(cell_backend(found, cell, folder))]
         words += ["--numa", f"node,nodeid={cell.id},memdev={name}"]
     for path, option in (("kernel", "--kernel"), ("initrd", "--initrd"), ("cmdline", "--append")):
         value = found.root.value(f"os/{path}")
         if value:
             words += [option, value]
     for each in found.devices:
-        words += ["--object", _keyval(backend_props(each, ALIGNMENT, str(Path(monitor).parent)))]
+        words += ["--object", _keyval(device_backend(found, each, ALIGNMENT, folder))]
         words += ["--device", _keyval(device_props(each, None))]
     return [*words, *_serial(found), *user_arguments(found)]
 

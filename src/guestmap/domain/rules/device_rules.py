@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 LEAST_BLOCK_KIB = 2048
 _LEAST_LABEL_KIB = 128
 _PAGE_KIB = 4
+USUAL_PAGE_KIB = 2048
+"""KiB of a huge page where nothing else is said."""
 _NODES = Path("/sys/devices/system/node")
 _MOUNTS = Path("/proc/mounts")
 
@@ -167,29 +169,50 @@ def _slots(found: Definition, device: MemoryDef, live: bool) -> Iterator[DomainE
 
 def _host(found: Definition, device: MemoryDef, _live: bool) -> Iterator[DomainError]:
     """What the host lacks."""
-    for node in device.nodemask:
-        if not (_NODES / f"node{node}").is_dir() and (node or _NODES.is_dir()):
-            yield _say(found)("host-node", node=node)
-            break
+    for node in absent_nodes(device.nodemask)[:1]:
+        yield _say(found)("host-node", node=node)
     size = device.pagesize
     if size is not None and size != _PAGE_KIB and hugetlbfs(size) is None:
-        yield _say(found)("no-hugetlbfs", remedy=f"mount a hugetlbfs of pages of {size} KiB")
+        yield no_pages(found.dialect, size)
+
+
+def absent_nodes(nodes: tuple[int, ...]) -> list[int]:
+    """Return those NUMA nodes that the host has not."""
+    return [
+        node
+        for node in nodes
+        if not (_NODES / f"node{node}").is_dir() and (node or _NODES.is_dir())
+    ]
+
+
+def no_pages(dialect: LibvirtDialect, page_kib: int) -> DomainError:
+    """Return the refusal of pages of a size that are nowhere mounted."""
+    remedy = f"mount a hugetlbfs of pages of {page_kib} KiB"
+    if not any(_mounted()):
+        return refusal(dialect, "no-hugetlbfs", remedy=remedy)
+    return refusal(dialect, "no-page-mount", page=page_kib, remedy=remedy)
 
 
 def hugetlbfs(page_kib: int) -> str | None:
     """Return where a hugetlbfs of pages of a size is mounted; None: nowhere."""
+    names = {f"pagesize={page_kib >> 10}M", f"pagesize={page_kib >> 20}G", f"pagesize={page_kib}K"}
+    for place, options in _mounted():
+        told = [each for each in options if each.startswith("pagesize=")]
+        if names & set(told) or (not told and page_kib == USUAL_PAGE_KIB):
+            return place
+    return None
+
+
+def _mounted() -> Iterator[tuple[str, list[str]]]:
+    """Yield where a hugetlbfs is mounted, and how (proc(5))."""
     try:
         lines = _MOUNTS.read_text().splitlines()
     except OSError:
-        return None
-    names = {f"pagesize={page_kib >> 10}M", f"pagesize={page_kib >> 20}G", f"pagesize={page_kib}K"}
+        return
     for line in lines:
         fields = line.split()
         if len(fields) > 3 and fields[2] == "hugetlbfs":
-            told = [each for each in fields[3].split(",") if each.startswith("pagesize=")]
-            if names & set(told) or (not told and page_kib == 2048):
-                return fields[1]
-    return None
+            yield fields[1], fields[3].split(",")
 
 
 def nodes_of(found: Definition) -> int:

@@ -78,6 +78,8 @@ BOTH: Mapping[str, Text] = MappingProxyType(
         "host-node": Text(67, 0, "NUMA node {node} is unavailable"),
         "no-hugetlbfs": Text(1, 10, "hugetlbfs filesystem is not mounted or disabled by"
                              " administrator config"),
+        "no-page-mount": Text(1, 10, "Unable to find any usable hugetlbfs mount for {page} KiB"),
+        "bad-tune-mode": Text(67, 20, "Unsupported NUMA memory tuning mode '{value}'"),
         "alias-taken": Text(67, 20, "non unique alias detected: {alias}"),
         "not-running": Text(55, 20, "domain is not running"),
         "flags": Text(8, 20, "flags 'live' and 'current' are mutually exclusive"),
@@ -112,6 +114,14 @@ BOTH: Mapping[str, Text] = MappingProxyType(
         "no-cell-memory": Text(27, 5, "missing element or attribute './@memory'"),
         "no-os": Text(27, 20, "an os <type> must be specified"),
         "not-domain": Text(27, 5, "expecting root element of 'domain', not '{name}'"),
+        "bad-backing": Text(67, 20, "unknown memoryBacking/{path} '{value}'"),
+        "pages-anonymous": Text(67, 10, "hugepages are not allowed with anonymous memory source"),
+        "two-pages": Text(35, 20, "two master hugepages detected: {first} and {second}"),
+        "no-page-size": Text(27, 5, "missing element or attribute './@size'"),
+        "page-node": Text(35, 20, "hugepages: node {node} not found"),
+        "no-cell": Text(27, 20, "Argument 'cellid' in memnode element must correspond to existing"
+                        " guest's NUMA cell"),
+        "no-numad": Text(1, 20, "Advice from numad is needed in case of automatic numa placement"),
         "max-small": Text(27, 20, "maximum memory size must be equal or greater than the actual"
                           " memory size"),
         "label-large": Text(27, 20, "label size must be smaller than NVDIMM size"),

@@ -158,6 +158,12 @@ class Store:
         """Return the file of what runs."""
         return self.run / f"{name}{_SUFFIX}"
 
+    def forget_memory(self, name: str, alias: str) -> None:
+        """Remove the file that was the memory of a machine's device, where it had one here."""
+        if Path(alias).name == alias:
+            with suppress(OSError):
+                (self.machine_folder(name) / alias).unlink()
+
     def machine_folder(self, name: str) -> Path:
         """Return the folder of a machine's sockets and its log."""
         return self.run / name

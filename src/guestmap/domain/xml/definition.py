@@ -13,7 +13,8 @@ from guestmap.domain.rules.texts import (
     XML_ERROR,
     LibvirtDialect,
 )
-from guestmap.domain.xml.memory import SLOTTED, MemoryDef, parse_memory
+from guestmap.domain.xml.backing import Backing, backing_of
+from guestmap.domain.xml.memory import SLOTTED, MemoryDef, choice, parse_memory
 from guestmap.domain.xml.numbers import kib_of, scaled_kib, unsigned
 from guestmap.domain.xml.tree import read_xml
 
@@ -31,11 +32,17 @@ _TYPES = ("qemu", "kvm")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A NUMA node of the guest: its number, its vCPUs as written, its memory in KiB."""
+    """A NUMA node of the guest: its number, its vCPUs as written, its memory in KiB.
+
+    Attributes:
+        access, discard: of that memory, as written (``memAccess``, ``discard``); None: not said.
+    """
 
     id: int
     cpus: str
     memory: int
+    access: str | None = None
+    discard: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Definition:
         cells: the guest's NUMA nodes.
         vcpus: how many.
         acpi: whether ``<acpi/>`` is among the features.
+        backing: where its memory comes from on the host.
         devices: the memory devices, in order.
     """
 
@@ -71,6 +79,7 @@ class Definition:
     cells: tuple[Cell, ...]
     vcpus: int
     acpi: bool
+    backing: Backing
     devices: tuple[MemoryDef, ...]
 
     @cached_property
@@ -167,6 +176,7 @@ def definition_of(
         cells=cells,
         vcpus=_vcpus(root, dialect),
         acpi=root.find("features/acpi") is not None,
+        backing=backing_of(root, len(cells), dialect),
         devices=devices,
     )
     _check(found)
@@ -257,7 +267,12 @@ def _cell(element: Element, number: int, dialect: LibvirtDialect) -> Cell:
         raise refusal(dialect, "no-cell-memory", at=element, remedy="say how much: memory=")
     size = kib_of(memory, element.get("unit"), "memory", dialect, element)
     told = unsigned(element, "id", dialect)
-    return Cell(number if told is None else told, element.get("cpus") or "", size)
+    access = choice(element, "memAccess", ("shared", "private"), dialect)
+    discard = choice(element, "discard", ("yes", "no"), dialect)
+    return Cell(
+        number if told is None else told, element.get("cpus") or "", size, access,
+        None if discard is None else discard == "yes",
+    )  # fmt: skip
 
 
 def _vcpus(root: Element, dialect: LibvirtDialect) -> int:

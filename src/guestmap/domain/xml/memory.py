@@ -100,9 +100,9 @@ def parse_memory(element: Element, dialect: LibvirtDialect) -> MemoryDef:
     Raises:
         DomainError: something in it is missing, or has no meaning.
     """
-    model = _choice(element, "model", MODELS, dialect, required=True)
-    access = _choice(element, "access", ("shared", "private"), dialect)
-    discard = _choice(element, "discard", ("yes", "no"), dialect)
+    model = choice(element, "model", MODELS, dialect, required=True)
+    access = choice(element, "access", ("shared", "private"), dialect)
+    discard = choice(element, "discard", ("yes", "no"), dialect)
     target = element.find("target")
     if target is None:
         raise refusal(dialect, "no-target", at=element, remedy="add <target> with a <size>")
@@ -131,7 +131,7 @@ def without_foreign_alias(device: MemoryDef) -> MemoryDef:
     return device
 
 
-def _choice(
+def choice(
     element: Element,
     attribute: str,
     known: tuple[str, ...],
@@ -139,6 +139,11 @@ def _choice(
     *,
     required: bool = False,
 ) -> str | None:
+    """Return an attribute that is one of a few words; None where it is not there.
+
+    Raises:
+        DomainError: it is another word, or not there and required.
+    """
     value = element.get(attribute)
     if value is None and not required:
         return None
