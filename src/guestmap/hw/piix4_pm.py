@@ -161,6 +161,7 @@ class Piix4Pm(PciFunction[Piix4PmState]):
         self.smbus = PmSmbus(dict(zip(SPD_ADDRESSES, self.eeproms, strict=True)))
         self.pm = AcpiPm(clock, sci, actions or PowerActions(), acpi_only=raise_smi is None)
         self.pci_hotplug = AcpiPciHotplug(bus, lambda: self.pm.raise_gpe(GPE_PCI))
+        bus.slots = self.pci_hotplug
         self.cpu_hotplug = AcpiCpuHotplug(apic_ids, cpus)
         self.memory_hotplug: AcpiMemoryHotplug | None = None
         if memory_slots:

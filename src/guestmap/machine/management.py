@@ -19,12 +19,19 @@ from guestmap.hw.declare import DeclaredType
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.handler import MemoryHotplug, ost_info
 from guestmap.machine.options.object import ObjectSpec
-from guestmap.machine.tree import BusObject, MachineTree, add_region_object, buses
+from guestmap.machine.ram import blamed_on
+from guestmap.machine.tree import (
+    BusObject,
+    DeviceObject,
+    MachineTree,
+    add_region_object,
+    buses,
+)
 from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
-    from guestmap.machine.config import MachineConfig
+    from guestmap.machine.config import DeviceSpec, MachineConfig
     from guestmap.machine.events import MachineEvents
     from guestmap.machine.hotplug.pc_dimm import PcDimm
     from guestmap.machine.hotplug.pci import PciHotplug
@@ -110,6 +117,20 @@ class Management:
 
     # -- devices ---------------------------------------------------------------------------------
 
+    def plug(self, spec: DeviceSpec) -> None:
+        """Plug a device in that the machine is to have from the start, or had when it was saved.
+
+        Raises:
+            ConfigError, UnsupportedError: see :meth:`device_add`; the option is named.
+        """
+        with blamed_on(spec.option):
+            rest = {key: value for key, value in spec.properties.items() if key != "id"}
+            made = self.device_add(
+                spec.driver, spec.id, rest, hotplugged=spec.came_later, typed=spec.is_json
+            )
+            if isinstance(made, DeviceObject):
+                made.spec = spec
+
     def device_add(
         self,
         driver: str,
@@ -118,8 +139,8 @@ class Management:
         *,
         hotplugged: bool = True,
         typed: bool = False,
-    ) -> None:
-        """Make a device and plug it in.
+    ) -> Device:
+        """Make a device, plug it in, and return it.
 
         Args:
             driver: its type.
@@ -134,7 +155,7 @@ class Management:
             UnsupportedError: a device that QEMU has and this machine has not.
         """
         rest = dict(properties)
-        device, handler = self._new_device(driver, rest.pop("bus", None))
+        device, handler = self._new_device(driver, rest.pop("bus", None), hotplugged=hotplugged)
         device.hotplugged, device.handler = hotplugged, handler
         if "realized" in rest:  # the last: what comes after it would be too late
             rest["realized"] = rest.pop("realized")
@@ -149,14 +170,21 @@ class Management:
             if not device.realized:
                 device.realize(handler)
         except BaseException:
+            if device.parent is None and device.parent_bus is not None:  # it never had a name
+                device.parent_bus.remove(device)
             device.unparent()
             raise
+        return device
 
-    def _new_device(self, driver: str, bus: JsonValue) -> tuple[Device, HotplugHandler]:
+    def _new_device(
+        self, driver: str, bus: JsonValue, *, hotplugged: bool
+    ) -> tuple[Device, HotplugHandler]:
         """Make a device, on its bus where it has one; return who plugs it in, too."""
         if driver in _OTHER_MEMORY:
             raise UnsupportedError(f"device {driver} is not modelled: use pc-dimm")
         if driver not in self._types or not self._types.is_a(driver, "device"):
+            if not hotplugged:
+                raise UnsupportedError(f"device {driver} is not modelled")
             raise ConfigError(f"'{driver}' is not a valid device model name")
         kind = self._types.get(driver)
         if kind.abstract:
@@ -168,14 +196,13 @@ class Management:
         if not isinstance(kind, DeclaredType) or not kind.user_creatable:
             raise ConfigError("Parameter 'driver' expects a pluggable device type")
         shown = self._bus(driver, None if bus is None else str(bus))
-        if shown.link("hotplug-handler") is None or self.pci_hotplug is None:
+        handler = shown.link("hotplug-handler")
+        if hotplugged and handler is None:
             raise ConfigError(f"Bus '{shown.label}' does not support hotplugging")
-        if not PLUGGABLE_FUNCTIONS[driver].hotpluggable:
-            raise UnsupportedError(
-                f"device {driver} cannot be plugged into a running machine: name it on the"
-                " command line that starts the machine"
-            )
+        if driver not in PLUGGABLE_FUNCTIONS or self.pci_hotplug is None:
+            raise UnsupportedError(f"device {driver} is not modelled but as what every machine has")
         device = cast("Device", self._types.new(driver))
+        device.hotpluggable = kind.hotpluggable and handler is not None
         shown.add(device)
         return device, self.pci_hotplug
 
@@ -249,9 +276,12 @@ class Management:
         return found
 
     def remove(self, device: Device) -> None:
-        """Take an unplugged device out of the tree, and tell so."""
+        """Take an unplugged device out of the tree, the newest behind it first, and tell so."""
         who = {"device": device.id} if device.id else {}
         path = device.path
+        for bus in device.buses:
+            for each in reversed(bus.devices):
+                self.remove(each)
         device.unparent()
         self._events.emit("DEVICE_DELETED", who | {"path": path})
 
@@ -272,7 +302,8 @@ class Management:
         Args:
             config: what this one was made from.
         """
-        others = [each.spec for each in self._tree.devices.values() if each.spec is not None]
+        functions = [each for each in self._tree.devices.values() if each.spec is not None]
+        others = [self.pci_hotplug.spec(each) for each in functions] if self.pci_hotplug else []
         return replace(
             config,
             objects=tuple(self._objects.values()),

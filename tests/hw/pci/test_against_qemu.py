@@ -119,7 +119,7 @@ def test_interrupt_wires_reach_the_routed_line(slot):
 
 def test_a_bridge_without_hot_plug_controller():
     board = Chipset(smm=False)
-    PciBridge(board.bus, BRIDGE, chassis=7, hotplug=False)
+    PciBridge(board.bus, BRIDGE, chassis=7, shpc=False)
     with Qemu("-m", "128M", "-device", "pci-bridge,chassis_nr=7,addr=8,shpc=off") as qemu:
         for pattern in (None, 0xFF, 0):
             for register in range(4, 256) if pattern is not None else ():

@@ -134,7 +134,7 @@ def test_a_master_behind_reaches_all_memory(board, bridge):
 
 @pytest.mark.parametrize("chassis", [0, 256])
 def test_chassis_number_is_checked(board, chassis):
-    with pytest.raises(ConfigError, match="chassis number"):
+    with pytest.raises(ConfigError, match="chassis"):
         board.bridge(8, chassis)
 
 

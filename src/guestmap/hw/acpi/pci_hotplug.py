@@ -1,7 +1,8 @@
 """QEMU's PCI hot-plug registers for ACPI, 24 bytes at port AE00h.
 
 QEMU docs/specs/acpi_pci_hotplug. Four-byte accesses only. A bus is selected by its number in the
-order in which the firmware tables name the buses that can be hot-plugged: the root bus is 0.
+order in which the firmware tables name the buses that can be hot-plugged: the root bus is 0. Buses
+that come later have no number.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from guestmap.hw.device import U32, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from guestmap.hw.pci import PciBus, PciFunction
 
@@ -40,6 +41,9 @@ class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
     Args:
         root: the root bus.
         raise_gpe: sets bit 1 of the first GPE0 status byte: some slot has news.
+
+    Attributes:
+        buses: those that have a number, in its order.
     """
 
     OUTLIVES_RESET = ("selected", "up")
@@ -48,6 +52,7 @@ class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
         super().__init__(PciHotplugState())
         self._root = root
         self._raise_gpe = raise_gpe
+        self.buses: Sequence[PciBus] = (root,)
 
     def places(self) -> tuple[Place, ...]:
         """Return ``acpi-pci-hotplug``, 24 bytes, at port AE00h."""
@@ -60,8 +65,11 @@ class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
         return (Place(Space.IO, PORT, IoRegion("acpi-pci-hotplug", PORT_BYTES, ops)),)
 
     def _bus(self, number: int) -> PciBus | None:
-        buses = self._root.walk()
-        return buses[number] if number < len(buses) else None
+        return self.buses[number] if number < len(self.buses) else None
+
+    def number_buses(self) -> None:
+        """Number the buses that there are: the machine is complete."""
+        self.buses = tuple(self._root.walk())
 
     def _removable(self) -> int:
         bus = self._bus(self.state.selected)
@@ -88,10 +96,6 @@ class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
         elif offset == _EJECT and value:
             self._eject(self.state.selected, _lowest(value))
 
-    def number_of(self, bus: PciBus) -> int:
-        """Return the number by which the guest selects a bus."""
-        return self._root.walk().index(bus)
-
     def _eject(self, number: int, slot: int) -> None:
         bus = self._bus(number)
         if bus is None:
@@ -102,6 +106,9 @@ class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
             device = bus.devices.get(devfn)
             if device is not None and device.hotpluggable:
                 self._root.on_eject(device)
+
+    def refuse(self, device: PciFunction[Any]) -> None:
+        """Take any slot."""
 
     def tell_plugged(self, device: PciFunction[Any]) -> None:
         """Tell the guest that a slot has got a function."""
@@ -114,7 +121,7 @@ class AcpiPciHotplug(RegisterBlock[PciHotplugState]):
         self._raise_gpe()
 
     def _mark(self, slots: dict[int, int], device: PciFunction[Any]) -> None:
-        number = self.number_of(device.bus)
+        number = self.buses.index(device.bus)
         slots[number] = slots.get(number, 0) | 1 << (device.devfn >> 3)
 
     def reset(self) -> None:

@@ -60,11 +60,12 @@ class PciBridge(PciFunction[BridgeState]):
         bus: the bus that it sits on.
         devfn: slot << 3 | function.
         chassis: number of the chassis that the slots behind it belong to, 1 to 255.
-        hotplug: whether it has the standard hot-plug controller.
+        shpc: whether it has the standard hot-plug controller.
         multifunction: whether its slot has further functions.
 
     Attributes:
         secondary: the bus behind it.
+        hotplug: switches the slots behind it; None where nobody does.
 
     Raises:
         ConfigError: the chassis number is missing or too large, or the slot is taken.
@@ -94,14 +95,16 @@ class PciBridge(PciFunction[BridgeState]):
         devfn: int,
         *,
         chassis: int,
-        hotplug: bool = True,
+        shpc: bool = True,
         multifunction: bool = False,
     ) -> None:
-        if not 0 < chassis < 256:
+        if not chassis:  # QEMU's words
             raise ConfigError(
-                f"PCI bridge: chassis number {chassis} is impossible:"
-                " give each bridge its own, 1 to 255"
+                "Bridge chassis not specified. Each bridge is required to be assigned a unique"
+                " chassis id > 0."
             )
+        if not 0 < chassis < 256:
+            raise ConfigError(f"there is no bridge chassis {chassis}: give 1 to 255")
         super().__init__(BridgeState(), bus, devfn, _IDENTITY, multifunction=multifunction)
         self._chassis = chassis
         self._fill_bridge_config()
@@ -113,20 +116,21 @@ class PciBridge(PciFunction[BridgeState]):
             bridge=self,
         )
         self.windows = BridgeWindows(self.config, bus, self.secondary, self.alias)
-        self._hotplug: HotplugController | None = None
+        self.hotplug: HotplugController | None = None
         self._msi: MsiCapability | None = None
         next_capability = _CAPABILITIES
-        if hotplug:
-            self._hotplug = HotplugController(
+        if shpc:
+            self.hotplug = HotplugController(
                 self, self.secondary, next_capability, self._hotplug_interrupt
             )
-            self.secondary.on_attach = self._hotplug.attached
+            self.secondary.on_attach = self.hotplug.attached
+            self.secondary.slots = self.hotplug
             next_capability += _SHPC_LENGTH
         self._add_slot_id(next_capability, chassis)
-        if self._hotplug is not None:
+        if self.hotplug is not None:
             self.config.set(reg.INTERRUPT_PIN, 1)
             self._msi = MsiCapability(self, next_capability + _SLOT_ID_LENGTH)
-            self.add_bar(0, self._hotplug.region, reg.BAR_MEMORY_64)
+            self.add_bar(0, self.hotplug.region, reg.BAR_MEMORY_64)
 
     @classmethod
     def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> PciBridge:
@@ -149,16 +153,16 @@ class PciBridge(PciFunction[BridgeState]):
 
     def save(self) -> BridgeState:
         """Return the registers, and where the windows are."""
-        if self._hotplug is not None:
-            self.state.hotplug = bytes(self._hotplug.data)
+        if self.hotplug is not None:
+            self.state.hotplug = bytes(self.hotplug.data)
         self.state.windows = self.windows.save()
         return super().save()
 
     def load(self, state: BridgeState) -> None:
         """Go on from there; what is behind it is loaded by itself."""
         super().load(state)
-        if self._hotplug is not None:
-            self._hotplug.data[:] = self.state.hotplug
+        if self.hotplug is not None:
+            self.hotplug.data[:] = self.state.hotplug
         if len(self.state.windows) == WINDOWS:
             with self.changing(f"{self.address} bridge windows as they were saved"):
                 self.windows.load(self.state.windows)
@@ -219,8 +223,8 @@ class PciBridge(PciFunction[BridgeState]):
             self.secondary.reset()
         if self._msi is not None:
             self._msi.written(offset, size)
-        if self._hotplug is not None:
-            self._hotplug.config_written(offset, size)
+        if self.hotplug is not None:
+            self.hotplug.config_written(offset, size)
 
     def reset(self) -> None:
         """Reset the bridge and everything behind it; the windows stay until the next write."""
@@ -231,8 +235,8 @@ class PciBridge(PciFunction[BridgeState]):
         if self._msi is not None:
             self._msi.reset()
         self.secondary.reset()
-        if self._hotplug is not None:
-            self._hotplug.reset()
+        if self.hotplug is not None:
+            self.hotplug.reset()
 
     def remove(self) -> None:
         """Take the bridge and everything behind it out of the machine."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from guestmap.base import ConfigError
 from guestmap.base.bounds import Meta
@@ -25,6 +25,23 @@ if TYPE_CHECKING:
 SLOTS, FUNCTIONS, PINS = 32, 8, 4
 
 
+class SlotController(Protocol):
+    """What tells the guest that functions come to a bus, or are to go."""
+
+    def refuse(self, device: PciFunction[Any], /) -> None:
+        """Refuse a function in a slot that it has nothing to do with.
+
+        Raises:
+            ConfigError: it is in one.
+        """
+
+    def tell_plugged(self, device: PciFunction[Any], /) -> None:
+        """Tell the guest that a slot has got a function."""
+
+    def unplug_request(self, device: PciFunction[Any], /) -> None:
+        """Ask the guest to let a slot go."""
+
+
 @dataclass(slots=True)
 class BusState:
     """How many functions pull each interrupt wire."""
@@ -43,6 +60,7 @@ class PciBus:
         bridge: the bridge that this bus is behind, or None for the root bus.
         devices: function by ``devfn`` (slot << 3 | function).
         children: buses behind bridges on this bus, newest first.
+        slots: tells the guest what comes and is to go; None where nobody does.
         ready: whether the machine is complete, so that a new function can master the bus at once.
         on_attach: told of each function that is put on the bus.
         on_eject: takes a function out of the machine that the guest has let go; the root's counts.
@@ -64,6 +82,7 @@ class PciBus:
         self.bridge = bridge
         self.devices: dict[int, PciFunction[Any]] = {}
         self.children: list[PciBus] = []
+        self.slots: SlotController | None = None
         self.ready = False
         self.on_attach: Callable[[PciFunction[Any]], None] | None = None
         self.on_eject: Callable[[PciFunction[Any]], None] = _remove

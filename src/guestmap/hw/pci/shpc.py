@@ -2,13 +2,14 @@
 
 PCI Standard Hot-Plug Controller and Subsystem Specification 1.0, section 4.4 (working register set)
 and 3.5 (commands). Commands complete at once. A slot that is switched off while its power lamp is
-dark gives its functions up, as in QEMU 7.2.
+dark gives its functions up, as in QEMU 7.2; so does one that is off already, when it is asked to.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from guestmap.base import ConfigError
 from guestmap.hw.device import IoRegion
 from guestmap.hw.pci.config import ConfigSpace
 from guestmap.hw.pci.registers import CAPABILITY_SHPC
@@ -39,9 +40,9 @@ _GLOBAL_MASK, _COMMAND_MASK = 1 << 0, 1 << 2
 _NO_CHANGE, _POWER_ONLY, _ENABLED, _DISABLED = range(4)
 _LAMP_ON, _LAMP_OFF = 1, 3
 _STATE, _POWER_LAMP, _ATTENTION_LAMP = (0, 3), (2, 3), (4, 3)  # shift, mask in a slot's status
-_LATCH_OPEN, _PRESENCE = (8, 1), (10, 3)
+_LATCH_OPEN, _RUNS_AT_66MHZ, _PRESENCE = (8, 1), (9, 1), (10, 3)
 _EMPTY = 3
-_EVENT_PRESENCE, _EVENT_LATCH = 1 << 0, 1 << 3
+_EVENT_PRESENCE, _EVENT_BUTTON, _EVENT_LATCH = 1 << 0, 1 << 2, 1 << 3
 _SET_SPEED_33MHZ, _SET_SPEED_LAST = 0x40, 0x47
 _POWER_ONLY_ALL, _ENABLE_ALL = 0x48, 0x49
 
@@ -113,10 +114,47 @@ class HotplugController:
         self._update_interrupt()
 
     def attached(self, device: PciFunction[Any]) -> None:
-        """Switch the slot of a newly attached function on."""
+        """Switch the slot of a function on that is there from the start."""
         slot = (device.devfn >> 3) - FIRST_SLOT
-        if slot >= 0:
+        if slot >= 0 and not self._bus.ready:
             self._set_occupied(slot, occupied=True)
+
+    def refuse(self, device: PciFunction[Any]) -> None:
+        """Refuse a function in a slot that it does not switch.
+
+        Raises:
+            ConfigError: it is in one; QEMU's words.
+        """
+        slot = device.devfn >> 3
+        if slot < FIRST_SLOT:
+            raise ConfigError(
+                f"Unsupported PCI slot {slot} for standard hotplug controller. Valid slots are"
+                f" between {FIRST_SLOT} and {FIRST_SLOT + SLOTS - 1}."
+            )
+
+    def tell_plugged(self, device: PciFunction[Any]) -> None:
+        """Tell the guest that a slot has got a function: as if somebody had put a card in."""
+        slot = (device.devfn >> 3) - FIRST_SLOT
+        events = _EVENT_BUTTON
+        if self._get(slot, _LATCH_OPEN):
+            self._set(slot, _LATCH_OPEN, 0)
+            self._set(slot, _PRESENCE, 0)
+            events |= _EVENT_LATCH | _EVENT_PRESENCE
+        self._happened(slot, events)
+
+    def unplug_request(self, device: PciFunction[Any]) -> None:
+        """Ask the guest to let a slot go; one that it has switched off goes at once."""
+        slot = (device.devfn >> 3) - FIRST_SLOT
+        if self._get(slot, _STATE) == _DISABLED and self._get(slot, _POWER_LAMP) == _LAMP_OFF:
+            self._eject(slot)
+            self._happened(slot, 0)
+        else:
+            self._happened(slot, _EVENT_BUTTON)
+
+    def _happened(self, slot: int, events: int) -> None:
+        self._registers.data[_SLOT_REGISTERS + 4 * slot + _LATCH] |= events
+        self._set(slot, _RUNS_AT_66MHZ, 0)
+        self._update_interrupt()
 
     # -- registers -------------------------------------------------------------------------------
 

@@ -1,27 +1,33 @@
-"""PCI functions come and go while the machine runs.
+"""PCI functions are plugged in: those of the command line, and those that come and go later.
 
-Attach: the bus is asked for the place, the function is made there, and ACPI's registers tell the
-guest, by GPE 1 and the SCI. Detach: the guest is asked; when it ejects the slot, its functions
-leave the map, their interrupt wires and the object tree. Refusals and their texts are QEMU 7.2's
-(hw/pci/pci.c, hw/acpi/pcihp.c).
+Attach: the bus is asked for the place, the function is made there, and whoever has the bus's slots
+tells the guest of one that came while it ran: ACPI's registers, by GPE 1 and the SCI, or the
+controller of the bridge that the bus is behind. Detach: the guest is asked; when it lets the slot
+go, its functions leave the map, their interrupt wires and the object tree. Refusals and their texts
+are QEMU 7.2's (hw/pci/pci.c, hw/acpi/pcihp.c, hw/pci/shpc.c).
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from guestmap.base import ConfigError
+from guestmap.base import ConfigError, UnsupportedError
 from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
+from guestmap.hw.declare import fact
+from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.bus import FUNCTIONS, SLOTS
 from guestmap.machine.options.device import DeviceSpec
-from guestmap.machine.tree import BusObject, DeviceObject, regions_of
+from guestmap.machine.tree import BusObject, DeviceObject, buses, regions_of
+from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
     from guestmap.hw.acpi.pci_hotplug import AcpiPciHotplug
     from guestmap.hw.pci import PciBus, PciFunction
-    from guestmap.qom import Device, JsonValue
+    from guestmap.machine.tree import MachineTree
+    from guestmap.qom import Device, JsonValue, Object
 
 _ADDR = re.compile(r"([0-9A-Fa-f]{1,2})(?:\.([0-7]))?")
 _ANYWHERE = -1
@@ -33,39 +39,89 @@ class PciHotplug:
     """Plugs functions into the buses of one machine; their hot-plug handler.
 
     Args:
-        controller: the guest's registers.
+        tree: the machine's objects.
+        acpi: the registers by which ACPI tells the guest; None without ACPI.
     """
 
-    def __init__(self, controller: AcpiPciHotplug) -> None:
-        self._controller = controller
+    def __init__(self, tree: MachineTree, acpi: AcpiPciHotplug | None) -> None:
+        self._tree = tree
+        self._acpi = acpi
+        self._unnamed_buses = 0
         self._leaving: set[PciFunction[Any]] = set()
+        self._gone = False
+
+    def complete(self) -> None:
+        """Number the buses for ACPI: those that come later are their bridges' alone."""
+        if self._acpi is None:
+            return
+        self._acpi.number_buses()
+        for number, bus in enumerate(self._acpi.buses):
+            shown = next(each for each in buses(self._tree) if each.hardware is bus)
+            shown.add_property(fact("acpi-pcihp-bsel", UINT32, number))
+
+    # -- attach ------------------------------------------------------------------------------------
 
     def pre_plug(self, device: Device) -> None:
         """Make the function, at its place on its bus.
 
         Raises:
             ConfigError: there is no such place, or somebody is there.
+            UnsupportedError: a property that is not modelled is not as it always is.
         """
         shown, bus = _object(device), _bus(device)
         driver = device.type.name
         function = PLUGGABLE_FUNCTIONS[driver]
         devfn = _place(bus, driver, shown.values.pop("addr", _ANYWHERE))
-        _refuse_taken(bus, driver, devfn)
+        _refuse_taken(bus, driver, devfn, hotplugged=device.hotplugged)
         choices = {key: value for key, value in shown.values.items() if key in function.CHOICES}
+        _refuse_unmodelled(shown, choices)
         made = function.plugged(bus, devfn, choices)
         made.label = shown.id or ""
+        made.hotpluggable = made.hotpluggable or device.hotplugged
         shown.regions = partial(regions_of, made)
         shown.stand_for(made)
-        shown.spec = DeviceSpec(driver, _written(shown, devfn, choices), is_json=True)
+        shown.spec = DeviceSpec(
+            driver, _written(shown, devfn, choices), is_json=True, came_later=device.hotplugged
+        )
 
     def undo_pre_plug(self, device: Device) -> None:
         """Take the function away again."""
         _function(device).remove()
 
     def plug(self, device: Device) -> None:
-        """Tell the guest of a function that came while it ran."""
-        if device.hotplugged:
-            self._controller.tell_plugged(_function(device))
+        """Tell the guest of a function that came while it ran; show the bus behind a bridge.
+
+        Raises:
+            ConfigError: nobody has its slot.
+        """
+        function, slots = _function(device), _bus(device).slots
+        if slots is not None:
+            slots.refuse(function)
+            if device.hotplugged:
+                slots.tell_plugged(function)
+        if isinstance(function, PciBridge):
+            self._show_bus(_object(device), function)
+
+    def _show_bus(self, bridge: DeviceObject, function: PciBridge) -> None:
+        bus = bridge.types.new("PCI")
+        assert isinstance(bus, BusObject)
+        bus.label, bus.hardware = bridge.id or self._free_label(), function.secondary
+        bridge.add_bus(bus.label, bus)
+        handler: Object | None = bridge if function.hotplug is not None else None
+        if self._acpi is not None and not bridge.hotplugged:
+            function.secondary.slots = self._acpi
+            handler = bridge.parent_bus.link("hotplug-handler") if bridge.parent_bus else None
+        bus.set_link("hotplug-handler", handler)
+
+    def _free_label(self) -> str:
+        taken = {each.label for each in buses(self._tree)}
+        label = "pci.0"
+        while label in taken:
+            self._unnamed_buses += 1
+            label = f"pci.{self._unnamed_buses}"
+        return label
+
+    # -- detach ------------------------------------------------------------------------------------
 
     def unplug_request(self, device: Device) -> None:
         """Ask the guest to let the function go.
@@ -73,17 +129,32 @@ class PciHotplug:
         Raises:
             ConfigError: it was asked already.
         """
-        function = _function(device)
+        function, slots = _function(device), _bus(device).slots
         if function in self._leaving:
             raise ConfigError(f"Device {device.id} is already in the process of unplug")
-        self._leaving.add(function)
-        self._controller.unplug_request(function)
+        if slots is self._acpi:
+            self._leaving.add(function)
+        if slots is not None:
+            slots.unplug_request(function)
 
     def unplug(self, device: Device) -> None:
         """Take the function out of the machine."""
         function = _function(device)
         self._leaving.discard(function)
+        self._gone = self._gone or not device.hotplugged
         function.remove()
+
+    def spec(self, device: DeviceObject) -> DeviceSpec:
+        """Return what would plug the same function in again, in a machine of what there is now.
+
+        Who took the first free slot is named its own once somebody before it may have gone.
+        """
+        spec = device.spec
+        assert spec is not None, "a user wanted it"
+        if not self._gone:
+            return spec
+        place: dict[str, JsonValue] = {"addr": _addr(_function(device).devfn)}
+        return replace(spec, properties=spec.properties | place)
 
 
 def _object(device: Device) -> DeviceObject:
@@ -120,7 +191,7 @@ def _place(bus: PciBus, driver: str, addr: Any) -> int:
     return int(match[1], 16) << 3 | int(match[2] or "0")
 
 
-def _refuse_taken(bus: PciBus, driver: str, devfn: int) -> None:
+def _refuse_taken(bus: PciBus, driver: str, devfn: int, *, hotplugged: bool) -> None:
     if not 0 <= devfn < SLOTS * FUNCTIONS:
         raise ConfigError(f"Property '{driver}.addr' doesn't take value '{devfn}'")
     slot = f"PCI: slot {devfn >> 3} function"
@@ -128,16 +199,29 @@ def _refuse_taken(bus: PciBus, driver: str, devfn: int) -> None:
     if present is not None:
         who = f"{present.name},id={present.label or _NO_ID}"
         raise ConfigError(f"{slot} {devfn & 7} not available for {driver}, in use by {who}")
-    if first is not None:
+    if first is not None and hotplugged:
         raise ConfigError(
             f"{slot} 0 already occupied by {first.name}, new func {driver} cannot be exposed to"
             " guest."
         )
 
 
+def _refuse_unmodelled(shown: DeviceObject, choices: dict[str, Any]) -> None:
+    for name, value in shown.values.items():
+        prop = shown.find_property(name)
+        if name not in choices and value != prop.default:
+            raise UnsupportedError(
+                f"device {shown.type.name}: property {name} is not modelled: leave it out"
+            )
+
+
+def _addr(devfn: int) -> str:
+    return f"{devfn >> 3:x}.{devfn & 7}"
+
+
 def _written(shown: DeviceObject, devfn: int, choices: dict[str, Any]) -> dict[str, JsonValue]:
     """Return the properties by which the same function can be made again."""
     bus = shown.parent_bus
     assert isinstance(bus, BusObject)
-    where = {"bus": bus.label, "addr": f"{devfn >> 3:x}.{devfn & 7}"}
+    where = {"bus": bus.label, "addr": _addr(devfn)}
     return ({"id": shown.id} if shown.id else {}) | where | choices

@@ -27,6 +27,7 @@ class DeviceSpec:
         driver: QEMU's name of the device.
         properties: texts, or JSON values where it was given as JSON.
         is_json: whether it was: then ``"1"`` is no number.
+        came_later: whether it came while the machine ran.
         option: ``-device`` and its argument, for messages; "" where it comes from elsewhere.
 
     >>> DeviceSpec.parse("pci-testdev,membar=64K").properties
@@ -36,6 +37,7 @@ class DeviceSpec:
     driver: str
     properties: dict[str, JsonValue] = field(default_factory=dict)
     is_json: bool = False
+    came_later: bool = False
     option: str = field(default="", compare=False)
 
     @classmethod
@@ -58,7 +60,7 @@ class DeviceSpec:
             driver = properties.pop("driver", None)
             if not isinstance(driver, str) or not driver:
                 raise ConfigError("Parameter 'driver' is missing")
-        return cls(driver, properties, is_json, f"-device {text}")
+        return cls(driver, properties, is_json, option=f"-device {text}")
 
     @property
     def id(self) -> str | None:

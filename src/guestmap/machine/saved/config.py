@@ -20,6 +20,7 @@ class _Device(msgspec.Struct, forbid_unknown_fields=True):
     driver: str
     properties: dict[str, Any]
     is_json: bool
+    came_later: bool
 
 
 class _Object(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,7 +46,9 @@ SavedConfig = msgspec.defstruct(
 def to_saved(config: MachineConfig) -> Any:
     """Return a configuration as it is saved."""
     values = {name: getattr(config, name) for name in _HINTS}
-    values["devices"] = [_Device(x.driver, x.properties, x.is_json) for x in config.devices]
+    values["devices"] = [
+        _Device(x.driver, x.properties, x.is_json, x.came_later) for x in config.devices
+    ]
     values["objects"] = [_Object(x.qom_type, x.id, x.properties, x.is_json) for x in config.objects]
     return SavedConfig(**values)
 
@@ -57,7 +60,9 @@ def from_saved(saved: Any) -> MachineConfig:
         ConfigError, UnsupportedError: no machine can be so.
     """
     values = {name: getattr(saved, name) for name in _HINTS}
-    values["devices"] = tuple(DeviceSpec(x.driver, x.properties, x.is_json) for x in saved.devices)
+    values["devices"] = tuple(
+        DeviceSpec(x.driver, x.properties, x.is_json, x.came_later) for x in saved.devices
+    )
     values["objects"] = tuple(
         ObjectSpec(x.qom_type, x.id, x.properties, x.is_json) for x in saved.objects
     )

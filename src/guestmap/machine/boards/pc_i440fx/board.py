@@ -23,7 +23,6 @@ from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine.board import Board, Saveable, named
 from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
-from guestmap.machine.boards.pc_i440fx.devices import add_device
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.boards.pc_i440fx.tree import compose
 from guestmap.machine.boards.x86.bios import map_bios
@@ -34,9 +33,8 @@ from guestmap.machine.boards.x86.ram import map_ram
 from guestmap.machine.hotplug.device_memory import DeviceMemory as PluggableMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
 from guestmap.machine.hotplug.pci import PciHotplug
-from guestmap.machine.management import MEMORY_DEVICES
 from guestmap.machine.options.smp import with_homes
-from guestmap.machine.ram import blamed_on, make_objects, make_ram
+from guestmap.machine.ram import make_objects, make_ram
 from guestmap.memory import MemoryRegion
 
 _PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3
@@ -102,9 +100,8 @@ class Pc(Board):
             self.smm_memory = self.views.smm_memory
             self.apics.apics[0].smi.connect(lambda level: self.on_smi() if level else None)
         self._prepare_hotplug()
-        self._plug_devices()
         compose(self, self.tree)
-        self._plug_memory()
+        self._plug_devices()
 
     def _build_ram(self) -> None:
         ram = self.layout
@@ -177,8 +174,8 @@ class Pc(Board):
 
     def _prepare_hotplug(self) -> None:
         self.bus.on_eject = self.manage.eject
-        if self.pm is not None:
-            self.manage.pci_hotplug = PciHotplug(self.pm.pci_hotplug)
+        acpi = self.pm.pci_hotplug if self.pm is not None else None
+        self.pci_hotplug = self.manage.pci_hotplug = PciHotplug(self.tree, acpi)
         self.manage.hotplug = MemoryHotplug(
             slots=self.config.slots, memory=self.device_memory,
             controller=self.pm.memory_hotplug if self.pm is not None else None,
@@ -187,20 +184,18 @@ class Pc(Board):
         )  # fmt: skip
 
     def _plug_devices(self) -> None:
-        buses = {"pci.0": self.bus}
+        chipset = tuple(self.bus.devices.values())
         for spec in self.config.devices:
-            if spec.driver not in MEMORY_DEVICES:
-                add_device(spec, buses)
+            if not spec.came_later:
+                self.manage.plug(spec)
         self.bus.machine_done()
-
-    def _plug_memory(self) -> None:
+        for function in chipset:  # it masters the bus from now on, by a region of its own
+            if (shown := self.tree.device(function)) is not None:
+                shown.show_regions()
+        self.pci_hotplug.complete()
         for spec in self.config.devices:
-            if spec.driver in MEMORY_DEVICES:
-                with blamed_on(spec.option):
-                    rest = {k: v for k, v in spec.properties.items() if k != "id"}
-                    self.manage.device_add(
-                        spec.driver, spec.id, rest, hotplugged=False, typed=spec.is_json
-                    )
+            if spec.came_later:
+                self.manage.plug(spec)
 
     # -- running ---------------------------------------------------------------------------------
 

@@ -47,7 +47,6 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         build.put(pc.ide, root)
         pm = pci_parts.compose_power(build, pc, root)
         isa_parts.compose_debugcon(build, pc, isa)
-        pci_parts.compose_plugged(build, pc, root, pm)
         show_finished(machine)
         machine.values |= {
             "rtc_state": clock,
