@@ -16,9 +16,12 @@ from guestmap.qmp.client import Channel, CommandError, GoneError, MonitorEvent
 
 RAM = 256 * MIB
 BASE = 4 * GIB
+NO_UUID = "00000000-0000-0000-0000-000000000000"
+THREAD = 4711
 WINDOW = AddrRange(BASE, 4 * GIB - RAM + 4 * GIB)
 ROOM = Situation(
     source="unix:/run/fake.sock",
+    run=f"{NO_UUID} {THREAD}",
     version="7.2.22",
     machine="pc-i440fx-7.2",
     ram=RAM,
@@ -157,6 +160,7 @@ class FakeMachine(Channel):
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.waits: list[Callable[[], None]] = []
         self.gone = False
+        self.thread = THREAD
 
     def peer(self, *, carries_events: bool = True) -> Peer:
         return Peer(self, Route(is_local=False, carries_events=carries_events))
@@ -281,6 +285,12 @@ class FakeMachine(Channel):
 
     def _query_status(self) -> dict[str, Any]:
         return {"status": "running", "running": True}
+
+    def _query_uuid(self) -> dict[str, Any]:
+        return {"UUID": NO_UUID}
+
+    def _query_cpus_fast(self) -> list[dict[str, Any]]:
+        return [{"cpu-index": 0, "thread-id": self.thread}] if self.thread else []
 
     def _query_kvm(self) -> dict[str, Any]:
         return {"enabled": False, "present": True}

@@ -34,13 +34,14 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "state" / "journal")
 
 
-def died(journal: Journal, *objects: str, machine: str = VM) -> None:
+def died(journal: Journal, *objects: str, machine: str = VM, run: str = "") -> None:
     """Begin a change in a process that ends without a word."""
     program = (
         "import os, sys; from pathlib import Path; from guestmap.domain.journal import Journal\n"
-        "Journal(Path(sys.argv[1])).begin(sys.argv[2], 'plug', tuple(sys.argv[3:])); os._exit(9)"
+        "journal, machine, run, *objects = sys.argv[1:]\n"
+        "Journal(Path(journal)).begin(machine, 'plug', tuple(objects), run=run); os._exit(9)"
     )
-    words = [sys.executable, "-c", program, str(journal.folder), machine, *objects]
+    words = [sys.executable, "-c", program, str(journal.folder), machine, run, *objects]
     assert subprocess.run(words, check=False).returncode == 9
 
 
@@ -157,6 +158,30 @@ def test_what_a_dead_one_left_is_ours_whatever_its_name(journal):
     assert survey(peer).situation.orphans == ("mema",)
     assert clean(peer, "mema", FakePace()).is_deleted
     assert (machine.sent, journal.unfinished(peer.source)) == ([("object-del", {"id": "mema"})], ())
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "is_ours"),
+    [(4711, 4711, True), (4711, 5000, False), (0, 5000, True), (4711, 0, True)],
+    ids=["the same run", "another machine", "not told then", "not told now"],
+)
+def test_another_machine_at_the_same_place_is_not_taken_for_it(journal, then, now, is_ours):
+    first = FakeMachine()
+    first.thread = then
+    died(journal, "mema", machine=first.source, run=survey(first.peer()).situation.run)
+    second = FakeMachine()
+    second.thread = now
+    second.objects["mema"] = GIB  # which somebody else may be about to use
+    situation = survey(played(second, journal)).situation
+    assert situation.orphans == (("mema",) if is_ours else ())
+
+
+def test_a_plug_notes_which_run_of_the_machine_it_was(journal):
+    seen = []
+    machine = FakeMachine(lambda m, verb, name: seen.extend(journal.unfinished(m.source)))
+    peer = played(machine, journal)
+    applier(peer).plug(plan_plug(survey(peer), PlugRequest(GIB, id="a")))
+    assert [each.run for each in seen] == [survey(peer).situation.run]
 
 
 def test_what_a_living_one_is_at_work_with_stays(journal):

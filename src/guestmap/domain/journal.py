@@ -53,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     Attributes:
         machine: what names it, as :func:`machine_name` returns.
+        run: what tells that run of it from others; "" where nothing does.
         verb: what is done: ``plug``, ``unplug``, ...
         objects: ids of what the change makes or drops.
         by: who does it.
@@ -66,6 +67,7 @@ class Entry(msgspec.Struct, frozen=True):
     by: Process
     at: int
     facts: dict[str, Any] = {}
+    run: str = ""
     name: str = ""
     version: int = _VERSION
 
@@ -86,16 +88,24 @@ class Journal:
         self.folder = folder
 
     def begin(
-        self, machine: str, verb: str, objects: tuple[str, ...], facts: dict[str, Any] | None = None
+        self,
+        machine: str,
+        verb: str,
+        objects: tuple[str, ...],
+        facts: dict[str, Any] | None = None,
+        *,
+        run: str = "",
     ) -> Entry:
-        """Note a change, on the disk before this returns.
+        """Note a change (its parts: see :class:`Entry`), on the disk before this returns.
 
         Raises:
             HostError: it cannot be written.
         """
         name = f"{verb}-{token_hex(8)}.json"
         now = int(time.time())
-        entry = Entry(machine_name(machine), verb, objects, Process.this(), now, facts or {}, name)
+        entry = Entry(
+            machine_name(machine), verb, objects, Process.this(), now, facts or {}, run, name
+        )
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -109,14 +119,15 @@ class Journal:
         with suppress(OSError):  # a note too many is looked at again, and does no harm
             (self.folder / entry.name).unlink()
 
-    def unfinished(self, machine: str) -> tuple[Entry, ...]:
+    def unfinished(self, machine: str, run: str = "") -> tuple[Entry, ...]:
         """Return what was begun with a machine and not struck out, oldest first.
 
-        What cannot be read, or is no note of this version, is passed over.
+        Another one that was at the same place before is another machine, where both tell their
+        runs. What cannot be read, or is no note of this version, is passed over.
         """
         name = machine_name(machine)
         found = (each for each in map(_read, self._files()) if each is not None)
-        mine = (each for each in found if each.machine == name)
+        mine = (e for e in found if e.machine == name and (not (e.run and run) or e.run == run))
         return tuple(sorted(mine, key=lambda each: (each.at, each.name)))
 
     def _files(self) -> list[Path]:

@@ -39,7 +39,7 @@ def noted(peer: Peer, plan: Plan) -> Iterator[Callable[[Result], Result]]:
     trouble = ""
     entry: Entry | None = None
     try:
-        entry = journal.begin(peer.source, plan.verb, (plan.backend,))
+        entry = journal.begin(peer.source, plan.verb, (plan.backend,), run=plan.situation.run)
     except HostError as error:
         trouble = f"the journal could not be kept: {error}"
 

@@ -102,6 +102,18 @@ class Target(msgspec.Struct):
     arch: str
 
 
+class Uuid(msgspec.Struct, rename={"uuid": "UUID"}):
+    """The answer to query-uuid; all zeros where it was given none."""
+
+    uuid: str
+
+
+class Cpu(msgspec.Struct, rename="kebab"):
+    """One of query-cpus-fast: the thread of the host that it is."""
+
+    thread_id: int
+
+
 class PciBridgeInfo(msgspec.Struct):
     """What is behind a bridge of query-pci; nothing where it has no member ``devices``."""
 

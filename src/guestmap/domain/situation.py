@@ -118,7 +118,8 @@ class Situation(Report):
     """Everything about a machine that memory hot-plug depends on.
 
     Attributes:
-        source: which machine, in the command line's words.
+        source: which machine, in the command line's words. run: what tells it from another one that
+            was or will be at the same place; "" where nothing does.
         version: QEMU's, or ``guestmap`` and ours. machine: its type, "" where it does not tell.
         arch: the guest's architecture, as ``query-target`` names it.
         status: the run state in QMP's words.
@@ -146,6 +147,7 @@ class Situation(Report):
     """
 
     source: str = ""
+    run: str = ""
     version: str = ""
     machine: str = ""
     arch: str = "x86_64"

@@ -18,6 +18,7 @@ from guestmap.domain.machine_types import guest_block, rule_of
 from guestmap.domain.predict import DEVICE_MEMORY
 from guestmap.domain.questions import Question, line, machine_text, prop
 from guestmap.domain.replies import (
+    Cpu,
     Kvm,
     MachineMemory,
     Memdev,
@@ -26,6 +27,7 @@ from guestmap.domain.replies import (
     Sizes,
     StatusInfo,
     Target,
+    Uuid,
 )
 from guestmap.domain.situation import ALIGNMENT, KNOWN_KINDS, MemoryDevice, Scene, Situation
 from guestmap.inspect.ask.ram_place import RAM_TYPES
@@ -55,6 +57,8 @@ _FIRST = {
     "version": Question("query-version", VersionReply, required=True),
     "status": Question("query-status", StatusInfo, required=True),
     "target": Question("query-target", Target),
+    "uuid": Question("query-uuid", Uuid),
+    "cpus": Question("query-cpus-fast", list[Cpu]),
     "kvm": Question("query-kvm", Kvm),
     "migration": Question("query-migrate", Migration),
     "type": prop("/machine", "type", str),
@@ -128,6 +132,7 @@ def _running(situation: Situation, told: dict[str, Any]) -> Situation:
     state = migration.status if migration else ""
     return replace(
         situation,
+        run=_run_of(told),
         version=str(told["version"]),
         machine=(told["type"] or "").removesuffix("-machine"),
         arch=target.arch if target else situation.arch,
@@ -136,6 +141,17 @@ def _running(situation: Situation, told: dict[str, Any]) -> Situation:
         migration="" if state in _DONE_MIGRATING else state,
         kvm=kvm is not None and kvm.enabled,
     )
+
+
+def _run_of(told: dict[str, Any]) -> str:
+    """Return what tells this run of a machine from others at the same place; "" if nothing does.
+
+    A thread's number is given anew to whatever starts next, and the first CPU stays as long as the
+    machine does.
+    """
+    uuid, cpus = told["uuid"], told["cpus"]
+    words = [uuid.uuid] if uuid else []
+    return " ".join([*words, str(cpus[0].thread_id)]) if cpus else ""
 
 
 def _memory(
@@ -258,5 +274,5 @@ def _surroundings(peer: Peer, situation: Situation) -> Situation:
         vhost_limit=read_number(VHOST_REGIONS) if is_local else None,
         carries_events=peer.route.carries_events,
         is_libvirts=peer.route.is_libvirts,
-        begun=peer.journal.unfinished(peer.source) if peer.journal else (),
+        begun=peer.journal.unfinished(peer.source, situation.run) if peer.journal else (),
     )

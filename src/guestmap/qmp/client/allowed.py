@@ -78,6 +78,9 @@ COMMANDS: Mapping[str, AllowedCommand] = MappingProxyType(
             "the names that devices and objects have", arguments={"path": _ANY}
         ),
         "query-acpi-ospm-status": AllowedCommand("what the guest last said about each slot"),
+        "query-cpus-fast": AllowedCommand(
+            "the host's threads that are its CPUs: whether it is the same run"
+        ),
         "query-kvm": AllowedCommand("whether KVM runs it, which has a number of memory slots"),
         "query-memdev": AllowedCommand("the memory backends"),
         "query-memory-devices": AllowedCommand("what is plugged, and where"),
@@ -87,6 +90,7 @@ COMMANDS: Mapping[str, AllowedCommand] = MappingProxyType(
         "query-pci": AllowedCommand("the PCI functions and their BARs"),
         "query-status": AllowedCommand("whether the guest runs"),
         "query-target": AllowedCommand("which architecture its guest has"),
+        "query-uuid": AllowedCommand("whether it is the same machine"),
         "query-version": AllowedCommand("which QEMU it is"),
         "object-add": _change(
             "make a memory backend", more=True, qom_type=r"memory-backend-[a-z]+"
