@@ -35,3 +35,11 @@ have_programs() {
         command -v "$each" >/dev/null 2>&1 || { apt_install "$reason" $packages && return; }
     done
 }
+
+# debian_archive: print the address of the Debian archive that this machine's apt is set up with.
+debian_archive() {
+    archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' |
+        grep '/debian/$' | sort -u | head -n 1)
+    [ -n "$archive" ] || fail "no Debian archive in apt's own sources; run apt-get update first"
+    echo "$archive"
+}

@@ -6,9 +6,7 @@ own_apt() {
     apt=$1/.apt
     shift
     command -v apt-get >/dev/null 2>&1 || fail "needs Debian's apt-get and dpkg"
-    archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' |
-        grep '/debian/$' | sort -u | head -n 1)
-    [ -n "$archive" ] || fail "no Debian archive in apt's own sources; run apt-get update first"
+    archive=$(debian_archive)
     keys=$(ls /usr/share/keyrings/debian-archive-keyring.* 2>/dev/null | head -n 1)
     [ -n "$keys" ] || fail "needs the package debian-archive-keyring"
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/etc" "$apt/dpkg"
