@@ -77,6 +77,29 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> Non
     assert_one_clear_line(run, "cannot write", "No such file")
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_boot(tmp_path: Path) -> None:
+    for place in (tmp_path / "no" / "file", tmp_path):
+        assert_one_clear_line(_boot("--save", str(place)), f"cannot write {place}")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_nothing_that_executes_and_nobody_who_manages_is_refused() -> None:
+    assert_one_clear_line(_boot("-q", "--engine", "none"), "'none' executes nothing", "give --qmp")
+
+
+def test_what_ran_a_machine_runs_it_again_unless_another_engine_is_named(
+    tmp_path: Path, saved: Path
+) -> None:
+    still = tmp_path / "still.machine"
+    told = _boot("--engine", "none", "--until", "reset", "-m", "16M", "--save", str(still))
+    assert told.status == 0
+    assert_one_clear_line(_boot("-q", "--restore", str(still)), "'none' executes nothing")
+    assert_one_clear_line(
+        _boot("-q", "--restore", str(still), "--engine", "unicorn"), "has no state of a CPU"
+    )
+    assert_one_clear_line(_boot("-q", "--restore", str(saved), "--engine", "none"), "'none'")
+
+
 def test_ctrl_c_saves(tmp_path: Path) -> None:
     """In the middle of a firmware that does nothing at all: the reset vector jumps to itself."""
     path, silent = tmp_path / "machine", tmp_path / "silent.bin"

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from guestmap.base.errors import HostError
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
 
 
@@ -46,8 +47,36 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with _replacing(target) as file:
                 yield file
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        reason = getattr(error, "strerror", None) or str(error)
-        raise HostError(f"cannot write {os.fspath(path)} ({reason})", call="write") from error
+        raise _refused(path, error) from error
+
+
+def refuse_unwritable(path: str | os.PathLike[str]) -> None:
+    """Refuse a path where no file can be put, before the work that is to go there is done.
+
+    Raises:
+        HostError: the host would refuse it; nothing has changed.
+    """
+    try:
+        target = _followed(Path(path))
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if not _is_whole_only_in_place(target):
+            aside = _aside(target)
+            os.close(os.open(aside, _NEW_FILE, 0o666))
+            aside.unlink()
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: str | os.PathLike[str], error: Exception) -> HostError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return HostError(f"cannot write {os.fspath(path)} ({reason})", call="write")
+
+
+def _aside(target: Path) -> Path:
+    return target.parent / f".guestmap-{os.urandom(8).hex()}"
 
 
 def _followed(path: Path) -> Path:
@@ -75,8 +104,8 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
     before = target.stat() if target.exists() else None
     if before is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    aside = target.parent / f".guestmap-{os.urandom(8).hex()}"
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    aside = _aside(target)
+    descriptor = os.open(aside, _NEW_FILE, 0o666)
     try:
         with open(descriptor, "wb") as file:
             yield file

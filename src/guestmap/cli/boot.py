@@ -100,9 +100,10 @@ def boot(
         typer.Option(
             "--engine",
             "--accel",
-            help="What runs the CPU: unicorn, kvm or none; kvm:unicorn takes KVM where it is fast.",
+            help="What runs the CPU: unicorn, kvm or none; kvm:unicorn takes KVM where it is fast."
+            " Else unicorn, or what ran a machine that is restored.",
         ),
-    ] = "unicorn",
+    ] = "",
     mtree: Annotated[
         bool, typer.Option("--mtree", help="Print 'info mtree' of the end on stdout.")
     ] = False,

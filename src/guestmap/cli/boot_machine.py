@@ -5,7 +5,14 @@ from __future__ import annotations
 from guestmap.base import PeerError, parse_size
 from guestmap.cli.boot_answer import BootTexts, Recorder
 from guestmap.cli.boot_options import BootOptions
-from guestmap.cli.boot_run import is_given_up, managed_at, refuse_unreached, run_managed, run_until
+from guestmap.cli.boot_run import (
+    is_given_up,
+    managed_at,
+    refuse_to_stand,
+    refuse_unreached,
+    run_managed,
+    run_until,
+)
 from guestmap.cli.boot_saved import (
     check_saving,
     is_there,
@@ -61,6 +68,8 @@ def boot_machine(options: BootOptions) -> int:
         make_machine(config, options.restore, options.engine, observe) as vm,
         serial_wire(vm, options.serial),
     ):
+        if not addresses:
+            refuse_to_stand(vm, until)
         keep_snapshots(vm, options.snapshots)
         answer = _answer(vm, options) if asked else None
         collect_from_now_on()

@@ -45,7 +45,7 @@ class BootOptions:
     save: Path | None = None
     restore: Path | None = None
     snapshots: Path | None = None
-    engine: str = "unicorn"
+    engine: str = ""
     mtree: bool = False
     flat: bool = False
     as_json: bool = False

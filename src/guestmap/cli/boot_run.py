@@ -31,6 +31,20 @@ def run_until(vm: VirtualMachine, until: Phase) -> int:
     return 0
 
 
+def refuse_to_stand(vm: VirtualMachine, until: Phase) -> None:
+    """Refuse a boot that could only wait: nothing executes the guest, and nobody manages it.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if vm.accelerator.capabilities.runs_code or until in {Phase.RESET, vm.phases.phase}:
+        return
+    raise ConfigError(
+        f"engine {vm.accelerator.name!r} executes nothing, so this boot would wait for ever: give"
+        " --qmp, or another engine"
+    )
+
+
 def is_given_up(event: Event) -> bool:
     """Tell whether the firmware now waits for ever: a machine that nobody manages gets no further.
 

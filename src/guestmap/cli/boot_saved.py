@@ -30,12 +30,17 @@ def check_saving(options: BootOptions, *, managed: bool) -> None:
 
     Raises:
         ConfigError: a saved machine is to be another one, or nobody could say when to save.
+        HostError: there is no place for the file.
     """
     if options.save is not None and managed:
         raise ConfigError(
             "--save is for a machine that nobody manages: leave it out, or --qmp; with --qmp and"
             " --snapshots there is savevm"
         )
+    if options.save is not None:
+        from guestmap.base.whole_file import refuse_unwritable
+
+        refuse_unwritable(options.save)
     if options.restore is None:
         return
     given = [options.given[name] for name in _OF_THE_MACHINE if name in options.given]
@@ -55,11 +60,11 @@ def make_machine(
     Args:
         config: what it is made from, where it is made anew.
         restore: the file of one that was saved.
-        engine: what runs its CPU.
+        engine: what runs its CPU; "" for Unicorn, or what ran the one that was saved.
         observer: hears each event.
     """
     if restore is None:
-        return VirtualMachine(config, engine=engine, observer=observer)
+        return VirtualMachine(config, engine=engine or "unicorn", observer=observer)
     from guestmap.machine import saved
 
     return saved.restore(restore, engine=engine, observer=observer)

@@ -152,6 +152,18 @@ def test_more_memory_than_the_host_has_is_refused_before_any_is_asked_for(
     assert_refused(file, HostError, "0x4000000000000 bytes of memory", "swap included")
 
 
+@pytest.mark.parametrize("size", [1 << 50, "1P"])
+def test_more_memory_in_back_ends_than_the_host_has_is_refused_as_well(
+    file: Path, size: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guestmap.machine.saved.ram._overcommits", lambda: False)
+    backend = {
+        "qom_type": "memory-backend-ram", "id": "m", "properties": {"size": size}, "is_json": True,
+    }  # fmt: skip
+    with_index(file, lambda x: x["config"].update(objects=[backend]))
+    assert_refused(file, HostError, "0x4000000000000 bytes of memory", "swap included")
+
+
 def test_a_machine_that_cannot_be_is_refused(file: Path) -> None:
     with_index(file, lambda x: x["config"].update(cpus=0))
     with pytest.raises(ConfigError, match="give 1 to"):

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from guestmap.base import ConfigError, HostError
+from guestmap.base import ConfigError, HostError, parse_size
 from guestmap.machine.config import DeviceSpec, MachineConfig, ObjectSpec
 
 _BLOCK = 1 << 20
@@ -67,6 +67,17 @@ def from_saved(saved: Any) -> MachineConfig:
         ObjectSpec(x.qom_type, x.id, x.properties, x.is_json) for x in saved.objects
     )
     return MachineConfig(**values)
+
+
+def memory_of(config: MachineConfig) -> int:
+    """Return how many bytes of RAM a machine is to have, its back-ends' among them.
+
+    Raises:
+        ConfigError: a size is none.
+    """
+    sizes = (each.properties.get("size", 0) for each in config.objects)
+    backends = sum(s if isinstance(s, int) else parse_size(str(s), what="size") for s in sizes)
+    return max(config.ram_size, backends)
 
 
 def files_of(config: MachineConfig, firmware: Path | None) -> Iterator[Path]:

@@ -12,7 +12,7 @@ import msgspec
 from guestmap.base import ConfigError, GuestmapError, HostError, PeerError
 from guestmap.machine.observed import Event, LogLine
 from guestmap.machine.phases import PhaseChange
-from guestmap.machine.saved.config import check_files, from_saved
+from guestmap.machine.saved.config import check_files, from_saved, memory_of
 from guestmap.machine.saved.content import SavedMachine, decode
 from guestmap.machine.saved.format import SavedReader
 from guestmap.machine.saved.ram import check_room, load_block
@@ -41,8 +41,10 @@ class OpenedMachine:
         self.saved: SavedMachine = decode(reader.index, reader.name, reader.data_length)
         self.config = from_saved(self.saved.config)
         check_files((each.path, each.digest) for each in self.saved.files)
-        memory = max(self.config.ram_size, sum(each.used for each in self.saved.blocks))
-        check_room(memory, f"the machine that was saved in {self.name}")
+        blocks = sum(each.used for each in self.saved.blocks)
+        check_room(
+            max(blocks, memory_of(self.config)), f"the machine that was saved in {self.name}"
+        )
 
     def pieces(self) -> Iterator[Iterator[bytes]]:
         """Yield the data of each RAM block, in pieces."""
@@ -107,6 +109,7 @@ def load_into(vm: VirtualMachine, opened: OpenedMachine) -> None:
     """
     with vm.exclusive():
         vm.stop()
+        _check_cpu(vm, opened)
         states = _states(vm, opened)
         _check_blocks(vm, opened)
         try:
@@ -156,6 +159,20 @@ def _states(vm: VirtualMachine, opened: OpenedMachine) -> dict[str, Any]:
         except msgspec.DecodeError as error:
             raise ConfigError(f"{opened.name}: saved state of {name}: {error}") from error
     return states
+
+
+def _check_cpu(vm: VirtualMachine, opened: OpenedMachine) -> None:
+    """Check that a CPU that executes the guest has a state to go on from.
+
+    Raises:
+        ConfigError: nothing executed it before.
+    """
+    saved = opened.saved
+    if vm.accelerator.capabilities.runs_code and not any(saved.vcpus):
+        raise ConfigError(
+            f"{opened.name} has no state of a CPU: engine {saved.engine!r} executed nothing, so"
+            f" engine {vm.accelerator.name!r} cannot go on"
+        )
 
 
 def _check_blocks(vm: VirtualMachine, opened: OpenedMachine) -> None:
