@@ -9,7 +9,7 @@ import pytest
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.machine.options.numa import NumaNode, check_nodes
-from guestmap.machine.options.smp import Topology, with_homes
+from guestmap.machine.options.smp import CpuTopology, with_homes
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,14 @@ from guestmap.machine.options.smp import Topology, with_homes
     ],
 )  # fmt: skip
 def test_what_is_not_said_is_worked_out(text: str, expected: tuple[int, ...]) -> None:
-    found = Topology.parse([text])
+    found = CpuTopology.parse([text])
     assert (found.cpus, found.max_cpus, found.sockets, found.cores, found.threads) == expected
 
 
 def test_several_options_are_taken_together() -> None:
-    found = Topology.parse(["4,sockets=2", "cores=1", "8,cores=4"])
+    found = CpuTopology.parse(["4,sockets=2", "cores=1", "8,cores=4"])
     assert (found.cpus, found.sockets, found.cores) == (8, 2, 4)
-    assert Topology.parse([]) == Topology()
+    assert CpuTopology.parse([]) == CpuTopology()
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def test_several_options_are_taken_together() -> None:
 )  # fmt: skip
 def test_what_cannot_be_is_refused(text: str, refusal: str) -> None:
     with pytest.raises(ConfigError, match=refusal):
-        Topology.parse([text])
+        CpuTopology.parse([text])
 
 
 def test_dies_are_not_modelled() -> None:
     with pytest.raises(UnsupportedError, match="dies=2"):
-        Topology.parse(["4,dies=2"])
+        CpuTopology.parse(["4,dies=2"])
 
 
 def test_the_place_of_each_cpu() -> None:
-    topology = Topology(cpus=12, max_cpus=12, sockets=2, threads=2)
+    topology = CpuTopology(cpus=12, max_cpus=12, sockets=2, threads=2)
     places = [topology.place(cpu) for cpu in range(12)]
     assert places == [(s, c, t) for s in range(2) for c in range(3) for t in range(2)]
 
@@ -77,7 +77,7 @@ def test_the_place_of_each_cpu() -> None:
     ],
 )
 def test_every_cpu_has_a_node(given: list[set[int]], homes: list[set[int]]) -> None:
-    topology = Topology(cpus=8, max_cpus=8, sockets=4, threads=1)
+    topology = CpuTopology(cpus=8, max_cpus=8, sockets=4, threads=1)
     nodes = [NumaNode(number, frozenset(cpus)) for number, cpus in enumerate(given)]
     found = with_homes(nodes, topology)
     assert [set(node.cpus) for node in found] == homes

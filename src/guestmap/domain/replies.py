@@ -108,7 +108,7 @@ class Uuid(msgspec.Struct, rename={"uuid": "UUID"}):
     uuid: str
 
 
-class Cpu(msgspec.Struct, rename="kebab"):
+class CpuThread(msgspec.Struct, rename="kebab"):
     """One of query-cpus-fast: the thread of the host that it is."""
 
     thread_id: int

@@ -18,7 +18,7 @@ from guestmap.domain.machine_types import guest_block, rule_of
 from guestmap.domain.predict import DEVICE_MEMORY
 from guestmap.domain.questions import Question, line, machine_text, prop
 from guestmap.domain.replies import (
-    Cpu,
+    CpuThread,
     Kvm,
     MachineMemory,
     Memdev,
@@ -58,7 +58,7 @@ _FIRST = {
     "status": Question("query-status", StatusInfo, required=True),
     "target": Question("query-target", Target),
     "uuid": Question("query-uuid", Uuid),
-    "cpus": Question("query-cpus-fast", list[Cpu]),
+    "cpus": Question("query-cpus-fast", list[CpuThread]),
     "kvm": Question("query-kvm", Kvm),
     "migration": Question("query-migrate", Migration),
     "type": prop("/machine", "type", str),

@@ -11,7 +11,7 @@ from guestmap.hw.apic.ioapic import IoApic
 from guestmap.hw.apic.local import LocalApic
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.declare import ISA_DEVICE, SYS_BUS_DEVICE, DeclaredType
-from guestmap.hw.device import Device
+from guestmap.hw.device import DeviceModel
 from guestmap.hw.fdc import Fdc
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
@@ -35,7 +35,7 @@ from guestmap.hw.smbus.slave import Eeprom
 from guestmap.hw.virtio_mmio import VirtioMmio
 from guestmap.hw.vmware import VmMouse, VmPort
 
-DEVICES: tuple[type[Device[Any]], ...] = (
+DEVICES: tuple[type[DeviceModel[Any]], ...] = (
     LocalApic, KvmVapic, FwCfg, ConfigMechanism, IoApic, I8257, I8259, Hpet, Mc146818, I8254,
     PcSpeaker, Serial16550, Uart, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse, Port92,
     DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,

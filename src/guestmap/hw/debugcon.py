@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from guestmap.hw.declare import CHARDEV, ISA_DEVICE, declare, setting
-from guestmap.hw.device import Device, IoRegion, Place, Space, Stateless
+from guestmap.hw.device import DeviceModel, IoRegion, Place, Space, Stateless
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import STR, UINT32
 
@@ -16,7 +16,7 @@ PORT = 0x402
 READBACK = 0xE9
 
 
-class DebugConsole(Device[Stateless]):
+class DebugConsole(DeviceModel[Stateless]):
     """The console.
 
     Args:

@@ -155,7 +155,7 @@ class RegisterBlock(Generic[StateT]):
         return type(self).__name__
 
 
-class Device(RegisterBlock[StateT]):
+class DeviceModel(RegisterBlock[StateT]):
     """A device of the machine, which has its place in the object tree.
 
     Args:
@@ -178,12 +178,12 @@ class Device(RegisterBlock[StateT]):
         return {}
 
     @property
-    def parts(self) -> Mapping[str, Device[Any]]:
+    def parts(self) -> Mapping[str, DeviceModel[Any]]:
         """Devices that it consists of, by name; they are saved and shown on their own."""
         return {}
 
     @property
-    def peers(self) -> Mapping[str, Device[Any]]:
+    def peers(self) -> Mapping[str, DeviceModel[Any]]:
         """Other devices that properties of its type are links to, by those properties' names."""
         return {}
 

@@ -15,7 +15,7 @@ from guestmap.base import ConfigError
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, setting
-from guestmap.hw.device import U16, U64, Device, IoRegion, Place, Space
+from guestmap.hw.device import U16, U64, DeviceModel, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps, MemTxResult
 from guestmap.qom import BOOL, UINT16
 
@@ -65,7 +65,7 @@ class FwCfgState:
 FW_CFG = declare("fw_cfg", SYS_BUS_DEVICE, setting("acpi-mr-restore", BOOL, True), abstract=True)
 
 
-class FwCfg(Device[FwCfgState]):
+class FwCfg(DeviceModel[FwCfgState]):
     """The device: two port regions and the items behind them.
 
     Args:

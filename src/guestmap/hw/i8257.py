@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, setting
-from guestmap.hw.device import U8, U16, Device, IoRegion, Place, Space
+from guestmap.hw.device import U8, U16, DeviceModel, IoRegion, Place, Space
 from guestmap.hw.portio import PortEntry, port_places
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import INT32
@@ -69,7 +69,7 @@ class DmaState:
     high_byte: bool = False
 
 
-class I8257(Device[DmaState]):
+class I8257(DeviceModel[DmaState]):
     """One controller with four channels.
 
     Args:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare
-from guestmap.hw.device import Device, IoRegion, Place, Space, Stateless
+from guestmap.hw.device import DeviceModel, IoRegion, Place, Space, Stateless
 from guestmap.hw.portio import all_ones, ignore
 from guestmap.memory import MemoryRegionOps
 
 PORT = 0x7E
 
 
-class KvmVapic(Device[Stateless]):
+class KvmVapic(DeviceModel[Stateless]):
     """The port that QEMU's kvmvapic option ROM talks to, with nobody behind it."""
 
     TYPE = declare("kvmvapic", SYS_BUS_DEVICE, hotpluggable=False)

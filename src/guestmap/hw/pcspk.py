@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, fact, setting
-from guestmap.hw.device import U8, Device, IoRegion, Place, Space
+from guestmap.hw.device import U8, DeviceModel, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, MemoryRegionOps
 from guestmap.qom import BOOL, STR, UINT32, link
 
@@ -33,7 +33,7 @@ class SpeakerState:
     data_on: bool = False
 
 
-class PcSpeaker(Device[SpeakerState]):
+class PcSpeaker(DeviceModel[SpeakerState]):
     """The speaker port; it makes no sound. The speaker bit survives a reset.
 
     Args:
@@ -61,7 +61,7 @@ class PcSpeaker(Device[SpeakerState]):
         return (Place(Space.IO, PORT, IoRegion("pcspk", 1, ops)),)
 
     @property
-    def peers(self) -> Mapping[str, Device[Any]]:
+    def peers(self) -> Mapping[str, DeviceModel[Any]]:
         """The timer."""
         return {"pit": self._pit}
 

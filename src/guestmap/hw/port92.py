@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output
-from guestmap.hw.device import U8, Device, IoRegion, Place, Space
+from guestmap.hw.device import U8, DeviceModel, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 PORT = 0x92
@@ -25,7 +25,7 @@ class Port92State:
     value: U8 = 0
 
 
-class Port92(Device[Port92State]):
+class Port92(DeviceModel[Port92State]):
     """The port.
 
     Args:

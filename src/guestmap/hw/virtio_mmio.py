@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from guestmap.hw.declare import SWITCH, SYS_BUS_DEVICE, declare, output, setting
-from guestmap.hw.device import Device, IoRegion, Place, Space, Stateless
+from guestmap.hw.device import DeviceModel, IoRegion, Place, Space, Stateless
 from guestmap.memory import MemoryRegionOps
 from guestmap.qom import BOOL
 
@@ -26,7 +26,7 @@ _MAGIC, _VERSION, _VENDOR = 0x000, 0x004, 0x00C
 _IDS = MappingProxyType({_MAGIC: 0x7472_6976, _VENDOR: 0x554D_4551})  # "virt", "QEMU"
 
 
-class VirtioMmio(Device[Stateless]):
+class VirtioMmio(DeviceModel[Stateless]):
     """An empty transport.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.hw.declare import ISA_DEVICE, SWITCH, declare, fact, secret, setting
-from guestmap.hw.device import Device, IoRegion, Place, Space, Stateless
+from guestmap.hw.device import DeviceModel, IoRegion, Place, Space, Stateless
 from guestmap.hw.portio import all_ones, ignore
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import BOOL, STR, UINT8, UINT32, link
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PORT = 0x5658
 
 
-class VmPort(Device[Stateless]):
+class VmPort(DeviceModel[Stateless]):
     """The VMware backdoor port, answering that there is no such command.
 
     Commands and answers travel in the processor's registers, which a device does not see here; all
@@ -47,7 +47,7 @@ class VmPort(Device[Stateless]):
         return (Place(Space.IO, PORT, IoRegion("vmport", 1, ops)),)
 
 
-class VmMouse(Device[Stateless]):
+class VmMouse(DeviceModel[Stateless]):
     """VMware's absolute mouse: there, as in QEMU, but its commands are the VMware port's.
 
     Args:
@@ -62,11 +62,11 @@ class VmMouse(Device[Stateless]):
         user_creatable=True,
     )
 
-    def __init__(self, keyboard: Device[Any]) -> None:
+    def __init__(self, keyboard: DeviceModel[Any]) -> None:
         super().__init__(Stateless())
         self._keyboard = keyboard
 
     @property
-    def peers(self) -> Mapping[str, Device[Any]]:
+    def peers(self) -> Mapping[str, DeviceModel[Any]]:
         """The keyboard controller."""
         return {"i8042": self._keyboard}

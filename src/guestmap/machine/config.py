@@ -15,7 +15,7 @@ from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.memory import MemoryOption, check_hotplug
 from guestmap.machine.options.numa import NumaNode, check_nodes
 from guestmap.machine.options.object import ObjectSpec
-from guestmap.machine.options.smp import MAX_CPUS, Topology
+from guestmap.machine.options.smp import MAX_CPUS, CpuTopology
 
 __all__ = [
     "DEFAULT_MAX_RAM_BELOW_4G",
@@ -182,9 +182,9 @@ class MachineConfig:
         return self.board.value(self.options, name)
 
     @property
-    def topology(self) -> Topology:
+    def topology(self) -> CpuTopology:
         """The CPUs, all that there may be."""
-        return Topology(self.cpus, self.max_cpus or self.cpus, self.sockets, self.threads)
+        return CpuTopology(self.cpus, self.max_cpus or self.cpus, self.sockets, self.threads)
 
     def _check_topology(self) -> None:
         cpus, most, sockets, threads = self.topology

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guestmap.base import GIB, KIB, MIB
 from guestmap.firmware import FirmwareConfig
-from guestmap.firmware.acpi import AcpiConfig, DeviceMemory, NumaNode
+from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange, ProximityDomain
 
 LOW = 3 * GIB
 
@@ -16,7 +16,7 @@ def _ram(name: str, size: str) -> list[str]:
 PLAIN = AcpiConfig(firmware=FirmwareConfig(below_4g=128 * MIB))
 PLUGGABLE = AcpiConfig(
     firmware=FirmwareConfig(below_4g=128 * MIB, cpus=2, max_cpus=4),
-    device_memory=DeviceMemory(start=4 * GIB, size=0xF800_0000, slots=3),
+    device_memory=DeviceMemoryRange(start=4 * GIB, size=0xF800_0000, slots=3),
 )
 
 MACHINES: dict[str, tuple[AcpiConfig, list[str]]] = {
@@ -42,14 +42,14 @@ MACHINES: dict[str, tuple[AcpiConfig, list[str]]] = {
     "slots above 4 GiB": (
         AcpiConfig(
             firmware=FirmwareConfig(below_4g=LOW, above_4g=2 * GIB),
-            device_memory=DeviceMemory(start=6 * GIB, size=5 * GIB, slots=2),
+            device_memory=DeviceMemoryRange(start=6 * GIB, size=5 * GIB, slots=2),
         ),
         ["-m", "5G,slots=2,maxmem=8G", "-machine", "memory-backend=ram", *_ram("ram", "5G")],
     ),
     "room but no slots": (
         AcpiConfig(
             firmware=FirmwareConfig(below_4g=128 * MIB),
-            device_memory=DeviceMemory(start=4 * GIB, size=0xF800_0000, slots=0),
+            device_memory=DeviceMemoryRange(start=4 * GIB, size=0xF800_0000, slots=0),
         ),
         ["-m", "128M,maxmem=4G"],
     ),
@@ -57,8 +57,8 @@ MACHINES: dict[str, tuple[AcpiConfig, list[str]]] = {
         AcpiConfig(
             firmware=FirmwareConfig(below_4g=128 * MIB, cpus=3),
             numa_nodes=(
-                NumaNode(512 * KIB, frozenset({0})),
-                NumaNode(128 * MIB - 512 * KIB, frozenset({1})),
+                ProximityDomain(512 * KIB, frozenset({0})),
+                ProximityDomain(128 * MIB - 512 * KIB, frozenset({1})),
             ),
         ),
         [
@@ -70,8 +70,8 @@ MACHINES: dict[str, tuple[AcpiConfig, list[str]]] = {
         AcpiConfig(
             firmware=FirmwareConfig(below_4g=LOW, above_4g=2 * GIB, cpus=2),
             numa_nodes=(
-                NumaNode(4 * GIB, frozenset({0})),
-                NumaNode(GIB, frozenset({1})),
+                ProximityDomain(4 * GIB, frozenset({0})),
+                ProximityDomain(GIB, frozenset({1})),
             ),
         ),
         [
@@ -82,8 +82,8 @@ MACHINES: dict[str, tuple[AcpiConfig, list[str]]] = {
     "a node without memory": (
         AcpiConfig(
             firmware=FirmwareConfig(below_4g=128 * MIB, cpus=2),
-            device_memory=DeviceMemory(start=4 * GIB, size=0x1_F800_0000, slots=4),
-            numa_nodes=(NumaNode(128 * MIB, frozenset({0, 1})), NumaNode(0)),
+            device_memory=DeviceMemoryRange(start=4 * GIB, size=0x1_F800_0000, slots=4),
+            numa_nodes=(ProximityDomain(128 * MIB, frozenset({0, 1})), ProximityDomain(0)),
         ),
         [
             *("-m", "128M,slots=4,maxmem=4G", "-smp", "2"), *_ram("a", "128M"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import GIB
-from guestmap.firmware.acpi import AcpiConfig, DeviceMemory
+from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange
 from guestmap.firmware.acpi.dsdt import SLEEP_TYPES, dsdt
 from guestmap.firmware.fw_cfg_items import fw_cfg_items
 from tests.firmware.acpi.machines import MACHINES, PLAIN, PLUGGABLE
@@ -146,7 +146,7 @@ def test_the_lock_is_free_after_each_method(slots):
 
 def test_all_of_256_slots_have_a_name_and_are_told(tmp_path):
     config = AcpiConfig(
-        firmware=PLAIN.firmware, device_memory=DeviceMemory(4 * GIB, 1024 * GIB, 256)
+        firmware=PLAIN.firmware, device_memory=DeviceMemoryRange(4 * GIB, 1024 * GIB, 256)
     )
     machine = Acpiexec(tmp_path, with_checksum(dsdt(config)), fields={f"{SLOTS}.MINS": 1})
     assert machine.notifications(f"{SLOTS}.MSCN") == [(f"MP{n:02X}", 1) for n in range(256)]

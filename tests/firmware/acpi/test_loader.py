@@ -15,8 +15,8 @@ from guestmap.firmware.acpi import (
     TABLES_BYTES,
     TABLES_FILE,
     AcpiConfig,
-    DeviceMemory,
-    NumaNode,
+    DeviceMemoryRange,
+    ProximityDomain,
     acpi_files,
 )
 from guestmap.firmware.acpi.loader import TableLoader, Zone
@@ -61,8 +61,8 @@ def test_the_largest_machine_fits():
     most = AcpiConfig(
         firmware=FirmwareConfig(below_4g=3 * GIB, above_4g=61 * GIB, cpus=255),
         serial=True,
-        device_memory=DeviceMemory(start=65 * GIB, size=512 * GIB, slots=256),
-        numa_nodes=tuple(NumaNode(GIB // 2, frozenset({n})) for n in range(128)),
+        device_memory=DeviceMemoryRange(start=65 * GIB, size=512 * GIB, slots=256),
+        numa_nodes=tuple(ProximityDomain(GIB // 2, frozenset({n})) for n in range(128)),
     )
     found = tables_from(bytes(install(most).content[RSDP_FILE]), install(most).read)
     assert len(found["DSDT"]) > 0x8000
@@ -96,9 +96,11 @@ def test_a_file_name_that_does_not_fit_is_refused():
 @pytest.mark.parametrize("slots", [-1, 257])
 def test_more_than_256_slots_are_refused(slots):
     with pytest.raises(ConfigError, match="unsupported amount of memory slots"):
-        DeviceMemory(start=4 * GIB, size=GIB, slots=slots)
+        DeviceMemoryRange(start=4 * GIB, size=GIB, slots=slots)
 
 
 def test_nodes_must_share_out_all_ram():
     with pytest.raises(ConfigError, match="should equal RAM size"):
-        AcpiConfig(firmware=FirmwareConfig(below_4g=128 * MIB), numa_nodes=(NumaNode(64 * MIB),))
+        AcpiConfig(
+            firmware=FirmwareConfig(below_4g=128 * MIB), numa_nodes=(ProximityDomain(64 * MIB),)
+        )

@@ -12,7 +12,7 @@ import pytest
 from guestmap.base import ConfigError, HostError, PeerError
 from guestmap.machine import MachineConfig, ObjectSpec, RunState, VirtualMachine
 from guestmap.machine.saved import open_saved, restore, save
-from guestmap.machine.saved.content import Piece, SavedBlock
+from guestmap.machine.saved.content import SavedBlock, SavedPiece
 from guestmap.machine.saved.ram import load_block, save_block
 from guestmap.memory import MemorySystem
 from guestmap.memory.ram import RamBlock
@@ -64,7 +64,7 @@ def test_memory_that_nobody_has_touched_is_not_looked_at() -> None:
     source = block(64 << 30)
     source.buffer[40 << 30] = 1
     saved, data = written(source)
-    assert saved.pieces == [Piece(40 << 30, 0x1000, len(data[0]))]
+    assert saved.pieces == [SavedPiece(40 << 30, 0x1000, len(data[0]))]
     with open("/proc/self/statm") as file:
         assert int(file.read().split()[1]) * 4096 < 4 << 30
 
@@ -103,7 +103,7 @@ def test_whoever_watches_the_memory_is_told() -> None:
     ],
 )
 def test_a_piece_that_is_not_what_it_says_is_refused(stored: bytes) -> None:
-    saved = SavedBlock("ram", 4 * MIB, 4 * MIB, [Piece(0x5000, 0x1000, len(stored))])
+    saved = SavedBlock("ram", 4 * MIB, 4 * MIB, [SavedPiece(0x5000, 0x1000, len(stored))])
     with pytest.raises(PeerError, match="'ram': the piece at 0x5000 is broken"):
         load_block(block(), saved, iter([stored]))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SCALARS = {1, 2, 4, 8}
 
 
-class Accesses:
+class VcpuAccesses:
     """Carries out the accesses of one vCPU.
 
     Args:

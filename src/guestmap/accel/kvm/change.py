@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _start = attrgetter("start")
 
 
-class Plan(NamedTuple):
+class SlotPlan(NamedTuple):
     """Requests, in the order in which they are made: no slot ever overlaps another.
 
     Attributes:
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
         return bool(self.deletes and (self.adds or moves)) or moves > 1
 
 
-def plan_change(going: Iterable[LiveSlot], coming: Iterable[Slot]) -> Plan:
+def plan_change(going: Iterable[LiveSlot], coming: Iterable[Slot]) -> SlotPlan:
     """Return the requests that make ``coming`` of ``going``.
 
     Args:
@@ -52,7 +52,7 @@ def plan_change(going: Iterable[LiveSlot], coming: Iterable[Slot]) -> Plan:
     moves, adds = _moves(leaving, arriving)
     changes += _in_order(moves, leaving, adds)
     deletes = [leaving[start] for start in sorted(leaving)]
-    return Plan(deletes, changes, sorted(adds, key=_start))
+    return SlotPlan(deletes, changes, sorted(adds, key=_start))
 
 
 def _moves(

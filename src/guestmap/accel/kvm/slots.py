@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from guestmap.accel.kvm.abi import MAX_SLOT_SIZE
-from guestmap.accel.kvm.change import Plan, plan_change
+from guestmap.accel.kvm.change import SlotPlan, plan_change
 from guestmap.accel.kvm.pieces import Slot, slots_of
 from guestmap.accel.kvm.slot_table import LiveSlot
 from guestmap.accel.memory_slot import MemorySlot
@@ -200,7 +200,7 @@ class Slots(MemoryListener):
         starts = sorted(s.start for at in self._touched for s in self._settled.get(at, ()))
         return [live[start] for start in starts if start in live]
 
-    def _carry_out(self, plan: Plan) -> None:
+    def _carry_out(self, plan: SlotPlan) -> None:
         """Change the slots of the VM; if the kernel refuses, change them back."""
         done: list[Callable[[], object]] = []
         table = self._table

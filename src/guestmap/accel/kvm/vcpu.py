@@ -14,7 +14,7 @@ from guestmap.accel.exits import KICKED, Exit, ExitReason
 from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.kvm import whole_state
 from guestmap.accel.kvm.abi import CREATE_VCPU, INTERRUPT, RUN, ExitCode
-from guestmap.accel.kvm.accesses import Accesses
+from guestmap.accel.kvm.accesses import VcpuAccesses
 from guestmap.accel.kvm.cpuid import set_cpuid
 from guestmap.accel.kvm.kernel import Handle
 from guestmap.accel.kvm.kick import Kick
@@ -69,7 +69,7 @@ class KvmVcpu(Vcpu):
         self._kick = Kick(self._page)
         self._map_lock = memory.root.system.transactions.lock
         self._door = vm.inhibitor.door(self._kick)
-        self._accesses = Accesses(self._page, vm.table, memory, io, counters)
+        self._accesses = VcpuAccesses(self._page, vm.table, memory, io, counters)
         self._halted = False
         self._unfinished = False
         self._line_changed = True

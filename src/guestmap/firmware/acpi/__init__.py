@@ -1,6 +1,6 @@
 """ACPI tables, made from a configuration and handed to firmware as fw_cfg files."""
 
-from guestmap.firmware.acpi.config import AcpiConfig, DeviceMemory, NumaNode
+from guestmap.firmware.acpi.config import AcpiConfig, DeviceMemoryRange, ProximityDomain
 from guestmap.firmware.acpi.files import (
     LOADER_BYTES,
     LOADER_FILE,
@@ -23,7 +23,7 @@ __all__ = [
     "TABLES_FILE",
     "TABLES_MAX_BYTES",
     "AcpiConfig",
-    "DeviceMemory",
-    "NumaNode",
+    "DeviceMemoryRange",
+    "ProximityDomain",
     "acpi_files",
 ]

@@ -18,7 +18,7 @@ PCI_HOLE64_BYTES = 2 * GIB
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceMemory:
+class DeviceMemoryRange:
     """The addresses that memory devices are plugged into.
 
     Attributes:
@@ -47,7 +47,7 @@ class DeviceMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class NumaNode:
+class ProximityDomain:
     """One proximity domain.
 
     Attributes:
@@ -78,8 +78,8 @@ class AcpiConfig:
     firmware: FirmwareConfig
     smm: bool = False
     serial: bool = False
-    device_memory: DeviceMemory | None = None
-    numa_nodes: tuple[NumaNode, ...] = ()
+    device_memory: DeviceMemoryRange | None = None
+    numa_nodes: tuple[ProximityDomain, ...] = ()
     pm_base: int = SEABIOS_PM_BASE
 
     def __post_init__(self) -> None:
@@ -96,12 +96,12 @@ class AcpiConfig:
         return self.device_memory.slots if self.device_memory is not None else 0
 
     @property
-    def nodes(self) -> tuple[NumaNode, ...]:
+    def nodes(self) -> tuple[ProximityDomain, ...]:
         """The proximity domains there are: none on a machine without NUMA and hot-plug."""
         if self.numa_nodes or self.device_memory is None:
             return self.numa_nodes
         everyone = frozenset(range(self.firmware.total_cpus))
-        return (NumaNode(self.firmware.ram_size, everyone),)
+        return (ProximityDomain(self.firmware.ram_size, everyone),)
 
     @property
     def pci_hole64(self) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from guestmap.firmware.acpi.aml.code import (
 from guestmap.firmware.acpi.aml.encoding import eisa_id, string
 from guestmap.firmware.acpi.aml.objects import (
     Access,
-    Space,
+    RegionSpace,
     Update,
     create_qword_field,
     device,
@@ -78,7 +78,7 @@ def memory_hotplug(config: AcpiConfig) -> bytes:
 def _registers() -> bytes:
     """Name the registers; the first three mean one thing when read and another when written."""
     return b"".join((
-        operation_region("MREG", Space.SYSTEM_IO, PORT, PORTS),
+        operation_region("MREG", RegionSpace.SYSTEM_IO, PORT, PORTS),
         field(
             "MREG", Access.DWORD, Update.PRESERVE,
             [("MADR", 64), ("MLEN", 64), ("MPXM", 32)],

@@ -16,7 +16,7 @@ from guestmap.firmware.acpi.aml.code import bit_and, if_, less, return_, store
 from guestmap.firmware.acpi.aml.encoding import eisa_id
 from guestmap.firmware.acpi.aml.objects import (
     Access,
-    Space,
+    RegionSpace,
     Update,
     create_dword_field,
     device,
@@ -89,7 +89,7 @@ def _routes() -> bytes:
 
 def pirq_region() -> bytes:
     """Return the routing registers, for the scope of PIIX3, in whose configuration they are."""
-    return operation_region(PIRQ_REGION, Space.PCI_CONFIG, 0x60, len(_LINKS)) + field(
+    return operation_region(PIRQ_REGION, RegionSpace.PCI_CONFIG, 0x60, len(_LINKS)) + field(
         PIRQ_REGION, Access.BYTE, Update.PRESERVE, [(each, 8) for each in _PIRQ_FIELDS]
     )
 

@@ -21,7 +21,7 @@ from guestmap.firmware.acpi.aml.code import (
 )
 from guestmap.firmware.acpi.aml.objects import (
     Access,
-    Space,
+    RegionSpace,
     Update,
     device,
     field,
@@ -53,7 +53,7 @@ def pci_hotplug() -> bytes:
 def _registers() -> bytes:
     """Name the registers: reading PCIU takes its bits back, writing EJEC ejects."""
     fields = [("PCIU", 32), ("PCID", 32), ("EJEC", 32), ("PRMV", 32), ("BNUM", 32)]
-    return operation_region("PREG", Space.SYSTEM_IO, PORT, PORTS) + field(
+    return operation_region("PREG", RegionSpace.SYSTEM_IO, PORT, PORTS) + field(
         "PREG", Access.DWORD, Update.WRITE_AS_ZEROS, fields
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, output, setting
-from guestmap.hw.device import U32, Device, IoRegion, Place, Space
+from guestmap.hw.device import U32, DeviceModel, IoRegion, Place, Space
 from guestmap.memory import AccessSizes, MemoryRegionOps
 from guestmap.qom import UINT32
 
@@ -36,7 +36,7 @@ class GedState:
     selector: U32 = 0
 
 
-class AcpiGed(Device[GedState]):
+class AcpiGed(DeviceModel[GedState]):
     """The device.
 
     Args:

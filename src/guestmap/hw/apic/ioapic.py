@@ -16,7 +16,7 @@ from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.apic.message import DeliveryMode, InterruptMessage
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, setting
-from guestmap.hw.device import U8, U64, Device, IoRegion, Place, Space, levels, restore_levels
+from guestmap.hw.device import U8, U64, DeviceModel, IoRegion, Place, Space, levels, restore_levels
 from guestmap.memory import MemoryRegionOps
 from guestmap.qom import UINT8
 
@@ -54,7 +54,7 @@ class IoApicState:
 IOAPIC_COMMON = declare("ioapic-common", SYS_BUS_DEVICE, abstract=True, interfaces=("intctrl",))
 
 
-class IoApic(Device[IoApicState]):
+class IoApic(DeviceModel[IoApicState]):
     """The device. Input levels that stay high over a reset are noticed when they next change.
 
     Args:

@@ -15,7 +15,7 @@ from guestmap.hw.apic.message import DeliveryMode
 from guestmap.hw.apic.registers import LocalApicState
 from guestmap.hw.apic.timer import LapicTimer
 from guestmap.hw.declare import SWITCH, declare, fact, setting
-from guestmap.hw.device import Device
+from guestmap.hw.device import DeviceModel
 from guestmap.qom import BOOL, UINT8, UINT32
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ APIC_COMMON = declare(
 )
 
 
-class LocalApic(Device[LocalApicState]):
+class LocalApic(DeviceModel[LocalApicState]):
     """The APIC of CPU ``cpu``.
 
     Args:

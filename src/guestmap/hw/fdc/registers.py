@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
-from guestmap.hw.device import U8, Device, Ns, Place
+from guestmap.hw.device import U8, DeviceModel, Ns, Place
 from guestmap.hw.fdc.commands import find_command
 from guestmap.hw.portio import PortEntry, port_places
 
@@ -104,7 +104,7 @@ class FdcState:
     read_id_ns: Ns | None = None
 
 
-class FdcRegisters(Device[FdcState]):
+class FdcRegisters(DeviceModel[FdcState]):
     """The controller without its commands."""
 
     def __init__(self, irq: IrqLine) -> None:

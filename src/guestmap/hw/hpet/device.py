@@ -16,7 +16,7 @@ from guestmap.base import IrqLine
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SWITCH, SYS_BUS_DEVICE, declare, output, setting
-from guestmap.hw.device import U64, Device, IoRegion, Place, Space
+from guestmap.hw.device import U64, DeviceModel, IoRegion, Place, Space
 from guestmap.hw.hpet.timer import TICK_NS, HpetTimer, HpetTimerState
 from guestmap.memory import AccessSizes, MemoryRegionOps
 from guestmap.qom import BOOL, UINT8, UINT32
@@ -60,7 +60,7 @@ class HpetState:
     """Of the lines that come in."""
 
 
-class Hpet(Device[HpetState]):
+class Hpet(DeviceModel[HpetState]):
     """The device.
 
     Args:

@@ -17,7 +17,7 @@ from guestmap.base import IrqLine, PeriodicTimer
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
-from guestmap.hw.device import Device, IoRegion, Ns, Place, Space
+from guestmap.hw.device import DeviceModel, IoRegion, Ns, Place, Space
 from guestmap.hw.i8254.counter import SECOND_NS, Counter
 from guestmap.memory import AccessSizes, MemoryRegionOps
 from guestmap.qom import UINT32
@@ -53,7 +53,7 @@ class PitState:
 PIT_COMMON = declare("pit-common", ISA_DEVICE, abstract=True)
 
 
-class I8254(Device[PitState]):
+class I8254(DeviceModel[PitState]):
     """The timer chip at ports 40h-43h.
 
     Args:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import IrqLine
 from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
 from guestmap.hw.device import (
-    Device,
+    DeviceModel,
     IoRegion,
     Place,
     Space,
@@ -51,7 +51,7 @@ PIC_COMMON = declare(
 )
 
 
-class I8259(Device[PicState]):
+class I8259(DeviceModel[PicState]):
     """One 8259A chip.
 
     Args:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import PeriodicTimer
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, fact, output, setting
-from guestmap.hw.device import Device, IoRegion, Place, Space
+from guestmap.hw.device import DeviceModel, IoRegion, Place, Space
 from guestmap.hw.mc146818 import registers as reg
 from guestmap.hw.mc146818.registers import RtcState
 from guestmap.hw.mc146818.time import (
@@ -45,7 +45,7 @@ _YEAR_ZERO = 1900  # of C's struct tm
 _LINE = 8
 
 
-class Mc146818(Device[RtcState]):
+class Mc146818(DeviceModel[RtcState]):
     """The clock chip.
 
     Args:

@@ -9,7 +9,7 @@ from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SWITCH, declare, fact, setting
-from guestmap.hw.device import Device, IoRegion, Space
+from guestmap.hw.device import DeviceModel, IoRegion, Space
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bar import Bar, describe
 from guestmap.hw.pci.config import ConfigSpace
@@ -67,7 +67,7 @@ class PciState:
 PciStateT = TypeVar("PciStateT", bound=PciState)
 
 
-class PciFunction(Device[PciStateT]):
+class PciFunction(DeviceModel[PciStateT]):
     """One function on a PCI bus.
 
     A device derives from it, or uses it as it is. Configuration accesses cost the same however

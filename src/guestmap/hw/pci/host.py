@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, fact, setting
-from guestmap.hw.device import U32, Device, IoRegion, Place, Space
+from guestmap.hw.device import U32, DeviceModel, IoRegion, Place, Space
 from guestmap.hw.pci.registers import CONFIG_SIZE
 from guestmap.memory import Endianness, MemoryRegionOps
 from guestmap.qom import BOOL, SIZE, UINT32, UINT64
@@ -42,7 +42,7 @@ PCI_HOST_BRIDGE = declare(
 )
 
 
-class ConfigMechanism(Device[ConfigMechanismState]):
+class ConfigMechanism(DeviceModel[ConfigMechanismState]):
     """The two registers through which a PC's processor reaches configuration space.
 
     Attributes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, output, setting
-from guestmap.hw.device import U8, Device, IoRegion, Place, Space
+from guestmap.hw.device import U8, DeviceModel, IoRegion, Place, Space
 from guestmap.hw.ps2.keyboard import Ps2Keyboard
 from guestmap.hw.ps2.mouse import Ps2Mouse
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
@@ -58,7 +58,7 @@ class I8042State:
     outport: U8 = _OUT_RESET | _OUT_A20 | _OUT_ONES
 
 
-class I8042(Device[I8042State]):
+class I8042(DeviceModel[I8042State]):
     """The controller.
 
     Args:
@@ -128,7 +128,7 @@ class I8042(Device[I8042State]):
         }
 
     @property
-    def parts(self) -> Mapping[str, Device[Any]]:
+    def parts(self) -> Mapping[str, DeviceModel[Any]]:
         """Keyboard and mouse."""
         return {"ps2kbd": self.keyboard, "ps2mouse": self.mouse}
 

@@ -13,7 +13,7 @@ from guestmap.base import IrqLine
 from guestmap.base.bounds import Meta, bounded
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, output
-from guestmap.hw.device import U8, Device
+from guestmap.hw.device import U8, DeviceModel
 from guestmap.hw.ps2.scancodes import SET_1_TO_2
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Ps2State:
 Ps2StateT = TypeVar("Ps2StateT", bound=Ps2State)
 
 
-class Ps2Device(Device[Ps2StateT]):
+class Ps2Device(DeviceModel[Ps2StateT]):
     """What keyboard and mouse share: a queue, and a wire that says it is not empty.
 
     A keyboard's replies to a command go out before waiting key strokes, and the next command throws

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.declare import CHARDEV, HAS_AML, ISA_DEVICE, declare, fact, setting
 from guestmap.hw.device import (
-    Device,
+    DeviceModel,
     IoRegion,
     Place,
     Space,
@@ -41,13 +41,13 @@ _PROPERTIES = (
 )
 
 
-class Uart(Device[Stateless]):
+class Uart(DeviceModel[Stateless]):
     """What QEMU shows as the chip inside the port."""
 
     TYPE = declare("serial", "device", *_PROPERTIES)
 
 
-class Serial16550(Device[SerialState]):
+class Serial16550(DeviceModel[SerialState]):
     """The port.
 
     Args:
@@ -104,7 +104,7 @@ class Serial16550(Device[SerialState]):
         return (Place(Space.IO, self._port, IoRegion("serial", 8, ops)),)
 
     @property
-    def parts(self) -> Mapping[str, Device[Any]]:
+    def parts(self) -> Mapping[str, DeviceModel[Any]]:
         """The chip, as QEMU shows it."""
         return {"serial": self._uart}
 

@@ -13,7 +13,7 @@ from typing import Annotated, Protocol
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, setting
-from guestmap.hw.device import U8, Device
+from guestmap.hw.device import U8, DeviceModel
 from guestmap.qom import UINT8
 
 EEPROM_BYTES = 256
@@ -45,7 +45,7 @@ class EepromState:
     pointer: U8 = 0
 
 
-class Eeprom(Device[EepromState]):
+class Eeprom(DeviceModel[EepromState]):
     """256 bytes: a write's first byte sets the pointer, the rest is stored; reads go on from it.
 
     Args:

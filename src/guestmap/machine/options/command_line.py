@@ -17,7 +17,7 @@ from guestmap.machine.config import (
 )
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.numa import parse_nodes
-from guestmap.machine.options.smp import Topology
+from guestmap.machine.options.smp import CpuTopology
 from guestmap.machine.options.words import Words
 
 _VAPIC, _MEMORY_HOTPLUG = "apic-common.vapic", "PIIX4_PM.memory-hotplug-support"
@@ -54,7 +54,7 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
     default = _backend_size(read, backend) or board.default_ram
     memory = MemoryOption.parse(read.memory, default)
     size = memory.size or default
-    topology = Topology.parse(read.smp)
+    topology = CpuTopology.parse(read.smp)
     fields = {"smm": None, **board.read(read.properties.items(), strict=False)}
     return MachineConfig(
         ram_size=check_ram_size(size, ",".join(read.memory)) if size else 0,

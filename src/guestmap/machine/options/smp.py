@@ -19,7 +19,7 @@ _MEMBERS = ("cpus", "sockets", "dies", "clusters", "cores", "threads", "maxcpus"
 _INTEGER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19})", re.ASCII)
 
 
-class Topology(NamedTuple):
+class CpuTopology(NamedTuple):
     """The CPUs of a machine.
 
     Attributes:
@@ -45,7 +45,7 @@ class Topology(NamedTuple):
         return (*divmod(core, self.cores), thread)
 
     @classmethod
-    def parse(cls, texts: Iterable[str]) -> Topology:
+    def parse(cls, texts: Iterable[str]) -> CpuTopology:
         """Read ``[cpus=]N[,maxcpus=N][,sockets=N][,cores=N][,threads=N]``.
 
         Args:
@@ -86,7 +86,7 @@ def _integer(name: str, text: str) -> int:
         raise ConfigError(f"Parameter 'smp.{name}' expects integer") from None
 
 
-def _complete(given: dict[str, int]) -> Topology:
+def _complete(given: dict[str, int]) -> CpuTopology:
     """Return the whole topology: 0 counts as not given."""
     cpus, maximum = given.get("cpus", 0), given.get("maxcpus", 0)
     sockets, cores, threads = (given.get(name, 0) for name in ("sockets", "cores", "threads"))
@@ -124,10 +124,10 @@ def _complete(given: dict[str, int]) -> Topology:
             f"Invalid SMP CPUs {maximum}. The max CPUs supported by machine 'pc-i440fx-7.2'"
             f" is {MAX_CPUS}"
         )
-    return Topology(cpus, maximum, sockets, threads)
+    return CpuTopology(cpus, maximum, sockets, threads)
 
 
-def with_homes(nodes: Sequence[NumaNode], topology: Topology) -> tuple[NumaNode, ...]:
+def with_homes(nodes: Sequence[NumaNode], topology: CpuTopology) -> tuple[NumaNode, ...]:
     """Return NUMA nodes with all CPUs in them.
 
     Where no node was given any, sockets are dealt out one by one; where some were, the rest are in

@@ -23,7 +23,7 @@ Size = Annotated[int, Meta(ge=0, le=1 << 62)]
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
-class Piece(NamedTuple):
+class SavedPiece(NamedTuple):
     """Neighbouring pages of a RAM block that are not all zeros.
 
     Attributes:
@@ -43,7 +43,7 @@ class SavedBlock(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     used: Size
     largest: Size
-    pieces: list[Piece]
+    pieces: list[SavedPiece]
 
     def check(self) -> None:
         """Check that the pieces are parts of the block, in order.

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, HostError, PeerError
-from guestmap.machine.saved.content import LARGEST_PIECE, PAGE, Piece, SavedBlock
+from guestmap.machine.saved.content import LARGEST_PIECE, PAGE, SavedBlock, SavedPiece
 
 if TYPE_CHECKING:
     from guestmap.memory.ram import RamBlock
@@ -52,7 +52,7 @@ def save_block(block: RamBlock, write: Callable[[bytes], None]) -> SavedBlock:
         while batch := list(islice(used, _BATCH)):
             for (offset, length), data in zip(batch, threads.map(compressed, batch), strict=True):
                 write(data)
-                pieces.append(Piece(offset, length, len(data)))
+                pieces.append(SavedPiece(offset, length, len(data)))
     return SavedBlock(block.name, block.used_length, block.max_length, pieces)
 
 

@@ -15,7 +15,7 @@ from guestmap.machine.tree.objects import Adapter, BusObject, DeviceObject, Valu
 from guestmap.qom import UNATTACHED
 
 if TYPE_CHECKING:
-    from guestmap.hw.device import Device as Hardware
+    from guestmap.hw.device import DeviceModel
     from guestmap.machine.tree.lookup import MachineTree
     from guestmap.memory import MemoryRegion
     from guestmap.qom import Object
@@ -97,7 +97,7 @@ class Builder:
 
     def put(
         self,
-        device: Hardware[Any],
+        device: DeviceModel[Any],
         bus: BusObject | None = None,
         *,
         parent: Object | None = None,
@@ -153,13 +153,13 @@ def with_subregions(region: MemoryRegion) -> Iterator[MemoryRegion]:
             yield from with_subregions(each)
 
 
-def regions_of(device: Hardware[Any]) -> Iterator[MemoryRegion]:
+def regions_of(device: DeviceModel[Any]) -> Iterator[MemoryRegion]:
     """Yield the regions of a device and those below them."""
     for region in device.shown_regions():
         yield from with_subregions(region)
 
 
-def _inputs(device: Hardware[Any]) -> Iterator[tuple[str, int]]:
+def _inputs(device: DeviceModel[Any]) -> Iterator[tuple[str, int]]:
     for declared in reversed(device.TYPE.lineage):
         yield from declared.inputs
 

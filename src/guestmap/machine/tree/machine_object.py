@@ -9,7 +9,7 @@ from guestmap.machine.tree.regions import add_region_object
 
 if TYPE_CHECKING:
     from guestmap.machine.config import MachineConfig
-    from guestmap.machine.options.smp import Topology
+    from guestmap.machine.options.smp import CpuTopology
     from guestmap.machine.tree.builder import Builder
     from guestmap.machine.tree.lookup import MachineTree
     from guestmap.machine.tree.objects import BusObject
@@ -57,7 +57,7 @@ def _memory_sizes(config: MachineConfig) -> JsonValue:
     return sizes
 
 
-def _topology(smp: Topology) -> JsonValue:
+def _topology(smp: CpuTopology) -> JsonValue:
     return {
         "cpus": smp.cpus, "maxcpus": smp.max_cpus, "cores": smp.cores, "threads": smp.threads,
         "dies": 1, "sockets": smp.sockets, "clusters": 1,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.base import UnsupportedError
 from guestmap.hw.declare import DeclaredType
-from guestmap.hw.device import Device as Hardware
+from guestmap.hw.device import DeviceModel
 from guestmap.machine.tree.lookup import MachineTree
 from guestmap.machine.tree.regions import RegionObject, add_region_object
 from guestmap.qom import Bus, Device, JsonValue, Object, Property
@@ -115,7 +115,7 @@ class DeviceObject(Device):
         """Return a property's value; ``fallback`` where the device knows nothing better."""
         if name in self.values:
             return read_value(self.values, name, fallback)
-        if not isinstance(self.hardware, Hardware):
+        if not isinstance(self.hardware, DeviceModel):
             return fallback
         if (other := self._connected(name)) is not None:
             return other.path if other.attached else ""
@@ -124,7 +124,7 @@ class DeviceObject(Device):
     def _connected(self, name: str) -> Object | None:
         """Return the input that a line of the device leads to, or the device it works with."""
         tree = self.types.tree
-        if not isinstance(self.hardware, Hardware) or not isinstance(tree, MachineTree):
+        if not isinstance(self.hardware, DeviceModel) or not isinstance(tree, MachineTree):
             return None
         if (line := self.hardware.wires.get(name)) is not None:
             return tree.wires.get(id(line))

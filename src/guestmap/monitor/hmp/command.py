@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from guestmap.monitor.command import Context as QmpContext
+from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
 from guestmap.monitor.hmp.arguments import Argument, DefaultFormat, Values
 from guestmap.monitor.hmp.scanner import SPACES, Scanner, SyntaxProblem
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from guestmap.machine import Board, VirtualMachine
 
 
-class Context:
+class HmpContext:
     """What a command works on.
 
     Attributes:
@@ -28,7 +28,7 @@ class Context:
     def __init__(self, vm: VirtualMachine) -> None:
         self.vm = vm
         self.formats = DefaultFormat()
-        self._qmp = QmpContext(vm, command_table())
+        self._qmp = Context(vm, command_table())
 
     def query(self, name: str) -> Any:
         """Return what a QMP command without arguments returns."""
@@ -40,7 +40,7 @@ class Context:
         return self.vm.board
 
 
-Run = Callable[[Context, Values], str]
+Run = Callable[[HmpContext, Values], str]
 """Carries a command out and returns what it prints; a GuestmapError becomes ``Error: ...``."""
 
 
@@ -50,7 +50,7 @@ def showing(query: str, text: Callable[[Any], str]) -> Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class HmpCommand:
     """A command.
 
     Attributes:
@@ -67,7 +67,7 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     usage: str = ""
     about: str = ""
-    commands: tuple[Command, ...] = ()
+    commands: tuple[HmpCommand, ...] = ()
 
     def is_named(self, name: str) -> bool:
         """Whether ``name`` is one of its names."""
@@ -78,12 +78,12 @@ class Command:
         return f"{prefix}{self.name} {self.usage} -- {self.about}\n"
 
 
-def find_command(commands: Sequence[Command], name: str) -> Command | None:
+def find_command(commands: Sequence[HmpCommand], name: str) -> HmpCommand | None:
     """Return the command of that name."""
     return next((each for each in commands if each.is_named(name)), None)
 
 
-def take_command(commands: Sequence[Command], scanner: Scanner) -> Command | None:
+def take_command(commands: Sequence[HmpCommand], scanner: Scanner) -> HmpCommand | None:
     """Read a command's name, and its subcommand's; None where the line is blank.
 
     Raises:

@@ -6,34 +6,34 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
 
 
-def stop(context: Context, _values: Values) -> str:
+def stop(context: HmpContext, _values: Values) -> str:
     """Pause the machine."""
     context.vm.stop()
     return ""
 
 
-def cont(context: Context, _values: Values) -> str:
+def cont(context: HmpContext, _values: Values) -> str:
     """Let the machine run."""
     context.vm.cont()
     return ""
 
 
-def system_reset(context: Context, _values: Values) -> str:
+def system_reset(context: HmpContext, _values: Values) -> str:
     """Reset the machine."""
     context.vm.system_reset()
     return ""
 
 
-def system_powerdown(context: Context, _values: Values) -> str:
+def system_powerdown(context: HmpContext, _values: Values) -> str:
     """Press the power button."""
     context.vm.powerdown()
     return ""
 
 
-def quit_machine(context: Context, _values: Values) -> str:
+def quit_machine(context: HmpContext, _values: Values) -> str:
     """End the machine."""
     context.vm.quit()
     return ""

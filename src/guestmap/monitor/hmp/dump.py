@@ -12,7 +12,7 @@ from guestmap.monitor.linear import LinearReader
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
 
 MAX_DUMP = MIB
 """Bytes that one command shows at most; QEMU shows all that is asked for."""
@@ -24,19 +24,19 @@ Reader = Callable[[int, int], bytes | None]
 """Returns the bytes at an address; None where they cannot be read."""
 
 
-def dump_virtual(context: Context, values: Values) -> str:
+def dump_virtual(context: HmpContext, values: Values) -> str:
     """Show memory as the CPU sees it: ``x``."""
     if not context.board.cpus:
         return "Can not dump without CPU\n"
     return _dump(values, LinearReader(context.vm.vcpu, context.board.cpu_memory).read)
 
 
-def dump_physical(context: Context, values: Values) -> str:
+def dump_physical(context: HmpContext, values: Values) -> str:
     """Show guest-physical memory: ``xp``."""
     return _dump(values, _physical_reader(context))
 
 
-def print_value(_context: Context, values: Values) -> str:
+def print_value(_context: HmpContext, values: Values) -> str:
     """Show the value of an expression: ``print``."""
     form, value = values["format"], values["value"]
     assert isinstance(form, Format)
@@ -57,7 +57,7 @@ def _plain(letter: str, value: int) -> str:
     return str(value)
 
 
-def _physical_reader(context: Context) -> Reader:
+def _physical_reader(context: HmpContext) -> Reader:
     memory = context.board.cpu_memory
 
     def read(address: int, length: int) -> bytes | None:

@@ -10,12 +10,12 @@ from guestmap.monitor.hmp.scanner import Scanner
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guestmap.monitor.hmp.command import Command
+    from guestmap.monitor.hmp.command import HmpCommand
 
 _MOST_WORDS = 16
 
 
-def help_text(commands: Sequence[Command], asked: str = "") -> str:
+def help_text(commands: Sequence[HmpCommand], asked: str = "") -> str:
     """Return the help for all commands, or for the one whose words are ``asked``."""
     words = _words(asked)
     if words is None:
@@ -35,7 +35,7 @@ def help_text(commands: Sequence[Command], asked: str = "") -> str:
     return f"unknown command: '{' '.join(words[: number + 1])}'\n"
 
 
-def _list(commands: Sequence[Command], prefix: str) -> str:
+def _list(commands: Sequence[HmpCommand], prefix: str) -> str:
     ordered = sorted(commands, key=lambda command: command.name)
     return "".join(command.help_line(prefix) for command in ordered)
 

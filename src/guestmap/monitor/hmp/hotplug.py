@@ -17,7 +17,7 @@ from guestmap.qmp.order import wire_order
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
 
 _NO_IDENTIFIER = (
     "Parameter 'id' expects an identifier\n"
@@ -26,7 +26,7 @@ _NO_IDENTIFIER = (
 _HELP = ("help", "?")
 
 
-def object_add(context: Context, values: Values) -> str:
+def object_add(context: HmpContext, values: Values) -> str:
     """Make an object from ``type,id=...,key=value...`` or from JSON."""
     text = str(values["object"])
     try:
@@ -57,13 +57,13 @@ def _check_identifier(name: str) -> None:
         raise ConfigError(_NO_IDENTIFIER) from error
 
 
-def object_del(context: Context, values: Values) -> str:
+def object_del(context: HmpContext, values: Values) -> str:
     """Remove an object."""
     context.board.manage.object_del(str(values["id"]))
     return ""
 
 
-def device_add(context: Context, values: Values) -> str:
+def device_add(context: HmpContext, values: Values) -> str:
     """Plug in a device from ``driver,key=value...``."""
     name, options = _device_options(str(values["device"]))
     driver = options.pop("driver", None)
@@ -99,7 +99,7 @@ def _device_options(text: str) -> tuple[str | None, dict[str, str]]:
     return next(iter(names), None), last_values(pair for pair in pairs if pair[0] != "id")
 
 
-def device_del(context: Context, values: Values) -> str:
+def device_del(context: HmpContext, values: Values) -> str:
     """Ask for a device to be unplugged."""
     context.board.manage.device_del(str(values["id"]))
     return ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import GuestmapError
 from guestmap.monitor.hmp.arguments import Reading, read_arguments
-from guestmap.monitor.hmp.command import Command, Context, take_command
+from guestmap.monitor.hmp.command import HmpCommand, HmpContext, take_command
 from guestmap.monitor.hmp.registers import register_value
 from guestmap.monitor.hmp.scanner import SPACES, Scanner, SyntaxProblem
 from guestmap.monitor.hmp.table import COMMANDS
@@ -27,7 +27,7 @@ class HumanMonitor:
     """
 
     def __init__(self, vm: VirtualMachine) -> None:
-        self._context = Context(vm)
+        self._context = HmpContext(vm)
 
     def execute(self, line: str) -> str:
         r"""Carry a line out and return what it prints, with QEMU's line ends (``\r\n``).
@@ -45,7 +45,7 @@ class HumanMonitor:
             return f"{problem}\n"
         return "" if command is None else self._carry_out(command, scanner)
 
-    def _carry_out(self, command: Command, scanner: Scanner) -> str:
+    def _carry_out(self, command: HmpCommand, scanner: Scanner) -> str:
         named = scanner.text[: scanner.at].rstrip(SPACES)
         context = self._context
         reading = Reading(

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from guestmap.memory import MemoryRegion
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
     from guestmap.qom import Object
 
 
-def info_mtree(context: Context, values: Values) -> str:
+def info_mtree(context: HmpContext, values: Values) -> str:
     """Show the region trees, or with ``-f`` the flat views."""
     memory = context.board.system
     owner = _owner_words(context) if values.get("owner") else None
@@ -30,7 +30,7 @@ def info_mtree(context: Context, values: Values) -> str:
     return write_flat(snapshot, owner=owner is not None, dispatch=True)
 
 
-def _owner_words(context: Context) -> Callable[[MemoryRegion], str]:
+def _owner_words(context: HmpContext) -> Callable[[MemoryRegion], str]:
     """Return what says a region's owner, in QEMU's words."""
     tree = context.board.tree
     said: dict[Object | None, str] = {}  # for one command: an owner has many regions
@@ -53,7 +53,7 @@ def _nobody(_region: MemoryRegion) -> None:
     """Say nothing of an owner."""
 
 
-def info_ramblock(context: Context, _values: Values) -> str:
+def info_ramblock(context: HmpContext, _values: Values) -> str:
     """Show the blocks of RAM, the largest first, the oldest first among equals."""
     lines = [f"{'Block Name':>24} {'PSize':>8}  {'Offset':>18} {'Used':>18} {'Total':>18}\n"]
     lines += [

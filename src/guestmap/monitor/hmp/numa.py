@@ -9,12 +9,12 @@ from guestmap.base import MIB
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
 
 QmpObject = Mapping[str, Any]
 
 
-def info_numa(context: Context, _values: Values) -> str:
+def info_numa(context: HmpContext, _values: Values) -> str:
     """Show the NUMA nodes."""
     config = context.board.config
     memory = [node.memory for node in config.numa_nodes]

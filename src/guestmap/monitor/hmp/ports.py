@@ -8,13 +8,13 @@ from guestmap.monitor.hmp.arguments import Format
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
 
 _PORTS = 1 << 16
 _LETTERS = {2: "w", 4: "l"}
 
 
-def read_port(context: Context, values: Values) -> str:
+def read_port(context: HmpContext, values: Values) -> str:
     """Read a port: ``i``; with an index, write that to the port before it first.
 
     Of the format it is the size that counts: 2 or 4 bytes; any other size reads one.
@@ -33,7 +33,7 @@ def read_port(context: Context, values: Values) -> str:
     return f"port{_LETTERS.get(form.size, 'b')}[0x{port:04x}] = 0x{digits}\n"
 
 
-def write_port(context: Context, values: Values) -> str:
+def write_port(context: HmpContext, values: Values) -> str:
     """Write a port: ``o``."""
     form, port, value = values["format"], values["address"], values["value"]
     assert isinstance(form, Format)

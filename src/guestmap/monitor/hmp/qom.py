@@ -10,13 +10,13 @@ from guestmap.monitor.hmp.property_text import set_from_text
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
     from guestmap.qom import Object
 
 _INDENT = "  "
 
 
-def qom_list(context: Context, values: Values) -> str:
+def qom_list(context: HmpContext, values: Values) -> str:
     """List the properties of an object; without a path, where paths begin."""
     if "path" not in values:
         return "/\n"
@@ -24,13 +24,13 @@ def qom_list(context: Context, values: Values) -> str:
     return "".join(f"{prop.name} ({prop.type.name})\n" for prop in properties)
 
 
-def qom_get(context: Context, values: Values) -> str:
+def qom_get(context: HmpContext, values: Values) -> str:
     """Show a property as JSON."""
     found = _object(context, values)
     return f"{pretty_json(found.get(str(values['property'])))}\n"
 
 
-def qom_set(context: Context, values: Values) -> str:
+def qom_set(context: HmpContext, values: Values) -> str:
     """Set a property from text, or with ``-j`` from JSON."""
     name, text = str(values["property"]), str(values["value"])
     if values.get("json"):
@@ -41,14 +41,14 @@ def qom_set(context: Context, values: Values) -> str:
     return ""
 
 
-def _object(context: Context, values: Values) -> Object:
+def _object(context: HmpContext, values: Values) -> Object:
     """Return the object at a path; an ambiguous one leads to none here, unlike in ``qom-list``."""
     path = str(values["path"])
     found, _ambiguous = context.board.tree.find(path)
     return found if found is not None else context.board.tree.not_found(path)
 
 
-def info_qom_tree(context: Context, values: Values) -> str:
+def info_qom_tree(context: HmpContext, values: Values) -> str:
     """Show an object and what is below it; the machine unless a path says something else."""
     path = str(values.get("path", "/machine"))
     found, _ambiguous = context.board.tree.find(path)

@@ -15,7 +15,7 @@ from guestmap.qom import Bus
 if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
     from guestmap.qom import Device, JsonValue, Property
 
 _SYSTEM_BUS = "/machine/unattached/sysbus"
@@ -27,7 +27,7 @@ _LINES = (
 _ADDRESSES = 1 << 64
 
 
-def info_qtree(context: Context, _values: Values) -> str:
+def info_qtree(context: HmpContext, _values: Values) -> str:
     """Show the system bus and everything on it."""
     bus = context.board.tree.resolve(_SYSTEM_BUS, "bus")
     assert isinstance(bus, Bus)

@@ -13,7 +13,7 @@ from guestmap.accel import Register, Segment, SegmentRegister
 if TYPE_CHECKING:
     from guestmap.accel import Vcpu
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
 
 _GENERAL = {
     name: Register(alias)
@@ -47,7 +47,7 @@ _RESET_DATA = Segment(0, 0, 0xFFFF, 0x9300)
 _RESET = {Register.EIP: 0xFFF0, Register.EFLAGS: 2, Register.CR0: 0x60000010}
 
 
-def register_value(context: Context, name: str) -> int | None:
+def register_value(context: HmpContext, name: str) -> int | None:
     """Return what ``$name`` is in an expression; None where there is no such register."""
     vcpu = context.vm.vcpu
     if not context.vm.accelerator.capabilities.runs_code:
@@ -68,7 +68,7 @@ def register_value(context: Context, name: str) -> int | None:
     return {"base": value.base, "limit": value.limit}.get(part)
 
 
-def info_registers(context: Context, values: Values) -> str:
+def info_registers(context: HmpContext, values: Values) -> str:
     """Show one CPU or all; the first one runs, the others wait as after a reset."""
     cpus = context.board.cpus
     if values.get("all"):
@@ -84,7 +84,7 @@ def info_registers(context: Context, values: Values) -> str:
     return f"\nCPU#{asked}\n{_cpu(context, asked)}"
 
 
-def _cpu(context: Context, cpu: int) -> str:
+def _cpu(context: HmpContext, cpu: int) -> str:
     return _Lines(context.vm.vcpu if cpu == 0 else None).text()
 
 

@@ -14,7 +14,7 @@ from guestmap.base import ConfigError
 if TYPE_CHECKING:
     from guestmap.machine.saved.snapshots import SnapshotInfo, Snapshots
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
 
 _NOWHERE = "no block device can store vmstate for snapshot"
 _NONE = "There is no snapshot available.\n"
@@ -24,26 +24,26 @@ _UNITS = ("", "Ki", "Mi", "Gi", "Ti")
 _NS_PER_MS = 1_000_000
 
 
-def savevm(context: Context, values: Values) -> str:
+def savevm(context: HmpContext, values: Values) -> str:
     """Save the machine, which goes on."""
     _folder(context).save(context.vm, str(values.get("tag") or ""))
     return ""
 
 
-def loadvm(context: Context, values: Values) -> str:
+def loadvm(context: HmpContext, values: Values) -> str:
     """Make the machine one that was saved."""
     _folder(context).load(context.vm, str(values["tag"]))
     return ""
 
 
-def delvm(context: Context, values: Values) -> str:
+def delvm(context: HmpContext, values: Values) -> str:
     """Remove a saved machine."""
     if context.vm.snapshots is not None:
         context.vm.snapshots.delete(str(values["tag"]))
     return ""
 
 
-def info_snapshots(context: Context, _values: Values) -> str:
+def info_snapshots(context: HmpContext, _values: Values) -> str:
     """List the saved machines."""
     folder = context.vm.snapshots
     if folder is None:
@@ -54,7 +54,7 @@ def info_snapshots(context: Context, _values: Values) -> str:
     return _HEAD + _row("ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT") + "".join(lines)
 
 
-def _folder(context: Context) -> Snapshots:
+def _folder(context: HmpContext) -> Snapshots:
     if context.vm.snapshots is None:
         raise ConfigError(_NOWHERE)
     return context.vm.snapshots

@@ -28,19 +28,19 @@ from guestmap.monitor.hmp.arguments import (
     Rest,
     Word,
 )
-from guestmap.monitor.hmp.command import Command, showing
+from guestmap.monitor.hmp.command import HmpCommand, showing
 from guestmap.monitor.hmp.helping import help_text
 
 if TYPE_CHECKING:
     from guestmap.monitor.hmp.arguments import Values
-    from guestmap.monitor.hmp.command import Context
+    from guestmap.monitor.hmp.command import HmpContext
 
 
-def _help(_context: Context, values: Values) -> str:
+def _help(_context: HmpContext, values: Values) -> str:
     return help_text(COMMANDS, str(values.get("name", "")))
 
 
-def _info(_context: Context, _values: Values) -> str:
+def _info(_context: HmpContext, _values: Values) -> str:
     return help_text(COMMANDS, "info")
 
 
@@ -54,127 +54,127 @@ _DUMP = (FormatArgument("format"), Number("address"))
 _PORT = (FormatArgument("format"), Number("address", bits=32))
 
 _INFO = (
-    Command(
+    HmpCommand(
         "cpus", showing("query-cpus-fast", machine_text.cpus_text), about="the CPUs"
     ),
-    Command(
+    HmpCommand(
         "hotpluggable-cpus",
         showing("query-hotpluggable-cpus", machine_text.hotpluggable_cpus_text),
         about="where there are CPUs, or could be",
     ),
-    Command(
+    HmpCommand(
         "kvm", showing("query-kvm", machine_text.kvm_text), about="whether KVM runs the guest"
     ),
-    Command(
+    HmpCommand(
         "memdev", showing("query-memdev", memory_text.memory_backends_text),
         about="the memory back-ends",
     ),
-    Command(
+    HmpCommand(
         "memory-devices", showing("query-memory-devices", memory_text.memory_devices_text),
         about="the memory that is plugged in",
     ),
-    Command(
+    HmpCommand(
         "memory_size_summary",
         showing("query-memory-size-summary", memory_text.memory_size_text),
         about="bytes of memory at the start, and plugged in since",
     ),
-    Command(
+    HmpCommand(
         "mtree", maps.info_mtree, _MTREE, "[-f][-d][-o][-D]",
         "the memory map: trees of regions, or with -f flat views (-d: and how they are looked up;"
         " -o: who owns what; -D: disabled regions too)",
     ),
-    Command(
+    HmpCommand(
         "name", showing("query-name", machine_text.name_text), about="what the machine is called"
     ),
-    Command("numa", numa.info_numa, about="the NUMA nodes: their CPUs and their memory"),
-    Command("pci", showing("query-pci", pci_text.pci_text), about="the PCI functions"),
-    Command(
+    HmpCommand("numa", numa.info_numa, about="the NUMA nodes: their CPUs and their memory"),
+    HmpCommand("pci", showing("query-pci", pci_text.pci_text), about="the PCI functions"),
+    HmpCommand(
         "qom-tree", qom.info_qom_tree, (Word("path", optional=True),), "[path]",
         "the objects of the machine, or those below a path",
     ),
-    Command("qtree", qtree.info_qtree, about="the devices by their buses"),
-    Command("ramblock", maps.info_ramblock, about="the blocks of RAM"),
-    Command(
+    HmpCommand("qtree", qtree.info_qtree, about="the devices by their buses"),
+    HmpCommand("ramblock", maps.info_ramblock, about="the blocks of RAM"),
+    HmpCommand(
         "registers", registers.info_registers,
         (Flag("all", letter="a"), Number("vcpu", optional=True, bits=32)), "[-a|vcpu]",
         "what is in the registers of a CPU (-a: of all)",
     ),
-    Command("snapshots", snapshots.info_snapshots, about="the saved machines"),
-    Command(
+    HmpCommand("snapshots", snapshots.info_snapshots, about="the saved machines"),
+    HmpCommand(
         "status", showing("query-status", machine_text.status_text),
         about="whether the machine runs",
     ),
-    Command(
+    HmpCommand(
         "uuid", showing("query-uuid", machine_text.uuid_text), about="the machine's UUID"
     ),
-    Command(
+    HmpCommand(
         "version", showing("query-version", machine_text.version_text),
         about="which version this is",
     ),
 )  # fmt: skip
 
 COMMANDS = (
-    Command("cont|c", control.cont, about="let the machine run"),
-    Command(
+    HmpCommand("cont|c", control.cont, about="let the machine run"),
+    HmpCommand(
         "device_add", hotplug.device_add,
         (Options("device", check=hotplug.check_device_options),),
         "driver[,prop=value][,...]", "plug in a device",
     ),
-    Command(
+    HmpCommand(
         "device_del", hotplug.device_del, (Word("id"),), "device",
         "ask the guest to let a device go",
     ),
-    Command(
+    HmpCommand(
         "delvm", snapshots.delvm, (Word("tag"),), "tag", "remove a saved machine"
     ),
-    Command("help|?", _help, (Rest("name", optional=True),), "[cmd]", "what commands there are"),
-    Command(
+    HmpCommand("help|?", _help, (Rest("name", optional=True),), "[cmd]", "what commands there are"),
+    HmpCommand(
         "i", ports.read_port, (*_PORT, DottedNumber("index", bits=32)), "/fmt addr",
         "read an I/O port",
     ),
-    Command("info", _info, (), "[subcommand]", "look at the machine", commands=_INFO),
-    Command(
+    HmpCommand("info", _info, (), "[subcommand]", "look at the machine", commands=_INFO),
+    HmpCommand(
         "loadvm", snapshots.loadvm, (Word("tag"),), "tag",
         "make the machine one that was saved",
     ),
-    Command(
+    HmpCommand(
         "o", ports.write_port, (*_PORT, Number("value", bits=32)), "/fmt addr value",
         "write an I/O port",
     ),
-    Command(
+    HmpCommand(
         "object_add", hotplug.object_add, (Rest("object"),),
         "[qom-type=]type,id=str[,prop=value][,...]", "make an object",
     ),
-    Command("object_del", hotplug.object_del, (Word("id"),), "id", "remove an object"),
-    Command(
+    HmpCommand("object_del", hotplug.object_del, (Word("id"),), "id", "remove an object"),
+    HmpCommand(
         "print|p", dump.print_value, (FormatArgument("format"), Number("value")), "/fmt expr",
         "calculate (with $NAME for a register)",
     ),
-    Command(
+    HmpCommand(
         "qom-get", qom.qom_get, (Word("path"), Word("property")), "path property",
         "show a property of an object",
     ),
-    Command(
+    HmpCommand(
         "qom-list", qom.qom_list, (Word("path", optional=True),), "path",
         "list the properties of an object",
     ),
-    Command(
+    HmpCommand(
         "qom-set", qom.qom_set,
         (Flag("json", letter="j"), Word("path"), Word("property"), Rest("value")),
         "[-j] path property value", "set a property of an object (-j: the value is JSON)",
     ),
-    Command("quit|q", control.quit_machine, about="end the machine"),
-    Command(
+    HmpCommand("quit|q", control.quit_machine, about="end the machine"),
+    HmpCommand(
         "savevm", snapshots.savevm, (Word("tag", optional=True),), "tag",
         "save the machine, in the folder that 'guestmap boot --snapshots' names",
     ),
-    Command("stop|s", control.stop, about="pause the machine"),
-    Command("system_powerdown", control.system_powerdown, about="press the power button"),
-    Command("system_reset", control.system_reset, about="reset the machine"),
-    Command(
+    HmpCommand("stop|s", control.stop, about="pause the machine"),
+    HmpCommand("system_powerdown", control.system_powerdown, about="press the power button"),
+    HmpCommand("system_reset", control.system_reset, about="reset the machine"),
+    HmpCommand(
         "x", dump.dump_virtual, _DUMP, "/fmt addr", "show memory as the CPU sees it at an address"
     ),
-    Command(
+    HmpCommand(
         "xp", dump.dump_physical, _DUMP, "/fmt addr", "show memory at a physical address"
     ),
 )  # fmt: skip

@@ -23,7 +23,7 @@ _MOST_ARGUMENTS = 7
 _MOST_PACKAGE_ELEMENTS = 255
 
 
-class Space(IntEnum):
+class RegionSpace(IntEnum):
     """Address spaces of an operation region."""
 
     SYSTEM_MEMORY = 0
@@ -77,7 +77,7 @@ def mutex(path: str) -> bytes:
     return b"\x5b\x01" + name_string(path) + b"\x00"
 
 
-def operation_region(path: str, space: Space, start: int, length: int) -> bytes:
+def operation_region(path: str, space: RegionSpace, start: int, length: int) -> bytes:
     """``OperationRegion``: ``length`` bytes of an address space."""
     return b"\x5b\x80" + name_string(path) + bytes([space]) + integer(start) + integer(length)
 

@@ -14,7 +14,7 @@ from guestmap.firmware.fw_cfg_items import microvm_items
 from guestmap.hw.acpi.ged import POWER_DOWN, AcpiGed
 from guestmap.hw.apic.ioapic import IoApic
 from guestmap.hw.debugcon import DebugConsole
-from guestmap.hw.device import Device
+from guestmap.hw.device import DeviceModel
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8259 import I8259Pair
@@ -137,7 +137,7 @@ class Microvm(Board):
             self.serial = Serial16550(self.clock, lines[layout.SERIAL_LINE])
         self.vapic = KvmVapic() if config.vapic else None
         console = DebugConsole(lambda byte: self.on_debug_byte(byte)) if config.debugcon else None
-        optional: tuple[Device[Any] | None, ...] = (
+        optional: tuple[DeviceModel[Any] | None, ...] = (
             self.ged, self.pit, self.rtc, self.serial, self.vapic, console
         )  # fmt: skip
         self.devices = (*self.transports, *(each for each in optional if each is not None))

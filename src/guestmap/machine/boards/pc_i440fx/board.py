@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
-from guestmap.firmware.acpi import AcpiConfig, DeviceMemory, NumaNode, acpi_files
+from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange, ProximityDomain, acpi_files
 from guestmap.hw.acpi.pm import STATUS_POWER_BUTTON, PowerActions
 from guestmap.hw.apic.ioapic import IoApic
 from guestmap.hw.fw_cfg import FwCfg
@@ -30,7 +30,7 @@ from guestmap.machine.boards.x86.cpus import CpuViews
 from guestmap.machine.boards.x86.fw_cfg import fill as fill_fw_cfg
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
 from guestmap.machine.boards.x86.ram import map_ram
-from guestmap.machine.hotplug.device_memory import DeviceMemory as PluggableMemory
+from guestmap.machine.hotplug.device_memory import DeviceMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
 from guestmap.machine.hotplug.pci import PciHotplug
 from guestmap.machine.options.smp import with_homes
@@ -75,8 +75,8 @@ class Pc(Board):
         nodes = with_homes(config.numa_nodes, config.topology)
         return AcpiConfig(
             firmware=self.firmware, smm=config.has_smm, serial=config.serial,
-            device_memory=DeviceMemory(*plug) if plug is not None else None,
-            numa_nodes=tuple(NumaNode(node.memory, node.cpus) for node in nodes),
+            device_memory=DeviceMemoryRange(*plug) if plug is not None else None,
+            numa_nodes=tuple(ProximityDomain(node.memory, node.cpus) for node in nodes),
         )  # fmt: skip
 
     # -- wiring ----------------------------------------------------------------------------------
@@ -109,11 +109,11 @@ class Pc(Board):
         map_ram(self.system, self.system_region, self.ram, ram.below, ram.above_start)
 
     def _build_device_memory(self) -> None:
-        self.device_memory: PluggableMemory | None = None
+        self.device_memory: DeviceMemory | None = None
         range_ = layout.DeviceMemoryLayout.of(self.config)
         if range_ is not None:
             most = self.config.max_ram - self.config.ram_size
-            self.device_memory = PluggableMemory(self.system, self.system_region, range_, most)
+            self.device_memory = DeviceMemory(self.system, self.system_region, range_, most)
 
     def _build_pci(self) -> MemoryRegion:
         pci = self.system.container("pci", ADDRESS_SPACE_SIZE)
