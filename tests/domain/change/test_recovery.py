@@ -64,6 +64,28 @@ def test_a_size_is_requested_in_both_definitions_or_in_none(manager, point):
     assert (running.definition.devices[0].requested or 0) == requested
 
 
+SETMEMS = [point for point in ATTACHES if "attach" not in point] + [
+    point for point in POINTS if point.startswith("setmem")
+]
+BALLOON = "    <memballoon model='virtio'/>\n"
+
+
+@pytest.mark.parametrize("point", SETMEMS)
+def test_the_guest_is_asked_for_memory_in_both_definitions_or_in_none(manager, point):
+    whole = domain(emulator=str(manager.emulator), devices=BALLOON)
+    manager.define(whole.replace(b"    <memballoon model='none'/>\n", b""))
+    manager.changes.start("vm")
+    change = lambda: manager.changes.set_memory("vm", 262144, BOTH)  # noqa: E731
+    assert killed_at(point, change) is End.KILLED
+    manager.changes.reconnect("vm")
+    manager.consistent()
+    stored, running = manager.store.known("vm")
+    asked = [line for line in manager.told() if '"balloon"' in line]
+    assert (running.definition.current, stored.current) == (
+        (262144, 262144) if asked else (524288, 524288)
+    )
+
+
 STARTS = [point for point in POINTS if point.startswith(("start", "status"))
           and not point.startswith("status.before-remove")]  # fmt: skip
 
@@ -94,8 +116,8 @@ def test_a_destroy_leaves_a_machine_that_runs_or_none(manager, point):
 
 
 def test_every_point_is_walked():
-    walked = {*ATTACHES, *DETACHES, *UPDATES, *STARTS, "destroy.before-kill", "destroy.after-kill",
-              "status.before-remove"}  # fmt: skip
+    walked = {*ATTACHES, *DETACHES, *UPDATES, *SETMEMS, *STARTS, "destroy.before-kill",
+              "destroy.after-kill", "status.before-remove"}  # fmt: skip
     assert set(POINTS) - walked == {"config.before-remove"}  # undefine: see the next test
 
 

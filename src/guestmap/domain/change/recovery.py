@@ -17,6 +17,7 @@ from guestmap.domain.change.link import PERIPHERAL, Link, linked
 from guestmap.domain.change.matching import twin_of
 from guestmap.domain.change.removal import drop_backend, without_alias
 from guestmap.domain.change.start import finish
+from guestmap.domain.change.update import ask_balloon
 from guestmap.domain.process.launch import ends_soon
 from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError
@@ -108,6 +109,10 @@ def _finish(store: Store, link: Link, note: Note, log: EventLog) -> None:
             pending(store, link, note.alias, config=note.config is not None)
     elif note.verb == "update":
         _resized(store, link, note, config)
+    elif note.verb == "setmem" and note.requested is not None:
+        # Whether the guest was asked is not known; asked twice, it is asked once.
+        with suppress(DomainError):
+            ask_balloon(store, link, note.requested, config)
 
 
 def _resized(store: Store, link: Link, note: Note, config: Definition | None) -> None:

@@ -16,6 +16,7 @@ from guestmap.domain.xml.edit import with_current, with_devices
 from guestmap.domain.xml.memory import VIRTIO_MEM
 
 if TYPE_CHECKING:
+    from guestmap.domain.change.link import Link
     from guestmap.domain.change.targets import Targets
     from guestmap.domain.store.status import Status
     from guestmap.domain.store.store import Store
@@ -132,6 +133,7 @@ def set_memory(store: Store, stored: Definition | None, running: Status | None, 
                  running.definition if targets.live and running else None):  # fmt: skip
         if each is not None and kib > each.total:
             raise refusal(each.dialect, "over-memory", remedy=f"at most {each.total} KiB")
+    config = with_current(stored, kib) if targets.config and stored is not None else None
     if targets.live and running is not None:
         found = running.definition
         if not any((each.get("model") or "").startswith("virtio")
@@ -139,11 +141,33 @@ def set_memory(store: Store, stored: Definition | None, running: Status | None, 
             raise refusal(found.dialect, "no-balloon",
                           remedy="add <memballoon model='virtio'/>; it counts from the next"
                           " start")  # fmt: skip
+        notes = store.notes(found.name)
+        told = None if config is None else config.data.decode()
+        notes.write(Note("setmem", config=told, requested=kib))
         with linked(running) as link:
-            link.do("balloon", value=kib * KIB)
-            store.save_status(running.having(with_current(found, kib)))
-    if targets.config and stored is not None:
-        store.save(with_current(stored, kib))
+            try:
+                ask_balloon(store, link, kib, config)
+            except DomainError:
+                notes.strike()
+                raise
+        notes.strike()
+    elif config is not None:
+        store.save(config)
+
+
+def ask_balloon(store: Store, link: Link, kib: int, config: Definition | None) -> None:
+    """Ask the guest to have so much memory, and save it in both definitions; asked twice is once.
+
+    Raises:
+        DomainError: QEMU refuses; nothing is saved.
+    """
+    point("setmem.before-balloon")
+    link.do("balloon", value=kib * KIB)
+    point("setmem.after-balloon")
+    link.status = link.status.having(with_current(link.status.definition, kib))
+    store.save_status(link.status)
+    if config is not None:
+        store.save(config)
 
 
 def _index(found: Definition, which: Which, what: str) -> int:

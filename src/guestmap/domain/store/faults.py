@@ -24,6 +24,8 @@ SENDING = (
     "detach.after-object-del",
     "update.before-qom-set",
     "update.after-qom-set",
+    "setmem.before-balloon",
+    "setmem.after-balloon",
     "start.before-spawn",
     "start.before-exec",
     "start.before-cont",

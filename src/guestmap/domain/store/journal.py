@@ -23,11 +23,11 @@ class Note(msgspec.Struct, frozen=True):
     """A change that was begun.
 
     Attributes:
-        verb: ``attach``, ``detach``, ``update``.
+        verb: ``attach``, ``detach``, ``update``, ``setmem``.
         alias, backend: of the device that comes or goes; "" where none does.
         device: the device as it comes into the live definition, as XML.
         config: the stored definition as it will be; None: it stays.
-        requested: KiB that are requested of a virtio-mem device.
+        requested: KiB that are requested of a virtio-mem device, or of the whole guest.
     """
 
     verb: str
