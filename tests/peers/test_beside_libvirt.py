@@ -190,7 +190,9 @@ class Beside:
         """Do it through us."""
         to = Targets(live=bool(case.flags & LIVE), config=bool(case.flags & CONFIG))
         try:
-            if case.verb == "attach":
+            if case.verb == "update":
+                self.ours.changes.update_device("vm", case.document, to)
+            elif case.verb == "attach":
                 self.ours.changes.attach("vm", case.document, to)
             else:
                 self.ours.changes.detach("vm", case.document, to, wait_s=0.0)
@@ -362,6 +364,49 @@ def test_a_size_is_requested_as_libvirt_does(beside, monkeypatch):
     assert theirs == [{"execute": "qom-set", "arguments": {
         "path": "/machine/peripheral/virtiomem0", "property": "requested-size",
         "value": 8 << 20}}]  # fmt: skip
+
+
+SIZES = "<size unit='KiB'>262144<", "<size unit='KiB'>524288<"
+BLOCKS = "<block unit='KiB'>2048<", "<block unit='KiB'>4096<"
+UPDATES: dict[str, tuple[tuple[str, str], int, str]] = {
+    "another size asked for": (("", ""), LIVE, ""),
+    "current": (("", ""), 0, ""),
+    "stored": (("<alias name='virtiomem0'/>", ""), CONFIG, ""),
+    "both": (("", ""), BOTH, "libvirt looks for the alias in the stored definition"),
+    "no name": (("<alias name='virtiomem0'/>", ""), LIVE, "libvirt asks for the device (null)"),
+    "another name": (("virtiomem0", "virtiomem9"), LIVE, ""),
+    "another place": (("function='0x0'", "function='0x1'"), LIVE, ""),
+    "another size": (SIZES, LIVE, "12.9 finds an overlap first"),
+    "another block": (BLOCKS, LIVE, ""),
+    "another access": (("model=", "access='shared' model="), LIVE, ""),
+    "another node": (("<node>0", "<node>1"), LIVE, ""),
+    "too much": (("<node>", "<requested unit='GiB'>1</requested><node>"), LIVE, ""),
+    "part of a block": (("<node>", "<requested>1000</requested><node>"), LIVE, ""),
+    "a dimm": (("virtio-mem", "dimm"), LIVE, "12.9 finds the slot taken"),
+    "no memory": (("<memory.*", "<mem/>"), LIVE, ""),
+    "no model": (("<memory.*", "<memory/>"), LIVE, ""),
+}  # fmt: skip
+"""Updates of a virtio-mem device, by what of its own document is replaced."""
+
+
+@pytest.mark.parametrize("what", UPDATES)
+def test_a_device_is_updated_or_not_as_libvirt_does(beside, what, monkeypatch):
+    (pattern, instead), flags, better = UPDATES[what]
+    found = re.findall(
+        r"<memory model='virtio-mem'.*?</memory>", beside.domain.XMLDesc(0), re.DOTALL
+    )
+    (own,) = [each for each in found if "'virtiomem0'" in each]
+    own = re.sub(r"<(requested|current).*", "", own)
+    if flags == CONFIG:  # a stored device has no address in the guest
+        own = re.sub(r"<address base.*", "", own)
+    asked = own.replace("</target>", "<requested unit='KiB'>4096</requested></target>")
+    document = re.sub(pattern, instead, asked, count=1, flags=re.DOTALL) if pattern else asked
+    case = Case(document.encode(), flags, "update", better)
+    theirs, ours = beside.both(case, monkeypatch)
+    if not better:
+        assert ours == theirs
+    else:
+        assert (ours is None) == (what in {"both", "no name"})
 
 
 def test_a_guest_that_says_nothing_is_no_success_with_us_and_loses_nothing(beside, monkeypatch):

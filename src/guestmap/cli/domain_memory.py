@@ -115,6 +115,9 @@ def update_memory_device(
     ],
     alias: Annotated[str | None, typer.Option("--alias", help="The device's name.")] = None,
     node: Annotated[int | None, typer.Option("--node", min=0, help="The guest's node.")] = None,
+    print_xml: Annotated[
+        bool, typer.Option("--print-xml", help="Print the device as it would be; change nothing.")
+    ] = False,
     live: Live = False,
     config: Config = False,
     current: Current = False,
@@ -126,9 +129,38 @@ def update_memory_device(
     kib = _kib(requested_size, "--requested-size")
     to = targets(live, config, current)
     manager = ctx.obj.manager()
+    if print_xml:
+        text = manager.resized_xml(domain, Which(alias, node), kib, to)
+        show({"domain": domain, "requested": kib, "xml": text}, [text.rstrip()], as_json)
+        return
     with _told("Failed to update memory device"):
         manager.changes.update(domain, Which(alias, node), kib, to)
     show({"domain": domain, "requested": kib}, [], as_json)
+
+
+def update_device(
+    ctx: typer.Context,
+    domain: Name,
+    file: File,
+    live: Live = False,
+    config: Config = False,
+    current: Current = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="As without it: nothing is forced.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Have a virtio-mem device as a file describes it: with another requested size.
+
+    Nothing else of it can change. It is found by its alias, its address or its node, in both
+    definitions.
+    """
+    del force
+    to = targets(live, config, current)
+    document = read_file(file)
+    with _told(f"Failed to update device from {file}"):
+        ctx.obj.manager().changes.update_device(domain, document, to)
+    show({"domain": domain, "updated": True}, ["Device updated successfully"], as_json)
 
 
 def setmem(
@@ -195,5 +227,6 @@ MEMORY_VERBS: dict[str, Callable[..., None]] = {
     "detach-device": detach_device,
     "detach-device-alias": detach_device_alias,
     "update-memory-device": update_memory_device,
+    "update-device": update_device,
     "setmem": setmem,
 }

@@ -20,6 +20,7 @@ from uuid import uuid4
 from guestmap.base import GuestmapError
 from guestmap.domain.change.changes import Changes
 from guestmap.domain.change.ending import forget
+from guestmap.domain.change.update import described
 from guestmap.domain.events.log import EventLog
 from guestmap.domain.listen import Pace, RealPace
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
@@ -27,11 +28,14 @@ from guestmap.domain.rules.texts import OPERATION_INVALID
 from guestmap.domain.xml.definition import parse_definition
 from guestmap.domain.xml.edit import with_uuid
 from guestmap.domain.xml.schema import check_schema
+from guestmap.domain.xml.write import memory_xml
 from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from guestmap.domain.change.targets import Targets
+    from guestmap.domain.change.update import Which
     from guestmap.domain.store.store import Store
 
 SHUT_OFF = "shut off"
@@ -175,6 +179,18 @@ class Manager:
                 remedy="ask without --inactive",
             )
         return stored.data
+
+    def resized_xml(self, name: str, which: Which, requested: int, targets: Targets) -> str:
+        """Return a virtio-mem device as it would be with another requested size, as XML.
+
+        Raises:
+            DomainError: there is no such device, or it cannot have that size.
+        """
+        stored, running = self.store.known(name)
+        to = targets.effective(stored, running, self.store.dialect)
+        found = running.definition if to.live and running is not None else stored
+        assert found is not None  # else the targets are refused
+        return memory_xml(described(found, which, requested), live=to.live)
 
     def domains(self, *, everything: bool = False) -> tuple[Listed, ...]:
         """Return the domains that run, or all; one that cannot be read is listed with why."""

@@ -73,3 +73,59 @@ def test_what_qemu_refuses_changes_no_document(started):
         started.changes.update("vm", Which(), 524288, BOTH)
     assert started.documents() == before
     started.consistent()
+
+
+def own(started, *, requested: int = 4096) -> str:
+    """Return the document of the device that runs, with another size asked for."""
+    text = started.dumpxml("vm").decode()
+    document = text[text.index("<memory model='virtio-mem'") :]
+    document = document[: document.index("</memory>") + len("</memory>")]
+    return document.replace("<requested unit='KiB'>0<", f"<requested unit='KiB'>{requested}<")
+
+
+def test_a_device_is_updated_by_its_own_document_in_both(started):
+    started.changes.update_device("vm", own(started).encode(), BOTH)
+    live, inactive, *_ = started.documents()
+    assert b"<requested unit='KiB'>4096</requested>" in live
+    assert b"<requested unit='KiB'>4096</requested>" in inactive
+    assert '"value":4194304' in started.told()[-1]
+
+
+def test_a_device_without_its_name_is_the_one_that_fits(started):
+    started.changes.update_device("vm", own(started).replace("virtiomem0", "").encode(), CONFIG)
+    document = own(started).replace("<alias name='virtiomem0'/>", "")
+    started.changes.update_device("vm", document.encode(), LIVE)
+    assert b"<requested unit='KiB'>4096</requested>" in started.documents()[0]
+
+
+FIXED = {
+    "size": (">1048576<", ">2097152<", "cannot modify memory size from '1048576' to '2097152'"),
+    "block": (">2048<", ">4096<", "cannot modify memory block size from '2048' to '4096'"),
+    "access": ("model=", "access='shared' model=",
+               "cannot modify memory access from 'default' to 'shared'"),
+    "model": ("virtio-mem", "dimm", "cannot modify memory of model 'dimm'"),
+    "name": ("virtiomem0", "virtiomem9", "memory 'virtiomem9' not found"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FIXED)
+@pytest.mark.parametrize("targets", [LIVE, CONFIG, BOTH])
+def test_nothing_else_of_a_device_changes(started, what, targets):
+    old, new, text = FIXED[what]
+    document = own(started).replace(old, new).replace("<address type='pci'", "<odd")
+    before = started.documents()
+    if targets is CONFIG and what == "name":  # the stored definition has no names
+        started.changes.update_device("vm", document.encode(), targets)
+        return
+    with pytest.raises(DomainError, match=text):
+        started.changes.update_device("vm", document.encode(), targets)
+    assert started.documents() == before
+
+
+def test_the_device_as_it_would_be_is_shown_and_nothing_changes(started):
+    before = started.documents()
+    text = started.resized_xml("vm", Which(), 4096, LIVE)
+    assert "<requested unit='KiB'>4096</requested>" in text
+    assert "<alias name='virtiomem0'/>" in text
+    assert "alias" not in started.resized_xml("vm", Which(), 4096, CONFIG)
+    assert started.documents() == before

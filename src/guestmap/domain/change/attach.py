@@ -58,8 +58,13 @@ class AttachPlan:
     arguments: tuple[dict[str, object], ...] = ()
 
 
-def read_device(data: bytes, dialect: LibvirtDialect) -> MemoryDef:
+def read_device(data: bytes, dialect: LibvirtDialect, *, is_new: bool = True) -> MemoryDef:
     """Return the memory device of a document.
+
+    Args:
+        data: the document.
+        dialect: which libvirt's rules.
+        is_new: it is to be one; else it may have any alias, since a machine has it already.
 
     Raises:
         DomainError: it is none.
@@ -69,7 +74,8 @@ def read_device(data: bytes, dialect: LibvirtDialect) -> MemoryDef:
         raise refusal(
             dialect, "not-memory", name=root.name, at=root, remedy="give a <memory> device"
         )
-    return without_foreign_alias(parse_memory(root, dialect))
+    found = parse_memory(root, dialect)
+    return without_foreign_alias(found) if is_new else found
 
 
 def plan_attach(

@@ -190,7 +190,7 @@ class Changes:
         Raises:
             DomainError: there is no such device, or the guest, or QEMU, refuses.
         """
-        wanted = read_device(document, self._store.dialect)
+        wanted = read_device(document, self._store.dialect, is_new=False)
         return self._detach(name, wanted, targets, wait_s, check)
 
     def detach_alias(
@@ -242,7 +242,21 @@ class Changes:
         Raises:
             DomainError: there is no such device, or it cannot have that size.
         """
-        with self._job(name, "update-memory-device") as (stored, running):
+        self._update(name, which, requested, targets, "update-memory-device")
+
+    def update_device(self, name: str, document: bytes, targets: Targets) -> None:
+        """Have a virtio-mem device as a document describes it: another size is requested.
+
+        Raises:
+            DomainError: there is no such device, or something else of it would change.
+        """
+        wanted = read_device(document, self._store.dialect, is_new=False)
+        self._update(name, wanted, wanted.requested or 0, targets, "update-device")
+
+    def _update(
+        self, name: str, which: Which | MemoryDef, requested: int, targets: Targets, verb: str
+    ) -> None:
+        with self._job(name, verb) as (stored, running):
             to = targets.effective(stored, running, self._store.dialect)
             machine = running if to.live else None
             plan = plan_update(stored if to.config else None, machine, which, requested)

@@ -10,6 +10,8 @@ from guestmap.domain.change.link import PERIPHERAL, linked
 from guestmap.domain.change.matching import twin_of
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
+from guestmap.domain.rules.room import rounded
+from guestmap.domain.rules.texts import XML_DETAIL
 from guestmap.domain.store.faults import point
 from guestmap.domain.store.journal import Note
 from guestmap.domain.xml.edit import with_current, with_devices
@@ -18,6 +20,7 @@ from guestmap.domain.xml.memory import VIRTIO_MEM
 if TYPE_CHECKING:
     from guestmap.domain.change.link import Link
     from guestmap.domain.change.targets import Targets
+    from guestmap.domain.rules.texts import LibvirtDialect
     from guestmap.domain.store.status import Status
     from guestmap.domain.store.store import Store
     from guestmap.domain.xml.definition import Definition
@@ -53,14 +56,17 @@ class Resizing:
 
 
 def plan_update(
-    stored: Definition | None, running: Status | None, which: Which, requested: int
+    stored: Definition | None,
+    running: Status | None,
+    which: Which | MemoryDef,
+    requested: int,
 ) -> Resizing:
     """Return what requesting a size will do.
 
     Args:
         stored: the definition that changes; None: none does.
         running: the machine that changes; None: none does.
-        which: the device.
+        which: the device, or all of it as it shall be.
         requested: KiB.
 
     Raises:
@@ -170,7 +176,14 @@ def ask_balloon(store: Store, link: Link, kib: int, config: Definition | None) -
         store.save(config)
 
 
-def _index(found: Definition, which: Which, what: str) -> int:
+def described(found: Definition, which: Which | MemoryDef, requested: int) -> MemoryDef:
+    """Return a device of a definition as it will be; raises as :func:`plan_update`."""
+    return _resized(found, _index(found, which, "update-missing"), requested)
+
+
+def _index(found: Definition, which: Which | MemoryDef, what: str) -> int:
+    if not isinstance(which, Which):
+        return _of_document(found, which, what)
     fitting = [
         index
         for index, device in enumerate(found.devices)
@@ -180,10 +193,48 @@ def _index(found: Definition, which: Which, what: str) -> int:
     ]
     if len(fitting) == 1:
         return fitting[0]
+    raise _missing(found, what, which.alias)
+
+
+def _of_document(found: Definition, wanted: MemoryDef, what: str) -> int:
+    """Return which device a document means; all of it but the requested size stays."""
+    for each in refusals(found, wanted, live=True):
+        if each.code == XML_DETAIL:  # what is wrong with the document alone
+            raise each
+    if wanted.model != VIRTIO_MEM:
+        raise refusal(found.dialect, "fixed-model", model=wanted.model)
+    fitting = [
+        index
+        for index, device in enumerate(found.devices)
+        if device.model == VIRTIO_MEM
+        and device.node == wanted.node
+        and (wanted.alias is None or device.alias in {None, wanted.alias})
+        and (wanted.address is None or device.address == wanted.address)
+    ]
+    if len(fitting) != 1:
+        raise _missing(found, what, wanted.alias)
+    _refuse_others(found.devices[fitting[0]], wanted, found.dialect)
+    return fitting[0]
+
+
+def _refuse_others(device: MemoryDef, wanted: MemoryDef, dialect: LibvirtDialect) -> None:
+    """Refuse another change than of the requested size."""
+    told = {"size": (rounded(device) // KIB, rounded(wanted) // KIB),
+            "block": (device.block, wanted.block),
+            "access": (device.access or "default", wanted.access or "default")}  # fmt: skip
+    if wanted.base is not None and device.base is not None:
+        told["address"] = (f"{device.base:#x}", f"{wanted.base:#x}")
+    for what, (was, now) in told.items():
+        if was != now:
+            raise refusal(dialect, f"fixed-{what}", was=was, now=now,
+                          remedy="detach it, and attach another one")  # fmt: skip
+
+
+def _missing(found: Definition, what: str, alias: str | None) -> DomainError:
     known = ", ".join(f"{d.alias or 'one without alias'} in node {d.node}" for d in found.devices
                       if d.model == VIRTIO_MEM)  # fmt: skip
-    raise refusal(
-        found.dialect, what, alias=which.alias or "virtio-mem",
+    return refusal(
+        found.dialect, what, alias=alias or "virtio-mem",
         remedy=f"say which: --alias or --node (there are: {known or 'none'})",
     )  # fmt: skip
 

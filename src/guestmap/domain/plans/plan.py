@@ -108,7 +108,7 @@ def plan_of(
     stored, running = store.known(name)
     to = targets.effective(stored, running, store.dialect)
     machine, definition = running if to.live else None, stored if to.config else None
-    wanted = read_device(document, store.dialect)
+    wanted = read_device(document, store.dialect, is_new=verb == "attach")
     draft = DomainPlan(
         name, verb, document.decode(), to.live, to.config, force, made_on=made_on(stored, running)
     )
