@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect import Snapshot
+from guestmap.inspect.text.from_text import snapshot_of_pasted
 from guestmap.inspect.text.mtree import (
     assemble,
     dialect_called,
@@ -127,6 +130,57 @@ def test_up_to_2_3_headings_are_names_and_nothing_disabled_has_a_line() -> None:
     assert [block.names for block in read.trees] == [("memory",), ("ram",)]
 
 
+FIRST = (
+    "memory\n"
+    "0000000000000000-7ffffffffffffffe (prio 0): system\n"
+    "  0000000000000000-0000000000000fff (prio 0): alias low @ram"
+    " 0000000000000000-0000000000000fff\n"
+    "  0000000000002000-0000000000002fff (prio 1): uart\n"
+    "ram\n"
+    "0000000000000000-000000000000ffff (prio 0): ram\n"
+    "I/O\n"
+    "0000000000000000-000000000000ffff (prio 0): io\n"
+    "  0000000000000070-0000000000000071 (prio 0): rtc\n"
+)
+"""QEMU 1.0's form: no word at all for a type, and alias targets between the address spaces."""
+
+
+@pytest.mark.parametrize(
+    "decorated",
+    [
+        str,
+        lambda text: f"(qemu) info mtree\n{text}(qemu) quit\n",
+        lambda text: "".join(f"> {line}\n" for line in text.splitlines()),
+        lambda text: text.replace("(prio 0)", "(prio 0, RW)").replace("(prio 1)", "(prio 1, RW)"),
+        lambda text: re.sub(r"\b0{8}(?=[0-9a-f]{8}\b)|\b7f{7}(?=f{7}e)", "", text),
+    ],
+)
+def test_names_that_head_alias_targets_are_told_from_address_spaces(decorated) -> None:
+    text = decorated(FIRST)
+    found = snapshot_of_pasted(text, source="mail")
+    assert found.dialect == ("1.1" if "RW" in text else "1.0")
+    regions = found.regions
+    spaces = {space.name: regions[space.root].name for space in found.address_spaces}
+    assert spaces == {"memory": "system", "I/O": "io"}
+    alias = next(each for each in regions if each.name == "low")
+    assert regions[alias.alias].name == "ram"
+    assert next(each for each in regions if each.name == "uart").addr == 0x2000
+    assert "type" in next(each for each in regions if each.name == "ram").inferred
+
+
+def test_the_first_form_is_written_as_it_was(board: Snapshot) -> None:
+    text = write_mtree(board, dialect=dialect_called("1.0"))
+    assert ", RW" not in text
+    assert "  0000000000000000-000000000000ffff (prio 0): ram\n" in text
+    spaces = [each.name for each in snapshot_of_pasted(text, source="").address_spaces]
+    assert sorted(spaces) == ["I/O", "cpu-memory-0", "memory"]
+
+
+def test_one_name_twice_without_a_line_above_targets_is_a_second_listing() -> None:
+    with pytest.raises(PeerError, match=r"line 10: a second listing begins here, .* at line 1:"):
+        read_pasted(FIRST + FIRST)
+
+
 NEW_IN = {
     "2.9": "(prio 0, ram): ram",
     "3.1": "(prio 0, nv-ram): ram",
@@ -150,6 +204,7 @@ def test_what_a_version_prints_its_predecessor_does_not(version: str, before: st
 _SPACE, _LINE = "address-space: memory\n", "  0000000000000000-0000000000000fff (prio 0, "
 _VIEW = 'FlatView #0\n AS "memory", root: system\n Root memory region: system\n' + _LINE
 FORMS = {
+    "1.0": (FIRST, "1.0"),
     "1.x": (UP_TO_2_3, "1.1"),
     "2.4": (f"{_SPACE}{_LINE}R-): rom\n", "2.4"),
     "2.9": (f"address-space (flat view): memory\n{_LINE}ram): ram @0000000000001000\n", "2.9"),
@@ -185,9 +240,9 @@ def test_a_text_with_words_of_two_versions_is_refused(board: Snapshot) -> None:
         read_mtree(new + old)
 
 
-@pytest.mark.parametrize("version", ["12.0", "1.0", "newest", "", "111.1"])
+@pytest.mark.parametrize("version", ["12.0", "0.15", "newest", "", "111.1"])
 def test_an_unknown_version_is_told_which_there_are(version: str) -> None:
-    with pytest.raises(ConfigError, match=r"known are the versions 1\.1 to 2\.3, .*11\.1"):
+    with pytest.raises(ConfigError, match=r"known are the versions 1\.0, 1\.1 to 2\.3, .*11\.1"):
         dialect_called(version)
 
 
@@ -203,4 +258,4 @@ def test_versions_follow_each_other() -> None:
     assert all(since <= until for since, until in known)
     assert versions_of(Snapshot(version="7.2.22")) == ((7, 2), (7, 2))
     assert versions_of(Snapshot(dialect="2.5")) == ((2, 4), (2, 8))
-    assert versions_of(Snapshot(version="guestmap 0.1.0")) == ((1, 1), (11, 1))
+    assert versions_of(Snapshot(version="guestmap 0.1.0")) == ((1, 0), (11, 1))

@@ -42,6 +42,8 @@ _ACCESS: Mapping[RegionType, str] = MappingProxyType(
 )
 """Before types there were accesses: what a ``RW`` region is, such a word does not tell."""
 
+_NOTHING: Mapping[RegionType, str] = MappingProxyType(dict.fromkeys(_TYPES, ""))
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -51,6 +53,7 @@ class Dialect:
         since: the first version.
         until: the last version that is known to print so.
         accesses: whether accesses are printed (``RW``), not types.
+        typeless: whether neither is: ``(prio 0): name``.
         parentless: the word in place of ``i/o`` of what lies in no region; "": none, and whether
             an alias's target lies in one must be inferred.
         shares_trees: a tree that several address spaces have is printed once, under all names.
@@ -65,6 +68,7 @@ class Dialect:
     since: Version
     until: Version
     accesses: bool = False
+    typeless: bool = False
     parentless: str = ""
     tagged: bool = True
     shares_trees: bool = True
@@ -81,6 +85,8 @@ class Dialect:
     @property
     def words(self) -> Mapping[RegionType, str]:
         """What is printed of each type."""
+        if self.typeless:
+            return _NOTHING
         return _ACCESS if self.accesses else _TYPES
 
     @property
@@ -108,6 +114,10 @@ class Dialect:
 OLD_VIEW = "address-space (flat view): "
 
 DIALECTS: tuple[Dialect, ...] = (
+    Dialect(
+        (1, 0), (1, 0), typeless=True, tagged=False, shares_trees=False, hides_below=True,
+        marks_nonvolatile=False, views="",
+    ),
     Dialect(
         (1, 1), (2, 3), accesses=True, tagged=False, shares_trees=False, hides_below=True,
         marks_nonvolatile=False, views="",

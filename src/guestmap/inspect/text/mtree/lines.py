@@ -25,8 +25,8 @@ _KIND = r"(?P<nv>nv-)?(?P<type>i/o|container|romd|ramd|rom|ram)"
 
 _TREE = re.compile(
     rf"(?P<over>{_OVERFLOW}*)(?P<indent> *)(?P<over2>{_OVERFLOW}*)"
-    rf"(?P<start>{_HEX})-(?P<end>{_HEX}) \(prio (?P<prio>-?\d+), (?:{_KIND}|(?P<rw>[R-][W-]))\): "
-    r"(?P<rest>.*)"
+    rf"(?P<start>{_HEX})-(?P<end>{_HEX}) "
+    rf"\(prio (?P<prio>-?\d+)(?:, (?:{_KIND}|(?P<rw>[R-][W-])))?\): (?P<rest>.*)"
 )
 _RANGE = re.compile(
     rf"  (?P<start>{_HEX})-(?P<end>{_HEX}) \(prio (?P<prio>-?\d+), {_KIND}\): (?P<rest>.*)"
@@ -96,7 +96,7 @@ def tree_line(number: int, line: str) -> TreeLine:
     if indent % 2 or not indent:
         fail(number, "an indentation of two spaces for each level", line)
     start, end = int(first, 16), int(last, 16)
-    if end < start and not (over or over2 or rw):
+    if end < start and not (over or over2 or rw or not word):
         fail(number, f"an end that is not below the start {start:016x}", line)
     rest, owner = _take_owner(rest)
     enabled = not rest.endswith(_DISABLED)
@@ -115,14 +115,14 @@ def tree_line(number: int, line: str) -> TreeLine:
         start=start,
         size=size,
         priority=int(priority),
-        type=_type_of(word) if word else {"R-": "rom", "RW": None}.get(rw, "i/o"),
+        type=_type_of(word) if word else {None: None, "R-": "rom", "RW": None}.get(rw, "i/o"),
         nonvolatile=bool(nv),
         name=name,
         enabled=enabled,
         target=target,
         alias_offset=int(alias["from"], 16) if alias else 0,
         owner=owner,
-        word=word or rw,
+        word=word or rw or "",
     )
 
 

@@ -187,7 +187,7 @@ class _Writer(Generic[_N]):
         owner = self.access.owner(region) if self.access.owner is not None else None
         return (
             f"{start:016x}-{end:016x}"
-            f" (prio {region.priority}, {kind}): {name}"
+            f" (prio {region.priority}{', ' * bool(kind)}{kind}): {name}"
             f"{'' if region.enabled else ' [disabled]'}{f' {owner}' if owner else ''}"
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from guestmap.inspect.text.mtree.lines import fail
+from guestmap.inspect.text.pasted.forms import CORE
 
 if TYPE_CHECKING:
     from guestmap.inspect.text.pasted.prefixes import Line
@@ -45,6 +46,12 @@ class ListingBuilder:
         self._goes_on = False
         self.tagged = True
         self._shows_aliases = False
+        self._is_named = False  # whether the last heading is a name alone
+
+    @property
+    def heads_no_targets(self) -> bool:
+        """Whether no line stood above alias targets, as in QEMU 1.0: others may follow them."""
+        return not self.tagged and not self._shows_aliases
 
     def end(self, *, blank: bool = False) -> None:
         """Note that a block may be over: the next line may begin another one.
@@ -56,6 +63,7 @@ class ListingBuilder:
 
     def head(self, line: Line) -> None:
         """Take a line of a heading."""
+        self._is_named = False
         kind: Literal["tree", "view", "old view"] = "view"
         if line.text.startswith("address-space (flat view): "):
             kind = "old view"
@@ -81,6 +89,7 @@ class ListingBuilder:
             return
         kind = "memory-region" if self._shows_aliases else "address-space"
         self.head(line._replace(text=f"{kind}: {line.text}"))
+        self._is_named = True
 
     def region(self, line: Line) -> None:
         """Take a region or a range."""
@@ -88,6 +97,8 @@ class ListingBuilder:
             if self._goes_on and self.blocks and self.blocks[-1].kind != "bare":
                 fail(line.number, "a heading above this block, as the one before has", line.text)
             self.blocks.append(Block("bare"))
+        if self._is_named and not self._shows_aliases and not self.blocks[-1].regions:
+            _say_of_target(self.blocks[-1], line)
         self.blocks[-1].regions.append(line)
         self._ended = False
 
@@ -104,6 +115,17 @@ class ListingBuilder:
         if block.kind == "tree" or (block.kind == "bare" and not is_view(block)):
             return line.indent <= block.regions[0].indent
         return first[0] <= last[1]
+
+
+def _say_of_target(block: Block, root: Line) -> None:
+    """Say of a name alone that it heads an alias's target, if so.
+
+    It is the target's own name; up to 1.1 no line stands above those.
+    """
+    core = CORE.match(root.text)
+    name = block.heads[-1].text.removeprefix("address-space: ")
+    if core is not None and root.text[core.end() :] == name:
+        block.heads[-1] = block.heads[-1]._replace(text=f"memory-region: {name}")
 
 
 def _takes(block: Block, kind: str, line: Line) -> bool:

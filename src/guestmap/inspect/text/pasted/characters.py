@@ -34,6 +34,11 @@ _FENCES = re.compile(
 )  # fmt: skip
 """What a forum puts around a listing, on its first and its last line."""
 
+_NARROW = re.compile(
+    r"(?<![0-9a-f])([0-9a-f]{8})-([0-9a-f]{8})(?= \(prio -?\d+(?:, [R-][W-])?\): |$)", re.MULTILINE
+)
+_NARROW_REGION = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{8} \(prio ")
+
 _NUMBER_AND_TAB = re.compile(r"^( *\d+)\t", re.MULTILINE)
 
 
@@ -88,3 +93,13 @@ def plain(text: str) -> str:
     if all(_NUMBER_AND_TAB.match(line) for line in text.split("\n") if "(prio " in line):
         text = _NUMBER_AND_TAB.sub(r"\1 ", text)  # else its width would move what follows
     return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def widened(text: str) -> str:
+    """Return text with 16 digits in each address.
+
+    Up to QEMU 1.2 a machine with addresses of 32 bits has 8.
+    """
+    if _NARROW_REGION.search(text) is None:
+        return text
+    return _NARROW.sub(r"00000000\1-00000000\2", text)

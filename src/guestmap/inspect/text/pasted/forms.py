@@ -11,11 +11,11 @@ HEX = "[0-9a-f]{16}"
 _OVERFLOW = r"(?:\[DETECTED OVERFLOW!\] )*"
 _TYPE = r"(?:nv-)?(?:i/o|container|romd|ramd|rom|ram)|[R-][W-]"
 
-CORE = re.compile(rf"{_OVERFLOW}{HEX}-{HEX} \(prio -?\d+, (?:{_TYPE})\): ")
+CORE = re.compile(rf"{_OVERFLOW}{HEX}-{HEX} \(prio -?\d+(?:, (?:{_TYPE}))?\): ")
 """What each line of a region or a range has, before its name."""
 
 ADDRESSES = re.compile(rf"\b{HEX}-{HEX}\b")
-_OLD_TYPE = re.compile(rf"{HEX}-{HEX} \(prio -?\d+, [R-][W-]\): ")
+_OLD_TYPE = re.compile(rf"{HEX}-{HEX} \(prio -?\d+(?:, [R-][W-])?\): ")
 ALIAS = re.compile(rf"alias .* @.* {HEX}-{HEX}(?= |$)")
 TAIL = re.compile(
     rf"(?:@{HEX}|KVM|kvm|HVF|hvf|orphan|\[disabled\]|(?:owner|parent):\{{.*|{HEX}-{HEX})(?: .*)?"
@@ -140,7 +140,7 @@ def is_unfinished(line: str) -> bool:
 
 
 _UNFINISHED_CORE = re.compile(
-    rf"{_OVERFLOW}{HEX}(?:-(?:[0-9a-f]{{0,15}}|{HEX}(?: ?\((?:p|pr|pri|prio(?: -?\d*)?"
+    rf"{_OVERFLOW}{HEX}(?:-(?:[0-9a-f]{{0,15}}|{HEX}(?: ?\((?:p|pr|pri|prio(?: -?\d*\)?:?)?"
     rf"|prio -?\d+,(?: ?[a-z/-]{{0,9}}| ?(?:{_TYPE})\):?)?)?)?))?"
 )
 _HALF_TAIL = re.compile(r" (?:@[0-9a-f]{0,15}|\[[a-z]{0,8}|(?:owner|parent):?)$")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from guestmap.base import PeerError
 from guestmap.inspect.text.pasted.blocks import ListingBuilder
-from guestmap.inspect.text.pasted.characters import plain
+from guestmap.inspect.text.pasted.characters import plain, widened
 from guestmap.inspect.text.pasted.columns import check_columns
 from guestmap.inspect.text.pasted.ends import has_open_end, without_half_name
 from guestmap.inspect.text.pasted.forms import CONTENT, CORE, HEADING, PROMPT, Kind
@@ -22,11 +22,6 @@ from guestmap.inspect.text.pasted.prefixes import Line, unquoted, without_prefix
 from guestmap.inspect.text.pasted.told import Told
 from guestmap.inspect.text.pasted.wrapped import joined
 from guestmap.inspect.text.pasted.written import written
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from guestmap.inspect.text.pasted.blocks import Block
 
 _COMMENT = re.compile(r"\s+(?:<[-=]+|←|\s(?://|#|/\*)).*$")
 
@@ -56,7 +51,7 @@ def tidy(text: str) -> Tidied:
     told = Told()
     clean = plain(text)
     told.characters = clean != text.replace("\r\n", "\n")
-    numbered, told.literals, is_open = lines_of(clean)
+    numbered, told.literals, is_open = lines_of(widened(clean))
     if told.literals:
         numbered = [(number, plain(line)) for number, line in numbered]
     lines = unquoted(numbered)
@@ -76,7 +71,7 @@ def tidy(text: str) -> Tidied:
         told.ends_early = len(whole) < count
     builder = ListingBuilder()
     build(whole, builder, told)
-    _check_once(builder.blocks)
+    _check_once(builder)
     found = written(builder.blocks)
     return Tidied(
         "\n".join(line for _, line in found) + "\n",
@@ -110,16 +105,19 @@ def _bare(line: Line, told: Told) -> Line:
     return line
 
 
-def _check_once(blocks: Sequence[Block]) -> None:
+def _check_once(builder: ListingBuilder) -> None:
     """Refuse a session in which one listing was made twice: either may be meant."""
     seen: dict[str, int] = {}
     targets = False
-    for block in blocks:
+    for block in builder.blocks:
         head = block.heads[0] if block.heads else None
         if head is None:
             continue
-        again = seen.get(head.text) if head.text.startswith("FlatView") else None
-        again = again or (seen["tree"] if targets and head.text.startswith("address-") else None)
+        is_space = head.text.startswith("address-space: ")
+        is_once = head.text.startswith("FlatView") or (is_space and builder.heads_no_targets)
+        again = seen.get(head.text) if is_once else None
+        if targets and is_space and not builder.heads_no_targets:
+            again = again or seen["tree"]
         if again is not None:
             raise PeerError(
                 f"info mtree text, line {head.number}: a second listing begins here, the first one"
