@@ -261,3 +261,48 @@ def test_who_manages_a_machine_may_reset_it_again_and_again(tmp_path):
             assert client.ask("query-status")["running"]
             client.ask("quit")
         assert run.wait(30) == 0
+
+
+def _writes_to_rom(path):
+    """Make a firmware that writes 5678h to C0009h with its third instruction, and halts."""
+    # mov ax, 0c000h; mov ds, ax; mov word [9], 5678h; hlt
+    path.write_bytes(_silent(bytes.fromhex("b800c0 8ed8 c70609007856 f4")))
+    return str(path)
+
+
+def test_a_trace_tells_each_access_where_it_happens(tmp_path):
+    run = _boot("--bios", _writes_to_rom(tmp_path / "bios"), "--trace", "c0000-c0fff")
+    assert run.status == 0, run
+    (line,) = [each for each in run.stdout.splitlines() if "write   2 B at" in each]
+    assert "write   2 B at 00000000000c0009 = 0x5678  pc.rom @9  by f000:0000fff5" in line
+
+
+def test_a_stop_shows_the_registers(tmp_path):
+    run = _boot("--bios", _writes_to_rom(tmp_path / "bios"), "--stop-at", "c0000-c0fff,w")
+    assert run.status == 0, run
+    assert "EIP=0000fffb" in run.stdout
+    assert "DS =c000 000c0000" in run.stdout
+    assert "machine paused" in run.stdout
+
+
+def test_a_stop_in_json(tmp_path):
+    bios = _writes_to_rom(tmp_path / "bios")
+    run = _boot("--bios", bios, "--stop-at", "fffffff5-fffffff5,x", "--json", "-q")
+    told = json.loads(run.stdout)["trace"]
+    (access,) = told["accesses"]
+    assert access == told["stopped"]
+    assert (access["kind"], access["address"], access["value"]) == ("execute", 0xFFFFFFF5, None)
+    assert told["registers"]["general"]["eip"] == 0xFFF5
+    assert told["registers"]["segments"]["ds"]["base"] == 0xC0000
+    assert told["forgotten"] == 0
+
+
+def test_a_stop_that_never_comes_is_told(tmp_path):
+    run = _boot("--bios", _writes_to_rom(tmp_path / "bios"), "--stop-at", "c0000-c0fff,r")
+    assert run.status == 2
+    assert "guestmap: the guest does not come to c0000-c0fff,r\n" in run.stderr
+
+
+def test_a_range_that_is_none_is_refused_before_anything_runs():
+    run = _boot("--trace", "c0000,q")
+    assert_one_clear_line(run, "'q' is none of r (read), w (write), x (execute)")

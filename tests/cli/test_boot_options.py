@@ -57,6 +57,7 @@ def test_every_parameter_has_its_default(library_reads) -> None:
         ("--device", "pci-testdev", "--device", "pc-dimm,id=d,memdev=m", "--numa", "node"),
         ("--object", "memory-backend-ram,id=m,size=64M", "--option-rom", "x", "--option-rom", "y"),
         ("--bios", "./bios.bin", "--max-ram-below-4g", "2G", "--engine", "none"),
+        ("--trace", "c9000-c9fff,w", "--trace", "0x413", "--stop-at", "f000:fff0,x"),
         ("--serial", "stdio", "--save", "f", "--restore", "g", "--quiet", "--verbose"),
     ],
     ids=" ".join,

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,28 @@ def test_the_map_is_the_map(vm: VirtualMachine, path: str) -> None:
             == "pic"
         )
         assert client.error("x-guestmap-explain", address=0, address_space="x")[0] == "GenericError"
+
+
+def test_a_trace_over_qmp(tmp_path: Path) -> None:
+    image = bytearray(0x10000)
+    # mov ax, 0c000h; mov ds, ax; mov word [9], 5678h; hlt
+    image[0xFFF0:0xFFFD] = bytes.fromhex("b800c0 8ed8 c70609007856 f4 90")
+    (tmp_path / "bios").write_bytes(image)
+    with (
+        VirtualMachine(config_of([*MACHINE, "-bios", str(tmp_path / "bios")])) as vm,
+        MonitorServer(vm, [f"unix:{tmp_path / 'qmp'}"]),
+    ):
+        vm.start(paused=True)
+        with closing(QmpSocket(UnixAddress(str(tmp_path / "qmp")))) as client:
+            client.ask("x-guestmap-trace", range="c0000-c0fff,w", stop=True)
+            client.ask("cont")
+            told = client.event("X_GUESTMAP_TRACE_STOPPED")["data"]
+            assert (told["kind"], told["address"], told["value"]) == ("write", 0xC0009, 0x5678)
+            assert (told["region"], told["cs"], told["ip"]) == ("pc.rom", 0xF000, 0xFFF5)
+            client.event("STOP")
+            assert client.ask("query-status")["status"] == "paused"
+            kept = client.ask("x-guestmap-query-trace")
+            assert (kept["total"], kept["forgotten"]) == (1, 0)
+            assert kept["accesses"] == [{k: v for k, v in told.items() if k != "total"}]
+            assert client.ask("x-guestmap-query-trace", since=1)["accesses"] == []
+            client.ask("x-guestmap-trace-end")

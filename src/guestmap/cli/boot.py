@@ -104,6 +104,20 @@ def boot(
             " Else unicorn, or what ran a machine that is restored.",
         ),
     ] = "",
+    trace: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RANGE[,r|w|x]",
+            help="Tell each access in a range, with the region that answers and the instruction.",
+        ),
+    ] = None,
+    stop_at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RANGE[,r|w|x]",
+            help="Stop at the first access there, and show the registers; status 2 if none comes.",
+        ),
+    ] = None,
     mtree: Annotated[
         bool, typer.Option("--mtree", help="Print 'info mtree' of the end on stdout.")
     ] = False,
@@ -125,6 +139,7 @@ def boot(
     Shown as it happens: the firmware's log, its phases, and each change of the map with its cause;
     at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
     goes to stderr. --save keeps the machine as it is when the run ends, --restore goes on with one.
+    A RANGE of --trace and --stop-at is c9000-c9fff or one address: physical, linear for x.
     With --qmp the machine goes on after that, until it is told to quit. Options
     that add something, and --qmp, may be given several times.
     """
@@ -156,6 +171,8 @@ def boot(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
+            trace=tuple(trace or ()),
+            stop_at=tuple(stop_at or ()),
         )
     )
     if status:

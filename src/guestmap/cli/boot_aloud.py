@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from guestmap.cli.boot_told import Silence
 from guestmap.cli.console import console
 from guestmap.cli.in_vain import print_in_vain
@@ -43,6 +45,14 @@ class Aloud(Silence):
     def say(self, line: str) -> None:
         """Print a line."""
         self._console.print(line)
+
+    def stopped(self, vm: VirtualMachine) -> None:
+        """Show the registers."""
+        from guestmap.monitor.hmp.registers import registers_text
+
+        text = Text(registers_text(vm.vcpu).rstrip())
+        self._console.print(Text("stopped there:", style="bold"))
+        self._console.print(text, soft_wrap=True)
 
     def end(self, vm: VirtualMachine) -> None:
         """Show what became of the machine."""

@@ -43,12 +43,16 @@ class BootTexts:
     Args:
         vm: the machine, before its first instruction.
         mtree, flat, as_json: which texts.
+        traced: whether accesses were asked for.
     """
 
-    def __init__(self, vm: VirtualMachine, *, mtree: bool, flat: bool, as_json: bool) -> None:
+    def __init__(
+        self, vm: VirtualMachine, *, mtree: bool, flat: bool, as_json: bool, traced: bool
+    ) -> None:
         from guestmap.inspect import Snapshot
 
         self._vm = vm
+        self._traced = traced
         self._mtree, self._flat, self._as_json = mtree, flat, as_json
         self._before = Snapshot.of(vm.board.system, source="guestmap at reset")
 
@@ -66,4 +70,5 @@ class BootTexts:
         if self._flat:
             write(write_flat(with_printable_texts(after)))
         if self._as_json:
-            say_json(report(self._vm, recorder, self._before, after), indent=None)
+            whole = report(self._vm, recorder, self._before, after, traced=self._traced)
+            say_json(whole, indent=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from guestmap.base import PeerError, parse_size
 from guestmap.cli.boot_answer import BootTexts, Recorder
 from guestmap.cli.boot_options import BootOptions
@@ -34,6 +36,9 @@ from guestmap.machine.options.object import ObjectSpec
 from guestmap.machine.phases import Phase
 from guestmap.machine.vm import VirtualMachine
 
+if TYPE_CHECKING:
+    from guestmap.cli.tracing import Tracing
+
 _SILENT_RESETS = 8
 
 
@@ -45,6 +50,7 @@ def boot_machine(options: BootOptions) -> int:
     """
     addresses = managed_at(options.qmp, paused=options.paused, until=options.until)
     check_saving(options, managed=bool(addresses))
+    tracing = _tracing(options)
     config = _config(options, must_run=not addresses and options.restore is None)
     asked = options.mtree or options.flat or options.as_json
     typed = options.serial == "stdio" and is_terminal()
@@ -72,12 +78,17 @@ def boot_machine(options: BootOptions) -> int:
             refuse_to_stand(vm, until)
         keep_snapshots(vm, options.snapshots)
         answer = _answer(vm, options) if asked else None
+        if tracing is not None:
+            tracing.begin(vm)
         collect_from_now_on()
         told.begin(vm)
         if addresses:
             status = run_managed(vm, addresses, told, paused=options.paused)
         else:
             status = 0 if is_there(vm, until) else run_until(vm, until)
+        is_met = bool(options.stop_at) and vm.trace.stopped is not None
+        if is_met:
+            told.stopped(vm)
         told.end(vm)
         save_machine(vm, options.save, told)
         if answer is not None:
@@ -89,9 +100,24 @@ def boot_machine(options: BootOptions) -> int:
             f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"
             f" {vm.board.firmware_path} a PC BIOS?"
         )
-    is_stopped = options.no_reboot and bool(recorder.resets)
+    if tracing is not None and not addresses:
+        tracing.refuse_unmet(vm)
+    is_stopped = is_met or (options.no_reboot and bool(recorder.resets))
     refuse_unreached(vm, options.until, is_stopped=is_stopped)
     return 0
+
+
+def _tracing(options: BootOptions) -> Tracing | None:
+    """Return what is to be traced; None for nothing.
+
+    Raises:
+        ConfigError: a range that is none.
+    """
+    if not options.trace and not options.stop_at:
+        return None
+    from guestmap.cli.tracing import Tracing
+
+    return Tracing(options)
 
 
 def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
@@ -133,7 +159,13 @@ def _ram_size(text: str, memory: MemoryOption, kind: BoardType) -> int:
 
 
 def _answer(vm: VirtualMachine, options: BootOptions) -> BootTexts:
-    return BootTexts(vm, mtree=options.mtree, flat=options.flat, as_json=options.as_json)
+    return BootTexts(
+        vm,
+        mtree=options.mtree,
+        flat=options.flat,
+        as_json=options.as_json,
+        traced=bool(options.trace or options.stop_at),
+    )
 
 
 def _is_stuck(vm: VirtualMachine, recorder: Recorder) -> bool:

@@ -51,6 +51,8 @@ class BootOptions:
     as_json: bool = False
     quiet: bool = False
     verbose: bool = False
+    trace: tuple[str, ...] = ()
+    stop_at: tuple[str, ...] = ()
 
 
 FLAGS: Final = {
@@ -66,7 +68,8 @@ VALUES: Final[Mapping[str, tuple[str, type[Any]]]] = {
 }  # fmt: skip
 LISTS: Final[Mapping[str, tuple[str, type[Any]]]] = {
     "--device": ("device", str), "--object": ("object_", str), "--numa": ("numa", str),
-    "--option-rom": ("option_rom", Path),
+    "--option-rom": ("option_rom", Path), "--trace": ("trace", str),
+    "--stop-at": ("stop_at", str),
 }  # fmt: skip
 """Options by how their values are read. Those that are not here have a help of their own, or begin
 a run in which the time of a start is nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guestmap.cli.in_vain import in_vain_to_json
+from guestmap.cli.tracing import trace_to_json
 from guestmap.inspect import Snapshot
 from guestmap.inspect.map.commit_json import commit_to_json
 from guestmap.machine import LogLine, PhaseChange, VirtualMachine
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
 
 
 def report(
-    vm: VirtualMachine, recorder: Recorder, before: Snapshot, after: Snapshot
+    vm: VirtualMachine, recorder: Recorder, before: Snapshot, after: Snapshot, *, traced: bool
 ) -> dict[str, Any]:
-    """Return the boot as JSON-able values; times are seconds since the machine was made."""
+    """Return the boot as JSON-able values; times are seconds since the machine was made.
+
+    Args:
+        vm: the machine, after its run.
+        recorder: what happened.
+        before: its map then.
+        after: its map now.
+        traced: whether accesses were asked for.
+    """
     counts = vm.accelerator.statistics()
     config = vm.board.config
     return {
@@ -38,6 +47,7 @@ def report(
         "commits_forgotten": recorder.forgotten,
         "commits": [_commit(record) for record in recorder.commits],
         "in_vain": in_vain_to_json(vm.accelerator.in_vain),
+        "trace": trace_to_json(vm.trace, vm.vcpu) if traced else None,
         "statistics": {name: getattr(counts, name) for name in counts.__slots__},
         "before": before.to_json(),
         "after": after.to_json(),

@@ -20,6 +20,9 @@ class Silence:
     def say(self, line: str) -> None:
         """Hear of anything else."""
 
+    def stopped(self, vm: VirtualMachine) -> None:
+        """Hear that the machine stands where it was to be stopped."""
+
     def end(self, vm: VirtualMachine) -> None:
         """Hear that the run is over."""
 

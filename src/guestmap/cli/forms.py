@@ -186,10 +186,55 @@ class InVainForm:
 
 
 @dataclass(frozen=True)
+class TracedForm:
+    """An access that was traced: ``kind`` is read, write or execute; ``region`` null for nobody.
+
+    ``address`` is physical; of an instruction that is executed, linear, and its ``value`` null.
+    """
+
+    time_s: float
+    kind: str
+    address: int
+    size: int
+    value: int | None
+    region: str | None
+    offset: int
+    cs: int
+    ip: int
+
+
+@dataclass(frozen=True)
+class SegmentForm:
+    """A segment register, or a descriptor table."""
+
+    selector: int
+    base: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class RegistersForm:
+    """The registers of a CPU, by name."""
+
+    general: dict[str, int]
+    segments: dict[str, SegmentForm]
+
+
+@dataclass(frozen=True)
+class TraceForm:
+    """What was traced: the newest accesses, those ``forgotten`` before, and what it stopped at."""
+
+    forgotten: int
+    accesses: list[TracedForm]
+    stopped: TracedForm | None
+    registers: RegistersForm | None
+
+
+@dataclass(frozen=True)
 class Boot:
     """A boot; times count from the first instruction. ``before`` is the map at reset.
 
-    ``in_vain`` is null where the engine does not tell.
+    ``in_vain`` is null where the engine does not tell, ``trace`` where none was asked for.
     """
 
     version: str
@@ -201,6 +246,7 @@ class Boot:
     commits_forgotten: int
     commits: list[Commit]
     in_vain: InVainForm | None
+    trace: TraceForm | None
     statistics: dict[str, int]
     before: Snapshot
     after: Snapshot

@@ -16,6 +16,7 @@ from guestmap.machine import (
     LogLine,
     MachineReset,
     PhaseChange,
+    TracedAccess,
     VirtualMachine,
 )
 from guestmap.memory import FlatRange, FlatView
@@ -52,10 +53,18 @@ class Story:
             self._commit(event)
         elif isinstance(event, MachineReset):
             self._line(event.time_ns, Text(f"reset: {printable(event.reason)}", style="bold red"))
+        elif isinstance(event, TracedAccess):
+            self._access(event)
         elif isinstance(event, Standstill):
             self._line(event.time_ns, Text(str(event), style="bold red"))
         elif isinstance(event, SoftwareInterrupt):
             pass  # thousands of them; the phases tell those that matter
+
+    def _access(self, event: TracedAccess) -> None:
+        from guestmap.cli.tracing import access_line
+
+        style = "bold yellow" if event.stops else "cyan"
+        self._line(event.time_ns, Text(access_line(event), style=style))
 
     def _line(self, time_ns: int, text: Text) -> None:
         stamp = Text(f"{time_ns / 1e6:9.2f} ms  ", style="dim")

@@ -6,7 +6,7 @@ from guestmap.machine.boards.pc_i440fx.board import Pc
 from guestmap.machine.boards.pc_i440fx.layout import RamLayout
 from guestmap.machine.config import DEFAULT_RAM, MachineConfig, check_ram_size, parse_ram_size
 from guestmap.machine.events import MachineEvent, MachineEvents
-from guestmap.machine.observed import Event, LogLine, MachineReset
+from guestmap.machine.observed import Event, LogLine, MachineReset, TracedAccess
 from guestmap.machine.options.command_line import config_of
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.memory import MemoryOption
@@ -38,6 +38,7 @@ __all__ = [
     "PhaseTracker",
     "RamLayout",
     "RunState",
+    "TracedAccess",
     "VirtualMachine",
     "board_type",
     "check_ram_size",

@@ -205,6 +205,8 @@ class Lifecycle:
             elif end.reason is ExitReason.HALTED:
                 self.phases.halted(for_good=True)
                 self._halted_for_good = True
+            elif end.reason is ExitReason.DEBUG:
+                self._end(RunEvent.STOP)
             elif end.reason is ExitReason.ERROR:
                 self.error = end.message
                 self._end(RunEvent.ERROR)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.accel import SoftwareInterrupt, Standstill
 from guestmap.machine.phases import PhaseChange
 from guestmap.memory.map import CommitRecord
+
+if TYPE_CHECKING:
+    from guestmap.accel.debug import GuestAccess
 
 
 class LogLine(NamedTuple):
@@ -23,5 +26,27 @@ class MachineReset(NamedTuple):
     reason: str
 
 
-Event = LogLine | PhaseChange | CommitRecord | MachineReset | SoftwareInterrupt | Standstill
+class TracedAccess(NamedTuple):
+    """An access by the guest in a range that is traced.
+
+    Attributes:
+        time_ns: when, on the machine's clock.
+        access: the access.
+        stops: it is what the machine stops at.
+    """
+
+    time_ns: int
+    access: GuestAccess
+    stops: bool
+
+
+Event = (
+    LogLine
+    | PhaseChange
+    | CommitRecord
+    | MachineReset
+    | SoftwareInterrupt
+    | Standstill
+    | TracedAccess
+)
 """What an observer of a running machine hears of, in the order in which it happens."""

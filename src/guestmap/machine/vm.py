@@ -20,14 +20,16 @@ from guestmap.machine.boards import make_board
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
 from guestmap.machine.lifecycle import Lifecycle
-from guestmap.machine.observed import Event, LogLine
+from guestmap.machine.observed import Event, LogLine, TracedAccess
 from guestmap.machine.phases import Phase
 from guestmap.machine.run_state import RunEvent, RunState
 from guestmap.machine.runner import Runner
+from guestmap.machine.watching import Watching
 
 if TYPE_CHECKING:
     from guestmap.machine.board import Board
     from guestmap.machine.saved.snapshots import Snapshots
+    from guestmap.machine.trace import Trace
 
 
 class VirtualMachine(Lifecycle):
@@ -46,6 +48,7 @@ class VirtualMachine(Lifecycle):
         accelerator: what executes the guest.
         debug_log: what the firmware says.
         snapshots: where saved machines go by name; None for nowhere.
+        watching: what is watched of its CPU.
     """
 
     def __init__(
@@ -70,6 +73,8 @@ class VirtualMachine(Lifecycle):
         super().__init__(board, RunLoop(accelerator.vcpu(), board.clock), observer)
         self.accelerator: Accelerator = accelerator
         self.snapshots: Snapshots | None = None
+        self.watching = Watching(self.vcpu, self.exclusive)
+        self._trace: Trace | None = None
         self._runner = Runner()
         self._closing = threading.Lock()
         self.debug_log = DebugLog(board.clock.now_ns, self._logged)
@@ -187,6 +192,19 @@ class VirtualMachine(Lifecycle):
     def _software_interrupt(self, interrupt: SoftwareInterrupt) -> None:
         self._observer(interrupt)
         self.phases.interrupt(interrupt.vector)
+
+    @property
+    def trace(self) -> Trace:
+        """The trace of its CPU's accesses."""
+        if self._trace is None:
+            from guestmap.machine.trace import Trace
+
+            self._trace = Trace(self)
+        return self._trace
+
+    def tell(self, event: TracedAccess) -> None:
+        """Tell the observer of what is traced, in the thread that runs the CPU."""
+        self._observer(event)
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from collections.abc import Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from guestmap.machine.trace import TRACED
+
 PREALLOC_PROGRESS = "X_GUESTMAP_PREALLOC_PROGRESS"
 
 
@@ -49,9 +51,10 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "VSERPORT_CHANGE": Limit(1.0, "id"),
         "MEMORY_DEVICE_SIZE_CHANGE": Limit(1.0, "qom-path"),
         PREALLOC_PROGRESS: Limit(0.2, "id"),
+        TRACED: Limit(0.1),
     }
 )
-"""QEMU 7.2's table, and our own event of which there could be thousands."""
+"""QEMU 7.2's table, and our own events of which there could be thousands."""
 
 
 class _Window:

@@ -12,6 +12,7 @@ from guestmap.monitor.commands import (
     pci,
     schema,
     state,
+    trace,
     tree,
 )
 
@@ -29,6 +30,7 @@ def command_table() -> CommandTable:
             *objects.COMMANDS,
             *memory.COMMANDS,
             *ours.COMMANDS,
+            *trace.COMMANDS,
         ),
-        (*state.EVENTS, *objects.EVENTS, *memory.EVENTS),
+        (*state.EVENTS, *objects.EVENTS, *memory.EVENTS, *trace.EVENTS),
     )

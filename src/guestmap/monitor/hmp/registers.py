@@ -85,11 +85,16 @@ def info_registers(context: HmpContext, values: Values) -> str:
 
 
 def _cpu(context: HmpContext, cpu: int) -> str:
-    return _Lines(context.vm.vcpu if cpu == 0 else None).text()
+    return registers_text(context.vm.vcpu if cpu == 0 else None)
+
+
+def registers_text(vcpu: Vcpu | None) -> str:
+    """Return the lines of one CPU; without a vCPU, of one that waits."""
+    return _Lines(vcpu).text()
 
 
 class _Lines:
-    """The lines of one CPU; without a vCPU, of one that waits."""
+    """Makes the lines of one CPU."""
 
     def __init__(self, vcpu: Vcpu | None) -> None:
         self.vcpu = vcpu
