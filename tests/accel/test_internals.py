@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.accel.guest import CODE, STACK, Guest
+from tests.accel.known_builds import need_internals
 from tests.accel.test_interrupts import GDT, IDT, PF, TSS, descriptor, gate, protected, set_gate
 from unicorn import unicorn_const as uc_api
 
@@ -38,10 +39,13 @@ def le32(value: int) -> bytes:
 @pytest.fixture
 def inside() -> Iterator[Guest]:
     with Guest(internals=True) as machine:
-        accelerator = machine.accelerator
-        if "registers" not in accelerator.parts or not accelerator.capabilities.long_mode:
-            pytest.skip(f"another build of the library: {accelerator.parts}")
+        need_internals(machine.accelerator)
         yield machine
+
+
+def test_all_of_the_inside_is_used_where_it_is_known(inside):
+    assert inside.accelerator.parts == dict.fromkeys(PARTS, "internals")
+    assert inside.accelerator.capabilities.long_mode
 
 
 # -- one part less ---------------------------------------------------------------------------------

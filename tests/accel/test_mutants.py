@@ -18,9 +18,28 @@ _STATE, _DOORBELL, _INTERRUPTS = (
     f"accel/test_{name}.py" for name in ("state", "doorbell", "interrupts")
 )
 _SMM = "accel/test_smm.py"
+_INTERNALS = "accel/test_internals.py"
 _CONTRACT, _STALE = "accel/test_contract.py", "accel/test_stale_code.py"
 
 FAULTS = (
+    Fault(
+        _U + "internals/exploring.py",
+        "== [1, 0, 1]",
+        "== [1, 1, 1]",
+        _INTERNALS,
+    ),
+    Fault(
+        _U + "internals/exploring.py",
+        "if _u64(target + n) == fill)",
+        "if _u64(target + n) != fill)",
+        _INTERNALS,
+    ),
+    Fault(
+        _U + "internals/structures.py",
+        "self.registers + self.findings.msrs[number]",
+        "self.registers - self.findings.msrs[number]",
+        _INTERNALS,
+    ),
     Fault(_U + "sharing.py", "if each.writable:", "if not each.writable:", _STALE),
     Fault(
         _U + "stale_code.py",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from tests.accel.guest import Guest
+from tests.accel.known_builds import need_internals
 from tests.accel.test_interrupts import GDT, descriptor
 
 from guestmap.accel import ExitReason, Segment, SegmentRegister, VcpuState
@@ -168,8 +169,7 @@ def test_the_a20_gate(pair: tuple[Guest, Guest]) -> None:
 
 def test_long_mode_goes_from_engine_to_engine_where_both_have_it() -> None:
     with Guest("unicorn") as first, Guest("unicorn-documented") as other:
-        if not first.accelerator.capabilities.long_mode:
-            pytest.skip("another build of the library")
+        need_internals(first.accelerator)
         first.flat(b"\xf4")
         state = first.vcpu.save()
         state.msrs[0xC0000080] = 0x500

@@ -24,6 +24,11 @@ def test_types_are_numbered_in_the_order_of_their_use() -> None:
 
     numbers = [int(entry["name"]) for entry in schema if entry["name"].isdigit()]
     assert numbers == sorted(numbers) == [*range(len(numbers))]
+    told = {entry["name"] for entry in schema}
+    for_people = by_name(introspect(COMMANDS, EVENTS, mask=False))
+    own = {each.name for each in (*COMMANDS, *EVENTS)} | {"any", "bool", "int", "number", "str"}
+    assert len(numbers) == len([name for name in for_people if name not in own and name[0] != "["])
+    assert {name for name in told if not name.strip("[]").isdigit()} <= own | {"[int]", "[str]"}
 
 
 def test_names_for_people() -> None:

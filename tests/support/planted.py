@@ -53,18 +53,23 @@ def _tests_of(name: str) -> Path:
 
 
 def is_noticed(fault: Fault, folder: Path) -> bool:
-    """Tell whether a test fails when the fault is there; ``folder`` is empty, for the copy."""
+    """Tell whether a test fails when the fault is there; ``folder`` is empty, for the copy.
+
+    What is kept between two runs is not kept here: a fault must neither hide behind what was found
+    without it, nor leave what it found to others.
+    """
     sources = folder / "src" / "guestmap"
     shutil.copytree(ROOT / "src" / "guestmap", sources, ignore=shutil.ignore_patterns("*.pyc"))
     assert not misplaced(fault)
     path = sources / fault.file
     text = path.read_text()
     path.write_text(text.replace(fault.right, fault.wrong))
+    own = {"PYTHONPATH": str(folder / "src"), "XDG_CACHE_HOME": str(folder)}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "60",
          "-m", "not long and not peers and not corpus",
          *(str(ROOT / "tests" / each) for each in fault.tests.split())],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        cwd=ROOT, env={**os.environ, **own},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stdout + done.stderr
