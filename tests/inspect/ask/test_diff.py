@@ -480,3 +480,47 @@ def test_nothing_is_said_of_what_a_text_knows_by_its_name_only() -> None:
     cut = _from_text(PLAIN_TEXT.partition("memory-region: pc.ram")[0])
     assert diff(cut, _with_smram(0xE000_0000)).regions == ()
     assert diff(_with_smram(0xE000_0000), cut).regions == ()
+
+
+_RANGES = (
+    "  0000000000000000-000000000009ffff (prio 0, ram): pc.ram\n"
+    "  00000000000a0000-00000000000bffff (prio 1, i/o): vga-lowmem\n\n"
+)
+_HEADED = (
+    'FlatView #0\n AS "cpu-memory-0", root: system\n AS "memory", root: system\n'
+    f" Root memory region: system\n{_RANGES}"
+    'FlatView #1\n AS "I/O", root: io\n Root memory region: io\n'
+    "  0000000000000000-000000000000ffff (prio 0, i/o): io\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("lone", "space"),
+    [
+        (_RANGES, "memory"),
+        (f" Root memory region: system\n{_RANGES}", "memory"),
+        (" Root memory region: io\n  0000000000000000-000000000000ffff (prio 0, i/o): io\n", "I/O"),
+    ],
+)
+def test_a_view_without_a_heading_is_compared_with_its_twin(lone: str, space: str) -> None:
+    headed = snapshot_of_pasted(_HEADED, source="headed")
+    assert diff(snapshot_of_pasted(lone, source="lone"), headed).is_empty
+    assert diff(headed, snapshot_of_pasted(lone, source="lone")).is_empty
+    other = re.sub(r"vga-lowmem|\bio$", "other", lone, flags=re.MULTILINE)
+    other = other.replace("region: other", "region: io")
+    for one, two in ((other, _HEADED), (_HEADED, other)):
+        told = diff(snapshot_of_pasted(one, source="a"), snapshot_of_pasted(two, source="b"))
+        assert (told.added, told.removed) == ((), ())
+        assert [view.spaces for view in told.views] == [(space,)]
+
+
+def test_a_tree_without_a_heading_is_compared_with_its_twin() -> None:
+    lone = (
+        "memory-region: system\n  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"
+        "    0000000000000000-000000000009ffff (prio 0, ram): ram\n"
+    )
+    headed = lone.replace("memory-region: system", "address-space: memory")
+    one, two = (snapshot_of_pasted(text, source="x") for text in (lone, headed))
+    assert diff(one, two).is_empty
+    moved = snapshot_of_pasted(headed.replace("9ffff", "8ffff"), source="x")
+    assert [each.changes for each in diff(one, moved).regions] == [("resized",)]

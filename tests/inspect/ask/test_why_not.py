@@ -11,6 +11,7 @@ from guestmap.base import ConfigError, PeerError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.sentences import why_not_sentences
 from guestmap.inspect.ask.why_not import why_not
+from guestmap.inspect.text.from_text import snapshot_of_pasted
 from tests.inspect.naive import Lost, Naive, TooManyWaysError
 from tests.inspect.snapshots import pc, trees
 
@@ -107,4 +108,36 @@ def test_regions_by_name_and_by_id() -> None:
         why_not(Snapshot(), "pc.rom")
     assert "    hidden  c8000-cbfff: pam-ram, on the way to it, is disabled" in why_not_sentences(
         why_not(snapshot, "pc.ram")
+    )
+
+
+_WHOLE = "  0000000000000000-ffffffffffffffff (prio 0, i/o): "
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "cause"),
+    [
+        (f"{_WHOLE}io\n", "io", "io holds nothing, and whether it answers itself"),
+        (f"{_WHOLE}io [disabled]\n", "io", "io is disabled"),
+        (
+            (
+                f"{_WHOLE}bus master container\n  {_WHOLE}alias bus master @io"
+                f" 0000000000000000-ffffffffffffffff [disabled]\n\nmemory-region: io\n{_WHOLE}io\n"
+            ),
+            "bus master",
+            "is disabled: bus master (bus mastering is off)",
+        ),
+    ],
+)
+def test_why_nobody_answers_in_a_whole_space(text: str, region: str, cause: str) -> None:
+    snapshot = snapshot_of_pasted(f"address-space: one\n{text}", source="text")
+    told = why_not(snapshot, region)
+    assert told.regions[0].blind == ("one",)
+    assert cause in "\n".join(why_not_sentences(told))
+
+
+def test_of_a_machine_that_says_what_answers_nothing_is_guessed() -> None:
+    told = why_not(pc().snapshot(), "bus master").regions[0]
+    assert told.blind_because == (
+        "all that bus master container holds is disabled: bus master (bus mastering is off)",
     )

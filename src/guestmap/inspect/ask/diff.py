@@ -63,7 +63,7 @@ def diff(a: Snapshot, b: Snapshot) -> Diff:
     for one, other in common:
         changes = range_changes(before.ranges(one), after.ranges(other))
         if changes:
-            groups.setdefault(changes, []).append(one.name)
+            groups.setdefault(changes, []).append(other.name if one.is_lone else one.name)
     roots = [(x.root, y.root) for x, y in common if x.root is not None and y.root is not None]
     pairs = _pairs(a, b, roots)
     regions = region_changes(pairs) if a.regions and b.regions else ()
@@ -72,6 +72,8 @@ def diff(a: Snapshot, b: Snapshot) -> Diff:
     gone, come = {x.name for x, _ in common}, {y.name for _, y in common}
     added = tuple(each.name for each in after.all if each.name not in come)
     removed = tuple(each.name for each in before.all if each.name not in gone)
+    if common and (before.is_one_lone or after.is_one_lone):
+        added = removed = ()  # of them a part without a heading says nothing
     return Diff(
         added=added,
         removed=removed,
@@ -111,6 +113,8 @@ def _notes(a: Snapshot, b: Snapshot) -> tuple[str, ...]:
 
 def _same_spaces(before: Spaces, after: Spaces) -> list[tuple[NamedSpace, NamedSpace]]:
     """Pair the address spaces of two maps, in the order of the first."""
+    if before.is_one_lone or after.is_one_lone:
+        return _lone_pair(before, after)
     left: dict[str, list[NamedSpace]] = {}
     for each in after.all:
         left.setdefault(each.plain, []).append(each)
@@ -127,3 +131,13 @@ def _same_spaces(before: Spaces, after: Spaces) -> list[tuple[NamedSpace, NamedS
                 found[one.name] = one, other
                 others.remove(other)
     return [found[each.name] for each in before.all if each.name in found]
+
+
+def _lone_pair(before: Spaces, after: Spaces) -> list[tuple[NamedSpace, NamedSpace]]:
+    """Pair a view or tree without a heading with what it most likely is in the other map."""
+    if before.is_one_lone:
+        one, twin = before.all[0], after.twin_of(before.all[0])
+        return [] if twin is None else [(one, twin)]
+    other = after.all[0]
+    twin = before.twin_of(other)
+    return [] if twin is None else [(twin, other)]

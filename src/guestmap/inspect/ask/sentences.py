@@ -199,8 +199,11 @@ def _sight_sentences(region: RegionSight) -> list[str]:
             lines.append(f"    visible {_span(seen.start, seen.end)}, from byte {seen.offset:#x}")
         for start, end, words in _hidden(sight.hidden):
             lines.append(f"    hidden  {_span(start, end)}: {words}")
-    if region.blind:
-        lines.append(f"  {_names(region.blind)}: shows nothing at all (bus mastering off?)")
+    by_cause: dict[str, list[str]] = {}
+    for name, cause in zip(region.blind, region.blind_because, strict=True):
+        by_cause.setdefault(cause, []).append(name)
+    for cause, names in by_cause.items():
+        lines.append(f"  {_names(tuple(names))}: nobody answers anywhere: {cause}")
     if not region.sights and not region.blind:
         lines.append("  no address space leads to it")
     return lines

@@ -18,7 +18,7 @@ from guestmap.inspect.map.views import flat, physical_root
 from guestmap.inspect.text.rebuild.pairing import pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from guestmap.inspect.map.snapshot import RangeInfo, Snapshot, ViewInfo
 
@@ -66,6 +66,11 @@ class Spaces:
             found.append(NamedSpace(name, plain, root, view, owner, is_lone))
         return tuple(found)
 
+    @property
+    def is_one_lone(self) -> bool:
+        """Whether all there is is one view or tree without a heading."""
+        return len(self.all) == 1 and self.all[0].is_lone
+
     def named(self, asked: str) -> list[NamedSpace]:
         """Return the spaces that a name means: one by ``NAME#N``, all of a ``NAME``.
 
@@ -78,11 +83,28 @@ class Spaces:
         named = exact or [each for each in self.all if each.plain == asked]
         if not named and asked.endswith("#1"):
             named = [each for each in self.all if each.name == asked.removesuffix("#1")]
-        if not named and asked == DEFAULT and len(self.all) == 1 and self.all[0].is_lone:
+        if not named and asked == DEFAULT and self.is_one_lone:
             return [self.all[0]]
         if not named:
             raise self._unknown(asked)
         return named
+
+    def twin_of(self, lone: NamedSpace) -> NamedSpace | None:
+        """Return what a view or tree without a heading is most likely of; None: nothing here.
+
+        It is the space with a root of that name, else the default, else the only one.
+        """
+        rooted = [
+            each
+            for each in self.all
+            if (each.view is not None and each.view.root == lone.plain)
+            or (each.root is not None and self._snapshot.regions[each.root].name == lone.plain)
+        ]
+        defaults = [each for each in self.all if each.plain == DEFAULT]
+        only = self.all if len(self.all) == 1 else ()
+        return next(
+            (found for each in (rooted, defaults, only) for found in _default_first(each)), None
+        )
 
     def find(self, asked: str) -> NamedSpace:
         """Return the space that somebody names; of several that show the same, the first.
@@ -131,6 +153,10 @@ def view_of(snapshot: Snapshot, space: str) -> tuple[RangeInfo, ...]:
     """
     spaces = Spaces(snapshot)
     return spaces.ranges(spaces.find(space))
+
+
+def _default_first(spaces: Sequence[NamedSpace]) -> list[NamedSpace]:
+    return sorted(spaces, key=lambda each: each.plain != DEFAULT)
 
 
 def _folded(name: str) -> str:

@@ -11,7 +11,7 @@ from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.ask.visibility import Hidden, RegionVisibility, Visible
 from guestmap.inspect.map.reach import Reach
 from guestmap.inspect.map.report import RegionRef, Report
-from guestmap.inspect.map.views import physical_root
+from guestmap.inspect.map.views import physical_root, why_nothing
 from guestmap.inspect.map.ways import Shown, leading_to, shown, walk
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class RegionSight(Report):
     Attributes:
         sights: one for each group of address spaces that the region has a place in.
         blind: address spaces that show nothing at all (a bus master that is off).
+        blind_because: why each of those does, in their order.
         absent: other address spaces in which nothing leads to the region.
     """
 
@@ -42,6 +43,7 @@ class RegionSight(Report):
     enabled: bool
     sights: tuple[Sight, ...]
     blind: tuple[str, ...]
+    blind_because: tuple[str, ...]
     absent: tuple[str, ...]
 
 
@@ -76,7 +78,7 @@ def _sight_of(
     spaces = Spaces(snapshot).all
     roots = {space.root for space in spaces}
     groups: dict[int, list[str]] = {}
-    blind: list[str] = []
+    blind: dict[str, str] = {}
     absent: list[str] = []
     for space in spaces:
         if space.root is None:
@@ -85,7 +87,7 @@ def _sight_of(
         if space.root not in only:
             absent.append(space.name)
         elif root is None:
-            blind.append(space.name)
+            blind[space.name] = why_nothing(snapshot, space.root)
         else:
             # One space speaks for all that show the same, unless the region is on the way there.
             shared = root in only and root in roots
@@ -100,7 +102,7 @@ def _sight_of(
         sights.append(Sight(tuple(names), sighting.visible(), sighting.hidden()))
     return RegionSight(
         RegionRef.to(region), region.size, region.enabled, tuple(sights), tuple(blind),
-        tuple(absent),
+        tuple(blind.values()), tuple(absent),
     )  # fmt: skip
 
 

@@ -54,6 +54,34 @@ def join(ranges: list[Shown]) -> tuple[RangeInfo, ...]:
     return tuple(joined)
 
 
+def why_nothing(snapshot: Snapshot, root: int) -> str:
+    """Say why a root shows nothing, of which :func:`physical_root` gave None."""
+    regions = snapshot.regions
+    region = regions[root]
+    while region.enabled:
+        if region.alias is not None:
+            region = regions[region.alias]
+            continue
+        is_bus_master = region.name.startswith("bus master")
+        enabled = [regions[each] for each in region.children if regions[each].enabled]
+        if enabled:
+            region = enabled[0]
+        elif region.children:
+            names = ", ".join(dict.fromkeys(regions[each].name for each in region.children))
+            why = " (bus mastering is off)" if is_bus_master else ""
+            return f"all that {region.name} holds is disabled: {names}{why}"
+        elif is_bus_master:
+            return f"{region.name} holds nothing that is enabled (bus mastering is off)"
+        elif "terminates" in region.inferred:
+            return (
+                f"{region.name} holds nothing, and whether it answers itself the source does not"
+                " say: it is taken for a container"
+            )
+        else:
+            return f"{region.name} is a container that holds nothing"
+    return f"{region.name} is disabled"
+
+
 def physical_root(snapshot: Snapshot, root: int) -> int | None:
     """Return the region that is rendered for ``root``; None where it shows nothing.
 

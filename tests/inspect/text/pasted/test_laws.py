@@ -79,6 +79,34 @@ def test_what_can_be_proved_is_read(form):
     assert content(read_pasted(pasted).text) == content(read_mtree(text))
 
 
+BRACES = (
+    "address-space: {nic}\n"
+    "  0000000000000000-ffffffffffffffff (prio 0, i/o): {system}\n"
+    "    0000000000040000-000000000004ffff (prio 0, i/o): nic{0} owner:{dev id={a}b}\n"
+    "    0000000000050000-000000000005ffff (prio 0, ram): {...}\n"
+    '    0000000000060000-000000000006ffff (prio 0, ram): alias {"a": 1} @c{d}'
+    " 0000000000000000-000000000000ffff\n\n"
+    "memory-region: c{d}\n  0000000000000000-000000000000ffff (prio 0, ram): c{d}\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    "decorated",
+    [
+        str,
+        lambda text: each_line(text, lambda line: f"> {line}"),
+        lambda text: f"Look:\n\n```\n{text}```\n",
+        lambda text: json.dumps({"return": text.replace("\n", "\r\n")}),
+        lambda text: f"{{'x': 1}}\n\n(qemu) info mtree\n{text}(qemu) ",
+    ],
+)
+def test_names_may_hold_braces(decorated):
+    assert content(read_pasted(decorated(BRACES)).text) == content(read_mtree(BRACES))
+    lines = read_mtree(BRACES).trees[0].lines
+    assert [line.name for line in lines] == ["{system}", "nic{0}", "{...}", '{"a": 1}']
+    assert (lines[1].owner, lines[3].target) == ("owner:{dev id={a}b}", "c{d}")
+
+
 CUT = {
     "between literals": "".join(
         "    ...\n" if "crypto" in line else f"    {json.dumps(line)}\n"

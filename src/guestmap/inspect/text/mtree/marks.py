@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from guestmap.inspect.map.snapshot import RangeInfo, ViewInfo
 
 _HEX = "[0-9a-f]{16}"
-_WHO = r":\{\w+(?: (?:id=[^ {}]+|path=/[^ {}]*|type=[^ {}]+))?\}"
+_ID = r"(?:[^ {}]|\{[^ {}]*\})"
+_WHO = rf":\{{\w+(?: (?:id={_ID}+|path=/{_ID}*|type={_ID}+))?\}}"
 OWNER = rf" (?:orphan|owner{_WHO}(?: parent{_WHO})?|parent{_WHO})"
 """Who owns a region (``-o``, since 3.0): a device by id or path, another object by path or type."""
 
