@@ -4,6 +4,7 @@
 #   make test-peers   what needs other programs to talk to: another QEMU, a Linux guest
 #   make test-kvm     our machine on a real KVM, which a Linux inside QEMU has (a part of test-peers)
 #   make test-long    what takes long: planted faults, and random examples that nobody tried before
+#   make test-fresh   both of the README's commands on bare roots of Debian (a part of test-long, for root alone)
 #   make soak         what takes hours: GUESTMAP_SOAK_S seconds (3600) for each of its tests
 #   make bench        how fast we are beside others
 # BOOT_ARGS goes to `guestmap boot`, TEST_ARGS to pytest. docs/testing.md says what runs where.
@@ -17,9 +18,11 @@ ORACLE := $(CURDIR)/.oracle/qemu-7.2/starters
 PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 2 --dist worksteal
 # The newer QEMUs of tools/setup.sh peers, and the tests that are not about our own machine, which is like 7.2.
 OTHERS := qemu-10.0 qemu-new
+# Where the README's commands are tried on bare roots; the tests run on the last.
+FRESH := bookworm trixie
 ASKING := tests/inspect tests/domain tests/cli
 
-.PHONY: boot test test-peers test-kvm test-long soak check bench clean
+.PHONY: boot test test-peers test-kvm test-long test-fresh soak check bench clean
 
 boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
@@ -43,6 +46,12 @@ test-long: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers
 	$(PYTEST) -m long --timeout 1800 $(TEST_ARGS)
 	$(PYTEST) --hypothesis-profile explore -m "hypothesis and not peers and not long and not soak" $(TEST_ARGS)
+
+	[ "$$(id -u)" != 0 ] || $(MAKE) test-fresh
+
+test-fresh:
+	for each in $(FRESH); do tools/fresh.sh $$each 'sh tools/boot' || exit; done
+	tools/fresh.sh $(lastword $(FRESH)) 'sh tools/test'
 
 soak: $(VENV)/.installed-dev
 	@tools/setup.sh firmware

@@ -16,6 +16,9 @@ LARGEST = 256 * MIB
 
 _CHUNK = 64 * KIB
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_NO_TEXT = re.compile(rb"\0|\xff{64}")
+"""What a file of bytes has soon: memory that was never written, of RAM or of flash."""
+
 _LIST = re.compile(rb"\s*\[\s*(?:[\[{\"]|(?:[\d.eE+-]+|true|false|null)\s*,)")
 """How JSON's lists begin, and not a line with the time of a log, ``[ 12.5] text``."""
 
@@ -35,9 +38,9 @@ def read_bounded(stream: IO[bytes], *, source: str) -> bytes:
     content = bytearray()
     while chunk := stream.read(_CHUNK):
         content += chunk
-        if b"\0" in chunk and content[:2] not in _UTF_16:
+        if _NO_TEXT.search(chunk) and content[:2] not in _UTF_16:
             raise _is_binary(source)
-        if content.lstrip()[:1] == b"[" and _LIST.match(content):
+        if _LIST.match(content, 0, _CHUNK):
             raise PeerError(f"{source} is JSON, but a list: expected an object, {FORMAT!r}")
         if len(content) > LARGEST:
             raise PeerError(
