@@ -84,10 +84,12 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
 
 def _verbs(module: Any) -> typer.Typer:
     """Return the commands of one group."""
+    from guestmap.cli.schema_option import with_schema
+
     group = typer.Typer(cls=module.DomainGroup, no_args_is_help=True)
     group.callback(help=_help(module.domain))(module.domain)
     for verb, function in module.verbs().items():
-        command = _ending_well(function)
+        command = with_schema(_ending_well(function))
         group.command(verb, help=_help(command))(command)
     return group
 

@@ -13,7 +13,7 @@ import typer
 
 from guestmap.cli.deadline import deadline
 from guestmap.cli.domain_words import Name, read_file
-from guestmap.cli.output import Json, say, show, warn
+from guestmap.cli.output import Json, show, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ def reset(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
     show({"domain": domain, "reset": True}, [f"Domain '{domain}' was reset"], as_json)
 
 
-def edit(ctx: typer.Context, domain: Name) -> None:
+def edit(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
     """Edit a domain's stored definition with $VISUAL or $EDITOR."""
     from guestmap.base import HostError
 
@@ -90,10 +90,14 @@ def edit(ctx: typer.Context, domain: Name) -> None:
             raise HostError(f"{words[0]} ended with status {done.returncode}; nothing was changed")
         after = read_file(str(file))
     if after == before:
-        say(f"Domain '{domain}' XML configuration not changed")
+        show(_edited(domain, False), [f"Domain '{domain}' XML configuration not changed"], as_json)
         return
     manager.redefine(domain, after)
-    say(f"Domain '{domain}' XML configuration edited")
+    show(_edited(domain, True), [f"Domain '{domain}' XML configuration edited"], as_json)
+
+
+def _edited(domain: str, is_other: bool) -> dict[str, object]:
+    return {"domain": domain, "edited": is_other}
 
 
 def _editor() -> list[str]:

@@ -15,7 +15,8 @@ def _print(ctx: typer.Context, wanted: bool) -> None:
         from guestmap.cli.output import say_json
         from guestmap.cli.schemas import schema_of
 
-        say_json(schema_of(ctx.info_name or ""))
+        group = ctx.parent.info_name if ctx.parent is not None and ctx.parent.parent else None
+        say_json(schema_of(" ".join(each for each in (group, ctx.info_name) if each)))
         raise typer.Exit
 
 

@@ -72,8 +72,12 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
 
 
 def schema_of(command: str) -> dict[str, Any]:
-    """Return the schema of what a command prints; of ``watch``, of each line."""
-    printed = (*FORMS[command], _ERROR)
+    """Return the schema of what a command prints; of ``watch`` and ``domain event``, of each line.
+
+    Args:
+        command: its name; of a verb of ``domain`` with that before it.
+    """
+    printed = _printed(command)
     _, parts = msgspec.json.schema_components(
         [form.type for form in printed], ref_template="#/$defs/{name}"
     )
@@ -90,6 +94,14 @@ def schema_of(command: str) -> dict[str, Any]:
     _order(schema)
     plain: dict[str, Any] = json.loads(json.dumps(schema))  # defaults may be tuples
     return plain
+
+
+def _printed(command: str) -> tuple[Form, ...]:
+    if command in FORMS:
+        return (*FORMS[command], _ERROR)
+    from guestmap.cli.domain_forms import VERB_FORMS, DomainVerbError
+
+    return tuple(Form(each) for each in (*VERB_FORMS[command.split()[1]], DomainVerbError))
 
 
 def _whole(part: Mapping[str, Any], form: Form) -> dict[str, Any]:
