@@ -13,7 +13,7 @@ from guestmap.cli import boot as boot_command
 from guestmap.cli.boot_options import FLAGS, LISTS, VALUES, BootOptions, plainly_read
 
 NOT_PLAIN = {
-    "ctx", "machine", "qmp", "paused", "snapshots", "schema",
+    "ctx", "qmp", "paused", "snapshots", "schema",
 }  # fmt: skip
 """Parameters that say more than a value, or are for machines that run for long."""
 
@@ -52,6 +52,8 @@ def test_every_parameter_has_its_default(library_reads) -> None:
     [
         ("-m", "128M", "--until", "boot", "-q"),
         ("-m", "64M", "-m", "96M"),
+        ("-M", "pc,smm=off", "--until", "boot"),
+        ("--machine", "microvm"),
         ("--json", "--mtree", "--flat", "-v", "--no-reboot"),
         ("--kernel", "vmlinuz", "--initrd", "a/b.gz", "--append", "console=ttyS0 quiet"),
         ("--device", "pci-testdev", "--device", "pc-dimm,id=d,memdev=m", "--numa", "node"),
@@ -73,7 +75,7 @@ def test_both_read_the_same(words: tuple[str, ...], library_reads) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("--help",), ("-M", "help"), ("-M", "microvm"), ("--until", "nowhere"), ("--until",),
+        ("--help",), ("-M", "help"), ("-M", "pc,help"), ("--until", "nowhere"), ("--until",),
         ("-m128M",), ("--until=boot",), ("-qv",), ("--quie",), ("extra",), ("--", "-q"),
         ("--append", ""), ("--append", "-q"), ("--qmp", "unix:x"), ("--schema",),
     ],

@@ -8,7 +8,7 @@ wrong with a line, and help, are told in one place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
@@ -55,18 +55,25 @@ class BootOptions:
     stop_at: tuple[str, ...] = ()
 
 
+def _board(text: str) -> str:
+    if text.endswith(("help", "?")):
+        raise ValueError("asks for help")
+    return text
+
+
 FLAGS: Final = {
     "--no-reboot": "no_reboot", "--mtree": "mtree", "--flat": "flat", "--json": "as_json",
     "--quiet": "quiet", "-q": "quiet", "--verbose": "verbose", "-v": "verbose",
 }  # fmt: skip
-VALUES: Final[Mapping[str, tuple[str, type[Any]]]] = {
+VALUES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "-M": ("machine", _board), "--machine": ("machine", _board),
     "-m": ("ram", str), "--until": ("until", Phase), "--append": ("append", str),
     "--max-ram-below-4g": ("max_ram_below_4g", str), "--serial": ("serial", str),
     "--engine": ("engine", str), "--accel": ("engine", str),
     "--bios": ("bios", Path), "--kernel": ("kernel", Path),
     "--initrd": ("initrd", Path), "--save": ("save", Path), "--restore": ("restore", Path),
 }  # fmt: skip
-LISTS: Final[Mapping[str, tuple[str, type[Any]]]] = {
+LISTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "--device": ("device", str), "--object": ("object_", str), "--numa": ("numa", str),
     "--option-rom": ("option_rom", Path), "--trace": ("trace", str),
     "--stop-at": ("stop_at", str),
@@ -100,7 +107,7 @@ def plainly_read(words: Sequence[str]) -> BootOptions | None:
     return BootOptions(given=spelled, **found)
 
 
-def _value(left: Iterator[str], kind: type[Any]) -> Any:
+def _value(left: Iterator[str], kind: Callable[[str], Any]) -> Any:
     """Return the value that comes next; None where there is none that is plainly one."""
     text = next(left, "")
     if not text or text.startswith("-"):
