@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from unicorn import Uc
 from unicorn import arm_const as arm
 from unicorn import unicorn_const as uc_api
 
 from benchmarks.table import Row, best_of
 from guestmap.accel.unicorn import attach
-from guestmap.accel.unicorn.binding import Uc
 from guestmap.memory import MemoryRegionOps, MemorySystem
 
 RAM, RAM_SIZE, DEVICE, WINDOW, BANK = 0, 0x10000, 0x1000_0000, 0x2000_0000, 0x4000

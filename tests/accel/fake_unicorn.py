@@ -52,9 +52,11 @@ class FakeUnicorn:
         self._place(Mapped(start, size, host, bool(perms & uc_api.UC_PROT_WRITE)))
 
     def mmio_map(
-        self, start: int, size: int, _read: Any, read_data: int, _write: Any, write_data: int
-    ) -> None:
+        self, start: int, size: int, _read: Any, read_data: int, _write: Any, write_data: int,
+        *, guard: bool = True,
+    ) -> None:  # fmt: skip
         assert read_data == write_data == start
+        assert not guard
         self._place(Mapped(start, size, None, writable=True))
 
     def mem_unmap(self, start: int, size: int) -> None:

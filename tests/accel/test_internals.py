@@ -12,11 +12,11 @@ import pytest
 from tests.accel.guest import CODE, STACK, Guest
 from tests.accel.known_builds import need_internals
 from tests.accel.test_interrupts import GDT, IDT, PF, TSS, descriptor, gate, protected, set_gate
+from unicorn import Uc
 from unicorn import unicorn_const as uc_api
 
 from guestmap.accel import ExitReason, Segment, SegmentRegister
 from guestmap.accel.unicorn import attach
-from guestmap.accel.unicorn.binding import Uc
 from guestmap.accel.unicorn.internals import PARTS, Library, Refused, known, trials
 from guestmap.accel.unicorn.internals.findings import from_json, nothing
 from guestmap.base import ConfigError

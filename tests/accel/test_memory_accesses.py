@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from tests.accel.guest import CODE, DEVICE, DEVICE_SIZE, RAM_SIZE, ROM_BASE, later
-from unicorn import UcError
 from unicorn.unicorn_const import UC_ERR_NOMEM
 
 from guestmap.accel import ExitReason
+from guestmap.accel.unicorn.binding import UcError
 from guestmap.base import HostError
 from guestmap.memory import MemoryRegionOps
 

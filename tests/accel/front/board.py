@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import unicorn
+from unicorn import Uc
 from unicorn import arm_const as arm
 from unicorn import unicorn_const as uc_api
 
 from guestmap.accel.unicorn import Front, attach
-from guestmap.accel.unicorn.binding import Uc
 from guestmap.memory import MemoryRegion, MemorySystem
 
 STUBS = 0xFFFF_0000

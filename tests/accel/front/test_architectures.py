@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("unicorn")
 
 from unicorn import (
+    Uc,
     arm64_const,
     arm_const,
     m68k_const,
@@ -22,7 +23,6 @@ from unicorn import (
 from unicorn import unicorn_const as uc_api
 
 from guestmap.accel.unicorn import UnmappedAccess, attach
-from guestmap.accel.unicorn.binding import Uc
 from guestmap.base import UnsupportedError
 from guestmap.memory import Endianness, MemoryRegionOps, MemorySystem
 

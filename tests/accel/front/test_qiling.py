@@ -47,9 +47,8 @@ def _space() -> Any:
 
 
 def test_the_adapter_lists_each_page_once() -> None:
+    from unicorn import Uc
     from unicorn import unicorn_const as uc_api
-
-    from guestmap.accel.unicorn.binding import Uc
 
     ql = FakeQiling(Uc(uc_api.UC_ARCH_ARM, uc_api.UC_MODE_ARM))
     with _adapter()(ql, _space()):

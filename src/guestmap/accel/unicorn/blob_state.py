@@ -8,9 +8,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from unicorn import x86_const as x86
-
 from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.binding import x86
 from guestmap.accel.unicorn.layout import SEGMENT_SIZE, Layout, context_bytes
 from guestmap.accel.unicorn.state import (
     CS,

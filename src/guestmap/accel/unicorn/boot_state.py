@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unicorn import x86_const as x86
-
 from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.binding import x86
 from guestmap.accel.unicorn.blob_state import BlobState
 from guestmap.accel.unicorn.register_state import RegisterState
 from guestmap.accel.unicorn.state import CS, DS, EDX, ES, FS, GDTR, GS, IDTR, LDTR, SS, TR

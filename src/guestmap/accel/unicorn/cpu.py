@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unicorn import x86_const as x86
-
-from guestmap.accel.unicorn.binding import UcError
+from guestmap.accel.unicorn.binding import UcError, x86
 from guestmap.accel.unicorn.blob_state import LONG_MODE, BlobState
 from guestmap.accel.unicorn.boot_state import cpu_signature, reset_state
 from guestmap.accel.unicorn.internals import Internals, Library, Refused, known

@@ -9,12 +9,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from unicorn import unicorn_const as uc_api
-from unicorn import x86_const as x86
-
 from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.in_vain import InVain, Why
 from guestmap.accel.types import SoftwareInterrupt
+from guestmap.accel.unicorn.binding import uc_api, x86
 from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
 from guestmap.accel.unicorn.elsewhere import Elsewhere
 from guestmap.accel.unicorn.sharing import SharedWrites
@@ -98,8 +96,8 @@ class Hooks:
             everywhere: accesses at any address; else where there is no RAM alone.
         """
         uc = self._uc
-        uc.hook_add(uc_api.UC_HOOK_INSN, self._in, None, 1, 0, x86.UC_X86_INS_IN)
-        uc.hook_add(uc_api.UC_HOOK_INSN, self._out, None, 1, 0, x86.UC_X86_INS_OUT)
+        uc.hook_add(uc_api.UC_HOOK_INSN, self._in, None, 1, 0, x86.UC_X86_INS_IN, guard=False)
+        uc.hook_add(uc_api.UC_HOOK_INSN, self._out, None, 1, 0, x86.UC_X86_INS_OUT, guard=False)
         if deliver:
             uc.hook_add(uc_api.UC_HOOK_INTR, self._interrupt)
             uc.hook_add(uc_api.UC_HOOK_INSN_INVALID, self._invalid_opcode)
@@ -136,8 +134,11 @@ class Hooks:
 
     def _out(self, _uc: Any, port: int, size: int, value: int, _data: object) -> None:
         self._counters.port_writes += 1
-        self._port_store(port, size, value)
-        self._leaving.honour_after_port()  # the map may have changed for the very next instruction
+        try:
+            self._port_store(port, size, value)
+            self._leaving.honour_after_port()  # the map may have changed for the next instruction
+        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
+            self._fail(error)
 
     def _read(self, _uc: Any, offset: int, size: int, base: int) -> int:
         self._counters.mmio_reads += 1
@@ -165,6 +166,8 @@ class Hooks:
         try:
             self.in_vain.look(self.memory, base + offset, size, value)
             self.memory.store(base + offset, size, value)
+        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
+            self._fail(error)
         finally:
             self.in_device = False
 

@@ -13,10 +13,7 @@ import ctypes
 import struct
 from typing import Any
 
-from unicorn import unicorn_const as uc_api
-from unicorn import x86_const as x86
-
-from guestmap.accel.unicorn.binding import Uc, UcError
+from guestmap.accel.unicorn.binding import Uc, UcError, uc_api, x86
 from guestmap.base.dataclass import dataclass
 
 SCRATCH = 1 << 51
@@ -196,10 +193,9 @@ class _Probe:
         _require(len(self._faults) == 1)
         return self._faults[0]
 
-    def _on_fault(self, uc: Any, vector: int, _data: object) -> None:
-        del vector
+    def _on_fault(self, _uc: Any, _vector: int, _data: object) -> None:
         self._faults.append(self._save())
-        uc.emu_stop()
+        self._uc.emu_stop()
 
 
 _SEGMENTS = (

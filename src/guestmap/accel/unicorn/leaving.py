@@ -19,7 +19,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from unicorn import unicorn_const as uc_api
+from guestmap.accel.unicorn.binding import uc_api, uclib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,17 +110,15 @@ class Leaving:
             self.late = True
             self._uc.emu_stop()
 
-    def _block(self, uc: Any, _address: int, _size: int, _data: object) -> None:
+    def _block(self, _uc: Any, _address: int, _size: int, _data: object) -> None:
         if self._flag.value:
             self._obeyed.value = 1
-            uc.emu_stop()
+            self._uc.emu_stop()
 
     def _hook_natively(self) -> bool:
         if platform.machine() not in {"x86_64", "AMD64"} or not hasattr(mmap, "PROT_EXEC"):
             return False
         try:
-            from unicorn.unicorn_py3.unicorn import uclib
-
             stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
             access = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
             page = mmap.mmap(-1, _PAGE, prot=access)

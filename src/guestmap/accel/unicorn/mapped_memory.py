@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from unicorn import unicorn_const as uc_api
-
+from guestmap.accel.unicorn.binding import uc_api
 from guestmap.accel.unicorn.pieces import Piece, overlapping, whole_pages
 
 if TYPE_CHECKING:

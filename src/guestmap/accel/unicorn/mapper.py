@@ -56,11 +56,13 @@ class Mapper(MemoryListener):
         memory: what is mapped of memory.
         windows: what is mapped of all that is not memory.
         stale: the translated code that is to be dropped.
+        refusal: what the instance raises where it refuses something.
         muted: a thread whose writes to memory leave translated code alone.
     """
 
     priority = PRIORITY_ACCEL
     name = "unicorn"
+    refusal: type[Exception] = UcError
 
     def __init__(
         self, uc: Any, conductor: Conductor, counters: Counters, *, limit: int = 1 << 64
@@ -180,7 +182,7 @@ class Mapper(MemoryListener):
                     self._uc.ctl_remove_cache(start, end)
                     self._counters.invalidations += 1
                 self.stale.ranges.clear()
-            except UcError as error:
+            except self.refusal as error:
                 raise HostError(
                     f"Unicorn refuses a change of its memory map at 0x{start:x}-0x{end:x}: {error}"
                 ) from error

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from unicorn import x86_const as x86
-
 from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.binding import x86
 from guestmap.accel.unicorn.state import IF, LDTR
 
 _TABLES = (x86.UC_X86_REG_LDTR, x86.UC_X86_REG_TR, x86.UC_X86_REG_GDTR, x86.UC_X86_REG_IDTR)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unicorn import unicorn_const as uc_api
-
+from guestmap.accel.unicorn.binding import uc_api
 from guestmap.accel.unicorn.pieces import merged
 from guestmap.accel.unicorn.window import flush_tlb
 

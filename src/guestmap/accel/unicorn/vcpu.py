@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unicorn import x86_const as x86
-
 from guestmap.accel.exits import KICKED, Exit, ExitReason
 from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.types import Register, Segment, SegmentRegister
-from guestmap.accel.unicorn.binding import UcError
+from guestmap.accel.unicorn.binding import UcError, x86
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
 from guestmap.accel.unicorn.debug import UnicornProbe
 from guestmap.accel.unicorn.delivery import Cause, Delivery

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from unicorn import x86_const as x86
-
 from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.binding import x86
 from guestmap.accel.unicorn.blob_state import BlobState
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
 from guestmap.accel.unicorn.state import CS, DESC_BIG, DS, ES, PROTECTION, SS, TR, VM

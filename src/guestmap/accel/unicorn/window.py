@@ -21,9 +21,8 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from unicorn import unicorn_const as uc_api
-
 from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.binding import uc_api
 from guestmap.accel.unicorn.blob_state import BlobState
 from guestmap.accel.unicorn.layout import SCRATCH, Layout
 from guestmap.accel.unicorn.state import CS, EAX, ESP, GDTR, IDTR, IF, SS

@@ -30,8 +30,11 @@ class Windows:
         limit: the first address that is not the guest's.
 
     Attributes:
+        refusal: what the instance raises where it refuses something.
         callbacks: of a window, for reads and writes: Unicorn's, with its address as user data.
     """
+
+    refusal: type[Exception] = UcError
 
     def __init__(
         self, uc: Any, mapped: SortedDict[int, Piece], counters: Counters, limit: int = 1 << 64
@@ -64,7 +67,7 @@ class Windows:
             self._close(next(iter(self._sizes)))
         try:
             self._map(low, high - low)
-        except UcError:  # the access fails, which ends the run and says where
+        except self.refusal:  # the access fails, which ends the run and says where
             return False
         self._sizes[low] = high - low
         self._counters.open_windows += 1
@@ -82,7 +85,7 @@ class Windows:
 
     def _map(self, low: int, size: int) -> None:
         read, write = self.callbacks
-        self._uc.mmio_map(low, size, read, low, write, low)
+        self._uc.mmio_map(low, size, read, low, write, low, guard=False)
 
     def _close(self, start: int) -> None:
         self._uc.mem_unmap(start, self._sizes[start])

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from unicorn import unicorn_const as uc_api
 
 from guestmap.accel.counters import Counters
-from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.front.accesses import Accesses
-from guestmap.accel.unicorn.front.instance import Instance
+from guestmap.accel.unicorn.front.instance import Instance, UcError
 from guestmap.accel.unicorn.front.mapper import FrontMapper
 from guestmap.accel.unicorn.front.unmapped import UnmappedAccess
 from guestmap.accel.unicorn.pieces import PAGE

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import unicorn
 from unicorn import unicorn_const as uc_api
-
-from guestmap.accel.unicorn.binding import UcError
 
 try:
     from unicorn.unicorn_py3 import unicorn as binding
@@ -16,6 +15,9 @@ except ImportError:  # another build of the binding: do without
     _INSIDE: dict[str, Any] = {}
 else:
     _INSIDE = vars(binding)
+
+UcError: Any = vars(unicorn)["UcError"]
+"""What the package's own instances raise."""
 
 LIBRARY = _INSIDE.get("uclib")
 """The library itself; None where the binding hides it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.accel.unicorn.front.instance import UcError
 from guestmap.accel.unicorn.front.windows import Callbacks, FrontWindows
 from guestmap.accel.unicorn.mapper import Conductor, Mapper
 from guestmap.accel.unicorn.pieces import Piece, overlapping
@@ -28,6 +29,8 @@ class FrontMapper(Mapper):
         counters: what is done is counted there.
         callbacks: returns the callbacks of a window, by first address and first address after.
     """
+
+    refusal: type[Exception] = UcError
 
     def __init__(
         self,

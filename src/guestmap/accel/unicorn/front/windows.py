@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from guestmap.accel.unicorn.front.instance import UcError
 from guestmap.accel.unicorn.pieces import PAGE, Piece
 from guestmap.accel.unicorn.windows import WINDOW, Windows
 
@@ -31,6 +32,8 @@ class FrontWindows(Windows):
         counters: what is done is counted there.
         callbacks: returns the callbacks of a window, by first address and first address after.
     """
+
+    refusal: type[Exception] = UcError
 
     def __init__(
         self,

@@ -9,8 +9,7 @@ import logging
 import sys
 from dataclasses import replace
 
-from unicorn import x86_const as x86
-
+from guestmap.accel.unicorn.binding import x86
 from guestmap.accel.unicorn.internals.exploring import explore
 from guestmap.accel.unicorn.internals.findings import nothing
 from guestmap.accel.unicorn.internals.library import Library, Refused

@@ -10,8 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any
 
-from unicorn import unicorn_const as uc_api
-
+from guestmap.accel.unicorn.binding import uc_api
 from guestmap.accel.unicorn.internals.machine_code import (
     ALIGN,
     JE,

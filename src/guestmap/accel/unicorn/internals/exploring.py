@@ -13,10 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from unicorn import unicorn_const as uc_api
-from unicorn import x86_const as x86
-
-from guestmap.accel.unicorn.binding import Uc, UcError
+from guestmap.accel.unicorn.binding import Uc, UcError, uc_api, x86
 from guestmap.accel.unicorn.blob_state import BlobState
 from guestmap.accel.unicorn.internals.findings import MSRS, Findings
 from guestmap.accel.unicorn.internals.library import Library, Refused

@@ -47,7 +47,7 @@ class Library:
 
     def __init__(self) -> None:
         try:
-            from unicorn.unicorn_py3.unicorn import uclib
+            from guestmap.accel.unicorn.binding import uclib
 
             start = ctypes.cast(uclib.uc_open, ctypes.c_void_p)
             find = ctypes.CDLL(None).dladdr

@@ -6,8 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from unicorn import x86_const as x86
-
+from guestmap.accel.unicorn.binding import x86
 from guestmap.accel.unicorn.blob_state import BlobState
 from guestmap.accel.unicorn.internals.findings import Findings
 from guestmap.accel.unicorn.internals.library import Library, Refused

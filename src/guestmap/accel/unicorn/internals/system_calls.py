@@ -10,10 +10,8 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any
 
-from unicorn import unicorn_const as uc_api
-from unicorn import x86_const as x86
-
 from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.binding import uc_api, x86
 from guestmap.accel.unicorn.internals.findings import MSRS
 from guestmap.accel.unicorn.internals.library import Refused
 from guestmap.accel.unicorn.internals.machine_code import (
