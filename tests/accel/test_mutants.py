@@ -196,7 +196,7 @@ FAULTS = (
         "accel/test_whole_state.py",
     ),
     Fault(
-        _U + "whole_state.py",
+        _U + "modes.py",
         "    if not flat or any(state.segment(index).base for index in (DS, ES, SS)):",
         "    if not flat:",
         "accel/test_whole_state.py",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import MISSING, Field, FrozenInstanceError, fields
-from inspect import get_annotations  # which dataclasses imports, too
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ else:
 
 def _takes_more(cls: type[Any]) -> bool:
     """Tell whether a class needs what only the library does: inherited fields, ``InitVar``."""
-    declared = map(str, get_annotations(cls).values())
+    declared = map(str, cls.__annotations__.values())
     return hasattr(cls, "__dataclass_fields__") or any("InitVar" in each for each in declared)
 
 

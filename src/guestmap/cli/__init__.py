@@ -36,6 +36,7 @@ def main() -> None:
 
 def _boots_plainly() -> bool:
     """Boot, where the words ask for it in a way that needs no library of the command line."""
+    _put_off("inspect")  # which dataclasses imports for what is not used here
     from guestmap.cli.boot_options import plainly_read
 
     options = plainly_read(sys.argv[2:])
@@ -45,6 +46,18 @@ def _boots_plainly() -> bool:
 
     run(options)
     return True
+
+
+def _put_off(name: str) -> None:
+    """Have a module be loaded when something of it is asked for."""
+    from importlib.util import LazyLoader, find_spec, module_from_spec
+
+    spec = find_spec(name)
+    if name in sys.modules or spec is None or spec.loader is None:
+        return
+    spec.loader = LazyLoader(spec.loader)
+    sys.modules[name] = module = module_from_spec(spec)
+    spec.loader.exec_module(module)
 
 
 def _is_told(words: str) -> bool:

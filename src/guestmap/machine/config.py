@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, exact_size
 from guestmap.base.dataclass import dataclass
@@ -16,6 +15,9 @@ from guestmap.machine.options.memory import MemoryOption, check_hotplug
 from guestmap.machine.options.numa import NumaNode, check_nodes
 from guestmap.machine.options.object import ObjectSpec
 from guestmap.machine.options.smp import MAX_CPUS, CpuTopology
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 __all__ = [
     "DEFAULT_MAX_RAM_BELOW_4G",

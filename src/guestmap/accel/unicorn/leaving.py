@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import platform
+import os
 import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -116,7 +116,7 @@ class Leaving:
             self._uc.emu_stop()
 
     def _hook_natively(self) -> bool:
-        if platform.machine() not in {"x86_64", "AMD64"} or not hasattr(mmap, "PROT_EXEC"):
+        if not hasattr(os, "uname") or os.uname().machine != "x86_64":
             return False
         try:
             stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value

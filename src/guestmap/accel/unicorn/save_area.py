@@ -11,9 +11,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from guestmap.accel.types import Segment
-from guestmap.accel.unicorn import whole_state
+from guestmap.accel.unicorn import modes
 from guestmap.accel.unicorn.state import CS, DS, ES, FS, GDTR, GS, IDTR, LDTR, SS, TR
-from guestmap.accel.vcpu_state import EFER
 
 if TYPE_CHECKING:
     from guestmap.accel.unicorn.blob_state import BlobState
@@ -52,7 +51,7 @@ def save(cpu: Cpu, memory: AddressSpace, base: int) -> None:
         memory: what it sees in system management mode.
         base: SMBASE.
     """
-    state = whole_state.whole(cpu)
+    state = modes.whole(cpu)
     state.load()
     area = _Area(memory.read(base + _AREA, _SIZE))
     _fill(area, cpu, state)
@@ -62,8 +61,8 @@ def save(cpu: Cpu, memory: AddressSpace, base: int) -> None:
     segments = dict.fromkeys((ES, SS, DS, FS, GS), flat)
     segments[CS] = Segment(base >> 4 & 0xFFFF, base, 0xFFFFFFFF, _FLAT)
     control = {0: state.control(0) & _CR0_AT_ENTRY, 4: 0}
-    whole_state.set_debug(cpu, {7: _DR7_AT_ENTRY})
-    whole_state.go_on(cpu, segments=segments, control=control, efer=0, rflags=2, rip=_ENTRY)
+    modes.set_debug(cpu, {7: _DR7_AT_ENTRY})
+    modes.go_on(cpu, segments=segments, control=control, efer=0, rflags=2, rip=_ENTRY)
 
 
 def _fill(area: _Area, cpu: Cpu, state: BlobState) -> None:
@@ -80,11 +79,11 @@ def _fill(area: _Area, cpu: Cpu, state: BlobState) -> None:
         area.put("<Q", at, state.wide_general(index))
     for index, (form, at) in _CONTROL.items():
         area.put(form, at, state.wide_control(index) & _mask(form))
-    for index, value in whole_state.debug(cpu, _DEBUG).items():
+    for index, value in modes.debug(cpu, _DEBUG).items():
         area.put("<I", _DEBUG[index], value & 0xFFFFFFFF)
     area.put("<I", _RFLAGS, state.eflags)
     area.put("<Q", _RIP, state.pc)
-    area.put("<Q", _EFER, whole_state.msr(cpu, EFER))
+    area.put("<Q", _EFER, modes.msr(cpu, modes.EFER))
     area.put("<I", _REVISION, _REVISION_ID)
 
 
@@ -96,8 +95,8 @@ def restore(cpu: Cpu, memory: AddressSpace, base: int) -> int:
         selector = area.get("<H", at) if index in _SEGMENTS else 0
         flags = (area.get("<H", at + 2) & _ATTRIBUTES) << 8 if index in _SEGMENTS else 0
         segments[index] = Segment(selector, area.get("<Q", at + 8), area.get("<I", at + 4), flags)
-    whole_state.set_debug(cpu, {index: area.get("<I", at) for index, at in _DEBUG.items()})
-    whole_state.go_on(
+    modes.set_debug(cpu, {index: area.get("<I", at) for index, at in _DEBUG.items()})
+    modes.go_on(
         cpu, general=[area.get("<Q", at) for at in _GENERAL], segments=segments,
         efer=area.get("<Q", _EFER),
         control={index: area.get(form, at) for index, (form, at) in _CONTROL.items()},

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.dataclass import dataclass
@@ -21,6 +21,9 @@ from guestmap.machine.options.strings import (
     split_options,
     to_wrapped,
 )
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
@@ -172,6 +175,8 @@ def _take_name(read: Words, text: str) -> None:
 def _take_uuid(read: Words, text: str) -> None:
     if _UUID.fullmatch(text) is None:
         raise ConfigError(f"-uuid {text}: failed to parse UUID string: wrong format")
+    from uuid import UUID
+
     read.uuid = UUID(text)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
+from uuid import UUID
 
 import msgspec
 
@@ -33,7 +34,7 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True):
 _SPECS: dict[str, Any] = {"devices": list[_Device], "objects": list[_Object]}
 """Fields whose JSON values are read as they are: their types have no end."""
 
-_HINTS = get_type_hints(MachineConfig)
+_HINTS = get_type_hints(MachineConfig, localns={"UUID": UUID})
 
 SavedConfig = msgspec.defstruct(
     "SavedConfig",

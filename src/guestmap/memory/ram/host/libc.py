@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 from collections.abc import Iterable
 from errno import EINVAL
 
@@ -113,12 +112,13 @@ def mbind(address: int, length: int, mode: int, nodes: Iterable[int]) -> None:
     Raises:
         HostError: the host has no such nodes, or knows no nodes at all.
     """
-    number = _MBIND_NUMBERS.get(platform.machine())
+    machine = os.uname().machine
+    number = _MBIND_NUMBERS.get(machine)
     mask = sum(1 << node for node in set(nodes))
     arguments = f"addr=0x{address:x} length=0x{length:x} mode={mode} nodes=0x{mask:x}"
     if number is None:
         raise HostError(
-            f"cannot bind memory to host NUMA nodes: no mbind on {platform.machine()}",
+            f"cannot bind memory to host NUMA nodes: no mbind on {machine}",
             call="mbind",
             arguments=arguments,
         )
