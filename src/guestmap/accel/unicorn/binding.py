@@ -126,17 +126,25 @@ _READ, _WRITE = (
     ctypes.CFUNCTYPE(None, _P, _U64, ctypes.c_uint, _U64, _U64),
 )
 _ACCESS = (_P, _INT, _U64, _INT, _I64, _P)
-_INVALID = ctypes.CFUNCTYPE(ctypes.c_bool, *_ACCESS)
+_INVALID, _ACCESSED = ctypes.CFUNCTYPE(ctypes.c_bool, *_ACCESS), ctypes.CFUNCTYPE(None, *_ACCESS)
+_ACCESSES = uc_api.UC_HOOK_MEM_READ | uc_api.UC_HOOK_MEM_WRITE
+_CODE = ctypes.CFUNCTYPE(None, _P, _U64, _U32, _P)
 _HOOKS: dict[int, Any] = {
     uc_api.UC_HOOK_INTR: ctypes.CFUNCTYPE(None, _P, _U32, _P),
-    uc_api.UC_HOOK_BLOCK: ctypes.CFUNCTYPE(None, _P, _U64, _U32, _P),
+    uc_api.UC_HOOK_BLOCK: _CODE, uc_api.UC_HOOK_CODE: _CODE,
     uc_api.UC_HOOK_INSN_INVALID: ctypes.CFUNCTYPE(ctypes.c_bool, _P, _P),
-    uc_api.UC_HOOK_MEM_WRITE: ctypes.CFUNCTYPE(None, *_ACCESS),
-}
+}  # fmt: skip
 _INSTRUCTIONS: dict[int, Any] = {
     x86.UC_X86_INS_IN: ctypes.CFUNCTYPE(_U32, _P, _U32, _INT, _P),
     x86.UC_X86_INS_OUT: ctypes.CFUNCTYPE(None, _P, _U32, _INT, _U32, _P),
 }
+
+
+def _shape(kind: int, instruction: int) -> Any:
+    """Return the type of a hook's function."""
+    if instruction:
+        return _INSTRUCTIONS[instruction]
+    return _HOOKS.get(kind) or (_ACCESSED if kind & _ACCESSES else _INVALID)
 
 
 def _check(status: int) -> None:
@@ -188,7 +196,9 @@ class Uc(_Registers):
 
     def __init__(self, arch: int, mode: int) -> None:
         self._uch = _P()
-        self._functions: dict[tuple[Any, Any], Any] = {}
+        self._hooks: dict[int, Any] = {}
+        self._removed: list[Any] = []
+        self._windows: dict[tuple[Any, Any], Any] = {}
         self._failure: BaseException | None = None
         self._close = uclib.uc_close
         _check(uclib.uc_open(arch, mode, ctypes.byref(self._uch)))
@@ -207,6 +217,7 @@ class Uc(_Registers):
             UcError: the library gives up.
             Exception: what a hook raised.
         """
+        self._removed.clear()
         status = uclib.uc_emu_start(self._uch, begin, until, 0, count)
         if self._failure is not None:
             failure, self._failure = self._failure, None
@@ -217,15 +228,12 @@ class Uc(_Registers):
         """Have a run end soon."""
         _check(uclib.uc_emu_stop(self._uch))
 
-    def _function(self, shape: Any, callback: Callable[..., Any], *, guard: bool) -> Any:
-        """Return what the library can call. It stays, for it may be running when it is let go of.
-
-        There are as many as there are callbacks, not as there are hooks.
-        """
+    def _of_window(self, shape: Any, callback: Callable[..., Any], *, guard: bool) -> Any:
+        """Return what the library can call; one for each callback, as windows come and go."""
         key = shape, callback
-        if key not in self._functions:
-            self._functions[key] = shape(self._guarded(callback) if guard else callback)
-        return self._functions[key]
+        if key not in self._windows:
+            self._windows[key] = shape(self._guarded(callback) if guard else callback)
+        return self._windows[key]
 
     def _guarded(self, callback: Callable[..., Any]) -> Callable[..., Any]:
         """Return the callback; what it raises is kept for whoever called :meth:`emu_start`."""
@@ -267,8 +275,8 @@ class Uc(_Registers):
             guard: whether they may raise.
         """
         _check(uclib.uc_mmio_map(
-            self._uch, address, size, self._function(_READ, read, guard=guard), read_data,
-            self._function(_WRITE, write, guard=guard), write_data,
+            self._uch, address, size, self._of_window(_READ, read, guard=guard), read_data,
+            self._of_window(_WRITE, write, guard=guard), write_data,
         ))  # fmt: skip
 
     def mem_unmap(self, address: int, size: int) -> None:
@@ -305,18 +313,19 @@ class Uc(_Registers):
             instruction: which, of ``UC_HOOK_INSN``.
             guard: whether the callback may raise.
         """
-        shape = _INSTRUCTIONS[instruction] if instruction else _HOOKS.get(kind, _INVALID)
-        function = self._function(shape, callback, guard=guard)
+        function = _shape(kind, instruction)(self._guarded(callback) if guard else callback)
         hook = _SIZE()
         more = (_INT(instruction),) if instruction else ()
         _check(uclib.uc_hook_add(
             self._uch, ctypes.byref(hook), kind, function, None, begin, end, *more
         ))  # fmt: skip
+        self._hooks[hook.value] = function
         return hook.value
 
     def hook_del(self, hook: int) -> None:
-        """Take a hook back."""
+        """Take a hook back; its function may be running, and stays until the next run."""
         _check(uclib.uc_hook_del(self._uch, hook))
+        self._removed.append(self._hooks.pop(hook))
 
     # -- control -----------------------------------------------------------------------------------
 

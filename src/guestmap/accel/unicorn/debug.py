@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unicorn import unicorn_const as uc_api
-
 from guestmap.accel.debug import CpuProbe, GuestAccess, WatchKind
 from guestmap.accel.exits import Exit, ExitReason
+from guestmap.accel.unicorn.binding import uc_api
 from guestmap.accel.unicorn.window import flush_tlb
 
 if TYPE_CHECKING:

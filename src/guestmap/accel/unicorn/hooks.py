@@ -138,7 +138,7 @@ class Hooks:
             self._port_store(port, size, value)
             self._leaving.honour_after_port()  # the map may have changed for the next instruction
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            self._fail(error)
+            self.fail(error)
 
     def _read(self, _uc: Any, offset: int, size: int, base: int) -> int:
         self._counters.mmio_reads += 1
@@ -167,7 +167,7 @@ class Hooks:
             self.in_vain.look(self.memory, base + offset, size, value)
             self.memory.store(base + offset, size, value)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            self._fail(error)
+            self.fail(error)
         finally:
             self.in_device = False
 

@@ -137,8 +137,6 @@ class Leaving:
 
     def _add_natively(self, kind: int) -> int | None:
         """Hook the machine instructions; return what removes that, or None."""
-        from unicorn.unicorn_py3.unicorn import uclib
-
         hook = ctypes.c_size_t()
         failed = uclib.uc_hook_add(
             self._uc._uch, ctypes.byref(hook), kind, ctypes.c_void_p(self._code), None,
@@ -148,8 +146,6 @@ class Leaving:
 
 
 def _remove_natively(uc: Any, hook: int) -> None:
-    from unicorn.unicorn_py3.unicorn import uclib
-
     uclib.uc_hook_del(uc._uch, ctypes.c_size_t(hook))
 
 
