@@ -9,6 +9,7 @@ from benchmarks import (
     attach,
     bar_move,
     build,
+    core,
     domains,
     engine,
     eyes,
@@ -42,6 +43,7 @@ def main() -> None:
     show("A commit", "QEMU qtest", [*model.pam_rows(), *bar_move.rows()], console)
     show("Building a machine", "QEMU", build.rows(), console)
     footprint.show(footprint.rows(), console)
+    show("The memory model", f"commit {older.COMMIT}", core.rows(), console)
     show("A move", "of ten", model.move_rows(), console)
     show("Rendering everything", f"commit {older.COMMIT}", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)

@@ -125,6 +125,10 @@ MISTAKES: dict[str, tuple[Act, str]] = {
         lambda b: b.board.add_subregion(0, b.loose, 1.5),
         "'loose' to 'board': priority 1.5 is no",
     ),
+    "a region that nobody made": (
+        lambda b: MemoryRegion(b.memory, "x", 16),
+        "made by a MemorySystem",
+    ),
     "no region": (
         lambda b: b.board.add_subregion(0, "uart"),
         "cannot add 'uart' to 'board'",

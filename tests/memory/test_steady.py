@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -15,22 +14,13 @@ A_WHILE_S = 0.2
 """How long to wait for what must not happen."""
 
 
-class Observed(MemoryRegion):
-    """A region that tells when it is read."""
-
-    on_read: Callable[[], object]
-
-    def mtree_type(self) -> str:
-        self.on_read()
-        return super().mtree_type()
-
-
-def test_a_snapshot_that_is_taken_steadily_is_never_torn() -> None:
+def test_a_snapshot_that_is_taken_steadily_is_never_torn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that moves is enabled: no view and no generation tells of it."""
     memory = MemorySystem()
     root = memory.container("root", 0x10000)
-    observed = Observed(memory, "observed", 0x10)
-    first, second = (memory.io(name, 0x10, None) for name in ("first", "second"))
+    first, observed, second = (
+        memory.io(name, 0x10, None) for name in ("first", "observed", "second")
+    )
     for region in (first, observed, second):
         root.add_subregion(0x100, region)
         region.set_enabled(False)
@@ -43,11 +33,14 @@ def test_a_snapshot_that_is_taken_steadily_is_never_torn() -> None:
 
     mover = threading.Thread(target=move)
 
-    def move_now() -> None:
-        mover.start()
-        mover.join(A_WHILE_S)
+    def move_when_read(region: MemoryRegion) -> str:
+        if region is observed:
+            mover.start()
+            mover.join(A_WHILE_S)
+        return type_of(region)
 
-    observed.on_read = move_now
+    type_of = MemoryRegion.mtree_type
+    monkeypatch.setattr(MemoryRegion, "mtree_type", move_when_read)
     with memory.steady():
         snapshot = Snapshot.of(memory)
     mover.join()

@@ -16,18 +16,21 @@ _A_WHILE_S = 0.2
 
 
 @pytest.mark.parametrize("name", ["x-guestmap-map", "x-guestmap-explain"])
-def test_no_transaction_runs_while_the_map_is_read(name: str) -> None:
+def test_no_transaction_runs_while_the_map_is_read(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     changed: list[bool] = []
 
-    class Observed(MemoryRegion):
-        def mtree_type(self) -> str:
-            changer.start()
-            changer.join(_A_WHILE_S)
-            changed.append(not self.enabled)
-            return super().mtree_type()
+    def change_when_read(region: MemoryRegion) -> str:
+        changer.start()
+        changer.join(_A_WHILE_S)
+        changed.append(not region.enabled)
+        return type_of(region)
 
+    type_of = MemoryRegion.mtree_type
+    monkeypatch.setattr(MemoryRegion, "mtree_type", change_when_read)
     memory = MemorySystem()
-    region = Observed(memory, "observed", 0x1000)
+    region = memory.container("observed", 0x1000)
     memory.address_space("memory", region)
     changer = threading.Thread(target=region.set_enabled, args=[False])
     slots: list[MemorySlot] = [MemorySlot(3, 0x1000, 0x1000, 0x7F0000000000, True, False)]

@@ -42,7 +42,8 @@ class AddressSpace(ScalarAccess):
             size: with a size, the lowest section in that many bytes, cut to them; without, the
                 whole section that answers at ``address``.
         """
-        self.check_number("address", address)
+        if type(address) is not int:
+            self.check_number("address", address)
         if size is not None:
             self.check_number("size", size)
             return find_in(self, address, size)

@@ -116,15 +116,13 @@ class ByteAccess(ViewedSpace):
         start, last, block, base = view.hot_write
         try:
             end = address + len(data)
-            short = start <= address and end <= last
-            if short:
+            if start <= address and end <= last:
                 block.buffer[address - base : end - base] = data  # type: ignore[union-attr]
-        except (TypeError, ValueError):  # as below; reclaimed just now; not a view of bytes
-            short = False
-        if short:
-            if block.watched:  # type: ignore[union-attr]
-                block.written(address - base, end - address)  # type: ignore[union-attr]
-            return OK
+                if block.watched:  # type: ignore[union-attr]
+                    block.written(address - base, end - address)  # type: ignore[union-attr]
+                return OK
+        except (TypeError, ValueError):
+            pass  # what is wrong is named below; reclaimed just now; not a view of bytes
         self.check_number("address", address)
         source = self._bytes_of(data)
         length, result = len(source), OK

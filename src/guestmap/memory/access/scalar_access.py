@@ -122,24 +122,19 @@ class ScalarAccess(ByteAccess):
         """
         view = self.source.view
         start, last, block, base = view.hot_write
-        plan: Callable[[int, int], object] | None = None
         try:
-            short = start <= address <= last
-            if short:
+            if start <= address <= last:
                 _PACK[size](block.buffer, address - base, value)  # type: ignore[union-attr]
-            elif attrs is ATTRS_UNSPECIFIED:
-                plan = view.plans.get(~(address << 4 | size))
+                if block.watched:  # type: ignore[union-attr]
+                    block.written(address - base, size)  # type: ignore[union-attr]
+                return OK
+            if attrs is not ATTRS_UNSPECIFIED:
+                return self._store(address, size, value, attrs)
+            plan: Callable[[int, int], object] | None = view.plans.get(~(address << 4 | size))
+            number = value & _MASKS[size]
         except _WRONG:  # as in load, or more bits than bytes
             return self._store(address, size, value, attrs)
-        if short:
-            if block.watched:  # type: ignore[union-attr]
-                block.written(address - base, size)  # type: ignore[union-attr]
-            return OK
         if plan is not None:
-            try:
-                number = value & _MASKS[size]
-            except (TypeError, IndexError):
-                return self._store(address, size, value, attrs)
             return BLOCKED if plan(number, size) is BLOCKED else OK
         return self._store(address, size, value, attrs)
 

@@ -7,13 +7,14 @@ from os import PathLike, fspath
 
 from guestmap.base import ConfigError
 from guestmap.memory.map import ram_regions
+from guestmap.memory.map.assignment import put
 from guestmap.memory.map.checks import checked_address, checked_kind, checked_size
 from guestmap.memory.map.core import MapCore
-from guestmap.memory.map.facts import put
+from guestmap.memory.map.facts import RegionFacts
 from guestmap.memory.map.iommu import Iommu, IommuTranslator
 from guestmap.memory.map.ops import MemoryRegionOps
 from guestmap.memory.map.ram_regions import PLAIN_RAM, new_block
-from guestmap.memory.map.region import MemoryRegion
+from guestmap.memory.map.region import MemoryRegion, sealed
 from guestmap.memory.map.usage import usable
 from guestmap.memory.ram.host import BufferRam, FileRam, RamBackend, RamOptions
 
@@ -23,13 +24,13 @@ class RegionFactory(MapCore):
 
     def container(self, name: str, size: int, *, owner: object = None) -> MemoryRegion:
         """Return a region that only holds others; what they leave open, nobody answers."""
-        return MemoryRegion(self, name, size, owner=owner)
+        return sealed(RegionFacts(self, name, size, owner=owner))
 
     def io(
         self, name: str, size: int, ops: MemoryRegionOps | None, *, owner: object = None
     ) -> MemoryRegion:
         """Return a region that calls ``ops``; None reserves the addresses and answers nothing."""
-        return MemoryRegion(self, name, size, owner=owner, ops=ops, terminates=True)
+        return sealed(RegionFacts(self, name, size, owner=owner, ops=ops, terminates=True))
 
     def ram(
         self,
@@ -59,11 +60,11 @@ class RegionFactory(MapCore):
         """
         _check_backend(name, backend)
         readonly = readonly or backend.makes_rom
-        region = MemoryRegion(
+        region = RegionFacts(
             self, name, size, owner=owner, ram=True, readonly=readonly, terminates=True
         )
-        put(region, "ram_block", new_block(self, name, region.size, backend if backed else None))
-        return region
+        region.ram_block = new_block(self, name, region.size, backend if backed else None)
+        return sealed(region)
 
     def ram_from_file(
         self,
@@ -121,13 +122,13 @@ class RegionFactory(MapCore):
         """
         _check_backend(name, backend)
         readonly = backend.makes_rom
-        region = MemoryRegion(
+        region = RegionFacts(
             self, name, size, owner=owner, ram=True, readonly=readonly, terminates=True
         )
         max_size = checked_size(f"{name}, at most", max_size)
         block = new_block(self, name, region.size, backend, max_size=max_size, resized=resized)
-        put(region, "ram_block", block)
-        return region
+        region.ram_block = block
+        return sealed(region)
 
     def rom(
         self, name: str, size: int, *, backed: bool = True, owner: object = None
@@ -148,11 +149,11 @@ class RegionFactory(MapCore):
 
         Writes always go to ``ops``. See :meth:`MemoryRegion.set_romd_mode`.
         """
-        region = MemoryRegion(
+        region = RegionFacts(
             self, name, size, owner=owner, ops=ops, rom_device=True, terminates=True
         )
-        put(region, "ram_block", new_block(self, name, region.size, PLAIN_RAM if backed else None))
-        return region
+        region.ram_block = new_block(self, name, region.size, PLAIN_RAM if backed else None)
+        return sealed(region)
 
     def ram_device(
         self, name: str, size: int, buffer: memoryview | None, *, owner: object = None
@@ -165,16 +166,16 @@ class RegionFactory(MapCore):
             ConfigError: the buffer is read-only, or smaller than the region.
             StateError: the system is closed.
         """
-        region = MemoryRegion(
+        region = RegionFacts(
             self, name, size, owner=owner, ram=True, ram_device=True, terminates=True
         )
         if buffer is not None:
             checked_kind(f"region {name!r}: buffer", buffer, memoryview)
         backend = None if buffer is None else BufferRam(buffer)
         block = new_block(self, name, region.size, backend)
-        put(region, "ram_block", block)
-        put(region, "ops", ram_regions.ram_device_ops(block))
-        return region
+        region.ram_block = block
+        region.ops = ram_regions.ram_device_ops(block)
+        return sealed(region)
 
     def iommu(
         self, name: str, size: int, translator: IommuTranslator, *, owner: object = None
@@ -185,9 +186,10 @@ class RegionFactory(MapCore):
             ConfigError: it is no translator, or its page size is no power of two.
         """
         checked_kind(f"IOMMU region {name!r}: translator", translator, IommuTranslator)
-        region = MemoryRegion(self, name, size, owner=owner, terminates=True)
-        put(region, "iommu", Iommu(region, translator))
-        return region
+        region = RegionFacts(self, name, size, owner=owner, terminates=True)
+        made = sealed(region)
+        put(made, "iommu", Iommu(made, translator))
+        return made
 
     def alias(
         self, name: str, target: MemoryRegion, offset: int, size: int, *, owner: object = None
@@ -202,7 +204,8 @@ class RegionFactory(MapCore):
             raise ConfigError(f"alias {name!r}: {target!r} cannot be shown: give a region")
         if target.system is not self:
             raise ConfigError(f"alias {name!r}: {target.name!r} belongs to another machine")
-        return MemoryRegion(self, name, size, owner=owner, alias=target, alias_offset=offset)
+        facts = RegionFacts(self, name, size, owner=owner, alias=target, alias_offset=offset)
+        return sealed(facts)
 
     def free(self, region: MemoryRegion) -> None:
         """Give back what the host holds for ``region``, which nothing may show any more.

@@ -1,15 +1,10 @@
-"""What a region is: facts that everybody may read, and that change by a commit or not at all.
-
-An assignment that changed the region and not the views that show it would leave the map wrong, in
-silence. So to assign a fact calls the method that changes it, and a fact that no method changes
-cannot be assigned. The methods themselves use :func:`put`, which costs readers nothing.
-"""
+"""What a region is: the facts that rendering, dispatch and everybody else read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.base import FixedError, StateError
+from guestmap.base import StateError
 from guestmap.memory.map.checks import checked_name, checked_ops, checked_size
 from guestmap.memory.map.children import Children
 from guestmap.memory.map.ops import UNASSIGNED_MEM_OPS, MemoryRegionOps
@@ -23,41 +18,9 @@ if TYPE_CHECKING:
     from guestmap.memory.map.space import ViewedSpace
     from guestmap.memory.ram.block import RamBlock
 
-put = object.__setattr__
-"""``put(region, name, value)`` sets a fact, without telling anybody."""
-
-_MADE = "it is fixed when the region is made"
-_SETTERS = {
-    "addr": "set_address",
-    "alias_offset": "set_alias_offset",
-    "discard_manager": "set_discard_manager",
-    "enabled": "set_enabled",
-    "nonvolatile": "set_nonvolatile",
-    "readonly": "set_readonly",
-    "romd_mode": "set_romd_mode",
-    "size": "set_size",
-    "unmergeable": "set_unmergeable",
-}
-"""The method that an assignment calls, of the facts that QEMU has a ``memory_region_set_`` for."""
-
-_CHANGED_BY = {
-    "children": "add_subregion() and del_subregion()",
-    "container": "add_subregion() and del_subregion() of the container",
-    "dirty_log_mask": "MemorySystem.dirty_logging",
-    "freed": "MemorySystem.free()",
-    "priority": "del_subregion() and add_subregion() of the container",
-}
-_RULES = {name: f"use {method}" for name, method in _CHANGED_BY.items()} | dict.fromkeys(
-    (
-        "alias", "guard", "iommu", "name", "ops", "owner", "ram", "ram_block", "ram_device",
-        "rom_device", "system", "terminates",
-    ),
-    _MADE,
-)  # fmt: skip
-
 
 class RegionFacts:
-    """What a region is. To assign a fact that can change is a commit; the others refuse it.
+    """What a region is: plain attributes while it is made, then :class:`AssignedFacts`.
 
     Attributes:
         name: what ``info mtree`` prints; need not be unique.
@@ -159,33 +122,48 @@ class RegionFacts:
         *,
         owner: object = None,
         ops: MemoryRegionOps | None = None,
-        **facts: object,
+        alias: MemoryRegion | None = None,
+        alias_offset: int = 0,
+        ram: bool = False,
+        ram_device: bool = False,
+        readonly: bool = False,
+        rom_device: bool = False,
+        terminates: bool = False,
     ) -> None:
-        for put_default, default in _DEFAULTS:
-            put_default(self, default)
-        put(self, "name", checked_name(name))
+        self.name = checked_name(name)
         system.refuse_if_closed()
-        put(self, "system", system)
-        put(self, "size", checked_size(name, size))
-        put(self, "owner", owner)
-        put(self, "guard", system.guards.of(owner))
-        put(self, "ops", checked_ops(name, ops) or UNASSIGNED_MEM_OPS)
-        put(self, "children", Children())
-        put(self, "_live_aliases", {})
-        put(self, "_upstream", {})
-        put(self, "_route_aliases", {})
-        for fact, value in facts.items():
-            put(self, fact, value)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setter = _SETTERS.get(name)
-        if setter is not None:
-            getattr(self, setter)(value)
-            return
-        rule = _RULES.get(name)
-        if rule is not None:
-            raise FixedError(f"region {self.name!r}: {name!r} cannot be assigned: {rule}")
-        put(self, name, value)
+        self.system = system
+        self.size = checked_size(name, size)
+        self.owner = owner
+        self.guard = system.guards.of(owner)
+        self.ops = checked_ops(name, ops) or UNASSIGNED_MEM_OPS
+        self.alias = alias
+        self.alias_offset = alias_offset
+        self.ram = ram
+        self.ram_device = ram_device
+        self.readonly = readonly
+        self.rom_device = rom_device
+        self.terminates = terminates
+        self.ram_block = None
+        self.iommu = None
+        self.addr = 0
+        self.priority = 0
+        self.enabled = True
+        self.container = None
+        self.children = Children()
+        self.nonvolatile = False
+        self.unmergeable = False
+        self.romd_mode = True
+        self.dirty_log_mask = 0
+        self.discard_manager = None
+        self.freed = False
+        self._unguarded = False
+        self._hop = None
+        self._live = 0
+        self._order = (0, 0)
+        self._live_aliases = {}
+        self._upstream = {}
+        self._route_aliases = {}
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -245,17 +223,3 @@ class RegionFacts:
             f"<MemoryRegion {self.name} {self.mtree_type()} size 0x{self.size:x}"
             f" at 0x{self.addr:x} prio {self.priority}{'' if self.enabled else ' disabled'}>"
         )
-
-
-_DEFAULTS = tuple(
-    (getattr(RegionFacts, name).__set__, value)
-    for name, value in {
-        "addr": 0, "alias": None, "alias_offset": 0, "container": None, "dirty_log_mask": 0,
-        "discard_manager": None, "enabled": True, "freed": False,
-        "iommu": None, "nonvolatile": False, "priority": 0, "ram": False,
-        "ram_block": None, "ram_device": False, "readonly": False, "rom_device": False,
-        "romd_mode": True, "terminates": False, "unmergeable": False,
-        "_hop": None, "_live": 0, "_order": (0, 0), "_unguarded": False,
-    }.items()
-)  # fmt: skip
-"""What a region is unless whoever makes it says something else, and how that is set: quickly."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
+from guestmap.memory.map.assignment import put
 from guestmap.memory.map.checks import checked_size
-from guestmap.memory.map.facts import put
 from guestmap.memory.map.ops import AccessSizes, MemoryRegionOps
 from guestmap.memory.ram.block import RamBlock, page_aligned
 from guestmap.memory.ram.host import AnonymousRam, RamBackend, RamOptions

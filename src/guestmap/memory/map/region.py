@@ -8,10 +8,11 @@ them; every mutation here ends in that system's transaction.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from guestmap.base import ConfigError
 from guestmap.memory.map import ram_regions
+from guestmap.memory.map.assignment import AssignedFacts, put
 from guestmap.memory.map.checks import (
     checked_address,
     checked_flag,
@@ -19,7 +20,7 @@ from guestmap.memory.map.checks import (
     checked_number,
     checked_size,
 )
-from guestmap.memory.map.facts import RegionFacts, put
+from guestmap.memory.map.facts import RegionFacts
 from guestmap.memory.map.ops import Endianness
 from guestmap.memory.map.placement import check_adoption, check_free
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from guestmap.memory.map.discard import RamDiscardManager
 
 
-class MemoryRegion(RegionFacts):
+class MemoryRegion(AssignedFacts):
     """A node of the tree. Read its facts freely.
 
     To assign a fact is to call its method: ``region.enabled = False`` is ``set_enabled(False)``.
@@ -38,6 +39,11 @@ class MemoryRegion(RegionFacts):
     """
 
     __slots__ = ()
+
+    def __init__(self, *_facts: object, **_more: object) -> None:
+        raise ConfigError(
+            "a region is made by a MemorySystem: call its container(), io(), ram() ..."
+        )
 
     @property
     def disable_reentrancy_guard(self) -> bool:
@@ -230,3 +236,9 @@ class MemoryRegion(RegionFacts):
         if value is True or value is False:
             return value
         return checked_flag(f"region {self.name!r}: {name}", value)
+
+
+def sealed(facts: RegionFacts) -> MemoryRegion:
+    """Return the region that has these facts, which is finished: see :class:`AssignedFacts`."""
+    facts.__class__ = MemoryRegion
+    return cast("MemoryRegion", facts)

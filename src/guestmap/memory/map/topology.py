@@ -12,11 +12,10 @@ from which a failed transaction is undone.
 
 from __future__ import annotations
 
-from threading import get_ident
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
-from guestmap.memory.map.facts import put
+from guestmap.memory.map.assignment import put
 from guestmap.memory.map.liveness import ref_live, unref_live
 from guestmap.memory.map.region import MemoryRegion
 from guestmap.memory.map.routes import attach, detach, next_hop, spaces_through
@@ -54,17 +53,13 @@ class Topology:
         old = getattr(region, name)
         if old == value:
             return
-        if transactions.owner == get_ident():  # no need for a transaction within the transaction
-            transactions.note(self._assign, region, name, old)
-            self._assign(region, name, value)
-            return
-        with transactions.open():
+        with transactions.mutation():
             transactions.note(self._assign, region, name, old)
             self._assign(region, name, value)
 
     def link(self, parent: MemoryRegion, child: MemoryRegion, addr: int, priority: int) -> None:
         """Make ``child`` the newest subregion of ``parent`` with that priority."""
-        with self._transactions.open():
+        with self._transactions.mutation():
             self._next_order += 1
             self._transactions.note(self._unlink, child, child.addr, child._order)
             self._link(parent, child, addr, (-priority, -self._next_order))
@@ -76,18 +71,14 @@ class Topology:
             child.check_open()
         self._next_order += 1
         order = (child._order[0], -self._next_order)
-        if transactions.owner == get_ident():  # as in assign
-            transactions.note(self._move, child, child.addr, child._order)
-            self._move(child, addr, order)
-            return
-        with transactions.open():
+        with transactions.mutation():
             transactions.note(self._move, child, child.addr, child._order)
             self._move(child, addr, order)
 
     def unlink(self, child: MemoryRegion) -> None:
         """Take ``child`` out of its container."""
         child.check_open()
-        with self._transactions.open():
+        with self._transactions.mutation():
             place = child.addr, child._order
             self._transactions.note(self._link, child.container, child, *place)
             self._unlink(child, *place)
@@ -129,7 +120,7 @@ class Topology:
             self.mark(child)
         container.children.remove(child)
         put(child, "addr", addr)
-        child._order = order
+        put(child, "_order", order)
         container.children.add(child)
         if child.enabled:
             self.mark(child)
@@ -155,7 +146,7 @@ class Topology:
             self.mark(child)
         put(child, "addr", addr)
         put(child, "priority", -order[0])
-        child._order = order
+        put(child, "_order", order)
         if moves:
             self.mark(child)
 
@@ -212,7 +203,8 @@ class Topology:
             hop = next_hop(each)
             if hop is each._hop:
                 continue
-            old, each._hop = each._hop, hop
+            old = each._hop
+            put(each, "_hop", hop)
             if old is not None and old is not each:
                 detach(each, old)
             if hop is not None and hop is not each:

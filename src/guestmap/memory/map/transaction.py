@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -92,6 +92,7 @@ class Transactions:
         self.owner: int | None = None
         self._steady = 0
         self._telling = False
+        self._within = nullcontext()
         self._cause = ""
         self._journal: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
@@ -99,6 +100,10 @@ class Transactions:
     def open(self, cause: str = "") -> Transaction:
         """Return a transaction to be entered with ``with``."""
         return Transaction(self, cause)
+
+    def mutation(self) -> AbstractContextManager[None]:
+        """Return what one mutation is made in: this thread's transaction, or one of its own."""
+        return self._within if self.owner == threading.get_ident() else Transaction(self, "")
 
     def note(self, undo: Callable[..., object], *args: object) -> None:
         """Add to the journal how to undo the mutation that comes next."""
