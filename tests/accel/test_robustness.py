@@ -66,6 +66,19 @@ def test_the_a20_gate(guest):
     assert guest.value() == [0x22, 0x11, 0x22]
 
 
+def test_the_a20_gate_is_moved_between_two_runs(guest):
+    if not guest.accelerator.capabilities.a20:
+        pytest.skip("the engine has no A20 gate")
+    guest.memory.write(0x000000, b"\x11")
+    guest.memory.write(0x100000, b"\x22")
+    for is_open in (False, True, False):
+        # mov ax, FFFFh; mov es, ax; mov al, es:[0x10]; out 0x80, al
+        guest.real(b"\xb8\xff\xff\x8e\xc0\x26\xa0\x10\x00\xe6\x80\xfa\xf4")
+        guest.vcpu.set_a20(is_open)
+        guest.run()
+    assert guest.value() == [0x11, 0x22, 0x11]
+
+
 def test_memory_may_be_remapped_while_the_a20_gate_is_closed(guest):
     extra = guest.system.ram("over", 0x1000)
     guest.on_port[0x92] = lambda value: guest.vcpu.set_a20(bool(value & 2))
