@@ -108,6 +108,7 @@ UP_TO_2_3 = (
     "0000000000000000-ffffffffffffffff (prio 0, RW): system\n"
     "  0000000000000000-0000000000000fff (prio 0, RW): alias low @ram"
     " 0000000000000000-0000000000000fff\n"
+    "  0000000000003000-0000000000003fff (prio 0, RW): last\n"
     "aliases\n"
     "ram\n"
     "0000000000000000-000000000000ffff (prio 0, RW): ram\n"
@@ -122,6 +123,7 @@ def test_up_to_2_3_headings_are_names_and_nothing_disabled_has_a_line() -> None:
     off.add_subregion(0, memory.io("inside", 0x1000, None))
     off.set_enabled(False)
     system.add_subregion(0x1000, off)
+    system.add_subregion(0x3000, memory.io("last", 0x1000, None))
     memory.address_space("memory", system)
     text = write_mtree(Snapshot.of(memory), disabled=True, dialect=dialect_called("2.0"))
     assert text == UP_TO_2_3
