@@ -18,6 +18,7 @@ from benchmarks import (
     growth,
     held_up,
     hotplug,
+    kvm,
     model,
     older,
     post,
@@ -54,6 +55,7 @@ def main() -> None:
     show("Domains", "libvirt 9.0", domains.rows(), console)
     show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)
+    kvm.show_all(console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)
 
 

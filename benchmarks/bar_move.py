@@ -28,7 +28,9 @@ def rows() -> list[Row]:
     for command, what in ((MEMORY, "devices"), (MEMORY | MASTER, "bus masters")):
         for count in COUNTS:
             layout = Layout(count)
-            theirs = _qemu(layout, command) if PROGRAM and count <= QEMU_LIMIT[command] else None
+            theirs = (
+                qemu_seconds(layout, command) if PROGRAM and count <= QEMU_LIMIT[command] else None
+            )
             measured.append(Row(f"BAR move, {count} {what}", _ours(layout, command), theirs))
     layout = Layout(COUNTS[-1], overlapping=True)
     what = f"BAR move, {COUNTS[-1]} devices, {len(layout.bridges)} overlapping windows"
@@ -40,6 +42,11 @@ def _ours(layout: Layout, command: int) -> float:
     machine = Machine(layout)
     with machine.memory.transaction():
         machine.write(layout.set_up(command))
+    return seconds(machine, layout)
+
+
+def seconds(machine: Machine, layout: Layout) -> float:
+    """Return the time of one move in a machine whose BARs are set up."""
     gc.collect()
     moves = layout.moves() * 5
     best = float("inf")
@@ -50,8 +57,9 @@ def _ours(layout: Layout, command: int) -> float:
     return best / 10
 
 
-def _qemu(layout: Layout, command: int) -> float:
-    with QtestQemu("-m", "128M", *layout.qemu_arguments()) as qemu:
+def qemu_seconds(layout: Layout, command: int, *, accel: str = "tcg") -> float:
+    """Return the time of one move in QEMU."""
+    with QtestQemu("-m", "128M", *layout.qemu_arguments(), accel=accel) as qemu:
         set_up = [f"outl {port:#x} {value:#x}" for port, value in layout.set_up(command)]
         for first in range(0, len(set_up), 500):
             qemu.seconds_each(set_up[first : first + 500], rounds=1)

@@ -110,7 +110,16 @@ def ours(path: str) -> list[str]:
 def theirs(path: str) -> list[str]:
     """Return the command line of QEMU."""
     assert PROGRAM is not None
-    return [PROGRAM, *MACHINE, *_MEMORY, "-S", "-qmp", f"unix:{path},server=on,wait=off"]
+    return [
+        PROGRAM,
+        *MACHINE,
+        "-accel",
+        "tcg",
+        *_MEMORY,
+        "-S",
+        "-qmp",
+        f"unix:{path},server=on,wait=off",
+    ]
 
 
 def attach(client: Client, name: str, size: int) -> tuple[float, float]:

@@ -14,19 +14,19 @@ from tests.support.qemu_program import find_qemu
 _FOUND = find_qemu()
 PROGRAM = None if _FOUND is None else _FOUND.path
 MACHINE = ("-M", "pc-i440fx-7.2,smm=off", "-nodefaults", "-vga", "none",
-           "-global", "apic-common.vapic=off", "-display", "none", "-accel", "tcg")  # fmt: skip
+           "-global", "apic-common.vapic=off", "-display", "none")  # fmt: skip
 
 
 class QtestQemu:
     """QEMU with its CPU stopped, answering qtest commands on a socket pair."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, accel: str = "tcg") -> None:
         assert PROGRAM is not None
         ours, theirs = socket.socketpair()
         monitor, monitor_theirs = socket.socketpair()
         fds = (theirs.fileno(), monitor_theirs.fileno())
         self._process = subprocess.Popen(
-            [PROGRAM, *MACHINE, "-S", *args,
+            [PROGRAM, *MACHINE, "-accel", accel, "-S", *args,
              "-chardev", f"socket,id=qtest,fd={fds[0]}",
              "-qtest", "chardev:qtest", "-qtest-log", "none",
              "-chardev", f"socket,id=m,fd={fds[1]}", "-mon", "chardev=m,mode=control"],

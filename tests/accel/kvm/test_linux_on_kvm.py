@@ -24,7 +24,7 @@ def test_linux_onlines_a_dimm_and_gives_it_back(tmp_path: Path) -> None:
         assert "IO-APIC" in guest.run("cat /proc/interrupts")
         guest.run(f"echo online_movable > {POLICY}")
         with vm.exclusive():
-            manage = vm.board.management
+            manage = vm.board.manage
             manage.object_add("memory-backend-ram", "mem0", {"size": 128 * MIB})
             manage.device_add("pc-dimm", "dimm0", {"memdev": "mem0"})
         guest.until("grep MemTotal /proc/meminfo", f" {before + 128 * MIB >> 10} kB")

@@ -1,0 +1,208 @@
+"""Our machine on the host's KVM, beside what the kernel itself takes, and beside QEMU on it.
+
+Only where the host's KVM executes guests, or where GUESTMAP_KVM asks for it: one that emulates them
+says little of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks import bar_move, older, post
+from benchmarks.pci import MEMORY, Layout, Machine
+from benchmarks.qemu import PROGRAM
+from benchmarks.table import Row, show
+from guestmap.accel import Register, Segment, SegmentRegister
+from guestmap.accel.kvm.abi import RUN
+from guestmap.accel.kvm.accelerator import KvmAccelerator
+from guestmap.accel.kvm.bells import Bells
+from guestmap.accel.kvm.caps import DEVICE, open_device
+from guestmap.accel.kvm.kernel import HostKernel
+from guestmap.accel.kvm.vm import Vm
+from guestmap.accel.vcpu import NoInterrupts
+from guestmap.base import MIB, GuestmapError
+from guestmap.machine import MachineConfig, Phase, VirtualMachine
+from guestmap.memory import MemoryRegionOps, MemorySystem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PAGE = 0x1000
+_COUNTS = (8, 4_000, 30_000)
+_DEVICES = 1000
+_LOOP = b"\xe6\x80\xeb\xfc"  # again: out 80h, al; jmp again
+_EXITS = 2_000
+_POSTS = 3
+_OLDER_POST = """
+import time
+from guestmap.machine import MachineConfig, Phase, VirtualMachine
+with VirtualMachine(MachineConfig(ram_size=128 << 20, debugcon=True)) as vm:
+    start = time.perf_counter()
+    vm.run(until=Phase.BOOT)
+    print(time.perf_counter() - start)
+"""
+
+
+class _Post(NamedTuple):
+    whole_s: float
+    kernel_s: float
+    exits: int
+
+
+class Timed(HostKernel):
+    """The host's kernel, and how long it takes: for slots, and inside KVM_RUN."""
+
+    def __init__(self) -> None:
+        self.spent_s = 0.0
+        self.exits = 0
+
+    def ioctl(self, fd: int, code: int, argument: int | bytearray) -> int:
+        """Make a request."""
+        self.exits += code == RUN.code
+        start = time.perf_counter()
+        try:
+            return super().ioctl(fd, code, argument)
+        finally:
+            self.spent_s += time.perf_counter() - start
+
+
+def refusal() -> str:
+    """Say why nothing can be measured here; "" where it can."""
+    try:
+        if os.environ.get("GUESTMAP_KVM"):
+            open_device(HostKernel(), DEVICE).close()
+        else:
+            KvmAccelerator.check_worth()
+    except GuestmapError as error:
+        return str(error)
+    return ""
+
+
+def slot_rows() -> list[Row]:
+    """Return how long a slot takes to go and to come again, as there are more of them."""
+    measured = [_slot_update(count) for count in _COUNTS]
+    rows = [
+        Row(f"a slot goes and comes, of {count:,} (beside {_COUNTS[0]})", whole, measured[0][0])
+        for count, (whole, _) in zip(_COUNTS[1:], measured[1:], strict=True)
+    ]
+    return rows + [
+        Row(f"Python's part of it, of {count:,} (beside the kernel's)", whole - kernel, kernel)
+        for count, (whole, kernel) in zip(_COUNTS, measured, strict=True)
+    ]
+
+
+def _slot_update(count: int) -> tuple[float, float]:
+    """Return the seconds of one change, and those that the kernel took of it; medians."""
+    kernel = Timed()
+    with MemorySystem() as system, ExitStack() as end:
+        ram = system.ram("ram", count * _PAGE)
+        root = system.container("root", 1 << 64)
+        space = system.address_space("memory", root)
+        with system.transaction():
+            for number in range(count):  # backwards, so that no two are one slot
+                part = system.alias("part", ram, (count - 1 - number) * _PAGE, _PAGE)
+                root.add_subregion(2 * number * _PAGE, part)
+        vm = Vm(kernel)
+        end.callback(vm.close)
+        space.register_listener(vm.slots)
+        part = root.subregions[count // 2]
+        whole, inside = [], []
+        for _ in range(101):
+            kernel.spent_s, start = 0.0, time.perf_counter()
+            part.set_enabled(False)
+            part.set_enabled(True)
+            whole.append((time.perf_counter() - start) / 2)
+            inside.append(kernel.spent_s / 2)
+    return statistics.median(whole), statistics.median(inside)
+
+
+def exit_rows() -> list[Row]:
+    """Return the time of an exit that is a device's register, beside that of KVM_RUN alone."""
+    with MemorySystem() as system:
+        root = system.container("root", 1 << 64)
+        root.add_subregion(0, system.ram("ram", 0x10000))
+        memory = system.address_space("memory", root)
+        left = [0]
+
+        def write(_offset: int, _value: int, _size: int) -> None:
+            left[0] -= 1
+            if not left[0]:
+                vcpu.kick()
+
+        ops = MemoryRegionOps(read=lambda _offset, _size: 0, write=write)
+        io = system.address_space("I/O", system.io("io", 0x10000, ops))
+        memory.write(0, _LOOP)
+        with KvmAccelerator(memory, io, [NoInterrupts()]) as accelerator:
+            vcpu = accelerator.vcpu()
+            vcpu.write_segment(SegmentRegister.CS, Segment(0, 0, 0xFFFF, 0x9B00))
+            vcpu.write_register(Register.EIP, 0)
+            kernel, fd = vcpu._vm.kernel, vcpu._handle.fd
+            ours, bare = [], []
+            for _ in range(9):
+                left[0], start = _EXITS, time.perf_counter()
+                vcpu.prepare()
+                vcpu.run()
+                ours.append((time.perf_counter() - start) / _EXITS)
+                start = time.perf_counter()
+                for _ in range(_EXITS):
+                    kernel.ioctl(fd, RUN.code, 0)
+                bare.append((time.perf_counter() - start) / _EXITS)
+    return [
+        Row("an exit (beside KVM_RUN in a loop)", statistics.median(ours), statistics.median(bare))
+    ]
+
+
+def post_rows() -> list[Row]:
+    """Return what SeaBIOS takes from the first instruction to INT 19h, and what of it is ours."""
+    runs = [_post() for _ in range(_POSTS)]
+    outside = min(each.whole_s - each.kernel_s for each in runs)
+    theirs = None
+    if PROGRAM:
+        theirs = min(post.qemu(accel="kvm")[1] for _ in range(_POSTS))
+    with older.sources() as sources:
+        before = None if sources is None else older.seconds(_OLDER_POST, sources)
+    return [
+        Row("POST (beside QEMU on KVM)", min(each.whole_s for each in runs), theirs),
+        Row("POST outside KVM_RUN (beside the older commit's, whole, on Unicorn)", outside, before),
+        Row("the same, an exit (beside 15 us)", outside / runs[0].exits, 15e-6),
+    ]
+
+
+def _post() -> _Post:
+    kernel = Timed()
+    with VirtualMachine(MachineConfig(ram_size=128 * MIB, debugcon=True), engine="kvm") as vm:
+        assert isinstance(vm.accelerator, KvmAccelerator)
+        vm.accelerator._vm.kernel = kernel  # of KVM_RUN alone: slots have their handle's
+        start = time.perf_counter()
+        vm.run(until=Phase.BOOT)
+        return _Post(time.perf_counter() - start, kernel.spent_s, kernel.exits)
+
+
+def bar_rows() -> list[Row]:
+    """Return how long a BAR takes to move among many devices, beside QEMU on the same KVM."""
+    layout = Layout(_DEVICES)
+    machine = Machine(layout)
+    vm = Vm()
+    try:
+        machine.space.register_listener(vm.slots)
+        for space, ports in ((machine.space, False), (machine.io, True)):
+            space.register_listener(Bells(vm.handle, vm.features, ports=ports))
+        with machine.memory.transaction():
+            machine.write(layout.set_up(MEMORY))
+        ours = bar_move.seconds(machine, layout)
+    finally:
+        vm.close()
+    theirs = bar_move.qemu_seconds(layout, MEMORY, accel="kvm") if PROGRAM else None
+    return [Row(f"BAR move, {_DEVICES} devices (beside QEMU on KVM)", ours, theirs)]
+
+
+def show_all(console: Console) -> None:
+    """Print all, or why not."""
+    if why := refusal():
+        console.print(f"KVM is not measured: {why}")
+        return
+    show("KVM", "beside", [*slot_rows(), *exit_rows(), *post_rows(), *bar_rows()], console)
