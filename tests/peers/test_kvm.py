@@ -21,16 +21,30 @@ FILES = (
     "test_memory_accesses.py", "test_robustness.py", "test_stale_code.py", "test_unplug.py",
     "test_watchdog.py",
 )  # fmt: skip
+LONG = ("kvm/test_linux_on_kvm.py", "kvm/test_on_kvm.py")
 # QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
 # set its task register as every processor has it (a busy TSS): nothing of that is tried there, and
 # no program of random bytes, which might come to it.
 LEFT_OUT = "not ring_3 and not virtual_8086 and not random_programs"
-TESTS = (
-    f"python3 -m pytest {' '.join(f'tests/accel/{each}' for each in FILES)} -m 'kvm and not long'"
-    f" -k '{LEFT_OUT}' -v --color=no -o addopts= -p no:cacheprovider --assert=plain --timeout 100"
-    " --tb=short -rN"
-)
+LONG_S = 2400
+
+
+def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
+    """Return the command that runs tests there."""
+    paths = " ".join(f"tests/accel/{each}" for each in files)
+    return (
+        f"python3 -m pytest {paths} -m '{marks}' -k '{LEFT_OUT}' -v --color=no -o addopts="
+        f" -p no:cacheprovider --assert=plain --timeout {timeout_s} --tb=short -rN"
+    )
 
 
 def test_the_contract_of_engines_and_a_boot_hold_on_kvm(tmp_path: Path) -> None:
-    assert run_in_kvm_guest(tmp_path, TESTS, timeout_s=TIMEOUT_S) == 0
+    tests = pytest_line(FILES, "kvm and not long", 100)
+    assert run_in_kvm_guest(tmp_path, tests, timeout_s=TIMEOUT_S) == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(LONG_S + 60)
+def test_linux_and_all_kicks_come_to_their_end_on_kvm(tmp_path: Path) -> None:
+    tests = pytest_line(LONG, "kvm and long", LONG_S)
+    assert run_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, with_linux=True) == 0
