@@ -1,15 +1,15 @@
 """Our machine on the host's KVM, beside what the kernel itself takes, and beside QEMU on it.
 
 Only where the host's KVM executes guests, or where GUESTMAP_KVM asks for it: one that emulates them
-says little of ours.
+says little of ours. All is processor time.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-import statistics
 import time
-from contextlib import ExitStack
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import bar_move, older, post
@@ -36,14 +36,15 @@ _COUNTS = (8, 4_000, 30_000)
 _DEVICES = 1000
 _LOOP = b"\xe6\x80\xeb\xfc"  # again: out 80h, al; jmp again
 _EXITS = 2_000
+_ROUNDS = 101
 _POSTS = 3
 _OLDER_POST = """
 import time
 from guestmap.machine import MachineConfig, Phase, VirtualMachine
 with VirtualMachine(MachineConfig(ram_size=128 << 20, debugcon=True)) as vm:
-    start = time.perf_counter()
+    start = time.process_time()
     vm.run(until=Phase.BOOT)
-    print(time.perf_counter() - start)
+    print(time.process_time() - start)
 """
 
 
@@ -54,7 +55,7 @@ class _Post(NamedTuple):
 
 
 class Timed(HostKernel):
-    """The host's kernel, and how long it takes: for slots, and inside KVM_RUN."""
+    """The host's kernel, and the processor time that it takes, of the calling thread."""
 
     def __init__(self) -> None:
         self.spent_s = 0.0
@@ -63,11 +64,11 @@ class Timed(HostKernel):
     def ioctl(self, fd: int, code: int, argument: int | bytearray) -> int:
         """Make a request."""
         self.exits += code == RUN.code
-        start = time.perf_counter()
+        start = time.thread_time()
         try:
             return super().ioctl(fd, code, argument)
         finally:
-            self.spent_s += time.perf_counter() - start
+            self.spent_s += time.thread_time() - start
 
 
 def refusal() -> str:
@@ -82,23 +83,12 @@ def refusal() -> str:
     return ""
 
 
-def slot_rows() -> list[Row]:
-    """Return how long a slot takes to go and to come again, as there are more of them."""
-    measured = [_slot_update(count) for count in _COUNTS]
-    rows = [
-        Row(f"a slot goes and comes, of {count:,} (beside {_COUNTS[0]})", whole, measured[0][0])
-        for count, (whole, _) in zip(_COUNTS[1:], measured[1:], strict=True)
-    ]
-    return rows + [
-        Row(f"Python's part of it, of {count:,} (beside the kernel's)", whole - kernel, kernel)
-        for count, (whole, kernel) in zip(_COUNTS, measured, strict=True)
-    ]
+class _Crowd:
+    """A VM of so many slots, each a page, of which one goes and comes."""
 
-
-def _slot_update(count: int) -> tuple[float, float]:
-    """Return the seconds of one change, and those that the kernel took of it; medians."""
-    kernel = Timed()
-    with MemorySystem() as system, ExitStack() as end:
+    def __init__(self, count: int) -> None:
+        self.kernel = Timed()
+        self._system = system = MemorySystem()
         ram = system.ram("ram", count * _PAGE)
         root = system.container("root", 1 << 64)
         space = system.address_space("memory", root)
@@ -106,18 +96,39 @@ def _slot_update(count: int) -> tuple[float, float]:
             for number in range(count):  # backwards, so that no two are one slot
                 part = system.alias("part", ram, (count - 1 - number) * _PAGE, _PAGE)
                 root.add_subregion(2 * number * _PAGE, part)
-        vm = Vm(kernel)
-        end.callback(vm.close)
-        space.register_listener(vm.slots)
-        part = root.subregions[count // 2]
-        whole, inside = [], []
-        for _ in range(101):
-            kernel.spent_s, start = 0.0, time.perf_counter()
-            part.set_enabled(False)
-            part.set_enabled(True)
-            whole.append((time.perf_counter() - start) / 2)
-            inside.append(kernel.spent_s / 2)
-    return statistics.median(whole), statistics.median(inside)
+        self._vm = Vm(self.kernel)
+        space.register_listener(self._vm.slots)
+        self._part = root.subregions[count // 2]
+
+    def change(self) -> tuple[float, float]:
+        """Return the processor time of one change, and how much of it is the kernel's."""
+        self.kernel.spent_s, start = 0.0, time.thread_time()
+        self._part.set_enabled(False)
+        self._part.set_enabled(True)
+        return (time.thread_time() - start) / 2, self.kernel.spent_s / 2
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._vm.close()
+        self._system.close()
+
+
+def slot_rows() -> list[Row]:
+    """Return how long a slot takes to go and to come again, as there are more of them."""
+    crowds = [_Crowd(count) for count in _COUNTS]
+    gc.collect()
+    rounds = [[each.change() for each in crowds] for _ in range(_ROUNDS)]
+    for each in crowds:
+        each.close()
+    whole = [median(times[n][0] for times in rounds) for n in range(len(crowds))]
+    kernel = [median(times[n][1] for times in rounds) for n in range(len(crowds))]
+    few, *many = (f"{count:,} slots" for count in _COUNTS)
+    return [
+        *(Row(f"a change of {what} (beside {few})", x, whole[0])
+          for what, x in zip(many, whole[1:], strict=True)),
+        *(Row(f"Python's part, of {what} (beside the kernel's)", x - y, y)
+          for what, x, y in zip((few, *many), whole, kernel, strict=True)),
+    ]  # fmt: skip
 
 
 def exit_rows() -> list[Row]:
@@ -143,17 +154,15 @@ def exit_rows() -> list[Row]:
             kernel, fd = vcpu._vm.kernel, vcpu._handle.fd
             ours, bare = [], []
             for _ in range(9):
-                left[0], start = _EXITS, time.perf_counter()
+                left[0], start = _EXITS, time.thread_time()
                 vcpu.prepare()
                 vcpu.run()
-                ours.append((time.perf_counter() - start) / _EXITS)
-                start = time.perf_counter()
+                ours.append((time.thread_time() - start) / _EXITS)
+                start = time.thread_time()
                 for _ in range(_EXITS):
                     kernel.ioctl(fd, RUN.code, 0)
-                bare.append((time.perf_counter() - start) / _EXITS)
-    return [
-        Row("an exit (beside KVM_RUN in a loop)", statistics.median(ours), statistics.median(bare))
-    ]
+                bare.append((time.thread_time() - start) / _EXITS)
+    return [Row("an exit (beside KVM_RUN in a loop)", median(ours), median(bare))]
 
 
 def post_rows() -> list[Row]:
@@ -162,7 +171,7 @@ def post_rows() -> list[Row]:
     outside = min(each.whole_s - each.kernel_s for each in runs)
     theirs = None
     if PROGRAM:
-        theirs = min(post.qemu(accel="kvm")[1] for _ in range(_POSTS))
+        theirs = min(post.qemu(accel="kvm")[2] for _ in range(_POSTS))
     with older.sources() as sources:
         before = None if sources is None else older.seconds(_OLDER_POST, sources)
     return [
@@ -177,9 +186,9 @@ def _post() -> _Post:
     with VirtualMachine(MachineConfig(ram_size=128 * MIB, debugcon=True), engine="kvm") as vm:
         assert isinstance(vm.accelerator, KvmAccelerator)
         vm.accelerator._vm.kernel = kernel  # of KVM_RUN alone: slots have their handle's
-        start = time.perf_counter()
+        start = time.process_time()
         vm.run(until=Phase.BOOT)
-        return _Post(time.perf_counter() - start, kernel.spent_s, kernel.exits)
+        return _Post(time.process_time() - start, kernel.spent_s, kernel.exits)
 
 
 def bar_rows() -> list[Row]:

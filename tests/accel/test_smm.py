@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.accel.conftest import KVM
 from tests.accel.guest import DEVICE, ROM_BASE, Guest, later
 
 from guestmap.accel import ExitReason, Register, SegmentRegister
@@ -45,9 +46,14 @@ class Smm(Guest):
         self.ports.clear()
 
 
-@pytest.fixture(params=["unicorn", "unicorn-documented"])
+@pytest.fixture(params=["unicorn", "unicorn-documented", KVM])
 def guest(request: pytest.FixtureRequest) -> Iterator[Smm]:
+    elsewhere = request.node.get_closest_marker("not_on_kvm")
+    if elsewhere is not None and request.param == "kvm":
+        pytest.skip(elsewhere.args[0])
     with Smm(request.param) as machine:
+        if not machine.accelerator.capabilities.smm:
+            pytest.skip("the engine has no system management mode on this host")
         yield machine
 
 
@@ -81,7 +87,7 @@ def test_code_in_smram_is_not_the_code_below_it(guest):
     guest.handler(b"\xb0\x02" + HERE + RSM, SMRAM)
     guest.memory.write(SMRAM + HANDLER, b"\xb0\x01" + HERE + b"\xc3")  # mov al, 1; out; ret
     call = b"\xb8" + (SMRAM + HANDLER).to_bytes(4, "little") + b"\xff\xd0"  # call eax
-    start = guest.vcpu.cpu.smm.base
+    start = guest.vcpu.save().smbase
     guest.memory.write(0x1000, (call + SMI) * 2 + call + HLT)
     guest.vcpu.write_register(Register.EIP, 0x1000)
     assert start == SMRAM

@@ -143,7 +143,9 @@ class FakeKernel:
         wrong = (
             new.start % PAGE or new.size % PAGE or new.host % PAGE or new.flags & ~3
             or new.host >= _CANONICAL or new.size >> 12 >= 1 << 31
-            or number >= self.caps[Cap.NR_MEMSLOTS] or new.start + new.size > 1 << self.address_bits
+            or number & 0xFFFF >= self.caps[Cap.NR_MEMSLOTS]
+            or number >> 16 >= max(self.caps[Cap.MULTI_ADDRESS_SPACE], 1)
+            or new.start + new.size > 1 << self.address_bits
             or (not new.size and old is None)
         )  # fmt: skip
         if new.size and old is not None:
@@ -153,7 +155,7 @@ class FakeKernel:
             raise OSError(errno.EINVAL, "invalid")
         for each, region in self.slots.items():
             apart = new.start + new.size <= region.start or region.start + region.size <= new.start
-            if each != number and not apart:
+            if each != number and each >> 16 == number >> 16 and not apart:
                 raise OSError(errno.EEXIST, "overlap")
 
     def _ioeventfd(self, request: bytearray) -> int:

@@ -19,12 +19,16 @@ RING_ENTRIES = (PAGE - 8) // 24
 class Mmio:
     """An access of a device; a write has data. ``answer`` is what a read got."""
 
-    def __init__(self, address: int, length: int, data: bytes | None = None) -> None:
+    def __init__(
+        self, address: int, length: int, data: bytes | None = None, *, in_smm: bool = False
+    ) -> None:
         self.address, self.length, self.data = address, length, data
+        self.in_smm = in_smm
         self.answer = b""
 
     def show(self, page: bytearray) -> None:
         pack_into("<I", page, 8, ExitCode.MMIO)
+        page[14] = self.in_smm
         data = (self.data or b"").ljust(8, b"\xee")
         pack_into("<Q8sIB", page, 32, self.address, data, self.length, self.data is not None)
 
@@ -106,8 +110,8 @@ class CpuKernel(FakeKernel):
         changed_while_inside: slot requests that came meanwhile.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **lacks: int) -> None:
+        super().__init__(**lacks)
         self.page = bytearray(3 * PAGE)
         self.script: list[object] = []
         self.ready = False
@@ -150,6 +154,7 @@ class CpuKernel(FakeKernel):
             abi.SET_MSRS.code: self._set_msr,
             abi.INTERRUPT.code: self._interrupt,
             abi.RUN.code: self._run,
+            abi.SMI.code: self._smi,
         }
 
     def _supported_cpuid(self, table: bytearray) -> int:
@@ -198,6 +203,11 @@ class CpuKernel(FakeKernel):
         vector = unpack_from("<I", request)[0]
         self.injected.append(vector)
         self._state["events"][8:10] = bytes((1, vector))
+        return 0
+
+    def _smi(self, _argument: int) -> int:
+        self.events.append("smi")
+        self._state.setdefault("events", bytearray(64))[25] = 1
         return 0
 
     # -- running ---------------------------------------------------------------------------------

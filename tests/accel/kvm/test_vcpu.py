@@ -35,7 +35,7 @@ class Line:
 class Rig:
     """A machine of one device and 64 KiB of ports, both of which log."""
 
-    def __init__(self) -> None:
+    def __init__(self, **lacks: int) -> None:
         self.system = MemorySystem()
         self.log: list[tuple[str, int, int, int]] = []
         self.values: list[int] = []
@@ -46,7 +46,7 @@ class Rig:
         self.root = root
         self.memory = self.system.address_space("memory", root)
         self.io = self.system.address_space("I/O", self.system.io("io", 0x10000, ops))
-        self.kernel, self.line = CpuKernel(), Line()
+        self.kernel, self.line = CpuKernel(**lacks), Line()
         self.accelerator = KvmAccelerator(self.memory, self.io, [self.line], kernel=self.kernel)
         self.vcpu = self.accelerator.vcpu()
 
@@ -308,6 +308,64 @@ def test_a_vcpu_whose_speed_cannot_be_measured_is_given_back():
     with pytest.raises(HostError, match="does not run a loop"):
         instructions_per_s(kernel)
     assert not kernel.open_fds
+
+
+def with_smm(rig: Rig) -> None:
+    """Give the vCPU a map for system management mode: RAM below, and a device in another place."""
+    smm = rig.system.container("smm", 1 << 64)
+    rig.root.add_subregion(0, rig.system.ram("ram", 0x10000))
+    smm.add_subregion(0, rig.system.alias("all", rig.root, 0, 1 << 64))
+    smm.add_subregion(0xA000, rig.system.ram("smram", 0x1000), 1)
+    ops = MemoryRegionOps(read=lambda _at, _size: 0x5A, valid=ANY, impl=ANY)
+    smm.add_subregion(0xD0000000, rig.system.io("latch", 4, ops))
+    rig.vcpu.smm_memory = rig.system.address_space("cpu-smm-0", smm)
+
+
+def test_system_management_mode_has_slots_and_devices_of_its_own():
+    rig = Rig(MULTI_ADDRESS_SPACE=2)
+    with_smm(rig)
+    assert rig.accelerator.capabilities.smm
+    slots = {number: (each.start, each.size) for number, each in rig.kernel.slots.items()}
+    assert slots == {
+        0: (0, 0x10000), 0x10000: (0, 0xA000), 0x10001: (0xA000, 0x1000), 0x10002: (0xB000, 0x5000),
+    }  # fmt: skip
+    reads = [Mmio(0xD0000000, 4, in_smm=inside) for inside in (False, True, False)]
+    rig.run(*reads, HLT)
+    assert [each.answer[0] for each in reads] == [0, 0x5A, 0]
+    next(each for each in rig.root.subregions if each.name == "ram").set_enabled(False)
+    assert sorted(rig.kernel.slots) == [0x10001], "one of each goes"
+    rig.accelerator.close()
+
+
+def test_a_system_management_interrupt_is_the_kernels_at_once_or_before_the_next_entry():
+    rig = Rig(MULTI_ADDRESS_SPACE=2)
+    with_smm(rig)
+    told = []
+    rig.vcpu.notify = lambda: told.append(True)
+    rig.on_write = rig.vcpu.raise_smi
+    with rig.vcpu.held():
+        rig.run(Ports(0xB2, 1, 1, b"\0"), HLT)
+    assert rig.kernel.events[-3:] == ["run", "smi", "run"], "after the access, before it goes on"
+    assert not told
+    rig.kernel.events.clear()
+    rig.vcpu.raise_smi()
+    assert (told, rig.kernel.events) == ([True], [])
+    assert rig.vcpu.prepare() is Activity.ACTIVE, "it wakes a CPU that halts"
+    assert rig.kernel.events == ["smi"]
+    state = rig.vcpu.save()
+    assert (state.smi, state.smm) == (True, False)
+    rig.vcpu.reset()
+    assert not rig.vcpu.save().smi
+    rig.accelerator.close()
+
+
+def test_a_kernel_without_system_management_mode(rig):
+    with_smm(rig)
+    assert not rig.accelerator.capabilities.smm
+    assert list(rig.kernel.slots) == [0]
+    rig.vcpu.raise_smi()
+    rig.vcpu.prepare()
+    assert "smi" not in rig.kernel.events
 
 
 def test_cpuid_leaves_out_what_the_machine_does_itself(rig):

@@ -84,6 +84,7 @@ GET_MSRS = _iowr("KVM_GET_MSRS", 0x88, 8)  # 4.18
 SET_MSRS = _iow("KVM_SET_MSRS", 0x89, 8)  # 4.19
 GET_FPU = _ior("KVM_GET_FPU", 0x8C, 416)  # 4.22
 SET_FPU = _iow("KVM_SET_FPU", 0x8D, 416)  # 4.23
+SMI = _io("KVM_SMI", 0xB7)  # 4.98
 SET_CPUID2 = _iow("KVM_SET_CPUID2", 0x90, 8)  # 4.20
 GET_VCPU_EVENTS = _ior("KVM_GET_VCPU_EVENTS", 0x9F, 64)  # 4.31
 SET_VCPU_EVENTS = _iow("KVM_SET_VCPU_EVENTS", 0xA0, 64)  # 4.32
@@ -109,6 +110,8 @@ class Cap(IntEnum):
     DEBUGREGS = 50
     MAX_VCPUS = 66
     READONLY_MEM = 81
+    X86_SMM = 117
+    MULTI_ADDRESS_SPACE = 118
     IOEVENTFD_ANY_LENGTH = 122
     IMMEDIATE_EXIT = 136
     COALESCED_PIO = 162
@@ -121,6 +124,9 @@ class SlotFlag(IntFlag):
     LOG_DIRTY_PAGES = 1
     READONLY = 2
 
+
+SMM_SPACE, SPACE_SHIFT = 1, 16
+"""The address space of system management mode, and where that stands in a slot's number (4.35)."""
 
 MANUAL_PROTECT_ENABLE, MANUAL_PROTECT_INITIALLY_SET = 1, 2
 """What KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled with (8.12)."""

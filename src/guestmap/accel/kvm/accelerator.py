@@ -91,7 +91,7 @@ class KvmAccelerator(Accelerator):
         """All but the A20 gate, which KVM has not."""
         return Capabilities(
             runs_code=True, exact_interrupts=True, exceptions=True, reset_vector=True, a20=False,
-            long_mode=True,
+            long_mode=True, smm=self._vm.features.has_smm,
         )  # fmt: skip
 
     @property
@@ -127,7 +127,8 @@ class KvmAccelerator(Accelerator):
         self._ring.close()
         for each in self._vcpus:
             each.close()
+        smm = [each.smm_memory for each in self._vcpus if each.smm_memory is not None]
         self._vm.close()  # first, or each slot would be deleted by a request of its own
-        for space, listener in self._listeners:
+        for space, listener in (*self._listeners, *((x, self._vm.smm_slots) for x in smm)):
             if listener in space.listeners:
                 space.unregister_listener(listener)

@@ -23,6 +23,9 @@ class VcpuAccesses:
         table: the VM's slots: a write to one of them that comes out is one to read-only memory.
         memory, io: the address spaces.
         counters: what is done is counted there.
+
+    Attributes:
+        smm_memory: what the vCPU sees in system management mode; None without.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class VcpuAccesses:
         io: AddressSpace,
         counters: Counters,
     ) -> None:
+        self.smm_memory: AddressSpace | None = None
         self._page = page
         self._table = table
         self._memory = memory
@@ -63,6 +67,8 @@ class VcpuAccesses:
     def _mmio(self) -> None:
         address, data, length, is_write = self._page.mmio()
         memory, counters = self._memory, self._counters
+        if self.smm_memory is not None and self._page.in_smm:
+            memory = self.smm_memory
         if is_write:
             if next(self._table.overlapping(address, address + 1), None) is None:
                 counters.mmio_writes += 1

@@ -14,6 +14,7 @@ from guestmap.accel.kvm.abi import (
     GET_API_VERSION,
     GET_SUPPORTED_CPUID,
     GET_VCPU_MMAP_SIZE,
+    SMM_SPACE,
     Cap,
 )
 from guestmap.accel.kvm.kernel import Handle, Kernel
@@ -70,6 +71,11 @@ class Features:
     def slots(self) -> int:
         """How many memory slots a VM can have; they are numbered from 0."""
         return self.caps[Cap.NR_MEMSLOTS] or _DEFAULT_SLOTS
+
+    @property
+    def has_smm(self) -> bool:
+        """Whether vCPUs have a system management mode, with a memory map of its own."""
+        return self.has(Cap.X86_SMM) and self.caps[Cap.MULTI_ADDRESS_SPACE] > SMM_SPACE
 
     @property
     def address_bits(self) -> int:

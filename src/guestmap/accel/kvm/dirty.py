@@ -19,6 +19,7 @@ from guestmap.accel.kvm.abi import (
     GET_DIRTY_LOG,
     MANUAL_PROTECT_ENABLE,
     PAGE,
+    SPACE_SHIFT,
     Cap,
 )
 
@@ -43,10 +44,12 @@ class DirtyPages:
     Args:
         vm: the VM.
         features: what the kernel can do.
+        space: in which of its address spaces the slots are.
     """
 
-    def __init__(self, vm: Handle, features: Features) -> None:
+    def __init__(self, vm: Handle, features: Features, space: int = 0) -> None:
         self._vm = vm
+        self._space = space << SPACE_SHIFT
         self._seen: dict[int, tuple[LiveSlot, bytearray]] = {}
         self.clears_apart = bool(
             features.caps[Cap.MANUAL_DIRTY_LOG_PROTECT2] & MANUAL_PROTECT_ENABLE
@@ -83,7 +86,9 @@ class DirtyPages:
     def _look(self, live: LiveSlot) -> bytearray:
         number, slot = live
         bitmap = bytearray(_words(slot.size) * _WORD_BYTES)
-        self._vm.call(GET_DIRTY_LOG, DIRTY_LOG.pack(number, _address(bitmap)), str(slot))
+        self._vm.call(
+            GET_DIRTY_LOG, DIRTY_LOG.pack(self._space | number, _address(bitmap)), str(slot)
+        )
         return bitmap
 
     def clear(self, live: LiveSlot, start: int, end: int) -> None:
@@ -106,7 +111,7 @@ class DirtyPages:
         if not taken:
             return
         bitmap = bytearray(taken.to_bytes(at.stop - at.start, "little"))
-        request = bytearray(CLEAR_LOG.pack(number, count, low, _address(bitmap)))
+        request = bytearray(CLEAR_LOG.pack(self._space | number, count, low, _address(bitmap)))
         self._vm.call(CLEAR_DIRTY_LOG, request, str(slot))
         left = int.from_bytes(seen[at], "little") & ~taken
         seen[at] = left.to_bytes(at.stop - at.start, "little")

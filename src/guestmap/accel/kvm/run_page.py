@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _REQUEST_WINDOW, _IMMEDIATE_EXIT = 0, 1
 _REASON_AT, _READY_AT, _IF_AT, _UNION_AT = 8, 12, 13, 32
+_FLAGS_AT, _FLAG_SMM = 14, 1
 _MMIO = Struct("<Q8sIB")
 _MMIO_DATA_AT = 40
 _IO = Struct("<BBHIQ")
@@ -57,6 +58,11 @@ class RunPage:
     def reason(self) -> int:
         """Why the last KVM_RUN that returned 0 did; after EINTR it is stale."""
         return int.from_bytes(self._memory[_REASON_AT : _REASON_AT + 4], "little")
+
+    @property
+    def in_smm(self) -> bool:
+        """Whether the access that the guest waits for is one of system management mode."""
+        return bool(self._memory[_FLAGS_AT] & _FLAG_SMM)
 
     # -- interrupts --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sortedcontainers import SortedDict
 
-from guestmap.accel.kvm.abi import SET_USER_MEMORY_REGION, USER_MEMORY_REGION
+from guestmap.accel.kvm.abi import SET_USER_MEMORY_REGION, SPACE_SHIFT, USER_MEMORY_REGION
 from guestmap.accel.kvm.pieces import Slot
 
 if TYPE_CHECKING:
@@ -57,15 +57,17 @@ class SlotTable:
     Every slot pins the block that it shows. Methods raise HostError where the kernel refuses.
 
     Args:
-        vm: the VM, which has no slots yet.
+        vm: the VM, which has no slots there yet.
+        space: in which of its address spaces they are.
 
     Attributes:
         live: the slots by address.
         requests: how many were made.
     """
 
-    def __init__(self, vm: Handle) -> None:
+    def __init__(self, vm: Handle, space: int = 0) -> None:
         self._vm = vm
+        self._space = space << SPACE_SHIFT
         self._numbers = SlotNumbers()
         self.live: SortedDict[int, LiveSlot] = SortedDict()
         self.requests = 0
@@ -133,5 +135,5 @@ class SlotTable:
         self, number: int, flags: int, start: int, size: int, host: int, about: str
     ) -> None:
         self.requests += 1
-        region = USER_MEMORY_REGION.pack(number, flags, start, size, host)
+        region = USER_MEMORY_REGION.pack(self._space | number, flags, start, size, host)
         self._vm.call(SET_USER_MEMORY_REGION, region, about)

@@ -64,6 +64,7 @@ class Slots(MemoryListener):
         self._address_bits = address_bits
         self._alone = alone
         self._wanted: dict[int, tuple[Slot, ...]] = {}
+        self._needed = 0  # how many slots are wanted
         self._settled: dict[int, tuple[Slot, ...]] = {}
         self._touched: set[int] = set()
         self._all_logged = False
@@ -88,7 +89,7 @@ class Slots(MemoryListener):
                     " bits on this host"
                 )
         old = sum(len(self._wanted.get(x.offset_within_address_space, ())) for x in going)
-        needed = sum(map(len, self._wanted.values())) - old + len(new)
+        needed = self._needed - old + len(new)
         if new and needed > self._limit:
             raise HostError(
                 f"KVM has {self._limit} memory slots on this host, and the machine would need"
@@ -148,10 +149,12 @@ class Slots(MemoryListener):
 
     def _want(self, section: MemoryRegionSection, slots: tuple[Slot, ...]) -> None:
         at = section.offset_within_address_space
+        before = self._wanted.pop(at, None)
         if slots:
             self._wanted[at] = slots
-        elif self._wanted.pop(at, None) is None:
+        elif before is None:
             return
+        self._needed += len(slots) - len(before or ())
         self._touched.add(at)
 
     def shown(self) -> tuple[MemorySlot, ...]:

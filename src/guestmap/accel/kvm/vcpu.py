@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from guestmap.accel.exits import KICKED, Exit, ExitReason
 from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.kvm import whole_state
-from guestmap.accel.kvm.abi import CREATE_VCPU, INTERRUPT, RUN, ExitCode
+from guestmap.accel.kvm.abi import CREATE_VCPU, INTERRUPT, RUN, SMI, ExitCode
 from guestmap.accel.kvm.accesses import VcpuAccesses
 from guestmap.accel.kvm.cpuid import set_cpuid
 from guestmap.accel.kvm.kernel import Handle
@@ -73,15 +73,20 @@ class KvmVcpu(Vcpu):
         self._halted = False
         self._unfinished = False
         self._line_changed = True
+        self._smi_wanted = False
 
     # -- running -----------------------------------------------------------------------------------
 
     def prepare(self) -> Activity:
         """Bring the memory slots to where they shall be, and look whether the vCPU waits."""
-        if self._vm.slots.unsettled:
-            with self._map_lock:  # whoever was refused may be taking it back
-                self._vm.slots.commit()
+        for slots in (self._vm.slots, self._vm.smm_slots):
+            if slots.unsettled:
+                with self._map_lock:  # whoever was refused may be taking it back
+                    slots.commit()
         self._line_changed = True
+        if self._smi_wanted:
+            self._smi_wanted = self._halted = False
+            self._handle.call(SMI)
         if not self._halted:
             return Activity.ACTIVE
         self._registers.load()
@@ -201,6 +206,33 @@ class KvmVcpu(Vcpu):
     def set_a20(self, enabled: bool) -> None:
         """Do nothing: KVM has no A20 gate."""
 
+    @property
+    def smm_memory(self) -> AddressSpace | None:
+        """What it sees in system management mode."""
+        return self._smm_memory
+
+    @smm_memory.setter
+    def smm_memory(self, memory: AddressSpace | None) -> None:
+        self._smm_memory = memory
+        if memory is not None and self._vm.features.has_smm:
+            memory.register_listener(self._vm.smm_slots)
+            self._accesses.smm_memory = memory
+
+    def raise_smi(self) -> None:
+        """Have it take a system management interrupt, soon."""
+        if self._accesses.smm_memory is None:
+            return
+        if self.in_guest:  # in the very access that asks for it
+            self._handle.call(SMI)
+        else:
+            self._smi_wanted = True
+            self.notify()
+
+    @property
+    def in_smm(self) -> bool:
+        """Whether it is in system management mode."""
+        return whole_state.in_smm(self._handle)
+
     def reset(self) -> None:
         """Put it into its state after RESET#."""
         self.check_idle()
@@ -210,6 +242,7 @@ class KvmVcpu(Vcpu):
     def _set_all(self, state: VcpuState) -> None:
         whole_state.load(self._handle, self._registers, state)
         self._interrupts.accepted = state.accepted
+        self._smi_wanted = False
         self._page.forget_interrupts()
         self._halted = state.halted
         self._line_changed = True
@@ -252,6 +285,7 @@ class KvmVcpu(Vcpu):
         state = whole_state.save(self._handle, self._registers, halted=self._halted)
         if state.accepted is None:  # one that the kernel was not given yet waits at the pin
             state.accepted = self._interrupts.accepted
+        state.smi = state.smi or self._smi_wanted
         return state
 
     def load(self, state: VcpuState) -> None:

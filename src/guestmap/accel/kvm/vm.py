@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from guestmap.accel.kvm.abi import CREATE_VM, SET_IDENTITY_MAP_ADDR, SET_TSS_ADDR, Cap
+from guestmap.accel.kvm.abi import (
+    CREATE_VM,
+    SET_IDENTITY_MAP_ADDR,
+    SET_TSS_ADDR,
+    SMM_SPACE,
+    Cap,
+)
 from guestmap.accel.kvm.caps import DEVICE, ask, open_device
 from guestmap.accel.kvm.dirty import DirtyPages
 from guestmap.accel.kvm.inhibitor import Inhibitor
@@ -31,6 +37,7 @@ class Vm:
         inhibitor: what its vCPUs go through on their way into the guest.
         table: its memory slots.
         slots: keeps them in step with the address space that it is registered on.
+        smm_slots: the same of system management mode.
     """
 
     def __init__(self, kernel: Kernel | None = None, path: str = DEVICE) -> None:
@@ -41,16 +48,20 @@ class Vm:
             self.handle = Handle(self.kernel, device.call(CREATE_VM), "the VM")
         finally:
             device.close()
+        self.inhibitor = Inhibitor()
+        self.table = SlotTable(self.handle)
+        self._smm_table = SlotTable(self.handle, SMM_SPACE)
         try:
             self._reserve()
-            dirty = DirtyPages(self.handle, self.features)
+            self.slots = self._follower(self.table, 0)
+            self.smm_slots = self._follower(self._smm_table, SMM_SPACE)
         except BaseException:
             self.handle.close()
             raise
-        self.inhibitor = Inhibitor()
-        self.table = SlotTable(self.handle)
-        self.slots = Slots(
-            self.table, dirty,
+
+    def _follower(self, table: SlotTable, space: int) -> Slots:
+        return Slots(
+            table, DirtyPages(self.handle, self.features, space),
             limit=self.features.slots, address_bits=self.features.address_bits,
             alone=self.inhibitor.alone,
         )  # fmt: skip
@@ -65,3 +76,4 @@ class Vm:
         """Give everything back. Closing twice is allowed."""
         self.handle.close()
         self.table.release()
+        self._smm_table.release()

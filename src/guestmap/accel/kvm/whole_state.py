@@ -17,6 +17,7 @@ from guestmap.accel.kvm.abi import (
 )
 from guestmap.accel.kvm.registers import CONTROL, Registers
 from guestmap.accel.types import SegmentRegister
+from guestmap.accel.vcpu import RESET_SMBASE
 from guestmap.accel.vcpu_state import EFER, GENERAL, MSRS, Fpu, VcpuState
 from guestmap.base import UnsupportedError
 
@@ -27,6 +28,7 @@ _DEBUG = {0: 0, 1: 8, 2: 16, 3: 24, 6: 32, 7: 40}
 _FPU_HEAD = Struct("<HHBxHQQ")  # fcw, fsw, ftwx, last_opcode, last_ip, last_dp
 _FPU_HEAD_AT, _VECTORS_AT, _MXCSR_AT = 128, 152, 408
 _INJECTED_AT, _VECTOR_AT, _SHADOW_AT, _EVENT_FLAGS_AT, _VALID_SHADOW = 8, 9, 11, 20, 4
+_SMM_AT, _SMI_PENDING_AT, _VALID_SMM, _SMBASE = 24, 25, 8, 0x9E
 _EMPTY, _ZERO, _SPECIAL, _VALID = 3, 1, 2, 0
 _EXPONENT, _INTEGER = 0x7FFF, 1 << 63
 
@@ -44,6 +46,7 @@ def save(vcpu: Handle, registers: Registers, *, halted: bool) -> VcpuState:
     vcpu.call(GET_VCPU_EVENTS, events)
     vcpu.call(GET_FPU, fpu)
     msrs = {n: value for n in MSRS if n != EFER and (value := read_msr(vcpu, n)) is not None}
+    smbase = read_msr(vcpu, _SMBASE)
     return VcpuState(
         general=[registers[name] for name in GENERAL],
         rip=registers["rip"],
@@ -58,6 +61,9 @@ def save(vcpu: Handle, registers: Registers, *, halted: bool) -> VcpuState:
         halted=halted,
         shadow=bool(events[_SHADOW_AT]),
         accepted=events[_VECTOR_AT] if events[_INJECTED_AT] else None,
+        smbase=RESET_SMBASE if smbase is None else smbase,
+        smm=bool(events[_SMM_AT]),
+        smi=bool(events[_SMI_PENDING_AT]),
     )
 
 
@@ -69,10 +75,22 @@ def load(vcpu: Handle, registers: Registers, saved: VcpuState) -> None:
 
     Raises:
         HostError: the kernel refuses.
-        UnsupportedError: it was in system management mode.
+        UnsupportedError: it was in system management mode, or had moved its handler, and there is
+            no such mode here.
     """
-    if saved.smm:
-        raise UnsupportedError("the saved CPU is in system management mode: there is none on KVM")
+    has_smm = read_msr(vcpu, _SMBASE) is not None
+    if not has_smm and (saved.smm or saved.smi):
+        raise UnsupportedError(
+            "the saved CPU is in system management mode, which this host's KVM has not"
+        )
+    events = bytearray(GET_VCPU_EVENTS.size)
+    events[_SHADOW_AT] = saved.shadow
+    if has_smm:
+        events[_SMM_AT], events[_SMI_PENDING_AT] = saved.smm, saved.smi
+    pack_into("<I", events, _EVENT_FLAGS_AT, _VALID_SHADOW | (_VALID_SMM if has_smm else 0))
+    vcpu.call(SET_VCPU_EVENTS, events)
+    if has_smm:
+        _write_msr(vcpu, _SMBASE, saved.smbase)
     registers.load()
     for name, value in zip(GENERAL, saved.general, strict=True):
         registers[name] = value
@@ -86,17 +104,24 @@ def load(vcpu: Handle, registers: Registers, saved: VcpuState) -> None:
     registers.save()
     for n, value in saved.msrs.items():
         if n in MSRS and n != EFER and read_msr(vcpu, n) is not None:
-            vcpu.call(SET_MSRS, pack("<IIIIQ", 1, 0, n, 0, value), f"MSR 0x{n:x}")
+            _write_msr(vcpu, n, value)
     debug = bytearray(SET_DEBUGREGS.size)
     for n, value in saved.debug.items():
         if n in _DEBUG:
             pack_into("<Q", debug, _DEBUG[n], value)
     vcpu.call(SET_DEBUGREGS, debug)
     vcpu.call(SET_FPU, _packed_fpu(saved))
+
+
+def in_smm(vcpu: Handle) -> bool:
+    """Tell whether a vCPU is in system management mode; it must not run.
+
+    Raises:
+        HostError: the kernel refuses.
+    """
     events = bytearray(GET_VCPU_EVENTS.size)
-    events[_SHADOW_AT] = saved.shadow
-    pack_into("<I", events, _EVENT_FLAGS_AT, _VALID_SHADOW)
-    vcpu.call(SET_VCPU_EVENTS, events)
+    vcpu.call(GET_VCPU_EVENTS, events)
+    return bool(events[_SMM_AT])
 
 
 def read_msr(vcpu: Handle, number: int) -> int | None:
@@ -105,6 +130,10 @@ def read_msr(vcpu: Handle, number: int) -> int | None:
     if vcpu.call(GET_MSRS, request, f"MSR 0x{number:x}") != 1:
         return None
     return int(unpack_from("<Q", request, 16)[0])
+
+
+def _write_msr(vcpu: Handle, number: int, value: int) -> None:
+    vcpu.call(SET_MSRS, pack("<IIIIQ", 1, 0, number, 0, value), f"MSR 0x{number:x}")
 
 
 def _fpu(fpu: bytearray) -> Fpu:
