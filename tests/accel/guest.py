@@ -88,7 +88,7 @@ class Guest:
         self.memory = self.system.address_space("memory", self.root)
         self.io = self.system.address_space("I/O", io_root)
         self.accelerator: Accelerator
-        name, _, documented = name.partition("-")
+        name, _, documented = name.partition("-") if "," not in name else (name, "", "")
         if name == "unicorn" and not options:
             options = {"internals": not documented}
         if options:

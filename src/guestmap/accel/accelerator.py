@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from guestmap.accel.in_vain import InVain
@@ -34,6 +36,7 @@ class Accelerator(ABC):
     The address spaces that it is made on must stay for as long as it does.
 
     Attributes:
+        OPTIONS: what can be set, as people name it, and as its constructor does; numbers all.
         name: what it is asked for by.
         has_smm: whether its vCPUs have a system management mode, as a rule; see
             :attr:`capabilities`.
@@ -42,6 +45,7 @@ class Accelerator(ABC):
         left_out: why others that were asked for before it are not used, a line each.
     """
 
+    OPTIONS: ClassVar[Mapping[str, str]] = MappingProxyType({})
     name: str
     left_out: tuple[str, ...] = ()
     may_stand_still = False

@@ -30,8 +30,9 @@ def open_accelerator(
     """Return a new accelerator, its vCPUs in reset.
 
     Args:
-        name: which; or several, with a colon between two (QEMU's ``accel=kvm:tcg``): the first that
-            this host has, and does well, is taken, or else the last.
+        name: which, with its options behind commas (``kvm,dirty-ring-size=4096``); or several,
+            with a colon between two (QEMU's ``accel=kvm:tcg``): the first that this host has, and
+            does well, is taken, or else the last.
         memory: what the vCPUs see.
         io: their ports.
         interrupts: the INTR pin of each vCPU.
@@ -46,15 +47,14 @@ def open_accelerator(
     left_out: list[str] = []
     for each in first:
         try:
-            kind = _load(each)
-            kind.check_worth()
-            accelerator = kind(memory, io, interrupts)
+            _load(each).check_worth()
+            accelerator = _made(each, memory, io, interrupts)
         except (HostError, UnsupportedError) as error:
             left_out.append(f"engine {each!r} is left out: {error}")
         else:
             break
     else:
-        accelerator = _load(last)(memory, io, interrupts)
+        accelerator = _made(last, memory, io, interrupts)
     accelerator.left_out = tuple(left_out)
     return accelerator
 
@@ -73,7 +73,26 @@ def has_smm(name: str) -> bool:
     return bool(found)
 
 
+def _made(
+    name: str, memory: AddressSpace, io: AddressSpace, interrupts: Sequence[InterruptSource]
+) -> Any:
+    """Return an accelerator with its options."""
+    kind = _load(name)
+    _, *words = name.split(",")
+    given: dict[str, int] = {}
+    for word in words:
+        option, _, value = word.partition("=")
+        if option not in kind.OPTIONS:
+            there = ", ".join(kind.OPTIONS) or "none at all"
+            raise ConfigError(f"engine {kind.name!r} has no option {option!r}: it has {there}")
+        if not (value.isascii() and value.isdecimal()):
+            raise ConfigError(f"engine {kind.name!r}: {option} is a number, not {value!r}")
+        given[kind.OPTIONS[option]] = int(value)
+    return kind(memory, io, interrupts, **given)
+
+
 def _load(name: str) -> Any:
+    name = name.partition(",")[0]
     if name not in ACCELERATORS:
         raise ConfigError(f"there is no engine {name!r}: choose one of {', '.join(ACCELERATORS)}")
     module_name, class_name = ACCELERATORS[name]

@@ -68,7 +68,7 @@ class FakeKernel:
     def close(self, fd: int) -> None:
         self.open_fds.remove(fd)
 
-    def map(self, fd: int, size: int) -> bytearray:
+    def map(self, fd: int, size: int, offset: int = 0) -> bytearray:
         assert fd == VCPU
         return bytearray(size)
 

@@ -128,7 +128,7 @@ class CpuKernel(FakeKernel):
         self._state: dict[str, bytearray] = {}
         self._msrs: dict[int, int] = {}
 
-    def map(self, fd: int, size: int) -> bytearray:
+    def map(self, fd: int, size: int, offset: int = 0) -> bytearray:
         assert (fd, size) == (VCPU, len(self.page))
         return self.page
 

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from struct import unpack_from
 
@@ -16,7 +17,7 @@ from tests.accel.kvm.test_machine_slots import POST, wanted
 from guestmap.accel import ExitReason, Register
 from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.kernel import HostKernel
-from guestmap.base import HostError
+from guestmap.base import HostError, UnsupportedError
 from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.ask.kvm_slots import kvm_slots
 from guestmap.inspect.ask.mappings import read_mappings
@@ -156,9 +157,20 @@ class Copier:
             self.copy[page : page + 0x1000] = ram.buffer[page : page + 0x1000]
 
 
-def test_a_copy_by_the_log_alone_is_the_original():
+@pytest.fixture(params=["kvm", "kvm,dirty-ring-size=1024"])
+def logged(request):
+    """A guest whose writes are told in bitmaps, or in a ring."""
+    try:
+        guest = Guest(request.param)
+    except UnsupportedError as error:
+        pytest.skip(str(error))
+    with guest:
+        yield guest
+
+
+def test_a_copy_by_the_log_alone_is_the_original(logged):
     """As a migration copies: again and again while the guest writes all over, then at rest."""
-    with Guest("kvm") as guest:
+    with nullcontext(logged) as guest:
         copier = Copier(guest)
         guest.on_port[0x80] = lambda _: guest.loop.stop()
         guest.flat(WRITER)
@@ -173,8 +185,8 @@ def test_a_copy_by_the_log_alone_is_the_original():
         assert sum(written) > 200
 
 
-def test_a_copy_that_is_made_while_the_guest_writes_misses_nothing():
-    with Guest("kvm") as guest:
+def test_a_copy_that_is_made_while_the_guest_writes_misses_nothing(logged):
+    with nullcontext(logged) as guest:
         copier = Copier(guest)
         copier.fetch()
         looks = []

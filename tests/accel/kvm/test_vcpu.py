@@ -284,7 +284,7 @@ class NoCpuid(CpuKernel):
 class NoMap(CpuKernel):
     """It makes a vCPU, and then the process has no descriptor left to map it with."""
 
-    def map(self, fd: int, size: int) -> bytearray:
+    def map(self, fd: int, size: int, offset: int = 0) -> bytearray:
         raise OSError(errno.EMFILE, "refused")
 
 

@@ -70,6 +70,7 @@ REGISTER_COALESCED_MMIO = _iow("KVM_REGISTER_COALESCED_MMIO", 0x67, 16)  # 4.116
 UNREGISTER_COALESCED_MMIO = _iow("KVM_UNREGISTER_COALESCED_MMIO", 0x68, 16)  # 4.116
 IOEVENTFD = _iow("KVM_IOEVENTFD", 0x79, 64)  # 4.59
 ENABLE_CAP = _iow("KVM_ENABLE_CAP", 0xA3, 104)  # 4.37
+RESET_DIRTY_RINGS = _io("KVM_RESET_DIRTY_RINGS", 0xC7)  # 8.29
 CLEAR_DIRTY_LOG = _iowr("KVM_CLEAR_DIRTY_LOG", 0xC0, 24)  # 4.117
 
 # -- of a vCPU -------------------------------------------------------------------------------------
@@ -116,6 +117,7 @@ class Cap(IntEnum):
     IMMEDIATE_EXIT = 136
     COALESCED_PIO = 162
     MANUAL_DIRTY_LOG_PROTECT2 = 168
+    DIRTY_LOG_RING = 192
 
 
 class SlotFlag(IntFlag):
@@ -130,6 +132,13 @@ SMM_SPACE, SPACE_SHIFT = 1, 16
 
 MANUAL_PROTECT_ENABLE, MANUAL_PROTECT_INITIALLY_SET = 1, 2
 """What KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled with (8.12)."""
+
+
+class RingFlag(IntFlag):
+    """``flags`` of an entry of a dirty ring (8.29)."""
+
+    DIRTY = 1
+    RESET = 2
 
 
 class BellFlag(IntFlag):
@@ -155,6 +164,7 @@ class ExitCode(IntEnum):
     SET_TPR = 11
     INTERNAL_ERROR = 17
     SYSTEM_EVENT = 24
+    DIRTY_RING_FULL = 31
 
 
 # -- structures ------------------------------------------------------------------------------------
@@ -167,6 +177,12 @@ DIRTY_LOG = Struct("<I4xQ")
 
 CLEAR_LOG = Struct("<IIQQ")
 """slot, num_pages, first_page, dirty_bitmap"""
+
+DIRTY_GFN = Struct("<IIQ")
+"""flags, slot, offset: one page that was written"""
+
+DIRTY_RING_PAGE = 64
+"""Where a vCPU's dirty ring begins in its memory, in pages."""
 
 ENABLE = Struct("<II4Q64x")
 """cap, flags, args"""

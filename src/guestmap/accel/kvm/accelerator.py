@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from guestmap.accel.accelerator import Accelerator
@@ -9,6 +10,7 @@ from guestmap.accel.counters import Counters
 from guestmap.accel.kvm.bells import Bells
 from guestmap.accel.kvm.kick import prepare_signal
 from guestmap.accel.kvm.ring import CoalescedRing, Zones
+from guestmap.accel.kvm.ring_check import check_rings
 from guestmap.accel.kvm.speed import SLOW_PER_S, instructions_per_s
 from guestmap.accel.kvm.vcpu import KvmVcpu
 from guestmap.accel.kvm.vm import Vm
@@ -31,12 +33,14 @@ class KvmAccelerator(Accelerator):
         memory, io: what the CPU sees.
         interrupts: its INTR pin, alone.
         kernel: whose KVM; None for this host's.
+        dirty_ring: entries of a ring in which each vCPU tells what it writes; 0: bitmaps tell it.
 
     Raises:
         HostError: this host has no KVM that this user may use, or it refuses.
         UnsupportedError: its KVM lacks something, or more than one CPU is asked for.
     """
 
+    OPTIONS = MappingProxyType({"dirty-ring-size": "dirty_ring"})
     name = "kvm"
     may_stand_still = True
 
@@ -47,12 +51,15 @@ class KvmAccelerator(Accelerator):
         interrupts: Sequence[InterruptSource],
         *,
         kernel: Kernel | None = None,
+        dirty_ring: int = 0,
     ) -> None:
         if len(interrupts) != 1:
             raise UnsupportedError(f"engine 'kvm' runs one CPU, not {len(interrupts)}")
         self._counters = Counters()
         prepare_signal()
-        self._vm = Vm(kernel)
+        if dirty_ring and kernel is None:
+            check_rings()
+        self._vm = Vm(kernel, dirty_ring=dirty_ring)
         features, handle = self._vm.features, self._vm.handle
         self._listeners: tuple[tuple[AddressSpace, MemoryListener], ...] = (
             (memory, self._vm.slots),

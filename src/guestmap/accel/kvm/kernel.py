@@ -32,7 +32,7 @@ class Kernel(Protocol):
     def ioctl(self, fd: int, code: int, argument: int | bytearray) -> int:
         """Make a request; a structure is changed in place."""
 
-    def map(self, fd: int, size: int) -> mmap.mmap | bytearray:
+    def map(self, fd: int, size: int, offset: int = 0) -> mmap.mmap | bytearray:
         """Return ``size`` bytes of a descriptor's memory, shared with the kernel."""
 
     def close(self, fd: int) -> None:
@@ -52,9 +52,9 @@ class HostKernel:
             return _wide_ioctl(fd, code, argument)
         return fcntl.ioctl(fd, code, argument)
 
-    def map(self, fd: int, size: int) -> mmap.mmap:
+    def map(self, fd: int, size: int, offset: int = 0) -> mmap.mmap:
         """Return ``size`` bytes of a descriptor's memory, shared with the kernel."""
-        return mmap.mmap(fd, size)
+        return mmap.mmap(fd, size, offset=offset)
 
     def close(self, fd: int) -> None:
         """Give a descriptor back."""
@@ -108,14 +108,14 @@ class Handle:
                 arguments=about,
             ) from error
 
-    def map(self, size: int) -> mmap.mmap | bytearray:
-        """Return ``size`` bytes of its memory, shared with the kernel.
+    def map(self, size: int, offset: int = 0) -> mmap.mmap | bytearray:
+        """Return ``size`` bytes of its memory from ``offset`` on, shared with the kernel.
 
         Raises:
             HostError: the host refuses.
         """
         try:
-            return self.kernel.map(self.fd, size)
+            return self.kernel.map(self.fd, size, offset)
         except OSError as error:
             raise HostError(
                 f"KVM's {size} bytes of {self.what} cannot be mapped",

@@ -61,7 +61,7 @@ class SlotTable:
         space: in which of its address spaces they are.
 
     Attributes:
-        live: the slots by address.
+        live: the slots by address; ``numbered``: by number.
         requests: how many were made.
     """
 
@@ -70,6 +70,7 @@ class SlotTable:
         self._space = space << SPACE_SHIFT
         self._numbers = SlotNumbers()
         self.live: SortedDict[int, LiveSlot] = SortedDict()
+        self.numbered: dict[int, LiveSlot] = {}
         self.requests = 0
 
     def overlapping(self, start: int, end: int) -> Iterator[LiveSlot]:
@@ -101,14 +102,14 @@ class SlotTable:
             self._numbers.give_back(number)
             slot.block.unpin()
             raise
-        self.live[slot.start] = live
+        self.live[slot.start] = self.numbered[number] = live
         return live
 
     def delete(self, live: LiveSlot) -> None:
         """Delete a slot."""
         # All zeros: the kernel checks the other fields of a slot that goes, too.
         self._request(live.number, 0, 0, 0, 0, f"deleting slot {live.number}, {live.slot}")
-        del self.live[live.slot.start]
+        del self.live[live.slot.start], self.numbered[live.number]
         self._numbers.give_back(live.number)
         live.slot.block.unpin()
 
@@ -117,7 +118,7 @@ class SlotTable:
         changed = LiveSlot(live.number, slot)
         self._set(changed)
         del self.live[live.slot.start]
-        self.live[slot.start] = changed
+        self.live[slot.start] = self.numbered[live.number] = changed
         return changed
 
     def release(self) -> None:
@@ -125,6 +126,7 @@ class SlotTable:
         for each in self.live.values():
             each.slot.block.unpin()
         self.live.clear()
+        self.numbered.clear()
 
     def _set(self, live: LiveSlot) -> None:
         number, slot = live

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from guestmap.accel.kvm.dirty import DirtyPages
+    from guestmap.accel.kvm.dirty_ring import DirtyRings
     from guestmap.accel.kvm.slot_table import SlotTable
     from guestmap.memory import MemoryRegionSection
 
@@ -52,7 +53,7 @@ class Slots(MemoryListener):
     def __init__(
         self,
         table: SlotTable,
-        dirty: DirtyPages,
+        dirty: DirtyPages | DirtyRings,
         *,
         limit: int,
         address_bits: int,

@@ -39,6 +39,8 @@ _GOES_ON = {ExitCode.IRQ_WINDOW_OPEN, ExitCode.SET_TPR}
 class KvmVcpu(Vcpu):
     """One vCPU of :class:`guestmap.accel.kvm.accelerator.KvmAccelerator`; see there."""
 
+    _smm_memory: AddressSpace | None = None
+
     def __init__(
         self,
         vm: Vm,
@@ -58,6 +60,8 @@ class KvmVcpu(Vcpu):
         self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, number), f"vCPU {number}")
         try:
             self._memory = self._handle.map(vm.features.run_size)
+            if vm.rings is not None:
+                vm.rings.attach(self._handle)
             set_cpuid(self._handle, vm.features, number)
             self._registers = Registers(self._handle)
             self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
@@ -135,6 +139,9 @@ class KvmVcpu(Vcpu):
             if accesses.carry_out(reason):
                 continue
             self._unfinished = False
+            if reason == ExitCode.DIRTY_RING_FULL and self._vm.rings is not None:
+                self._vm.rings.take()
+                continue
             if reason not in _GOES_ON:
                 return self._left(reason)
             self._line_changed = True
@@ -213,10 +220,14 @@ class KvmVcpu(Vcpu):
 
     @smm_memory.setter
     def smm_memory(self, memory: AddressSpace | None) -> None:
-        self._smm_memory = memory
-        if memory is not None and self._vm.features.has_smm:
+        before, self._smm_memory = self._smm_memory, memory
+        if memory is before or not self._vm.features.has_smm:
+            return
+        if before is not None:
+            before.unregister_listener(self._vm.smm_slots)
+        if memory is not None:
             memory.register_listener(self._vm.smm_slots)
-            self._accesses.smm_memory = memory
+        self._accesses.smm_memory = memory
 
     def raise_smi(self) -> None:
         """Have it take a system management interrupt, soon."""

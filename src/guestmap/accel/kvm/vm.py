@@ -11,6 +11,7 @@ from guestmap.accel.kvm.abi import (
 )
 from guestmap.accel.kvm.caps import DEVICE, ask, open_device
 from guestmap.accel.kvm.dirty import DirtyPages
+from guestmap.accel.kvm.dirty_ring import DirtyRings
 from guestmap.accel.kvm.inhibitor import Inhibitor
 from guestmap.accel.kvm.kernel import Handle, HostKernel, Kernel
 from guestmap.accel.kvm.slot_table import SlotTable
@@ -26,6 +27,7 @@ class Vm:
     Args:
         kernel: whose; None for this host's.
         path: of its KVM device.
+        dirty_ring: entries of each vCPU's dirty ring; 0: what the guest writes is told in bitmaps.
 
     Raises:
         HostError: this host has no KVM that this user may use, or it refuses.
@@ -38,9 +40,12 @@ class Vm:
         table: its memory slots.
         slots: keeps them in step with the address space that it is registered on.
         smm_slots: the same of system management mode.
+        rings: the dirty rings; None without.
     """
 
-    def __init__(self, kernel: Kernel | None = None, path: str = DEVICE) -> None:
+    def __init__(
+        self, kernel: Kernel | None = None, path: str = DEVICE, dirty_ring: int = 0
+    ) -> None:
         self.kernel = HostKernel() if kernel is None else kernel
         device = open_device(self.kernel, path)
         try:
@@ -48,11 +53,17 @@ class Vm:
             self.handle = Handle(self.kernel, device.call(CREATE_VM), "the VM")
         finally:
             device.close()
+        self.rings: DirtyRings | None = None
         self.inhibitor = Inhibitor()
         self.table = SlotTable(self.handle)
         self._smm_table = SlotTable(self.handle, SMM_SPACE)
         try:
             self._reserve()
+            if dirty_ring:
+                tables = self.table, self._smm_table
+                self.rings = DirtyRings(
+                    self.handle, self.features, tables, dirty_ring, self.inhibitor.alone
+                )
             self.slots = self._follower(self.table, 0)
             self.smm_slots = self._follower(self._smm_table, SMM_SPACE)
         except BaseException:
@@ -61,7 +72,7 @@ class Vm:
 
     def _follower(self, table: SlotTable, space: int) -> Slots:
         return Slots(
-            table, DirtyPages(self.handle, self.features, space),
+            table, self.rings or DirtyPages(self.handle, self.features, space),
             limit=self.features.slots, address_bits=self.features.address_bits,
             alone=self.inhibitor.alone,
         )  # fmt: skip
@@ -74,6 +85,8 @@ class Vm:
 
     def close(self) -> None:
         """Give everything back. Closing twice is allowed."""
+        if self.rings is not None:
+            self.rings.close()
         self.handle.close()
         self.table.release()
         self._smm_table.release()
