@@ -174,6 +174,6 @@ def test_a_kernel_that_loses_pages_in_its_rings_is_found_out(told):
     if told == 2048:
         check_rings(kernel)
     else:
-        with pytest.raises(UnsupportedError, match="loses pages in dirty rings .2047 of 2048"):
+        with pytest.raises(UnsupportedError, match=r"loses pages in dirty rings .2047 of 2048"):
             check_rings(kernel)
     assert not kernel.open_fds
