@@ -26,14 +26,14 @@ def diff(
 
     Exit status 1 where anything did.
     """
-    from guestmap.cli.source import load_snapshot
+    from guestmap.cli.source import load_snapshots
     from guestmap.inspect.ask.diff import diff as run
     from guestmap.inspect.ask.sentences import diff_sentences
 
-    maps = load_snapshot(on_board(before, machine)), load_snapshot(on_board(after, machine))
-    told = run(*maps)
+    old, new = load_snapshots([on_board(each, machine) for each in (before, after)])
+    told = run(old, new)
     for note in told.notes:
         warn(f"note: {note}")
-    show(with_notes("diff", told.to_json(), *maps), diff_sentences(told), as_json)
+    show(with_notes("diff", told.to_json(), old, new), diff_sentences(told), as_json)
     if not told.is_empty:
         raise typer.Exit(1)

@@ -55,10 +55,10 @@ def draw(
 
 
 def _drawn(sources: list[str], form: str, *, diff: bool, disabled: bool) -> bytes:
-    from guestmap.cli.source import load_snapshot
+    from guestmap.cli.source import load_snapshots
     from guestmap.view import compare, compose
 
-    maps = [load_snapshot(source) for source in sources]
+    maps = load_snapshots(sources)
     if diff:
         picture = compare(*maps, show_disabled=disabled)
     else:

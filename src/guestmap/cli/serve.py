@@ -146,19 +146,21 @@ def _words(moment: Moment | None) -> str:
 
 def _boot(film: Film, config: MachineConfig) -> None:
     """Boot firmware; each change of the map is a frame."""
-    from guestmap.inspect import Snapshot
     from guestmap.machine import Event, Phase, PhaseChange, VirtualMachine
-    from guestmap.memory.map import CommitRecord
+    from guestmap.machine.timeline import Timeline
     from guestmap.view.film import Frame
 
     def observe(event: Event) -> None:
-        if isinstance(event, CommitRecord):
-            film.add(Frame(event.time_ns / 1e9, event.cause, Snapshot.of(vm.board.system)))
+        entry = timeline.hear(event)
+        if entry is not None:
+            film.add(Frame(entry.time_ns / 1e9, entry.cause, entry.snapshot))
         elif isinstance(event, PhaseChange):
             film.mark(str(event.phase), event.time_ns / 1e9)
+        film.dropped = timeline.dropped
 
     with VirtualMachine(config, observer=observe) as vm:
-        film.add(Frame(0.0, "at reset", Snapshot.of(vm.board.system)))
+        timeline = Timeline(vm.board.system)
+        film.add(Frame(0.0, timeline.entries[0].cause, timeline.entries[0].snapshot))
         state = vm.run(until=Phase.HALT)
     film.ended = f"the machine is {state}"
 

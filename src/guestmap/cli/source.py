@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,12 +15,13 @@ from guestmap.cli.output import warn
 from guestmap.inspect.sources.open import load_snapshot as load_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from guestmap.inspect import Snapshot
     from guestmap.machine import MachineConfig
     from guestmap.machine.board import Board
     from guestmap.machine.moments import Moment
+    from guestmap.machine.timeline import Timeline
 
 RESET, BOOT = "reset", "boot"
 _OWN = re.compile(
@@ -124,8 +126,44 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
         return Snapshot.of(make_board(config).system, source="guestmap at reset")
     with VirtualMachine(config) as vm:
         (moment or END).reach(vm)
-        when = "after SeaBIOS" if moment is None else f"at {moment}"
-        return Snapshot.of(vm.board.system, source=f"guestmap {when}")
+        return Snapshot.of(vm.board.system, source=_at(moment))
+
+
+def load_snapshots(sources: Sequence[str]) -> list[Snapshot]:
+    """Return the maps of several sources; moments of one machine's boot come from one run.
+
+    Raises:
+        ConfigError, HostError, PeerError, UnsupportedError: see :func:`load_snapshot`.
+    """
+    from guestmap.machine.moments import END
+
+    owns = [own_machine(source) for source in sources]
+    boots = [own for own in owns if own is not None and own.state == BOOT]
+    timelines: list[tuple[MachineConfig, Timeline]] = []
+    found = []
+    for source, own in zip(sources, owns, strict=True):
+        if own is None or [each.config for each in boots].count(own.config) < 2:
+            found.append(load_snapshot(source))
+        else:
+            moment = own.moment or END
+            snapshot = _timeline(own.config, timelines).at(moment)
+            found.append(replace(snapshot, source=_at(own.moment)))
+    return found
+
+
+def _timeline(config: MachineConfig, known: list[tuple[MachineConfig, Timeline]]) -> Timeline:
+    from guestmap.machine.timeline import Timeline
+
+    for other, timeline in known:
+        if other == config:
+            return timeline
+    known.append((config, Timeline.of_boot(config)))
+    return known[-1][1]
+
+
+def _at(moment: Moment | None) -> str:
+    """Return what a map of a boot of guestmap's own is called."""
+    return f"guestmap {'after SeaBIOS' if moment is None else f'at {moment}'}"
 
 
 @contextmanager
