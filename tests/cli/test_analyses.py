@@ -169,3 +169,24 @@ def test_kvm(maps: Path, tmp_path: Path) -> None:
     assert "there, and not needed: slot 7: 0x0-0xfff writable" in done.stdout
     done = run_program("kvm", maps / "rom.json", "--trace", tmp_path / "none")
     assert (done.status, "No such file" in done.stderr) == (2, True)
+
+
+def test_a_tree_of_too_many_levels_is_refused_and_its_json_is_not(tmp_path: Path) -> None:
+    deep = 1000
+    form = {
+        "format": "guestmap.snapshot",
+        "format_version": 1,
+        "regions": [
+            {"id": i, "name": f"c{i}", "addr": 0, "size": 4096, "children": [i + 1]}
+            for i in range(deep)
+        ],
+        "address_spaces": [{"name": "memory", "root": 0}],
+    }
+    form["regions"].append({"id": deep, "name": "ram", "addr": 0, "size": 4096})
+    path = tmp_path / "deep.json"
+    path.write_text(json.dumps(form))
+    for words in ((), ("--qemu", "7.2")):
+        done = run_program("tree", path, *words)
+        assert done.status == 2
+        assert "below 'c0' regions lie more than 1000 deep in one another" in done.stderr
+    assert len(json.loads(run_program("tree", path, "--json").stdout)["trees"][0]["nodes"]) == 1001

@@ -54,6 +54,7 @@ def tree(
 
         chosen = snapshot if space is None else _only(snapshot, space)
         dialect = dialect_for(qemu)
+        _check_depth(tree_blocks(chosen, disabled=disabled))
         chosen = with_printable_texts(chosen)
         write(write_mtree(chosen, owner=owner, disabled=disabled, dialect=dialect))
         return
@@ -61,6 +62,7 @@ def tree(
     if as_json:
         _print_json(snapshot, blocks)
         return
+    _check_depth(blocks)
     from guestmap.cli.tables import HIDDEN, cell, console, names_of, print_titled
     from guestmap.inspect.ask.spaces import DEFAULT
 
@@ -74,6 +76,24 @@ def tree(
     if blind and space is None:
         names = ", ".join(name for block in blind for name in block.spaces)
         out.print(cell(f"nobody answers in: {names}"), style=HIDDEN, soft_wrap=True)
+
+
+def _check_depth(blocks: Sequence[TreeBlock]) -> None:
+    """Refuse a tree whose indentation would be most of what is printed.
+
+    Raises:
+        ConfigError: it is deeper than any text of QEMU's that is read.
+    """
+    from guestmap.base import ConfigError
+    from guestmap.inspect.text.mtree.read import MAX_LEVELS
+
+    for block in blocks:
+        if max(node.level for node in block.nodes) >= MAX_LEVELS:
+            raise ConfigError(
+                f"below {block.nodes[0].name!r} regions lie more than {MAX_LEVELS} deep in one"
+                " another, and such a tree is not printed: --json gives it, 'explain' and 'flat'"
+                " answer"
+            )
 
 
 def _shows_nothing(block: TreeBlock) -> bool:

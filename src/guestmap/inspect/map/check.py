@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from guestmap.base import ADDRESS_SPACE_SIZE, PeerError, exact_size
+from guestmap.inspect.map.circles import endless, find_circle
 
 if TYPE_CHECKING:
     from guestmap.inspect.map.snapshot import RamBlockInfo, RegionInfo, Snapshot, ViewInfo
@@ -27,6 +28,7 @@ def check_snapshot(snapshot: Snapshot) -> None:
         if not 0 <= space.root < count:
             _absent(f"$.address_spaces[{index}].root", space.root, count)
     _check_acyclic(snapshot)
+    _check_circles(snapshot)
     _check_blocks(snapshot.ram_blocks)
     for index, view in enumerate(snapshot.views):
         _check_view(f"$.views[{index}]", view, count)
@@ -95,6 +97,12 @@ def _check_acyclic(snapshot: Snapshot) -> None:
             way[above] = None
             above = container.get(above)
         done.update(way)
+
+
+def _check_circles(snapshot: Snapshot) -> None:
+    circle = find_circle(snapshot.regions)
+    if circle:
+        _fail(f"$.regions[{circle[0].id}]", endless(circle))
 
 
 def _check_view(where: str, view: ViewInfo, count: int) -> None:

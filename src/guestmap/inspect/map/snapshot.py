@@ -58,7 +58,9 @@ class RegionInfo(msgspec.Struct, frozen=True):
         children: ids in list order: highest priority first, newest first among equals; it is the
             order in which they are rendered.
         terminates: answers itself where no child does (false: a pure container, or an alias).
-        alias: id of the region that an alias shows, from ``alias_offset`` on.
+        alias: id of the region that an alias shows, from ``alias_offset`` on; through no number of
+            aliases and containers, all enabled, may a region show itself at its own place, nor may
+            aliases show nothing but each other.
         owner: QEMU's words, for example ``owner:{dev id=nic0}``, or None where not known.
         inferred: names of fields whose value the source did not state.
         sureness: how sure each of those is, in their order; empty where nobody looked closer.
@@ -273,6 +275,8 @@ class Snapshot:
 
     def check(self) -> None:
         """Hold the snapshot to its own rules: ids, references, one container each, no cycle.
+
+        No cycle of aliases either, through which a region would show itself at the same place.
 
         Views too: their ranges lie within 64 bits, in order, without overlap.
 

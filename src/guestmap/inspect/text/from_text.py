@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from guestmap.base import PeerError
+from guestmap.inspect.map.circles import endless, find_circle
 from guestmap.inspect.map.snapshot import Snapshot
 from guestmap.inspect.map.unshown import unshown_note
 from guestmap.inspect.text.mtree import assemble, beside, read_mtree
@@ -106,5 +108,8 @@ def snapshot_of_pasted(text: str, *, source: str) -> Snapshot:
     """
     pasted = read_pasted(text)
     snapshot = assemble(pasted.text, source=source, partial=True)
+    circle = find_circle(snapshot.regions)
+    if circle:
+        raise PeerError(f"info mtree text: {circle[0].name!r} {endless(circle)}")
     snapshot = rebuild(snapshot) if snapshot.regions else snapshot
     return replace(snapshot, notes=pasted.notes + unshown_note(snapshot))
