@@ -1,9 +1,10 @@
 """What a test may need from the host, and what happens where it is missing.
 
-A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn``, ``nasm``, ``chromium`` or ``kvm`` is
-skipped, with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated list of those
-words, or ``all``) makes it fail instead, so that a machine that should have everything cannot pass
-by skipping. KVM alone is never taken without being asked for by ``GUESTMAP_KVM``: it is the host's.
+A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn``, ``nasm``, ``chromium``, ``gdb`` or
+``kvm`` is skipped, with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated
+list of those words, or ``all``) makes it fail instead, so that a machine that should have
+everything cannot pass by skipping. KVM alone is never taken without being asked for by
+``GUESTMAP_KVM``: it is the host's.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def _missing(need: str) -> str:
         return "" if importlib.util.find_spec("unicorn") else "needs the Python package unicorn"
     if need == "nasm":
         return "" if shutil.which("nasm") else "needs the assembler nasm (package nasm)"
+    if need == "gdb":
+        return "" if shutil.which("gdb") else "needs the debugger gdb (package gdb)"
     if need == "kvm":
         return "" if os.environ.get("GUESTMAP_KVM") else "runs in a guest of make test-kvm"
     if need == "chromium":
@@ -66,6 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "not_on_kvm(why): what it holds is of Unicorn, or of QEMU's own emulation"
     )
     config.addinivalue_line("markers", "nasm: needs the assembler nasm")
+    config.addinivalue_line("markers", "gdb: needs the debugger gdb")
     config.addinivalue_line("markers", "chromium: needs Chromium and its driver")
     # A shell's background job ignores Ctrl-C, and what nohup starts the end of its terminal; and
     # so would every program that a test starts.
@@ -85,7 +89,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for need in ("qemu", "seabios", "corpus", "unicorn", "nasm", "chromium", "kvm"):
+    for need in ("qemu", "seabios", "corpus", "unicorn", "nasm", "chromium", "gdb", "kvm"):
         if item.get_closest_marker(need) and (reason := _missing(need)):
             if _required(need) and need != "kvm":
                 pytest.fail(f"GUESTMAP_REQUIRE asks for {need}: {reason}")

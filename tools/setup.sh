@@ -4,9 +4,9 @@
 #   tools/setup.sh make           make
 #   tools/setup.sh python EXTRA   the virtual environment, with guestmap and its extra (boot, dev)
 #   tools/setup.sh firmware       SeaBIOS
-#   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, Chromium. What
-#                                 cannot be had is said and left out, unless GUESTMAP_REQUIRE asks for
-#                                 it (qemu, acpica, nasm, chromium)
+#   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, GDB, Chromium.
+#                                 What cannot be had is said and left out, unless GUESTMAP_REQUIRE asks
+#                                 for it (qemu, acpica, nasm, gdb, chromium)
 #   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest and libvirt,
 #                                 each unpacked below .oracle, nothing installed (peers)
 set -eu
@@ -77,6 +77,7 @@ setup_oracle() {
     peer qemu tools/qemu72.sh
     peer acpica have_programs "the tests' ACPI interpreter" acpica-tools iasl acpiexec
     peer nasm have_programs "the tests' assembler" nasm nasm
+    peer gdb have_programs "the tests' debugger" gdb gdb
     peer chromium have_programs "the tests' browser" "chromium chromium-driver" chromium chromedriver
 }
 

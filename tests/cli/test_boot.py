@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -306,3 +308,33 @@ def test_a_stop_that_never_comes_is_told(tmp_path):
 def test_a_range_that_is_none_is_refused_before_anything_runs():
     run = _boot("--trace", "c0000,q")
     assert_one_clear_line(run, "'q' is none of r (read), w (write), x (execute)")
+
+
+def test_a_debugger_comes_to_a_machine_that_waits(tmp_path):
+    bios = _writes_to_rom(tmp_path / "bios")
+    path = tmp_path / "gdb"
+    options = ["--bios", bios, "--gdb", f"unix:{path}", "-S", "-q"]
+    process = popen([sys.executable, "-m", "guestmap", "boot", *options])
+    try:
+        with socket.socket(socket.AF_UNIX) as debugger:
+            _connect(debugger, str(path))
+            debugger.sendall(b"+$?#3f")
+            assert debugger.recv(64).endswith(b"$T05thread:1;#d7")
+            debugger.sendall(b"+$k#6b")
+            assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _connect(client, path):
+    for _ in range(600):
+        try:
+            return client.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            time.sleep(0.1)
+    raise AssertionError(f"nobody listens at {path}")
+
+
+def test_a_pause_that_nobody_ends_is_refused():
+    assert_one_clear_line(_boot("--paused"), "--paused needs --qmp or --gdb")

@@ -77,7 +77,7 @@ def test_both_read_the_same(words: tuple[str, ...], library_reads) -> None:
     [
         ("--help",), ("-M", "help"), ("-M", "pc,help"), ("--until", "nowhere"), ("--until",),
         ("-m128M",), ("--until=boot",), ("-qv",), ("--quie",), ("extra",), ("--", "-q"),
-        ("--append", ""), ("--append", "-q"), ("--qmp", "unix:x"), ("--schema",),
+        ("--append", ""), ("--append", "-q"), ("--qmp", "--gdb", "unix:x"), ("--schema",),
     ],
     ids=" ".join,
 )  # fmt: skip

@@ -21,13 +21,19 @@ def memory() -> AddressSpace:
     return space
 
 
-def reader(memory: AddressSpace, cr4: int, entries: Mapping[int, tuple[int, int]]) -> LinearReader:
+def reader(
+    memory: AddressSpace,
+    cr4: int,
+    entries: Mapping[int, tuple[int, int]],
+    *,
+    long_mode: bool = False,
+) -> LinearReader:
     """Return a reader with paging on; ``entries`` are value and size by address."""
     for at, (value, size) in entries.items():
         memory.store(at, size, value)
     registers = {Register.CR0: _CR0_PG, Register.CR3: _TABLES, Register.CR4: cr4}
     engine: Any = SimpleNamespace(read_register=registers.__getitem__)
-    return LinearReader(engine, memory)
+    return LinearReader(engine, memory, long_mode=long_mode)
 
 
 def test_two_levels(memory: AddressSpace) -> None:
@@ -81,3 +87,28 @@ def test_without_paging_addresses_are_what_they_are(memory: AddressSpace) -> Non
     linear = LinearReader(engine, memory)
     assert linear.read(0x8000, 4) == b"\0\1\2\3"
     assert linear.read(0xFFFE, 4) is None
+
+
+def test_four_levels(memory: AddressSpace) -> None:
+    # SDM volume 3, figures 4-8 to 4-10: bits 47-39, 38-30, 29-21, 20-12, 11-0.
+    linear = reader(
+        memory,
+        _CR4_PAE,
+        {
+            _TABLES + 0x1FF * 8: (0x2003, 8),
+            0x2000 + 0x1FE * 8: (0x3003, 8),
+            0x2000 + 0x1FF * 8: (0x4000_0083, 8),  # 1 GiB
+            0x3000 + 0x155 * 8: (0x4003, 8),
+            0x3000 + 0x156 * 8: (0x20_0083, 8),  # 2 MiB
+            0x4000 + 0x0AA * 8: (0x8000_0000_0000_8003, 8),  # not to be executed
+        },
+        long_mode=True,
+    )
+    top = 0xFFFF << 48 | 0x1FF << 39
+    page = top | 0x1FE << 30 | 0x155 << 21 | 0xAA << 12
+    assert linear.physical(page | 0x123) == 0x8123
+    assert linear.read(page, 4) == _DATA[:4]
+    assert linear.physical(page + 0x1000) is None
+    assert linear.physical(top | 0x1FE << 30 | 0x156 << 21 | 0x12345) == 0x21_2345
+    assert linear.physical(top | 0x1FF << 30 | 0x12345678) == 0x4000_0000 | 0x12345678
+    assert linear.physical(0) is None

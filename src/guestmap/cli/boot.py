@@ -74,8 +74,15 @@ def boot(
             help="Be managed at unix:PATH or tcp:HOST:PORT, until quit or Ctrl-C.",
         ),
     ] = None,
+    gdb: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Be debugged by GDB at tcp:HOST:PORT; begin with -S to wait."
+        ),
+    ] = "",
     paused: Annotated[
-        bool, typer.Option("--paused", "-S", help="With --qmp: wait for cont before the start.")
+        bool,
+        typer.Option("--paused", "-S", help="With --qmp or --gdb: wait for cont before the start."),
     ] = False,
     serial: Annotated[
         str, typer.Option(help="Add a serial port: a file, stdio, or unix:PATH to connect to.")
@@ -140,7 +147,7 @@ def boot(
     at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
     goes to stderr. --save keeps the machine as it is when the run ends, --restore goes on with one.
     A RANGE of --trace and --stop-at is c9000-c9fff or one address: physical, linear for x.
-    With --qmp the machine goes on after that, until it is told to quit. Options
+    With --qmp or --gdb the machine goes on after that, until it is told to quit. Options
     that add something, and --qmp, may be given several times.
     """
     status = boot_machine(
@@ -159,6 +166,7 @@ def boot(
             initrd=initrd,
             append=append,
             qmp=tuple(qmp or ()),
+            gdb=gdb,
             paused=paused,
             serial=serial,
             no_reboot=no_reboot,

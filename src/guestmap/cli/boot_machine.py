@@ -48,10 +48,10 @@ def boot_machine(options: BootOptions) -> int:
     Raises:
         GuestmapError: what was asked for cannot be, or did not come.
     """
-    addresses = managed_at(options.qmp, paused=options.paused, until=options.until)
-    check_saving(options, managed=bool(addresses))
+    managers = managed_at(options)
+    check_saving(options, managed=bool(managers))
     tracing = _tracing(options)
-    config = _config(options, must_run=not addresses and options.restore is None)
+    config = _config(options, must_run=not managers and options.restore is None)
     asked = options.mtree or options.flat or options.as_json
     typed = options.serial == "stdio" and is_terminal()
     quiet = options.quiet or (typed and not options.verbose)
@@ -62,19 +62,19 @@ def boot_machine(options: BootOptions) -> int:
         told.tell(event)
         recorder.tell(event)
         if (isinstance(event, MachineReset) and (options.no_reboot or is_stuck())) or (
-            not addresses and is_given_up(event)
+            not managers and is_given_up(event)
         ):
             vm.stop()
 
     def is_stuck() -> bool:
-        return not addresses and _is_stuck(vm, recorder)  # who manages it may reset it at will
+        return not managers and _is_stuck(vm, recorder)  # who manages it may reset it at will
 
     until = options.until or Phase.HALT
     with (
         make_machine(config, options.restore, options.engine, observe) as vm,
         serial_wire(vm, options.serial),
     ):
-        if not addresses:
+        if not managers:
             refuse_to_stand(vm, until)
         keep_snapshots(vm, options.snapshots)
         answer = _answer(vm, options) if asked else None
@@ -82,8 +82,8 @@ def boot_machine(options: BootOptions) -> int:
             tracing.begin(vm)
         collect_from_now_on()
         told.begin(vm)
-        if addresses:
-            status = run_managed(vm, addresses, told, paused=options.paused)
+        if managers:
+            status = run_managed(vm, managers, told, paused=options.paused)
         else:
             status = 0 if is_there(vm, until) else run_until(vm, until)
         is_met = bool(options.stop_at) and vm.trace.stopped is not None
@@ -100,7 +100,7 @@ def boot_machine(options: BootOptions) -> int:
             f"the firmware reset the machine {_SILENT_RESETS} times without a word: is"
             f" {vm.board.firmware_path} a PC BIOS?"
         )
-    if tracing is not None and not addresses:
+    if tracing is not None and not managers:
         tracing.refuse_unmet(vm)
     is_stopped = is_met or (options.no_reboot and bool(recorder.resets))
     refuse_unreached(vm, options.until, is_stopped=is_stopped)

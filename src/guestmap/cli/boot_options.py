@@ -39,6 +39,7 @@ class BootOptions:
     initrd: Path | None = None
     append: str = ""
     qmp: tuple[str, ...] = ()
+    gdb: str = ""
     paused: bool = False
     serial: str = ""
     no_reboot: bool = False

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, PeerError, UnsupportedError
+from guestmap.base.dataclass import dataclass
 from guestmap.base.interrupt import Deferral
 from guestmap.cli.streams import INTERRUPTED
 from guestmap.machine import Event, Phase, PhaseChange, RunState, VirtualMachine
 
 if TYPE_CHECKING:
+    from guestmap.cli.boot_options import BootOptions
     from guestmap.cli.boot_told import Silence
     from guestmap.monitor import Address
 
@@ -73,29 +75,41 @@ def refuse_unreached(vm: VirtualMachine, until: Phase | None, *, is_stopped: boo
     raise PeerError(f"the firmware does not enter the phase {str(until)!r}: {why}")
 
 
-def managed_at(
-    texts: Collection[str], *, paused: bool, until: Phase | None = None
-) -> tuple[Address, ...]:
-    """Return where ``--qmp`` asks to listen, before anything else is done.
+@dataclass(frozen=True)
+class Managers:
+    """Where those who manage the machine come: QMP's clients, and a debugger."""
+
+    qmp: tuple[Address, ...] = ()
+    gdb: Address | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.qmp) or self.gdb is not None
+
+
+def managed_at(options: BootOptions) -> Managers:
+    """Return where ``--qmp`` and ``--gdb`` ask to listen, before anything else is done.
 
     Raises:
         ConfigError, UnsupportedError: an address that cannot be; nobody could end the pause; the
             machine would be stopped both by its managers and by a phase.
     """
-    if texts and until is not None:
-        raise ConfigError("--until is for a machine that nobody manages: leave it out, or --qmp")
-    if not texts:
-        if paused:
-            raise ConfigError("--paused needs --qmp: nobody else can let the machine go on")
-        return ()
+    if not options.qmp and not options.gdb:
+        if options.paused:
+            raise ConfigError(
+                "--paused needs --qmp or --gdb: nobody else can let the machine go on"
+            )
+        return Managers()
+    if options.until is not None:
+        raise ConfigError(
+            "--until is for a machine that nobody manages: leave it out, or --qmp and --gdb"
+        )
     from guestmap.monitor import parse_address
 
-    return tuple(parse_address(each) for each in texts)
+    gdb = parse_address(options.gdb) if options.gdb else None
+    return Managers(tuple(parse_address(each) for each in options.qmp), gdb)
 
 
-def run_managed(
-    vm: VirtualMachine, addresses: tuple[Address, ...], told: Silence, *, paused: bool
-) -> int:
+def run_managed(vm: VirtualMachine, managers: Managers, told: Silence, *, paused: bool) -> int:
     """Run the machine for those who manage it; return the exit status: not 0 after a signal.
 
     As with QEMU, SIGTERM and SIGHUP end the machine in order, as Ctrl-C does: clients are told, and
@@ -103,7 +117,11 @@ def run_managed(
     """
     from guestmap.monitor import MonitorServer
 
-    with Deferral() as signals, MonitorServer(vm, addresses) as server:
+    with (
+        Deferral() as signals,
+        MonitorServer(vm, managers.qmp) as server,
+        _debugged(vm, managers.gdb, told),
+    ):
         for address in server.addresses:
             told.say(f"QMP at {address}")
         vm.start(paused=paused)
@@ -111,3 +129,16 @@ def run_managed(
             if signals.requested:
                 vm.quit("host-signal")
     return 128 + signals.number if signals.requested else 0
+
+
+def _debugged(
+    vm: VirtualMachine, address: Address | None, told: Silence
+) -> AbstractContextManager[object]:
+    """Return a context in which a debugger may come."""
+    if address is None:
+        return nullcontext()
+    from guestmap.monitor.gdb import GdbServer
+
+    server = GdbServer(vm, address)
+    told.say(f"GDB at {server.address}")
+    return server
