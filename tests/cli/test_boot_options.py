@@ -13,7 +13,7 @@ from guestmap.cli import boot as boot_command
 from guestmap.cli.boot_options import FLAGS, LISTS, VALUES, BootOptions, plainly_read
 
 NOT_PLAIN = {
-    "ctx", "qmp", "paused", "snapshots", "schema",
+    "ctx", "qmp", "gdb", "paused", "snapshots", "schema",
 }  # fmt: skip
 """Parameters that say more than a value, or are for machines that run for long."""
 
@@ -77,7 +77,8 @@ def test_both_read_the_same(words: tuple[str, ...], library_reads) -> None:
     [
         ("--help",), ("-M", "help"), ("-M", "pc,help"), ("--until", "nowhere"), ("--until",),
         ("-m128M",), ("--until=boot",), ("-qv",), ("--quie",), ("extra",), ("--", "-q"),
-        ("--append", ""), ("--append", "-q"), ("--qmp", "--gdb", "unix:x"), ("--schema",),
+        ("--append", ""), ("--append", "-q"), ("--qmp", "unix:x"), ("--schema",),
+        ("--gdb", "unix:x"),
     ],
     ids=" ".join,
 )  # fmt: skip

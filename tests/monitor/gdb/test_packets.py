@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guestmap.monitor.gdb.packets import MAX_PACKET, PacketReader, GdbWire, packet
+from guestmap.monitor.gdb.packets import MAX_PACKET, GdbWire, PacketReader, packet
 
 
 def read(*pieces: bytes) -> list[bytes | GdbWire]:

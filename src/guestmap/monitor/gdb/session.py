@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guestmap.base import GuestmapError
-from guestmap.monitor.gdb.packets import MAX_PACKET, PacketReader, GdbWire, packet
+from guestmap.monitor.gdb.packets import MAX_PACKET, GdbWire, PacketReader, packet
 from guestmap.monitor.gdb.registers import description, registers
 from guestmap.monitor.gdb.target import Breakpoint, StopKind
 
