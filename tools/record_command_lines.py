@@ -2,7 +2,7 @@
 
     python tools/record_command_lines.py
 
-The lines are those of tests/machine/test_command_line.py, and as many again that are drawn.
+The lines are those of tests/machine/options/test_command_line.py, and as many again that are drawn.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from hypothesis import given, settings
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.machine import test_command_line as written  # noqa: E402
-from tests.machine.command_lines import COMMAND_LINES, RECORD, ask_qemu  # noqa: E402
+from tests.machine.options import test_command_line as written  # noqa: E402
+from tests.machine.options.command_lines import COMMAND_LINES, RECORD, ask_qemu  # noqa: E402
 
 DRAWN = 300
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.long
 
 _GATE, _TURNS = "machine/test_gate.py", "machine/test_turns.py"
-_PLACES, _FAILURES = "machine/test_device_memory.py", "machine/test_hotplug_failures.py"
-_LAYOUT, _SMP = "machine/test_layout.py", "machine/test_smp.py"
+_PLACES, _FAILURES = "machine/hotplug/test_device_memory.py", "machine/hotplug/test_failures.py"
+_LAYOUT, _SMP = "machine/boards/pc_i440fx/test_layout.py", "machine/options/test_smp.py"
 _PHASES = "machine/test_phases.py"
 
 FAULTS = (
@@ -62,7 +62,7 @@ FAULTS = (
         "machine/tree/lookup.py",
         "            self._numbers.add(number)",
         "            pass",
-        "machine/test_composition.py",
+        "machine/tree/test_composition.py",
     ),
     Fault(
         "machine/hotplug/handler.py",

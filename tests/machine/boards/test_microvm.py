@@ -14,7 +14,7 @@ from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Phase, RunState, VirtualMachine, config_of, make_board
 from guestmap.machine.boards.microvm.board import Microvm
-from tests.machine.test_composition_qemu import assert_same_objects, objects_like
+from tests.machine.tree.test_composition_qemu import assert_same_objects, objects_like
 from tests.support.mtree_text import blocks
 from tests.support.qemu import Qemu
 from tests.support.qom import our_objects

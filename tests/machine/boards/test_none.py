@@ -15,7 +15,7 @@ from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import VirtualMachine, config_of, make_board
 from guestmap.monitor import MonitorServer
-from tests.machine.test_composition_qemu import assert_same_objects
+from tests.machine.tree.test_composition_qemu import assert_same_objects
 from tests.support.mtree_text import blocks
 from tests.support.qemu import Qemu, require_qemu
 from tests.support.qmp_socket import QmpSocket

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.qemu import MACHINE, require_qemu
 
-RECORD = Path(__file__).parents[1] / "golden" / "qemu-7.2.22" / "command_lines.json.gz"
+RECORD = Path(__file__).parents[2] / "golden" / "qemu-7.2.22" / "command_lines.json.gz"
 
 
 class Recorded(NamedTuple):

@@ -12,7 +12,7 @@ import pytest
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Phase, VirtualMachine, config_of
-from tests.machine.test_against_qemu import HYPERVISOR
+from tests.machine.boards.pc_i440fx.test_against_qemu import HYPERVISOR
 from tests.support.mtree_text import blocks
 from tests.support.qemu import MACHINE, Qemu
 

@@ -14,7 +14,7 @@ from guestmap.base import GIB, MIB, ConfigError, HostError, ManualClock, Unsuppo
 from guestmap.machine import Pc, config_of
 from guestmap.machine.boards.pc_i440fx.layout import DeviceMemoryLayout, RamLayout
 from guestmap.machine.config import DeviceSpec, MachineConfig, NumaNode, ObjectSpec
-from tests.machine.command_lines import COMMAND_LINES, Recorded, ask_qemu
+from tests.machine.options.command_lines import COMMAND_LINES, Recorded, ask_qemu
 from tests.support.qemu import MACHINE
 
 PLUG = "-m 128M,slots=2,maxmem=1G"
