@@ -59,6 +59,10 @@ class PagedList(Generic[T]):
 
     def between(self, low: int, high: int) -> list[T]:
         """Return the members whose numbers are in ``[low, high)``."""
+        if len(self._pages) == 1:  # nearly always, and asked for each size class
+            keys, members = self._pages[0]
+            first = bisect_left(keys, low)
+            return members[first : bisect_left(keys, high, lo=first)]
         found: list[T] = []
         at = max(bisect_right(self._firsts, low) - 1, 0)
         while at < len(self._pages) and self._firsts[at] < high:
