@@ -6,8 +6,8 @@ import pytest
 
 from guestmap.base import ConfigError
 from guestmap.memory import MemoryRegionOps, MemorySystem, MemTxResult
+from tests.memory.access.test_mapping import Board
 from tests.memory.host_maps import block_of, mapped, named_ram
-from tests.memory.test_mapping import Board
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from guestmap.memory import (
 )
 from guestmap.memory.ram import RamBlock, RamBlockNotifier
 from tests.memory.host_maps import block_of, mapped, named_ram, open_files, vmas
-from tests.memory.test_threads import run_beside
+from tests.memory.map.test_threads import run_beside
 
 
 def shown(memory: MemorySystem, region: MemoryRegion) -> tuple[MemoryRegion, AddressSpace]:
