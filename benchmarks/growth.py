@@ -30,6 +30,7 @@ try:
     from guestmap.inspect.ask.diff import diff
     from guestmap.inspect.ask.explain import explain
     from guestmap.inspect.ask.lint import lint
+    from guestmap.inspect.map.views import flat
     from guestmap.inspect.text.mtree import assemble
     from guestmap.inspect.text.pasted import read_pasted
     from guestmap.inspect.text.rebuild import rebuild
@@ -40,6 +41,7 @@ except ImportError:  # the older commit, which reads no text but QEMU's own
     from guestmap.inspect.lint import lint
     from guestmap.inspect.mtree import assemble, read_mtree
     from guestmap.inspect.rebuild import rebuild
+    from guestmap.inspect.views import flat
     read_text = lambda text: assemble(read_mtree(text))
 gc.disable()  # as the program has it while it reads
 text, times = sys.stdin.read(), {}
@@ -56,6 +58,7 @@ def timed(name, action):
 read = timed("read", lambda: read_text(text))
 snapshot = timed("rebuild", lambda: rebuild(read))
 other = rebuild(read_text(text.replace("device1\\n", "another\\n")))
+timed("render", lambda: flat(snapshot, snapshot.address_spaces[0].root))
 timed("explain", lambda: explain(snapshot, 0x1000 * (regions // 2)))
 timed("lint", lambda: lint(snapshot))
 timed("diff", lambda: diff(snapshot, other))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from benchmarks.table import Row, median_seconds
 from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.map.views import flat
-from guestmap.inspect.text.mtree import assemble, read_mtree
+from guestmap.inspect.text.mtree import assemble
+from guestmap.inspect.text.pasted import read_pasted
 from guestmap.inspect.text.rebuild import rebuild
 
 SIZES = (1_000, 10_000, 100_000)
@@ -20,7 +21,7 @@ def _row(regions: int) -> Row:
     text = tree_text(regions)
 
     def whole() -> None:
-        snapshot = rebuild(assemble(read_mtree(text)))
+        snapshot = rebuild(assemble(read_pasted(text).text))
         flat(snapshot, snapshot.address_spaces[0].root)
         explain(snapshot, 0x1000 * (regions // 2))
 
