@@ -136,12 +136,27 @@ class BytesRange:
 
 
 @dataclass(frozen=True)
+class BytesPlace:
+    """Where bytes lie in a file of guest RAM: ``start`` at ``offset``, in block and file."""
+
+    start: int
+    end: int
+    block: str
+    offset: int
+    file: str
+
+
+@dataclass(frozen=True)
 class Bytes:
-    """Bytes from ``start`` to ``end``: in ``hex``, or in ``file``."""
+    """Bytes from ``start`` to ``end``: in ``hex``, or in ``file``.
+
+    ``places`` is empty where they are not from files of guest RAM.
+    """
 
     start: int
     end: int
     ranges: list[BytesRange]
+    places: list[BytesPlace]
     hex: str | None
     file: str | None
 

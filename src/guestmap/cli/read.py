@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from guestmap.cli.output import Json, Source, envelope, show, warn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from guestmap.inspect.ask.ram_files import RamPiece
     from guestmap.inspect.map.snapshot import RangeInfo
 
 _COLUMNS = 16
@@ -31,6 +33,13 @@ def read(
             "--device-reads", help="Read devices, too: such a read can change what they do."
         ),
     ] = False,
+    ram: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BLOCK=FILE",
+            help="Beside a map: a file with a RAM block's bytes, as memory-backend-file makes it.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the bytes there, on this host.")
     ] = None,
@@ -38,12 +47,17 @@ def read(
 ) -> None:
     """Print the bytes at a guest-physical address, of our own machine or a running one.
 
-    Memory alone is read. A device is not, unless --device-reads says so.
+    Memory alone is read. A device is not, unless --device-reads says so. Where the source is a map
+    in a file, --ram gives files of its RAM: which block and which byte of it is told, too.
     """
     start, size = parse_address(address), parse_size(length, what="length")
     if device_reads:
         warn("caution: --device-reads: a device that is read may lose what it holds")
-    data, ranges = _bytes(own_source(source, machine, at), start, size, devices=device_reads)
+    pieces: tuple[RamPiece, ...] = ()
+    if ram:
+        data, ranges, pieces = _of_files(source, start, size, ram)
+    else:
+        data, ranges = _bytes(own_source(source, machine, at), start, size, devices=device_reads)
     if out is not None:
         from guestmap.base.whole_file import write_whole
 
@@ -56,11 +70,34 @@ def read(
              "type": each.type}
             for each in ranges
         ],
+        "places": [each.to_json() for each in pieces],
         "hex": None if out is not None else data.hex(),
         "file": None if out is None else str(out),
     }  # fmt: skip
     lines = hexdump(start, data) if out is None else iter((f"{size} bytes in {out}",))
-    show(envelope("read", form), lines, as_json)
+    show(envelope("read", form), chain(map(_place, pieces), lines), as_json)
+
+
+def _place(piece: RamPiece) -> str:
+    return (
+        f"{piece.start:016x}-{piece.end - 1:016x}  {piece.block} @{piece.offset:x},"
+        f" byte {piece.offset:#x} of {piece.file}"
+    )
+
+
+def _of_files(
+    source: str, start: int, size: int, texts: list[str]
+) -> tuple[bytes, tuple[RangeInfo, ...], tuple[RamPiece, ...]]:
+    from guestmap.cli.source import load_snapshot
+    from guestmap.inspect.ask.ram_files import RamFiles, read_pieces
+    from guestmap.inspect.ask.ram_ranges import ram_ranges
+    from guestmap.inspect.ask.readable import readable
+
+    files = RamFiles.parse(texts)
+    snapshot = load_snapshot(source)
+    ranges = readable(snapshot, start, size)
+    pieces = files.pieces(ram_ranges(snapshot), start, size)
+    return read_pieces(pieces), ranges, pieces
 
 
 def _bytes(
@@ -87,7 +124,10 @@ def _live(
 
     target = None if Path(source).is_file() else parse_target(source)
     if target is None:
-        raise ConfigError(f"{source!r} is a map alone: bytes are in a machine; name a running one")
+        raise ConfigError(
+            f"{source!r} is a map alone: bytes are in a machine: name a running one, or give files"
+            " of its RAM as --ram pc.ram=FILE"
+        )
     with attach(target) as machine:
         ranges = readable(machine.snapshot(trees=False), start, size, devices=devices)
         data = read_physical(machine.monitor, start, size)
