@@ -15,7 +15,7 @@ from guestmap.base import GIB, MIB
 from guestmap.hw.declare import declare
 from guestmap.hw.device import IoRegion
 from guestmap.hw.pci import PciFunction, PciIdentity
-from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciState
+from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE, PciState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import HAS_AML, declare
 from guestmap.hw.device import U8, U16, IoRegion, Place, Space
 from guestmap.hw.pci import PciFunction, PciIdentity
-from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciState
+from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE, PciState
 from guestmap.hw.pci.registers import STATUS, STATUS_DEVSEL_MEDIUM
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 

@@ -29,7 +29,7 @@ from guestmap.hw.acpi.pm import (
 from guestmap.hw.declare import declare, fact, output, setting
 from guestmap.hw.device import RegisterBlock
 from guestmap.hw.pci import PciFunction, PciIdentity
-from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciState
+from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE, PciState
 from guestmap.hw.pci.registers import (
     INTERRUPT_PIN,
     STATUS,

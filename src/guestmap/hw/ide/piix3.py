@@ -15,7 +15,7 @@ from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare
 from guestmap.hw.device import U8, U32, IoRegion, RegisterBlock
 from guestmap.hw.pci import PciFunction, PciIdentity
-from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciState
+from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE, PciState
 from guestmap.hw.pci.registers import BAR_IO, STATUS, STATUS_DEVSEL_MEDIUM, STATUS_FAST_BACK
 from guestmap.memory import Endianness, MemoryRegionOps
 

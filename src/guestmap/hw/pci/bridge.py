@@ -19,8 +19,9 @@ from guestmap.hw.declare import ON_OFF_AUTO, SWITCH, declare, setting
 from guestmap.hw.device import IoRegion
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bus import PciBus
-from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciFunction, PciState
+from guestmap.hw.pci.device import PciFunction
 from guestmap.hw.pci.identity import PciIdentity
+from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE, PciState
 from guestmap.hw.pci.msi import MsiCapability
 from guestmap.hw.pci.shpc import HotplugController
 from guestmap.hw.pci.windows import WINDOWS, BridgeWindows, WindowState

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
-from guestmap.base.bounds import Meta
-from guestmap.base.dataclass import dataclass
-from guestmap.hw.declare import SWITCH, declare, fact, setting
+from guestmap.base import ConfigError
 from guestmap.hw.device import DeviceModel, IoRegion, Space
 from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.bar import Bar, describe
 from guestmap.hw.pci.config import ConfigSpace
+from guestmap.hw.pci.kind import PCI_DEVICE, PciState, PciStateT
+from guestmap.hw.pci.master import BusMaster
 from guestmap.hw.placement import make_region, place
-from guestmap.qom import BOOL, STR, UINT32, PropertyType
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
@@ -24,47 +22,7 @@ if TYPE_CHECKING:
     from guestmap.qom import JsonValue, Property
 
 BAR_PRIORITY = 1
-IS_PCI = ("conventional-pci-device",)
-"""The interface of functions of plain PCI."""
 _FIXED_REGISTERS = ((reg.VENDOR_ID, 4), (reg.REVISION, 4), (reg.HEADER_TYPE, 1))
-_EMPTY = bytes(reg.CONFIG_SIZE)
-
-SLOT = PropertyType("int32", lambda _, value: value, lambda _, value: value)
-"""``SLOT[.FUNCTION]`` in hexadecimal, or a number; whoever plugs a function in reads it."""
-
-PCI_DEVICE = declare(
-    "pci-device",
-    "device",
-    setting("addr", SLOT, -1, "Slot and optional function number, example: 06.0 or 06"),
-    setting("romfile", STR),
-    setting("romsize", UINT32, 0xFFFF_FFFF),
-    setting("rombar", UINT32, 1),
-    setting("multifunction", BOOL, False, SWITCH),
-    setting("x-pcie-lnksta-dllla", BOOL, True, SWITCH),
-    setting("x-pcie-extcap-init", BOOL, True, SWITCH),
-    setting("failover_pair_id", STR),
-    setting("acpi-index", UINT32, 0),
-    fact("legacy-addr", STR, ""),
-    abstract=True,
-)
-
-
-@dataclass(slots=True)
-class PciState:
-    """What every function has: its configuration space, and what does not follow from it.
-
-    Attributes:
-        config: the registers; the function's own, and here once it is saved.
-        interrupt: the level of its pin.
-        mastering: whether it reaches the memory: that lags behind the command register.
-    """
-
-    config: Annotated[bytes, Meta(min_length=reg.CONFIG_SIZE, max_length=reg.CONFIG_SIZE)] = _EMPTY
-    interrupt: bool = False
-    mastering: bool = False
-
-
-PciStateT = TypeVar("PciStateT", bound=PciState)
 
 
 class PciFunction(DeviceModel[PciStateT]):
@@ -111,12 +69,8 @@ class PciFunction(DeviceModel[PciStateT]):
         self._is_bridge = identity.header_type == reg.HEADER_BRIDGE
         identity.fill(self.config, multifunction=multifunction)
         bus.attach(self)
-        memory = bus.memory
-        self._master_container = memory.container(
-            "bus master container", ADDRESS_SPACE_SIZE, owner=self
-        )
-        self._master_alias: MemoryRegion | None = None
-        self.bus_master = memory.address_space(self.name, self._master_container)
+        self._master = BusMaster(bus, self.name, owner=self)
+        self.bus_master = self._master.space
         if bus.ready:
             self.connect_bus_master()
 
@@ -189,7 +143,7 @@ class PciFunction(DeviceModel[PciStateT]):
 
     def shown_regions(self) -> Iterable[MemoryRegion]:
         """Return its view of the memory, its registers at fixed ports, and its windows."""
-        yield self._master_container
+        yield self._master.container
         yield from super().shown_regions()
         yield from (bar.region for bar in self.bars)
 
@@ -245,13 +199,7 @@ class PciFunction(DeviceModel[PciStateT]):
 
         QEMU does this when the machine is complete, or at once for a function plugged later.
         """
-        if self._master_alias is not None:
-            return
-        target = self.bus.dma_root
-        alias = self.bus.memory.alias("bus master", target, 0, target.size, owner=self)
-        alias.set_enabled(False)
-        self._master_container.add_subregion(0, alias)
-        self._master_alias = alias
+        self._master.connect()
 
     def remove(self) -> None:
         """Take the function out of the machine: its windows, its interrupt, its address space."""
@@ -260,10 +208,7 @@ class PciFunction(DeviceModel[PciStateT]):
             for bar in self.bars:
                 self._place(bar, None)
             self.bus.detach(self)
-            if self._master_alias is not None:
-                self._master_container.del_subregion(self._master_alias)
-                self._master_alias = None
-            self.bus.memory.remove_address_space(self.bus_master)
+            self._master.remove()
 
     # -- configuration accesses --------------------------------------------------------------------
 
@@ -305,24 +250,22 @@ class PciFunction(DeviceModel[PciStateT]):
             for bar in self.bars
             if (address := bar.decoded_address(config)) != bar.address
         ]
-        alias = self._master_alias if master else None
-        mastering = bool(config.data[reg.COMMAND] & reg.COMMAND_MASTER)
-        if alias is not None and alias.enabled == mastering:
-            alias = None
-        if not moves and alias is None:
+        on = bool(config.data[reg.COMMAND] & reg.COMMAND_MASTER)
+        switched = master and self._master.connected and self._master.enabled != on
+        if not moves and not switched:
             return
         parts = [
             f"{bar.name}: {describe(bar.address, is_io=bar.is_io)}"
             f" -> {describe(address, is_io=bar.is_io)}"
             for bar, address in moves
         ]
-        if alias is not None:
-            parts.append(f"bus master {'on' if mastering else 'off'}")
+        if switched:
+            parts.append(f"bus master {'on' if on else 'off'}")
         with self.bus.memory.transaction(f"{self.address} {', '.join(parts)}"):
             for bar, address in moves:
                 self._place(bar, address)
-            if alias is not None:
-                alias.set_enabled(mastering)
+            if switched:
+                self._master.set_enabled(on)
 
     @staticmethod
     def _place(bar: Bar, address: int | None) -> None:
@@ -356,7 +299,7 @@ class PciFunction(DeviceModel[PciStateT]):
     def save(self) -> PciStateT:
         """Return the configuration space and the rest."""
         self.state.config = bytes(self.config.data)
-        self.state.mastering = self._master_alias is not None and self._master_alias.enabled
+        self.state.mastering = self._master.enabled
         return super().save()
 
     def load(self, state: PciStateT) -> None:
@@ -371,8 +314,8 @@ class PciFunction(DeviceModel[PciStateT]):
         super().load(state)
         self.config.data[:] = self.state.config
         self.update_mappings()
-        if self._master_alias is not None:
-            self._master_alias.set_enabled(self.state.mastering)
+        if self._master.connected:
+            self._master.set_enabled(self.state.mastering)
 
     # -- reset -----------------------------------------------------------------------------------
 

@@ -15,8 +15,9 @@ from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, setting
 from guestmap.hw.device import U32, IoRegion
 from guestmap.hw.pci import registers as reg
-from guestmap.hw.pci.device import IS_PCI, PCI_DEVICE, PciFunction, PciState
+from guestmap.hw.pci.device import PciFunction
 from guestmap.hw.pci.identity import PciIdentity
+from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE, PciState
 from guestmap.memory import Endianness, MemoryRegionOps
 from guestmap.qom import SIZE
 
