@@ -17,7 +17,7 @@ from tests.support.clocks import BusyClock
 
 PAGE = 0xFEE00000
 ID, VERSION, TPR, PPR, EOI, LDR, DFR, SVR = 0x20, 0x30, 0x80, 0xA0, 0xB0, 0xD0, 0xE0, 0xF0
-ICR, ICR_HIGH, LVT_TIMER, LINT0 = 0x300, 0x310, 0x320, 0x350
+TMR, ICR, ICR_HIGH, LVT_TIMER, LINT0 = 0x180, 0x300, 0x310, 0x320, 0x350
 INITIAL_COUNT, CURRENT_COUNT, DIVIDE = 0x380, 0x390, 0x3E0
 ENABLED = 0x1FF
 EXT_INT, MASKED, PERIODIC, LEVEL = 7 << 8, 1 << 16, 1 << 17, 1 << 15
@@ -158,6 +158,16 @@ def test_lint0_may_have_a_vector_of_its_own(machine: Machine) -> None:
     assert machine.apic.acknowledge(no_pic) == 0x77
     machine.write(LINT0, EXT_INT | MASKED)
     assert not machine.apic.intr.level
+
+
+@pytest.mark.parametrize(("entry", "is_level"), [(0x77, False), (0x77 | LEVEL, True)])
+def test_lint0_is_an_edge_or_a_level_as_its_entry_says(
+    machine: Machine, entry: int, is_level: bool
+) -> None:
+    """Which it was stands in the trigger mode register (SDM volume 3, "EOI Register")."""
+    machine.write(LINT0, entry)
+    machine.bus.set_pic_intr(True)
+    assert machine.read(TMR + 0x10 * (0x77 // 32)) == is_level << 0x77 % 32
 
 
 # Time
