@@ -15,7 +15,7 @@ import guestmap
 from guestmap.base import GIB, MIB
 from guestmap.domain import Applier, Outcome, Peer, Plan, PlugRequest, open_peer, plan_plug, survey
 from guestmap.domain.devices import read_devices
-from guestmap.domain.plan import plug_steps
+from guestmap.domain.plug_plan import plug_steps
 from guestmap.domain.situation import MemoryDevice, backend_id
 from guestmap.machine import VirtualMachine, config_of
 from guestmap.monitor import MonitorServer

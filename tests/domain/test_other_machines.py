@@ -29,7 +29,7 @@ from guestmap.domain import (
     plan_unplug,
     survey,
 )
-from guestmap.domain.plan import Plan, plug_steps
+from guestmap.domain.plug_plan import Plan, plug_steps
 from guestmap.domain.situation import MemoryDevice
 from guestmap.qmp.client import CommandError
 from tests.domain.machines import BASE, FakeMachine, dimm, holding

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from guestmap.domain.change.targets import Targets
-from guestmap.domain.change.update import Which
+from guestmap.domain.change.which import Which
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect

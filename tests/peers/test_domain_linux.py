@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from guestmap.base import MIB
-from guestmap.domain.plans.verify import Standing, verify
+from guestmap.domain.plans.verification import Standing, verify
 from guestmap.domain.rules.errors import DomainError, Speaker
 from tests.domain.documents import domain, memory
 from tests.peers.test_linux import POLICY

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from guestmap.cli.forms import Error
 from guestmap.domain.manager import Info, Listed
-from guestmap.domain.plans.plan import DomainPlan
-from guestmap.domain.plans.verify import Verified
+from guestmap.domain.plans.domain_plan import DomainPlan
+from guestmap.domain.plans.verification import Verified
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def update_memory_device(
     as_json: Json = False,
 ) -> None:
     """Request another size of a virtio-mem device; the only one, if there is one."""
-    from guestmap.domain.change.update import Which
+    from guestmap.domain.change.which import Which
 
     kib = _kib(requested_size, "--requested-size")
     to = targets(live, config, current)

@@ -14,7 +14,7 @@ from guestmap.cli.output import Json, say, say_json, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.domain.plans.plan import DomainPlan, Pictured, Verb
+    from guestmap.domain.plans.domain_plan import DomainPlan, Pictured, Verb
 
 _BLOCKED, _WRONG = 3, 8
 _STANDINGS = {"online": 0, "acknowledged": 10, "not online": 11, "unknown": 4, "refused": 5}
@@ -40,7 +40,7 @@ def plan(
     Everything that is in the way is said at once (exit status 3). With --json the plan is one for
     'guestmap domain apply'.
     """
-    from guestmap.domain.plans.plan import plan_of
+    from guestmap.domain.plans.domain_plan import plan_of
 
     to = targets(live, config, current)
     document = read_file(file)
@@ -68,7 +68,7 @@ def apply(
     """Do exactly what a plan says, or nothing: one that no longer fits is refused."""
     from guestmap.base import ConfigError
     from guestmap.domain.change.targets import Targets
-    from guestmap.domain.plans.plan import read_plan, refuse_changed
+    from guestmap.domain.plans.domain_plan import read_plan, refuse_changed
 
     found = read_plan(read_file(file))
     if found.is_blocked:
@@ -101,7 +101,7 @@ def verify(
     Exit status 0: all is online; 10: acknowledged, and no more is known; 11: not all is online; 4:
     the guest said nothing; 5: it refused; 8: the machine is not as the definition says.
     """
-    from guestmap.domain.plans.verify import verify as verified
+    from guestmap.domain.plans.verification import verify as verified
 
     found = verified(ctx.obj.manager(), domain, agent)
     lines = [f"{each.alias} at {each.place}: {each.standing} ({each.said})"

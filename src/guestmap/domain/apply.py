@@ -17,10 +17,10 @@ from guestmap.domain.listen import Observer, Pace, RealPace, listen
 from guestmap.domain.machine_types import VIRTIO_MEM, Announcement
 from guestmap.domain.noting import noted
 from guestmap.domain.outcome import Outcome, Result
-from guestmap.domain.plan import plan_unplug
 from guestmap.domain.request import UnplugRequest
 from guestmap.domain.sending import Refusal, same_kind, send
 from guestmap.domain.survey import survey
+from guestmap.domain.unplug_plan import plan_unplug
 from guestmap.domain.use import balloon_use
 from guestmap.domain.verify import others_changes, verify_plugged, verify_removed, verify_unchanged
 from guestmap.domain.waiting import GuestVerdict, Waiting, wait_for
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from guestmap.domain.peer import Peer
-    from guestmap.domain.plan import Plan
+    from guestmap.domain.plug_plan import Plan
     from guestmap.domain.situation import MemoryDevice, Scene
     from guestmap.domain.steps import Step
     from guestmap.domain.use import UseSource

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guestmap.domain.change.targets import Targets
-    from guestmap.domain.change.update import Which
+    from guestmap.domain.change.which import Which
     from guestmap.domain.store.store import Store
 
 SHUT_OFF = "shut off"

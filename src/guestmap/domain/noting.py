@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from guestmap.domain.journal import Entry, Journal
     from guestmap.domain.outcome import Result
     from guestmap.domain.peer import Peer
-    from guestmap.domain.plan import Plan
+    from guestmap.domain.plug_plan import Plan
     from guestmap.domain.situation import Situation
 
 _STANDS = {Outcome.SILENT, Outcome.GUEST_REFUSED}

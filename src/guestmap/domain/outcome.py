@@ -10,7 +10,7 @@ from guestmap.domain.waiting import GuestVerdict
 
 if TYPE_CHECKING:
     from guestmap.domain.ost import OstAnswer
-    from guestmap.domain.plan import Plan
+    from guestmap.domain.plug_plan import Plan
     from guestmap.domain.situation import MemoryDevice
     from guestmap.domain.use import Use
     from guestmap.domain.waiting import Waiting

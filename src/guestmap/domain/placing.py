@@ -14,6 +14,7 @@ from guestmap.domain.machine_types import DIMM
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from guestmap.domain.request import PlugRequest
     from guestmap.domain.situation import MemoryDevice, Situation
 
 
@@ -70,3 +71,31 @@ def largest_fit(situation: Situation) -> int:
         default=0,
     )
     return max(0, min(room, situation.bytes_left // unit * unit))
+
+
+def pick_slot(situation: Situation, request: PlugRequest) -> int | None:
+    """Return the slot that QEMU will take: the one asked for, or the lowest free one."""
+    if request.slot is not None:
+        return request.slot
+    return next(iter(situation.free_slots), None)
+
+
+def pick_address(situation: Situation, request: PlugRequest) -> int | None:
+    """Return the address asked for, or the first one where the guest can use the DIMM.
+
+    That is the first gap that starts and ends on the guest's memory blocks; where there is none, or
+    QEMU is to choose (address 0), the first that fits.
+    """
+    window, block = situation.window, situation.block
+    own = qemus_choice(situation, request)
+    if request.addr is not None or window is None or not request.size or request.size % block:
+        return own
+    better = first_fit(window, situation.devices, request.size, max(block, situation.alignment))
+    return own if better is None else better
+
+
+def qemus_choice(situation: Situation, request: PlugRequest) -> int | None:
+    """Return the address that QEMU takes where it is told none but the one asked for."""
+    if request.hint is not None or situation.window is None or not request.size:
+        return request.hint
+    return first_fit(situation.window, situation.devices, request.size, situation.alignment)

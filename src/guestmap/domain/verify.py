@@ -15,7 +15,7 @@ from guestmap.inspect.ask.diff import diff
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from guestmap.domain.plan import Plan
+    from guestmap.domain.plug_plan import Plan
     from guestmap.domain.situation import MemoryDevice, Scene
     from guestmap.inspect.ask.diff import Diff
     from guestmap.inspect.ask.view_diff import RangeChange

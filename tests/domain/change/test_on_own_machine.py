@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from guestmap.domain.events.listener import DomainListener
-from guestmap.domain.plans.verify import Standing, verify
+from guestmap.domain.plans.verification import Standing, verify
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.xml.definition import QEMU_NAMESPACE
 from guestmap.testing.guests import hotplug_guest

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guestmap.domain.change.update import Which
+from guestmap.domain.change.which import Which
 from guestmap.domain.store.faults import POINTS
 from tests.domain.documents import domain, memory
 from tests.support.domains import BOTH, DIMM

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guestmap.domain.change.update import Which
+from guestmap.domain.change.which import Which
 from guestmap.domain.rules.errors import DomainError
 from tests.domain.documents import memory
 from tests.support.domains import BOTH, CONFIG, LIVE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guestmap.domain.change.update import Which
+from guestmap.domain.change.which import Which
 from guestmap.domain.events.listener import DomainListener
 from guestmap.domain.events.log import EventLog, Tail
 from guestmap.domain.rules.errors import DomainError

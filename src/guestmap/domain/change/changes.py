@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from guestmap.base.interrupt import Deferral
 from guestmap.domain.change import ending
 from guestmap.domain.change.attach import attach, plan_attach, read_device
+from guestmap.domain.change.balloon import set_memory
 from guestmap.domain.change.detach import detach, plan_detach, plan_detach_alias
 from guestmap.domain.change.link import held, linked
 from guestmap.domain.change.recovery import recover
 from guestmap.domain.change.removal import WAIT_S
 from guestmap.domain.change.start import start
-from guestmap.domain.change.update import Which, plan_update, set_memory, update
+from guestmap.domain.change.update import plan_update, update
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from guestmap.domain.change.start import Started
     from guestmap.domain.change.targets import Targets
+    from guestmap.domain.change.which import Which
     from guestmap.domain.events.log import EventLog
     from guestmap.domain.listen import Pace
     from guestmap.domain.store.status import Status

@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import KIB, HostError, PeerError
+from guestmap.domain.change.balloon import ask_balloon
 from guestmap.domain.change.detach import gone, pending
 from guestmap.domain.change.ending import forget
 from guestmap.domain.change.link import PERIPHERAL, Link, linked
 from guestmap.domain.change.matching import twin_of
 from guestmap.domain.change.removal import drop_backend, without_alias
 from guestmap.domain.change.start import finish
-from guestmap.domain.change.update import ask_balloon
 from guestmap.domain.process.launch import ends_soon
 from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError

@@ -1,4 +1,4 @@
-"""Requesting another size of a virtio-mem device, and of the whole guest (its balloon)."""
+"""Requesting another size of a virtio-mem device."""
 
 from __future__ import annotations
 
@@ -8,36 +8,18 @@ from typing import TYPE_CHECKING
 from guestmap.base import KIB
 from guestmap.domain.change.link import PERIPHERAL, linked
 from guestmap.domain.change.matching import twin_of
+from guestmap.domain.change.which import Which, index_of
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
-from guestmap.domain.rules.room import rounded
-from guestmap.domain.rules.texts import XML_DETAIL
 from guestmap.domain.store.faults import point
 from guestmap.domain.store.journal import Note
-from guestmap.domain.xml.edit import with_current, with_devices
-from guestmap.domain.xml.memory import VIRTIO_MEM
+from guestmap.domain.xml.edit import with_devices
 
 if TYPE_CHECKING:
-    from guestmap.domain.change.link import Link
-    from guestmap.domain.change.targets import Targets
-    from guestmap.domain.rules.texts import LibvirtDialect
     from guestmap.domain.store.status import Status
     from guestmap.domain.store.store import Store
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
-
-
-@dataclass(frozen=True, slots=True)
-class Which:
-    """Which virtio-mem device is meant; where nothing is said, the only one.
-
-    Attributes:
-        alias: its name in the machine.
-        node: the guest's node that it is in.
-    """
-
-    alias: str | None = None
-    node: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +58,7 @@ def plan_update(
     in_live = None
     if running is not None:
         now = running.definition
-        in_live = _index(now, which, "update-missing")
+        in_live = index_of(now, which, "update-missing")
         live = _resized(now, in_live, requested)
         found = replace(found, live=live, status=with_devices(now, {in_live: live}, live=True))
     if stored is not None:
@@ -85,7 +67,7 @@ def plan_update(
             if there is None:
                 raise refusal(stored.dialect, "update-missing-config")
         else:
-            there = _index(stored, which, "update-missing-config")
+            there = index_of(stored, which, "update-missing-config")
         new = _resized(stored, there, requested)
         found = replace(found, config=with_devices(stored, {there: new}, live=False))
     return found
@@ -121,122 +103,9 @@ def update(store: Store, running: Status | None, plan: Resizing) -> None:
     notes.strike()
 
 
-def set_memory(store: Store, stored: Definition | None, running: Status | None, kib: int,
-               targets: Targets) -> None:  # fmt: skip
-    """Ask the guest, by its balloon, to have so much memory, or store it for the next start.
-
-    Args:
-        store: where the definitions are.
-        stored: the stored definition.
-        running: the machine.
-        kib: how much.
-        targets: which of both.
-
-    Raises:
-        DomainError: it is more than there is, or there is no balloon.
-    """
-    for each in (stored if targets.config else None,
-                 running.definition if targets.live and running else None):  # fmt: skip
-        if each is not None and kib > each.total:
-            raise refusal(each.dialect, "over-memory", remedy=f"at most {each.total} KiB")
-    config = with_current(stored, kib) if targets.config and stored is not None else None
-    if targets.live and running is not None:
-        found = running.definition
-        if not any((each.get("model") or "").startswith("virtio")
-                   for each in found.root.every("devices/memballoon")):  # fmt: skip
-            raise refusal(found.dialect, "no-balloon",
-                          remedy="add <memballoon model='virtio'/>; it counts from the next"
-                          " start")  # fmt: skip
-        notes = store.notes(found.name)
-        told = None if config is None else config.data.decode()
-        notes.write(Note("setmem", config=told, requested=kib))
-        with linked(running) as link:
-            try:
-                ask_balloon(store, link, kib, config)
-            except DomainError:
-                notes.strike()
-                raise
-        notes.strike()
-    elif config is not None:
-        store.save(config)
-
-
-def ask_balloon(store: Store, link: Link, kib: int, config: Definition | None) -> None:
-    """Ask the guest to have so much memory, and save it in both definitions; asked twice is once.
-
-    Raises:
-        DomainError: QEMU refuses; nothing is saved.
-    """
-    point("setmem.before-balloon")
-    link.do("balloon", value=kib * KIB)
-    point("setmem.after-balloon")
-    link.status = link.status.having(with_current(link.status.definition, kib))
-    store.save_status(link.status)
-    if config is not None:
-        store.save(config)
-
-
 def described(found: Definition, which: Which | MemoryDef, requested: int) -> MemoryDef:
     """Return a device of a definition as it will be; raises as :func:`plan_update`."""
-    return _resized(found, _index(found, which, "update-missing"), requested)
-
-
-def _index(found: Definition, which: Which | MemoryDef, what: str) -> int:
-    if not isinstance(which, Which):
-        return _of_document(found, which, what)
-    fitting = [
-        index
-        for index, device in enumerate(found.devices)
-        if device.model == VIRTIO_MEM
-        and (which.alias is None or which.alias == device.alias)
-        and (which.node is None or which.node == device.node)
-    ]
-    if len(fitting) == 1:
-        return fitting[0]
-    raise _missing(found, what, which.alias)
-
-
-def _of_document(found: Definition, wanted: MemoryDef, what: str) -> int:
-    """Return which device a document means; all of it but the requested size stays."""
-    for each in refusals(found, wanted, live=True):
-        if each.code == XML_DETAIL:  # what is wrong with the document alone
-            raise each
-    if wanted.model != VIRTIO_MEM:
-        raise refusal(found.dialect, "fixed-model", model=wanted.model)
-    fitting = [
-        index
-        for index, device in enumerate(found.devices)
-        if device.model == VIRTIO_MEM
-        and device.node == wanted.node
-        and (wanted.alias is None or device.alias in {None, wanted.alias})
-        and (wanted.address is None or device.address == wanted.address)
-    ]
-    if len(fitting) != 1:
-        raise _missing(found, what, wanted.alias)
-    _refuse_others(found.devices[fitting[0]], wanted, found.dialect)
-    return fitting[0]
-
-
-def _refuse_others(device: MemoryDef, wanted: MemoryDef, dialect: LibvirtDialect) -> None:
-    """Refuse another change than of the requested size."""
-    told = {"size": (rounded(device) // KIB, rounded(wanted) // KIB),
-            "block": (device.block, wanted.block),
-            "access": (device.access or "default", wanted.access or "default")}  # fmt: skip
-    if wanted.base is not None and device.base is not None:
-        told["address"] = (f"{device.base:#x}", f"{wanted.base:#x}")
-    for what, (was, now) in told.items():
-        if was != now:
-            raise refusal(dialect, f"fixed-{what}", was=was, now=now,
-                          remedy="detach it, and attach another one")  # fmt: skip
-
-
-def _missing(found: Definition, what: str, alias: str | None) -> DomainError:
-    known = ", ".join(f"{d.alias or 'one without alias'} in node {d.node}" for d in found.devices
-                      if d.model == VIRTIO_MEM)  # fmt: skip
-    return refusal(
-        found.dialect, what, alias=alias or "virtio-mem",
-        remedy=f"say which: --alias or --node (there are: {known or 'none'})",
-    )  # fmt: skip
+    return _resized(found, index_of(found, which, "update-missing"), requested)
 
 
 def _resized(found: Definition, index: int, requested: int) -> MemoryDef:

@@ -19,7 +19,8 @@ from guestmap.domain.xml.backing import FILE, MEMFD, SYSTEM_PAGE, HostNodes, Hug
 from guestmap.domain.xml.memory import NVDIMM, VIRTIO_MEM, VIRTIO_PMEM
 
 if TYPE_CHECKING:
-    from guestmap.domain.xml.definition import Cell, Definition
+    from guestmap.domain.xml.definition import Definition
+    from guestmap.domain.xml.fields import Cell
     from guestmap.domain.xml.memory import MemoryDef
 
 _POLICIES = {"strict": "bind", "preferred": "preferred", "interleave": "interleave"}

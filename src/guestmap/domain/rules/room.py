@@ -16,8 +16,7 @@ from guestmap.domain.cautions import plug_cautions
 from guestmap.domain.machine_types import DIMM as DIMM_KIND
 from guestmap.domain.machine_types import VIRTIO_MEM as VIRTIO_MEM_KIND
 from guestmap.domain.machine_types import guest_block
-from guestmap.domain.placing import align_up, first_fit
-from guestmap.domain.plan import pick_address, qemus_choice
+from guestmap.domain.placing import align_up, first_fit, pick_address, qemus_choice
 from guestmap.domain.request import PlugRequest
 from guestmap.domain.rules.device_rules import nodes_of
 from guestmap.domain.rules.errors import DomainError, Speaker

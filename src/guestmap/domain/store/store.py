@@ -16,7 +16,8 @@ from guestmap.domain.store.jobs import WAIT_S, job
 from guestmap.domain.store.journal import Notes
 from guestmap.domain.store.kept import Kept
 from guestmap.domain.store.status import Status, parse_status, status_xml
-from guestmap.domain.xml.definition import NAME, Definition, parse_definition
+from guestmap.domain.xml.definition import Definition, parse_definition
+from guestmap.domain.xml.fields import NAME
 from guestmap.domain.xml.tree import MOST_BYTES
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from guestmap.domain.change.attach import obstacles, plan_attach, read_device, r
 from guestmap.domain.change.detach import plan_detach
 from guestmap.domain.change.removal import without_alias
 from guestmap.domain.peer import Peer, Route
-from guestmap.domain.plan import plan_plug
 from guestmap.domain.plans.parts import attach_commands, changes, detach_commands, made_on
+from guestmap.domain.plug_plan import plan_plug
 from guestmap.domain.predict import predicted, with_dimm, without_dimm
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules.assign import backend_name

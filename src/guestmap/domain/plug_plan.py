@@ -12,23 +12,17 @@ from typing import TYPE_CHECKING, Any
 from guestmap.domain import virtio_mem
 from guestmap.domain.blockers import migration, plug_blockers
 from guestmap.domain.cautions import guest_cautions, plug_cautions
-from guestmap.domain.finding import PlanFinding, device_place
-from guestmap.domain.machine_types import DIMM, VIRTIO_MEM
-from guestmap.domain.placing import first_fit
-from guestmap.domain.predict import predicted, with_dimm, without_dimm
+from guestmap.domain.finding import PlanFinding
+from guestmap.domain.machine_types import DIMM
+from guestmap.domain.placing import pick_address, pick_slot, qemus_choice
+from guestmap.domain.predict import predicted, with_dimm
 from guestmap.domain.situation import MemoryDevice, Scene, Situation, backend_id
 from guestmap.domain.steps import Step
 
 if TYPE_CHECKING:
-    from guestmap.domain.request import PlugRequest, ResizeRequest, UnplugRequest
+    from guestmap.domain.request import PlugRequest, ResizeRequest
     from guestmap.inspect.ask.diff import Diff
 
-_STOP = "stop the machine and start it without"
-_FIXED = {
-    "nvdimm": ("an NVDIMM cannot be unplugged from a running machine", _STOP),
-    "virtio-pmem": ("a virtio-pmem device cannot be unplugged", _STOP),
-}
-"""Memory devices that are no DIMMs: why they stay, and what to do."""
 _SAID_BY = {
     "section-size": {"size-zero", "size-unaligned"},
     "section-address": {"address-unaligned", "address-outside", "address-overlap"},
@@ -151,34 +145,6 @@ def plan_resize(scene: Scene, request: ResizeRequest) -> Plan:
     )
 
 
-def pick_slot(situation: Situation, request: PlugRequest) -> int | None:
-    """Return the slot that QEMU will take: the one asked for, or the lowest free one."""
-    if request.slot is not None:
-        return request.slot
-    return next(iter(situation.free_slots), None)
-
-
-def pick_address(situation: Situation, request: PlugRequest) -> int | None:
-    """Return the address asked for, or the first one where the guest can use the DIMM.
-
-    That is the first gap that starts and ends on the guest's memory blocks; where there is none, or
-    QEMU is to choose (address 0), the first that fits.
-    """
-    window, block = situation.window, situation.block
-    own = qemus_choice(situation, request)
-    if request.addr is not None or window is None or not request.size or request.size % block:
-        return own
-    better = first_fit(window, situation.devices, request.size, max(block, situation.alignment))
-    return own if better is None else better
-
-
-def qemus_choice(situation: Situation, request: PlugRequest) -> int | None:
-    """Return the address that QEMU takes where it is told none but the one asked for."""
-    if request.hint is not None or situation.window is None or not request.size:
-        return request.hint
-    return first_fit(situation.window, situation.devices, request.size, situation.alignment)
-
-
 def free_id(situation: Situation, slot: int, prefix: str = "dimm") -> str:
     """Return an id of the form ``dimmN`` that is free, as is its backend's: the slot's at best."""
     number = slot
@@ -211,78 +177,3 @@ def plug_steps(
         plug["addr"] = addr
     undo = Step("object-del", {"id": backend})
     return Step("object-add", add, undo), Step("device_add", plug)
-
-
-def plan_unplug(scene: Scene, request: UnplugRequest) -> Plan:
-    """Return what unplugging a DIMM will do."""
-    situation = scene.situation
-    device = situation.device(request.id)
-    blockers = (*_unplug_blockers(situation, request, device), *migration(situation))
-    announced = device is not None and device.kind != VIRTIO_MEM
-    cautions = (
-        *_unplug_cautions(device, request),
-        *guest_cautions(situation, announced=announced),
-    )
-    if blockers or device is None:
-        return Plan("unplug", scene, blockers, cautions, device)
-    backend = None if request.keep_backend else own_backend(device)
-    steps = [Step("device_del", {"id": device.name})]
-    if backend is not None:
-        steps.append(Step("object-del", {"id": backend}))
-    change = predicted(scene.map, without_dimm(scene.map, device))
-    return Plan("unplug", scene, blockers, cautions, device, backend, tuple(steps), change)
-
-
-def own_backend(device: MemoryDevice) -> str | None:
-    """Return the DIMM's backend where the name says that it was made for it, or else None."""
-    if device.id is not None and device.backend == backend_id(device.id):
-        return device.backend
-    return None
-
-
-def _unplug_blockers(
-    situation: Situation, request: UnplugRequest, device: MemoryDevice | None
-) -> tuple[PlanFinding, ...]:
-    if device is None:
-        known = ", ".join(device_place(each) for each in situation.devices)
-        return (
-            PlanFinding(
-                "unknown-device",
-                f"there is no memory device {request.id!r}",
-                f"give the id, or the path, of one that there is: {known or 'none'}",
-            ),
-        )
-    if device.kind == VIRTIO_MEM:
-        return tuple(virtio_mem.unplug_blockers(situation, device))
-    if device.kind != DIMM or not device.hotpluggable:
-        other = f"{device.title} ({device.kind}) cannot be unplugged", _STOP
-        why, remedy = _FIXED.get(device.kind, other)
-        return (PlanFinding("not-unpluggable", why, remedy.format(id=device.id)),)
-    return ()
-
-
-def _unplug_cautions(
-    device: MemoryDevice | None, request: UnplugRequest
-) -> tuple[PlanFinding, ...]:
-    if device is None:
-        return ()
-    found = []
-    if device.hotplugged is False and device.kind == DIMM:
-        found.append(
-            PlanFinding(
-                "cold-plugged",
-                f"{device.title} was there when the guest booted: its kernel may have put data"
-                " there that cannot be moved, and will refuse",
-                "none needed: a refused unplug changes nothing",
-            )
-        )
-    if device.backend is not None and not request.keep_backend and own_backend(device) is None:
-        found.append(
-            PlanFinding(
-                "foreign-backend",
-                f"the backend {device.backend!r} is not named as one made for {device.title}:"
-                " it is kept, and so is the host's memory",
-                f"delete it afterwards (QMP: object-del id={device.backend})",
-            )
-        )
-    return tuple(found)

@@ -12,7 +12,7 @@ from guestmap.domain.agent import AgentSocket, GuestAgent
 from guestmap.domain.change.matching import twin_of
 from guestmap.domain.finding import span
 from guestmap.domain.ost import INSERTIONS, OstKind, explain
-from guestmap.domain.plans.plan import look
+from guestmap.domain.plans.domain_plan import look
 from guestmap.domain.xml.memory import DIMM, SLOTTED
 from guestmap.inspect.map.report import Report
 
