@@ -151,16 +151,16 @@ def test_dma_writes_what_may_be_written(machine: Machine) -> None:
 
 
 def test_what_the_guest_has_written_is_saved_and_loaded(machine: Machine) -> None:
-    machine.fw_cfg.add_file("etc/w", b"0123", writable=True)
     machine.fw_cfg.add_file("etc/r", b"4567")
+    machine.fw_cfg.add_file("etc/w", b"0123", writable=True)
     machine.ram.write(0x1000, b"abcd")
-    assert machine.dma(0x20 << 16 | SELECT | WRITE, 4, 0x1000) == 0
+    assert machine.dma(0x21 << 16 | SELECT | WRITE, 4, 0x1000) == 0
     state = machine.fw_cfg.save()
     other = Machine()
-    other.fw_cfg.add_file("etc/w", b"0123", writable=True)
     other.fw_cfg.add_file("etc/r", b"4567")
+    other.fw_cfg.add_file("etc/w", b"0123", writable=True)
     other.fw_cfg.load(state)
-    assert (other.read(0x20, 4), other.read(0x21, 4)) == (b"abcd", b"4567")
+    assert (other.read(0x20, 4), other.read(0x21, 4)) == (b"4567", b"abcd")
 
 
 def test_dma_writes_nothing_else(machine: Machine) -> None:
