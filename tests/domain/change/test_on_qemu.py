@@ -131,3 +131,26 @@ def test_qemu_takes_memory_from_where_the_definition_says(tmp_path, what, numa):
         (dimm,) = [each for each in manager.ask("query-memdev") if each["id"] == "memdimm0"]
         named = ("share", "merge", "prealloc")
         assert [dimm[each] for each in named] == [backend[each] for each in named]
+
+
+def test_what_is_plugged_later_finds_the_places_of_what_the_machine_began_with(tmp_path):
+    path = require_qemu()
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(1 << 20))
+    devices = (
+        f"    <disk type='file'><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>\n"
+        "    <memballoon model='virtio'/>\n"
+    )
+    whole = domain(emulator=path, devices=devices).replace(b"    <memballoon model='none'/>\n", b"")
+    virtio = memory("256", model="virtio-mem", target="<block>2048</block>")
+    with domains(tmp_path / "domains", path) as manager:
+        manager.define(whole)
+        manager.changes.start("vm", paused=True)
+        assert manager.dumpxml("vm").count(b"<address type='pci'") == 2
+        assert manager.dumpxml("vm", inactive=True).count(b"<address type='pci'") == 0
+        manager.changes.attach("vm", virtio, BOTH)
+        manager.changes.attach("vm", virtio, BOTH)
+        manager.consistent()
+        manager.changes.destroy("vm")
+        manager.changes.start("vm", paused=True)  # of what was stored
+        manager.consistent()

@@ -9,6 +9,7 @@ from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition, parse_definition
 from guestmap.domain.xml.edit import (
+    with_addresses,
     with_current,
     with_device,
     with_devices,
@@ -16,6 +17,7 @@ from guestmap.domain.xml.edit import (
     with_uuid,
     without_device,
 )
+from guestmap.domain.xml.memory import PciAddress
 from guestmap.domain.xml.tree import MOST_ELEMENTS, Element
 from tests.domain.documents import as_read, definition, device, domain, memory
 
@@ -131,6 +133,16 @@ def test_every_edit_gives_what_reading_its_document_gives(form, live):
         after = edit()
         assert after.data != found.data
         assert as_read(after)
+
+
+def test_devices_say_where_they_are():
+    found = definition(devices="    <disk><target/></disk>\n    <memballoon model='virtio'/>\n")
+    elements = [*found.root.every("devices/disk"), *found.root.every("devices/memballoon")]
+    after = with_addresses(found, [(each, PciAddress(0, n)) for n, each in enumerate(elements, 2)])
+    assert as_read(after)
+    assert [each.get("slot") for each in after.root.every("devices/*/address")] == [
+        "0x02", "0x03", "0x04",
+    ]  # fmt: skip
 
 
 def test_a_uuid_comes_behind_the_name():

@@ -14,6 +14,7 @@ from guestmap.domain.process.command_line import MONITORS, command_line, environ
 from guestmap.domain.process.devices_line import left_out
 from guestmap.domain.process.launch import Launch, ends_soon, last_words
 from guestmap.domain.process.own_machine import is_own, own_command_line
+from guestmap.domain.process.pci import placed
 from guestmap.domain.process.wire import GREETING_S, Wire, greeted, listen
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
@@ -63,7 +64,8 @@ def start(store: Store, stored: Definition, *, paused: bool = False) -> Started:
             at=stored.root.find("devices/emulator"),
         )
     number = _next_id(store)
-    live = with_id(_with_names(stored), number)
+    named = _with_names(stored)
+    live = with_id(named if is_own(named) else placed(named), number)
     folder = store.machine_folder(stored.name)
     make_folder(folder)
     log = folder / "log"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from guestmap.domain.process.memory_props import pci_words
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
+from guestmap.domain.xml.edit import with_addresses
 from guestmap.domain.xml.memory import PciAddress
 from guestmap.domain.xml.numbers import whole
 
@@ -46,13 +47,14 @@ class Places:
         Raises:
             DomainError: there is none left.
         """
-        address = device.find("address")
-        if address is not None and address.get("type") == "pci":
-            place = _address(address)
-        else:
-            place = self._free(device)
-            self._taken.add((0, place.slot))
+        place = _own(device) or self.take(device)
         return {"bus": self.bus(place.bus), "addr": pci_words(place)}
+
+    def take(self, device: Element) -> PciAddress:
+        """Return a free place, which is taken then; raises as :meth:`props`."""
+        place = self._free(device)
+        self._taken.add((0, place.slot))
+        return place
 
     def _free(self, device: Element) -> PciAddress:
         for slot in range(2, 32):
@@ -66,6 +68,43 @@ class Places:
             remedy="leave some device out",
             at=device,
         )
+
+
+def placed(found: Definition) -> Definition:
+    """Return a definition in which every PCI function has a place, those of memory devices first.
+
+    So whatever is plugged later knows what is taken.
+
+    Raises:
+        DomainError: there are not enough.
+    """
+    places = Places(found)
+    devices = found.root.find("devices")
+    wanting = [
+        each
+        for each in (devices.children if devices is not None else ())
+        if _is_function(each) and _own(each) is None
+    ]
+    return with_addresses(found, [(each, places.take(each)) for each in wanting])
+
+
+def _is_function(device: Element) -> bool:
+    """Tell whether a device that is no memory becomes a function on PCI."""
+    target = device.find("target")
+    model = device.get("model") or ""
+    return {
+        "controller": device.get("type") == "pci" and model == "pcie-root-port",
+        "disk": target is not None and target.get("bus") == "virtio",
+        "channel": target is not None and target.get("type") == "virtio",
+        "memballoon": model.startswith("virtio"),
+    }.get(device.name, False)
+
+
+def _own(device: Element) -> PciAddress | None:
+    address = device.find("address")
+    if address is None or address.get("type") != "pci":
+        return None
+    return _address(address)
 
 
 def _address(element: Element) -> PciAddress:

@@ -9,13 +9,13 @@ from guestmap.domain.xml.definition import definition_of
 from guestmap.domain.xml.graft import edited
 from guestmap.domain.xml.memory import parse_memory
 from guestmap.domain.xml.splice import Splice, append, indent_of, opened, removal, replace
-from guestmap.domain.xml.write import memory_xml
+from guestmap.domain.xml.write import address_xml, memory_xml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from guestmap.domain.xml.definition import Definition
-    from guestmap.domain.xml.memory import MemoryDef
+    from guestmap.domain.xml.memory import MemoryDef, PciAddress
     from guestmap.domain.xml.tree import Element
 
 
@@ -51,6 +51,15 @@ def with_devices(found: Definition, changed: Mapping[int, MemoryDef], *, live: b
         splices.append(replace(element, text))
         devices[index] = None
     return _again(found, splices, devices) if splices else found
+
+
+def with_addresses(found: Definition, placed: Sequence[tuple[Element, PciAddress]]) -> Definition:
+    """Return a domain whose devices, those of the elements, say where they are."""
+    splices = [
+        (opened if element.is_closed else append)(found.data, element, f"{address_xml(place)}\n")
+        for element, place in placed
+    ]
+    return _again(found, splices) if splices else found
 
 
 def with_current(found: Definition, kib: int) -> Definition:

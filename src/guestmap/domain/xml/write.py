@@ -28,7 +28,7 @@ def memory_xml(device: MemoryDef, *, live: bool) -> str:
     if device.alias is not None and (live or device.has_own_alias):
         lines.append(f"  <alias name={_quoted(device.alias)}/>")
     if device.address is not None:
-        lines.append(f"  {_address(device.address)}")
+        lines.append(f"  {address_xml(device.address)}")
     return "\n".join([*lines, "</memory>"]) + "\n"
 
 
@@ -65,7 +65,8 @@ def _target(device: MemoryDef, *, live: bool) -> list[str]:
     return [*lines, "  </target>"]
 
 
-def _address(address: DimmAddress | PciAddress) -> str:
+def address_xml(address: DimmAddress | PciAddress) -> str:
+    """Return where a device is, as an element."""
     if isinstance(address, DimmAddress):
         base = "" if address.base is None else f" base='{address.base:#x}'"
         return f"<address type='dimm' slot='{address.slot}'{base}/>"
