@@ -40,7 +40,8 @@ _PLAIN = re.compile(rf"([^ ]+)(?: @({_HEX}))?(?: ({OWNER.removeprefix(' ')}))?")
 _OFFSET = re.compile(rf" @({_HEX})$")
 
 _NOT_A_NAME = re.compile(
-    rf"(?:^| )@{_HEX}|{_HEX}-{_HEX}|\(prio -?\d|\[disabled\]|(?:owner|parent):\{{|\(qemu\)"
+    rf"(?:^| )@(?:{_HEX}|[0-9a-f]+(?= |$))|{_HEX}-{_HEX}"
+    r"|\(prio -?\d|\[disabled\]|(?:owner|parent):\{|\(qemu\)"
     r"|(?:address-space|memory-region|Root memory region): |=(?:3D|20)(?![\w.])"
 )
 """What QEMU puts around names: two lines in one, or half of a line that was broken."""

@@ -31,7 +31,7 @@ _SHORT = 2
 _FEW = 12
 """Regions; who pastes fewer sees their ends."""
 
-_WINDOWS = frozenset((72, 80, 100, 120, 132, 160))
+_WINDOWS = frozenset((80, 100, 120, 132, 160))
 """Columns of usual windows and printers."""
 
 _OPEN_END = re.compile(r"[-._/:(\[{]$")

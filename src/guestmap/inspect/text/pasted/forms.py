@@ -54,7 +54,7 @@ _NOT_IN_A_NAME = re.compile(
     r"[\"',;:|│┃\\`=]$|= | \||owner:\{.*owner:\{"
     r"|parent:\{.*(?:owner|parent):\{|  |\t"
     r"|(?:^| )(?:[*#;:+|>=!]+|//+|--+|\.\.+)(?: |(?<=[+>!=:])\w)"
-    r"|(?<!owner:)(?<!parent:)\{(?![^{}]*\})|\[disabled\]\{"
+    r"|(?<!owner:)(?<!parent:)\{(?![^{}]*\})|\[disabled\]\{|\\ "
 )
 
 

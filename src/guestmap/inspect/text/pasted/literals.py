@@ -82,6 +82,8 @@ def _decoded(lines: Numbered) -> Numbered:
     found: Numbered = []
     begun = ""
     for number, line in lines:
+        if begun and kind_of(line.strip()) == Kind.CUT:  # the rest of that line is gone, too
+            begun = ""
         first = found.pop()[0] if begun else number
         whole = begun + line
         begun = whole.removesuffix("=") if line.endswith("=") else ""
