@@ -36,7 +36,8 @@ from guestmap.hw.pci.registers import (
     STATUS_DEVSEL_MEDIUM,
     STATUS_FAST_BACK,
 )
-from guestmap.hw.smbus.host import PmSmbus, PmSmbusState
+from guestmap.hw.smbus.host import PmSmbus
+from guestmap.hw.smbus.registers import PmSmbusState
 from guestmap.hw.smbus.slave import SPD_ADDRESSES, Eeprom
 from guestmap.qom import BOOL, UINT8, UINT16, UINT32
 

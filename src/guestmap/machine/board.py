@@ -16,8 +16,8 @@ from guestmap.hw.device import Space
 from guestmap.hw.placement import Placeable, place
 from guestmap.machine.events import MachineEvents
 from guestmap.machine.hotplug.backends import backend_types
-from guestmap.machine.hotplug.pc_dimm import pc_dimm_types
-from guestmap.machine.management import MEMORY_DEVICES, Management
+from guestmap.machine.hotplug.pc_dimm import DIMM, OTHER_MEMORY_DEVICES, pc_dimm_types
+from guestmap.machine.management import Management
 from guestmap.machine.ram import blamed_on
 from guestmap.machine.tree import MachineTree, machine_types
 from guestmap.memory import AddressSpace, MemorySystem
@@ -214,7 +214,7 @@ class Board:
         """
         for spec in self.config.devices:
             with blamed_on(spec.option):
-                if spec.driver in MEMORY_DEVICES:
+                if spec.driver in OTHER_MEMORY_DEVICES | {DIMM}:
                     raise ConfigError(
                         f"machine type {self.config.machine} has no place for {spec.driver}:"
                         " nothing can be plugged into it"

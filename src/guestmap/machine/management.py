@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +16,8 @@ from guestmap.base import ConfigError, UnsupportedError
 from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
 from guestmap.hw.declare import DeclaredType
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
-from guestmap.machine.hotplug.handler import MemoryHotplug, ost_info
+from guestmap.machine.hotplug.pc_dimm import DIMM, OTHER_MEMORY_DEVICES
+from guestmap.machine.inventory import Inventory
 from guestmap.machine.options.object import ObjectSpec
 from guestmap.machine.ram import blamed_on
 from guestmap.machine.tree import (
@@ -31,42 +31,28 @@ from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
-    from guestmap.machine.config import DeviceSpec, MachineConfig
+    from guestmap.machine.config import DeviceSpec
     from guestmap.machine.events import MachineEvents
-    from guestmap.machine.hotplug.pc_dimm import PcDimm
-    from guestmap.machine.hotplug.pci import PciHotplug
     from guestmap.qom import HotplugHandler
 
 _BUSES = MappingProxyType({"pci-device": "PCI", "isa-device": "ISA"})
 """What sorts of devices sit on, where that is a bus that a user may name."""
 _IDENTIFIER = re.compile(r"[A-Za-z][-A-Za-z0-9._]*")
-_OTHER_MEMORY = frozenset({"nvdimm", "virtio-mem-pci", "virtio-pmem-pci", "sgx-epc"})
-MEMORY_DEVICES = _OTHER_MEMORY | {"pc-dimm"}
-"""Drivers of memory devices, QEMU's that are not modelled among them."""
 
 
-class Management:
-    """Adds and removes the objects and devices of one machine.
+class Management(Inventory):
+    """Adds and removes the objects and devices of one machine, and tells what there is.
 
     Args:
         tree: the machine's objects.
         base_memory: bytes of RAM that it was made with.
         events: what the machine tells.
-
-    Attributes:
-        hotplug: plugs DIMMs in; set when the machine has a place for them, None where it never has.
-        pci_hotplug: the same for PCI functions.
     """
 
-    hotplug: MemoryHotplug | None = None
-    pci_hotplug: PciHotplug | None = None
-
     def __init__(self, tree: MachineTree, base_memory: int, events: MachineEvents) -> None:
-        self._tree = tree
+        super().__init__(tree, base_memory)
         self._types = tree.types
-        self._base_memory = base_memory
         self._events = events
-        self._objects: dict[str, ObjectSpec] = {}
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -180,8 +166,8 @@ class Management:
         self, driver: str, bus: JsonValue, *, hotplugged: bool
     ) -> tuple[Device, HotplugHandler]:
         """Make a device, on its bus where it has one; return who plugs it in, too."""
-        if driver in _OTHER_MEMORY:
-            raise UnsupportedError(f"device {driver} is not modelled: use pc-dimm")
+        if driver in OTHER_MEMORY_DEVICES:
+            raise UnsupportedError(f"device {driver} is not modelled: use {DIMM}")
         if driver not in self._types or not self._types.is_a(driver, "device"):
             if not hotplugged:
                 raise UnsupportedError(f"device {driver} is not modelled")
@@ -293,50 +279,6 @@ class Management:
             return
         self.pci_hotplug.unplug(shown)
         self.remove(shown)
-
-    # -- what there is ---------------------------------------------------------------------------
-
-    def present(self, config: MachineConfig) -> MachineConfig:
-        """Return what a machine would be made from that has all that was plugged into this one.
-
-        Args:
-            config: what this one was made from.
-        """
-        functions = [each for each in self._tree.devices.values() if each.spec is not None]
-        others = [self.pci_hotplug.spec(each) for each in functions] if self.pci_hotplug else []
-        return replace(
-            config,
-            objects=tuple(self._objects.values()),
-            devices=(*others, *(each.spec() for each in self._dimms)),
-        )
-
-    @property
-    def _dimms(self) -> tuple[PcDimm, ...]:
-        return self.hotplug.dimms if self.hotplug is not None else ()
-
-    def memory_devices(self) -> list[JsonValue]:
-        """Return QMP's ``query-memory-devices``: by address."""
-        return [dimm.describe() for dimm in self._dimms]
-
-    def memory_backends(self) -> list[JsonValue]:
-        """Return QMP's ``query-memdev``."""
-        objects = self._tree.container("/objects").children.values()
-        return [each.describe() for each in objects if isinstance(each, MemoryBackend)]
-
-    def memory_size_summary(self) -> dict[str, JsonValue]:
-        """Return QMP's ``query-memory-size-summary``, in bytes."""
-        plugged = sum(dimm.size for dimm in self._dimms)
-        return {"base-memory": self._base_memory, "plugged-memory": plugged}
-
-    def acpi_ospm_status(self) -> list[JsonValue]:
-        """Return QMP's ``query-acpi-ospm-status``: one entry for each slot.
-
-        Raises:
-            ConfigError: nobody could tell.
-        """
-        if self.hotplug is None:
-            raise ConfigError("command is not supported, missing ACPI device")
-        return [dict(ost_info(report)) for report in self.hotplug.statuses()]
 
 
 def _check_id(id_: str) -> None:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 ANY_SLOT = -1
 
+DIMM = "pc-dimm"
+OTHER_MEMORY_DEVICES = frozenset({"nvdimm", "virtio-mem-pci", "virtio-pmem-pci", "sgx-epc"})
+"""QEMU's drivers of memory devices that are not modelled."""
+
 
 class PcDimm(Device):
     """A DIMM.
@@ -194,7 +198,7 @@ def pc_dimm_types(nodes: int) -> tuple[ObjectType, ...]:
 
     return (
         ObjectType(
-            "pc-dimm",
+            DIMM,
             "device",
             interfaces=("memory-device",),
             properties=_PROPERTIES,
