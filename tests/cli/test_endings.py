@@ -33,6 +33,7 @@ STATUS: dict[tuple[str, ...], int] = {
     ("diff", "a.txt", "b.txt"): 1,
     ("lint", "a.txt", "--phys-bits", "20"): 1,
     ("ram", "a.txt"): 0,
+    ("dma", "a.txt", "memory"): 2,
     ("tree", "a.txt"): 0,
     ("flat", "a.txt"): 0,
     ("flat", "a.txt", "--qemu"): 0,

@@ -41,7 +41,7 @@ READING = {
     "flat": [()],
 }
 """What is asked of a file."""
-ELSEWHERE = {"boot", "diff", "dimms", "doctor", "pci", "read", "watch", *CHANGING}
+ELSEWHERE = {"boot", "diff", "dimms", "dma", "doctor", "pci", "read", "watch", *CHANGING}
 
 
 def held(command: str, form: Any) -> None:

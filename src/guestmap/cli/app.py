@@ -36,6 +36,9 @@ COMMANDS: Final = {
     "lint": "Say what is wrong or suspicious in a map, where, and what to do about it.",
     "pci": "List PCI functions: their BARs, who answers there, and what bridges pass on.",
     "ram": "List guest-physical memory with the RAM block and offset behind each range.",
+    "dma": (
+        "Say what a device reaches by itself: memory, other devices, or an IOMMU that translates."
+    ),
     "read": "Print the bytes at a guest-physical address, of our own machine or a running one.",
     "kvm": "List the memory slots that QEMU must have made on KVM for a map.",
     "tree": "Print the tree of regions behind each address space, and how much of each is seen.",

@@ -14,6 +14,7 @@ from guestmap.cli import forms
 from guestmap.domain.orphans import Cleaning
 from guestmap.domain.overview import Overview
 from guestmap.inspect.ask.diff import Diff
+from guestmap.inspect.ask.dma import DmaReach
 from guestmap.inspect.ask.explain_range import RangeExplanation
 from guestmap.inspect.ask.explanation import Explanation
 from guestmap.inspect.ask.kvm_slots import KvmSlots
@@ -48,6 +49,7 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
     "boot": (Form(forms.Boot, "boot"),),
     "diff": (Form(Diff, "diff", _NOTES),),
     "dimms": (Form(Overview, "dimms"), Form(Cleaning, "clean")),
+    "dma": (Form(DmaReach, "dma", _NOTES),),
     "doctor": (Form(forms.Checks, "doctor"),),
     "explain": (
         Form(Explanation, "explain", _NOTES), Form(RangeExplanation, "explain", _NOTES),
