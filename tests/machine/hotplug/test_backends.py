@@ -42,6 +42,21 @@ def test_what_has_been_filled_in_stays_so(pc: Pc) -> None:
     assert pc.tree.get("/objects/a", "prealloc") is True
 
 
+@pytest.mark.parametrize("name", ["merge", "dump"])
+def test_how_the_host_treats_memory_is_kept(pc: Pc, name: str) -> None:
+    assert pc.tree.get("/objects/a", name) is True
+    for value in (False, True, False):
+        pc.tree.set("/objects/a", name, value)
+        assert pc.tree.get("/objects/a", name) is value
+
+
+def test_a_ram_block_has_its_name_when_the_machine_uses_it(pc: Pc) -> None:
+    before = [block.name for block in pc.system.ram_blocks]
+    pc.manage.device_add("pc-dimm", "d", {"memdev": "a"})
+    after = [block.name for block in pc.system.ram_blocks]
+    assert [name for name in after if name not in before] == ["a"]
+
+
 def test_filling_in_does_not_ask_for_a_policy_that_comes_too_late(pc: Pc) -> None:
     pc.tree.set("/objects/a", "policy", "bind")
     pc.tree.set("/objects/a", "prealloc", True)

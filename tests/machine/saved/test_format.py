@@ -72,6 +72,21 @@ def test_a_file_that_is_cut_anywhere_is_refused(file: Path) -> None:
         assert_refused(file, PeerError)
 
 
+@pytest.mark.parametrize(("begin", "length"), [(-8, 8), (1, 0), (0, 1), (0, -1)])
+def test_an_index_that_is_said_to_lie_elsewhere_is_refused(
+    file: Path, begin: int, length: int
+) -> None:
+    """Before the data, with a byte missing, or with one too many; the checksum is right."""
+    content = file.read_bytes()
+    at, size, _ = _END.unpack(content[-_END.size :])
+    if begin < 0:  # all of the file but its end, from within its first bytes on
+        at, size = -begin, len(content) - _END.size + begin
+    else:
+        at, size = at + begin, size + length
+    file.write_bytes(sealed(content[: -_END.size] + struct.pack("<QQ", at, size)))
+    assert_refused(file, PeerError, "its end is missing")
+
+
 def test_a_bit_that_is_changed_anywhere_is_noticed(file: Path) -> None:
     content = file.read_bytes()
     for at in range(0, len(content), 11):
