@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guestmap.base import AddrRange
+from guestmap.memory.hear.callbacks import Callbacks
 from guestmap.memory.hear.ioeventfd import IoEventFd
 from guestmap.memory.hear.ioeventfds import IoEventFds
 from guestmap.memory.hear.listener import MemoryListener
@@ -42,11 +43,9 @@ class Notification:
 
     __slots__ = (
         "_begun",
-        "_coalesced_parts",
-        "_counts",
+        "_calls",
         "_everybody",
         "_finished",
-        "_inverses",
         "_ioeventfds",
         "_new_told",
         "_on",
@@ -63,24 +62,17 @@ class Notification:
     ) -> None:
         self._everybody = everybody
         self._on = on
-        self._coalesced_parts = coalesced
+        self._calls = Callbacks(coalesced)
         self._ioeventfds = ioeventfds
         self._told = told
         self._new_told: dict[ViewedSpace, list[IoEventFd]] = {}
         self._begun: list[MemoryListener] = []
-        self._counts: dict[str, int] = {}
         self._finished = 0
-        self._inverses: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
     @property
     def work(self) -> ListenerWork:
         """How many callbacks were made."""
-        return ListenerWork(**self._counts)
-
-    def _note(self, kind: str, inverse: Callable[..., None], *args: object) -> None:
-        """Count a callback that was made, and remember how it is taken back."""
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        self._inverses.append((inverse, args))
+        return ListenerWork(**self._calls.counts)
 
     def begin(self, listeners: Iterable[MemoryListener]) -> None:
         """Open the round."""
@@ -113,11 +105,11 @@ class Notification:
         for each in update.gone:
             for listener in self._on[space]:
                 calls = (listener.eventfd_del, listener.eventfd_add)
-                self._ioeventfd(*calls, space, each, change.old)
+                self._calls.ioeventfd(*calls, space, each, change.old)
         for each in update.come:
             for listener in reversed(self._on[space]):
                 calls = (listener.eventfd_add, listener.eventfd_del)
-                self._ioeventfd(*calls, space, each, change.new)
+                self._calls.ioeventfd(*calls, space, each, change.new)
         self._new_told[space] = update.all
 
     def _check(self, change: SpaceChange) -> None:
@@ -145,19 +137,19 @@ class Notification:
         forward = self._on[space]
         for patch in patches:
             for each in _without(patch.old, patch.new):
-                self._del(forward, MemoryRegionSection.of(each, space, view))
+                self._calls.remove(forward, MemoryRegionSection.of(each, space, view))
         everything = any(type(x).region_nop is not MemoryListener.region_nop for x in forward)
         before = {r.start: r for r in (view if everything else _chained(p.old for p in patches))}
         for each in new if everything else _chained(p.new for p in patches):
             section = MemoryRegionSection.of(each, space, view)
             old = before.get(each.start)
             if old is None or not old.same_mapping(each):
-                self._add(forward, section)
+                self._calls.add(forward, section)
             else:
                 for listener in forward:
                     listener.region_nop(section)
-                    self._counts["unchanged"] = self._counts.get("unchanged", 0) + 1
-                self._log(forward, section, old.dirty_log_mask, each.dirty_log_mask)
+                    self._calls.count("unchanged")
+                self._calls.log(forward, section, old.dirty_log_mask, each.dirty_log_mask)
 
     def coalescing(
         self, space: ViewedSpace, region: MemoryRegion, parts: list[AddrRange], *, added: bool
@@ -167,7 +159,7 @@ class Notification:
         for each in view:
             if each.region is region:
                 section = MemoryRegionSection.of(each, space, view)
-                self._coalesced(self._on[space], section, parts, added=added)
+                self._calls.coalesced(self._on[space], section, parts, added=added)
 
     def all_of(self, space: ViewedSpace, listener: MemoryListener, *, added: bool) -> None:
         """Tell one listener, in a round of its own, that all of a space's view comes, or goes."""
@@ -178,16 +170,16 @@ class Notification:
         for each in view:
             section = MemoryRegionSection.of(each, space, view)
             if added:
-                self._add([listener], section)
-                self._log([listener], section, 0, each.dirty_log_mask)
+                self._calls.add([listener], section)
+                self._calls.log([listener], section, 0, each.dirty_log_mask)
             else:
-                self._log([listener], section, each.dirty_log_mask, 0)
-                self._del([listener], section)
+                self._calls.log([listener], section, each.dirty_log_mask, 0)
+                self._calls.remove([listener], section)
         for ringing in self._ioeventfds.shown(view):
             call, inverse = listener.eventfd_add, listener.eventfd_del
             if not added:
                 call, inverse = inverse, call
-            self._ioeventfd(call, inverse, space, ringing, view)
+            self._calls.ioeventfd(call, inverse, space, ringing, view)
         self.commit()
 
     def take_back(self, error: BaseException) -> None:
@@ -198,9 +190,10 @@ class Notification:
                 are told nevertheless.
         """
         steps: list[Callable[[], None]] = [x.commit for x in self._begun[self._finished :]]
-        if self._inverses:
+        inverses = self._calls.inverses()
+        if inverses:
             steps += [x.begin for x in self._begun]
-            steps += [_bound(call, args) for call, args in reversed(self._inverses)]
+            steps += inverses
             steps += [x.commit for x in self._begun]
         for step in steps:
             try:
@@ -208,77 +201,9 @@ class Notification:
             except Exception as failure:  # noqa: BLE001  (one engine's failure is not the others')
                 error.add_note(f"taking the change back, a listener raised {failure!r}")
 
-    # -- single callbacks, and how each is taken back ----------------------------------------------
-
-    def _add(self, forward: list[MemoryListener], section: MemoryRegionSection) -> None:
-        for listener in forward:
-            listener.region_add(section)
-            self._note("added", listener.region_del, section)
-        parts = self._coalesced_parts.get(section.region)
-        if parts:
-            self._coalesced(forward, section, parts, added=True)
-
-    def _del(self, forward: list[MemoryListener], section: MemoryRegionSection) -> None:
-        parts = self._coalesced_parts.get(section.region)
-        if parts:
-            self._coalesced(forward, section, parts, added=False)
-        for listener in reversed(forward):
-            listener.region_del(section)
-            self._note("removed", listener.region_add, section)
-
-    def _ioeventfd(
-        self,
-        call: Callable[[MemoryRegionSection, IoEventFd], None],
-        inverse: Callable[[MemoryRegionSection, IoEventFd], None],
-        space: ViewedSpace,
-        ringing: IoEventFd,
-        view: FlatView,
-    ) -> None:
-        found = view.find(ringing.address)
-        if found is not None:
-            section = MemoryRegionSection.of(found, space, view)
-            call(section, ringing)
-            self._note("bells", inverse, section, ringing)
-
-    def _coalesced(
-        self,
-        forward: list[MemoryListener],
-        section: MemoryRegionSection,
-        parts: list[AddrRange],
-        *,
-        added: bool,
-    ) -> None:
-        shown_part = AddrRange(section.offset_within_region, section.size)
-        shift = section.offset_within_address_space - section.offset_within_region
-        for part in parts:
-            common = part.intersection(shown_part)
-            if not common.size:
-                continue
-            args = (section, common.start + shift, common.size)
-            for listener in forward if added else reversed(forward):
-                calls = (listener.coalesced_io_del, listener.coalesced_io_add)
-                calls[added](*args)
-                self._inverses.append((calls[not added], args))
-
-    def _log(
-        self, forward: list[MemoryListener], section: MemoryRegionSection, old: int, new: int
-    ) -> None:
-        if new & ~old:
-            for listener in forward:
-                listener.log_start(section, old, new)
-                self._note("logs", listener.log_stop, section, new, old)
-        if old & ~new:
-            for listener in reversed(forward):
-                listener.log_stop(section, old, new)
-                self._note("logs", listener.log_start, section, new, old)
-
 
 def _section(each: FlatRange, space: ViewedSpace, view: FlatView) -> MemoryRegionSection:
     return MemoryRegionSection.of(each, space, view)
-
-
-def _bound(call: Callable[..., None], args: tuple[Any, ...]) -> Callable[[], None]:
-    return lambda: call(*args)
 
 
 def _chained(lists: Iterable[list[FlatRange]]) -> Iterator[FlatRange]:

@@ -9,6 +9,7 @@ import resource
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -223,7 +224,7 @@ def test_nodes_that_the_host_lacks_are_refused(memory: MemorySystem, node: int) 
 def test_a_host_without_the_call_says_so(
     memory: MemorySystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "vax")
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine="vax"))
     backend = anonymous(policy=NumaPolicy.BIND, host_nodes=frozenset({0}))
     with pytest.raises(HostError, match="cannot bind memory to host NUMA nodes: no mbind on vax"):
         memory.ram("ram", MIB, backend=backend)
