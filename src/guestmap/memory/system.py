@@ -75,7 +75,7 @@ class MemorySystem(RegionFactory):
         if root.system is not self:
             raise ConfigError(f"address space {name!r}: root {root.name!r} is another machine's")
         space = AddressSpace(name, root, self._dispatch, self.listeners)
-        self.transactions.add_space(space)
+        self.transactions.spaces.add(space)
         return space
 
     def remove_address_space(self, space: AddressSpace) -> None:
@@ -87,14 +87,14 @@ class MemorySystem(RegionFactory):
         """
         checked_kind("address space", space, AddressSpace)
         with self.transaction():
-            self.transactions.remove_space(space)
+            self.transactions.spaces.remove(space)
             self.transactions.afterwards(space.forget_bounce_buffers)
 
     @property
     def address_spaces(self) -> tuple[AddressSpace, ...]:
         """All address spaces, oldest first."""
-        gone = self.transactions.removed
-        spaces = tuple(self.transactions.spaces)
+        gone = self.transactions.spaces.removed
+        spaces = tuple(self.transactions.spaces.all)
         return tuple(s for s in spaces if isinstance(s, AddressSpace) and s not in gone)
 
     def find(self, region: MemoryRegion, offset: int, size: int) -> MemoryRegionSection | None:

@@ -67,7 +67,7 @@ class Listeners:
             self._transactions.refuse_in_callback()
             if listener in self.all:
                 raise StateError(f"listener {listener.name!r} is registered already")
-            if space not in self._transactions.spaces:
+            if space not in self._transactions.spaces.all:
                 raise StateError(f"address space {space.name!r} was removed: nothing to listen to")
             with self.notification() as round_:
                 round_.all_of(space, listener, added=True)
@@ -134,4 +134,4 @@ class Listeners:
         self._look_for_spaces()
 
     def _look_for_spaces(self) -> None:
-        self.spaces = [space for space in self._transactions.spaces if space in self._on]
+        self.spaces = [space for space in self._transactions.spaces.all if space in self._on]

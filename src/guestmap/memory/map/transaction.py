@@ -12,18 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from guestmap.base import StateError
 from guestmap.memory.map.commit import PendingCommit
 from guestmap.memory.map.hearing import Hearers
 from guestmap.memory.map.history import CommitRecord, ListenerWork
-from guestmap.memory.map.routes import attach, detach
+from guestmap.memory.map.space_list import SpaceList
 from guestmap.memory.map.topology import Topology
-from guestmap.memory.map.view_root import ViewRoot
-
-if TYPE_CHECKING:
-    from guestmap.memory.map.space import ViewedSpace
 
 HISTORY_LENGTH = 256
 
@@ -66,8 +62,7 @@ class Transactions:
     Attributes:
         generation: number of the last published commit.
         history: the last commits, oldest first.
-        spaces: all address spaces, oldest first.
-        removed: those of them that go with the next commit.
+        spaces: all address spaces.
         before_change: called before an outermost transaction begins.
         hearers: who hears of commits.
         closed: whether nothing can change any more.
@@ -81,11 +76,9 @@ class Transactions:
         self.topology = Topology(self)
         self.generation = 0
         self.history: deque[CommitRecord] = deque(maxlen=HISTORY_LENGTH)
-        self.spaces: dict[ViewedSpace, None] = {}
-        self.removed: dict[ViewedSpace, None] = {}
+        self.spaces = SpaceList(self)
         self.closed = False
         self.before_change: Callable[[], None] = lambda: None
-        self._nowhere = ViewRoot(None)
         self._now_ns = now_ns
         self.lock = threading.RLock()
         self._depth = 0
@@ -207,50 +200,6 @@ class Transactions:
             undo(*args)
         self._cause = savepoint.cause
 
-    # -- address spaces --------------------------------------------------------------------------
-
-    def add_space(self, space: ViewedSpace) -> None:
-        """Take in a new address space; it shows nothing until the commit."""
-        with self.open():
-            self.note(self._forget_space, space)
-            self.spaces[space] = None
-            space.source = self._nowhere
-            self._nowhere.users[space] = None
-            self._set_out(space)
-
-    def remove_space(self, space: ViewedSpace) -> None:
-        """Let an address space go with the commit; its listeners hear that everything goes.
-
-        Raises:
-            StateError: it has gone already.
-        """
-        with self.open():
-            if space not in self.spaces or space in self.removed:
-                raise StateError(f"address space {space.name!r} was removed before")
-            self.note(self._readmit_space, space)
-            self.removed[space] = None
-            detach(space, space.root)
-            self.topology.rerouted[space] = None
-
-    def _readmit_space(self, space: ViewedSpace) -> None:
-        del self.removed[space]
-        self._set_out(space)
-
-    def _set_out(self, space: ViewedSpace) -> None:
-        attach(space, space.root)
-        self.topology.rerouted[space] = None
-
-    def _forget_space(self, space: ViewedSpace) -> None:
-        detach(space, space.root)
-        self.topology.rerouted.pop(space, None)
-        self._drop_space(space)
-
-    def _drop_space(self, space: ViewedSpace) -> None:
-        """Forget a space that shows nothing, and whoever still listens to it."""
-        del self.spaces[space]
-        del self._nowhere.users[space]
-        self.hearers.leave(space)
-
     # -- the commit ------------------------------------------------------------------------------
 
     def _commit(self) -> None:
@@ -278,7 +227,7 @@ class Transactions:
         self._telling = True
         try:
             commit = PendingCommit.prepare(
-                self.topology, self.removed, self._nowhere, self.generation + 1
+                self.topology, self.spaces.removed, self.spaces.nowhere, self.generation + 1
             )
             if hearers.spaces:
                 changes = commit.changes(self.topology, hearers.spaces)
@@ -294,9 +243,7 @@ class Transactions:
             raise
         finally:
             self._telling = False
-        for space in self.removed:
-            self._drop_space(space)
-        self.removed.clear()
+        self.spaces.drop_removed()
         if commit.news or commit.rerouted:
             self._record(commit, told.work)
 
