@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from guestmap.base import PeerError
@@ -50,6 +51,7 @@ ENDING = {
     "moved": [holder(0, 1), alias(1, 0, 0x800)],
     "moved down": [holder(0, 1), alias(1, 0, 0, 0x800)],
     "disabled": [holder(0, 1), alias(1, 0, enabled=False)],
+    "concluded": [holder(0, 1), msgspec.structs.replace(alias(1, 0), inferred=("alias",))],
     "twice the same": [holder(0, 1, 2), alias(1, 3), alias(2, 3, 0x800), holder(3)],
     "a chain": [alias(0, 1), alias(1, 2), holder(2)],
 }

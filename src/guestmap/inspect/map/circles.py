@@ -22,20 +22,22 @@ class _Step(NamedTuple):
 
     Attributes:
         place: where its byte 0 is, seen from the first region.
-        disabled: how many on the way so far, itself included, are disabled.
+        unsure: how many on the way so far, itself included, are disabled, or aliases of which it
+            was concluded only what they are of.
         holders: how many are no aliases.
     """
 
     place: int
-    disabled: int
+    unsure: int
     holders: int
 
 
 def find_circle(regions: Sequence[RegionInfo]) -> list[RegionInfo]:
     """Return regions of which each holds or shows the next, and the last the first; [] if none are.
 
-    Once around an address is what it was. What is disabled shows nothing, and makes no circle; but
-    aliases of nothing but each other do in any state. The cost is that of looking at each reference
+    Once around an address is what it was. What is disabled shows nothing, and makes no circle, nor
+    does an alias whose target was concluded, and not stated; but aliases of nothing but each other
+    do in any state. The cost is that of looking at each reference
     once, and a circle that only several ways round make together is not found.
     """
     done: set[int] = set()
@@ -79,15 +81,16 @@ def _references(
 
 
 def _step(region: RegionInfo, before: _Step | None, offset: int) -> _Step:
-    place, disabled, holders = before or (0, 0, 0)
-    return _Step(place + offset, disabled + (not region.enabled), holders + (region.alias is None))
+    place, unsure, holders = before or (0, 0, 0)
+    is_unsure = not region.enabled or (region.alias is not None and "alias" in region.inferred)
+    return _Step(place + offset, unsure + is_unsure, holders + (region.alias is None))
 
 
 def _is_endless(above: _Step, again: _Step) -> bool:
     """Tell whether a region, met again, makes a circle that never ends."""
     if again.holders == above.holders:
         return True  # aliases of each other
-    return again.place == above.place and again.disabled == above.disabled
+    return again.place == above.place and again.unsure == above.unsure
 
 
 def endless(circle: Sequence[RegionInfo]) -> str:

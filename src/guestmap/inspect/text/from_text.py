@@ -108,8 +108,8 @@ def snapshot_of_pasted(text: str, *, source: str) -> Snapshot:
     """
     pasted = read_pasted(text)
     snapshot = assemble(pasted.text, source=source, partial=True)
+    snapshot = rebuild(snapshot) if snapshot.regions else snapshot
     circle = find_circle(snapshot.regions)
     if circle:
         raise PeerError(f"info mtree text: {circle[0].name!r} {endless(circle)}")
-    snapshot = rebuild(snapshot) if snapshot.regions else snapshot
     return replace(snapshot, notes=pasted.notes + unshown_note(snapshot))
