@@ -31,4 +31,4 @@ def test_a_reset_reaches_every_device(monkeypatch: pytest.MonkeyPatch) -> None:
         vm.board.reset_devices()
         missed = {type(each).__name__ for each in resettable.values() if id(each) not in reached}
         assert missed == OUTLIVES
-        assert {"pci.0", "pci.0/00.0", "pci.0/01.0", "fw_cfg"} <= resettable.keys()
+        assert {"pci.0", "pci.0/00.0", "pci.0/01.0", "FwCfg"} <= resettable.keys()
