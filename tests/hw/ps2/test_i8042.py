@@ -145,6 +145,28 @@ def test_scanning_can_be_switched_off(keyboard: Keyboard) -> None:
     assert keyboard.drain() == []
 
 
+@pytest.mark.parametrize(
+    ("command", "answer", "scans"),
+    [(0xF5, [ACK], False), (0xF6, [ACK], True), (0xFF, [ACK, 0xAA], True)],
+)
+def test_a_keyboard_that_starts_over_drops_its_keys_and_has_the_second_set(
+    keyboard: Keyboard, command: int, answer: list[int], scans: bool
+) -> None:
+    keyboard.command(0x60, 0x01)  # untranslated
+    for value in (0xF0, 0x01):
+        keyboard.outb(DATA, value)
+        assert keyboard.drain() == [ACK]
+    keyboard.controller.press([0x1C, 0x1D])
+    keyboard.outb(DATA, command)
+    assert keyboard.drain() == answer  # and none of the keys
+    keyboard.controller.press([0x1C])
+    assert bool(keyboard.drain()) is scans
+    for value in (0xF0, 0x00):
+        keyboard.outb(DATA, value)
+        found = keyboard.drain()
+    assert found == [ACK, 2]
+
+
 def test_an_interrupt_that_the_mode_byte_forbids_does_not_come(keyboard: Keyboard) -> None:
     keyboard.command(0x60, 0x40)
     keyboard.controller.press([0x1C])
