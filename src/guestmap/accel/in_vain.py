@@ -89,14 +89,17 @@ class InVain:
 
     Attributes:
         now_ns: the machine's time.
+        view: the map that the last access was looked at in; None before.
+        taken: accesses that something took, in that map: address and size in one number, all bits
+            turned round for a write.
         unlisted: accesses of instructions that found no room any more.
     """
 
     def __init__(self, instruction: Callable[[], tuple[int, int]]) -> None:
         self._instruction = instruction
         self._entries: dict[tuple[object, ...], VainAccesses] = {}
-        self._view: FlatView | None = None
-        self._taken: set[int] = set()
+        self.view: FlatView | None = None
+        self.taken: set[int] = set()
         self.now_ns: Callable[[], int] = time.monotonic_ns
         self.unlisted = 0
 
@@ -118,21 +121,21 @@ class InVain:
             value: what is written; None reads.
         """
         view = space.source.view
-        if view is not self._view:
-            self._view = view
-            self._taken.clear()
+        if view is not self.view:
+            self.view = view
+            self.taken.clear()
         key = address << 4 | size
         if value is not None:
             key = ~key
-        if key in self._taken:
+        if key in self.taken:
             return
         why = _why(space, address, size, is_write=value is not None)
         if why is not None:
             self.note(space, why, address, size, value, exact=False)
             return
-        if len(self._taken) >= _MAX_TAKEN:
-            self._taken.clear()
-        self._taken.add(key)
+        if len(self.taken) >= _MAX_TAKEN:
+            self.taken.clear()
+        self.taken.add(key)
 
     def note(
         self,

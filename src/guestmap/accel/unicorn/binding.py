@@ -135,9 +135,10 @@ _HOOKS: dict[int, Any] = {
     uc_api.UC_HOOK_INSN_INVALID: ctypes.CFUNCTYPE(ctypes.c_bool, _P, _P),
 }  # fmt: skip
 _INSTRUCTIONS: dict[int, Any] = {
-    x86.UC_X86_INS_IN: ctypes.CFUNCTYPE(_U32, _P, _U32, _INT, _P),
-    x86.UC_X86_INS_OUT: ctypes.CFUNCTYPE(None, _P, _U32, _INT, _U32, _P),
+    x86.UC_X86_INS_IN: ctypes.CFUNCTYPE(_U32, _P, _U32, _INT),
+    x86.UC_X86_INS_OUT: ctypes.CFUNCTYPE(None, _P, _U32, _INT, _U32),
 }
+"""Without the last argument, the user's data: there is none, and each costs time."""
 
 
 def _shape(kind: int, instruction: int) -> Any:

@@ -96,8 +96,9 @@ class Hooks:
             everywhere: accesses at any address; else where there is no RAM alone.
         """
         uc = self._uc
-        uc.hook_add(uc_api.UC_HOOK_INSN, self._in, None, 1, 0, x86.UC_X86_INS_IN, guard=False)
-        uc.hook_add(uc_api.UC_HOOK_INSN, self._out, None, 1, 0, x86.UC_X86_INS_OUT, guard=False)
+        port_in, port_out = self._ports()
+        uc.hook_add(uc_api.UC_HOOK_INSN, port_in, None, 1, 0, x86.UC_X86_INS_IN, guard=False)
+        uc.hook_add(uc_api.UC_HOOK_INSN, port_out, None, 1, 0, x86.UC_X86_INS_OUT, guard=False)
         if deliver:
             uc.hook_add(uc_api.UC_HOOK_INTR, self._interrupt)
             uc.hook_add(uc_api.UC_HOOK_INSN_INVALID, self._invalid_opcode)
@@ -125,29 +126,38 @@ class Hooks:
 
     # -- accesses --------------------------------------------------------------------------------
 
-    def _in(self, _uc: Any, port: int, size: int, _data: object) -> int:
-        self._counters.port_reads += 1
-        try:
-            return self._port_load(port, size)
-        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            return self.fail(error)
+    def _ports(self) -> tuple[Callable[..., int], Callable[..., None]]:
+        """Return what is called for IN and OUT: functions, for methods look up what they use."""
+        counters, load, store, fail = self._counters, self._port_load, self._port_store, self.fail
+        honour = self._leaving.honour_after_port
 
-    def _out(self, _uc: Any, port: int, size: int, value: int, _data: object) -> None:
-        self._counters.port_writes += 1
-        try:
-            self._port_store(port, size, value)
-            self._leaving.honour_after_port()  # the map may have changed for the next instruction
-        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            self.fail(error)
+        def port_in(_uc: int, port: int, size: int) -> int:
+            counters.port_reads += 1
+            try:
+                return load(port, size)
+            except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
+                return fail(error)
+
+        def port_out(_uc: int, port: int, size: int, value: int) -> None:
+            counters.port_writes += 1
+            try:
+                store(port, size, value)
+                honour()  # the map may have changed for the next instruction
+            except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
+                fail(error)
+
+        return port_in, port_out
 
     def _read(self, _uc: Any, offset: int, size: int, base: int) -> int:
         self._counters.mmio_reads += 1
         self.in_device = True
         try:
-            self.in_vain.look(self.memory, base + offset, size)
+            address, memory, in_vain = base + offset, self.memory, self.in_vain
+            if memory.source.view is not in_vain.view or address << 4 | size not in in_vain.taken:
+                in_vain.look(memory, address, size)
             if self.on_device_read is None:
-                return self.memory.load(base + offset, size)
-            return self._watched_read(base + offset, size, self.on_device_read)
+                return memory.load(address, size)
+            return self._watched_read(address, size, self.on_device_read)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
             return self.fail(error)
         finally:
