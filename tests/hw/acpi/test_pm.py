@@ -3,6 +3,7 @@ import pytest
 from guestmap.base import IrqLine, ManualClock
 from guestmap.hw.acpi.pm import STATUS_POWER_BUTTON, AcpiPm, PowerActions
 from tests.support.bus import ports_of
+from tests.support.clocks import BusyClock
 
 EVENT, CONTROL, TIMER, GPE = 0x0, 0x4, 0x8, 0xAFE0
 SECOND = 1_000_000_000
@@ -59,6 +60,17 @@ def test_the_timer_interrupts_when_enabled(board):
     assert board.sci.level
     board.event.store(EVENT, 2, 1)
     assert not board.sci.level
+
+
+def test_a_carry_that_is_over_by_the_second_look_at_the_clock_interrupts() -> None:
+    clock, sci = BusyClock(look_ns=3 * SECOND), IrqLine()  # a carry takes 2.3 s
+    ports = ports_of(AcpiPm(clock, sci, PowerActions()))
+    ports.store(EVENT + 2, 2, 1)
+    for _ in range(3):
+        ports.store(EVENT, 2, 1)
+        clock.pass_time(3 * SECOND)
+        assert sci.level
+        assert ports.load(EVENT, 2) & 1
 
 
 def test_a_button_interrupts_only_where_enabled(board):

@@ -9,8 +9,11 @@ import calendar
 
 import pytest
 
+from guestmap.base import IrqLine
 from guestmap.hw.mc146818 import Mc146818
 from tests.hw.device_traffic import RTC_EPOCH_NS, Bench
+from tests.support.bus import ports_of
+from tests.support.clocks import BusyClock
 
 SECOND = 10**9
 SECONDS, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM = range(6)
@@ -253,3 +256,25 @@ def test_the_time_property_is_the_guests_time(rtc: Rtc) -> None:
     rtc[YEAR] = 0x30
     assert rtc.chip.time[:3] == (2030, 3, 4)
     assert rtc.chip.time.seconds_since_1970() == calendar.timegm((2030, 3, 4, 5, 6, 7))
+
+
+@pytest.mark.parametrize(("rate", "ticks"), [(0, 0), (1, 128), (2, 256), (3, 4), (15, 16384)])
+def test_a_period_that_is_over_by_the_second_look_at_the_clock_interrupts(
+    rate: int, ticks: int
+) -> None:
+    """A busy host takes a millisecond from look to look; the shortest period is 122 us."""
+    clock, line, rises = BusyClock(look_ns=1_000_000), IrqLine(), []
+    line.connect(rises.append)
+    space = ports_of(Mc146818(clock, line, epoch_ns=RTC_EPOCH_NS))
+
+    def put(register: int, value: int) -> None:
+        space.store(0x70, 1, register)
+        space.store(0x71, 1, value)
+
+    put(A, 0x20 | rate)
+    put(B, PIE | HOURS_24)
+    for shots in range(1, 4):
+        clock.pass_time(ticks * SECOND // 32768 + 1)
+        assert rises.count(True) == (shots if ticks else 0)
+        space.store(0x70, 1, C)
+        assert bool(space.load(0x71, 1) & PF) == bool(ticks)
