@@ -10,6 +10,7 @@ from benchmarks import (
     bar_move,
     build,
     core,
+    device_loops,
     domains,
     engine,
     eyes,
@@ -34,7 +35,9 @@ def main() -> None:
     """Print ours beside QEMU's, from this run."""
     console = Console()
     show("POST (SeaBIOS, 128 MiB)", "QEMU TCG", post.rows(), console)
+    show("A whole boot", f"commit {older.COMMIT}", post.older_rows(), console)
     show("The engine (processor time)", "documented Unicorn", engine.rows(), console)
+    show("A guest at its devices (processor time)", "QEMU TCG", device_loops.rows(), console)
     show("Starting the program (processor time)", "python -c pass", start.rows(), console)
     show("Accesses of RAM", "Unicorn", access.rows(), console)
     show("Accesses of a device", "its callback", access.device_rows(), console)

@@ -23,7 +23,7 @@ pytestmark = [
 POLICY = "/sys/devices/system/memory/auto_online_blocks"
 SIZE = 256 * MIB
 MACHINE = ("-m", "512M,slots=4,maxmem=4G")
-ENDED, UNKNOWN = 0, 10
+ENDED, REFUSED, UNKNOWN = 0, 5, 10
 """Statuses of plug and unplug; without an agent it is not known who uses the memory."""
 
 
@@ -85,6 +85,42 @@ def test_movable_memory_is_given_back(guest: LinuxGuest) -> None:
     status, said = guestmap("unplug", guest, "movable")
     assert status == ENDED, said
     assert guest.memory == before
+
+
+def test_memory_that_the_kernel_has_filled_is_not_given_back(guest: LinuxGuest) -> None:
+    before = guest.memory
+    guest.run(f"echo online_kernel > {POLICY}")
+    status, said = guestmap("plug", guest, "256M", "--id", "kernels")
+    assert status in {ENDED, UNKNOWN}, said
+    guest.until("grep MemTotal /proc/meminfo", f" {before + SIZE >> 10} kB")
+    # Names and inodes, which stay where they are; the kernel takes the highest zone first.
+    guest.run("mount -t tmpfs -o nr_inodes=0 tmpfs /tmp")
+    guest.run("n=0; while [ $n -lt 3000 ]; do : > /tmp/$n; n=$((n + 1)); done")
+    status, said = guestmap("unplug", guest, "kernels")
+    assert status == REFUSED, said
+    assert "PNP0C80" in guest.run("dmesg | tail -n 40"), "the guest's log says nothing of it"
+    assert guest.memory == before + SIZE
+    status, said = guestmap("flat", guest)
+    assert "kernels" in said
+
+
+def test_the_firmwares_map_is_the_one_that_we_show(guest: LinuxGuest) -> None:
+    """What the guest was told is RAM (e820), as its kernel keeps it, is RAM in the flat view."""
+    listed = guest.run("cd /sys/firmware/memmap; for n in *; do cat $n/start $n/end $n/type; done")
+    words = listed.split("\n")
+    told = list(zip(words[::3], words[1::3], words[2::3], strict=False))
+    status, said = guestmap("flat", guest, "--json")
+    assert status == ENDED, said
+    ranges = json.loads(said)["views"][0]["ranges"]
+    ram = [(each["start"], each["start"] + each["size"] - 1) for each in ranges
+           if each["type"] == "ram"]  # fmt: skip
+    usable = [(int(a, 16), int(b, 16)) for a, b, kind in told if kind == "System RAM"]
+    assert usable[-1][1] >= 500 * MIB
+    for first, last in usable:
+        assert any(low <= first and last <= high for low, high in ram), (hex(first), hex(last))
+    reserved = [int(a, 16) for a, _, kind in told if kind != "System RAM"]
+    rom = max(each["start"] for each in ranges if each["type"] == "rom")
+    assert rom in reserved
 
 
 @pytest.mark.long
