@@ -240,6 +240,13 @@ class Vcpu(ABC):
             UnsupportedError: there is no CPU, or none that can be made so on this host.
         """
 
+    def collect_lines(self, port: int, take: Callable[[bytes], None]) -> None:
+        """Have bytes that are written to a port be taken several at a time, where that is quicker.
+
+        They are taken before the byte that ends a line reaches the port, and before the vCPU is
+        outside the guest; else each goes to the port. To be asked for before the first run.
+        """
+
     def observe_software_interrupts(self, observer: Callable[[SoftwareInterrupt], None]) -> None:
         """Call ``observer`` before each ``INT n`` takes effect, in the thread that runs it.
 

@@ -103,6 +103,8 @@ class Board:
         memory, io: the address spaces ``memory`` and ``I/O``.
         cpu_memory: what the first CPU sees.
         smm_memory: what it sees in system management mode; None for a machine without that.
+        debug_port: the port of the firmware's debug console, whose bytes go nowhere else than to
+            ``on_debug_byte``; None without.
         interrupts: the first CPU's INTR pin.
         cpus: CPUs there are; 0 for a machine that runs nothing.
         bus: the root PCI bus; None without PCI.
@@ -128,6 +130,7 @@ class Board:
     serial: Serial16550 | None = None
     firmware_path: Path | None = None
     smm_memory: AddressSpace | None = None
+    debug_port: int | None = None
 
     def __init__(
         self, config: MachineConfig, clock: Clock | None = None, *, epoch_ns: int | None = None

@@ -87,6 +87,8 @@ class VirtualMachine(Lifecycle):
         board.on_a20 = vcpu.set_a20
         board.on_smi, vcpu.smm_memory = vcpu.raise_smi, board.smm_memory
         board.on_debug_byte = self.debug_log.byte
+        if board.debug_port is not None:
+            vcpu.collect_lines(board.debug_port, self._debug_text)
         board.interrupts.on_change = loop.interrupts_changed
         if self.accelerator.capabilities.runs_code:
             board.executes(0)
@@ -188,6 +190,10 @@ class VirtualMachine(Lifecycle):
     def _logged(self, line: LogLine) -> None:
         self._observer(line)
         self.phases.line(line.text)
+
+    def _debug_text(self, text: bytes) -> None:
+        for byte in text:
+            self.board.on_debug_byte(byte)
 
     def _software_interrupt(self, interrupt: SoftwareInterrupt) -> None:
         self._observer(interrupt)

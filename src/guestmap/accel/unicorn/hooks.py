@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.cpu import Cpu
     from guestmap.accel.unicorn.delivery import Delivery
+    from guestmap.accel.unicorn.internals.lines import CollectedLines
     from guestmap.accel.unicorn.mapper import Mapper
     from guestmap.accel.unicorn.pieces import Piece
-    from guestmap.memory import AddressSpace
+    from guestmap.memory import AddressSpace, MemoryRegion
 
 _UNMAPPED = (
     uc_api.UC_HOOK_MEM_READ_UNMAPPED
@@ -72,6 +73,7 @@ class Hooks:
     ) -> None:
         self._uc: Any = cpu.uc
         self.memory = memory
+        self._io = io
         self._port_load, self._port_store = io.load, io.store
         self._mapper = mapper
         self._state = cpu.state
@@ -83,6 +85,8 @@ class Hooks:
         self._internals = cpu.internals
         self._smm = cpu.smm
         self._observers = observers
+        self._lines: CollectedLines | None = None
+        self._take: Callable[[bytes], None] = lambda _text: None
         self.in_device = False
         self.failure: BaseException | None = None
         self.in_vain = InVain(self.instruction)
@@ -98,7 +102,10 @@ class Hooks:
         uc = self._uc
         port_in, port_out = self._ports()
         uc.hook_add(uc_api.UC_HOOK_INSN, port_in, None, 1, 0, x86.UC_X86_INS_IN, guard=False)
-        uc.hook_add(uc_api.UC_HOOK_INSN, port_out, None, 1, 0, x86.UC_X86_INS_OUT, guard=False)
+        self._port_out = port_out
+        self._out_hook = uc.hook_add(
+            uc_api.UC_HOOK_INSN, port_out, None, 1, 0, x86.UC_X86_INS_OUT, guard=False
+        )
         if deliver:
             uc.hook_add(uc_api.UC_HOOK_INTR, self._interrupt)
             uc.hook_add(uc_api.UC_HOOK_INSN_INVALID, self._invalid_opcode)
@@ -125,6 +132,41 @@ class Hooks:
             self._elsewhere.leave_out((each.start, each.end) for each in pieces if each.writable)
 
     # -- accesses --------------------------------------------------------------------------------
+
+    def collect_lines(self, port: int, take: Callable[[bytes], None]) -> None:
+        """Have bytes that are written to a port be taken several at a time; see :class:`Vcpu`."""
+        port_out = self._port_out
+
+        def otherwise(uc: int, at: int, size: int, value: int) -> None:
+            if at == port:
+                self.take_lines()
+            port_out(uc, at, size, value)
+            self.look_for_lines()
+
+        if self._internals is not None:
+            self._lines = self._internals.collect_lines(port, otherwise)
+            self._uc.hook_del(self._out_hook)
+            self._take, self._line_port = take, port
+            self._listener = self._listener_at(port)
+
+    def _listener_at(self, port: int) -> MemoryRegion | None:
+        self._io_view = self._io.source.view
+        found = self._io.find(port)
+        return None if found is None else found.region
+
+    def look_for_lines(self) -> None:
+        """Collect lines only while who listened at their port at first still does."""
+        if self._lines is not None and self._io.source.view is not self._io_view:
+            self._lines.collects = self._listener_at(self._line_port) is self._listener
+
+    def take_lines(self) -> None:
+        """Hand on what was collected of the line that is being written; it must not raise."""
+        if self._lines is not None and (text := self._lines.take()):
+            self._counters.port_writes += len(text)
+            try:
+                self._take(text)
+            except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
+                self.fail(error)
 
     def _ports(self) -> tuple[Callable[..., int], Callable[..., None]]:
         """Return what is called for IN and OUT: functions, for methods look up what they use."""

@@ -135,6 +135,7 @@ class UnicornVcpu(Vcpu):
 
     def _execute(self) -> None:
         self._counters.entries += 1
+        self._hooks.look_for_lines()
         self._inside = True
         try:
             self.cpu.run()
@@ -144,6 +145,7 @@ class UnicornVcpu(Vcpu):
             self._inside = False
             obeyed, late = self._leaving.obeyed, self._leaving.late
             self._leaving.forget()
+            self._hooks.take_lines()
         if self._hooks.failure is not None:
             failure, self._hooks.failure = self._hooks.failure, None
             raise failure
@@ -294,6 +296,10 @@ class UnicornVcpu(Vcpu):
     def probe(self) -> UnicornProbe:
         """What watches it."""
         return self._probe
+
+    def collect_lines(self, port: int, take: Callable[[bytes], None]) -> None:
+        """Have bytes that are written to a port be taken several at a time, where that can be."""
+        self._hooks.collect_lines(port, take)
 
     def count_exceptions(self) -> None:
         """Bring the counters to what the library has counted."""

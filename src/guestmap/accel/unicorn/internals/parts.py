@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from guestmap.accel.unicorn.binding import UcError
+from guestmap.accel.unicorn.binding import UcError, uc_api, x86
 from guestmap.accel.unicorn.internals import trials
 from guestmap.accel.unicorn.internals.bench import Bench
 from guestmap.accel.unicorn.internals.exceptions import NativeExceptions
 from guestmap.accel.unicorn.internals.library import Library, Refused
+from guestmap.accel.unicorn.internals.lines import CollectedLines
 from guestmap.accel.unicorn.internals.machine_code import MachineCode
 from guestmap.accel.unicorn.internals.stores import FastStores
 from guestmap.accel.unicorn.internals.structures import LiveState, Structures
@@ -204,6 +205,18 @@ class Internals:
             return False
         self._set_a20(self._structures.cpu, int(enabled))
         return True
+
+    def collect_lines(
+        self, port: int, otherwise: Callable[[int, int, int, int], None]
+    ) -> CollectedLines:
+        """Collect what is written to a port; all other OUT call a function from now on.
+
+        Raises:
+            Refused: it cannot be.
+        """
+        lines = CollectedLines(self._code, port, otherwise)
+        self._code.hook(self._uc, uc_api.UC_HOOK_INSN, lines.hook, x86.UC_X86_INS_OUT)
+        return lines
 
     def forget_code(self) -> None:
         """Note that there is no translated code any more, and nothing in the TLB."""

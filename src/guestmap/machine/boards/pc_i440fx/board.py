@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange, ProximityDomain, acpi_files
+from guestmap.hw import debugcon
 from guestmap.hw.acpi.pm import STATUS_POWER_BUTTON, PowerActions
 from guestmap.hw.apic.ioapic import IoApic
 from guestmap.hw.fw_cfg import FwCfg
@@ -150,6 +151,7 @@ class Pc(Board):
             on_debug_byte=lambda byte: self.on_debug_byte(byte),
         )  # fmt: skip
         self.serial = self.isa.serial
+        self.debug_port = debugcon.PORT if self.config.debugcon else None
         self.place(self.ioapic, self.hpet, *self.isa.blocks, *self.pic.chips, self.fw_cfg)
         for index, value in cmos_bytes(self.firmware).items():
             self.isa.rtc.set_cmos(index, value)
