@@ -18,8 +18,8 @@ pytestmark = [
 
 FILES = (
     "kvm/test_on_kvm.py", "test_contract.py", "test_dirty_log.py", "test_interrupts.py",
-    "test_memory_accesses.py", "test_robustness.py", "test_stale_code.py", "test_unplug.py",
-    "test_watchdog.py",
+    "test_memory_accesses.py", "test_robustness.py", "test_smm.py", "test_stale_code.py",
+    "test_unplug.py", "test_watchdog.py",
 )  # fmt: skip
 LONG = ("kvm/test_linux_on_kvm.py", "kvm/test_on_kvm.py")
 # QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
