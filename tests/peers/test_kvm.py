@@ -18,15 +18,14 @@ pytestmark = [
 
 FILES = (
     "kvm/test_on_kvm.py", "test_contract.py", "test_dirty_log.py", "test_interrupts.py",
-    "test_memory_accesses.py", "test_robustness.py", "test_smm.py", "test_stale_code.py",
+    "test_memory_accesses.py", "test_random_maps.py", "test_robustness.py", "test_smm.py", "test_stale_code.py",
     "test_unplug.py", "test_watchdog.py",
 )  # fmt: skip
-LONG = ("kvm/test_linux_on_kvm.py", "kvm/test_on_kvm.py")
 # QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
 # set its task register as every processor has it (a busy TSS): nothing of that is tried there, and
 # no program of random bytes, which might come to it.
 LEFT_OUT = "not ring_3 and not virtual_8086 and not random_programs"
-LONG_S = 2400
+LONG_S = 1500
 
 
 def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
@@ -45,6 +44,6 @@ def test_the_contract_of_engines_and_a_boot_hold_on_kvm(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(LONG_S + 60)
-def test_linux_and_all_kicks_come_to_their_end_on_kvm(tmp_path: Path) -> None:
-    tests = pytest_line(LONG, "kvm and long", LONG_S)
+def test_linux_comes_to_its_shell_on_kvm(tmp_path: Path) -> None:
+    tests = pytest_line(("kvm/test_linux_on_kvm.py",), "kvm and long", LONG_S)
     assert run_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, with_linux=True) == 0
