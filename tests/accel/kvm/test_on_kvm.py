@@ -196,6 +196,7 @@ def test_a_copy_that_is_made_while_the_guest_writes_misses_nothing(logged):
             while len(looks) < 40 or len(guest.ports) < 5:
                 copier.fetch()
                 looks.append(len(guest.ports))
+                time.sleep(0.005)  # a look has the CPU come out: let it get on
             guest.loop.stop()
 
         thread = threading.Thread(target=copy)

@@ -135,7 +135,7 @@ def test_an_interrupt_is_given_when_the_guest_takes_it(rig):
     assert rig.kernel.injected == []
     assert rig.kernel.windows[-1] is True
     rig.kernel.ready = True
-    rig.vcpu._halted = False
+    rig.vcpu.execution.halted = False
     rig.run(Other(ExitCode.IRQ_WINDOW_OPEN), Other(ExitCode.IRQ_WINDOW_OPEN), HLT)
     assert rig.kernel.injected == [0x20, 0x21]
     assert rig.kernel.windows[-1] is False
@@ -147,7 +147,7 @@ def test_only_one_interrupt_is_given_at_a_time(rig):
     rig.run(Ports(0x80, 1, 1, b"\0"), HLT)
     rig.line.vectors = [0x20, 0x21]
     rig.vcpu.knows_interrupts()
-    rig.vcpu._halted = False
+    rig.vcpu.execution.halted = False
     rig.run(Eintr())  # the page says what it said before
     rig.kernel.ready = False
     rig.run(HLT)

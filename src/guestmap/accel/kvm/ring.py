@@ -51,6 +51,9 @@ class CoalescedRing:
     Args:
         memory, io: where the writes go.
         counters: what is done is counted there.
+
+    Attributes:
+        flush: has all rings of the machine drained, this one among them; never inside itself.
     """
 
     def __init__(self, memory: AddressSpace, io: AddressSpace, counters: Counters) -> None:
@@ -59,6 +62,7 @@ class CoalescedRing:
         self._counters = counters
         self._page: memoryview | None = None
         self._taking = threading.Lock()
+        self.flush = memory.dispatch.coalesced.flush
 
     def attach(self, shared: mmap.mmap | bytearray, features: Features) -> None:
         """Take the ring's page out of what a vCPU shares with the kernel."""

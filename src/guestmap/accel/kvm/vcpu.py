@@ -1,31 +1,25 @@
-"""A vCPU that the kernel executes: what it is told before it goes in, and why it came back.
-
-An access that comes out is not over when it was carried out: the kernel takes the answer at the
-next KVM_RUN. Whoever wants the registers meanwhile has it finished first.
-"""
+"""A vCPU that the kernel executes: its registers and its pins; an :class:`Execution` runs it."""
 
 from __future__ import annotations
 
-import errno
-import os
 from typing import TYPE_CHECKING
 
-from guestmap.accel.exits import KICKED, Exit, ExitReason
 from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.kvm import whole_state
-from guestmap.accel.kvm.abi import CREATE_VCPU, INTERRUPT, RUN, SMI, ExitCode
+from guestmap.accel.kvm.abi import CREATE_VCPU, SMI
 from guestmap.accel.kvm.accesses import VcpuAccesses
 from guestmap.accel.kvm.cpuid import set_cpuid
+from guestmap.accel.kvm.execution import Execution
 from guestmap.accel.kvm.kernel import Handle
-from guestmap.accel.kvm.kick import Kick
 from guestmap.accel.kvm.registers import Registers
 from guestmap.accel.kvm.run_page import RunPage
 from guestmap.accel.types import Register, Segment, SegmentRegister
 from guestmap.accel.vcpu import Activity, Vcpu
-from guestmap.base import HostError, UnsupportedError
+from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
+    from guestmap.accel.exits import Exit
     from guestmap.accel.kvm.ring import CoalescedRing
     from guestmap.accel.kvm.vm import Vm
     from guestmap.accel.vcpu import InterruptSource
@@ -33,7 +27,6 @@ if TYPE_CHECKING:
     from guestmap.memory import AddressSpace
 
 _IF = 1 << 9
-_GOES_ON = {ExitCode.IRQ_WINDOW_OPEN, ExitCode.SET_TPR}
 
 
 class KvmVcpu(Vcpu):
@@ -53,10 +46,7 @@ class KvmVcpu(Vcpu):
     ) -> None:
         super().__init__("kvm", number)
         self._vm = vm
-        self._ring = ring
-        self._flush = memory.dispatch.coalesced.flush
         self._interrupts = InterruptPin(interrupts)
-        self._counters = counters
         self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, number), f"vCPU {number}")
         try:
             self._memory = self._handle.map(vm.features.run_size)
@@ -70,13 +60,12 @@ class KvmVcpu(Vcpu):
             raise
         ring.attach(self._memory, vm.features)
         self._page = RunPage(self._memory)
-        self._kick = Kick(self._page)
         self._map_lock = memory.root.system.transactions.lock
-        self._door = vm.inhibitor.door(self._kick)
         self._accesses = VcpuAccesses(self._page, vm.table, memory, io, counters)
-        self._halted = False
-        self._unfinished = False
-        self._line_changed = True
+        self.execution = Execution(
+            vm, self._handle, self._page, self._registers, self._interrupts, self._accesses, ring,
+            counters,
+        )  # fmt: skip
         self._smi_wanted = False
 
     # -- running -----------------------------------------------------------------------------------
@@ -87,127 +76,37 @@ class KvmVcpu(Vcpu):
             if slots.unsettled:
                 with self._map_lock:  # whoever was refused may be taking it back
                     slots.commit()
-        self._line_changed = True
+        self.execution.line_changed = True
         if self._smi_wanted:
-            self._smi_wanted = self._halted = False
+            self._smi_wanted = self.execution.halted = False
             self._handle.call(SMI)
-        if not self._halted:
+        if not self.execution.halted:
             return Activity.ACTIVE
         self._registers.load()
         if not self._registers["rflags"] & _IF:
             return Activity.HALTED_FOR_GOOD
         if not self._interrupts.pending:
             return Activity.HALTED
-        self._halted = False
+        self.execution.halted = False
         return Activity.ACTIVE
 
     def run(self) -> Exit:
         """Let the guest execute until something comes up."""
-        self._counters.entries += 1
         self._inside = True
         try:
-            with self._kick.running():
-                end = self._execute()
-            if self._ring.waiting:
-                self._flush()
-            return end
+            return self.execution.run()
         finally:
             self._inside = False
 
-    def _execute(self) -> Exit:
-        page, accesses, door, ring = self._page, self._accesses, self._door, self._ring
-        enter, fd = self._vm.kernel.ioctl, self._handle.fd
-        while True:
-            if self._line_changed:
-                self._offer_interrupt()
-            door.enter()
-            try:
-                enter(fd, RUN.code, 0)
-            except InterruptedError:  # the page still tells of the exit before
-                self._unfinished = False
-                self._kick.heard()
-                return KICKED
-            except OSError as error:
-                self._unfinished = False
-                return Exit(ExitReason.ERROR, self._failed(error))
-            finally:
-                door.left()
-            reason = page.reason
-            self._unfinished = True
-            if ring.waiting:  # what was written before comes before
-                self._flush()
-            if accesses.carry_out(reason):
-                continue
-            self._unfinished = False
-            if reason == ExitCode.DIRTY_RING_FULL and self._vm.rings is not None:
-                self._vm.rings.take()
-                continue
-            if reason not in _GOES_ON:
-                return self._left(reason)
-            self._line_changed = True
-
-    def _left(self, reason: int) -> Exit:
-        """Say what an exit means that the run ends with."""
-        if reason == ExitCode.HLT:
-            self._halted = True
-            self._counters.halts += 1
-            return Exit(ExitReason.HALTED)
-        if reason == ExitCode.SHUTDOWN:
-            return Exit(ExitReason.SHUTDOWN, "triple fault")
-        if reason == ExitCode.DEBUG:
-            return Exit(ExitReason.DEBUG)
-        if reason == ExitCode.INTR:
-            return KICKED
-        return Exit(ExitReason.ERROR, f"KVM: {self._page.explain()} at {self._where()}")
-
-    def _failed(self, error: OSError) -> str:
-        number = error.errno or errno.EIO
-        if number == errno.ENOSPC:
-            return "KVM: the machine has no memory that the vCPU could run in"
-        return f"KVM: KVM_RUN fails at {self._where()}: {os.strerror(number)}"
-
-    def _where(self) -> str:
-        self._registers.load()
-        code = self._registers.segment(SegmentRegister.CS).selector
-        return f"{code:04x}:{self._registers['rip']:08x}"
-
-    def _offer_interrupt(self) -> None:
-        """Inject the interrupt that is pending, or have the guest leave when it can take it."""
-        page = self._page
-        pending = self._interrupts.pending
-        if pending and page.takes_interrupts:
-            self._counters.interrupts += 1
-            vector = self._interrupts.acknowledge()
-            self._handle.call(INTERRUPT, vector.to_bytes(4, "little"), f"vector {vector}")
-            page.interrupt_given()
-            pending = self._interrupts.pending
-        page.request_window(wanted=pending)
-        self._line_changed = pending
-
     def kick(self) -> None:
         """Have the vCPU leave the guest."""
-        self._kick()
-
-    def _finish(self) -> None:
-        """Have the kernel finish the instruction whose access was carried out."""
-        while self._unfinished:
-            self._page.leave_at_once(wanted=True)
-            try:
-                self._vm.kernel.ioctl(self._handle.fd, RUN.code, 0)
-            except InterruptedError:
-                self._unfinished = False
-                self._kick.heard()
-            except OSError as error:
-                self._unfinished = False
-                raise HostError(self._failed(error), errno=error.errno, call=RUN.name) from error
-            else:  # the instruction has more to access
-                self._unfinished = self._accesses.carry_out(self._page.reason)
+        self.execution.kick()
 
     # -- pins --------------------------------------------------------------------------------------
 
     def knows_interrupts(self) -> bool:
         """Take note, where the guest waits for the very access that changed the line."""
-        self._line_changed = True
+        self.execution.line_changed = True
         return self.in_guest
 
     def set_a20(self, enabled: bool) -> None:
@@ -247,7 +146,7 @@ class KvmVcpu(Vcpu):
     def reset(self) -> None:
         """Put it into its state after RESET#."""
         self.check_idle()
-        self._finish()
+        self.execution.finish()
         self._set_all(self._after_reset)
 
     def _set_all(self, state: VcpuState) -> None:
@@ -255,15 +154,15 @@ class KvmVcpu(Vcpu):
         self._interrupts.accepted = state.accepted
         self._smi_wanted = False
         self._page.forget_interrupts()
-        self._halted = state.halted
-        self._line_changed = True
+        self.execution.halted = state.halted
+        self.execution.line_changed = True
 
     # -- registers ---------------------------------------------------------------------------------
 
     def _loaded(self) -> Registers:
         """Return the registers; in the middle of an access they are those before it is finished."""
         if not self._inside:
-            self._finish()
+            self.execution.finish()
         self._registers.load()
         return self._registers
 
@@ -277,7 +176,7 @@ class KvmVcpu(Vcpu):
         self._loaded().write(register, value)
         self._registers.save()
         self._page.forget_interrupts()
-        self._halted = False
+        self.execution.halted = False
 
     def read_segment(self, register: SegmentRegister) -> Segment:
         """Return a segment register."""
@@ -292,8 +191,8 @@ class KvmVcpu(Vcpu):
     def save(self) -> VcpuState:
         """Return all that it knows."""
         self.check_outside()
-        self._finish()
-        state = whole_state.save(self._handle, self._registers, halted=self._halted)
+        self.execution.finish()
+        state = whole_state.save(self._handle, self._registers, halted=self.execution.halted)
         if state.accepted is None:  # one that the kernel was not given yet waits at the pin
             state.accepted = self._interrupts.accepted
         state.smi = state.smi or self._smi_wanted
@@ -304,14 +203,14 @@ class KvmVcpu(Vcpu):
         self.check_outside()
         if not state.a20:
             raise UnsupportedError("the saved CPU has its A20 gate closed, and KVM has none")
-        self._finish()
+        self.execution.finish()
         self._set_all(state)
         self.notify()
 
     def close(self) -> None:
         """Give the vCPU back; nobody runs it."""
         self.closed = True
-        self._kick.close()
+        self.execution.kick.close()
         self._handle.close()
         if not isinstance(self._memory, bytearray):
             self._memory.close()
