@@ -11,7 +11,7 @@ from tests.support.kvm_guest import run_in_kvm_guest
 if TYPE_CHECKING:
     from pathlib import Path
 
-TIMEOUT_S = 600
+TIMEOUT_S = 900
 pytestmark = [
     pytest.mark.peers, pytest.mark.qemu, pytest.mark.seabios, pytest.mark.timeout(TIMEOUT_S + 60)
 ]  # fmt: skip
