@@ -131,7 +131,7 @@ def update_memory_device(
     manager = ctx.obj.manager()
     if print_xml:
         text = manager.resized_xml(domain, Which(alias, node), kib, to)
-        show({"domain": domain, "requested": kib, "xml": text}, [text.rstrip()], as_json)
+        show({"domain": domain, "requested": kib, "xml": text}, text.splitlines(), as_json)
         return
     with _told("Failed to update memory device"):
         manager.changes.update(domain, Which(alias, node), kib, to)
