@@ -191,12 +191,23 @@ def marked(text: str, random: Random) -> str:
     return _each(text, lambda line: f"{mark}{line}".rstrip())
 
 
+def as_lines_of_python(text: str, random: Random) -> str:
+    return "TEXT = (\n" + "".join(f"    {line + chr(10)!r}\n" for line in text.split("\n")) + ")\n"
+
+
+def fenced(text: str, random: Random) -> str:
+    first, last = random.choice(
+        [("```text\n", "```\n"), ("~~~\n", "~~~"), ("[quote=x]\n", "[/quote]")]
+    )
+    return f"{first}{text}{last}"
+
+
 NEVER_REFUSED = [
     quoted, quoted_and_trimmed, indented, space_stuffed, with_crlf, in_a_session, with_prose,
     numbered, logged, as_reply, as_python, as_c, in_html, coloured, with_hard_blanks,
     with_blanks_behind, double_spaced, with_bom, commented, quoted_printable, in_brackets,
     as_a_difference, before_a_prompt, without_last_end, in_python, in_yaml, chatted, with_tabs,
-    marked,
+    marked, as_lines_of_python, fenced,
 ]  # fmt: skip
 BREAKING = [
     broken_by_mail, broken_between_words, broken_by_terminal, flowed, broken_by_an_editor,

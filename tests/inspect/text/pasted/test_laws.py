@@ -112,6 +112,8 @@ CUT = {
         "    ...\n" if "crypto" in line else f"    {json.dumps(line)}\n"
         for line in VIEW.splitlines(keepends=True)
     ),
+    "before the first literal": '    "[snip]\\n"\n'
+    + "".join(f"    {json.dumps(line)}\n" for line in VIEW.splitlines(keepends=True)[3:]),
     "inside a dispatch tree": (
         f"{VIEW.rstrip()}\n  Dispatch\n    Physical sections\n[snip]\n"
         " Root memory region: io\n  0000000000000000-000000000000ffff (prio 0, i/o): io\n\n"
@@ -126,6 +128,7 @@ def test_what_is_left_out_is_told_wherever_it_was(place):
 
 
 REFUSED = {
+    "a literal without an end": f" * log: {json.dumps(VIEW[VIEW.index(' Root') :])[:-9]}",
     "an offset of a few digits": VIEW.replace("@0000000000050000", "@50000 KVM"),
     "a backslash before a break": VIEW.replace("dram @", "dram \\\n@"),
     "a cut inside a line of quoted-printable": (

@@ -10,6 +10,7 @@ import quopri
 import re
 from typing import NamedTuple
 
+from guestmap.inspect.text.mtree.lines import fail
 from guestmap.inspect.text.pasted.forms import Kind, kind_of
 
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'')
@@ -55,6 +56,9 @@ def lines_of(text: str) -> LiteralLines:
     """Return a text's lines; those inside string literals where it has the listing there.
 
     Quoted-printable mail is decoded, too.
+
+    Raises:
+        PeerError: a part of the listing is in a literal that cannot be understood; says the line.
     """
     lines = list(enumerate(text.split("\n"), 1))
     if any(_QUOTED_PRINTABLE.fullmatch(line) for _, line in lines) and not any(
@@ -74,6 +78,9 @@ def lines_of(text: str) -> LiteralLines:
         found = inside.end()
         if inside.is_stuck:
             break
+    for number, line in found.lines:
+        if r"\n" in line and _LISTED.search(line):
+            fail(number, "string literals that end, and nothing else that matters", line)
     return found
 
 
@@ -127,7 +134,7 @@ class _Inside:
         is_all = _ALONE.fullmatch(line) is not None and (self.found or self._begun)
         for literal in _LITERAL.finditer(line):
             content = literal[1] if literal[1] is not None else literal[2]
-            if not (is_all or _OF_A_LISTING.search(content)):
+            if not (is_all or _OF_A_LISTING.search(content) or _is_cut(content)):
                 lost = lost or _PART.search(content) is not None
                 continue
             first = literal.start() if first is None else first
@@ -152,6 +159,10 @@ class _Inside:
         if self._begun:
             self.found.append((self._begun_at, self._begun))
         return LiteralLines(self.found, in_literals=True, is_open=bool(self._begun.strip()))
+
+
+def _is_cut(content: str) -> bool:
+    return kind_of(_ESCAPE.sub(_meaning, content).strip()) == Kind.CUT
 
 
 def _meaning(escape: re.Match[str]) -> str:
