@@ -368,3 +368,24 @@ def test_a_part_that_changes_does_not_disturb_the_rest_twice(guest):
     guest.run()
     counts = guest.accelerator.statistics()
     assert (counts.maps, counts.unmaps) == (2 + 2 + 2, 1 + 2)
+
+
+@pytest.mark.not_on_kvm("there memory slots change outside the guest alone")
+def test_a_change_of_the_map_in_a_port_access_needs_no_leaving_after_a_device_access(guest):
+    over = guest.system.ram("over", 0x1000)
+    over.buffer[0] = 0x77
+    guest.root.add_subregion(0x9000, over, 1)
+    guest.on_port[0x81] = lambda value: over.set_enabled(not over.enabled)
+    change = b"\xe6\x81\xa0" + le32(0x9000) + b"\xe6\x80"  # out 0x81; mov al, [0x9000]; out 0x80
+    entries = []
+    for before in (
+        b"",
+        b"\xa1" + le32(DEVICE),
+        b"\xa3" + le32(DEVICE),
+    ):  # mov eax, device; and back
+        guest.flat(before + change + change + HLT)
+        entered = guest.accelerator.statistics().entries
+        guest.run()
+        entries.append(guest.accelerator.statistics().entries - entered)
+    assert guest.value() == [0, 0x77] * 3
+    assert len(set(entries)) == 1

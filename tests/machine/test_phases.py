@@ -1,3 +1,6 @@
+import pytest
+
+from guestmap.machine import MachineConfig, VirtualMachine
 from guestmap.machine.phases import Phase, PhaseTracker
 
 # What SeaBIOS 1.16.2 writes on QEMU 7.2, shortened.
@@ -104,3 +107,11 @@ def test_a_start_over_goes_through_resume_and_all_phases_of_the_post():
         Phase.RESUME, Phase.PREINIT, Phase.INIT, Phase.SETUP, Phase.PREPBOOT, Phase.BOOT,
         Phase.HALT,
     ]  # fmt: skip
+
+
+@pytest.mark.unicorn
+@pytest.mark.seabios
+def test_a_machine_shows_its_tracker_the_interrupt_that_boots():
+    with VirtualMachine(MachineConfig(debugcon=True)) as vm:
+        vm.run(until=Phase.BOOT)
+        assert (vm.phases.phase, vm.phases.changes[-1].evidence) == (Phase.BOOT, "INT 19h")
