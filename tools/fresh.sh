@@ -2,10 +2,12 @@
 # Runs a command in a copy of this checkout on a bare Debian or Ubuntu: debootstrap's smallest variant, and
 # nothing else. For root alone; what is mounted and what runs ends with it, and the root is removed.
 #
-#   tools/fresh.sh SUITE [COMMAND]    SUITE: bookworm, trixie ...; COMMAND: sh tools/boot, where none is given
+#   tools/fresh.sh SUITE [COMMAND]    SUITE: bookworm, trixie ...; COMMAND: sh tools/boot, where none is given.
+#                                     GUESTMAP_REQUIRE goes there too
 #
 # Packages come from the archive that this machine's apt is set up with; another one (Ubuntu's, whose keyring
-# package has to be here) is named by GUESTMAP_MIRROR. pip there is set up as pip is here.
+# package has to be here) is named by GUESTMAP_MIRROR. pip there is set up as pip is here,
+# and nothing that it sees of this machine can be written.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/apt.sh
@@ -55,6 +57,7 @@ while read -r each; do
     [ -e "$each" ] || continue
     if [ -d "$each" ]; then mkdir -p "$root$each"; else mkdir -p "$root${each%/*}" && touch "$root$each"; fi
     mount --bind "$each" "$root$each"
+    mount -o remount,bind,ro "$root$each"
 done <"$place/shown"
 kept=$(env | grep -E '^(PIP_|GUESTMAP_REQUIRE=|https?_proxy=|HTTPS?_PROXY=)' || true)
 IFS='
