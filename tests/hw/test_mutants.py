@@ -159,7 +159,7 @@ FAULTS = (
         "hw/test_i8257.py",
     ),
     Fault(
-        "hw/ps2/keyboard.py",
+        "hw/ps2/device.py",
         "return _QUEUE_BYTES - len(self.state.replies) - len(self.state.events)",
         "return _QUEUE_BYTES - len(self.state.replies) + len(self.state.events)",
         "hw/ps2/test_i8042.py",

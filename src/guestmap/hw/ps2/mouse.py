@@ -12,7 +12,7 @@ from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, output
 from guestmap.hw.device import U8
-from guestmap.hw.ps2.keyboard import ACK, PS2_DEVICE, SELF_TEST_PASSED, Ps2Device, Ps2State
+from guestmap.hw.ps2.device import ACK, PS2_DEVICE, SELF_TEST_PASSED, Ps2Device, Ps2State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
