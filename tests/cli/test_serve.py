@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from guestmap.cli import serve
+from guestmap.machine import MachineConfig, Phase
+from guestmap.view.film import Film
 from tests.support.processes import popen
 from tests.support.program import assert_one_clear_line, run_program
 from tests.view.maps import pc
@@ -78,11 +81,11 @@ def test_the_history_can_be_stepped_through(browser, moments):
         browser.open(url)
         browser.until(lambda: "2 of 2" in _told(browser))
         assert "pc.ram" in _marked(browser), "what the last step changed"
-        browser.press("◀")
+        browser.press("◀ back")
         browser.until(lambda: "1 of 2" in _told(browser))
         browser.until(lambda: not _marked(browser))
         assert str(moments[0]) in _told(browser)
-        browser.press("▶▏")
+        browser.press("next ▶▏")
         browser.until(lambda: "2 of 2" in _told(browser) and _marked(browser))
         fetched = browser.run("return performance.getEntriesByType('resource').map(e => e.name)")
         assert fetched
@@ -97,14 +100,32 @@ def test_a_boot_is_shown_change_by_change_with_its_causes(browser):
     with _served("boot", "-m", "64M") as url:
         browser.open(url)
         browser.until(lambda: "the machine is" in _told(browser))
-        assert "PAM" in _told(browser)
+        assert "at reset" in _told(browser), "a class wants to see it from the start"
         count = int(_told(browser).split(" of ")[1].split("<")[0])
         assert count > 3
+        assert "PAM" in _click(browser, ">> PAM")
+        assert f"{count} of {count}" in _click(browser, "No bootable device.")
         for _ in range(count - 1):
             before = _told(browser)
-            browser.press("◀")
+            browser.press("◀ back")
             browser.until(lambda before=before: _told(browser) != before)
         assert "at reset" in _told(browser)
+        browser.run("""
+            models.find(m => m.type == "Select" && m.name == "speed").value = "real time"
+        """)
+        browser.press("▶ play")
+        browser.until(lambda: f"{count} of {count}" in _told(browser))
+
+
+def _click(browser: Browser, words: str) -> str:
+    """Click on the first line of what happened that has these words; return what is told then."""
+    before = _told(browser)
+    browser.run("""
+        const list = models.find(m => m.type == "MultiSelect" && m.name == "happened")
+        list.value = [list.options.find(each => each[1].includes(arguments[0]))[0]]
+    """, words)  # fmt: skip
+    browser.until(lambda: _told(browser) != before)
+    return _told(browser)
 
 
 @pytest.mark.chromium
@@ -264,3 +285,19 @@ def test_a_port_in_use_is_told(moments):
         # tornado leaves the socket that it could not bind to the garbage collector
         done = run_program("serve", "--port", port, moments[0])
     assert_one_clear_line(done, f"127.0.0.1:{port}")
+
+
+def test_what_is_for_a_boot_is_refused_elsewhere():
+    for words in (("--until", "setup"), ("--bios", "x"), ("--option-rom", "x")):
+        assert_one_clear_line(run_program("serve", "reset", "--port", "0", *words), "for 'boot'")
+
+
+@pytest.mark.unicorn
+@pytest.mark.seabios
+def test_a_boot_ends_where_it_is_asked_to():
+    film = Film("a boot")
+    config = MachineConfig(ram_size=64 << 20, debugcon=True)
+    serve._boot(film, config, Phase.SETUP)
+    assert "setup" in film.marks
+    assert "boot" not in film.marks
+    assert any("SeaBIOS" in text for _, text in film.notes)

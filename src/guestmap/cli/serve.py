@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +14,7 @@ from guestmap.base import ConfigError, GuestmapError, HostError
 from guestmap.cli.board_option import At, Board, own_source
 from guestmap.cli.completing import sources
 from guestmap.cli.output import say, warn
+from guestmap.machine.phases import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +51,15 @@ def serve(
         str, typer.Option("-m", help="RAM of the machine of guestmap's own; else its board's.")
     ] = "",
     machine: Board = "",
+    bios: Annotated[
+        Path | None, typer.Option(help="Firmware image, as for 'guestmap boot'.")
+    ] = None,
+    option_rom: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Add an option ROM to 'boot'.")
+    ] = None,
+    until: Annotated[
+        Phase, typer.Option(help="Stop 'boot' as the firmware enters this phase.")
+    ] = Phase.HALT,
     at: At = "",
 ) -> None:
     """Show a memory map live in a web browser, with its history as a timeline to step through.
@@ -66,7 +78,11 @@ def serve(
         ) from error
     film = Film(f"Memory map of {', '.join(sources)}")
     own = [own_source(_with_ram(source, ram), machine, at) for source in sources]
-    produce = _producer(own, film, interval=interval)
+    changed = {"bios": bios, "option_roms": tuple(option_rom) if option_rom else None}
+    produce = _producer(
+        own, film, interval=interval, until=until,
+        changed={name: value for name, value in changed.items() if value is not None},
+    )  # fmt: skip
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()
 
     def ready(url: str) -> None:
@@ -81,8 +97,22 @@ def serve(
         raise HostError(f"cannot listen on {host}:{port} ({reason})", call="bind") from error
 
 
-def _producer(sources: list[str], film: Film, *, interval: float | None) -> Callable[[], None]:
+def _producer(
+    sources: list[str],
+    film: Film,
+    *,
+    interval: float | None,
+    until: Phase,
+    changed: dict[str, Any],
+) -> Callable[[], None]:
     """Return what adds the frames of the sources to a film.
+
+    Args:
+        sources: what is shown.
+        film: where to.
+        interval: seconds between two looks at a running machine.
+        until: where a boot ends.
+        changed: what is otherwise in the configuration of one that boots.
 
     Raises:
         ConfigError: the sources cannot be shown together.
@@ -101,8 +131,10 @@ def _producer(sources: list[str], film: Film, *, interval: float | None) -> Call
     if interval is not None and target is None:
         raise ConfigError("--interval is for a running machine: nothing else is looked at again")
     if boots:
-        film.opens_at = _words(boots[0].moment)
-        return lambda: _boot(film, boots[0].config)
+        film.opens_at, film.from_start = _words(boots[0].moment), True
+        return lambda: _boot(film, replace(boots[0].config, **changed), until)
+    if changed or until is not Phase.HALT:
+        raise ConfigError("--bios, --option-rom and --until are for 'boot': nothing else runs")
     if target is not None:
         return lambda: _poll(film, target, interval or _INTERVAL_S)
     for number, source in enumerate(sources):
@@ -144,9 +176,9 @@ def _words(moment: Moment | None) -> str:
     return str(moment.phase) if moment.time_ns is None else f"{moment.time_ns}ns"
 
 
-def _boot(film: Film, config: MachineConfig) -> None:
+def _boot(film: Film, config: MachineConfig, until: Phase) -> None:
     """Boot firmware; each change of the map is a frame."""
-    from guestmap.machine import Event, Phase, PhaseChange, VirtualMachine
+    from guestmap.machine import Event, LogLine, PhaseChange, VirtualMachine
     from guestmap.machine.timeline import Timeline
     from guestmap.view.film import Frame
 
@@ -156,12 +188,14 @@ def _boot(film: Film, config: MachineConfig) -> None:
             film.add(Frame(entry.time_ns / 1e9, entry.cause, entry.snapshot))
         elif isinstance(event, PhaseChange):
             film.mark(str(event.phase), event.time_ns / 1e9)
+        elif isinstance(event, LogLine):
+            film.note(event.time_ns / 1e9, event.text)
         film.dropped = timeline.dropped
 
     with VirtualMachine(config, observer=observe) as vm:
         timeline = Timeline(vm.board.system)
         film.add(Frame(0.0, timeline.entries[0].cause, timeline.entries[0].snapshot))
-        state = vm.run(until=Phase.HALT)
+        state = vm.run(until=frozenset((until, Phase.HALT)))
     film.ended = f"the machine is {state}"
 
 

@@ -27,6 +27,9 @@ MOST_FRAMES = 1000
 """A film is no longer than that: every map is kept whole."""
 
 
+MOST_NOTES = 4000
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A map, when it was so (seconds from the beginning), and what made it so."""
@@ -45,6 +48,8 @@ class Film:
         dropped: how many frames came after it was full.
         marks: moments that have a name, in seconds from the beginning.
         opens_at: where a page begins, a moment as people write it; "" at the newest frame.
+        from_start: a page begins at the first frame, where nothing else is said.
+        notes: what else happened, seconds from the beginning and a line each.
     """
 
     def __init__(self, title: str) -> None:
@@ -53,6 +58,8 @@ class Film:
         self.dropped = 0
         self.marks: dict[str, float] = {}
         self.opens_at = ""
+        self.from_start = False
+        self.notes: list[tuple[float, str]] = []
         self._frames: list[Frame] = []
         self._findings: list[SnapshotSections] = []
 
@@ -72,6 +79,11 @@ class Film:
     def mark(self, name: str, time_s: float) -> None:
         """Give a moment a name; the first of several of one name counts."""
         self.marks.setdefault(name.lower(), time_s)
+
+    def note(self, time_s: float, text: str) -> None:
+        """Add a line to what happened; from any thread. The first thousands are kept."""
+        if len(self.notes) < MOST_NOTES:
+            self.notes.append((time_s, printable(text)))
 
     def index_at(self, moment: str) -> int | None:
         """Return the frame that was so at a moment: a mark's name, or a time as ``61ms``.

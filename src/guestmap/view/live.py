@@ -9,11 +9,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from bokeh.layouts import column, row
-from bokeh.models.widgets import Button, Div, Slider, TextInput, Toggle
+from bokeh.models.widgets import Button, Div, Select, Slider, TextInput, Toggle
 
 from guestmap.base import ConfigError, printable
 from guestmap.view.figure import PanelFigure
+from guestmap.view.happened import Happened
 from guestmap.view.page import body, footer, heading
+from guestmap.view.player import SPEEDS, Player, fitting_speed
 from guestmap.view.web_server import web_server
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from guestmap.view.picture import Picture
 
 _LOOK_MS = 200
-"""How often a page looks for new frames, and how long each is shown when it plays."""
+"""How often a page looks for new frames, and goes on when it plays."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -66,8 +68,13 @@ class _Page:
         self._shown = (-1, 0)
         self._slider = Slider(start=0, end=1, value=0, step=1, title="frame", show_value=False,
                               sizing_mode="stretch_width")  # fmt: skip
-        self._follow = Toggle(label="follow", active=True, width=70)
+        self._follow = Toggle(label="follow", active=not film.from_start, width=70)
         self._play = Toggle(label="▶ play", active=False, width=70)
+        self._player = Player()
+        speeds: list[str | tuple[Any, str]] = [*SPEEDS]
+        self._speed = Select(value=SPEEDS[0], options=speeds, width=150, name="speed")
+        self._is_speed_set = False
+        self._happened = Happened(film, self._chosen)
         self._moment = TextInput(placeholder="setup, 61ms", width=110, name="moment")
         self._opens_at = film.opens_at
         self._told = Div(text="waiting for the first map", disable_math=True, name="told",
@@ -76,17 +83,20 @@ class _Page:
 
     def fill(self, document: Document) -> None:
         """Put the page into a document."""
-        back, on = Button(label="◀", width=40), Button(label="▶▏", width=40)
+        back, on = Button(label="◀ back", width=70), Button(label="next ▶▏", width=70)
         back.on_click(lambda: self._step(-1))
         on.on_click(lambda: self._step(+1))
         self._slider.on_change("value", lambda _attribute, _old, _new: self._show())
+        self._play.on_change("active", lambda _attribute, _old, new: self._played(new))
         self._moment.on_change("value", lambda _attribute, _old, new: self._asked(new))
         bar = row(
-            back, on, self._play, self._follow, self._moment, self._slider,
+            back, on, self._play, self._speed, self._follow, self._moment, self._slider,
             sizing_mode="stretch_width", margin=(4, 12, 0, 12),
         )  # fmt: skip
         document.title = self._film.title
-        document.add_root(column(bar, self._told, self._place, sizing_mode="stretch_both"))
+        document.add_root(
+            column(bar, self._happened.widget, self._told, self._place, sizing_mode="stretch_both")
+        )
         document.add_periodic_callback(self._look, _LOOK_MS)
         self._look()
 
@@ -111,6 +121,31 @@ class _Page:
         self._go(index)
         return True
 
+    def _played(self, active: bool) -> None:
+        """Begin to play: from where the page is, or anew from the end."""
+        if not active or not len(self._film):
+            return
+        self._follow.active = False
+        index = int(self._slider.value)
+        if index >= len(self._film) - 1:
+            index = 0
+            self._go(0)
+        self._player.at_s = self._film[index].time_s
+
+    def _chosen(self, index: int) -> None:
+        """Go where somebody has clicked in what happened."""
+        if index != int(self._slider.value):
+            self._follow.active = self._play.active = False
+            self._go(index)
+
+    def _play_on(self) -> None:
+        goes_on = self._player.advance(self._happened.moments, _LOOK_MS / 1e3, self._speed.value)
+        at_s = self._player.at_s
+        frames = [n for n in range(len(self._film)) if self._film[n].time_s <= at_s]
+        self._happened.mark(at_s)
+        self._go(frames[-1] if frames else 0)
+        self._play.active = goes_on
+
     def _go(self, index: int) -> None:
         self._slider.value = min(max(index, 0), max(len(self._film) - 1, 0))
 
@@ -120,12 +155,14 @@ class _Page:
         if not count:
             return
         self._slider.end = max(count - 1, 1)
+        self._happened.look()
+        if not self._is_speed_set and not self._play.active:
+            self._speed.value = fitting_speed(self._film)
+            self._is_speed_set = bool(self._film.ended)
         if self._opens_at and self._seek(self._opens_at):
             self._opens_at = ""
         elif self._play.active:
-            self._follow.active = False
-            self._go(int(self._slider.value) + 1)
-            self._play.active = int(self._slider.value) < count - 1
+            self._play_on()
         elif self._follow.active:
             self._go(count - 1)
         self._show()
@@ -137,6 +174,8 @@ class _Page:
         if index < 0 or (index, count) == self._shown:
             return
         self._shown = index, count
+        if not self._play.active:
+            self._happened.mark(self._film[index].time_s)
         picture = self._film.picture(index)
         if len(picture.panels) == len(self._figures):
             self._place.children[0] = heading(picture)

@@ -1,0 +1,62 @@
+"""The list of what happened in a film: events to click on, with what is shown marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bokeh.models.widgets import MultiSelect
+
+from guestmap.view.player import moments
+
+if TYPE_CHECKING:
+    from guestmap.view.film import Film
+    from guestmap.view.player import FilmMoment
+
+_LINES = 7
+
+
+class Happened:
+    """The list.
+
+    Args:
+        film: what it is of.
+        go: shows a frame.
+
+    Attributes:
+        widget: the list itself, which a keyboard can move in.
+        moments: what is in it.
+    """
+
+    def __init__(self, film: Film, go: Callable[[int], None]) -> None:
+        self._film = film
+        self._go = go
+        self._count = (0, 0, 0)
+        self.moments: list[FilmMoment] = []
+        self.widget = MultiSelect(
+            title="what happened: click on a line to see the map of then",
+            name="happened", size=_LINES,
+            sizing_mode="stretch_width", margin=(0, 12, 4, 12),
+        )  # fmt: skip
+        self.widget.on_change("value", lambda _attribute, _old, new: self._chosen(new))
+
+    def look(self) -> None:
+        """Take in what is new."""
+        film = self._film
+        count = len(film), len(film.marks), len(film.notes)
+        if count != self._count:
+            self._count = count
+            self.moments = moments(film)
+            self.widget.options = [
+                (str(number), f"{each.time_s * 1e3:9.2f} ms  {each.text}")
+                for number, each in enumerate(self.moments)
+            ]
+
+    def mark(self, time_s: float) -> None:
+        """Mark the last line that was so at a time."""
+        before = [n for n, each in enumerate(self.moments) if each.time_s <= time_s]
+        self.widget.value = [str(before[-1])] if before else []
+
+    def _chosen(self, lines: list[str]) -> None:
+        if lines and int(lines[-1]) < len(self.moments):
+            self._go(self.moments[int(lines[-1])].frame)
