@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from guestmap.base import PeerError
+from guestmap.inspect.text.mtree.lines import fail
 from guestmap.inspect.text.pasted.blocks import ListingBuilder
 from guestmap.inspect.text.pasted.characters import plain, widened
 from guestmap.inspect.text.pasted.columns import check_columns
@@ -24,6 +25,10 @@ from guestmap.inspect.text.pasted.wrapped import joined
 from guestmap.inspect.text.pasted.written import written
 
 _COMMENT = re.compile(r"\s+(?:<[-=]+|←|\s(?://|#|/\*)).*$")
+
+
+_TABBED = re.compile(r"^[ >|]*\t\s*[0-9a-f]{16}-", re.MULTILINE)
+_LEVEL = 2  # columns
 
 
 class Tidied(NamedTuple):
@@ -72,6 +77,8 @@ def tidy(text: str) -> Tidied:
     builder = ListingBuilder()
     build(whole, builder, told)
     _check_once(builder)
+    if _TABBED.search(clean):
+        _check_levels(builder)
     found = written(builder.blocks)
     return Tidied(
         "\n".join(line for _, line in found) + "\n",
@@ -103,6 +110,19 @@ def _bare(line: Line, told: Told) -> Line:
         told.remarks += bare != text
         return line._replace(text=bare)
     return line
+
+
+def _check_levels(builder: ListingBuilder) -> None:
+    """Refuse a tree with tabs in which a level is left out: they may be of another width than 8."""
+    for block in builder.blocks:
+        if block.kind != "view":
+            for one, other in pairwise(block.regions):
+                if other.indent - one.indent > _LEVEL:
+                    fail(
+                        other.number,
+                        "blanks in place of tabs: their width is not known",
+                        other.text,
+                    )
 
 
 def _check_once(builder: ListingBuilder) -> None:
