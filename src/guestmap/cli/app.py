@@ -40,7 +40,7 @@ COMMANDS: Final = {
         "Say what a device reaches by itself: memory, other devices, or an IOMMU that translates."
     ),
     "read": "Print the bytes at a guest-physical address, of our own machine or a running one.",
-    "kvm": "List the memory slots that QEMU must have made on KVM for a map.",
+    "kvm": "List the memory slots that a machine on KVM must have made for a map.",
     "tree": "Print the tree of regions behind each address space, and how much of each is seen.",
     "flat": "Print who answers where: sizes, types, and the share that each range has of its view.",
     "watch": "Print what changes in a running machine's map, until Ctrl-C or the machine's end.",
