@@ -89,6 +89,16 @@ def test_switching_the_log_costs_one_request_a_slot(logged):
     logged.check()
 
 
+def test_switching_the_log_takes_no_room():
+    with Bench(slots=2) as bench:
+        bench.root.add_subregion(0, bench.ram("first", PAGE))
+        for _ in range(3):
+            bench.system.dirty_logging.start_global()
+            bench.system.dirty_logging.stop_global()
+        bench.root.add_subregion(PAGE, bench.ram("second", PAGE))
+        bench.check()
+
+
 def test_memory_that_comes_meanwhile_is_logged(logged):
     logged.root.add_subregion(1000 * PAGE, logged.ram("late", PAGE))
     assert logged.kernel.log[-1] == "2,1,3e8000,1000"
