@@ -32,6 +32,7 @@ class Happened:
         self._film = film
         self._go = go
         self._count = (0, 0, 0)
+        self._marked: list[str] = []
         self.moments: list[FilmMoment] = []
         self.widget = MultiSelect(
             title="what happened: click on a line to see the map of then",
@@ -55,8 +56,11 @@ class Happened:
     def mark(self, time_s: float) -> None:
         """Mark the last line that was so at a time."""
         before = [n for n, each in enumerate(self.moments) if each.time_s <= time_s]
-        self.widget.value = [str(before[-1])] if before else []
+        self._marked = [str(before[-1])] if before else []
+        self.widget.value = self._marked
 
     def _chosen(self, lines: list[str]) -> None:
+        if lines == self._marked:
+            return  # nobody has clicked
         if lines and int(lines[-1]) < len(self.moments):
             self._go(self.moments[int(lines[-1])].frame)
