@@ -135,8 +135,6 @@ def load_snapshots(sources: Sequence[str]) -> list[Snapshot]:
     Raises:
         ConfigError, HostError, PeerError, UnsupportedError: see :func:`load_snapshot`.
     """
-    from guestmap.machine.moments import END
-
     owns = [own_machine(source) for source in sources]
     boots = [own for own in owns if own is not None and own.state == BOOT]
     timelines: list[tuple[MachineConfig, Timeline]] = []
@@ -145,8 +143,9 @@ def load_snapshots(sources: Sequence[str]) -> list[Snapshot]:
         if own is None or [each.config for each in boots].count(own.config) < 2:
             found.append(load_snapshot(source))
         else:
-            moment = own.moment or END
-            snapshot = _timeline(own.config, timelines).at(moment)
+            from guestmap.machine.moments import END
+
+            snapshot = _timeline(own.config, timelines).at(own.moment or END)
             found.append(replace(snapshot, source=_at(own.moment)))
     return found
 
