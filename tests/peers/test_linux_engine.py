@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -99,9 +98,9 @@ def test_memory_that_the_kernel_has_filled_is_not_given_back(guest: LinuxGuest) 
     guest.run("n=0; while [ $n -lt 3000 ]; do : > /tmp/$n; n=$((n + 1)); done")
     status, said = guestmap("unplug", guest, "kernels")
     assert status == REFUSED, said
-    log = guest.run("dmesg | tail -n 40")
-    assert "unmovable page" in log
-    assert re.search(r"memory memory\d+: Offline failed", log), log
+    # A few words: what the serial port says faster than it is read is lost.
+    guest.run("dmesg | grep -q 'unmovable page'")
+    guest.run("dmesg | grep -q 'memory memory[0-9]*: Offline failed'")
     assert guest.memory == before + SIZE
     status, said = guestmap("flat", guest)
     assert "kernels" in said
