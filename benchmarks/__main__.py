@@ -39,6 +39,7 @@ def main() -> None:
     show("The engine (processor time)", "documented Unicorn", engine.rows(), console)
     show("A guest at its devices (processor time)", "QEMU TCG", device_loops.rows(), console)
     show("Starting the program (processor time)", "python -c pass", start.rows(), console)
+    show("A question (processor time)", f"commit {older.COMMIT}", start.older_rows(), console)
     show("Accesses of RAM", "Unicorn", access.rows(), console)
     show("Accesses of a device", "its callback", access.device_rows(), console)
     show("Copies of RAM", "bare copy", access.bulk_rows(), console)
