@@ -42,7 +42,7 @@ def older_rows() -> list[Row]:
         file.write_text(write_mtree(Snapshot.of(board.system, source="reset")))
         board.close()
         both = older.ROOT / "src", sources
-        words = [sys.executable, "-m", "guestmap", "explain", file, "0xc9000"]
+        words: list[str | Path] = [sys.executable, "-m", "guestmap", "explain", file, "0xc9000"]
         times = [
             [_cpu(words, env=_environment(each, folder)) for each in both] for _ in range(RUNS + 1)
         ][1:]  # the first one writes byte code
