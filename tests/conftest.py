@@ -21,6 +21,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.corpus import Corpus, find_corpus
+from tests.support.processes import end_with_us
 from tests.support.qemu_program import MODELLED, find_qemu, missing_qemu
 
 # How long an example takes is the host's business: a busy one must not fail a test. And what passed
@@ -79,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    end_with_us()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -128,7 +128,7 @@ def test_the_richest_text_is_taken(captures: Path) -> None:
 
 def test_a_capture_without_views_or_with_a_damaged_text(captures: Path) -> None:
     folder = captures / "x86" / "pc-cold"
-    (folder / "mtree.txt").write_text(TREE.replace("(prio 0, i/o): box", "(prio 0): box"))
+    (folder / "mtree.txt").write_text(TREE.replace("(prio 0, i/o): box", "(prio 0, i/o) box"))
     (result,) = conform([folder])
     assert isinstance(result, Unreadable)
     assert "mtree.txt: info mtree text, line 3: expected" in result.reason

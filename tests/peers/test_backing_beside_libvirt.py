@@ -85,6 +85,8 @@ DEVICES = {
     "of huge pages": memory("128", more="<source><pagesize>2048</pagesize></source>"),
     "virtio-mem": memory("128", model="virtio-mem", target="<block>2048</block>"),
     "nvdimm": memory("128", model="nvdimm", more="<source><path>/tmp/nv</path></source>"),
+    "read-only nvdimm": memory("128", model="nvdimm", more="<source><path>/tmp/nv</path></source>",
+                               target="<label><size>128</size></label><readonly/>"),
     "pmem": memory("128", model="virtio-pmem", node="",
                    more="<source><path>/tmp/nv</path></source>"),
 }  # fmt: skip

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -26,3 +27,54 @@ def popen(command: list[str], **options: Any) -> subprocess.Popen[Any]:
             os._exit(1)
 
     return subprocess.Popen(command, preexec_fn=end_with_parent, **options)  # noqa: PLW1509
+
+
+_MARK = "GUESTMAP_TESTS"
+
+_WATCHES = """
+import os, select, signal, sys, time
+
+def marked(mark):
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:
+                if mark in file.read().split(b"\\0"):
+                    yield int(name)
+        except OSError:  # it has ended, or is somebody else's
+            pass
+
+try:
+    select.select([os.pidfd_open(int(sys.argv[1]))], [], [])
+except ProcessLookupError:
+    pass
+for _ in range(20):  # what is ended may just have started another
+    found = [*marked(sys.argv[2].encode())]
+    for number in found:
+        try:
+            os.kill(number, signal.SIGKILL)
+        except OSError:
+            pass
+    if not found:
+        break
+    time.sleep(0.05)
+"""
+
+
+def end_with_us() -> None:
+    """Have all programs that are started from now on end with this process, however it ends.
+
+    That is for programs that are meant to outlive whoever starts them, as a domain's machine does:
+    they inherit a variable of the environment, and a process of its own session, which does not
+    have it, waits for our end and kills whatever has.
+    """
+    mark = f"{os.getpid()}-{os.urandom(8).hex()}"
+    usual = {name: value for name, value in os.environ.items() if name != _MARK}
+    subprocess.Popen(
+        [sys.executable, "-SE", "-c", _WATCHES, str(os.getpid()), f"{_MARK}={mark}"],
+        env=usual,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ).returncode = 0  # it is not ours to wait for
+    os.environ[_MARK] = mark

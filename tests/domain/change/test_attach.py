@@ -93,7 +93,7 @@ def test_nvdimm_becomes_what_libvirt_makes_of_it(manager):
                   target="<label><size>128</size></label><readonly/>")  # fmt: skip
     assert sent(manager, data) == [
         (
-            '{"qom-type":"memory-backend-file","id":"memnvdimm0","mem-path":"/srv/nv","share":false,'
+            '{"qom-type":"memory-backend-file","id":"memnvdimm0","mem-path":"/srv/nv",'
             '"prealloc":true,"size":268435456}'
         ),
         (

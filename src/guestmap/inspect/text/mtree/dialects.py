@@ -183,7 +183,8 @@ def dialect_of_words(words: Iterable[str], *, tagged: bool = True) -> Dialect | 
     used = frozenset(words)
     having = [e for e in DIALECTS if e.tagged == tagged and used <= e.all_words]
     if not having:
-        raise ConfigError(f"no version of QEMU has all of the words {', '.join(sorted(used))}")
+        told = ", ".join(word or "'' (none)" for word in sorted(used))
+        raise ConfigError(f"no version of QEMU has all of the words {told}")
     return having[0] if len(having) == 1 else None
 
 
