@@ -2,6 +2,7 @@
 # writes nothing of this machine's but its archive and its keys.
 
 # own_apt ROOT SUITE...: `own` is apt-get for packages of these suites, with everything of it in ROOT/.apt.
+# Set architecture before for packages of another one than this machine's.
 own_apt() {
     apt=$1/.apt
     shift
@@ -21,7 +22,8 @@ own() {
     apt-get -q -o "Dir::State=$apt" -o "Dir::State::lists=$apt/lists" -o "Dir::State::status=$apt/dpkg/status" \
         -o "Dir::Cache=$apt/cache" -o "Dir::Etc::sourcelist=$apt/etc/sources.list" -o Dir::Etc::sourceparts=- \
         -o Dir::Etc::main=- -o Dir::Etc::parts=- -o Dir::Etc::preferencesparts=- -o APT::Sandbox::User=root \
-        -o APT::Install-Recommends=false -o Debug::NoLocking=true "$@"
+        -o APT::Install-Recommends=false -o Debug::NoLocking=true \
+        ${architecture:+-o APT::Architecture=$architecture -o APT::Architectures=$architecture} "$@"
 }
 
 # own_unpack ROOT WORD...: unpack packages and all that they need; WORDs are those of apt-get install.

@@ -189,6 +189,7 @@ def test_an_image_that_only_faults_does_not_run_for_ever(tmp_path):
     [
         (["--initrd", "i"], "-initrd only allowed with -kernel option"),
         (["--append", "quiet"], "-append only allowed with -kernel option"),
+        (["--kernel-entry", "32"], "-kernel-entry only allowed with -kernel option"),
         (["--kernel", "no-such-kernel"], "could not open kernel file 'no-such-kernel'"),
         (["--kernel", __file__], "is not a Linux kernel"),
     ],

@@ -56,6 +56,7 @@ def test_every_parameter_has_its_default(library_reads) -> None:
         ("--machine", "microvm"),
         ("--json", "--mtree", "--flat", "-v", "--no-reboot"),
         ("--kernel", "vmlinuz", "--initrd", "a/b.gz", "--append", "console=ttyS0 quiet"),
+        ("--kernel", "vmlinuz", "--kernel-entry", "32"),
         ("--device", "pci-testdev", "--device", "pc-dimm,id=d,memdev=m", "--numa", "node"),
         ("--object", "memory-backend-ram,id=m,size=64M", "--option-rom", "x", "--option-rom", "y"),
         ("--bios", "./bios.bin", "--max-ram-below-4g", "2G", "--engine", "none"),

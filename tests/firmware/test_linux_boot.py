@@ -136,6 +136,25 @@ def test_a_zero_byte_in_the_command_line():
         place(parsed(), b"", "a\0b", 64 * MIB)
 
 
+def test_a_kernel_is_entered_in_real_or_in_protected_mode():
+    with pytest.raises(ConfigError, match=r"--kernel-entry 64: give 16, .*, or 32"):
+        place(parsed(), b"", "", 64 * MIB, 64)
+
+
+def test_a_zero_page_has_the_header_and_nothing_else_of_the_real_mode_part():
+    data = bytearray(b"\xff" * len(image()))
+    data[0x1F1:0x290] = image()[0x1F1:0x290]
+    data[0x200:0x202] = b"\xeb\x66"  # the header ends at 268h
+    data[0x264:0x26C] = b"headerNO"
+    kernel = LinuxKernel.parse(bytes(data), "kernel 'k'")
+    page = place(kernel, b"i" * 10, "", 64 * MIB, 32).numbered[SETUP_DATA][:4096]
+    assert not any(page[:0x1F1])
+    assert page[0x1F1] == SECTORS
+    assert struct.unpack_from("<II", page, 0x218) == (64 * MIB - 256 * 1024 - 4096, 10)
+    assert page[0x264:0x268] == b"head"
+    assert not any(page[0x268:])
+
+
 def test_files_that_cannot_be_read(tmp_path: Path):
     kernel = tmp_path / "kernel"
     for path, words in (
@@ -198,3 +217,62 @@ def test_firmware_boots_it_and_boots_it_again_after_a_reset(tmp_path: Path, rese
         assert words.count("a command line!!") == resets + 1
         at = 32 * MIB - 256 * 1024 - 4096
         assert vm.board.memory.read(at, 4) == b"disk"
+
+
+def protected_mode_kernel() -> bytes:
+    """A 32-bit part that says its command line and its initrd, if all is as the protocol has it."""
+    say = b"\xf3\x6e\xb0\x0a\xee"  # rep outsb; mov al, '\n'; out dx, al
+    words = (
+        b"\x66\xba\x02\x04\x89\xf3"  # mov dx, 402h; mov ebx, esi
+        b"\x8b\xb3\x28\x02\x00\x00\xb9\x10\x00\x00\x00" + say +  # [ebx+228h], 16 bytes
+        b"\x8b\xb3\x18\x02\x00\x00\xb9\x04\x00\x00\x00" + say  # [ebx+218h], 4 bytes
+    )  # fmt: skip
+    checks = (
+        b"\x09\xeb\x09\xfb",  # or ebx, ebp; or ebx, edi
+        b"\x8c\xc8\x66\x83\xf8\x10",  # mov eax, cs; cmp ax, 10h
+        b"\x8c\xd8\x66\x83\xf8\x18",  # mov eax, ds; cmp ax, 18h
+        b"\x8c\xc0\x66\x83\xf8\x18",  # mov eax, es; cmp ax, 18h
+        b"\x8c\xd0\x66\x83\xf8\x18",  # mov eax, ss; cmp ax, 18h
+        b"\x0f\x20\xc0\x25\x01\x00\x00\x80\x83\xf8\x01",  # cr0: PE and no PG
+        b"\x9c\x58\xa9\x00\x02\x00\x00",  # pushfd; pop eax; test eax, IF
+    )
+    code = words
+    for check in reversed(checks):
+        code = check + b"\x75" + bytes([len(code)]) + code  # jnz: the words are left out
+    return bootable(b"", code + b"\xfa\xf4")
+
+
+@pytest.mark.unicorn
+@pytest.mark.seabios
+@pytest.mark.parametrize("resets", [0, 1])
+def test_a_kernel_entered_in_protected_mode_is_told_the_memory_map(tmp_path: Path, resets: int):
+    from guestmap.machine import LogLine, MachineConfig, VirtualMachine
+
+    (tmp_path / "k").write_bytes(protected_mode_kernel())
+    (tmp_path / "i").write_bytes(b"disk")
+    config = MachineConfig(
+        ram_size=32 * MIB, debugcon=True, kernel=tmp_path / "k", initrd=tmp_path / "i",
+        append="a command line!!", kernel_entry=32,
+    )  # fmt: skip
+    lines: list[str] = []
+
+    def hear(event: Any) -> None:
+        if isinstance(event, LogLine) and event.text == "disk":
+            lines.append(event.text)
+            if len(lines) <= resets:
+                vm.request_reset("a test")
+
+    with VirtualMachine(config, observer=hear) as vm:
+        vm.run()
+        assert lines == ["disk"] * (resets + 1)
+        assert [line.text for line in vm.log].count("a command line!!") == resets + 1
+        page = bytes(vm.board.memory.read(0x10000, 4096))
+    table = list(struct.iter_unpack("<QQI", page[0x2D0 : 0x2D0 + 20 * page[0x1E8]]))
+    assert table == sorted(table)
+    assert table[0] == (0, 0x9FC00, 1)
+    (top,) = (start + size for start, size, kind in table if start == MIB and kind == 1)
+    assert 31 * MIB < top < 32 * MIB
+    assert (top, 32 * MIB - top, 2) in table
+    assert (0xFFFC0000, 0x40000, 2) in table
+    assert (0xF0000, 0x10000, 2) in table
+    assert not any(page[0x2D0 + 20 * len(table) :])

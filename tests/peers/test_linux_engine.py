@@ -125,6 +125,17 @@ def test_the_firmwares_map_is_the_one_that_we_show(guest: LinuxGuest) -> None:
     assert rom in reserved
 
 
+def test_entered_in_protected_mode_it_knows_the_same_memory(tmp_path: Path) -> None:
+    found = []
+    for entry in ("16", "32"):
+        (folder := tmp_path / entry).mkdir()
+        with linux_on_our_engine(folder, *MACHINE, "--kernel-entry", entry) as guest:
+            words = guest.run("cd /sys/firmware/memmap; cat */start */end */type").split()
+            found.append((sorted(words), guest.run("cat /proc/cmdline")))
+    assert found[0] == found[1]
+    assert len(found[0][0]) > 9
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("time", range(20))
 def test_it_is_so_each_time(tmp_path: Path, time: int) -> None:

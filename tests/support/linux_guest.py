@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTS = Path(__file__).parents[2] / ".oracle" / "linux"
+PARTS_686 = PARTS.with_name("linux-686")
+"""A 32-bit one's, which has no agent (``tools/linux_686.sh``)."""
+
 _BOOT_S = 120
 _ANSWER_S = 60
 _MARK = re.compile(rb"-- (\w+) --\r*\n\Z")
@@ -138,15 +141,17 @@ def linux(folder: Path, *args: str, modules: tuple[str, ...] = ()) -> Iterator[L
 
 
 @contextmanager
-def linux_on_our_engine(folder: Path, *args: str) -> Iterator[LinuxGuest]:
+def linux_on_our_engine(folder: Path, *args: str, parts: Path = PARTS) -> Iterator[LinuxGuest]:
     """Boot the guest with ``guestmap boot --kernel``; it has no agent.
 
     Args:
         folder: for its sockets and its initramfs.
         args: more of the command line.
+        parts: what it is made from.
     """
-    command = [sys.executable, "-m", "guestmap", "boot", "-q", "--kernel", str(_kernel())]
-    (folder / "initrd").write_bytes(_initramfs(()).image())
+    command = [sys.executable, "-m", "guestmap", "boot", "-q", "--kernel", str(_kernel(parts))]
+    made = _initramfs((), agent=parts == PARTS, parts=parts)
+    (folder / "initrd").write_bytes(made.image())
     command += ["--initrd", str(folder / "initrd"), "--append", "console=ttyS0 quiet panic=-1"]
     command += ["--serial", f"unix:{folder / 'serial'}", "--qmp", f"unix:{folder / 'qmp'}", *args]
     with _running(folder, command, "serial") as guest:
@@ -187,19 +192,19 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-def _kernel() -> Path:
-    kernels = sorted((PARTS / "boot").glob("vmlinuz*"))
+def _kernel(parts: Path = PARTS) -> Path:
+    kernels = sorted((parts / "boot").glob("vmlinuz*"))
     if not kernels:
         pytest.skip("needs a Linux guest's parts (tools/setup.sh peers)")
     return kernels[-1]
 
 
-def _initramfs(modules: tuple[str, ...], *, agent: bool = True) -> Initramfs:
+def _initramfs(modules: tuple[str, ...], *, agent: bool = True, parts: Path = PARTS) -> Initramfs:
     made = Initramfs()
     made.add("init", _INIT.encode())
     for folder in ("proc", "sys", "dev", "run", "tmp"):
         made.folder(folder)
-    made.add_file("bin/busybox", _first("bin/busybox"))
+    made.add_file("bin/busybox", _first("bin/busybox", parts=parts))
     for order, name in enumerate(modules):
         found = next(iter(sorted(PARTS.glob(f"**/{name}.ko*"))))
         made.add_file(f"modules/{order:02d}-{found.name}", found)
@@ -213,7 +218,7 @@ def _initramfs(modules: tuple[str, ...], *, agent: bool = True) -> Initramfs:
     return made
 
 
-def _first(*names: str) -> Path:
+def _first(*names: str, parts: Path = PARTS) -> Path:
     return next(
-        path for name in names for top in ("usr", ".") if (path := PARTS / top / name).exists()
+        path for name in names for top in ("usr", ".") if (path := parts / top / name).exists()
     )

@@ -67,6 +67,12 @@ def boot(
     ] = None,
     initrd: Annotated[Path | None, typer.Option(help="The kernel's initial RAM disk.")] = None,
     append: Annotated[str, typer.Option(help="The kernel's command line.")] = "",
+    kernel_entry: Annotated[
+        int,
+        typer.Option(
+            metavar="BITS", help="Enter the kernel's 16-bit code, or its 32-bit code: 16 or 32."
+        ),
+    ] = 16,
     qmp: Annotated[
         list[str] | None,
         typer.Option(
@@ -165,6 +171,7 @@ def boot(
             kernel=kernel,
             initrd=initrd,
             append=append,
+            kernel_entry=kernel_entry,
             qmp=tuple(qmp or ()),
             gdb=gdb,
             paused=paused,

@@ -149,6 +149,7 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         kernel=options.kernel,
         initrd=options.initrd,
         append=options.append,
+        kernel_entry=options.kernel_entry,
         **board,
     )
 

@@ -38,6 +38,7 @@ class BootOptions:
     kernel: Path | None = None
     initrd: Path | None = None
     append: str = ""
+    kernel_entry: int = 16
     qmp: tuple[str, ...] = ()
     gdb: str = ""
     paused: bool = False
@@ -70,6 +71,7 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "-M": ("machine", _board), "--machine": ("machine", _board),
     "-m": ("ram", str), "--until": ("until", Phase), "--append": ("append", str),
     "--max-ram-below-4g": ("max_ram_below_4g", str), "--serial": ("serial", str),
+    "--kernel-entry": ("kernel_entry", int),
     "--engine": ("engine", str), "--accel": ("engine", str),
     "--bios": ("bios", Path), "--kernel": ("kernel", Path),
     "--initrd": ("initrd", Path), "--save": ("save", Path), "--restore": ("restore", Path),

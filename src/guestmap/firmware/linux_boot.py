@@ -3,7 +3,8 @@
 Linux, Documentation/arch/x86/boot.rst (the x86 boot protocol); items of fw_cfg: QEMU,
 include/standard-headers/linux/qemu_fw_cfg.h. As with QEMU's ``-kernel``, the real-mode part is at
 10000h, the command line below 9A000h, the kernel at 1 MiB, and the initial RAM disk as high as
-kernel and RAM allow. The kernel is entered in real mode, and asks the firmware for the memory map.
+kernel and RAM allow. The kernel is entered in real mode, and asks the firmware for the memory map;
+or in protected mode, with a zero page in the place of the real-mode part.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from pathlib import Path
 from guestmap.base import GIB, MIB, ConfigError, format_size
 from guestmap.base.dataclass import dataclass
 from guestmap.firmware.files import read_file
+from guestmap.firmware.linux_entry import (
+    check_entry,
+    enter_protected_mode,
+    enter_real_mode,
+    zero_page,
+)
 from guestmap.firmware.linux_rom import Load, linux_rom
 
 ROM_FILE = "genroms/guestmap-linux.rom"
@@ -113,7 +120,9 @@ class LinuxBoot:
     files: dict[str, bytes]
 
 
-def linux_boot(kernel: Path, initrd: Path | None, append: str, below_4g: int) -> LinuxBoot:
+def linux_boot(
+    kernel: Path, initrd: Path | None, append: str, below_4g: int, entry: int = 16
+) -> LinuxBoot:
     """Return what makes firmware boot a kernel.
 
     Args:
@@ -121,9 +130,10 @@ def linux_boot(kernel: Path, initrd: Path | None, append: str, below_4g: int) ->
         initrd: its initial RAM disk, if there is one.
         append: its command line.
         below_4g: bytes of RAM from address 0.
+        entry: 16 to enter its real-mode part, 32 to enter its protected-mode part.
 
     Raises:
-        ConfigError: a file that is none of the kind, or something that does not fit.
+        ConfigError: a file that is none of the kind, something that does not fit, or no such entry.
         HostError: a file cannot be read.
     """
     image = read_file(kernel, f"could not open kernel file '{kernel}'", LARGEST_KERNEL)
@@ -131,11 +141,14 @@ def linux_boot(kernel: Path, initrd: Path | None, append: str, below_4g: int) ->
     disk = b""
     if initrd is not None:
         disk = read_file(initrd, f"could not open initrd file '{initrd}'", LARGEST_INITRD)
-    return place(linux, disk, append, below_4g)
+    return place(linux, disk, append, below_4g, entry)
 
 
-def place(linux: LinuxKernel, initrd: bytes, append: str, below_4g: int) -> LinuxBoot:
+def place(
+    linux: LinuxKernel, initrd: bytes, append: str, below_4g: int, entry: int = 16
+) -> LinuxBoot:
     """Return the contents of fw_cfg for a kernel; see :func:`linux_boot`."""
+    check_entry(entry)
     command_line = append.encode("utf-8", "surrogateescape")
     if b"\0" in command_line:
         raise ConfigError("--append: a zero byte would end the command line")
@@ -152,6 +165,9 @@ def place(linux: LinuxKernel, initrd: bytes, append: str, below_4g: int) -> Linu
     initrd_at = _initrd_address(linux, len(initrd), top) if initrd else 0
     command_line_at = _COMMAND_LINE_END - (len(command_line) + 16 & ~15)
     setup = _filled(linux, command_line_at, initrd_at, len(initrd))
+    enter = enter_real_mode
+    if entry == 32:
+        setup, enter = zero_page(setup, _SETUP_AT, _KERNEL_AT), enter_protected_mode
     parts = (
         (SETUP_ADDRESS, SETUP_SIZE, SETUP_DATA, _SETUP_AT, setup),
         (COMMAND_LINE_ADDRESS, COMMAND_LINE_SIZE, COMMAND_LINE_DATA, command_line_at,
@@ -165,7 +181,7 @@ def place(linux: LinuxKernel, initrd: bytes, append: str, below_4g: int) -> Linu
         numbered[size_key] = struct.pack("<I", len(data))
         numbered[data_key] = data
     loads = [Load(key, len(data), address) for _, _, key, address, data in parts]
-    rom = linux_rom(loads, _SETUP_AT >> 4, _STACK)
+    rom = linux_rom(loads, enter(_SETUP_AT >> 4, _STACK))
     return LinuxBoot(numbered, {ROM_FILE: rom, "bootorder": BOOT_ORDER})
 
 

@@ -1,4 +1,4 @@
-"""An option ROM that loads a Linux kernel through fw_cfg and enters it in real mode.
+"""An option ROM that loads a Linux kernel through fw_cfg and enters it.
 
 A boot entry vector, as the BIOS Boot Specification 1.01 has it (chapter 3, "PnP Expansion Header"):
 firmware calls it when it gets to booting, after every reset. Each part of the kernel goes where it
@@ -26,21 +26,20 @@ class Load(NamedTuple):
     address: int
 
 
-def linux_rom(loads: Iterable[Load], setup_segment: int, stack: int) -> bytes:
+def linux_rom(loads: Iterable[Load], enter: bytes) -> bytes:
     """Return the ROM.
 
     Args:
         loads: what to load, in this order.
-        setup_segment: segment of the kernel's real-mode part; it is entered 200h bytes behind.
-        stack: where the stack begins in that segment.
+        enter: real-mode code for what comes then; it is at no certain address.
     """
     requests = b"".join(
         struct.pack(">IIQ", each.key << 16 | _DMA_READ_SELECTED, each.size, each.address)
         for each in loads
         if each.size
     )
-    table = _CODE_AT + len(_code(0, 0, setup_segment, stack))
-    code = _code(table, table + len(requests), setup_segment, stack)
+    table = _CODE_AT + len(_code(0, 0, enter))
+    code = _code(table, table + len(requests), enter)
     body = code + requests
     product = _CODE_AT + len(body)
     size = -(-(product + len(_PRODUCT)) // _UNIT)
@@ -61,7 +60,7 @@ def _pnp(product: int) -> bytes:
     return bytes(header)
 
 
-def _code(table: int, end: int, segment: int, stack: int) -> bytes:
+def _code(table: int, end: int, enter: bytes) -> bytes:
     le16 = struct.Struct("<H").pack
     one_request = (
         b"\x83\xec\x10"  # next: sub sp, 16
@@ -75,16 +74,10 @@ def _code(table: int, end: int, segment: int, stack: int) -> bytes:
         b"\x66\x93\x83\xc2\x04\x66\xef"  # xchg eax, ebx; add dx, 4; out dx, eax
         b"\x89\xe3"  # mov bx, sp
         b"\x66\x36\x8b\x07\x66\x0f\xc8"  # wait: mov eax, ss:[bx]; bswap eax
-        b"\xa8\x01\x75\x26"  # test al, 1; jnz failed
+        b"\xa8\x01\x75" + struct.pack("<b", len(enter) + 14) +  # test al, 1; jnz failed
         b"\x66\x85\xc0\x75\xf0"  # test eax, eax; jnz wait
         b"\x83\xc4\x10"  # add sp, 16
         b"\x81\xfe" + le16(end)  # cmp si, end
-    )  # fmt: skip
-    enter = (
-        b"\xb8" + le16(segment) +  # mov ax, segment
-        b"\x8e\xd8\x8e\xc0\x8e\xe0\x8e\xe8\x8e\xd0"  # mov ds, es, fs, gs, ss
-        b"\x66\xbc" + struct.pack("<I", stack) +  # mov esp, stack
-        b"\xea\x00\x00" + le16(segment + 0x20)  # jmp segment+20h:0
     )  # fmt: skip
     failed = b"\xcd\x18"  # int 18h: this could not be booted from
     start = b"\xfa\xfc\x0e\x1f\xbe" + le16(table)  # cli; cld; push cs; pop ds; mov si, table

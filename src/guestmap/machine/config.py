@@ -95,6 +95,7 @@ class MachineConfig:
         kernel: a Linux kernel for the firmware to boot (a bzImage); None for none.
         initrd: its initial RAM disk.
         append: its command line.
+        kernel_entry: the width of its code that is entered: 16, real mode, or 32, protected mode.
         acpi: whether there are ACPI tables and the power management function; without, memory
             cannot be plugged in.
         memory_hotplug: whether the power management function lets memory be plugged in (QEMU's
@@ -132,6 +133,7 @@ class MachineConfig:
     kernel: Path | None = None
     initrd: Path | None = None
     append: str = ""
+    kernel_entry: int = 16
     machine: str = "pc-i440fx-7.2"
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -155,14 +157,21 @@ class MachineConfig:
                 f"Invalid SMP CPUs {self.topology.max_cpus}. The max CPUs supported by machine"
                 f" '{self.machine}' is {self.board.max_cpus}"
             )
-        if self.kernel is None and (self.initrd is not None or self.append):
-            what = "initrd" if self.initrd is not None else "append"
-            raise ConfigError(f"-{what} only allowed with -kernel option")
+        if self.kernel is None:
+            self._refuse_parts_of_a_kernel()
         self._check_topology()
         check_hotplug(self.ram_size, self.slots or None, self.max_ram or None)
         check_nodes(self.numa_nodes, self.ram_size, self.topology.max_cpus)
         if self.memory_backend:
             self._check_memory_backend()
+
+    def _refuse_parts_of_a_kernel(self) -> None:
+        given = {
+            "initrd": self.initrd is not None, "append": self.append,
+            "kernel-entry": self.kernel_entry != 16,
+        }  # fmt: skip
+        for what in (name for name, there in given.items() if there):
+            raise ConfigError(f"-{what} only allowed with -kernel option")
 
     @property
     def has_smm(self) -> bool:

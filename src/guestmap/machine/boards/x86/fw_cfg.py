@@ -37,4 +37,4 @@ def fill(fw_cfg: FwCfg, items: FwCfgItems, config: MachineConfig, below_4g: int)
 def _linux(config: MachineConfig, below_4g: int) -> LinuxBoot:
     if config.kernel is None:
         return LinuxBoot({}, {})
-    return linux_boot(config.kernel, config.initrd, config.append, below_4g)
+    return linux_boot(config.kernel, config.initrd, config.append, below_4g, config.kernel_entry)
