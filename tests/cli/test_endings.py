@@ -34,6 +34,7 @@ STATUS: dict[tuple[str, ...], int] = {
     ("lint", "a.txt", "--phys-bits", "20"): 1,
     ("ram", "a.txt"): 0,
     ("dma", "a.txt", "memory"): 2,
+    ("roms", "a.txt"): 0,
     ("tree", "a.txt"): 0,
     ("flat", "a.txt"): 0,
     ("flat", "a.txt", "--qemu"): 0,

@@ -46,6 +46,7 @@ READING: dict[str, list[str]] = {
     "lint": [],
     "ram": [],
     "dma": [ALL],
+    "roms": [],
     "tree": ["--owner"],
     "flat": ["--owner"],
     "snapshot": [],
@@ -88,6 +89,7 @@ def hostile_map() -> Snapshot:
     root = tree.container(f"root {ALL}", 0, 1 << 64, owner=ALL)
     tree.alias(f"alias {ALL}", 0, 4096, ram, into=root)
     tree.region(f"under {ALL}", 0, 8192, into=root, priority=-1, owner=ALL)
+    tree.region(ALL, 1 << 16, 4096, type="rom", into=root)
     tree.space("memory", root)
     tree.space(ALL, root)
     blocks = (RamBlockInfo(ALL, 0, 4096, 4096),)

@@ -37,6 +37,7 @@ READING = {
     "lint": [(), ("--phys-bits", "26")],
     "ram": [()],
     "kvm": [()],
+    "roms": [()],
     "tree": [(), ("-D",)],
     "flat": [()],
 }

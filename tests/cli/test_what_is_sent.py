@@ -25,6 +25,8 @@ READING: dict[str, list[str]] = {
     "lint": [],
     "kvm": [],
     "ram": [],
+    "roms": [],
+    "dma": ["memory"],
     "read": ["0x1000", "0x1100"],
     "pci": [],
     "tree": [],
@@ -79,7 +81,8 @@ def test_what_is_sent_is_on_the_list(name, tmp_path, monkeypatch, capsys):
         machine = _with_a_function()
     with serving(machine, tmp_path / "qmp") as served:
         status = run(name, (READING | CHANGING)[name], served.path, monkeypatch)
-    assert status in {0, 1, 4}, capsys.readouterr()
+    # That machine has no bus master: 'dma' asks for the map, and says so.
+    assert status in ({2} if name == "dma" else {0, 1, 4}), capsys.readouterr()
     assert served.asked
     for command, arguments in served.asked:
         assert not command.startswith("x-")

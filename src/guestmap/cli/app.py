@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "dma": (
         "Say what a device reaches by itself: memory, other devices, or an IOMMU that translates."
     ),
+    "roms": ("Say what firmware, kernels and option ROMs are loaded where, and who answers there."),
     "read": "Print the bytes at a guest-physical address, of our own machine or a running one.",
     "kvm": "List the memory slots that a machine on KVM must have made for a map.",
     "tree": "Print the tree of regions behind each address space, and how much of each is seen.",

@@ -20,6 +20,7 @@ from guestmap.inspect.ask.explanation import Explanation
 from guestmap.inspect.ask.kvm_slots import KvmSlots
 from guestmap.inspect.ask.pci.listing import PciListing
 from guestmap.inspect.ask.ram_ranges import RamTable
+from guestmap.inspect.ask.roms import RomTable
 from guestmap.inspect.ask.why_not import WhyNot
 from guestmap.inspect.map.schema import DIALECT
 
@@ -62,6 +63,7 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
     "ram": (Form(RamTable, "ram", _NOTES),),
     "read": (Form(forms.Bytes, "read"),),
     "resize": _PLUG,
+    "roms": (Form(RomTable, "roms", _NOTES),),
     "tree": (Form(forms.Trees, "tree", _NOTES),),
     "unplug": _PLUG,
     "watch": (Form(forms.WatchBegin), Form(forms.WatchLook), Form(forms.WatchEnd)),

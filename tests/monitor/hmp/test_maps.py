@@ -59,3 +59,14 @@ def test_ram_blocks_are_qemus_but_for_the_firmware_tables(plain: Beside) -> None
 def test_pci_functions_are_qemus(plain: Beside, full: Beside) -> None:
     plain.check("info pci")
     full.check("info pci")
+
+
+@pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
+def test_the_firmware_is_told_of_as_qemu_does(plain: Beside) -> None:
+    answers = plain.ask("info roms")
+    ours, theirs = (
+        [line.partition(" name=")[0] for line in text.splitlines() if line.startswith("addr=")]
+        for text in answers
+    )
+    assert ours == theirs != []

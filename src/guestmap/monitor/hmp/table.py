@@ -17,6 +17,7 @@ from guestmap.monitor.hmp import (
     qom,
     qtree,
     registers,
+    roms,
     snapshots,
 )
 from guestmap.monitor.hmp.arguments import (
@@ -99,6 +100,7 @@ _INFO = (
         (Flag("all", letter="a"), Number("vcpu", optional=True, bits=32)), "[-a|vcpu]",
         "what is in the registers of a CPU (-a: of all)",
     ),
+    HmpCommand("roms", roms.info_roms, about="the images that the machine is given"),
     HmpCommand("snapshots", snapshots.info_snapshots, about="the saved machines"),
     HmpCommand(
         "status", showing("query-status", machine_text.status_text),

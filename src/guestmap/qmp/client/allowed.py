@@ -25,14 +25,15 @@ HMP_LINES: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "info mtree": re.compile(r"info mtree(?: -f)?(?: -d)?(?: -o)?(?: -D)?"),
         "info ramblock": re.compile(r"info ramblock"),
+        "info roms": re.compile(r"info roms"),
         "info numa": re.compile(r"info numa"),
         "xp": re.compile(r"xp /[1-9][0-9]{0,3}xb 0x[0-9a-f]{1,16}"),
         "i": re.compile(r"i /1xb 0x[0-9a-f]{1,4}"),
     }
 )
-"""Human monitor commands, and the lines that are one: the map, the RAM blocks, the NUMA nodes,
-bytes of memory, one read of a byte from an I/O port. QEMU takes the flags of ``info mtree`` in this
-order only."""
+"""Human monitor commands, and the lines that are one: the map, the RAM blocks, the loader's
+images, the NUMA nodes, bytes of memory, one read of a byte from an I/O port. QEMU takes the flags
+of ``info mtree`` in this order only."""
 
 _HMP_LINE = re.compile("|".join(form.pattern for form in HMP_LINES.values()))
 _ANY = re.compile(r".*")
