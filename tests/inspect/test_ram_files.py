@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guestmap.base import ConfigError
-from guestmap.inspect.ask.ram_files import RamFiles, RamPiece, read_pieces
+from guestmap.inspect.ask.ram_files import RamFile, RamFiles, RamPiece, read_pieces
 from guestmap.inspect.ask.ram_place import RamPlace
 from guestmap.inspect.ask.ram_ranges import RamRange, RamTable
 from tests.support.program import run_program
@@ -35,8 +35,8 @@ def files(tmp_path: Path) -> RamFiles:
 def test_a_range_over_two_blocks_is_two_pieces(files, tmp_path):
     pieces = files.pieces(_TABLE, 0x10FE, 6)
     assert pieces == (
-        RamPiece(0x10FE, 0x1100, "low", 0x1FE, str(tmp_path / "low")),
-        RamPiece(0x1100, 0x1104, "/dev/x/high", 0x10, str(tmp_path / "high")),
+        RamPiece(0x10FE, 0x1100, "low", 0x1FE, str(tmp_path / "low"), 0x1FE),
+        RamPiece(0x1100, 0x1104, "/dev/x/high", 0x10, str(tmp_path / "high"), 0x10),
     )
     assert read_pieces(pieces) == bytes([1, 0]) + b"\xaa" * 4
 
@@ -58,18 +58,40 @@ def test_a_hole_is_named(files, start, size, words):
 
 def test_a_block_without_a_file_is_named():
     with pytest.raises(ConfigError, match=r"'/dev/x/high'.*add --ram"):
-        RamFiles({"low": Path("x")}).pieces(_TABLE, 0x1100, 1)
+        RamFiles({"low": RamFile(Path("x"))}).pieces(_TABLE, 0x1100, 1)
 
 
 def test_a_file_that_is_too_short_is_told(files):
-    with pytest.raises(ConfigError, match="ends at 0x20; 0x1100 is byte 0x10 of /dev/x/high"):
+    with pytest.raises(
+        ConfigError,
+        match="ends at 0x20; 0x1100 is byte 0x10 of /dev/x/high, which is byte 0x10 of the",
+    ):
         read_pieces(files.pieces(_TABLE, 0x1100, 0x11))
 
 
-@pytest.mark.parametrize("text", ["pc.ram", "=file", "pc.ram="])
+@pytest.mark.parametrize("text", ["pc.ram", "=file", "pc.ram=", "pc.ram=,offset=2"])
 def test_what_names_no_file_is_refused(text):
     with pytest.raises(ConfigError, match="BLOCK=FILE"):
         RamFiles.parse([text])
+
+
+def test_a_block_may_begin_later_in_its_file(tmp_path):
+    (tmp_path / "a,b").write_bytes(bytes(0x110) + b"\x11\x22")
+    (piece,) = RamFiles.parse([f"low={tmp_path / 'a,b'},offset=0x100"]).pieces(_TABLE, 0x10, 2)
+    assert (piece.offset, piece.file_offset) == (0x10, 0x110)
+    assert read_pieces((piece,)) == b"\x11\x22"
+
+
+@pytest.mark.parametrize("offset", ["", "x", "-1", "1.5"])
+def test_what_is_no_offset_is_refused(offset):
+    with pytest.raises(ConfigError, match="offset"):
+        RamFiles.parse([f"low=file,offset={offset}"])
+
+
+def test_no_file_is_larger_than_its_host_can_have_them():
+    files = RamFiles({"low": RamFile(Path("x"), (1 << 63) - 0x10)})
+    with pytest.raises(ConfigError, match="no file is that large"):
+        read_pieces(files.pieces(_TABLE, 0x10, 1))
 
 
 @pytest.mark.qemu

@@ -137,13 +137,14 @@ class BytesRange:
 
 @dataclass(frozen=True)
 class BytesPlace:
-    """Where bytes lie in a file of guest RAM: ``start`` at ``offset``, in block and file."""
+    """Where bytes lie in a file of guest RAM: ``start`` at ``offset`` in the block."""
 
     start: int
     end: int
     block: str
     offset: int
     file: str
+    file_offset: int
 
 
 @dataclass(frozen=True)

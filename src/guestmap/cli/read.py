@@ -36,8 +36,9 @@ def read(
     ram: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="BLOCK=FILE",
-            help="Beside a map: a file with a RAM block's bytes, as memory-backend-file makes it.",
+            metavar="BLOCK=FILE[,offset=SIZE]",
+            help="Beside a map: a file with a RAM block's bytes, as memory-backend-file makes it,"
+            " whose offset= is taken, too.",
         ),
     ] = None,
     out: Annotated[
@@ -81,7 +82,7 @@ def read(
 def _place(piece: RamPiece) -> str:
     return (
         f"{piece.start:016x}-{piece.end - 1:016x}  {piece.block} @{piece.offset:x},"
-        f" byte {piece.offset:#x} of {piece.file}"
+        f" byte {piece.file_offset:#x} of {piece.file}"
     )
 
 

@@ -1,7 +1,7 @@
 """Bytes of guest RAM from files of it beside a map: dumps, and memory-backend-file paths.
 
 A file has a RAM block's bytes from its first one on, as QEMU's file-backed memory and ``pmemsave``
-of a whole block write it.
+of a whole block write it; or from another one, which is the ``offset=`` of memory-backend-file.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from guestmap.base import ConfigError, HostError
+from guestmap.base import ConfigError, HostError, parse_size
 from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
     from guestmap.inspect.ask.ram_ranges import RamTable
+
+_OFFSET: Final = ",offset="
+_LARGEST_FILE: Final = (1 << 63) - 1
+"""Bytes: POSIX's ``off_t`` has a sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,9 @@ class RamPiece(Report):
 
     Attributes:
         block: the RAM block.
-        offset: of ``start`` in the block, and in the file.
+        offset: of ``start`` in the block.
         file: its path on this host.
+        file_offset: of ``start`` in the file.
     """
 
     start: int
@@ -33,21 +38,29 @@ class RamPiece(Report):
     block: str
     offset: int
     file: str
+    file_offset: int
+
+
+class RamFile(NamedTuple):
+    """A file with a RAM block's bytes, the first of them at ``offset``."""
+
+    path: Path
+    offset: int = 0
 
 
 class RamFiles:
     """Files by the RAM blocks that are in them.
 
     Args:
-        files: paths by block; a block's name may be given without the path of its owner.
+        files: by block; a block's name may be given without the path of its owner.
     """
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
+    def __init__(self, files: Mapping[str, RamFile]) -> None:
         self._files = dict(files)
 
     @classmethod
     def parse(cls, texts: list[str]) -> Self:
-        """Read ``BLOCK=FILE``, for example ``pc.ram=/dev/shm/guest``.
+        """Read ``BLOCK=FILE[,offset=SIZE]``, for example ``pc.ram=/dev/shm/guest,offset=2M``.
 
         Raises:
             ConfigError: it is not that.
@@ -55,9 +68,11 @@ class RamFiles:
         files = {}
         for text in texts:
             block, equals, path = text.partition("=")
-            if not (block and equals and path):
-                raise ConfigError(f"--ram {text!r}: write BLOCK=FILE, for example pc.ram=guest.ram")
-            files[block] = Path(path)
+            if not (block and equals and path) or path.startswith(_OFFSET):
+                raise ConfigError(
+                    f"--ram {text!r}: write BLOCK=FILE[,offset=SIZE], for example pc.ram=guest.ram"
+                )
+            files[block] = _ram_file(path)
         return cls(files)
 
     def pieces(self, table: RamTable, start: int, size: int) -> tuple[RamPiece, ...]:
@@ -75,13 +90,15 @@ class RamFiles:
             until = min(each.end, end)
             file = self._file(each.place.block, at)
             offset = each.place.offset + at - each.start
-            found.append(RamPiece(at, until, each.place.block, offset, str(file)))
+            found.append(
+                RamPiece(at, until, each.place.block, offset, str(file.path), file.offset + offset)
+            )
             at = until
         if at < end:
             raise ConfigError(f"there is no memory at {at:#x}: ask 'guestmap explain' who is there")
         return tuple(found)
 
-    def _file(self, block: str, address: int) -> Path:
+    def _file(self, block: str, address: int) -> RamFile:
         file = self._files.get(block) or self._files.get(block.rpartition("/")[2])
         if file is None:
             given = ", ".join(self._files)
@@ -90,6 +107,13 @@ class RamFiles:
                 f" are): add --ram {block}=FILE"
             )
         return file
+
+
+def _ram_file(text: str) -> RamFile:
+    path, given, offset = text.rpartition(_OFFSET)
+    if not given:
+        return RamFile(Path(text))
+    return RamFile(Path(path), parse_size(offset, what=f"--ram {text!r}: offset"))
 
 
 def read_pieces(pieces: tuple[RamPiece, ...]) -> bytes:
@@ -102,9 +126,14 @@ def read_pieces(pieces: tuple[RamPiece, ...]) -> bytes:
     data = bytearray()
     for piece in pieces:
         size = piece.end - piece.start
+        if piece.file_offset + size > _LARGEST_FILE:
+            raise ConfigError(
+                f"{piece.start:#x} would be byte {piece.file_offset:#x} of {piece.file!r}: no file"
+                " is that large"
+            )
         try:
             with Path(piece.file).open("rb") as file:
-                file.seek(piece.offset)
+                file.seek(piece.file_offset)
                 read = file.read(size)
         except OSError as error:
             raise HostError(
@@ -112,8 +141,9 @@ def read_pieces(pieces: tuple[RamPiece, ...]) -> bytes:
             ) from error
         if len(read) < size:
             raise ConfigError(
-                f"{piece.file!r} ends at {piece.offset + len(read):#x}; {piece.start:#x} is byte"
-                f" {piece.offset:#x} of {piece.block}: is it a file of another machine?"
+                f"{piece.file!r} ends at {piece.file_offset + len(read):#x};"
+                f" {piece.start:#x} is byte {piece.offset:#x} of {piece.block}, which is byte"
+                f" {piece.file_offset:#x} of the file: is it a file of another machine?"
             )
         data += read
     return bytes(data)
