@@ -274,6 +274,15 @@ def test_what_there_is_not(rig):
     rig.vcpu.kick()
 
 
+def test_who_is_closed_listens_to_no_address_space():
+    rig = Rig()
+    assert rig.memory.listeners
+    assert rig.io.listeners
+    rig.accelerator.close()
+    assert not rig.memory.listeners
+    assert not rig.io.listeners
+
+
 class NoCpuid(CpuKernel):
     """It makes a vCPU, and then does not like what CPUID is to answer."""
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from guestmap.domain.events.log import Tail
 from guestmap.domain.rules.errors import DomainError, Speaker
 from tests.domain.documents import memory
 from tests.support.domains import BOTH, CONFIG, DIMM, LIVE
@@ -37,6 +38,7 @@ def test_a_guest_that_refuses_keeps_it_and_its_words_are_told(manager):
     manager.changes.attach("vm", DIMM, BOTH)
     before = manager.documents()
     manager.ask("x-fake-guest", does="refuse")
+    tail = Tail(manager.log)
     with pytest.raises(DomainError) as refused:
         manager.changes.detach("vm", DIMM, BOTH)
     error = refused.value
@@ -44,6 +46,9 @@ def test_a_guest_that_refuses_keeps_it_and_its_words_are_told(manager):
     assert (error.code, error.domain, error.speaker) == (9, 10, Speaker.GUEST)
     assert error.remedy == "Eject Request: device busy (_OST 0x3, 0x82)"
     assert manager.documents() == before
+    (told,) = (each for each in tail.news() if each.event == "device-removal-failed")
+    assert (told.domain, told.detail) == ("vm", "dimm0")
+    assert told.facts == {"reason": error.remedy}
     manager.consistent()
 
 

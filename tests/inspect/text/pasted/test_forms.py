@@ -322,6 +322,13 @@ def test_a_session_of_two_listings_is_one_machine():
     assert len(read.text.trees) == len(read.text.views) == 1
 
 
+def test_what_stands_behind_a_blank_line_is_no_part_of_the_tree_above():
+    prose = read_pasted(TREE + "\nthat is all\n")
+    assert prose.notes == ("removed 1 line that is no part of it",)
+    with pytest.raises(PeerError, match="expected a heading above this block"):
+        read_pasted(TREE + "\n" + "\n".join(VIEW.splitlines()[3:]))
+
+
 def test_a_view_in_two_parts_of_a_wrapped_name():
     text = (
         'FlatView #1\n AS "memory", root: system\n Root memory region: system\n'
