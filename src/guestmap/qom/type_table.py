@@ -128,14 +128,15 @@ class TypeTable:
 
     # -- inheritance -----------------------------------------------------------------------------
 
-    def _resolve(self, name: str) -> _Resolved:
+    def _resolve(self, name: str, below: frozenset[str] = frozenset()) -> _Resolved:
         resolved = self._resolved.get(name)
         if resolved is None:
             with self.lock:
-                resolved = self._resolved[name] = self._inherit(self.get(name), frozenset())
+                resolved = self._resolved[name] = self._inherit(self.get(name), below)
         return resolved
 
     def _inherit(self, type_: ObjectType, below: frozenset[str]) -> _Resolved:
+        """Return a type with what its ancestors have; ``below`` are the types that ask for it."""
         if type_.name in below:
             raise ConfigError(f"type {type_.name!r} inherits from itself")
         below |= {type_.name}
@@ -143,12 +144,12 @@ class TypeTable:
         properties: dict[str, Property] = {}
         make = type_.make
         if type_.parent is not None:
-            parent = self._inherit(self.get(type_.parent), below)
+            parent = self._resolve(type_.parent, below)
             is_a |= parent.is_a
             properties |= parent.properties
             make = make or parent.make
         for interface in type_.interfaces:
-            is_a |= self._inherit(self.get(interface), below).is_a
+            is_a |= self._resolve(interface, below).is_a
         for prop in type_.properties:
             if prop.name in properties:
                 raise ConfigError(
