@@ -58,7 +58,7 @@ class Bar:
     @property
     def is_64bit(self) -> bool:
         """Whether the register is a pair."""
-        return not self.is_io and bool(self.kind & BAR_MEMORY_64)
+        return self.kind & (BAR_IO | BAR_MEMORY_64) == BAR_MEMORY_64
 
     @property
     def register_size(self) -> int:
@@ -75,14 +75,15 @@ class Bar:
         command = config.data[COMMAND]
         if not command & (COMMAND_IO if self.is_io else COMMAND_MEMORY):
             return None
-        value = config.read(self.offset, self.register_size)
+        wide = self.is_64bit
+        value = config.read(self.offset, 8 if wide else 4)
         if self.slot == ROM_SLOT and not value & ROM_ENABLE:
             return None
         start = value & ~(self.size - 1)
         last = start + self.size - 1
         if start == 0 or last <= start:
             return None
-        limit = _LAST_64_BIT if self.is_64bit else _LAST_32_BIT
+        limit = _LAST_64_BIT if wide else _LAST_32_BIT
         return start if last < limit else None
 
 

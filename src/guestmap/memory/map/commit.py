@@ -57,7 +57,7 @@ class PendingCommit(NamedTuple):
         gaining = set(moves.values())
         news: dict[ViewRoot, tuple[FlatView, list[Patch]]] = {}
         for root in topology.dirty:
-            if root in gaining or any(space not in moves for space in root.users):
+            if root in gaining or not root.users.keys() <= moves.keys():
                 view, patches = root.rerendered(generation)
                 if patches:
                     news[root] = (view, patches)
@@ -112,11 +112,9 @@ class PendingCommit(NamedTuple):
 
     def differences(self) -> tuple[ViewChange, ...]:
         """Return what changed as values, for the history."""
-        return tuple(
-            ViewChange(
-                root.region.name if root.region is not None else "(none)",
-                tuple(r for p in patches for r in p.old),
-                tuple(r for p in patches for r in p.new),
-            )
-            for root, (_, patches) in self.news.items()
-        )
+        found: list[ViewChange] = []
+        for root, (_, patches) in self.news.items():
+            name = root.region.name if root.region is not None else "(none)"
+            old = tuple([r for p in patches for r in p.old])
+            found.append(ViewChange(name, old, tuple([r for p in patches for r in p.new])))
+        return tuple(found)

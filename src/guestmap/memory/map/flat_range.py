@@ -139,9 +139,10 @@ class FlatRange:
 
 def simplify(ranges: list[FlatRange]) -> list[FlatRange]:
     """Join neighbours that continue each other, greedily from the left."""
-    if not any(
-        a.end == b.start and a.region is b.region and a.continues(b) for a, b in pairwise(ranges)
-    ):
+    for a, b in pairwise(ranges):
+        if a.end == b.start and a.region is b.region and a.continues(b):
+            break
+    else:
         return ranges
     joined: list[FlatRange] = []
     for each in ranges:

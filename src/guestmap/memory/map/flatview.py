@@ -29,9 +29,17 @@ class _Chunk:
 
     __slots__ = ("ranges", "starts")
 
-    def __init__(self, ranges: list[FlatRange]) -> None:
+    def __init__(self, ranges: list[FlatRange], starts: list[int] | None = None) -> None:
         self.ranges = ranges
-        self.starts = [r.start for r in ranges]
+        self.starts = [r.start for r in ranges] if starts is None else starts
+
+    def replaced(self, low: int, old: list[FlatRange], new: list[FlatRange]) -> _Chunk:
+        """Return a chunk in which ``new`` stands in the place of ``old``, which is at ``low``."""
+        index = bisect_left(self.starts, low)
+        ranges, starts = self.ranges.copy(), self.starts.copy()
+        ranges[index : index + len(old)] = new
+        starts[index : index + len(old)] = [r.start for r in new]
+        return _Chunk(ranges, starts)
 
 
 class FlatView:
@@ -129,20 +137,27 @@ class FlatView:
 
     def within(self, start: int, end: int) -> list[FlatRange]:
         """Return the ranges that share an address with ``[start, end)``, lowest first."""
-        return self._collect(start, end)[2]
+        return self._collect(start, end)
 
     def touching(self, start: int, end: int) -> list[FlatRange]:
         """Return the ranges within ``[start, end)`` and those that end or start right at it."""
-        return self._collect(start - 1, end + 1)[2]
+        return self._collect(start - 1, end + 1)
 
-    def _collect(self, start: int, end: int) -> tuple[int, int, list[FlatRange]]:
-        """Return the span of chunks that hold the ranges within a window, and those ranges."""
+    def _collect(self, start: int, end: int) -> list[FlatRange]:
+        first, last = self._span(start, end)
+        found: list[FlatRange] = []
+        for chunk in self._chunks[first:last]:
+            starts = chunk.starts
+            low = max(0, bisect_right(starts, start) - 1)
+            found += chunk.ranges[low : bisect_left(starts, end, lo=low)]
+        if found and found[0].end <= start:
+            del found[0]
+        return found
+
+    def _span(self, start: int, end: int) -> tuple[int, int]:
+        """Return the first of the chunks that may hold ranges within a window, and the last + 1."""
         first = max(0, bisect_right(self._starts, start) - 1)
-        last = bisect_left(self._starts, end, lo=first)
-        found = [
-            r for c in self._chunks[first:last] for r in c.ranges if r.end > start and r.start < end
-        ]
-        return first, last, found
+        return first, bisect_left(self._starts, end, lo=first)
 
     def replaced(self, old: list[FlatRange], new: list[FlatRange], generation: int) -> FlatView:
         """Return a view in which the neighbouring ranges ``old`` are exchanged for ``new``.
@@ -155,15 +170,13 @@ class FlatView:
             low, high = new[0].start, new[-1].end
         else:
             return self
-        first, last, _ = self._collect(low, high)
+        first, last = self._span(low, high)
         last = max(last, min(first + 1, len(self._chunks)))  # in front of everything there is
-        around = [r for c in self._chunks[first:last] for r in c.ranges]
-        index = bisect_left([r.start for r in around], low)
-        around[index : index + len(old)] = new
-        if len(around) < CHUNK // 4 and last < len(self._chunks):
-            around += self._chunks[last].ranges
+        around = _joined(self._chunks[first:last]).replaced(low, old, new)
+        if len(around.ranges) < CHUNK // 4 and last < len(self._chunks):
+            around = _joined([around, self._chunks[last]])
             last += 1
-        fresh = _cut_chunks(around)
+        fresh = [around] if 0 < len(around.ranges) <= 2 * CHUNK else _cut_chunks(around.ranges)
         chunks = self._chunks.copy()
         chunks[first:last] = fresh
         starts, begin = self._starts, [c.starts[0] for c in fresh]
@@ -175,6 +188,12 @@ class FlatView:
     def __repr__(self) -> str:
         name = self.root.name if self.root is not None else "(none)"
         return f"<FlatView of {name}: {self.count} ranges, generation {self.generation}>"
+
+
+def _joined(chunks: list[_Chunk]) -> _Chunk:
+    if len(chunks) == 1:  # nearly always
+        return chunks[0]
+    return _Chunk([r for c in chunks for r in c.ranges])
 
 
 def _cut_chunks(ranges: list[FlatRange]) -> list[_Chunk]:

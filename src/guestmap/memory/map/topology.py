@@ -164,9 +164,10 @@ class Topology:
                 lo = 0
             if hi > each.size:
                 hi = each.size
-            if lo >= hi or (each, lo, hi) in seen:
+            step = (each, lo, hi)
+            if lo >= hi or step in seen:
                 continue
-            seen.add((each, lo, hi))
+            seen.add(step)
             if len(seen) > _MAX_WALK:
                 self.mark_everything()
                 return

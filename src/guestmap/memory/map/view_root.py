@@ -146,10 +146,11 @@ def _trimmed(old: list[FlatRange], new: list[FlatRange]) -> Patch:
     """Return the two lists without what they share at either end."""
     shorter = min(len(old), len(new))
     head = 0
-    while head < shorter and old[head] == new[head]:
+    # What was not rendered again is the very same range: no need to compare the facts.
+    while head < shorter and ((a := old[head]) is (b := new[head]) or a == b):
         head += 1
     tail = 0
-    while tail < shorter - head and old[-1 - tail] == new[-1 - tail]:
+    while tail < shorter - head and ((a := old[-1 - tail]) is (b := new[-1 - tail]) or a == b):
         tail += 1
     return Patch(old[head : len(old) - tail], new[head : len(new) - tail])
 
