@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from guestmap.base import ConfigError, StateError
@@ -13,6 +15,7 @@ from guestmap.qom import (
     Object,
     ObjectTree,
     ObjectType,
+    Property,
     TypeTable,
     attribute_property,
 )
@@ -128,3 +131,22 @@ def test_one_tree_for_each_table(table: TypeTable) -> None:
     assert table.root is tree.root
     with pytest.raises(StateError, match="already"):
         ObjectTree(table)
+
+
+def test_ancestors_are_read_once_for_all_heirs(table: TypeTable) -> None:
+    read = 0
+
+    class Watched(tuple[Property, ...]):
+        def __iter__(self) -> Iterator[Property]:
+            nonlocal read
+            read += 1
+            return super().__iter__()
+
+    table.add(
+        ObjectType("ancestor", "object", properties=Watched((Property("kin", STR),))),
+        *(ObjectType(f"heir-{n}", "ancestor") for n in range(3)),
+    )
+    read = 0
+    for n in range(3):
+        assert "kin" in table.class_properties(f"heir-{n}")
+    assert read == 1
