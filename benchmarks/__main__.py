@@ -20,6 +20,7 @@ from benchmarks import (
     held_up,
     hotplug,
     kvm,
+    linux,
     model,
     older,
     post,
@@ -36,6 +37,7 @@ def main() -> None:
     console = Console()
     show("POST (SeaBIOS, 128 MiB)", "QEMU TCG", post.rows(), console)
     show("A whole boot", f"commit {older.COMMIT}", post.older_rows(), console)
+    show("Linux (Debian cloud, 64-bit, 512 MiB)", "QEMU TCG", linux.rows(), console)
     show("The engine (processor time)", "documented Unicorn", engine.rows(), console)
     show("A guest at its devices (processor time)", "QEMU TCG", device_loops.rows(), console)
     show("Starting the program (processor time)", "python -c pass", start.rows(), console)

@@ -52,10 +52,11 @@ def findings(text: str) -> tuple[set[str], set[str]]:
     return set(re.findall(r"of (\S+?B)\]", text)), set(re.findall(r"Errors: *(\d+)", text))
 
 
-def test_it_finds_what_it_finds_in_qemu(image: Path) -> None:
+@pytest.mark.parametrize("entry", ["16", "32"])
+def test_it_finds_what_it_finds_in_qemu(image: Path, entry: str) -> None:
     ours = shown(
         sys.executable, "-m", "guestmap", "boot", *GUEST, "--kernel", image, "--append", CONSOLE,
-        "--serial", "stdio", "-q",
+        "--kernel-entry", entry, "--serial", "stdio", "-q",
     )  # fmt: skip
     theirs = shown(
         require_qemu(), "-M", "pc", "-nodefaults", "-display", "none", *GUEST,
