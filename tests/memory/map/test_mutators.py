@@ -14,14 +14,8 @@ from guestmap.memory.hear.dirty_log import DirtyLogging
 from guestmap.memory.hear.ioeventfd import EventNotifier
 from guestmap.memory.hear.ioeventfds import IoEventFds
 from guestmap.memory.map.discard import RamDiscardListener, RamDiscardManager
-from guestmap.memory.map.iommu import (
-    Iommu,
-    IommuEntry,
-    IommuNotifier,
-    IommuNotify,
-    IommuPerm,
-    IommuTranslator,
-)
+from guestmap.memory.map.iommu import Iommu, IommuNotifier, IommuTranslator
+from guestmap.memory.map.iommu_entry import IommuEntry, IommuNotify, IommuPerm
 from guestmap.memory.ram.dirty import DirtyClient
 
 RAM_BYTES = 0x4000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from guestmap.memory.map.flat_range import FlatRange
 from guestmap.memory.map.flatview import FlatView
-from guestmap.memory.map.iommu import IommuPerm
+from guestmap.memory.map.iommu_entry import IommuPerm
 from guestmap.memory.map.ops import MemTxAttrs
 
 ADDRESS_MASK = (1 << 64) - 1

@@ -5,14 +5,8 @@ from guestmap.memory.map.flat_range import FlatRange
 from guestmap.memory.map.flatview import FlatView
 from guestmap.memory.map.guard import DeviceGuards, ReentryBlocked
 from guestmap.memory.map.history import AddressChange, CommitRecord, ListenerWork, ViewChange
-from guestmap.memory.map.iommu import (
-    Iommu,
-    IommuEntry,
-    IommuNotifier,
-    IommuNotify,
-    IommuPerm,
-    IommuTranslator,
-)
+from guestmap.memory.map.iommu import Iommu, IommuNotifier, IommuTranslator
+from guestmap.memory.map.iommu_entry import IommuEntry, IommuNotify, IommuPerm
 from guestmap.memory.map.ops import (
     ATTRS_UNSPECIFIED,
     UNASSIGNED_IO_OPS,
