@@ -276,3 +276,24 @@ def test_a_kernel_entered_in_protected_mode_is_told_the_memory_map(tmp_path: Pat
     assert (0xFFFC0000, 0x40000, 2) in table
     assert (0xF0000, 0x10000, 2) in table
     assert not any(page[0x2D0 + 20 * len(table) :])
+
+
+@pytest.mark.unicorn
+def test_no_register_that_firmware_leaves_comes_into_the_kernel():
+    from unicorn import UC_ARCH_X86, UC_MODE_32, Uc, x86_const
+
+    data = place(parsed(), b"", "", 64 * MIB, 32).numbered[SETUP_DATA]
+    cpu = Uc(UC_ARCH_X86, UC_MODE_32)
+    cpu.mem_map(0, 2 * MIB)
+    cpu.mem_write(0x10000, data)
+    (limit, base) = struct.unpack_from("<HI", data, 0x1020)
+    cpu.reg_write(x86_const.UC_X86_REG_GDTR, (0, base, limit, 0))
+    cleared = [getattr(x86_const, f"UC_X86_REG_{name}") for name in ("EBP", "EDI", "EBX")]
+    for each in cleared:
+        cpu.reg_write(each, 0xFFFFFFFF)
+
+    cpu.emu_start(0x11028, MIB)
+
+    assert [cpu.reg_read(each) for each in cleared] == [0, 0, 0]
+    assert cpu.reg_read(x86_const.UC_X86_REG_ESI) == 0x10000
+    assert cpu.reg_read(x86_const.UC_X86_REG_EIP) == MIB
