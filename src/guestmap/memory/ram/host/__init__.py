@@ -6,8 +6,9 @@ named after the properties of QEMU's ``memory-backend-*`` objects. What they all
 :class:`HostMemory`: one mapping, which is unmapped when nobody can reach it any more.
 """
 
-from guestmap.memory.ram.host.backends import AnonymousRam, BufferRam, FileRam, MemfdRam, RamBackend
+from guestmap.memory.ram.host.backends import AnonymousRam, BufferRam, FileRam, RamBackend
 from guestmap.memory.ram.host.host_memory import HostMemory
+from guestmap.memory.ram.host.memfd import MemfdRam
 from guestmap.memory.ram.host.options import NumaPolicy, RamOptions
 
 __all__ = [

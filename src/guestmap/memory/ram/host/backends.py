@@ -1,4 +1,4 @@
-"""Where guest RAM comes from: QEMU's ``memory-backend-ram``, ``-file`` and ``-memfd``, as values.
+"""Where guest RAM comes from: QEMU's ``memory-backend-ram`` and ``-file``, as values.
 
 A back-end is frozen and holds no memory: :meth:`RamBackend.allocate` makes some. An allocation
 that fails leaves nothing behind, neither mappings nor open files nor files of its own making.
@@ -6,24 +6,20 @@ that fails leaves nothing behind, neither mappings nor open files nor files of i
 
 from __future__ import annotations
 
-import fcntl
 import mmap
-import os
 from dataclasses import field
 from typing import Protocol
 
-from guestmap.base import MIB, ConfigError, HostError
+from guestmap.base import MIB, ConfigError
 from guestmap.base.dataclass import dataclass
-from guestmap.memory.ram.host import libc
+from guestmap.memory.ram.host.allocation import finished, rounded
 from guestmap.memory.ram.host.backing_file import backing_file
 from guestmap.memory.ram.host.host_memory import HostMemory
-from guestmap.memory.ram.host.options import RamOptions, hint
+from guestmap.memory.ram.host.options import RamOptions
 from guestmap.rcu import Rcu
 
 HUGE = 2 * MIB
 """What anonymous RAM is aligned to (x86), so that the kernel can use huge pages."""
-
-_SEALS = fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 class RamBackend(Protocol):
@@ -78,7 +74,7 @@ class AnonymousRam:
             refusal=f"cannot set up guest memory '{name}'",
         )
         memory.align = HUGE
-        return _finished(name, memory, self.options, huge_pages=self.huge_pages)
+        return finished(name, memory, self.options, huge_pages=self.huge_pages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +135,7 @@ class FileRam:
                 page_size=file.page_size,
             )
             file.detach()
-            _finished(name, memory, self.options)
+            finished(name, memory, self.options)
         if self.discard_data and self.share and not self.readonly:
             memory.discard_at_end()
         return memory
@@ -148,84 +144,6 @@ class FileRam:
     def makes_rom(self) -> bool:
         """What ``rom`` says, or else ``readonly``."""
         return self.readonly if self.rom is None else self.rom
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemfdRam:
-    """Memory from a file that is only in memory (``memory-backend-memfd``; memfd_create(2)).
-
-    Attributes:
-        share: see :class:`FileRam`; others get the file from ``HostMemory.fd``.
-        hugetlb: make it of huge pages, which the administrator has set aside.
-        hugetlb_size: bytes of such a page; 0 for the host's default.
-        seal: forbid everybody to change the file's size.
-        options: how its pages are treated.
-
-    Raises:
-        ConfigError: ``hugetlb_size`` is not a power of two.
-    """
-
-    share: bool = True
-    hugetlb: bool = False
-    hugetlb_size: int = 0
-    seal: bool = True
-    options: RamOptions = field(default_factory=RamOptions)
-
-    def __post_init__(self) -> None:
-        if self.hugetlb_size & (self.hugetlb_size - 1):
-            raise ConfigError("Hugepage size must be a power of 2")
-
-    @property
-    def makes_rom(self) -> bool:
-        """False: there would be nothing to read."""
-        return False
-
-    def allocate(self, name: str, length: int, rcu: Rcu) -> HostMemory:
-        """See :meth:`RamBackend.allocate`."""
-        length = rounded(length, mmap.PAGESIZE)
-        fd = self._create(name, length)
-        try:
-            page_size = libc.huge_page_size(fd) or mmap.PAGESIZE
-            memory = HostMemory.map(
-                rcu,
-                rounded(length, page_size),
-                align=page_size,
-                shared=self.share,
-                reserve=self.options.reserve,
-                fd=fd,
-                page_size=page_size,
-            )
-        except BaseException:
-            os.close(fd)
-            raise
-        return _finished(name, memory, self.options)
-
-    def _create(self, name: str, length: int) -> int:
-        flags = os.MFD_CLOEXEC | (os.MFD_ALLOW_SEALING if self.seal else 0)
-        if self.hugetlb:
-            flags |= os.MFD_HUGETLB
-            if self.hugetlb_size:
-                flags |= (self.hugetlb_size.bit_length() - 1) << os.MFD_HUGE_SHIFT
-        call = "memfd_create"
-        fd = -1
-        try:
-            fd = os.memfd_create(name[:200], flags)
-            call = "ftruncate"
-            libc.resize(fd, length)
-            call = "fcntl(F_ADD_SEALS)"
-            if self.seal:
-                fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
-        except OSError as error:
-            if fd >= 0:
-                os.close(fd)
-            failed = "resize" if call == "ftruncate" else "seal" if fd >= 0 else "create"
-            raise HostError(
-                f"failed to {failed} memfd{f' to {length}' if failed == 'resize' else ''}",
-                errno=error.errno,
-                call=call,
-                arguments=f"flags=0x{flags:x}",
-            ) from error
-        return fd
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,22 +174,3 @@ class BufferRam:
                 f"RAM {name!r} of 0x{length:x} bytes has a {kind}buffer of 0x{buffer.nbytes:x}"
             )
         return HostMemory.of(buffer.cast("B"))
-
-
-def rounded(length: int, page_size: int) -> int:
-    """Return ``length`` rounded up to whole pages."""
-    return -(-length // page_size) * page_size
-
-
-def _finished(
-    name: str, memory: HostMemory, options: RamOptions, *, huge_pages: bool = False
-) -> HostMemory:
-    """Treat fresh memory as asked for, or let go of it."""
-    try:
-        if huge_pages:
-            hint(memory, mmap.MADV_HUGEPAGE)
-        options.apply(name, memory)
-    except BaseException:
-        memory.abandon()
-        raise
-    return memory
