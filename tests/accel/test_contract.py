@@ -7,7 +7,6 @@ import sys
 import threading
 
 import pytest
-from tests.accel.guest import Guest, later
 
 from guestmap.accel import (
     ACCELERATORS,
@@ -20,6 +19,7 @@ from guestmap.accel import (
     open_accelerator,
 )
 from guestmap.base import ConfigError, HostError, StateError, UnsupportedError
+from tests.accel.guest import Guest, later
 
 SPIN = b"\xeb\xfe"  # jmp $
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.accel.guest import CODE, DEVICE, FLAT_CODE, ROM_BASE, Guest
 
 from guestmap.accel import ExitReason, Register
 from guestmap.accel.debug import GuestAccess, WatchKind, Watchpoint
 from guestmap.base import StateError, UnsupportedError
+from tests.accel.guest import CODE, DEVICE, FLAT_CODE, ROM_BASE, Guest
 
 HOLE = 0x40000000
 DATA = 0x4000

@@ -10,7 +10,6 @@ import struct
 from typing import Any
 
 import pytest
-from tests.accel.test_interrupts import descriptor, gate
 
 from guestmap.accel import Segment
 from guestmap.accel.unicorn.delivery import Cause, Delivery
@@ -36,6 +35,7 @@ from guestmap.accel.unicorn.state import (
 )  # fmt: skip
 from guestmap.base import UnsupportedError
 from guestmap.memory import AddressSpace, MemorySystem
+from tests.accel.test_interrupts import descriptor, gate
 
 pytestmark = pytest.mark.unicorn
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.accel.guest import CODE, DEVICE, FLAT_CODE, ROM_BASE, Guest
 
 from guestmap.accel.in_vain import MAX_ENTRIES, InVain, Why
 from guestmap.memory import AccessSizes, MemoryRegionOps
+from tests.accel.guest import CODE, DEVICE, FLAT_CODE, ROM_BASE, Guest
 
 HOLE = 0x40000000
 

@@ -9,9 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.accel.guest import CODE, STACK, Guest
-from tests.accel.known_builds import need_internals
-from tests.accel.test_interrupts import GDT, IDT, PF, TSS, descriptor, gate, protected, set_gate
 from unicorn import Uc
 from unicorn import unicorn_const as uc_api
 
@@ -21,6 +18,9 @@ from guestmap.accel.unicorn.internals import PARTS, Library, Refused, known, tri
 from guestmap.accel.unicorn.internals.findings import from_json, nothing
 from guestmap.base import ConfigError
 from guestmap.memory import MemorySystem
+from tests.accel.guest import CODE, STACK, Guest
+from tests.accel.known_builds import need_internals
+from tests.accel.test_interrupts import GDT, IDT, PF, TSS, descriptor, gate, protected, set_gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 
 import pytest
-from tests.accel.guest import CODE, STACK, Guest, later
 
 from guestmap.accel import ExitReason, Segment, SegmentRegister
 from guestmap.base import ManualClock
+from tests.accel.guest import CODE, STACK, Guest, later
 
 HLT = b"\xf4"
 HANDLER, IDT, GDT, TSS = 0x2000, 0x4000, 0x5000, 0x5800

@@ -6,9 +6,9 @@ import platform
 import threading
 
 import pytest
-from tests.accel.guest import DEVICE, Guest
 
 from guestmap.accel import ExitReason
+from tests.accel.guest import DEVICE, Guest
 
 _COUNTER, _OTHER = 0x5000, 0x6000
 

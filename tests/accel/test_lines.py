@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.accel.guest import Guest
 
 from guestmap.accel import ExitReason
 from guestmap.memory import MemoryRegionOps
+from tests.accel.guest import Guest
 
 pytestmark = pytest.mark.unicorn
 

@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
-from tests.accel.fake_unicorn import PAGE, FakeUnicorn
 
 from guestmap.accel.counters import Counters
 from guestmap.accel.unicorn.layout import SCRATCH
@@ -18,6 +17,7 @@ from guestmap.accel.unicorn.mapper import Mapper
 from guestmap.accel.unicorn.windows import MAX_WINDOWS, WINDOW
 from guestmap.base import HostError
 from guestmap.memory import MemoryRegion, MemoryRegionOps, MemorySystem
+from tests.accel.fake_unicorn import PAGE, FakeUnicorn
 
 pytestmark = pytest.mark.unicorn
 

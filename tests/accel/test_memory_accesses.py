@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.accel.guest import CODE, DEVICE, DEVICE_SIZE, RAM_SIZE, ROM_BASE, later
 from unicorn.unicorn_const import UC_ERR_NOMEM
 
 from guestmap.accel import ExitReason
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.base import HostError
 from guestmap.memory import MemoryRegionOps
+from tests.accel.guest import CODE, DEVICE, DEVICE_SIZE, RAM_SIZE, ROM_BASE, later
 
 HLT = b"\xf4"
 

@@ -15,9 +15,8 @@ import pytest
 from guestmap.accel import ExitReason
 
 if TYPE_CHECKING:
-    from tests.accel.guest import Guest
-
     from guestmap.memory import MemoryRegion
+    from tests.accel.guest import Guest
 
 PAGE = 0x1000
 BASE, PAGES = 0x800000, 24

@@ -8,10 +8,10 @@ import signal
 import threading
 
 import pytest
-from tests.accel.guest import DEVICE, RAM_SIZE, ROM_SIZE, Guest, later
 
 from guestmap.accel import ExitReason, Register, SegmentRegister
 from guestmap.memory import MemoryRegionOps
+from tests.accel.guest import DEVICE, RAM_SIZE, ROM_SIZE, Guest, later
 
 
 def test_the_reset_vector_is_at_the_top_of_4_gib(guest):

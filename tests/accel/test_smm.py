@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.accel.conftest import KVM
-from tests.accel.guest import DEVICE, ROM_BASE, Guest, later
 
 from guestmap.accel import ExitReason, Register, SegmentRegister
 from guestmap.memory import MemoryRegionOps
+from tests.accel.conftest import KVM
+from tests.accel.guest import DEVICE, ROM_BASE, Guest, later
 
 pytestmark = pytest.mark.unicorn
 

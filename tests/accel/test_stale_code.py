@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.accel.guest import DIMM, Guest
 
 if TYPE_CHECKING:

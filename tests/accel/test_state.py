@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.accel.guest import Guest
 from unicorn import x86_const as x86
 
 from guestmap.accel import ExitReason, Segment
@@ -30,6 +29,7 @@ from guestmap.accel.unicorn.state import (
     TR,
     VM,
 )
+from tests.accel.guest import Guest
 
 pytestmark = pytest.mark.unicorn
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import gc
 import threading
 
+from guestmap.accel import ExitReason
 from tests.accel.guest import later
 from tests.memory.host_maps import block_of, mapped, named_ram
-
-from guestmap.accel import ExitReason
 
 DIMM = 0x1000000
 READ_UNTIL_ZERO = b"\xf6\x05" + DIMM.to_bytes(4, "little") + b"\x01\x75\xf7\xf4"

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from tests.accel.guest import CODE, Guest, later
-from tests.accel.test_loop import Scripted
 
 from guestmap.accel import Exit, ExitReason, Register, RunLoop, Segment, SegmentRegister, Standstill
 from guestmap.accel.doorbell import Doorbell
 from guestmap.accel.exits import KICKED
 from guestmap.accel.watchdog import Watchdog
 from guestmap.base import HostClock, ManualClock
+from tests.accel.guest import CODE, Guest, later
+from tests.accel.test_loop import Scripted
 
 PERIOD = 1000
 END = Exit(ExitReason.SHUTDOWN)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from tests.accel.guest import Guest
-from tests.accel.known_builds import need_internals
-from tests.accel.test_interrupts import GDT, descriptor
 
 from guestmap.accel import ExitReason, Segment, SegmentRegister, VcpuState
 from guestmap.base import StateError, UnsupportedError
+from tests.accel.guest import Guest
+from tests.accel.known_builds import need_internals
+from tests.accel.test_interrupts import GDT, descriptor
 
 pytestmark = pytest.mark.unicorn
 

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("unicorn")
 
-from tests.accel.front.board import STUBS, Board
 from unicorn import Uc, UcError
 from unicorn import unicorn_const as uc_api
 from unicorn import x86_const as x86
@@ -20,6 +19,7 @@ from guestmap.accel.unicorn import UnmappedAccess, UnmappedError, attach
 from guestmap.accel.unicorn.front import instance
 from guestmap.base import ConfigError, HostError, StateError
 from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
+from tests.accel.front.board import STUBS, Board
 
 pytestmark = pytest.mark.unicorn
 

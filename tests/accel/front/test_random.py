@@ -8,10 +8,10 @@ pytest.importorskip("unicorn")
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.accel.front.board import Board
 
 from guestmap.accel.unicorn import UnmappedAccess
 from guestmap.memory import AddressSpace, MemoryRegion, MemoryRegionOps, MemorySystem
+from tests.accel.front.board import Board
 
 pytestmark = pytest.mark.unicorn
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from tests.accel.kvm.fake_kernel import PAGE, FakeKernel, Region
-
 from guestmap.accel.kvm.vm import Vm
 from guestmap.base import HostError
 from guestmap.memory import FlatRange, MemoryRegion, MemorySystem
+from tests.accel.kvm.fake_kernel import PAGE, FakeKernel, Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,9 @@ from functools import partial
 from struct import pack_into, unpack_from
 from threading import Event
 
-from tests.accel.kvm.fake_kernel import PAGE, VCPU, FakeKernel
-
 from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.abi import ExitCode
+from tests.accel.kvm.fake_kernel import PAGE, VCPU, FakeKernel
 
 _DATA = PAGE  # where port data lies in the page
 _RING = 2 * PAGE  # and the ring of writes that are held back

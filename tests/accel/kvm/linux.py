@@ -7,10 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from tests.support.linux_guest import prepared
-
 from guestmap.base import GIB, MIB
 from guestmap.machine import MachineConfig, VirtualMachine
+from tests.support.linux_guest import prepared
 
 if TYPE_CHECKING:
     from pathlib import Path

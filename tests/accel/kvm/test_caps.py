@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 
 import pytest
-from tests.accel.kvm.fake_kernel import FakeKernel
 
 from guestmap.accel import ACCELERATORS, NoInterrupts, open_accelerator
 from guestmap.accel.kvm import abi
@@ -15,6 +14,7 @@ from guestmap.accel.kvm.vm import Vm
 from guestmap.accel.none import NoAccelerator
 from guestmap.base import ConfigError, HostError, UnsupportedError
 from guestmap.memory import MemorySystem
+from tests.accel.kvm.fake_kernel import FakeKernel
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.accel.kvm.bench import Bench
-from tests.accel.kvm.fake_kernel import PAGE
 
 from guestmap.memory.ram.dirty import DirtyClient
+from tests.accel.kvm.bench import Bench
+from tests.accel.kvm.fake_kernel import PAGE
 
 MIGRATION = DirtyClient.MIGRATION
 

@@ -6,9 +6,6 @@ import errno
 from struct import pack_into, unpack_from
 
 import pytest
-from tests.accel.kvm.fake_kernel import PAGE, VCPU
-from tests.accel.kvm.fake_vcpu import CpuKernel, Other
-from tests.accel.kvm.test_vcpu import Rig
 
 from guestmap.accel import ExitReason
 from guestmap.accel.kvm import abi
@@ -17,6 +14,9 @@ from guestmap.accel.kvm.accelerator import KvmAccelerator
 from guestmap.accel.kvm.ring_check import check_rings
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.memory.ram.dirty import DirtyClient
+from tests.accel.kvm.fake_kernel import PAGE, VCPU
+from tests.accel.kvm.fake_vcpu import CpuKernel, Other
+from tests.accel.kvm.test_vcpu import Rig
 
 ENTRIES = 1024
 HLT = Other(ExitCode.HLT)

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.accel.kvm.linux import Linux
 
 from guestmap.base import MIB
+from tests.accel.kvm.linux import Linux
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from tests.accel.kvm.bench import Bench
-from tests.accel.kvm.fake_kernel import FakeKernel
-from tests.support.chipset import CONFIG_ADDRESS, CONFIG_DATA, Chipset
 
 from guestmap.accel.kvm.vm import Vm
 from guestmap.base import GIB, MIB, HostError, ManualClock
 from guestmap.machine import MachineConfig, Pc, Phase, VirtualMachine
+from tests.accel.kvm.bench import Bench
+from tests.accel.kvm.fake_kernel import FakeKernel
+from tests.support.chipset import CONFIG_ADDRESS, CONFIG_DATA, Chipset
 
 POST = """
 0,0,0,c0000 1,2,c0000,20000 2,2,e0000,20000 3,0,100000,7f00000 4,2,fffc0000,40000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.support.planted import Fault, is_noticed
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ from pathlib import Path
 from struct import unpack_from
 
 import pytest
-from tests.accel.guest import CODE, RAM_SIZE, Guest
-from tests.accel.kvm.test_machine_slots import POST, wanted
 
 from guestmap.accel import ExitReason, Register
 from guestmap.accel.kvm import abi
@@ -25,6 +23,8 @@ from guestmap.machine import MachineConfig, Phase, VirtualMachine, saved
 from guestmap.memory.hear import EventNotifier
 from guestmap.memory.ram.dirty import DirtyClient
 from guestmap.monitor.commands import ours
+from tests.accel.guest import CODE, RAM_SIZE, Guest
+from tests.accel.kvm.test_machine_slots import POST, wanted
 
 pytestmark = pytest.mark.kvm
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.accel.kvm.fake_kernel import MOST_ZONES
-from tests.accel.kvm.fake_vcpu import RING_ENTRIES, Eintr, Held, Mmio, Other, Ports
-from tests.accel.kvm.test_vcpu import Rig
 
 from guestmap.accel import ExitReason
 from guestmap.accel.kvm.abi import ExitCode
+from tests.accel.kvm.fake_kernel import MOST_ZONES
+from tests.accel.kvm.fake_vcpu import RING_ENTRIES, Eintr, Held, Mmio, Other, Ports
+from tests.accel.kvm.test_vcpu import Rig
 
 DEVICE = 0xE0000000
 HLT = Other(ExitCode.HLT)

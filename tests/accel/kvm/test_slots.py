@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.accel.kvm.bench import Bench
-from tests.accel.kvm.fake_kernel import PAGE
 
 from guestmap.accel.kvm.slot_table import SlotNumbers
 from guestmap.base import HostError
 from guestmap.memory import MemoryRegionOps
+from tests.accel.kvm.bench import Bench
+from tests.accel.kvm.fake_kernel import PAGE
 
 OPS = MemoryRegionOps(read=lambda *_: 0, write=lambda *_: None)
 

@@ -6,7 +6,6 @@ import errno
 import threading
 
 import pytest
-from tests.accel.kvm.fake_vcpu import CpuKernel, Eintr, Internal, Mmio, Other, Ports
 
 from guestmap.accel import ExitReason, Register, RunLoop
 from guestmap.accel.kvm.abi import ExitCode
@@ -16,6 +15,7 @@ from guestmap.accel.vcpu import Activity
 from guestmap.base import ConfigError, HostClock, HostError, StateError, UnsupportedError
 from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
 from guestmap.memory.hear import EventNotifier
+from tests.accel.kvm.fake_vcpu import CpuKernel, Eintr, Internal, Mmio, Other, Ports
 
 ANY = AccessSizes(min=1, max=8, unaligned=True)
 
