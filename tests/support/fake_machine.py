@@ -65,6 +65,7 @@ class FakeMachine:
         system = MemorySystem()
         system.address_space("memory", system.ram("ram", 4096))
         self.manage = FakeManagement(self)
+        self.accelerator = SimpleNamespace(memory_slots=tuple)
         self.board = SimpleNamespace(
             types=types,
             tree=tree,
