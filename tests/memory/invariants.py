@@ -49,6 +49,8 @@ def check_lookup(view: FlatView) -> None:
         assert view.find(each.start) is each
         assert view.find(each.end - 1) is each
         assert view.within(each.start, each.end) == [each]
+        assert each not in view.within(each.end, each.end + 1)
+        assert each in view.touching(each.end, each.end + 1)
         following = ranges[index + 1].start if index + 1 < len(ranges) else None
         assert view.next_start(each.start) == following
         if following is None or following > each.end:
