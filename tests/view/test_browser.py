@@ -159,3 +159,37 @@ def test_a_thousand_ranges_are_no_more_to_draw_than_a_hundred(browser, tmp_path)
         )
     assert browser.complaints() == []
     assert 0 < drawn[1000] == drawn[100] < 50
+
+
+_SIZE = "Emulation.setDeviceMetricsOverride"
+
+
+@pytest.mark.parametrize(("width", "beside"), [(1400, True), (700, False)])
+def test_a_comparison_fits_and_says_first_what_happened(browser, tmp_path, width, beside):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd(_SIZE, size)
+    try:
+        picture = compare(pc(shadowed=False), many())
+        assert len(picture.panels[0].lanes) > 8
+        _open(browser, tmp_path, picture)
+        page, causes, words, plot, ends, end = browser.run("""
+            const place = model => {
+              const box = Bokeh.index.find_one(model).el.getBoundingClientRect()
+              return [box.left, box.top, box.right, box.bottom]
+            }
+            const said = models.find(m => m.type == "Div" && m.name == "causes")
+            const heads = models.find(m => m.type == "ColumnDataSource" && m.data.middle)
+            return [document.documentElement.scrollWidth, place(said), said.text, place(plots[0]),
+                    heads.data.right, plots[0].x_range.end]
+        """)
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert page == width, "nothing is out of the window"
+    assert picture.causes
+    assert all(each in words for each in picture.causes)
+    left, top, right, bottom = plot
+    assert right <= width
+    assert (causes[2] <= left) if beside else (causes[3] <= top)
+    assert bottom - top >= 400
+    assert any(abs(each + 0.03 - end) < 0.001 for each in ends), "whole lanes are shown"
+    assert end >= ends[2], "and never less than what changed"

@@ -19,8 +19,8 @@ def test_what_changed_is_marked_on_both_sides_and_told_between_them():
     panel = picture.panels[0]
     assert panel.title == "memory, cpu-memory-0: 1 changed"
     assert [lane.heading for lane in panel.lanes[:3]] == [
-        "seen by\nA: memory, cpu-memory-0", "changed\nfrom A to B",
-        "seen by\nB: memory, cpu-memory-0",
+        "seen by\nA: memory and 1 more", "changed\nfrom A to B",
+        "seen by\nB: memory and 1 more",
     ]  # fmt: skip
     changed = [(b.lane, b.title, b.start, b.end) for b in panel.boxes if b.changed and b.lane < 3]
     assert sorted(changed) == [
@@ -28,7 +28,7 @@ def test_what_changed_is_marked_on_both_sides_and_told_between_them():
         (1, "rom pc.rom → ram pc.ram", 0xC0000, 0xC4000),
         (2, "pc.ram", 0xC0000, 0xC4000),
     ]
-    assert any("PAM" in note for note in picture.notes), "and what probably did it"
+    assert any("PAM" in cause for cause in picture.causes), "and what probably did it"
 
 
 def test_both_maps_lie_beside_one_axis():
@@ -43,3 +43,14 @@ def test_regions_of_the_tree_that_only_one_map_has_are_marked():
     marked = {box.title for box in panel.boxes if box.changed and box.lane >= 3}
     assert "pam-ram → pc.ram" in marked
     assert "hpet" not in marked
+
+
+def test_layers_of_trees_in_which_nothing_changed_are_not_drawn():
+    picture = compare(pc(shadowed=False), pc())
+    for panel in picture.panels:
+        changed = {box.lane for box in panel.boxes if box.changed}
+        assert {n for n, lane in enumerate(panel.lanes) if not lane.wide} <= changed
+    assert any("layers" in note for note in picture.notes)
+    assert not [
+        lane for panel in compare(pc(), pc()).panels for lane in panel.lanes if not lane.wide
+    ]

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image, ImageChops
 
-from guestmap.view import compose
+from guestmap.view import compare, compose
 from guestmap.view.still import still
 from tests.view.maps import many, pc
 
@@ -22,6 +22,14 @@ def test_an_svg_holds_all_words_as_words():
     for wanted in ("Memory map of a small PC", "hpet  1 KiB", "pc.rom", "0xfed0_0000",
                    "hidden behind another", "seen by", "depth 1"):  # fmt: skip
         assert any(wanted in each for each in words), wanted
+
+
+def test_what_probably_happened_stands_above_what_changed():
+    picture = compare(pc(shadowed=False), pc())
+    words = _words(still(picture, "svg"))
+    places = [words.index(f"Probably: {each}") for each in picture.causes]
+    assert places
+    assert max(places) < words.index("from A to B")
 
 
 def test_what_is_hidden_is_hatched():

@@ -41,16 +41,18 @@ def compare(before: Snapshot, after: Snapshot, *, show_disabled: bool = False) -
         title="What changed in a memory map",
         subtitle=f"A: {_source(before)} – B: {_source(after)}",
         panels=tuple(panels),
-        notes=(NOT_TO_SCALE, *_causes(before, after)),
+        notes=(NOT_TO_SCALE, "Of the trees only layers are drawn in which something changed."),
+        compares=True,
+        causes=tuple(_causes(before, after)),
     )
 
 
 def _causes(before: Snapshot, after: Snapshot) -> Iterator[str]:
     causes = diff(before, after).causes
     for cause in causes[:_MOST_CAUSES]:
-        yield f"Probably: {cause.text}."
+        yield cause.text
     if len(causes) > _MOST_CAUSES:
-        yield f"And {len(causes) - _MOST_CAUSES} more, which `guestmap diff` tells."
+        yield f"and {len(causes) - _MOST_CAUSES} more, which 'guestmap diff' tells"
 
 
 def _source(snapshot: Snapshot) -> str:
@@ -125,7 +127,7 @@ def _add_pair(builder: PanelBuilder, old: Section | None, new: Section | None, i
     for letter, section in sides:
         if section is not None:
             marked = replace(section, flat=_cut(section.flat, found))
-            heading = f"{letter}: {spaces_words(section.spaces)}"
+            heading = f"{letter}: {_few_words(section.spaces)}"
             builder.add_flat(marked, heading, 3 * index)
         if letter == "A":
             heading = "changed\nfrom A to B"
@@ -135,9 +137,20 @@ def _add_pair(builder: PanelBuilder, old: Section | None, new: Section | None, i
     for place, (letter, section) in enumerate(sides, 1):
         if section is not None:
             others = new if section is old else old
-            marked = replace(section, layers=_marked(section, others))
+            layers = _marked(section, others)
+            changed = {key: layer for key, layer in layers.items() if _has_changed(layer)}
+            marked = replace(section, layers=changed)
             builder.add_layers(marked, 3 * index + place, prefix=f"{letter}: ")
     return len(found)
+
+
+def _few_words(spaces: Sequence[str]) -> str:
+    """Return names for a heading, in which there is no room for many."""
+    return spaces[0] if len(spaces) == 1 else f"{spaces[0]} and {len(spaces) - 1} more"
+
+
+def _has_changed(layer: Layer) -> bool:
+    return any(box.changed for box in layer.boxes)
 
 
 def _cut(flat: Layer, found: Sequence[RangeChange]) -> Layer:

@@ -126,5 +126,6 @@ def _layer_words(key: LaneKey) -> tuple[str, str]:
     heading = f"depth {key.depth}\nprio {-key.minus_priority}"
     about = f"regions {key.depth} below the root, of priority {-key.minus_priority}"
     if key.place:
+        heading += f", older{key.place if key.place > 1 else ''}"
         about += ", older than those they overlap with on the left"
     return heading, about

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bokeh.models import (
     CDSView,
@@ -43,6 +43,10 @@ _LONG = 36.0
 """From this length on a map may not fit on a small screen."""
 
 _MARGIN = 0.15
+_SMALL = 420
+"""Pixels in which a figure that yields is still to be read."""
+_LANE = 76
+"""Pixels that a lane has at least, or it yields."""
 
 _TOOLTIP = """
 <div style="max-width: 34em; font: 12px Helvetica, Arial, sans-serif">
@@ -61,13 +65,17 @@ def script(name: str) -> str:
 class PanelFigure:
     """The figure of one panel; :meth:`show` puts another panel into it.
 
+    Args:
+        panel: what to draw.
+        yields: where there is no room for all lanes, those on the right give way.
+
     Attributes:
         plot: the figure.
         overview: a strip with the whole map beside it; moves what ``plot`` shows.
         boxes, marks, edges: its sources: what is drawn, what is marked in it, the axis' edges.
     """
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, *, yields: bool = False) -> None:
         self.boxes = ColumnDataSource()
         self.marks = ColumnDataSource(
             {name: [] for name in ("left", "right", "top", "bottom", "width")}
@@ -82,6 +90,8 @@ class PanelFigure:
         self._headings = ColumnDataSource()
         self._load(panel)
         self.plot = self._figure(panel)
+        if yields:
+            self._yield(panel)
         self._draw()
         self.overview = self._overview(panel)
         self._head()
@@ -159,6 +169,16 @@ class PanelFigure:
         plot.yaxis.major_tick_in = 0
         return plot
 
+    def _yield(self, panel: Panel) -> None:
+        """Let lanes of trees leave the picture where it is small; dragging brings them back."""
+        plot, lanes = self.plot, list(zip(panel.lanes, lane_extents(panel.lanes), strict=True))
+        ends = [extent.right for _, extent in lanes]
+        needed = max(extent.right for lane, extent in lanes if lane.wide)
+        plot.min_width = _SMALL
+        self._across.bounds = (-0.03, ends[-1] + 0.03)
+        args = {"plot": plot, "needed": needed, "ends": ends, "narrowest": _LANE}
+        plot.js_on_change("inner_width", CustomJS(args=args, code=script("yield.js")))
+
     def _draw(self) -> None:
         plot = self.plot
         plot.quad(
@@ -187,8 +207,9 @@ class PanelFigure:
             renderers=[boxes], tooltips=_TOOLTIP, formatters={"$y": pointer},
             point_policy="follow_mouse", attachment="horizontal",
         )  # fmt: skip
+        dragged: Literal["height", "both"] = "height" if self._across.bounds is None else "both"
         wheel = WheelZoomTool(dimensions="height", maintain_focus=False)
-        plot.add_tools(hover, wheel, PanTool(dimensions="height"), ResetTool())
+        plot.add_tools(hover, wheel, PanTool(dimensions=dragged), ResetTool())
         plot.toolbar.active_scroll = wheel
         self._declutter(boxes)
 

@@ -37,13 +37,23 @@ html, body {{ box-sizing: border-box; display: flow-root; height: 100%; margin: 
 </body>
 </html>
 """
+_CAUSES_WIDTH = 230
+_SMALL = "@media (max-width: 1000px)"
+_ABOVE_WHERE_SMALL = f"{_SMALL} {{ :host {{ flex-direction: column !important; }} }}"
+_WIDE_WHERE_SMALL = (
+    f"{_SMALL} {{ :host {{ width: auto !important; flex-basis: auto !important; }} }}"
+)
 _HATCH = "repeating-linear-gradient(135deg, #9a9a9a 0 1px, transparent 1px 5px)"
 
 
 def html_page(picture: Picture) -> str:
     """Return the page, with everything it needs inside."""
-    figures = [PanelFigure(panel) for panel in picture.panels]
+    figures = [PanelFigure(panel, yields=picture.compares) for panel in picture.panels]
     panels, _ = body(picture, figures)
+    if picture.causes:
+        panels = row(
+            _causes(picture), panels, sizing_mode="stretch_both", stylesheets=[_ABOVE_WHERE_SMALL]
+        )
     page = column(heading(picture), panels, footer(picture), sizing_mode="stretch_both")
     script, place = components(page, wrap_script=False)
     libraries = Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw
@@ -122,6 +132,20 @@ def footer(picture: Picture) -> UIElement:
         disable_math=True,
         sizing_mode="stretch_width",
         margin=(0, 12, 6, 12),
+    )
+
+
+def _causes(picture: Picture) -> UIElement:
+    """Return what probably made the difference, for the picture's side."""
+    causes = "".join(f"<li style='margin-top: 4px'>{escape(each)}</li>" for each in picture.causes)
+    return Div(
+        text=f"<b>What probably happened</b><ol style='padding-left: 22px; margin: 4px 0'>"
+        f"{causes}</ol>",
+        disable_math=True,
+        width=_CAUSES_WIDTH,
+        margin=(8, 12, 0, 12),
+        stylesheets=[_WIDE_WHERE_SMALL],
+        name="causes",
     )
 
 

@@ -99,9 +99,16 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All panels of a source; ``notes`` say what is not shown, and what may be wrong."""
+    """All panels of a source; ``notes`` say what is not shown, and what may be wrong.
+
+    Attributes:
+        compares: it shows two maps: what differs matters, and the rest gives way on a small screen.
+        causes: what probably made the difference, the likeliest first.
+    """
 
     title: str
     subtitle: str
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
+    compares: bool = False
+    causes: tuple[str, ...] = ()

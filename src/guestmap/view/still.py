@@ -77,7 +77,9 @@ class _Sheet:
     def __init__(self, picture: Picture) -> None:
         length = sum(panel.axis.length for panel in picture.panels)
         foot = _FOOT + _LINE * 1.3 * len(picture.notes)
-        fixed = _TOP + foot + _HEAD * len(picture.panels)
+        causes = [f"Probably: {each}" for each in picture.causes]
+        begin = _TOP + _LINE * 1.3 * len(causes)
+        fixed = begin + foot + _HEAD * len(picture.panels)
         self._unit = min(_UNIT, (_TALLEST - fixed) / max(length, 1.0))
         rights = [lane_extents(panel.lanes)[-1].right for panel in picture.panels]
         width = max(_AXIS + _LANE * max(rights, default=0) + _MARGIN, 900.0)
@@ -87,7 +89,9 @@ class _Sheet:
         self._axes.set(xlim=(0, width), ylim=(height, 0))
         self._axes.axis("off")
         self._head(picture)
-        top = _TOP
+        for number, cause in enumerate(causes):
+            self._write(_MARGIN, _TOP + 8 + number * _LINE * 1.3, cause)
+        top = begin
         for panel in picture.panels:
             self._panel(panel, top + _HEAD)
             top += _HEAD + self._unit * panel.axis.length
