@@ -45,16 +45,21 @@ def test_where_nobody_answers_is_said() -> None:
 def test_a_region_is_found_by_name_and_a_file_is_nowhere() -> None:
     images = [
         LoadedImage("code", 0x1000, "region", target="flash"),
+        LoadedImage("other", 0x1000, "region", target="none"),
         LoadedImage("tables", 0x1000, "region", target="/rom@tables"),
         LoadedImage("x.rom", 0x1000, "fw_cfg", target="genroms/x.rom"),
+        LoadedImage("pvh.bin", 0x1000, "fw_cfg", target="genroms/pvh.bin"),
     ]
     told = rom_table(a_map(RAM, FLASH), images)
     starts = [[each.start for each in placed.answers] for placed in told.loaded or ()]
-    assert starts == [[0x20_0000], [], []]
+    assert starts == [[0x20_0000], [], [], [], []]
     words = list(rom_sentences(told))
-    assert words[2:4] == [
-        "tables, 4 KiB: region '/rom@tables', which no address of the CPUs shows",
+    assert words[2:6] == [
+        "other, 4 KiB: region 'none', which no address of the CPUs shows",
+        "tables, 4 KiB: memory '/rom@tables', which firmware reads through fw_cfg",
         "x.rom, 4 KiB: fw_cfg file 'genroms/x.rom', which firmware copies and runs",
+        "pvh.bin, 4 KiB: fw_cfg file 'genroms/pvh.bin', which firmware copies and runs;"
+        " it loads the kernel",
     ]
 
 

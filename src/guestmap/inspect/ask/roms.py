@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from guestmap.inspect.text.info_roms import LoadedImage
 
 _READ_ONLY = frozenset({"rom", "romd"})
+_FW_CFG_MEMORY = "/rom@"
+_KERNEL_LOADERS = ("linuxboot", "multiboot", "pvh", "guestmap-linux")  # option ROMs of -kernel
 _ROM_BLOCK = ".rom"  # how QEMU names the memory of option ROMs
 
 
@@ -153,10 +155,13 @@ def _why_unseen(rom: UnseenRom) -> str:
 
 def _destination(image: PlacedImage) -> str:
     if image.to == "fw_cfg":
-        return f"fw_cfg file {image.target!r}, which firmware copies and runs"
+        then = "; it loads the kernel" if image.name.startswith(_KERNEL_LOADERS) else ""
+        return f"fw_cfg file {image.target!r}, which firmware copies and runs{then}"
     if image.to == "region":
         if image.answers:
             return f"region {image.target!r}"
+        if image.target.startswith(_FW_CFG_MEMORY):
+            return f"memory {image.target!r}, which firmware reads through fw_cfg"
         return f"region {image.target!r}, which no address of the CPUs shows"
     assert image.address is not None
     end = image.address + image.size
