@@ -58,8 +58,10 @@ def test_a_region_is_found_by_name_and_a_file_is_nowhere() -> None:
         "other, 4 KiB: region 'none', which no address of the CPUs shows",
         "tables, 4 KiB: memory '/rom@tables', which firmware reads through fw_cfg",
         "x.rom, 4 KiB: fw_cfg file 'genroms/x.rom', which firmware copies and runs",
-        "pvh.bin, 4 KiB: fw_cfg file 'genroms/pvh.bin', which firmware copies and runs;"
-        " it loads the kernel",
+        (
+            "pvh.bin, 4 KiB: fw_cfg file 'genroms/pvh.bin', which firmware copies and runs;"
+            " it loads the kernel"
+        ),
     ]
 
 
