@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from guestmap.machine.debug_log import LONGEST_LINE, MOST_LINES, DebugLog
 from guestmap.machine.observed import LogLine
 from guestmap.machine.phases import PhaseTracker
@@ -33,3 +35,33 @@ def test_phases_of_a_guest_that_resets_for_ever() -> None:
     for _ in range(30_000):
         phases.reset("again")
     assert len(phases.changes) <= 10_000
+
+
+def test_the_newest_lines_are_kept() -> None:
+    log = DebugLog(count(1).__next__, lambda _line: None)
+    _write(log, b"\n" * MOST_LINES)
+    assert [line.time_ns for line in log.lines] == [*range(1, MOST_LINES + 1)]
+    _write(log, b"\n")
+    assert log.lines[0].time_ns == MOST_LINES // 2 + 1
+    assert log.lines[-1].time_ns == MOST_LINES + 1
+
+
+def test_a_line_is_cut_where_it_is_longest() -> None:
+    log = DebugLog(lambda: 0, lambda _line: None)
+    _write(log, b"x" * (LONGEST_LINE - 1))
+    assert (log.lines, len(log.unfinished)) == ([], LONGEST_LINE - 1)
+    _write(log, b"y")
+    assert ([line.text[-2:] for line in log.lines], log.unfinished) == (["xy"], b"")
+
+
+def test_it_goes_on_from_what_was_saved() -> None:
+    log = DebugLog(lambda: 9, lambda _line: None)
+    many = [LogLine(n, "") for n in range(MOST_LINES + 1)]
+    log.restore(many, b"half of ")
+    assert log.lines == many[1:]
+    _write(log, b"a line\n")
+    assert log.lines[-1] == LogLine(9, "half of a line")
+    log.restore([], b"x" * LONGEST_LINE)
+    assert len(log.unfinished) == LONGEST_LINE - 1
+    _write(log, b"y")
+    assert len(log.lines) == 1

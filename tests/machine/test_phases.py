@@ -1,7 +1,7 @@
 import pytest
 
 from guestmap.machine import MachineConfig, VirtualMachine
-from guestmap.machine.phases import Phase, PhaseTracker
+from guestmap.machine.phases import Phase, PhaseChange, PhaseTracker
 
 # What SeaBIOS 1.16.2 writes on QEMU 7.2, shortened.
 LOG = """\
@@ -115,3 +115,75 @@ def test_a_machine_shows_its_tracker_the_interrupt_that_boots():
     with VirtualMachine(MachineConfig(debugcon=True)) as vm:
         vm.run(until=Phase.BOOT)
         assert (vm.phases.phase, vm.phases.changes[-1].evidence) == (Phase.BOOT, "INT 19h")
+
+
+@pytest.mark.parametrize(("line", "phase"), [
+    ("SeaBIOS (version ", Phase.PREINIT), ("Relocating init from ", Phase.INIT),
+    ("Moving pm_base to ", Phase.SETUP), ("=== PCI bus & bridge init ===", Phase.SETUP),
+    ("Space available for UMB: ", Phase.PREPBOOT), ("enter handle_18:", Phase.BOOT),
+    ("enter handle_19:", Phase.BOOT), ("Booting from 0000:7c00", Phase.RUNTIME),
+    ("Booting from ffff:abcd", Phase.RUNTIME), ("In resume ", Phase.RESUME),
+    (" SeaBIOS (version ", None), ("Moving pm_base", None), ("enter handle_13:", None),
+    ("Booting from Hard Disk...", None), ("No bootable device.", None), ("", None),
+])  # fmt: skip
+def test_each_line_that_shows_a_phase(line: str, phase: Phase | None) -> None:
+    tracker, _ = _tracker()
+    tracker.reset("power on")
+    tracker.line(line)
+    shown = [(each.phase, each.evidence) for each in tracker.changes[1:]]
+    assert shown == ([] if phase is None else [(phase, f"log: {line}")])
+
+
+@pytest.mark.parametrize("vector", range(256))
+def test_only_two_interrupts_boot(vector: int) -> None:
+    tracker, _ = _tracker()
+    tracker.interrupt(vector)
+    assert tracker.phase is (Phase.BOOT if vector in {0x18, 0x19} else None)
+
+
+SHOWS = {
+    Phase.PREINIT: LOG[0], Phase.INIT: LOG[2], Phase.SETUP: LOG[3], Phase.PREPBOOT: LOG[6],
+    Phase.BOOT: LOG[7], Phase.RUNTIME: "Booting from 0000:7c00", Phase.RESUME: "In resume (s=0)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("now", Phase)
+@pytest.mark.parametrize("then", SHOWS)
+def test_a_phase_follows_an_earlier_one(now: Phase, then: Phase) -> None:
+    """All but RESUME, which comes at any time, and BOOT after what was started."""
+    tracker, _ = _tracker()
+    tracker.restore([PhaseChange(now, 0, "")], gave_up=True)
+    tracker.line(SHOWS[then])
+    order = [*Phase]
+    goes_on = order.index(then) > order.index(now) or then is Phase.RESUME
+    goes_on |= (now, then) == (Phase.RUNTIME, Phase.BOOT)
+    assert tracker.phase is (then if goes_on else now)
+    assert len(tracker.changes) == 1 + goes_on
+    assert tracker.gave_up is not goes_on
+
+
+@pytest.mark.parametrize("halts", [True, False])
+def test_firmware_that_gives_up_halts_or_says_so(halts: bool) -> None:
+    told: list[PhaseChange] = []
+    tracker = PhaseTracker(lambda: 7, told.append, halts=halts)
+    tracker.line("No bootable device.")
+    assert tracker.gave_up
+    said = PhaseChange(Phase.HALT, 7, "log: No bootable device.")
+    assert tracker.changes == told == ([] if halts else [said])
+    tracker.halted()
+    assert told == [PhaseChange(Phase.HALT, 7, "HLT") if halts else said]
+    tracker.halted(for_good=True)
+    assert len(told) == 1
+
+
+def test_the_newest_of_many_phases_are_kept() -> None:
+    tracker, ticks = _tracker()
+    for _ in range(10_000):
+        tracker.reset("again")
+    assert [each.time_ns for each in tracker.changes] == [*range(1, 10_001)]
+    tracker.reset("again")
+    assert [each.time_ns for each in tracker.changes] == [*range(5_001, 10_002)]
+    many = [PhaseChange(Phase.RESET, n, "") for n in range(10_001)]
+    tracker.restore(many, gave_up=False)
+    assert tracker.changes == many[1:]
+    assert ticks == [10_001]

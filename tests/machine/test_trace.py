@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guestmap.accel.debug import WatchKind
+from guestmap.accel.debug import GuestAccess, WatchKind
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.machine import MachineConfig, RunState, TracedAccess, VirtualMachine
 from guestmap.machine import trace as tracing
@@ -104,3 +104,25 @@ def test_a_range_is_read(text, parsed):
 def test_what_is_no_range_is_refused(text):
     with pytest.raises(ConfigError):
         TraceRange.parse(text)
+
+
+@pytest.mark.parametrize(("after", "kept"), [
+    (0, [3, 4, 5]), (1, [3, 4, 5]), (2, [3, 4, 5]), (3, [4, 5]), (4, [5]), (5, []), (6, []),
+])  # fmt: skip
+def test_what_came_after_so_many(monkeypatch, after, kept):
+    monkeypatch.setattr(tracing, "KEPT", 3)
+    with VirtualMachine(MachineConfig(machine="none"), engine="none") as vm:
+        for number in range(1, 6):
+            access = GuestAccess(READ, number, 1, 0, "ram", number, 0, 0)
+            vm.trace._heard(TracedAccess(0, access, stops=False))
+        assert [each.access.address for each in vm.trace.since(after)] == kept
+        assert (vm.trace.total, vm.trace.stopped) == (5, None)
+
+
+@pytest.mark.parametrize(("kind", "word"), [(READ, "read"), (WRITE, "write"), (EXECUTE, "execute")])
+def test_an_access_as_json(kind, word):
+    access = GuestAccess(kind, 0xC0009, 4, 7, "", 9, 0xF000, 0xFFF0)
+    assert tracing.traced_to_json(TracedAccess(5, access, stops=True)) == {
+        "time-ns": 5, "kind": word, "address": 0xC0009, "size": 4, "value": 7, "region": None,
+        "offset": 9, "cs": 0xF000, "ip": 0xFFF0,
+    }  # fmt: skip

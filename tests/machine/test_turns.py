@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -20,6 +21,7 @@ from guestmap.machine import (
     RunState,
     VirtualMachine,
 )
+from guestmap.machine.runner import Runner
 
 pytestmark = [pytest.mark.seabios]
 
@@ -341,23 +343,31 @@ def test_a_thread_that_gives_up_waiting_holds_up_nobody(started: Started) -> Non
     assert vm.wait(DEADLINE_S)
 
 
-def test_what_waits_for_the_cpu_is_refused_in_a_turn(started: Started) -> None:
+def test_what_waits_for_the_cpu_is_refused_in_a_turn(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would wait for ever."""
     vm = started.vm
     waits: tuple[Callable[[], object], ...] = (vm.run, vm.start, vm.wait, vm.close)
-    with vm.exclusive():
-        for wait in waits:
-            with pytest.raises(StateError, match="waits for the CPU"):
-                wait()
+    with monkeypatch.context() as patch:
+        for name in ("lent", "start", "wait", "close"):
+            patch.setattr(Runner, name, would_wait)
+        with vm.exclusive():
+            for wait in waits:
+                with pytest.raises(StateError, match="waits for the CPU"):
+                    wait()
     vm.start()
     refusals: list[str] = []
 
     def hear(event: MachineEvent) -> None:
-        for wait in (vm.wait, vm.close):
-            try:
-                wait()
-            except StateError as error:
-                refusals.append(f"{event.name}: {error}")
+        with monkeypatch.context() as patch:
+            for name in ("wait", "close"):
+                patch.setattr(Runner, name, would_wait)
+            for wait in (vm.wait, vm.close):
+                try:
+                    wait()
+                except (StateError, AssertionError) as error:
+                    refusals.append(f"{event.name}: {error}")
 
     vm.events.subscribe(hear)
     vm.system_reset()
@@ -366,6 +376,12 @@ def test_what_waits_for_the_cpu_is_refused_in_a_turn(started: Started) -> None:
     vm.events.unsubscribe(hear)
     assert vm.wait(DEADLINE_S)
     assert [text.partition(":")[0] for text in refusals] == ["RESET"] * 2 + ["SHUTDOWN"] * 2
+    assert all("waits for the CPU" in text for text in refusals)
+
+
+def would_wait(*_: object) -> NoReturn:
+    """Stand for what waits, so that a test that should be refused ends."""
+    raise AssertionError("it was let through")
 
 
 def test_only_one_of_many_starts_it(started: Started) -> None:

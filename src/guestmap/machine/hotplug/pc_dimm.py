@@ -92,7 +92,7 @@ class PcDimm(Device):
         return backend.size if backend is not None else 0
 
     def do_realize(self) -> None:
-        """Check node and back-end, and take the back-end.
+        """Check node and back-end; who plugs the DIMM in takes the back-end.
 
         Raises:
             ConfigError: the machine has no such node, or somebody else has the back-end.
@@ -105,7 +105,6 @@ class PcDimm(Device):
         backend = self.backend
         if backend.mapped:
             raise ConfigError(f"can't use already busy memdev: {backend.name}")
-        backend.mapped = True
 
     def unrealize(self) -> None:
         """Leave the machine, after the guest has let go of the DIMM.

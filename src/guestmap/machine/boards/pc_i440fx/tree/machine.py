@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 def compose_pc(tree: MachineTree, pc: Pc) -> Adapter:
     """Make ``/machine`` of a PC."""
-    tree.container("/objects")
     made = make_machine(tree, pc.config)
     config = pc.config
     made.values.setdefault("firmware", BIOS_NAME)
