@@ -73,16 +73,17 @@ def device(data: bytes | None = None, dialect: LibvirtDialect = LibvirtDialect.V
 def as_read(found: Definition) -> bool:
     """Tell whether a definition that was edited is the one that its document says."""
     read = parse_definition(found.data, found.dialect)
-    _alike(found.root, read.root)
+    alike(found.root, read.root)
     told = [replace(each, root=read.root) for each in (found, read)]
     return told[0] == told[1]
 
 
-def _alike(mine: Element, read: Element) -> None:
+def alike(mine: Element, read: Element) -> None:
+    """Hold an element that was edited to the one that is read, but for blanks between elements."""
     is_leaf = not read.children
     for each in fields(Element):
         if each.name == "children" or (each.name == "text" and not is_leaf):
             continue
         assert getattr(mine, each.name) == getattr(read, each.name), (each.name, read.name)
     for own, other in zip(mine.children, read.children, strict=True):
-        _alike(own, other)
+        alike(own, other)

@@ -389,3 +389,36 @@ def test_one_cause_is_one_finding():
 def test_nobody_is_told_to_unplug_what_is_not_there():
     assert "unplug" not in blockers(ROOM, size=4 * GIB)["over-maxmem"].remedy
     assert "unplug" in blockers(holding(ONE), size=4 * GIB)["over-maxmem"].remedy
+
+
+NEAR = {
+    "both": (0, 0, 64 * MIB + 4096, "give 0x104000000 or 0x104200000"),
+    "up to the end": (0, 0, 128 * MIB - 4096, "give 0x107e00000 or 0x108000000"),
+    "beyond the end": (0, MIB, 128 * MIB + 4096, "give 0x108000000"),
+    "from the start": (0, 0, 4096, "give 0x100000000 or 0x100200000"),
+    "before the start": (MIB, 0, MIB + 4096, "give 0x100200000"),
+    "neither": (MIB, -127 * MIB + 8192, MIB + 4096, "give no --addr: the next free one is taken"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", NEAR)
+def test_an_odd_address_has_the_even_ones_beside_it_named_where_they_are_free(where):
+    begin, more, addr, remedy = NEAR[where]
+    window = AddrRange(BASE + begin, 256 * MIB + more - begin)
+    found = blockers(replace(ROOM, window=window), addr=BASE + addr)
+    assert found["address-unaligned"].remedy == remedy
+
+
+def test_an_address_beside_a_dimm_is_free_up_to_it():
+    middle = holding(dimm(0, BASE + GIB, GIB))
+    assert set(blockers(middle, size=GIB, addr=BASE)) == set()
+    assert set(blockers(middle, size=GIB, addr=BASE + 2 * MIB)) == {"address-overlap"}
+    assert set(blockers(middle, size=GIB, addr=BASE + 2 * GIB - 2 * MIB)) == {"address-overlap"}
+    assert set(blockers(middle, size=GIB, addr=BASE + 2 * GIB)) == set()
+
+
+def test_a_size_between_two_multiples_has_those_named_that_fit():
+    assert blockers(ROOM, size=3 * MIB)["size-unaligned"].remedy == "give 2 MiB or 4 MiB"
+    assert blockers(ROOM, size=MIB)["size-unaligned"].remedy == "give 2 MiB"
+    tight = replace(ROOM, window=AddrRange(BASE, 2 * MIB), max_ram=ROOM.ram + 3 * MIB)
+    assert blockers(tight, size=3 * MIB)["size-unaligned"].remedy == "give 2 MiB"

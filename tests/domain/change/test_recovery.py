@@ -1,9 +1,12 @@
 """Killed at any step of any change, nothing is lost, torn or left over after the next one."""
 
+from dataclasses import replace
+
 import pytest
 
 from guestmap.domain.change.which import Which
 from guestmap.domain.store.faults import POINTS
+from guestmap.domain.store.status import Pending
 from tests.domain.documents import domain, memory
 from tests.support.domains import BOTH, DIMM
 from tests.support.killed import End, killed_at
@@ -125,3 +128,11 @@ def test_an_undefine_is_whole_or_nothing(manager):
     manager.define(domain(emulator=str(manager.emulator)))
     assert killed_at("config.before-remove", lambda: manager.undefine("vm")) is End.KILLED
     assert manager.dumpxml("vm")
+
+
+def test_a_device_that_is_known_no_more_is_waited_for_no_more(manager):
+    status = manager.running()
+    manager.store.save_status(replace(status, pending=(Pending("dimm7", config=True),)))
+    manager.changes.reconnect("vm")
+    assert manager.info("vm").pending == ()
+    manager.consistent()

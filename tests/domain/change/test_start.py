@@ -190,3 +190,18 @@ def test_who_may_change_a_domain_is_asked_before_anything_is_done(manager):
     assert asked == [("vm", "attach-device")]
     assert manager.told() == before
     assert guarded.dumpxml("vm")
+
+
+def test_a_machine_that_runs_undefined_is_shown_and_has_nothing_stored(manager):
+    manager.running()
+    live = manager.dumpxml("vm")
+    manager.undefine("vm")
+    assert manager.dumpxml("vm") == live
+    with pytest.raises(DomainError) as refused:
+        manager.dumpxml("vm", inactive=True)
+    assert refused.value.code == 55
+    assert refused.value.text.endswith("the domain runs, and has no stored definition")
+    assert (refused.value.speaker, refused.value.remedy) == (Speaker.OURS, "ask without --inactive")
+    with pytest.raises(DomainError, match="cannot undefine transient domain"):
+        manager.undefine("vm")
+    assert [each.persistent for each in manager.domains()] == [False]

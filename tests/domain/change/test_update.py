@@ -129,3 +129,68 @@ def test_the_device_as_it_would_be_is_shown_and_nothing_changes(started):
     assert "<alias name='virtiomem0'/>" in text
     assert "alias" not in started.resized_xml("vm", Which(), 4096, CONFIG)
     assert started.documents() == before
+
+
+OWN_FAULTS = {
+    "block": (">2048<", ">3072<", "block size must be a power of two"),
+    "small block": (">2048<", ">1024<", "block size too small, must be at least 2048KiB"),
+    "requested": (">4096<", ">2097152<",
+                  "requested size must be smaller than or equal to @size (1048576KiB)"),
+    "part": (">4096<", ">1024<", "requested size must be an integer multiple of block size"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OWN_FAULTS)
+@pytest.mark.parametrize("targets", [LIVE, CONFIG, BOTH])
+def test_what_is_wrong_with_a_document_itself_is_told_first(started, what, targets):
+    old, new, text = OWN_FAULTS[what]
+    document = own(started)
+    assert old in document
+    with pytest.raises(DomainError) as refused:
+        started.changes.update_device("vm", document.replace(old, new).encode(), targets)
+    assert (refused.value.text, refused.value.code) == (text, 35)
+
+
+def test_a_device_is_emptied_to_the_last_byte(started):
+    started.changes.update("vm", Which(), 524288, BOTH)
+    started.changes.update("vm", Which(), 0, BOTH)
+    assert '"property":"requested-size","value":0}' in started.told()[-1]
+    live, inactive, *_ = started.documents()
+    assert b"<requested unit='KiB'>0</requested>" in live
+    assert b"<requested unit='KiB'>0</requested>" in inactive
+    started.consistent()
+
+
+def test_all_of_a_device_can_be_requested(started):
+    started.changes.update("vm", Which(), 1 << 20, BOTH)
+    assert '"value":1073741824}' in started.told()[-1]
+
+
+def test_of_two_devices_the_one_that_is_named_changes(started):
+    started.changes.attach("vm", VIRTIO, BOTH)
+    started.changes.update("vm", Which("virtiomem1"), 4096, BOTH)
+    assert [each.requested for each in started.store.running("vm").definition.devices] == [0, 4096]
+    assert [each.requested for each in started.store.definition("vm").devices] == [0, 4096]
+    with pytest.raises(DomainError) as refused:
+        started.changes.update("vm", Which(), 4096, BOTH)
+    assert refused.value.remedy == (
+        "say which: --alias or --node (there are: virtiomem0 in node 0, virtiomem1 in node 0)"
+    )
+
+
+def test_a_machine_that_does_not_run_has_the_size_from_its_start(started):
+    started.changes.destroy("vm")
+    started.changes.update("vm", Which(), 4096, CONFIG)
+    assert [each.requested for each in started.store.definition("vm").devices] == [4096]
+    started.changes.start("vm")
+    (device,) = started.ask("query-memory-devices")
+    assert device["data"]["requested-size"] == 4096 * 1024
+
+
+def test_a_device_of_the_machine_alone_is_not_changed_in_both(manager):
+    manager.running()
+    manager.changes.attach("vm", VIRTIO, LIVE)
+    before = manager.told()
+    with pytest.raises(DomainError, match="invalid argument: memory not found"):
+        manager.changes.update("vm", Which(), 4096, BOTH)
+    assert manager.told() == before

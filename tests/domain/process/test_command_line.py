@@ -229,3 +229,77 @@ def test_what_our_machine_lacks_is_refused_by_name(what):
     found = definition(emulator="/opt/bin/guestmap", devices=LACKING[what])
     with pytest.raises(DomainError, match=f"guestmap's own machine has not {what}"):
         own_command_line(found, "/run/vm/monitor")
+
+
+WITH = {
+    "a dimm with a base": (
+        memory(more="<address type='dimm' slot='2' base='0x120000000'/>"), LibvirtDialect.V9,
+        {"driver": "pc-dimm", "node": 0, "memdev": "memdimm2", "id": "dimm2", "slot": 2,
+         "addr": 0x1_2000_0000},
+        {"qom-type": "memory-backend-ram", "id": "memdimm2", "size": 512 << 20},
+    ),
+    "an nvdimm": (
+        memory("256", model="nvdimm", more="<source><path>/nv</path></source>",
+               target="<label><size>128</size></label>"), LibvirtDialect.V9,
+        {"driver": "nvdimm", "node": 0, "label-size": 128 << 10, "memdev": "memnvdimm0",
+         "id": "nvdimm0", "slot": 0},
+        {"qom-type": "memory-backend-file", "id": "memnvdimm0", "mem-path": "/nv",
+         "prealloc": True, "size": 256 << 20},
+    ),
+    "an nvdimm of persistent memory": (
+        memory("256", model="nvdimm", target="<readonly/>",
+               more="<source><path>/nv</path><alignsize>2048</alignsize><pmem/></source>"),
+        LibvirtDialect.V9,
+        {"driver": "nvdimm", "node": 0, "unarmed": True, "memdev": "memnvdimm0", "id": "nvdimm0",
+         "slot": 0},
+        {"qom-type": "memory-backend-file", "id": "memnvdimm0", "mem-path": "/nv",
+         "size": 256 << 20, "align": 2 << 20, "pmem": True},
+    ),
+    "virtio-mem": (
+        memory("1", "GiB", model="virtio-mem", target="<block>2048</block>"
+               "<requested>4096</requested>"), LibvirtDialect.V9,
+        {"driver": "virtio-mem-pci", "node": 0, "block-size": 2 << 20, "requested-size": 4 << 20,
+         "memdev": "memvirtiomem0", "id": "virtiomem0", "bus": "pci.0", "addr": "0x2"},
+        {"qom-type": "memory-backend-ram", "id": "memvirtiomem0", "reserve": False,
+         "size": 1 << 30},
+    ),
+    "virtio-mem with nothing requested": (
+        memory("1", "GiB", model="virtio-mem", target="<block>2048</block>"), LibvirtDialect.V9,
+        {"driver": "virtio-mem-pci", "node": 0, "block-size": 2 << 20, "memdev": "memvirtiomem0",
+         "id": "virtiomem0", "bus": "pci.0", "addr": "0x2"},
+        {"qom-type": "memory-backend-ram", "id": "memvirtiomem0", "reserve": False,
+         "size": 1 << 30},
+    ),
+    "virtio-pmem at a place": (
+        memory("256", model="virtio-pmem", node="", more="<source><path>/pm</path></source>",
+               target="<address base='0x140000000'/>"), LibvirtDialect.V12,
+        {"driver": "virtio-pmem-pci", "memdev": "memvirtiopmem0", "memaddr": 0x1_4000_0000,
+         "id": "virtiopmem0", "bus": "pci.0", "addr": "0x2"},
+        {"qom-type": "memory-backend-file", "id": "memvirtiopmem0", "mem-path": "/pm",
+         "share": True, "size": 256 << 20},
+    ),
+    "a private dimm": (
+        memory(words=" access='private' discard='no'"), LibvirtDialect.V9,
+        {"driver": "pc-dimm", "node": 0, "memdev": "memdimm0", "id": "dimm0", "slot": 0},
+        {"qom-type": "memory-backend-file", "id": "memdimm0", "mem-path": "/run/vm/dimm0",
+         "discard-data": False, "share": False, "size": 512 << 20},
+    ),
+    "a shared dimm of a host's node": (
+        memory(words=" access='shared'", more="<source><nodemask>0</nodemask></source>"),
+        LibvirtDialect.V9,
+        {"driver": "pc-dimm", "node": 0, "memdev": "memdimm0", "id": "dimm0", "slot": 0},
+        {"qom-type": "memory-backend-file", "id": "memdimm0", "mem-path": "/run/vm/dimm0",
+         "share": True, "size": 512 << 20, "host-nodes": [0], "policy": "bind"},
+    ),
+}  # fmt: skip
+"""Devices with all that one may have, and what QEMU's documentation calls it."""
+
+
+@pytest.mark.parametrize("what", WITH)
+def test_all_of_a_memory_device_is_said_and_nothing_more(what):
+    document, dialect, props, backend = WITH[what]
+    before = definition(dialect)
+    found = with_device(before, assigned(before, device(document, dialect), live=True), live=True)
+    line = command_line(found, {}, "/run/vm")
+    assert json.loads(values(line, "-device")[-1]) == props
+    assert json.loads(values(line, "-object")[-1]) == backend

@@ -4,10 +4,12 @@ import pytest
 
 from guestmap.domain.rules.assign import assigned, free_pci
 from guestmap.domain.rules.device_rules import refusals
+from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.rules.room import Room, situation_of
 from guestmap.domain.rules.texts import LibvirtDialect
-from guestmap.domain.xml.definition import Definition
-from tests.domain.documents import definition, device, memory
+from guestmap.domain.xml.definition import Definition, parse_definition
+from guestmap.domain.xml.memory import PciAddress
+from tests.domain.documents import definition, device, domain, memory
 
 HELD = """\
     <memory model='dimm'>
@@ -153,9 +155,6 @@ def test_what_qemu_would_refuse_at_the_next_start_is_found_before(what):
 
 
 def test_without_acpi_the_stored_definition_takes_no_dimm():
-    from guestmap.domain.xml.definition import parse_definition
-    from tests.domain.documents import domain
-
     found = parse_definition(domain().replace(b"<acpi/>", b""), LibvirtDialect.V9)
     assert [each.code for each in Room(found, device()).blockers()] == ["no-acpi"]
 
@@ -193,3 +192,122 @@ def test_the_lowest_free_slot_of_each_definition_is_taken():
 def test_a_pci_device_takes_the_first_free_place():
     taken = "<odd><address type='pci' bus='0x00' slot='0x02'/></odd>\n"
     assert free_pci(definition(devices=taken)).slot == 3
+
+
+PATH = "<source><path>/x</path></source>"
+AT_THE_LIMIT = {
+    "the last slot": ("", memory(more=at(3))),
+    "all the room": ("", memory("7680")),
+    "the last node": ("", memory(node="<node>0</node>")),
+    "the least label": ("", memory(model="nvdimm", more=PATH,
+                                   target="<label><size>128</size></label>")),
+    "the largest label": ("", memory("256", "KiB", model="nvdimm", more=PATH,
+                                     target="<label><size>255</size></label>")),
+    "all requested": ("", memory(model="virtio-mem",
+                                 target="<block>2048</block><requested>524288</requested>")),
+    "the least block": ("", memory(model="virtio-mem", target="<block>2048</block>")),
+    "up to another": (HELD, memory(more=at(0, 0x1_0000_0000))),
+    "behind another": (HELD, memory(more=at(0, 0x1_4000_0000))),
+    "the last free slot": (FULL[: FULL.rindex("    <memory")], memory()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", AT_THE_LIMIT)
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("dialect", LibvirtDialect)
+def test_what_is_just_allowed_is_not_refused(what, live, dialect):
+    devices, data = AT_THE_LIMIT[what]
+    assert first(definition(dialect, devices=devices), data, live=live) is None
+
+
+TWO = ("<numa><cell id='0' cpus='0' memory='256' unit='MiB'/><cell id='1' memory='256'"
+       " unit='MiB'/></numa>")  # fmt: skip
+REMEDIES = {
+    "one node": ({}, memory(node="<node>1</node>"), "choose node 0"),
+    "two nodes": ({"numa": TWO}, memory(node="<node>2</node>"), "choose node 0 to 1"),
+    "room": ({}, memory("7681"), "7864320 KiB may be added"),
+    "less room": ({"devices": HELD}, memory("7680"), "7340032 KiB may be added"),
+    "slot": ({}, memory(more=at(4)), "choose one below 4"),
+    "taken": ({"devices": HELD}, memory(more=at(1)), "free: 0, 2, 3"),
+    "all taken": ({"devices": FULL}, memory(more=at(1)), "no slot is free"),
+    "base": ({"devices": HELD}, memory(more=at(0, 0x1_2000_0000)),
+             "leave base out: QEMU finds a gap"),
+    "many": ({"devices": HELD, "limit": "<maxMemory slots='16' unit='GiB'>8</maxMemory>"},
+             memory(more=at(1)), "free: 0, 2, 3, 4, 5, 6, 7, 8"),
+    "no node": ({}, memory(node=""), "add <node>0</node> to <target>"),
+    "alias": ({"devices": HELD}, memory(more="<alias name='dimm1'/>"), "choose another alias"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REMEDIES)
+def test_a_refusal_says_what_to_do(what):
+    words, data, remedy = REMEDIES[what]
+    refused = next(refusals(definition(**words), device(data), live=True))
+    assert refused.remedy == remedy
+
+
+def slots_taken(*slots: int) -> str:
+    return "".join(f"<odd><address type='pci' bus='0' slot='{n}'/></odd>\n" for n in slots)
+
+
+def test_the_last_place_on_pci_is_taken_and_then_none_is_left():
+    assert free_pci(definition(devices=slots_taken(*range(2, 31)))) == PciAddress(0, 31)
+    with pytest.raises(DomainError, match="no PCI address is free") as refused:
+        free_pci(definition(devices=slots_taken(*range(2, 32))))
+    assert (refused.value.code, refused.value.speaker) == (67, Speaker.OURS)
+
+
+PORT = "<controller type='pci' model='pcie-root-port'{}/>\n"
+
+
+def q35(devices: str) -> Definition:
+    data = domain(devices=devices).replace(b"pc-i440fx-7.2", b"pc-q35-7.2")
+    return parse_definition(data, LibvirtDialect.V9)
+
+
+PORTS = {
+    "one": (PORT.format(""), 1),
+    "one with an index": (PORT.format(" index='7'"), 7),
+    "the second": (PORT.format("") * 2 + "<odd><address type='pci' bus='1' slot='0'/></odd>\n", 2),
+    "not one of another kind": (
+        "<controller type='usb' model='pcie-root-port'/>\n<controller type='pci'"
+        " model='pcie-root'/>\n" + PORT.format(" index='3'"), 3),
+    "not one behind which another bus is": (
+        PORT.format("") + "<odd><address type='drive' bus='1' slot='0'/></odd>\n", 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", PORTS)
+def test_on_q35_a_device_goes_into_a_free_root_port(what):
+    devices, bus = PORTS[what]
+    assert free_pci(q35(devices)) == PciAddress(bus, 0)
+
+
+def test_on_q35_without_a_free_root_port_there_is_no_place():
+    with pytest.raises(DomainError, match="no PCI address is free"):
+        free_pci(q35(""))
+
+
+def test_names_of_the_machine_are_those_of_slot_or_number():
+    virtio = device(memory(model="virtio-mem", target="<block>2048</block>"))
+    one = assigned(definition(), virtio, live=True)
+    assert (one.alias, one.address) == ("virtiomem0", PciAddress(0, 2))
+    two = assigned(definition(devices="<odd><alias name='x'/></odd><memory model='virtio-mem'>"
+                   "<target><size>2048</size><node>0</node><block>2048</block></target>"
+                   "<alias name='virtiomem0'/></memory>"), virtio, live=True)  # fmt: skip
+    assert two.alias == "virtiomem1"
+    pmem = device(memory(model="virtio-pmem", node="", more=PATH))
+    assert assigned(definition(), pmem, live=True).alias == "virtiopmem0"
+    nvdimm = device(memory(model="nvdimm", more=PATH))
+    assert assigned(definition(devices=HELD), nvdimm, live=True).alias == "nvdimm0"
+    own = device(memory(more="<alias name='ua-x'/>" + at(3)))
+    kept = assigned(definition(), own, live=True)
+    assert (kept.alias, kept.slot) == ("ua-x", 3)
+    assert assigned(definition(), device(), live=False).alias is None
+
+
+def test_where_all_slots_are_taken_there_is_none_to_choose():
+    for live, text in ((True, "device count '5' exceeds slots count '4'"),
+                       (False, "no free memory device slot available")):  # fmt: skip
+        with pytest.raises(DomainError, match=text):
+            assigned(definition(devices=FULL), device(), live=live)

@@ -4,7 +4,7 @@ import pytest
 
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
-from guestmap.domain.xml.definition import parse_definition
+from guestmap.domain.xml.definition import Definition, parse_definition
 from tests.domain.documents import LIMIT, definition, domain
 
 GIB_KIB = 1 << 20
@@ -69,3 +69,104 @@ def test_only_the_older_libvirt_refuses_a_limit_without(what):
     with pytest.raises(DomainError, match=told):
         definition(LibvirtDialect.V9, **words)
     assert definition(LibvirtDialect.V12, **words).max_memory == 8 * GIB_KIB
+
+
+def parsed(data: bytes) -> Definition:
+    return parse_definition(data, LibvirtDialect.V9)
+
+
+@pytest.mark.parametrize("name", ["a", "a.b", "n" * 200, "é" * 100])
+def test_a_name_may_be_up_to_200_bytes_long(name):
+    assert parsed(domain(name)).name == name
+
+
+@pytest.mark.parametrize("name", ["n" * 201, "é" * 101, "a/b", "."])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    with pytest.raises(DomainError, match="longer than 200 bytes") as refused:
+        parsed(domain(name))
+    assert (refused.value.element, refused.value.line) == ("name", 4)
+
+
+HEX = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize("uuid", [HEX, HEX.upper(), "01234567-89ab-cdef-0123-456789abcdef"])
+def test_a_uuid_is_kept_in_its_usual_form(uuid):
+    found = parsed(replaced("<metadata>", f"<uuid>{uuid}</uuid><metadata>"))
+    assert found.uuid == "01234567-89ab-cdef-0123-456789abcdef"
+
+
+@pytest.mark.parametrize("uuid", [HEX[1:], f"{HEX}0", f"g{HEX[1:]}"])
+def test_a_uuid_of_other_digits_is_refused(uuid):
+    with pytest.raises(DomainError, match="malformed uuid"):
+        parsed(replaced("<metadata>", f"<uuid>{uuid}</uuid><metadata>"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 9999])
+def test_vcpus_are_counted(count):
+    assert parsed(replaced(">1</vcpu>", f">{count}</vcpu>")).vcpus == count
+
+
+@pytest.mark.parametrize("count", ["", "01", "-1", "10000", "x"])
+def test_vcpus_that_are_no_number_are_refused(count):
+    with pytest.raises(DomainError, match=f"Invalid value '{count}'.*vcpu"):
+        parsed(replaced(">1</vcpu>", f">{count}</vcpu>"))
+
+
+def test_what_is_not_said_has_libvirts_defaults():
+    text = replaced("<vcpu  placement='static'>1</vcpu>", "").decode()
+    text = text.replace("<currentMemory unit='KiB'>524288</currentMemory>", "")
+    text = text.replace("<acpi/>", "").replace(" machine='pc-i440fx-7.2'", "")
+    found = parsed(text.encode())
+    assert (found.vcpus, found.current, found.acpi, found.machine) == (1, 524288, False, "")
+    assert found.uuid is None
+
+
+@pytest.mark.parametrize(
+    ("told", "current"), [(524287, 524287), (524288, 524288), (524289, 524288)]
+)
+def test_the_balloon_has_what_there_is_at_most(told, current):
+    assert parsed(replaced("'KiB'>524288<", f"'KiB'>{told}<")).current == current
+
+
+def test_a_node_has_the_number_it_says_or_that_of_its_place():
+    two = (
+        "<numa><cell memory='1' unit='MiB'/><cell id='7' memory='2048' memAccess='shared'/></numa>"
+    )
+    first, second = definition(numa=two).cells
+    assert (first.id, first.memory, first.cpus, first.access, first.discard) == (
+        0, 1024, "", None, None,
+    )  # fmt: skip
+    assert (second.id, second.memory, second.access) == (7, 2048, "shared")
+
+
+@pytest.mark.parametrize(("word", "discard"), [("yes", True), ("no", False)])
+def test_a_node_says_whether_its_memory_is_discarded(word, discard):
+    (cell,) = definition(numa=f"<numa><cell memory='1' discard='{word}'/></numa>").cells
+    assert cell.discard is discard
+
+
+def test_a_node_without_memory_is_refused():
+    with pytest.raises(DomainError, match=r"missing element or attribute '\./@memory'"):
+        definition(numa="<numa><cell id='0'/></numa>")
+
+
+@pytest.mark.parametrize(("slots", "is_taken"), [(1, True), (256, True), (257, False)])
+def test_slots_are_256_at_most(slots, is_taken):
+    limit = LIMIT.replace("'4'", f"'{slots}'")
+    if is_taken:
+        assert definition(limit=limit).slots == slots
+    else:
+        with pytest.raises(DomainError, match=f"unsupported amount of memory slots: {slots}"):
+            definition(limit=limit)
+
+
+@pytest.mark.parametrize(("most", "is_taken"), [(512, True), (511, False)])
+def test_the_limit_is_all_that_there_is_at_least(most, is_taken):
+    limit = f"<maxMemory slots='4' unit='MiB'>{most}</maxMemory>"
+    if is_taken:
+        assert definition(limit=limit).max_memory == most << 10
+    else:
+        with pytest.raises(DomainError, match="must be equal or greater") as refused:
+            definition(limit=limit)
+        assert refused.value.remedy == "give at least 524288 KiB"

@@ -4,7 +4,7 @@ import pytest
 
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
-from guestmap.domain.xml.memory import without_foreign_alias
+from guestmap.domain.xml.memory import DimmAddress, PciAddress, without_foreign_alias
 from guestmap.domain.xml.write import memory_xml
 from tests.domain.documents import device, memory
 
@@ -148,3 +148,69 @@ def test_some_words_are_a_versions_own(what, dialect):
 
 def test_an_empty_nodemask_is_dropped():
     assert device(memory(more="<source><nodemask/></source>")).nodemask == ()
+
+
+PCI = {
+    "bus='3' slot='4' function='5'": (3, 4, 5),
+    "bus='0x1f' slot='0x0a' function='0x1'": (31, 10, 1),
+    "slot='4' function='5'": (0, 4, 5),
+    "bus='3' function='5'": (3, 0, 5),
+    "bus='3' slot='4'": (3, 4, 0),
+    "": (0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("told", PCI)
+def test_what_a_pci_address_does_not_say_is_0(told):
+    found = device(memory(model="virtio-mem", more=f"<address type='pci' {told}/>"))
+    assert found.address == PciAddress(*PCI[told])
+
+
+DIMMS = {"slot='2'": (2, None), "slot='0' base='0x0'": (0, 0), "slot='010'": (10, None),
+         "slot='1' base='140000000'": (1, 0x1_4000_0000)}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", DIMMS)
+def test_a_slot_is_decimal_and_a_base_is_not(told):
+    assert device(memory(more=f"<address type='dimm' {told}/>")).address == DimmAddress(
+        *DIMMS[told]
+    )
+
+
+WORDS = {
+    "": (None, None),
+    " access='shared'": ("shared", None),
+    " access='private'": ("private", None),
+    " discard='yes'": (None, True),
+    " discard='no'": (None, False),
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_what_is_said_of_access_and_discard_is_kept_and_what_is_not_is_none(words):
+    found = device(memory(words=words))
+    assert (found.access, found.discard) == WORDS[words]
+
+
+@pytest.mark.parametrize("word", ["access", "discard"])
+def test_another_word_is_refused_with_those_that_there_are(word):
+    with pytest.raises(
+        DomainError, match=f"attribute '{word}' in element 'memory': 'q'"
+    ) as refused:
+        device(memory(words=f" {word}='q'"))
+    remedies = {"access": "write one of shared, private", "discard": "write one of yes, no"}
+    assert refused.value.remedy == remedies[word]
+
+
+def test_a_place_and_a_slot_are_those_of_the_model():
+    dimm = device(memory(more="<address type='dimm' slot='3' base='0x120000000'/>"))
+    assert (dimm.slot, dimm.place) == (3, 0x1_2000_0000)
+    grown = device(FORMS["virtio-mem"].encode(), LibvirtDialect.V12)
+    assert (grown.slot, grown.place) == (None, 0x1_4000_0000)
+
+
+def test_only_names_that_begin_as_a_users_are_a_users_own():
+    own = {name: device(memory(more=f"<alias name='{name}'/>")).has_own_alias
+           for name in ("ua-x", "dimm0", "xua-")}  # fmt: skip
+    assert own == {"ua-x": True, "dimm0": False, "xua-": False}
+    assert not device().has_own_alias

@@ -156,6 +156,7 @@ def _left(store: Store, link: Link, left: Pending) -> None:
     found = link.status.definition
     device = next((each for each in found.devices if each.alias == left.alias), None)
     if device is None:
+        gone(store, link, left.alias, None)
         return
     drop_backend(link, backend_name(device))
     stored = store.definition(found.name) if left.config else None

@@ -58,12 +58,18 @@ class _Graft:
             raise _NotSimpleError
         line, start, inner = element.line + self._lines, self._bytes, list(edits)
         children: list[Element] = []
+        taken = 0
         for child in element.children:
+            if child.start < taken:  # an edit takes it with the one before
+                if child.end > taken:
+                    raise _NotSimpleError
+                continue
             while inner and inner[0].end <= child.start:
                 children += self._put(inner.pop(0))
             if not inner or inner[0].start >= child.end:
                 children.append(self._shifted(child))
             elif inner[0].start <= child.start and inner[0].end >= child.end:
+                taken = inner[0].end
                 children += self._put(inner.pop(0))
             else:
                 own = [each for each in inner if each.start < child.end]
