@@ -132,6 +132,8 @@ def test_what_a_machine_of_a_file_needs() -> None:
     assert memory_of(MachineConfig(objects=(BACK_END,))) == 128 * MIB
     assert memory_of(MachineConfig(objects=(ObjectSpec("t", "m", {"size": "1G"}),))) == GIB
     assert memory_of(MachineConfig(objects=(ObjectSpec("t", "m"),))) == 128 * MIB
+    small = MachineConfig(ram_size=MIB, objects=(BACK_END, ObjectSpec("t", "m")))
+    assert memory_of(small) == 64 * MIB
     assert [*files_of(several, Path("/f"))] == [
         Path("/f"), KERNEL, Path("i"), Path("/r1"), Path("/r2"),
     ]  # fmt: skip

@@ -425,6 +425,8 @@ def test_a_machine_that_was_told_to_quit_does_not_go_on(started: Started) -> Non
     vm.system_reset()
     with pytest.raises(StateError, match="Resetting"):
         vm.cont()
+    with vm.exclusive(), pytest.raises(StateError, match="in state shutdown: there is nothing"):
+        vm.stand()  # nor is it reset any more
     assert started.names() == ["RESUME", "SHUTDOWN"]
 
 

@@ -24,6 +24,7 @@ from guestmap.machine.options.smp import CpuTopology, with_homes
         ("sockets=2,cores=3,threads=2", (12, 12, 2, 3, 2)), ("cores=3", (3, 3, 1, 3, 1)),
         ("5,sockets=2,cores=2,threads=2,maxcpus=8", (5, 8, 2, 2, 2)),
         ("0", (1, 1, 1, 1, 1)), ("0,cores=2", (2, 2, 1, 2, 1)), ("4,dies=1", (4, 4, 1, 4, 1)),
+        ("4,clusters=1", (4, 4, 1, 4, 1)), ("4,clusters=0,dies=0", (4, 4, 1, 4, 1)),
         ("010", (8, 8, 1, 8, 1)), ("0x10", (16, 16, 1, 16, 1)), ("255", (255, 255, 1, 255, 1)),
     ],
 )  # fmt: skip
