@@ -22,7 +22,7 @@ from guestmap.domain import (  # fmt: skip
     plan_unplug,
     survey,
 )
-from guestmap.domain.journal import Journal, machine_name, users_journal
+from guestmap.domain.journal import Journal, Process, machine_name, users_journal
 from guestmap.domain.orphans import clean
 from tests.domain.machines import BASE, FakeMachine, FakePace, dimm, holding
 
@@ -204,3 +204,14 @@ def test_notes_of_what_is_gone_are_struck_out_at_the_next_plug(journal):
     assert len(journal.unfinished(peer.source)) == 1  # its objects are not known
     applier(peer).plug(plan_plug(survey(peer), PlugRequest(GIB)))
     assert journal.unfinished(peer.source) == ()
+
+
+def test_a_process_that_has_ended_is_not_taken_for_another():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    begun = Process.of(child.pid)
+    assert begun.is_alive
+    assert not Process(begun.number, begun.start + 1).is_alive
+    child.communicate(b"\n")
+    assert not begun.is_alive
+    assert Process.of(child.pid) == Process(child.pid, 0)
+    assert not Process.of(child.pid).is_alive

@@ -158,3 +158,28 @@ def test_vhost_is_known_by_a_devices_type_and_not_asked_for(monkeypatch):
         machine, "_qom_list", lambda path: [{"name": n, "type": f"child<{k}>"}
                                             for n, k in kinds.items()])  # fmt: skip
     assert survey(machine.peer()).situation.vhost == ("fs0", "vsock0")
+
+
+LACKING = {
+    "CommitLimit": 0, "Committed_AS": 12342040 << 10, "SwapTotal": 10000000 << 10,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_what_proc_does_not_say_is_nothing(name):
+    text = "".join(line + "\n" for line in MEMINFO.splitlines() if not line.startswith(name))
+    host = parse_host_memory(text)
+    assert host is not None
+    assert (host.commit_left, host.overcommit) == (LACKING[name], 0)
+    assert (host.swap_total == 0) == (name == "SwapTotal")
+
+
+@pytest.mark.parametrize("name", ["MemTotal", "MemAvailable"])
+def test_without_its_totals_nothing_is_known_of_the_host(name):
+    assert parse_host_memory(MEMINFO.replace(name, "Other")) is None
+
+
+def test_more_committed_than_may_be_leaves_nothing():
+    host = parse_host_memory(MEMINFO.replace("  2342040 kB", " 99999999 kB"))
+    assert host is not None
+    assert host.commit_left == 0

@@ -303,3 +303,88 @@ def test_all_of_a_memory_device_is_said_and_nothing_more(what):
     line = command_line(found, {}, "/run/vm")
     assert json.loads(values(line, "-device")[-1]) == props
     assert json.loads(values(line, "-object")[-1]) == backend
+
+
+def edited(old: str, new: str, **parts: str) -> list[str]:
+    text = domain(**parts).decode()
+    assert old in text
+    return command_line(parse_definition(text.replace(old, new).encode(), LibvirtDialect.V12), {},
+                        "/run/vm")  # fmt: skip
+
+
+NV = memory("256", model="nvdimm", more="<source><path>/nv</path></source>").decode()
+PC = "machine='pc-i440fx-7.2'"
+MACHINES = {
+    "without ACPI": ("<acpi/>", "", "pc-i440fx-7.2,usb=off,dump-guest-core=off,acpi=off"),
+    "of no type": (f" {PC}", "", "pc,usb=off,dump-guest-core=off"),
+    "q35": (PC, "machine='pc-q35-7.2'", "pc-q35-7.2,usb=off,dump-guest-core=off"),
+    "with an nvdimm": ("<memballoon model='none'/>", NV,
+                       "pc-i440fx-7.2,usb=off,dump-guest-core=off,nvdimm=on"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MACHINES)
+def test_the_machine_is_said_with_what_differs(what):
+    old, new, machine = MACHINES[what]
+    assert values(edited(old, new), "-machine") == [machine]
+
+
+CPUS = {
+    "": "qemu64", "<cpu mode='host-passthrough'/>": "host", "<cpu mode='host-model'/>": "host",
+    "<cpu mode='maximum'/>": "max", "<cpu mode='custom'><model>Nehalem</model></cpu>": "Nehalem",
+    "<cpu mode='custom'/>": "qemu64",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_the_processor_is_the_one_that_is_named(cpu):
+    found = edited("<cpu></cpu>", cpu, limit="", numa="")
+    assert values(found, "-cpu") == [CPUS[cpu]]
+
+
+def test_another_emulators_processor_is_its_own_choice():
+    assert "-cpu" not in words(emulator="/usr/bin/qemu-system-aarch64")
+
+
+def test_sizes_say_what_there_is():
+    assert values(edited("<cpu></cpu>", "", limit="", numa=""), "-m") == ["size=524288k"]
+    limit = "<maxMemory unit='GiB'>8</maxMemory>"
+    assert values(edited("<cpu></cpu>", "", limit=limit, numa=""), "-m") == [
+        "size=524288k,maxmem=8388608k"
+    ]
+
+
+def test_what_a_guest_boots_is_passed_on_and_no_more():
+    found = edited("<os>", "<os><initrd>/i</initrd><loader>/b</loader>")
+    assert (values(found, "-initrd"), values(found, "-bios")) == (["/i"], ["/b"])
+    assert "-kernel" not in found
+    assert "-append" not in found
+    assert values(found, "-boot") == ["strict=on"]
+
+
+def test_how_it_runs_is_said():
+    assert values(words(), "-accel") == ["tcg"]
+    assert values(edited("type='qemu'", "type='kvm'"), "-accel") == ["kvm"]
+    assert values(words(), "-overcommit") == ["mem-lock=off"]
+    assert values(edited(">1</vcpu>", ">3</vcpu>"), "-smp") == ["3,sockets=3,cores=1,threads=1"]
+    assert values(edited("<name>vm<", "<name>a,b<"), "-name") == ["guest=a,,b,debug-threads=on"]
+    assert "-uuid" not in words()
+
+
+def test_all_that_our_machine_is_told_of_memory():
+    before = definition(emulator="/opt/bin/guestmap")
+    kept = assigned(before, device(memory(words=" access='shared'")), live=True)
+    line = own_command_line(with_device(before, kept, live=True), "/run/vm/monitor")
+    assert line[6:] == [
+        "-m", "524288k,slots=4,maxmem=8388608k",
+        "--object", "memory-backend-ram,id=ram-node0,size=536870912",
+        "--numa", "node,nodeid=0,memdev=ram-node0",
+        "--object", ("memory-backend-file,id=memdimm0,mem-path=/run/vm/dimm0,share=on"
+                     ",size=536870912"),
+        "--device", "pc-dimm,node=0,memdev=memdimm0,id=dimm0,slot=0",
+    ]  # fmt: skip
+    private = assigned(before, device(memory(words=" access='private'")), live=True)
+    line = own_command_line(with_device(before, private, live=True), "/run/a,b/monitor")
+    assert line[13] == (
+        "memory-backend-file,id=memdimm0,mem-path=/run/a,,b/dimm0,share=off,size=536870912"
+    )

@@ -74,3 +74,20 @@ def test_last_words_are_the_last_line(tmp_path, text, told):
     (tmp_path / "log").write_bytes(text.encode(errors="surrogateescape"))
     assert last_words(tmp_path / "log") == told
     assert last_words(tmp_path / "none") == ""
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_no_descriptor_is_left_of_who_was_ended_or_looked_at(tmp_path):
+    before = descriptors()
+    launch = Launch(words(tmp_path / "made"), (), {}, tmp_path / "log")
+    launch.go()
+    open_while = descriptors()
+    assert not ends_soon(launch.process, 0.0)
+    assert descriptors() == open_while
+    end(launch.process)
+    assert ends_soon(launch.process, 0.0)
+    launch.drop()
+    assert descriptors() == before

@@ -1,6 +1,7 @@
 """A file is the old one or the new one, whoever is killed or refused while it is written."""
 
 import errno
+import os
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from guestmap.base import HostError
 from guestmap.domain.store.faults import STEPS
 from guestmap.domain.store.files import read_private, remove, write_private
+from guestmap.domain.store.journal import Note, Notes
 from tests.support.killed import End, killed_at
 
 OLD, NEW = b"old\n", b"new and longer\n"
@@ -73,3 +75,35 @@ def test_it_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
     )
     write_private(tmp_path / "vm.xml", NEW, "config")
     assert order == ["fsync", "rename", "fsync"]
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """Count what is made to reach the disk."""
+    found = []
+    sync = os.fsync
+
+    def counting(descriptor):
+        found.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counting)
+    return found
+
+
+def test_a_file_and_its_name_reach_the_disk_and_so_does_its_end(tmp_path, synced):
+    write_private(tmp_path / "vm.xml", NEW, "config")
+    assert synced == [False, True]
+    assert remove(tmp_path / "vm.xml", "config")
+    assert synced == [False, True, True]
+    assert not remove(tmp_path / "vm.xml", "config")
+    assert synced == [False, True, True]
+
+
+def test_a_note_of_what_is_under_way_need_not_outlive_the_host(tmp_path, synced):
+    notes = Notes(tmp_path / "vm.journal")
+    notes.write(Note("attach", alias="dimm0"))
+    assert notes.read() == Note("attach", alias="dimm0")
+    notes.strike()
+    assert notes.read() is None
+    assert synced == []
