@@ -162,6 +162,7 @@ def test_vhost_is_known_by_a_devices_type_and_not_asked_for(monkeypatch):
 
 LACKING = {
     "CommitLimit": 0, "Committed_AS": 12342040 << 10, "SwapTotal": 10000000 << 10,
+    "SwapFree": 10000000 << 10,
 }  # fmt: skip
 
 
@@ -171,7 +172,8 @@ def test_what_proc_does_not_say_is_nothing(name):
     host = parse_host_memory(text)
     assert host is not None
     assert (host.commit_left, host.overcommit) == (LACKING[name], 0)
-    assert (host.swap_total == 0) == (name == "SwapTotal")
+    assert host.swap_total == (0 if name == "SwapTotal" else GIB)
+    assert host.swap_free == (0 if name == "SwapFree" else 1000000 << 10)
 
 
 @pytest.mark.parametrize("name", ["MemTotal", "MemAvailable"])

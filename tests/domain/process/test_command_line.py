@@ -388,3 +388,132 @@ def test_all_that_our_machine_is_told_of_memory():
     assert line[13] == (
         "memory-backend-file,id=memdimm0,mem-path=/run/a,,b/dimm0,share=off,size=536870912"
     )
+
+
+def made(line: list[str], option: str, driver: str) -> list[dict[str, object]]:
+    """Return what is made of one driver."""
+    found = [json.loads(each) for each in values(line, option) if each.startswith("{")]
+    return [each for each in found if each["driver"] == driver]
+
+
+CHARDEVS = {
+    "<serial type='pty'/>": "pty,id=charserial0",
+    "<serial type='null'/>": "null,id=charserial0",
+    "<serial type='stdio'/>": "stdio,id=charserial0",
+    "<serial type='file'><source path='/a,b'/></serial>": "file,id=charserial0,path=/a,,b",
+    "<serial type='file'/>": "file,id=charserial0,path=/run/vm/serial0",
+    "<serial type='unix'><source path='/s'/></serial>":
+        "socket,id=charserial0,path=/s,server=on,wait=off",
+    "<console type='pty'/>": "pty,id=charserial0",
+    "<console type='pty'><target type='serial'/></console>": "pty,id=charserial0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("port", CHARDEVS)
+def test_a_port_is_what_its_type_says(port):
+    found = words(devices=f"{port}\n")
+    assert values(found, "-chardev")[1:] == [CHARDEVS[port]]
+    assert [each["id"] for each in made(found, "-device", "isa-serial")] == ["serial0"]
+
+
+def test_a_console_is_a_port_only_where_there_is_no_other():
+    virtio = "<console type='pty'><target type='virtio'/></console>\n"
+    assert made(words(devices=virtio), "-device", "isa-serial") == []
+    both = "<serial type='pty'/>\n<serial type='null'/>\n<console type='stdio'/>\n"
+    found = words(devices=both)
+    assert values(found, "-chardev")[1:] == ["pty,id=charserial0", "null,id=charserial1"]
+    assert [each["index"] for each in made(found, "-device", "isa-serial")] == [0, 1]
+    two = "<console type='pty'/>\n<console type='null'/>\n"
+    assert values(words(devices=two), "-chardev")[1:] == ["pty,id=charserial0"]
+
+
+def disk(bus: str, more: str = "<source file='/a'/>", kind: str = "disk") -> str:
+    return f"<disk type='file' device='{kind}'>{more}<target bus='{bus}'/></disk>\n"
+
+
+def test_disks_of_ide_are_two_on_a_channel_and_of_sata_one():
+    ide = made(words(devices=disk("ide") * 3), "-device", "ide-hd")
+    assert [(each["bus"], each["unit"], each["id"]) for each in ide] == [
+        ("ide.0", 0, "ide0-0-0"), ("ide.0", 1, "ide0-0-1"), ("ide.1", 0, "ide0-1-0"),
+    ]  # fmt: skip
+    sata = made(words(devices=disk("sata") * 2), "-device", "ide-hd")
+    assert [(each["bus"], each["unit"], each["id"]) for each in sata] == [
+        ("ide.0", 0, "sata0-0-0"), ("ide.1", 0, "sata0-1-0"),
+    ]  # fmt: skip
+    assert [each["drive"] for each in ide] == [f"libvirt-{n}-format" for n in (1, 2, 3)]
+
+
+def test_a_drive_for_compact_discs_may_be_empty_and_is_read_only():
+    empty = words(devices=disk("ide", "", "cdrom"))
+    assert made(empty, "-device", "ide-cd") == [
+        {"driver": "ide-cd", "bus": "ide.0", "unit": 0, "id": "ide0-0-0"}
+    ]
+    assert "-blockdev" not in empty
+    full = words(devices=disk("ide", kind="cdrom"))
+    assert made(full, "-blockdev", "raw") == [
+        {"node-name": "libvirt-1-format", "read-only": True, "driver": "raw",
+         "file": "libvirt-1-storage"}
+    ]  # fmt: skip
+    assert made(full, "-blockdev", "file") == [
+        {"driver": "file", "filename": "/a", "node-name": "libvirt-1-storage",
+         "auto-read-only": True, "discard": "unmap"}
+    ]  # fmt: skip
+    hard = words(devices=disk("ide"))
+    assert [each["read-only"] for each in made(hard, "-blockdev", "raw")] == [False]
+
+
+def test_disks_without_a_place_get_one_after_the_other():
+    placed = disk("virtio").replace("</disk>", "<address type='pci' slot='0x02'/></disk>")
+    found = made(words(devices=disk("virtio") * 2 + placed), "-device", "virtio-blk-pci")
+    assert [(each["addr"], each["id"]) for each in found] == [
+        ("0x3", "virtio-disk0"), ("0x4", "virtio-disk1"), ("0x2", "virtio-disk2"),
+    ]  # fmt: skip
+
+
+def test_bus_0_has_30_places():
+    assert made(words(devices=disk("virtio") * 30), "-device", "virtio-blk-pci")[-1]["addr"] == (
+        "0x1f"
+    )
+    with pytest.raises(DomainError, match="no place on PCI bus 0 is left"):
+        words(devices=disk("virtio") * 31)
+
+
+def test_root_ports_have_their_index_as_number_and_name():
+    port = "<controller type='pci' model='pcie-root-port'{}>{}</controller>\n"
+    place = "<address type='pci' slot='5' function='1'/>"
+    ports = port.format("", "") + port.format(" index='7'", "") + port.format("", place)
+    found = made(edited(PC, "machine='pc-q35-7.2'", devices=ports), "-device", "pcie-root-port")
+    assert found == [
+        {"driver": "pcie-root-port", "port": 1, "chassis": 1, "id": "pci.1",
+         "multifunction": True, "bus": "pcie.0", "addr": "0x2"},
+        {"driver": "pcie-root-port", "port": 7, "chassis": 7, "id": "pci.7",
+         "multifunction": True, "bus": "pcie.0", "addr": "0x3"},
+        {"driver": "pcie-root-port", "port": 3, "chassis": 3, "id": "pci.3",
+         "bus": "pcie.0", "addr": "0x5.0x1"},
+    ]  # fmt: skip
+
+
+def channel(target: str) -> str:
+    return f"<channel type='unix'><target {target}/></channel>\n"
+
+
+def test_the_agent_has_a_port_of_its_own():
+    found = words(devices=channel("type='virtio' name='org.other'"))
+    assert values(found, "-chardev")[1:] == [
+        "socket,id=charchannel0,path=/run/vm/agent,server=on,wait=off"
+    ]
+    assert made(found, "-device", "virtserialport") == [
+        {"driver": "virtserialport", "bus": "virtio-serial0.0", "nr": 1, "chardev": "charchannel0",
+         "id": "channel0", "name": "org.other"}
+    ]  # fmt: skip
+    assert made(found, "-device", "virtio-serial-pci") == [
+        {"driver": "virtio-serial-pci", "id": "virtio-serial0", "bus": "pci.0", "addr": "0x2"}
+    ]
+    unnamed = words(devices=channel("type='virtio'"))
+    assert made(unnamed, "-device", "virtserialport")[0]["name"] == "org.qemu.guest_agent.0"
+
+
+@pytest.mark.parametrize("devices", [channel("type='virtio'") * 2, channel("type='isa'")])
+def test_a_channel_that_is_not_the_agents_is_refused(devices):
+    with pytest.raises(DomainError, match="a channel that is not the guest agent's"):
+        words(devices=devices)
