@@ -184,6 +184,43 @@ FAULTS = (
         "",
         "machine/saved/test_ram.py",
     ),
+    Fault("machine/vm.py", "        if self._gate.held:", "        if False:", _TURNS),
+    Fault(
+        "machine/vm.py",
+        "        self._observer(line)\n",
+        "",
+        "machine/test_observer.py",
+    ),
+    Fault(
+        "machine/lifecycle.py",
+        "self._reset_wanted is not None and self._state is not RunState.SHUTDOWN:",
+        "self._reset_wanted is not None:",
+        _TURNS,
+    ),
+    Fault(
+        "machine/options/strings.py",
+        'key[2:], "off", end + 1',
+        'key[2:], "off", end + 2',
+        "machine/options/test_strings.py",
+    ),
+    Fault(
+        "machine/boards/microvm/board.py",
+        "            ioapic.reset()",
+        "            pass",
+        "machine/boards/test_reset_reaches.py",
+    ),
+    Fault(
+        "machine/boards/x86/interrupts.py",
+        "        self.on_change()\n",
+        "        pass\n",
+        "machine/boards/test_lines.py",
+    ),
+    Fault(
+        "machine/management.py",
+        "if driver in OTHER_MEMORY_DEVICES:",
+        "if False:",
+        "machine/hotplug/test_refusals.py",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from guestmap.base import ConfigError, GuestmapError, HostError, PeerError, Unsu
 from guestmap.machine import MachineConfig, VirtualMachine
 from guestmap.machine.saved import load as loading
 from guestmap.machine.saved import open_saved, restore, save
+from guestmap.machine.saved.format import SavedReader, SavedWriter
 
 _END = struct.Struct("<QQ32s")
 RAM = 1 << 20
@@ -198,3 +200,27 @@ def test_a_file_that_the_machine_was_made_from_must_be_the_same(file: Path, tmp_
     rom.unlink()
     with pytest.raises(HostError, match=r"cannot read .*rom\.bin"):
         restore(file)
+
+
+@pytest.mark.parametrize(("begin", "length"), [(0, 0), (0, 10), (3, 4), (9, 1), (10, 0)])
+def test_data_that_is_there(begin: int, length: int) -> None:
+    content = bytes(range(10))
+    assert reader_of(content).data(begin, length) == content[begin : begin + length]
+
+
+@pytest.mark.parametrize(("begin", "length"), [(0, 11), (5, 6), (10, 1), (11, 1), (9, 12)])
+def test_data_that_would_be_of_the_index(begin: int, length: int) -> None:
+    refusal = f"it has no {length} bytes of memory at {begin}$"
+    with pytest.raises(PeerError, match=refusal):
+        reader_of(bytes(10)).data(begin, length)
+
+
+def reader_of(content: bytes) -> SavedReader:
+    """Return a reader of a file with these data, and an index of 40 bytes."""
+    file = BytesIO()
+    writer = SavedWriter(file)
+    writer.write(content)
+    writer.finish(b"i" * 40)
+    reader = SavedReader(file, "saved")
+    assert (reader.index, reader.data_length) == (b"i" * 40, len(content))
+    return reader
