@@ -517,3 +517,12 @@ def test_the_agent_has_a_port_of_its_own():
 def test_a_channel_that_is_not_the_agents_is_refused(devices):
     with pytest.raises(DomainError, match="a channel that is not the guest agent's"):
         words(devices=devices)
+
+
+def test_our_machine_names_the_line_of_the_device_that_it_lacks():
+    dimm = memory().decode() + "\n"
+    lacking = memory(model="virtio-mem", target="<block>2048</block>").decode() + "\n"
+    found = definition(emulator="/opt/bin/guestmap", devices=dimm + lacking)
+    with pytest.raises(DomainError, match="has not a virtio-mem device") as refused:
+        own_command_line(found, "/run/vm/monitor")
+    assert (refused.value.element, refused.value.line) == ("memory", 19)
