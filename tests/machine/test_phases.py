@@ -46,6 +46,14 @@ def test_times_are_those_of_the_evidence():
     assert [c.time_ns for c in tracker.changes] == [1, 2]
 
 
+def test_a_wait_is_no_end_before_the_firmware_says_so():
+    tracker, _ = _tracker()
+    tracker.reset("power on")
+    tracker.halted()
+    assert tracker.phase is Phase.RESET
+    assert not tracker.gave_up
+
+
 def test_the_banner_on_the_screen_is_no_second_preinit():
     tracker, _ = _tracker()
     for line in LOG:

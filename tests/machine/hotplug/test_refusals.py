@@ -1,4 +1,7 @@
-"""What a machine's manager is refused, and in which words: those of QEMU 7.2 where it has them."""
+"""What a machine's manager is refused, and in which words: those of QEMU 7.2 where it has them.
+
+Kinds of objects that QMP's schema does not know are refused there first, by either program.
+"""
 
 from __future__ import annotations
 
