@@ -1,6 +1,7 @@
 """Where a PCI function goes, and what is said where it cannot: each slot, both ends.
 
-Texts are QEMU 7.2's (hw/pci/pci.c).
+Texts are QEMU 7.2's; a number is what C's scanf takes for hexadecimal, as there
+(hw/core/qdev-properties-system.c).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def place(pc: Pc, id_: str) -> int:
 @pytest.mark.parametrize(("addr", "devfn"), [
     ("2", 0x10), ("02", 0x10), ("1f", 0xF8), ("1F", 0xF8), ("1f.0", 0xF8), ("1f.7", 0xFF),
     ("3.1", 0x19), ("a", 0x50), ("0A.6", 0x56), (0x10, 0x10), (0x11, 0x11), (0xFF, 0xFF),
-    (-1, 0x10),
+    (-1, 0x10), ("002", 0x10), (" 2", 0x10), ("\t2", 0x10), ("+2", 0x10), ("0x2", 0x10),
+    ("0X3", 0x18), ("2. 3", 0x13), ("0x2.0x1", 0x11), ("2.01", 0x11), ("002.007", 0x17),
 ])  # fmt: skip
 def test_a_place_that_is_free(pc: Pc, addr: JsonValue, devfn: int) -> None:
     add(pc, addr=addr)
@@ -43,7 +45,7 @@ def test_a_place_that_is_free(pc: Pc, addr: JsonValue, devfn: int) -> None:
 
 
 @pytest.mark.parametrize("addr", [
-    "20", "ff", "100", "002", "2.8", "2.", ".1", "2.10", "g", "", " 2", "2 ", "0x2", "-1",
+    "20", "ff", "100", "2.8", "2.", ".1", "2.10", "g", "", "2 ", "-1", "0x20", "2.-1", "+",
     -2, 256, 1 << 30,
 ])  # fmt: skip
 def test_what_is_no_place(pc: Pc, addr: JsonValue) -> None:

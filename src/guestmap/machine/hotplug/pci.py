@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from guestmap.machine.tree import MachineTree
     from guestmap.qom import Device, JsonValue, Object
 
-_ADDR = re.compile(r"([0-9A-Fa-f]{1,2})(?:\.([0-7]))?")
+_NUMBER = r"([ \t\n\v\f\r]*[+-]?(?:0[xX])?[0-9A-Fa-f]+)"
+_ADDR = re.compile(rf"{_NUMBER}(?:\.{_NUMBER})?")
 _ANYWHERE = -1
 _NO_ID = "(null)"
 """How QEMU prints the id of a device that has none."""
@@ -186,9 +187,10 @@ def _place(bus: PciBus, driver: str, addr: Any) -> int:
     if isinstance(addr, int):
         return addr
     match = _ADDR.fullmatch(addr)
-    if match is None or int(match[1], 16) >= SLOTS:
+    slot, function = (int(each or "0", 16) for each in match.groups()) if match else (-1, -1)
+    if slot not in range(SLOTS) or function not in range(FUNCTIONS):
         raise ConfigError(f"Property '{driver}.addr' doesn't take value '{addr}'")
-    return int(match[1], 16) << 3 | int(match[2] or "0")
+    return slot << 3 | function
 
 
 def _refuse_taken(bus: PciBus, driver: str, devfn: int, *, hotplugged: bool) -> None:
