@@ -78,6 +78,8 @@ setup_oracle() {
     peer acpica have_programs "the tests' ACPI interpreter" acpica-tools iasl acpiexec
     peer nasm have_programs "the tests' assembler" nasm nasm
     peer gdb have_programs "the tests' debugger" gdb gdb
+    # A bare root has no /etc/hosts: the browser's driver, for one, asks for localhost.
+    [ -e /etc/hosts ] || peer chromium apt_install "what localhost is" netbase
     peer chromium have_programs "the tests' browser" "chromium chromium-driver" chromium chromedriver
 }
 
