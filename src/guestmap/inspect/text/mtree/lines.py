@@ -46,6 +46,9 @@ _NOT_A_NAME = re.compile(
 )
 """What QEMU puts around names: two lines in one, or half of a line that was broken."""
 
+_PART = re.compile(r"[@(\[{:=]|-[0-9a-f]{16}")
+"""What each of these has in it: most names are told by it at once."""
+
 _DISABLED = " [disabled]"
 _WRAP = 1 << 64
 
@@ -162,8 +165,9 @@ def range_line(number: int, line: str) -> RangeInfo:
 
 def check_names(number: int, line: str, *names: str) -> None:
     """Refuse names that hold another part of a listing."""
-    if any(_NOT_A_NAME.search(name) for name in names):
-        fail(number, "a name that holds no other part of such a line", line)
+    for name in names:
+        if _PART.search(name) and _NOT_A_NAME.search(name):
+            fail(number, "a name that holds no other part of such a line", line)
 
 
 def _type_of(word: str) -> RegionType:
