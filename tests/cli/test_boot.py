@@ -8,12 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from guestmap.accel import Exit, ExitReason
-from guestmap.machine import Phase
+from guestmap.cli.boot_run import Managers, run_managed
+from guestmap.cli.boot_told import Silence
+from guestmap.machine import MachineConfig, Phase, VirtualMachine
 from guestmap.monitor import UnixAddress
 from tests.support.processes import popen
 from tests.support.program import Done, assert_one_clear_line, run_program
@@ -326,6 +330,33 @@ def test_a_debugger_comes_to_a_machine_that_waits(tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_debugger_that_comes_at_once_stops_the_machine(tmp_path, monkeypatch):
+    address = UnixAddress(str(tmp_path / "gdb"))
+    config = MachineConfig(bios=Path(_writes_to_rom(tmp_path / "bios")))
+    with VirtualMachine(config) as vm, socket.socket(socket.AF_UNIX) as debugger:
+        begin = vm.start
+
+        def start_late(*, paused):
+            debugger.connect(address.path)
+            time.sleep(0.3)
+            begin(paused=paused)
+
+        def look():
+            debugger.settimeout(60)
+            debugger.sendall(b"+$?#3f")
+            seen.append(debugger.recv(64))
+            seen.append(vm.state)
+            vm.quit()
+
+        seen = []
+        monkeypatch.setattr(vm, "start", start_late)
+        looking = threading.Timer(0.5, look)
+        looking.start()
+        run_managed(vm, Managers(gdb=address), Silence(), paused=False)
+        looking.join()
+    assert seen == [b"+$T05thread:1;#d7", "paused"]
 
 
 def _connect(client, path):

@@ -78,7 +78,7 @@ class CpuProbe(ABC):
 
         Args:
             points: the ranges.
-            stepping: stop after one instruction, or one round of a repeated one.
+            stepping: the next run stops after one instruction, or one round of a repeated one.
 
         Raises:
             StateError: the CPU is in the guest.

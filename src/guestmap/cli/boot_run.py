@@ -117,17 +117,15 @@ def run_managed(vm: VirtualMachine, managers: Managers, told: Silence, *, paused
     """
     from guestmap.monitor import MonitorServer
 
-    with (
-        Deferral() as signals,
-        MonitorServer(vm, managers.qmp) as server,
-        _debugged(vm, managers.gdb, told),
-    ):
+    with Deferral() as signals, MonitorServer(vm, managers.qmp) as server:
+        debugged = _debugged(vm, managers.gdb, told)
         for address in server.addresses:
             told.say(f"QMP at {address}")
         vm.start(paused=paused)
-        while not vm.wait(_LOOK_S):
-            if signals.requested:
-                vm.quit("host-signal")
+        with debugged:  # not before: a debugger that comes stops the machine that runs then
+            while not vm.wait(_LOOK_S):
+                if signals.requested:
+                    vm.quit("host-signal")
     return 128 + signals.number if signals.requested else 0
 
 

@@ -26,9 +26,6 @@ class Tracing:
         self._stops = [TraceRange.parse(each) for each in options.stop_at]
         self._given = options.stop_at
 
-    def __bool__(self) -> bool:
-        return bool(self._told or self._stops)
-
     def begin(self, vm: VirtualMachine) -> None:
         """Begin.
 

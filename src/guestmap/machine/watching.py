@@ -39,5 +39,7 @@ class Watching:
         with self._exclusive():
             probe = self._vcpu.probe
             self._points[owner] = tuple(points)
+            if not points:
+                del self._points[owner]
             probe.watch([each for all_of in self._points.values() for each in all_of],
                         stepping=stepping)  # fmt: skip

@@ -152,6 +152,33 @@ def test_the_human_monitor_answers(debugger):
     assert text.count("\n") > 50
 
 
+@pytest.mark.parametrize(
+    ("packet", "answer"),
+    [
+        ("p-1", "E22"), ("p1_0", "E22"), ("p", "E22"), ("P-1=00", "E22"),
+        ("P0=" + 17 * "ff", "E22"), ("P28=" + 17 * "ff", "E22"), ("G00", "E22"),
+        ("m10000000000000000,1", "E22"), ("mffffffffffffffff,8", "E14"),
+        ("Mffffffffffffffff,2:0000", "E14"), ("Z0,10000000000000000,1", "E22"),
+        ("Z2,0,10000000000000000", "E22"), ("Z2,ffffffffffffffff,8", "E14"),
+        ("Z2,0,ffffffffffffffff",
+         "E.0xffffffffffffffff bytes at 0x0 cannot be watched: at most 0x100000"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_and_changes_nothing(debugger, packet, answer):
+    before = debugger.ask("g")
+    assert debugger.ask(packet) == answer
+    assert debugger.ask("g") == before
+
+
+def test_of_registers_that_cannot_all_be_set_none_is(debugger):
+    values = debugger.ask("g")
+    flipped = f"{int(values[-8:], 16) ^ 1:08x}"  # the last one cannot be set
+    assert debugger.ask("G" + "78563412" + values[8:-8] + flipped) == "E22"
+    assert debugger.ask("g") == values
+    assert debugger.ask("P1=41000000") == "OK"
+    assert debugger.registers()["eax"] == 0
+
+
 @pytest.mark.parametrize("packet", ["!", "qNothing", "vNothing", "Znonsense", "z9,0,1", "x0,0", ""])
 def test_what_is_not_known_is_no_error_of_ours(debugger, packet):
     assert debugger.ask(packet) in {"", "E22"}
@@ -179,6 +206,49 @@ def test_a_debugger_that_goes_leaves_the_machine_standing(debugger, server, vm):
         assert another.receive() == "T02thread:1;"  # the breakpoint has gone
 
 
+def test_a_step_is_of_one_run(debugger, server, vm):
+    running = _resumed(vm)
+    debugger.ask("s")
+    debugger.send("c")
+    debugger.socket.sendall(b"\x03")
+    assert debugger.receive() == "T02thread:1;"
+    assert debugger.ask("s") == _STOPPED
+    running.clear()
+    vm.cont()  # somebody else's, while the debugger is there
+    assert running.wait(30)
+    assert not vm.wait(0.2)
+    assert vm.state == "running"
+    vm.stop()
+
+
+def test_a_debugger_that_goes_takes_its_step_with_it(debugger, server, vm):
+    assert debugger.ask("s") == _STOPPED
+    debugger.close()
+    _next(server).close()
+    vm.cont()
+    assert not vm.wait(0.2)
+    assert vm.state == "running"
+
+
+def test_a_debugger_that_goes_in_the_middle_leaves_the_machine_running(debugger, server, vm):
+    running = _resumed(vm)
+    debugger.send("c")
+    assert running.wait(30)
+    debugger.close()
+    assert not vm.wait(0.2)
+    assert vm.state == "running"
+    with closing(_next(server)) as another:
+        assert another.ask("?") == _STOPPED
+        assert vm.state == "paused"
+
+
+def _resumed(vm: VirtualMachine) -> threading.Event:
+    """Return what is set as the machine goes on."""
+    begun = threading.Event()
+    vm.events.subscribe(lambda event: begun.set() if event.name == "RESUME" else None)
+    return begun
+
+
 def _next(server: GdbServer) -> Debugger:
     """Connect once the debugger before is known to have gone."""
     for _ in range(100):
@@ -202,8 +272,7 @@ def test_a_machine_that_is_killed_ends(debugger, vm):
 
 
 def test_a_machine_that_ends_by_itself_is_told_of(debugger, vm):
-    begun = threading.Event()
-    vm.events.subscribe(lambda event: begun.set() if event.name == "RESUME" else None)
+    begun = _resumed(vm)
     debugger.send("c")
     assert begun.wait(30)
     vm.quit()

@@ -50,7 +50,7 @@ class UnicornProbe(CpuProbe):
         self._end = end
         self._handles: list[Any] = []
         self._readers: list[Watchpoint] = []
-        self._is_past_first = False
+        self._stepped = 0  # instructions that were begun since a step was asked for
 
     def watch(self, points: Collection[Watchpoint], *, stepping: bool = False) -> None:
         """Watch these ranges, and no others, from now on."""
@@ -59,7 +59,7 @@ class UnicornProbe(CpuProbe):
         if any(each.may_stop and each.kinds - _EXECUTE for each in points):
             # First: what is to be stopped before is not told of.
             self._cpu.leaving.look_at_each_instruction()
-        self._is_past_first = False
+        self._stepped = 0
         if stepping:
             self._hook(uc_api.UC_HOOK_CODE, self._step, 0, _TOP)
         for point in points:
@@ -125,11 +125,10 @@ class UnicornProbe(CpuProbe):
         return executed
 
     def _step(self, _uc: Any, address: int, _size: int, _data: object) -> None:
-        if not self._is_past_first:
-            self._is_past_first = True
-            return
-        self._stop(f"step to 0x{address:x}")
-        self._cpu.uc.emu_stop()
+        self._stepped += 1
+        if self._stepped == 2:  # the next run is no step
+            self._stop(f"step to 0x{address:x}")
+            self._cpu.uc.emu_stop()
 
     def _tell(
         self, point: Watchpoint, kind: WatchKind, address: int, size: int, value: int

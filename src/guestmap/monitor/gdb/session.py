@@ -12,6 +12,7 @@ from guestmap.monitor.gdb.registers import description, registers
 from guestmap.monitor.gdb.target import Breakpoint, StopKind
 
 if TYPE_CHECKING:
+    from guestmap.monitor.gdb.registers import GdbRegister
     from guestmap.monitor.gdb.target import GdbTarget
 
 _OK, _NOTHING = b"OK", b""
@@ -23,8 +24,9 @@ _FEATURES = (
 )
 _SAID = MAX_PACKET // 4
 """Bytes of text in a packet; one has two digits."""
-_RANGE = re.compile(rb"([0-9a-f]+),([0-9a-f]+)")
-_POINT = re.compile(rb"([0-4]),([0-9a-f]+),([0-9a-f]+)")
+_NUMBER = re.compile(rb"[0-9a-f]{1,16}")
+_RANGE = re.compile(rb"([0-9a-f]{1,16}),([0-9a-f]{1,16})")
+_POINT = re.compile(rb"([0-4]),([0-9a-f]{1,16}),([0-9a-f]{1,16})(?:;|\Z)")
 _XFER = re.compile(rb"target\.xml:([0-9a-f]+),([0-9a-f]+)")
 
 
@@ -170,28 +172,35 @@ class GdbSession:
         )
 
     def _write_all(self, rest: bytes) -> bytes:
+        table = registers(long_mode=self._is_long)
         data, values = bytes.fromhex(rest.decode()), {}
-        for each in registers(long_mode=self._is_long):
+        if len(data) != sum(each.bits for each in table) // 8:
+            return _INVALID
+        for each in table:
             values[each.name] = int.from_bytes(data[: each.bits // 8], "little")
             data = data[each.bits // 8 :]
         self._target.write_registers(values, long_mode=self._is_long)
         return _OK
 
     def _read_one(self, rest: bytes) -> bytes:
-        table, number = registers(long_mode=self._is_long), int(rest, 16)
-        if number >= len(table):
-            return _FAULT
-        return _hex(table[number].read(self._target.state), table[number].bits)
+        each = self._register(rest)
+        return _FAULT if each is None else _hex(each.read(self._target.state), each.bits)
 
     def _write_one(self, rest: bytes) -> bytes:
         number, _, value = rest.partition(b"=")
-        table = registers(long_mode=self._is_long)
-        if int(number, 16) >= len(table):
+        each = self._register(number)
+        if each is None:
             return _FAULT
         written = int.from_bytes(bytes.fromhex(value.decode()), "little")
-        name = table[int(number, 16)].name
-        self._target.write_registers({name: written}, long_mode=self._is_long)
+        self._target.write_registers({each.name: written}, long_mode=self._is_long)
         return _OK
+
+    def _register(self, number: bytes) -> GdbRegister | None:
+        """Return the register of a number in hexadecimal; None where there is none."""
+        if _NUMBER.fullmatch(number) is None:
+            raise ValueError(number)
+        table, at = registers(long_mode=self._is_long), int(number, 16)
+        return table[at] if at < len(table) else None
 
     # -- memory ------------------------------------------------------------------------------------
 

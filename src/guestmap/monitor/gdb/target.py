@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.accel.debug import GuestAccess, WatchKind, Watchpoint
 from guestmap.accel.vcpu_state import EFER
+from guestmap.base import ADDRESS_SPACE_SIZE, MIB, ConfigError
 from guestmap.monitor.gdb.registers import LONG_MODE, registers
 from guestmap.monitor.hmp import HumanMonitor
 from guestmap.monitor.linear import LinearReader
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from guestmap.machine import VirtualMachine
 
 _PAGE = 0x1000
+MAX_LENGTH = MIB
+"""Bytes of a breakpoint: each page of them is looked up."""
 
 
 class StopKind(Enum):
@@ -83,10 +86,9 @@ class GdbTarget:
         self._vm.cont()
 
     def leave(self) -> None:
-        """Take all breakpoints away."""
-        if self._points:
-            self._points.clear()
-            self._watch()
+        """Take all breakpoints away, and a step that was asked for."""
+        self._points.clear()
+        self._watch()
 
     def quit(self) -> None:
         """End the machine."""
@@ -123,19 +125,18 @@ class GdbTarget:
         """Set registers, those that may be set; of the others, what they have is let pass.
 
         Raises:
-            ValueError: one cannot have that value, or cannot be set.
+            ValueError: one cannot have that value, or cannot be set; none is set then.
         """
-        state = self.state
+        state, self._state = self.state, None
         for each in registers(long_mode=long_mode):
             value = values.get(each.name)
             if value is None or value == each.read(state) & (1 << each.bits) - 1:
                 continue
-            if each.write is None:
+            if each.write is None or value >> each.bits:
                 raise ValueError(each.name)
             each.write(state, value)
         with self._vm.exclusive():
             self._vm.vcpu.load(state)
-        self._state = None
 
     # -- memory ------------------------------------------------------------------------------------
 
@@ -186,8 +187,14 @@ class GdbTarget:
         """Stop there from now on; False where its page is not present.
 
         Raises:
+            ConfigError: it is longer than one may be.
             UnsupportedError: the engine cannot be watched.
         """
+        if point.length > MAX_LENGTH:
+            raise ConfigError(
+                f"{point.length:#x} bytes at {point.address:#x} cannot be watched: at most"
+                f" {MAX_LENGTH:#x}"
+            )
         if point in self._points:
             return True
         if point.kind in {StopKind.SOFTWARE, StopKind.HARDWARE}:
@@ -214,7 +221,7 @@ class GdbTarget:
             self._watch()
 
     def _present(self, point: Breakpoint) -> Iterator[tuple[int, int]]:
-        address, end = point.address, point.address + point.length
+        address, end = point.address, min(point.address + point.length, ADDRESS_SPACE_SIZE)
         while address < end and (physical := self._physical(address)) is not None:
             size = min(end - address, _PAGE - address % _PAGE)
             yield physical, size
