@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from guestmap.base import GIB, MIB, TIB, ConfigError
-from guestmap.machine import DeviceSpec, MachineConfig, NumaNode, ObjectSpec
+from guestmap.accel.unicorn.accelerator import UnicornAccelerator
+from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError
+from guestmap.machine import DeviceSpec, MachineConfig, NumaNode, ObjectSpec, VirtualMachine
 from guestmap.machine.boards import BOARDS
 from guestmap.machine.saved.config import SavedConfig, files_of, from_saved, memory_of, to_saved
 
@@ -138,3 +139,14 @@ def test_what_a_machine_of_a_file_needs() -> None:
         Path("/f"), KERNEL, Path("i"), Path("/r1"), Path("/r2"),
     ]  # fmt: skip
     assert [*files_of(MachineConfig(), None)] == []
+
+
+@pytest.mark.unicorn
+def test_a_mode_that_the_cpu_never_enters_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with VirtualMachine(MachineConfig(smm=True)) as vm:
+        without = replace(vm.accelerator.capabilities, smm=False)
+    monkeypatch.setattr(UnicornAccelerator, "capabilities", without)
+    with VirtualMachine(MachineConfig()):
+        pass
+    with pytest.raises(UnsupportedError, match=r"'unicorn' has no system management .*smm=off"):
+        VirtualMachine(MachineConfig(smm=True))

@@ -247,5 +247,6 @@ def _check_smm(board: Board, accelerator: Accelerator) -> None:
     if board.smm_memory is not None and can.runs_code and not can.smm:
         accelerator.close()
         raise UnsupportedError(
-            f"engine {accelerator.name!r} has no system management mode: give -M pc,smm=off"
+            f"engine {accelerator.name!r} has no system management mode, and the machine has it:"
+            " make one with -M pc,smm=off"
         )

@@ -6,25 +6,18 @@ has taken, and says nothing.
 
 from __future__ import annotations
 
-from contextlib import closing
 from struct import pack
 from typing import TYPE_CHECKING
 
-from guestmap.accel.counters import Counters
 from guestmap.accel.exits import ExitReason
 from guestmap.accel.kvm.dirty_ring import LEAST_ENTRIES
-from guestmap.accel.kvm.ring import CoalescedRing
-from guestmap.accel.kvm.vcpu import KvmVcpu
-from guestmap.accel.kvm.vm import Vm
-from guestmap.accel.types import Register, Segment, SegmentRegister
-from guestmap.accel.vcpu import NoInterrupts
+from guestmap.accel.kvm.trial import TrialVm, trial_vm
+from guestmap.accel.types import Segment, SegmentRegister
 from guestmap.base import UnsupportedError
-from guestmap.memory import MemorySystem
 from guestmap.memory.ram.dirty import DirtyClient
 
 if TYPE_CHECKING:
     from guestmap.accel.kvm.kernel import Kernel
-    from guestmap.memory import MemoryRegion
 
 _PAGE = 0x1000
 _PAGES = 2 * LEAST_ENTRIES
@@ -43,32 +36,13 @@ def check_rings(kernel: Kernel | None = None) -> None:
         HostError: the host has no KVM that this user may use.
         UnsupportedError: it has no rings, or they lose pages.
     """
-    with MemorySystem() as system:
-        ram = system.ram("ram", (_PAGES + 1) * _PAGE)
-        root = system.container("root", 1 << 64)
-        root.add_subregion(0, ram)
-        memory = system.address_space("memory", root)
-        memory.write(0, _WRITER)
-        io = system.address_space("I/O", system.container("io", 0x10000))
-        vm = Vm(kernel, dirty_ring=LEAST_ENTRIES)
-        try:
-            memory.register_listener(vm.slots)
-            counters = Counters()
-            ring = CoalescedRing(memory, io, counters)
-            made = KvmVcpu(vm, 0, memory, io, NoInterrupts(), counters, ring)
-            with closing(made) as vcpu, closing(ring):
-                system.dirty_logging.start_global()
-                _look(system, ram)
-                vcpu.write_segment(SegmentRegister.CS, Segment(0, 0, 0xFFFF, 0x9B00))
-                vcpu.write_segment(SegmentRegister.DS, _FLAT_DATA)
-                vcpu.write_register(Register.EIP, 0)
-                vcpu.prepare()
-                end = vcpu.run()
-                told = _look(system, ram)
-        finally:
-            vm.close()
-            if vm.slots in memory.listeners:
-                memory.unregister_listener(vm.slots)
+    size = (_PAGES + 1) * _PAGE
+    with trial_vm(kernel, _WRITER, size, dirty_ring=LEAST_ENTRIES) as trial:
+        trial.system.dirty_logging.start_global()
+        _look(trial)
+        trial.vcpu.write_segment(SegmentRegister.DS, _FLAT_DATA)
+        end = trial.run()
+        told = _look(trial)
     if end.reason is not ExitReason.HALTED or told < _PAGES:
         raise UnsupportedError(
             f"this host's KVM loses pages in dirty rings ({told} of {_PAGES} were told): do without"
@@ -76,7 +50,8 @@ def check_rings(kernel: Kernel | None = None) -> None:
         )
 
 
-def _look(system: MemorySystem, ram: MemoryRegion) -> int:
+def _look(trial: TrialVm) -> int:
     """Return how many pages were written since the last look, not counting the first one."""
+    system, ram, _ = trial
     log = system.dirty_logging.snapshot_and_clear(ram, 0, ram.size, DirtyClient.MIGRATION)
     return sum(page > 0 for page in log.pages())

@@ -7,19 +7,12 @@ emulating each instruction): such a one runs firmware more slowly than an emulat
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from struct import pack
 from typing import TYPE_CHECKING
 
-from guestmap.accel.counters import Counters
 from guestmap.accel.exits import ExitReason
-from guestmap.accel.kvm.ring import CoalescedRing
-from guestmap.accel.kvm.vcpu import KvmVcpu
-from guestmap.accel.kvm.vm import Vm
-from guestmap.accel.types import Register, Segment, SegmentRegister
-from guestmap.accel.vcpu import NoInterrupts
+from guestmap.accel.kvm.trial import TrialVm, trial_vm
 from guestmap.base import HostError
-from guestmap.memory import MemorySystem
 
 if TYPE_CHECKING:
     from guestmap.accel.kvm.kernel import Kernel
@@ -39,36 +32,18 @@ def instructions_per_s(kernel: Kernel | None = None) -> float:
         HostError: the host has no KVM that this user may use, or it does not run the loop.
         UnsupportedError: its KVM lacks something.
     """
-    with MemorySystem() as system:
-        root = system.container("root", 1 << 64)
-        root.add_subregion(0, system.ram("ram", 0x1000))
-        memory = system.address_space("memory", root)
-        memory.write(0, _LOOP)
-        io = system.address_space("I/O", system.container("io", 0x10000))
-        vm = Vm(kernel)
-        try:
-            memory.register_listener(vm.slots)
-            counters = Counters()
-            ring = CoalescedRing(memory, io, counters)
-            made = KvmVcpu(vm, 0, memory, io, NoInterrupts(), counters, ring)
-            with closing(made) as vcpu, closing(ring):
-                best = _once(vcpu)
-                for _ in range(_TRIES - 1):
-                    if INSTRUCTIONS / best < SLOW_PER_S:
-                        best = min(best, _once(vcpu))
-        finally:
-            vm.close()
-            if vm.slots in memory.listeners:
-                memory.unregister_listener(vm.slots)
+    with trial_vm(kernel, _LOOP, 0x1000) as trial:
+        best = _once(trial)
+        for _ in range(_TRIES - 1):
+            if INSTRUCTIONS / best < SLOW_PER_S:
+                best = min(best, _once(trial))
     return INSTRUCTIONS / best
 
 
-def _once(vcpu: KvmVcpu) -> float:
-    vcpu.reset()
-    vcpu.write_segment(SegmentRegister.CS, Segment(0, 0, 0xFFFF, 0x9B00))
-    vcpu.write_register(Register.EIP, 0)
+def _once(trial: TrialVm) -> float:
+    trial.vcpu.reset()
     start = time.perf_counter()
-    end = vcpu.run()
+    end = trial.run()
     if end.reason is not ExitReason.HALTED:
         raise HostError(f"KVM does not run a loop of {INSTRUCTIONS} instructions: {end.message}")
     return time.perf_counter() - start
