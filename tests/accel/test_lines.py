@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -24,7 +24,8 @@ class Listener(Guest):
         self.heard: list[bytes | str] = []
         for port in (PORT, 0x80):
             self.on_port[port] = lambda value, port=port: self.heard.append(f"{port:x}:{value:x}")
-        self.vcpu.collect_lines(PORT, self.heard.append)
+        self.take: Callable[[bytes], None] = self.heard.append
+        self.vcpu.collect_lines(PORT, lambda text: self.take(text))
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_what_the_taker_raises_ends_the_run(guest: Listener) -> None:
     def refuse(_text: bytes) -> None:
         raise ValueError("no")
 
-    guest.vcpu._hooks._take = refuse
+    guest.take = refuse
     guest.flat(say(b"a\n") + HLT)
     with pytest.raises(ValueError, match="no"):
         guest.run()

@@ -65,7 +65,7 @@ class UnicornProbe(CpuProbe):
         for point in points:
             self._hook_point(point)
         self._readers = [each for each in points if WatchKind.READ in each.kinds]
-        self._hooks.on_device_read = self._device_read if self._readers else None
+        self._hooks.watch_reads(self._device_read if self._readers else None)
         self._forget_code()
 
     def _hook_point(self, point: Watchpoint) -> None:

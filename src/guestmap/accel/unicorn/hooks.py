@@ -15,6 +15,7 @@ from guestmap.accel.types import SoftwareInterrupt
 from guestmap.accel.unicorn.binding import uc_api, x86
 from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
 from guestmap.accel.unicorn.elsewhere import Elsewhere
+from guestmap.accel.unicorn.line_collector import LineCollector
 from guestmap.accel.unicorn.sharing import SharedWrites
 from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, IF, PAGING, PROTECTION
 from guestmap.base import UnsupportedError
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.cpu import Cpu
     from guestmap.accel.unicorn.delivery import Delivery
-    from guestmap.accel.unicorn.internals.lines import CollectedLines
     from guestmap.accel.unicorn.mapper import Mapper
     from guestmap.accel.unicorn.pieces import Piece
-    from guestmap.memory import AddressSpace, MemoryRegion
+    from guestmap.memory import AddressSpace
 
 _UNMAPPED = (
     uc_api.UC_HOOK_MEM_READ_UNMAPPED
@@ -56,7 +56,7 @@ class Hooks:
         failure: what a device callback raised, for when the CPU has left.
         in_vain: what the guest did in vain.
         memory: what the CPU sees.
-        on_device_read: told of each read that was not one of memory: address, size, value.
+        lines: hands on what is written to a port by the line; None where nobody wants that.
     """
 
     def __init__(
@@ -85,12 +85,11 @@ class Hooks:
         self._internals = cpu.internals
         self._smm = cpu.smm
         self._observers = observers
-        self._lines: CollectedLines | None = None
-        self._take: Callable[[bytes], None] = lambda _text: None
+        self.lines: LineCollector | None = None
         self.in_device = False
         self.failure: BaseException | None = None
         self.in_vain = InVain(self.instruction)
-        self.on_device_read: Callable[[int, int, int], None] | None = None
+        self.watch_reads(None)
 
     def install(self, *, deliver: bool = True, everywhere: bool = True) -> None:
         """Hook what there is.
@@ -121,6 +120,20 @@ class Hooks:
     def see(self, memory: AddressSpace) -> None:
         """Have accesses to what is not memory go to another address space from now on."""
         self.memory = memory
+        self.watch_reads(self._hear_read)
+
+    def watch_reads(self, hear: Callable[[int, int, int], None] | None) -> None:
+        """Tell somebody of each read that is not one of memory: address, size, value; or nobody."""
+        load = self._load = self.memory.load
+        self._hear_read = hear
+        if hear is not None:
+
+            def watched(address: int, size: int) -> int:
+                value = load(address, size)
+                hear(address, size, value)
+                return value
+
+            self._load = watched
 
     def _shared_write(self, address: int, size: int) -> None:
         if self._mapper.guest_wrote(address, size):
@@ -135,38 +148,11 @@ class Hooks:
 
     def collect_lines(self, port: int, take: Callable[[bytes], None]) -> None:
         """Have bytes that are written to a port be taken several at a time; see :class:`Vcpu`."""
-        port_out = self._port_out
-
-        def otherwise(uc: int, at: int, size: int, value: int) -> None:
-            if at == port:
-                self.take_lines()
-            port_out(uc, at, size, value)
-            self.look_for_lines()
-
         if self._internals is not None:
-            self._lines = self._internals.collect_lines(port, otherwise)
+            self.lines = LineCollector(
+                self._internals, self._io, port, take, self._port_out, self.fail, self._counters
+            )
             self._uc.hook_del(self._out_hook)
-            self._take, self._line_port = take, port
-            self._listener = self._listener_at(port)
-
-    def _listener_at(self, port: int) -> MemoryRegion | None:
-        self._io_view = self._io.source.view
-        found = self._io.find(port)
-        return None if found is None else found.region
-
-    def look_for_lines(self) -> None:
-        """Collect lines only while who listened at their port at first still does."""
-        if self._lines is not None and self._io.source.view is not self._io_view:
-            self._lines.collects = self._listener_at(self._line_port) is self._listener
-
-    def take_lines(self) -> None:
-        """Hand on what was collected of the line that is being written; it must not raise."""
-        if self._lines is not None and (text := self._lines.take()):
-            self._counters.port_writes += len(text)
-            try:
-                self._take(text)
-            except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-                self.fail(error)
 
     def _ports(self) -> tuple[Callable[..., int], Callable[..., None]]:
         """Return what is called for IN and OUT: functions, for methods look up what they use."""
@@ -197,20 +183,11 @@ class Hooks:
             address, memory, in_vain = base + offset, self.memory, self.in_vain
             if memory.source.view is not in_vain.view or address << 4 | size not in in_vain.taken:
                 in_vain.look(memory, address, size)
-            if self.on_device_read is None:
-                return memory.load(address, size)
-            return self._watched_read(address, size, self.on_device_read)
+            return self._load(address, size)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
             return self.fail(error)
         finally:
             self.in_device = False
-
-    def _watched_read(
-        self, address: int, size: int, watcher: Callable[[int, int, int], None]
-    ) -> int:
-        value = self.memory.load(address, size)
-        watcher(address, size, value)
-        return value
 
     def _write(self, _uc: Any, offset: int, size: int, value: int, base: int) -> None:
         self._counters.mmio_writes += 1

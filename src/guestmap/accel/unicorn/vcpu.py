@@ -135,7 +135,9 @@ class UnicornVcpu(Vcpu):
 
     def _execute(self) -> None:
         self._counters.entries += 1
-        self._hooks.look_for_lines()
+        lines = self._hooks.lines
+        if lines is not None:
+            lines.look()
         self._inside = True
         try:
             self.cpu.run()
@@ -145,7 +147,8 @@ class UnicornVcpu(Vcpu):
             self._inside = False
             obeyed, late = self._leaving.obeyed, self._leaving.late
             self._leaving.forget()
-            self._hooks.take_lines()
+            if lines is not None:
+                lines.hand_on()
         if self._hooks.failure is not None:
             failure, self._hooks.failure = self._hooks.failure, None
             raise failure
