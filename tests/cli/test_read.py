@@ -57,6 +57,10 @@ def test_a_map_alone_has_no_bytes(tmp_path):
     assert_one_clear_line(run_program("read", str(path), "0", "4"), "a map alone")
 
 
+def test_what_is_no_source_is_told():
+    assert_one_clear_line(run_program("read", "nowhere", "0", "4"), "there is no 'nowhere'")
+
+
 @pytest.mark.qemu
 def test_the_firmware_of_a_real_qemu_is_read_and_its_devices_are_not(tmp_path):
     socket = f"unix:{tmp_path / 'qmp'}"

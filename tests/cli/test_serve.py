@@ -267,6 +267,7 @@ def test_the_link_with_its_token_shows_the_page(browser, link):
         (["boot", "other.json"], ["one running machine", "files"]),
         (["no-such-file.json"], ["no-such-file.json"]),
         (["boot", "--interval", "3"], ["--interval"]),
+        (["boot", "--bios", "no-such-bios"], ["no-such-bios"]),
         (["MAP", "-m", "64M"], ["-m"]),
         (["MAP", "--host", "no-such-host.invalid"], ["no-such-host.invalid"]),
     ],
@@ -297,7 +298,7 @@ def test_what_is_for_a_boot_is_refused_elsewhere():
 def test_a_boot_ends_where_it_is_asked_to():
     film = Film("a boot")
     config = MachineConfig(ram_size=64 << 20, debugcon=True)
-    serve._boot(film, config, Phase.SETUP)
+    serve._boot(film, config, Phase.SETUP)()
     assert "setup" in film.marks
     assert "boot" not in film.marks
     assert any("SeaBIOS" in text for _, text in film.notes)

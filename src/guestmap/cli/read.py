@@ -118,6 +118,7 @@ def _bytes(
 def _live(
     source: str, start: int, size: int, *, devices: bool
 ) -> tuple[bytes, tuple[RangeInfo, ...]]:
+    from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ask.readable import readable
     from guestmap.inspect.sources.live.open import attach
     from guestmap.inspect.sources.live.physical import read_physical
@@ -125,6 +126,8 @@ def _live(
 
     target = None if Path(source).is_file() else parse_target(source)
     if target is None:
+        if not Path(source).exists():
+            load_snapshot(source)  # tells what is wrong, where it is none
         raise ConfigError(
             f"{source!r} is a map alone: bytes are in a machine: name a running one, or give files"
             " of its RAM as --ram pc.ram=FILE"

@@ -132,7 +132,7 @@ def _producer(
         raise ConfigError("--interval is for a running machine: nothing else is looked at again")
     if boots:
         film.opens_at, film.from_start = _words(boots[0].moment), True
-        return lambda: _boot(film, replace(boots[0].config, **changed), until)
+        return _boot(film, replace(boots[0].config, **changed), until)
     if changed or until is not Phase.HALT:
         raise ConfigError("--bios, --option-rom and --until are for 'boot': nothing else runs")
     if target is not None:
@@ -176,8 +176,12 @@ def _words(moment: Moment | None) -> str:
     return str(moment.phase) if moment.time_ns is None else f"{moment.time_ns}ns"
 
 
-def _boot(film: Film, config: MachineConfig, until: Phase) -> None:
-    """Boot firmware; each change of the map is a frame."""
+def _boot(film: Film, config: MachineConfig, until: Phase) -> Callable[[], None]:
+    """Return what boots firmware; each change of the map is a frame.
+
+    Raises:
+        GuestmapError: there cannot be such a machine.
+    """
     from guestmap.machine import Event, LogLine, PhaseChange, VirtualMachine
     from guestmap.machine.timeline import Timeline
     from guestmap.view.film import Frame
@@ -192,11 +196,16 @@ def _boot(film: Film, config: MachineConfig, until: Phase) -> None:
             film.note(event.time_ns / 1e9, event.text)
         film.dropped = timeline.dropped
 
-    with VirtualMachine(config, observer=observe) as vm:
-        timeline = Timeline(vm.board.system)
-        film.add(Frame(0.0, timeline.entries[0].cause, timeline.entries[0].snapshot))
-        state = vm.run(until=frozenset((until, Phase.HALT)))
-    film.ended = f"the machine is {state}"
+    vm = VirtualMachine(config, observer=observe)
+    timeline = Timeline(vm.board.system)
+    film.add(Frame(0.0, timeline.entries[0].cause, timeline.entries[0].snapshot))
+
+    def run() -> None:
+        with vm:
+            state = vm.run(until=frozenset((until, Phase.HALT)))
+        film.ended = f"the machine is {state}"
+
+    return run
 
 
 def _poll(film: Film, target: Target, interval: float) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import KIB
 from guestmap.domain.rules.errors import DomainError, refusal
 from guestmap.domain.rules.texts import LibvirtDialect
+from guestmap.domain.xml.backing import SYSTEM_PAGE
 from guestmap.domain.xml.memory import (
     DRIVERS,
     NVDIMM,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 LEAST_BLOCK_KIB = 2048
 _LEAST_LABEL_KIB = 128
-_PAGE_KIB = 4
 USUAL_PAGE_KIB = 2048
 """KiB of a huge page where nothing else is said."""
 _NODES = Path("/sys/devices/system/node")
@@ -172,7 +172,7 @@ def _host(found: Definition, device: MemoryDef, _live: bool) -> Iterator[DomainE
     for node in absent_nodes(device.nodemask)[:1]:
         yield _say(found)("host-node", node=node)
     size = device.pagesize
-    if size is not None and size != _PAGE_KIB and hugetlbfs(size) is None:
+    if size is not None and size != SYSTEM_PAGE and hugetlbfs(size) is None:
         yield no_pages(found.dialect, size)
 
 

@@ -7,10 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
-from guestmap.domain.rules.texts import (
-    CONFIG_UNSUPPORTED,
-    LibvirtDialect,
-)
+from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED, LibvirtDialect
 from guestmap.domain.xml.backing import Backing, backing_of
 from guestmap.domain.xml.fields import (
     Cell,

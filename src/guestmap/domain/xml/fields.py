@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[^/\x00-\x1f\x7f.][^/\x00-\x1f\x7f]{0,199}")
 """Names that a file can have, too."""
-UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _TYPES = ("qemu", "kvm")
 
 

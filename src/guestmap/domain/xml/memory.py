@@ -184,9 +184,7 @@ def _of_model(target: Element, model: str, dialect: LibvirtDialect) -> dict[str,
                  for name in ("block", "requested", "current")}  # fmt: skip
         found["requested"] = found["requested"] or 0
     place = target.find("address")
-    if (
-        model in {VIRTIO_MEM, VIRTIO_PMEM} and dialect is LibvirtDialect.V12
-    ):  # 9.0 does not know them
+    if model in {VIRTIO_MEM, VIRTIO_PMEM} and dialect is LibvirtDialect.V12:  # 9.0 has none
         found["dynamic_slots"] = target.get("dynamicMemslots") == "yes"
         found["base"] = None if place is None else unsigned(place, "base", dialect, base=16)
     return found

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 LONG_MODE = 1 << 10  # LMA of EFER
 _CORE, _SSE = "org.gnu.gdb.i386.core", "org.gnu.gdb.i386.sse"
 _SYSTEM = "guestmap.system"
-_ES, _CS = 0, 1
-_SEGMENTS = {"cs": 1, "ss": 2, "ds": 3, "es": 0, "fs": 4, "gs": 5}
+_CS = 1
+_SEGMENTS = {"cs": _CS, "ss": 2, "ds": 3, "es": 0, "fs": 4, "gs": 5}
 _FLAGS = {
     "CF": 0, "PF": 2, "AF": 4, "ZF": 6, "SF": 7, "TF": 8, "IF": 9, "DF": 10, "OF": 11, "NT": 14,
     "RF": 16, "VM": 17, "AC": 18, "VIF": 19, "VIP": 20, "ID": 21,
