@@ -62,6 +62,7 @@ WHOLE_VIEWS = {
     "(qemu) info mtree -f\n" + VIEW,
     "a forum's brackets": f"[quote=x, post:1]\n[code]{VIEW.rstrip()}[/code]\n[/quote]\n",
     "fences glued on": f"```{VIEW.rstrip()}```\n",
+    "fences of two places glued on": f"```\n~~~\n{VIEW.rstrip()}~~~```\n",
     "another monitor's prompt": f"qm> info mtree -f\n{VIEW}qm> quit\n",
     "typed quotes": VIEW.replace('"', "\u201d"),
     "a table's frame": "".join(f"| {line:90} |\n" for line in VIEW.splitlines()),

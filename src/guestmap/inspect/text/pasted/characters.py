@@ -29,10 +29,10 @@ _TAGS = re.compile(rf"</?(?:{_TAG}|br)\b[^<>]*>", re.IGNORECASE)
 _BRACKETS = "(?:code|pre|quote|spoiler)"
 _FENCES = re.compile(
     rf"^[ ]*(?:\[{_BRACKETS}(?:=[^\]\n]*)?\]|```(?=address-space|memory-region|FlatView|[ ]))"
-    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```|(?<=[^\s~])~~~|\{{(?:code|noformat)\}})$",
+    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```|(?<=[^\s~])~~~|\{{(?:code|noformat)\}})+$",
     re.MULTILINE | re.IGNORECASE,
 )  # fmt: skip
-"""What a forum puts around a listing, on its first and its last line."""
+"""What forums put around a listing, on its first and its last line: several, where it went on."""
 
 _NARROW = re.compile(
     r"(?<![0-9a-f])([0-9a-f]{8})-([0-9a-f]{8})(?= \(prio -?\d+(?:, [R-][W-])?\): |$)", re.MULTILINE
@@ -40,6 +40,11 @@ _NARROW = re.compile(
 _NARROW_REGION = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{8} \(prio ")
 
 _NUMBER_AND_TAB = re.compile(r"^( *\d+)\t", re.MULTILINE)
+
+
+def without_escapes(text: str) -> str:
+    """Return text without escape sequences."""
+    return _ESCAPES.sub("", text)
 
 
 def uncontrolled(text: str) -> str:
@@ -50,7 +55,7 @@ def uncontrolled(text: str) -> str:
 def _uncontrolled(line: str) -> str:
     """Return a line without what a terminal was told; what is inside a name is the name's."""
     head, core, name = line.partition("): ") if "(prio " in line else (line, "", "")
-    head = _ESCAPES.sub("", head)
+    head = without_escapes(head)
     if "\x1b" in name:
         name = _undecorated(name)
         if "\x1b" in name:

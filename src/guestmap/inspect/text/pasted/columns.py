@@ -13,7 +13,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
-from guestmap.inspect.text.pasted.characters import ESCAPE
+from guestmap.inspect.text.pasted.characters import without_escapes
 from guestmap.inspect.text.pasted.forms import CORE, HEX, Kind
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _OPEN_END = re.compile(r"[-._/:(\[{]$")
 """No name ends so."""
 
 _WHOLE = re.compile(rf"(?: (?:@{HEX}|KVM|kvm|HVF|hvf|orphan|\[disabled\]|{HEX}-{HEX})|[\]\)}}])$")
-_ESCAPES = re.compile(ESCAPE)
 _DIGITS = re.compile(r"[0-9]")
 
 
@@ -64,8 +63,10 @@ def doubts_of(lines: Sequence[tuple[int, str]]) -> tuple[str, ...]:
         lines: as for :func:`cut_column`.
     """
     widest = _widest(lines)
-    narrower = {word for width, text in lines if width < widest for word in text.split(" ")}
-    if not _last_words(lines) - narrower or (len(lines) < _FEW and widest not in _WINDOWS):
+    last = _last_words(lines)
+    if not last or (len(lines) < _FEW and widest not in _WINDOWS):
+        return ()
+    if last <= {word for width, text in lines if width < widest for word in text.split(" ")}:
         return ()
     note = (
         f"the widest lines end in a name, in column {widest}: if they were cut there, names lack"
@@ -89,7 +90,7 @@ def _last_words(lines: Sequence[tuple[int, str]]) -> set[str]:
 
 
 def _is_half_bracket(word: str) -> bool:
-    word = _ESCAPES.sub("", word)
+    word = without_escapes(word)
     return word.count("[") != word.count("]") or word.count("(") != word.count(")")
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.text.pasted.characters import ESCAPE
+from guestmap.inspect.text.pasted.characters import without_escapes
 from guestmap.inspect.text.pasted.forms import CORE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guestmap.inspect.text.pasted.wrapped import Joined
-
-_ESCAPES = re.compile(ESCAPE)
 
 
 def has_open_end(text: str, whole: Sequence[Joined]) -> bool:
@@ -55,4 +53,4 @@ def _behind(region: Joined, lines: Sequence[str]) -> str | None:
     last = lines[region.line.number + region.parts - 2]
     word = region.line.text.rsplit(" ", 1)[-1]
     _, found, behind = last.rpartition(word)
-    return _ESCAPES.sub("", behind).rstrip(" ") if found else None
+    return without_escapes(behind).rstrip(" ") if found else None
