@@ -43,6 +43,25 @@ def in_column(line: str, width: int) -> str:
     return "\n".join(line[i : i + width] for i in range(0, len(line), width))
 
 
+def indented(text: str, columns: int, at: int = 1000) -> str:
+    """Blanks before each line, of which a terminal has ``at`` columns."""
+    return each_line(
+        text, lambda line: " " * columns + line and in_column(" " * columns + line, at)
+    )
+
+
+LONE = "memory-region: pc.ram\n  0000000000000000-0000000007ffffff (prio 0, RW): pc.ram\n"
+COLOUR, PLAIN = "\x1b[0;32m", "\x1b[0m"
+ALIAS = (
+    "address-space: memory\n"
+    "  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"
+    "    0000000000000000-0000000007ffffff (prio 0, ram): alias ram-below-4g @pc.ram"
+    " 0000000000000000-0000000007ffffff\n"
+    "    0000000000010000-000000000001ffff (prio 1, ram): alias pam-pci @pc.ram"
+    " 0000000000010000-000000000001ffff\n\n"
+    "memory-region: pc.ram\n  0000000000000000-0000000007ffffff (prio 0, ram): pc.ram\n\n"
+)
+
 READ = {
     "a heading that was broken at its hyphen": (TREE, TREE.replace("address-", "address-\n")),
     "a prompt behind a line without end": (VIEW, VIEW.rstrip("\n") + "(qemu) "),
@@ -58,6 +77,30 @@ READ = {
     ),
     "a fence behind the end of a colour": (
         TREE, each_line(TREE.rstrip("\n"), lambda line: f"\x1b[32m{line}\x1b[0m") + "```\n\nOh.\n"
+    ),
+    "a string's end behind the end of a colour": (
+        LONE, f'TEXT = """\\\n{each_line(LONE.rstrip(), lambda s: f"{COLOUR}{s}{PLAIN}")}"""\n'
+    ),
+    "a colour in a mail whose lines were broken": (
+        TREE, quopri.encodestring(
+            each_line(TREE.rstrip(), lambda line: f"{COLOUR}{line}{PLAIN}").encode()
+        ).decode()
+    ),
+    "a mail's lines with blank ones between": (
+        ALIAS, "".join(
+            f"{line}\n\n" for line in quopri.encodestring(ALIAS.encode()).decode().splitlines()
+        )
+    ),
+    "a mail that was quoted before it was decoded": (
+        LONE, each_line(f"{LONE.replace('): pc.', '): pc=@>.')}=20", lambda line: f"> {line}")
+        .replace("@", "\n")
+    ),
+    "a fence before a tag": (VIEW, f"<pre>~~~\n{html.escape(VIEW.rstrip())}~~~</pre>\n"),
+    "brackets with blanks behind them": (
+        VIEW, f"{{noformat}}\n{VIEW.rstrip()}{{noformat}}  \n"
+    ),
+    "as many blanks behind breaks in the last column, and fewer than before lines": (
+        ALIAS, indented(indented(ALIAS, 2, at=80), 2)
     ),
     "a colour's end that is broken in the last column": (
         VIEW, each_line(VIEW, lambda line: in_column(f"\x1b[0;32m{line}\x1b[0m", 66))
@@ -130,6 +173,24 @@ def test_what_is_left_out_is_told_wherever_it_was(place):
 
 
 REFUSED = {
+    "a name broken in the last column, where other breaks were between words": (
+        "memory-region: pci\n  0000000000000000-ffffffffffffffff (prio -1, i/o): pci\n"
+        "    00000000000a0000-00000000000bffff (prio 1, i/o):\nvga-lowmem\n"
+        "    00000000000c0000-00000000000dffff (prio 1, rom): pc.ro\nm\n"
+    ),
+    "a name broken without the blanks that are behind other breaks": (
+        "memory-region: system\n"
+        "  0000000000000000-ffffffffffffffff (prio\n        0, i/o): system\n"
+        "    0000000000000000-0000000007ffffff\n"
+        "        (prio 0, ram): alias ram-belo\nw-4g @pc.ram\n"
+        "        0000000000000000-0000000007ffffff\n"
+    ),
+    "the rest of a name behind a line of blanks": (
+        " Root memory region: system\n"
+        "  00000000000c0000-00000000000c3fff (prio 0, rom): pc.ram\n@00000000000c0000 KVM\n"
+        "  00000000fe000000-00000000fe003fff (prio 0, ramd): 0000:05:00.0\n \n"
+        "BAR 2 mmaps[0] KVM\n  00000000fe004000-00000000fe004fff (prio 1, i/o): notify\n"
+    ),
     "tabs that leave out a level": TREE.replace("    ", "\t"),
     "a literal without an end": f" * log: {json.dumps(VIEW[VIEW.index(' Root') :])[:-9]}",
     "an offset of a few digits": VIEW.replace("@0000000000050000", "@50000 KVM"),

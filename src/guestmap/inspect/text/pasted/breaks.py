@@ -25,6 +25,8 @@ _HALVES = re.compile(r"[._/(@\[] | [._/)\]-]")
 
 _TARGET = re.compile(rf"@(?!.* @).* {HEX}-")
 _HYPHEN = re.compile(r"\w-$")
+_IN_LETTERS = re.compile(r"[a-z] [a-z]")
+"""Words that may as well be two halves of one."""
 
 
 class Break(NamedTuple):
@@ -71,6 +73,8 @@ class Mode(NamedTuple):
         indent: blanks before the line that has least of them.
         unquoted: what follows a break in quoted text may be without a quoting mark.
         rest: blanks before what follows a break, where that has least of them.
+        hanging: blanks before what follows a break between words, where that has least of them.
+        added: as many blanks were put before what follows a break where words were not parted.
         doubts: words around breaks in the last column that do not tell whether a blank was there.
         doubts_before: how many breaks before it do not.
     """
@@ -83,6 +87,8 @@ class Mode(NamedTuple):
     filled: bool = False
     unquoted: bool = False
     rest: int = 0
+    hanging: int = 0
+    added: frozenset[int] = frozenset()
     doubts: frozenset[tuple[str, str]] = frozenset()
     doubts_before: int = 0
 
@@ -111,6 +117,8 @@ def mode_of(breaks: Iterable[Break], begun: Mode) -> Mode:
         filled=any(each.blank is False for each in filled),
         unquoted=any(each.line.quotes < each.before.quotes for each in every),
         rest=min((each.line.indent for each in every), default=0),
+        hanging=min((each.line.indent for each in every if each.blank), default=0),
+        added=frozenset(each.line.indent for each in every if each.blank is False),
         doubts=frozenset(each.words for each in unsure if each.before.width == full),
         doubts_before=sum(each.before.width < full for each in unsure),
     )
@@ -183,11 +191,16 @@ def blank_by_mode(place: Break, mode: Mode, known: set[str]) -> bool | None:
     (last, first), before, line = place.words, place.before, place.line
     apart = {last, first} <= known
     together = any(word.startswith(last + first) for word in known)
-    is_inside = before.width == mode.full and len(mode.doubts) > 1 and not mode.doubts_before
+    is_in_column = before.width == mode.full and not mode.doubts_before
+    is_inside = is_in_column and len(mode.doubts) > 1
     if mode.words and not mode.column and (apart or not is_inside):
-        is_one = together > apart or _HALVES.search(f"{last} {first}")
-        return None if is_one else not _HYPHEN.search(place.text)
-    if mode.column and not mode.words and not place.is_flush(mode.indent):
+        both = f"{last} {first}"
+        is_one = together > apart or _HALVES.search(both)
+        is_odd = is_in_column or line.indent < mode.hanging  # somebody else broke this line, too
+        may_be_one = is_odd and not apart and _IN_LETTERS.search(both)
+        return None if is_one or may_be_one else not _HYPHEN.search(place.text)
+    is_flush = place.is_flush(mode.indent) or line.indent in mode.added
+    if mode.column and not mode.words and not is_flush:
         is_added = line.quotes < before.quotes and line.indent <= mode.rest
         return None if is_added else True  # a terminal adds no blanks of its own
     if mode.column and not mode.words and mode.filled and before.width == mode.full:

@@ -29,7 +29,7 @@ _TAGS = re.compile(rf"</?(?:{_TAG}|br)\b[^<>]*>", re.IGNORECASE)
 _BRACKETS = "(?:code|pre|quote|spoiler)"
 _FENCES = re.compile(
     rf"^[ ]*(?:\[{_BRACKETS}(?:=[^\]\n]*)?\]|```(?=address-space|memory-region|FlatView|[ ]))"
-    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```|(?<=[^\s~])~~~|\{{(?:code|noformat)\}})+$",
+    rf"|(?:\[/{_BRACKETS}\]|(?<=[^\s`])```|(?<=[^\s~])~~~|\{{(?:code|noformat)\}})+[ \t]*$",
     re.MULTILINE | re.IGNORECASE,
 )  # fmt: skip
 """What forums put around a listing, on its first and its last line: several, where it went on."""
@@ -90,11 +90,11 @@ def plain(text: str) -> str:
         if not _ENTITIES.search(text):
             break
         text = html.unescape(text).translate(_TYPED)
+    if _PAGE.search(text):
+        text = _TAGS.sub("", text)
     text = _FENCES.sub("", text)
     if "\x1b" in text:
         text = uncontrolled(text)  # a fence was behind them
-    if _PAGE.search(text):
-        text = _TAGS.sub("", text)
     if all(_NUMBER_AND_TAB.match(line) for line in text.split("\n") if "(prio " in line):
         text = _NUMBER_AND_TAB.sub(r"\1 ", text)  # else its width would move what follows
     return "\n".join(line.rstrip() for line in text.split("\n"))

@@ -120,11 +120,15 @@ def _may_be_content(whole: Sequence[Joined], index: int, names: set[str], *, tou
 
 
 def _is_inside(whole: Sequence[Joined], index: int) -> bool:
-    """Tell whether a word or two stand between regions: they may be the rest of a name."""
+    """Tell whether what stands between regions may be the rest of a name.
+
+    That is a word or two, or what ends as a region's line may.
+    """
     before = next((e.kind for e in whole[index - 1 :: -1] if e.kind != Kind.BLANK), Kind.OTHER)
     after = next((e.kind for e in whole[index + 1 :] if e.kind != Kind.BLANK), Kind.OTHER)
-    is_short = len(whole[index].line.text.split()) <= 2
-    return is_short and before == after == Kind.REGION
+    words = whole[index].line.text.split()
+    is_rest = len(words) <= 2 or TAIL.fullmatch(words[-1]) is not None
+    return is_rest and before == after == Kind.REGION
 
 
 def _words_of_names(whole: Sequence[Joined]) -> set[str]:

@@ -29,6 +29,7 @@ _BETWEEN = re.compile(
     r"(?:[\s,;:+(){}\[\]\\\d.-]|\b(?:true|false|null|None|True|False)\b|\b[bfru]\b|\(qemu\))*"
 )
 _BRACKET = re.compile(r"\s*(?:\w+ ?= ?)?[\[\](){},;]+\s*")
+_QUOTED = re.compile(r"^>+ ?")
 _DEEPEST = 4  # a literal in a reply in a log
 _QUOTED_PRINTABLE = re.compile(r".{70,75}=|.*=(?:3D|20)(?: .*)?")
 _NOT_QUOTED_PRINTABLE = re.compile(r"=(?![0-9A-F]{2}|$)|.{77}")
@@ -44,11 +45,13 @@ class LiteralLines(NamedTuple):
 
     Attributes:
         in_literals: whether the listing is in such.
+        is_decoded: whether it was in a mail's coding: what a terminal wrote shows only now.
         is_open: whether the last of them had no end of line.
     """
 
     lines: Numbered
     in_literals: bool = False
+    is_decoded: bool = False
     is_open: bool = False
 
 
@@ -61,14 +64,15 @@ def lines_of(text: str) -> LiteralLines:
         PeerError: a part of the listing is in a literal that cannot be understood; says the line.
     """
     lines = list(enumerate(text.split("\n"), 1))
-    if any(_QUOTED_PRINTABLE.fullmatch(line) for _, line in lines) and not any(
+    is_decoded = any(_QUOTED_PRINTABLE.fullmatch(line) for _, line in lines) and not any(
         _NOT_QUOTED_PRINTABLE.search(line) for _, line in lines
-    ):
+    )
+    if is_decoded:
         lines = _decoded(lines)
     listed = [line for _, line in lines if "(prio " in line]
     if listed and all(r"\n" not in line and _ALONE.fullmatch(line) for line in listed):
         return LiteralLines([(number, _content(line)) for number, line in lines], in_literals=True)
-    found = LiteralLines(lines)
+    found = LiteralLines(lines, is_decoded=is_decoded)
     for _ in range(_DEEPEST):
         if not any(r"\n" in line and _LISTED.search(line) for _, line in found.lines):
             break
@@ -89,11 +93,14 @@ def _decoded(lines: Numbered) -> Numbered:
     found: Numbered = []
     begun = ""
     for number, line in lines:
-        if begun and kind_of(line.strip()) == Kind.CUT:  # the rest of that line is gone, too
+        rest = _QUOTED.sub("", line) if begun else line
+        if begun and not rest.strip():  # put there later: nobody goes on with nothing
+            continue
+        if begun and kind_of(rest.strip()) == Kind.CUT:  # the rest of that line is gone, too
             begun = ""
         first = found.pop()[0] if begun else number
-        whole = begun + line
-        begun = whole.removesuffix("=") if line.endswith("=") else ""
+        whole = begun + rest
+        begun = whole.removesuffix("=") if rest.endswith("=") else ""
         decoded = quopri.decodestring((begun or whole).encode()).decode("utf-8", "replace")
         found.append((first, decoded if begun else decoded.rstrip()))
     return found

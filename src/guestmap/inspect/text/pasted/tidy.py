@@ -13,7 +13,7 @@ from typing import NamedTuple
 from guestmap.base import PeerError
 from guestmap.inspect.text.mtree.lines import fail
 from guestmap.inspect.text.pasted.blocks import ListingBuilder
-from guestmap.inspect.text.pasted.characters import plain, widened
+from guestmap.inspect.text.pasted.characters import plain, uncontrolled, widened
 from guestmap.inspect.text.pasted.columns import check_columns
 from guestmap.inspect.text.pasted.ends import has_open_end, without_half_name
 from guestmap.inspect.text.pasted.forms import CONTENT, CORE, HEADING, PROMPT, Kind
@@ -56,8 +56,10 @@ def tidy(text: str) -> Tidied:
     told = Told()
     clean = plain(text)
     told.characters = clean != text.replace("\r\n", "\n")
-    numbered, told.literals, is_open = lines_of(widened(clean))
-    if told.literals:
+    inner = lines_of(widened(clean))
+    told.literals = inner.in_literals
+    numbered = inner.lines
+    if inner.in_literals or inner.is_decoded:
         numbered = [(number, plain(line)) for number, line in numbered]
     lines = unquoted(numbered)
     told.quoted = sum(bool(line.quotes) for line in lines)
@@ -68,7 +70,7 @@ def tidy(text: str) -> Tidied:
     whole = joined(lines, by_width=not (told.prefixed or told.framed))
     told.joined = sum(each.parts - 1 for each in whole)
     doubts = check_columns(whole)
-    open_literal = is_open and whole[-1].kind == Kind.REGION
+    open_literal = inner.is_open and whole[-1].kind == Kind.REGION
     if open_literal or (not told.literals and has_open_end(text, whole)):
         told.ends_openly = True
         count = len(whole)
@@ -104,10 +106,12 @@ def _bare(line: Line, told: Told) -> Line:
             return line._replace(text=rest)
     if CORE.match(line.text):
         text = line.text.removesuffix("(qemu)").rstrip()  # its line had no end
-        bare = _COMMENT.sub("", text)
-        if CONTENT.search(text[len(bare) :]):
+        seen = uncontrolled(text)  # what stood around it is gone, and hides nothing any more
+        told.characters |= seen != text
+        bare = _COMMENT.sub("", seen)
+        if CONTENT.search(seen[len(bare) :]):
             return line
-        told.remarks += bare != text
+        told.remarks += bare != seen
         return line._replace(text=bare)
     return line
 
