@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from guestmap.accel.kvm.abi import MAX_SLOT_SIZE
 from guestmap.accel.kvm.change import SlotPlan, plan_change
 from guestmap.accel.kvm.pieces import Slot, slots_of
-from guestmap.accel.kvm.slot_table import LiveSlot
 from guestmap.accel.memory_slot import MemorySlot
 from guestmap.base import HostError
 from guestmap.memory import MemoryListener
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.kvm.dirty import DirtyPages
     from guestmap.accel.kvm.dirty_ring import DirtyRings
-    from guestmap.accel.kvm.slot_table import SlotTable
+    from guestmap.accel.kvm.slot_table import LiveSlot, SlotTable
     from guestmap.memory import MemoryRegionSection
 
 
@@ -160,12 +159,13 @@ class Slots(MemoryListener):
 
     def shown(self) -> tuple[MemorySlot, ...]:
         """Return the slots that the kernel has, for people; nothing is changed by looking."""
-        return tuple(
-            MemorySlot(
-                number, each.start, each.size, each.host, each.readonly, each.logged,
-                self._dirty.count(LiveSlot(number, each)),
-            )
-            for number, each in self._table.live.values()
+        return tuple(map(self._show, self._table.live.values()))
+
+    def _show(self, live: LiveSlot) -> MemorySlot:
+        number, slot = live
+        return MemorySlot(
+            number, slot.start, slot.size, slot.host, slot.readonly, slot.logged,
+            self._dirty.count(live),
         )  # fmt: skip
 
     # -- the commit --------------------------------------------------------------------------------

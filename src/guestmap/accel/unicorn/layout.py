@@ -13,7 +13,8 @@ import ctypes
 import struct
 from typing import Any
 
-from guestmap.accel.unicorn.binding import Uc, UcError, uc_api, x86
+from guestmap.accel.unicorn.binding import UcError, uc_api, x86
+from guestmap.accel.unicorn.uc import Uc
 from guestmap.base.dataclass import dataclass
 
 SCRATCH = 1 << 51

@@ -314,8 +314,7 @@ class PciFunction(DeviceModel[PciStateT]):
         super().load(state)
         self.config.data[:] = self.state.config
         self.update_mappings()
-        if self._master.connected:
-            self._master.set_enabled(self.state.mastering)
+        self._master.set_enabled(self.state.mastering)
 
     # -- reset -----------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class BusMaster:
             self._window = window
 
     def set_enabled(self, on: bool) -> None:
-        """Open the window, or close it."""
+        """Open the window, or close it; nothing happens where there is none."""
         if self._window is not None:
             self._window.set_enabled(on)
 

@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from guestmap.accel.unicorn.binding import Uc, UcError, uc_api, x86
+from guestmap.accel.unicorn.binding import UcError, uc_api, x86
 from guestmap.accel.unicorn.blob_state import BlobState
 from guestmap.accel.unicorn.internals.findings import MSRS, Findings
 from guestmap.accel.unicorn.internals.library import Library, Refused
 from guestmap.accel.unicorn.internals.structures import address_of
 from guestmap.accel.unicorn.layout import Layout, open_cpu, probe
+from guestmap.accel.unicorn.uc import Uc
 from guestmap.accel.unicorn.window import InterruptWindow
 from guestmap.base import UnsupportedError
 
