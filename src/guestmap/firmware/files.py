@@ -10,6 +10,8 @@ from guestmap.base import ConfigError, HostError, format_size
 if TYPE_CHECKING:
     from pathlib import Path
 
+_BLOCK = 1 << 16
+
 
 def read_file(path: Path, what: str, largest: int) -> bytes:
     """Return the content of a regular file.
@@ -29,6 +31,8 @@ def read_file(path: Path, what: str, largest: int) -> bytes:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             data = file.read(min(size, largest) + 1)  # no more: so much is reserved beforehand
+            while len(data) <= largest and (more := file.read(_BLOCK)):  # /proc tells no sizes
+                data += more
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise ConfigError(f"{what}: No such file or directory") from None
     except OSError as error:
