@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import spent
 from benchmarks.qemu import MACHINE, PROGRAM
 from benchmarks.table import Row
 from guestmap.base import MIB
@@ -95,8 +96,7 @@ def _qemu(image: Path) -> float:
     with subprocess.Popen(command, pass_fds=(log_end,), stdin=subprocess.DEVNULL) as process:
         os.close(log_end)
         os.read(log, 1)
-        tasks = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
-        spent = sum(int(each.read_text().split()[0]) for each in tasks) / 1e9
+        seconds = spent.of_process(process.pid)
         process.kill()
     os.close(log)
-    return spent
+    return seconds

@@ -13,13 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from tests.support.libvirtd import Libvirtd, libvirtd
 
+from benchmarks import spent
 from benchmarks.hotplug import Client
 from benchmarks.qemu import PROGRAM
 from benchmarks.table import Row
@@ -176,17 +177,9 @@ class _Times:
             self._waits.append(_timed(wait))
 
     def _clocked(self, action: Callable[[], object]) -> _Clock:
-        before = time.process_time() + self._of_daemon()
+        before = time.process_time() + spent.of_process(self._daemon)
         wall = _timed(action)
-        return _Clock(wall, time.process_time() + self._of_daemon() - before)
-
-    def _of_daemon(self) -> float:
-        """Return the seconds that the daemon's threads have had (proc(5), schedstat)."""
-        told = 0
-        for each in Path(f"/proc/{self._daemon}/task").iterdir():
-            with suppress(OSError):
-                told += int((each / "schedstat").read_text().split()[0])
-        return told / 1e9
+        return _Clock(wall, time.process_time() + spent.of_process(self._daemon) - before)
 
     def rows(self, what: str, waited_for: str = "") -> Iterator[Row]:
         """Give the medians."""

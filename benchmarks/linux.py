@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import compileall
-import resource
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from tests.support.linux_guest import PARTS, prepared
 
 import guestmap
+from benchmarks import spent
 from benchmarks.qemu import MACHINE, PROGRAM
 from benchmarks.table import Row
 
@@ -45,8 +45,11 @@ def rows() -> list[Row]:
 
 
 def _spent(command: list[str]) -> float:
-    """Return the processor time of a process whose guest's shell then waits for a line."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.of_children(lambda: _to_the_shell(command))
+
+
+def _to_the_shell(command: list[str]) -> None:
+    """Run a process until its guest's shell waits for a line."""
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -57,5 +60,3 @@ def _spent(command: list[str]) -> float:
             assert piece, f"{command[0]} ended before the shell: {text[-200:]!r}"
             text += piece
         process.kill()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -5,7 +5,6 @@ from __future__ import annotations
 import compileall
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import time
 from pathlib import Path
 
 import guestmap
-from benchmarks import older
+from benchmarks import older, spent
 from benchmarks.qemu import MACHINE, PROGRAM
 from benchmarks.table import Row
 from guestmap.base import parse_size
@@ -62,22 +61,10 @@ def older_rows() -> list[Row]:
 
 def _whole(board: tuple[str, ...], environment: dict[str, str] | None = None) -> float:
     """Return the processor time of ``guestmap boot --until boot -q``."""
-    command = [
-        sys.executable,
-        "-m",
-        "guestmap",
-        "boot",
-        *board,
-        "-m",
-        _RAM,
-        "--until",
-        "boot",
-        "-q",
-    ]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    boot = [sys.executable, "-m", "guestmap", "boot", *board, "-m", _RAM, "--until", "boot", "-q"]
+    return spent.of_children(
+        lambda: subprocess.run(boot, check=True, env=environment, stdout=subprocess.DEVNULL)
+    )
 
 
 def _ours() -> tuple[float, float, float, float]:
@@ -95,12 +82,6 @@ def _post_alone() -> float:
         begin = time.process_time()
         vm.run(until=Phase.BOOT)
         return time.process_time() - begin
-
-
-def _spent(process: int) -> float:
-    """Return the processor time of all threads of a process, by the scheduler's own count."""
-    counts = Path(f"/proc/{process}/task").glob("*/schedstat")
-    return sum(int(each.read_text().split()[0]) for each in counts) / 1e9
 
 
 def qemu(accel: str = "tcg") -> tuple[float, float, float, float]:
@@ -123,16 +104,16 @@ def qemu(accel: str = "tcg") -> tuple[float, float, float, float]:
         replies.readline()
         for command in ("qmp_capabilities", "cont"):
             monitor.sendall(json.dumps({"execute": command}).encode())
-            first, spent = time.perf_counter(), _spent(process.pid)
+            first, before = time.perf_counter(), spent.of_process(process.pid)
             replies.readline()
         text = b""
         while _LAST_LINE not in text:
             piece = os.read(log, 65536)
             assert piece, f"QEMU ended before INT 19h: {text[-200:]!r}"
             text += piece
-        end, whole = time.perf_counter(), _spent(process.pid)
+        end, whole = time.perf_counter(), spent.of_process(process.pid)
         process.kill()
     os.close(log)
     replies.close()
     monitor.close()
-    return end - start, end - first, whole - spent, whole
+    return end - start, end - first, whole - before, whole

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import older
+from benchmarks import older, spent
 from benchmarks.table import Row
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_mtree
@@ -57,7 +56,6 @@ def _environment(sources: Path, folder: str) -> dict[str, str]:
 
 
 def _cpu(command: list[str | Path] | list[str], **options: Any) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, **options)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent.of_children(
+        lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True, **options)
+    )
