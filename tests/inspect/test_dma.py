@@ -7,8 +7,10 @@ import json
 import pytest
 
 from guestmap.base import ConfigError
+from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.dma import dma_reach, dma_sentences
 from guestmap.inspect.sources.content import snapshot_of_bytes
+from guestmap.memory import MemorySystem
 from tests.cli.test_schemas import held
 from tests.support.program import assert_one_clear_line, run_program
 from tests.support.qemu import Qemu
@@ -66,9 +68,27 @@ def test_one_that_is_no_bus_master_yet():
     assert "reaches nothing" in "\n".join(dma_sentences(reach("sound")))
 
 
-def test_what_is_no_bus_master_is_refused():
+def test_a_device_that_is_shown_read_only_is_a_device():
+    with MemorySystem() as memory:
+        bus = memory.container("bus", 0x3000)
+        shown = memory.alias("shown", memory.io("uart", 0x1000, None), 0, 0x1000)
+        shown.set_readonly(True)
+        bus.add_subregion(0x1000, shown)
+        memory.address_space("nic", bus)
+        (space,) = dma_reach(Snapshot.of(memory), "nic").spaces
+    (answer,) = space.ranges
+    assert (answer.region, answer.type, answer.place, answer.writes) == ("uart", "rom", None, False)
+
+
+@pytest.mark.parametrize("name", ["memory", "memory#1", "cpu-memory-0", "cpu-smm-1"])
+def test_what_is_no_bus_master_is_refused(name):
+    views = VIEWS.replace('AS "memory"', 'AS "memory", root: s\n AS "cpu-memory-0"')
+    views = views.replace('AS "disk"', 'AS "cpu-smm-1"')
     with pytest.raises(ConfigError, match="what the CPUs see"):
-        reach("memory")
+        dma_reach(snapshot_of_bytes(views.encode(), source="text"), name)
+
+
+def test_another_name_is_refused():
     with pytest.raises(ConfigError, match="no address space 'Nic'; did you mean 'nic'"):
         reach("Nic")
 

@@ -69,6 +69,13 @@ def test_a_file_that_is_too_short_is_told(files):
         read_pieces(files.pieces(_TABLE, 0x1100, 0x11))
 
 
+def test_a_file_that_ends_long_before_is_told_with_its_own_end(tmp_path):
+    (tmp_path / "short").write_bytes(bytes(0x30))
+    files = RamFiles.parse([f"low={tmp_path / 'short'},offset=4K"])
+    with pytest.raises(ConfigError, match=r"ends at 0x30; 0x10 is .* byte 0x1010"):
+        read_pieces(files.pieces(_TABLE, 0x10, 1))
+
+
 @pytest.mark.parametrize("text", ["pc.ram", "=file", "pc.ram=", "pc.ram=,offset=2"])
 def test_what_names_no_file_is_refused(text):
     with pytest.raises(ConfigError, match="BLOCK=FILE"):

@@ -60,8 +60,7 @@ def refuse_unwritable(path: str | os.PathLike[str]) -> None:
         target = _followed(Path(path))
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if target.exists() and not os.access(target, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        _refuse_protected(target)
         if not _is_whole_only_in_place(target):
             aside = _aside(target)
             os.close(os.open(aside, _NEW_FILE, 0o666))
@@ -73,6 +72,11 @@ def refuse_unwritable(path: str | os.PathLike[str]) -> None:
 def _refused(path: str | os.PathLike[str], error: Exception) -> HostError:
     reason = getattr(error, "strerror", None) or str(error)
     return HostError(f"cannot write {os.fspath(path)} ({reason})", call="write")
+
+
+def _refuse_protected(target: Path) -> None:
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _aside(target: Path) -> Path:
@@ -101,9 +105,8 @@ def _is_whole_only_in_place(target: Path) -> bool:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[BinaryIO]:
+    _refuse_protected(target)
     before = target.stat() if target.exists() else None
-    if before is not None and not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     aside = _aside(target)
     descriptor = os.open(aside, _NEW_FILE, 0o666)
     try:

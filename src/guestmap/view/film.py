@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MOST_FRAMES = 1000
 """A film is no longer than that: every map is kept whole."""
 
-
 MOST_NOTES = 4000
+"""A film has no more lines of what else happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Film:
         self.marks.setdefault(name.lower(), time_s)
 
     def note(self, time_s: float, text: str) -> None:
-        """Add a line to what happened; from any thread. The first thousands are kept."""
+        """Add a line to what happened; from any thread. The first :data:`MOST_NOTES` are kept."""
         if len(self.notes) < MOST_NOTES:
             self.notes.append((time_s, printable(text)))
 

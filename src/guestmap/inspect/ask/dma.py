@@ -7,19 +7,21 @@ where they go and which a map does not tell.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
-from guestmap.inspect.ask.iommus import is_iommu, seen_end
-from guestmap.inspect.ask.ram_place import RamPlace, ram_place
+from guestmap.inspect.ask.iommus import are_iommus
+from guestmap.inspect.ask.ram_place import RamPlace, place_in_range
 from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
-    from guestmap.inspect.map.snapshot import RangeInfo, Snapshot
+    from guestmap.inspect.map.snapshot import Snapshot
 
+_OF_CPUS = re.compile(r"memory|I/O|cpu-(?:secure-)?memory-\d+|cpu-smm-\d+")
 _WRITABLE = frozenset({"ram", "ramd", "i/o", "romd"})  # a write to romd is a command to the device
 
 
@@ -74,11 +76,12 @@ def dma_reach(snapshot: Snapshot, device: str) -> DmaReach:
             has owners.
 
     Raises:
-        ConfigError: there is no such address space; says which there are.
+        ConfigError: there is no such address space, which says which there are; or it is what the
+            CPUs see.
     """
     spaces = Spaces(snapshot)
     found = _of_owner(spaces, device) or spaces.named(device)
-    if device in {"memory", "I/O"}:
+    if any(_OF_CPUS.fullmatch(name) for name in (device, *(each.plain for each in found))):
         raise ConfigError(f"{device!r} is what the CPUs see: name a device that is a bus master")
     return DmaReach(device, tuple(_space(snapshot, spaces, each) for each in found))
 
@@ -92,24 +95,20 @@ def _of_owner(spaces: Spaces, device: str) -> list[NamedSpace]:
 
 
 def _space(snapshot: Snapshot, spaces: Spaces, space: NamedSpace) -> DmaSpace:
-    shown = spaces.ranges(space)
-    ranges = tuple(_range(snapshot, each, shown) for each in shown)
-    return DmaSpace(space.name, space.owner, ranges)
-
-
-def _range(snapshot: Snapshot, each: RangeInfo, view: tuple[RangeInfo, ...]) -> DmaRange:
-    end = seen_end(each.name, view)
-    if each.region is not None:
-        end = snapshot.regions[each.region].size
-    return DmaRange(
-        each.start,
-        each.start + each.size,
-        each.name,
-        each.type,
-        each.type in _WRITABLE,
-        ram_place(snapshot, each.name, each.type, each.offset_in_region),
-        is_iommu(each.name, each.type, end),
+    view = spaces.ranges(space)
+    ranges = tuple(
+        DmaRange(
+            each.start,
+            each.start + each.size,
+            each.name,
+            each.type,
+            each.type in _WRITABLE,
+            place_in_range(snapshot, each),
+            translates,
+        )
+        for each, translates in zip(view, are_iommus(snapshot, view), strict=True)
     )
+    return DmaSpace(space.name, space.owner, ranges)
 
 
 def dma_sentences(told: DmaReach) -> Iterator[str]:

@@ -13,9 +13,9 @@ from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.inspect.text.rebuild.rules import IOMMU_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from guestmap.inspect.map.snapshot import RangeInfo, RegionType
+    from guestmap.inspect.map.snapshot import RangeInfo, RegionType, Snapshot
 
 _SMALLER = re.compile(
     r"tce-iommu-[0-9a-f]+"  # hw/ppc/spapr_iommu.c: a window for DMA, as large as the guest has it
@@ -37,6 +37,22 @@ def is_iommu(name: str, kind: RegionType, end: int) -> bool:
         return False
     fills_all = end == ADDRESS_SPACE_SIZE and IOMMU_NAMES.search(name) is not None
     return fills_all or _SMALLER.fullmatch(name) is not None
+
+
+def are_iommus(snapshot: Snapshot, view: Sequence[RangeInfo]) -> list[bool]:
+    """Tell of each range of a flat view whether an IOMMU answers there."""
+    seen: dict[str, int] = {}
+    for each in view:
+        reach = each.offset_in_region + each.size
+        seen[each.name] = max(reach, seen.get(each.name, 0))
+    return [
+        is_iommu(
+            each.name,
+            each.type,
+            seen[each.name] if each.region is None else snapshot.regions[each.region].size,
+        )
+        for each in view
+    ]
 
 
 def seen_end(name: str, ranges: Iterable[RangeInfo]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -135,13 +136,14 @@ def read_pieces(pieces: tuple[RamPiece, ...]) -> bytes:
             with Path(piece.file).open("rb") as file:
                 file.seek(piece.file_offset)
                 read = file.read(size)
+                end = file.seek(0, SEEK_END) if len(read) < size else None
         except OSError as error:
             raise HostError(
                 f"cannot read {piece.file!r}", errno=error.errno, call="read", arguments=piece.file
             ) from error
-        if len(read) < size:
+        if end is not None:
             raise ConfigError(
-                f"{piece.file!r} ends at {piece.file_offset + len(read):#x};"
+                f"{piece.file!r} ends at {end:#x};"
                 f" {piece.start:#x} is byte {piece.offset:#x} of {piece.block}, which is byte"
                 f" {piece.file_offset:#x} of the file: is it a file of another machine?"
             )

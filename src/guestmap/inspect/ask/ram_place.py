@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
-    from guestmap.inspect.map.snapshot import RamBlockInfo, Snapshot
+    from guestmap.inspect.map.snapshot import RamBlockInfo, RangeInfo, Snapshot
 
 RAM_TYPES = frozenset({"ram", "rom", "romd", "ramd"})
 """What ``info mtree`` calls regions that have memory of their own."""
@@ -37,6 +37,13 @@ def ram_place(snapshot: Snapshot, name: str, kind: str, offset: int) -> RamPlace
     if block is None:
         return RamPlace(name, offset, None)
     return RamPlace(block.name, offset, block.offset + offset)
+
+
+def place_in_range(snapshot: Snapshot, shown: RangeInfo, skip: int = 0) -> RamPlace | None:
+    """Return the RAM ``skip`` bytes behind the start of a view's range; None for a device."""
+    # A range that is read-only prints as rom, even where a device answers.
+    kind = shown.type if shown.region is None else snapshot.regions[shown.region].type
+    return ram_place(snapshot, shown.name, kind, shown.offset_in_region + skip)
 
 
 def find_block(snapshot: Snapshot, region: str) -> RamBlockInfo | None:

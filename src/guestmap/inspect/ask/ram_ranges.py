@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.ask.iommus import is_iommu
-from guestmap.inspect.ask.ram_place import RAM_TYPES, RamPlace, ram_place
+from guestmap.inspect.ask.iommus import are_iommus
+from guestmap.inspect.ask.ram_place import RamPlace, place_in_range
 from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.map.report import Report
 
@@ -77,30 +77,18 @@ def ram_ranges(snapshot: Snapshot, space: str = "memory") -> RamTable:
     found = spaces.find(space)
     view = spaces.ranges(found)
     ranges = [_ram_range(snapshot, each) for each in view]
-    ends: dict[str, int] = {}
-    for each in view:
-        reach = each.offset_in_region + each.size
-        ends[each.name] = max(reach, ends.get(each.name, 0))
     translated = tuple(
         Translated(each.start, each.start + each.size, each.name)
-        for each in view
-        if is_iommu(each.name, each.type, _end(snapshot, each, ends))
+        for each, translates in zip(view, are_iommus(snapshot, view), strict=True)
+        if translates
     )
     return RamTable(found.name, tuple(each for each in ranges if each is not None), translated)
 
 
-def _end(snapshot: Snapshot, shown: RangeInfo, ends: dict[str, int]) -> int:
-    """Return the size of the region behind a range; where it is not known, how far it is seen."""
-    return ends[shown.name] if shown.region is None else snapshot.regions[shown.region].size
-
-
 def _ram_range(snapshot: Snapshot, shown: RangeInfo) -> RamRange | None:
-    # A range that is read-only prints as rom, even where a device answers.
-    known = None if shown.region is None else snapshot.regions[shown.region].type
-    if (known or shown.type) not in RAM_TYPES:
+    place = place_in_range(snapshot, shown)
+    if place is None:
         return None
-    place = ram_place(snapshot, shown.name, known or shown.type, shown.offset_in_region)
-    assert place is not None
     end = shown.start + shown.size
     return RamRange(
         shown.start, end, shown.name, shown.type, place, shown.nonvolatile, shown.accelerator

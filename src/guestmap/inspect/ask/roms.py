@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import format_size
-from guestmap.inspect.ask.ram_place import RamPlace, ram_place
+from guestmap.inspect.ask.ram_place import RamPlace, place_in_range
 from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.map.report import Report
 
@@ -124,10 +124,8 @@ def _placed(snapshot: Snapshot, image: LoadedImage, view: Sequence[RangeInfo]) -
 
 
 def _range(snapshot: Snapshot, each: RangeInfo, start: int, end: int) -> RomRange:
-    offset = each.offset_in_region + start - each.start
-    # A range that is read-only prints as rom, even where a device answers.
-    kind = each.type if each.region is None else snapshot.regions[each.region].type
-    return RomRange(start, end, each.name, each.type, ram_place(snapshot, each.name, kind, offset))
+    place = place_in_range(snapshot, each, start - each.start)
+    return RomRange(start, end, each.name, each.type, place)
 
 
 def rom_sentences(told: RomTable) -> Iterator[str]:

@@ -37,4 +37,4 @@ __all__ = [
     "read_pci",
     "unmapped_sentences",
     "why_unmapped",
-]  # fmt: skip
+]
