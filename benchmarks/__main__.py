@@ -1,8 +1,11 @@
-"""Run every benchmark and print the tables."""
+"""Run every benchmark and print the tables; what was started ends with it, however it ends."""
 
 from __future__ import annotations
 
+import signal
+
 from rich.console import Console
+from tests.support.processes import end_with_us
 
 from benchmarks import (
     access,
@@ -30,10 +33,15 @@ from benchmarks import (
     text,
 )
 from benchmarks.table import show
+from guestmap.base.interrupt import ENDINGS
 
 
 def main() -> None:
     """Print ours beside QEMU's, from this run."""
+    for number in ENDINGS[1:]:  # as Ctrl-C does: whoever has begun something ends it
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+    end_with_us()
     console = Console()
     show("POST (SeaBIOS, 128 MiB)", "QEMU TCG", post.rows(), console)
     show("A whole boot", f"commit {older.COMMIT}", post.older_rows(), console)
@@ -63,6 +71,10 @@ def main() -> None:
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)
     kvm.show_all(console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)
+
+
+def _end(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
