@@ -505,3 +505,20 @@ def test_the_engine_of_the_pc_is_not_imported() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_what_a_device_answered_is_remembered_and_what_it_refuses_is_told_each_time(
+    board: Board,
+) -> None:
+    """Else each load of a device's register looks for the device again, at five times the cost."""
+    is_open = True
+    plain = MemoryRegionOps(read=lambda offset, _size: offset)
+    moody = MemoryRegionOps(read=lambda *_: 7, valid=AccessSizes(accepts=lambda *_: is_open))
+    board.root.add_subregion(0x1000, board.memory.io("plain", 8, plain))
+    board.root.add_subregion(0x2000, board.memory.io("moody", 8, moody))
+    assert [board.load(0x1004), board.load(0x2000)] == [4, 7]
+    assert list(board.space.view.plans) == [0x1004 << 4 | 4]
+    assert board.space.load(0x2000, 4) == 7
+    is_open = False
+    with pytest.raises(UnmappedError):
+        board.load(0x2000)

@@ -3,9 +3,9 @@
 Finding the range, checking sizes and byte order take microseconds and give the same each time, as
 long as the view is the same. So a view remembers, by address and size, the device's own callback
 with its arguments bound. What depends on more than address and size (attributes, results of the
-device) is not remembered; ``valid.accepts`` is, and is asked each time. Nothing is remembered of
-ranges that are read-only: whether the region is so itself decides about its guard, and may change
-without a change of the view.
+device, what ``valid.accepts`` says) is not remembered. Nothing is remembered of ranges that are
+read-only: whether the region is so itself decides about its guard, and may change without a change
+of the view.
 """
 
 from __future__ import annotations
@@ -34,20 +34,15 @@ def plan_read(
 ) -> Callable[[], int] | None:
     """Return a read, remembered under ``address << 4 | size``, if one access is one call always.
 
-    It returns what the device does, which may be no number; 0 where the access is refused.
+    It returns what the device does, which may be no number; 0 where its guard refuses.
     """
     read = region.ops.read
-    if read is None or not _is_plain(dispatch, region, offset, size, False):
+    if (
+        read is None
+        or region.ops.valid.accepts is not None  # it may look at the device's state
+        or not _is_plain(dispatch, region, offset, size, False)
+    ):
         return None
-    accepts = region.ops.valid.accepts
-    if accepts is not None:
-        device_read = read
-
-        def read(offset: int, size: int) -> int:
-            if accepts(offset, size, False, ATTRS_UNSPECIFIED):
-                return device_read(offset, size)
-            return 0
-
     guard = region.active_guard
     plan = (
         guarded_read(guard, region, offset, size, read)

@@ -101,13 +101,20 @@ class ScalarAccess(ByteAccess):
     def load_result(
         self, address: int, size: int, attrs: MemTxAttrs = ATTRS_UNSPECIFIED
     ) -> tuple[int, MemTxResult]:
-        """Like :meth:`load`, with the result."""
+        """Like :meth:`load`, with the result.
+
+        What a device has answered is remembered, as there.
+        """
         self._check_size("load", address, size)
-        found = self.source.view.find(address)
+        view = self.source.view
+        found = view.find(address)
         if found is not None and not found.reads_directly and found.region.iommu is None:
             region, offset = found.region, found.offset_in_region + address - found.start
             if access_size(region, offset, size) == size:
-                return self.dispatch.read(region, offset, size, attrs)
+                value, result = self.dispatch.read(region, offset, size, attrs)
+                if result is OK and not found.readonly:
+                    plan_read(self.dispatch, view, address, region, offset, size)
+                return value, result
         data = bytearray(size)
         result = self.read_into(address, data, attrs)
         return int.from_bytes(data, "little"), result
