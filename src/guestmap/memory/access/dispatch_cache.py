@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from guestmap.memory.access.device import is_valid_size
 from guestmap.memory.access.unaligned import needs_covering
 from guestmap.memory.map.guard import guarded_read, guarded_write
-from guestmap.memory.map.ops import ATTRS_UNSPECIFIED, Endianness, MemTxResult
+from guestmap.memory.map.ops import Endianness, MemTxResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
