@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BOOT_ARGS ?=
 TEST_ARGS ?=
+# Where a host forbids byte code, each program that a test starts would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 # QEMU 7.2, where tools/qemu72.sh had to unpack it.
 ORACLE := $(CURDIR)/.oracle/qemu-7.2/starters
 PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 2 --dist worksteal

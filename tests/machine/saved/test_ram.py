@@ -97,7 +97,7 @@ def test_whoever_watches_the_memory_is_told() -> None:
         b"nonsense",
         zlib.compress(bytes(0x800)),
         zlib.compress(bytes(0x1001)),
-        zlib.compress(bytes(1 << 30)),
+        zlib.compress(bytes(1 << 24)),
         zlib.compress(bytes(0x1000))[:-1],
         zlib.compress(bytes(0x1000)) + b"more",
     ],
