@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import ConfigError
 from guestmap.machine.hotplug.backends import MemoryBackend
 from guestmap.machine.hotplug.handler import MemoryHotplug, ost_info
+from guestmap.machine.tree import anonymous_number
 
 if TYPE_CHECKING:
     from guestmap.machine.config import MachineConfig
@@ -45,11 +46,14 @@ class Inventory:
             config: what this one was made from.
         """
         functions = [each for each in self._tree.devices.values() if each.spec is not None]
-        others = [self.pci_hotplug.spec(each) for each in functions] if self.pci_hotplug else []
+        others = [(each, self.pci_hotplug.spec(each)) for each in functions if self.pci_hotplug]
+        dimms = [(each, each.spec()) for each in self._dimms]
         return replace(
             config,
             objects=tuple(self._objects.values()),
-            devices=(*others, *(each.spec() for each in self._dimms)),
+            devices=tuple(
+                replace(spec, number=anonymous_number(device)) for device, spec in others + dimms
+            ),
         )
 
     @property

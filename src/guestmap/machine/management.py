@@ -18,6 +18,7 @@ from guestmap.hw.declare import DeclaredType
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.pc_dimm import DIMM, OTHER_MEMORY_DEVICES
 from guestmap.machine.inventory import Inventory
+from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.object import ObjectSpec
 from guestmap.machine.ram import blamed_on
 from guestmap.machine.tree import (
@@ -31,7 +32,6 @@ from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
-    from guestmap.machine.config import DeviceSpec
     from guestmap.machine.events import MachineEvents
     from guestmap.qom import HotplugHandler
 
@@ -110,10 +110,7 @@ class Management(Inventory):
             ConfigError, UnsupportedError: see :meth:`device_add`; the option is named.
         """
         with blamed_on(spec.option):
-            rest = {key: value for key, value in spec.properties.items() if key != "id"}
-            made = self.device_add(
-                spec.driver, spec.id, rest, hotplugged=spec.came_later, typed=spec.is_json
-            )
+            made = self._add(spec)
             if isinstance(made, DeviceObject):
                 made.spec = spec
 
@@ -140,16 +137,26 @@ class Management(Inventory):
                 :class:`MemoryHotplug`.
             UnsupportedError: a device that QEMU has and this machine has not.
         """
-        rest = dict(properties)
-        device, handler = self._new_device(driver, rest.pop("bus", None), hotplugged=hotplugged)
+        named = {} if id_ is None else {"id": id_}
+        return self._add(DeviceSpec(driver, {**properties, **named}, typed, hotplugged))
+
+    def _add(self, spec: DeviceSpec) -> Device:
+        rest = dict(spec.properties)
+        rest.pop("id", None)
+        hotplugged = spec.came_later
+        device, handler = self._new_device(
+            spec.driver, rest.pop("bus", None), hotplugged=hotplugged
+        )
         device.hotplugged, device.handler = hotplugged, handler
+        if isinstance(device, DeviceObject):
+            device.spec = spec
         if "realized" in rest:  # the last: what comes after it would be too late
             rest["realized"] = rest.pop("realized")
         try:
-            self._name(device, id_)
+            self._name(device, spec.id, spec.number)
             for name, value in rest.items():
                 text = option_text(value)
-                if typed:
+                if spec.is_json:
                     device.set(name, value)
                 elif text is not None:
                     device.set_text(name, text)
@@ -215,9 +222,9 @@ class Management(Inventory):
             raise ConfigError(f"No '{wanted}' bus found for device '{driver}'")
         raise ConfigError(f"Bus '{name.partition('/')[0]}' not found")
 
-    def _name(self, device: Device, id_: str | None) -> None:
+    def _name(self, device: Device, id_: str | None, number: int | None) -> None:
         if id_ is None:
-            place, name = "/machine/peripheral-anon", self._tree.name_anonymous()
+            place, name = "/machine/peripheral-anon", self._tree.name_anonymous(number)
         else:
             _check_id(id_)
             place, name = "/machine/peripheral", id_

@@ -207,6 +207,41 @@ def test_a_pci_function_that_came_since_the_start_is_there(tmp_path: Path) -> No
         vm.board.manage.device_del("late")
 
 
+def test_devices_that_nobody_named_keep_their_numbers_and_buses(tmp_path: Path) -> None:
+    """What was there before them has gone; what is behind them is found by their bus."""
+    path = tmp_path / "saved"
+    config = MachineConfig(slots=2, max_ram=2 * GIB)
+    with VirtualMachine(config) as vm:
+        manage = vm.board.manage
+        manage.object_add("memory-backend-ram", "m", {"size": 1 << 26})
+        for slot in (4, 5):
+            manage.device_add("pci-bridge", None, {"chassis_nr": slot, "addr": f"{slot}"})
+        manage.device_add("pc-dimm", None, {"memdev": "m"})
+        manage.device_add("pci-testdev", "behind", {"bus": "pci.2", "addr": "3"})
+        assert vm.board.bus is not None
+        manage.eject(vm.board.bus.devices[4 << 3])
+        expected = _peripherals(vm)
+        assert expected == {
+            "/machine/peripheral-anon/device[1]": ["pci.2"],
+            "/machine/peripheral-anon/device[2]": [],
+            "/machine/peripheral/behind": [],
+        }
+        save(vm, path)
+    with restore(path) as vm:
+        assert _peripherals(vm) == expected
+        vm.board.manage.device_add("pci-bridge", None, {"chassis_nr": 6})
+        assert _peripherals(vm).keys() > expected.keys()
+        assert _peripherals(vm)["/machine/peripheral-anon/device[0]"] == ["pci.3"]
+
+
+def _peripherals(vm: VirtualMachine) -> dict[str, list[str]]:
+    """Return the buses of each device that a user wanted, by the device's path."""
+    tree = vm.board.tree
+    places = ("/machine/peripheral", "/machine/peripheral-anon")
+    found = [each for place in places for each in tree.container(place).children.values()]
+    return {each.path: [bus.name for bus in each.buses] for each in found}  # type: ignore[attr-defined]
+
+
 def test_a_machine_with_other_devices_takes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "saved"
     with VirtualMachine(PC) as vm:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _NUMBER = r"([ \t\n\v\f\r]*[+-]?(?:0[xX])?[0-9A-Fa-f]+)"
 _ADDR = re.compile(rf"{_NUMBER}(?:\.{_NUMBER})?")
 _ANYWHERE = -1
+_UNNAMED = "pci."
+"""What the buses behind bridges without an id are called, with a number behind it."""
 _NO_ID = "(null)"
 """How QEMU prints the id of a device that has none."""
 
@@ -81,9 +83,7 @@ class PciHotplug:
         made.hotpluggable = made.hotpluggable or device.hotplugged
         shown.regions = partial(regions_of, made)
         shown.stand_for(made)
-        shown.spec = DeviceSpec(
-            driver, _written(shown, devfn, choices), is_json=True, came_later=device.hotplugged
-        )
+        shown.spec = replace(_spec(shown), properties=_written(shown, devfn, choices), is_json=True)
 
     def undo_pre_plug(self, device: Device) -> None:
         """Take the function away again."""
@@ -106,7 +106,8 @@ class PciHotplug:
     def _show_bus(self, bridge: DeviceObject, function: PciBridge) -> None:
         bus = bridge.types.new("PCI")
         assert isinstance(bus, BusObject)
-        bus.label, bus.hardware = bridge.id or self._free_label(), function.secondary
+        label = bridge.id or self._free_label(_spec(bridge).bus_number)
+        bus.label, bus.hardware = label, function.secondary
         bridge.add_bus(bus.label, bus)
         handler: Object | None = bridge if function.hotplug is not None else None
         if self._acpi is not None and not bridge.hotplugged:
@@ -114,12 +115,16 @@ class PciHotplug:
             handler = bridge.parent_bus.link("hotplug-handler") if bridge.parent_bus else None
         bus.set_link("hotplug-handler", handler)
 
-    def _free_label(self) -> str:
+    def _free_label(self, number: int | None) -> str:
+        """Return the label of that number, or the next that no bus has had."""
+        if number is not None:
+            self._unnamed_buses = max(self._unnamed_buses, number)
+            return f"{_UNNAMED}{number}"
         taken = {each.label for each in buses(self._tree)}
-        label = "pci.0"
+        label = f"{_UNNAMED}0"
         while label in taken:
             self._unnamed_buses += 1
-            label = f"pci.{self._unnamed_buses}"
+            label = f"{_UNNAMED}{self._unnamed_buses}"
         return label
 
     # -- detach ------------------------------------------------------------------------------------
@@ -148,10 +153,12 @@ class PciHotplug:
     def spec(self, device: DeviceObject) -> DeviceSpec:
         """Return what would plug the same function in again, in a machine of what there is now.
 
-        Who took the first free slot is named its own once somebody before it may have gone.
+        A bus that nobody named keeps its number: who is behind it is found by that. Who took the
+        first free slot is named its own once somebody before it may have gone.
         """
-        spec = device.spec
-        assert spec is not None, "a user wanted it"
+        spec = _spec(device)
+        for bus in device.buses if not device.id else ():
+            spec = replace(spec, bus_number=int(bus.name.removeprefix(_UNNAMED)))
         if not self._gone:
             return spec
         place: dict[str, JsonValue] = {"addr": _addr(_function(device).devfn)}
@@ -161,6 +168,11 @@ class PciHotplug:
 def _object(device: Device) -> DeviceObject:
     assert isinstance(device, DeviceObject), "only functions have this handler"
     return device
+
+
+def _spec(device: DeviceObject) -> DeviceSpec:
+    assert device.spec is not None, "a user wanted it"
+    return device.spec
 
 
 def _function(device: Device) -> PciFunction[Any]:

@@ -28,6 +28,8 @@ class DeviceSpec:
         properties: texts, or JSON values where it was given as JSON.
         is_json: whether it was: then ``"1"`` is no number.
         came_later: whether it came while the machine ran.
+        number: which of the devices without an id it is; None for the next one.
+        bus_number: N of ``pci.N``, the bus behind it where nobody named it; None for the next one.
         option: ``-device`` and its argument, for messages; "" where it comes from elsewhere.
 
     >>> DeviceSpec.parse("pci-testdev,membar=64K").properties
@@ -38,6 +40,8 @@ class DeviceSpec:
     properties: dict[str, JsonValue] = field(default_factory=dict)
     is_json: bool = False
     came_later: bool = False
+    number: int | None = field(default=None, compare=False)
+    bus_number: int | None = field(default=None, compare=False)
     option: str = field(default="", compare=False)
 
     @classmethod

@@ -22,6 +22,8 @@ class _Device(msgspec.Struct, forbid_unknown_fields=True):
     properties: dict[str, Any]
     is_json: bool
     came_later: bool
+    number: int | None = None
+    bus_number: int | None = None
 
 
 class _Object(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,6 +33,7 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True):
     is_json: bool
 
 
+_DEVICE = _Device.__struct_fields__
 _SPECS: dict[str, Any] = {"devices": list[_Device], "objects": list[_Object]}
 """Fields whose JSON values are read as they are: their types have no end."""
 
@@ -47,9 +50,7 @@ SavedConfig = msgspec.defstruct(
 def to_saved(config: MachineConfig) -> Any:
     """Return a configuration as it is saved."""
     values = {name: getattr(config, name) for name in _HINTS}
-    values["devices"] = [
-        _Device(x.driver, x.properties, x.is_json, x.came_later) for x in config.devices
-    ]
+    values["devices"] = [_Device(*(getattr(x, name) for name in _DEVICE)) for x in config.devices]
     values["objects"] = [_Object(x.qom_type, x.id, x.properties, x.is_json) for x in config.objects]
     return SavedConfig(**values)
 
@@ -61,9 +62,7 @@ def from_saved(saved: Any) -> MachineConfig:
         ConfigError, UnsupportedError: no machine can be so.
     """
     values = {name: getattr(saved, name) for name in _HINTS}
-    values["devices"] = tuple(
-        DeviceSpec(x.driver, x.properties, x.is_json, x.came_later) for x in saved.devices
-    )
+    values["devices"] = tuple(DeviceSpec(**msgspec.structs.asdict(x)) for x in saved.devices)
     values["objects"] = tuple(
         ObjectSpec(x.qom_type, x.id, x.properties, x.is_json) for x in saved.objects
     )

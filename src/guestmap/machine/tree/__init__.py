@@ -10,6 +10,7 @@ from guestmap.hw.declare import DeclaredType
 from guestmap.machine.tree.builder import Builder, regions_of
 from guestmap.machine.tree.lookup import (
     MachineTree,
+    anonymous_number,
     buses,
     device_path,
     owner_text,
@@ -33,6 +34,7 @@ __all__ = [
     "RegionObject",
     "add_region_object",
     "add_region_objects",
+    "anonymous_number",
     "buses",
     "device_path",
     "machine_types",

@@ -64,6 +64,11 @@ class MachineTree(ObjectTree):
             return f"device[{number}]"
 
 
+def anonymous_number(device: Device) -> int | None:
+    """Return the number that :meth:`MachineTree.name_anonymous` gave; None where it has an id."""
+    return None if device.id is not None else int(device.name.removeprefix("device[")[:-1])
+
+
 def buses(tree: ObjectTree) -> Iterator[BusObject]:
     """Yield the buses as QEMU looks for one: the system bus, then those of its devices, and on."""
     ahead = [tree.find(f"{UNATTACHED}/sysbus", "bus")[0]]
