@@ -6,6 +6,7 @@
 #   make test-long    what takes long: planted faults, and random examples that nobody tried before
 #   make test-fresh   both of the README's commands on bare roots of Debian (a part of test-long, for root alone)
 #   make soak         what takes hours: GUESTMAP_SOAK_S seconds (3600) for each of its tests
+#   make audit        what is known of faults in the releases of tools/locked, where their list can be reached
 #   make bench        how fast we are beside others
 # BOOT_ARGS goes to `guestmap boot`, TEST_ARGS to pytest. docs/testing.md says what runs where.
 
@@ -24,7 +25,7 @@ OTHERS := qemu-10.0 qemu-new
 FRESH := bookworm trixie
 ASKING := tests/inspect tests/domain tests/cli
 
-.PHONY: boot test test-peers test-kvm test-long test-fresh soak check bench clean
+.PHONY: boot test test-peers test-kvm test-long test-fresh soak audit check bench clean
 
 boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
@@ -59,6 +60,10 @@ soak: $(VENV)/.installed-dev
 	@tools/setup.sh firmware
 	$(PYTEST) -m soak $(TEST_ARGS)
 
+audit: $(VENV)/.installed-audit
+	for each in build dev; do \
+	    $(BIN)/pip-audit --strict --require-hashes --disable-pip -r tools/locked/$$each.txt || exit; done
+
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -69,7 +74,7 @@ bench: $(VENV)/.installed-dev
 	@tools/setup.sh firmware
 	@$(BIN)/python -m benchmarks
 
-$(VENV)/.installed-%: pyproject.toml
+$(VENV)/.installed-%: pyproject.toml tools/locked/%.txt
 	@tools/setup.sh python $*
 
 clean:

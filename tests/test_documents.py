@@ -20,6 +20,7 @@ def _paths_named(document: str) -> set[str]:
 DOCUMENTS = (
     "ARCHITECTURE.md",
     "README.md",
+    "SECURITY.md",
     "docs/hotplug.md",
     "docs/memory.md",
     "docs/performance.md",

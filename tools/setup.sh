@@ -2,7 +2,9 @@
 # Installs what a bare Debian or Ubuntu lacks, and nothing that is there already.
 #
 #   tools/setup.sh make           make
-#   tools/setup.sh python EXTRA   the virtual environment, with guestmap and its extra (boot, dev)
+#   tools/setup.sh python EXTRA   the virtual environment, with guestmap and its extra (boot, dev, fuzz, audit):
+#                                 the releases of tools/locked, their hashes checked. Where these cannot be
+#                                 had, GUESTMAP_UNLOCKED=1 takes what pip finds
 #   tools/setup.sh firmware       SeaBIOS
 #   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, GDB, Chromium.
 #                                 What cannot be had is said and left out, unless GUESTMAP_REQUIRE asks
@@ -39,7 +41,14 @@ setup_python() {
         }
     fi
     echo "guestmap: installing Python packages (extra: $1)"
-    .venv/bin/pip install -q --disable-pip-version-check -e ".[$1]"
+    pip=".venv/bin/pip install -q --disable-pip-version-check"
+    if [ -n "${GUESTMAP_UNLOCKED:-}" ]; then
+        $pip -e ".[$1]"
+    else
+        $pip --require-hashes -r tools/locked/build.txt -r "tools/locked/$1.txt" ||
+            fail "cannot install what tools/locked/$1.txt says (GUESTMAP_UNLOCKED=1 takes what pip finds)"
+        $pip --no-deps --no-build-isolation -e .
+    fi
     touch ".venv/.installed-$1"
     [ "$1" != dev ] || touch .venv/.installed-boot
 }

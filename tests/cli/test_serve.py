@@ -236,6 +236,13 @@ def test_the_page_may_run_and_fetch_only_what_comes_from_here(url):
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+@pytest.mark.chromium
+def test_the_page_runs_no_script_that_it_did_not_come_with(browser, url):
+    browser.open(url)
+    assert browser.runs_strange_scripts() == []
+    assert "1 of 1" in _told(browser), "its own still run"
+
+
 def test_where_others_can_reach_it_the_link_has_a_token(link):
     place = urlsplit(link)
     here = f"{socket.gethostname()}:{place.port}"

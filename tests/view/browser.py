@@ -35,6 +35,26 @@ const models = [...Bokeh.documents[0]._all_models.values()]
 const plots = models.filter(each => each.type == "Figure" && each.toolbar_location)
 """
 
+_STRANGE = r"""
+const done = arguments[0]
+window.ran = []
+const put = (tag, fill) => {
+  const each = document.createElement(tag)
+  fill(each)
+  document.body.append(each)
+}
+put("script", each => each.textContent = "window.ran.push('a script in the page')")
+put("script", each => each.src = "data:text/javascript,window.ran.push('a script from elsewhere')")
+put("div", each => each.innerHTML = `<img src="data:," onerror="window.ran.push('a handler')">`)
+put("iframe", each => each.srcdoc = "<script>parent.ran.push('a script in a frame')<\/script>")
+const link = document.createElement("a")
+link.href = "javascript:window.ran.push('a link'), undefined"
+link.click()
+fetch("data:text/plain,x").then(() => window.ran.push("a request"), () => {})
+setTimeout(() => done(window.ran), 500)
+"""
+"""Hostile, but for what it does: ways by which a page runs something or sends it elsewhere."""
+
 
 class Browser:
     """One page at a time."""
@@ -103,6 +123,12 @@ class Browser:
             "return [...all(document)].find(e => e.tagName == 'BUTTON' &&"
             f" e.textContent.trim() == {label!r})"
         ).click()
+
+    def runs_strange_scripts(self) -> list[str]:
+        """Put scripts into the page that it did not come with; return which of them ran."""
+        strange = self.driver.execute_async_script(_STRANGE)
+        self.complaints()  # of what was refused
+        return strange
 
     def complaints(self) -> list[str]:
         """Return what the page wrote to the console that is not mere information."""

@@ -58,6 +58,30 @@ def test_the_page_loads_without_a_complaint_and_without_fetching_anything(browse
     assert "Memory map of a small PC" in browser.driver.title
 
 
+ALL_STRANGE = {
+    "a script in the page", "a script from elsewhere", "a handler", "a script in a frame",
+    "a link", "a request",
+}  # fmt: skip
+
+
+def test_scripts_that_the_page_did_not_come_with_are_not_run(browser, tmp_path):
+    page, end, rest = html_page(compose(pc())).rpartition("</body>")
+    file = tmp_path / "map.html"
+    written = "<script>document.title = 'hostile'</script><p onclick='document.title = 1'></p>"
+    file.write_text(page + written + end + rest, encoding="utf-8")
+    browser.open(file.as_uri())
+    assert browser.driver.title.startswith("Memory map of ")
+    assert browser.runs_strange_scripts() == []
+    assert "of 2: hpet" in _search(browser, "hpet"), "its own still are"
+
+
+def test_a_page_without_a_policy_would_run_them_all(browser, tmp_path):
+    file = tmp_path / "map.html"
+    file.write_text("<!DOCTYPE html><title>bare</title><body></body>", encoding="utf-8")
+    browser.driver.get(file.as_uri())
+    assert set(browser.runs_strange_scripts()) == ALL_STRANGE
+
+
 def test_words_fit_and_ticks_keep_apart(browser, tmp_path):
     _open(browser, tmp_path, compose(many()))
     tall, ticks, words = browser.run("""

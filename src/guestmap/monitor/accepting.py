@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import struct
 from collections.abc import Callable
 
 _LOG = logging.getLogger(__name__)
@@ -16,6 +18,7 @@ _AT_ONE_GO = 16
 _PAUSE_S = 0.1
 """Seconds until the next try where the host has no room for a connection; others may go."""
 _COMPLAINT_S = 60.0
+_CREDENTIALS = struct.Struct("iII")  # unix(7): struct ucred
 
 
 class Acceptor:
@@ -33,6 +36,7 @@ class Acceptor:
         self._arriving: set[asyncio.Task[object]] = set()
         self._retry: asyncio.TimerHandle | None = None
         self._silent_until = 0.0
+        self._users = {os.geteuid()}
         self._watch()
 
     async def close(self) -> None:
@@ -55,12 +59,29 @@ class Acceptor:
             except OSError as error:
                 self._pause(error)
                 return
+            self._note(connection)
             connection.setblocking(False)
             task: asyncio.Task[object] = self._loop.create_task(
                 self._loop.connect_accepted_socket(self._made, connection)
             )
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
+
+    def _note(self, connection: socket.socket) -> None:
+        """Log which process comes; a warning for the first of a user that is not ours."""
+        if connection.family != socket.AF_UNIX:
+            return
+        try:
+            raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        except OSError:
+            return
+        process, user, group = _CREDENTIALS.unpack(raw)
+        level = logging.INFO if user in self._users else logging.WARNING
+        self._users.add(user)
+        _LOG.log(
+            level, "%s: process %d of user %d, group %d connects",
+            self._listener.getsockname(), process, user, group,
+        )  # fmt: skip
 
     def _pause(self, error: OSError) -> None:
         """Leave who wants to connect in the queue for a while, and say so now and then."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from guestmap.base import HostError
@@ -43,20 +46,21 @@ class Listener:
         self.socket.setblocking(False)
 
     def _unix(self, address: UnixAddress) -> socket.socket:
-        _clear(address)
-        listener = socket.socket(socket.AF_UNIX)
-        try:
-            # bind() gives the file the socket's own mode, less the umask: nobody else gets in
-            # between, and no other thread's files are touched.
-            os.fchmod(listener.fileno(), 0o600)
-            listener.bind(address.path)
-            found = os.stat(address.path)
-            self._file = _File(found.st_dev, found.st_ino)
-            listener.listen(BACKLOG)
-        except OSError as error:
-            listener.close()
-            self._remove(address)
-            raise _refused(address, error) from error
+        with _alone_in(Path(address.path).parent):
+            _clear(address)
+            listener = socket.socket(socket.AF_UNIX)
+            try:
+                # bind() gives the file the socket's own mode, less the umask: nobody else gets in
+                # between, and no other thread's files are touched.
+                os.fchmod(listener.fileno(), 0o600)
+                listener.bind(address.path)
+                found = os.stat(address.path)
+                self._file = _File(found.st_dev, found.st_ino)
+                listener.listen(BACKLOG)
+            except OSError as error:
+                listener.close()
+                self._remove(address)
+                raise _refused(address, error) from error
         return listener
 
     def close(self) -> None:
@@ -73,6 +77,23 @@ class Listener:
             if _File(found.st_dev, found.st_ino) == self._file:
                 os.unlink(address.path)
         self._file = None
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep another of us out meanwhile, who would take a socket that does not listen yet for old.
+
+    A folder that cannot be opened is no hindrance: then what is done there tells why.
+    """
+    held = -1
+    with suppress(OSError):
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if held >= 0:
+            os.close(held)
 
 
 def _clear(address: UnixAddress) -> None:
