@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.cli.app import application
-from guestmap.cli.board_option import on_board
+from guestmap.cli.own_source import on_board
 from guestmap.cli.source import load_snapshot, own_machine
 from guestmap.machine.boards import BOARDS, machine_help
 from tests.support.qemu import require_qemu

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from guestmap.cli import app
 from guestmap.cli import boot as boot_command
-from guestmap.cli.boot_options import FLAGS, LISTS, VALUES, BootOptions, plainly_read
+from guestmap.cli.boot_options import PLAIN, BootOptions, plainly_read
 
 NOT_PLAIN = {
     "ctx", "qmp", "gdb", "paused", "snapshots", "schema",
@@ -37,7 +37,8 @@ def test_every_option_is_known_or_left_to_the_library() -> None:
     spelled = {word: each.name for each in command.params for word in each.opts}
     plain = {word: name for word, name in spelled.items() if name not in {*NOT_PLAIN, "help"}}
 
-    assert plain == FLAGS | {word: name for word, (name, _) in {**VALUES, **LISTS}.items()}
+    valued = {**PLAIN.values, **PLAIN.lists}
+    assert plain == PLAIN.flags | {word: name for word, (name, _) in valued.items()}
 
 
 def test_every_parameter_has_its_default(library_reads) -> None:

@@ -125,6 +125,12 @@ def test_who_reads_a_file_needs_no_machine_no_pictures_and_no_loop(
     assert not names & (ENGINE | PICTURES | SERVERS)
 
 
+def test_a_plain_question_about_a_file_needs_no_library_of_the_command_line(pasted: Path) -> None:
+    names = imported("explain", pasted, "0x1000", "--as", "memory", "--json")
+
+    assert not names & {"typer", "rich", "pydantic", "guestmap.cli.app"}
+
+
 def test_a_boot_needs_no_pictures_and_no_monitor() -> None:
     names = imported("boot", "--help")
 

@@ -7,6 +7,10 @@ import sys
 
 from guestmap import __version__
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _MISSING = (
     "guestmap: the command line needs {name}, which is not installed: pip install 'guestmap[cli]'"
 )
@@ -24,7 +28,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
     try:
-        if sys.argv[1:2] == ["boot"] and _boots_plainly():
+        if sys.argv[1:2] in (["boot"], ["explain"]) and _is_plainly_done(*sys.argv[1:]):
             return
         from guestmap.cli.app import run
     except ModuleNotFoundError as error:
@@ -34,18 +38,13 @@ def main() -> None:
     run()
 
 
-def _boots_plainly() -> bool:
-    """Boot, where the words ask for it in a way that needs no library of the command line."""
+def _is_plainly_done(command: str, *words: str) -> bool:
+    """Do it, where the words ask for it in a way that needs no library of the command line."""
+    from importlib import import_module
+
     _put_off("inspect")  # which dataclasses imports for what is not used here
-    from guestmap.cli.boot_options import plainly_read
-
-    options = plainly_read(sys.argv[2:])
-    if options is None:
-        return False
-    from guestmap.cli.boot_plainly import run
-
-    run(options)
-    return True
+    run: Callable[[tuple[str, ...]], bool] = import_module(f"guestmap.cli.{command}_plainly").run
+    return run(words)
 
 
 def _put_off(name: str) -> None:

@@ -1,4 +1,4 @@
-"""``-M``: which board a machine of guestmap's own is, with its options, as QEMU writes them."""
+"""``-M`` and ``--at``: which board a machine of guestmap's own is, and at which moment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.base import ConfigError, GuestmapError
+from guestmap.base import GuestmapError
 from guestmap.cli.completing import boards
 
 
@@ -44,33 +44,3 @@ At = Annotated[
         " the machine's clock (61ms).",
     ),
 ]  # fmt: skip
-
-
-def own_source(source: str, machine: str, moment: str) -> str:
-    """Return a source with what ``-M`` and ``--at`` say of it.
-
-    Raises:
-        ConfigError: it is no machine of guestmap's own.
-    """
-    from guestmap.cli.source import at_moment
-
-    return on_board(at_moment(source, moment), machine)
-
-
-def on_board(source: str, machine: str) -> str:
-    """Return a source that is a machine of guestmap's own with the board that ``-M`` names.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if not machine:
-        return source
-    from guestmap.cli.source import is_own
-
-    if not is_own(source):
-        raise ConfigError(
-            f"-M chooses the board of a machine of guestmap's own, and {source!r} is none: write"
-            " 'reset' or 'boot'"
-        )
-    state, _, rest = source.partition(":")
-    return f"{state}:{rest}{',' if rest else ''}machine={machine}"

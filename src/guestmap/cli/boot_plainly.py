@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 
+from guestmap.cli import plain
 from guestmap.cli.boot_machine import boot_machine
-from guestmap.cli.boot_options import BootOptions
-from guestmap.cli.ending import ended, let_interrupts_raise
-from guestmap.cli.streams import standard_streams
+from guestmap.cli.boot_options import plainly_read
 
 
-def run(options: BootOptions) -> None:
-    """Boot, and end the program with the status, as :func:`guestmap.cli.app.run` does."""
-    with standard_streams() as streams:
-        let_interrupts_raise()
-        status = ended(lambda: boot_machine(options), as_json=options.as_json)
-        status = streams.settle(status, changes=False)
-    sys.exit(status)
+def run(words: Sequence[str]) -> bool:
+    """Boot, and end the program; return False, and do nothing, where more must be read."""
+    options = plainly_read(words)
+    if options is None:
+        return False
+    plain.run(lambda: boot_machine(options), as_json=options.as_json)
+    return True

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import Board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import SOURCE_HELP, Json, show, warn, with_notes
+from guestmap.cli.output import show, warn, with_notes
+from guestmap.cli.own_source import on_board
+from guestmap.cli.parameters import SOURCE_HELP, Json
 
 
 def diff(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import format_size
-from guestmap.cli.output import Json, envelope, say, say_json, warn
+from guestmap.cli.output import envelope, say, say_json, warn
+from guestmap.cli.parameters import Json
 from guestmap.cli.plug import Machine
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from guestmap.cli.output import Json, envelope, say, say_json
+from guestmap.cli.output import envelope, say, say_json
+from guestmap.cli.parameters import Json
 from guestmap.cli.streams import FAILURE
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from guestmap.cli.domain_words import File, Name, Setting, read_file
-from guestmap.cli.output import Json, say, say_json, show, write
+from guestmap.cli.output import say, say_json, show, write
+from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

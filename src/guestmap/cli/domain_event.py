@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.cli.domain_words import names_of
-from guestmap.cli.output import Json, say, say_json
+from guestmap.cli.output import say, say_json
+from guestmap.cli.parameters import Json
 from guestmap.cli.streams import is_lost
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from guestmap.cli.domain_words import (
     read_file,
     targets,
 )
-from guestmap.cli.output import Json, show
+from guestmap.cli.output import show
+from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,8 @@ import typer
 
 from guestmap.cli.domain_memory import Force, Wait, detached
 from guestmap.cli.domain_words import Config, Current, File, Live, Name, read_file, targets
-from guestmap.cli.output import Json, say, say_json, show
+from guestmap.cli.output import say, say_json, show
+from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

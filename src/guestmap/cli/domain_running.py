@@ -13,7 +13,8 @@ import typer
 
 from guestmap.cli.deadline import deadline
 from guestmap.cli.domain_words import Name, read_file
-from guestmap.cli.output import Json, show, warn
+from guestmap.cli.output import show, warn
+from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

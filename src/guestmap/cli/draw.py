@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError, write_whole
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import Board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import SOURCE_HELP, say_of
+from guestmap.cli.output import say_of
+from guestmap.cli.own_source import on_board
+from guestmap.cli.parameters import SOURCE_HELP
 
 if TYPE_CHECKING:
     from guestmap.view import Picture

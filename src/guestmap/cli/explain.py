@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from guestmap.base import parse_address, parse_address_range
-from guestmap.cli.board_option import At, Board, own_source
+from guestmap.cli.board_option import At, Board
 from guestmap.cli.completing import spaces
-from guestmap.cli.output import Json, Source, show, with_notes
+from guestmap.cli.explain_answer import explain_answer
+from guestmap.cli.parameters import Json, Source
 
 
 def explain(
@@ -37,21 +37,4 @@ def explain(
 
     Of a range this is said of each answer in it, at the address where that begins.
     """
-    from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.ask.explain import explain as run
-    from guestmap.inspect.ask.explain_range import explain_range
-    from guestmap.inspect.ask.sentences import explain_range_sentences, explain_sentences
-
-    source = own_source(source, machine, at)
-    if "-" in address:
-        first, last = parse_address_range(address)
-        snapshot = load_snapshot(source)
-        each = explain_range(snapshot, first, last + 1, space)
-        show(
-            with_notes("explain", each.to_json(), snapshot), explain_range_sentences(each), as_json
-        )
-        return
-    where = parse_address(address)
-    snapshot = load_snapshot(source)
-    told = run(snapshot, where, space)
-    show(with_notes("explain", told.to_json(), snapshot), explain_sentences(told), as_json)
+    explain_answer(source, address, space, machine, at, as_json)

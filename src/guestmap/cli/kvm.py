@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guestmap.cli.output import Json, Source, show, with_notes
+from guestmap.cli.output import show, with_notes
+from guestmap.cli.parameters import Json, Source
 
 if TYPE_CHECKING:
     from guestmap.inspect.ask.kvm_slots import KvmSlot, KvmSlots

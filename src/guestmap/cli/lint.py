@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.board_option import Board, on_board
-from guestmap.cli.output import Json, Source, envelope, say, say_json
+from guestmap.cli.board_option import Board
+from guestmap.cli.output import envelope, say, say_json
+from guestmap.cli.own_source import on_board
+from guestmap.cli.parameters import Json, Source
 
 if TYPE_CHECKING:
     from guestmap.inspect.ask.findings import Finding, LintOptions

@@ -6,26 +6,15 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import printable
-from guestmap.cli.completing import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from guestmap.inspect.map.snapshot import Snapshot
-
-SOURCE_HELP = (
-    "A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON, the text or"
-    " a folder of 'info mtree', - for standard input, a machine that 'boot --save' saved, or a PC"
-    " of guestmap's own: 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'."
-)
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, autocompletion=sources)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]
 
 
 def envelope(command: str, form: dict[str, Any]) -> dict[str, Any]:

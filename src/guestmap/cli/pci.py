@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.board_option import At, Board, own_source
+from guestmap.cli.board_option import At, Board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import Json, envelope, show
+from guestmap.cli.output import envelope, show
+from guestmap.cli.own_source import own_source
+from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.cli.completing import sources
-from guestmap.cli.output import Json
+from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
     from guestmap.domain import Plan, Result

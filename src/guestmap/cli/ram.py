@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.board_option import At, Board, own_source
+from guestmap.cli.board_option import At, Board
 from guestmap.cli.completing import spaces
-from guestmap.cli.output import Json, Source, show, with_notes
+from guestmap.cli.output import show, with_notes
+from guestmap.cli.own_source import own_source
+from guestmap.cli.parameters import Json, Source
 
 
 def ram(

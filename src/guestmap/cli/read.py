@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guestmap.base import ConfigError, StateError, parse_address, parse_size
-from guestmap.cli.board_option import At, Board, own_source
-from guestmap.cli.output import Json, Source, envelope, show, warn
+from guestmap.cli.board_option import At, Board
+from guestmap.cli.output import envelope, show, warn
+from guestmap.cli.own_source import own_source
+from guestmap.cli.parameters import Json, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.output import Json
+from guestmap.cli.parameters import Json
 from guestmap.cli.plug import DryRun, Machine, Timeout, bytes_of, unstarted
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.cli.board_option import At, Board, own_source
-from guestmap.cli.output import Json, Source, show, warn, with_notes
+from guestmap.cli.board_option import At, Board
+from guestmap.cli.output import show, warn, with_notes
+from guestmap.cli.own_source import own_source
+from guestmap.cli.parameters import Json, Source
 
 if TYPE_CHECKING:
     from guestmap.inspect import Snapshot

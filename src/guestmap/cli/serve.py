@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guestmap.base import ConfigError, GuestmapError, HostError
-from guestmap.cli.board_option import At, Board, own_source
+from guestmap.cli.board_option import At, Board
 from guestmap.cli.completing import sources
 from guestmap.cli.output import say, warn
+from guestmap.cli.own_source import own_source
 from guestmap.machine.phases import Phase
 
 if TYPE_CHECKING:

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from guestmap.base import ConfigError, write_whole
-from guestmap.cli.board_option import At, Board, own_source
+from guestmap.cli.board_option import At, Board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import SOURCE_HELP, json_text, say_of, write
+from guestmap.cli.output import json_text, say_of, write
+from guestmap.cli.own_source import own_source
+from guestmap.cli.parameters import SOURCE_HELP
 
 
 def snapshot(

@@ -84,22 +84,6 @@ def own_machine(source: str) -> OwnMachine | None:
     return OwnMachine(state, config, moment)
 
 
-def at_moment(source: str, moment: str) -> str:
-    """Return a source that is a boot of guestmap's own, at the moment that ``--at`` names.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if not moment:
-        return source
-    if source.partition(":")[0] != BOOT:
-        raise ConfigError(
-            f"--at is a moment of a boot of guestmap's own, and {source!r} is none: write 'boot'"
-        )
-    state, _, rest = source.partition(":")
-    return f"{state}:{rest}{',' if rest else ''}at={moment}"
-
-
 def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) -> Snapshot:
     """Return the map of a source; see :func:`guestmap.inspect.sources.open.load_snapshot`.
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guestmap.cli.board_option import At, Board, own_source
+from guestmap.cli.board_option import At, Board
 from guestmap.cli.completing import spaces
-from guestmap.cli.output import Json, Source, write
+from guestmap.cli.output import write
+from guestmap.cli.own_source import own_source
+from guestmap.cli.parameters import Json, Source
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
 if TYPE_CHECKING:

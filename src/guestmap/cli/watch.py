@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guestmap.base import ConfigError, PeerError
-from guestmap.cli.board_option import Board, on_board
+from guestmap.cli.board_option import Board
 from guestmap.cli.completing import sources
 from guestmap.cli.output import say, say_json
+from guestmap.cli.own_source import on_board
 from guestmap.cli.streams import is_lost
 
 if TYPE_CHECKING:

@@ -1,0 +1,17 @@
+"""Parameters that many sub-commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from guestmap.cli.completing import sources
+
+SOURCE_HELP = (
+    "A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON, the text or"
+    " a folder of 'info mtree', - for standard input, a machine that 'boot --save' saved, or a PC"
+    " of guestmap's own: 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'."
+)
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, autocompletion=sources)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]
