@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.base.dataclass import dataclass
 from guestmap.inspect.ask.explain import explain, index_at, range_at
 from guestmap.inspect.ask.explanation import Explanation
 from guestmap.inspect.ask.notes import contradiction

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from guestmap.base.dataclass import dataclass
 from guestmap.inspect.ask.hole import Hole
 from guestmap.inspect.ask.ram_place import RamPlace
 from guestmap.inspect.ask.verdict import Reason

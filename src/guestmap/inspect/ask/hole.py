@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE
+from guestmap.base.dataclass import dataclass
 from guestmap.inspect.map.report import Report
 from guestmap.inspect.map.views import join
 from guestmap.inspect.map.ways import shown, walk

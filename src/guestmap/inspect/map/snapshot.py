@@ -13,13 +13,14 @@ other facts): those are made in a fraction of a dataclass's time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from guestmap.base import PeerError
+from guestmap.base.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,12 +8,13 @@ business of :mod:`guestmap.inspect.text.mtree.assemble`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from guestmap.base import ConfigError, PeerError
+from guestmap.base.dataclass import dataclass
 from guestmap.inspect.map.snapshot import DispatchInfo, RangeInfo, ViewInfo, ViewUser
 from guestmap.inspect.text.mtree.dialects import (
     CONTAINER,
