@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PLAN, PLACING, WAITING = "domain/test_plan.py", "domain/test_placing.py", "domain/test_waiting.py"
 VERIFY, OST = "domain/test_verify.py", "domain/test_ost.py"
 FAULTS = [
-    Fault("domain/placing.py", "each.addr < address + size:", "each.addr <= address + size:",
+    Fault("domain/placing.py", "each.addr >= address + size:", "each.addr > address + size:",
           PLACING),
     Fault("domain/placing.py", "if address + size <= window.end else None",
           "if address + size < window.end else None", PLACING),
@@ -25,7 +25,7 @@ FAULTS = [
           f"{PLACING} {PLAN}"),
     Fault("domain/blockers.py", "address < window.start or address + size > window.end",
           "address < window.start or address + size >= window.end", PLAN),
-    Fault("domain/blockers.py", "elif request.slot > last:", "elif request.slot > last + 1:", PLAN),
+    Fault("domain/blockers.py", "if request.slot > last:", "if request.slot > last + 1:", PLAN),
     Fault("domain/blockers.py", "if nodes is None or request.node < max(nodes, 1):",
           "if nodes is None or request.node <= max(nodes, 1):", PLAN),
     Fault("domain/blockers.py", "{0: host.total + host.swap_total, 2:", "{0: host.total, 2:", PLAN),

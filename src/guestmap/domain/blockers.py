@@ -107,7 +107,6 @@ def _slot(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     if situation.slots == 0:
         return
     free, last = situation.free_slots, situation.slots - 1
-    listed = f"free: {_numbers(free)}" if free else "none is free"
     if request.slot is None:
         if not free:
             yield PlanFinding(
@@ -115,7 +114,9 @@ def _slot(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
                 f"all {situation.slots} slots hold a DIMM",
                 "unplug one (guestmap unplug), or start the machine with more slots (at most 256)",
             )
-    elif request.slot > last:
+        return
+    listed = f"free: {_numbers(free)}" if free else "none is free"
+    if request.slot > last:
         yield PlanFinding(
             "slot-range",
             f"slot {request.slot} is not one of 0 to {last}",

@@ -6,6 +6,7 @@ the DIMM hits none of those that are there, which are looked at by address.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from guestmap.base import AddrRange
@@ -28,11 +29,11 @@ def first_fit(
 ) -> int | None:
     """Return the address that QEMU picks for ``size`` bytes; None where no gap is large enough."""
     address = align_up(window.start, alignment)
-    for each in sorted(devices, key=lambda device: device.addr):
-        if address < each.end and each.addr < address + size:
-            address = align_up(each.end, alignment)
-        elif each.addr >= address + size:
+    for each in sorted(devices, key=attrgetter("addr")):
+        if each.addr >= address + size:
             break
+        if address < (end := each.addr + each.size):
+            address = -(-end // alignment) * alignment
     return address if address + size <= window.end else None
 
 
@@ -40,7 +41,7 @@ def gaps(window: AddrRange, devices: Iterable[MemoryDevice]) -> tuple[AddrRange,
     """Return the free ranges of the device memory, by address."""
     found: list[AddrRange] = []
     address = window.start
-    for each in sorted(devices, key=lambda device: device.addr):
+    for each in sorted(devices, key=attrgetter("addr")):
         if each.addr > address:
             found.append(AddrRange(address, each.addr - address))
         address = max(address, each.end)
@@ -55,7 +56,7 @@ def overlapping(
     """Return the devices that share an address with a range, by address."""
     place = AddrRange(address, size)
     hits = (each for each in devices if place.intersects(AddrRange(each.addr, each.size)))
-    return tuple(sorted(hits, key=lambda each: each.addr))
+    return tuple(sorted(hits, key=attrgetter("addr")))
 
 
 def largest_fit(situation: Situation) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import filterfalse
 
 from guestmap.base import MIB, AddrRange
 from guestmap.domain.journal import Entry
@@ -219,7 +220,7 @@ class Situation(Report):
     def free_slots(self) -> tuple[int, ...]:
         """The numbers of the free slots, lowest first."""
         busy = self.in_slots
-        return tuple(slot for slot in range(self.slots) if slot not in busy)
+        return tuple(filterfalse(busy.__contains__, range(self.slots)))
 
     @property
     def orphans(self) -> tuple[str, ...]:

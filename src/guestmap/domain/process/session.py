@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from guestmap.base import PeerError
 from guestmap.qmp.client import MonitorEvent
 
@@ -73,7 +75,7 @@ class LibvirtSession:
 
 def _message(line: bytes) -> Message:
     try:
-        told = json.loads(line)
+        told = msgspec.json.decode(line)
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):

@@ -30,10 +30,7 @@ def write_private(path: Path, data: bytes, kind: str, *, durable: bool = True) -
     new = aside(path)
     try:
         point(f"{kind}.before-write")
-        with suppress(FileNotFoundError):
-            new.unlink()  # of somebody who was killed
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(new, flags, _MODE), "wb") as file:
+        with open(_fresh(new), "wb") as file:
             file.write(data)
             file.flush()
             point(f"{kind}.before-fsync")
@@ -46,6 +43,16 @@ def write_private(path: Path, data: bytes, kind: str, *, durable: bool = True) -
             new.unlink()
         raise _refused("write", path, error) from error
     point_folder(path, kind, durable=durable)
+
+
+def _fresh(path: Path) -> int:
+    """Open a file that was not there; that of somebody who was killed goes."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, _MODE)
+    except FileExistsError:
+        path.unlink()
+        return os.open(path, flags, _MODE)
 
 
 def aside(path: Path) -> Path:

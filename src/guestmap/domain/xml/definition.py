@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -114,19 +114,13 @@ def parse_definition(
     return definition_of(data, read_xml(data, what, dialect), dialect)
 
 
-def definition_of(
-    data: bytes,
-    root: Element,
-    dialect: LibvirtDialect,
-    devices: tuple[MemoryDef, ...] | None = None,
-) -> Definition:
+def definition_of(data: bytes, root: Element, dialect: LibvirtDialect) -> Definition:
     """Return a domain out of the element ``<domain>`` of a document.
 
     Args:
         data: the document.
         root: the element.
         dialect: which libvirt's rules.
-        devices: the memory devices that are in it, where they are known.
 
     Raises:
         DomainError: as :func:`parse_definition`.
@@ -135,15 +129,8 @@ def definition_of(
         raise refusal(dialect, "not-domain", name=root.name, at=root, remedy="give a <domain>")
     cells = tuple(cell_of(each, number, dialect) for number, each in
                   enumerate(root.every("cpu/numa/cell")))  # fmt: skip
-    if devices is None:
-        devices = tuple(parse_memory(each, dialect) for each in root.every("devices/memory"))
-    plugged = sum(each.size for each in devices)
-    total = scaled_kib(root, "memory", dialect)
-    if cells:
-        total = sum(cell.memory for cell in cells) + plugged
-    if total is None:
-        raise lacking(root, "memory", "say how much RAM: <memory unit='MiB'>512</memory>")
-    current = scaled_kib(root, "currentMemory", dialect)
+    devices = tuple(parse_memory(each, dialect) for each in root.every("devices/memory"))
+    total, current = _sizes(root, dialect, cells, devices)
     limit = root.find("maxMemory")
     type_ = root.find("os/type")
     found = Definition(
@@ -156,7 +143,7 @@ def definition_of(
         machine=(type_.get("machine") or "") if type_ is not None else "",
         emulator=root.value("devices/emulator") or "",
         total=total,
-        current=total if current is None else min(current, total),
+        current=current,
         max_memory=scaled_kib(root, "maxMemory", dialect),
         slots=slots_of(limit, dialect),
         cells=cells,
@@ -167,6 +154,39 @@ def definition_of(
     )
     _check(found)
     return found
+
+
+def redefined(
+    found: Definition, data: bytes, root: Element, devices: tuple[MemoryDef, ...]
+) -> Definition:
+    """Return a domain with other devices and sizes, in whose document nothing else changed.
+
+    Args:
+        found: the domain before.
+        data: the document now.
+        root: its ``<domain>``.
+        devices: the memory devices that are in it.
+
+    Raises:
+        DomainError: as :func:`parse_definition`.
+    """
+    total, current = _sizes(root, found.dialect, found.cells, devices)
+    now = replace(found, data=data, root=root, devices=devices, total=total, current=current)
+    _check(now)
+    return now
+
+
+def _sizes(
+    root: Element, dialect: LibvirtDialect, cells: tuple[Cell, ...], devices: tuple[MemoryDef, ...]
+) -> tuple[int, int]:
+    """Return ``<memory>`` and ``<currentMemory>`` as they count: cells and devices are the sum."""
+    total = scaled_kib(root, "memory", dialect)
+    if cells:
+        total = sum(cell.memory for cell in cells) + sum(each.size for each in devices)
+    if total is None:
+        raise lacking(root, "memory", "say how much RAM: <memory unit='MiB'>512</memory>")
+    current = scaled_kib(root, "currentMemory", dialect)
+    return total, total if current is None else min(current, total)
 
 
 def _check(found: Definition) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace as replaced
 from typing import TYPE_CHECKING
 
-from guestmap.domain.xml.definition import definition_of
+from guestmap.domain.xml.definition import redefined
 from guestmap.domain.xml.graft import edited
 from guestmap.domain.xml.memory import parse_memory
 from guestmap.domain.xml.splice import Splice, append, indent_of, opened, removal, replace
@@ -80,13 +81,13 @@ def with_uuid(found: Definition, uuid: str) -> Definition:
     name = found.root.find("name")
     assert name is not None
     text = f"\n{indent_of(found.data, name)}<uuid>{uuid}</uuid>"
-    return _again(found, [Splice(name.end, name.end, text.encode())])
+    return replaced(_again(found, [Splice(name.end, name.end, text.encode())]), uuid=uuid)
 
 
 def _again(
     found: Definition, splices: list[Splice], devices: Sequence[MemoryDef | None] | None = None
 ) -> Definition:
-    """Return a domain after edits.
+    """Return a domain after edits of its devices and of its sizes; the rest is as it was.
 
     Args:
         found: the domain before.
@@ -100,7 +101,7 @@ def _again(
         device or parse_memory(element, found.dialect)
         for device, element in zip(known, root.every("devices/memory"), strict=True)
     )
-    return definition_of(data, root, found.dialect, read)
+    return redefined(found, data, root, read)
 
 
 def _sizes(found: Definition, more: int) -> list[Splice]:

@@ -59,7 +59,13 @@ class Element:
 
     def find(self, path: str) -> Element | None:
         """Return the first element at a path of names, ``a/b``."""
-        return next(self.every(path), None)
+        first, _, rest = path.partition("/")
+        for child in self.children:
+            if first in (child.name, "*"):
+                found = child.find(rest) if rest else child
+                if found is not None:
+                    return found
+        return None
 
     def every(self, path: str) -> Iterator[Element]:
         """Yield the elements at a path of names, in the document's order; ``*`` is any name."""
