@@ -78,6 +78,7 @@ def test_maps_share_what_is_the_same_in_them(
 @pytest.mark.seabios
 def test_a_phase_that_does_not_come_is_told() -> None:
     timeline = Timeline.of_boot(PC, until=Phase.INIT)
+    assert Phase.INIT in timeline.phases
     assert Phase.SETUP not in timeline.phases
     with pytest.raises(PeerError, match="'setup'"):
         timeline.at(Moment(phase=Phase.SETUP))

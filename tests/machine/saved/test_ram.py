@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from guestmap.base import ConfigError, HostError, PeerError
 from guestmap.machine import MachineConfig, ObjectSpec, RunState, VirtualMachine
 from guestmap.machine.saved import open_saved, restore, save
 from guestmap.machine.saved.content import SavedBlock, SavedPiece
-from guestmap.machine.saved.ram import load_block, save_block
+from guestmap.machine.saved.ram import check_room, load_block, save_block
 from guestmap.memory import MemorySystem
 from guestmap.memory.ram import RamBlock
 from tests.memory.host_maps import block_of
 
 MIB = 1 << 20
+_RAM = "guestmap.machine.saved.ram"
 
 
 def empty(ram: int = 4 * MIB, **options: object) -> VirtualMachine:
@@ -155,3 +157,31 @@ def test_the_old_file_stays_where_the_new_one_cannot_be_written(
             save(vm, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_host_has_its_memory_and_its_swap_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    meminfo, pages = tmp_path / "meminfo", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
+    meminfo.write_text("MemTotal: 4000 kB\nSwapTotal: 20 kB\nSwapFree: 7 kB\n")
+    room = 4096 * 1000 + 20 * 1024
+    monkeypatch.setattr(f"{_RAM}._overcommits", lambda: False)
+    monkeypatch.setattr("os.sysconf", pages.__getitem__)
+    monkeypatch.setattr(f"{_RAM}.open", lambda _name, mode: meminfo.open(mode), raising=False)
+
+    check_room(room, "it")
+    with pytest.raises(
+        HostError, match=f"it has 0x{room + 1:x} bytes .* this host 0x{room:x}, swap"
+    ):
+        check_room(room + 1, "it")
+
+
+@pytest.mark.parametrize(("word", "overcommits"), [("0", False), ("1", True), ("2", False)])
+def test_a_host_that_overcommits_is_asked_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str, overcommits: bool
+) -> None:
+    policy = tmp_path / "policy"
+    policy.write_text(f"{word}\n")
+    monkeypatch.setattr(f"{_RAM}.open", lambda _name, mode: policy.open(mode), raising=False)
+    with nullcontext() if overcommits else pytest.raises(HostError):
+        check_room(1 << 60, "it")
