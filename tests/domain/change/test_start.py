@@ -2,13 +2,17 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
+from guestmap.base import GuestmapError, HostError, PeerError
+from guestmap.domain.change import start as starting
 from guestmap.domain.change.targets import Targets
 from guestmap.domain.manager import Manager
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.xml.definition import QEMU_NAMESPACE
+from guestmap.qmp.client import GoneError
 from tests.domain.documents import domain, memory
 from tests.support.domains import BOTH, CONFIG, DIMM
 
@@ -205,3 +209,46 @@ def test_a_machine_that_runs_undefined_is_shown_and_has_nothing_stored(manager):
     with pytest.raises(DomainError, match="cannot undefine transient domain"):
         manager.undefine("vm")
     assert [each.persistent for each in manager.domains()] == [False]
+
+
+@pytest.mark.parametrize(
+    ("error", "ends", "lives", "told"),
+    [
+        (GoneError("it hung up"), True, True, "died"),
+        (GoneError("it hung up"), False, True, "it hung up"),
+        (GoneError("it hung up"), False, False, "died"),
+        (PeerError("no JSON"), True, True, "no JSON"),
+        (PeerError("no JSON"), False, False, "died"),
+        (HostError("no such socket"), True, False, "died"),
+    ],
+)
+def test_what_is_told_of_a_monitor_that_does_not_greet(
+    monkeypatch, tmp_path, error, ends, lives, told
+):
+    def fails(_monitor, _seconds):
+        raise error
+
+    monkeypatch.setattr(starting, "greeted", fails)
+    monkeypatch.setattr(starting, "ends_soon", lambda _process: ends)
+    monkeypatch.setattr(starting, "_died", lambda _status, _log: DomainError(0, "died"))
+    status = SimpleNamespace(monitor="vm.sock", process=None, is_alive=lives)
+    with pytest.raises(GuestmapError, match=told):
+        starting._greeted(status, tmp_path / "log")
+
+
+def test_a_socket_that_comes_late_is_waited_for(monkeypatch, tmp_path):
+    tries = iter([HostError("no such socket"), HostError("no such socket"), "the monitor"])
+
+    def greeted(_monitor, _seconds):
+        if isinstance(found := next(tries), HostError):
+            raise found
+        return found
+
+    monkeypatch.setattr(starting, "greeted", greeted)
+    monkeypatch.setattr(starting, "_POLL_S", 0)
+    status = SimpleNamespace(monitor="vm.sock", process=None, is_alive=True)
+    assert starting._greeted(status, tmp_path / "log") == "the monitor"
+    monkeypatch.setattr(starting, "GREETING_S", 0.0)
+    tries = iter([HostError("no such socket")])
+    with pytest.raises(HostError):
+        starting._greeted(status, tmp_path / "log")

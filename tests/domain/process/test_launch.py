@@ -91,3 +91,13 @@ def test_no_descriptor_is_left_of_who_was_ended_or_looked_at(tmp_path):
     assert ends_soon(launch.process, 0.0)
     launch.drop()
     assert descriptors() == before
+
+
+def test_one_that_is_dropped_twice_closes_nothing_of_others(tmp_path):
+    launch = Launch(words(tmp_path / "made"), (), {}, tmp_path / "log")
+    launch.drop()
+    others = os.open(tmp_path, os.O_RDONLY)  # has the number that the pipe had, or another
+    launch.drop()
+    os.close(others)
+    assert not launch.process.is_alive
+    assert not (tmp_path / "made").exists()
