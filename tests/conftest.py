@@ -9,6 +9,7 @@ everything cannot pass by skipping. KVM alone is never taken without being asked
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -88,6 +89,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("corpus"):
             item.add_marker(pytest.mark.timeout(_CORPUS_TIMEOUT_S), append=False)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of every later look for garbage: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
