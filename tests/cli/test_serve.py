@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from guestmap.cli import serve
-from guestmap.machine import MachineConfig, Phase
+from guestmap.cli import films
+from guestmap.cli.films import BootWishes
+from guestmap.machine import MachineConfig, Phase, VirtualMachine
+from guestmap.machine.saved import save
 from guestmap.view.film import Film
 from tests.support.processes import popen
 from tests.support.program import assert_one_clear_line, run_program
@@ -295,17 +297,66 @@ def test_a_port_in_use_is_told(moments):
     assert_one_clear_line(done, f"127.0.0.1:{port}")
 
 
-def test_what_is_for_a_boot_is_refused_elsewhere():
-    for words in (("--until", "setup"), ("--bios", "x"), ("--option-rom", "x")):
-        assert_one_clear_line(run_program("serve", "reset", "--port", "0", *words), "for 'boot'")
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--until", "setup"), ("--bios", "x"), ("--option-rom", "x"), ("--restore", "x"),
+        ("--trace", "0"), ("--stop-at", "0"),
+    ],
+)  # fmt: skip
+def test_what_is_for_a_boot_is_refused_elsewhere(option, value):
+    done = run_program("serve", "reset", "--port", "0", option, value)
+    assert_one_clear_line(done, "for 'boot'", option)
+
+
+@pytest.mark.parametrize("words", [("boot:64M",), ("boot", "-m", "64M"), ("boot", "--bios", "x")])
+def test_a_saved_machine_is_what_it_was(words):
+    done = run_program("serve", "--port", "0", "--restore", "saved", *words)
+    assert_one_clear_line(done, "--restore", "leave out")
+
+
+CONFIG = MachineConfig(ram_size=64 << 20, debugcon=True)
 
 
 @pytest.mark.unicorn
 @pytest.mark.seabios
 def test_a_boot_ends_where_it_is_asked_to():
     film = Film("a boot")
-    config = MachineConfig(ram_size=64 << 20, debugcon=True)
-    serve._boot(film, config, Phase.SETUP)()
+    films.of_boot(film, CONFIG, BootWishes(until=Phase.SETUP))()
     assert "setup" in film.marks
     assert "boot" not in film.marks
     assert any("SeaBIOS" in text for _, text in film.notes)
+
+
+@pytest.mark.unicorn
+@pytest.mark.seabios
+def test_accesses_are_listed_and_a_machine_stops_at_one_with_its_registers():
+    film = Film("a boot")
+    wishes = BootWishes(trace=("413-414,w",), stop_at=("410-411,r",))
+    films.of_boot(film, CONFIG, wishes)()
+    told = [text for _, text in film.notes]
+    lowered, at = (
+        told.index(next(text for text in told if text.startswith(words)))
+        for words in ("write   2 B at 0000000000000413", "read    2 B at 0000000000000410")
+    )
+    assert lowered < at
+    assert all("pc.ram @41" in told[index] for index in (lowered, at))
+    assert any("EIP=" in text for text in told[at:])
+    assert film.ended == "the machine was stopped at an access"
+    assert film.notes == sorted(film.notes, key=lambda note: note[0])
+
+
+@pytest.mark.unicorn
+@pytest.mark.seabios
+def test_a_saved_machine_goes_on(tmp_path):
+    path = tmp_path / "saved"
+    with VirtualMachine(CONFIG) as vm:
+        vm.run(until=Phase.SETUP)
+        save(vm, path)
+        saved_at_s = vm.board.clock.now_ns() / 1e9
+    film = Film("a boot")
+    films.of_boot(film, MachineConfig(), BootWishes(restore=path))()
+    assert (film[0].time_s, film[0].cause) == (saved_at_s, "as it was saved")
+    assert len(film) > 1
+    assert min(film.marks.values()) >= saved_at_s
+    assert "boot" in film.marks

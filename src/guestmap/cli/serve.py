@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,12 +18,7 @@ from guestmap.machine.phases import Phase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.machine import MachineConfig
-    from guestmap.machine.moments import Moment
-    from guestmap.qmp.client import Target
     from guestmap.view.film import Film
-
-_INTERVAL_S = 1.0
 
 
 def serve(
@@ -61,6 +54,24 @@ def serve(
     until: Annotated[
         Phase, typer.Option(help="Stop 'boot' as the firmware enters this phase.")
     ] = Phase.HALT,
+    restore: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="'boot' goes on with a machine that was saved."),
+    ] = None,
+    trace: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RANGE[,r|w|x]",
+            help="List each access of 'boot' in a range, with who answers and the instruction.",
+        ),
+    ] = None,
+    stop_at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RANGE[,r|w|x]",
+            help="Stop 'boot' at the first access there, and list the registers.",
+        ),
+    ] = None,
     at: At = "",
 ) -> None:
     """Show a memory map live in a web browser, with its history as a timeline to step through.
@@ -68,6 +79,7 @@ def serve(
     --at opens the page at a moment of a boot; on the page, any other can be typed in.
     """
     try:
+        from guestmap.cli.films import BootWishes, fill
         from guestmap.view.film import Film
         from guestmap.view.live import serve as serve_film
         from guestmap.view.web_access import is_loopback
@@ -79,11 +91,10 @@ def serve(
         ) from error
     film = Film(f"Memory map of {', '.join(sources)}")
     own = [own_source(_with_ram(source, ram), machine, at) for source in sources]
-    changed = {"bios": bios, "option_roms": tuple(option_rom) if option_rom else None}
-    produce = _producer(
-        own, film, interval=interval, until=until,
-        changed={name: value for name, value in changed.items() if value is not None},
-    )  # fmt: skip
+    wishes = BootWishes(
+        until, bios, tuple(option_rom or ()), restore, tuple(trace or ()), tuple(stop_at or ())
+    )
+    produce = fill(film, own, wishes, interval)
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()
 
     def ready(url: str) -> None:
@@ -96,52 +107,6 @@ def serve(
     except OSError as error:
         reason = error.strerror or str(error)
         raise HostError(f"cannot listen on {host}:{port} ({reason})", call="bind") from error
-
-
-def _producer(
-    sources: list[str],
-    film: Film,
-    *,
-    interval: float | None,
-    until: Phase,
-    changed: dict[str, Any],
-) -> Callable[[], None]:
-    """Return what adds the frames of the sources to a film.
-
-    Args:
-        sources: what is shown.
-        film: where to.
-        interval: seconds between two looks at a running machine.
-        until: where a boot ends.
-        changed: what is otherwise in the configuration of one that boots.
-
-    Raises:
-        ConfigError: the sources cannot be shown together.
-        GuestmapError: a file cannot be read.
-    """
-    from guestmap.cli.source import BOOT, load_snapshot, own_machine
-    from guestmap.qmp.client import parse_target
-    from guestmap.view.film import Frame
-
-    targets = [parse_target(source) for source in sources]
-    machines = [own_machine(source) for source in sources]
-    boots = [own for own in machines if own is not None and own.state == BOOT]
-    if len(sources) > 1 and (boots or any(targets)):
-        raise ConfigError("serve shows one running machine, or any number of files")
-    target = targets[0]
-    if interval is not None and target is None:
-        raise ConfigError("--interval is for a running machine: nothing else is looked at again")
-    if boots:
-        film.opens_at, film.from_start = _words(boots[0].moment), True
-        return _boot(film, replace(boots[0].config, **changed), until)
-    if changed or until is not Phase.HALT:
-        raise ConfigError("--bios, --option-rom and --until are for 'boot': nothing else runs")
-    if target is not None:
-        return lambda: _poll(film, target, interval or _INTERVAL_S)
-    for number, source in enumerate(sources):
-        film.add(Frame(float(number), source, load_snapshot(source)))
-    film.ended = "files"
-    return lambda: None
 
 
 def _guarded(produce: Callable[[], None], film: Film) -> None:
@@ -168,61 +133,3 @@ def _with_ram(source: str, ram: str) -> str:
             f" behind it, instead of {source!r}"
         )
     return f"{source}:{ram}"
-
-
-def _words(moment: Moment | None) -> str:
-    """Return a moment as a film reads it."""
-    if moment is None:
-        return ""
-    return str(moment.phase) if moment.time_ns is None else f"{moment.time_ns}ns"
-
-
-def _boot(film: Film, config: MachineConfig, until: Phase) -> Callable[[], None]:
-    """Return what boots firmware; each change of the map is a frame.
-
-    Raises:
-        GuestmapError: there cannot be such a machine.
-    """
-    from guestmap.machine import Event, LogLine, PhaseChange, VirtualMachine
-    from guestmap.machine.timeline import Timeline
-    from guestmap.view.film import Frame
-
-    def observe(event: Event) -> None:
-        entry = timeline.hear(event)
-        if entry is not None:
-            film.add(Frame(entry.time_ns / 1e9, entry.cause, entry.snapshot))
-        elif isinstance(event, PhaseChange):
-            film.mark(str(event.phase), event.time_ns / 1e9)
-        elif isinstance(event, LogLine):
-            film.note(event.time_ns / 1e9, event.text)
-        film.dropped = timeline.dropped
-
-    vm = VirtualMachine(config, observer=observe)
-    timeline = Timeline(vm.board.system)
-    film.add(Frame(0.0, timeline.entries[0].cause, timeline.entries[0].snapshot))
-
-    def run() -> None:
-        with vm:
-            state = vm.run(until=frozenset((until, Phase.HALT)))
-        film.ended = f"the machine is {state}"
-
-    return run
-
-
-def _poll(film: Film, target: Target, interval: float) -> None:
-    """Look at a running machine again and again; each change is a frame."""
-    from guestmap.inspect.ask.diff import diff
-    from guestmap.inspect.sources.live import attach
-    from guestmap.inspect.sources.live.watching import Watcher
-    from guestmap.view.film import Frame
-
-    start = time.monotonic()
-    with attach(target) as machine:
-        watcher = Watcher(machine)
-        film.add(Frame(0.0, f"{machine.source} as it was found", watcher.snapshot))
-        while True:
-            time.sleep(interval)
-            seen = watcher.look()
-            if seen.before is not None and seen.after is not None:
-                causes = "; ".join(cause.text for cause in diff(seen.before, seen.after).causes)
-                film.add(Frame(time.monotonic() - start, causes, seen.after))

@@ -11,6 +11,7 @@ from guestmap.machine.trace import WORDS, Trace, TraceRange, access_to_json
 if TYPE_CHECKING:
     from guestmap.accel import Vcpu
     from guestmap.cli.boot_options import BootOptions
+    from guestmap.cli.films import BootWishes
     from guestmap.machine import TracedAccess, VirtualMachine
 
 
@@ -21,7 +22,7 @@ class Tracing:
         ConfigError: a range that is none.
     """
 
-    def __init__(self, options: BootOptions) -> None:
+    def __init__(self, options: BootOptions | BootWishes) -> None:
         self._told = [TraceRange.parse(each) for each in options.trace]
         self._stops = [TraceRange.parse(each) for each in options.stop_at]
         self._given = options.stop_at

@@ -39,6 +39,7 @@ class Timeline:
 
     Args:
         memory: the machine's memory system, as it is before the first instruction.
+        begins: when that is, by the machine's clock, and what the first map is called.
         most: maps that are kept; of a longer run, the first ones.
 
     Attributes:
@@ -48,7 +49,13 @@ class Timeline:
         problem: why the CPU could not go on; "" where it could.
     """
 
-    def __init__(self, memory: MemorySystem, *, most: int = MOST_MAPS) -> None:
+    def __init__(
+        self,
+        memory: MemorySystem,
+        *,
+        begins: tuple[int, str] = (0, "at reset"),
+        most: int = MOST_MAPS,
+    ) -> None:
         self._memory = memory
         self._most = most
         self._sharing = Sharing()
@@ -56,7 +63,7 @@ class Timeline:
         self.phases: dict[Phase, int] = {}
         self.dropped = 0
         self.problem = ""
-        self._add(0, "at reset")
+        self._add(*begins)
 
     @classmethod
     def of_boot(cls, config: MachineConfig, *, until: Phase = Phase.HALT) -> Self:

@@ -50,6 +50,7 @@ class Film:
         opens_at: where a page begins, a moment as people write it; "" at the newest frame.
         from_start: a page begins at the first frame, where nothing else is said.
         notes: what else happened, seconds from the beginning and a line each.
+        unlisted: how many lines came after there were :data:`MOST_NOTES`.
     """
 
     def __init__(self, title: str) -> None:
@@ -60,6 +61,7 @@ class Film:
         self.opens_at = ""
         self.from_start = False
         self.notes: list[tuple[float, str]] = []
+        self.unlisted = 0
         self._frames: list[Frame] = []
         self._findings: list[SnapshotSections] = []
 
@@ -82,7 +84,9 @@ class Film:
 
     def note(self, time_s: float, text: str) -> None:
         """Add a line to what happened; from any thread. The first :data:`MOST_NOTES` are kept."""
-        if len(self.notes) < MOST_NOTES:
+        if len(self.notes) >= MOST_NOTES:
+            self.unlisted += 1
+        else:
             self.notes.append((time_s, printable(text)))
 
     def index_at(self, moment: str) -> int | None:

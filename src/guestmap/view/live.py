@@ -208,6 +208,8 @@ class _Page:
         more = film.ended or "more may come"
         if film.dropped:
             more += f"; {film.dropped} frames were too many and are not kept"
+        if film.unlisted:
+            more += f"; {film.unlisted} lines of what happened were too many and are not listed"
         return (
             f"<b>{index + 1} of {len(film)}</b> at {frame.time_s * 1e3:,.2f} ms:"
             f" {_shown(frame.cause or 'the map changed')}"
