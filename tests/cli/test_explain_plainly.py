@@ -16,7 +16,11 @@ def library_reads(monkeypatch: pytest.MonkeyPatch):
 
     def read(*words: str) -> tuple[Any, ...]:
         seen: list[tuple[Any, ...]] = []
-        monkeypatch.setattr(explain, "explain_answer", lambda *given: seen.append(given))
+
+        def answer(source, address, space, machine, at, as_json):
+            seen.append((source, address, space, machine, tuple(at or ()), as_json))
+
+        monkeypatch.setattr(explain, "explain_answer", answer)
         app.application(("explain",))(["explain", *words], standalone_mode=False)
         return seen[0]
 
@@ -30,7 +34,7 @@ def plainly_reads(monkeypatch: pytest.MonkeyPatch):
     def read(*words: str) -> tuple[Any, ...] | None:
         seen: list[tuple[Any, ...]] = []
 
-        def answer(source, address, space="memory", machine="", at="", as_json=False):
+        def answer(source, address, space="memory", machine="", at=(), as_json=False):
             seen.append((source, address, space, machine, at, as_json))
 
         def run(command, *, as_json):
@@ -51,7 +55,7 @@ def test_every_option_is_known() -> None:
     known = explain_plainly.PLAIN
 
     assert {word: name for word, name in spelled.items() if name not in {"help", "schema"}} == (
-        known.flags | {word: name for word, (name, _) in known.values.items()}
+        known.flags | {word: name for word, (name, _) in {**known.values, **known.lists}.items()}
     )
 
 
@@ -61,6 +65,7 @@ def test_every_option_is_known() -> None:
         ("map.txt", "0xc9000"),
         ("boot", "c0000-e7fff", "--as", "I/O", "--json"),
         ("--at", "setup", "boot:4G", "-M", "microvm", "0"),
+        ("boot", "0", "--at", "setup", "--at", "61ms"),
         ("--machine", "pc", "--json", "reset", "640K"),
     ],
     ids=" ".join,

@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from guestmap.cli.explain import explain
+from guestmap.cli.schemas import schema_of
+from guestmap.machine.timeline import Timeline
 from tests.support.program import assert_one_clear_line, run_program
 
 pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
@@ -42,6 +46,36 @@ def test_each_question_takes_a_moment(words: tuple[str, ...]) -> None:
     assert (at_reset.status, at_end.status) == (0, 0), at_end.stderr
     assert at_reset.out != at_end.out
     assert at_end.out == run_program(*words).out or "60" in at_end.stdout
+
+
+@pytest.mark.parametrize("words", [("explain", "boot", "c9000h"), ("why-not", "boot", "pc.rom")])
+def test_several_moments_are_one_question(words: tuple[str, ...]) -> None:
+    """Each answer is the one to the moment alone; they differ from moment to moment."""
+    moments = ("reset", "setup", "halt")
+    asked = (*words, *(word for moment in moments for word in ("--at", moment)))
+    told = json.loads(run_program(*asked, "--json").stdout)
+    Draft202012Validator(schema_of(words[0])).validate(told)
+    alone = [json.loads(run_program(*words, "--at", x, "--json").stdout) for x in moments]
+    assert told["format"] == alone[0]["format"]
+    assert told["moments"] == [
+        {"at": x, "answer": each} for x, each in zip(moments, alone, strict=True)
+    ]
+    assert alone[0] != alone[2]
+    lines = run_program(*asked).stdout.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [f"at {x}:" for x in moments]
+    assert lines[1:3] == [
+        f"  {x}" for x in run_program(*words, "--at", "reset").stdout.splitlines()[:2]
+    ]
+
+
+def test_moments_come_from_one_run(capsys: pytest.CaptureFixture[str]) -> None:
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        boot = Timeline.of_boot
+        patch.setattr(Timeline, "of_boot", lambda config: made.append(config) or boot(config))
+        explain("boot", "c9000h", at=["setup", "halt"])
+    assert len(made) == 1
+    assert capsys.readouterr().out.startswith("at setup:\n")
 
 
 def test_two_moments_can_be_compared() -> None:

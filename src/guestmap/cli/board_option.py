@@ -44,3 +44,12 @@ At = Annotated[
         " the machine's clock (61ms).",
     ),
 ]  # fmt: skip
+
+AtEach = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--at", metavar="MOMENT",
+        help="A moment of 'boot' instead of its end: a phase as it begins (setup), or a time by"
+        " the machine's clock (61ms). Given several times, all are answered from one run.",
+    ),
+]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.board_option import At, Board
+from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import spaces
 from guestmap.cli.explain_answer import explain_answer
 from guestmap.cli.parameters import Json, Source
@@ -30,7 +30,7 @@ def explain(
         ),
     ] = "memory",
     machine: Board = "",
-    at: At = "",
+    at: AtEach = None,
     as_json: Json = False,
 ) -> None:
     """Say who answers at an address or in a range, by which way, its RAM, and why others do not.

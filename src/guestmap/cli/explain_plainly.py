@@ -12,9 +12,10 @@ from guestmap.cli.explain_answer import explain_answer
 PLAIN: Final = plain.PlainForm(
     flags={"--json": "as_json"},
     values={
-        "--as": ("space", str), "--at": ("at", str),
+        "--as": ("space", str),
         "-M": ("machine", plain.board), "--machine": ("machine", plain.board),
     },
+    lists={"--at": ("at", str)},
     places=("source", "address"),
 )  # fmt: skip
 

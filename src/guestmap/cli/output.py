@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from guestmap.base import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from guestmap.inspect.map.snapshot import Snapshot
@@ -39,6 +39,32 @@ def show(form: Any, sentences: Iterable[str], as_json: bool) -> None:
         return
     for line in sentences:
         say(line)
+
+
+def show_moments(
+    command: str,
+    moments: Sequence[str] | None,
+    answers: Sequence[tuple[dict[str, Any], Iterable[str]]],
+    as_json: bool,
+) -> None:
+    """Print the answer to each moment that was asked for; a single one as if it were none.
+
+    Args:
+        command: whose answers they are.
+        moments: as ``--at`` names them.
+        answers: for each, or the only one: its JSON form, and its sentences.
+        as_json: print JSON.
+    """
+    if moments is None or len(moments) < 2:
+        show(*answers[0], as_json)
+        return
+    form = [{"at": at, "answer": told} for at, (told, _) in zip(moments, answers, strict=True)]
+    lines = [
+        line
+        for at, (_, sentences) in zip(moments, answers, strict=True)
+        for line in (f"at {at}:", *(f"  {each}" for each in sentences))
+    ]
+    show(envelope(command, {"moments": form}), lines, as_json)
 
 
 def say(line: str, *, flush: bool = False) -> None:

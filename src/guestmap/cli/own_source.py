@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from guestmap.base import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def own_sources(source: str, machine: str, moments: Sequence[str] | None) -> list[str]:
+    """Return a source at each of the moments that ``--at`` names; as it is without any.
+
+    Raises:
+        ConfigError: it is no machine of guestmap's own.
+    """
+    return [own_source(source, machine, moment) for moment in moments or ("",)]
 
 
 def own_source(source: str, machine: str, moment: str) -> str:

@@ -74,6 +74,9 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
 })  # fmt: skip
 """By command; each may print an error instead."""
 
+OF_MOMENTS: Final = frozenset({"explain", "why-not"})
+"""Commands that answer several moments at once."""
+
 
 def schema_of(command: str) -> dict[str, Any]:
     """Return the schema of what a command prints; of ``watch`` and ``domain event``, of each line.
@@ -89,10 +92,13 @@ def schema_of(command: str) -> dict[str, Any]:
         part["description"] = inspect.cleandoc(part.get("description", name))
         if "properties" in part:
             part["additionalProperties"] = False
+    wholes = [_whole(parts[form.type.__name__], form) for form in printed]
+    if command in OF_MOMENTS:
+        wholes.append(_moments(command, wholes[: len(FORMS[command])]))
     schema = {
         "$schema": DIALECT,
         "title": f"guestmap {command} --json",
-        "anyOf": [_whole(parts[form.type.__name__], form) for form in printed],
+        "anyOf": wholes,
         "$defs": parts,
     }
     _order(schema)
@@ -110,13 +116,32 @@ def _printed(command: str) -> tuple[Form, ...]:
 
 def _whole(part: Mapping[str, Any], form: Form) -> dict[str, Any]:
     """Return the schema of a result with what stands around it."""
-    head: dict[str, Any] = {}
-    if form.format:
-        head = {"format": {"const": f"guestmap.{form.format}"}, "format_version": {"const": 1}}
+    head = _head(form.format) if form.format else {}
     return {
         **part,
         "properties": {**head, **part["properties"], **form.more},
         "required": [*head, *part.get("required", ())],
+    }
+
+
+def _head(command: str) -> dict[str, Any]:
+    return {"format": {"const": f"guestmap.{command}"}, "format_version": {"const": 1}}
+
+
+def _moments(command: str, answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the schema of the answers to several moments, each of which is one of ``answers``."""
+    each = {"at": {"type": "string"}, "answer": {"anyOf": answers}}
+    item = {
+        "type": "object", "properties": each, "required": [*each], "additionalProperties": False,
+    }  # fmt: skip
+    fields = {**_head(command), "moments": {"type": "array", "items": item}}
+    return {
+        "title": "Moments",
+        "description": "The answers to several moments (--at), in the order of the command line.",
+        "type": "object",
+        "properties": fields,
+        "required": [*fields],
+        "additionalProperties": False,
     }
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from guestmap.cli.board_option import At, Board
+from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import regions
-from guestmap.cli.output import show, with_notes
-from guestmap.cli.own_source import own_source
+from guestmap.cli.output import show_moments, with_notes
+from guestmap.cli.own_source import own_sources
 from guestmap.cli.parameters import Json, Source
 
 if TYPE_CHECKING:
+    from guestmap.inspect import Snapshot
     from guestmap.inspect.ask.pci import Unmapped
 
 
@@ -24,7 +25,7 @@ def why_not(
         typer.Argument(help="A region's name, or its id as #12.", autocompletion=regions),
     ],
     machine: Board = "",
-    at: At = "",
+    at: AtEach = None,
     as_json: Json = False,
 ) -> None:
     """Say where a region is visible, where it is not, and who is in the way.
@@ -32,20 +33,26 @@ def why_not(
     Of a running machine's device region that is in no tree, such as one behind a BAR that the guest
     has not mapped yet, it says whose it is and what is missing.
     """
-    from guestmap.cli.source import is_own, is_saved_machine, load_snapshot
+    from guestmap.cli.source import load_snapshots
+
+    sources = own_sources(source, machine, at)
+    maps = load_snapshots(sources)
+    answers = [_answer(*each, region) for each in zip(sources, maps, strict=True)]
+    show_moments("why-not", at, answers, as_json)
+
+
+def _answer(source: str, snapshot: Snapshot, region: str) -> tuple[dict[str, Any], list[str]]:
+    from guestmap.cli.source import is_own, is_saved_machine
     from guestmap.inspect.ask.pci.words import unmapped_sentences
     from guestmap.inspect.ask.sentences import why_not_sentences
     from guestmap.inspect.ask.why_not import why_not as run
 
-    source = own_source(source, machine, at)
     number = region.removeprefix("#")
     asked = int(number) if region.startswith("#") and number.isdecimal() else region
-    snapshot = load_snapshot(source)
     is_known = any(asked in (each.name, each.id) for each in snapshot.regions)
     if not is_known and (found := _unmapped(source, region)):
         form = with_notes("why-not", {"unmapped": [each.to_json() for each in found]}, snapshot)
-        show(form, unmapped_sentences(found), as_json)
-        return
+        return form, list(unmapped_sentences(found))
     told = run(snapshot, asked)
     sentences = list(why_not_sentences(told))
     form = with_notes("why-not", told.to_json(), snapshot)
@@ -56,7 +63,7 @@ def why_not(
         found = [each for each in _unmapped(source, name) if each.bar is not None]
         sentences += unmapped_sentences(found, in_tree=True)
         form["unmapped"] = [each.to_json() for each in found]
-    show(form, sentences, as_json)
+    return form, sentences
 
 
 def _unmapped(source: str, name: str) -> list[Unmapped]:
