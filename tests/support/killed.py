@@ -17,7 +17,7 @@ class End(Enum):
 
 
 def killed_at(point: str, work: Callable[[], object]) -> End:
-    """Do the work in a child that dies at a point of ``guestmap.domain.store.faults``."""
+    """Do the work in a child that dies at a point of ``guestmap.base.faults``."""
     child = os.fork()
     if child == 0:
         status = 1

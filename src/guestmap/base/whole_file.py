@@ -11,26 +11,32 @@ from pathlib import Path
 from typing import BinaryIO
 
 from guestmap.base.errors import HostError
+from guestmap.base.faults import point
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+def write_whole(path: str | os.PathLike[str], content: bytes, kind: str = "file") -> None:
     """Write a file aside, have it reach the disk, and put it in the old one's place.
 
     A symbolic link is followed, and the old file's mode is kept. What is no regular file, a device
     or a pipe such as ``/dev/stdout``, is written as it is.
 
+    Args:
+        path: the file.
+        content: all of it.
+        kind: what it is, for the points of :mod:`guestmap.base.faults`.
+
     Raises:
         HostError: the host refuses; the old file, if there was one, is as it was.
     """
-    with whole_file(path) as file:
+    with whole_file(path, kind) as file:
         file.write(content)
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def whole_file(path: str | os.PathLike[str], kind: str = "file") -> Iterator[BinaryIO]:
     """Like :func:`write_whole`, for content that comes piece by piece in a ``with`` block.
 
     Where the block raises, the old file is as it was.
@@ -44,7 +50,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with target.open("wb") as file:
                 yield file
         else:
-            with _replacing(target) as file:
+            with _replacing(target, kind) as file:
                 yield file
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise _refused(path, error) from error
@@ -104,10 +110,11 @@ def _is_whole_only_in_place(target: Path) -> bool:
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
+def _replacing(target: Path, kind: str) -> Iterator[BinaryIO]:
     _refuse_protected(target)
     before = target.stat() if target.exists() else None
     aside = _aside(target)
+    point(f"{kind}.before-open")
     descriptor = os.open(aside, _NEW_FILE, 0o666)
     try:
         with open(descriptor, "wb") as file:
@@ -115,12 +122,14 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
             file.flush()
             if before is not None:
                 _keep_owner_and_mode(descriptor, before)
+            point(f"{kind}.before-fsync")
             os.fsync(descriptor)
+        point(f"{kind}.before-rename")
         aside.replace(target)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    _sync_folder(target.parent, kind)
 
 
 def _keep_owner_and_mode(descriptor: int, before: os.stat_result) -> None:
@@ -129,11 +138,13 @@ def _keep_owner_and_mode(descriptor: int, before: os.stat_result) -> None:
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path, kind: str) -> None:
     """Have the new name reach the disk too."""
     with suppress(OSError):  # not every file system can
+        point(f"{kind}.before-folder-fsync")
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        point(f"{kind}.after")

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from guestmap.base import HostError, write_whole
+from guestmap.base.faults import point
 
 _VERSION = 1
 _MOST_BYTES = 1 << 20
@@ -111,12 +112,13 @@ class Journal:
         except OSError as error:
             what = f"cannot make {self.folder} ({error.strerror})"
             raise HostError(what, errno=error.errno, call="mkdir") from error
-        write_whole(self.folder / name, msgspec.json.encode(entry) + b"\n")
+        write_whole(self.folder / name, msgspec.json.encode(entry) + b"\n", "note")
         return entry
 
     def finish(self, entry: Entry) -> None:
         """Strike a change out; one that is struck out already stays so."""
         with suppress(OSError):  # a note too many is looked at again, and does no harm
+            point("note.before-remove")
             (self.folder / entry.name).unlink()
 
     def unfinished(self, machine: str, run: str = "") -> tuple[Entry, ...]:

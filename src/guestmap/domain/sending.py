@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import PeerError
+from guestmap.base.faults import point
 from guestmap.qmp.client import CommandError, GoneError
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def send(
             observer.step(step)
             # Noted before the answer: a change whose answer is lost may have been made.
             done.append(step)
+            point(f"send.before-{step.command}")
             peer.change(step.command, step.arguments)
+            point(f"send.after-{step.command}")
     except CommandError as error:
         _take_back(peer, done[:-1], observer)
         return Refusal(error, tuple(str(step.arguments["id"]) for step in done[:-1]))

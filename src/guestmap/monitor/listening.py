@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from guestmap.base import HostError
+from guestmap.base.faults import point
 from guestmap.monitor.address import Address, TcpAddress, UnixAddress
 
 BACKLOG = 256
@@ -53,10 +54,13 @@ class Listener:
                 # bind() gives the file the socket's own mode, less the umask: nobody else gets in
                 # between, and no other thread's files are touched.
                 os.fchmod(listener.fileno(), 0o600)
+                point("socket.before-bind")
                 listener.bind(address.path)
                 found = os.stat(address.path)
                 self._file = _File(found.st_dev, found.st_ino)
+                point("socket.before-listen")
                 listener.listen(BACKLOG)
+                point("socket.after-listen")
             except OSError as error:
                 listener.close()
                 self._remove(address)
@@ -73,6 +77,7 @@ class Listener:
         if self._file is None:
             return
         with suppress(OSError):
+            point("socket.before-remove")
             found = os.stat(address.path)
             if _File(found.st_dev, found.st_ino) == self._file:
                 os.unlink(address.path)

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from guestmap.base.faults import point
 from guestmap.domain.journal import Process
 from guestmap.domain.process.launch import Launch, end, ends_soon, last_words
-from guestmap.domain.store.faults import point
 from tests.support.killed import End, killed_at
 
 MARK = (

@@ -49,7 +49,7 @@ def test_jobs_of_one_domain_never_interleave(tmp_path):
 
 def test_a_job_ends_with_who_holds_it(tmp_path):
     def killed() -> None:
-        from guestmap.domain.store.faults import point
+        from guestmap.base.faults import point
 
         with job(tmp_path / "vm.lock", "attach-device", LibvirtDialect.V9):
             point("journal.after")

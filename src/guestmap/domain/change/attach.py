@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import KIB, GuestmapError, HostError
+from guestmap.base.faults import point
 from guestmap.domain.change.removal import take_back
 from guestmap.domain.process.backend_props import device_backend, is_allocated
 from guestmap.domain.process.memory_props import device_props
@@ -20,7 +21,6 @@ from guestmap.domain.rules.assign import assigned, backend_name
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
 from guestmap.domain.rules.room import LIVE_UNIT, Room, rounded, told
-from guestmap.domain.store.faults import point
 from guestmap.domain.store.journal import Note
 from guestmap.domain.xml.edit import with_device
 from guestmap.domain.xml.memory import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import KIB
+from guestmap.base.faults import point
 from guestmap.domain.change.link import linked
 from guestmap.domain.rules.errors import DomainError, refusal
-from guestmap.domain.store.faults import point
 from guestmap.domain.store.journal import Note
 from guestmap.domain.xml.edit import with_current
 

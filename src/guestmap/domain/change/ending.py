@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from guestmap.base.faults import point
 from guestmap.domain.change.link import linked
 from guestmap.domain.process.launch import end
-from guestmap.domain.store.faults import point
 
 if TYPE_CHECKING:
     from guestmap.domain.store.status import Status

@@ -7,9 +7,9 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from guestmap.base.faults import point
 from guestmap.domain.ost import OstKind, explain
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.store.faults import point
 from guestmap.domain.waiting import Answered, Deleted, EjectFailed, heard
 from guestmap.domain.xml.edit import without_device
 

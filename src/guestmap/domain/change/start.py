@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guestmap.base import GuestmapError, HostError, PeerError
+from guestmap.base.faults import point
 from guestmap.domain.change.link import Link
 from guestmap.domain.process.command_line import MONITORS, command_line, environment
 from guestmap.domain.process.devices_line import left_out
@@ -19,7 +20,6 @@ from guestmap.domain.process.wire import GREETING_S, Wire, greeted, listen
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import text_of
-from guestmap.domain.store.faults import point
 from guestmap.domain.store.files import make_folder
 from guestmap.domain.store.status import PAUSED, RUNNING, STARTING, Status
 from guestmap.domain.xml.edit import with_devices, with_id

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import KIB
+from guestmap.base.faults import point
 from guestmap.domain.change.link import PERIPHERAL, linked
 from guestmap.domain.change.matching import twin_of
 from guestmap.domain.change.which import Which, index_of
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
-from guestmap.domain.store.faults import point
 from guestmap.domain.store.journal import Note
 from guestmap.domain.xml.edit import with_devices
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from guestmap.base import HostError
-from guestmap.domain.store.faults import point
+from guestmap.base.faults import point
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def write_private(path: Path, data: bytes, kind: str, *, durable: bool = True) -
     Args:
         path: the file; nobody else writes it meanwhile.
         data: all of it.
-        kind: what it is, for the points of :mod:`guestmap.domain.store.faults`.
+        kind: what it is, for the points of :mod:`guestmap.base.faults`.
         durable: it outlives the host. What tells of processes need not: they end with the host.
 
     Raises:

@@ -40,7 +40,7 @@ def save(vm: VirtualMachine, path: Path) -> SavedMachine:
     """
     with vm.exclusive():
         vm.stand()
-        with whole_file(path) as file:
+        with whole_file(path, "saved") as file:
             writer = SavedWriter(file)
             blocks = [save_block(each, writer.write) for each in vm.board.system.ram_blocks]
             saved = _describe(vm, blocks)
