@@ -62,6 +62,8 @@ ALIAS = (
     "memory-region: pc.ram\n  0000000000000000-0000000007ffffff (prio 0, ram): pc.ram\n\n"
 )
 
+SPACED_OUT = VIEW.replace("soc/aes}", "soc/ae\ns}").rstrip()
+
 READ = {
     "a heading that was broken at its hyphen": (TREE, TREE.replace("address-", "address-\n")),
     "a prompt behind a line without end": (VIEW, VIEW.rstrip("\n") + "(qemu) "),
@@ -111,6 +113,16 @@ READ = {
     "a literal that the text ends in": (
         VIEW.rstrip("\n"), "".join(f"    '{line}\\n'\n" for line in VIEW.splitlines()[:-2])
         + f"    '{VIEW.splitlines()[-2]}"
+    ),
+    "broken lines, numbered afterwards": (
+        TREE, "".join(
+            f"{n}:03:{n:02} < me> {line}\n".replace(f":03:{n:02} < me> crypto", ":crypto")
+            for n, line in enumerate(TREE.replace(" crypto", "\ncrypto").splitlines(), 1)
+        )
+    ),
+    "a broken listing with blank lines between, and a session": (
+        VIEW, "$ nc -U m\n(qemu) info mtree -f\n"
+        + SPACED_OUT.replace("\n", "\n\n") + "\n(qemu) quit\n$\n"
     ),
     "a lone prompt at the end": (
         VIEW, f"# virsh qemu-monitor-command vm --hmp info mtree -f\n{VIEW.rstrip()}\n#\n"
@@ -238,8 +250,12 @@ REFUSED = {
         for n, line in enumerate(VIEW.replace("ram): dram", "ram):\ndram").splitlines())
     ),
     "a number where others have it and more": "".join(
-        f"{n:6} 12:00 host: {line}\n".replace(" 12:00 host: dram", " dram")
+        f"{2 * n:6} 12:00 host: {line}\n".replace(" 12:00 host: dram", " dram")
         for n, line in enumerate(VIEW.replace("ram): dram", "ram):\ndram").splitlines(), 1)
+    ),
+    "a name broken in a text with blank lines between all": (
+        "address-space: nic\n\n  0000000000000000-ffffffffffffffff (prio 0, i/o): bus master con"
+        "\n\ntainer\n\nWhy is that so?\n--\nme\n"
     ),
     "a name broken in one column, its blanks gone": (
         "address-space: bus\n  0000000000000000-ffffffffffffffff\n"

@@ -18,6 +18,11 @@ _NUMBER = re.compile(r"\s*(\d+)(?:[:.)|]|(?=\s|$))\s?")
 _START = re.compile(rf"(?:\[DETECTED OVERFLOW!\] )*{HEX}-")
 
 
+_COUNT = re.compile(r"\s*(\d+)(?::| \| ?| |\t|$)")
+_FEWEST = 3
+"""Lines that a count tells from what lines happen to begin with."""
+
+
 class Line(NamedTuple):
     """A line of the text.
 
@@ -37,6 +42,32 @@ class Line(NamedTuple):
     def width(self) -> int:
         """How many columns it took, quoting left out."""
         return self.indent + len(self.text)
+
+
+def unnumbered(lines: list[tuple[int, str]]) -> tuple[list[tuple[int, str]], bool]:
+    """Return the lines without numbers that count every line, rests of broken ones too.
+
+    The flag tells whether there were any.
+    """
+    found = False
+    while _are_counted([line for _, line in lines]):
+        lines = [(number, _COUNT.sub("", line, count=1)) for number, line in lines]
+        found = True
+    return lines, found
+
+
+def _are_counted(lines: list[str]) -> bool:
+    """Tell whether each line that is not blank begins with a number, and all count up together."""
+    filled = [(index, line) for index, line in enumerate(lines) if line.strip()]
+    if len(filled) < _FEWEST:
+        return False
+    firsts: set[int] = set()
+    for index, line in filled:
+        count = _COUNT.match(line)
+        if count is None:
+            return False
+        firsts.add(int(count[1]) - index)
+    return len(firsts) == 1
 
 
 def unquoted(lines: list[tuple[int, str]]) -> list[Line]:

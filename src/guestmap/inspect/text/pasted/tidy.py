@@ -16,16 +16,25 @@ from guestmap.inspect.text.pasted.blocks import ListingBuilder
 from guestmap.inspect.text.pasted.characters import plain, uncontrolled, widened
 from guestmap.inspect.text.pasted.columns import check_columns
 from guestmap.inspect.text.pasted.ends import has_open_end, without_half_name
-from guestmap.inspect.text.pasted.forms import CONTENT, CORE, HEADING, PROMPT, Kind
+from guestmap.inspect.text.pasted.forms import CONTENT, CORE, HEADING, OWN, PROMPT, Kind, kind_of
 from guestmap.inspect.text.pasted.listing import build
 from guestmap.inspect.text.pasted.literals import lines_of
-from guestmap.inspect.text.pasted.prefixes import Line, unquoted, without_prefix, without_suffix
+from guestmap.inspect.text.pasted.prefixes import (
+    Line,
+    unnumbered,
+    unquoted,
+    without_prefix,
+    without_suffix,
+)
 from guestmap.inspect.text.pasted.told import Told
 from guestmap.inspect.text.pasted.wrapped import joined
 from guestmap.inspect.text.pasted.written import written
 
 _COMMENT = re.compile(r"\s+(?:<[-=]+|←|\s(?://|#|/\*)).*$")
 
+
+_REST = re.compile(r"\w\S*(?: \S+)?(?<![.?!,:])")
+"""What may be the end of a line that was broken."""
 
 _TABBED = re.compile(r"^[ >|]*\t\s*[0-9a-f]{16}-", re.MULTILINE)
 _LEVEL = 2  # columns
@@ -61,9 +70,11 @@ def tidy(text: str) -> Tidied:
     numbered = inner.lines
     if inner.in_literals or inner.is_decoded:
         numbered = [(number, plain(line)) for number, line in numbered]
+    numbered, is_counted = unnumbered(numbered)
     lines = unquoted(numbered)
     told.quoted = sum(bool(line.quotes) for line in lines)
-    lines, told.prefixed = without_prefix(lines)
+    lines, is_prefixed = without_prefix(lines)
+    told.prefixed = is_counted or is_prefixed
     lines, told.framed = without_suffix(lines)
     lines = [_bare(line, told) for line in lines]
     lines = _single_spaced(lines)
@@ -91,10 +102,19 @@ def tidy(text: str) -> Tidied:
 
 
 def _single_spaced(lines: list[Line]) -> list[Line]:
-    """Return the lines without the blank ones that somebody put between each two."""
-    if any(one.text and other.text for one, other in pairwise(lines)):
+    """Return the lines without the blank ones that somebody put between each two of the listing.
+
+    Raises:
+        PeerError: behind the last of them stands what may be the rest of it.
+    """
+    own = [index for index, line in enumerate(lines) if kind_of(line.text) in OWN]
+    if len(own) < 2 or any(a.text and b.text for a, b in pairwise(lines[own[0] : own[-1] + 1])):
         return lines
-    return [line for index, line in enumerate(lines) if line.text or not lines[index - 1].text]
+    between = range(own[0] + 1, own[-1])
+    behind = lines[own[-1] + 1 : own[-1] + 3]
+    if len(behind) == 2 and not behind[0].text and _REST.fullmatch(behind[1].text):
+        fail(behind[1].number, "a listing without blank lines between its lines", behind[1].text)
+    return [e for i, e in enumerate(lines) if i not in between or e.text or not lines[i - 1].text]
 
 
 def _bare(line: Line, told: Told) -> Line:
