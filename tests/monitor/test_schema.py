@@ -9,6 +9,8 @@ from guestmap.monitor.commands import command_table
 from tests.support.fake_machine import FakeMachine
 from tests.support.qemu import Qemu
 
+_NEVER_ANY = {"query-block", "query-named-block-nodes", "query-iothreads", "query-jobs"}
+"""Commands that return an empty list: what would be in it is not declared."""
 _NARROWER = {"ObjectType", "SysEmuTarget", "MemoryDeviceInfoKind"}
 """Our enums that lack values, because the things are not here."""
 
@@ -103,7 +105,10 @@ def test_commands_and_events_are_declared_as_qemu_s() -> None:
         mine, other = ours.command(name), theirs.command(name)
         assert mine["features"] == other["features"] or name == "human-monitor-command", name
         assert is_part(mine["arguments"], other["arguments"]), name
-        assert is_part(mine["returns"], other["returns"]), name
+        if name in _NEVER_ANY:
+            assert mine["returns"] == [{}], name
+        else:
+            assert is_part(mine["returns"], other["returns"]), name
     for name in sorted(ours.names("event")):
         if name.startswith("X_"):
             continue

@@ -19,6 +19,7 @@ from guestmap.machine.hotplug.backends import backend_types
 from guestmap.machine.hotplug.pc_dimm import DIMM, OTHER_MEMORY_DEVICES, pc_dimm_types
 from guestmap.machine.management import Management
 from guestmap.machine.ram import blamed_on
+from guestmap.machine.secret import secret_types
 from guestmap.machine.tree import MachineTree, machine_types
 from guestmap.memory import AddressSpace, MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
@@ -151,6 +152,7 @@ class Board:
         self.types = machine_types()
         self.types.add(
             *backend_types(self.system, self._preallocated, cpus=config.cpus),
+            *secret_types(),
             *pc_dimm_types(len(config.numa_nodes) or int(config.slots > 0)),
         )
         self.tree = MachineTree(self.types)

@@ -19,10 +19,14 @@ Arguments = dict[str, Any]
 
 
 class Endpoint(NamedTuple):
-    """An address that the server listens at: what it is called, and whether somebody is there."""
+    """A character device: what it is called, where its other end is, whether somebody is there.
+
+    Attributes:
+        filename: as ``query-chardev`` writes it: ``pty:/dev/pts/3``.
+    """
 
     label: str
-    address: str
+    filename: str
     is_connected: bool
 
 
@@ -33,7 +37,7 @@ class Context:
     Attributes:
         vm: the machine.
         commands: every command that there is.
-        endpoints: gives the addresses that the server listens at.
+        endpoints: gives the character devices: those that the server listens at, and others.
     """
 
     vm: VirtualMachine

@@ -30,12 +30,14 @@ class Listener:
     Attributes:
         socket: not blocking.
         address: where it listens; a port 0 has become a real one.
+        label: what QEMU calls its character device.
 
     Raises:
         HostError: the host refuses; a socket that somebody answers at is not taken away.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, label: str = "") -> None:
+        self.label = label
         self._file: _File | None = None
         if isinstance(address, UnixAddress):
             self.socket = self._unix(address)
@@ -45,6 +47,10 @@ class Listener:
             host, port = self.socket.getsockname()[:2]
             self.address = TcpAddress(host, port)
         self.socket.setblocking(False)
+
+    def filename(self, is_connected: bool) -> str:
+        """Return what ``query-chardev`` calls it."""
+        return f"{'' if is_connected else 'disconnected:'}{self.address},server=on"
 
     def _unix(self, address: UnixAddress) -> socket.socket:
         with _alone_in(Path(address.path).parent):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -33,17 +33,27 @@ class MonitorServer:
     Args:
         vm: the machine; its devices are touched inside :meth:`VirtualMachine.exclusive` only.
         addresses: where to listen, as ``-qmp`` takes it or parsed.
+        listeners: sockets that listen already; they are closed with the server.
+        characters: gives what ``query-chardev`` tells besides the monitors.
 
     Raises:
         ConfigError, UnsupportedError: an address that cannot be.
     """
 
-    def __init__(self, vm: VirtualMachine, addresses: Iterable[str | Address]) -> None:
+    def __init__(
+        self,
+        vm: VirtualMachine,
+        addresses: Iterable[str | Address],
+        *,
+        listeners: Iterable[Listener] = (),
+        characters: Callable[[], list[Endpoint]] = list,
+    ) -> None:
         self._asked = tuple(
             parse_address(each) if isinstance(each, str) else each for each in addresses
         )
         self._vm = vm
-        self._listeners: list[Listener] = []
+        self._listeners = [*listeners]
+        self._characters = characters
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
@@ -64,8 +74,8 @@ class MonitorServer:
         if self._thread is not None:
             raise StateError("the monitor was started before")
         try:
-            for address in self._asked:
-                self._listeners.append(Listener(address))
+            for number, address in enumerate(self._asked):
+                self._listeners.append(Listener(address, _label(number)))
         except BaseException:
             self._close_listeners()
             raise
@@ -111,8 +121,8 @@ class MonitorServer:
         context.endpoints = lambda: self._endpoints(hub)
         hub.start()
         acceptors = [
-            Acceptor(listener.socket, partial(hub.new_client, _label(number)))
-            for number, listener in enumerate(self._listeners)
+            Acceptor(listener.socket, partial(hub.new_client, listener.label))
+            for listener in self._listeners
         ]
         self._started.set()
         await self._ended.wait()
@@ -124,9 +134,10 @@ class MonitorServer:
 
     def _endpoints(self, hub: Hub) -> list[Endpoint]:
         return [
-            Endpoint(_label(number), str(listener.address), hub.is_connected(_label(number)))
-            for number, listener in enumerate(self._listeners)
-        ]
+            Endpoint(each.label, each.filename(is_connected), is_connected)
+            for each in self._listeners
+            for is_connected in (hub.is_connected(each.label),)
+        ] + self._characters()
 
     def _close_listeners(self) -> None:
         while self._listeners:

@@ -44,10 +44,22 @@ _MEMFD: Final = Struct(
     ),
     base=_BACKEND,
 )
+_SECRET: Final = Struct(
+    "SecretProperties",
+    (
+        Member("loaded", BOOL, optional=True, features=("deprecated",)),
+        Member("format", Enum("QCryptoSecretFormat", ("raw", "base64")), optional=True),
+        Member("keyid", STR, optional=True),
+        Member("iv", STR, optional=True),
+        Member("data", STR, optional=True),
+        Member("file", STR, optional=True),
+    ),
+)
 OBJECT_KINDS: Final = {
     "memory-backend-file": _FILE,
     "memory-backend-memfd": _MEMFD,
     "memory-backend-ram": _BACKEND,
+    "secret": _SECRET,
 }
 """What each type of object is made with."""
 
@@ -68,7 +80,7 @@ NOT_MODELLED: Final = frozenset({
     "cryptodev-vhost-user", "dbus-vmstate", "filter-buffer", "filter-dump", "filter-mirror",
     "filter-redirector", "filter-replay", "filter-rewriter", "input-barrier", "input-linux",
     "iothread", "main-loop", "memory-backend-epc", "pef-guest", "pr-manager-helper", "qtest",
-    "rng-builtin", "rng-egd", "rng-random", "s390-pv-guest", "secret", "secret_keyring",
+    "rng-builtin", "rng-egd", "rng-random", "s390-pv-guest", "secret_keyring",
     "sev-guest", "thread-context", "throttle-group", "tls-cipher-suites", "tls-creds-anon",
     "tls-creds-psk", "tls-creds-x509", "x-remote-object", "x-vfio-user-server",
 })  # fmt: skip

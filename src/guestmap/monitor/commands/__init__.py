@@ -6,6 +6,7 @@ from guestmap.monitor.command import CommandTable
 from guestmap.monitor.commands import (
     cpus,
     identity,
+    managers,
     memory,
     objects,
     ours,
@@ -29,6 +30,7 @@ def command_table() -> CommandTable:
             *tree.COMMANDS,
             *objects.COMMANDS,
             *memory.COMMANDS,
+            *managers.COMMANDS,
             *ours.COMMANDS,
             *trace.COMMANDS,
         ),

@@ -63,11 +63,7 @@ def _machine(board: BoardType) -> dict[str, Any]:
 
 def _query_chardev(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
     return [
-        {
-            "frontend-open": True,
-            "filename": f"{'' if each.is_connected else 'disconnected:'}{each.address},server=on",
-            "label": each.label,
-        }
+        {"frontend-open": True, "filename": each.filename, "label": each.label}
         for each in context.endpoints()
     ]
 

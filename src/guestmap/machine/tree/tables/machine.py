@@ -38,6 +38,13 @@ MACHINE_TYPES = (
         abstract=True,
     ),
     declare("none-machine", "machine"),
+    declare("accel", "object"),
+    declare(
+        "tcg-accel", "accel",
+        fact("thread", STRING, "single"),
+        fact("tb-size", INT, 0, "TCG translation block cache size"),
+        fact("split-wx", BOOL, False, "Map jit pages into separate RW and RX regions"),
+    ),
     declare(
         "x86-machine", "machine",
         fact("smm", ON_OFF_AUTO, "auto", "Enable SMM"),

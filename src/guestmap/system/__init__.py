@@ -1,0 +1,24 @@
+"""``guestmap-system-x86_64``: a machine that is started with QEMU's command line, as libvirt does.
+
+What is asked of every emulator before there is a machine is answered from a table
+(:mod:`guestmap.system.probe`): nothing of the machine is imported for that, so nothing is here.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the program; what goes wrong for a reason is one line on stderr and exit status 1."""
+    words = sys.argv[1:]
+    from guestmap.system.probe.line import probe_line
+
+    asked = probe_line(words)
+    if asked is not None:
+        from guestmap.system.probe.server import serve
+
+        sys.exit(serve(asked))
+    from guestmap.system.run import run
+
+    sys.exit(run(words))

@@ -1,0 +1,5 @@
+"""``python -m guestmap.system``: the program."""
+
+from guestmap.system import main
+
+main()

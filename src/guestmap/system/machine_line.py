@@ -1,0 +1,163 @@
+"""From the options that were given to the machine that they describe, and who is connected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base.dataclass import dataclass
+from guestmap.machine.options.command_line import config_of
+from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.options.strings import last_values, option, split_options
+from guestmap.system.chardevs import CharDev, read_chardevs, read_monitor, read_serial
+from guestmap.system.command_line import Given
+
+if TYPE_CHECKING:
+    from guestmap.machine.config import MachineConfig
+
+_SERIAL: Final = "isa-serial"
+_ACCELERATORS: Final = {"tcg": "unicorn"}
+"""What runs the CPU, by QEMU's name: Unicorn is QEMU's TCG as a library."""
+_CPU: Final = "qemu64"
+_SWITCHED_OFF: Final = frozenset({"usb", "nvdimm", "mem-merge"})
+"""Properties of a machine that may be off here, and not on."""
+_NO_EFFECT: Final = frozenset({"dump-guest-core"})
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the command line says.
+
+    Attributes:
+        config: the machine.
+        engine: what runs its CPU.
+        monitors: sockets of ``-mon``.
+        qmp: addresses of ``-qmp``.
+        serial: the other end of the serial port; None without a port.
+        paused: wait for ``cont``.
+        pid_file: gets the process's number; None for no file.
+        daemonize: go to the background once the monitor answers.
+    """
+
+    config: MachineConfig
+    engine: str
+    monitors: tuple[CharDev, ...]
+    qmp: tuple[str, ...]
+    serial: CharDev | None
+    paused: bool
+    pid_file: Path | None
+    daemonize: bool
+
+
+def described(given: Given) -> Described:
+    """Return what the options say.
+
+    Raises:
+        ConfigError, UnsupportedError: they do not go together, or are not modelled; names what.
+    """
+    chardevs = read_chardevs(given.get("chardev", ()))
+    monitors = tuple(read_monitor(text, chardevs) for text in given.get("mon", ()))
+    specs = [DeviceSpec.parse(text) for text in given.get("device", ())]
+    ports = [each for each in specs if each.driver == _SERIAL]
+    if len(ports) > 1:
+        raise UnsupportedError(f"{ports[1].option}: one serial port is modelled, and no more")
+    serial = None
+    for port in ports:
+        with option("device", port.option.removeprefix("-device ")):
+            serial = read_serial(port.text(), chardevs)
+    _check_cpu(given)
+    words, accelerator = _words(given)
+    config = config_of(words)
+    return Described(
+        config=_with(config, given, serial is not None),
+        engine=_engine(given.get("accel", []) or accelerator),
+        monitors=monitors,
+        qmp=tuple(given.get("qmp", ())),
+        serial=serial,
+        paused="S" in given,
+        pid_file=Path(given["pidfile"][-1]) if "pidfile" in given else None,
+        daemonize="daemonize" in given,
+    )
+
+
+def _words(given: Given) -> tuple[list[str], list[str]]:
+    """Return the options about the machine, as QEMU's words, and the accelerators among them."""
+    words: list[str] = ["-vga", "none"]
+    accelerators: list[str] = []
+    for name in ("nodefaults", "no-acpi"):
+        words += [f"-{name}"] * (name in given)
+    for text in given.get("machine", ()):
+        told, accelerator = _machine(text)
+        words += ["-machine", told]
+        accelerators += accelerator
+    for name in ("name", "uuid", "m", "smp", "numa", "object", "global", "bios", "option-rom"):
+        for text in given.get(name, ()):
+            words += [f"-{name}", text]
+    for text in given.get("device", ()):
+        if DeviceSpec.parse(text).driver != _SERIAL:
+            words += ["-device", text]
+    return words, accelerators
+
+
+def _machine(text: str) -> tuple[str, list[str]]:
+    """Return ``-machine`` without what changes nothing here, and the accelerators it names."""
+    with option("machine", text):
+        values = last_values(split_options(text, "type"))
+        accelerator = values.pop("accel", None)
+        for name in _NO_EFFECT | _SWITCHED_OFF:
+            value = values.pop(name, "off")
+            if name in _SWITCHED_OFF and value != "off":
+                raise UnsupportedError(f"{name}={value} is not modelled: give off")
+        kind = values.pop("type", "pc")
+        _check_properties(kind, values)
+    told = ",".join([kind, *(f"{name}={value}" for name, value in values.items())])
+    return told, [] if accelerator is None else [accelerator]
+
+
+def _check_properties(kind: str, values: dict[str, str]) -> None:
+    from guestmap.machine.boards import board_names, board_type
+
+    if kind not in board_names():
+        known = ", ".join(board_names())
+        raise UnsupportedError(f"unsupported machine type '{kind}': there are {known}")
+    board = board_type(kind)
+    board.check_names(values)
+    board.read(values.items())  # strictly: what is only passed over is not modelled
+
+
+def _check_cpu(given: Given) -> None:
+    for text in given.get("cpu", ()):
+        if text != _CPU:
+            raise UnsupportedError(f"-cpu {text}: the CPU is a {_CPU}, without more or less")
+
+
+def _engine(accelerators: list[str]) -> str:
+    """Return the engine: of several accelerators the first that is here, as QEMU does."""
+    for text in accelerators[-1:]:
+        for name in text.partition(",")[0].split(":"):
+            if name in _ACCELERATORS:
+                return _ACCELERATORS[name]
+        raise UnsupportedError(f"-accel {text}: invalid accelerator here: tcg is")
+    return _ACCELERATORS["tcg"]
+
+
+def _with(config: MachineConfig, given: Given, serial: bool) -> MachineConfig:
+    """Return a machine with what :func:`config_of` does not read."""
+    from dataclasses import replace
+
+    def last(name: str) -> str | None:
+        return given[name][-1] if name in given else None
+
+    def path(name: str) -> Path | None:
+        return Path(found) if (found := last(name)) is not None else None
+
+    if config.kernel is None and "kernel" not in given and ("initrd" in given or "append" in given):
+        raise ConfigError("-initrd and -append only allowed with -kernel option")
+    return replace(
+        config,
+        serial=serial,
+        kernel=path("kernel"),
+        initrd=path("initrd"),
+        append=last("append") or "",
+    )

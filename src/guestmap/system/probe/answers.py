@@ -1,0 +1,32 @@
+"""Making the table: the monitor is asked each question once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from guestmap.system.probe.questions import questions
+from guestmap.system.probe.real import RealMonitor
+
+_NUMBER: Final = b"?"
+
+
+def table() -> bytes:
+    """Return the table: the greeting's line, then a line for each question and one for its answer.
+
+    Questions and answers stand without the id and what ends them.
+    """
+    with RealMonitor() as monitor:
+        talk = monitor.conversation()
+        lines = [talk.greeting.removesuffix(b"\r\n")]
+        for question in questions():
+            (reply,) = talk.replies(question + b',"id":"' + _NUMBER + b'"}\r\n')
+            lines += [question, _bare(reply)]
+    return b"\n".join(lines) + b"\n"
+
+
+def _bare(reply: bytes) -> bytes:
+    """Return an answer without its id and its end."""
+    failed = b'{"id": "' + _NUMBER + b'", '
+    if reply.startswith(failed):
+        return b"{" + reply.removeprefix(failed).removesuffix(b"}\r\n")
+    return reply.removesuffix(b', "id": "' + _NUMBER + b'"}\r\n')

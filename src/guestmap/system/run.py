@@ -1,0 +1,60 @@
+"""What the program does: makes the machine, serves its monitors, runs it until its end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from guestmap.base import GuestmapError, printable
+from guestmap.base.interrupt import Deferral
+from guestmap.machine.vm import VirtualMachine
+from guestmap.monitor import MonitorServer
+from guestmap.system.background import Background, pid_file
+from guestmap.system.command_line import read_words
+from guestmap.system.machine_line import described
+from guestmap.system.wires import socket_of, wired
+
+if TYPE_CHECKING:
+    from guestmap.system.machine_line import Described
+
+_LOOK_S: Final = 0.1
+_FAILURE: Final = 1
+PROGRAM: Final = "guestmap-system-x86_64"
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the program; return its exit status: what is wrong is said in one line on stderr.
+
+    Args:
+        words: the command line, without the program's name.
+    """
+    try:
+        asked = described(read_words(words))
+        background = Background.enter() if asked.daemonize else Background()
+        return _run(asked, background)
+    except GuestmapError as error:
+        print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)
+        return _FAILURE
+
+
+def _run(asked: Described, background: Background) -> int:
+    """Run the machine; return the exit status: 0 also after a signal, as QEMU does."""
+    with (
+        Deferral() as signals,
+        VirtualMachine(asked.config, engine=asked.engine) as vm,
+        wired(vm, asked.serial) as wires,
+        MonitorServer(
+            vm,
+            asked.qmp,
+            listeners=[socket_of(each) for each in asked.monitors],
+            characters=lambda: [each.endpoint() for each in wires],
+        ),
+        pid_file(asked.pid_file),
+    ):
+        vm.start(paused=asked.paused)
+        background.ready()
+        while not vm.wait(_LOOK_S):
+            if signals.requested:
+                vm.quit("host-signal")
+    return 0

@@ -1,0 +1,210 @@
+"""The other end of the guest's serial port: a pseudo terminal, a socket's client, a file.
+
+The guest never waits: what nobody reads is lost, as on a cable without handshake.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, Protocol
+
+from guestmap.base import HostError
+from guestmap.hw.serial.feed import SerialFeed
+from guestmap.monitor.address import UnixAddress
+from guestmap.monitor.adopted import adopted
+from guestmap.monitor.command import Endpoint
+from guestmap.monitor.listening import Listener
+
+if TYPE_CHECKING:
+    from guestmap.hw.serial import Serial16550
+    from guestmap.machine.vm import VirtualMachine
+    from guestmap.system.chardevs import CharDev
+
+_READ_BYTES: Final = 4096
+_LOOK_S: Final = 0.1
+"""How often it is looked whether somebody has opened the terminal: nothing tells of it."""
+
+
+class SerialEnd(Protocol):
+    """An end of the port's wire."""
+
+    def endpoint(self) -> Endpoint:
+        """Return what it is for ``query-chardev``."""
+
+    def close(self) -> None:
+        """Let go of the port."""
+
+
+class Pty:
+    """A pseudo terminal; whoever opens it is at the other end."""
+
+    def __init__(self, vm: VirtualMachine, port: Serial16550, label: str) -> None:
+        self._label = label
+        self._master, slave = os.openpty()
+        tty.setraw(slave)
+        self.path = os.ttyname(slave)
+        os.close(slave)
+        os.set_blocking(self._master, False)
+        self._poll = select.poll()
+        self._poll.register(self._master, select.POLLIN)
+        self._hung_up = select.poll()
+        self._hung_up.register(self._master, 0)
+        self._end, self._stop = os.pipe()
+        self._poll.register(self._end, select.POLLIN)
+        self._feed = SerialFeed(port, vm.exclusive)
+        port.sink = self._out
+        self._thread = threading.Thread(target=self._serve, name="guestmap-serial", daemon=True)
+        self._thread.start()
+
+    @property
+    def _is_open(self) -> bool:
+        return not self._hung_up.poll(0)
+
+    def _serve(self) -> None:
+        while True:
+            ready = dict(self._poll.poll())
+            if self._end in ready:
+                return
+            if ready[self._master] & select.POLLHUP:  # nobody has it open
+                if select.select([self._end], [], [], _LOOK_S)[0]:
+                    return
+                continue
+            with suppress(OSError):
+                self._feed.send(os.read(self._master, _READ_BYTES))
+
+    def _out(self, byte: int) -> None:
+        if self._is_open:
+            with suppress(OSError):
+                os.write(self._master, bytes((byte,)))
+
+    def endpoint(self) -> Endpoint:
+        """Return what it is for ``query-chardev``."""
+        return Endpoint(self._label, f"pty:{self.path}", self._is_open)
+
+    def close(self) -> None:
+        """Let go of the port."""
+        self._feed.close()
+        os.write(self._stop, b"x")
+        self._thread.join()
+        for each in (self._master, self._end, self._stop):
+            os.close(each)
+
+
+class SocketEnd:
+    """A socket that listens; its last client is at the other end."""
+
+    def __init__(self, vm: VirtualMachine, port: Serial16550, listener: Listener) -> None:
+        self._listener = listener
+        listener.socket.setblocking(True)
+        self._client: socket.socket | None = None
+        self._feed = SerialFeed(port, vm.exclusive)
+        port.sink = self._out
+        self._thread = threading.Thread(target=self._serve, name="guestmap-serial", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # the end of the wire
+            while True:
+                client, _ = self._listener.socket.accept()
+                with client:
+                    self._client = client
+                    with suppress(ConnectionError):
+                        while data := client.recv(_READ_BYTES):
+                            self._feed.send(data)
+                    self._client = None
+
+    def _out(self, byte: int) -> None:
+        client = self._client
+        if client is not None:
+            with suppress(OSError):
+                client.send(bytes((byte,)), socket.MSG_DONTWAIT)
+
+    def endpoint(self) -> Endpoint:
+        """Return what it is for ``query-chardev``."""
+        found = self._client is not None
+        prefix = "" if found else "disconnected:"
+        return Endpoint(self._listener.label, f"{prefix}{self._listener.address},server=on", found)
+
+    def close(self) -> None:
+        """Let go of the port."""
+        self._feed.close()
+        for each in (self._listener.socket, self._client):
+            if each is not None:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+class FileEnd:
+    """A file that what the guest sends is written to; none, where it goes nowhere."""
+
+    def __init__(self, port: Serial16550, label: str, path: str) -> None:
+        self._label, self._path = label, path
+        self._file = open(path, "wb", buffering=0) if path else None  # noqa: SIM115 - in close()
+        if self._file is not None:
+            port.sink = self._out
+
+    def _out(self, byte: int) -> None:
+        with suppress(OSError, ValueError):
+            if self._file is not None:
+                self._file.write(bytes((byte,)))
+
+    def endpoint(self) -> Endpoint:
+        """Return what it is for ``query-chardev``."""
+        return Endpoint(self._label, "file" if self._path else "null", True)
+
+    def close(self) -> None:
+        """Let go of the port."""
+        if self._file is not None:
+            self._file.close()
+
+
+def socket_of(made: CharDev) -> Listener:
+    """Return the socket of a character device: inherited, or made at its path.
+
+    Raises:
+        ConfigError: the descriptor is no socket that listens.
+        HostError: the path is refused.
+    """
+    if made.descriptor is not None:
+        return adopted(made.descriptor, made.id)
+    listener = Listener(UnixAddress(made.path))
+    listener.label = made.id
+    return listener
+
+
+@contextmanager
+def wired(vm: VirtualMachine, made: CharDev | None) -> Iterator[tuple[SerialEnd, ...]]:
+    """Connect the machine's serial port for the time of a ``with``.
+
+    Raises:
+        ConfigError, HostError: the other end cannot be made.
+    """
+    port = vm.board.serial
+    if made is None or port is None:
+        yield ()
+        return
+    wire: SerialEnd
+    try:
+        if made.kind == "pty":
+            wire = Pty(vm, port, made.id)
+        elif made.kind == "socket":
+            wire = SocketEnd(vm, port, socket_of(made))
+        else:
+            wire = FileEnd(port, made.id, made.path)
+    except OSError as error:
+        raise HostError(
+            f"chardev '{made.id}' cannot be made", errno=error.errno, call="open",
+            arguments=made.path,
+        ) from error  # fmt: skip
+    try:
+        yield (wire,)
+    finally:
+        wire.close()

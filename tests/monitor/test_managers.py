@@ -1,0 +1,61 @@
+"""What managers of machines ask of any QEMU, and may set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guestmap.base import UnsupportedError
+from guestmap.monitor.command import Context
+from guestmap.monitor.commands import command_table
+from guestmap.qmp import QmpError, validate
+from tests.support.fake_machine import FakeMachine
+from tests.support.qemu import Qemu
+
+
+def ask(name: str, **arguments: Any) -> Any:
+    context = Context(FakeMachine(), command_table())
+    command = context.commands[name]
+    return command.run(context, validate(command.declaration.arguments, arguments))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["query-block", "query-iothreads", "query-jobs", "query-migrate-capabilities",
+     "query-command-line-options"],
+)  # fmt: skip
+def test_what_is_not_here_is_an_empty_list(name: str) -> None:
+    assert ask(name) == []
+
+
+def test_nodes_of_disks_may_be_asked_for_flat() -> None:
+    assert ask("query-named-block-nodes", flat=True) == []
+
+
+@pytest.mark.qemu
+def test_the_cpu_is_told_as_qemu_does() -> None:
+    (ours,) = ask("query-cpu-definitions")
+    with Qemu() as qemu:
+        theirs = {each["name"]: each for each in qemu.qmp("query-cpu-definitions")}
+    theirs[ours["name"]].pop("alias-of", None)
+    assert ours == theirs[ours["name"]]
+
+
+def test_events_of_migration_may_be_asked_for() -> None:
+    wanted = {"capability": "events", "state": True}
+    assert ask("migrate-set-capabilities", capabilities=[wanted]) == {}
+    with pytest.raises(QmpError):
+        ask("migrate-set-capabilities", capabilities=[wanted | {"capability": "xbzrle"}])
+
+
+@pytest.mark.parametrize("event", [{"panic": "pause"}, {"reboot": "reset"},
+                                   {"shutdown": "poweroff"}, {"watchdog": "reset"}])  # fmt: skip
+def test_what_is_so_may_be_set(event: dict[str, str]) -> None:
+    assert ask("set-action", **event) == {}
+
+
+@pytest.mark.parametrize("event", [{"reboot": "shutdown"}, {"shutdown": "pause"}])
+def test_what_would_be_otherwise_is_refused(event: dict[str, str]) -> None:
+    with pytest.raises(UnsupportedError, match=f"set-action {next(iter(event))}="):
+        ask("set-action", **event)

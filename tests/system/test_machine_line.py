@@ -1,0 +1,101 @@
+"""The command lines that libvirt writes, and the machines that they are."""
+
+import pytest
+
+from guestmap.base import GuestmapError
+from guestmap.machine.options.numa import NumaNode
+from guestmap.system.chardevs import CharDev
+from guestmap.system.command_line import read_words
+from guestmap.system.machine_line import Described, described
+
+LIBVIRT = (
+    "-name", "guest=vm,debug-threads=on", "-S",
+    "-object", '{"qom-type":"secret","id":"masterKey0","format":"raw","file":"/k"}',
+    "-machine", "pc-i440fx-7.2,usb=off,dump-guest-core=off", "-accel", "tcg", "-cpu", "qemu64",
+    "-m", "size=65536k,slots=4,maxmem=1048576k", "-overcommit", "mem-lock=off",
+    "-smp", "2,sockets=2,cores=1,threads=1",
+    "-object", '{"qom-type":"memory-backend-ram","id":"ram-node0","size":67108864}',
+    "-numa", "node,nodeid=0,cpus=0-1,memdev=ram-node0",
+    "-uuid", "11111111-2222-3333-4444-666666666666", "-display", "none", "-no-user-config",
+    "-nodefaults", "-chardev", "socket,id=charmonitor,fd=20,server=on,wait=off",
+    "-mon", "chardev=charmonitor,id=monitor,mode=control", "-rtc", "base=utc", "-no-shutdown",
+    "-boot", "strict=on", "-chardev", "pty,id=charserial0",
+    "-device", '{"driver":"isa-serial","chardev":"charserial0","id":"serial0","index":0}',
+    "-audiodev", '{"id":"audio1","driver":"none"}', "-msg", "timestamp=on",
+)  # fmt: skip
+
+
+def read(*words: str) -> Described:
+    return described(read_words(words))
+
+
+def test_libvirt_s_line_is_a_machine():
+    found = read(*LIBVIRT)
+    config = found.config
+    assert (config.name, str(config.uuid)) == ("vm", "11111111-2222-3333-4444-666666666666")
+    assert (config.ram_size, config.slots, config.max_ram) == (64 << 20, 4, 1 << 30)
+    assert (config.cpus, config.sockets) == (2, 2)
+    assert config.numa_nodes == (NumaNode(64 << 20, frozenset({0, 1}), "ram-node0"),)
+    assert [each.qom_type for each in config.objects] == ["secret", "memory-backend-ram"]
+    assert config.serial
+    assert config.devices == ()
+    assert found.monitors == (CharDev("charmonitor", "socket", descriptor=20),)
+    assert found.serial == CharDev("charserial0", "pty")
+    assert (found.engine, found.paused, found.daemonize) == ("unicorn", True, False)
+
+
+def test_without_a_port_there_is_no_wire():
+    found = read("-nodefaults")
+    assert (found.serial, found.config.serial, found.paused) == (None, False, False)
+
+
+def test_a_kernel_is_for_the_firmware(tmp_path):
+    found = read("-nodefaults", "-kernel", "/k", "-initrd", "/i", "-append", "a=b")
+    config = found.config
+    assert (str(config.kernel), str(config.initrd), config.append) == ("/k", "/i", "a=b")
+
+
+def test_acpi_can_be_left_out():
+    assert not read("-nodefaults", "-no-acpi").config.acpi
+    assert read("-nodefaults").config.acpi
+
+
+@pytest.mark.parametrize("accel", ["tcg", "kvm:tcg", "tcg,thread=single"])
+def test_the_first_accelerator_that_is_here_is_taken(accel):
+    assert read("-nodefaults", "-accel", accel).engine == "unicorn"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-machine", "pc,usb=on"), "-machine pc,usb=on: usb=on is not modelled: give off"),
+        (("-machine", "pc,hpet=off"), "hpet is not modelled"),
+        (("-machine", "q35"), "unsupported machine type 'q35': there are"),
+        (("-machine", "pc,nosuch=1"), "Property 'pc-i440fx-7.2-machine.nosuch' not found"),
+        (("-cpu", "host"), "-cpu host: the CPU is a qemu64, without more or less"),
+        (("-cpu", "qemu64,+vmx"), "-cpu qemu64,+vmx: the CPU is a qemu64"),
+        (("-accel", "kvm"), "-accel kvm: invalid accelerator here: tcg is"),
+        (("-device", "isa-serial,chardev=x"), "chardev 'x' not found"),
+        (("-chardev", "null,id=n", "-device", "isa-serial,chardev=n,index=1"),
+         "isa-serial index=1 is not modelled"),
+        (("-chardev", "null,id=n", "-device", "isa-serial,chardev=n",
+          "-device", "isa-serial,chardev=n"), "one serial port is modelled"),
+        (("-chardev", "null,id=n", "-chardev", "null,id=n"), "Duplicate ID 'n' for chardev"),
+        (("-chardev", "udp,id=n"), "'udp' is not modelled: socket, pty, null, file are"),
+        (("-chardev", "socket,id=n,path=/s"), "it does not connect: server=on"),
+        (("-chardev", "socket,id=n,path=/s,server=on"), "the machine waits for no client"),
+        (("-chardev", "socket,id=n,server=on,wait=off"), "one of 'fd' and 'path' is needed"),
+        (("-chardev", "socket,id=n,fd=x,server=on,wait=off"), "fd=x: is no number"),
+        (("-chardev", "pty"), "Parameter 'id' is missing"),
+        (("-chardev", "pty,id=a,logfile=/x"), "parameter 'logfile' is not modelled"),
+        (("-mon", "chardev=x,mode=control"), "-mon chardev=x,mode=control: chardev 'x' not found"),
+        (("-chardev", "null,id=n", "-mon", "chardev=n,mode=control"),
+         "a monitor on a null is not modelled"),
+        (("-chardev", "null,id=n", "-mon", "chardev=n,mode=readline"), "only QMP is served"),
+        (("-append", "x"), "-initrd and -append only allowed with -kernel option"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_by_name(words, said):
+    with pytest.raises(GuestmapError) as refused:
+        read("-nodefaults", *words)
+    assert said in str(refused.value)

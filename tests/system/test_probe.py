@@ -1,0 +1,146 @@
+"""What libvirt asks before there is a machine: from the table, and as the monitor says it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from guestmap.system.probe.answers import table
+from guestmap.system.probe.line import probe_line
+from guestmap.system.probe.questions import questions
+from guestmap.system.probe.real import RealMonitor
+from guestmap.system.probe.server import TABLE, read_table
+
+LINE = (
+    "-S", "-no-user-config", "-nodefaults", "-nographic", "-machine", "none,accel=kvm:tcg",
+    "-qmp", "unix:/s,server=on,wait=off", "-pidfile", "/p", "-daemonize",
+)  # fmt: skip
+
+
+def test_the_table_is_what_the_monitor_says():
+    assert TABLE.read_bytes() == table(), "run .venv/bin/python tools/probe_table.py"
+
+
+@pytest.mark.parametrize("machine", ["none", "none,accel=kvm:tcg", "none,accel=kvm:mshv:tcg"])
+def test_a_probe_is_known_by_its_line(machine):
+    found = probe_line([*LINE[:5], machine, *LINE[6:]])
+    assert found is not None
+    assert (found.socket, found.pid_file) == ("/s", "/p")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        LINE[1:], LINE[:-1], (*LINE, "-m", "1G"), (*LINE, "-qmp", "unix:/t,server=on,wait=off"),
+        (*LINE[:5], "pc", *LINE[6:]), (*LINE[:5], "none,accel=kvm", *LINE[6:]),
+        (*LINE[:7], "tcp::4444", *LINE[8:]), (*LINE[:7], "unix:/a,b,server=on,wait=off", *LINE[8:]),
+    ],
+)  # fmt: skip
+def test_any_other_line_is_none(words):
+    assert probe_line([*words]) is None
+
+
+def test_nothing_of_the_machine_is_imported():
+    code = (
+        "import sys; from guestmap.system.probe import server;"
+        "print(*sorted(each for each in sys.modules if each.startswith('guestmap')))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == [
+        "guestmap", "guestmap.system", "guestmap.system.probe", "guestmap.system.probe.line",
+        "guestmap.system.probe.server",
+    ]  # fmt: skip
+
+
+@contextmanager
+def probed(folder: Path) -> Iterator[tuple[socket.socket, int]]:
+    """Start the program as libvirt does; give a connection, and the number of the process."""
+    words = [*LINE[:7], f"unix:{folder}/s,server=on,wait=off", "-pidfile", f"{folder}/p", LINE[-1]]
+    done = subprocess.run([sys.executable, "-m", "guestmap.system", *words], check=False)
+    assert done.returncode == 0
+    number = int((folder / "p").read_text())
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(str(folder / "s"))
+            yield client, number
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
+def test_each_question_is_answered_as_by_the_monitor(tmp_path):
+    with probed(tmp_path) as (client, _), client.makefile("rb") as answers, RealMonitor() as real:
+        talk = real.conversation()
+        assert answers.readline() == talk.greeting
+        for number, question in enumerate(questions()):
+            line = question + b',"id":"libvirt-%d"}\r\n' % number
+            client.sendall(line)
+            assert [answers.readline()] == [*talk.replies(line)]
+
+
+def test_what_is_not_in_the_table_the_monitor_is_asked(tmp_path):
+    negotiation = b'{"execute":"qmp_capabilities","id":"libvirt-1"}\r\n'
+    early = b'{"execute":"query-version","id":"libvirt-0"}\r\n'
+    others = (
+        b'{"execute":"query-status","id":"libvirt-2"}\r\n'
+        b'{ "execute" : "query-target" }\r\n'
+        b'{"execute":"query-target","id":"libvirt-3"}\r\n'
+        b'{"execute":"query-target","id":"a\\"b"}\r\n{"oops\r\n'
+        b'{"execute":"qmp_capabilities","id":"libvirt-4"}\r\n'
+    )
+    for first in (negotiation, early + negotiation):
+        (folder := tmp_path / str(len(first))).mkdir()
+        with probed(folder) as (client, _), client.makefile("rb") as read, RealMonitor() as real:
+            talk = real.conversation()
+            assert read.readline() == talk.greeting
+            expected = [*talk.replies(first), *talk.replies(others)]
+            client.sendall(first + others)
+            assert [read.readline() for _ in expected] == expected
+
+
+def test_it_serves_one_client_after_the_other_and_quits(tmp_path):
+    with probed(tmp_path) as (client, number), client.makefile("rb") as answers:
+        greeting = answers.readline()
+        client.shutdown(socket.SHUT_RDWR)
+        with socket.socket(socket.AF_UNIX) as second, second.makefile("rb") as more:
+            second.settimeout(60)
+            second.connect(str(tmp_path / "s"))
+            assert more.readline() == greeting
+            second.sendall(b'{"execute":"qmp_capabilities"}\r\n{"execute":"quit"}\r\n')
+            assert more.readline() == b'{"return": {}}\r\n'
+            assert more.readline() == b'{"return": {}}\r\n'
+        deadline = time.monotonic() + 60
+        while Path(f"/proc/{number}/stat").exists() and time.monotonic() < deadline:
+            if ") Z " in Path(f"/proc/{number}/stat").read_text():
+                break
+            time.sleep(0.01)
+        else:
+            assert not Path(f"/proc/{number}/stat").exists()
+
+
+def test_a_socket_that_cannot_be_is_said_on_stderr(tmp_path):
+    words = [*LINE[:7], f"unix:{tmp_path}/no/s,server=on,wait=off", *LINE[8:]]
+    done = subprocess.run(
+        [sys.executable, "-m", "guestmap.system", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"guestmap-system-x86_64: {tmp_path}/no/s: No such file or directory\n"
+
+
+def test_the_table_is_read_in_pairs():
+    greeting, answers = read_table(b"hello\nq1\na1\nq2\na2\n")
+    assert greeting == b"hello"
+    assert answers == {b"q1": b"a1", b"q2": b"a2"}
