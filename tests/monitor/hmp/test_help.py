@@ -68,7 +68,7 @@ def test_the_objects_that_can_be_added_are_among_qemus(plain: Beside, line: str)
     ours, theirs = (text.splitlines() for text in plain.ask(line))
     assert ours[0] == theirs[0]
     assert [each.strip() for each in ours[1:]] == [
-        "memory-backend-file", "memory-backend-memfd", "memory-backend-ram",
+        "memory-backend-file", "memory-backend-memfd", "memory-backend-ram", "secret",
     ]  # fmt: skip
     assert set(ours) <= set(theirs)
 

@@ -1,0 +1,259 @@
+"""An unmodified libvirt drives our machine as it drives QEMU's: 9.0, and 12.9."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import select
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
+from tests.support.qemu import require_qemu
+
+pytestmark = [pytest.mark.peers, pytest.mark.seabios]
+
+LIVE, CONFIG, BOTH = 1, 2, 3
+WAIT_S = 60.0
+DOMAIN = """\
+<domain type='qemu'>
+  <name>{name}</name>
+  <maxMemory slots='4' unit='GiB'>1</maxMemory>
+  <memory unit='MiB'>64</memory>
+  <vcpu>{cpus}</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><acpi/></features>
+  <cpu mode='custom'><model>qemu64</model>
+    <numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
+  <devices>
+    <emulator>{emulator}</emulator>
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+    <serial type='pty'><target port='0'/></serial>
+    {devices}
+  </devices>
+</domain>
+"""
+DIMM = (
+    "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target>"
+    "<address type='dimm' slot='{}'/></memory>"
+)
+ATTACH = ["object-add", "device_add", "query-memory-devices", "qom-list"]
+ONLY_QEMU = (
+    "query-iothreads",  # none are claimed, so 9.0 does not ask which there are
+    "qom-get",  # the features of a CPU, which are no properties of ours
+    "qom-list /machine/unattached/device[0]",  # the same
+)
+"""What is asked of QEMU alone, at the start, with the reason."""
+
+
+def program(folder: Path) -> str:
+    """Return the emulator: a file that starts it, wherever it is installed."""
+    found = folder / "guestmap-system-x86_64"
+    found.write_text(
+        f"#!{sys.executable}\nfrom guestmap.system import main\nmain()\n", encoding="utf-8"
+    )
+    found.chmod(found.stat().st_mode | stat.S_IXUSR)
+    return str(found)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(ROOT, id="9.0"),
+        pytest.param(NEWER, id="12.9", marks=pytest.mark.long),
+    ],
+)
+def daemon(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Libvirtd, str]]:
+    emulator = program(tmp_path_factory.mktemp("emulator"))
+    with libvirtd(tmp_path_factory.mktemp("ours"), emulator, root=request.param) as found:
+        yield found, emulator
+
+
+def document(emulator: str, name: str = "ours", *, cpus: int = 1, devices: str = "") -> str:
+    return DOMAIN.format(name=name, emulator=emulator, cpus=cpus, devices=devices)
+
+
+@pytest.fixture
+def running(daemon: tuple[Libvirtd, str]) -> Iterator[Any]:
+    libvirt, emulator = daemon
+    found = libvirt.connection.defineXML(document(emulator))
+    libvirt.sent()
+    found.create()
+    yield found
+    if found.isActive():
+        found.destroy()
+    found.undefine()
+
+
+def until(what: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + WAIT_S
+    while not (found := what()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def names(libvirt: Libvirtd) -> list[str]:
+    return [each["execute"] for each in libvirt.sent()]
+
+
+def qmp(libvirt: Libvirtd, domain: Any, command: str) -> Any:
+    """Return what ``virsh qemu-monitor-command`` would print."""
+    return json.loads(monitor_module().qemuMonitorCommand(domain, command, 0))["return"]
+
+
+def monitor_module() -> Any:
+    """Return the module that reaches a domain's monitor; its library lies beside libvirt's."""
+    ctypes.CDLL(str(ROOT / "usr/lib/x86_64-linux-gnu/libvirt-qemu.so.0"), ctypes.RTLD_GLOBAL)
+    return importlib.import_module("libvirt_qemu")
+
+
+def dimms(domain: Any, flags: int = 0) -> int:
+    return int(domain.XMLDesc(flags).count("<memory model='dimm'"))
+
+
+def test_starts_and_stops(daemon: tuple[Libvirtd, str], running: Any) -> None:
+    libvirt, _ = daemon
+    module = libvirt.module
+    assert names(libvirt)[-1] == "cont"
+    assert running.state()[0] == module.VIR_DOMAIN_RUNNING
+    assert running.info()[1] == running.info()[2] == 64 << 10
+    assert running.memoryStats()["rss"] > 0
+    running.suspend()
+    assert running.state()[0] == module.VIR_DOMAIN_PAUSED
+    running.resume()
+    running.reset(0)
+    running.shutdown()
+    assert running.state()[0] == module.VIR_DOMAIN_RUNNING
+    running.destroy()
+    assert running.state()[0] == module.VIR_DOMAIN_SHUTOFF
+
+
+def test_dimms_live_stored_and_both(daemon: tuple[Libvirtd, str], running: Any) -> None:
+    libvirt, _ = daemon
+    libvirt.sent()
+    running.attachDeviceFlags(DIMM.format(0), LIVE)
+    assert names(libvirt) == ATTACH
+    running.attachDeviceFlags(DIMM.format(1), CONFIG)
+    assert libvirt.sent() == []
+    running.attachDeviceFlags(DIMM.format(2), BOTH)
+    assert names(libvirt) == ATTACH
+    assert (dimms(running), dimms(running, 2)) == (2, 2)
+    found = qmp(libvirt, running, '{"execute":"query-memory-devices"}')
+    assert [each["data"]["slot"] for each in found] == [0, 2]
+    assert "base='0x100000000'" in running.XMLDesc(0)
+    running.detachDeviceFlags(DIMM.format(1), CONFIG)
+    assert dimms(running, 2) == 1
+    with pytest.raises(libvirt.module.libvirtError, match="slot '0'"):
+        running.attachDeviceFlags(DIMM.format(0), LIVE)
+
+
+def test_the_monitor_for_people_and_programs(daemon: tuple[Libvirtd, str], running: Any) -> None:
+    libvirt, _ = daemon
+    status = qmp(libvirt, running, '{"execute":"query-status"}')
+    assert status["status"] == "running"
+    assert "address-space: memory" in monitor_module().qemuMonitorCommand(running, "info mtree", 1)
+
+
+def test_the_console_is_a_terminal(daemon: tuple[Libvirtd, str], running: Any) -> None:
+    path = running.XMLDesc(0).split("<source path='")[1].split("'")[0]
+    assert path.startswith("/dev/pts/")
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        assert select.select([], [fd], [], WAIT_S)[1] == [fd]
+    finally:
+        os.close(fd)
+
+
+def test_several_cpus(daemon: tuple[Libvirtd, str]) -> None:
+    libvirt, emulator = daemon
+    domain = libvirt.connection.createXML(
+        document(emulator, "two", cpus=2).replace("cpus='0'", "cpus='0-1'"), 0
+    )
+    try:
+        assert len(qmp(libvirt, domain, '{"execute":"query-cpus-fast"}')) == 2
+    finally:
+        domain.destroy()
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        ("<video><model type='vga'/></video><graphics type='vnc'/>", "vga"),
+        ("<disk><source file='/dev/null'/><target dev='hda' bus='ide'/></disk>", "-blockdev"),
+    ],
+    ids=["screen", "disk"],
+)  # fmt: skip
+def test_what_we_lack_is_refused_by_name(
+    daemon: tuple[Libvirtd, str], devices: str, said: str
+) -> None:
+    libvirt, emulator = daemon
+    with pytest.raises(libvirt.module.libvirtError, match=said):
+        libvirt.connection.createXML(document(emulator, "lacking", devices=devices), 0)
+    assert libvirt.connection.listAllDomains(1) == []
+
+
+def test_what_managers_ask_at_connect_time(daemon: tuple[Libvirtd, str], running: Any) -> None:
+    libvirt, emulator = daemon
+    told = libvirt.connection.getDomainCapabilities(emulator, "x86_64", "pc", "qemu", 0)
+    assert "<value>qemu64</value>" in told or "qemu64" in told
+    ((domain, stats),) = libvirt.connection.getAllDomainStats(0, 0)
+    assert domain.name() == "ours"
+    assert stats["state.state"] == libvirt.module.VIR_DOMAIN_RUNNING
+    assert stats["balloon.current"] == 64 << 10
+
+
+def test_the_story_of_a_dimm_is_qemu_s(
+    daemon: tuple[Libvirtd, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> None:
+    """The same calls send the same commands in the same order to a real QEMU."""
+    libvirt, emulator = daemon
+    root = request.node.callspec.params["daemon"]
+    ours = story(libvirt, emulator)
+    program = require_qemu()
+    with libvirtd(tmp_path_factory.mktemp("theirs"), program, root=root) as other:
+        theirs = story(other, program)
+    for step, (mine, expected) in enumerate(zip(ours, theirs, strict=True)):
+        assert shared(mine) == shared(expected), step
+
+
+def shared(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in sent if not is_only_qemu_s(each)]
+
+
+def is_only_qemu_s(told: dict[str, Any]) -> bool:
+    where = told.get("arguments", {}).get("path", "")
+    return told["execute"] in ONLY_QEMU or f"{told['execute']} {where}" in ONLY_QEMU
+
+
+def story(libvirt: Libvirtd, emulator: str) -> list[list[dict[str, Any]]]:
+    """Return what each step of a domain's life sends."""
+    domain = libvirt.connection.defineXML(document(emulator, "story"))
+    libvirt.sent()
+    steps: list[list[dict[str, Any]]] = []
+    for step in (
+        domain.create,
+        lambda: domain.attachDeviceFlags(DIMM.format(0), BOTH),
+        lambda: domain.attachDeviceFlags(DIMM.format(3), LIVE),
+        lambda: domain.detachDeviceFlags(DIMM.format(0), CONFIG),
+        domain.suspend,
+        domain.resume,
+        domain.destroy,
+        domain.undefine,
+    ):
+        step()
+        steps.append(libvirt.sent())
+    return steps
