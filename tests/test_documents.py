@@ -22,6 +22,7 @@ DOCUMENTS = (
     "README.md",
     "SECURITY.md",
     "docs/hotplug.md",
+    "docs/libvirt.md",
     "docs/memory.md",
     "docs/performance.md",
     "docs/support.md",
