@@ -11,7 +11,7 @@ from guestmap.domain.xml.splice import Splice, spliced
 from guestmap.domain.xml.tree import read_xml
 from tests.domain.documents import alike
 
-DATA = b"<a>\n <b>\n  <c/>\n  <d>t</d>\n </b>\n <e x='1'/>\n</a>\n"
+DATA = b"<a>\n <b>\n  <c/>\n  <d>t</d>\n </b>\n <e x='1'/>\n <f><g/></f>\n</a>\n"
 
 
 def at(old: bytes, new: bytes) -> Splice:
@@ -44,6 +44,8 @@ BETWEEN_TAGS = {
     "all of a child": [at(b"<c/>\n  <d>t</d>", b"<n/>")],
     "two, the later first": [at(b"<e x='1'/>", b"<m/>"), at(b"<c/>", b"<n>\n</n>")],
     "two in one": [before(b"<c/>", b"<n/>\n"), at(b"<d>t</d>", b"<d>\nu</d>")],
+    "two, in one child each": [at(b"<c/>", b"<n>\n</n>"), behind(b"<g/>", b"<m/>\n")],
+    "a child gone, and a child of a later one": [at(b" <e x='1'/>\n", b""), at(b"<g/>", b"<m/>")],
     "two at one place": [before(b"<e x", b"<n/>"), before(b"<e x", b"<m/>\n")],
 }  # fmt: skip
 OF_TAGS = {
