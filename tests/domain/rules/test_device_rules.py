@@ -139,6 +139,12 @@ def test_every_refusal_is_told_at_once():
     assert codes == [67, 67, 67]
 
 
+def test_of_several_nodes_that_the_host_has_not_the_first_is_named_alone():
+    data = memory(more="<source><nodemask>4000,4090-4095</nodemask></source>")
+    told = [each.text for each in refusals(definition(), device(data), live=True)]
+    assert told == [f"{U}NUMA node 4000 is unavailable"]
+
+
 QEMU_WOULD_SAY = {
     "no bytes": (memory("0"), "size-zero"),
     "3 MiB": (memory("3"), "size-unaligned"),
