@@ -2,6 +2,7 @@
 
 import pytest
 
+from guestmap.domain.rules import device_rules
 from guestmap.domain.rules.assign import assigned, free_pci
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, Speaker
@@ -143,6 +144,19 @@ def test_of_several_nodes_that_the_host_has_not_the_first_is_named_alone():
     data = memory(more="<source><nodemask>4000,4090-4095</nodemask></source>")
     told = [each.text for each in refusals(definition(), device(data), live=True)]
     assert told == [f"{U}NUMA node 4000 is unavailable"]
+
+
+@pytest.mark.parametrize(
+    ("there", "absent"), [(None, [1, 3]), ((), [0, 1, 3]), ((0,), [1, 3]), ((0, 1, 2), [3])]
+)
+def test_a_kernel_without_numa_has_the_first_node(monkeypatch, tmp_path, there, absent):
+    folder = tmp_path / "node"
+    for each in there or ():
+        (folder / f"node{each}").mkdir(parents=True)
+    if there is not None:
+        folder.mkdir(exist_ok=True)
+    monkeypatch.setattr(device_rules, "_NODES", folder)
+    assert device_rules.absent_nodes((0, 1, 3)) == absent
 
 
 QEMU_WOULD_SAY = {
