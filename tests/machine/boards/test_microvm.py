@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -20,6 +21,9 @@ from tests.support.qemu import Qemu
 from tests.support.qom import our_objects
 
 pytestmark = [pytest.mark.seabios]
+
+_DIRECTORY = 0x19
+"""The item that lists the files."""
 
 modelled = pytest.mark.qemu_7_2("its microvm")
 
@@ -148,6 +152,30 @@ def test_firmware_is_told_what_qemu_tells(qemu: Qemu) -> None:
         board.io.store(0x510, 2, key)
         ours = [board.io.load(0x511, 1) for _ in range(16)]
         assert ours == [qemu.inb(0x511) for _ in range(16)], hex(key)
+
+
+def _files(select: Callable[[int], object], read: Callable[[], int]) -> dict[str, bytes]:
+    """Read fw_cfg's files, by its directory; no device tree, which no firmware of a PC reads."""
+
+    def item(key: int, size: int) -> bytes:
+        select(key)
+        return bytes(read() for _ in range(size))
+
+    (count,) = struct.unpack(">I", item(_DIRECTORY, 4))
+    entries = struct.iter_unpack(">IHH56s", item(_DIRECTORY, 4 + 64 * count)[4:])
+    found = {name.rstrip(b"\0").decode(): (key, size) for size, key, _, name in entries}
+    return {name: item(*where) for name, where in found.items() if name != "etc/fdt"}
+
+
+@modelled
+@pytest.mark.qemu
+@pytest.mark.parametrize("ram", ["128M", "5G"])
+def test_firmware_finds_the_files_that_qemu_has_for_it(ram: str) -> None:
+    board = _ours("-nodefaults", "-m", ram, "-M", "acpi=off")
+    with _qemu("-nodefaults", "-m", ram, "-M", "acpi=off") as theirs:
+        wanted = _files(lambda key: theirs.outw(0x510, key), lambda: theirs.inb(0x511))
+    found = _files(lambda key: board.io.store(0x510, 2, key), lambda: board.io.load(0x511, 1))
+    assert found == wanted
 
 
 @modelled
