@@ -215,6 +215,17 @@ def test_ejecting_by_the_controller_of_a_bridge_that_acpi_has(both: Both) -> Non
     both.same()
 
 
+def test_acpi_numbers_the_buses_that_were_there_from_the_start(both: Both) -> None:
+    plug_bridge(both)
+    for path in ("/machine/i440fx/pci.0", "/machine/peripheral/b0/b0"):
+        ours, theirs = both.ask(f"qom-get {path} acpi-pcihp-bsel")
+        assert ours == theirs
+        assert ours.strip().isdigit()
+    ours, theirs = both.ask("qom-get /machine/peripheral/b1/b1 acpi-pcihp-bsel")
+    assert ours == theirs
+    assert "not found" in ours
+
+
 def test_without_acpi_bridges_have_their_own_slots() -> None:
     with Both(*COLD, "-machine", "acpi=off") as both:
         for line in SHOWN[:2]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from guestmap.base import MIB, ConfigError, ManualClock, UnsupportedError
-from guestmap.machine import MachineConfig, Pc
+from guestmap.machine import MachineConfig, Pc, make_board
 from guestmap.qom import JsonValue, NotFoundError
 
 pytestmark = pytest.mark.seabios
@@ -114,3 +114,14 @@ def test_a_machine_without_a_place_for_memory() -> None:
         assert pc.manage.memory_size_summary() == {
             "base-memory": 128 * MIB, "plugged-memory": 0,
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+@pytest.mark.parametrize(
+    "driver", ["isa-serial", "isa-debugcon", "isa-fdc", "i8042", "mc146818rtc"]
+)
+def test_a_second_one_of_what_every_machine_has(machine: str, driver: str) -> None:
+    board = make_board(MachineConfig(machine=machine), ManualClock())
+    with pytest.raises(UnsupportedError, match=f"device {driver} is not modelled but as what"):
+        board.manage.device_add(driver, "t0", {}, hotplugged=False, typed=True)
+    board.system.close()
