@@ -257,6 +257,11 @@ REFUSED = {
         "address-space: nic\n\n  0000000000000000-ffffffffffffffff (prio 0, i/o): bus master con"
         "\n\ntainer\n\nWhy is that so?\n--\nme\n"
     ),
+    "a line that was broken between a colour and its addresses": (
+        f"{COLOUR}address-space: bus{PLAIN}\n{COLOUR}  0000000000000000-ffffffffffffffff\n"
+        f"        (prio 0, RW): system{PLAIN}\n{COLOUR}   \n"
+        f"        0000000000000000-0000000007ffffff\n        (prio 0, RW): ram{PLAIN}\n\n"
+    ),
     "a name broken in one column, its blanks gone": (
         "address-space: bus\n  0000000000000000-ffffffffffffffff\n"
         "(prio 0, container): bus master cont\nainer\n\n"

@@ -91,7 +91,9 @@ def tidy(text: str) -> Tidied:
     build(whole, builder, told)
     _check_once(builder)
     if _TABBED.search(clean):
-        _check_levels(builder)
+        _check_levels(builder, "blanks in place of tabs: their width is not known")
+    elif told.joined:
+        _check_levels(builder, "a line that nobody broke: blanks before it may be gone")
     found = written(builder.blocks)
     return Tidied(
         "\n".join(line for _, line in found) + "\n",
@@ -136,17 +138,13 @@ def _bare(line: Line, told: Told) -> Line:
     return line
 
 
-def _check_levels(builder: ListingBuilder) -> None:
-    """Refuse a tree with tabs in which a level is left out: they may be of another width than 8."""
+def _check_levels(builder: ListingBuilder, remedy: str) -> None:
+    """Refuse a tree in which a level is left out: the blanks before a line may be others."""
     for block in builder.blocks:
         if block.kind != "view":
             for one, other in pairwise(block.regions):
                 if other.indent - one.indent > _LEVEL:
-                    fail(
-                        other.number,
-                        "blanks in place of tabs: their width is not known",
-                        other.text,
-                    )
+                    fail(other.number, remedy, other.text)
 
 
 def _check_once(builder: ListingBuilder) -> None:
