@@ -4,7 +4,7 @@ import pytest
 
 from guestmap.domain.rules.errors import DomainError, Speaker
 from tests.domain.documents import domain, memory
-from tests.support.domains import BOTH, DIMM, LIVE, domains
+from tests.support.domains import BOTH, CONFIG, DIMM, LIVE, domains
 from tests.support.qemu import require_qemu
 from tests.support.qemu_program import MODELLED, find_qemu
 
@@ -154,3 +154,23 @@ def test_what_is_plugged_later_finds_the_places_of_what_the_machine_began_with(t
         manager.changes.destroy("vm")
         manager.changes.start("vm", paused=True)  # of what was stored
         manager.consistent()
+
+
+def test_a_q35_without_ports_takes_what_goes_behind_one_at_its_start_and_one_more_later(tmp_path):
+    path = require_qemu()
+    device = memory("128", model="virtio-mem", target="<block>2048</block>")
+    with domains(tmp_path, path) as found:
+        text = domain(emulator=path, devices=device.decode() + "\n")
+        found.define(text.replace(b"pc-i440fx-7.2", b"q35"))
+        found.changes.start("vm", paused=True)
+        assert found.plugged() == ["virtiomem0"]
+        found.changes.attach("vm", device, BOTH)
+        assert set(found.plugged()) == {"virtiomem0", "virtiomem1"}
+        with pytest.raises(DomainError, match="no PCI address is free"):
+            found.changes.attach("vm", device, LIVE)
+        found.changes.attach("vm", device, CONFIG)
+        found.changes.destroy("vm", graceful=False)
+        found.changes.start("vm", paused=True)
+        assert set(found.plugged()) == {f"virtiomem{number}" for number in range(3)}
+        places = [each.address.bus for each in found.store.definition("vm").devices]
+        assert places == [1, 2, 3]

@@ -474,23 +474,51 @@ def test_bus_0_has_30_places():
     assert made(words(devices=disk("virtio") * 30), "-device", "virtio-blk-pci")[-1]["addr"] == (
         "0x1f"
     )
-    with pytest.raises(DomainError, match="no place on PCI bus 0 is left"):
+    with pytest.raises(DomainError, match="no PCI address is free"):
         words(devices=disk("virtio") * 31)
 
 
-def test_root_ports_have_their_index_as_number_and_name():
-    port = "<controller type='pci' model='pcie-root-port'{}>{}</controller>\n"
-    place = "<address type='pci' slot='5' function='1'/>"
-    ports = port.format("", "") + port.format(" index='7'", "") + port.format("", place)
-    found = made(edited(PC, "machine='pc-q35-7.2'", devices=ports), "-device", "pcie-root-port")
+PORT = "<controller type='pci' model='pcie-root-port'{}>{}</controller>\n"
+Q35 = "machine='pc-q35-7.2'"
+
+
+def test_a_root_port_keeps_its_number_place_and_names_and_those_below_it_are_made():
+    place = "<target chassis='9' port='0x77'/><address type='pci' slot='5' function='1'/>"
+    found = made(edited(PC, Q35, devices=PORT.format(" index='3'", place)),
+                 "-device", "pcie-root-port")  # fmt: skip
     assert found == [
-        {"driver": "pcie-root-port", "port": 1, "chassis": 1, "id": "pci.1",
-         "multifunction": True, "bus": "pcie.0", "addr": "0x2"},
-        {"driver": "pcie-root-port", "port": 7, "chassis": 7, "id": "pci.7",
-         "multifunction": True, "bus": "pcie.0", "addr": "0x3"},
-        {"driver": "pcie-root-port", "port": 3, "chassis": 3, "id": "pci.3",
+        {"driver": "pcie-root-port", "port": 0x77, "chassis": 9, "id": "pci.3",
          "bus": "pcie.0", "addr": "0x5.0x1"},
+        {"driver": "pcie-root-port", "port": 8, "chassis": 1, "id": "pci.1",
+         "bus": "pcie.0", "multifunction": True, "addr": "0x1"},
+        {"driver": "pcie-root-port", "port": 9, "chassis": 2, "id": "pci.2",
+         "bus": "pcie.0", "addr": "0x1.0x1"},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("machine", "ports", "told"),
+    [
+        (Q35, PORT.format(" index='1'", "") * 2, "index='1' is there twice"),
+        (Q35, PORT.format(" index='0'", ""), "index='0' is the machine's own"),
+        (Q35, PORT.format(" index='256'", ""), "there is no PCI bus 256"),
+        (Q35, PORT.format(" index='241'", ""), "no place on PCI bus 0 is left for a root port"),
+        (PC, PORT.format(" index='1'", ""), "takes no root port"),
+    ],
+)
+def test_a_root_port_that_cannot_be_is_refused(machine, ports, told):
+    with pytest.raises(DomainError, match=told):
+        edited(PC, machine, devices=ports)
+
+
+def test_an_address_that_is_none_on_pci_does_not_place_a_function():
+    odd = disk("virtio").replace("</disk>", "<address type='zip'/></disk>")
+    port = PORT.format(" index='1'", "<address type='zip'/>")
+    found = edited(PC, Q35, devices=odd + port)
+    (first,), (behind,) = (made(found, "-device", name)
+                             for name in ("pcie-root-port", "virtio-blk-pci"))  # fmt: skip
+    assert (first["bus"], first["addr"]) == ("pcie.0", "0x1")
+    assert (behind["bus"], behind["addr"]) == ("pci.1", "0x0")
 
 
 def channel(target: str) -> str:

@@ -16,14 +16,15 @@ from guestmap.base.faults import point
 from guestmap.domain.change.removal import take_back
 from guestmap.domain.process.backend_props import device_backend, is_allocated
 from guestmap.domain.process.memory_props import device_props
-from guestmap.domain.process.pci import Places
-from guestmap.domain.rules.assign import assigned, backend_name
+from guestmap.domain.process.pci import bus_name, placed
+from guestmap.domain.rules.assign import assigned, backend_name, is_express
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
 from guestmap.domain.rules.room import LIVE_UNIT, Room, rounded, told
 from guestmap.domain.store.journal import Note
 from guestmap.domain.xml.edit import with_device
 from guestmap.domain.xml.memory import (
+    SLOTTED,
     DimmAddress,
     PciAddress,
     parse_memory,
@@ -103,8 +104,7 @@ def plan_attach(
         raise each
     found = AttachPlan(device)
     if stored is not None:
-        new = assigned(stored, device, live=False)
-        found = replace(found, config=with_device(stored, new, live=False))
+        found = replace(found, config=_stored_with(stored, device))
     room = rooms[1]
     if running is not None and room is not None:
         now = running.definition
@@ -114,7 +114,7 @@ def plan_attach(
             live = replace(live, address=DimmAddress(live.address.slot, base))
         folder = str(store.machine_folder(now.name))
         address = live.address
-        bus = Places(now).bus(address.bus) if isinstance(address, PciAddress) else None
+        bus = bus_name(now, address.bus) if isinstance(address, PciAddress) else None
         found = replace(
             found,
             live=live,
@@ -124,6 +124,13 @@ def plan_attach(
             ),
         )
     return found
+
+
+def _stored_with(stored: Definition, device: MemoryDef) -> Definition:
+    """Return a stored definition with one more device; on q35 with the port that it wants, too."""
+    if device.model in SLOTTED or device.address is not None or not is_express(stored):
+        return with_device(stored, assigned(stored, device, live=False), live=False)
+    return placed(with_device(placed(stored), device, live=False))
 
 
 def rooms_for(

@@ -64,8 +64,7 @@ def start(store: Store, stored: Definition, *, paused: bool = False) -> Started:
             at=stored.root.find("devices/emulator"),
         )
     number = _next_id(store)
-    named = _with_names(stored)
-    live = with_id(named if is_own(named) else placed(named), number)
+    live = with_id(_with_names(stored if is_own(stored) else placed(stored)), number)
     folder = store.machine_folder(stored.name)
     make_folder(folder)
     log = folder / "log"

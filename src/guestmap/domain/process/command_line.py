@@ -20,7 +20,7 @@ from guestmap.domain.process.backend_props import (
     ram_backend,
 )
 from guestmap.domain.process.memory_props import device_props
-from guestmap.domain.process.pci import Places
+from guestmap.domain.process.pci import bus_name, placed
 from guestmap.domain.rules.device_rules import absent_nodes
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
@@ -52,7 +52,7 @@ def command_line(found: Definition, monitors: Mapping[str, int], folder: str) ->
         DomainError: it has what is not started here.
     """
     _refuse_unsupported(found)
-    places = Places(found)
+    found = placed(found)
     words = [found.emulator, "-name", f"guest={_escaped(found.name)},debug-threads=on", "-S"]
     words += ["-machine", _machine(found), "-accel", "kvm" if found.kind == "kvm" else "tcg"]
     locked = "on" if found.backing.is_locked else "off"
@@ -66,12 +66,12 @@ def command_line(found: Definition, monitors: Mapping[str, int], folder: str) ->
         words += ["-chardev", f"socket,id=char{name},fd={descriptor},server=on,wait=off"]
         words += ["-mon", f"chardev=char{name},id={name},mode=control"]
     words += ["-rtc", "base=utc", *_boot(found)]
-    words += devices_line.controllers(found, places)
-    words += devices_line.disks(found, places)
+    words += devices_line.controllers(found)
+    words += devices_line.disks(found)
     words += devices_line.serials(found, folder)
-    words += devices_line.agent(found, places, folder)
-    words += devices_line.balloon(found, places)
-    words += _memory_devices(found, places, folder)
+    words += devices_line.agent(found, folder)
+    words += devices_line.balloon(found)
+    words += _memory_devices(found, folder)
     words += user_arguments(found)
     return [*words, "-msg", "timestamp=on"]
 
@@ -165,10 +165,10 @@ def _boot(found: Definition) -> Iterator[str]:
             yield from (option, value)
 
 
-def _memory_devices(found: Definition, places: Places, folder: str) -> Iterator[str]:
+def _memory_devices(found: Definition, folder: str) -> Iterator[str]:
     for each in found.devices:
         yield from ("-object", _json(device_backend(found, each, ALIGNMENT, folder)))
-        bus = places.bus(each.address.bus) if isinstance(each.address, PciAddress) else None
+        bus = bus_name(found, each.address.bus) if isinstance(each.address, PciAddress) else None
         yield from ("-device", _json(device_props(each, bus, allocated=is_allocated(found, each))))
 
 

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from guestmap.domain.process.memory_props import pci_words
+from guestmap.domain.process.pci import bus_name, pci_props
+from guestmap.domain.process.ports import ports_of
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
-from guestmap.domain.xml.numbers import whole
 
 if TYPE_CHECKING:
-    from guestmap.domain.process.pci import Places
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.tree import Element
 
@@ -25,21 +26,17 @@ def _json(**members: Any) -> str:
                        if value is not None}, separators=(",", ":"))  # fmt: skip
 
 
-def controllers(found: Definition, places: Places) -> Iterator[str]:
+def controllers(found: Definition) -> Iterator[str]:
     """Yield the root ports."""
-    number = 0
-    for each in found.root.every("devices/controller"):
-        if each.get("type") == "pci" and each.get("model") == "pcie-root-port":
-            number += 1
-            index = whole(each.get("index"), number)
-            where = places.props(each)
-            yield "-device"
-            yield _json(driver="pcie-root-port", port=index, chassis=index, id=f"pci.{index}",
-                        multifunction=True if where["addr"].count(".") == 0 else None,
-                        **where)  # fmt: skip
+    for each in ports_of(found):
+        yield "-device"
+        yield _json(driver="pcie-root-port", port=each.port, chassis=each.chassis,
+                    id=f"pci.{each.bus}", bus=bus_name(found, each.address.bus),
+                    multifunction=True if each.is_multifunction else None,
+                    addr=pci_words(each.address))  # fmt: skip
 
 
-def disks(found: Definition, places: Places) -> Iterator[str]:
+def disks(found: Definition) -> Iterator[str]:
     """Yield the disks: files, on virtio or IDE.
 
     Raises:
@@ -66,7 +63,7 @@ def disks(found: Definition, places: Places) -> Iterator[str]:
         drive = node if path is not None else None
         if bus == "virtio":
             yield from ("-device", _json(
-                driver="virtio-blk-pci", **places.props(each), drive=drive,
+                driver="virtio-blk-pci", **pci_props(found, each), drive=drive,
                 id=f"virtio-disk{number - 1}"))  # fmt: skip
         elif bus in {"ide", "sata"}:
             channel, unit = (ide, 0) if bus == "sata" else divmod(ide, 2)
@@ -95,27 +92,30 @@ def serials(found: Definition, folder: str) -> Iterator[str]:
             driver="isa-serial", chardev=name, id=f"serial{number}", index=number))  # fmt: skip
 
 
-def agent(found: Definition, places: Places, folder: str) -> Iterator[str]:
+def agent(found: Definition, folder: str) -> Iterator[str]:
     """Yield the way to the guest's agent."""
     for number, each in enumerate(found.root.every("devices/channel")):
         target = each.find("target")
         if target is None or target.get("type") != "virtio" or number:
             raise _lacking(each, "a channel that is not the guest agent's", "leave it out")
         name = target.get("name") or AGENT
+        carrier = next(each for each in found.root.every("devices/controller")
+                       if each.get("type") == "virtio-serial")  # fmt: skip
         yield from ("-device", _json(
-            driver="virtio-serial-pci", id="virtio-serial0", **places.props(each)))  # fmt: skip
+            driver="virtio-serial-pci", id="virtio-serial0",
+            **pci_props(found, carrier)))  # fmt: skip
         yield from ("-chardev", _chardev(each, "charchannel0", f"{folder}/agent"))
         yield from ("-device", _json(
             driver="virtserialport", bus="virtio-serial0.0", nr=1, chardev="charchannel0",
             id="channel0", name=name))  # fmt: skip
 
 
-def balloon(found: Definition, places: Places) -> Iterator[str]:
+def balloon(found: Definition) -> Iterator[str]:
     """Yield the balloon, where the definition has one; none is added unasked."""
     for each in found.root.every("devices/memballoon"):
         if (each.get("model") or "").startswith("virtio"):
             yield from ("-device", _json(
-                driver="virtio-balloon-pci", id="balloon0", **places.props(each)))  # fmt: skip
+                driver="virtio-balloon-pci", id="balloon0", **pci_props(found, each)))  # fmt: skip
 
 
 def left_out(found: Definition) -> tuple[str, ...]:

@@ -1,112 +1,81 @@
-"""Places on PCI: those that a definition gives, and free ones for what has none."""
+"""Places on PCI: those that a definition gives, and libvirt's choice for what has none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from guestmap.domain.process.memory_props import pci_words
-from guestmap.domain.rules.errors import DomainError, Speaker
-from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
-from guestmap.domain.xml.edit import with_addresses
-from guestmap.domain.xml.memory import PciAddress
-from guestmap.domain.xml.numbers import whole
+from guestmap.domain.process.ports import own_address, with_ports
+from guestmap.domain.rules.assign import free_pci, is_express
+from guestmap.domain.xml.edit import with_addresses, with_content
+from guestmap.domain.xml.memory import SLOTTED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.tree import Element
 
-
-class Places:
-    """The buses of one machine.
-
-    Args:
-        found: its definition, memory devices with their addresses.
-    """
-
-    def __init__(self, found: Definition) -> None:
-        self._is_express = "q35" in found.machine
-        self._taken = {
-            (each.bus, each.slot)
-            for device in found.devices
-            if isinstance(each := device.address, PciAddress)
-        }
-        for address in found.root.every("devices/*/address"):
-            if address.get("type") == "pci":
-                place = _address(address)
-                self._taken.add((place.bus, place.slot))
-
-    def bus(self, number: int) -> str:
-        """Return a bus in QEMU's words: the machine's own, or that behind a root port."""
-        if number == 0:
-            return "pcie.0" if self._is_express else "pci.0"
-        return f"pci.{number}"
-
-    def props(self, device: Element) -> dict[str, str]:
-        """Return where a device goes; one that nobody placed gets a free place on bus 0.
-
-        Raises:
-            DomainError: there is none left.
-        """
-        place = _own(device) or self.take(device)
-        return {"bus": self.bus(place.bus), "addr": pci_words(place)}
-
-    def take(self, device: Element) -> PciAddress:
-        """Return a free place, which is taken then; raises as :meth:`props`."""
-        place = self._free(device)
-        self._taken.add((0, place.slot))
-        return place
-
-    def _free(self, device: Element) -> PciAddress:
-        for slot in range(2, 32):
-            if (0, slot) not in self._taken:
-                return PciAddress(0, slot)
-        raise DomainError(
-            CONFIG_UNSUPPORTED,
-            "no place on PCI bus 0 is left for the device",
-            domain=10,
-            speaker=Speaker.OURS,
-            remedy="leave some device out",
-            at=device,
-        )
+_ORDER = ("controller", "disk", "memballoon", "memory")
+"""Kinds of devices as libvirt places them, one after the other."""
 
 
 def placed(found: Definition) -> Definition:
-    """Return a definition in which every PCI function has a place, those of memory devices first.
+    """Return a definition in which every PCI function has a place, and each port that it wants.
 
     So whatever is plugged later knows what is taken.
 
     Raises:
         DomainError: there are not enough.
     """
-    places = Places(found)
+    found = _with_serial_bus(found)
+    found = with_ports(found, len(list(_wanting(found))))
+    while (device := next(_wanting(found), None)) is not None:
+        found = with_addresses(found, [(device, free_pci(found))])
+    return found
+
+
+def bus_name(found: Definition, number: int) -> str:
+    """Return a bus in QEMU's words: the machine's own, or that behind a root port."""
+    if number == 0:
+        return "pcie.0" if is_express(found) else "pci.0"
+    return f"pci.{number}"
+
+
+def pci_props(found: Definition, device: Element) -> dict[str, str]:
+    """Return where a function is, in QEMU's words."""
+    place = own_address(device)
+    assert place is not None  # placed() gave it one
+    return {"bus": bus_name(found, place.bus), "addr": pci_words(place)}
+
+
+def _with_serial_bus(found: Definition) -> Definition:
+    """Return a definition whose channels have the function that carries them."""
+    every = found.root.every
+    has_bus = any(each.get("type") == "virtio-serial" for each in every("devices/controller"))
+    if has_bus or not any(each.get("type") == "virtio" for each in every("devices/channel/target")):
+        return found
     devices = found.root.find("devices")
-    wanting = [
-        each
-        for each in (devices.children if devices is not None else ())
-        if _is_function(each) and _own(each) is None
-    ]
-    return with_addresses(found, [(each, places.take(each)) for each in wanting])
+    assert devices is not None
+    return with_content(found, [(devices, "<controller type='virtio-serial' index='0'/>\n")])
+
+
+def _wanting(found: Definition) -> Iterator[Element]:
+    """Yield the PCI functions without a place, in libvirt's order."""
+    devices = found.root.find("devices")
+    for kind in _ORDER:
+        for each in () if devices is None else devices.children:
+            if each.name == kind and _is_function(each) and own_address(each) is None:
+                yield each
 
 
 def _is_function(device: Element) -> bool:
-    """Tell whether a device that is no memory becomes a function on PCI."""
+    """Tell whether a device becomes a function on PCI, root ports aside."""
     target = device.find("target")
     model = device.get("model") or ""
     return {
-        "controller": device.get("type") == "pci" and model == "pcie-root-port",
+        "controller": device.get("type") == "virtio-serial",
         "disk": target is not None and target.get("bus") == "virtio",
-        "channel": target is not None and target.get("type") == "virtio",
         "memballoon": model.startswith("virtio"),
+        "memory": model not in SLOTTED,
     }.get(device.name, False)
-
-
-def _own(device: Element) -> PciAddress | None:
-    address = device.find("address")
-    if address is None or address.get("type") != "pci":
-        return None
-    return _address(address)
-
-
-def _address(element: Element) -> PciAddress:
-    bus, slot, function = (whole(element.get(name)) for name in ("bus", "slot", "function"))
-    return PciAddress(bus, slot, function)

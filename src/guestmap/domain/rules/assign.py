@@ -13,6 +13,7 @@ from guestmap.domain.xml.numbers import whole
 if TYPE_CHECKING:
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
+    from guestmap.domain.xml.tree import Element
 
 _FIRST_PCI_SLOT = 2
 _PCI_SLOTS = 32
@@ -50,11 +51,11 @@ def free_pci(found: Definition) -> PciAddress:
         for each in found.root.every("devices/*/address")
         if each.get("type") == "pci"
     }
-    if "q35" not in found.machine:
+    if not is_express(found):
         for slot in range(_FIRST_PCI_SLOT, _PCI_SLOTS):
             if (0, slot) not in taken:
                 return PciAddress(0, slot)
-    for port in root_ports(found):
+    for port in sorted(number for number, _ in root_ports(found)):
         if (port, 0) not in taken:
             return PciAddress(port, 0)
     raise DomainError(
@@ -62,19 +63,26 @@ def free_pci(found: Definition) -> PciAddress:
         "no PCI address is free for the device",
         domain=10,
         speaker=Speaker.OURS,
-        remedy="add a <controller type='pci' model='pcie-root-port'/>; it counts from the next"
-        " start",
+        remedy="a port more, <controller type='pci' model='pcie-root-port'/>, counts from the next"
+        " start"
+        if is_express(found)
+        else "leave some device out",
     )
 
 
-def root_ports(found: Definition) -> list[int]:
-    """Return the buses behind the root ports of a definition, in its order: their indices."""
+def is_express(found: Definition) -> bool:
+    """Tell whether a machine's PCI is PCI Express, with a port before each function."""
+    return "q35" in found.machine
+
+
+def root_ports(found: Definition) -> list[tuple[int, Element]]:
+    """Return the root ports of a definition, in its order, with the buses behind: their indices."""
     ports = [
         each
         for each in found.root.every("devices/controller")
         if each.get("type") == "pci" and each.get("model") == "pcie-root-port"
     ]
-    return [whole(each.get("index"), number) for number, each in enumerate(ports, 1)]
+    return [(whole(each.get("index"), number), each) for number, each in enumerate(ports, 1)]
 
 
 def _free_slot(found: Definition, *, live: bool) -> int:

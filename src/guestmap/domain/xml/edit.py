@@ -56,11 +56,32 @@ def with_devices(found: Definition, changed: Mapping[int, MemoryDef], *, live: b
 
 def with_addresses(found: Definition, placed: Sequence[tuple[Element, PciAddress]]) -> Definition:
     """Return a domain whose devices, those of the elements, say where they are."""
+    return with_content(found, [(element, f"{address_xml(place)}\n") for element, place in placed])
+
+
+def with_content(
+    found: Definition,
+    content: Sequence[tuple[Element, str]],
+    instead: Sequence[tuple[Element, str]] = (),
+) -> Definition:
+    """Return a domain with more in some elements, behind what is there, and others instead of some.
+
+    Args:
+        found: the domain; of its memory no size changes.
+        content: elements, and what comes into them, lines from column 0.
+        instead: elements, and what takes their place.
+    """
+    more: dict[int, tuple[Element, list[str]]] = {}
+    for element, text in content:
+        more.setdefault(element.start, (element, []))[1].append(text)
     splices = [
-        (opened if element.is_closed else append)(found.data, element, f"{address_xml(place)}\n")
-        for element, place in placed
+        (opened if element.is_closed else append)(found.data, element, "".join(texts))
+        for element, texts in more.values()
     ]
-    return _again(found, splices) if splices else found
+    splices += [replace(element, text) for element, text in instead]
+    devices = [None if element.start in more else device
+               for element, device in zip(found.elements, found.devices, strict=True)]  # fmt: skip
+    return _again(found, splices, devices) if splices else found
 
 
 def with_current(found: Definition, kib: int) -> Definition:

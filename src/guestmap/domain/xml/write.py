@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from guestmap.domain.xml.memory import MemoryDef, PciAddress
 
 
+_SHARED = " multifunction='on'"
+
+
 def memory_xml(device: MemoryDef, *, live: bool) -> str:
     """Return a memory device, lines indented by two from column 0.
 
@@ -65,14 +68,15 @@ def _target(device: MemoryDef, *, live: bool) -> list[str]:
     return [*lines, "  </target>"]
 
 
-def address_xml(address: DimmAddress | PciAddress) -> str:
-    """Return where a device is, as an element."""
+def address_xml(address: DimmAddress | PciAddress, *, shared: bool = False) -> str:
+    """Return where a device is, as an element; ``shared``: its slot has other functions, too."""
     if isinstance(address, DimmAddress):
         base = "" if address.base is None else f" base='{address.base:#x}'"
         return f"<address type='dimm' slot='{address.slot}'{base}/>"
     return (
         f"<address type='pci' domain='{address.domain:#06x}' bus='{address.bus:#04x}'"
-        f" slot='{address.slot:#04x}' function='{address.function:#x}'/>"
+        f" slot='{address.slot:#04x}' function='{address.function:#x}'"
+        f"{_SHARED if shared else ''}/>"
     )
 
 
