@@ -15,6 +15,7 @@ from benchmarks import (
     core,
     device_loops,
     domains,
+    emulator,
     engine,
     eyes,
     footprint,
@@ -66,6 +67,7 @@ def main() -> None:
     growth_peer = f"commit {older.COMMIT}"
     show("As the map grows (processor time)", growth_peer, growth.rows(), console)
     show("Plugging memory in, over QMP", "QEMU", hotplug.rows(), console)
+    show("As libvirt's emulator", "QEMU", emulator.rows(), console)
     show("Domains", "libvirt 9.0", domains.rows(), console)
     show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)

@@ -91,6 +91,7 @@ def running(daemon: tuple[Libvirtd, str]) -> Iterator[Any]:
     libvirt.sent()
     found.create()
     yield found
+    found = libvirt.connection.lookupByName("ours")  # the connection may be another one now
     if found.isActive():
         found.destroy()
     found.undefine()
@@ -212,6 +213,17 @@ def test_what_managers_ask_at_connect_time(daemon: tuple[Libvirtd, str], running
     assert domain.name() == "ours"
     assert stats["state.state"] == libvirt.module.VIR_DOMAIN_RUNNING
     assert stats["balloon.current"] == 64 << 10
+
+
+def test_a_new_daemon_finds_its_domain(daemon: tuple[Libvirtd, str], running: Any) -> None:
+    libvirt, _ = daemon
+    running.attachDeviceFlags(DIMM.format(2), LIVE)
+    libvirt.restart()
+    found = libvirt.connection.lookupByName("ours")
+    until(lambda: found.state()[0] == libvirt.module.VIR_DOMAIN_RUNNING)
+    assert dimms(found) == 1
+    found.attachDeviceFlags(DIMM.format(3), LIVE)
+    assert dimms(found) == 2
 
 
 def test_the_story_of_a_dimm_is_qemu_s(

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,9 @@ mount --rbind "$WORK/up/dev" /dev
 if [ -d "$WORK/huge" ]; then
     mount -t hugetlbfs -o pagesize=2M none "$WORK/huge"
 fi
-PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$DAEMON" -f "$WORK/libvirtd.conf" \
-    -p "$WORK/pid"
+"""
+_RUNNING = """
+PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$DAEMON" -f "$WORK/libvirtd.conf" -p "$WORK/pid"
 """
 _QEMU_CONF = """\
 user = "root"
@@ -89,17 +90,49 @@ class Libvirtd:
         module: libvirt-python.
         connection: to it.
         process: its number.
+        daemon: the process.
     """
 
-    def __init__(self, work: Path, process: int) -> None:
-        self.process = process
+    def __init__(
+        self, work: Path, daemon: subprocess.Popen[Any], environment: dict[str, str]
+    ) -> None:
+        self.daemon, self.process = daemon, daemon.pid
+        self._work, self._environment = work, environment
         self._log = work / "log"
         self.module = _module()
         self.module.registerErrorHandler(lambda _context, _error: None, None)
-        uri = f"qemu+unix:///system?socket={work}/libvirt-sock"
-        self.connection = self.module.open(uri)
+        self.connection = self._connected()
         self._place = 0
         self.sent()
+
+    def restart(self) -> None:
+        """End the daemon, start it anew where it was, and connect again; domains run on."""
+        self.connection.close()
+        with ExitStack() as stack:
+            numbers = [
+                stack.enter_context(open(f"/proc/{self.process}/ns/{name}")).fileno()
+                for name in ("mnt", "net")
+            ]
+            self.daemon.send_signal(signal.SIGTERM)
+            self.daemon.wait(20)
+            mount, net = (f"/proc/self/fd/{each}" for each in numbers)
+            command = ["nsenter", f"--mount={mount}", f"--net={net}", "sh", "-c", _RUNNING]
+            with (self._work / "out").open("ab") as out:
+                self.daemon = popen(
+                    command, env=self._environment, stdout=out, stderr=out, pass_fds=numbers
+                )
+        self.process = self.daemon.pid
+        self.connection = self._connected()
+
+    def _connected(self) -> Any:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.module.open(f"qemu+unix:///system?socket={self._work}/libvirt-sock")
+            except self.module.libvirtError:
+                assert self.daemon.poll() is None, (self._work / "out").read_text()
+                assert time.monotonic() < deadline, "libvirtd does not start"
+                time.sleep(0.05)
 
     def sent(self) -> list[dict[str, Any]]:
         """Return the commands that were sent to machines since the last call, without ids."""
@@ -139,23 +172,19 @@ def libvirtd(
     (work / "qemu.conf").write_text(_QEMU_CONF.replace("{huge}", found))
     (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work, level=1 if watched else 3))
     environment = {**os.environ, "WORK": str(work), "ROOT": str(root), **_daemon(root)}
-    command = ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", _STARTING]
+    command = ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", _STARTING + _RUNNING]
     with (work / "out").open("wb") as out:
         process = popen(command, env=environment, stdout=out, stderr=out)
+    daemon = None
     try:
-        deadline = time.monotonic() + 60
-        while not (work / "libvirt-sock").exists():
-            assert process.poll() is None, (work / "out").read_text()
-            assert time.monotonic() < deadline, "libvirtd does not start"
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.05)
-        found = Libvirtd(work, process.pid)
-        yield found
-        for each in found.connection.listAllDomains():
-            with suppress(found.module.libvirtError):
+        daemon = Libvirtd(work, process, environment)
+        yield daemon
+        for each in daemon.connection.listAllDomains():
+            with suppress(daemon.module.libvirtError):
                 each.destroy()
-        found.connection.close()
+        daemon.connection.close()
     finally:
+        process = process if daemon is None else daemon.daemon
         process.send_signal(signal.SIGTERM)
         process.wait(20)
 
