@@ -46,6 +46,8 @@ class Pages(RuleBasedStateMachine):
     def all_are_there_in_order(self) -> None:
         assert list(self.paged) == [self.plain[key] for key in sorted(self.plain)]
         assert bool(self.paged) is bool(self.plain)
+        if self.plain:
+            assert (self.paged.first, self.paged.last) == (min(self.plain), max(self.plain))
 
 
 TestPages = Pages.TestCase

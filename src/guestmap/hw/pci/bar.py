@@ -70,10 +70,15 @@ class Bar:
         """What people call it."""
         return "ROM BAR" if self.slot == ROM_SLOT else f"BAR {self.slot}"
 
+    def describe_move(self, address: int | None) -> str:
+        """Return a move as causes of a commit show it: ``BAR 0: unmapped -> FEBF0000``."""
+        is_io = self.kind & BAR_IO
+        return f"{self.name}: {_shown(self.address, is_io)} -> {_shown(address, is_io)}"
+
     def decoded_address(self, config: ConfigSpace) -> int | None:
         """Return where the registers say that the window is, or None for nowhere."""
         command = config.data[COMMAND]
-        if not command & (COMMAND_IO if self.is_io else COMMAND_MEMORY):
+        if not command & (COMMAND_IO if self.kind & BAR_IO else COMMAND_MEMORY):
             return None
         wide = self.is_64bit
         value = config.read(self.offset, 8 if wide else 4)
@@ -87,8 +92,7 @@ class Bar:
         return start if last < limit else None
 
 
-def describe(address: int | None, *, is_io: bool) -> str:
-    """Return an address as causes of a commit show it: ``FEBF0000``, ``C000`` or ``unmapped``."""
+def _shown(address: int | None, is_io: int) -> str:
     if address is None:
         return "unmapped"
     return f"{address:04X}" if is_io else f"{address:08X}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from guestmap.base import ConfigError
 from guestmap.hw.device import DeviceModel, IoRegion, Space
 from guestmap.hw.pci import registers as reg
-from guestmap.hw.pci.bar import Bar, describe
+from guestmap.hw.pci.bar import Bar
 from guestmap.hw.pci.config import ConfigSpace
 from guestmap.hw.pci.kind import PCI_DEVICE, PciState, PciStateT
 from guestmap.hw.pci.master import BusMaster
@@ -254,11 +254,7 @@ class PciFunction(DeviceModel[PciStateT]):
         switched = master and self._master.connected and self._master.enabled != on
         if not moves and not switched:
             return
-        parts = [
-            f"{bar.name}: {describe(bar.address, is_io=bar.is_io)}"
-            f" -> {describe(address, is_io=bar.is_io)}"
-            for bar, address in moves
-        ]
+        parts = [bar.describe_move(address) for bar, address in moves]
         if switched:
             parts.append(f"bus master {'on' if on else 'off'}")
         with self.bus.memory.transaction(f"{self.address} {', '.join(parts)}"):

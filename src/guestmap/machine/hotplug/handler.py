@@ -110,7 +110,7 @@ class MemoryHotplug:
         dimm = _dimm(device)
         memory, controller = self._prepared()
         backend, region = dimm.backend, dimm.region
-        shown = PluggedMemory(dimm.id, dimm.addr, dimm.size, dimm.node)
+        shown = PluggedMemory(dimm.id, dimm.addr, backend.size, dimm.node)
         with ExitStack() as undo:
             undo.callback(region.set_address, region.addr)
             memory.add(dimm.addr, region, dimm.id or "")

@@ -7,7 +7,7 @@ slot, address, the map, the guest's registers - is :mod:`guestmap.machine.hotplu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError, StateError
 from guestmap.machine.hotplug.backends import MemoryBackend
@@ -60,7 +60,9 @@ class PcDimm(Device):
     @property
     def memdev(self) -> MemoryBackend | None:
         """The back-end."""
-        return cast("MemoryBackend | None", self.link("memdev"))
+        backend: Any = self.link("memdev")
+        found: MemoryBackend | None = backend
+        return found
 
     @property
     def backend(self) -> MemoryBackend:

@@ -119,6 +119,9 @@ class Listeners:
 
     def publish(self, record: CommitRecord) -> None:
         """Call each subscriber, whatever the others raise."""
+        if len(self.subscribers) == 1:
+            self.subscribers[0](record)
+            return
         with ExitStack() as calls:
             for subscriber in reversed(self.subscribers):
                 calls.callback(subscriber, record)

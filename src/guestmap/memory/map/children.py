@@ -86,10 +86,13 @@ class Children:
         if self._classes is None:
             return [c for c in self.ordered() if c.addr < end and c.addr + c.size > start]
         found: list[MemoryRegion] = []
+        high = end << _ADDRESS_SHIFT
         for size_class, like in self._classes.items():
             # Whoever begins before this has ended at the window's start.
             low = (start - (1 << size_class)) << _ADDRESS_SHIFT
-            for child in like.between(low, end << _ADDRESS_SHIFT):
+            if like.last < low or like.first >= high:  # most classes are elsewhere
+                continue
+            for child in like.between(low, high):
                 if child.addr + child.size > start:
                     found.append(child)
         if len(found) > 1:

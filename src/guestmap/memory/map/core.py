@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 
 from guestmap.memory.map.guard import DeviceGuards
 from guestmap.memory.map.history import CommitRecord
-from guestmap.memory.map.topology import Topology
 from guestmap.memory.map.transaction import Transaction, Transactions
 from guestmap.memory.ram.block_list import RamList
 from guestmap.rcu import Rcu
@@ -21,6 +20,7 @@ class MapCore:
         ram_blocks: all RAM blocks, largest first.
         guards: against devices that reach themselves.
         transactions: depth, journal and commit.
+        topology: the notes that commits go by.
     """
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
@@ -28,16 +28,12 @@ class MapCore:
         self.ram_blocks = RamList()
         self.guards = DeviceGuards()
         self.transactions = Transactions(now_ns)
+        self.topology = self.transactions.topology
 
     @property
     def closed(self) -> bool:
         """Whether it has been closed."""
         return self.transactions.closed
-
-    @property
-    def topology(self) -> Topology:
-        """The notes that commits go by."""
-        return self.transactions.topology
 
     def transaction(self, cause: str = "") -> Transaction:
         """Return a context manager: mutations inside show all at once at its end.
@@ -49,8 +45,9 @@ class MapCore:
             ConfigError: at the end, when a view would never end; everything is undone.
             StateError: the system is closed, or a listener tried to change the tree.
         """
-        self.refuse_if_closed()
-        return self.transactions.open(cause)
+        if self.transactions.closed:
+            self.refuse_if_closed()
+        return Transaction(self.transactions, cause)
 
     def steady(self) -> AbstractContextManager[None]:
         """Return a context manager inside which no transaction runs, in whatever thread.

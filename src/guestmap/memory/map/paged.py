@@ -13,11 +13,16 @@ PAGE = 512
 
 
 class PagedList(Generic[T]):
-    """Members by a number of their own, lowest first. One page is as quick as a plain list."""
+    """Members by a number of their own, lowest first. One page is as quick as a plain list.
 
-    __slots__ = ("_firsts", "_pages")
+    Attributes:
+        first, last: the numbers of the first and the last member; -1 where there is none.
+    """
+
+    __slots__ = ("_firsts", "_pages", "first", "last")
 
     def __init__(self) -> None:
+        self.first = self.last = -1
         self._firsts: list[int] = []
         self._pages: list[tuple[list[int], list[T]]] = []
 
@@ -33,6 +38,7 @@ class PagedList(Generic[T]):
         if not self._pages:
             self._firsts.append(key)
             self._pages.append(([key], [member]))
+            self.first = self.last = key
             return
         at = max(bisect_right(self._firsts, key) - 1, 0)
         keys, members = self._pages[at]
@@ -40,6 +46,7 @@ class PagedList(Generic[T]):
         keys.insert(place, key)
         members.insert(place, member)
         self._firsts[at] = keys[0]
+        self.first, self.last = min(self.first, key), max(self.last, key)
         if len(keys) > PAGE:
             half = len(keys) // 2
             self._firsts.insert(at + 1, keys[half])
@@ -56,10 +63,12 @@ class PagedList(Generic[T]):
             self._firsts[at] = keys[0]
         else:
             del self._firsts[at], self._pages[at]
+        self.first = self._firsts[0] if self._pages else -1
+        self.last = self._pages[-1][0][-1] if self._pages else -1
 
     def between(self, low: int, high: int) -> list[T]:
         """Return the members whose numbers are in ``[low, high)``."""
-        if len(self._pages) == 1:  # nearly always, and asked for each size class
+        if len(self._pages) == 1:  # nearly always
             keys, members = self._pages[0]
             first = bisect_left(keys, low)
             return members[first : bisect_left(keys, high, lo=first)]

@@ -163,7 +163,8 @@ class Transactions:
         """Open one level and return what to undo to."""
         self.lock.acquire()
         try:
-            self._refuse_change()
+            if self.closed or self._telling or self._steady:
+                self._refuse_change()
             if not self._depth:
                 self.before_change()
         except BaseException:  # whoever flushes runs a device's callback, which may raise anything
@@ -259,5 +260,8 @@ class Transactions:
         )
         self.history.append(record)
         if self.hearers.wants_records:
-            with self.telling():
+            self._telling = True
+            try:
                 self.hearers.publish(record)
+            finally:
+                self._telling = False

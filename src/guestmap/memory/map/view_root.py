@@ -146,11 +146,18 @@ def _trimmed(old: list[FlatRange], new: list[FlatRange]) -> Patch:
     """Return the two lists without what they share at either end."""
     shorter = min(len(old), len(new))
     head = 0
-    # What was not rendered again is the very same range: no need to compare the facts.
-    while head < shorter and ((a := old[head]) is (b := new[head]) or a == b):
+    # What was not rendered again is the very same range, and what moved begins elsewhere: most
+    # often there is no need to compare the other facts.
+    while head < shorter:
+        a, b = old[head], new[head]
+        if a is not b and (a.start != b.start or a != b):
+            break
         head += 1
     tail = 0
-    while tail < shorter - head and ((a := old[-1 - tail]) is (b := new[-1 - tail]) or a == b):
+    while tail < shorter - head:
+        a, b = old[-1 - tail], new[-1 - tail]
+        if a is not b and (a.start != b.start or a != b):
+            break
         tail += 1
     return Patch(old[head : len(old) - tail], new[head : len(new) - tail])
 
