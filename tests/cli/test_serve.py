@@ -107,6 +107,7 @@ def test_a_boot_is_shown_change_by_change_with_its_causes(browser):
         assert count > 3
         assert "PAM" in _click(browser, ">> PAM")
         assert f"{count} of {count}" in _click(browser, "No bootable device.")
+        browser.until(lambda: _marked_line(browser) > 20)
         for _ in range(count - 1):
             before = _told(browser)
             browser.press("◀ back")
@@ -117,6 +118,16 @@ def test_a_boot_is_shown_change_by_change_with_its_causes(browser):
         """)
         browser.press("▶ play")
         browser.until(lambda: f"{count} of {count}" in _told(browser))
+
+
+def _marked_line(browser: Browser) -> int:
+    """Return which line of what happened is marked; -1 where it is not in view."""
+    return browser.run("""
+        const list = [...all(document)].find(each => each.tagName == "SELECT" && each.multiple)
+        const tall = list.scrollHeight / list.options.length, at = list.selectedIndex
+        const top = at * tall - list.scrollTop
+        return top >= -1 && top + tall <= list.clientHeight + 1 ? at : -1
+    """)
 
 
 def _click(browser: Browser, words: str) -> str:

@@ -188,6 +188,27 @@ def test_a_thousand_ranges_are_no_more_to_draw_than_a_hundred(browser, tmp_path)
 _SIZE = "Emulation.setDeviceMetricsOverride"
 
 
+@pytest.mark.parametrize("width", [1400, 700])
+def test_a_map_fits_and_its_words_can_be_read(browser, tmp_path, width):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd(_SIZE, size)
+    try:
+        _open(browser, tmp_path, compose(pc()))
+        page, edge, words, heads = browser.run("""
+            const box = Bokeh.index.find_one(plots[0]).el.getBoundingClientRect()
+            const data = models.find(m => m.type == "ColumnDataSource" && m.data.align).data
+            return [document.documentElement.scrollWidth, box.right, data.text,
+                    [...plots[0].above[0].major_label_overrides.values()]]
+        """)
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert page == width, "nothing is out of the window"
+    assert edge <= width
+    assert any(each.startswith(("pam-ram → pc.ram", "pam-ram →\npc.ram")) for each in words)
+    assert heads[0] in {"seen by\nmemory, cpu-memory-0", "seen by\nmemory and 1 more"}
+    assert "…" not in "".join(words)
+
+
 @pytest.mark.parametrize(("width", "beside"), [(1400, True), (700, False)])
 def test_a_comparison_fits_and_says_first_what_happened(browser, tmp_path, width, beside):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}

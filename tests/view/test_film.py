@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import ConfigError
-from guestmap.view.film import MOST_FRAMES, Film, Frame
+from guestmap.inspect import Snapshot
+from guestmap.view.columns import lane_extents
+from guestmap.view.compose import panel_of
+from guestmap.view.film import MOST_FRAMES, MOST_NOTES, Film, Frame
+from guestmap.view.sections import find_sections
+from tests.inspect.snapshots import Builder
 from tests.view.maps import pc
 
 
@@ -33,6 +38,48 @@ def test_all_frames_have_one_axis_so_that_nothing_jumps():
     assert 0xC4000 in axes[0].edges, "an edge of the second frame only counts in the first, too"
 
 
+def _split(*, apart: bool) -> Snapshot:
+    """Return RAM that two spaces see; ``apart``: one of them has SMRAM over it."""
+    tree = Builder()
+    system = tree.container("system", 0, 1 << 32)
+    ram = tree.region("ram", 0, 1 << 20, into=system, type="ram")
+    smm = tree.container("smm", 0, 1 << 32)
+    tree.alias("whole", 0, 1 << 20, ram, into=smm)
+    tree.region("smram", 0xA0000, 1 << 16, into=smm, type="ram", priority=1, enabled=apart)
+    tree.space("memory", system)
+    tree.space("cpu-smm-0", smm)
+    return tree.snapshot()
+
+
+def test_all_frames_have_one_set_of_lanes_so_that_columns_keep_their_place():
+    film = _film(False, True)
+    lanes = [film.picture(index).panels[0].lanes for index in (0, 1)]
+    assert lanes[0] == lanes[1]
+    keys = {lane.heading for lane in panel_of(find_sections(pc()).families[0]).lanes}
+    others = {
+        lane.heading for lane in panel_of(find_sections(pc(shadowed=False)).families[0]).lanes
+    }
+    assert keys != others, "alone they would not"
+    for index in (0, 1):
+        panel = film.picture(index).panels[0]
+        where = {box.title: panel.lanes[box.lane].heading for box in panel.boxes}
+        assert where["ram-below-4g → pc.ram"] == "depth 1\nprio 0"
+
+
+@pytest.mark.parametrize("order", [(False, True), (True, False)])
+def test_what_is_shown_apart_in_one_frame_has_its_room_in_all(order):
+    film = Film("a film")
+    for number, apart in enumerate(order):
+        film.add(Frame(number, "", _split(apart=apart)))
+    panels = [film.picture(index).panels[0] for index in (0, 1)]
+    assert lane_extents(panels[0].lanes) == lane_extents(panels[1].lanes)
+    together, apart = (panels[order.index(each)] for each in (False, True))
+    empty = {n for n, lane in enumerate(together.lanes) if not lane.heading}
+    assert empty
+    assert not empty & {box.lane for box in together.boxes}
+    assert all(lane.heading for lane in apart.lanes)
+
+
 def test_frames_come_later_too():
     film = _film(False)
     film.picture(0)
@@ -56,6 +103,13 @@ def test_a_film_has_an_end():
         film.add(frame)
     assert len(film) == MOST_FRAMES
     assert film.dropped == 2
+
+
+def test_lines_that_are_too_many_are_counted():
+    film = Film("talkative")
+    for number in range(MOST_NOTES + 3):
+        film.note(number, "a line")
+    assert (len(film.notes), film.unlisted) == (MOST_NOTES, 3)
 
 
 def test_there_is_no_picture_without_a_frame():

@@ -53,7 +53,7 @@ def test_folded_addresses_are_marked_across_all_lanes():
 
 def test_the_figure_says_in_words_what_a_box_is():
     figure = PanelFigure(compose(pc()).panels[0])
-    data = figure.boxes.data
+    data = figure.sources.boxes.data
     row = next(i for i, state in enumerate(data["state"]) if state == "hidden")
     assert "hidden by" in data["tip"][row]
     assert "priority" in data["tip"][row]
@@ -62,8 +62,8 @@ def test_the_figure_says_in_words_what_a_box_is():
 def test_another_panel_can_be_shown_in_the_same_figure():
     figure = PanelFigure(compose(pc(shadowed=False)).panels[0])
     figure.show(compose(pc()).panels[0])
-    assert "pam-ram → pc.ram" in figure.boxes.data["title"]
-    assert "pam-pci → pci" not in figure.boxes.data["title"]
+    assert "pam-ram → pc.ram" in figure.sources.boxes.data["title"]
+    assert "pam-pci → pci" not in figure.sources.boxes.data["title"]
 
 
 def test_a_long_map_has_an_overview():

@@ -42,7 +42,6 @@ def compare(before: Snapshot, after: Snapshot, *, show_disabled: bool = False) -
         subtitle=f"A: {_source(before)} – B: {_source(after)}",
         panels=tuple(panels),
         notes=(NOT_TO_SCALE, "Of the trees only layers are drawn in which something changed."),
-        compares=True,
         causes=tuple(_causes(before, after)),
     )
 

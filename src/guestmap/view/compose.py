@@ -14,7 +14,7 @@ from guestmap.view.tree_boxes import LaneKey, Layer
 from guestmap.view.words import spaces_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from guestmap.inspect import Snapshot
 
@@ -61,13 +61,38 @@ def compose(snapshot: Snapshot, *, show_disabled: bool = False) -> Picture:
     )
 
 
-def panel_of(family: Family, *, fitting: Iterable[Section] = ()) -> Panel:
-    """Return the panel of a family; its axis also fits the sections of ``fitting``."""
-    builder = PanelBuilder([*family.sections, *fitting])
-    for index, section in enumerate(family.sections):
-        builder.add_flat(section, spaces_words(section.spaces), index)
-        builder.add_layers(section, index)
+def panel_of(family: Family, *, others: Iterable[Family] = ()) -> Panel:
+    """Return the panel of a family.
+
+    Args:
+        family: what is drawn.
+        others: what else is drawn in its place, before or after it: its axis fits all of them, and
+            what is in several of them has the same lane.
+    """
+    families = [family, *others]
+    builder = PanelBuilder([section for each in families for section in each.sections])
+    drawn = {section.spaces[0]: section for section in family.sections}
+    for index, (name, like) in enumerate(_by_first_space(families).items()):
+        section = drawn.get(name)
+        if section is not None:
+            builder.add_flat(section, spaces_words(section.spaces), index)
+            builder.add_layers(section, index, like=like)
+        else:
+            builder.leave_room(like, index)
     return builder.panel(spaces_words(family.sections[0].spaces))
+
+
+def _by_first_space(families: Iterable[Family]) -> dict[str, list[Section]]:
+    """Return the sections of several families by what is shown first in them, in their order.
+
+    Spaces are told in one order everywhere; those of the longest family lead, so that what is shown
+    later in it than in others is not in between.
+    """
+    found: dict[str, list[Section]] = {}
+    for each in sorted(families, key=lambda each: -len(each.sections)):
+        for section in each.sections:
+            found.setdefault(section.spaces[0], []).append(section)
+    return found
 
 
 class PanelBuilder:
@@ -89,13 +114,21 @@ class PanelBuilder:
         both = Layer(section.flat.boxes + room.boxes, section.flat.labels + room.labels)
         self.add(Lane(heading, about, views=True, wide=True, section=index), both)
 
-    def add_layers(self, section: Section, index: int, *, prefix: str = "") -> None:
-        """Add a lane for each layer of a section's tree."""
-        for key, layer in section.layers.items():
+    def add_layers(
+        self, section: Section, index: int, *, prefix: str = "", like: Sequence[Section] = ()
+    ) -> None:
+        """Add a lane for each layer of a section's tree, and of those like it."""
+        for key, layers in _layers([section, *like]).items():
             heading, about = _layer_words(key)
-            narrow = all(self._is_long_frame(box) for box in layer.boxes)
+            narrow = self._is_narrow(layers)
             lane = Lane(prefix + heading, prefix + about, narrow=narrow, section=index)
-            self.add(lane, layer)
+            self.add(lane, section.layers.get(key, Layer()))
+
+    def leave_room(self, like: Sequence[Section], index: int) -> None:
+        """Add lanes with nothing in them, where sections are that are not shown now."""
+        self.add(Lane("", wide=True, section=index), Layer())
+        for layers in _layers(like).values():
+            self.add(Lane("", narrow=self._is_narrow(layers), section=index), Layer())
 
     def add(self, lane: Lane, layer: Layer) -> None:
         """Add a lane on the right of all others."""
@@ -109,6 +142,9 @@ class PanelBuilder:
         lanes, boxes, labels = tuple(self._lanes), tuple(self._boxes), tuple(self._labels)
         return Panel(title, lanes, boxes, labels, self.axis)
 
+    def _is_narrow(self, layers: Iterable[Layer]) -> bool:
+        return all(self._is_long_frame(box) for layer in layers for box in layer.boxes)
+
     def _is_long_frame(self, box: Box) -> bool:
         long = self.axis.position(box.end) - self.axis.position(box.start) > _NARROW
         return box.state in ("frame", "background") and long
@@ -120,6 +156,15 @@ class PanelBuilder:
         edges = [0, self._end, *(edge for box in boxes for edge in (box.start, box.end))]
         full = ((b.start, b.end) for b in boxes if b.state not in ("frame", "background"))
         return FoldedAxis(edges, full)
+
+
+def _layers(sections: Iterable[Section]) -> dict[LaneKey, list[Layer]]:
+    """Return the layers of several sections by their keys, in the order of lanes."""
+    found: dict[LaneKey, list[Layer]] = {}
+    for section in sections:
+        for key, layer in section.layers.items():
+            found.setdefault(key, []).append(layer)
+    return dict(sorted(found.items()))
 
 
 def _layer_words(key: LaneKey) -> tuple[str, str]:

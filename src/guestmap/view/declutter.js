@@ -33,10 +33,20 @@ const cut = (text, room) => {
   while (length > 1 && !fits(text.slice(0, length) + "…", room)) length--
   return length > 1 ? text.slice(0, length) + "…" : ""
 }
-const wording = (text, detail, room, lines) => {
+const ARROW = " → "
+const wording = (text, detail, room, lines) => { // on one line, or the end on the next, or cut
   const both = detail ? text + "  " + detail : text
   if (fits(both, room)) return both
-  return lines > 1 && detail ? cut(text, room) + "\n" + cut(detail, room) : cut(text, room)
+  const arrow = fits(text, room) ? -1 : text.indexOf(ARROW)
+  const parts = arrow > 0 ? [text.slice(0, arrow + 2), text.slice(arrow + ARROW.length)] : [text]
+  if (lines < parts.length) return cut(text, room)
+  return [...parts, detail].filter(part => part).slice(0, lines)
+    .map(part => cut(part, room)).join("\n")
+}
+const heading = (line, room) => { // of several names, the first
+  const names = line.split(", "), more = names.at(-1).match(/^(\d+) more$/)
+  if (names.length < 2 || fits(line, room)) return cut(line, room)
+  return cut(`${names[0]} and ${names.length - 2 + Number(more ? more[1] : 1)} more`, room)
 }
 
 const all = labels.data, shown = {x: [], y: [], text: [], colour: [], paper: [], angle: [], align: []}
@@ -46,7 +56,7 @@ for (let i = 0; i < all.top.length; i++) {
   const upright = all.upright[i]
   if (room_y < LINE - 2 || (upright && room_y < 40)) continue
   const text = upright ? cut(all.text[i], room_y - 2 * PAD)
-    : wording(all.text[i], all.detail[i], room_x - 2 * PAD, Math.floor(room_y / LINE))
+    : wording(all.text[i], all.detail[i], room_x - 2 * PAD, Math.floor((room_y + 2) / LINE))
   shown.x.push(upright ? (all.left[i] + all.right[i]) / 2 : all.left[i] + PAD / wide)
   shown.y.push((top + bottom) / 2)
   shown.text.push(text)
@@ -75,4 +85,4 @@ ticker.ticks = kept.sort((a, b) => a - b)
 const heads = headings.data
 above.major_label_overrides = new Map(heads.middle.map((middle, i) =>
   [middle, heads.words[i].split("\n")
-    .map(line => cut(line, (heads.right[i] - heads.left[i]) * wide)).join("\n")]))
+    .map(line => heading(line, (heads.right[i] - heads.left[i]) * wide)).join("\n")]))

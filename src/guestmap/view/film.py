@@ -1,7 +1,8 @@
 """A map's history: frames, each a map at one moment, and the picture of each.
 
-All pictures of a film have the same axes, made to fit every frame, so that nothing jumps from one
-to the next. Frames may be added by another thread than the one that looks at the pictures.
+All pictures of a film have the same axes and the same lanes, made to fit every frame, so that
+nothing jumps from one to the next. Frames may be added by another thread than the one that looks at
+the pictures.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from guestmap.inspect import Snapshot
     from guestmap.view.picture import Panel
-    from guestmap.view.sections import Section
 
 MOST_FRAMES = 1000
 """A film is no longer than that: every map is kept whole."""
@@ -134,13 +134,13 @@ class Film:
         return self._findings[index]
 
     def _panel(self, old: Family, new: Family) -> tuple[int, Panel]:
-        return id(new), panel_of(marked_family(old, new), fitting=self._like(new))
+        return id(new), panel_of(marked_family(old, new), others=self._like(new))
 
-    def _like(self, family: Family) -> Iterator[Section]:
-        """Yield the sections of all frames that belong beside the axis of a family."""
+    def _like(self, family: Family) -> Iterator[Family]:
+        """Yield the families of all frames that belong in the place of one."""
         names = {name for section in family.sections for name in section.spaces}
         self._found(len(self._frames) - 1)
         for found in self._findings:
             for other in found.families:
                 if any(names & set(section.spaces) for section in other.sections):
-                    yield from other.sections
+                    yield other

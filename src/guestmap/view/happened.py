@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bokeh.models import CustomJS
 from bokeh.models.widgets import MultiSelect
 
+from guestmap.view.drawing import script
 from guestmap.view.player import moments
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Happened:
             name="happened", size=_LINES,
             sizing_mode="stretch_width", margin=(0, 12, 4, 12),
         )  # fmt: skip
+        follow = CustomJS(args={"list": self.widget}, code=script("follow.js"))
+        self.widget.js_on_change("value", follow)
         self.widget.on_change("value", lambda _attribute, _old, new: self._chosen(new))
 
     def look(self) -> None:

@@ -14,7 +14,8 @@ from bokeh.models.widgets import Div, TextInput
 from bokeh.resources import Resources
 
 from guestmap.view.colours import COLOURS, LINE, MARK, MEANINGS, look
-from guestmap.view.figure import PanelFigure, script
+from guestmap.view.drawing import script
+from guestmap.view.figure import PanelFigure
 from guestmap.view.policy import page_policy
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _HATCH = "repeating-linear-gradient(135deg, #9a9a9a 0 1px, transparent 1px 5px)"
 
 def html_page(picture: Picture) -> str:
     """Return the page, with everything it needs inside."""
-    figures = [PanelFigure(panel, yields=picture.compares) for panel in picture.panels]
+    figures = [PanelFigure(panel) for panel in picture.panels]
     panels, _ = body(picture, figures)
     if picture.causes:
         panels = row(
@@ -115,9 +116,9 @@ def search_line(figures: list[PanelFigure], tabs: Tabs | None) -> UIElement:
         "tabs": tabs,
         "state": Div(tags=["", 0]),
         "plots": [each.plot for each in figures],
-        "boxes": [each.boxes for each in figures],
-        "marks": [each.marks for each in figures],
-        "edges": [each.edges for each in figures],
+        "boxes": [each.sources.boxes for each in figures],
+        "marks": [each.sources.marks for each in figures],
+        "edges": [each.sources.edges for each in figures],
     }
     box.js_on_change("value_input", CustomJS(args={**args, "step": 0}, code=script("search.js")))
     box.js_on_event(ValueSubmit, CustomJS(args={**args, "step": 1}, code=script("search.js")))

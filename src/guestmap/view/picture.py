@@ -102,7 +102,6 @@ class Picture:
     """All panels of a source; ``notes`` say what is not shown, and what may be wrong.
 
     Attributes:
-        compares: it shows two maps: what differs matters, and the rest gives way on a small screen.
         causes: what probably made the difference, the likeliest first.
     """
 
@@ -110,5 +109,4 @@ class Picture:
     subtitle: str
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
-    compares: bool = False
     causes: tuple[str, ...] = ()
