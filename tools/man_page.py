@@ -38,6 +38,7 @@ ENVIRONMENT = {
     "GUESTMAP_BIOS": "The firmware image, or a folder that holds it; else the distribution's.",
     "GUESTMAP_UNICORN": "documented: use nothing of Unicorn but what is documented.",
     "GUESTMAP_DOMAINS": "Where the definitions of domains are kept.",
+    "GUESTMAP_MEMORY_BACKING_DIR": "The folder of files that are the memory of domains.",
 }
 EXAMPLES = {
     "guestmap boot -m 4G": "Boot SeaBIOS and watch each change of the map, with its cause.",

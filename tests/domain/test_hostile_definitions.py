@@ -61,8 +61,8 @@ def test_any_values_end_in_a_machine_or_a_refusal(changes, dialect):
         twin_of(found, each, found)
         _and(lambda index=index, each=each: with_devices(found, {index: each}, live=True))
     _and(lambda: with_id(found, 1))
-    _and(lambda: command_line(found, {"monitor": 3}, "/run/vm"))
-    _and(lambda: own_command_line(found, "/run/vm/monitor"))
+    _and(lambda: command_line(found, {"monitor": 3}, "/run/vm", "/run/vm"))
+    _and(lambda: own_command_line(found, "/run/vm/monitor", "/run/vm"))
     environment(found)
     left_out(found)
 

@@ -128,7 +128,7 @@ class Pair:
         for index, device in enumerate(found.devices):
             given = assigned(found, device, live=True)
             found = with_devices(found, {index: given}, live=True)
-        return _of_memory(command_line(found, {}, "/f"))
+        return _of_memory(command_line(found, {}, "/f", "/f"))
 
 
 def _of_memory(words: list[str]) -> list[Any]:

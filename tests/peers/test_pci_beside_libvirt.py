@@ -17,7 +17,6 @@ from guestmap.domain.process.command_line import command_line
 from guestmap.domain.process.pci import placed
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.texts import LibvirtDialect
-from guestmap.domain.store.store import Store
 from guestmap.domain.xml.definition import parse_definition
 from guestmap.domain.xml.edit import with_devices
 from tests.domain.documents import domain, memory
@@ -125,7 +124,7 @@ class Pair:
         for index, device in enumerate(found.devices):
             given = assigned(found, device, live=True)
             found = with_devices(found, {index: given}, live=True)
-        return _functions(command_line(found, {}, "/f"))
+        return _functions(command_line(found, {}, "/f", "/f"))
 
 
 def _places(text: str) -> list[Any]:
@@ -193,15 +192,12 @@ def test_what_has_no_place_gets_libvirts(pair, what):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("devices", ["", port(1), disk()], ids=["none", "port", "disk"])
-def test_the_stored_definition_of_a_q35_gets_the_ports_that_a_device_wants(
-    pair, tmp_path, devices, count
-):
+def test_the_stored_definition_of_a_q35_gets_the_ports_that_a_device_wants(pair, devices, count):
     whole = document(Q35, devices)
-    store = Store(tmp_path, tmp_path, pair.dialect)
     stored = parse_definition(whole, pair.dialect)
     for _ in range(count):
         wanted = read_device(VIRTIO_MEM.encode(), pair.dialect)
-        plan = plan_attach(store, stored, None, wanted)
+        plan = plan_attach(stored, None, wanted)
         assert plan.config is not None
         stored = plan.config
     assert _places(stored.data.decode()) == pair.libvirts_xml(whole, *[VIRTIO_MEM] * count)

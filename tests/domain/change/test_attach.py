@@ -67,7 +67,9 @@ def test_each_form_of_a_dimm_becomes_what_libvirt_makes_of_it(manager, form):
 def test_shared_memory_is_a_file_of_the_machine(manager):
     manager.running()
     made, _ = sent(manager, memory(words=" access='shared' discard='yes'"))
-    path = manager.store.machine_folder("vm") / "dimm0"
+    folder = manager.store.memory_folder("vm", 1)
+    path = folder / "dimm0"
+    assert folder.is_dir()
     assert made == (
         f'{{"qom-type":"memory-backend-file","id":"memdimm0","mem-path":"{path}",'
         '"discard-data":true,"share":true,"size":536870912}'

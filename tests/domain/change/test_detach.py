@@ -168,7 +168,7 @@ def test_a_file_that_was_its_memory_goes_with_it(manager):
     manager.running()
     shared = memory("128", words=" access='shared'")
     alias = manager.changes.attach("vm", shared, BOTH).alias
-    file = manager.store.machine_folder("vm") / alias
+    file = manager.store.memory_folder("vm", 1) / alias
     file.write_bytes(b"")  # QEMU makes it
     assert manager.changes.detach("vm", shared, BOTH).is_gone
     assert not file.exists()

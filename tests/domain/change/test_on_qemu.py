@@ -174,3 +174,29 @@ def test_a_q35_without_ports_takes_what_goes_behind_one_at_its_start_and_one_mor
         assert set(found.plugged()) == {f"virtiomem{number}" for number in range(3)}
         places = [each.address.bus for each in found.store.definition("vm").devices]
         assert places == [1, 2, 3]
+
+
+def test_memory_in_files_is_where_there_is_room_and_goes_with_what_it_was_of(tmp_path):
+    path = require_qemu()
+    with domains(tmp_path, path) as found:
+        text = domain(emulator=path).replace(
+            b"<vcpu", b"<memoryBacking><source type='file'/></memoryBacking><vcpu"
+        )
+        found.define(text)
+        found.changes.start("vm", paused=True)
+        folder = found.store.memory_folder("vm", 1)
+
+        def files():
+            return sorted(each.name for each in folder.iterdir())
+
+        assert files() == ["ram-node0"]
+        assert folder.stat().st_mode & 0o777 == 0o700
+        found.changes.attach("vm", DIMM, BOTH)
+        assert files() == ["dimm0", "ram-node0"]
+        with pytest.raises(DomainError, match="address range conflicts"):
+            found.changes.attach("vm", at(3, 0x1_1000_0000), LIVE)
+        assert files() == ["dimm0", "ram-node0"]
+        found.changes.destroy("vm", graceful=False)
+        assert not folder.exists()
+        found.changes.start("vm", paused=True)  # the one that is stored is there at its start
+        assert files() == ["dimm0", "ram-node0"]

@@ -17,7 +17,7 @@ from tests.domain.documents import definition, device, domain, memory
 
 
 def words(**parts: str) -> list[str]:
-    return command_line(definition(**parts), {"monitor": 3}, "/run/vm")
+    return command_line(definition(**parts), {"monitor": 3}, "/run/vm", "/run/vm")
 
 
 def values(found: list[str], option: str) -> list[str]:
@@ -58,7 +58,7 @@ BACKED = {
 
 def backed(content: str, **parts: str) -> list[str]:
     whole = domain(**parts).replace(b"<vcpu", content.encode() + b"<vcpu")
-    return command_line(parse_definition(whole, LibvirtDialect.V9), {}, "/run/vm")
+    return command_line(parse_definition(whole, LibvirtDialect.V9), {}, "/run/vm", "/run/vm")
 
 
 @pytest.mark.parametrize("what", BACKED)
@@ -108,7 +108,7 @@ def test_a_guest_without_nodes_has_a_backend_where_one_is_asked_for():
 def test_a_dimm_of_the_definition_is_libvirts_words():
     before = definition()
     found = with_device(before, assigned(before, device(), live=True), live=True)
-    line = command_line(found, {}, "/run/vm")
+    line = command_line(found, {}, "/run/vm", "/run/vm")
     assert values(line, "-object")[-1] == (
         '{"qom-type":"memory-backend-ram","id":"memdimm0","size":536870912}'
     )
@@ -120,7 +120,7 @@ def test_a_dimm_of_the_definition_is_libvirts_words():
 def test_sizes_are_rounded_up_to_what_qemu_takes_at_the_start():
     before = definition()
     odd = assigned(before, device(memory("3")), live=True)
-    line = command_line(with_device(before, odd, live=True), {}, "/run/vm")
+    line = command_line(with_device(before, odd, live=True), {}, "/run/vm", "/run/vm")
     assert json.loads(values(line, "-object")[-1])["size"] == 4 << 20
 
 
@@ -182,7 +182,7 @@ def test_users_arguments_and_a_kernel_are_passed_on():
         b"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
         b"<q:arg value='-global'/><q:arg value='x.y=1'/></q:commandline></domain>",
     )  # fmt: skip
-    found = command_line(parse_definition(data, LibvirtDialect.V9), {}, "/run/vm")
+    found = command_line(parse_definition(data, LibvirtDialect.V9), {}, "/run/vm", "/run/vm")
     assert values(found, "-kernel") == ["/k"]
     assert values(found, "-append") == ["a=1 b"]
     assert values(found, "-global") == ["x.y=1"]
@@ -211,7 +211,7 @@ def test_what_the_machine_will_not_have_is_said():
 def test_our_own_machine_takes_the_same_definition():
     found = definition(emulator="/opt/bin/guestmap")
     found = with_device(found, assigned(found, device(), live=True), live=True)
-    assert own_command_line(found, "/run/vm/monitor")[:8] == [
+    assert own_command_line(found, "/run/vm/monitor", "/run/vm")[:8] == [
         "/opt/bin/guestmap", "boot", "-q", "-S", "--qmp", "unix:/run/vm/monitor", "-m",
         "524288k,slots=4,maxmem=8388608k",
     ]  # fmt: skip
@@ -228,7 +228,7 @@ LACKING = {
 def test_what_our_machine_lacks_is_refused_by_name(what):
     found = definition(emulator="/opt/bin/guestmap", devices=LACKING[what])
     with pytest.raises(DomainError, match=f"guestmap's own machine has not {what}"):
-        own_command_line(found, "/run/vm/monitor")
+        own_command_line(found, "/run/vm/monitor", "/run/vm")
 
 
 WITH = {
@@ -300,7 +300,7 @@ def test_all_of_a_memory_device_is_said_and_nothing_more(what):
     document, dialect, props, backend = WITH[what]
     before = definition(dialect)
     found = with_device(before, assigned(before, device(document, dialect), live=True), live=True)
-    line = command_line(found, {}, "/run/vm")
+    line = command_line(found, {}, "/run/vm", "/run/vm")
     assert json.loads(values(line, "-device")[-1]) == props
     assert json.loads(values(line, "-object")[-1]) == backend
 
@@ -309,7 +309,7 @@ def edited(old: str, new: str, **parts: str) -> list[str]:
     text = domain(**parts).decode()
     assert old in text
     return command_line(parse_definition(text.replace(old, new).encode(), LibvirtDialect.V12), {},
-                        "/run/vm")  # fmt: skip
+                        "/run/vm", "/run/vm")  # fmt: skip
 
 
 NV = memory("256", model="nvdimm", more="<source><path>/nv</path></source>").decode()
@@ -374,7 +374,7 @@ def test_how_it_runs_is_said():
 def test_all_that_our_machine_is_told_of_memory():
     before = definition(emulator="/opt/bin/guestmap")
     kept = assigned(before, device(memory(words=" access='shared'")), live=True)
-    line = own_command_line(with_device(before, kept, live=True), "/run/vm/monitor")
+    line = own_command_line(with_device(before, kept, live=True), "/run/vm/monitor", "/run/vm")
     assert line[6:] == [
         "-m", "524288k,slots=4,maxmem=8388608k",
         "--object", "memory-backend-ram,id=ram-node0,size=536870912",
@@ -384,7 +384,7 @@ def test_all_that_our_machine_is_told_of_memory():
         "--device", "pc-dimm,node=0,memdev=memdimm0,id=dimm0,slot=0",
     ]  # fmt: skip
     private = assigned(before, device(memory(words=" access='private'")), live=True)
-    line = own_command_line(with_device(before, private, live=True), "/run/a,b/monitor")
+    line = own_command_line(with_device(before, private, live=True), "/run/a,b/monitor", "/run/a,b")
     assert line[13] == (
         "memory-backend-file,id=memdimm0,mem-path=/run/a,,b/dimm0,share=off,size=536870912"
     )
@@ -552,5 +552,5 @@ def test_our_machine_names_the_line_of_the_device_that_it_lacks():
     lacking = memory(model="virtio-mem", target="<block>2048</block>").decode() + "\n"
     found = definition(emulator="/opt/bin/guestmap", devices=dimm + lacking)
     with pytest.raises(DomainError, match="has not a virtio-mem device") as refused:
-        own_command_line(found, "/run/vm/monitor")
+        own_command_line(found, "/run/vm/monitor", "/run/vm")
     assert (refused.value.element, refused.value.line) == ("memory", 19)

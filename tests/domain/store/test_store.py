@@ -1,5 +1,7 @@
 """Definitions and what runs are kept, and read back as they were."""
 
+from dataclasses import replace
+
 import pytest
 
 from guestmap.base import PeerError
@@ -28,6 +30,7 @@ def status(process: Process | None = None) -> Status:
         definition(),
         ("dimm0", "ua-'x'"),
         (Pending("dimm0", config=True),),
+        "/var/ram/7-vm",
     )
 
 
@@ -87,14 +90,30 @@ def test_a_note_comes_back_until_it_is_struck_out(store, tmp_path):
 
 
 def test_folders_are_the_users_own(monkeypatch, tmp_path):
-    monkeypatch.delenv("GUESTMAP_DOMAINS", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "c"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
+    for name in ("GUESTMAP_DOMAINS", "GUESTMAP_MEMORY_BACKING_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, folder in (("CONFIG_HOME", "c"), ("RUNTIME_DIR", "r"), ("STATE_HOME", "s")):
+        monkeypatch.setenv(f"XDG_{name}", str(tmp_path / folder))
     found = open_store(dialect=LibvirtDialect.V12)
     assert found.config == tmp_path / "c/guestmap/domains"
     assert found.run == tmp_path / "r/guestmap/domains"
     assert found.dialect is LibvirtDialect.V12
+    assert found.memory_folder("vm", 3) == tmp_path / "s/guestmap/domains/ram/3-vm"
     assert open_store(str(tmp_path)).config == tmp_path / "config"
+    assert open_store(str(tmp_path)).memory_folder("vm", 3) == tmp_path / "ram/3-vm"
+    monkeypatch.setenv("GUESTMAP_MEMORY_BACKING_DIR", str(tmp_path / "m"))
+    for each in (open_store(), open_store(str(tmp_path))):
+        assert each.memory_folder("vm", 3) == tmp_path / "m/3-vm"
+
+
+def test_only_a_folder_that_was_made_for_a_machine_goes_with_it(store, tmp_path):
+    own, other = tmp_path / "7-vm", tmp_path / "7-other"
+    for each in (own, other):
+        each.mkdir()
+        store.forget_all_memory(replace(status(), memory=str(each)))
+    assert not own.exists()
+    assert other.exists()
+    assert store.status("vm") is None
 
 
 def test_what_another_program_wrote_counts_and_not_what_was_read_before(store):

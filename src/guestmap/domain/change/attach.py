@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guestmap.base import KIB, GuestmapError, HostError
 from guestmap.base.faults import point
 from guestmap.domain.change.removal import take_back
-from guestmap.domain.process.backend_props import device_backend, is_allocated
+from guestmap.domain.process.backend_props import device_backend, is_allocated, is_in
 from guestmap.domain.process.memory_props import device_props
 from guestmap.domain.process.pci import bus_name, placed
 from guestmap.domain.rules.assign import assigned, backend_name, is_express
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
 from guestmap.domain.rules.room import LIVE_UNIT, Room, rounded, told
+from guestmap.domain.store.files import make_folder
 from guestmap.domain.store.journal import Note
 from guestmap.domain.xml.edit import with_device
 from guestmap.domain.xml.memory import (
@@ -80,7 +82,6 @@ def read_device(data: bytes, dialect: LibvirtDialect, *, is_new: bool = True) ->
 
 
 def plan_attach(
-    store: Store,
     stored: Definition | None,
     running: Status | None,
     device: MemoryDef,
@@ -90,7 +91,6 @@ def plan_attach(
     """Return what attaching a device will do.
 
     Args:
-        store: where the machine's folder is.
         stored: the definition that gets it; None: none does.
         running: the machine that gets it; None: none does.
         device: what is attached.
@@ -112,14 +112,13 @@ def plan_attach(
         base = room.better_base(live)
         if base is not None and isinstance(live.address, DimmAddress):
             live = replace(live, address=DimmAddress(live.address.slot, base))
-        folder = str(store.machine_folder(now.name))
         address = live.address
         bus = bus_name(now, address.bus) if isinstance(address, PciAddress) else None
         found = replace(
             found,
             live=live,
             arguments=(
-                device_backend(now, live, LIVE_UNIT, folder),
+                device_backend(now, live, LIVE_UNIT, running.memory),
                 device_props(live, bus, allocated=is_allocated(now, live)),
             ),
         )
@@ -183,6 +182,8 @@ def attach(store: Store, link: Link | None, plan: AttachPlan) -> Status | None:
             store.save(plan.config)
         return None
     before = link.status
+    if is_in(plan.arguments[0], before.memory):
+        make_folder(Path(before.memory))
     notes = store.notes(before.definition.name)
     alias, backend = plan.live.alias or "", backend_name(plan.live)
     notes.write(
@@ -195,7 +196,7 @@ def attach(store: Store, link: Link | None, plan: AttachPlan) -> Status | None:
         )
     )
     try:
-        _plug(link, plan)
+        _plug(store, link, plan)
     except DomainError:
         notes.strike()
         raise
@@ -204,7 +205,7 @@ def attach(store: Store, link: Link | None, plan: AttachPlan) -> Status | None:
     return link.status
 
 
-def _plug(link: Link, plan: AttachPlan) -> None:
+def _plug(store: Store, link: Link, plan: AttachPlan) -> None:
     """Make the backend and the device, or neither."""
     backend, device = plan.arguments
     point("attach.before-object-add")
@@ -218,6 +219,7 @@ def _plug(link: Link, plan: AttachPlan) -> None:
     except DomainError:
         with suppress(DomainError):  # the first error is what is told
             link.do("object-del", id=backend["id"])
+        store.forget_memory(link.status, str(device["id"]))
         raise
     point("attach.after-device-add")
 
@@ -246,6 +248,7 @@ def _undone(store: Store, link: Link, device: MemoryDef, before: Status, *, is_n
                 f"{alias} is plugged, and the guest did not give it back: the next change of this"
                 " domain saves it"
             )
+        store.forget_memory(before, alias)
         if is_noted:
             store.save_status(before)
         store.notes(before.definition.name).strike()

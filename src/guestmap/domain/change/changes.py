@@ -161,9 +161,7 @@ class Changes:
             wanted = read_device(document, self._store.dialect)
             machine = running if to.live else None
             with held(machine) as link:
-                plan = plan_attach(
-                    self._store, stored if to.config else None, machine, wanted, force=force
-                )
+                plan = plan_attach(stored if to.config else None, machine, wanted, force=force)
                 status = attach(self._store, link, plan)
         if status is None or plan.live is None:
             return wanted if plan.config is None else plan.config.devices[-1]

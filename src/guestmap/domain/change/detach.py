@@ -114,7 +114,7 @@ def detach(store: Store, link: Link | None, plan: Detachment, *, wait_s: float =
 
 def gone(store: Store, link: Link, alias: str, config: Definition | None) -> None:
     """Note that a device has left its machine, in both definitions; its file goes, too."""
-    store.forget_memory(link.status.definition.name, alias)
+    store.forget_memory(link.status, alias)
     found = without_alias(link.status.definition, alias)
     status = replace(link.status.without_pending(alias), definition=found, aliases=link.aliases())
     link.status = status

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from guestmap.base import GuestmapError
 from guestmap.base.faults import point
 from guestmap.domain.change.link import linked
 from guestmap.domain.process.launch import end
@@ -27,7 +29,10 @@ def destroy(store: Store, status: Status, *, graceful: bool = True) -> None:
 
 
 def forget(store: Store, name: str) -> None:
-    """Remove what is kept of a machine that ended."""
+    """Remove what is kept of a machine that ended, the files that were its memory, too."""
+    with suppress(GuestmapError):  # a status that cannot be read goes all the same
+        if (status := store.status(name)) is not None:
+            store.forget_all_memory(status)
     store.notes(name).strike()
     store.forget_status(name)
     shutil.rmtree(store.machine_folder(name), ignore_errors=True)

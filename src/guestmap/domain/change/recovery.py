@@ -96,6 +96,7 @@ def _finish(store: Store, link: Link, note: Note, log: EventLog) -> None:
             log.tell("device-added", name, note.alias)
         else:
             drop_backend(link, note.backend)
+            store.forget_memory(link.status, note.alias)
             _as_it_was(store, link, note)
     elif note.verb == "detach":
         if note.alias not in link.aliases():

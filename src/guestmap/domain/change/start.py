@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import GuestmapError, HostError, PeerError
 from guestmap.base.faults import point
 from guestmap.domain.change.link import Link
+from guestmap.domain.process.backend_props import makes_files
 from guestmap.domain.process.command_line import MONITORS, command_line, environment
 from guestmap.domain.process.devices_line import left_out
 from guestmap.domain.process.launch import Launch, ends_soon, last_words
@@ -70,16 +71,20 @@ def start(store: Store, stored: Definition, *, paused: bool = False) -> Started:
     log = folder / "log"
     log.unlink(missing_ok=True)
     point("start.before-spawn")
-    launch, paths = _launch(live, folder, log)
-    status = Status(STARTING, number, launch.process, *paths, definition=live)
+    memory = store.memory_folder(stored.name, number)
+    launch, paths = _launch(live, folder, memory, log)
+    status = Status(STARTING, number, launch.process, *paths, definition=live, memory=str(memory))
     try:
         store.save_status(status)
+        if makes_files(live, str(memory)):
+            make_folder(memory)
         point("start.before-exec")
         launch.go()
         with _greeted(status, log) as wire:
             status = finish(store, Link(wire, status), paused=paused)
     except BaseException:
         launch.drop()
+        store.forget_all_memory(status)
         store.forget_status(stored.name)
         raise
     return Started(status, left_out(live))
@@ -98,17 +103,23 @@ def finish(store: Store, link: Link, *, paused: bool = False) -> Status:
     return status
 
 
-def _launch(live: Definition, folder: Path, log: Path) -> tuple[Launch, tuple[str, str, str]]:
+def _launch(
+    live: Definition, folder: Path, memory: Path, log: Path
+) -> tuple[Launch, tuple[str, str, str]]:
     if is_own(live):
         monitor = str(folder / MONITORS[0])
         Path(monitor).unlink(missing_ok=True)
-        return Launch(own_command_line(live, monitor), (), {}, log), (monitor, monitor, monitor)
+        return Launch(own_command_line(live, monitor, str(memory)), (), {}, log), (
+            monitor,
+            monitor,
+            monitor,
+        )
     sockets: dict[str, socket.socket] = {}
     try:
         for name in MONITORS:
             sockets[name] = listen(str(folder / name))
         numbers = {name: 3 + n for n, name in enumerate(MONITORS)}
-        words = command_line(live, numbers, str(folder))
+        words = command_line(live, numbers, str(folder), str(memory))
         launch = Launch(words, [each.fileno() for each in sockets.values()], environment(live), log)
     finally:
         for each in sockets.values():

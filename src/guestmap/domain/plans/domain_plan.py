@@ -114,7 +114,7 @@ def plan_of(
     )
     if verb == "detach":
         return _detaching(draft, definition, machine, wanted)
-    return _attaching(draft, store, definition, machine, wanted)
+    return _attaching(draft, definition, machine, wanted)
 
 
 def read_plan(data: bytes) -> DomainPlan:
@@ -156,7 +156,6 @@ def refuse_changed(store: Store, plan: DomainPlan) -> None:
 
 def _attaching(
     draft: DomainPlan,
-    store: Store,
     stored: Definition | None,
     running: Status | None,
     wanted: MemoryDef,
@@ -176,7 +175,7 @@ def _attaching(
         cautions = [f"{each.text}; {each.remedy}" for each in asked.cautions]
     if refused:
         return Pictured(_with(draft, blockers=tuple(refused), cautions=tuple(cautions)))
-    todo = plan_attach(store, stored, running, wanted, force=draft.force)
+    todo = plan_attach(stored, running, wanted, force=draft.force)
     live = None
     if running is not None and todo.live is not None:
         live = with_device(running.definition, todo.live, live=True)

@@ -86,6 +86,20 @@ def ram_backend(found: Definition, folder: str) -> dict[str, Any]:
     return _backend(found, _Wanted(RAM, found.initial * KIB, RAM), folder)
 
 
+def makes_files(found: Definition, folder: str) -> bool:
+    """Tell whether some memory of a machine, as it starts, is a file in a folder."""
+    made = [cell_backend(found, each, folder) for each in found.cells] or [
+        ram_backend(found, folder)
+    ]
+    made += [device_backend(found, each, 1, folder) for each in found.devices]
+    return any(is_in(each, folder) for each in made)
+
+
+def is_in(backend: dict[str, Any], folder: str) -> bool:
+    """Tell whether a backend is a file in a folder."""
+    return str(backend.get("mem-path", "")).startswith(f"{folder}/")
+
+
 def is_allocated(found: Definition, device: MemoryDef) -> bool:
     """Tell whether virtio-mem has memory allocated as the guest takes it."""
     page = _page(found, device.node, device.pagesize)

@@ -40,13 +40,16 @@ _PC = re.compile(r"(?:pc|pc-i440fx.*|q35|pc-q35.*)?")
 _MODES = {"host-passthrough": "host", "host-model": "host", "maximum": "max"}
 
 
-def command_line(found: Definition, monitors: Mapping[str, int], folder: str) -> list[str]:
+def command_line(
+    found: Definition, monitors: Mapping[str, int], folder: str, memory: str
+) -> list[str]:
     """Return the command line of a machine, stopped at its start.
 
     Args:
         found: the definition, its memory devices with aliases and addresses.
         monitors: descriptors of listening sockets, by name.
-        folder: where sockets and files of the machine are made.
+        folder: where sockets of the machine are made.
+        memory: where files are made that are its memory.
 
     Raises:
         DomainError: it has what is not started here.
@@ -58,7 +61,7 @@ def command_line(found: Definition, monitors: Mapping[str, int], folder: str) ->
     locked = "on" if found.backing.is_locked else "off"
     words += [*_cpu(found), "-m", _sizes(found), "-overcommit", f"mem-lock={locked}"]
     words += ["-smp", f"{found.vcpus},sockets={found.vcpus},cores=1,threads=1"]
-    words += [*_ram(found, folder)]
+    words += [*_ram(found, memory)]
     if found.uuid is not None:
         words += ["-uuid", found.uuid]
     words += ["-display", "none", "-no-user-config", "-nodefaults"]
@@ -71,7 +74,7 @@ def command_line(found: Definition, monitors: Mapping[str, int], folder: str) ->
     words += devices_line.serials(found, folder)
     words += devices_line.agent(found, folder)
     words += devices_line.balloon(found)
-    words += _memory_devices(found, folder)
+    words += _memory_devices(found, memory)
     words += user_arguments(found)
     return [*words, "-msg", "timestamp=on"]
 
@@ -145,11 +148,11 @@ def _sizes(found: Definition) -> str:
     return words
 
 
-def _ram(found: Definition, folder: str) -> Iterator[str]:
+def _ram(found: Definition, memory: str) -> Iterator[str]:
     if _is_backed(found):
-        yield from ("-object", _json(ram_backend(found, folder)))
+        yield from ("-object", _json(ram_backend(found, memory)))
     for cell in found.cells:
-        backend = cell_backend(found, cell, folder)
+        backend = cell_backend(found, cell, memory)
         yield from ("-object", _json(backend))
         cpus = "".join(f",cpus={part}" for part in cell.cpus.split(",") if part)
         yield from ("-numa", f"node,nodeid={cell.id}{cpus},memdev={backend['id']}")
@@ -165,9 +168,9 @@ def _boot(found: Definition) -> Iterator[str]:
             yield from (option, value)
 
 
-def _memory_devices(found: Definition, folder: str) -> Iterator[str]:
+def _memory_devices(found: Definition, memory: str) -> Iterator[str]:
     for each in found.devices:
-        yield from ("-object", _json(device_backend(found, each, ALIGNMENT, folder)))
+        yield from ("-object", _json(device_backend(found, each, ALIGNMENT, memory)))
         bus = bus_name(found, each.address.bus) if isinstance(each.address, PciAddress) else None
         yield from ("-device", _json(device_props(each, bus, allocated=is_allocated(found, each))))
 

@@ -32,28 +32,32 @@ def is_own(found: Definition) -> bool:
     return Path(found.emulator).name == _PROGRAM
 
 
-def own_command_line(found: Definition, monitor: str) -> list[str]:
+def own_command_line(found: Definition, monitor: str, memory: str) -> list[str]:
     """Return the command line of a machine of ours, stopped at its start.
+
+    Args:
+        found: the definition, its memory devices with aliases and addresses.
+        monitor: the path of its monitor.
+        memory: where files are made that are its memory.
 
     Raises:
         DomainError: it has what our machine lacks; names it.
     """
     _refuse_lacking(found)
-    folder = str(Path(monitor).parent)
     sizes = f"{found.initial}k"
     if found.max_memory is not None:
         sizes += f",slots={found.slots},maxmem={found.max_memory}k"
     words = [found.emulator, "boot", "-q", "-S", "--qmp", f"unix:{monitor}", "-m", sizes]
     for cell in found.cells:
         name = f"ram-node{cell.id}"
-        words += ["--object", _keyval(cell_backend(found, cell, folder))]
+        words += ["--object", _keyval(cell_backend(found, cell, memory))]
         words += ["--numa", f"node,nodeid={cell.id},memdev={name}"]
     for path, option in (("kernel", "--kernel"), ("initrd", "--initrd"), ("cmdline", "--append")):
         value = found.root.value(f"os/{path}")
         if value:
             words += [option, value]
     for each in found.devices:
-        words += ["--object", _keyval(device_backend(found, each, ALIGNMENT, folder))]
+        words += ["--object", _keyval(device_backend(found, each, ALIGNMENT, memory))]
         words += ["--device", _keyval(device_props(each, None))]
     return [*words, *_serial(found), *user_arguments(found)]
 

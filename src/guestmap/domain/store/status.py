@@ -7,6 +7,7 @@ has, and the definition that is in force.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
@@ -48,6 +49,7 @@ class Status:
         monitor: the socket for changes, one client at a time. look: for questions.
             events: for listening.
         definition: what it has.
+        memory: the folder of files that are its memory.
         aliases: names of its devices, when it was asked last.
         pending: what the guest was asked for.
     """
@@ -61,6 +63,7 @@ class Status:
     definition: Definition
     aliases: tuple[str, ...] = ()
     pending: tuple[Pending, ...] = ()
+    memory: str = ""
 
     @property
     def is_alive(self) -> bool:
@@ -90,6 +93,7 @@ def status_xml(status: Status) -> bytes:
         f"  <monitor path={quoteattr(status.monitor)} type='unix'/>\n"
         f"  <look path={quoteattr(status.look)}/>\n"
         f"  <events path={quoteattr(status.events)}/>\n"
+        f"  <memoryBackingDir path={quoteattr(status.memory)}/>\n"
         f"  <devices>\n{devices}  </devices>\n"
         f"  <unplugging>\n{pending}  </unplugging>\n  "
     )
@@ -124,6 +128,7 @@ def parse_status(data: bytes, dialect: LibvirtDialect, what: str) -> Status:
                 Pending(each.get("alias") or "", each.get("config") == "yes")
                 for each in root.every("unplugging/device")
             ),
+            memory=_path(root, "memoryBackingDir") or str(Path(_path(root, "monitor")).parent),
         )
     except (DomainError, ValueError) as error:
         raise PeerError(f"{what} is no status of a machine: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,11 +36,14 @@ class Store:
         config: the folder of the definitions.
         run: the folder of what runs: status, locks, notes, sockets.
         dialect: which libvirt's rules definitions are read by.
+        memory: the folder of files that are guests' memory (libvirt's ``memory_backing_dir``), on a
+            filesystem with room for it; None: one beside what runs.
     """
 
     config: Path
     run: Path
     dialect: LibvirtDialect = LibvirtDialect.V9
+    memory: Path | None = None
     _definitions: Kept[Definition] = field(default_factory=Kept, compare=False, repr=False)
     _statuses: Kept[Status] = field(default_factory=Kept, compare=False, repr=False)
 
@@ -159,11 +163,21 @@ class Store:
         """Return the file of what runs."""
         return self.run / f"{name}{_SUFFIX}"
 
-    def forget_memory(self, name: str, alias: str) -> None:
+    def memory_folder(self, name: str, number: int) -> Path:
+        """Return the folder of files that are a machine's memory; ``number`` is the machine's."""
+        return (self.memory or self.run / ".ram") / f"{number}-{name}"
+
+    def forget_memory(self, status: Status, alias: str) -> None:
         """Remove the file that was the memory of a machine's device, where it had one here."""
-        if Path(alias).name == alias:
+        if status.memory and Path(alias).name == alias:
             with suppress(OSError):
-                (self.machine_folder(name) / alias).unlink()
+                (Path(status.memory) / alias).unlink()
+
+    def forget_all_memory(self, status: Status) -> None:
+        """Remove the files that were the memory of a machine that ended."""
+        folder = Path(status.memory)
+        if folder.name == f"{status.id}-{status.definition.name}":  # else it was not made here
+            shutil.rmtree(folder, ignore_errors=True)
 
     def machine_folder(self, name: str) -> Path:
         """Return the folder of a machine's sockets and its log."""
@@ -175,23 +189,29 @@ def open_store(root: str | None = None, dialect: LibvirtDialect = LibvirtDialect
 
     Args:
         root: the folder; None: that of ``GUESTMAP_DOMAINS``, or where the XDG Base Directory
-            Specification has configuration and what runs.
+            Specification has configuration and what runs. Files that are guests' memory are there,
+            or where it has a program's state, and not what runs: that has little room.
+            ``GUESTMAP_MEMORY_BACKING_DIR`` names another folder for them.
         dialect: which libvirt's rules.
 
     Raises:
         ConfigError: there is no place for one.
     """
     root = root or os.environ.get("GUESTMAP_DOMAINS") or None
+    told = os.environ.get("GUESTMAP_MEMORY_BACKING_DIR")
+    memory = Path(told).absolute() if told else None
     if root is not None:
         folder = Path(root).absolute()
-        return Store(folder / "config", folder / "run", dialect)
+        return Store(folder / "config", folder / "run", dialect, memory or folder / "ram")
     try:
         home = Path.home()
     except RuntimeError as error:
         raise ConfigError("there is no home for domains: name a folder with --root") from error
     config = _folder("XDG_CONFIG_HOME", home / ".config")
-    state = _folder("XDG_RUNTIME_DIR", _folder("XDG_STATE_HOME", home / ".local" / "state"))
-    return Store(config / "guestmap" / "domains", state / "guestmap" / "domains", dialect)
+    state = _folder("XDG_STATE_HOME", home / ".local" / "state")
+    run = _folder("XDG_RUNTIME_DIR", state)
+    own = Path("guestmap", "domains")
+    return Store(config / own, run / own, dialect, memory or state / own / "ram")
 
 
 def _folder(variable: str, default: Path) -> Path:
