@@ -19,6 +19,9 @@ def main() -> None:
         from guestmap.system.probe.server import serve
 
         sys.exit(serve(asked))
+    import gc
+
+    gc.disable()  # what is made until the machine runs stays: guestmap.system.run goes on from here
     from guestmap.system.run import run
 
     sys.exit(run(words))

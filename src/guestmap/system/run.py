@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -52,6 +53,8 @@ def _run(asked: Described, background: Background) -> int:
         ),
         pid_file(asked.pid_file),
     ):
+        gc.freeze()
+        gc.enable()
         vm.start(paused=asked.paused)
         background.ready()
         while not vm.wait(_LOOK_S):

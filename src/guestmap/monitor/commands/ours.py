@@ -1,6 +1,7 @@
 """Commands that QEMU has not: the memory map as a value, who answers at an address, what changed.
 
-They need not wait for the machine, only for the transaction that it is in.
+They need not wait for the machine, only for the transaction that it is in. What they need is
+imported when one is first asked: most machines are managed by who asks what QEMU knows.
 """
 
 from __future__ import annotations
@@ -8,14 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guestmap.inspect import Snapshot
-from guestmap.inspect.ask.explain import explain
-from guestmap.inspect.map.commit_json import commit_to_json
-from guestmap.inspect.map.snapshot import SlotInfo
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.qmp import ANY, INT, STR, UINT64, Command, Member, Struct
 
 if TYPE_CHECKING:
+    from guestmap.inspect import Snapshot
     from guestmap.machine import VirtualMachine
     from guestmap.memory.map import CommitRecord
 
@@ -25,12 +23,17 @@ def _map(context: Context, _arguments: Arguments) -> dict[str, Any]:
 
 
 def _explain(context: Context, arguments: Arguments) -> dict[str, Any]:
+    from guestmap.inspect.ask.explain import explain
+
     space = arguments.get("address-space", "memory")
     return explain(snapshot_of(context.vm), arguments["address"], space).to_json()
 
 
 def snapshot_of(vm: VirtualMachine) -> Snapshot:
     """Return the map as it is between two transactions, with the slots that show it."""
+    from guestmap.inspect import Snapshot
+    from guestmap.inspect.map.snapshot import SlotInfo
+
     with vm.board.system.steady():
         slots = tuple(SlotInfo(**each._asdict()) for each in vm.accelerator.memory_slots())
         return replace(Snapshot.of(vm.board.system), slots=slots)
@@ -44,6 +47,8 @@ def _history(context: Context, arguments: Arguments) -> dict[str, Any]:
 
 
 def _record(record: CommitRecord) -> dict[str, Any]:
+    from guestmap.inspect.map.commit_json import commit_to_json
+
     return commit_to_json(record, {"time-ns": record.time_ns}, offset_key="offset-in-region")
 
 
