@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import json
 import os
+import re
 import select
 import stat
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
+from tests.support.program import run_program
 from tests.support.qemu import require_qemu
 
 pytestmark = [pytest.mark.peers, pytest.mark.seabios]
@@ -269,3 +271,40 @@ def story(libvirt: Libvirtd, emulator: str) -> list[list[dict[str, Any]]]:
         step()
         steps.append(libvirt.sent())
     return steps
+
+
+def test_who_answers_at_an_address_is_told_in_the_same_words(
+    daemon: tuple[Libvirtd, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Before the firmware runs; it finds option ROMs in QEMU that are not here."""
+    libvirt, emulator = daemon
+    root = request.node.callspec.params["daemon"]
+    monitor_module()
+    ours = told(libvirt, emulator)
+    program = require_qemu()
+    with libvirtd(tmp_path_factory.mktemp("theirs"), program, root=root) as other:
+        theirs = told(other, program)
+    for address, sentences in ours.items():
+        assert sentences == theirs[address], address
+        assert len(sentences) > 1
+
+
+def told(libvirt: Libvirtd, emulator: str) -> dict[str, list[str]]:
+    """Return what is told of addresses; the places in QEMU's own book of RAM are left out."""
+    domain = libvirt.connection.createXML(
+        document(emulator, "asked"), libvirt.module.VIR_DOMAIN_START_PAUSED
+    )
+    try:
+        domain.attachDeviceFlags(DIMM.format(1), LIVE)
+        source = f"libvirt+{libvirt.uri}:asked"
+        found = {}
+        for address in ("0x1000", "0xa0000", "0xc9000", "0xf0000", "0xfffffff0", "0x100000000",
+                        "0xfee00000", "0xfec00000", "0xe0000000"):  # fmt: skip
+            done = run_program("explain", source, address)
+            assert done.status == 0, done
+            found[address] = re.sub(r"ram_addr \w+", "ram_addr", done.stdout).splitlines()
+        return found
+    finally:
+        domain.destroy()

@@ -124,11 +124,16 @@ class Libvirtd:
         self.process = self.daemon.pid
         self.connection = self._connected()
 
+    @property
+    def uri(self) -> str:
+        """Where it is, for libvirt's clients."""
+        return f"qemu+unix:///system?socket={self._work}/libvirt-sock"
+
     def _connected(self) -> Any:
         deadline = time.monotonic() + 60
         while True:
             try:
-                return self.module.open(f"qemu+unix:///system?socket={self._work}/libvirt-sock")
+                return self.module.open(self.uri)
             except self.module.libvirtError:
                 assert self.daemon.poll() is None, (self._work / "out").read_text()
                 assert time.monotonic() < deadline, "libvirtd does not start"
