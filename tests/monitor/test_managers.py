@@ -31,6 +31,7 @@ def test_what_is_not_here_is_an_empty_list(name: str) -> None:
 
 def test_nodes_of_disks_may_be_asked_for_flat() -> None:
     assert ask("query-named-block-nodes", flat=True) == []
+    assert ask("query-blockstats", **{"query-nodes": True}) == []
 
 
 @pytest.mark.qemu

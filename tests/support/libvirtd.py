@@ -31,6 +31,7 @@ NEWER = ROOT.with_name("libvirt-new")
 _LIBRARIES = ("libyajl.so.2", "libnl-route-3.so.200", "libssh.so.4", "libssh2.so.1", "libxml2.so.2",
               "libvirt.so.0")  # fmt: skip
 _SENT = re.compile(r"QEMU_MONITOR_SEND_MSG: mon=\S+ msg=(\{.*\})")
+_ERROR = re.compile(r": error : (\w+):\d+ : (?!Unable to open /dev/kvm)")
 _STARTING = """
 set -e
 mount -t tmpfs none "$WORK/up"
@@ -138,6 +139,10 @@ class Libvirtd:
                 assert self.daemon.poll() is None, (self._work / "out").read_text()
                 assert time.monotonic() < deadline, "libvirtd does not start"
                 time.sleep(0.05)
+
+    def errors(self) -> set[str]:
+        """Return the functions of libvirt that have complained so far; of more than no KVM here."""
+        return set(_ERROR.findall(self._log.read_text(errors="replace")))
 
     def sent(self) -> list[dict[str, Any]]:
         """Return the commands that were sent to machines since the last call, without ids."""

@@ -104,6 +104,7 @@ def _question(name: str, returns: Array, run: Any = _nothing, *members: Member) 
 COMMANDS = (
     _question("query-block", _NONE),
     _question("query-named-block-nodes", _NONE, _nothing, Member("flat", BOOL, optional=True)),
+    _question("query-blockstats", _NONE, _nothing, Member("query-nodes", BOOL, optional=True)),
     _question("query-iothreads", _NONE),
     _question("query-jobs", _NONE),
     _question(
