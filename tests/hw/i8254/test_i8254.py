@@ -249,3 +249,20 @@ def test_reset_lets_all_counters_run_from_65536(timer: Timer) -> None:
     timer.clock.advance(after_ticks(100))
     assert (timer.latched(0), timer.latched(2)) == (65536 - 200, 65536 - 200)
     assert timer.inb(0x61) & 1 == 0
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_whoever_takes_the_interrupt_over_drives_a_line(timer: Timer, restored: bool) -> None:
+    timer.program(0, 2, 1000)
+    timer.pit.irq_enable.set(False)
+    timer.clock.advance(SECOND)
+    assert timer.rising() == 0
+    if restored:
+        other = Timer()
+        other.clock.advance(SECOND)
+        other.pit.load(timer.pit.save())
+        timer = other
+        timer.edges.clear()
+    timer.pit.irq_enable.set(True)
+    timer.clock.advance(after_ticks(1000))
+    assert timer.rising() == 1
