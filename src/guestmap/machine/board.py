@@ -240,5 +240,4 @@ class Board:
 
     def close(self) -> None:
         """Let go of the host's memory. May be called again."""
-        if not self.system.closed:
-            self.system.close()
+        self.system.close()
