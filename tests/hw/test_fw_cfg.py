@@ -131,6 +131,21 @@ def test_dma_selects_skips_and_reads(machine: Machine) -> None:
     assert machine.ram.read(0x1000, 8) == b"012378.."
 
 
+@pytest.mark.parametrize(
+    ("offset", "size", "runs"),
+    [(0, 8, True), (4, 4, True), (4, 2, False), (6, 2, False), (4, 1, False), (7, 1, False)],
+)
+def test_dma_is_asked_for_by_four_bytes_or_by_eight(
+    machine: Machine, offset: int, size: int, runs: bool
+) -> None:
+    """A guest has the request's address written, high half first, and the low half starts it."""
+    machine.ram.write(0x100, struct.pack(">IIQ", SELECT | READ, 4, 0x1000))
+    address = struct.pack(">Q", 0x100)[offset : offset + size]
+    machine.ports.store(DMA + offset, size, int.from_bytes(address, "little"))
+    assert machine.ram.read(0x100, 4) == (bytes(4) if runs else struct.pack(">I", SELECT | READ))
+    assert machine.ram.read(0x1000, 4) == (b"QEMU" if runs else bytes(4))
+
+
 def test_dma_fills_up_with_zeros(machine: Machine) -> None:
     machine.ram.write(0x1000, b"." * 8)
     assert machine.dma(0 << 16 | SELECT | READ, 7, 0x1000) == 0
