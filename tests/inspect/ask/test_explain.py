@@ -111,6 +111,20 @@ def test_a_write_to_an_option_rom_address_goes_nowhere() -> None:
     assert "  pc.ram, byte 0xc9000: pam-ram, on the way to it, is disabled" in lines
 
 
+@pytest.mark.parametrize(
+    ("owner", "told"),
+    [("owner:{obj path=/machine/a}", "  belongs to {obj path=/machine/a}"),
+     ("parent:{obj path=/machine}", None), ("orphan", None), (None, None)],
+)  # fmt: skip
+def test_whose_it_is_is_told_where_it_is_somebodys(owner: str | None, told: str | None) -> None:
+    tree = Builder()
+    system = tree.container("system", 0, TOP)
+    tree.region("bar", 0x1000, 0x1000, into=system, owner=owner)
+    tree.space("memory", system)
+    lines = explain_sentences(explain(tree.snapshot(), 0x1800))
+    assert [line for line in lines if "belongs" in line] == ([] if told is None else [told])
+
+
 def test_a_bar_outside_its_bridges_window_is_a_loser() -> None:
     tree = Builder()
     system = tree.container("system", 0, TOP)

@@ -381,3 +381,9 @@ def test_a_number_in_what_stands_before_every_line_does_not_count_lines(prefix: 
     text = "".join(f"{prefix}{line}\n".replace(" \n", "\n") for line in session.splitlines())
     assert ranges(text) == RANGES
     assert names(text) == ["system", "dram", "crypto", "keys"]
+
+
+def test_a_region_may_reach_beyond_the_one_that_holds_it() -> None:
+    whole = TREE + "      0000000000048000-0000000000057fff (prio 0, i/o): far\n"
+    assert names(whole)[-1] == "far"
+    assert names(quote(whole)) == names(whole)
