@@ -220,6 +220,20 @@ def test_of_equal_names_an_alias_means_what_it_has_something_to_show_of() -> Non
     ]  # fmt: skip
 
 
+def test_of_equal_names_an_alias_means_none_that_holds_it() -> None:
+    snapshot = from_texts(
+        tree(alias(2, 0, 0x1000, "outside", "box"))
+        + section(
+            "box", line(1, 0, 0x1000, "box"), line(2, 0x10, 0x10, "leaf"),
+            line(2, 0x800, 0x100, "part"), alias(3, 0x800, 0x100, "within", "box"),
+        )
+        + section("box", line(1, 0, 0x1000, "box"))
+    )  # fmt: skip
+    holder, other = (each.id for each in snapshot.regions if each.name == "box")
+    assert named(snapshot, "outside").alias == holder
+    assert named(snapshot, "within").alias == other
+
+
 def test_of_equal_names_an_alias_means_its_owners() -> None:
     def owned(text: str, ids: str) -> str:
         for owner in ids:
