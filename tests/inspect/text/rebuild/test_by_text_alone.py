@@ -222,7 +222,7 @@ def test_of_equal_names_an_alias_means_what_it_has_something_to_show_of() -> Non
 
 def test_of_equal_names_an_alias_means_none_that_holds_it() -> None:
     snapshot = from_texts(
-        tree(alias(2, 0, 0x1000, "outside", "box"))
+        tree(alias(2, 0, 0x1000, "outside", "box"), alias(2, 0x1000, 0x1000, "beside", "box"))
         + section(
             "box", line(1, 0, 0x1000, "box"), line(2, 0x10, 0x10, "leaf"),
             line(2, 0x800, 0x100, "part"), alias(3, 0x800, 0x100, "within", "box"),
