@@ -230,7 +230,7 @@ def test_of_equal_names_an_alias_means_none_that_holds_it() -> None:
         + section("box", line(1, 0, 0x1000, "box"))
     )  # fmt: skip
     holder, other = (each.id for each in snapshot.regions if each.name == "box")
-    assert named(snapshot, "outside").alias == holder
+    assert named(snapshot, "outside").alias == named(snapshot, "beside").alias == holder
     assert named(snapshot, "within").alias == other
 
 
