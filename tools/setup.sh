@@ -9,7 +9,7 @@
 #   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, GDB, Chromium.
 #                                 What cannot be had is said and left out, unless GUESTMAP_REQUIRE asks
 #                                 for it (qemu, acpica, nasm, gdb, chromium)
-#   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest and libvirt,
+#   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest, libvirt and Qiling,
 #                                 each unpacked below .oracle, nothing installed (peers)
 set -eu
 cd "$(dirname "$0")/.."
@@ -99,6 +99,7 @@ setup_peers() {
     peer peers unpack linux-686 tools/linux_686.sh .oracle/linux-686
     peer peers unpack libvirt tools/libvirt_root.sh .oracle/libvirt
     peer peers unpack libvirt-new tools/libvirt_root.sh .oracle/libvirt-new trixie trixie-backports
+    peer peers unpack qiling tools/qiling_env.sh .oracle/qiling
 }
 
 # unpack NAME COMMAND...: run COMMAND, which makes .oracle/NAME, unless it has been there before.
