@@ -8,18 +8,43 @@ from collections.abc import Iterator
 
 import pytest
 
+from guestmap.accel.vcpu_state import EFER
 from guestmap.machine import MachineConfig, VirtualMachine
 from guestmap.monitor import TcpAddress
 from guestmap.monitor.gdb import GdbServer
 
 pytestmark = [pytest.mark.unicorn, pytest.mark.seabios, pytest.mark.gdb]
 
+_CODE, _HIGH = 0x100000, 0xFFFFFFFF80000000
 _ENTRY = 0xFE05B  # where the reset vector jumps to, fixed for PC BIOSes since the first
 
 
 @pytest.fixture
 def server() -> Iterator[GdbServer]:
     with VirtualMachine(MachineConfig()) as vm, GdbServer(vm, TcpAddress("127.0.0.1", 0)) as server:
+        vm.start(paused=True)
+        yield server
+
+
+@pytest.fixture
+def long_mode() -> Iterator[GdbServer]:
+    """A machine in 64-bit code at 1 MiB: 2 MiB are mapped to themselves, and high."""
+    with VirtualMachine(MachineConfig()) as vm, GdbServer(vm, TcpAddress("127.0.0.1", 0)) as server:
+        memory = vm.board.cpu_memory
+        for table, entry, value in (
+            (0x1000, 0, 0x2003), (0x1000, 511, 0x2003),  # of the top level: low half and high half
+            (0x2000, 0, 0x3003), (0x2000, 510, 0x3003), (0x3000, 0, 0x83),
+        ):  # fmt: skip
+            memory.store(table + 8 * entry, 8, value)
+        memory.write(_CODE, bytes.fromhex("49ffc0 4889042500001100 ebf3"))
+        state = vm.vcpu.save()
+        state.control |= {0: 0x80000011, 3: 0x1000, 4: 0x20}
+        state.msrs |= {EFER: 0x500}
+        flat = (0x18, 0, 0xFFFFFFFF, 0x00CF9300)
+        high = (0x18, _HIGH, 0xFFFFFFFF, 0x00CF9300)
+        state.segments[:6] = [flat, (0x10, 0, 0xFFFFFFFF, 0x00AF9B00), flat, flat, high, flat]
+        state.rip, state.general[8] = _CODE, 0x1122334455667788
+        vm.vcpu.load(state)
         vm.start(paused=True)
         yield server
 
@@ -67,6 +92,27 @@ def test_protected_mode_memory_and_watchpoints(server):
     assert "Cannot access memory at address 0xfed00000" in said
     assert "Thread 1 (CPU#0)" in said
     assert "[Inferior 1 (Remote target) detached]" in said
+
+
+def test_long_mode_has_its_registers_addresses_and_breakpoints(long_mode):
+    said = gdb(
+        long_mode, "show architecture", "p/x $r8", "x/2i $rip", "stepi", "p/x $r8", "p/x $efer",
+        "set var $rax = 0xfedcba9876543210", "watch *(long *) 0x110000", "continue",
+        f"p/x *(long *) {_HIGH + 0x110000:#x}", "delete", f"break *{_CODE:#x}", "continue",
+        "set var $xmm15 = 5", "p $xmm15", "p/x $r8", "p/x $fs_base",
+    )  # fmt: skip
+    assert "i386:x86-64" in said
+    assert "$1 = 0x1122334455667788" in said
+    assert re.search(r"0x100000:\s+inc\s+%r8", said)
+    assert re.search(r"0x100003:\s+mov\s+%rax,0x110000", said)
+    assert "$2 = 0x1122334455667789" in said
+    assert "$3 = 0x500" in said
+    assert "New value = -81985529216486896" in said
+    assert "$4 = 0xfedcba9876543210" in said
+    assert "Breakpoint 2, 0x0000000000100000" in said
+    assert "$5 = 5" in said
+    assert "$6 = 0x1122334455667789" in said
+    assert f"$7 = {_HIGH:#x}" in said
 
 
 def test_a_machine_outlives_a_gdb_that_ends(server):

@@ -1,7 +1,7 @@
 """The registers that a debugger sees: one table for their values and their description.
 
 The names in the features ``org.gnu.gdb.i386.*`` are GDB's (its manual, section G.5.6). The feature
-``guestmap.system`` is ours; its registers are ``int32``, as GDB adds no ``code_ptr`` to a number.
+``guestmap.system`` is ours; its registers are numbers, as GDB adds no ``code_ptr`` to one.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def registers(*, long_mode: bool) -> tuple[GdbRegister, ...]:
         *_fpu_control(),
         *(_vector(number) for number in range(16 if long_mode else 8)),
         GdbRegister("mxcsr", 32, "int32", _SSE, lambda s: s.mxcsr, None),
-        GdbRegister("ip", 32, "int32", _SYSTEM, lambda s: s.rip, None),
-        *(_base(name) for name in _SEGMENTS),
-        *(_control(number) for number in (0, 2, 3, 4, 8)),
-        GdbRegister("efer", 32, "int32", _SYSTEM, lambda s: s.msrs.get(EFER, 0), None),
+        _system("ip", bits, lambda s: s.rip),
+        *(_base(name, bits) for name in _SEGMENTS),
+        *(_control(number, bits) for number in (0, 2, 3, 4, 8)),
+        _system("efer", bits, lambda s: s.msrs.get(EFER, 0)),
     )
 
 
@@ -107,13 +107,17 @@ def _selector(name: str) -> GdbRegister:
     return GdbRegister(name, 32, "int32", _CORE, lambda s: s.segments[index][0], None)
 
 
-def _base(name: str) -> GdbRegister:
+def _base(name: str, bits: int) -> GdbRegister:
     index = _SEGMENTS[name]
-    return GdbRegister(f"{name}_base", 32, "int32", _SYSTEM, lambda s: s.segments[index][1], None)
+    return _system(f"{name}_base", bits, lambda s: s.segments[index][1])
 
 
-def _control(number: int) -> GdbRegister:
-    return GdbRegister(f"cr{number}", 32, "int32", _SYSTEM, lambda s: s.control[number], None)
+def _control(number: int, bits: int) -> GdbRegister:
+    return _system(f"cr{number}", bits, lambda s: s.control[number])
+
+
+def _system(name: str, bits: int, read: Callable[[VcpuState], int]) -> GdbRegister:
+    return GdbRegister(name, bits, f"int{bits}", _SYSTEM, read, None)
 
 
 def _stack(number: int) -> GdbRegister:
