@@ -124,7 +124,7 @@ class Machine:
         root.ready = True
         buses = [root]
         for number, devfn in enumerate(layout.bridges, 1):
-            bridge = PciBridge(root, devfn, chassis=number, hotplug=False, multifunction=True)
+            bridge = PciBridge(root, devfn, chassis=number, shpc=False, multifunction=True)
             buses.append(bridge.secondary)
         for bus, devfn, _ in layout.functions:
             PciTestDevice(buses[bus], devfn, multifunction=True)

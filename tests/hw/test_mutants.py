@@ -111,13 +111,13 @@ FAULTS = (
         "hw/hpet/test_hpet.py",
     ),
     Fault(
-        "hw/mc146818/device.py",
+        "hw/mc146818/running.py",
         "rate + 7 if rate <= 2 else rate",
         "rate + 7 if rate <= 1 else rate",
         "hw/mc146818/test_mc146818.py",
     ),
     Fault(
-        "hw/mc146818/device.py",
+        "hw/mc146818/running.py",
         "        return self._next_periodic(due_ns)",
         "        return self._next_periodic(self._clock.now_ns())",
         "hw/mc146818/test_mc146818.py",

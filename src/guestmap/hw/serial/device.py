@@ -21,6 +21,7 @@ from guestmap.hw.device import (
     rearm,
 )
 from guestmap.hw.serial import registers as reg
+from guestmap.hw.serial.line import character_ns, first_cause, put, room, take
 from guestmap.hw.serial.registers import SerialState
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import BOOL, STR, UINT32
@@ -137,11 +138,7 @@ class Serial16550(DeviceModel[SerialState]):
     @property
     def room(self) -> int:
         """How many bytes :meth:`receive` takes at once without losing any."""
-        if self.state.mcr & reg.MCR_LOOP:
-            return 0
-        if self.state.fcr & reg.FCR_ENABLE:
-            return reg.FIFO_BYTES - len(self.state.fifo)
-        return 0 if self.state.lsr & reg.LSR_DATA else 1
+        return room(self.state)
 
     def _read(self, offset: int, size: int) -> int:
         match offset & 7:
@@ -171,16 +168,9 @@ class Serial16550(DeviceModel[SerialState]):
                 return self.state.scratch
 
     def _read_data(self) -> int:
-        if self.state.fcr & reg.FCR_ENABLE:
-            value = self.state.fifo.pop(0) if self.state.fifo else 0
-            if self.state.fifo:
-                self._arm_timeout()
-            else:
-                self.state.lsr &= ~(reg.LSR_DATA | reg.LSR_BREAK)
-            self.state.timed_out = False
-        else:
-            value = self.state.rbr
-            self.state.lsr &= ~(reg.LSR_DATA | reg.LSR_BREAK)
+        value = take(self.state)
+        if self.state.fifo:
+            self._arm_timeout()
         self._update()
         self.on_room()
         return value
@@ -260,34 +250,14 @@ class Serial16550(DeviceModel[SerialState]):
     def _receive(self, data: bytes | tuple[int, ...]) -> None:
         if not data:
             return
+        put(self.state, data)
         if self.state.fcr & reg.FCR_ENABLE:
-            for byte in data:
-                if len(self.state.fifo) < reg.FIFO_BYTES:
-                    self.state.fifo.append(byte)
-                else:
-                    self.state.lsr |= reg.LSR_OVERRUN
             self._arm_timeout()
-        else:
-            for byte in data:
-                if self.state.lsr & reg.LSR_DATA:
-                    self.state.lsr |= reg.LSR_OVERRUN
-                self.state.lsr |= reg.LSR_DATA
-                self.state.rbr = byte
-        self.state.lsr |= reg.LSR_DATA
         self._update()
 
     def _set_speed(self) -> None:
-        """Work out how long a character takes: start bit, data, parity and stop bits."""
-        if not self.state.divisor:
-            return
-        bits = (
-            1
-            + 5
-            + (self.state.lcr & 3)
-            + (self.state.lcr >> 3 & 1)
-            + (2 if self.state.lcr & 4 else 1)
-        )
-        self.state.character_ns = bits * reg.SECOND_NS * self.state.divisor // reg.BAUD_BASE
+        if self.state.divisor:
+            self.state.character_ns = character_ns(self.state)
 
     def _arm_timeout(self) -> None:
         """Interrupt when the FIFO was left alone for four characters (data sheet, 8.4.1)."""
@@ -298,25 +268,8 @@ class Serial16550(DeviceModel[SerialState]):
             self.state.timed_out = True
             self._update()
 
-    def _received_enough(self) -> bool:
-        if not self.state.fcr & reg.FCR_ENABLE:
-            return True
-        return len(self.state.fifo) >= reg.TRIGGER_BYTES[self.state.fcr >> 6]
-
     def _update(self) -> None:
-        """Find the interrupt that comes first, show it in IIR, and drive the line."""
-        ier, lsr = self.state.ier, self.state.lsr
-        if ier & reg.IER_LINE and lsr & reg.LSR_ERRORS:
-            cause = reg.IIR_LINE
-        elif ier & reg.IER_RX and self.state.timed_out:
-            cause = reg.IIR_TIMEOUT
-        elif ier & reg.IER_RX and lsr & reg.LSR_DATA and self._received_enough():
-            cause = reg.IIR_RX
-        elif ier & reg.IER_THRE and self.state.thre_pending:
-            cause = reg.IIR_THRE
-        elif ier & reg.IER_MODEM and self.state.msr & reg.MSR_DELTAS:
-            cause = reg.IIR_MODEM
-        else:
-            cause = reg.IIR_NONE
+        """Show the interrupt that comes first, and drive the line."""
+        cause = first_cause(self.state)
         self.state.iir = cause | (reg.IIR_FIFO if self.state.fcr & reg.FCR_ENABLE else 0)
         self._irq.set(cause != reg.IIR_NONE)
