@@ -6,13 +6,20 @@ import pytest
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.system.command_line import read_words
-from guestmap.system.option_table import OPTIONS, OptionFate
+from guestmap.system.option_table import OPTIONS, listing
 
 
-def test_each_option_without_a_meaning_says_why():
+def test_each_option_says_what_it_means_or_why_it_does_not():
     for each in OPTIONS.values():
-        assert bool(each.reason) is (each.fate is not OptionFate.MEANT), each.name
+        assert each.reason, each.name
         re.compile(each.values)
+
+
+def test_the_listing_has_each_option_once():
+    lines = listing().splitlines()
+    assert [line.split()[0] for line in lines] != []
+    assert sorted(line.split()[0] for line in lines) == sorted(f"-{each}" for each in OPTIONS)
+    assert any("-drive" in line and "is refused: disks are not modelled" in line for line in lines)
 
 
 def test_what_means_something_is_kept_in_order():
@@ -36,7 +43,7 @@ def test_what_changes_nothing_is_accepted(words):
     ("words", "said"),
     [
         ("-display gtk", "-display gtk: is not modelled (there is no screen)"),
-        ("-rtc base=localtime", "-rtc base=localtime: is not modelled (it is so)"),
+        ("-rtc base=localtime", "-rtc base=localtime: is not modelled (the clock is UTC)"),
         ("-sandbox on", "-sandbox on: is not modelled (there is none to switch off)"),
         ("-drive file=x", "-drive: disks are not modelled"),
         ("-netdev user,id=n", "-netdev: network devices are not modelled"),

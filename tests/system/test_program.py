@@ -16,6 +16,10 @@ from typing import Any
 
 import pytest
 
+from guestmap.machine.options.object_schema import OBJECT_KINDS
+from guestmap.system.option_table import listing
+from guestmap.system.probe.server import TABLE, read_table
+from guestmap.system.run import run
 from tests.support.processes import popen
 
 pytestmark = pytest.mark.seabios
@@ -186,3 +190,42 @@ def test_what_cannot_be_is_one_line_on_stderr(words, said):
     assert done.stderr.startswith("guestmap-system-x86_64: ")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["-h", "-help", "--help"])
+def test_the_options_are_listed(word, capsys):
+    assert run([word]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: guestmap-system-x86_64 [options]\n")
+    assert out.endswith(listing())
+
+
+def test_the_version_is_told(capsys):
+    assert run(["-version"]) == 0
+    assert capsys.readouterr().out.startswith("guestmap-system-x86_64: guestmap ")
+
+
+def _claimed_machines() -> list[str]:
+    answers = read_table(TABLE.read_bytes())[1]
+    told = json.loads(answers[b'{"execute":"query-machines"'] + b"}")["return"]
+    return [name for each in told for name in (each["name"], each.get("alias")) if name]
+
+
+@pytest.mark.parametrize("name", _claimed_machines())
+def test_each_machine_that_is_claimed_starts(name, tmp_path):
+    rom = tmp_path / "echo.bin"
+    rom.write_bytes(_echo())
+    firmware = () if name == "none" else ("-bios", str(rom), "-cpu", "qemu64", "-accel", "tcg")
+    with started("-S", "-machine", name, *firmware, folder=tmp_path) as (talk, _process):
+        assert talk.ask("query-status")["status"] == "prelaunch"
+        if firmware:
+            assert talk.ask("cont") == {}
+            assert talk.ask("query-status")["status"] == "running"
+
+
+def test_each_object_that_is_claimed_can_be_made(tmp_path):
+    with started("-S", "-machine", "none", folder=tmp_path) as (talk, _process):
+        for kind in OBJECT_KINDS:
+            more = {"data": "x"} if kind == "secret" else {"size": 4096}
+            more |= {"mem-path": str(tmp_path / "ram")} if kind.endswith("file") else {}
+            assert talk.ask("object-add", **{"qom-type": kind, "id": kind}, **more) == {}, kind

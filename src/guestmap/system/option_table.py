@@ -26,7 +26,7 @@ class Option(NamedTuple):
         name: without its dash.
         takes: whether an argument follows.
         fate: what becomes of it.
-        reason: why, where it is accepted or refused.
+        reason: what it means; or why it is accepted or refused.
         values: the arguments that are accepted: a regular expression for all of one.
     """
 
@@ -41,8 +41,12 @@ class Option(NamedTuple):
         return re.fullmatch(self.values, value, re.DOTALL) is not None
 
 
-def _meant(names: str, *, takes: bool = True) -> tuple[Option, ...]:
-    return tuple(Option(name, takes, OptionFate.MEANT) for name in names.split())
+def _flag(name: str, meaning: str) -> Option:
+    return Option(name, False, OptionFate.MEANT, meaning)
+
+
+def _meant(name: str, meaning: str) -> Option:
+    return Option(name, True, OptionFate.MEANT, meaning)
 
 
 def _accepted(name: str, reason: str, values: str | None = ".*") -> Option:
@@ -54,9 +58,34 @@ def _refused(names: str, reason: str, *, takes: bool = True) -> tuple[Option, ..
 
 
 _ROWS: Final = (
-    *_meant("S daemonize no-acpi nodefaults", takes=False),
-    *_meant("name uuid M machine accel cpu m smp numa object device global chardev mon qmp"),
-    *_meant("pidfile bios kernel initrd append option-rom"),
+    _flag("S", "wait for cont before the first instruction"),
+    _flag("daemonize", "go to the background once the monitor answers"),
+    _flag("no-acpi", "no ACPI tables, and no memory hot-plug"),
+    _flag("nodefaults", "no device that is not named: QEMU's default ones are not here"),
+    _flag("h", "this list"),
+    _flag("help", "this list"),
+    _flag("version", "what this is"),
+    _meant("name", "what the machine is called: [guest=]NAME"),
+    _meant("uuid", "the machine's UUID"),
+    _meant("M", "the same as -machine"),
+    _meant("machine", "the board and its properties: pc, microvm, none"),
+    _meant("accel", "what runs the CPU: tcg, which is Unicorn"),
+    _meant("cpu", "the CPU: qemu64"),
+    _meant("m", "RAM: [size=]SIZE[,slots=N,maxmem=SIZE]"),
+    _meant("smp", "CPUs, and their sockets, cores and threads; the first one runs"),
+    _meant("numa", "a NUMA node: node[,nodeid=N][,cpus=N-M][,memdev=ID]"),
+    _meant("object", "an object: memory-backend-ram, -file, -memfd, secret; or JSON"),
+    _meant("device", "a device: DRIVER[,PROPERTY=VALUE...] or JSON; isa-serial among them"),
+    _meant("global", "a property of all devices of a type"),
+    _meant("chardev", "a character device: socket, pty, null, file"),
+    _meant("mon", "a monitor on a character device: QMP, mode=control"),
+    _meant("qmp", "a monitor: unix:PATH or tcp:HOST:PORT, server=on,wait=off"),
+    _meant("pidfile", "a file for the number of the process"),
+    _meant("bios", "the firmware's image"),
+    _meant("kernel", "a Linux kernel for the firmware to boot"),
+    _meant("initrd", "its initial RAM disk"),
+    _meant("append", "its command line"),
+    _meant("option-rom", "an option ROM, which the firmware runs"),
     _accepted("no-user-config", "there are no configuration files", None),
     _accepted("nographic", "there is no screen, and nothing is put on the terminal unasked", None),
     _accepted("no-shutdown", "a guest that switches itself off ends the program, as libvirt would",
@@ -65,7 +94,7 @@ _ROWS: Final = (
     _accepted("vga", "there is no screen", "none"),
     _accepted("audiodev", "there is no sound", r'\{.*"driver"\s*:\s*"none".*\}|none\b.*'),
     _accepted("overcommit", "memory is not locked", r"mem-lock=off(,cpu-pm=off)?"),
-    _accepted("rtc", "it is so", r"base=utc(,driftfix=(none|slew))?"),
+    _accepted("rtc", "the clock is UTC", r"base=utc(,driftfix=(none|slew))?"),
     _accepted("boot", "nothing boots but firmware and -kernel", r"strict=(on|off)"),
     _accepted("sandbox", "there is none to switch off", r"off(,.*)?"),
     _accepted("msg", "messages are single lines, which carry no time", r"timestamp=(on|off)"),
@@ -90,3 +119,15 @@ _ROWS: Final = (
     *_refused("readconfig", "options are read from the command line alone"),
 )  # fmt: skip
 OPTIONS: Final = {each.name: each for each in _ROWS}
+
+
+def listing() -> str:
+    """Return the table as text: a line for each option, those that mean something first."""
+    rows = sorted(OPTIONS.values(), key=lambda each: list(OptionFate).index(each.fate))
+    return "".join(f"  -{each.name:<15} {_told(each)}\n" for each in rows)
+
+
+def _told(option: Option) -> str:
+    if option.fate is OptionFate.MEANT:
+        return option.reason
+    return f"{option.fate.value}: {option.reason}"

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+import guestmap
 from guestmap.base import GuestmapError, printable
 from guestmap.base.interrupt import Deferral
 from guestmap.machine.vm import VirtualMachine
 from guestmap.monitor import MonitorServer
 from guestmap.system.background import Background, pid_file
-from guestmap.system.command_line import read_words
+from guestmap.system.command_line import Given, read_words
 from guestmap.system.machine_line import described
+from guestmap.system.option_table import listing
 from guestmap.system.wires import socket_of, wired
 
 if TYPE_CHECKING:
@@ -31,12 +33,25 @@ def run(words: Sequence[str]) -> int:
         words: the command line, without the program's name.
     """
     try:
-        asked = described(read_words(words))
+        given = read_words(words)
+        if (text := _only_told(given)) is not None:
+            print(text, end="")
+            return 0
+        asked = described(given)
         background = Background.enter() if asked.daemonize else Background()
         return _run(asked, background)
     except GuestmapError as error:
         print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)
         return _FAILURE
+
+
+def _only_told(given: Given) -> str | None:
+    """Return what is to be printed, where nothing is to be run."""
+    if "version" in given:
+        return f"{PROGRAM}: guestmap {guestmap.__version__}, with the command line of QEMU\n"
+    if "h" in given or "help" in given:
+        return f"usage: {PROGRAM} [options]\n\n{listing()}"
+    return None
 
 
 def _run(asked: Described, background: Background) -> int:
