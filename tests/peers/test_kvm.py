@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.kvm_guest import run_in_kvm_guest
+from tests.support.kvm_guest import run_in_kvm_guest, run_tests_in_kvm_guest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,9 +37,10 @@ def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
     )
 
 
+@pytest.mark.filterwarnings("default::tests.support.kvm_guest.StandstillWarning")
 def test_the_contract_of_engines_and_a_boot_hold_on_kvm(tmp_path: Path) -> None:
     tests = pytest_line(FILES, "kvm and not long", 100)
-    assert run_in_kvm_guest(tmp_path, tests, timeout_s=TIMEOUT_S) == 0
+    assert run_tests_in_kvm_guest(tmp_path, tests, timeout_s=TIMEOUT_S) == 0
 
 
 @pytest.mark.long

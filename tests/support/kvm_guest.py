@@ -8,11 +8,13 @@ would take ten times as long as running them.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
 import sysconfig
-import threading
+import time
+import warnings
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -20,13 +22,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import done_before
 from tests.support.initramfs import Initramfs
 from tests.support.linux_guest import PARTS
-from tests.support.processes import popen
 from tests.support.qemu import require_qemu
+from tests.support.watched_guest import run_watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).parents[2]
 _PACKAGES = (
@@ -39,7 +42,12 @@ _NOT_NEEDED = {
 }  # fmt: skip
 _MODULES = ("irqbypass", "kvm", "kvm-amd")
 _FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin")
+_NEWER = ROOT / ".oracle" / "qemu-new" / "starters" / "qemu-system-x86_64"
 _DONE = re.compile(r"-- done (\d+) --")
+_PASSED = re.compile(r"(tests/\S+::.+?) (?:PASSED|SKIPPED)\b")
+_BEGUN = re.compile(r"(tests/\S+::.+?) *$")
+_SILENCE_S = 240
+"""More than any test takes, a boot among busy neighbours, and the import of all tests."""
 
 _INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -56,6 +64,23 @@ poweroff -f
 """
 
 
+class StandstillWarning(UserWarning):
+    """The emulation stood still, and another one went on in its place."""
+
+
+class StandstillError(Exception):
+    """The emulation prints nothing more.
+
+    Args:
+        lines: what it has printed.
+        where: where its CPUs stand.
+    """
+
+    def __init__(self, lines: list[str], where: str) -> None:
+        super().__init__(f"the emulated machine stands still:\n{where}")
+        self.lines = lines
+
+
 def run_in_kvm_guest(
     folder: Path,
     command: str,
@@ -63,6 +88,7 @@ def run_in_kvm_guest(
     timeout_s: float,
     told: Callable[[str], None] = print,
     with_linux: bool = False,
+    done: Iterable[str] = (),
 ) -> int:
     """Run a line of shell where there is a /dev/kvm; return its status.
 
@@ -74,39 +100,74 @@ def run_in_kvm_guest(
         timeout_s: how long the whole guest may take.
         told: hears each line that it prints.
         with_linux: whether it is to have the parts of another Linux guest, for one inside it.
+        done: tests that are left out, where the command is a pytest.
+
+    Raises:
+        StandstillError: it prints nothing for too long, or has no time left.
     """
     kernels = sorted((PARTS / "boot").glob("vmlinuz*"))
     if not kernels:
         pytest.skip("needs a Linux guest's parts (tools/setup.sh peers)")
     image = folder / "kvm.cpio"
     made = _initramfs(command)
+    made.add(_inner(done_before.LIST), "\n".join(done).encode())
     if with_linux:
         for each in (kernels[-1], _busybox()):
             made.add_file(_inner(each), each)
     image.write_bytes(made.archive())
     words = [
-        require_qemu(), "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max,+svm", "-smp", "2",
+        _program(), "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max,+svm", "-smp", "2",
         "-m", "3G", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
         "-kernel", str(kernels[-1]), "-initrd", str(image),
         "-append", "console=ttyS0 quiet panic=-1 no_timer_check",
     ]  # fmt: skip
-    process = popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    guard = threading.Timer(timeout_s, process.kill)
-    guard.start()
-    status = None
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            text = line.decode(errors="replace").rstrip()
-            told(text)
-            if found := _DONE.search(text):
-                status = int(found[1])
-    finally:
-        guard.cancel()
-        process.kill()
-        process.communicate()
-    assert status is not None, f"the guest did not come to its end (it has {timeout_s} s)"
-    return status
+    run = run_watched(words, timeout_s=timeout_s, silence_s=_SILENCE_S, told=told)
+    if run.standstill:
+        raise StandstillError(run.lines, run.standstill)
+    status = next((found[1] for each in run.lines if (found := _DONE.search(each))), None)
+    assert status is not None, f"the guest ended before its command: {run.lines[-1:]}"
+    return int(status)
+
+
+def run_tests_in_kvm_guest(folder: Path, command: str, *, timeout_s: float) -> int:
+    """Run a pytest there; where the emulation stands still, go on with a new one.
+
+    It goes on with the test that stood, and fails where that stands again: then it is the test's
+    fault, or ours.
+
+    Args:
+        folder: for the initramfs.
+        command: the pytest, which prints the name of each test (``-v``).
+        timeout_s: how long all may take.
+
+    Raises:
+        StandstillError: a test stood twice, or there is no time left.
+    """
+    deadline, done, stood = time.monotonic() + timeout_s, [], None
+    command += f" -p {done_before.__name__}"
+    while True:
+        try:
+            left_s = deadline - time.monotonic()
+            return run_in_kvm_guest(folder, command, timeout_s=left_s, done=done)
+        except StandstillError as error:
+            done += [found[1] for each in error.lines if (found := _PASSED.match(each))]
+            begun = _BEGUN.match(error.lines[-1])
+            before, stood = stood, begun[1] if begun else ""
+            if stood == before or time.monotonic() > deadline:
+                raise
+            told = f"{error}\nin {stood or 'no test'}; {len(done)} tests are done, another goes on"
+            warnings.warn(told, StandstillWarning, stacklevel=2)
+
+
+def _program() -> str:
+    """Return the newest QEMU there is.
+
+    Up to 10.1 a CPU that enters or leaves a guest of its own changes the word of its pending
+    interrupts without regard to the timer's thread, which may change it at that moment: then an
+    interrupt is lost, with the LAPIC's timer the kernel's clock, and the machine stands still.
+    """
+    named = "GUESTMAP_QEMU_ROOT" in os.environ
+    return str(_NEWER) if _NEWER.exists() and not named else require_qemu()
 
 
 def _initramfs(command: str) -> Initramfs:
