@@ -17,9 +17,9 @@ pytestmark = [
 ]  # fmt: skip
 
 FILES = (
-    "kvm/test_on_kvm.py", "test_contract.py", "test_dirty_log.py", "test_interrupts.py",
-    "test_memory_accesses.py", "test_random_maps.py", "test_robustness.py", "test_smm.py",
-    "test_stale_code.py", "test_unplug.py", "test_watchdog.py",
+    "kvm/test_on_kvm.py", "test_contract.py", "test_dirty_log.py",
+    "test_interrupts.py", "test_memory_accesses.py", "test_random_maps.py", "test_robustness.py",
+    "test_smm.py", "test_stale_code.py", "test_unplug.py", "test_watchdog.py",
 )  # fmt: skip
 # QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
 # set its task register as every processor has it (a busy TSS): nothing of that is tried there, and
@@ -39,7 +39,7 @@ def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
 
 @pytest.mark.filterwarnings("default::tests.support.kvm_guest.StandstillWarning")
 def test_the_contract_of_engines_and_a_boot_hold_on_kvm(tmp_path: Path) -> None:
-    tests = pytest_line(FILES, "kvm and not long", 100)
+    tests = pytest_line(FILES, "kvm and not long", 250)
     assert run_tests_in_kvm_guest(tmp_path, tests, timeout_s=TIMEOUT_S) == 0
 
 

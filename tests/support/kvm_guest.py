@@ -46,7 +46,7 @@ _NEWER = ROOT / ".oracle" / "qemu-new" / "starters" / "qemu-system-x86_64"
 _DONE = re.compile(r"-- done (\d+) --")
 _PASSED = re.compile(r"(tests/\S+::.+?) (?:PASSED|SKIPPED)\b")
 _BEGUN = re.compile(r"(tests/\S+::.+?) *$")
-_SILENCE_S = 240
+_SILENCE_S = 300
 """More than any test takes, a boot among busy neighbours, and the import of all tests."""
 
 _INIT = """#!/bin/busybox sh
