@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U64
 from guestmap.hw.pci import registers as reg
-from guestmap.hw.pci.device import BAR_PRIORITY
+from guestmap.hw.pci.header import BAR_PRIORITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
