@@ -127,6 +127,7 @@ class RunLoop:
 
     def _run(self) -> Exit:
         with self.vcpu.held():
+            self.vcpu.turn = self.turn
             self._doorbell.open()
             try:
                 with self.turn:

@@ -1,11 +1,13 @@
 """Whose turn it is at the machine: the CPU's, or that of a thread that looks after it.
 
 Devices know no locks. The thread that runs the CPU holds the turn while it does, and gives it up
-between two entries into the guest when somebody else asks, and while the guest is halted.
+between two entries into the guest when somebody else asks, and while the guest is halted. Where
+there are several CPUs, each with its thread, a CPU gives it up whenever its guest executes.
 """
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -21,6 +23,10 @@ class Turn(AbstractContextManager["Turn", None], Protocol):
 
     def away(self) -> AbstractContextManager[None]:
         """Give the turn up for a while, because the guest waits for an interrupt."""
+
+    def while_it_executes(self) -> AbstractContextManager[None]:
+        """Return what to enter the guest in, again and again; the turn is kept, as a rule."""
+        return nullcontext()
 
 
 class Alone(Turn):
@@ -43,3 +49,56 @@ class Alone(Turn):
         trace: TracebackType | None,
     ) -> None:
         pass
+
+
+class SharedTurn(Turn):
+    """The turn of several CPUs of one machine: it goes round at each exit from the guest.
+
+    Give it to the run loop of each. One loop has the machine's clock, the others have clocks
+    of their own: a clock tells one loop of its timers.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = _Released(self._lock)
+
+    def give_way(self) -> None:
+        """Others have had their turn while the guest executed."""
+
+    def away(self) -> AbstractContextManager[None]:
+        """Let the others come meanwhile."""
+        return self._open
+
+    def while_it_executes(self) -> AbstractContextManager[None]:
+        """Let the others come meanwhile."""
+        return self._open
+
+    def __enter__(self) -> Self:
+        self._lock.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+
+class _Released(AbstractContextManager[None]):
+    """A lock that the caller has is free inside."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._lock.release()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.acquire()

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from guestmap.accel.turn import Alone, Turn
 from guestmap.base import StateError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Vcpu(ABC):
         smm_memory: what it sees in system management mode; None for a machine without. Set it
             before the first run.
         notify: called, in any thread, when there is something to prepare before it goes on.
+        turn: whose turn it is at the machine; the loop that runs it says so.
         closed: whether its accelerator is.
     """
 
@@ -82,6 +84,7 @@ class Vcpu(ABC):
         self.number = number
         self.smm_memory: AddressSpace | None = None
         self.notify: Callable[[], None] = lambda: None
+        self.turn: Turn = Alone()
         self.closed = False
         self._on_software_interrupt: list[Callable[[SoftwareInterrupt], None]] = []
         self._lock = threading.Lock()

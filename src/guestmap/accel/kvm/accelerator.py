@@ -1,4 +1,4 @@
-"""KVM as an accelerator: one x86 CPU, executed by the host's own through the kernel."""
+"""KVM as an accelerator: x86 CPUs, executed by the host's own through the kernel."""
 
 from __future__ import annotations
 
@@ -27,17 +27,21 @@ if TYPE_CHECKING:
 
 
 class KvmAccelerator(Accelerator):
-    """One x86 CPU in all modes; the interrupt controllers are the machine's.
+    """x86 CPUs in all modes; the interrupt controllers are the machine's.
+
+    Each CPU is run by a loop in a thread of its own. Several share the machine by a
+    :class:`guestmap.accel.turn.SharedTurn`; whoever wants to see or change one stops it first.
 
     Args:
         memory, io: what the CPU sees.
-        interrupts: its INTR pin, alone.
+        interrupts: the INTR pin of each.
         kernel: whose KVM; None for this host's.
         dirty_ring: entries of a ring in which each vCPU tells what it writes; 0: bitmaps tell it.
 
     Raises:
         HostError: this host has no KVM that this user may use, or it refuses.
-        UnsupportedError: its KVM lacks something, or more than one CPU is asked for.
+        ConfigError: no CPU is asked for.
+        UnsupportedError: its KVM lacks something, or has not that many CPUs.
     """
 
     OPTIONS = MappingProxyType({"dirty-ring-size": "dirty_ring"})
@@ -53,14 +57,19 @@ class KvmAccelerator(Accelerator):
         kernel: Kernel | None = None,
         dirty_ring: int = 0,
     ) -> None:
-        if len(interrupts) != 1:
-            raise UnsupportedError(f"engine 'kvm' runs one CPU, not {len(interrupts)}")
+        if not interrupts:
+            raise ConfigError("a machine without a CPU: give an INTR pin for each")
         self._counters = Counters()
         prepare_signal()
         if dirty_ring and kernel is None:
             check_rings()
         self._vm = Vm(kernel, dirty_ring=dirty_ring)
         features, handle = self._vm.features, self._vm.handle
+        if len(interrupts) > features.vcpus:
+            self._vm.close()
+            raise UnsupportedError(
+                f"this host's KVM runs at most {features.vcpus} CPUs, not {len(interrupts)}"
+            )
         self._listeners: tuple[tuple[AddressSpace, MemoryListener], ...] = (
             (memory, self._vm.slots),
             (memory, Bells(handle, features, ports=False)),

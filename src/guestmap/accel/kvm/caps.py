@@ -31,6 +31,7 @@ REQUIRED = (
 """Without one of these no machine runs."""
 
 _DEFAULT_SLOTS = 32  # where KVM_CAP_NR_MEMSLOTS answers 0
+_DEFAULT_VCPUS = 4  # where KVM_CAP_NR_VCPUS does
 _MAX_ENTRIES = 256
 _ENTRY = 40
 _ADDRESS_SIZES = 0x8000_0008
@@ -71,6 +72,11 @@ class Features:
     def slots(self) -> int:
         """How many memory slots a VM can have; they are numbered from 0."""
         return self.caps[Cap.NR_MEMSLOTS] or _DEFAULT_SLOTS
+
+    @property
+    def vcpus(self) -> int:
+        """How many vCPUs a VM can have (api.rst, section 4.7)."""
+        return self.caps[Cap.MAX_VCPUS] or self.caps[Cap.NR_VCPUS] or _DEFAULT_VCPUS
 
     @property
     def has_smm(self) -> bool:

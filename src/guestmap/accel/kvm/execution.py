@@ -17,6 +17,8 @@ from guestmap.accel.types import SegmentRegister
 from guestmap.base import HostError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from guestmap.accel.counters import Counters
     from guestmap.accel.interrupt_pin import InterruptPin
     from guestmap.accel.kvm.accesses import VcpuAccesses
@@ -73,24 +75,32 @@ class Execution:
         self.line_changed = True
         self._unfinished = False
 
-    def run(self) -> Exit:
-        """Let the guest execute until something comes up."""
+    def run(self, beside: AbstractContextManager[None]) -> Exit:
+        """Let the guest execute until something comes up.
+
+        Args:
+            beside: what it executes in: others may be at the machine meanwhile.
+        """
         self._counters.entries += 1
         with self.kick.running():
-            end = self._execute()
+            end = self._execute(beside)
         if self._ring.waiting:
             self._ring.flush()
         return end
 
-    def _execute(self) -> Exit:
+    def _execute(self, beside: AbstractContextManager[None]) -> Exit:
         page, accesses, door, ring = self._page, self._accesses, self._door, self._ring
         enter, fd = self._vm.kernel.ioctl, self._handle.fd
         while True:
             if self.line_changed:
                 self._offer_interrupt()
-            door.enter()
             try:
-                enter(fd, RUN.code, 0)
+                with beside:  # and out of the door before it waits for its turn
+                    door.enter()
+                    try:
+                        enter(fd, RUN.code, 0)
+                    finally:
+                        door.left()
             except InterruptedError:  # the page still tells of the exit before
                 self._unfinished = False
                 self.kick.heard()
@@ -98,8 +108,6 @@ class Execution:
             except OSError as error:
                 self._unfinished = False
                 return Exit(ExitReason.ERROR, self._failed(error))
-            finally:
-                door.left()
             reason = page.reason
             self._unfinished = True
             if ring.waiting:  # what was written before comes before

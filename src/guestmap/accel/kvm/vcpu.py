@@ -94,7 +94,7 @@ class KvmVcpu(Vcpu):
         """Let the guest execute until something comes up."""
         self._inside = True
         try:
-            return self.execution.run()
+            return self.execution.run(self.turn.while_it_executes())
         finally:
             self._inside = False
 
