@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from guestmap.domain.change.which import Which
+from guestmap.domain.process.launch import end
 from guestmap.domain.store.faults import POINTS
 from guestmap.domain.store.status import Pending
 from tests.domain.documents import domain, memory
@@ -136,3 +137,25 @@ def test_a_device_that_is_known_no_more_is_waited_for_no_more(manager):
     manager.changes.reconnect("vm")
     assert manager.info("vm").pending == ()
     manager.consistent()
+
+
+def test_a_file_that_would_have_been_memory_goes_with_the_attach_that_is_undone(manager):
+    plugged(manager)
+    shared = memory("128", words=" access='shared'")
+    change = lambda: manager.changes.attach("vm", shared, BOTH)  # noqa: E731
+    assert killed_at("attach.before-device-add", change) is End.KILLED
+    file = manager.store.memory_folder("vm", 1) / "dimm0"
+    file.write_bytes(b"")  # QEMU makes it
+    manager.changes.reconnect("vm")
+    assert not file.exists()
+    manager.consistent()
+
+
+def test_files_that_were_memory_go_with_a_machine_that_ended_by_itself(manager):
+    status = manager.running()
+    folder = manager.store.memory_folder("vm", status.id)
+    folder.mkdir(parents=True)
+    (folder / "ram-node0").write_bytes(b"")
+    end(status.process, gently=False)
+    manager.changes.reconnect("vm")
+    assert not folder.exists()
