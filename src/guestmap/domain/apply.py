@@ -1,4 +1,4 @@
-"""Carrying a plan out: the commands, the wait for the guest, the way back, and the check after.
+"""Carrying a plan out: the commands, the way back, and the check after.
 
 Whatever happens, the result says what is so now: it is read from the machine again at the end.
 """
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from guestmap.base import PeerError, StateError
 from guestmap.base.interrupt import Deferral
 from guestmap.domain.devices import read_devices
-from guestmap.domain.following import Following, follow
-from guestmap.domain.listen import Observer, Pace, RealPace, listen
+from guestmap.domain.guest_answer import GuestAnswer
+from guestmap.domain.listen import Observer, Pace, RealPace
 from guestmap.domain.machine_types import VIRTIO_MEM, Announcement
 from guestmap.domain.noting import noted
 from guestmap.domain.outcome import Outcome, Result
@@ -23,7 +23,6 @@ from guestmap.domain.survey import survey
 from guestmap.domain.unplug_plan import plan_unplug
 from guestmap.domain.use import balloon_use
 from guestmap.domain.verify import others_changes, verify_plugged, verify_removed, verify_unchanged
-from guestmap.domain.waiting import GuestVerdict, Waiting, wait_for
 from guestmap.inspect.ask.diff import diff
 from guestmap.qmp.client import GoneError
 
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
     from guestmap.domain.situation import MemoryDevice, Scene
     from guestmap.domain.steps import Step
     from guestmap.domain.use import UseSource
-
-USE_POLL_S = 0.2
-"""Seconds between two questions to a guest's agent."""
 
 TIMEOUT_S = 10.0
 """Seconds that a guest has to answer; Linux takes less than a tenth of one, unless it is busy."""
@@ -112,25 +108,8 @@ class Applier:
         if (refusal := self._send(plan.steps)) is not None:
             return self._refused(plan, refusal)
         with _adding(f"another size of {device.title} was requested"):
-            result = self._followed(plan, device)
+            result = self._guest.followed(plan, device)
             return _checked(result, survey(self._peer), ())
-
-    def _followed(self, plan: Plan, device: MemoryDevice) -> Result:
-        """Wait until a guest has of a virtio-mem device what is requested, up to the deadline."""
-        start = self._pace.now()
-        had = device.plugged
-        state = Following(device.name, plan.requested or 0, had, start + self._timeout_s)
-        state = follow(
-            self._peer, state, self._pace, self._observer, lambda: self._interrupt.requested
-        )
-        outcome = Outcome.SILENT if state.has == had else Outcome.SHORT
-        return Result(
-            plan,
-            Outcome.RESIZED if state.is_there else outcome,
-            waited_s=self._pace.now() - start,
-            interrupted=state.interrupted,
-            notes=state.notes(plan.situation),
-        )
 
     def _to_the_end(self, plan: Plan, work: Callable[[], Result]) -> Result:
         """Do the work; where the machine ends meanwhile, say what is known."""
@@ -155,33 +134,19 @@ class Applier:
         there = next((each for each in read_devices(self._peer) if each.id == device.id), device)
         start = self._pace.now()
         if device.kind == VIRTIO_MEM:
-            result = self._followed(plan, there)
+            result = self._guest.followed(plan, there)
         elif plan.situation.rule.announces is Announcement.RTAS:
             result = Result(plan, Outcome.UNHEARD)
         else:
-            result = self._wait(plan, there)
+            result = self._guest.answer(plan, there)
         if result.outcome is Outcome.ENDED:
             return result
         if uses is not None and result.outcome in _MAY_BE_USED:
-            result = self._used(result, there, uses, start)
+            result = self._guest.used(result, there, uses, start)
         if undo and result.outcome not in _CONSENT and not result.interrupted:
             return self._undo(result, device)
         after = survey(self._peer)
         return _checked(result, after, verify_plugged(plan, after))
-
-    def _used(self, result: Result, device: MemoryDevice, uses: UseSource, start: float) -> Result:
-        """Wait until the guest uses all of a DIMM, up to the deadline."""
-        while True:
-            use, now = uses.use(device), self._pace.now()
-            if use is not None and use.online >= device.size:
-                outcome = Outcome.ONLINE
-                break
-            if now >= start + self._timeout_s or self._interrupt.requested:
-                is_told = use is not None and result.outcome is not Outcome.SILENT
-                outcome = Outcome.OFFLINE if is_told else result.outcome
-                break
-            self._pace.sleep(min(USE_POLL_S, start + self._timeout_s - now))
-        return replace(result, outcome=outcome, use=use, waited_s=self._pace.now() - start)
 
     def _unplug(self, plan: Plan, device: MemoryDevice) -> Result:
         self._peer.events()
@@ -193,7 +158,7 @@ class Applier:
 
     def _asked(self, plan: Plan, device: MemoryDevice, ask: Step, rest: tuple[Step, ...]) -> Result:
         """Wait for a guest that was asked for a DIMM, do the rest where it let go, and check it."""
-        result = self._wait(plan, device, again=ask)
+        result = self._guest.answer(plan, device, again=lambda: self._send((ask,)))
         if result.outcome is Outcome.ENDED:
             return result
         if result.outcome is not Outcome.REMOVED:
@@ -204,46 +169,19 @@ class Applier:
         after = survey(self._peer)
         return _checked(result, after, verify_removed(plan, after))
 
-    def _send(self, steps: tuple[Step, ...]) -> Refusal | None:
-        return send(self._peer, steps, self._observer, self._interrupt)
-
-    def _wait(self, plan: Plan, device: MemoryDevice, again: Step | None = None) -> Result:
-        """Wait for the guest.
-
-        Args:
-            plan: what was done.
-            device: the DIMM as it is.
-            again: is sent once more where half of the time passed and nothing was heard. A guest
-                that was slow to look after the DIMM was plugged finds both announcements at once,
-                looks after the first alone, and would never hear of the second.
-        """
-        start = self._pace.now()
-        whole = start + self._timeout_s
-        half = whole if again is None else start + self._timeout_s / 2
-        state = wait_for(plan.verb, device, half)
-        state = self._listen(state, plan)
-        if again is not None and state.verdict is GuestVerdict.SILENT:
-            if not state.is_heeded:
-                self._send((again,))
-            state = self._listen(replace(state, verdict=None, deadline=whole), plan)
-        return Result(
-            plan,
-            _OUTCOMES[state.verdict],
-            waiting=state,
-            waited_s=self._pace.now() - start,
-            interrupted=state.verdict is GuestVerdict.INTERRUPTED,
-        )
-
-    def _listen(self, state: Waiting, plan: Plan) -> Waiting:
-        before = plan.situation.slot_status(state.slot)
-        return listen(
+    @property
+    def _guest(self) -> GuestAnswer:
+        """What the guest answers to the change under way."""
+        return GuestAnswer(
             self._peer,
-            state,
-            before,
+            self._timeout_s,
             self._pace,
             self._observer,
             lambda: self._interrupt.requested,
         )
+
+    def _send(self, steps: tuple[Step, ...]) -> Refusal | None:
+        return send(self._peer, steps, self._observer, self._interrupt)
 
     def _refused(self, plan: Plan, refusal: Refusal) -> Result:
         after = survey(self._peer)
@@ -279,16 +217,6 @@ _CONSENT = {
     Outcome.UNHEARD,
     Outcome.RESIZED,
     Outcome.SHORT,
-}
-
-_OUTCOMES = {
-    GuestVerdict.ACKNOWLEDGED: Outcome.ACKNOWLEDGED,
-    GuestVerdict.REFUSED: Outcome.GUEST_REFUSED,
-    GuestVerdict.SILENT: Outcome.SILENT,
-    GuestVerdict.ENDED: Outcome.ENDED,
-    GuestVerdict.REMOVED: Outcome.REMOVED,
-    GuestVerdict.INTERRUPTED: Outcome.SILENT,
-    None: Outcome.SILENT,
 }
 
 
