@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.base import GuestmapError
-from guestmap.domain.change.attach import obstacles
+from guestmap.domain.change.attach_plan import obstacles
 from guestmap.domain.change.matching import matching, twin_of
 from guestmap.domain.process.command_line import command_line, environment
 from guestmap.domain.process.devices_line import left_out

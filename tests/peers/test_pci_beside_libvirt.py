@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from guestmap.domain.change.attach import plan_attach, read_device
+from guestmap.domain.change.attach_plan import plan_attach, read_device
 from guestmap.domain.process.command_line import command_line
 from guestmap.domain.process.pci import placed
 from guestmap.domain.rules.assign import assigned

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from guestmap.base.interrupt import Deferral
 from guestmap.domain.change import ending
-from guestmap.domain.change.attach import attach, plan_attach, read_device
+from guestmap.domain.change.attach import attach
+from guestmap.domain.change.attach_plan import plan_attach, read_device
 from guestmap.domain.change.balloon import set_memory
 from guestmap.domain.change.detach import detach, plan_detach, plan_detach_alias
 from guestmap.domain.change.link import held, linked

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from guestmap.base import KIB, ConfigError
-from guestmap.domain.change.attach import obstacles, plan_attach, read_device, rooms_for
+from guestmap.domain.change.attach_plan import obstacles, plan_attach, read_device, rooms_for
 from guestmap.domain.change.detach import plan_detach
 from guestmap.domain.change.removal import without_alias
 from guestmap.domain.peer import Peer, Route

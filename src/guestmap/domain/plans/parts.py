@@ -11,7 +11,7 @@ from guestmap.domain.change.link import PERIPHERAL
 from guestmap.domain.rules.assign import backend_name
 
 if TYPE_CHECKING:
-    from guestmap.domain.change.attach import AttachPlan
+    from guestmap.domain.change.attach_plan import AttachPlan
     from guestmap.domain.change.detach import Detachment
     from guestmap.domain.store.status import Status
     from guestmap.domain.xml.definition import Definition

@@ -1,0 +1,150 @@
+"""What attaching a memory device comes to: worked out, and checked, before anything is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from guestmap.base import KIB
+from guestmap.domain.process.backend_props import device_backend, is_allocated
+from guestmap.domain.process.memory_props import device_props
+from guestmap.domain.process.pci import bus_name, placed
+from guestmap.domain.rules.assign import assigned, is_express
+from guestmap.domain.rules.device_rules import refusals
+from guestmap.domain.rules.errors import DomainError, refusal
+from guestmap.domain.rules.room import LIVE_UNIT, Room, rounded, told
+from guestmap.domain.xml.edit import with_device
+from guestmap.domain.xml.memory import (
+    SLOTTED,
+    DimmAddress,
+    PciAddress,
+    parse_memory,
+    without_foreign_alias,
+)
+from guestmap.domain.xml.tree import read_xml
+
+if TYPE_CHECKING:
+    from guestmap.domain.rules.texts import LibvirtDialect
+    from guestmap.domain.store.status import Status
+    from guestmap.domain.xml.definition import Definition
+    from guestmap.domain.xml.memory import MemoryDef
+
+
+@dataclass(frozen=True)
+class AttachPlan:
+    """What attaching a device comes to, worked out before anything is done.
+
+    Attributes:
+        device: as it was given.
+        live: as it goes into the machine; None: not there.
+        config: the stored definition as it will be; None: it stays.
+        arguments: of ``object-add`` and ``device_add``; empty where there is no machine.
+    """
+
+    device: MemoryDef
+    live: MemoryDef | None = None
+    config: Definition | None = None
+    arguments: tuple[dict[str, object], ...] = ()
+
+
+def read_device(data: bytes, dialect: LibvirtDialect, *, is_new: bool = True) -> MemoryDef:
+    """Return the memory device of a document.
+
+    Args:
+        data: the document.
+        dialect: which libvirt's rules.
+        is_new: it is to be one; else it may have any alias, since a machine has it already.
+
+    Raises:
+        DomainError: it is none.
+    """
+    root = read_xml(data, "device_definition", dialect)
+    if root.name != "memory":
+        raise refusal(
+            dialect, "not-memory", name=root.name, at=root, remedy="give a <memory> device"
+        )
+    found = parse_memory(root, dialect)
+    return without_foreign_alias(found) if is_new else found
+
+
+def plan_attach(
+    stored: Definition | None,
+    running: Status | None,
+    device: MemoryDef,
+    *,
+    force: bool = False,
+) -> AttachPlan:
+    """Return what attaching a device will do.
+
+    Args:
+        stored: the definition that gets it; None: none does.
+        running: the machine that gets it; None: none does.
+        device: what is attached.
+        force: do it even where the guest gets nothing of it.
+
+    Raises:
+        DomainError: the first thing that is in the way.
+    """
+    rooms = rooms_for(stored, running, device)
+    for each in obstacles(*rooms, force=force):
+        raise each
+    found = AttachPlan(device)
+    if stored is not None:
+        found = replace(found, config=_stored_with(stored, device))
+    room = rooms[1]
+    if running is not None and room is not None:
+        now = running.definition
+        live = assigned(now, replace(device, size=rounded(device) // KIB), live=True)
+        base = room.better_base(live)
+        if base is not None and isinstance(live.address, DimmAddress):
+            live = replace(live, address=DimmAddress(live.address.slot, base))
+        address = live.address
+        bus = bus_name(now, address.bus) if isinstance(address, PciAddress) else None
+        found = replace(
+            found,
+            live=live,
+            arguments=(
+                device_backend(now, live, LIVE_UNIT, running.memory),
+                device_props(live, bus, allocated=is_allocated(now, live)),
+            ),
+        )
+    return found
+
+
+def _stored_with(stored: Definition, device: MemoryDef) -> Definition:
+    """Return a stored definition with one more device; on q35 with the port that it wants, too."""
+    if device.model in SLOTTED or device.address is not None or not is_express(stored):
+        return with_device(stored, assigned(stored, device, live=False), live=False)
+    return placed(with_device(placed(stored), device, live=False))
+
+
+def rooms_for(
+    stored: Definition | None, running: Status | None, device: MemoryDef
+) -> tuple[Room | None, Room | None]:
+    """Return the definitions that get a device, each with it: the stored one, and that in force."""
+    return (
+        None if stored is None else Room(stored, device),
+        None if running is None else Room(running.definition, device),
+    )
+
+
+def obstacles(stored: Room | None, live: Room | None, *, force: bool = False) -> list[DomainError]:
+    """Return all that is in the way, what libvirt would say first first.
+
+    What QEMU will say of the running machine is left to QEMU: its words are the better ones.
+    """
+    found: list[DomainError] = []
+    own: list[DomainError] = []
+    said_by_qemu = set() if live is None else {each.code for each in live.blockers()}
+    if stored is not None:
+        found += refusals(stored.definition, stored.device, live=False)
+        own += [told(each) for each in stored.blockers() if each.code not in said_by_qemu]
+    if live is not None:
+        found += refusals(live.definition, live.device, live=True)
+    for each in (stored, live):
+        if each is not None and not force:
+            own += [told(finding) for finding in each.misfits()]
+    texts: dict[str, DomainError] = {}
+    for error in (*found, *own):
+        texts.setdefault(error.text, error)
+    return list(texts.values())
