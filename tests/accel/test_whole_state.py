@@ -63,6 +63,18 @@ def test_the_floating_point_unit_and_sse(pair: tuple[Guest, Guest]) -> None:
     assert result == (pytest.approx(4.641592653589793), 2, 4, 6, 8)
 
 
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_debug_registers(pair: tuple[Guest, Guest], number: int) -> None:
+    first, second = pair
+    # mov dr<number>, eax; out; mov ebx, dr<number>; mov [3000h], ebx; hlt
+    code = bytes((0x0F, 0x23, 0xC0 | number << 3)) + STOP
+    code += bytes((0x0F, 0x21, 0xC3 | number << 3)) + b"\x89\x1d\x00\x30\0\0\xf4"
+    first.flat(code, eax=0x1234_5670 + number)
+    moved(first, second)
+    assert second.run().reason is ExitReason.HALTED
+    assert second.memory.load(0x3000, 4) == 0x1234_5670 + number
+
+
 def test_hidden_segment_parts(pair: tuple[Guest, Guest]) -> None:
     """A descriptor that is not in its table any more goes on to count; so does its size."""
     first, second = pair
