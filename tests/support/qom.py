@@ -68,6 +68,16 @@ def qemus_objects(qemu: Qemu, asked: Callable[[str, str], bool] = lambda *_: Tru
     return objects
 
 
+def only_below(*places: str) -> Callable[[str, str], bool]:
+    """Return a choice for :func:`qemus_objects`: what lies at or below some paths, and the way."""
+
+    def asked(path: str, name: str) -> bool:
+        full = f"{path.rstrip('/')}/{name}/"
+        return any(full.startswith(f"{place}/") or f"{place}/".startswith(full) for place in places)
+
+    return asked
+
+
 def _values(qemu: Qemu, path: str, names: list[str]) -> dict[str, Any]:
     """Return properties of an object, asked for all at once."""
     answers = qemu.requests(
