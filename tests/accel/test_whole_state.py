@@ -222,3 +222,21 @@ def test_a_state_that_no_cpu_has_is_refused() -> None:
             content[field] = "nonsense"
             with pytest.raises(msgspec.ValidationError):
                 msgspec.convert(content, VcpuState)
+
+
+def test_registers_of_another_kind_of_cpu_are_left_alone(pair: tuple[Guest, Guest]) -> None:
+    first, second = pair
+    first.flat(b"\x90" + STOP + b"\xf4")
+    assert first.run().reason is ExitReason.STOPPED
+    state = first.vcpu.save()
+    assert state is not None
+    more = msgspec.structs.replace(
+        state,
+        control=state.control | {1: 5, 99: 7},
+        debug=state.debug | {4: 5, 99: 7},
+        msrs=state.msrs | {0xDEAD_0000: 1},
+    )
+    second.memory.write(0, first.memory.read(0, 0x10000))
+    second.vcpu.load(more)
+    assert second.vcpu.save() == state
+    assert second.run().reason is ExitReason.HALTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 
+import msgspec
 import pytest
 
 from guestmap.accel import ExitReason, Register, RunLoop
@@ -261,6 +262,15 @@ def test_state_goes_out_and_in_again(rig):
     state.a20 = False
     with pytest.raises(UnsupportedError, match="A20"):
         rig.vcpu.load(state)
+
+
+def test_registers_of_another_kind_of_cpu_are_left_alone(rig):
+    state = rig.vcpu.save()
+    more = msgspec.structs.replace(
+        state, control=state.control | {1: 5, 99: 7}, msrs=state.msrs | {0xDEAD_0000: 1}
+    )
+    rig.vcpu.load(more)
+    assert rig.vcpu.save() == state
 
 
 def test_what_there_is_not(rig):
