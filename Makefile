@@ -6,6 +6,7 @@
 #   make test-long    what takes long: planted faults, and random examples that nobody tried before
 #   make test-fresh   both of the README's commands on bare roots of Debian (a part of test-long, for root alone)
 #   make soak         what takes hours: GUESTMAP_SOAK_S seconds (3600) for each of its tests
+#   make fuzz         GUESTMAP_FUZZ_S seconds (60) of inputs made up for each reader of what strangers send
 #   make audit        what is known of faults in the releases of tools/locked, where their list can be reached
 #   make bench        how fast we are beside others
 # BOOT_ARGS goes to `guestmap boot`, TEST_ARGS to pytest. docs/testing.md says what runs where.
@@ -24,8 +25,10 @@ OTHERS := qemu-10.0 qemu-new
 # Where the README's commands are tried on bare roots; the tests run on the last.
 FRESH := bookworm trixie
 ASKING := tests/inspect tests/domain tests/cli
+FUZZED := maps pci qmp gdb definitions options traffic
+GUESTMAP_FUZZ_S ?= 60
 
-.PHONY: boot test test-peers test-kvm test-long test-fresh soak audit check bench clean
+.PHONY: boot test test-peers test-kvm test-long test-fresh soak fuzz audit check bench clean
 
 boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
@@ -59,6 +62,12 @@ test-fresh:
 soak: $(VENV)/.installed-dev
 	@tools/setup.sh firmware
 	$(PYTEST) -m soak $(TEST_ARGS)
+	$(MAKE) fuzz GUESTMAP_FUZZ_S=600
+
+fuzz: $(VENV)/.installed-fuzz
+	@tools/setup.sh firmware
+	for each in $(FUZZED); do \
+	    $(BIN)/python -m tests.fuzz $$each -max_total_time=$(GUESTMAP_FUZZ_S) || exit; done
 
 audit: $(VENV)/.installed-audit
 	for each in build dev; do \

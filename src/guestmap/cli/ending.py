@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from collections.abc import Callable
 
-from guestmap.base import GuestmapError, printable
+from guestmap.base import GuestmapError, HostError, printable
 from guestmap.cli.streams import FAILURE, INTERRUPTED
+
+_NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR}
+"""What a host may answer to any call, that of an import among them."""
 
 
 def ended(command: Callable[[], int | None], *, as_json: bool) -> int:
@@ -21,6 +26,14 @@ def ended(command: Callable[[], int | None], *, as_json: bool) -> int:
         return command() or 0
     except GuestmapError as error:
         return refused(str(error), type(error).__name__, error, as_json=as_json)
+    except MemoryError:
+        return refused("the host has no memory left", HostError.__name__, as_json=as_json)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
+        what = f"the host refuses ({error.strerror}){where}"
+        return refused(what, HostError.__name__, as_json=as_json)
     except KeyboardInterrupt:
         print("guestmap: interrupted", file=sys.stderr)
         return INTERRUPTED
