@@ -1,17 +1,20 @@
 """Dataclasses whose methods are made when they are first called.
 
-The standard library compiles the text of up to six functions as it decorates a class: 0.2 to 0.4 ms
-for each, which for the eighty classes of a machine is a third of its start. Of most of them only
-``__init__`` is ever called, if that. :func:`dataclass` is the library's decorator in all but time:
-``__init__`` is compiled at the first call, and the library makes ``__repr__``, ``__eq__`` and
-``__hash__`` at the first call of one of these.
+The standard library looks at each field and compiles the text of up to six functions as it
+decorates a class: 0.2 to 0.4 ms for each, which for the eighty classes of a machine is a third of
+its start. Of most of them only ``__init__`` is ever called, if that. :func:`dataclass` is the
+library's decorator in all but time: ``__init__`` is compiled at the first call; the library makes
+``__repr__``, ``__eq__`` and ``__hash__`` at the first call of one of these, and says what fields
+there are when it is asked.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import MISSING, Field, FrozenInstanceError, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
+from typing import TYPE_CHECKING, Any, Final
+
+_SAID: Final = "__dataclass_fields__", "__dataclass_params__", "__match_args__"
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -33,9 +36,23 @@ else:
 
 
 def _takes_more(cls: type[Any]) -> bool:
-    """Tell whether a class needs what only the library does: inherited fields, ``InitVar``."""
-    declared = map(str, cls.__annotations__.values())
-    return hasattr(cls, "__dataclass_fields__") or any("InitVar" in each for each in declared)
+    """Tell whether a class needs what only the library does: inherited fields, pseudo-fields."""
+    declared = cls.__annotations__.values()
+    return hasattr(cls, "__dataclass_fields__") or any(
+        "InitVar" in each or "KW_ONLY" in each for each in map(str, declared)
+    )
+
+
+class _Late:
+    """What the library says of a class, until somebody asks for it."""
+
+    def __init__(self, made: _Made, name: str) -> None:
+        self._made = made
+        self._name = name
+
+    def __get__(self, _instance: object, _owner: type[Any]) -> Any:
+        self._made.settle()
+        return self._made.cls.__dict__[self._name]
 
 
 class _Made:
@@ -54,19 +71,22 @@ class _Made:
             self._missing.add("__eq__")
         if not cls.__doc__:
             cls.__doc__ = cls.__name__  # else the library writes a signature, which takes long
-        self.cls: type[Any] = dataclasses.dataclass(
-            init=False, repr=False, eq=False, slots=slots, kw_only=kw_only
-        )(cls)
-        params: Any = self.cls.__dict__["__dataclass_params__"]
-        params.init, params.repr, params.eq, params.frozen = True, True, eq, frozen
+        self._given = {
+            name: own.get(name, MISSING)
+            for name, kind in cls.__annotations__.items()
+            if "ClassVar" not in str(kind)
+        }
+        self.cls = _with_slots(cls, self._given) if slots else _with_defaults(cls, self._given)
         if hashed and frozen:
             self._missing.add("__hash__")
         elif hashed:
             self.cls.__hash__ = None  # type: ignore[assignment]  # as the library has it
         for name in self._missing:
             setattr(self.cls, name, self._stand_in(name))
+        for name in _SAID:
+            setattr(self.cls, name, _Late(self, name))
         if frozen:
-            _freeze(self.cls, pickled_by_slots=slots)
+            _freeze(self.cls, frozenset(self._given), pickled_by_slots=slots)
 
     def _stand_in(self, name: str) -> Any:
         def method(instance: Any, *args: Any, **kwargs: Any) -> Any:
@@ -79,33 +99,47 @@ class _Made:
         method.__name__, method.__qualname__ = name, f"{self.cls.__qualname__}.{name}"
         return method
 
+    def settle(self) -> None:
+        """Have the library say what the class consists of."""
+        model = self._model(init=False, repr=False, eq=False, kw_only=self._options["kw_only"])
+        for name in _SAID:
+            setattr(self.cls, name, model.__dict__[name])
+        params: Any = self.cls.__dict__["__dataclass_params__"]
+        params.init, params.repr = True, True
+        params.eq, params.frozen = self._options["eq"], self._options["frozen"]
+
     def _make(self) -> None:
-        """Have the library make the methods, from a class with the same fields and no more."""
-        declared = self.cls.__dict__["__dataclass_fields__"]
+        """Have the library make the methods."""
+        model = self._model(init=False, **self._options)
+        for name in self._missing - {"__init__"}:
+            setattr(self.cls, name, model.__dict__[name])
+
+    def _model(self, **options: bool) -> Any:
+        """Return a class of the library's with the same fields and no more."""
+        declared = self.cls.__annotations__
         space = {
             "__module__": self.cls.__module__,
             "__qualname__": self.cls.__qualname__,
-            "__annotations__": {name: each.type for name, each in declared.items()},
-            **declared,
+            "__annotations__": declared,
+            "__doc__": self.cls.__doc__,
+            **{name: given for name, given in self._given.items() if given is not MISSING},
         }
-        model: Any = type(self.cls.__name__, (), space)
-        dataclasses.dataclass(init=False, **self._options)(model)
-        for name in self._missing - {"__init__"}:
-            setattr(self.cls, name, model.__dict__[name])
+        return dataclasses.dataclass(**options)(type(self.cls.__name__, (), space))
 
     def _init(self) -> Any:
         """Return ``__init__``, as the library would make it."""
         names: dict[str, Any] = {"_set": object.__setattr__, "_MISSING": MISSING}
-        every = fields(self.cls)
-        taken = [each for each in every if each.init]
-        by_name = [_parameter(each, names) for each in taken if each.kw_only]
-        words = ["self", *(_parameter(each, names) for each in taken if not each.kw_only)]
+        every = {name: _as_field(given) for name, given in self._given.items()}
+        words: list[str] = ["self"]
+        by_name: list[str] = []
+        for name, each in every.items():
+            named = self._options["kw_only"] if each.kw_only is MISSING else each.kw_only
+            if each.init:
+                (by_name if named else words).append(_parameter(name, each, names))
         words += ["*", *by_name] if by_name else []
-        lines = [
-            f"_set(self, {each.name!r}, {value})" if self._options["frozen"]
-            else f"self.{each.name} = {value}"
-            for each in every if (value := _value(each, names))
-        ]  # fmt: skip
+        line = "_set(self, {!r}, {})" if self._options["frozen"] else "self.{} = {}"
+        values = {name: _value(name, each, names) for name, each in every.items()}
+        lines = [line.format(name, value) for name, value in values.items() if value]
         if hasattr(self.cls, "__post_init__"):
             lines.append("self.__post_init__()")
         body = "\n ".join(lines or ["pass"])
@@ -118,33 +152,58 @@ class _Made:
         return init
 
 
-def _parameter(field: Field[Any], names: dict[str, Any]) -> str:
+def _as_field(given: Any) -> Field[Any]:
+    return given if isinstance(given, Field) else field(default=given)
+
+
+def _with_defaults(cls: type[Any], given: dict[str, Any]) -> type[Any]:
+    """Return the class, each ``field()`` of it replaced by its default."""
+    for name, each in given.items():
+        if isinstance(each, Field):
+            if each.default is MISSING:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, each.default)
+    return cls
+
+
+def _with_slots(cls: type[Any], given: dict[str, Any]) -> type[Any]:
+    """Return the class made once more, with a slot for each field."""
+    left = {"__dict__", "__weakref__", *given}
+    space = {name: value for name, value in cls.__dict__.items() if name not in left}
+    inherited = {slot for base in cls.__mro__[1:-1] for slot in base.__dict__.get("__slots__", ())}
+    space["__slots__"] = tuple(name for name in given if name not in inherited)
+    space["__qualname__"] = cls.__qualname__
+    kind: Any = type(cls)
+    made: type[Any] = kind(cls.__name__, cls.__bases__, space)
+    return made
+
+
+def _parameter(name: str, each: Field[Any], names: dict[str, Any]) -> str:
     """Return how ``__init__`` declares a field."""
-    if field.default_factory is not MISSING:
-        return f"{field.name}=_MISSING"
-    if field.default is MISSING:
-        return field.name
-    names[f"_default_{field.name}"] = field.default
-    return f"{field.name}=_default_{field.name}"
+    if each.default_factory is not MISSING:
+        return f"{name}=_MISSING"
+    if each.default is MISSING:
+        return name
+    names[f"_default_{name}"] = each.default
+    return f"{name}=_default_{name}"
 
 
-def _value(field: Field[Any], names: dict[str, Any]) -> str:
+def _value(name: str, each: Field[Any], names: dict[str, Any]) -> str:
     """Return what ``__init__`` sets a field to; "" for nothing."""
-    if field.default_factory is not MISSING:
-        names[f"_make_{field.name}"] = field.default_factory
-        made = f"_make_{field.name}()"
-        return f"{made} if {field.name} is _MISSING else {field.name}" if field.init else made
-    if field.init:
-        return field.name
-    if field.default is MISSING:
+    if each.default_factory is not MISSING:
+        names[f"_make_{name}"] = each.default_factory
+        made = f"_make_{name}()"
+        return f"{made} if {name} is _MISSING else {name}" if each.init else made
+    if each.init:
+        return name
+    if each.default is MISSING:
         return ""
-    names[f"_default_{field.name}"] = field.default
-    return f"_default_{field.name}"
+    names[f"_default_{name}"] = each.default
+    return f"_default_{name}"
 
 
-def _freeze(cls: type[Any], *, pickled_by_slots: bool) -> None:
-    names = frozenset(each.name for each in fields(cls))
-
+def _freeze(cls: type[Any], names: frozenset[str], *, pickled_by_slots: bool) -> None:
     def refuse_set(self: Any, name: str, value: Any) -> None:
         if type(self) is cls or name in names:
             raise FrozenInstanceError(f"cannot assign to field {name!r}")

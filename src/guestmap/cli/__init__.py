@@ -42,21 +42,13 @@ def _is_plainly_done(command: str, *words: str) -> bool:
     """Do it, where the words ask for it in a way that needs no library of the command line."""
     from importlib import import_module
 
-    _put_off("inspect")  # which dataclasses imports for what is not used here
+    from guestmap.cli.put_off import put_off
+
+    put_off("inspect")  # which dataclasses imports for what is not used here
+    put_off("traceback")  # sortedcontainers, likewise
+    put_off("ipaddress")  # urllib.parse, which pathlib needs
     run: Callable[[tuple[str, ...]], bool] = import_module(f"guestmap.cli.{command}_plainly").run
     return run(words)
-
-
-def _put_off(name: str) -> None:
-    """Have a module be loaded when something of it is asked for."""
-    from importlib.util import LazyLoader, find_spec, module_from_spec
-
-    spec = find_spec(name)
-    if name in sys.modules or spec is None or spec.loader is None:
-        return
-    spec.loader = LazyLoader(spec.loader)
-    sys.modules[name] = module = module_from_spec(spec)
-    spec.loader.exec_module(module)
 
 
 def _is_told(words: str) -> bool:

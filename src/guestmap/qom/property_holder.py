@@ -101,7 +101,7 @@ class PropertyHolder:
 
     def _free_name(self, name: str) -> str:
         name = numbered(name, self._instance)
-        if self.has_property(name):
+        if PropertyHolder.has_property(self, name):  # nobody looks: what is made late is not made
             raise ConfigError(
                 f"attempt to add duplicate property '{name}' to object (type '{self.type.name}')"
             )

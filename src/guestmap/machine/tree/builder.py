@@ -59,7 +59,6 @@ class Builder:
         name: str = "",
         identity: str | None = None,
         values: Mapping[str, Value] | None = None,
-        lazy: bool = False,
     ) -> DeviceObject:
         """Make a realized device.
 
@@ -72,7 +71,6 @@ class Builder:
             name: in the parent.
             identity: the user's name for it.
             values: what differs from the type's table.
-            lazy: leave its regions until somebody looks.
         """
         made = self.types.new(type_name)
         assert isinstance(made, DeviceObject)
@@ -91,8 +89,6 @@ class Builder:
         if bus is not None:
             bus.add(made)
         made.realize()
-        if not lazy:
-            made.show_regions()
         return made
 
     def put(
@@ -104,7 +100,6 @@ class Builder:
         name: str = "device[*]",
         identity: str | None = None,
         part_bus: BusObject | None = None,
-        lazy: bool = False,
     ) -> DeviceObject:
         """Make the objects of a device: itself, its lines, its buses, and what it consists of.
 
@@ -115,11 +110,10 @@ class Builder:
             name: in the parent.
             identity: the user's name for it.
             part_bus: what the devices sit on that it consists of.
-            lazy: leave its regions until somebody looks.
         """
         made = self.device(
             device.TYPE.name, bus, device, partial(regions_of, device),
-            parent=parent, name=name, identity=identity, lazy=lazy,
+            parent=parent, name=name, identity=identity,
         )  # fmt: skip
         for group, count in _inputs(device):
             for line in self.irqs(made, group, count):
