@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
 from guestmap.base.dataclass import dataclass
+from guestmap.base.named_tuple import NamedTuple
 
 
 class Register(Enum):

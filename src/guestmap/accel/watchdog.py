@@ -7,9 +7,10 @@ where it is outside the guest; one that does not come out, though it is called, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.accel.types import Register, SegmentRegister
+from guestmap.base.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

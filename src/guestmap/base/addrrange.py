@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from guestmap.base.named_tuple import NamedTuple
 
 ADDRESS_SPACE_SIZE = 1 << 64
 """Bytes in the largest address space (QEMU's 128-bit sizes exist for this one number)."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.cli.ending import ended, let_interrupts_raise
 from guestmap.cli.streams import standard_streams
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from guestmap.base.named_tuple import NamedTuple
 
 _UNIT = 512
 _PNP_AT, _CODE_AT = 0x20, 0x40

@@ -9,9 +9,10 @@ D_LCK is not modelled, and a reset leaves the registers alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import GIB, MIB
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.hw.declare import declare
 from guestmap.hw.device import IoRegion
 from guestmap.hw.pci import PciFunction, PciIdentity

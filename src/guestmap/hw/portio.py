@@ -9,8 +9,9 @@ the next.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.hw.device import IoRegion, Place, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 

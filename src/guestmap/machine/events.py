@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from guestmap.base.named_tuple import NamedTuple
 
 
 class MachineEvent(NamedTuple):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple
 
 from guestmap.accel import Exit, ExitReason, RunLoop
 from guestmap.base import StateError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.machine.board import Board
 from guestmap.machine.gate import Gate
 from guestmap.machine.observed import Event, MachineReset

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.accel import SoftwareInterrupt, Standstill
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.machine.phases import PhaseChange
 from guestmap.memory.map import CommitRecord
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+
+from guestmap.base.named_tuple import NamedTuple
 
 
 class Phase(StrEnum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.accel.types import Segment
 from guestmap.accel.unicorn.paging import PAGE_FAULT, GuestFault
@@ -38,6 +38,7 @@ from guestmap.accel.unicorn.state import (
     VM,
 )
 from guestmap.base import UnsupportedError
+from guestmap.base.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from guestmap.accel.unicorn.paging import LinearMemory

@@ -9,10 +9,11 @@ guest was told and has not taken note of waits for the next guest.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
 from guestmap.base.dataclass import dataclass
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.hw.device import U32, IoRegion, Place, RegisterBlock, Space
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+
+from guestmap.base.named_tuple import NamedTuple
 
 
 class DeliveryMode(IntEnum):

@@ -6,7 +6,7 @@ From the Intel 82078 data sheet, section 5 (command set). Bits outside ``mask`` 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from guestmap.base.named_tuple import NamedTuple
 
 
 class FdcCommand(NamedTuple):

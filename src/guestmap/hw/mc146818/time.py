@@ -7,7 +7,9 @@ that plain arithmetic gives it.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from guestmap.base.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

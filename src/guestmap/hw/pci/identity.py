@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.hw.pci import registers as reg
 
 if TYPE_CHECKING:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.dataclass import dataclass
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.machine.options.strings import to_bool, to_size
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from guestmap.base import ConfigError
+from guestmap.base.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from guestmap.memory import MemoryRegion, MemorySystem

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, GuestmapError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.hw.acpi.memory_hotplug import PluggedMemory
 from guestmap.machine.hotplug.pc_dimm import PcDimm, free_slot
 from guestmap.qom import Device

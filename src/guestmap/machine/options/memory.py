@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from guestmap.base import ConfigError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.machine.options.strings import (
     last_values,
     option,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.machine.options.numa import NumaNode
 
 MAX_CPUS = 255

@@ -7,9 +7,10 @@ from bisect import insort
 from collections.abc import Iterable
 from contextlib import suppress
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
+from guestmap.base.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from guestmap.memory.map.flat_range import FlatRange

@@ -10,9 +10,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.memory.hear.ioeventfd import (
     LONGEST,
     EventNotifier,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.memory.map.flatview import FlatView
 from guestmap.memory.map.hearing import SpaceChange
 from guestmap.memory.map.history import ViewChange

@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
+
+from guestmap.base.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from guestmap.memory.map.region import MemoryRegion

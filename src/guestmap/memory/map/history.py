@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
 
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.memory.map.flat_range import FlatRange
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from guestmap.base.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from guestmap.memory.map.space import ViewedSpace

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, IntFlag
-from typing import NamedTuple
 
 from guestmap.base import ConfigError
 from guestmap.base.dataclass import dataclass
+from guestmap.base.named_tuple import NamedTuple
 
 _SIZES = frozenset({0, 1, 2, 4, 8})
 

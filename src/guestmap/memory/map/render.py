@@ -8,9 +8,10 @@ address space can be rendered alone, and the result is the full rendering cut to
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.memory.map.flat_range import FlatRange
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.memory.map.flat_range import FlatRange
 from guestmap.memory.map.flatview import FlatView
 

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from guestmap.base import StateError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.memory.map.commit import PendingCommit
 from guestmap.memory.map.hearing import Hearers
 from guestmap.memory.map.history import CommitRecord, ListenerWork

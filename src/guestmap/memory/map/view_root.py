@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import StateError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.memory.map.flat_range import FlatRange, simplify
 from guestmap.memory.map.flatview import FlatView
 from guestmap.memory.map.render import render

@@ -5,9 +5,8 @@ After QEMU 7.2, hw/i386/pc_piix.c and pc.c.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from guestmap.base import GIB, ConfigError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.firmware.acpi.config import PCI_HOLE64_BYTES
 from guestmap.machine.config import MachineConfig
 
