@@ -27,7 +27,7 @@ PARTS = Path(__file__).parents[2] / ".oracle" / "linux"
 PARTS_686 = PARTS.with_name("linux-686")
 """A 32-bit one's, which has no agent (``tools/linux_686.sh``)."""
 
-_BOOT_S = 120
+_BOOT_S = 240
 _ANSWER_S = 60
 _MARK = re.compile(rb"-- (\w+) --\r*\n\Z")
 """What the guest ends an answer with, line feed and all: the next one begins behind it."""
@@ -68,9 +68,8 @@ class LinuxGuest:
     ) -> None:
         self.qmp, self.agent = folder / "qmp", folder / "agent"
         self.process = process
-        self._serial = socket.socket(socket.AF_UNIX)
+        self._serial = _connected(folder / "serial")
         self._serial.settimeout(_BOOT_S)
-        self._serial.connect(str(folder / "serial"))
         self._text = b""
         if boots:
             assert self._answer()[1] == b"ready"
@@ -111,6 +110,21 @@ class LinuxGuest:
             assert some, self._text
             self._text += some
         return self._text[: mark.start()], mark[1]
+
+
+def _connected(path: Path) -> socket.socket:
+    """Connect to a socket that is there, but may not be listened at yet."""
+    deadline = time.monotonic() + _ANSWER_S
+    while True:
+        made = socket.socket(socket.AF_UNIX)
+        try:
+            made.connect(str(path))
+        except ConnectionRefusedError:
+            made.close()
+            assert time.monotonic() < deadline, path
+            time.sleep(0.05)
+        else:
+            return made
 
 
 def prepared(folder: Path, *, agent: bool = True) -> tuple[Path, Path, str]:

@@ -3,9 +3,9 @@
 The standard library looks at each field and compiles the text of up to six functions as it
 decorates a class: 0.2 to 0.4 ms for each, which for the eighty classes of a machine is a third of
 its start. Of most of them only ``__init__`` is ever called, if that. :func:`dataclass` is the
-library's decorator in all but time: ``__init__`` is compiled at the first call; the library makes
-``__repr__``, ``__eq__`` and ``__hash__`` at the first call of one of these, and says what fields
-there are when it is asked.
+library's decorator in all but time: ``__init__`` is compiled once it was called often; the library
+makes ``__repr__``, ``__eq__`` and ``__hash__`` at the first call of one of these, and says what
+fields there are when it is asked.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import dataclasses
 from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+_FEW: Final = 20
 _SAID: Final = "__dataclass_fields__", "__dataclass_params__", "__match_args__"
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class _Made:
 
     def __init__(self, cls: type[Any], *, frozen: bool, slots: bool, eq: bool, kw_only: bool):
         own = cls.__dict__
+        self._few = _FEW
         self._options = {"frozen": frozen, "eq": eq, "kw_only": kw_only}
         self._missing = {"__init__", "__repr__"} - own.keys()
         hashed = eq and own.get("__hash__") is None
@@ -91,6 +93,8 @@ class _Made:
     def _stand_in(self, name: str) -> Any:
         def method(instance: Any, *args: Any, **kwargs: Any) -> Any:
             if name == "__init__":
+                if self._filled(instance, args, kwargs):
+                    return None
                 self.cls.__init__ = self._init()
             else:
                 self._make()
@@ -98,6 +102,40 @@ class _Made:
 
         method.__name__, method.__qualname__ = name, f"{self.cls.__qualname__}.{name}"
         return method
+
+    def _filled(self, instance: Any, args: tuple[Any, ...], named: dict[str, Any]) -> bool:
+        """Fill an instance without ``__init__``, for the few of which there are not many.
+
+        False where it was done often, or what is given is not right: the library's words say how.
+        """
+        self._few -= 1
+        every = {name: _as_field(given) for name, given in self._given.items()}
+        plain = [name for name, each in every.items() if each.init and not self._is_named(each)]
+        values = dict(zip(plain, args, strict=False)) | named
+        if self._few <= 0 or len(values) != len(args) + len(named):
+            return False
+        for name, each in every.items():
+            if not each.init and name in named:
+                return False
+            if name in values:
+                continue
+            if each.default is not MISSING:
+                values[name] = each.default
+            elif each.default_factory is not MISSING:
+                values[name] = each.default_factory()
+            elif each.init:
+                return False
+        if not values.keys() <= every.keys():
+            return False
+        for name, value in values.items():
+            object.__setattr__(instance, name, value)
+        if hasattr(self.cls, "__post_init__"):
+            instance.__post_init__()
+        return True
+
+    def _is_named(self, each: Field[Any]) -> bool:
+        """Tell whether a field is given by name alone."""
+        return self._options["kw_only"] if each.kw_only is MISSING else bool(each.kw_only)
 
     def settle(self) -> None:
         """Have the library say what the class consists of."""
@@ -133,9 +171,8 @@ class _Made:
         words: list[str] = ["self"]
         by_name: list[str] = []
         for name, each in every.items():
-            named = self._options["kw_only"] if each.kw_only is MISSING else each.kw_only
             if each.init:
-                (by_name if named else words).append(_parameter(name, each, names))
+                (by_name if self._is_named(each) else words).append(_parameter(name, each, names))
         words += ["*", *by_name] if by_name else []
         line = "_set(self, {!r}, {})" if self._options["frozen"] else "self.{} = {}"
         values = {name: _value(name, each, names) for name, each in every.items()}
