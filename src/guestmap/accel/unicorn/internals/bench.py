@@ -79,7 +79,7 @@ class Bench:
         bench.mem_write(_TOP, _entry(_POINTERS))
         bench.mem_write(_POINTERS, _entry(_DIRECTORY) + bytes(24) + _entry(_DIRECTORY))
         bench.mem_write(_DIRECTORY, _entry(_TABLE))
-        bench.mem_write(_TABLE, b"".join(_entry(page << 12) for page in range(512)))
+        bench.mem_write(_TABLE, struct.pack("<512Q", *range(_PRESENT_WRITABLE, 512 << 12, 1 << 12)))
         self.structures.msr(MSRS["EFER"]).value = _EFER_LONG | efer
         state.set_control(3, _TOP)
         state.set_control(4, _CR4_PAE)

@@ -8,6 +8,7 @@ and a str for a name, so that definition blocks read like ASL.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _SMALLEST_OPS = {0: b"\x00", 1: b"\x01"}
 _INTEGER_PREFIXES = ((1, b"\x0a"), (2, b"\x0b"), (4, b"\x0c"), (8, b"\x0e"))
@@ -59,6 +60,7 @@ def string(text: str) -> bytes:
     return _STRING_PREFIX + text.encode() + b"\0"
 
 
+@cache  # the same hundred names, again and again
 def name_string(path: str) -> bytes:
     r"""Return a name: ``\`` or any number of ``^``, then segments with dots between.
 
