@@ -216,7 +216,7 @@ FAULTS = (
         "machine/boards/test_lines.py",
     ),
     Fault(
-        "machine/management.py",
+        "machine/hotplug/device_maker.py",
         "if driver in OTHER_MEMORY_DEVICES:",
         "if False:",
         "machine/hotplug/test_refusals.py",

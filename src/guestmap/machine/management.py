@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from guestmap.base import ConfigError, UnsupportedError
-from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
-from guestmap.hw.declare import DeclaredType
+from guestmap.base import ConfigError
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
-from guestmap.machine.hotplug.pc_dimm import DIMM, OTHER_MEMORY_DEVICES
+from guestmap.machine.hotplug.device_maker import DeviceMaker
 from guestmap.machine.inventory import Inventory
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.object import ObjectSpec
@@ -26,17 +23,13 @@ from guestmap.machine.tree import (
     DeviceObject,
     MachineTree,
     add_region_object,
-    buses,
 )
 from guestmap.qom import Device, JsonValue, NotFoundError, Object, option_text
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
     from guestmap.machine.events import MachineEvents
-    from guestmap.qom import HotplugHandler
 
-_BUSES = MappingProxyType({"pci-device": "PCI", "isa-device": "ISA"})
-"""What sorts of devices sit on, where that is a bus that a user may name."""
 _IDENTIFIER = re.compile(r"[A-Za-z][-A-Za-z0-9._]*")
 
 
@@ -53,6 +46,7 @@ class Management(Inventory):
         super().__init__(tree, base_memory)
         self._types = tree.types
         self._events = events
+        self._maker = DeviceMaker(tree, self)
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -144,7 +138,7 @@ class Management(Inventory):
         rest = dict(spec.properties)
         rest.pop("id", None)
         hotplugged = spec.came_later
-        device, handler = self._new_device(
+        device, handler = self._maker.make(
             spec.driver, rest.pop("bus", None), hotplugged=hotplugged
         )
         device.hotplugged, device.handler = hotplugged, handler
@@ -168,59 +162,6 @@ class Management(Inventory):
             device.unparent()
             raise
         return device
-
-    def _new_device(
-        self, driver: str, bus: JsonValue, *, hotplugged: bool
-    ) -> tuple[Device, HotplugHandler]:
-        """Make a device, on its bus where it has one; return who plugs it in, too."""
-        if driver in OTHER_MEMORY_DEVICES:
-            raise UnsupportedError(f"device {driver} is not modelled: use {DIMM}")
-        if driver not in self._types or not self._types.is_a(driver, "device"):
-            if not hotplugged:
-                raise UnsupportedError(f"device {driver} is not modelled")
-            raise ConfigError(f"'{driver}' is not a valid device model name")
-        kind = self._types.get(driver)
-        if kind.abstract:
-            raise ConfigError("Parameter 'driver' expects a non-abstract device type")
-        if self._types.is_a(driver, "cpu"):
-            raise UnsupportedError("CPUs cannot be plugged into a running machine: use -smp")
-        if self._types.is_a(driver, "memory-device"):
-            return self._new_dimm(driver, bus)
-        if not isinstance(kind, DeclaredType) or not kind.user_creatable:
-            raise ConfigError("Parameter 'driver' expects a pluggable device type")
-        shown = self._bus(driver, None if bus is None else str(bus))
-        handler = shown.link("hotplug-handler")
-        if hotplugged and handler is None:
-            raise ConfigError(f"Bus '{shown.label}' does not support hotplugging")
-        if driver not in PLUGGABLE_FUNCTIONS or self.pci_hotplug is None:
-            raise UnsupportedError(f"device {driver} is not modelled but as what every machine has")
-        device = cast("Device", self._types.new(driver))
-        device.hotpluggable = kind.hotpluggable and handler is not None
-        shown.add(device)
-        return device, self.pci_hotplug
-
-    def _new_dimm(self, driver: str, bus: JsonValue) -> tuple[Device, HotplugHandler]:
-        if self.hotplug is None:
-            raise ConfigError(f"Device '{driver}' can not be hotplugged on this machine")
-        if bus is not None:
-            self._bus(driver, str(bus))
-        return cast("Device", self._types.new(driver)), self.hotplug
-
-    def _bus(self, driver: str, name: str | None) -> BusObject:
-        """Return the bus of that name, or the first that the driver fits on.
-
-        Raises:
-            ConfigError: there is none, or the driver does not go there.
-        """
-        wanted = next((bus for kind, bus in _BUSES.items() if self._types.is_a(driver, kind)), "")
-        for each in buses(self._tree):
-            if name in {each.label, each.name} and each.type.name != wanted:
-                raise ConfigError(f"Device '{driver}' can't go on {each.type.name} bus")
-            if name in {each.label, each.name} or (name is None and each.type.name == wanted):
-                return each
-        if name is None:
-            raise ConfigError(f"No '{wanted}' bus found for device '{driver}'")
-        raise ConfigError(f"Bus '{name.partition('/')[0]}' not found")
 
     def _name(self, device: Device, id_: str | None, number: int | None) -> None:
         if id_ is None:

@@ -1,0 +1,100 @@
+"""Which device a user means, on which bus it goes, and who plugs it in.
+
+Refusals, their order and their texts are QEMU 7.2's (softmmu/qdev-monitor.c).
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from guestmap.base import ConfigError, UnsupportedError
+from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
+from guestmap.hw.declare import DeclaredType
+from guestmap.machine.hotplug.pc_dimm import DIMM, OTHER_MEMORY_DEVICES
+from guestmap.machine.tree import BusObject, MachineTree, buses
+from guestmap.qom import Device, JsonValue
+
+if TYPE_CHECKING:
+    from guestmap.machine.inventory import Inventory
+    from guestmap.qom import HotplugHandler
+
+_BUSES = MappingProxyType({"pci-device": "PCI", "isa-device": "ISA"})
+"""What sorts of devices sit on, where that is a bus that a user may name."""
+
+
+class DeviceMaker:
+    """Makes the objects of devices that users want; their properties are not set yet.
+
+    Args:
+        tree: the machine's objects.
+        inventory: knows who plugs DIMMs and PCI functions in.
+    """
+
+    def __init__(self, tree: MachineTree, inventory: Inventory) -> None:
+        self._tree = tree
+        self._types = tree.types
+        self._inventory = inventory
+
+    def make(
+        self, driver: str, bus: JsonValue, *, hotplugged: bool
+    ) -> tuple[Device, HotplugHandler]:
+        """Make a device, on its bus where it has one; return who plugs it in, too.
+
+        Args:
+            driver: its type.
+            bus: the bus that was asked for; None for the first that it fits on.
+            hotplugged: whether the machine is complete already.
+
+        Raises:
+            ConfigError: no such device or bus, or it cannot come now; QEMU's texts.
+            UnsupportedError: a device that QEMU has and this machine has not.
+        """
+        if driver in OTHER_MEMORY_DEVICES:
+            raise UnsupportedError(f"device {driver} is not modelled: use {DIMM}")
+        if driver not in self._types or not self._types.is_a(driver, "device"):
+            if not hotplugged:
+                raise UnsupportedError(f"device {driver} is not modelled")
+            raise ConfigError(f"'{driver}' is not a valid device model name")
+        kind = self._types.get(driver)
+        if kind.abstract:
+            raise ConfigError("Parameter 'driver' expects a non-abstract device type")
+        if self._types.is_a(driver, "cpu"):
+            raise UnsupportedError("CPUs cannot be plugged into a running machine: use -smp")
+        if self._types.is_a(driver, "memory-device"):
+            return self._new_dimm(driver, bus)
+        if not isinstance(kind, DeclaredType) or not kind.user_creatable:
+            raise ConfigError("Parameter 'driver' expects a pluggable device type")
+        shown = self._bus(driver, None if bus is None else str(bus))
+        handler = shown.link("hotplug-handler")
+        if hotplugged and handler is None:
+            raise ConfigError(f"Bus '{shown.label}' does not support hotplugging")
+        if driver not in PLUGGABLE_FUNCTIONS or self._inventory.pci_hotplug is None:
+            raise UnsupportedError(f"device {driver} is not modelled but as what every machine has")
+        device = cast("Device", self._types.new(driver))
+        device.hotpluggable = kind.hotpluggable and handler is not None
+        shown.add(device)
+        return device, self._inventory.pci_hotplug
+
+    def _new_dimm(self, driver: str, bus: JsonValue) -> tuple[Device, HotplugHandler]:
+        if self._inventory.hotplug is None:
+            raise ConfigError(f"Device '{driver}' can not be hotplugged on this machine")
+        if bus is not None:
+            self._bus(driver, str(bus))
+        return cast("Device", self._types.new(driver)), self._inventory.hotplug
+
+    def _bus(self, driver: str, name: str | None) -> BusObject:
+        """Return the bus of that name, or the first that the driver fits on.
+
+        Raises:
+            ConfigError: there is none, or the driver does not go there.
+        """
+        wanted = next((bus for kind, bus in _BUSES.items() if self._types.is_a(driver, kind)), "")
+        for each in buses(self._tree):
+            if name in {each.label, each.name} and each.type.name != wanted:
+                raise ConfigError(f"Device '{driver}' can't go on {each.type.name} bus")
+            if name in {each.label, each.name} or (name is None and each.type.name == wanted):
+                return each
+        if name is None:
+            raise ConfigError(f"No '{wanted}' bus found for device '{driver}'")
+        raise ConfigError(f"Bus '{name.partition('/')[0]}' not found")
