@@ -30,7 +30,8 @@ MIB, GIB = 1 << 20, 1 << 30
 STEPS = (
     "machine/management.py", "machine/hotplug/device_maker.py", "machine/hotplug/handler.py",
     "machine/hotplug/pc_dimm.py", "machine/hotplug/backends.py",
-    "machine/hotplug/backend_properties.py", "machine/hotplug/device_memory.py", "hw/acpi/memory_hotplug.py", "memory/ram/host/options.py",
+    "machine/hotplug/backend_properties.py", "machine/hotplug/device_memory.py",
+    "hw/acpi/memory_hotplug.py", "memory/ram/host/options.py",
 )  # fmt: skip
 """The modules of the way from a request to the guest, and back."""
 
