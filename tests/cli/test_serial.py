@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from guestmap.base import ConfigError
+from guestmap.base import HostError
 from guestmap.cli.serial_wire import serial_wire
 from guestmap.machine import MachineConfig, VirtualMachine
 
@@ -75,7 +75,7 @@ def test_a_socket_that_was_left_behind_is_replaced_and_a_file_is_not(vm, tmp_pat
         pass
     file.write_text("precious")
     with (
-        pytest.raises(ConfigError, match="file: Address already in use"),
+        pytest.raises(HostError, match=r"/file: .* is not a socket: Address already in use"),
         serial_wire(vm, f"unix:{file}"),
     ):
         pass

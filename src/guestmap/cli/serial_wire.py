@@ -22,7 +22,8 @@ def serial_wire(vm: VirtualMachine, target: str) -> Iterator[None]:
             or a file; "" for nowhere.
 
     Raises:
-        ConfigError: the file or the socket cannot be made.
+        ConfigError: the file cannot be made.
+        HostError: the socket cannot be made.
     """
     port = vm.board.serial
     with ExitStack() as end:
@@ -30,9 +31,12 @@ def serial_wire(vm: VirtualMachine, target: str) -> Iterator[None]:
             if port is None or not target:
                 pass
             elif target.startswith(_UNIX):
-                from guestmap.cli.serial_socket import SocketWire
+                from guestmap.monitor.address import UnixAddress
+                from guestmap.monitor.listening import Listener
+                from guestmap.monitor.serial_socket import SerialSocket
 
-                end.enter_context(SocketWire(vm, port, target.removeprefix(_UNIX)))
+                listener = Listener(UnixAddress(target.removeprefix(_UNIX)))
+                end.enter_context(SerialSocket(vm, port, listener))
             elif target == "stdio":
                 from guestmap.cli.terminal import Terminal
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import threading
 import tty
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from guestmap.monitor.address import UnixAddress
 from guestmap.monitor.adopted import adopted
 from guestmap.monitor.command import Endpoint
 from guestmap.monitor.listening import Listener
+from guestmap.monitor.serial_socket import SerialSocket
 
 if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550
@@ -96,52 +96,6 @@ class Pty:
             os.close(each)
 
 
-class SocketEnd:
-    """A socket that listens; its last client is at the other end."""
-
-    def __init__(self, vm: VirtualMachine, port: Serial16550, listener: Listener) -> None:
-        self._listener = listener
-        listener.socket.setblocking(True)
-        self._client: socket.socket | None = None
-        self._feed = SerialFeed(port, vm.exclusive)
-        port.sink = self._out
-        self._thread = threading.Thread(target=self._serve, name="guestmap-serial", daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):  # the end of the wire
-            while True:
-                client, _ = self._listener.socket.accept()
-                with client:
-                    self._client = client
-                    with suppress(ConnectionError):
-                        while data := client.recv(_READ_BYTES):
-                            self._feed.send(data)
-                    self._client = None
-
-    def _out(self, byte: int) -> None:
-        client = self._client
-        if client is not None:
-            with suppress(OSError):
-                client.send(bytes((byte,)), socket.MSG_DONTWAIT)
-
-    def endpoint(self) -> Endpoint:
-        """Return what it is for ``query-chardev``."""
-        found = self._client is not None
-        prefix = "" if found else "disconnected:"
-        return Endpoint(self._listener.label, f"{prefix}{self._listener.address},server=on", found)
-
-    def close(self) -> None:
-        """Let go of the port."""
-        self._feed.close()
-        for each in (self._listener.socket, self._client):
-            if each is not None:
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-
 class FileEnd:
     """A file that what the guest sends is written to; none, where it goes nowhere."""
 
@@ -196,7 +150,7 @@ def wired(vm: VirtualMachine, made: CharDev | None) -> Iterator[tuple[SerialEnd,
         if made.kind == "pty":
             wire = Pty(vm, port, made.id)
         elif made.kind == "socket":
-            wire = SocketEnd(vm, port, socket_of(made))
+            wire = SerialSocket(vm, port, socket_of(made))
         else:
             wire = FileEnd(port, made.id, made.path)
     except OSError as error:
