@@ -220,6 +220,16 @@ def test_of_equal_names_an_alias_means_what_it_has_something_to_show_of() -> Non
     ]  # fmt: skip
 
 
+def test_a_section_may_print_a_region_of_another_section_again() -> None:
+    snapshot = from_texts(
+        tree(alias(2, 0, 0x1000, "all", "outer"), alias(2, 0x1000, 0x100, "part", "inner"))
+        + section("outer", line(1, 0, 0x1000, "outer"), line(2, 0x100, 0x100, "inner"))
+        + section("inner", line(1, 0x100, 0x100, "inner"))
+    )
+    assert named(snapshot, "inner").id == named(snapshot, "part").alias
+    assert named(snapshot, "outer").children == (named(snapshot, "inner").id,)
+
+
 def test_of_equal_names_an_alias_means_none_that_holds_it() -> None:
     snapshot = from_texts(
         tree(alias(2, 0, 0x1000, "outside", "box"), alias(2, 0x1000, 0x1000, "beside", "box"))
