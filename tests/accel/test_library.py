@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
 
-from guestmap.accel.unicorn.internals.library import build_id
+from guestmap.accel.unicorn.internals.library import Library, build_id
 
 pytestmark = pytest.mark.unicorn
 
@@ -43,3 +44,10 @@ GNU = note(BUILD_ID, b"GNU\0", ID)
 )
 def test_the_build_id_is_found_among_notes(notes: bytes, found: bytes) -> None:
     assert build_id(notes) == found
+
+
+def test_the_library_is_the_file_that_is_mapped() -> None:
+    found = Library()
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    (first,) = (line.split() for line in maps if line.startswith(f"{found.base:x}-"))
+    assert Path(first[5]).samefile(found.path)

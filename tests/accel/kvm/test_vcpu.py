@@ -13,6 +13,7 @@ from guestmap.accel.kvm.abi import ExitCode
 from guestmap.accel.kvm.accelerator import KvmAccelerator
 from guestmap.accel.kvm.speed import instructions_per_s
 from guestmap.accel.vcpu import Activity
+from guestmap.accel.vcpu_state import EFER, MSRS, TSC_AUX
 from guestmap.base import ConfigError, HostClock, HostError, StateError, UnsupportedError
 from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
 from guestmap.memory.hear import EventNotifier
@@ -262,6 +263,14 @@ def test_state_goes_out_and_in_again(rig):
     state.a20 = False
     with pytest.raises(UnsupportedError, match="A20"):
         rig.vcpu.load(state)
+
+
+def test_model_specific_registers_that_there_are_go_out_and_in_again(rig):
+    state = rig.vcpu.save()
+    assert set(state.msrs) == set(MSRS) - {TSC_AUX}
+    state.msrs.update({number: 0x1_0000_0000 + number for number in state.msrs if number != EFER})
+    rig.vcpu.load(msgspec.structs.replace(state, msrs=state.msrs | {TSC_AUX: 5}))
+    assert rig.vcpu.save() == state
 
 
 def test_registers_of_another_kind_of_cpu_are_left_alone(rig):
