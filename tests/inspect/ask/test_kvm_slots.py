@@ -47,6 +47,13 @@ kvm_set_user_memory Slot#5 flags=0x0 gpa=0x100000000 size=0x8000000 ua=0x7f5a9fe
 NUMBERS = [0, 2, 3, 4, 1, 5]
 
 
+@pytest.mark.parametrize("trace", [None, TRACE])
+def test_whether_slots_were_compared_is_told(trace):
+    told = kvm_slots(snapshot_of_pasted(VIEW, source="pasted"), trace)
+    assert told.compared == (trace is not None)
+    assert (told.missing, told.surplus, told.refused, told.unmapped) == ((), (), 0, ())
+
+
 def test_qemus_trace_ends_with_the_slots_of_its_map():
     told = kvm_slots(snapshot_of_pasted(VIEW, source="test"), TRACE)
     assert (told.missing, told.surplus, told.refused) == ((), (), 0)
