@@ -30,7 +30,7 @@ def diff(
     """
     from guestmap.cli.source import load_snapshots
     from guestmap.inspect.ask.diff import diff as run
-    from guestmap.inspect.ask.sentences import diff_sentences
+    from guestmap.inspect.ask.diff_sentences import diff_sentences
 
     old, new = load_snapshots([on_board(each, machine) for each in (before, after)])
     told = run(old, new)

@@ -15,7 +15,7 @@ from guestmap.cli.plug_exits import STATUSES
 from guestmap.domain import MEANINGS, Observer, Outcome, Result
 from guestmap.domain.finding import span
 from guestmap.domain.waiting import Answered, Deleted, EjectFailed
-from guestmap.inspect.ask.sentences import diff_sentences
+from guestmap.inspect.ask.diff_sentences import diff_sentences
 from guestmap.qmp.client import program
 
 if TYPE_CHECKING:

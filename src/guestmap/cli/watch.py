@@ -132,7 +132,7 @@ class _Words:
         if sighting.before is None or sighting.after is None:
             return
         from guestmap.inspect.ask.diff import diff
-        from guestmap.inspect.ask.sentences import diff_sentences
+        from guestmap.inspect.ask.diff_sentences import diff_sentences
 
         self._print(f"{stamp}the map changed:")
         for line in diff_sentences(diff(sighting.before, sighting.after)):

@@ -44,8 +44,8 @@ def why_not(
 def _answer(source: str, snapshot: Snapshot, region: str) -> tuple[dict[str, Any], list[str]]:
     from guestmap.cli.source import is_own, is_saved_machine
     from guestmap.inspect.ask.pci.words import unmapped_sentences
-    from guestmap.inspect.ask.sentences import why_not_sentences
     from guestmap.inspect.ask.why_not import why_not as run
+    from guestmap.inspect.ask.why_not_sentences import why_not_sentences
 
     number = region.removeprefix("#")
     asked = int(number) if region.startswith("#") and number.isdecimal() else region

@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from guestmap.base import PeerError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.diff import diff
-from guestmap.inspect.ask.sentences import diff_sentences
+from guestmap.inspect.ask.diff_sentences import diff_sentences
 from guestmap.inspect.text.from_text import snapshot_of_pasted
 from guestmap.inspect.text.mtree import assemble, read_mtree
 from tests.inspect.naive import Naive, TooManyWaysError

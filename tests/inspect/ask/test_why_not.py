@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 
 from guestmap.base import ConfigError, PeerError
 from guestmap.inspect import Snapshot
-from guestmap.inspect.ask.sentences import why_not_sentences
 from guestmap.inspect.ask.why_not import why_not
+from guestmap.inspect.ask.why_not_sentences import why_not_sentences
 from guestmap.inspect.text.from_text import snapshot_of_pasted
 from tests.inspect.naive import Lost, Naive, TooManyWaysError
 from tests.inspect.snapshots import pc, trees
@@ -104,6 +104,8 @@ def test_regions_by_name_and_by_id() -> None:
     assert why_not(snapshot, by_name.regions[0].region.id).regions == by_name.regions
     with pytest.raises(ConfigError, match=r"no region 'pc.roms'.*did you mean 'pc.rom'"):
         why_not(snapshot, "pc.roms")
+    with pytest.raises(ConfigError, match=r"no region 'PC.ROM'.*did you mean 'pc.rom'"):
+        why_not(snapshot, "PC.ROM")
     with pytest.raises(ConfigError, match="flat views only"):
         why_not(Snapshot(), "pc.rom")
     assert "    hidden  c8000-cbfff: pam-ram, on the way to it, is disabled" in why_not_sentences(

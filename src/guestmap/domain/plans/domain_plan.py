@@ -235,7 +235,7 @@ def _plugged(scene: Scene, device: MemoryDef) -> Snapshot:
 
 
 def _pictured(plan: DomainPlan, scene: Scene, after: Snapshot) -> Pictured:
-    from guestmap.inspect.ask.sentences import diff_sentences
+    from guestmap.inspect.ask.diff_sentences import diff_sentences
 
     change = predicted(scene.map, after)
     lines = () if change.is_empty else tuple(diff_sentences(change))

@@ -9,29 +9,29 @@ and what an alias leaves out of a region is no claim of it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.inspect.ask.explanation import Answer, Explanation, Loser, path_of
 from guestmap.inspect.ask.hole import hole_of_tree, hole_of_view
-from guestmap.inspect.ask.iommus import is_iommu, seen_end
+from guestmap.inspect.ask.iommus import is_iommu
 from guestmap.inspect.ask.notes import concluded, contradiction
 from guestmap.inspect.ask.ram_place import ram_place
+from guestmap.inspect.ask.recorded import index_at, range_at, recorded_answer
 from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.ask.verdict import Verdict, clipped, disabled, outranked
 from guestmap.inspect.map.around import Around
 from guestmap.inspect.map.reach import Reach
 from guestmap.inspect.map.report import RegionRef
 from guestmap.inspect.map.unshown import unknown_on
-from guestmap.inspect.map.ways import Shown, Way, leading_to, shown, walk
+from guestmap.inspect.map.ways import Way, leading_to, shown, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from guestmap.inspect.ask.spaces import NamedSpace
-    from guestmap.inspect.map.snapshot import RangeInfo, SlotInfo, Snapshot, ViewInfo
+    from guestmap.inspect.map.snapshot import SlotInfo, Snapshot, ViewInfo
 
 _SEEN_BY_CPUS = ("memory", "cpu-memory")
 
@@ -60,7 +60,7 @@ def slot_at(snapshot: Snapshot, address: int) -> SlotInfo | None:
 def _explained(snapshot: Snapshot, address: int, found: NamedSpace) -> Explanation:
     view, space, root = found.view, found.name, found.root
     if root is None:
-        answer = _recorded_answer(snapshot, view, address)
+        answer = recorded_answer(snapshot, view, address)
         note = "the source shows flat views only: who is hidden below cannot be told"
         hole = None if answer is not None or view is None else hole_of_view(view.ranges, address)
         return Explanation(address, space, answer, (), (note,), hole=hole)
@@ -119,7 +119,7 @@ class _Case:
         answer = None if winner is None or index is None else self._answer(winner, index)
         unknown = None if winner is None else unknown_on(winner)
         if unknown is not None:
-            answer = _recorded_answer(self.snapshot, view, self.address)
+            answer = recorded_answer(self.snapshot, view, self.address)
             unknown = unknown if view is None else ""
             return Explanation(self.address, self.space, answer, tuple(losers), unknown=unknown)
         notes = concluded(self.snapshot, winner, losers)
@@ -229,37 +229,3 @@ def _continues(way: Way, other: Way) -> bool:
     return (way.region.id, way.base, way.readonly, way.nonvolatile) == (
         other.region.id, other.base, other.readonly, other.nonvolatile,
     )  # fmt: skip
-
-
-def index_at(view: Sequence[Shown], address: int) -> int | None:
-    """Return which of sorted, disjoint ranges holds an address, by its index."""
-    index = bisect_right(view, address, key=lambda each: each.start) - 1
-    return index if index >= 0 and address < view[index].end else None
-
-
-def range_at(ranges: tuple[RangeInfo, ...], address: int) -> RangeInfo | None:
-    """Return which of a view's ranges holds an address."""
-    index = bisect_right(ranges, address, key=lambda each: each.start) - 1
-    found = ranges[index] if index >= 0 else None
-    return found if found is not None and address < found.start + found.size else None
-
-
-def _recorded_answer(snapshot: Snapshot, view: ViewInfo | None, address: int) -> Answer | None:
-    said = None if view is None else range_at(view.ranges, address)
-    if view is None or said is None:
-        return None
-    offset = said.offset_in_region + address - said.start
-    return Answer(
-        name=said.name,
-        type=said.type,
-        offset=offset,
-        start=said.start,
-        end=said.start + said.size,
-        priority=said.priority,
-        nonvolatile=said.nonvolatile,
-        owner=said.owner,
-        ram=ram_place(snapshot, said.name, said.type, offset),
-        id=said.region,
-        path=(),
-        iommu=is_iommu(said.name, said.type, seen_end(said.name, view.ranges)),
-    )

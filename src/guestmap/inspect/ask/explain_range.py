@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
 from guestmap.base.dataclass import dataclass
-from guestmap.inspect.ask.explain import explain, index_at, range_at
+from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.ask.explanation import Explanation
 from guestmap.inspect.ask.notes import contradiction
+from guestmap.inspect.ask.recorded import index_at, range_at
 from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.map.report import Report
 from guestmap.inspect.map.unshown import unknown_on

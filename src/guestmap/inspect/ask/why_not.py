@@ -109,6 +109,7 @@ def _sight_of(
 def _no_such_region(snapshot: Snapshot, region: str | int) -> str:
     if not snapshot.regions:
         return "the source shows flat views only: what is hidden in them cannot be told"
-    close = get_close_matches(str(region), {each.name for each in snapshot.regions}, n=3)
+    by_fold = {each.name.casefold(): each.name for each in snapshot.regions}
+    close = [by_fold[each] for each in get_close_matches(str(region).casefold(), by_fold, n=3)]
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     return f"there is no region {region!r} in {snapshot.source or 'the map'}{hint}"

@@ -9,6 +9,9 @@ INTERRUPT = b"\x03"
 MAX_PACKET = 0x1000
 """Bytes of a packet that is taken; as QEMU says of itself."""
 
+OK = b"OK"
+FAULT, INVALID = b"E14", b"E22"  # EFAULT and EINVAL, as QEMU answers
+
 _ESCAPE, _FLIP = 0x7D, 0x20
 _ESCAPED = b"#$}*"
 

@@ -7,16 +7,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guestmap.base import GuestmapError
-from guestmap.monitor.gdb.packets import MAX_PACKET, GdbWire, PacketReader, packet
-from guestmap.monitor.gdb.registers import description, registers
+from guestmap.monitor.gdb.packets import (
+    FAULT,
+    INVALID,
+    MAX_PACKET,
+    OK,
+    GdbWire,
+    PacketReader,
+    packet,
+)
+from guestmap.monitor.gdb.register_packets import RegisterPackets
 from guestmap.monitor.gdb.target import Breakpoint, StopKind
 
 if TYPE_CHECKING:
-    from guestmap.monitor.gdb.registers import GdbRegister
     from guestmap.monitor.gdb.target import GdbTarget
 
-_OK, _NOTHING = b"OK", b""
-_FAULT, _INVALID = b"E14", b"E22"  # EFAULT and EINVAL, as QEMU answers
+_NOTHING = b""
 _SIGINT, _SIGTRAP = 2, 5
 _WATCHES = {StopKind.WRITE: "watch", StopKind.READ: "rwatch", StopKind.ACCESS: "awatch"}
 _FEATURES = (
@@ -24,10 +30,8 @@ _FEATURES = (
 )
 _SAID = MAX_PACKET // 4
 """Bytes of text in a packet; one has two digits."""
-_NUMBER = re.compile(rb"[0-9a-f]{1,16}")
 _RANGE = re.compile(rb"([0-9a-f]{1,16}),([0-9a-f]{1,16})")
 _POINT = re.compile(rb"([0-4]),([0-9a-f]{1,16}),([0-9a-f]{1,16})(?:;|\Z)")
-_XFER = re.compile(rb"target\.xml:([0-9a-f]+),([0-9a-f]+)")
 
 
 class GdbSession:
@@ -48,18 +52,18 @@ class GdbSession:
         self._last = b""
         self._said = b""
         self._interrupted = False
-        self._long_mode: bool | None = None
+        self._registers = RegisterPackets(target)
         self.running = False
         self.over = False
         self._commands: dict[bytes, Callable[[bytes], bytes | None]] = {
             b"?": lambda _rest: self._stop_reply(),
-            b"g": self._read_all, b"G": self._write_all,
-            b"p": self._read_one, b"P": self._write_one,
+            b"g": self._registers.read_all, b"G": self._registers.write_all,
+            b"p": self._registers.read_one, b"P": self._registers.write_one,
             b"m": self._read_memory, b"M": self._write_memory, b"X": self._write_binary,
             b"Z": self._insert, b"z": self._remove,
             b"c": self._continue, b"s": self._step, b"C": self._continue, b"S": self._step,
             b"v": self._multi_letter, b"q": self._query, b"Q": self._set,
-            b"H": lambda _rest: _OK, b"T": lambda _rest: _OK,
+            b"H": lambda _rest: OK, b"T": lambda _rest: OK,
             b"D": self._detach, b"k": self._kill,
         }  # fmt: skip
 
@@ -110,7 +114,7 @@ class GdbSession:
         except GuestmapError as error:
             return b"E." + str(error).encode("ascii", "replace")
         except ValueError:
-            return _INVALID
+            return INVALID
 
     # -- stops -------------------------------------------------------------------------------------
 
@@ -137,79 +141,33 @@ class GdbSession:
         if rest.startswith(b"Cont;"):
             action = rest[5:6]
             if action not in {b"c", b"C", b"s", b"S"}:
-                return _INVALID
+                return INVALID
             self._go(stepping=action in {b"s", b"S"})
             return None
         if rest.startswith(b"Kill"):
             self._target.quit()
             self.over = True
-            return _OK
+            return OK
         return b"E01" if rest.startswith(b"Run") else _NOTHING
 
     def _detach(self, _rest: bytes) -> bytes:
         self._target.leave()
         self._target.go()
         self.over = True
-        return _OK
+        return OK
 
     def _kill(self, _rest: bytes) -> None:
         self._target.quit()
         self.over = True
-
-    # -- registers ---------------------------------------------------------------------------------
-
-    @property
-    def _is_long(self) -> bool:
-        """Whether registers have 64 bits: a debugger asks what they are once in a session."""
-        if self._long_mode is None:
-            self._long_mode = self._target.long_mode
-        return self._long_mode
-
-    def _read_all(self, _rest: bytes) -> bytes:
-        state = self._target.state
-        return b"".join(
-            _hex(each.read(state), each.bits) for each in registers(long_mode=self._is_long)
-        )
-
-    def _write_all(self, rest: bytes) -> bytes:
-        table = registers(long_mode=self._is_long)
-        data, values = bytes.fromhex(rest.decode()), {}
-        if len(data) != sum(each.bits for each in table) // 8:
-            return _INVALID
-        for each in table:
-            values[each.name] = int.from_bytes(data[: each.bits // 8], "little")
-            data = data[each.bits // 8 :]
-        self._target.write_registers(values, long_mode=self._is_long)
-        return _OK
-
-    def _read_one(self, rest: bytes) -> bytes:
-        each = self._register(rest)
-        return _FAULT if each is None else _hex(each.read(self._target.state), each.bits)
-
-    def _write_one(self, rest: bytes) -> bytes:
-        number, _, value = rest.partition(b"=")
-        each = self._register(number)
-        if each is None:
-            return _FAULT
-        written = int.from_bytes(bytes.fromhex(value.decode()), "little")
-        self._target.write_registers({each.name: written}, long_mode=self._is_long)
-        return _OK
-
-    def _register(self, number: bytes) -> GdbRegister | None:
-        """Return the register of a number in hexadecimal; None where there is none."""
-        if _NUMBER.fullmatch(number) is None:
-            raise ValueError(number)
-        table, at = registers(long_mode=self._is_long), int(number, 16)
-        return table[at] if at < len(table) else None
 
     # -- memory ------------------------------------------------------------------------------------
 
     def _read_memory(self, rest: bytes) -> bytes:
         match = _RANGE.fullmatch(rest)
         if match is None or int(match[2], 16) > MAX_PACKET // 2:
-            return _INVALID
+            return INVALID
         data = self._target.read(int(match[1], 16), int(match[2], 16))
-        return data.hex().encode() or _FAULT
+        return data.hex().encode() or FAULT
 
     def _write_memory(self, rest: bytes) -> bytes:
         where, _, data = rest.partition(b":")
@@ -222,17 +180,17 @@ class GdbSession:
     def _write(self, where: bytes, data: bytes) -> bytes:
         match = _RANGE.fullmatch(where)
         if match is None or int(match[2], 16) != len(data):
-            return _INVALID
-        return _OK if self._target.write(int(match[1], 16), data) else _FAULT
+            return INVALID
+        return OK if self._target.write(int(match[1], 16), data) else FAULT
 
     # -- breakpoints -------------------------------------------------------------------------------
 
     def _insert(self, rest: bytes) -> bytes:
-        return _OK if self._target.insert(_point(rest)) else _FAULT
+        return OK if self._target.insert(_point(rest)) else FAULT
 
     def _remove(self, rest: bytes) -> bytes:
         self._target.remove(_point(rest))
-        return _OK
+        return OK
 
     # -- questions ---------------------------------------------------------------------------------
 
@@ -241,7 +199,7 @@ class GdbSession:
         if name == b"Supported":
             return _FEATURES
         if name == b"Xfer" and argument.startswith(b"features:read:"):
-            return self._description(argument.removeprefix(b"features:read:"))
+            return self._registers.description(argument.removeprefix(b"features:read:"))
         if rest.startswith(b"Rcmd,"):
             line = bytes.fromhex(rest[5:].decode()).decode(errors="replace")
             return self._monitor(line)
@@ -253,28 +211,19 @@ class GdbSession:
             return b"CPU#0".hex().encode()
         return fixed.get(name, _NOTHING)
 
-    def _description(self, rest: bytes) -> bytes:
-        match = _XFER.fullmatch(rest)
-        if match is None:
-            return b"E00"
-        text = description(long_mode=self._is_long).encode()
-        offset, length = int(match[1], 16), min(int(match[2], 16), MAX_PACKET // 2)
-        piece = text[offset : offset + length]
-        return (b"m" if offset + length < len(text) else b"l") + piece
-
     def _monitor(self, line: str) -> bytes:
         text = self._target.monitor(line).encode()
         for at in range(0, len(text), _SAID):
             self._said += packet(b"O" + text[at : at + _SAID].hex().encode())
-        return _OK
+        return OK
 
     def _set(self, rest: bytes) -> bytes:
         if rest == b"StartNoAckMode":
             self._acknowledges = False
-            return _OK
+            return OK
         if rest.startswith(b"qemu.PhyMemMode:"):
             self._target.physical = rest.endswith(b":1")
-            return _OK
+            return OK
         return _NOTHING
 
 
@@ -283,7 +232,3 @@ def _point(rest: bytes) -> Breakpoint:
     if match is None:
         raise ValueError(rest)
     return Breakpoint(StopKind(int(match[1])), int(match[2], 16), max(int(match[3], 16), 1))
-
-
-def _hex(value: int, bits: int) -> bytes:
-    return (value & (1 << bits) - 1).to_bytes(bits // 8, "little").hex().encode()
