@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from guestmap.domain.process.command_line import command_line
+from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules import device_rules
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError
@@ -20,6 +21,7 @@ from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from guestmap.domain.xml.edit import with_devices
 from tests.domain.documents import domain, memory
+from tests.support.domains import LIVE, domains
 from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
 from tests.support.qemu import require_qemu
 
@@ -234,3 +236,53 @@ def test_what_has_no_meaning_is_refused_in_libvirts_words(pair, what):
     assert (mine.value.text, mine.value.code, mine.value.domain) == (
         theirs.get_error_message(), theirs.get_error_code(), theirs.get_error_domain()
     )  # fmt: skip
+
+
+STARTED = ("file", "memfd, shared", "shared", "at once", "discarded file", "strict", "interleaved")
+"""Of what a machine can be started with where there are no huge pages, and none can be locked."""
+
+
+@pytest.mark.parametrize("what", STARTED)
+def test_what_is_plugged_later_is_of_the_same_memory(pair, what, tmp_path, monkeypatch):
+    whole = document(BACKINGS[what])
+    sent: list[dict[str, Any]] = []
+    send = Wire.execute_all
+
+    def recorded(wire: Wire, commands: list[tuple[str, dict[str, Any]]]) -> list[object]:
+        sent.extend({"execute": name, "arguments": dict(told)} for name, told in commands)
+        return send(wire, commands)
+
+    theirs = pair.theirs.connection.defineXML(whole.decode())
+    try:
+        theirs.createWithFlags(pair.theirs.module.VIR_DOMAIN_START_PAUSED)
+        with domains(tmp_path, Path(require_qemu()), pair.dialect) as ours:
+            ours.define(whole)
+            ours.changes.start("vm", paused=True)
+            for name in ("dimm", "shared", "private", "of a node", "virtio-mem"):
+                pair.theirs.sent()
+                sent.clear()
+                theirs.attachDeviceFlags(DEVICES[name].decode(), 1)
+                with monkeypatch.context() as patch:
+                    patch.setattr(Wire, "execute_all", recorded)
+                    ours.changes.attach("vm", DEVICES[name], LIVE)
+                assert _made(sent) == _made(pair.theirs.sent()), name
+    finally:
+        if theirs.isActive():
+            theirs.destroy()
+        theirs.undefine()
+
+
+def _made(sent: list[dict[str, Any]]) -> list[Any]:
+    """Return backends and devices, members in their order; a file by its name alone."""
+    found = []
+    for each in sent:
+        told = each.get("arguments", {})
+        if each["execute"] not in {"object-add", "device_add"}:
+            continue
+        if told.get("qom-type") == "thread-context":
+            continue
+        found.append((each["execute"], [
+            (name, Path(value).name if name == "mem-path" else value)
+            for name, value in told.items() if name != "prealloc-context"
+        ]))  # fmt: skip
+    return found
