@@ -21,7 +21,7 @@ from tests.support.processes import popen
 from tests.support.qemu import require_qemu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PARTS = Path(__file__).parents[2] / ".oracle" / "linux"
 PARTS_686 = PARTS.with_name("linux-686")
@@ -155,16 +155,21 @@ def linux(folder: Path, *args: str, modules: tuple[str, ...] = ()) -> Iterator[L
 
 
 @contextmanager
-def linux_on_our_engine(folder: Path, *args: str, parts: Path = PARTS) -> Iterator[LinuxGuest]:
+def linux_on_our_engine(
+    folder: Path, *args: str, parts: Path = PARTS, programs: Mapping[str, bytes] | None = None
+) -> Iterator[LinuxGuest]:
     """Boot the guest with ``guestmap boot --kernel``; it has no agent.
 
     Args:
         folder: for its sockets and its initramfs.
         args: more of the command line.
         parts: what it is made from.
+        programs: more programs, by path.
     """
     command = [sys.executable, "-m", "guestmap", "boot", "-q", "--kernel", str(_kernel(parts))]
     made = _initramfs((), agent=parts == PARTS, parts=parts)
+    for path, content in (programs or {}).items():
+        made.add(path, content)
     (folder / "initrd").write_bytes(made.image())
     command += ["--initrd", str(folder / "initrd"), "--append", "console=ttyS0 quiet panic=-1"]
     command += ["--serial", f"unix:{folder / 'serial'}", "--qmp", f"unix:{folder / 'qmp'}", *args]
