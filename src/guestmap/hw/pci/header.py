@@ -133,7 +133,7 @@ class PciHeader(DeviceModel[PciStateT]):
             return
         end = offset + size
         had_command = offset <= reg.COMMAND + 1 and end > reg.COMMAND
-        was_masked = self.command & reg.COMMAND_INTX_DISABLE
+        was_masked = self.command & reg.COMMAND_INTX_DISABLE if had_command else 0
         config.write(offset, value, size)
         if had_command:
             self._interrupt_mask_changed(was_masked)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _MAX_WALK = 20_000
 """Steps of one marking walk, after which whole views are marked (aliases of aliases of ...)."""
 
+_SHORT_WALK = 16
+"""Steps that are not noted: nearly every walk ends before it could come anywhere again."""
+
 _MOVES = frozenset({"addr", "size"})
 _REROUTES = frozenset({"enabled", "addr", "size", "alias_offset"})
 
@@ -152,11 +155,12 @@ class Topology:
 
     # -- marks -----------------------------------------------------------------------------------
 
-    def mark(self, region: MemoryRegion) -> None:
+    def mark(self, region: MemoryRegion) -> None:  # noqa: C901  (one loop, without a call for each)
         """Mark all that ``region`` can show, wherever it can show, for rendering."""
         if not region._live:
             return
         seen: set[tuple[MemoryRegion, int, int]] = set()
+        short = _SHORT_WALK
         todo = [(region, 0, region.size)]
         while todo:
             each, lo, hi = todo.pop()
@@ -164,13 +168,17 @@ class Topology:
                 lo = 0
             if hi > each.size:
                 hi = each.size
-            step = (each, lo, hi)
-            if lo >= hi or step in seen:
+            if lo >= hi:
                 continue
-            seen.add(step)
-            if len(seen) > _MAX_WALK:
-                self.mark_everything()
-                return
+            if short:
+                short -= 1
+            elif (step := (each, lo, hi)) in seen:
+                continue
+            else:
+                seen.add(step)
+                if len(seen) > _MAX_WALK:
+                    self.mark_everything()
+                    return
             root = self.roots.get(each)
             if root is not None:
                 self.dirty[root] = None

@@ -212,11 +212,10 @@ class Transactions:
             self._journal.clear()
             self._cause = ""
             self.topology.settle()
-            self._run_afterwards()
+            if self._afterwards:
+                self._run_afterwards()
 
     def _run_afterwards(self) -> None:
-        if not self._afterwards:
-            return
         actions, self._afterwards = self._afterwards, []
         with ExitStack() as calls:  # each is called, whatever the others raise
             for action, args in reversed(actions):
@@ -245,7 +244,8 @@ class Transactions:
             raise
         finally:
             self._telling = False
-        self.spaces.drop_removed()
+        if self.spaces.removed:
+            self.spaces.drop_removed()
         if commit.news or commit.rerouted:
             self._record(commit, told.work)
 

@@ -93,10 +93,12 @@ class ViewRoot:
                     min(last.start, window.start), max(last.end, window.end)
                 )
             done.append(window)
-        patches = [p for w in done if any(p := _trimmed(w.old, w.new))]
-        view = self.view
-        for patch in patches:
-            view = view.replaced(patch.old, patch.new, generation)
+        view, patches = self.view, []
+        for each in done:
+            patch = _trimmed(each.old, each.new)
+            if patch.old or patch.new:
+                view = view.replaced(patch.old, patch.new, generation)
+                patches.append(patch)
         return view, patches
 
     def _render_window(self, start: int, end: int) -> _Window:
