@@ -18,6 +18,35 @@ ANY = DIMM.partition("<address")[0] + "</memory>"
 pytestmark = [pytest.mark.peers, pytest.mark.seabios, pytest.mark.timeout(600)]
 
 
+class Events:
+    """What ``virsh event --all`` would print: life cycle, devices that went."""
+
+    def __init__(self, libvirt: Libvirtd) -> None:
+        self.lifecycle: list[int] = []
+        self.removed: list[str] = []
+        module = libvirt.module
+        module.virEventRegisterDefaultImpl()
+        self._run = module.virEventRunDefaultImpl
+        self._connection = module.open(libvirt.uri)  # one that is open already has no loop
+        for number, heard in (
+            (module.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._life),
+            (module.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._gone),
+        ):
+            self._connection.domainEventRegisterAny(None, number, heard, None)
+        self._timer = module.virEventAddTimeout(100, lambda *_: None, None)
+
+    def _life(self, _connection: Any, _domain: Any, event: int, *_more: Any) -> None:
+        self.lifecycle.append(event)
+
+    def _gone(self, _connection: Any, _domain: Any, alias: str, *_more: Any) -> None:
+        self.removed.append(alias)
+
+    def turn(self) -> Events:
+        """Hear what has come, or wait for a moment."""
+        self._run()
+        return self
+
+
 @pytest.fixture(scope="module")
 def booted(
     tmp_path_factory: pytest.TempPathFactory,
@@ -39,7 +68,8 @@ def booted(
 
 
 def test_a_dimm_is_online_and_is_given_back(booted: tuple[Libvirtd, Any, LinuxGuest]) -> None:
-    _, domain, guest = booted
+    libvirt, domain, guest = booted
+    events = Events(libvirt)
     before = guest.memory
     guest.run(f"echo online_movable > {POLICY}")
     domain.attachDeviceFlags(DIMM.format(0), BOTH)
@@ -48,6 +78,15 @@ def test_a_dimm_is_online_and_is_given_back(booted: tuple[Libvirtd, Any, LinuxGu
     until(lambda: dimms(domain) == 0)
     assert dimms(domain, 2) == 0
     assert guest.memory == before
+    until(lambda: events.turn().removed)
+    assert events.removed == ["dimm0"]
+    domain.suspend()
+    domain.resume()
+    module = libvirt.module
+    until(lambda: len(events.turn().lifecycle) >= 2)
+    assert [each for each in events.lifecycle if each != module.VIR_DOMAIN_EVENT_DEFINED] == [
+        module.VIR_DOMAIN_EVENT_SUSPENDED, module.VIR_DOMAIN_EVENT_RESUMED,
+    ]  # fmt: skip
 
 
 def test_it_switches_itself_off(booted: tuple[Libvirtd, Any, LinuxGuest]) -> None:

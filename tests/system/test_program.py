@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -229,3 +231,10 @@ def test_each_object_that_is_claimed_can_be_made(tmp_path):
             more = {"data": "x"} if kind == "secret" else {"size": 4096}
             more |= {"mem-path": str(tmp_path / "ram")} if kind.endswith("file") else {}
             assert talk.ask("object-add", **{"qom-type": kind, "id": kind}, **more) == {}, kind
+
+
+def test_it_is_installed_under_its_name():
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    scripts = tomllib.loads(text)["project"]["scripts"]
+    module, _, name = scripts["guestmap-system-x86_64"].partition(":")
+    assert callable(getattr(importlib.import_module(module), name))
