@@ -6,6 +6,7 @@ They leave the kill bit alone: QEMU 7.2 then keeps its bus in the middle of a tr
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,11 @@ from guestmap.hw.smbus.host import PmSmbus
 from guestmap.hw.smbus.slave import SPD_ADDRESSES, Eeprom
 from tests.support.bus import ports_of
 from tests.support.qemu import Qemu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guestmap.memory import AddressSpace
 
 pytestmark = pytest.mark.qemu
 
@@ -47,32 +53,37 @@ def test_random_program(seed):
                 assert space.load(PORT + register, 1) == qemu.inb(PORT + register)
 
 
+@pytest.fixture(scope="module")
+def both() -> Iterator[tuple[AddressSpace, Qemu]]:
+    with Qemu("-m", "128M") as qemu:
+        yield ports_of(PmSmbus({address: Eeprom() for address in SPD_ADDRESSES})), qemu
+
+
 @pytest.mark.parametrize("length", [0, 1, 3, 31, 32, 33, 255])
 @pytest.mark.parametrize("buffered", [True, False])
-def test_a_block_is_read_to_its_end_and_beyond(length: int, buffered: bool) -> None:
-    space = ports_of(PmSmbus({address: Eeprom() for address in SPD_ADDRESSES}))
-    with Qemu("-m", "128M") as qemu:
+def test_a_block_is_read_to_its_end_and_beyond(
+    both: tuple[AddressSpace, Qemu], length: int, buffered: bool
+) -> None:
+    space, qemu = both
 
-        def write(register: int, value: int) -> None:
-            qemu.outb(PORT + register, value)
-            space.store(PORT + register, 1, value)
+    def write(register: int, value: int) -> None:
+        qemu.outb(PORT + register, value)
+        space.store(PORT + register, 1, value)
 
-        def read(register: int) -> int:
-            value = space.load(PORT + register, 1)
-            assert value == qemu.inb(PORT + register)
-            return value
+    def read(register: int) -> int:
+        value = space.load(PORT + register, 1)
+        assert value == qemu.inb(PORT + register)
+        return value
 
-        write(13, 2 if buffered else 0)
-        for place in range(40):  # the chip's first byte is how many follow
-            for register, value in (
-                (0, 0xFF), (3, place), (4, 0xA0), (5, place or length), (2, 0x49),
-            ):  # fmt: skip
-                write(register, value)
-        for register, value in ((0, 0xFF), (3, 0), (4, 0xA1), (2, 0x55)):
+    write(13, 2 if buffered else 0)
+    for place in range(40):  # the chip's first byte is how many follow
+        for register, value in ((0, 0xFF), (3, place), (4, 0xA0), (5, place or length), (2, 0x49)):
             write(register, value)
-        assert read(5) == (length if length <= 32 else 0)
-        for _ in range(2 * min(length, 33) + 3):
-            read(0)
-            read(7)
-            if not buffered:
-                write(0, 0x80)
+    for register, value in ((0, 0xFF), (3, 0), (4, 0xA1), (2, 0x55)):
+        write(register, value)
+    assert read(5) == (length if length <= 32 else 0)
+    for _ in range(2 * min(length, 33) + 3):
+        read(0)
+        read(7)
+        if not buffered:
+            write(0, 0x80)
