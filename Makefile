@@ -19,7 +19,8 @@ TEST_ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 # QEMU 7.2, where tools/qemu72.sh had to unpack it.
 ORACLE := $(CURDIR)/.oracle/qemu-7.2/starters
-PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 2 --dist worksteal
+# A fourth of the time a test waits for somebody: one more than there are cores, of which two are expected.
+PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 3 --dist worksteal
 # The newer QEMUs of tools/setup.sh peers, and the tests that are not about our own machine, which is like 7.2.
 OTHERS := qemu-10.0 qemu-new
 # Where the README's commands are tried on bare roots; the tests run on the last.
