@@ -19,8 +19,7 @@ TEST_ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 # QEMU 7.2, where tools/qemu72.sh had to unpack it.
 ORACLE := $(CURDIR)/.oracle/qemu-7.2/starters
-# A fourth of the time a test waits for somebody: one more than there are cores, of which two are expected.
-PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 3 --dist worksteal
+PYTEST := PATH="$(ORACLE):$$PATH" $(BIN)/pytest -n 2 --dist worksteal
 # The newer QEMUs of tools/setup.sh peers, and the tests that are not about our own machine, which is like 7.2.
 OTHERS := qemu-10.0 qemu-new
 # Where the README's commands are tried on bare roots; the tests run on the last.
@@ -35,9 +34,10 @@ boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
 	@$(BIN)/guestmap boot $(BOOT_ARGS)
 
+# A fourth of the time a test waits for somebody: three workers keep two cores busy.
 test: check
 	@tools/setup.sh firmware oracle
-	$(PYTEST) -m "not peers and not long and not soak and not kvm" $(TEST_ARGS)
+	$(PYTEST) -n 3 -m "not peers and not long and not soak and not kvm" $(TEST_ARGS)
 
 test-peers: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers
