@@ -8,6 +8,9 @@ from typing import Any
 
 from guestmap.qmp.client.allowed import HMP
 
+_COMPLAINTS = ("mtree: ", "info: ", "unknown command", "invalid ")
+"""How the human monitor begins where it does not know a command or its flags."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -33,8 +36,8 @@ def line(text: str) -> Question:
     return Question(HMP, str, {"command-line": text})
 
 
-def machine_text(text: str | None, complaints: tuple[str, ...]) -> str | None:
+def machine_text(text: str | None) -> str | None:
     """Return the human monitor's text with plain newlines; None where it did not know the line."""
-    if text is None or text.startswith(complaints):
+    if text is None or text.startswith(_COMPLAINTS):
         return None
     return text.replace("\r\n", "\n")

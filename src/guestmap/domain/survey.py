@@ -7,7 +7,6 @@ command is not asked of the human monitor.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,8 @@ from guestmap.domain.replies import (
     Target,
     Uuid,
 )
-from guestmap.domain.situation import ALIGNMENT, KNOWN_KINDS, MemoryDevice, Scene, Situation
+from guestmap.domain.situation import ALIGNMENT, MemoryDevice, Scene, Situation
+from guestmap.domain.survey_acpi import with_acpi
 from guestmap.inspect.ask.ram_place import RAM_TYPES
 from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.text.from_text import MonitorTexts, snapshot_of
@@ -42,13 +42,8 @@ if TYPE_CHECKING:
 _MEMORY_SPACE = "memory"
 _OLD_ALIGNMENT = 4096
 _HIGH = 4 * GIB
-_GPE_MEMORY = 1 << 3
-_GPE_PORTS = range(0x100, 0x10000)
 _VHOST = "child<vhost-"
-_PORT = re.compile(r"= 0x([0-9a-f]+)")
-_NODES = re.compile(r"(\d+) nodes")
 _DONE_MIGRATING = {"", "none", "completed", "failed", "cancelled"}
-_COMPLAINTS = ("mtree: ", "info: ", "unknown command", "invalid ")
 _OLD = ("0.", "1.", "2.")
 """Versions whose device memory has another name in the object tree."""
 _WINDOW = "/machine/device-memory[0]"
@@ -90,7 +85,7 @@ def survey(peer: Peer) -> Scene:
     snapshot = _map(peer, told)
     situation = _running(Situation(source=peer.source), told)
     situation = _memory(situation, told, devices, snapshot)
-    situation = _acpi(peer, situation, told)
+    situation = with_acpi(peer, situation, told)
     return Scene(_surroundings(peer, situation), snapshot)
 
 
@@ -117,7 +112,7 @@ def _map(peer: Peer, told: dict[str, Any]) -> Snapshot:
     A QEMU that lacks the flags, or the object that tells where the device memory is, is asked by
     what it has.
     """
-    views = machine_text(told["views"], _COMPLAINTS)
+    views = machine_text(told["views"])
     if not views or (told["start"] is None and str(told["version"]).startswith(_OLD)):
         return peer.snapshot()
     texts = MonitorTexts(views=views)
@@ -223,46 +218,6 @@ def _end_of_ram(snapshot: Snapshot, ram: int, window: AddrRange | None) -> int:
         if each.type == "ram" and _HIGH <= each.start < last
     )
     return max(ends, default=ram)
-
-
-def _acpi(peer: Peer, situation: Situation, told: dict[str, Any]) -> Situation:
-    """Add what is known of ACPI, and of the NUMA nodes."""
-    path = told["acpi-device"] or ""
-    questions = {
-        "support": prop(path, "memory-hotplug-support", bool),
-        "block": prop(path, "gpe0_blk", int),
-        "length": prop(path, "gpe0_blk_len", int),
-    }
-    if not path:
-        questions = {}
-    if all(each.kind in KNOWN_KINDS for each in situation.devices):
-        # No structured command tells of nodes, and this one ends a QEMU 11.1 that has a memory
-        # device of a kind that its own human monitor does not know.
-        questions["nodes"] = line("info numa")
-    more = dict(zip(questions, peer.ask_many(list(questions.values())), strict=True))
-    nodes = _NODES.match(machine_text(more.get("nodes"), _COMPLAINTS) or "")
-    has_acpi = told["acpi"] != "off" and (
-        more["support"] is not False if path else told["slots"] is not None
-    )
-    return replace(
-        situation,
-        acpi=has_acpi,
-        acpi_switch=told["acpi"] or "",
-        nodes=None if nodes is None else int(nodes[1]),
-        gpe_enabled=_gpe_enabled(peer, more.get("block"), more.get("length")),
-    )
-
-
-def _gpe_enabled(peer: Peer, block: int | None, length: int | None) -> bool | None:
-    """Tell whether the guest enabled GPE 3, by which memory is announced; None: not known."""
-    if not block or not length:
-        return None
-    port = block + length // 2
-    if port not in _GPE_PORTS:
-        return False  # the chip's ports have no place yet: no firmware ran
-    (text,) = peer.ask_many([line(f"i /1xb {port:#x}")])
-    match = _PORT.search(text) if text else None
-    return None if match is None else bool(int(match[1], 16) & _GPE_MEMORY)
 
 
 def _surroundings(peer: Peer, situation: Situation) -> Situation:
