@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bokeh.models import Span
+
 from guestmap.view.film import Film, Frame
 from guestmap.view.happened import Happened
 from tests.view.maps import pc
@@ -26,3 +28,24 @@ def test_a_click_goes_to_the_frame_of_then_and_a_mark_goes_nowhere():
     happened.mark(0.2)
     happened.widget.value = ["2"]
     assert gone == [2, 1]
+
+
+def test_the_axis_has_a_mark_for_each_line_and_a_click_on_one_goes_to_its_frame():
+    film, gone = Film("a boot"), []
+    film.add(Frame(0.0, "at reset", pc()))
+    film.add(Frame(0.2, "PAM", pc()))
+    film.mark("setup", 0.1)
+    film.note(0.3, "SeaBIOS")
+    happened = Happened(film, gone.append)
+    happened.look()
+    marks = happened.axis.marks
+    assert marks.data["time"] == [0, 100, 200, 300]
+    assert marks.data["said"] == [">> at reset", "== setup", ">> PAM", "SeaBIOS"]
+    assert marks.data["row"] == [2, 1, 2, 0], "changes of the map, phases, and all else"
+    marks.selected.indices = [3]
+    marks.selected.indices = [1, 2]
+    assert gone == [1, 0]
+    assert marks.selected.indices == [], "the same one can be clicked once more"
+    happened.mark(0.2)
+    (now,) = happened.axis.plot.select(Span)
+    assert now.location == 200

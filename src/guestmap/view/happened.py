@@ -1,4 +1,4 @@
-"""The list of what happened in a film: events to click on, with what is shown marked."""
+"""What happened in a film, as a list and on an axis: to click on, with what is shown marked."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from bokeh.models.widgets import MultiSelect
 
 from guestmap.view.drawing import script
 from guestmap.view.player import moments
+from guestmap.view.time_axis import TimeAxis
 
 if TYPE_CHECKING:
     from guestmap.view.film import Film
     from guestmap.view.player import FilmMoment
 
-_LINES = 7
+_LINES = 5
 
 
 class Happened:
@@ -27,6 +28,7 @@ class Happened:
 
     Attributes:
         widget: the list itself, which a keyboard can move in.
+        axis: the same as marks on an axis of time.
         moments: what is in it.
     """
 
@@ -36,6 +38,7 @@ class Happened:
         self._count = (0, 0, 0)
         self._marked: list[str] = []
         self.moments: list[FilmMoment] = []
+        self.axis = TimeAxis(go)
         self.widget = MultiSelect(
             title="what happened: click on a line to see the map of then",
             name="happened", size=_LINES,
@@ -52,13 +55,15 @@ class Happened:
         if count != self._count:
             self._count = count
             self.moments = moments(film)
+            self.axis.look(self.moments)
             self.widget.options = [
                 (str(number), f"{each.time_s * 1e3:9.2f} ms  {each.text}")
                 for number, each in enumerate(self.moments)
             ]
 
     def mark(self, time_s: float) -> None:
-        """Mark the last line that was so at a time."""
+        """Mark the last line that was so at a time, and the time."""
+        self.axis.mark(time_s)
         before = [n for n, each in enumerate(self.moments) if each.time_s <= time_s]
         self._marked = [str(before[-1])] if before else []
         self.widget.value = self._marked

@@ -95,7 +95,14 @@ class _Page:
         )  # fmt: skip
         document.title = self._film.title
         document.add_root(
-            column(bar, self._happened.widget, self._told, self._place, sizing_mode="stretch_both")
+            column(
+                bar,
+                self._happened.axis.plot,
+                self._happened.widget,
+                self._told,
+                self._place,
+                sizing_mode="stretch_both",
+            )
         )
         document.add_periodic_callback(self._look, _LOOK_MS)
         self._look()
