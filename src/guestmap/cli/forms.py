@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from guestmap.domain import MemoryDevice
-from guestmap.domain.finding import PlanFinding
-from guestmap.domain.ost import OstAnswer
 from guestmap.inspect.ask.diff import Diff
 from guestmap.inspect.ask.findings import Finding as MapFinding
 from guestmap.inspect.ask.flats import FlatBlock
@@ -55,76 +52,6 @@ class LintOfDumps:
     dumps: dict[str, list[MapFinding]]
 
 
-# -- boot, and watch -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class MachineForm:
-    """The machine that was booted; ``ram_size`` in bytes."""
-
-    board: str
-    ram_size: int
-    cpus: int
-    engine: str
-    engine_parts: dict[str, str]
-
-
-@dataclass(frozen=True)
-class PhaseForm:
-    """A phase of the firmware, and what showed that it began."""
-
-    name: str
-    time_s: float
-    evidence: str
-
-
-@dataclass(frozen=True)
-class LineForm:
-    """A line of the firmware's log."""
-
-    time_s: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Reset:
-    """A reset of the machine."""
-
-    time_s: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class CommitRange:
-    """A range of a view, in bytes."""
-
-    start: int
-    size: int
-    type: str
-    name: str
-    offset_in_region: int
-
-
-@dataclass(frozen=True)
-class CommitChange:
-    """What changed in the views of one root."""
-
-    root: str
-    removed: list[CommitRange]
-    added: list[CommitRange]
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A change of the map, and its cause."""
-
-    generation: int
-    time_s: float
-    cause: str
-    rerouted: list[str]
-    changes: list[CommitChange]
-
-
 @dataclass(frozen=True)
 class BytesRange:
     """Who answers where the bytes are from; ``end`` is the address after the last."""
@@ -160,112 +87,6 @@ class Bytes:
     places: list[BytesPlace]
     hex: str | None
     file: str | None
-
-
-@dataclass(frozen=True)
-class VainAccessForm:
-    """An access that came to nothing; ``value`` is null of a read."""
-
-    time_s: float
-    address: int
-    value: int | None
-
-
-@dataclass(frozen=True)
-class VainAccessesForm:
-    """What one instruction did in vain: ``why`` is rom, nobody or refused.
-
-    Where not ``exact``, ``ip`` is that of the instruction or one before it since the last jump.
-    """
-
-    space: str
-    why: str
-    kind: str
-    size: int
-    region: str | None
-    cs: int
-    ip: int
-    exact: bool
-    low: int
-    high: int
-    count: int
-    first: VainAccessForm
-    last: VainAccessForm
-
-
-@dataclass(frozen=True)
-class InVainForm:
-    """What the guest did in vain; ``unlisted`` accesses found no room in the list."""
-
-    entries: list[VainAccessesForm]
-    unlisted: int
-
-
-@dataclass(frozen=True)
-class TracedForm:
-    """An access that was traced: ``kind`` is read, write or execute; ``region`` null for nobody.
-
-    ``address`` is physical; of an instruction that is executed, linear, and its ``value`` null.
-    """
-
-    time_s: float
-    kind: str
-    address: int
-    size: int
-    value: int | None
-    region: str | None
-    offset: int
-    cs: int
-    ip: int
-
-
-@dataclass(frozen=True)
-class SegmentForm:
-    """A segment register, or a descriptor table."""
-
-    selector: int
-    base: int
-    limit: int
-
-
-@dataclass(frozen=True)
-class RegistersForm:
-    """The registers of a CPU, by name."""
-
-    general: dict[str, int]
-    segments: dict[str, SegmentForm]
-
-
-@dataclass(frozen=True)
-class TraceForm:
-    """What was traced: the newest accesses, those ``forgotten`` before, and what it stopped at."""
-
-    forgotten: int
-    accesses: list[TracedForm]
-    stopped: TracedForm | None
-    registers: RegistersForm | None
-
-
-@dataclass(frozen=True)
-class Boot:
-    """A boot; times count from the first instruction. ``before`` is the map at reset.
-
-    ``in_vain`` is null where the engine does not tell, ``trace`` where none was asked for.
-    """
-
-    version: str
-    machine: MachineForm
-    state: str
-    phases: list[PhaseForm]
-    log: list[LineForm]
-    resets: list[Reset]
-    commits_forgotten: int
-    commits: list[Commit]
-    in_vain: InVainForm | None
-    trace: TraceForm | None
-    statistics: dict[str, int]
-    before: Snapshot
-    after: Snapshot
 
 
 @dataclass(frozen=True)
@@ -308,53 +129,6 @@ class WatchEnd:
     changes: int
     events: int
     ended: bool
-
-
-# -- plug, unplug, resize, doctor, and errors ------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class CommandForm:
-    """A command of QMP."""
-
-    execute: str
-    arguments: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class PlanForm:
-    """What was planned."""
-
-    verb: str
-    is_stopped: bool
-    blockers: list[PlanFinding]
-    cautions: list[PlanFinding]
-    device: MemoryDevice | None
-    backend: str | None
-    requested: int | None
-    steps: list[CommandForm]
-    map_change: Diff | None
-
-
-@dataclass(frozen=True)
-class OutcomeForm:
-    """What became of it; sizes in bytes."""
-
-    exit_status: int
-    outcome: str
-    meaning: str
-    error: str
-    wrong: list[str]
-    acknowledged: bool | None
-    online_bytes: int | None
-    online_told_by: str | None
-    notes: list[str]
-    answers: list[OstAnswer]
-    device: MemoryDevice | None
-    map_change: Diff | None
-    waited_s: float
-    interrupted: bool
-    plan: PlanForm
 
 
 @dataclass(frozen=True)

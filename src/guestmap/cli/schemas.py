@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from guestmap.cli import forms
+from guestmap.cli import boot_forms, forms, plug_forms
 from guestmap.domain.orphans import Cleaning
 from guestmap.domain.overview import Overview
 from guestmap.inspect.ask.diff import Diff
@@ -45,9 +45,9 @@ class Form(NamedTuple):
 
 
 _ERROR = Form(forms.Error)
-_PLUG = (Form(forms.OutcomeForm, "plug"),)
+_PLUG = (Form(plug_forms.OutcomeForm, "plug"),)
 FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
-    "boot": (Form(forms.Boot, "boot"),),
+    "boot": (Form(boot_forms.Boot, "boot"),),
     "diff": (Form(Diff, "diff", _NOTES),),
     "dimms": (Form(Overview, "dimms"), Form(Cleaning, "clean")),
     "dma": (Form(DmaReach, "dma", _NOTES),),
