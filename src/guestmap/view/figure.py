@@ -20,7 +20,7 @@ _LONG = 36.0
 
 _MARGIN, _EDGE = 0.15, 0.03
 """What is left free above and below, and on the sides."""
-_SMALL = 420
+_NARROW, _LOW = 420, 300
 """Pixels in which a figure is still to be read."""
 
 
@@ -88,10 +88,10 @@ class PanelFigure:
             y_range=self._inside,
             x_axis_location="above",
             sizing_mode="stretch_both",
-            min_width=_SMALL,
+            min_width=_NARROW,
             max_width=int(300 + 280 * lanes),
-            min_height=_SMALL,
-            max_height=max(_SMALL, int(80 + 42 * length)),
+            min_height=_LOW,
+            max_height=max(_LOW, int(80 + 42 * length)),
             tools=[],
             toolbar_location="right",
         )
@@ -111,7 +111,7 @@ class PanelFigure:
         self._small_across = Range1d(start=0, end=lane_extents(panel.lanes)[0].right)
         self._small_inside = Range1d(start=panel.axis.length, end=0)
         strip = figure(
-            width=54, sizing_mode="stretch_height", min_height=_SMALL, tools=[],
+            width=54, sizing_mode="stretch_height", min_height=_LOW, tools=[],
             toolbar_location=None,
             x_range=self._small_across, y_range=self._small_inside,
         )  # fmt: skip
