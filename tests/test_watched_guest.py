@@ -46,7 +46,7 @@ def guests(monkeypatch):
     """What each guest prints that is started; the last one ends with 0. Notes what was left out."""
     prints, left_out = [], []
 
-    def run(folder, command, *, timeout_s, done):
+    def run(folder, command, *, timeout_s, linux, done):
         left_out.append([*done])
         if len(left_out) > len(prints):
             return 0

@@ -97,6 +97,7 @@ setup_peers() {
     peer peers unpack qemu-10.0 tools/qemu_root.sh trixie .oracle/qemu-10.0
     peer peers unpack qemu-new tools/qemu_root.sh forky .oracle/qemu-new x86 arm ppc s390x riscv misc
     peer peers unpack linux tools/linux_guest.sh .oracle/linux
+    peer peers unpack linux-new tools/linux_kernel.sh forky .oracle/linux-new
     peer peers unpack linux-686 tools/linux_686.sh .oracle/linux-686
     peer peers unpack libvirt tools/libvirt_root.sh .oracle/libvirt
     peer peers unpack libvirt-new tools/libvirt_root.sh .oracle/libvirt-new trixie trixie-backports

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.kvm_guest import run_in_kvm_guest, run_tests_in_kvm_guest
+from tests.support.kvm_guest import NEWER_LINUX, run_in_kvm_guest, run_tests_in_kvm_guest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,15 @@ def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
 def test_the_contract_of_engines_and_a_boot_hold_on_kvm(tmp_path: Path) -> None:
     tests = pytest_line(FILES, "kvm and not long", 250)
     assert run_tests_in_kvm_guest(tmp_path, tests, timeout_s=TIMEOUT_S) == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(LONG_S + 60)
+@pytest.mark.filterwarnings("default::tests.support.kvm_guest.StandstillWarning")
+def test_they_hold_on_a_newer_kernel(tmp_path: Path) -> None:
+    """Kernels differ in what they answer, and in what they merge."""
+    tests = pytest_line(FILES, "kvm and not long", 250)
+    assert run_tests_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, linux=NEWER_LINUX) == 0
 
 
 @pytest.mark.long

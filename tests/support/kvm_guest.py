@@ -43,6 +43,9 @@ _NOT_NEEDED = {
 _MODULES = ("irqbypass", "kvm", "kvm-amd")
 _FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin")
 _NEWER = ROOT / ".oracle" / "qemu-new" / "starters" / "qemu-system-x86_64"
+NEWER_LINUX = PARTS.with_name("linux-new")
+"""A newer kernel and its modules (``tools/linux_kernel.sh``)."""
+
 _DONE = re.compile(r"-- done (\d+) --")
 _PASSED = re.compile(r"(tests/\S+::.+?) (?:PASSED|SKIPPED)\b")
 _BEGUN = re.compile(r"(tests/\S+::.+?) *$")
@@ -88,6 +91,7 @@ def run_in_kvm_guest(
     timeout_s: float,
     told: Callable[[str], None] = print,
     with_linux: bool = False,
+    linux: Path = PARTS,
     done: Iterable[str] = (),
 ) -> int:
     """Run a line of shell where there is a /dev/kvm; return its status.
@@ -100,16 +104,17 @@ def run_in_kvm_guest(
         timeout_s: how long the whole guest may take.
         told: hears each line that it prints.
         with_linux: whether it is to have the parts of another Linux guest, for one inside it.
+        linux: where its kernel is, and its modules.
         done: tests that are left out, where the command is a pytest.
 
     Raises:
         StandstillError: it prints nothing for too long, or has no time left.
     """
-    kernels = sorted((PARTS / "boot").glob("vmlinuz*"))
-    if not kernels:
+    kernels = sorted((linux / "boot").glob("vmlinuz*"))
+    if not kernels or not PARTS.exists():
         pytest.skip("needs a Linux guest's parts (tools/setup.sh peers)")
     image = folder / "kvm.cpio"
-    made = _initramfs(command)
+    made = _initramfs(command, linux)
     made.add(_inner(done_before.LIST), "\n".join(done).encode())
     if with_linux:
         for each in (kernels[-1], _busybox()):
@@ -129,7 +134,9 @@ def run_in_kvm_guest(
     return int(status)
 
 
-def run_tests_in_kvm_guest(folder: Path, command: str, *, timeout_s: float) -> int:
+def run_tests_in_kvm_guest(
+    folder: Path, command: str, *, timeout_s: float, linux: Path = PARTS
+) -> int:
     """Run a pytest there; where the emulation stands still, go on with a new one.
 
     It goes on with the test that stood, and fails where that stands again: then it is the test's
@@ -139,6 +146,7 @@ def run_tests_in_kvm_guest(folder: Path, command: str, *, timeout_s: float) -> i
         folder: for the initramfs.
         command: the pytest, which prints the name of each test (``-v``).
         timeout_s: how long all may take.
+        linux: where the guest's kernel is, and its modules.
 
     Raises:
         StandstillError: a test stood twice, or there is no time left.
@@ -148,7 +156,7 @@ def run_tests_in_kvm_guest(folder: Path, command: str, *, timeout_s: float) -> i
     while True:
         try:
             left_s = deadline - time.monotonic()
-            return run_in_kvm_guest(folder, command, timeout_s=left_s, done=done)
+            return run_in_kvm_guest(folder, command, timeout_s=left_s, linux=linux, done=done)
         except StandstillError as error:
             done += [found[1] for each in error.lines if (found := _PASSED.match(each))]
             begun = _BEGUN.match(error.lines[-1])
@@ -170,13 +178,13 @@ def _program() -> str:
     return str(_NEWER) if _NEWER.exists() and not named else require_qemu()
 
 
-def _initramfs(command: str) -> Initramfs:
+def _initramfs(command: str, linux: Path = PARTS) -> Initramfs:
     made = Initramfs()
     for name in ("proc", "sys", "dev", "tmp"):
         made.folder(name)
     made.add_file("bin/busybox", _busybox())
     for name in _MODULES:
-        found = next(PARTS.glob(f"lib/modules/**/{name}.ko*"))
+        found = next(linux.glob(f"lib/modules/**/{name}.ko*"))
         made.add_file(f"modules/{found.name}", found)
     libraries: set[str] = set()
     for source, target in _files():
