@@ -7,6 +7,7 @@ import pytest
 from guestmap.accel import ExitReason, Register
 from guestmap.accel.debug import GuestAccess, WatchKind, Watchpoint
 from guestmap.base import StateError, UnsupportedError
+from tests.accel.conftest import KVM
 from tests.accel.guest import CODE, DEVICE, FLAT_CODE, ROM_BASE, Guest
 
 HOLE = 0x40000000
@@ -32,6 +33,13 @@ INC, HLT = b"\x40", b"\xf4"
 
 @pytest.fixture(params=["unicorn", "unicorn-documented"])
 def guest(request):
+    with Guest(request.param) as machine:
+        yield machine
+
+
+@pytest.fixture(params=["unicorn", "unicorn-documented", KVM])
+def stepper(request):
+    """A guest whose instructions can be watched."""
     with Guest(request.param) as machine:
         yield machine
 
@@ -91,16 +99,16 @@ def test_an_access_that_begins_before_the_range_is_told(guest):
     assert [(each.address, each.size) for each in ear] == [(DATA - 3, 4)]
 
 
-def test_an_instruction_is_told_before_it_is_executed(guest):
+def test_an_instruction_is_told_before_it_is_executed(stepper):
     seen = []
 
     def hear(access: GuestAccess) -> bool:
-        seen.append((access.kind, access.address, access.ip, guest.register("eax")))
+        seen.append((access.kind, access.address, access.ip, stepper.register("eax")))
         return False
 
-    guest.vcpu.probe.watch([Watchpoint(CODE + 1, CODE + 2, frozenset({EXECUTE}), hear, False)])
-    guest.flat(INC * 4 + HLT, eax=0)
-    guest.run()
+    stepper.vcpu.probe.watch([Watchpoint(CODE + 1, CODE + 2, frozenset({EXECUTE}), hear, False)])
+    stepper.flat(INC * 4 + HLT, eax=0)
+    stepper.run()
     assert [each[:3] for each in seen] == [
         (EXECUTE, CODE + 1, CODE + 1), (EXECUTE, CODE + 2, CODE + 2),
     ]  # fmt: skip
@@ -122,32 +130,32 @@ def test_a_stop_is_right_behind_the_access_which_is_done_once(guest, what):
     assert len(guest.device_log) == (1 if "device" in what else 0)
 
 
-def test_a_stop_at_an_instruction_is_before_it(guest):
+def test_a_stop_at_an_instruction_is_before_it(stepper):
     ear = Ear(stops=True)
-    ear.watch(guest, CODE + 2, CODE + 2, {EXECUTE})
-    guest.flat(INC * 4 + HLT, eax=0)
-    assert guest.run().reason is ExitReason.DEBUG
-    assert (guest.register("eip"), guest.register("eax")) == (CODE + 2, 2)
-    guest.vcpu.probe.watch([])
-    assert guest.run().reason is ExitReason.HALTED
-    assert guest.register("eax") == 4
+    ear.watch(stepper, CODE + 2, CODE + 2, {EXECUTE})
+    stepper.flat(INC * 4 + HLT, eax=0)
+    assert stepper.run().reason is ExitReason.DEBUG
+    assert (stepper.register("eip"), stepper.register("eax")) == (CODE + 2, 2)
+    stepper.vcpu.probe.watch([])
+    assert stepper.run().reason is ExitReason.HALTED
+    assert stepper.register("eax") == 4
 
 
-def test_steps_go_from_instruction_to_instruction(guest):
-    guest.flat(INC + load(DATA) + b"\xeb\x01" + HLT + INC + HLT, eax=0)
+def test_steps_go_from_instruction_to_instruction(stepper):
+    stepper.flat(INC + load(DATA) + b"\xeb\x01" + HLT + INC + HLT, eax=0)
     at = []
     for _ in range(4):
-        guest.vcpu.probe.watch([], stepping=True)
-        assert guest.run().reason is ExitReason.DEBUG
-        at.append(guest.register("eip") - CODE)
+        stepper.vcpu.probe.watch([], stepping=True)
+        assert stepper.run().reason is ExitReason.DEBUG
+        at.append(stepper.register("eip") - CODE)
     assert at == [1, 6, 9, 10]
 
 
-def test_a_step_over_a_repeated_instruction_is_one_round(guest):
-    guest.flat(b"\xf3\xaa" + HLT, ecx=3, edi=DATA)
-    guest.vcpu.probe.watch([], stepping=True)
-    guest.run()
-    assert (guest.register("eip"), guest.register("ecx")) == (CODE, 2)
+def test_a_step_over_a_repeated_instruction_is_one_round(stepper):
+    stepper.flat(b"\xf3\xaa" + HLT, ecx=3, edi=DATA)
+    stepper.vcpu.probe.watch([], stepping=True)
+    stepper.run()
+    assert (stepper.register("eip"), stepper.register("ecx")) == (CODE, 2)
 
 
 def test_nothing_is_told_any_more_once_the_watch_is_over(guest):
@@ -169,17 +177,17 @@ def test_what_a_listener_raises_ends_the_run(guest):
         guest.run()
 
 
-def test_a_cpu_in_the_guest_is_not_told_what_to_watch(guest):
+def test_a_cpu_in_the_guest_is_not_told_what_to_watch(stepper):
     seen = []
 
     def on_port(_value: int) -> None:
         with pytest.raises(StateError):
-            guest.vcpu.probe.watch([])
+            stepper.vcpu.probe.watch([])
         seen.append(True)
 
-    guest.on_port[0x80] = on_port
-    guest.flat(b"\xe6\x80" + HLT)
-    guest.run()
+    stepper.on_port[0x80] = on_port
+    stepper.flat(b"\xe6\x80" + HLT)
+    stepper.run()
     assert seen == [True]
 
 

@@ -14,6 +14,8 @@ from guestmap.base.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from guestmap.memory import FlatView
+
 
 class WatchKind(StrEnum):
     """What may be done at an address."""
@@ -85,3 +87,28 @@ class CpuProbe(ABC):
         Raises:
             StateError: the CPU is in the guest.
         """
+
+
+def access_of(
+    view: FlatView,
+    kind: WatchKind,
+    address: int,
+    size: int,
+    value: int | None,
+    instruction: tuple[int, int],
+) -> GuestAccess:
+    """Return an access, with who answers at its address.
+
+    Args:
+        view: what the CPU sees.
+        kind: what it does.
+        address: of its first byte.
+        size: bytes.
+        value: what is read or written; None of an instruction.
+        instruction: selector, and offset in the segment.
+    """
+    found = view.find(address)
+    if found is None:
+        return GuestAccess(kind, address, size, value, "", 0, *instruction)
+    offset = found.offset_in_region + address - found.start
+    return GuestAccess(kind, address, size, value, found.region.name, offset, *instruction)

@@ -85,6 +85,7 @@ GET_MSRS = _iowr("KVM_GET_MSRS", 0x88, 8)  # 4.18
 SET_MSRS = _iow("KVM_SET_MSRS", 0x89, 8)  # 4.19
 GET_FPU = _ior("KVM_GET_FPU", 0x8C, 416)  # 4.22
 SET_FPU = _iow("KVM_SET_FPU", 0x8D, 416)  # 4.23
+SET_GUEST_DEBUG = _iow("KVM_SET_GUEST_DEBUG", 0x9B, 72)  # 4.87
 SMI = _io("KVM_SMI", 0xB7)  # 4.98
 SET_CPUID2 = _iow("KVM_SET_CPUID2", 0x90, 8)  # 4.20
 GET_VCPU_EVENTS = _ior("KVM_GET_VCPU_EVENTS", 0x9F, 64)  # 4.31
@@ -103,6 +104,7 @@ class Cap(IntEnum):
     NR_MEMSLOTS = 10
     COALESCED_MMIO = 15
     DESTROY_MEMORY_REGION_WORKS = 21
+    SET_GUEST_DEBUG = 23
     JOIN_MEMORY_REGIONS_WORKS = 30
     IOEVENTFD = 36
     SET_IDENTITY_MAP_ADDR = 37
@@ -149,6 +151,14 @@ class BellFlag(IntFlag):
     DEASSIGN = 4
 
 
+class DebugFlag(IntFlag):
+    """``control`` of KVM_SET_GUEST_DEBUG (4.87, and arch/x86/include/uapi/asm/kvm.h)."""
+
+    ENABLE = 1
+    SINGLESTEP = 2
+    USE_HW_BP = 0x20000
+
+
 class ExitCode(IntEnum):
     """``exit_reason`` of ``struct kvm_run`` (section 5)."""
 
@@ -183,6 +193,9 @@ DIRTY_GFN = Struct("<IIQ")
 
 DIRTY_RING_PAGE = 64
 """Where a vCPU's dirty ring begins in its memory, in pages."""
+
+GUEST_DEBUG = Struct("<I4x8Q")
+"""control, the debug registers DR0 to DR7"""
 
 ENABLE = Struct("<II4Q64x")
 """cap, flags, args"""

@@ -16,6 +16,7 @@ _FLAGS_AT, _FLAG_SMM = 14, 1
 _MMIO = Struct("<Q8sIB")
 _MMIO_DATA_AT = 40
 _IO = Struct("<BBHIQ")
+_DEBUG = Struct("<8xQQ")
 _INTERNAL = Struct("<II")
 _WORDS_AT, _MOST_WORDS = 40, 16
 _QUAD = Struct("<Q")
@@ -108,6 +109,10 @@ class RunPage:
         """Give the guest what it reads."""
         at = io.where + index * io.size
         self._memory[at : at + io.size] = value.to_bytes(io.size, "little")
+
+    def debug(self) -> tuple[int, int]:
+        """Return the linear address at which the guest was stopped, and DR6: why."""
+        return _DEBUG.unpack_from(self._memory, _UNION_AT)
 
     # -- the end -----------------------------------------------------------------------------------
 

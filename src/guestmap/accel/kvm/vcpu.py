@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.accel.exits import ExitReason
 from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.kvm import whole_state
-from guestmap.accel.kvm.abi import CREATE_VCPU, SMI
+from guestmap.accel.kvm.abi import CREATE_VCPU, SMI, Cap
 from guestmap.accel.kvm.accesses import VcpuAccesses
 from guestmap.accel.kvm.cpuid import set_cpuid
+from guestmap.accel.kvm.debug import KvmProbe
 from guestmap.accel.kvm.execution import Execution
 from guestmap.accel.kvm.kernel import Handle
 from guestmap.accel.kvm.registers import Registers
@@ -19,6 +21,7 @@ from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
+    from guestmap.accel.debug import CpuProbe
     from guestmap.accel.exits import Exit
     from guestmap.accel.kvm.ring import CoalescedRing
     from guestmap.accel.kvm.vm import Vm
@@ -67,6 +70,9 @@ class KvmVcpu(Vcpu):
             counters,
         )  # fmt: skip
         self._smi_wanted = False
+        self._probe = KvmProbe(
+            self._handle, self._page, self._registers, memory, self.check_outside
+        )
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -94,13 +100,30 @@ class KvmVcpu(Vcpu):
         """Let the guest execute until something comes up."""
         self._inside = True
         try:
-            return self.execution.run(self.turn.while_it_executes())
+            while True:
+                self._probe.arm()
+                end = self.execution.run(self.turn.while_it_executes())
+                if end.reason is not ExitReason.DEBUG:
+                    return end
+                if (stop := self._probe.answer()) is not None:
+                    return stop
         finally:
             self._inside = False
 
     def kick(self) -> None:
         """Have the vCPU leave the guest."""
         self.execution.kick()
+
+    @property
+    def probe(self) -> CpuProbe:
+        """What watches it.
+
+        Raises:
+            UnsupportedError: this host's KVM cannot.
+        """
+        if not self._vm.features.has(Cap.SET_GUEST_DEBUG):
+            raise UnsupportedError("this host's KVM has no KVM_CAP_SET_GUEST_DEBUG")
+        return self._probe
 
     # -- pins --------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guestmap.accel.debug import CpuProbe, GuestAccess, WatchKind
+from guestmap.accel.debug import CpuProbe, WatchKind, access_of
 from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.unicorn.binding import uc_api
 from guestmap.accel.unicorn.window import flush_tlb
@@ -17,7 +17,7 @@ from guestmap.accel.unicorn.window import flush_tlb
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from guestmap.accel.debug import Watchpoint
+    from guestmap.accel.debug import GuestAccess, Watchpoint
     from guestmap.accel.unicorn.cpu import Cpu
     from guestmap.accel.unicorn.hooks import Hooks
 
@@ -149,9 +149,5 @@ class UnicornProbe(CpuProbe):
         self._end(Exit(ExitReason.DEBUG, message))
 
     def _access(self, kind: WatchKind, address: int, size: int, value: int | None) -> GuestAccess:
-        found = self._hooks.memory.view.find(address)
-        cs, ip = self._hooks.instruction()
-        if found is None:
-            return GuestAccess(kind, address, size, value, "", 0, cs, ip)
-        offset = found.offset_in_region + address - found.start
-        return GuestAccess(kind, address, size, value, found.region.name, offset, cs, ip)
+        view = self._hooks.memory.view
+        return access_of(view, kind, address, size, value, self._hooks.instruction())

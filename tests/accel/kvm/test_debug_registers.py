@@ -1,0 +1,121 @@
+"""What the kernel is asked for when a CPU is watched, and what its stops mean."""
+
+from __future__ import annotations
+
+from struct import pack_into, unpack_from
+
+import pytest
+
+from guestmap.accel import ExitReason
+from guestmap.accel.debug import WatchKind, Watchpoint
+from guestmap.accel.kvm import abi
+from guestmap.accel.kvm.abi import ExitCode
+from guestmap.base import UnsupportedError
+from tests.accel.kvm.fake_vcpu import Eintr, Other
+from tests.accel.kvm.test_vcpu import HLT, Rig
+
+EXECUTE = frozenset({WatchKind.EXECUTE})
+STEP = 1 << 14
+
+
+class Stop(Other):
+    """The guest was stopped."""
+
+    def __init__(self, address: int, why: int) -> None:
+        super().__init__(ExitCode.DEBUG)
+        self.address, self.why = address, why
+
+    def show(self, page: bytearray) -> None:
+        super().show(page)
+        pack_into("<QQ", page, 40, self.address, self.why)
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    made.asked = []
+    requests = made.kernel._requests
+    made.kernel._requests = lambda: (
+        requests()
+        | {
+            abi.SET_GUEST_DEBUG.code: lambda request: (
+                made.asked.append(unpack_from("<I4x8Q", request)) or 0
+            )
+        }
+    )
+    yield made
+    made.accelerator.close()
+
+
+def point(first: int, last: int, *, stops: bool, heard: list[int]) -> Watchpoint:
+    def hear(access) -> bool:
+        heard.append(access.address)
+        return stops
+
+    return Watchpoint(first, last, EXECUTE, hear)
+
+
+def test_the_code_is_the_kernels():
+    """Worked out by hand from linux/kvm.h."""
+    assert abi.SET_GUEST_DEBUG.code == 0x4048AE9B
+
+
+def test_nothing_is_asked_for_while_nothing_is_watched(rig):
+    rig.run(HLT)
+    assert rig.asked == []
+
+
+def test_a_step_is_asked_for_once_and_from_where_the_cpu_is(rig):
+    rig.vcpu.probe.watch([], stepping=True)
+    assert rig.asked == [], "registers may be set yet"
+    assert rig.run(Eintr()).reason is ExitReason.KICKED
+    end = rig.run(Stop(0x1002, STEP))
+    assert (end.reason, end.message) == (ExitReason.DEBUG, "step to 0x1002")
+    rig.run(HLT)
+    assert [each[0] for each in rig.asked] == [3, 0]
+
+
+def test_addresses_have_a_debug_register_each(rig):
+    heard: list[int] = []
+    points = [point(0x1000, 0x1002, stops=True, heard=heard),
+              point(0x2000, 0x2000, stops=False, heard=heard)]  # fmt: skip
+    rig.vcpu.probe.watch(points)
+    end = rig.run(Stop(0x2000, 8), Stop(0x1001, 2))
+    assert (end.reason, end.message) == (ExitReason.DEBUG, "instruction at 0x1001")
+    assert heard == [0x2000, 0x1001]
+    assert rig.asked == [(0x20001, 0x1000, 0x1001, 0x1002, 0x2000, 0, 0, 0, 0x4AA)]
+
+
+def test_a_guest_goes_on_past_the_instruction(rig):
+    """With the resume flag, or it would be stopped at the same one again."""
+    rig.vcpu.probe.watch([point(0x1000, 0x1000, stops=False, heard=[])])
+    rig.run(Stop(0x1000, 1), HLT)
+    assert unpack_from("<Q", rig.kernel._state["regs"], 136)[0] & 1 << 16
+
+
+def test_a_step_that_was_asked_for_is_not_a_stop_at_an_instruction(rig):
+    heard: list[int] = []
+    rig.vcpu.probe.watch([point(0x1000, 0x1000, stops=False, heard=heard)], stepping=True)
+    end = rig.run(Stop(0x1000, 1), Stop(0x1001, STEP))
+    assert (end.message, heard) == ("step to 0x1001", [0x1000])
+    rig.run(HLT)
+    assert [each[0] for each in rig.asked] == [0x20003, 0x20001]
+
+
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        ([Watchpoint(0, 0, frozenset(WatchKind), lambda _: True)], "not at accesses of memory"),
+        ([Watchpoint(0, 4, EXECUTE, lambda _: True)], "at 4 addresses, not at 5"),
+    ],
+)
+def test_what_the_processor_cannot_watch_is_refused(rig, points, told):
+    with pytest.raises(UnsupportedError, match=told):
+        rig.vcpu.probe.watch(points)
+
+
+def test_a_kernel_that_cannot():
+    rig = Rig(SET_GUEST_DEBUG=0)
+    with pytest.raises(UnsupportedError, match="no KVM_CAP_SET_GUEST_DEBUG"):
+        _ = rig.vcpu.probe
+    rig.accelerator.close()
