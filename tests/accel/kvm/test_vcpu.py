@@ -282,6 +282,22 @@ def test_registers_of_another_kind_of_cpu_are_left_alone(rig):
     assert rig.vcpu.save() == state
 
 
+def test_a_vm_that_the_kernel_has_given_up_is_an_end_and_no_exception(rig):
+    """Linux 7.2 does so where the state of an SMI goes to no memory: EIO, for all that comes."""
+
+    def refuse(_name, _to):
+        raise OSError(errno.EIO, "Input/output error")
+
+    rig.run(HLT)
+    rig.kernel._get = refuse
+    rig.vcpu.execution.halted = False
+    end = rig.run(OSError(errno.EIO, "Input/output error"))
+    assert end.reason is ExitReason.ERROR
+    assert end.message == (
+        "KVM: KVM_RUN fails at a place that the kernel does not tell: Input/output error"
+    )
+
+
 def test_what_there_is_not(rig):
     with pytest.raises(ConfigError, match="no vCPU 1: engine 'kvm' has 1"):
         rig.accelerator.vcpu(1)

@@ -143,7 +143,10 @@ class Execution:
         return f"KVM: KVM_RUN fails at {self._where()}: {os.strerror(number)}"
 
     def _where(self) -> str:
-        self._registers.load()
+        try:
+            self._registers.load()
+        except HostError:  # some kernels give a VM up for what its guest does, and answer no more
+            return "a place that the kernel does not tell"
         code = self._registers.segment(SegmentRegister.CS).selector
         return f"{code:04x}:{self._registers['rip']:08x}"
 
