@@ -171,8 +171,8 @@ def _program() -> str:
     """Return the newest QEMU there is.
 
     Up to 10.1 a CPU that enters or leaves a guest of its own changes the word of its pending
-    interrupts without regard to the timer's thread, which may change it at that moment: then an
-    interrupt is lost, with the LAPIC's timer the kernel's clock, and the machine stands still.
+    interrupts without regard to the timer's thread, which may change it at that moment: so an
+    interrupt may be lost, the timer's too; 7.2 has been seen to stand still.
     """
     named = "GUESTMAP_QEMU_ROOT" in os.environ
     return str(_NEWER) if _NEWER.exists() and not named else require_qemu()
