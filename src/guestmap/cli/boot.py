@@ -62,6 +62,15 @@ def boot(
             metavar="FILE", help="Add an option ROM: a file whose code the firmware runs."
         ),
     ] = None,
+    vga: Annotated[
+        str, typer.Option(metavar="ADAPTER", help="Add a display adapter: std, or none.")
+    ] = "",
+    screenshot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write what the screen shows at the end: FILE.png or FILE.ppm."
+        ),
+    ] = None,
     kernel: Annotated[
         Path | None, typer.Option(help="A Linux kernel (bzImage) for the firmware to boot.")
     ] = None,
@@ -168,6 +177,8 @@ def boot(
             object_=tuple(object_ or ()),
             numa=tuple(numa or ()),
             option_rom=tuple(option_rom or ()),
+            vga=vga,
+            screenshot=screenshot,
             kernel=kernel,
             initrd=initrd,
             append=append,

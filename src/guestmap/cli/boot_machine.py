@@ -22,6 +22,7 @@ from guestmap.cli.boot_saved import (
     make_machine,
     save_machine,
 )
+from guestmap.cli.boot_screen import check_screenshot, take_screenshot
 from guestmap.cli.boot_told import teller
 from guestmap.cli.collector import collect_from_now_on
 from guestmap.cli.serial_wire import serial_wire
@@ -50,6 +51,7 @@ def boot_machine(options: BootOptions) -> int:
     """
     managers = managed_at(options)
     check_saving(options, managed=bool(managers))
+    check_screenshot(options)
     tracing = _tracing(options)
     config = _config(options, must_run=not managers and options.restore is None)
     asked = options.mtree or options.flat or options.as_json
@@ -91,6 +93,7 @@ def boot_machine(options: BootOptions) -> int:
             told.stopped(vm)
         told.end(vm)
         save_machine(vm, options.save, told)
+        take_screenshot(vm, options.screenshot)
         if answer is not None:
             answer.give(recorder)
     if status:
@@ -146,6 +149,7 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         objects=tuple(objects),
         numa_nodes=parse_nodes(options.numa, objects, cpus=1),
         option_roms=options.option_rom,
+        vga=options.vga or "none",
         kernel=options.kernel,
         initrd=options.initrd,
         append=options.append,

@@ -33,6 +33,8 @@ class BootOptions:
     object_: tuple[str, ...] = ()
     numa: tuple[str, ...] = ()
     option_rom: tuple[Path, ...] = ()
+    vga: str = ""
+    screenshot: Path | None = None
     kernel: Path | None = None
     initrd: Path | None = None
     append: str = ""
@@ -66,6 +68,7 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "--kernel-entry": ("kernel_entry", int),
     "--engine": ("engine", str), "--accel": ("engine", str),
     "--bios": ("bios", Path), "--kernel": ("kernel", Path),
+    "--vga": ("vga", str), "--screenshot": ("screenshot", Path),
     "--initrd": ("initrd", Path), "--save": ("save", Path), "--restore": ("restore", Path),
 }  # fmt: skip
 _LISTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _OF_THE_MACHINE = (
     "machine", "ram", "bios", "max_ram_below_4g", "device", "object_", "numa", "option_rom",
-    "kernel", "initrd", "append", "kernel_entry",
+    "kernel", "initrd", "append", "kernel_entry", "vga",
 )  # fmt: skip
 """Parameters that say what machine is made."""
 _ORDER = {phase: place for place, phase in enumerate(Phase)}

@@ -12,12 +12,33 @@ from pathlib import Path
 
 from guestmap.base import MIB, ConfigError
 from guestmap.firmware.files import read_file
+from guestmap.firmware.images import BIOS_DIRECTORIES
 
 DIRECTORY = "genroms/"
 LARGEST = 16 * MIB
 """No more is read: of all option ROMs together firmware has room for less than 256 KiB."""
 
 _MOST_NAME = 55
+
+
+def load_rom(name: str, beside: Path | None) -> bytes:
+    """Return the ROM that a PCI device brings along, as the distribution has it.
+
+    Args:
+        name: the file's.
+        beside: the firmware, whose folder is looked into first.
+
+    Raises:
+        ConfigError: there is none, or it is too large.
+        HostError: the operating system would not let us read it.
+    """
+    folders = (*(() if beside is None else (beside.parent,)), *BIOS_DIRECTORIES)
+    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if found is None:
+        raise ConfigError(
+            f'failed to find romfile "{name}": it comes with SeaBIOS (apt install seabios)'
+        )
+    return read_file(found, f"Could not open option rom '{found}'", LARGEST)
 
 
 def option_rom_files(paths: Iterable[str | os.PathLike[str]]) -> dict[str, bytes]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from guestmap.hw.device import RegisterBlock
     from guestmap.hw.pci import PciBus
     from guestmap.hw.serial import Serial16550
+    from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.machine.config import MachineConfig
 
 IO_SIZE: Final = 0x10000
@@ -207,6 +208,10 @@ class Board:
 
     def executes(self, cpu: int) -> None:
         """Note which CPU's accesses are made from now on."""
+
+    def picture(self) -> ScreenPicture | None:
+        """Return what the screen shows; None where there is none."""
+        return None
 
     def press_power_button(self) -> None:
         """Tell the guest, where the board has a power button."""

@@ -85,6 +85,7 @@ class MachineConfig:
         bios: firmware image; None finds the distribution's SeaBIOS.
         debugcon: whether the firmware debug console is at port 402h.
         serial: whether a serial port is at 3F8h.
+        vga: the display adapter that the board has: "none" or "std" (QEMU's ``-vga``).
         devices: further devices, PCI and others, in the order in which they are made.
         slots: DIMMs that may be plugged in, at most 256.
         max_ram: bytes of RAM with all that may be plugged in; 0 for no more than there is.
@@ -115,6 +116,7 @@ class MachineConfig:
     bios: Path | None = None
     debugcon: bool = False
     serial: bool = False
+    vga: str = "none"
     devices: tuple[DeviceSpec, ...] = ()
     qemu_readonly_rules: bool = False
     slots: int = 0
@@ -156,6 +158,11 @@ class MachineConfig:
             raise ConfigError(
                 f"Invalid SMP CPUs {self.topology.max_cpus}. The max CPUs supported by machine"
                 f" '{self.machine}' is {self.board.max_cpus}"
+            )
+        if self.vga not in ("none", *self.board.display_adapters):
+            raise UnsupportedError(
+                f"-vga {self.vga} is not modelled for {self.machine}: there are"
+                f" {', '.join(('none', *self.board.display_adapters))}"
             )
         if self.kernel is None:
             self._refuse_parts_of_a_kernel()

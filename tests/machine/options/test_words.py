@@ -82,13 +82,25 @@ def test_what_is_no_global_property(text: str) -> None:
         Words.read(["-global", text])
 
 
-@pytest.mark.parametrize("words", [
-    [], ["-nodefaults"], ["-vga", "none"], ["-nodefaults", "-vga", "std"],
-])  # fmt: skip
+@pytest.mark.parametrize("words", [[], ["-vga", "none"], ["-vga", "std"]])
 def test_default_devices_are_not_modelled(words: list[str]) -> None:
-    with pytest.raises(UnsupportedError, match=r"add -nodefaults -vga none$"):
+    with pytest.raises(UnsupportedError, match=r"add -nodefaults$"):
         config_of(["-M", "pc", *words])
     assert config_of(["-M", "none", *words]).machine == "none"
+
+
+@pytest.mark.parametrize(("words", "vga"), [
+    ([], "none"), (["-vga", "none"], "none"), (["-vga", "std"], "std"),
+])  # fmt: skip
+def test_a_display_adapter_is_there_where_it_is_asked_for(words: list[str], vga: str) -> None:
+    assert config_of(["-M", "pc", "-nodefaults", *words]).vga == vga
+
+
+def test_other_display_adapters_are_not_modelled() -> None:
+    with pytest.raises(
+        UnsupportedError, match=r"^-vga qxl is not modelled for pc-i440fx-7.2: .* none, std$"
+    ):
+        config_of(["-M", "pc", "-nodefaults", "-vga", "qxl"])
 
 
 @pytest.mark.parametrize(("words", "serial"), [([], True), (["-nodefaults"], False)])

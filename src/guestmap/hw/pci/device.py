@@ -34,12 +34,14 @@ class PciFunction(PciHeader[PciStateT]):
         bus_master: what it sees as a master: nothing, or all of the system memory, as bit 2 of its
             command register says.
         hotpluggable: whether it can come and go while the machine runs.
+        ROM_FILE: the option ROM that the distribution has for it; "" for none.
         CHOICES: settings, besides its place, that whoever plugs it in may choose.
     """
 
     TYPE = PCI_DEVICE
     OUTLIVES_RESET: ClassVar[tuple[str, ...]] = ("config", "mastering")
     CHOICES: ClassVar[tuple[str, ...]] = ()
+    ROM_FILE: ClassVar[str] = ""
     hotpluggable = True
 
     def __init__(
@@ -69,6 +71,10 @@ class PciFunction(PciHeader[PciStateT]):
             return self.devfn
         if name == "legacy-addr":
             return f"{self.devfn >> 3:02x}.{self.devfn & 7:x}"
+        if name == "romfile" and self.ROM_FILE:
+            return self.ROM_FILE
+        if name == "romsize":
+            return next((bar.size for bar in self.bars if bar.slot == reg.ROM_SLOT), fallback)
         if name == "multifunction":
             return bool(self.config.data[reg.HEADER_TYPE] & reg.HEADER_MULTIFUNCTION)
         return super().value(name, fallback)
@@ -98,6 +104,21 @@ class PciFunction(PciHeader[PciStateT]):
     def make(self, wanted: IoRegion) -> MemoryRegion:
         """Make a region of its own, which is nowhere yet."""
         return make_region(self.bus.memory, wanted, owner=self)
+
+    def make_ram(self, name: str, size: int, *, readonly: bool = False) -> MemoryRegion:
+        """Make memory of its own, in bytes, which is nowhere yet; its block is named by place."""
+        region = self.bus.memory.ram(name, size, readonly=readonly, owner=self)
+        assert region.ram_block is not None
+        region.ram_block.name = f"0000:{self.address}/{name}"
+        return region
+
+    def add_rom(self, content: bytes) -> None:
+        """Give the function its option ROM, in a window of the next power of two."""
+        size = max(reg.ROM_SMALLEST, 1 << (len(content) - 1).bit_length())
+        rom = self.make_ram(f"{self.TYPE.name.lower()}.rom", size, readonly=True)
+        assert rom.buffer is not None
+        rom.buffer[: len(content)] = content
+        self.add_bar(reg.ROM_SLOT, rom)
 
     def alias(self, name: str, target: MemoryRegion, offset: int, size: int) -> MemoryRegion:
         """Make a window of its own onto another region."""

@@ -116,6 +116,7 @@ class BoardType:
         default_serial: whether QEMU's default devices on it are a serial port, and nothing else.
         firmware_halts: whether its firmware waits with HLT at its end; else it runs in a circle.
         firmware: names of images that it starts, and how each is got.
+        display_adapters: what ``-vga`` may put on it.
         default_devices: what QEMU puts on it unasked, and is not modelled.
     """
 
@@ -132,6 +133,7 @@ class BoardType:
     cpu_type: str = ""
     max_cpus: int = 1
     cpus_are_listed: bool = False
+    display_adapters: tuple[str, ...] = ()
     default_devices: str = ""
     default_serial: bool = False
     firmware_halts: bool = True

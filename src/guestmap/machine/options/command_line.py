@@ -41,10 +41,9 @@ def config_of(command_line: Sequence[str]) -> MachineConfig:
         words = words[1:]
     read = Words.read(words)
     board = board_type(read.machine)
-    if board.default_devices and ("nodefaults" not in read.flags or read.vga != "none"):
+    if board.default_devices and "nodefaults" not in read.flags:
         raise UnsupportedError(
-            f"QEMU's default devices ({board.default_devices}) are not modelled:"
-            " add -nodefaults -vga none"
+            f"QEMU's default devices ({board.default_devices}) are not modelled: add -nodefaults"
         )
     return _config(board, read)
 
@@ -66,6 +65,7 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
         bios=read.bios,
         devices=tuple(sorted(read.devices, key=lambda each: each.is_json)),  # QEMU's order
         qemu_readonly_rules=True,
+        vga=(read.vga if board.display_adapters else "") or "none",
         serial=board.default_serial and "nodefaults" not in read.flags,
         slots=memory.slots,
         max_ram=memory.maximum,

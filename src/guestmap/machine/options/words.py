@@ -52,7 +52,7 @@ class Words:
     globals: dict[str, str] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
     smp: list[str] = field(default_factory=list)
-    vga: str = "std"
+    vga: str = ""
     bios: Path | None = None
     name: str = ""
     uuid: UUID | None = None

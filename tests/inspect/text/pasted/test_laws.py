@@ -257,6 +257,14 @@ REFUSED = {
         "address-space: nic\n\n  0000000000000000-ffffffffffffffff (prio 0, i/o): bus master con"
         "\n\ntainer\n\nWhy is that so?\n--\nme\n"
     ),
+    "an owner in a text with blank lines between all": (
+        "memory-region: pc.ram\n\n  0000000000000000-0000000007ffffff (prio 0, ram): pc.ra"
+        "\n\nm owner:{obj path=/objects/pc.ram}\n\n[/code]\n"
+    ),
+    "a line between quoted ones that is quoted less": (
+        "> address-space: nic\n>   0000000000000000-ffffffffffffffff (prio 0, i/o): bus master\n"
+        "\n> container\n> {noformat}\n>\n"
+    ),
     "a line that was broken between a colour and its addresses": (
         f"{COLOUR}address-space: bus{PLAIN}\n{COLOUR}  0000000000000000-ffffffffffffffff\n"
         f"        (prio 0, RW): system{PLAIN}\n{COLOUR}   \n"

@@ -34,7 +34,7 @@ _COMMENT = re.compile(r"\s+(?:<[-=]+|←|\s(?://|#|/\*)).*$")
 
 
 _REST = re.compile(r"\w\S*(?: \S+)?(?<![.?!,:])")
-"""What may be the end of a line that was broken."""
+"""So many words may be the end of a line that was broken, if they end as a name may."""
 
 _TABBED = re.compile(r"^[ >|]*\t\s*[0-9a-f]{16}-", re.MULTILINE)
 _LEVEL = 2  # columns
@@ -77,6 +77,7 @@ def tidy(text: str) -> Tidied:
     told.prefixed = is_counted or is_prefixed
     lines, told.framed = without_suffix(lines)
     lines = [_bare(line, told) for line in lines]
+    _check_gaps(lines)
     lines = _single_spaced(lines)
     whole = joined(lines, by_width=not (told.prefixed or told.framed))
     told.joined = sum(each.parts - 1 for each in whole)
@@ -114,9 +115,26 @@ def _single_spaced(lines: list[Line]) -> list[Line]:
         return lines
     between = range(own[0] + 1, own[-1])
     behind = lines[own[-1] + 1 : own[-1] + 3]
-    if len(behind) == 2 and not behind[0].text and _REST.fullmatch(behind[1].text):
+    if len(behind) == 2 and not behind[0].text and _may_be_rest(behind[1].text):
         fail(behind[1].number, "a listing without blank lines between its lines", behind[1].text)
     return [e for i, e in enumerate(lines) if i not in between or e.text or not lines[i - 1].text]
+
+
+def _check_gaps(lines: list[Line]) -> None:
+    """Refuse a blank line that is quoted less than both its neighbours, if it may part a name.
+
+    Raises:
+        PeerError: it may; says the line behind it.
+    """
+    for before, blank, line in zip(lines, lines[1:], lines[2:], strict=False):
+        is_gap = not blank.text and blank.quotes < before.quotes == line.quotes
+        if is_gap and CORE.match(before.text) and _may_be_rest(line.text):
+            fail(line.number, "a quoted listing without gaps", line.text)
+
+
+def _may_be_rest(text: str) -> bool:
+    """Tell whether a line may be the end of one that was broken: a word or two, or an owner."""
+    return kind_of(text) == Kind.OTHER and bool(_REST.fullmatch(text) or CONTENT.search(text))
 
 
 def _bare(line: Line, told: Told) -> Line:

@@ -38,6 +38,7 @@ PC_I440FX: Final = BoardType(
     max_cpus=255,
     cpus_are_listed=True,
     firmware=(("bios-256k.bin", "apt install seabios"),),
+    display_adapters=("std",),
     default_devices="VGA, network, floppy",
     options=(
         BoardOption("acpi", SWITCH, "Enable ACPI", True, "acpi"),

@@ -7,10 +7,12 @@ the CPU itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange, ProximityDomain, acpi_files
+from guestmap.firmware.option_roms import load_rom
 from guestmap.hw import debugcon
 from guestmap.hw.acpi.pm import STATUS_POWER_BUTTON, PowerActions
 from guestmap.hw.apic.ioapic import IoApic
@@ -38,7 +40,11 @@ from guestmap.machine.options.smp import with_homes
 from guestmap.machine.ram import make_objects, make_ram
 from guestmap.memory import MemoryRegion
 
-_PIIX3, _PIIX3_IDE, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 3
+if TYPE_CHECKING:
+    from guestmap.hw.vga.device import StandardVga
+    from guestmap.hw.vga.screen import ScreenPicture
+
+_PIIX3, _PIIX3_IDE, _PIIX4_PM, _VGA = 1 << 3, 1 << 3 | 1, 1 << 3 | 3, 2 << 3
 _SCI = 9
 
 
@@ -49,6 +55,7 @@ class Pc(Board):
         layout: where its RAM is.
         ram: all RAM, ``pc.ram``.
         bios: the firmware's content.
+        vga: the display adapter; None without one.
         firmware, acpi: what firmware and ACPI tables are told.
         device_memory: where memory devices go; None where none can be plugged in.
     """
@@ -130,6 +137,15 @@ class Pc(Board):
         option_roms = self.system.rom("pc.rom", layout.OPTION_ROM_SIZE)
         pci.add_subregion(layout.OPTION_ROM_BASE, option_roms, 1)
 
+    def _make_vga(self) -> StandardVga | None:
+        if self.config.vga == "none":
+            return None
+        from guestmap.hw.vga.device import StandardVga
+
+        vga = StandardVga(self.bus, _VGA)
+        vga.add_rom(load_rom(vga.ROM_FILE, self.firmware_path))
+        return vga
+
     def _build_isa(self, epoch_ns: int) -> None:
         self.pic = I8259Pair()
         self.pic.intr.connect(self.apics.set_pic_intr)
@@ -160,6 +176,7 @@ class Pc(Board):
         self.piix3 = Piix3(
             self.bus, _PIIX3, self.lines[:16], lambda: self.on_reset_request("port CF9h")
         )
+        self.vga = self._make_vga()
         self.ide = Piix3Ide(self.bus, _PIIX3_IDE)
         actions = PowerActions(
             power_off=lambda: self.on_power_off(), suspend=lambda: self.on_suspend()
@@ -228,6 +245,10 @@ class Pc(Board):
     def executes(self, cpu: int) -> None:
         """Have accesses to the APICs' page be that CPU's own."""
         self.apics.current = cpu
+
+    def picture(self) -> ScreenPicture | None:
+        """Return what the screen shows."""
+        return self.vga.picture() if self.vga is not None else None
 
     def press_power_button(self) -> None:
         """Tell the guest through ACPI's fixed event."""

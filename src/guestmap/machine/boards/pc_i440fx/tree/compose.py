@@ -40,6 +40,8 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         root, isa = pci_parts.compose_chipset(build, pc, host)
         build.put(pc.ioapic, sysbus, parent=host, name="ioapic")
         isa_parts.compose_dma_and_pic(build, pc, isa)
+        if pc.vga is not None:
+            build.put(pc.vga, root)
         build.put(pc.hpet, sysbus)
         clock = isa_parts.compose_timers(build, pc, isa)
         isa_parts.compose_serial(build, pc, isa)

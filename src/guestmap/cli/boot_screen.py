@@ -1,0 +1,61 @@
+"""``--screenshot``: what the screen shows, in a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.base import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guestmap.cli.boot_options import BootOptions
+    from guestmap.machine.vm import VirtualMachine
+
+_FORMS = (".png", ".ppm")
+
+
+def check_screenshot(options: BootOptions) -> None:
+    """Refuse a screenshot of which nothing comes, before anything is done.
+
+    Raises:
+        ConfigError: the file's name says no form, or the machine has no screen.
+        HostError: there is no place for the file.
+    """
+    from guestmap.base.whole_file import refuse_unwritable
+
+    path = options.screenshot
+    if path is None:
+        return
+    if path.suffix not in _FORMS:
+        raise ConfigError(f"--screenshot {path}: give a name that ends in {' or '.join(_FORMS)}")
+    if options.restore is None and options.vga in ("", "none"):
+        raise ConfigError("--screenshot: the machine has no screen: add --vga std")
+    refuse_unwritable(path)
+
+
+def take_screenshot(vm: VirtualMachine, path: Path | None) -> None:
+    """Write what the screen shows, where somebody wants it.
+
+    Raises:
+        ConfigError: the machine has no screen, or Pillow is not there for a PNG.
+        HostError: the file cannot be written.
+    """
+    from guestmap.base.whole_file import write_whole
+
+    if path is None:
+        return
+    picture = vm.board.picture()
+    if picture is None:
+        raise ConfigError("--screenshot: the machine that was saved has no screen")
+    if path.suffix == ".ppm":
+        write_whole(path, b"P6\n%d %d\n255\n" % picture[:2] + picture.rgb)
+        return
+    try:
+        from guestmap.view.screenshot import png
+    except ImportError as error:
+        raise ConfigError(
+            f"--screenshot {path}: a PNG needs Pillow: pip install 'guestmap[view]', or give a"
+            " name that ends in .ppm"
+        ) from error
+    write_whole(path, png(picture.width, picture.height, picture.rgb))

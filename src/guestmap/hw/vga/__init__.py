@@ -1,0 +1,1 @@
+"""VGA: registers, planes, Bochs' display interface, and the windows of each."""

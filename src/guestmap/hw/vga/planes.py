@@ -1,0 +1,153 @@
+"""The window at A0000h: how a byte there becomes bytes of four planes, and back.
+
+Plane ``p`` of cell ``n`` is byte ``4 * n + p`` of the memory. Three ways: chain-4, in which the low
+two bits of the address choose the plane; odd/even, in which bit 0 does, for text; and planar, with
+four write modes, two read modes and the latch (IBM VGA; FreeVGA, "Accessing VGA Display Memory").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.hw.vga import registers as reg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.hw.vga.state import VgaState
+
+WINDOW_BASE, WINDOW_SIZE = 0xA0000, 0x20000
+_WINDOWS = ((0, 0x20000), (0, 0x10000), (0x10000, 0x8000), (0x18000, 0x8000))
+"""Offset in the window and size, by bits 2 and 3 of the graphics controller's register 6."""
+_NOTHING = 0xFF
+_BYTES = 0x01010101
+
+
+def spread(bits: int) -> int:
+    """Return a word of four bytes, each all ones where its bit of the four is set."""
+    return sum(0xFF << (8 * plane) for plane in range(4) if bits >> plane & 1)
+
+
+SPREAD = tuple(spread(bits) for bits in range(16))
+
+
+class VgaPlanes:
+    """The memory of a VGA through its window.
+
+    Args:
+        state: returns the registers; the device's own.
+        memory: the memory's bytes.
+        written: told of each write: offset and bytes.
+    """
+
+    def __init__(
+        self,
+        state: Callable[[], VgaState],
+        memory: memoryview,
+        written: Callable[[int, int], None],
+    ) -> None:
+        self._state = state
+        self._memory = memory
+        self._written = written
+
+    def _cell(self, state: VgaState, address: int) -> int | None:
+        """Return where an address of the window leads; None: nowhere in this mode."""
+        mode = state.graphics[reg.GFX_MISC] >> 2 & 3
+        base, size = _WINDOWS[mode]
+        offset = address - base
+        if not 0 <= offset < size:
+            return None
+        return offset + state.bank if mode == 1 else offset
+
+    def read(self, address: int) -> int:
+        """Read a byte; ``address`` counts from A0000h."""
+        state = self._state()
+        cell = self._cell(state, address)
+        if cell is None:
+            return _NOTHING
+        memory = self._memory
+        if state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4:
+            return memory[cell] if cell < len(memory) else _NOTHING
+        if state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN:
+            at = _odd_even(state, cell)
+            return memory[at] if at < len(memory) else _NOTHING
+        return self._read_planar(state, cell)
+
+    def _read_planar(self, state: VgaState, cell: int) -> int:
+        at = 4 * cell
+        if at + 4 > len(self._memory):
+            return _NOTHING
+        state.latch = latch = int.from_bytes(self._memory[at : at + 4], "little")
+        graphics = state.graphics
+        if not graphics[reg.GFX_MODE] & reg.MODE_READ_1:
+            return latch >> (8 * graphics[reg.GFX_READ_MAP]) & 0xFF
+        care = SPREAD[graphics[reg.GFX_COLOUR_CARE]]
+        differs = (latch ^ SPREAD[graphics[reg.GFX_COLOUR_COMPARE]]) & care
+        differs |= differs >> 16
+        differs |= differs >> 8
+        return ~differs & 0xFF
+
+    def write(self, address: int, value: int) -> None:
+        """Write a byte; ``address`` counts from A0000h."""
+        state = self._state()
+        cell = self._cell(state, address)
+        if cell is None:
+            return
+        planes = state.in_force[reg.SEQ_MAP_MASK]
+        if state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4:
+            self._write_byte(cell, value, planes >> (cell & 3) & 1)
+        elif state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN:
+            at = _odd_even(state, cell)
+            self._write_byte(at, value, planes >> (at & 3) & 1)
+        else:
+            self._write_planar(state, cell, value)
+
+    def _write_byte(self, at: int, value: int, is_open: int) -> None:
+        if is_open and at < len(self._memory):
+            self._memory[at] = value
+            self._written(at, 1)
+
+    def _write_planar(self, state: VgaState, cell: int, value: int) -> None:
+        at = 4 * cell
+        if at + 4 > len(self._memory):
+            return
+        mask = SPREAD[state.in_force[reg.SEQ_MAP_MASK]]
+        old = int.from_bytes(self._memory[at : at + 4], "little")
+        new = old & ~mask | _planar_value(state, value) & mask
+        self._memory[at : at + 4] = new.to_bytes(4, "little")
+        self._written(at, 4)
+
+
+def _odd_even(state: VgaState, cell: int) -> int:
+    plane = state.graphics[reg.GFX_READ_MAP] & 2 | cell & 1
+    return (cell & ~1) << 1 | plane
+
+
+def _planar_value(state: VgaState, value: int) -> int:
+    """Return the four planes' bytes that a written one becomes, before the map mask."""
+    graphics = state.graphics
+    mode = graphics[reg.GFX_MODE] & reg.MODE_WRITE
+    if mode == 1:
+        return state.latch
+    bits, turn = graphics[reg.GFX_BIT_MASK], graphics[reg.GFX_ROTATE] & 7
+    turned = (value >> turn | value << (8 - turn)) & 0xFF
+    set_reset = SPREAD[graphics[reg.GFX_SET_RESET]]
+    if mode == 0:
+        forced = SPREAD[graphics[reg.GFX_ENABLE_SET_RESET]]
+        word = turned * _BYTES & ~forced | set_reset & forced
+    elif mode == 2:
+        word = SPREAD[value & 0x0F]
+    else:
+        bits &= turned
+        word = set_reset
+    word = _combined(graphics[reg.GFX_ROTATE] >> 3, word, state.latch)
+    mask = bits * _BYTES
+    return word & mask | state.latch & ~mask
+
+
+def _combined(function: int, word: int, latch: int) -> int:
+    if function == 1:
+        return word & latch
+    if function == 2:
+        return word | latch
+    return word ^ latch if function == 3 else word

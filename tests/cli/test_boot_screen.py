@@ -1,0 +1,32 @@
+"""``boot --vga`` and ``--screenshot``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support.program import assert_one_clear_line, run_program
+
+_WIDTH, _HEIGHT = 720, 400
+
+
+@pytest.mark.seabios
+@pytest.mark.unicorn
+def test_a_screenshot_shows_what_the_firmware_wrote(tmp_path: Path) -> None:
+    for form in ("png", "ppm"):
+        file = tmp_path / f"screen.{form}"
+        assert not run_program("boot", "-q", "--vga", "std", "--screenshot", str(file)).status
+        with Image.open(file) as image:
+            assert image.size == (_WIDTH, _HEIGHT)
+            assert image.getbbox() is not None, "something is not black"
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--screenshot", "x.png"], "--screenshot: the machine has no screen: add --vga std"),
+    (["--vga", "std", "--screenshot", "x.gif"], "--screenshot x.gif: give a name that ends in"),
+    (["--vga", "std", "--screenshot", "no/x.png"], "cannot write no/x.png (No such file"),
+])  # fmt: skip
+def test_screenshots_of_which_nothing_comes_are_refused(words: list[str], said: str) -> None:
+    assert_one_clear_line(run_program("boot", "-q", *words), said)
