@@ -112,7 +112,8 @@ def test_an_smi_wakes_a_cpu_that_halts(guest):
     guest.handler(b"\xb0\x05" + HERE + RSM)
     guest.line.vectors.clear()
     guest.flat(b"\xfb\xf4\xb0\x06" + HERE + b"\xfa\xf4")  # sti; hlt; mov al, 6; out; cli; hlt
-    later(guest.vcpu.raise_smi, 0.05)
+    halts = [lambda: later(guest.vcpu.raise_smi)]  # not before: it would be taken before HLT
+    guest.loop.observe_halts(lambda: halts.pop()() if halts else None)
     assert guest.run().reason is ExitReason.HALTED
     assert guest.value() == [5, 6]
 

@@ -55,7 +55,7 @@ def test_a_long_id_comes_back_as_it_was(server: MonitorServer) -> None:
 
 
 @pytest.mark.long
-def test_open_strings_and_silent_clients_take_no_more_than_150_mib(tmp_path: Path) -> None:
+def test_open_strings_silent_and_deaf_clients_take_no_more_than_150_mib(tmp_path: Path) -> None:
     path = tmp_path / "q"
     command = [sys.executable, "-m", "guestmap", "boot", "--qmp", f"unix:{path}", "-q"]
     with popen(command) as process, ExitStack() as stack:
@@ -66,6 +66,15 @@ def test_open_strings_and_silent_clients_take_no_more_than_150_mib(tmp_path: Pat
         for each in silent:
             each.connect(str(path))
         most = before
+        asks = b'{"execute": "qmp_capabilities"}' + b'{"execute": "query-qmp-schema"}' * 2000
+        for _ in range(20):
+            deaf = stack.enter_context(socket.socket(socket.AF_UNIX))
+            deaf.connect(str(path))
+            deaf.setblocking(False)
+            with suppress(BlockingIOError):
+                deaf.send(asks)
+            modest.ask("query-status")
+            most = max(most, resident(process.pid))
         for _ in range(10):
             endless = stack.enter_context(socket.socket(socket.AF_UNIX))
             endless.connect(str(path))
