@@ -172,6 +172,40 @@ def test_a_section_that_prints_a_region_again_is_that_region() -> None:
     assert named(snapshot, "pci").id in named(snapshot, "system").children
 
 
+APART = """\
+address-space: memory
+  0000000000000000-000000000000ffff (prio 0, i/o): system
+    0000000000000000-00000000000000ff (prio 0, i/o): bank
+      0000000000000000-000000000000000f (prio 0, i/o): alias low @cell 0000000000000000-000000000000000f
+    0000000000001000-00000000000010ff (prio 0, i/o): alias window @bank 0000000000000000-00000000000000ff
+
+memory-region: cell
+  0000000000000000-000000000000000f (prio 0, i/o): cell
+
+memory-region: bank
+  0000000000000000-00000000000000ff (prio 0, i/o): bank
+    0000000000000000-000000000000000f (prio 0, i/o): alias low @cell 0000000000000000-000000000000000f
+
+memory-region: cell
+  0000000000000000-000000000000000f (prio 0, i/o): cell
+"""
+
+
+def test_regions_that_look_alike_are_two_where_a_section_would_be_without_an_alias() -> None:
+    """A second ``cell`` is shown by nothing unless the section's ``bank`` is not the tree's."""
+    regions = assemble(read_mtree(APART), complete=True).regions
+    system, window = regions[0], next(each for each in regions if each.name == "window")
+    assert window.alias is not None
+    banks = [regions[i] for i in (system.children[0], window.alias)]
+    assert [bank.name for bank in banks] == ["bank", "bank"]
+    cells = [regions[bank.children[0]].alias for bank in banks]
+    assert None not in cells
+    assert len(set(cells)) == 2
+    assert len(regions) == 8  # no other, nor a hidden one
+    one = APART[: APART.rindex("memory-region")]  # without it they are one
+    assert len(assemble(read_mtree(one), complete=True).regions) == 5
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [

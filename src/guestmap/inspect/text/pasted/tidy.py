@@ -146,7 +146,8 @@ def _bare(line: Line, told: Told) -> Line:
             return line._replace(text=rest)
     if CORE.match(line.text):
         text = line.text.removesuffix("(qemu)").rstrip()  # its line had no end
-        seen = uncontrolled(text)  # what stood around it is gone, and hides nothing any more
+        # What stood around it is gone, and hides nothing any more.
+        seen = uncontrolled(text).rstrip()
         told.characters |= seen != text
         bare = _COMMENT.sub("", seen)
         if CONTENT.search(seen[len(bare) :]):
