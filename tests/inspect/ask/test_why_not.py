@@ -13,7 +13,7 @@ from guestmap.inspect.ask.why_not import why_not
 from guestmap.inspect.ask.why_not_sentences import why_not_sentences
 from guestmap.inspect.text.from_text import snapshot_of_pasted
 from tests.inspect.naive import Lost, Naive, TooManyWaysError
-from tests.inspect.snapshots import pc, trees
+from tests.inspect.snapshots import Builder, pc, trees
 
 if TYPE_CHECKING:
     from guestmap.inspect.ask.why_not import RegionSight
@@ -143,3 +143,26 @@ def test_of_a_machine_that_says_what_answers_nothing_is_guessed() -> None:
     assert told.blind_because == (
         "all that bus master container holds is disabled: bus master (bus mastering is off)",
     )
+
+
+def test_what_is_told_of_each_region_of_a_name() -> None:
+    tree = Builder()
+    system = tree.container("system", 0, 0x1_0000)
+    tree.region("dev", 0x100, 0x10, into=system)
+    bus = tree.container("bus", 0, 0x1000, enabled=False)
+    tree.region("dev", 0x200, 0x10, into=bus, enabled=False)
+    tree.region("dev", 0x300, 0x10)
+    other = tree.container("other", 0, 0x1000, enabled=False)
+    tree.alias("window", 0, 0x1000, bus, into=other)
+    for name, root in {"memory": system, "one": bus, "two": bus, "three": other}.items():
+        tree.space(name, root)
+    assert why_not_sentences(why_not(tree.snapshot(), "dev")) == [
+        "dev (16 B):",
+        "  in memory:",
+        "    visible 100-10f, from byte 0x0",
+        "dev (16 B, disabled):",
+        "  one, two: nobody answers anywhere: bus is disabled",
+        "  three: nobody answers anywhere: other is disabled",
+        "dev (16 B):",
+        "  no address space leads to it",
+    ]

@@ -162,6 +162,22 @@ def test_a_mapped_bar_is_held_to_the_view(ranges, words):
     assert ("; but" in line) == ("; but" in words or "but nobody" in words)
 
 
+@pytest.mark.parametrize(
+    ("mapped", "ranges", "words"),
+    [
+        (bar(0, 8192, 0xFE00_0000), [], "0xfe000000-0xfe001fff a region that is not known"),
+        (bar(0, 8192, 0xFE00_0000), [_range(0xFE00_1000, 16, "x"), _range(0xFE00_1800, 16, "y")],
+         "0xfe000000-0xfe001fff x answers there"),
+        (bar(1, 64, 0xC000, kind="io"), [_range(0xC000, 64, "ram")],  # the view is of memory
+         "0xc000-0xc03f a region that is not known"),
+        (bar(1, 4096, 0xC000, kind="io"), [], "0xc000-0xcfff vga.mmio"),
+    ],
+)  # fmt: skip
+def test_of_a_mapped_bar_no_more_is_said_than_is_known(mapped, ranges, words):
+    (line,) = [line for line in told(vga(mapped), *ranges).splitlines() if "BAR" in line]
+    assert line.partition(": 0x")[2] == words.removeprefix("0x")
+
+
 def test_a_function_without_an_id_is_found_by_its_place():
     machine = PciMachine()
     path = "/machine/unattached/device[3]"

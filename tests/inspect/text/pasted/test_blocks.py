@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from guestmap.base import PeerError
 from guestmap.inspect.text.pasted import read_pasted
 
 VIEW_HEADING = 'FlatView #0\n AS "memory", root: system\n Root memory region: system\n'
@@ -78,3 +79,34 @@ def test_the_next_prompt_on_the_last_line_is_none_of_its_name(told: str) -> None
     assert [each.name for each in read.text.views[0].ranges] == ["flash", "rng"]
     told_of = "removed characters that a terminal, a page or an editor added"
     assert read.notes == ((told_of,) if told else ())
+
+
+@pytest.mark.parametrize("words", ["See 0000000000002000 below.", "Here owner:{x} is odd.", "Well"])
+def test_where_lines_were_broken_words_between_regions_may_be_a_part_of_one(words: str) -> None:
+    text = f"{VIEW_HEADING}{VIEW}\n{words}\n\n{region(2, 0x3000, 0x3FFF, 'uart')}"
+    read = read_pasted(text)
+    assert [each.name for each in read.text.views[0].ranges] == ["flash", "rng", "uart"]
+    assert read.notes == ("removed 1 line that is no part of it",)
+    number = text[: text.index(words)].count("\n") + 2  # one line more, of the one that is broken
+    with pytest.raises(PeerError, match=f"line {number}: expected a line of 'info mtree'"):
+        read_pasted(text.replace("): flash", "):\nflash"))
+
+
+@pytest.mark.parametrize("indent", [0, 2, 6])
+@pytest.mark.parametrize("name", ["crypto engine", "crypto-engine-of-the-long-board registers"])
+@pytest.mark.parametrize("end", ["vm1: {}", "| {:99} |", "{:99}│"])
+def test_where_more_stood_on_each_line_its_width_does_not_tell_how_a_name_was_broken(
+    end: str, name: str, indent: int
+) -> None:
+    broken = region(2, 0x3000, 0x3FFF, name.replace(" ", f"\n{' ' * indent}"))
+    text = VIEW_HEADING + VIEW + broken + region(2, 0x4000, 0x4FFF, "uart-16550")
+    with pytest.raises(PeerError, match=r"line 7: cannot tell whether .* as one word or two"):
+        read_pasted("".join(f"{end.format(line)}\n" for line in text.splitlines()))
+
+
+@pytest.mark.parametrize("end", ["| {:99} |", "{:99} │", "{};", "{}"])
+@pytest.mark.parametrize("fence", ["", "```", "~~~", "[/code]", "{noformat}"])
+def test_a_fence_hides_no_frame_of_coloured_lines(end: str, fence: str) -> None:
+    lines = [f"\x1b[0;32m{end.format(line)}\x1b[0m" for line in (VIEW_HEADING + VIEW).splitlines()]
+    read = read_pasted("\n".join(lines) + f"{fence}\n\nOh.\n")
+    assert [each.name for each in read.text.views[0].ranges] == ["flash", "rng"]
