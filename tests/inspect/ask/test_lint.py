@@ -261,6 +261,26 @@ def test_slot_budgets() -> None:
     assert len(_only(tree, "vhost-slots", LintOptions(vhost_slots=8))) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "start", "end", "names"),
+    [
+        ("torn-block", 0, 0x11000, ["ram"]),
+        ("kvm-slots", 0, 0x30FFF, []),
+        ("vhost-slots", 0, 0x11000, []),  # they take no ROM
+        ("partial-page", 0x2F000, 0x30FFF, ["rom"]),
+        ("beyond-phys-bits", 0x2F000, 0x30FFF, ["rom"]),
+    ],
+)
+def test_a_finding_about_memory_says_where(
+    code: str, start: int, end: int, names: list[str]
+) -> None:
+    tree = _torn(9)
+    tree.region("rom", 0x2F000, 0x1FFF, into=0, type="rom", readonly=True)
+    (found,) = _only(tree, code, LintOptions(kvm_slots=9, vhost_slots=8, phys_bits=17))
+    assert (found.space, found.start, found.end) == ("memory", start, end)
+    assert [each.name for each in found.regions] == names
+
+
 def test_vhost_joins_neighbours_of_one_block_and_takes_no_rom() -> None:
     tree, system = _machine()
     ram = tree.region("ram", 0, 0x10000, type="ram")

@@ -138,6 +138,56 @@ address-space: I/O
     ]
 
 
+def _line(level: int, start: int, name: str, end: int = 0) -> str:
+    return f"{'  ' * level}{start:016x}-{end or start + 0xF:016x} (prio 0, i/o): {name}\n"
+
+
+ALIAS_OF_REGS = "alias regs-alias @regs 0000000000000000-000000000000000f"
+ROOT = "address-space: memory\n" + _line(1, 0, "system", 0xFFFF)
+BUS = ROOT + _line(2, 0x80, "bus", 0xFFF)
+
+
+@pytest.mark.parametrize(
+    ("lines", "tree"),
+    [
+        (ROOT + _line(2, 0x100, ALIAS_OF_REGS) + _line(3, 0x200, "x"),
+         {"system": ["regs-alias", "?"], "?": ["x"]}),
+        (ROOT + _line(2, 0x100, ALIAS_OF_REGS) + _line(4, 0x200, "x"),
+         {"system": ["regs-alias", "?"], "?": ["??"], "??": ["x"]}),
+        (BUS + _line(3, 0x100, ALIAS_OF_REGS) + _line(5, 0x200, "x"),
+         {"system": ["bus"], "bus": ["regs-alias", "?"], "?": ["??"], "??": ["x"]}),
+        (BUS + _line(3, 0x100, ALIAS_OF_REGS) + _line(5, 0x90, "x"),  # before the alias: not in bus
+         {"system": ["bus", "?"], "bus": ["regs-alias"], "?": ["??"], "??": ["???"], "???": ["x"]}),
+        (BUS + _line(3, 0x90, ALIAS_OF_REGS) + _line(3, 0x100, "y") + _line(5, 0x108, "x", 0x109),
+         {"system": ["bus"], "bus": ["regs-alias", "y"], "y": ["?"], "?": ["x"]}),
+    ],
+)  # fmt: skip
+def test_levels_without_a_line_are_hidden_where_they_can_be(
+    lines: str, tree: dict[str, list[str]]
+) -> None:
+    regions = assemble(read_mtree(lines + "\nmemory-region: regs\n" + _line(1, 0, "regs"))).regions
+    hidden = [region.id for region in regions if region.name == "(hidden)"]
+    names = {r.id: "?" * (hidden.index(r.id) + 1) if r.id in hidden else r.name for r in regions}
+    found = {names[r.id]: [names[i] for i in r.children] for r in regions if r.children}
+    assert found == tree
+
+
+@pytest.mark.parametrize(
+    ("lines", "number", "above"),
+    [
+        (ROOT + _line(2, 0x100, ALIAS_OF_REGS) + _line(4, 0x90, "x"), 4, "system"),
+        (BUS + _line(3, 0x100, ALIAS_OF_REGS) + _line(5, 0x70, "x"), 5, "system"),
+        ("address-space: memory\n" + _line(1, 0, ALIAS_OF_REGS) + _line(3, 0, "x"), 3, "regs-alias"),
+    ],
+)  # fmt: skip
+def test_levels_that_can_be_nowhere_are_refused(lines: str, number: int, above: str) -> None:
+    text = lines + "\nmemory-region: regs\n" + _line(1, 0, "regs")
+    with pytest.raises(
+        PeerError, match=f"line {number}: expected a region that can be below '{above}'"
+    ):
+        assemble(read_mtree(text))
+
+
 def test_equal_names_are_told_apart_by_the_order_of_the_sections() -> None:
     text = """\
 address-space: a

@@ -110,3 +110,44 @@ def test_a_fence_hides_no_frame_of_coloured_lines(end: str, fence: str) -> None:
     lines = [f"\x1b[0;32m{end.format(line)}\x1b[0m" for line in (VIEW_HEADING + VIEW).splitlines()]
     read = read_pasted("\n".join(lines) + f"{fence}\n\nOh.\n")
     assert [each.name for each in read.text.views[0].ranges] == ["flash", "rng"]
+
+
+DISPATCH = (
+    "  Dispatch\n    Physical sections\n"
+    "      #0 @0000000000000000..ffffffffffffffff (noname) [unassigned]\n"
+    "    Nodes (9 bits per level, 6 levels) ptr=[0] skip=6\n"
+    "      [0]\n        0..511   skip=0  ptr=#0\n"
+)
+LEFT_OUT = "lines were left out by whoever pasted the text: what was there is not known"
+QUOTED = "".join(f"> {line}\n" for line in (VIEW_HEADING + VIEW).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (VIEW_HEADING + VIEW + DISPATCH, "removed dispatch trees"),
+        (VIEW_HEADING + VIEW + DISPATCH + "...\n",
+         f"removed dispatch trees; at 1 place {LEFT_OUT}"),
+        (VIEW_HEADING + VIEW + "\nSo far.\n", "removed 1 line that is no part of it"),
+        (VIEW_HEADING + VIEW + "\nSo far.\n\nIs that all?\n",
+         "removed 2 lines that are no part of it"),
+        (QUOTED, "removed quoting from 5 lines"),
+        (f"{VIEW_HEADING}{VIEW}{DISPATCH}\nSo far.\n",
+         "removed dispatch trees, 1 line that is no part of it"),
+        ("".join(f"> {line}\n" for line in DISPATCH.splitlines()).join((QUOTED, "")),
+         "removed quoting from 11 lines, dispatch trees"),
+        ("".join(f"vm1: {line}\n" for line in (VIEW_HEADING + VIEW).splitlines()),
+         "removed what stood before every line"),
+        ("".join(f"{line:99}|\n" for line in (VIEW_HEADING + VIEW).splitlines()),
+         "removed what stood behind every line"),
+        ((VIEW_HEADING + VIEW).replace(" (prio", "\n(prio", 1), "removed 1 line break"),
+        ((VIEW_HEADING + VIEW).replace(" (prio", "\n(prio"), "removed 2 line breaks"),
+        (VIEW_HEADING + VIEW.replace("  0000000000002000", "[...]\n  0000000000002000")
+         + "[...]\n",
+         f"at 2 places {LEFT_OUT}"),
+    ],
+)  # fmt: skip
+def test_the_note_says_what_was_removed_and_what_is_missing(text: str, note: str) -> None:
+    read = read_pasted(text)
+    assert [each.name for each in read.text.views[0].ranges] == ["flash", "rng"]
+    assert read.notes == (note,)
