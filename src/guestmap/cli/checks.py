@@ -18,8 +18,8 @@ import guestmap
 from guestmap.base import ConfigError, GuestmapError, format_size
 
 _REQUIREMENT = re.compile(r"([\w.-]+)(\[[\w,-]+\])?([^;]*)(?:;\s*extra == ['\"](\w+)['\"])?")
-_COLLECTIONS = frozenset({"all", "boot", "dev"})
-"""Extras that are made of others."""
+_COLLECTIONS = frozenset({"all", "boot", "dev", "fuzz", "audit"})
+"""Extras that are made of others, or for who works on guestmap."""
 _IMPORTED = {"libvirt-python": "libvirt"}  # others are imported by their own names
 _PROBED = frozenset({"unicorn", "libvirt-python"})
 """Packages with a C library, which may be there and not load."""
