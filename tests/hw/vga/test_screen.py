@@ -43,9 +43,8 @@ class Both:
             self.qemu.qtest(each)
 
     def dump(self) -> ScreenPicture:
-        """Return QEMU's screen; it draws a mode's first picture in the last one's size."""
-        for _ in range(2):
-            self.qemu.qmp("screendump", filename=str(self._file))
+        """Return QEMU's screen."""
+        self.qemu.qmp("screendump", filename=str(self._file))
         header, size, _depth, dots = self._file.read_bytes().split(b"\n", 3)
         assert header == b"P6"
         width, height = map(int, size.split())
