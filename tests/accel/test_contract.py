@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import threading
@@ -166,6 +167,10 @@ def test_without_a_cpu_there_are_no_registers():
         vcpu.kick()
         vcpu.set_a20(False)
         assert machine.accelerator.statistics() == EngineStatistics()
+
+
+def test_counts_begin_at_0():
+    assert set(dataclasses.asdict(EngineStatistics()).values()) == {0}
 
 
 def test_without_a_cpu_a_program_drives_the_address_spaces():

@@ -632,3 +632,37 @@ def test_an_access_across_two_pages_goes_to_both_or_none(cpu: Cpu) -> None:
         cpu.linear.write(0x8FFE, b"wxyz")
     assert caught.value.address == 0x9000
     assert cpu.memory.read(0x8FFE, 2) == b"ab"
+
+
+@pytest.mark.parametrize("pae", [False, True])
+@pytest.mark.parametrize(
+    ("table", "limit"), [(IDTR, 8 * VECTOR + 7), (GDTR, 0x7F), (LDTR, 0x1F), (TR, 11)]
+)
+def test_a_table_may_end_where_memory_does(cpu: Cpu, pae: bool, table: int, limit: int) -> None:
+    """What is read of a table is the entry alone: the page behind it may be absent."""
+    tables(cpu, pae=pae, entry=0)  # linear 9000h
+    cpu.entry(0x1C, CODE)  # the last one of the local table
+    cpu.gate(selector=0x1C if table == LDTR else KERNEL_CODE)
+    if table == GDTR:
+        cpu.entry(0x78, CODE)
+        cpu.gate(selector=0x78)
+    if table == TR:
+        cpu.ring(3)
+        cpu.memory.write(TSS + 10, b"\xad\xde")  # reserved
+    before = cpu.state.segments[table]
+    at = 0x9000 - limit - 1
+    cpu.memory.write(at, cpu.memory.read(before.base, limit + 1))
+    cpu.state.segments[table] = before._replace(base=at, limit=limit)
+    cpu.state.generals[ESP] = 0x7000
+    assert cpu.deliver()
+    assert (cpu.state.eip, cpu.state.cpl if table != TR else 0) == (HANDLER, 0)
+
+
+def test_a_stack_may_begin_where_memory_does(cpu: Cpu) -> None:
+    tables(cpu, pae=False, entry=0)
+    cpu.state.generals[ESP] = 0xA00C
+    assert cpu.deliver()
+    assert cpu.pushed(3) == [0x1234, KERNEL_CODE, 0x202]
+    cpu.state.generals[ESP] = 0xA008
+    cpu.gate()
+    assert cpu.fault() == (14, 2)

@@ -45,6 +45,12 @@ def test_a_line_is_taken_before_its_end_comes(guest: Listener) -> None:
     assert guest.accelerator.statistics().port_writes == 8
 
 
+def test_what_goes_to_another_port_ends_no_line(guest: Listener) -> None:
+    guest.flat(say(b"o") + say(b"x", 0x80) + say(b"ne\n") + HLT)
+    guest.run()
+    assert guest.heard == ["80:78", b"one", "60:a"]
+
+
 def test_what_is_no_line_yet_is_taken_when_the_cpu_leaves(guest: Listener) -> None:
     guest.flat(say(b"abc") + HLT)
     guest.run()

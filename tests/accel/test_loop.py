@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -146,6 +148,39 @@ def test_what_a_device_raises_comes_out_and_the_loop_can_run_again() -> None:
     loop = RunLoop(vcpu, ManualClock())
     with pytest.raises(ZeroDivisionError):
         loop.run()
+    assert loop.run() is SHUTDOWN
+
+
+def test_ctrl_c_waits_for_a_cpu_that_leaves_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller must find it stopped, however long that takes: it may be in a device."""
+    entered, left = threading.Event(), []
+
+    class Interrupted(threading.Event):
+        waits = 0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits += 1
+            if self.waits == 1:
+                assert entered.wait(30)
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    def inside() -> None:
+        entered.set()
+        assert vcpu.kicked.wait(30)
+        time.sleep(0.1)
+        left.append(True)
+
+    names = ("Thread", "current_thread", "main_thread")
+    parts = {name: getattr(threading, name) for name in names} | {"Event": Interrupted}
+    monkeypatch.setattr("guestmap.accel.loop.threading", SimpleNamespace(**parts))
+    monkeypatch.setattr("guestmap.accel.loop._START_S", 0.01)
+    vcpu = Scripted((inside, KICKED), SHUTDOWN)
+    loop = RunLoop(vcpu, ManualClock())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run()
+    assert left
+    monkeypatch.undo()
     assert loop.run() is SHUTDOWN
 
 

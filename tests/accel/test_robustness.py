@@ -45,6 +45,26 @@ def test_the_registers_after_a_reset(guest):
     assert guest.vcpu.read_segment(SegmentRegister.IDTR)[1:3] == (0, 0xFFFF)
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_the_a20_gate_from_outside_waits_until_the_cpu_leaves(guest, is_open):
+    if not guest.accelerator.capabilities.a20:
+        pytest.skip("the engine has no A20 gate")
+    guest.memory.write(0x10, b"\x11")
+    guest.memory.write(0x100010, b"\x22")
+    guest.real(b"\x26\xa0\x20\x00\xe6\x80\xf4")  # mov al, es:[0x20] (FFFF:0020); out 80h; hlt
+    data = guest.vcpu.read_segment(SegmentRegister.ES)
+    guest.vcpu.write_segment(SegmentRegister.ES, data._replace(selector=0xFFFF, base=0xFFFF0))
+    guest.vcpu.set_a20(not is_open)
+    guest.vcpu.prepare()
+    told = []
+    guest.vcpu.notify = lambda: told.append(guest.vcpu.cpu.state.a20_mask)
+    before = guest.vcpu.cpu.state.a20_mask
+    guest.vcpu.set_a20(is_open)
+    assert told == [before] == [guest.vcpu.cpu.state.a20_mask]
+    assert guest.run().reason is ExitReason.HALTED
+    assert guest.value() == [0x22 if is_open else 0x11]
+
+
 def test_a_reset_from_a_port_write(guest):
     guest.on_port[0xCF9] = lambda value: guest.loop.request_reset()
     guest.real(b"\xba\xf9\x0c\xb0\x06\xee\xeb\xfe")  # mov dx, 0xcf9; mov al, 6; out dx, al; jmp $

@@ -160,6 +160,38 @@ def test_what_the_handler_begins_with(guest):
     assert guest.register("eflags") == 2
 
 
+# AMD64 Architecture Programmer's Manual, volume 2, table 10-1: where the hidden parts are saved.
+_PLACES = {
+    SegmentRegister.ES: 0xFE00, SegmentRegister.CS: 0xFE10, SegmentRegister.SS: 0xFE20,
+    SegmentRegister.DS: 0xFE30, SegmentRegister.FS: 0xFE40, SegmentRegister.GS: 0xFE50,
+    SegmentRegister.GDTR: 0xFE60, SegmentRegister.LDTR: 0xFE70, SegmentRegister.IDTR: 0xFE80,
+    SegmentRegister.TR: 0xFE90,
+}  # fmt: skip
+
+
+@pytest.mark.not_on_kvm("its save area is the kernel's")
+@pytest.mark.parametrize("register", list(_PLACES))
+def test_each_segment_is_saved_with_its_hidden_part(guest, register):
+    guest.handler(RSM)
+    guest.flat(SMI + HLT)
+    before = guest.vcpu.read_segment(register)
+    odd = before._replace(limit=before.limit - 0x1001)
+    if register not in {SegmentRegister.CS, SegmentRegister.SS}:  # it runs there
+        odd = odd._replace(base=0x12340)
+    if register is SegmentRegister.TR:
+        odd = odd._replace(selector=0x40, flags=0x8900)
+    odd = odd._replace(flags=odd.flags & ~0xF0000)  # those bits are in the limit
+    guest.vcpu.write_segment(register, odd)
+    assert guest.run().reason is ExitReason.HALTED
+    at = 0x30000 + _PLACES[register]
+    assert guest.smm.load(at + 4, 4) == odd.limit
+    assert guest.smm.load(at + 8, 8) == odd.base
+    if register not in {SegmentRegister.GDTR, SegmentRegister.IDTR}:
+        assert guest.smm.load(at, 2) == odd.selector
+        assert guest.smm.load(at + 2, 2) == odd.flags >> 8
+    assert guest.vcpu.read_segment(register) == odd
+
+
 def test_a_cpu_in_the_mode_is_saved_in_it(guest):
     guest.handler(b"\xb0\x01" + b"\xe6\x90" + b"\xb0\x02" + HERE + RSM)
     guest.on_port[0x90] = lambda _value: guest.loop.stop()

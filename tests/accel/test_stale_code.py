@@ -10,7 +10,10 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+from sortedcontainers import SortedDict
 
+from guestmap.accel.unicorn.pieces import Piece
+from guestmap.accel.unicorn.stale_code import StaleCode
 from tests.accel.guest import DIMM, Guest
 
 if TYPE_CHECKING:
@@ -166,3 +169,45 @@ def test_shadow_memory_that_is_switched_under_the_code(guest, paging):
     change = PATCH + CALL + b"\xe6\x81\xeb\x00" + NEAR + PATCH
     start(guest, program(DIMM, DIMM, change), paging=paging)
     assert guest.value() == [1, 1, 2]
+
+
+FIRST = Piece(0x1000, 0x5000, object(), 0x800, writable=True, romd=False)  # type: ignore[arg-type]
+AGAIN = FIRST._replace(start=0x11000, end=0x15000)
+OTHER = Piece(0x5000, 0x6000, object(), 0, writable=True, romd=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("address", "length", "stale"),
+    [
+        (0x1010, 4, [(0x11010, 0x11014)]), (0x11010, 4, [(0x1010, 0x1014)]),
+        (0x4FFE, 4, [(0x14FFE, 0x15000)]), (0x5000, 4, []), (0xFFE, 4, [(0x11000, 0x11002)]),
+        (0x1000, 0x5000, [(0x11000, 0x15000)]), (0x20000, 4, []),
+    ],
+)  # fmt: skip
+def test_where_else_a_store_shows(
+    address: int, length: int, stale: list[tuple[int, int]]
+) -> None:  # fmt: skip
+    pieces = SortedDict((each.start, each) for each in (FIRST, AGAIN, OTHER))
+    code = StaleCode(pieces)
+    assert code.written_by_guest(address, length) is bool(stale)
+    assert code.ranges == stale
+    code = StaleCode(pieces)
+    code.may_have_code = lambda _page: False
+    assert not code.written_by_guest(address, length)
+    assert code.ranges == []
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "places"),
+    [
+        (0x800, 4, [(0x1000, 0x1004), (0x11000, 0x11004)]), (0x7FE, 2, []),
+        (0x47FF, 9, [(0x4FFF, 0x5000), (0x14FFF, 0x15000)]), (0x4800, 9, []),
+        (0x7FF, 2, [(0x1000, 0x1001), (0x11000, 0x11001)]),
+    ],
+)  # fmt: skip
+def test_where_a_write_of_the_hosts_shows(
+    offset: int, length: int, places: list[tuple[int, int]]
+) -> None:
+    code = StaleCode(SortedDict((each.start, each) for each in (FIRST, AGAIN, OTHER)))
+    assert code.written(FIRST.block, offset, length) is bool(places)
+    assert code.ranges == places

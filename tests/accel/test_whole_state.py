@@ -12,7 +12,7 @@ from guestmap.accel import ExitReason, Segment, SegmentRegister, VcpuState
 from guestmap.base import StateError, UnsupportedError
 from tests.accel.guest import Guest
 from tests.accel.known_builds import need_internals
-from tests.accel.test_interrupts import GDT, descriptor
+from tests.accel.test_interrupts import GDT, IDT, TSS, descriptor, gate
 
 pytestmark = pytest.mark.unicorn
 
@@ -45,6 +45,19 @@ def test_general_registers_and_flags(pair: tuple[Guest, Guest]) -> None:
     assert second.run().reason is ExitReason.HALTED
     assert second.memory.load(0x3000, 4) & 0xD7 == 3  # carry, and nothing else
     assert second.memory.load(0x3004, 4) == 0xDEADBEEF
+
+
+def test_registers_that_only_a_64_bit_guest_sees() -> None:
+    """They stay while it is in other modes; so do the upper halves."""
+    with Guest("unicorn") as guest:
+        need_internals(guest.accelerator)
+        guest.flat(b"\xf4")
+        state = guest.vcpu.save()
+        state.general = [0x1122_3344_0000_1000 + n for n in range(16)]
+        state.vectors = [(0x77 << 120 | n).to_bytes(16, "little") for n in range(16)]
+        guest.vcpu.load(state)
+        found = guest.vcpu.save()
+        assert (found.general, found.vectors) == (state.general, state.vectors)
 
 
 def test_the_floating_point_unit_and_sse(pair: tuple[Guest, Guest]) -> None:
@@ -103,6 +116,28 @@ def test_a_flat_program_with_one_segment_that_is_not(
     moved(first, second)
     assert second.run().reason is ExitReason.HALTED
     assert second.value() == [0x5A]
+
+
+@pytest.mark.parametrize("iopl", [0, 1, 2, 3])
+def test_a_privilege_that_is_taken_away_later_is_gone(pair: tuple[Guest, Guest], iopl: int) -> None:
+    """A user with IOPL 3 calls a handler that takes it away: CLI is a fault from then on."""
+    first, second = pair
+    first.memory.write(GDT, bytes(8) + b"".join(map(descriptor, (0xC9B, 0xC93, 0xCFB, 0xCF3))))
+    first.memory.write(TSS, struct.pack("<III", 0, 0x7800, 0x10) + bytes(0x5A) + b"\x68\0")
+    first.memory.write(IDT, gate(0x2800, 0xEE) * 13 + gate(0x2900, 0xEE) + gate(0x2800, 0xEE) * 20)
+    frame = (~0x3000 & 0xFFFFFFFF | iopl << 12).to_bytes(4, "little")
+    # and dword [esp+8], ..; iret: and the handler of #GP: mov al, 13; out 80h, al; hlt
+    first.memory.write(0x2800, b"\x81\x64\x24\x08" + frame + b"\xcf")
+    first.memory.write(0x2900, b"\xb0\x0d\xe6\x80\xf4")
+    words = (0x23, 0x7000, 0x3002, 0x1B, 0x101A)  # of the frame: SS, ESP, EFLAGS, CS, EIP
+    enter = b"".join(b"\x68" + word.to_bytes(4, "little") for word in words) + b"\xcf"
+    first.flat(enter + STOP + b"\xcd\x20\xfa\xb0\x77\xe6\x80\xf4")  # int 20h; cli; mov al; out; hlt
+    first.vcpu.write_segment(SegmentRegister.GDTR, Segment(0, GDT, 0x27))
+    first.vcpu.write_segment(SegmentRegister.IDTR, Segment(0, IDT, 0x10F))
+    first.vcpu.write_segment(SegmentRegister.TR, Segment(0x50, TSS, 0x160, 0x8B00))
+    moved(first, second)
+    assert second.run().reason is ExitReason.HALTED
+    assert second.value() == ([0x77, 13] if iopl == 3 else [13])
 
 
 def test_paging(pair: tuple[Guest, Guest]) -> None:

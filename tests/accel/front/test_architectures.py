@@ -129,6 +129,8 @@ def test_a_device_smaller_than_a_page_gets_the_numbers_of_the_cpu(cpu: Cpu) -> N
             ("r", 1, 1, 0),
             ("w", 2, 1, 0x55),
         ]
+    order: Any = "big" if cpu.big else "little"  # and whoever asks finds the bytes that it loads
+    assert board.space.read(DEVICE + 4, 4) == (0x11223344).to_bytes(4, order)
 
 
 @each_cpu

@@ -58,6 +58,19 @@ def test_what_is_written_between_look_and_clearing_is_seen_next(logged):
     assert pages(logged) == [5]
 
 
+def test_what_was_seen_of_another_slot_is_not_taken(logged):
+    """A slot's number is used again: what is written there was in no look yet."""
+    slots = logged.vm.slots
+    live = next(each for each in slots._table.live.values() if each.slot.size > PAGE)
+    write(logged, 3)
+    slots._dirty.fetch(live)
+    write(logged, 3)
+    left = set(logged.kernel.written[live.number])
+    other = live._replace(slot=live.slot._replace(offset=PAGE))
+    slots._dirty.clear(other, live.slot.start, live.slot.end)
+    assert logged.kernel.written[live.number] == left == {3}
+
+
 def test_our_own_writes_are_among_them(logged):
     write(logged, 5)
     logged.space.write(77 * PAGE, b"by a device")

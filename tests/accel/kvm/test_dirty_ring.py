@@ -8,15 +8,16 @@ from struct import pack_into, unpack_from
 import pytest
 
 from guestmap.accel import ExitReason
-from guestmap.accel.kvm import abi
+from guestmap.accel.kvm import abi, accelerator
 from guestmap.accel.kvm.abi import Cap, ExitCode
 from guestmap.accel.kvm.accelerator import KvmAccelerator
 from guestmap.accel.kvm.ring_check import check_rings
-from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base import ConfigError, HostError, UnsupportedError
+from guestmap.memory import MemorySystem
 from guestmap.memory.ram.dirty import DirtyClient
 from tests.accel.kvm.fake_kernel import PAGE, VCPU
 from tests.accel.kvm.fake_vcpu import CpuKernel, Other
-from tests.accel.kvm.test_vcpu import Rig
+from tests.accel.kvm.test_vcpu import Line, Rig
 
 ENTRIES = 1024
 HLT = Other(ExitCode.HLT)
@@ -177,3 +178,25 @@ def test_a_kernel_that_loses_pages_in_its_rings_is_found_out(told):
         with pytest.raises(UnsupportedError, match=r"loses pages in dirty rings .2047 of 2048"):
             check_rings(kernel)
     assert not kernel.open_fds
+
+
+@pytest.mark.parametrize(
+    ("entries", "kernel", "tries"),
+    [(1024, None, True), (0, None, False), (1024, CpuKernel(), False)],
+)
+def test_rings_of_the_hosts_kernel_are_tried_out_first(
+    monkeypatch: pytest.MonkeyPatch, entries: int, kernel: CpuKernel | None, tries: bool
+) -> None:
+    done: list[str] = []
+
+    def vm(*_arguments: object, **_options: object) -> None:
+        done.append("made")
+        raise HostError("no VM here")
+
+    monkeypatch.setattr(accelerator, "check_rings", lambda: done.append("tried"))
+    monkeypatch.setattr(accelerator, "Vm", vm)
+    system = MemorySystem()
+    space = system.address_space("memory", system.container("root", 1 << 64))
+    with pytest.raises(HostError, match="no VM here"):
+        KvmAccelerator(space, space, [Line()], kernel=kernel, dirty_ring=entries)
+    assert done == (["tried", "made"] if tries else ["made"])

@@ -6,11 +6,12 @@ import pytest
 
 from guestmap.accel import ExitReason
 from guestmap.accel.kvm.abi import ExitCode
-from tests.accel.kvm.fake_kernel import MOST_ZONES
+from tests.accel.kvm.fake_kernel import MOST_ZONES, PAGE
 from tests.accel.kvm.fake_vcpu import RING_ENTRIES, Eintr, Held, Mmio, Other, Ports
 from tests.accel.kvm.test_vcpu import Rig
 
 DEVICE = 0xE0000000
+RING_AT = 2 * PAGE
 HLT = Other(ExitCode.HLT)
 
 
@@ -50,6 +51,13 @@ def test_a_ring_is_filled_again_and_again(rig):
             script.append(Ports(0x80, 1, 1, b"\0"))
     rig.run(*script, HLT)
     assert [value for _, at, _, value in rig.log if at == 0] == list(range(3 * full))
+
+
+@pytest.mark.parametrize("first", [RING_ENTRIES, RING_ENTRIES + 1, 0xFFFFFFFF])
+def test_a_ring_that_begins_behind_its_end_has_nothing(rig, first):
+    rig.kernel.page[RING_AT : RING_AT + 8] = word(first) + word(0)
+    assert rig.run(HLT).reason is ExitReason.HALTED
+    assert rig.log == []
 
 
 def test_a_device_that_asks_for_what_is_held_back_gets_it_once(rig):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from struct import unpack_from
 
 import msgspec
 import pytest
@@ -129,6 +130,50 @@ def test_an_access_is_finished_before_registers_are_touched(rig):
     rig.vcpu.write_register(Register.EIP, 0x1234)
     assert rig.kernel.events[:3] == ["run", "run", "get regs"], "the second half came out"
     assert rig.vcpu.read_register(Register.EIP) == 0x1234
+
+
+@pytest.mark.parametrize(
+    "end",
+    [HLT, Other(ExitCode.SHUTDOWN), Other(ExitCode.DEBUG), Other(777), Eintr(), OSError(14, "")],
+)
+def test_after_an_end_there_is_nothing_to_finish(rig, end):
+    rig.run(Ports(0x80, 1, 1, b"\0"), end)
+    rig.kernel.events.clear()
+    rig.vcpu.read_register(Register.EIP)
+    assert rig.kernel.events == ["get regs", "get sregs"]
+
+
+def interrupted(rig) -> None:
+    """Have a device fail in the middle of an access."""
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    rig.on_write = fail
+    with pytest.raises(ZeroDivisionError):
+        rig.run(Mmio(0xE0000000, 4, b"left"))
+    rig.on_write = lambda: None
+
+
+def test_what_was_finished_is_no_kick(rig):
+    interrupted(rig)
+    rig.vcpu.read_register(Register.EIP)
+    assert rig.run(HLT).reason is ExitReason.HALTED
+
+
+def test_what_the_kernel_does_not_finish_is_not_tried_again(rig, monkeypatch):
+    def refuse(_argument: int) -> int:
+        rig.kernel._waiting = None
+        raise OSError(errno.EFAULT, "refused")
+
+    interrupted(rig)
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.kernel, "_run", refuse)
+        with pytest.raises(HostError, match=r"KVM_RUN fails at .*: Bad address"):
+            rig.vcpu.read_register(Register.EIP)
+    rig.kernel.events.clear()
+    rig.vcpu.read_register(Register.EIP)
+    assert "run" not in rig.kernel.events
 
 
 def test_an_interrupt_is_given_when_the_guest_takes_it(rig):
@@ -273,13 +318,92 @@ def test_model_specific_registers_that_there_are_go_out_and_in_again(rig):
     assert rig.vcpu.save() == state
 
 
+# Where <asm/kvm.h> has the fields of kvm_regs, kvm_sregs, kvm_vcpu_events, kvm_fpu and
+# kvm_debugregs, by the names that a saved state has for them.
+_ORDER = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
+_KVM_ORDER = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp")
+_ES_CS_SS_DS_FS_GS_LDTR_TR = (48, 0, 120, 24, 72, 96, 168, 144)
+_FIELDS = [
+    *(
+        ("regs", 8 * _KVM_ORDER.index(name), 8, f"general.{n}", 0x1122_3344_5566_7700 + n)
+        for n, name in enumerate(_ORDER)
+    ),
+    *(("regs", 8 * n, 8, f"general.{n}", 0x1122_3344_5566_7700 + n) for n in range(8, 16)),
+    ("regs", 128, 8, "rip", 0x1_0000_1234),
+    ("regs", 136, 8, "rflags", 0x202),
+    *(("sregs", 224 + 8 * i, 8, f"control.{n}", 0x31) for i, n in enumerate((0, 2, 3, 4, 8))),
+    ("sregs", 264, 8, f"msrs.{EFER}", 0x501),
+    ("events", 11, 1, "shadow", True),
+    ("events", 24, 1, "smm", True),
+    ("events", 25, 1, "smi", True),
+    ("fpu", 408, 4, "mxcsr", 0x1F80),
+    ("fpu", 128, 2, "fpu.control", 0x37F),
+    ("fpu", 130, 2, "fpu.status", 0x4142),
+    *(("fpu", 152 + 16 * n, 16, f"vectors.{n}", (0x51 + n << 120 | n)) for n in range(16)),
+    *(("debug", 8 * n, 8, f"debug.{n}", 0x1_0000_0001 + n) for n in range(4)),
+    ("debug", 32, 8, "debug.6", 0xFFFF0FF0),
+    ("debug", 40, 8, "debug.7", 0x455),
+]
+
+
+@pytest.mark.parametrize(("structure", "at", "size", "name", "value"), _FIELDS)
+def test_each_field_is_where_the_kernel_has_it(rig, structure, at, size, name, value):
+    kept = rig.kernel._state[structure]
+    before = rig.vcpu.save()
+    kept[at : at + size] = int(value).to_bytes(size, "little")
+    state = rig.vcpu.save()
+    found, first = state, before
+    for part in name.split("."):
+        found, first = (
+            each[int(part)] if part.isdigit() else getattr(each, part) for each in (found, first)
+        )
+    assert found == (value.to_bytes(16, "little") if size == 16 else value)
+    assert first != found
+    rig.vcpu.load(before)
+    assert not any(rig.kernel._state[structure][at : at + size])
+    rig.vcpu.load(state)
+    assert rig.kernel._state[structure][at : at + size] == int(value).to_bytes(size, "little")
+    if structure == "events":  # which of its fields count: shadow and SMM
+        assert unpack_from("<I", rig.kernel._state[structure], 20) == (4 | 8,)
+
+
+class NoSmm(CpuKernel):
+    """It is built without system management mode."""
+
+    def _get_msr(self, request: bytearray) -> int:
+        return 0 if unpack_from("<I", request, 8)[0] == 0x9E else super()._get_msr(request)
+
+    def _set(self, name: str, of: bytearray) -> int:
+        if name == "events" and unpack_from("<I", of, 20)[0] & 8:
+            raise OSError(errno.EINVAL, "refused")
+        return super()._set(name, of)
+
+
+def test_state_where_there_is_no_system_management_mode(rig):
+    kernel = NoSmm()
+    accelerator = KvmAccelerator(rig.memory, rig.io, [rig.line], kernel=kernel)
+    vcpu = accelerator.vcpu()
+    state = vcpu.save()
+    assert (state.smbase, state.smm, state.smi) == (0x30000, False, False)
+    state.shadow = True
+    vcpu.load(state)
+    assert vcpu.save() == state
+    assert 0x9E not in kernel._msrs
+    for name in ("smm", "smi"):
+        with pytest.raises(UnsupportedError, match="system management mode"):
+            vcpu.load(msgspec.structs.replace(state, **{name: True}))
+    accelerator.close()
+
+
 def test_registers_of_another_kind_of_cpu_are_left_alone(rig):
     state = rig.vcpu.save()
+    rig.kernel._msrs.clear()
     more = msgspec.structs.replace(
         state, control=state.control | {1: 5, 99: 7}, msrs=state.msrs | {0xDEAD_0000: 1}
     )
     rig.vcpu.load(more)
     assert rig.vcpu.save() == state
+    assert set(rig.kernel._msrs) == set(MSRS) - {EFER, TSC_AUX} | {0x9E}
 
 
 def test_a_vm_that_the_kernel_has_given_up_is_an_end_and_no_exception(rig):

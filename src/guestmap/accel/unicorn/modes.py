@@ -32,7 +32,7 @@ _HF_CPL, HF_SHADOW, _HF_CS32, _HF_SS32, _HF_ADDSEG, _HF_PE = (
 )  # fmt: skip
 _HF_LMA, _HF_CS64, _HF_SVME, _HF_OSFXSR, _HF_SMAP = 1 << 14, 1 << 15, 1 << 20, 1 << 22, 1 << 23
 _HF_OF_CR0 = 7 << 9  # MP, EM, TS
-_HF_OF_FLAGS = 1 << 8 | 3 << 12 | 1 << 17  # TF, IOPL, VM: in the same places
+_HF_OF_FLAGS = 1 << 8 | 3 << 12 | 1 << 17  # TF, IOPL, VM: are in the flags, and would stay here
 _HF_DERIVED = (
     _HF_CPL | HF_SHADOW | _HF_CS32 | _HF_SS32 | _HF_ADDSEG | _HF_PE | _HF_LMA | _HF_CS64
     | _HF_SVME | _HF_OSFXSR | _HF_SMAP | _HF_OF_CR0 | _HF_OF_FLAGS
@@ -95,7 +95,7 @@ def derived_mode(state: BlobState, efer: int, flags: int) -> int:
     """Return what of ``hflags`` follows from the other registers, which are set."""
     cr0, cr4 = state.control(0), state.control(4)
     code, stack = state.segment(CS), state.segment(SS)
-    mode = stack.flags >> 13 & _HF_CPL | cr0 << 8 & _HF_OF_CR0 | flags & _HF_OF_FLAGS
+    mode = stack.flags >> 13 & _HF_CPL | cr0 << 8 & _HF_OF_CR0
     for holds, bit in (
         (cr0 & PROTECTION, _HF_PE), (efer & LMA, _HF_LMA), (efer & _SVME, _HF_SVME),
         (cr4 & _OSFXSR, _HF_OSFXSR), (cr4 & _SMAP, _HF_SMAP),
