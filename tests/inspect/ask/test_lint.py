@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from guestmap.base import ConfigError
 from guestmap.inspect import RangeInfo, Snapshot, ViewInfo, ViewUser
 from guestmap.inspect.ask.findings import Finding, LintOptions
-from guestmap.inspect.ask.lint import CHECKS, lint
+from guestmap.inspect.ask.lint import CHECKS, lint, refuse_unknown
 from guestmap.inspect.ask.sarif import sarif
 from guestmap.inspect.ask.sentences import lint_sentences
 from tests.inspect.snapshots import Builder, of_vector, pc, vectors
@@ -329,6 +330,15 @@ def test_a_flat_view_alone_is_checked_for_slots() -> None:
     view = ViewInfo((ViewUser("memory", "system"),), "system", ranges)
     codes = [each.code for each in lint(Snapshot(views=(view,)), LintOptions(kvm_slots=8))]
     assert codes == ["torn-block", "kvm-slots"]
+
+
+def test_codes_that_no_check_has_are_refused_by_name() -> None:
+    refuse_unknown([])
+    refuse_unknown(check.code for check in CHECKS)
+    with pytest.raises(
+        ConfigError, match=r"no check is called 'a', 'b'; there are: .*, torn-block"
+    ):
+        refuse_unknown(["b", "torn-block", "a"])
 
 
 def test_findings_have_a_remedy_and_are_json() -> None:

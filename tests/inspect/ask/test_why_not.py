@@ -166,3 +166,45 @@ def test_what_is_told_of_each_region_of_a_name() -> None:
         "dev (16 B):",
         "  no address space leads to it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("covers", "winner"),
+    [
+        ([("a", 0, 0x2000)], "; a answers"),
+        ([("a", 0, 0x1000), ("b", 0x1000, 0x1000)], ""),
+        ([("a", 0, 0x800), ("b", 0x800, 0x800), ("a", 0x1000, 0x1000)], ""),
+    ],
+)
+def test_who_answers_in_place_of_a_region_is_named_where_it_is_one(
+    covers: list[tuple[str, int, int]], winner: str
+) -> None:
+    tree = Builder()
+    system = tree.container("system", 0, 0x1_0000)
+    tree.region("rom", 0, 0x2000, into=system)
+    bus = tree.container("bus", 0, 0x2000, into=system, priority=1)
+    for name, addr, size in covers:
+        tree.region(name, addr, size, into=bus)
+    tree.space("memory", system)
+    (sight,) = why_not(tree.snapshot(), "rom").regions[0].sights
+    assert [(each.start, each.end, each.reason) for each in sight.hidden] == [
+        (0, 0x2000, "priority")
+    ]
+    told = why_not_sentences(why_not(tree.snapshot(), "rom"))[-1]
+    assert told == f"    hidden  0-1fff: bus has a higher priority than rom in system{winner}"
+
+
+def test_one_region_seen_through_two_windows_is_one_that_answers() -> None:
+    tree = Builder()
+    system = tree.container("system", 0, 0x1_0000)
+    tree.region("rom", 0, 0x2000, into=system)
+    bus = tree.container("bus", 0, 0x2000, into=system, priority=1)
+    ram = tree.region("ram", 0, 0x1000, type="ram")
+    for addr in (0, 0x1000):
+        tree.alias("window", addr, 0x1000, ram, into=bus)
+    tree.space("memory", system)
+    (sight,) = why_not(tree.snapshot(), "rom").regions[0].sights
+    (hidden,) = sight.hidden
+    assert (hidden.start, hidden.end) == (0, 0x2000)
+    assert hidden.winner is not None
+    assert hidden.winner.name == "ram"

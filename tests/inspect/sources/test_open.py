@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -237,10 +238,18 @@ def test_a_name_of_nothing_lists_what_can_be_named(source):
         assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("source", ["a\0b", "x" * 5000, "/proc/self/mem"])
-def test_a_name_that_the_host_refuses(source):
-    with pytest.raises(HostError, match="cannot read"):
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("a\0b", "embedded null byte"),
+        ("x" * 5000, os.strerror(errno.ENAMETOOLONG)),
+        ("/proc/self/mem", os.strerror(errno.EIO)),
+    ],
+)
+def test_a_name_that_the_host_refuses(source, reason):
+    with pytest.raises(HostError, match="cannot read") as caught:
         load_snapshot(source)
+    assert f"({reason})" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -151,3 +151,23 @@ def test_the_note_says_what_was_removed_and_what_is_missing(text: str, note: str
     read = read_pasted(text)
     assert [each.name for each in read.text.views[0].ranges] == ["flash", "rng"]
     assert read.notes == (note,)
+
+
+@pytest.mark.parametrize("prefix", ["vm1: ", "12:00 host: "])
+@pytest.mark.parametrize("marked", [(True, True), (False, False), (True, False), (False, True)])
+def test_rests_of_broken_lines_all_bear_what_stands_before_others_or_none_does(
+    prefix: str, marked: tuple[bool, bool]
+) -> None:
+    text = "".join(f"{prefix}{line}\n" for line in VIEW_HEADING.splitlines())
+    for start, name, mark in ((0x2000, "rng", marked[0]), (0x3000, "uart", marked[1])):
+        text += prefix + region(2, start, start + 0xFFF, name)
+        text += f"{prefix * mark}@{start:016x}\n"
+    if marked[0] == marked[1]:
+        (view,) = read_pasted(text).text.views
+        assert [(e.name, e.offset_in_region) for e in view.ranges] == [
+            ("rng", 0x2000), ("uart", 0x3000),
+        ]  # fmt: skip
+    else:
+        number = 5 if marked[0] else 7
+        with pytest.raises(PeerError, match=f"line {number}: expected either no line or each"):
+            read_pasted(text)

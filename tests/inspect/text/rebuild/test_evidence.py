@@ -1,12 +1,13 @@
-"""Which region a range of a flat view names, so far as text tells regions apart."""
+"""Which region a range of a flat view names, and in which facts two conclusions differ."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from guestmap.inspect import RangeInfo, RegionInfo
+from guestmap.inspect import RangeInfo, RegionInfo, Snapshot
 from guestmap.inspect.map.ways import Way
+from guestmap.inspect.text.rebuild import differing_facts
 from guestmap.inspect.text.rebuild.evidence import is_meant
 
 REGION = RegionInfo(
@@ -34,3 +35,29 @@ SAID = RangeInfo(
 )
 def test_each_fact_that_text_tells_counts(facts, meant):
     assert is_meant(Way(REGION, 0x1000, None), msgspec.structs.replace(SAID, **facts)) is meant
+
+
+OTHER = RegionInfo(id=1, name="other", addr=0, size=0x2000, alias=0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, []),
+        ({"terminates": False}, ["'other' does not answer"]),
+        ({"terminates": True}, ["'other' answers"]),
+        ({"readonly": True}, ["'other' is read-only"]),
+        ({"readonly": False}, ["'other' is writable"]),
+        ({"size": 0x3000}, ["'other' is 12 KiB long"]),
+        ({"alias": 2}, ["which 'bank' 'other' shows"]),
+        ({"children": (2,)}, ["the order of what overlaps in 'other'"]),
+        ({"size": 0, "alias": 2}, ["'other' is 0 B long", "which 'bank' 'other' shows"]),
+    ],
+)
+def test_each_fact_that_was_concluded_otherwise_is_told(facts, said):
+    def of(region):
+        return Snapshot((REGION, region, RegionInfo(id=2, name="bank", addr=0, size=0x1000)))
+
+    before = {n: not facts[n] for n in ("terminates", "readonly") if n in facts}
+    one, two = (of(msgspec.structs.replace(OTHER, **each)) for each in (before, facts))
+    assert differing_facts(one, two) == said

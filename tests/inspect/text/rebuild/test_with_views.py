@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 
 from guestmap.base import ConfigError
@@ -83,6 +85,24 @@ def test_who_makes_a_range_read_only_is_seen() -> None:
     assert check_rebuilt(snapshot) is None
 
 
+def test_what_is_read_only_stays_so_where_something_else_is_put_right() -> None:
+    """By the text alone ``box`` answers; the view shows that it does not."""
+    text = tree(alias(2, 0xF0000, 0x10000, "pam-rom", "ram", 0xF0000, type="ram"),
+                line(2, 0xF4000, 0x1000, "box"))  # fmt: skip
+    text += section("ram", line(1, 0, 0x100000, "ram", type="ram"))
+    shadow = line(1, 0xF0000, 0x10000, "ram @00000000000f0000", type="rom")
+    snapshot = from_texts(text, view(shadow))
+    assert named(snapshot, "pam-rom").readonly
+    assert [each.name for each in snapshot.regions if each.readonly] == ["pam-rom"]
+    assert shows(snapshot) == [(0xF0000, "ram")]
+    assert check_rebuilt(snapshot) is None
+    for name in ("pam-rom", "low"):  # by its name alone the first is read-only
+        flats = view(shadow.replace("rom)", "ram)"))
+        writable = from_texts(text.replace("pam-rom", name), flats)
+        assert not any(each.readonly for each in writable.regions)
+        assert check_rebuilt(writable) is None
+
+
 def test_an_empty_ram_is_told_from_one_of_one_byte() -> None:
     text = tree(line(2, 0, 1, "ram", type="ram"), line(2, 0, 0x1000, "rom", type="rom"))
     assert named(from_texts(text, view(line(1, 0, 0x1000, "rom", type="rom"))), "ram").size == 0
@@ -150,20 +170,46 @@ def test_views_tell_trees_of_one_name_apart() -> None:
     assert sureness(snapshot, "a", "terminates") == "proven"
 
 
-def test_a_shared_view_tells_which_of_two_lookalikes_is_shown() -> None:
-    def root(space: str) -> str:
-        return tree(line(2, 0, ALL, "iommu"), space=space, root="dma root")
+MASTERS = {"nic": "bus master", "disk": "another bus master"}
+WAYS_IN = {
+    "an alias in a container": lambda space, shown: tree(
+        shown(2), space=space, root="container"
+    ),
+    "an alias in containers": lambda space, shown: tree(
+        line(2, 0, ALL, "inner"), shown(3), space=space, root="container"
+    ),
+    "a root that is an alias": lambda space, shown: f"address-space: {space}\n{shown(1)}\n",
+    "an alias in a container, beside one that is disabled": lambda space, shown: tree(
+        alias(2, 0, ALL, "off", "system", disabled=True), shown(2), space=space, root="container"
+    ),
+}  # fmt: skip
 
-    device = tree(alias(2, 0, ALL, "bus master", "dma root"), space="nic", root="container")
-    again = section("dma root", line(1, 0, ALL, "dma root"), line(2, 0, ALL, "iommu"))
-    text = root("devfn 0") + root("devfn 8") + device + again
-    for sharer, other in (("devfn 0", "devfn 8"), ("devfn 8", "devfn 0")):
-        flats = view(line(1, 0, ALL, "iommu"), root="iommu",
-                     spaces=((sharer, "dma root"), ("nic", "container")))  # fmt: skip
-        flats += view(line(1, 0, ALL, "iommu"), root="iommu", spaces=((other, "dma root"),))
+
+@pytest.mark.parametrize("way_in", WAYS_IN)
+def test_a_shared_view_tells_which_of_two_lookalikes_is_shown(way_in: str) -> None:
+    """All that tells the two regions apart is who shares a view with whom."""
+    iommu = line(1, 0, ALL, "dma root") + line(2, 0, ALL, "iommu")
+    ram = line(1, 0, 0x1000, "ram", type="ram")
+    text = tree(f"  {ram}", space="memory\naddress-space: cpu-memory-0")
+    text += "".join(f"address-space: {space}\n{iommu}\n" for space in ("devfn 0", "devfn 8"))
+    for space, master in MASTERS.items():
+        text += WAYS_IN[way_in](
+            space, partial(alias, start=0, size=ALL, name=master, target="dma root")
+        )
+    text += 2 * section("dma root", iommu)
+    if "disabled" in way_in:
+        text += section("system", line(1, 0, ALL, "system"), f"  {ram}")
+    for first, second in (("nic", "disk"), ("disk", "nic")):
+        flats = view(ram, spaces=(("memory", "system"), ("cpu-memory-0", "system")))
+        for pair in (("devfn 0", first), ("devfn 8", second)):
+            root = "container" if "container" in way_in else MASTERS[pair[1]] + ", alias dma root"
+            spaces = ((pair[0], "dma root"), (pair[1], root))
+            flats += view(line(1, 0, ALL, "iommu"), spaces=spaces, root="dma root")
         snapshot = from_texts(text, flats)
-        spaces = {space.name: space.root for space in snapshot.address_spaces}
-        assert named(snapshot, "bus master").alias == spaces[sharer]
+        roots = {space.name: space.root for space in snapshot.address_spaces}
+        shown = {space: named(snapshot, master) for space, master in MASTERS.items()}
+        assert shown[first].alias == roots["devfn 0"]
+        assert shown[second].alias == roots["devfn 8"] != roots["devfn 0"]
 
 
 def test_a_view_that_no_tree_can_give_is_not_explained_away() -> None:
