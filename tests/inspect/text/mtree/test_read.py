@@ -391,3 +391,25 @@ def test_a_root_that_lies_in_another_tree_is_one_region() -> None:
     ]  # fmt: skip
     apart = DEVICE_MEMORY.replace("17fffffff", "1ffffffff", 1)  # of another size: another region
     assert len(assemble(read_mtree(apart), complete=True).regions) == 5
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "",
+        f"address-space: nic\n{_line(1, 0, ALIAS_OF_REGS.replace('@regs', '@system'))}\n",
+        f"address-space: bus\n{_line(1, 0x100, 'bus', 0x1FF)}{_line(2, 0x100, 'x')}\n",
+    ],
+)
+def test_what_only_a_hidden_alias_shows_hangs_where_a_region_can_hold_it(first: str) -> None:
+    """No alias does, nor what is printed here and lies in another tree."""
+    text = first + ROOT + _line(2, 0x100, "bus", 0x1FF) + _line(3, 0x100, "x") + "\n"
+    text += "memory-region: system\n" + "".join(ROOT.splitlines(keepends=True)[1:])
+    text += _line(2, 0x100, "bus", 0x1FF) + _line(3, 0x100, "x") + "\n"
+    text += f"memory-region: regs\n{_line(1, 0, 'regs')}"
+    snapshot = assemble(read_mtree(text), complete=False)
+    regs = named(snapshot, "regs")
+    (hidden,) = [each for each in snapshot.regions if each.alias == regs.id]
+    assert (hidden.name, hidden.enabled) == ("(hidden)", False)
+    (holder,) = [each for each in snapshot.regions if hidden.id in each.children]
+    assert holder.name == "system"

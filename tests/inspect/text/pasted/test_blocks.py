@@ -171,3 +171,18 @@ def test_rests_of_broken_lines_all_bear_what_stands_before_others_or_none_does(
         number = 5 if marked[0] else 7
         with pytest.raises(PeerError, match=f"line {number}: expected either no line or each"):
             read_pasted(text)
+
+
+@pytest.mark.parametrize("behind", ["", "(qemu) quit\n"])
+def test_blank_lines_between_all_lines_are_nobodys(behind: str) -> None:
+    """Then a word between regions may be the end of a name; else it is somebody's word."""
+    text = VIEW_HEADING + region(2, 0, 0xFFF, "a-timer-of-the-whole-board")
+    text += "Well\n" + region(2, 0x3000, 0x3FFF, "uart") + region(2, 0x4000, 0x4FFF, "rng")
+    first, *lines, last = text.splitlines()
+    with pytest.raises(PeerError, match=r"line 9: cannot tell whether .* as one word or two"):
+        read_pasted("\n\n".join([first, *lines, last]) + "\n" + behind)
+    for some in ([first + "\n" + lines[0], *lines[1:], last], [first, *lines, "\n" + last]):
+        read = read_pasted("\n\n".join(some).replace("\n\n\n", "\n") + "\n\n" + behind)
+        assert [each.name for each in read.text.views[0].ranges] == [
+            "a-timer-of-the-whole-board", "uart", "rng",
+        ]  # fmt: skip
