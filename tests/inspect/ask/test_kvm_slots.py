@@ -15,6 +15,7 @@ from guestmap.inspect.ask.sentences import explain_sentences
 from guestmap.inspect.map.snapshot import SlotInfo
 from guestmap.inspect.text.from_text import snapshot_of_pasted
 from guestmap.memory import MemorySystem
+from tests.inspect.snapshots import Builder
 
 # QEMU 7.2 -accel kvm -M pc,smm=off -m 128M,slots=2,maxmem=1G -nodefaults -vga none -S, with a DIMM
 # of 128 MiB: 'info mtree -f' of "memory", and the trace up to there.
@@ -169,3 +170,32 @@ def test_explain_says_by_which_slot_memory_is_reached():
     assert explain(snapshot, 0x6000).slot is None
     again = Snapshot.from_json(snapshot.to_json())
     assert again.slots == snapshot.slots
+
+
+@pytest.mark.parametrize(
+    ("space", "address", "number"),
+    [
+        ("memory", 0, 3),
+        ("memory", 0xFFF, 3),
+        ("memory", 0x1000, 4),
+        ("cpu-memory-0", 0x1000, 4),
+        ("memory", 0x1800, None),  # behind the slot's end
+        ("memory", 0x8000, None),  # where nobody answers
+        ("nic", 0x1000, None),  # what a device reaches goes through no slot
+    ],
+)
+def test_the_slot_is_told_of_what_a_cpu_reaches(
+    space: str, address: int, number: int | None
+) -> None:
+    tree = Builder()
+    system = tree.container("system", 0, 0x1_0000)
+    tree.region("ram", 0, 0x2000, into=system, type="ram")
+    for name in ("memory", "cpu-memory-0", "nic"):
+        tree.space(name, system)
+    slots = (
+        SlotInfo(3, 0, 0x1000, 0x7000_0000),
+        SlotInfo(4, 0x1000, 0x800, 0x7000_1000),
+        SlotInfo(5, 0x8000, 0x1000, 0x7000_8000),
+    )
+    told = explain(tree.snapshot(slots=slots), address, space)
+    assert (told.slot and told.slot.number) == number

@@ -272,6 +272,9 @@ def test_regions_that_look_alike_are_two_where_a_section_would_be_without_an_ali
         ("memory-region: pc.ram\n  0", "", "line 8: expected"),
         ("@pc.ram", "@pc.rom", "line 4: alias 'ram-below-4g' shows 'pc.rom', but no section"),
         ("\n\nmemory", "\nmemory", "line 7: expected"),
+        ("): pci\n", "): pci owner:{dev id=a} x\n", "line 5: expected an owner at the end of the line"),
+        ("): pci\n", "): pci parent:{obj id=a} x\n", "line 5: expected an owner at the end of the line"),
+        (" @pc.ram", " owner:{dev id=a} @pc.ram", "line 4: expected an owner at the end of the line"),
     ],
 )  # fmt: skip
 def test_a_malformed_tree_is_refused_with_its_line(old: str, new: str, complaint: str) -> None:

@@ -186,3 +186,19 @@ def test_blank_lines_between_all_lines_are_nobodys(behind: str) -> None:
         assert [each.name for each in read.text.views[0].ranges] == [
             "a-timer-of-the-whole-board", "uart", "rng",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        (TREE_HEADING + region(2, 0, 0xFF, "system"), True),
+        (TREE_HEADING + TREE, True),
+        (VIEW_HEADING + VIEW, True),
+        (VIEW_HEADING + VIEW + "\nFlatView #1\n", False),
+        (VIEW_HEADING + VIEW + "\nSo far.\n", False),
+    ],
+)
+def test_a_literal_without_an_end_may_end_inside_a_region(text: str, is_open: bool) -> None:
+    literals = "".join(f"    '{line}\\n'\n" for line in text.splitlines())
+    (note,) = read_pasted(literals.removesuffix("\\n'\n")).notes
+    assert ("; the text ends without an end of line" in note) is is_open
