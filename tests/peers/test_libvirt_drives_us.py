@@ -193,10 +193,11 @@ def test_several_cpus(daemon: tuple[Libvirtd, str]) -> None:
 @pytest.mark.parametrize(
     ("devices", "said"),
     [
-        ("<video><model type='vga'/></video><graphics type='vnc'/>", "vga"),
+        ("<video><model type='vga'/></video><graphics type='vnc'/>", "vnc"),
+        ("<video><model type='vga'/></video>", "VGA"),
         ("<disk><source file='/dev/null'/><target dev='hda' bus='ide'/></disk>", "-blockdev"),
     ],
-    ids=["screen", "disk"],
+    ids=["screen", "adapter", "disk"],
 )  # fmt: skip
 def test_what_we_lack_is_refused_by_name(
     daemon: tuple[Libvirtd, str], devices: str, said: str
