@@ -169,6 +169,13 @@ def test_without_a_cpu_there_are_no_registers():
         assert machine.accelerator.statistics() == EngineStatistics()
 
 
+def test_who_is_closed_listens_to_no_address_space(machine):
+    for _ in range(2):
+        machine.accelerator.close()
+        assert not machine.memory.listeners
+        assert not machine.io.listeners
+
+
 def test_counts_begin_at_0():
     assert set(dataclasses.asdict(EngineStatistics()).values()) == {0}
 

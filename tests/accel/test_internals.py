@@ -75,6 +75,35 @@ def test_a_part_that_fails_its_trial_is_done_as_documented(part, monkeypatch, ca
         assert guest.accelerator.statistics().exceptions == 2
 
 
+LOOKED_AT = [
+    ("halts", "a stop looks like HLT"),
+    ("registers", "flags cannot be read"),
+    ("registers", "flags cannot be written"),
+    ("long mode", "RIP is cut to 32 bits"),
+    ("exceptions", "exceptions in real mode do not arrive"),
+    ("exceptions", "exceptions are counted wrong"),
+    ("exceptions", "error codes do not arrive"),
+    ("system calls", "SYSCALL does not go where it should"),
+    ("system calls", "SYSCALL does not know its way back"),
+    ("system calls", "SYSENTER does not go where it should"),
+    ("system calls", "SYSENTER does not set the stack"),
+    ("system calls", "system calls are counted wrong"),
+    ("system calls", "a forbidden system call does not fault"),
+    ("stores", "a store leaves stale code behind"),
+    ("stores", "TLB entries are made in another way"),
+    ("stores", "which pages have code is not told"),
+    ("interrupts", "a request is not taken as it should"),
+]
+
+
+@pytest.mark.parametrize(("part", "wrong"), LOOKED_AT)
+def test_each_thing_that_a_trial_looks_at_can_fail_it(part, wrong, monkeypatch):
+    require = trials._require
+    monkeypatch.setattr(trials, "_require", lambda holds, why: require(holds and why != wrong, why))
+    with Guest(internals=True) as guest:
+        assert guest.accelerator.parts[part] == f"documented: {wrong}"
+
+
 def test_registers_that_do_not_show_leave_everything_to_the_documented_way(monkeypatch):
     monkeypatch.setattr(trials, "flags", refuse)
     with Guest(internals=True) as guest:

@@ -8,7 +8,7 @@ import pytest
 
 from guestmap.accel import ExitReason, Segment, SegmentRegister
 from guestmap.base import ManualClock
-from tests.accel.guest import CODE, STACK, Guest, later
+from tests.accel.guest import CODE, ROM_SIZE, STACK, Guest, later
 
 HLT = b"\xf4"
 HANDLER, IDT, GDT, TSS = 0x2000, 0x4000, 0x5000, 0x5800
@@ -522,3 +522,33 @@ def test_virtual_8086_mode_enters_ring_0_with_its_segments_on_the_stack(guest):
     assert stack[0:2] == (0x42, 0x100)
     assert stack[2] & 0x20000
     assert stack[3:9] == (0x800, 0x300, 0x222, 0x111, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "options", [{"internals": True}, {"internals": False}, {"hidden_state": False}]
+)
+def test_a_cpu_knows_the_level_of_its_pin_that_it_was_given(options):
+    """Else its run loop is told of each change, so that it leaves and is given it."""
+    with Guest(**options) as guest:
+        known = []
+
+        def change(_value: int) -> None:
+            known.append(guest.vcpu.knows_interrupts())
+            guest.line.vectors.append(0x20)
+            known.append(guest.vcpu.knows_interrupts())
+            guest.line.vectors.clear()
+            known.append(guest.vcpu.knows_interrupts())
+
+        guest.on_port[0x90] = change
+        guest.memory.write(CODE, b"\xe6\x90\xf4")
+        if guest.accelerator.capabilities.reset_vector:
+            guest.real(b"\xe6\x90\xf4")
+        else:
+            bios = guest.system.alias("bios", guest.rom, 0, ROM_SIZE)
+            guest.root.add_subregion(0xF0000, bios, 1)
+            guest.rom.buffer[ROM_SIZE - 16 : ROM_SIZE - 11] = b"\xea\x00\x10\x00\x00"
+            guest.loop.reset()
+        assert guest.run().reason is ExitReason.HALTED
+        tells = "hidden_state" not in options
+        assert known == [tells, False, tells]
+        assert not guest.vcpu.knows_interrupts()
