@@ -51,3 +51,11 @@ def test_the_library_is_the_file_that_is_mapped() -> None:
     maps = Path("/proc/self/maps").read_text().splitlines()
     (first,) = (line.split() for line in maps if line.startswith(f"{found.base:x}-"))
     assert Path(first[5]).samefile(found.path)
+
+
+def test_addresses_of_the_dynamic_section_are_relocated_or_not() -> None:
+    """By glibc they are, by musl not."""
+    found = Library()
+    for offset in (0, 0x1234):
+        assert found._absolute(found.base + offset) == found.base + offset
+        assert found._absolute(offset) == found.base + offset
