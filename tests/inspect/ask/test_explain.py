@@ -282,3 +282,14 @@ def test_registers_that_no_window_shows_are_missed_where_they_are() -> None:
     assert [(each.name, each.reason, each.by.name) for each in told.losers] == [
         ("bar", "clipped", "pci_bridge_mem")
     ]
+
+
+def test_a_path_has_the_place_of_the_address_in_each_region() -> None:
+    told = explain(pc("rom").snapshot(), 0xC9000)
+    assert told.winner is not None
+    assert [(step.name, step.base, step.offset) for step in told.winner.path] == [
+        ("system", 0, 0xC9000), ("pam-rom", 0xC8000, 0x1000), ("pc.ram", 0, 0xC9000),
+    ]  # fmt: skip
+    assert [(step.readonly, step.alias_of and step.alias_of.name) for step in told.winner.path] == [
+        (False, None), (True, "pc.ram"), (False, None),
+    ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from guestmap.inspect.ask.diff import diff
+from guestmap.inspect.ask.diff_sentences import diff_sentences
 from guestmap.inspect.ask.region_diff import RegionChange
 from tests.inspect.snapshots import Builder
 
@@ -89,3 +90,23 @@ def test_a_root_is_in_nothing() -> None:
     (change,) = _changes(_machine(), after)
     assert (change.path, change.container, change.place) == (("ram",), "", 0)
     assert change.state.size == 0x3000
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "words"),
+    [
+        ("bus", {"addr": 0x20000}, "system/bus: moved from 0x10000 to 0x20000"),
+        ("box", {"size": 0x7000}, "system/bus/box: resized from 32 KiB to 28 KiB"),
+        ("box", {"priority": 1}, "system/bus/box: priority 1, was 0"),
+        ("box", {"enabled": False}, "system/bus/box: disabled"),
+        ("window", {"alias_offset": 0x800},
+         "system/window: shows ram from 0x800, was ram from 0x400"),
+        ("window", {"addr": 0x90000, "size": 0x800},
+         "system/window: moved from 0x80000 to 0x90000, resized from 4 KiB to 2 KiB"),
+    ],
+)  # fmt: skip
+def test_each_fact_is_told_as_it_was_and_is(name: str, facts: dict[str, Any], words: str) -> None:
+    after = _machine()
+    after.change(_id(after, name), **facts)
+    lines = diff_sentences(diff(_machine().snapshot(), after.snapshot()))
+    assert lines[lines.index("Regions:") + 1 :] == [f"  {words}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from guestmap.inspect.text.mtree import assemble, read_mtree
@@ -28,12 +30,16 @@ def test_a_leaf_answers_and_what_holds_others_does_not() -> None:
     assert sureness(snapshot, "box", "terminates") == "guess"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["io", "rtc", "vga.mmio", "gpex_ioport_window", "megasas-mmio", "pcie.2.mmio_window", "cfam",
-     "astro", "elroy3", "dino", "gt64120-isd", "articia", "ahci", "xlnx.versal-canfd",
-     "vtd-02.0-dmar", "vtd-1f.2-dmar", "intel_iommu_dmar"],
-)  # fmt: skip
+AROUND = [
+    "io", "rtc", "vga.mmio", "bochs-display-mmio", "gpex_ioport_window", "gpex_mmio_window",
+    "pci-isa-mmio", "unin-pci-isa-mmio", "sabre-config", "iocsr", "xtfpga.io", "via-pm",
+    "aspeed.i2c", "aspeed.sdhci", "aspeed.smc.flash", "megasas-mmio", "vtd-02.0-dmar",
+    "vtd-1f.2-dmar", "intel_iommu_dmar", "ahci", "astro", "elroy3", "dino", "gt64120-isd",
+    "articia", "cfam", "pcie.2.mmio_window", "xlnx.versal-canfd",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AROUND)
 def test_some_answer_in_the_holes_between_what_they_hold(name: str) -> None:
     text = tree(line(2, 0x1000, 0x1000, name), line(3, 0x1800, 0x100, "uart"))
     snapshot = from_texts(text)
@@ -41,12 +47,16 @@ def test_some_answer_in_the_holes_between_what_they_hold(name: str) -> None:
     assert sureness(snapshot, name, "terminates") == "rule"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["bus master container", "pci_bridge_io", "platform bus", "e1000e-flash", "smram", "pci.mem",
-     "pci bus memory", "pci1-io", "igb-flash", "virtio-gpu-hostmem", "virtio-mem", "cxl_host_reg",
-     "bcm2838-peripherals"],
-)  # fmt: skip
+HOLLOW = [
+    "bus master container", "system", "pci_bridge_io", "pci_bridge_pci", "platform bus",
+    "device-memory", "e1000e-flash", "igb-flash", "smram", "pci.mem", "pci bus memory", "pci1-io",
+    "pcie-mmio", "gpex_mmio", "bcm2838_pcie_ioport", "bcm2838-peripherals", "virtio-gpu-hostmem",
+    "virtio-mem", "cxl_host_reg", "pci-testdev-membar", "tce-root-80000000", "isa-mem", "isa-fw",
+    "xive-vc-ipi", "xive-vc-end",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOLLOW)
 def test_some_leaves_hold_nothing_yet(name: str) -> None:
     assert shows(from_texts(tree(line(2, 0x1000, 0x1000, name)))) == []
 
@@ -66,6 +76,29 @@ def test_some_leaves_hold_nothing_yet(name: str) -> None:
 )
 def test_names_that_only_look_like_those(name: str) -> None:
     assert shows(from_texts(tree(line(2, 0x1000, 0x1000, name)))) == [(0x1000, name)]
+
+
+def test_each_rule_about_names_has_its_row() -> None:
+    """The first rule that meets a name counts."""
+    for rules, names in (
+        (ANSWERING, [*AROUND, "pci0-io"]),
+        (EMPTY, [*HOLLOW, "tz-ppc-port[uart-container]", "tz-msc-downstream"]),
+    ):
+        met = [next(rule for rule in rules if re.fullmatch(rule.name, name)) for name in names]
+        assert [rule.name for rule in rules if rule not in met] == []
+
+
+@pytest.mark.parametrize("name", ["tz-ppc-port[uart-container]", "tz-msc-downstream"])
+def test_some_leaves_answer_though_named_for_what_does_not(name: str) -> None:
+    snapshot = from_texts(tree(line(2, 0x1000, 0x1000, name)))
+    assert shows(snapshot) == [(0x1000, name)]
+    assert sureness(snapshot, name, "terminates") == "rule"
+
+
+@pytest.mark.parametrize(("size", "answers"), [(32 << 20, True), (16 << 20, False)])
+def test_some_rules_hold_for_one_size(size: int, answers: bool) -> None:
+    ports = tree(line(2, 0, size, "pci0-io"), line(3, 0x100, 8, "uart"))
+    assert ((0, "pci0-io") in shows(from_texts(ports))) is answers
 
 
 def test_what_stands_for_a_missing_device_answers_whatever_its_name() -> None:
@@ -186,6 +219,12 @@ def test_equal_addresses_are_in_list_order() -> None:
     snapshot = from_texts(text)
     assert shows(snapshot) == [(0, "first")]
     assert sureness(snapshot, "system", "children") == "proven"
+
+
+def test_equal_addresses_are_in_list_order_where_another_overlaps_both() -> None:
+    text = tree(line(2, 0, 0x1000, "first"), line(2, 0, 0x1000, "second"),
+                line(2, 0x800, 0x1000, "third"))  # fmt: skip
+    assert shows(from_texts(text)) == [(0, "first"), (0x1000, "third")]
 
 
 def test_a_memory_window_of_one_byte_is_empty() -> None:
