@@ -81,7 +81,9 @@ def test_the_next_prompt_on_the_last_line_is_none_of_its_name(told: str) -> None
     assert read.notes == ((told_of,) if told else ())
 
 
-@pytest.mark.parametrize("words", ["See 0000000000002000 below.", "Here owner:{x} is odd.", "Well"])
+@pytest.mark.parametrize(
+    "words", ["See 0000000000002000 below.", "Here owner:{x} is odd.", "Well", "And so"]
+)
 def test_where_lines_were_broken_words_between_regions_may_be_a_part_of_one(words: str) -> None:
     text = f"{VIEW_HEADING}{VIEW}\n{words}\n\n{region(2, 0x3000, 0x3FFF, 'uart')}"
     read = read_pasted(text)
@@ -90,6 +92,14 @@ def test_where_lines_were_broken_words_between_regions_may_be_a_part_of_one(word
     number = text[: text.index(words)].count("\n") + 2  # one line more, of the one that is broken
     with pytest.raises(PeerError, match=f"line {number}: expected a line of 'info mtree'"):
         read_pasted(text.replace("): flash", "):\nflash"))
+
+
+@pytest.mark.parametrize("words", ["Not so here.", "Here it goes on", "That is all there is to it"])
+def test_three_words_and_more_between_regions_are_somebodys(words: str) -> None:
+    broken = VIEW.replace("): flash", "):\nflash")
+    read = read_pasted(f"{VIEW_HEADING}{broken}\n{words}\n\n{region(2, 0x3000, 0x3FFF, 'uart')}")
+    assert [each.name for each in read.text.views[0].ranges] == ["flash", "rng", "uart"]
+    assert read.notes == ("removed 1 line break, 1 line that is no part of it",)
 
 
 @pytest.mark.parametrize("indent", [0, 2, 6])

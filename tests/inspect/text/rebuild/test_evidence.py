@@ -1,4 +1,4 @@
-"""Which region a range of a flat view names, and in which facts two conclusions differ."""
+"""Which region a range of a view names, which siblings overlap, how conclusions differ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import pytest
 from guestmap.inspect import RangeInfo, RegionInfo, Snapshot
 from guestmap.inspect.map.ways import Way
 from guestmap.inspect.text.rebuild import differing_facts
+from guestmap.inspect.text.rebuild.draft import Draft
 from guestmap.inspect.text.rebuild.evidence import is_meant
+from guestmap.inspect.text.rebuild.order import overlaps
+from tests.inspect.snapshots import Builder
 
 REGION = RegionInfo(
     id=0, name="bar", addr=0x1000, size=0x1000, priority=3, type="ram", owner="owner:{dev id=a}"
@@ -61,3 +64,23 @@ def test_each_fact_that_was_concluded_otherwise_is_told(facts, said):
     before = {n: not facts[n] for n in ("terminates", "readonly") if n in facts}
     one, two = (of(msgspec.structs.replace(OTHER, **each)) for each in (before, facts))
     assert differing_facts(one, two) == said
+
+
+@pytest.mark.parametrize(
+    ("addr", "facts", "is_one"),
+    [
+        (0x18FF, {}, True),
+        (0x1900, {}, False),  # neighbours
+        (0x1000, {}, False),  # one address: text has them in list order
+        (0x18FF, {"priority": 1}, False),
+        (0x18FF, {"enabled": False}, False),
+    ],
+)
+def test_siblings_whose_order_counts_overlap_at_different_addresses(addr, facts, is_one):
+    tree = Builder()
+    root = tree.container("root", 0, 0x10000)
+    low = tree.region("low", 0x1000, 0x900, into=root)
+    high = tree.region("high", addr, 0x100, into=root, **facts)
+    draft = Draft(tree.snapshot())
+    found = [(one.id, other.id) for one, other in overlaps(draft, draft.regions[root])]
+    assert found == ([(low, high)] if is_one else [])
