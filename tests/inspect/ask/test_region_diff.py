@@ -110,3 +110,12 @@ def test_each_fact_is_told_as_it_was_and_is(name: str, facts: dict[str, Any], wo
     after.change(_id(after, name), **facts)
     lines = diff_sentences(diff(_machine().snapshot(), after.snapshot()))
     assert lines[lines.index("Regions:") + 1 :] == [f"  {words}"]
+
+
+def test_where_no_region_changed_none_is_announced() -> None:
+    after = _machine()
+    after.space("nic", _id(after, "bus"))
+    there, back = ((_machine(), after), (after, _machine()))
+    for (one, other), word in ((there, "added"), (back, "removed")):
+        lines = diff_sentences(diff(one.snapshot(), other.snapshot()))
+        assert lines == [f"Address space nic was {word}"]

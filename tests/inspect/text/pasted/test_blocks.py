@@ -212,3 +212,18 @@ def test_a_literal_without_an_end_may_end_inside_a_region(text: str, is_open: bo
     literals = "".join(f"    '{line}\\n'\n" for line in text.splitlines())
     (note,) = read_pasted(literals.removesuffix("\\n'\n")).notes
     assert ("; the text ends without an end of line" in note) is is_open
+
+
+@pytest.mark.parametrize("heading", ["", TREE_HEADING])
+@pytest.mark.parametrize("indent", [0, 2, 6, 9])
+def test_a_tree_may_be_indented_by_any_number_of_blanks(heading: str, indent: int) -> None:
+    lines = [(0, 0xFFFF, "system"), (0, 0xFFF, "bus"), (0x100, 0x1FF, "uart")]
+    tree = "".join(region(indent + 2 * i, *each) for i, each in enumerate(lines))
+    (block,) = read_pasted(heading + tree).text.trees
+    assert [(line.level, line.name) for line in block.lines] == [
+        (1, "system"), (2, "bus"), (3, "uart"),
+    ]  # fmt: skip
+    ports = region(0, 0, 0xFF, "ports") + region(0, 0x100, 0x1FF, "more")
+    read = read_pasted(heading + tree + PROSE + ports)  # a view has no levels
+    assert [line.level for line in read.text.trees[0].lines] == [1, 2, 3]
+    assert [each.name for each in read.text.views[0].ranges] == ["ports", "more"]
