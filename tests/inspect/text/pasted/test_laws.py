@@ -114,6 +114,11 @@ READ = {
         VIEW.rstrip("\n"), "".join(f"    '{line}\\n'\n" for line in VIEW.splitlines()[:-2])
         + f"    '{VIEW.splitlines()[-2]}"
     ),
+    "a sentence in a listing with blank lines between all": (
+        VIEW, VIEW.rstrip().replace("\n", "\n\n").replace(
+            "(prio 0, ram): dram\n\n", "(prio 0, ram): dram\n\nSo far the first part of it\n\n", 1
+        )
+    ),
     "broken lines, numbered afterwards": (
         TREE, "".join(
             f"{n}:03:{n:02} < me> {line}\n".replace(f":03:{n:02} < me> crypto", ":crypto")

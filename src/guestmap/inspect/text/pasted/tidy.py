@@ -16,7 +16,16 @@ from guestmap.inspect.text.pasted.blocks import ListingBuilder
 from guestmap.inspect.text.pasted.characters import plain, uncontrolled, widened
 from guestmap.inspect.text.pasted.columns import check_columns
 from guestmap.inspect.text.pasted.ends import has_open_end, without_half_name
-from guestmap.inspect.text.pasted.forms import CONTENT, CORE, HEADING, OWN, PROMPT, Kind, kind_of
+from guestmap.inspect.text.pasted.forms import (
+    CONTENT,
+    CORE,
+    HEADING,
+    OWN,
+    PROMPT,
+    SENTENCE,
+    Kind,
+    kind_of,
+)
 from guestmap.inspect.text.pasted.listing import build
 from guestmap.inspect.text.pasted.literals import lines_of
 from guestmap.inspect.text.pasted.prefixes import (
@@ -113,7 +122,9 @@ def _single_spaced(lines: list[Line]) -> list[Line]:
     own = [index for index, line in enumerate(lines) if kind_of(line.text) in OWN]
     if len(own) < 2 or any(a.text and b.text for a, b in pairwise(lines[own[0] : own[-1] + 1])):
         return lines
-    between = range(own[0] + 1, own[-1])
+    spoken = {i for i, e in enumerate(lines) if SENTENCE.fullmatch(e.text) and i not in own}
+    kept = spoken | {i - 1 for i in spoken} | {i + 1 for i in spoken}  # what is said stands alone
+    between = {*range(own[0] + 1, own[-1])} - kept
     behind = lines[own[-1] + 1 : own[-1] + 3]
     if len(behind) == 2 and not behind[0].text and _may_be_rest(behind[1].text):
         fail(behind[1].number, "a listing without blank lines between its lines", behind[1].text)
