@@ -8,6 +8,7 @@ but that; who makes many of one class gets the library's function, which is quic
 from __future__ import annotations
 
 import collections
+import sys
 from collections import _tuplegetter  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,7 +95,8 @@ def _replace(self: Any, /, **named: Any) -> Any:
     """Return one with other values in some fields."""
     made = self._make(map(named.pop, self._fields, self))
     if named:
-        raise ValueError(f"Got unexpected field names: {list(named)!r}")
+        error = TypeError if sys.version_info >= (3, 13) else ValueError  # as the library's
+        raise error(f"Got unexpected field names: {list(named)!r}")
     return made
 
 

@@ -171,6 +171,7 @@ def _files(select: Callable[[int], object], read: Callable[[], int]) -> dict[str
 @pytest.mark.qemu
 @pytest.mark.parametrize("ram", ["128M", "5G"])
 def test_firmware_finds_the_files_that_qemu_has_for_it(ram: str) -> None:
+    _needs_qboot(["acpi=off"])
     board = _ours("-nodefaults", "-m", ram, "-M", "acpi=off")
     with _qemu("-nodefaults", "-m", ram, "-M", "acpi=off") as theirs:
         wanted = _files(lambda key: theirs.outw(0x510, key), lambda: theirs.inb(0x511))
