@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,19 @@ def full_queue(tmp_path):
 def test_a_full_queue_is_a_busy_monitor(full_queue):
     with pytest.raises(PeerError, match=r"queue up already.*one client"):
         attach(full_queue, greeting_s=NEVER_S)
+
+
+def test_a_place_in_the_queue_that_becomes_free_is_taken(tmp_path):
+    path = str(tmp_path / "full")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(path)
+        listener.listen(0)
+        stack.enter_context(dial(UnixTarget(path), NEVER_S))
+        goes = threading.Timer(0.2, lambda: listener.accept()[0].close())
+        goes.start()
+        stack.callback(goes.join)
+        stack.enter_context(dial(UnixTarget(path), 60))
 
 
 def test_a_silent_listener_is_named(tmp_path):

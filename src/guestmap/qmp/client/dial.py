@@ -11,12 +11,14 @@ import errno
 import re
 import socket
 import struct
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from guestmap.base import HostError, PeerError
 from guestmap.qmp.client.address import TcpTarget, UnixTarget
 
+_QUEUE_S, _PAUSE_S = 1.0, 0.02
 _CREDENTIALS = struct.Struct("3i")
 _LIBVIRT_SOCKET = re.compile(r".*/domain-\d+-(?P<name>[^/]+)/monitor\.sock")
 
@@ -58,11 +60,26 @@ def _dial_unix(path: str, timeout_s: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout_s)
-        connection.connect(path)
+        _get_into_queue(connection, path, time.monotonic() + min(timeout_s, _QUEUE_S))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _get_into_queue(connection: socket.socket, path: str, deadline: float) -> None:
+    """Connect, once there is room: a client that has just gone leaves its place a moment later.
+
+    Raises:
+        BlockingIOError: there is none until then, in seconds of the monotonic clock.
+    """
+    while True:
+        try:
+            return connection.connect(path)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 class SocketOwner(NamedTuple):
