@@ -134,14 +134,20 @@ def values(each: Any) -> dict[str, object]:
     }
 
 
+_PIECE = 32 * MIB
+
+
 def guest_mappings() -> int:
-    """Return how many bytes this process has mapped without a name, in large pieces."""
+    """Return how many bytes this process has mapped without a name, in large pieces.
+
+    Whole multiples only: the kernel joins a large piece with small ones of the allocator beside it.
+    """
     total = 0
     for line in Path("/proc/self/maps").read_text(encoding="ascii").splitlines():
         span, *_rest, _inode = line.split(maxsplit=5)[:5]
         start, end = (int(each, 16) for each in span.split("-"))
-        if len(line.split()) == 5 and end - start >= 32 * MIB:
-            total += end - start
+        if len(line.split()) == 5:
+            total += (end - start) // _PIECE * _PIECE
     return total
 
 
