@@ -88,7 +88,7 @@ def test_help_imports_no_command() -> None:
     ours = {name for name in imported("--help") if name.startswith("guestmap.")}
 
     assert {name for name in ours if name.startswith("guestmap.cli.")} == {
-        "guestmap.cli.app", "guestmap.cli.collector", "guestmap.cli.ending", "guestmap.cli.streams"
+        "guestmap.cli.app", "guestmap.cli.ending", "guestmap.cli.streams"
     }  # fmt: skip
     assert {name.split(".")[1] for name in ours} == {"base", "cli"}
 

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from guestmap import __version__
-from guestmap.cli.collector import collect_from_now_on
+from guestmap.base.collector import collect_from_now_on
 from guestmap.cli.ending import ended, let_interrupts_raise, refused
 from guestmap.cli.streams import FAILURE, STATUSES, standard_streams
 

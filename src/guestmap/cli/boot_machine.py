@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError, parse_size
+from guestmap.base.collector import collect_from_now_on
 from guestmap.cli.boot_answer import BootTexts, Recorder
 from guestmap.cli.boot_options import BootOptions
 from guestmap.cli.boot_run import (
@@ -24,7 +25,6 @@ from guestmap.cli.boot_saved import (
 )
 from guestmap.cli.boot_screen import check_screenshot, take_screenshot
 from guestmap.cli.boot_told import teller
-from guestmap.cli.collector import collect_from_now_on
 from guestmap.cli.serial_wire import serial_wire
 from guestmap.cli.streams import is_terminal
 from guestmap.machine.boards import BoardType, board_type, read_machine

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from guestmap.base.collector import collect_from_now_on
 from guestmap.cli import plain
-from guestmap.cli.collector import collect_from_now_on
 from guestmap.cli.explain_answer import explain_answer
 
 PLAIN: Final = plain.PlainForm(

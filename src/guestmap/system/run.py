@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import guestmap
 from guestmap.base import GuestmapError, printable
+from guestmap.base.collector import collect_from_now_on
 from guestmap.base.interrupt import Deferral
 from guestmap.machine.vm import VirtualMachine
 from guestmap.monitor import MonitorServer
@@ -68,8 +68,7 @@ def _run(asked: Described, background: Background) -> int:
         ),
         pid_file(asked.pid_file),
     ):
-        gc.freeze()
-        gc.enable()
+        collect_from_now_on()
         vm.start(paused=asked.paused)
         background.ready()
         while not vm.wait(_LOOK_S):

@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import gc
-from guestmap.cli.collector import collect_from_now_on
+from guestmap.base.collector import collect_from_now_on
 from guestmap.qmp import Session
 from guestmap.monitor.hub import LIMITS
 
