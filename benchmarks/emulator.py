@@ -11,7 +11,6 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from tests.support.emulator import document, program
 from tests.support.libvirtd import Libvirtd, libvirtd
 
 from benchmarks.qemu import PROGRAM
@@ -26,36 +26,13 @@ from benchmarks.table import Row
 from guestmap.system.probe.questions import questions
 
 _ROUNDS = 9
-_DOMAIN = """\
-<domain type='qemu'>
-  <name>{name}</name>
-  <memory unit='MiB'>64</memory>
-  <maxMemory slots='4' unit='GiB'>1</maxMemory>
-  <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='pc'>hvm</type></os>
-  <features><acpi/></features>
-  <cpu mode='custom'><model>qemu64</model>
-    <numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
-  <devices>
-    <emulator>{emulator}</emulator>
-    <controller type='usb' model='none'/>
-    <memballoon model='none'/>
-    <serial type='pty'><target port='0'/></serial>
-  </devices>
-</domain>
-"""
 
 
 def rows() -> list[Row]:
     """Return the medians; only that of a probe where libvirt cannot be had."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        program = folder / "guestmap-system-x86_64"
-        program.write_text(
-            f"#!{sys.executable}\nfrom guestmap.system import main\nmain()\n", encoding="utf-8"
-        )
-        program.chmod(0o755)
-        pair = str(program), str(PROGRAM)
+        pair = program(folder), str(PROGRAM)
         found = [_row("a probe: start, questions", pair, lambda each: _probe(each, folder))]
         with suppress(pytest.skip.Exception):
             found += _by_libvirt(pair, folder)
@@ -69,9 +46,9 @@ def _row(what: str, pair: tuple[str, str], action: Callable[[str], float]) -> Ro
     return Row(what, ours, theirs)
 
 
-def _probe(program: str, folder: Path) -> float:
+def _probe(emulator: str, folder: Path) -> float:
     path, numbers = folder / "monitor", folder / "pid"
-    command = [program, "-S", "-no-user-config", "-nodefaults", "-nographic", "-machine",
+    command = [emulator, "-S", "-no-user-config", "-nodefaults", "-nographic", "-machine",
                "none,accel=tcg", "-qmp", f"unix:{path},server=on,wait=off", "-pidfile",
                str(numbers), "-daemonize"]  # fmt: skip
     start = time.perf_counter()
@@ -102,16 +79,16 @@ def _by_libvirt(pair: tuple[str, str], folder: Path) -> list[Row]:
             )
 
         def define(emulator: str) -> float:
-            document = _DOMAIN.format(name="vm", emulator=emulator)
+            told = document(emulator, "vm")
             start = time.perf_counter()
-            domain = daemons[emulator].connection.defineXML(document)
+            domain = daemons[emulator].connection.defineXML(told)
             taken = time.perf_counter() - start
             domain.undefine()
             return taken
 
         def run(emulator: str) -> float:
-            document = _DOMAIN.format(name="vm", emulator=emulator)
-            domain = daemons[emulator].connection.defineXML(document)
+            told = document(emulator, "vm")
+            domain = daemons[emulator].connection.defineXML(told)
             start = time.perf_counter()
             domain.create()
             taken = time.perf_counter() - start

@@ -22,7 +22,7 @@ from guestmap.domain.xml.definition import parse_definition
 from guestmap.domain.xml.edit import with_devices
 from tests.domain.documents import domain, memory
 from tests.support.domains import LIVE, domains
-from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
+from tests.support.libvirtd import DIALECTS, Libvirtd, libvirtd
 from tests.support.qemu import require_qemu
 
 pytestmark = [pytest.mark.peers, pytest.mark.qemu]
@@ -149,10 +149,7 @@ def _of_memory(words: list[str]) -> list[Any]:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param((LibvirtDialect.V9, ROOT), id="9.0"),
-        pytest.param((LibvirtDialect.V12, NEWER), id="12.9", marks=pytest.mark.long),
-    ],
+    params=DIALECTS,
 )
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -20,7 +20,7 @@ from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from tests.domain.documents import domain, memory
 from tests.support.domains import Domains, domains
-from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
+from tests.support.libvirtd import DIALECTS, Libvirtd, libvirtd
 from tests.support.qemu import require_qemu
 
 pytestmark = [pytest.mark.peers, pytest.mark.qemu]
@@ -241,10 +241,7 @@ def _memory_of(text: str, dialect: LibvirtDialect) -> tuple[list[str], int, int,
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param((LibvirtDialect.V9, ROOT), id="9.0"),
-        pytest.param((LibvirtDialect.V12, NEWER), id="12.9", marks=pytest.mark.long),
-    ],
+    params=DIALECTS,
 )
 def beside(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -8,15 +8,13 @@ import json
 import os
 import re
 import select
-import stat
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.emulator import document, program
 from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
 from tests.support.program import run_program
 from tests.support.qemu import require_qemu
@@ -25,25 +23,6 @@ pytestmark = [pytest.mark.peers, pytest.mark.seabios]
 
 LIVE, CONFIG, BOTH = 1, 2, 3
 WAIT_S = 60.0
-DOMAIN = """\
-<domain type='qemu'>
-  <name>{name}</name>
-  <maxMemory slots='4' unit='GiB'>1</maxMemory>
-  <memory unit='MiB'>64</memory>
-  <vcpu>{cpus}</vcpu>
-  <os><type arch='x86_64' machine='pc'>hvm</type></os>
-  <features><acpi/></features>
-  <cpu mode='custom'><model>qemu64</model>
-    <numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
-  <devices>
-    <emulator>{emulator}</emulator>
-    <controller type='usb' model='none'/>
-    <memballoon model='none'/>
-    <serial type='pty'><target port='0'/></serial>
-    {devices}
-  </devices>
-</domain>
-"""
 DIMM = (
     "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target>"
     "<address type='dimm' slot='{}'/></memory>"
@@ -55,16 +34,6 @@ ONLY_QEMU = (
     "qom-list /machine/unattached/device[0]",  # the same
 )
 """What is asked of QEMU alone, at the start, with the reason."""
-
-
-def program(folder: Path) -> str:
-    """Return the emulator: a file that starts it, wherever it is installed."""
-    found = folder / "guestmap-system-x86_64"
-    found.write_text(
-        f"#!{sys.executable}\nfrom guestmap.system import main\nmain()\n", encoding="utf-8"
-    )
-    found.chmod(found.stat().st_mode | stat.S_IXUSR)
-    return str(found)
 
 
 @pytest.fixture(
@@ -80,10 +49,6 @@ def daemon(
     emulator = program(tmp_path_factory.mktemp("emulator"))
     with libvirtd(tmp_path_factory.mktemp("ours"), emulator, root=request.param) as found:
         yield found, emulator
-
-
-def document(emulator: str, name: str = "ours", *, cpus: int = 1, devices: str = "") -> str:
-    return DOMAIN.format(name=name, emulator=emulator, cpus=cpus, devices=devices)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.peers.test_libvirt_drives_us import BOTH, DIMM, dimms, document, program, until
+from tests.peers.test_libvirt_drives_us import BOTH, DIMM, dimms, until
 from tests.peers.test_linux import POLICY
+from tests.support.emulator import document, program
 from tests.support.libvirtd import Libvirtd, libvirtd
 from tests.support.linux_guest import LinuxGuest, prepared
 

@@ -22,12 +22,18 @@ from typing import Any
 
 import pytest
 
+from guestmap.domain.rules.texts import LibvirtDialect
 from tests.support.processes import popen
 
 ROOT = Path(__file__).parents[2] / ".oracle" / "libvirt"
 """The distribution's own libvirt, whose Python module is every client."""
 NEWER = ROOT.with_name("libvirt-new")
 """That of a newer release."""
+DIALECTS = [
+    pytest.param((LibvirtDialect.V9, ROOT), id="9.0"),
+    pytest.param((LibvirtDialect.V12, NEWER), id="12.9", marks=pytest.mark.long),
+]
+"""What each writes, and where it is: for tests that compare our texts with both."""
 _LIBRARIES = ("libyajl.so.2", "libnl-route-3.so.200", "libssh.so.4", "libssh2.so.1", "libxml2.so.2",
               "libvirt.so.0")  # fmt: skip
 _SENT = re.compile(r"QEMU_MONITOR_SEND_MSG: mon=\S+ msg=(\{.*\})")

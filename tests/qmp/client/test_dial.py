@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -76,30 +75,24 @@ def test_a_socket_of_another_user(nobody):
 def full_queue(tmp_path):
     """A unix socket whose queue of connections is full, as QEMU's is when two clients wait."""
     path = str(tmp_path / "full")
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+    with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(0)
-        stack.enter_context(dial(UnixTarget(path), NEVER_S))
-        yield path
+        with dial(UnixTarget(path), NEVER_S):
+            yield path, listener
 
 
 def test_a_full_queue_is_a_busy_monitor(full_queue):
     with pytest.raises(PeerError, match=r"queue up already.*one client"):
-        attach(full_queue, greeting_s=NEVER_S)
+        attach(full_queue[0], greeting_s=NEVER_S)
 
 
-def test_a_place_in_the_queue_that_becomes_free_is_taken(tmp_path):
-    path = str(tmp_path / "full")
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
-        listener.bind(path)
-        listener.listen(0)
-        stack.enter_context(dial(UnixTarget(path), NEVER_S))
-        goes = threading.Timer(0.2, lambda: listener.accept()[0].close())
-        goes.start()
-        stack.callback(goes.join)
-        stack.enter_context(dial(UnixTarget(path), 60))
+def test_a_place_in_the_queue_that_becomes_free_is_taken(full_queue):
+    path, listener = full_queue
+    goes = threading.Timer(0.2, lambda: listener.accept()[0].close())
+    goes.start()
+    with dial(UnixTarget(path), 60):
+        goes.join()
 
 
 def test_a_silent_listener_is_named(tmp_path):

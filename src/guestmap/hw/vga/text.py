@@ -62,10 +62,10 @@ def _row(bits: int, across: int, ink: bytes, paper: bytes, *, joins: bool) -> by
 
 
 def _fonts(state: VgaState) -> tuple[int, int]:
-    """Return where the glyphs of both fonts begin: in plane 2."""
+    """Return where the glyphs begin, in plane 2: of dark characters, and of bright ones."""
     select = state.in_force[3]
-    second, first = select >> 4 & 1 | select << 1 & 6, select >> 5 & 1 | select >> 1 & 6
-    return second * _FONT_SIZE + 2, first * _FONT_SIZE + 2
+    dark, bright = select >> 4 & 1 | select << 1 & 6, select >> 5 & 1 | select >> 1 & 6
+    return dark * _FONT_SIZE + 2, bright * _FONT_SIZE + 2
 
 
 def _draw_cursor(
