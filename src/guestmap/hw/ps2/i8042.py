@@ -10,11 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, output, setting
-from guestmap.hw.device import U8, DeviceModel, IoRegion, Place, Space
+from guestmap.hw.device import IoRegion, Place, Space
 from guestmap.hw.ps2.keyboard import Ps2Keyboard
 from guestmap.hw.ps2.mouse import Ps2Mouse
+from guestmap.hw.ps2.output_buffer import (
+    FROM_KBD,
+    FROM_MOUSE,
+    MODE_NO_KBD,
+    MODE_NO_MOUSE,
+    MODE_TRANSLATE,
+    OUT_A20,
+    OUT_RESET,
+    STATUS_OBF,
+    STATUS_SELF_TEST,
+    OutputBuffer,
+)
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import BOOL, UINT8
 
@@ -23,42 +34,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guestmap.base import IrqLine
+    from guestmap.hw.device import DeviceModel
 
 DATA_PORT, COMMAND_PORT = 0x60, 0x64
 
-_STATUS_OBF, _STATUS_SELF_TEST, _STATUS_MOUSE_OBF = 0x01, 0x04, 0x20
-_STATUS_AT_RESET = 0x18  # the keyboard lock is open, and a fixed bit
-
-_MODE_KBD_INT, _MODE_MOUSE_INT = 0x01, 0x02
-_MODE_NO_KBD, _MODE_NO_MOUSE, _MODE_TRANSLATE = 0x10, 0x20, 0x40
-
-_OUT_RESET, _OUT_A20, _OUT_OBF, _OUT_MOUSE_OBF = 0x01, 0x02, 0x10, 0x20
-_OUT_ONES = 0xCC
-
 _INPUT_PORT = 0x80  # the keyboard is not locked
 
-# Who has a byte to deliver. The two devices use the bits that disable them in the mode byte.
-_FROM_KBD, _FROM_MOUSE = _MODE_NO_KBD, _MODE_NO_MOUSE
-_FROM_SELF, _FROM_SELF_AS_MOUSE = 0x04, 0x08
-_SELF = _FROM_SELF | _FROM_SELF_AS_MOUSE
 
-
-@dataclass(slots=True)
-class I8042State:
-    """The registers, and who has a byte to deliver."""
-
-    pending: U8 = 0
-    source: U8 = 0
-    data: U8 = 0
-    """What port 60h shows."""
-    own_byte: U8 = 0
-    argument_of: U8 = 0
-    status: U8 = _STATUS_AT_RESET
-    mode: U8 = _MODE_KBD_INT | _MODE_MOUSE_INT
-    outport: U8 = _OUT_RESET | _OUT_A20 | _OUT_ONES
-
-
-class I8042(DeviceModel[I8042State]):
+class I8042(OutputBuffer):
     """The controller.
 
     Args:
@@ -94,11 +77,10 @@ class I8042(DeviceModel[I8042State]):
         on_reset: Callable[[], None] = lambda: None,
         on_a20: Callable[[bool], None] = lambda _level: None,
     ) -> None:
-        super().__init__(I8042State())
-        self._keyboard_irq, self._mouse_irq = keyboard_irq, mouse_irq
+        super().__init__(keyboard_irq, mouse_irq)
         self._on_reset, self._on_a20 = on_reset, on_a20
-        self.keyboard = Ps2Keyboard(self._listener(_FROM_KBD))
-        self.mouse = Ps2Mouse(self._listener(_FROM_MOUSE))
+        self.keyboard = Ps2Keyboard(self._listener(FROM_KBD))
+        self.mouse = Ps2Mouse(self._listener(FROM_MOUSE))
         self._simple_commands = self._command_table()
         self.reset()
 
@@ -147,17 +129,15 @@ class I8042(DeviceModel[I8042State]):
         return self.state.status
 
     def _read_data(self, offset: int, size: int) -> int:
-        if self.state.status & _STATUS_OBF:
+        if self.state.status & STATUS_OBF:
             self._empty_output()
             self._update_lines()
-            if self.state.source == _FROM_KBD:
+            if self.state.source == FROM_KBD:
                 self.state.data = self.keyboard.read()
-            elif self.state.source == _FROM_MOUSE:
+            elif self.state.source == FROM_MOUSE:
                 self.state.data = self.mouse.read()
             else:
-                self.state.data = self.state.own_byte
-                self.state.pending &= ~_SELF
-                self._refill()
+                self.state.data = self._take_own_byte()
         return self.state.data
 
     def _write_command(self, offset: int, value: int, size: int) -> None:
@@ -176,13 +156,13 @@ class I8042(DeviceModel[I8042State]):
     def _command_table(self) -> dict[int, Callable[[], None]]:
         return {
             0x20: lambda: self._answer(self.state.mode),
-            0xA7: lambda: self._set_disabled(_MODE_NO_MOUSE, True),
-            0xA8: lambda: self._set_disabled(_MODE_NO_MOUSE, False),
+            0xA7: lambda: self._set_disabled(MODE_NO_MOUSE, True),
+            0xA8: lambda: self._set_disabled(MODE_NO_MOUSE, False),
             0xA9: lambda: self._answer(0x00),
             0xAA: self._self_test,
             0xAB: lambda: self._answer(0x00),
-            0xAD: lambda: self._set_disabled(_MODE_NO_KBD, True),
-            0xAE: lambda: self._set_disabled(_MODE_NO_KBD, False),
+            0xAD: lambda: self._set_disabled(MODE_NO_KBD, True),
+            0xAE: lambda: self._set_disabled(MODE_NO_KBD, False),
             0xC0: lambda: self._answer(_INPUT_PORT),
             0xD0: lambda: self._answer(self.state.outport),
             0xDD: lambda: self._set_a20(False),
@@ -195,7 +175,7 @@ class I8042(DeviceModel[I8042State]):
         match command:
             case 0x60:
                 self.state.mode = value
-                self.keyboard.set_translation(bool(value & _MODE_TRANSLATE))
+                self.keyboard.set_translation(bool(value & MODE_TRANSLATE))
                 self._update_lines()
                 self._fill()
             case 0xD1:
@@ -206,13 +186,13 @@ class I8042(DeviceModel[I8042State]):
                 self._answer(value, as_mouse=True)
             case 0xD4:
                 self.mouse.write(value)
-                self._set_disabled(_MODE_NO_MOUSE, False)
+                self._set_disabled(MODE_NO_MOUSE, False)
             case _:
                 self.keyboard.write(value)
-                self._set_disabled(_MODE_NO_KBD, False)
+                self._set_disabled(MODE_NO_KBD, False)
 
     def _self_test(self) -> None:
-        self.state.status |= _STATUS_SELF_TEST
+        self.state.status |= STATUS_SELF_TEST
         self._answer(0x55)
 
     def _set_disabled(self, bit: int, disabled: bool) -> None:
@@ -224,68 +204,10 @@ class I8042(DeviceModel[I8042State]):
 
     def _write_output_port(self, value: int) -> None:
         self.state.outport = value
-        self._on_a20(bool(value & _OUT_A20))
-        if not value & _OUT_RESET:
+        self._on_a20(bool(value & OUT_A20))
+        if not value & OUT_RESET:
             self._on_reset()
 
     def _set_a20(self, level: bool) -> None:
-        self.state.outport = self.state.outport & ~_OUT_A20 | (_OUT_A20 if level else 0)
+        self.state.outport = self.state.outport & ~OUT_A20 | (OUT_A20 if level else 0)
         self._on_a20(level)
-
-    # the output buffer: one byte, of whoever comes first
-
-    def _listener(self, source: int) -> Callable[[bool], None]:
-        def listen(has_data: bool) -> None:
-            if has_data:
-                self.state.pending |= source
-            else:
-                self.state.pending &= ~source
-            self._fill()
-
-        return listen
-
-    def _answer(self, value: int, *, as_mouse: bool = False) -> None:
-        self.state.own_byte = value
-        self.state.pending = self.state.pending & ~_SELF | (
-            _FROM_SELF_AS_MOUSE if as_mouse else _FROM_SELF
-        )
-        self._fill()
-
-    def _ready(self) -> int:
-        """Return who may deliver: a disabled device waits."""
-        return self.state.pending & ~(self.state.mode & (_FROM_KBD | _FROM_MOUSE))
-
-    def _fill(self) -> None:
-        """Offer the next byte, unless one is on offer: reading that one comes back here."""
-        if not self.state.status & _STATUS_OBF:
-            self._refill()
-
-    def _refill(self) -> None:
-        ready = self._ready()
-        if not ready:
-            return
-        self._empty_output()
-        self.state.status |= _STATUS_OBF
-        self.state.outport |= _OUT_OBF
-        # Own answers first, then the keyboard.
-        self.state.source = next(
-            source
-            for source in (_FROM_SELF, _FROM_SELF_AS_MOUSE, _FROM_KBD, _FROM_MOUSE)
-            if ready & source
-        )
-        if self.state.source in (_FROM_SELF_AS_MOUSE, _FROM_MOUSE):
-            self.state.status |= _STATUS_MOUSE_OBF
-            self.state.outport |= _OUT_MOUSE_OBF
-        self._update_lines()
-
-    def _empty_output(self) -> None:
-        self.state.status &= ~(_STATUS_OBF | _STATUS_MOUSE_OBF)
-        self.state.outport &= ~(_OUT_OBF | _OUT_MOUSE_OBF)
-
-    def _update_lines(self) -> None:
-        status, mode = self.state.status, self.state.mode
-        full, of_mouse = status & _STATUS_OBF, status & _STATUS_MOUSE_OBF
-        self._keyboard_irq.set(
-            bool(full and not of_mouse and mode & _MODE_KBD_INT and not mode & _MODE_NO_KBD)
-        )
-        self._mouse_irq.set(bool(full and of_mouse and mode & _MODE_MOUSE_INT))
