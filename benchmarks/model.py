@@ -12,6 +12,7 @@ from benchmarks.qemu import PROGRAM, QtestQemu
 from benchmarks.table import Row, median_seconds
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.pci import PciBus
+from guestmap.machine.placement import MapPlacer
 from guestmap.memory import MemorySystem
 
 RANGES = (8, 250, 4000)
@@ -26,7 +27,8 @@ def _system_with(ranges: int) -> tuple[MemorySystem, I440FX]:
     system.add_subregion(0, memory.alias("ram-below-4g", ram, 0, 128 << 20))
     pci = memory.container("pci", 1 << 64)
     system.add_subregion(0, pci, -1)
-    bridge = I440FX(PciBus(memory, pci, memory.container("io", 65536), system), system, ram)
+    bus = PciBus(MapPlacer(memory), pci, memory.container("io", 65536), system)
+    bridge = I440FX(bus, system, ram)
     memory.address_space("memory", system)
     with memory.transaction():
         for i in range(ranges - 2):
@@ -104,6 +106,7 @@ def _qemu_pam(dimms: int, rounds: int) -> float:
 
 _RENDER = """
 import statistics, sys, time
+from guestmap.machine.placement import MapPlacer
 from guestmap.memory import FlatView, MemorySystem
 try:
     from guestmap.memory.map.flat_range import simplify

@@ -9,7 +9,7 @@ from guestmap.base import MIB
 from guestmap.hw.device import Space
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciTestDevice
-from guestmap.hw.placement import place
+from guestmap.machine.placement import MapPlacer
 from guestmap.memory import AddressSpace, MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
 
@@ -118,9 +118,10 @@ class Machine:
         system.add_subregion(0, pci, -1)
         self.space: AddressSpace = memory.address_space("memory", system)
         self.io: AddressSpace = memory.address_space("I/O", io)
-        root = PciBus(memory, pci, io, system)
+        placer = MapPlacer(memory)
+        root = PciBus(placer, pci, io, system)
         I440FX(root, system, ram)
-        place(memory, {Space.IO: io}, ConfigMechanism(root))
+        placer.place({Space.IO: io}, ConfigMechanism(root))
         root.ready = True
         buses = [root]
         for number, devfn in enumerate(layout.bridges, 1):

@@ -24,10 +24,11 @@ from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.ide.channel import IdeChannel
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.pcspk import PcSpeaker
-from guestmap.hw.placement import Placeable, place
+from guestmap.hw.placement import Placeable
 from guestmap.hw.port92 import Port92
 from guestmap.hw.ps2.i8042 import I8042
 from guestmap.hw.serial import Serial16550
+from guestmap.machine.placement import MapPlacer
 from guestmap.memory import MemoryRegion, MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
 from tests.support.qemu import Qemu
@@ -54,7 +55,7 @@ class Bench:
         return self.lines.setdefault(number, IrqLine(name=f"irq{number}"))
 
     def place(self, *blocks: Placeable) -> None:
-        place(self.memory, {Space.IO: self.io}, *blocks)
+        MapPlacer(self.memory).place({Space.IO: self.io}, *blocks)
         for block in blocks:
             self.regions += block.regions
 

@@ -10,7 +10,7 @@ import pytest
 from guestmap.base import ConfigError
 from guestmap.hw.device import Space
 from guestmap.hw.fw_cfg import FwCfg
-from guestmap.hw.placement import place as put
+from guestmap.machine.placement import MapPlacer
 from guestmap.memory import AddressSpace, MemorySystem
 from tests.support.bus import place, random_accesses
 from tests.support.qemu import Qemu
@@ -28,7 +28,7 @@ class Machine:
         self.ram: AddressSpace = place(self.memory.ram("ram", RAM_SIZE), 0)
         self.fw_cfg = FwCfg(self.ram if dma else None)
         ports = self.memory.container("io", 0x10000)
-        put(self.memory, {Space.IO: ports}, self.fw_cfg)
+        MapPlacer(self.memory).place({Space.IO: ports}, self.fw_cfg)
         self.ports: AddressSpace = self.memory.address_space("I/O", ports)
         self.fw_cfg.add_bytes(0, b"QEMU")
         self.fw_cfg.reset()

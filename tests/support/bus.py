@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from guestmap.hw.device import Space
 from guestmap.hw.placement import Placeable
-from guestmap.hw.placement import place as place_blocks
+from guestmap.machine.placement import MapPlacer
 from guestmap.memory import AddressSpace, MemoryRegion, MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
 
@@ -23,7 +23,7 @@ def ports_of(*blocks: Placeable) -> AddressSpace:
     """Return an I/O address space that holds nothing but these registers, in their place."""
     memory = MemorySystem()
     io = memory.io("io", 0x10000, UNASSIGNED_IO_OPS)
-    place_blocks(memory, {Space.IO: io}, *blocks)
+    MapPlacer(memory).place({Space.IO: io}, *blocks)
     return memory.address_space("I/O", io)
 
 
@@ -31,7 +31,7 @@ def memory_of(*blocks: Placeable) -> AddressSpace:
     """Return an address space of memory that holds nothing but these registers, in their place."""
     memory = MemorySystem()
     system = memory.container("system", 1 << 64)
-    place_blocks(memory, {Space.MEMORY: system}, *blocks)
+    MapPlacer(memory).place({Space.MEMORY: system}, *blocks)
     return memory.address_space("memory", system)
 
 

@@ -10,7 +10,7 @@ from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciTestDevice
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix4_pm import Piix4Pm
-from guestmap.hw.placement import place
+from guestmap.machine.placement import MapPlacer
 from guestmap.memory import MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
 
@@ -33,10 +33,11 @@ class Chipset:
         self.system_region.add_subregion(0, self.memory.alias("ram-below-4g", self.ram, 0, ram))
         self.pci_region = self.memory.container("pci", 1 << 64)
         self.system_region.add_subregion(0, self.pci_region, -1)
-        self.bus = PciBus(self.memory, self.pci_region, self.io_region, self.system_region)
+        placer = MapPlacer(self.memory)
+        self.bus = PciBus(placer, self.pci_region, self.io_region, self.system_region)
         self.host = I440FX(self.bus, self.system_region, self.ram)
         self.mechanism = ConfigMechanism(self.bus)
-        place(self.memory, {Space.IO: self.io_region}, self.mechanism)
+        placer.place({Space.IO: self.io_region}, self.mechanism)
         self.lines = [IrqLine(name=f"line {n}") for n in range(16)]
         self.isa = Piix3(self.bus, ISA, self.lines, lambda: self.requests.append("reset"))
         self.ide = Piix3Ide(self.bus, IDE)

@@ -44,6 +44,7 @@ class DeclaredType(ObjectType):
             those of its ancestors follow.
         once_realized: properties that a realized device has besides those of its class.
         inputs: groups of interrupt lines that come in: the group's name, and how many there are.
+        bus: the type of bus that it sits on itself; "" for its parent's.
         buses: what a device has for others to sit on: type and name.
         hotpluggable: whether devices of it can come and go while the machine runs.
         user_creatable: whether a user may name it as a driver.
@@ -53,9 +54,15 @@ class DeclaredType(ObjectType):
     settings: tuple[str, ...] = ()
     once_realized: tuple[Property, ...] = ()
     inputs: tuple[tuple[str, int], ...] = ()
+    bus: str = ""
     buses: tuple[tuple[str, str], ...] = ()
     hotpluggable: bool = True
     user_creatable: bool = False
+
+    @property
+    def sits_on(self) -> str:
+        """The type of bus that its devices sit on; "" where they sit on none."""
+        return next((each.bus for each in self.lineage if each.bus), "")
 
     @property
     def lineage(self) -> tuple[DeclaredType, ...]:
@@ -71,6 +78,7 @@ def declare(
     interfaces: tuple[str, ...] = (),
     once_realized: tuple[Property, ...] = (),
     inputs: tuple[tuple[str, int], ...] = (),
+    bus: str = "",
     buses: tuple[tuple[str, str], ...] = (),
     hotpluggable: bool = True,
     user_creatable: bool = False,
@@ -87,6 +95,7 @@ def declare(
         settings=tuple(each.name for each in properties if each.guard is not None),
         once_realized=once_realized,
         inputs=inputs,
+        bus=bus,
         buses=buses,
         hotpluggable=hotpluggable,
         user_creatable=user_creatable,
@@ -142,8 +151,8 @@ def _reader(name: str, fallback: JsonValue) -> Callable[[Any], JsonValue]:
     return read
 
 
-ISA_DEVICE = declare("isa-device", "device", abstract=True)
-SYS_BUS_DEVICE = declare("sys-bus-device", "device", abstract=True)
+ISA_DEVICE = declare("isa-device", "device", abstract=True, bus="ISA")
+SYS_BUS_DEVICE = declare("sys-bus-device", "device", abstract=True, bus="System")
 
 HAS_AML = ("acpi-dev-aml-interface",)
 """The interface of devices that the firmware's tables describe."""

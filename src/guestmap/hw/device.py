@@ -10,6 +10,7 @@ address space. It never sees the memory system.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -21,6 +22,7 @@ from guestmap.base.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from guestmap.base import IrqLine, Timer
     from guestmap.hw.declare import DeclaredType
+    from guestmap.hw.placement import Changing
     from guestmap.memory import MemoryRegion, MemoryRegionOps
     from guestmap.qom import JsonValue
 
@@ -94,6 +96,7 @@ class RegisterBlock(Generic[StateT]):
         OUTLIVES_RESET: the fields of its state that a reset leaves alone.
         state: all that a guest, or time, has made of it: what is saved, and what a reset forgets.
         regions: what its :meth:`places` have become, in their order; empty until it is placed.
+        changing: returns the transaction in which it changes the map; the board's, once placed.
     """
 
     OUTLIVES_RESET: ClassVar[tuple[str, ...]] = ()
@@ -101,6 +104,7 @@ class RegisterBlock(Generic[StateT]):
     def __init__(self, state: StateT) -> None:
         self.state = state
         self.regions: Sequence[MemoryRegion] = ()
+        self.changing: Changing = nullcontext
 
     def places(self) -> Iterable[Place]:
         """Return which registers it wants where, in the order in which QEMU makes them."""

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, ConfigError, HostClock
 from guestmap.hw.device import Space
-from guestmap.hw.placement import Placeable, place
 from guestmap.machine.events import MachineEvents
 from guestmap.machine.hotplug.backends import backend_types
 from guestmap.machine.hotplug.pc_dimm import DIMM, OTHER_MEMORY_DEVICES, pc_dimm_types
 from guestmap.machine.management import Management
+from guestmap.machine.placement import MapPlacer
 from guestmap.machine.ram import blamed_on
 from guestmap.machine.secret import secret_types
 from guestmap.machine.tree import MachineTree, machine_types
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from guestmap.hw.device import RegisterBlock
     from guestmap.hw.pci import PciBus
+    from guestmap.hw.placement import Placeable
     from guestmap.hw.serial import Serial16550
     from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.machine.config import MachineConfig
@@ -101,6 +102,7 @@ class Board:
 
     Attributes:
         system: the memory system.
+        placer: puts devices into it.
         system_region, io_region: the roots of memory and I/O.
         memory, io: the address spaces ``memory`` and ``I/O``.
         cpu_memory: what the first CPU sees.
@@ -150,6 +152,7 @@ class Board:
         self.system = MemorySystem(
             now_ns=self.clock.now_ns, enforce_readonly=not config.qemu_readonly_rules
         )
+        self.placer = MapPlacer(self.system)
         self.types = machine_types()
         self.types.add(
             *backend_types(self.system, self._preallocated, cpus=config.cpus),
@@ -177,7 +180,7 @@ class Board:
     def place(self, *blocks: Placeable) -> None:
         """Give devices the registers that they want, where they want them."""
         containers = {Space.MEMORY: self.system_region, Space.IO: self.io_region}
-        place(self.system, containers, *blocks)
+        self.placer.place(containers, *blocks)
 
     def _preallocated(self, name: str, done: int, total: int) -> None:
         if total >= _LONG_PREALLOCATION:

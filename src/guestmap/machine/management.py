@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from guestmap.base import ConfigError
+from guestmap.hw.pci.kind import PCI_DEVICE
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.device_maker import DeviceMaker
 from guestmap.machine.inventory import Inventory
@@ -193,7 +194,7 @@ class Management(Inventory):
         if bus is not None and bus.link("hotplug-handler") is None:
             label = bus.label if isinstance(bus, BusObject) else bus.name
             raise ConfigError(f"Bus '{label}' does not support hotplugging")
-        is_function = self._types.is_a(device.type.name, "pci-device")
+        is_function = self._types.is_a(device.type.name, PCI_DEVICE.name)
         handler = self.pci_hotplug if is_function else device.handler
         if handler is None or not device.hotpluggable:
             raise ConfigError(f"Device '{device.type.name}' does not support hotplugging")

@@ -7,6 +7,7 @@ from typing import Final
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.dataclass import dataclass
+from guestmap.hw.serial import Serial16550
 from guestmap.machine.options.strings import (
     identifier,
     json_object,
@@ -134,6 +135,7 @@ def read_serial(properties: dict[str, str], chardevs: dict[str, CharDev]) -> Cha
     for name, value in properties.items():
         if name not in ("id", "chardev", "index") or (name == "index" and value != "0"):
             raise UnsupportedError(
-                f"isa-serial {name}={value} is not modelled: one port is there, at index 0"
+                f"{Serial16550.TYPE.name} {name}={value} is not modelled: one port is there, at"
+                " index 0"
             )
     return _named(properties.get("chardev", ""), chardevs)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.dataclass import dataclass
+from guestmap.hw.serial import Serial16550
 from guestmap.machine.options.command_line import config_of
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.strings import last_values, option, split_options
@@ -16,7 +17,6 @@ from guestmap.system.command_line import Given
 if TYPE_CHECKING:
     from guestmap.machine.config import MachineConfig
 
-_SERIAL: Final = "isa-serial"
 _ACCELERATORS: Final = {"tcg": "unicorn"}
 """What runs the CPU, by QEMU's name: Unicorn is QEMU's TCG as a library."""
 _CPU: Final = "qemu64"
@@ -59,7 +59,7 @@ def described(given: Given) -> Described:
     chardevs = read_chardevs(given.get("chardev", ()))
     monitors = tuple(read_monitor(text, chardevs) for text in given.get("mon", ()))
     specs = [DeviceSpec.parse(text) for text in given.get("device", ())]
-    ports = [each for each in specs if each.driver == _SERIAL]
+    ports = [each for each in specs if each.driver == Serial16550.TYPE.name]
     if len(ports) > 1:
         raise UnsupportedError(f"{ports[1].option}: one serial port is modelled, and no more")
     serial = None
@@ -95,7 +95,7 @@ def _words(given: Given) -> tuple[list[str], list[str]]:
         for text in given.get(name, ()):
             words += [f"-{name}", text]
     for text in given.get("device", ()):
-        if DeviceSpec.parse(text).driver != _SERIAL:
+        if DeviceSpec.parse(text).driver != Serial16550.TYPE.name:
             words += ["-device", text]
     return words, accelerators
 

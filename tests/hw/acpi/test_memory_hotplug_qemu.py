@@ -16,6 +16,7 @@ from guestmap.base import GIB, MIB, IrqLine, ManualClock
 from guestmap.hw.acpi.memory_hotplug import OstReport, PluggedMemory
 from guestmap.hw.pci import PciBus
 from guestmap.hw.piix4_pm import Piix4Pm
+from guestmap.machine.placement import MapPlacer
 from guestmap.memory import MemorySystem
 from guestmap.memory.map import UNASSIGNED_IO_OPS
 from tests.support.qemu import Qemu
@@ -120,7 +121,7 @@ class Ours:
         system = memory.container("system", 1 << 64)
         root = memory.io("io", 0x10000, UNASSIGNED_IO_OPS)
         self.ports = memory.address_space("I/O", root)
-        self.bus = PciBus(memory, memory.container("pci", 1 << 64), root, system)
+        self.bus = PciBus(MapPlacer(memory), memory.container("pci", 1 << 64), root, system)
         sci = IrqLine()
         self._interrupts: list[str] = []
         sci.connect(lambda level: self._interrupts.append(f"{'raise' if level else 'lower'} 9"))

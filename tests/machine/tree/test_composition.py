@@ -9,6 +9,7 @@ import weakref
 import pytest
 
 from guestmap.base import MIB, ConfigError, UnsupportedError
+from guestmap.hw.device import DeviceModel
 from guestmap.machine import DeviceSpec, MachineConfig, Pc
 from guestmap.machine.tree import (
     DeviceObject,
@@ -35,6 +36,17 @@ def test_a_device_has_a_path_and_a_path_has_a_device():
     assert isinstance(found, DeviceObject)
     assert found.hardware is pc.hpet
     assert device_path(pc.tree, object()) is None
+
+
+def test_every_device_sits_on_the_bus_that_its_type_declares():
+    pc = _machine("pci-bridge,id=b0,chassis_nr=1", "pci-testdev,bus=b0")
+    shown = [each for each in pc.tree.devices.values() if isinstance(each.hardware, DeviceModel)]
+    placed = {
+        each.type.name: (each.parent_bus.type.name if each.parent_bus else "") for each in shown
+    }
+    declared = {each.hardware.TYPE.name: each.hardware.TYPE.sits_on for each in shown}
+    assert {"PCI", "ISA", "System", "i2c-bus"} == set(placed.values()) - {""}
+    assert placed == declared
 
 
 def test_owners_are_told_as_info_mtree_tells_them():

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.device import U32, IoRegion, Place, RegisterBlock, Space
-from guestmap.hw.placement import changing
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class AcpiCpuHotplug(RegisterBlock[CpuHotplugState]):
         wanted, other = (block, bitmap) if self.state.modern else (bitmap, block)
         container = other.container
         if container is not None:
-            with changing(container, "CPU hot-plug registers: bitmap -> selector block"):
+            with self.changing("CPU hot-plug registers: bitmap -> selector block"):
                 container.del_subregion(other)
                 container.add_subregion(PORT, wanted)
 

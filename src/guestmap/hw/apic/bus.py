@@ -7,6 +7,7 @@ CPU makes (a debugger's, a device's) reads 0 and writes messages only.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.apic.local import LocalApic
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from guestmap.base import Clock
+    from guestmap.hw.placement import Changing
     from guestmap.memory import MemoryRegion
 
 ADDRESS = 0xFEE0_0000
@@ -39,6 +41,7 @@ class ApicBus:
 
     Attributes:
         regions: what its place has become, see :class:`guestmap.hw.device.RegisterBlock`.
+        changing: see there, too.
         apics: one for each CPU.
         current: the number of the CPU whose accesses are being made, None for nobody's. An engine
             sets it; so a program without a CPU sees what QEMU's qtest sees.
@@ -48,6 +51,7 @@ class ApicBus:
 
     def __init__(self, clock: Clock, apic_ids: Sequence[int] = (0,), *, vapic: bool = True) -> None:
         self.regions: Sequence[MemoryRegion] = ()
+        self.changing: Changing = nullcontext
         self.apics = tuple(
             LocalApic(cpu, apic_id, clock, vapic=vapic) for cpu, apic_id in enumerate(apic_ids)
         )

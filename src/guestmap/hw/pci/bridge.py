@@ -110,7 +110,7 @@ class PciBridge(PciFunction[BridgeState]):
         self._chassis = chassis
         self._fill_bridge_config()
         self.secondary = PciBus(
-            bus.memory,
+            bus.placer,
             self._container("pci_bridge_pci", ADDRESS_SPACE_SIZE),
             self._container("pci_bridge_io", 4 * GIB),
             bus.dma_root,

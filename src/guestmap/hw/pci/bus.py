@@ -20,7 +20,8 @@ from guestmap.hw.pci.registers import (
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.device import PciFunction
-    from guestmap.memory import MemoryRegion, MemorySystem
+    from guestmap.hw.placement import Placer
+    from guestmap.memory import MemoryRegion
 
 SLOTS, FUNCTIONS, PINS = 32, 8, 4
 
@@ -53,7 +54,7 @@ class PciBus:
     """The functions on one bus.
 
     Attributes:
-        memory: the memory system of the machine.
+        placer: makes the regions of functions on it.
         memory_region: what memory BARs on this bus are mapped into.
         io_region: what I/O BARs on this bus are mapped into.
         dma_root: what bus masters on this bus reach: the system memory.
@@ -68,14 +69,14 @@ class PciBus:
 
     def __init__(
         self,
-        memory: MemorySystem,
+        placer: Placer,
         memory_region: MemoryRegion,
         io_region: MemoryRegion,
         dma_root: MemoryRegion,
         *,
         bridge: PciFunction[Any] | None = None,
     ) -> None:
-        self.memory = memory
+        self.placer = placer
         self.memory_region = memory_region
         self.io_region = io_region
         self.dma_root = dma_root
@@ -207,7 +208,7 @@ class PciBus:
 
     def reset(self) -> None:
         """Reset every function on this bus, and through bridges all below."""
-        with self.memory.transaction(f"reset of PCI bus {self.number:02x}"):
+        with self.placer.changing(f"reset of PCI bus {self.number:02x}"):
             for devfn in sorted(self.devices):
                 device = self.devices.get(devfn)
                 if device is not None:

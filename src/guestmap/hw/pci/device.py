@@ -11,13 +11,11 @@ from guestmap.hw.pci import registers as reg
 from guestmap.hw.pci.header import PciHeader
 from guestmap.hw.pci.kind import PCI_DEVICE, PciState, PciStateT
 from guestmap.hw.pci.master import BusMaster
-from guestmap.hw.placement import make_region, place
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
     from guestmap.hw.pci.identity import PciIdentity
     from guestmap.memory import MemoryRegion
-    from guestmap.memory.map.transaction import Transaction
     from guestmap.qom import JsonValue, Property
 
 _FIXED_REGISTERS = ((reg.VENDOR_ID, 4), (reg.REVISION, 4), (reg.HEADER_TYPE, 1))
@@ -103,11 +101,11 @@ class PciFunction(PciHeader[PciStateT]):
 
     def make(self, wanted: IoRegion) -> MemoryRegion:
         """Make a region of its own, which is nowhere yet."""
-        return make_region(self.bus.memory, wanted, owner=self)
+        return self.bus.placer.make(wanted, owner=self)
 
     def make_ram(self, name: str, size: int, *, readonly: bool = False) -> MemoryRegion:
         """Make memory of its own, in bytes, which is nowhere yet; its block is named by place."""
-        region = self.bus.memory.ram(name, size, readonly=readonly, owner=self)
+        region = self.bus.placer.make_ram(name, size, readonly=readonly, owner=self)
         assert region.ram_block is not None
         region.ram_block.name = f"0000:{self.address}/{name}"
         return region
@@ -122,16 +120,12 @@ class PciFunction(PciHeader[PciStateT]):
 
     def alias(self, name: str, target: MemoryRegion, offset: int, size: int) -> MemoryRegion:
         """Make a window of its own onto another region."""
-        return self.bus.memory.alias(name, target, offset, size, owner=self)
-
-    def changing(self, cause: str) -> Transaction:
-        """Return the transaction in which it changes the map."""
-        return self.bus.memory.transaction(cause)
+        return self.bus.placer.make_alias(name, target, offset, size, owner=self)
 
     def place_blocks(self) -> None:
         """Put what it consists of at its fixed ports."""
         containers = {Space.IO: self.bus.io_region, Space.MEMORY: self.bus.dma_root}
-        place(self.bus.memory, containers, self, owner=self)
+        self.bus.placer.place(containers, self, owner=self)
 
     def shown_regions(self) -> Iterable[MemoryRegion]:
         """Return its view of the memory, its registers at fixed ports, and its windows."""
@@ -148,7 +142,7 @@ class PciFunction(PciHeader[PciStateT]):
 
     def remove(self) -> None:
         """Take the function out of the machine: its windows, its interrupt, its address space."""
-        with self.bus.memory.transaction(f"{self.address} {self.name} removed"):
+        with self.changing(f"{self.address} {self.name} removed"):
             self.set_interrupt(False)
             for bar in self.bars:
                 self._place(bar, None)

@@ -48,6 +48,7 @@ class PciHeader(DeviceModel[PciStateT]):
     ) -> None:
         super().__init__(state)
         self.bus = bus
+        self.changing = bus.placer.changing
         self.devfn = devfn
         self.name = name or self.TYPE.name
         self.config = ConfigSpace()
@@ -162,7 +163,7 @@ class PciHeader(DeviceModel[PciStateT]):
         parts = [bar.describe_move(address) for bar, address in moves]
         if switched:
             parts.append(f"bus master {'on' if on else 'off'}")
-        with self.bus.memory.transaction(f"{self.address} {', '.join(parts)}"):
+        with self.changing(f"{self.address} {', '.join(parts)}"):
             for bar, address in moves:
                 self._place(bar, address)
             if switched:

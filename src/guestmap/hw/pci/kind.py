@@ -31,6 +31,7 @@ PCI_DEVICE = declare(
     setting("acpi-index", UINT32, 0),
     fact("legacy-addr", STR, ""),
     abstract=True,
+    bus="PCI",
 )
 
 

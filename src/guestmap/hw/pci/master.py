@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE
+from guestmap.hw.device import IoRegion
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
@@ -28,10 +29,9 @@ class BusMaster:
         self._bus = bus
         self._owner = owner
         self._window: MemoryRegion | None = None
-        self.container = bus.memory.container(
-            "bus master container", ADDRESS_SPACE_SIZE, owner=owner
-        )
-        self.space = bus.memory.address_space(name, self.container)
+        everything = IoRegion("bus master container", ADDRESS_SPACE_SIZE, None, is_container=True)
+        self.container = bus.placer.make(everything, owner=owner)
+        self.space = bus.placer.make_space(name, self.container)
 
     @property
     def connected(self) -> bool:
@@ -47,7 +47,9 @@ class BusMaster:
         """Make the window, closed; nothing happens where there is one."""
         if self._window is None:
             target = self._bus.dma_root
-            window = self._bus.memory.alias("bus master", target, 0, target.size, owner=self._owner)
+            window = self._bus.placer.make_alias(
+                "bus master", target, 0, target.size, owner=self._owner
+            )
             window.set_enabled(False)
             self.container.add_subregion(0, window)
             self._window = window
@@ -62,4 +64,4 @@ class BusMaster:
         if self._window is not None:
             self.container.del_subregion(self._window)
             self._window = None
-        self._bus.memory.remove_address_space(self.space)
+        self._bus.placer.remove_space(self.space)

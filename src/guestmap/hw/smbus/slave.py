@@ -31,7 +31,9 @@ class SmbusSlave(Protocol):
         """Return the next byte."""
 
 
-I2C_SLAVE = declare("i2c-slave", "device", setting("address", UINT8, 0), abstract=True)
+I2C_SLAVE = declare(
+    "i2c-slave", "device", setting("address", UINT8, 0), abstract=True, bus="i2c-bus"
+)
 SMBUS_DEVICE = declare("smbus-device", I2C_SLAVE, abstract=True)
 
 

@@ -5,7 +5,6 @@ Refusals, their order and their texts are QEMU 7.2's (softmmu/qdev-monitor.c).
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from guestmap.base import ConfigError, UnsupportedError
@@ -17,10 +16,7 @@ from guestmap.qom import Device, JsonValue
 
 if TYPE_CHECKING:
     from guestmap.machine.inventory import Inventory
-    from guestmap.qom import HotplugHandler
-
-_BUSES = MappingProxyType({"pci-device": "PCI", "isa-device": "ISA"})
-"""What sorts of devices sit on, where that is a bus that a user may name."""
+    from guestmap.qom import HotplugHandler, ObjectType
 
 
 class DeviceMaker:
@@ -62,10 +58,10 @@ class DeviceMaker:
         if self._types.is_a(driver, "cpu"):
             raise UnsupportedError("CPUs cannot be plugged into a running machine: use -smp")
         if self._types.is_a(driver, "memory-device"):
-            return self._new_dimm(driver, bus)
+            return self._new_dimm(kind, bus)
         if not isinstance(kind, DeclaredType) or not kind.user_creatable:
             raise ConfigError("Parameter 'driver' expects a pluggable device type")
-        shown = self._bus(driver, None if bus is None else str(bus))
+        shown = self._bus(kind, None if bus is None else str(bus))
         handler = shown.link("hotplug-handler")
         if hotplugged and handler is None:
             raise ConfigError(f"Bus '{shown.label}' does not support hotplugging")
@@ -76,20 +72,20 @@ class DeviceMaker:
         shown.add(device)
         return device, self._inventory.pci_hotplug
 
-    def _new_dimm(self, driver: str, bus: JsonValue) -> tuple[Device, HotplugHandler]:
+    def _new_dimm(self, kind: ObjectType, bus: JsonValue) -> tuple[Device, HotplugHandler]:
         if self._inventory.hotplug is None:
-            raise ConfigError(f"Device '{driver}' can not be hotplugged on this machine")
+            raise ConfigError(f"Device '{kind.name}' can not be hotplugged on this machine")
         if bus is not None:
-            self._bus(driver, str(bus))
-        return cast("Device", self._types.new(driver)), self._inventory.hotplug
+            self._bus(kind, str(bus))
+        return cast("Device", self._types.new(kind.name)), self._inventory.hotplug
 
-    def _bus(self, driver: str, name: str | None) -> BusObject:
+    def _bus(self, kind: ObjectType, name: str | None) -> BusObject:
         """Return the bus of that name, or the first that the driver fits on.
 
         Raises:
             ConfigError: there is none, or the driver does not go there.
         """
-        wanted = next((bus for kind, bus in _BUSES.items() if self._types.is_a(driver, kind)), "")
+        driver, wanted = kind.name, kind.sits_on if isinstance(kind, DeclaredType) else ""
         for each in buses(self._tree):
             if name in {each.label, each.name} and each.type.name != wanted:
                 raise ConfigError(f"Device '{driver}' can't go on {each.type.name} bus")

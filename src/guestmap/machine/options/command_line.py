@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.hw.apic.local import APIC_COMMON
+from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine.boards import BoardType, board_type
 from guestmap.machine.config import (
     MachineConfig,
@@ -20,7 +22,8 @@ from guestmap.machine.options.numa import parse_nodes
 from guestmap.machine.options.smp import CpuTopology
 from guestmap.machine.options.words import Words
 
-_VAPIC, _MEMORY_HOTPLUG = "apic-common.vapic", "PIIX4_PM.memory-hotplug-support"
+_VAPIC = f"{APIC_COMMON.name}.vapic"
+_MEMORY_HOTPLUG = f"{Piix4Pm.TYPE.name}.memory-hotplug-support"
 _TRUE, _FALSE = frozenset({"on", "yes", "true", "y"}), frozenset({"off", "no", "false", "n"})
 
 

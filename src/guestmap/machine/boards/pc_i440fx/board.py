@@ -126,7 +126,7 @@ class Pc(Board):
     def _build_pci(self) -> MemoryRegion:
         pci = self.system.container("pci", ADDRESS_SPACE_SIZE)
         self.system_region.add_subregion(0, pci, -1)
-        self.bus = PciBus(self.system, pci, self.io_region, self.system_region)
+        self.bus = PciBus(self.placer, pci, self.io_region, self.system_region)
         self.i440fx = I440FX(self.bus, self.system_region, self.ram)
         self.config_mechanism = ConfigMechanism(self.bus)
         self.place(self.config_mechanism)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB
 from guestmap.hw.apic.bus import ApicBus
 from guestmap.hw.device import Space
-from guestmap.hw.placement import place
+from guestmap.machine.placement import MapPlacer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class CpuViews:
         self.memory: AddressSpace = views[0]
         self.smm_memory: AddressSpace = self._smm[0]
         self.apics = ApicBus(clock, apic_ids, vapic=vapic)
-        place(system, {Space.MEMORY: root}, self.apics)
+        MapPlacer(system).place({Space.MEMORY: root}, self.apics)
         self.apics.apics[0].regions = self.apics.regions
 
     def show_smram(self, smram: MemoryRegion) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestmap.hw.declare import ON_OFF_AUTO, declare, fact
+from guestmap.hw.declare import ISA_DEVICE, ON_OFF_AUTO, declare, fact
 from guestmap.qom import BOOL, INT, SIZE, STR, STRING, link, opaque
 
 _OEM = (
@@ -98,7 +98,7 @@ MACHINE_TYPES = (
         fact("nvdimm-persistence", STRING, "",
              "Set NVDIMM persistenceValid values are cpu, mem-ctrl"),
         once_realized=(
-            fact("rtc_state", link("isa-device"), ""),
+            fact("rtc_state", link(ISA_DEVICE.name), ""),
             fact("smram", link("memory-region"), ""),
             fact("rtc-time", opaque("struct tm")),
         ),

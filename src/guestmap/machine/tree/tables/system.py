@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestmap.hw.declare import declare, fact, secret
+from guestmap.hw.declare import SYS_BUS_DEVICE, declare, fact, secret
 from guestmap.qom import (
     BOOL,
     INT,
@@ -18,7 +18,7 @@ _CPU_FAMILY, _CPU_MODEL, _CPU_STEPPING = 15, 107, 1
 _CPU_NAME = "QEMU Virtual CPU version 2.5+"
 
 SYSTEM_TYPES = (
-    declare("isabus-bridge", "sys-bus-device"),
+    declare("isabus-bridge", SYS_BUS_DEVICE),
     declare(
         "cpu", "device",
         fact("memory", link("memory-region"), ""),
