@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ from guestmap.inspect.ask.findings import Finding, LintOptions
 from guestmap.inspect.ask.lint import CHECKS, lint, refuse_unknown
 from guestmap.inspect.ask.sarif import sarif
 from guestmap.inspect.ask.sentences import lint_sentences
+from guestmap.inspect.text.mtree import assemble, read_mtree
+from guestmap.inspect.text.rebuild import rebuild
 from tests.inspect.snapshots import Builder, of_vector, pc, vectors
 
 if TYPE_CHECKING:
@@ -40,6 +43,29 @@ def test_real_machines_have_no_findings(golden: Corpus) -> None:
         assert lint(of_vector(case)) == (), path
         count += 1
     assert count >= 4
+
+
+DOUBTFUL = re.compile(r".*-isa-|.*-testdev120-|.*-nvdimm-label-")
+"""Machines in which something is amiss: ne2000 over applesmc, a hundred test devices over vmport, a
+DIMM that is no multiple of 128 MiB."""
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(("version", "least"), [("7.2", 200), ("11.1", 100)])
+def test_a_stock_pc_of_any_version_has_nothing_to_warn_of(
+    version: str, least: int, request: pytest.FixtureRequest
+) -> None:
+    recorded: Corpus = request.getfixturevalue("corpus" if version == "7.2" else "corpus_11_1")
+    count = 0
+    for place in ("x86", "machines/x86_64"):
+        for path, data in recorded.files("/mtree.txt", below=place):
+            case = path.split("/")[-2]
+            if not case.startswith(("pc", "q35")) or DOUBTFUL.match(f"{case}-"):
+                continue
+            found = lint(rebuild(assemble(read_mtree(data.decode()))))
+            assert {each.severity for each in found} <= {"info"}, (path, found)
+            count += 1
+    assert count >= least
 
 
 def test_a_region_that_nobody_sees() -> None:
@@ -76,6 +102,23 @@ def test_a_device_behind_shadow_ram_is_hidden() -> None:
     assert _only(tree, "hidden-region")
     ignored = frozenset({"hidden-region", "ram-over-device"})
     assert not lint(tree.snapshot(), LintOptions(ignore=ignored))
+
+
+@pytest.mark.parametrize(("memory", "code"), [
+    ("vga.vram", "display-linear"), ("mem", "ram-over-device"),
+])  # fmt: skip
+@pytest.mark.parametrize("window", ["vga-lowmem", "cirrus-low-memory", "cirrus-linear-io"])
+def test_a_display_that_shows_its_memory_itself_is_as_it_should_be(
+    window: str, memory: str, code: str
+) -> None:
+    """QEMU's hw/display/vga.c: chain-4 puts an alias of the memory over the window at A0000."""
+    tree, system = _machine()
+    tree.region(window, 0xA0000, 0x10000, into=system, priority=1)
+    vram = tree.region(memory, 0xE0000000, 0x1000000, into=system, priority=1, type="ram")
+    tree.alias("vga.chain4", 0xA0000, 0x10000, vram, 0, into=system, priority=2)
+    found = lint(tree.snapshot())
+    assert code in {each.code for each in found}
+    assert ({each.severity for each in found} == {"info"}) == (memory == "vga.vram")
 
 
 def test_findings_in_sarif() -> None:

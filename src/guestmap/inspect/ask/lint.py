@@ -33,6 +33,9 @@ CHECKS: tuple[LintCheck, ...] = (
           "none needed: firmware has shadow RAM in front of its ROM, as the chipset is made for"),
     LintCheck("ram-over-device", "warning", lint_tree.ram_over_device,
           "place the device's registers (its BAR) where there is no memory"),
+    LintCheck("display-linear", "info", lint_tree.display_linear,
+          "none needed: the display adapter shows its memory without itself in between, in a mode"
+          " in which it would only store and fetch"),
     LintCheck("equal-priority", "info", lint_tree.equal_priority,
           "give the one that should answer a higher priority, so that the order of adding does not"
           " decide"),

@@ -14,6 +14,12 @@ SHADOWS = frozenset({"pam-ram", "pam-rom", "kvmvapic-rom"})
 """QEMU's windows into the RAM behind C0000-FFFFF: the chipset's (hw/pci-host/pam.c), and the one by
 which an option ROM of KVM's is kept writable (hw/i386/vapic.c)."""
 
+DISPLAY_MEMORY = "vga.vram"
+DISPLAY_WINDOWS = frozenset({"vga-lowmem", "cirrus-low-memory", "cirrus-linear-io"})
+"""Where a display adapter answers accesses to its memory itself. In modes in which it would do
+nothing but store them (chain-4, linear) QEMU shows the memory in front (hw/display/vga.c,
+cirrus_vga.c)."""
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,10 +31,12 @@ if TYPE_CHECKING:
 def hidden_regions(subject: Subject) -> Iterator[Hit]:
     """Find regions that have an enabled way to some address space and are seen in none.
 
-    But for those behind shadow RAM: see :func:`pam_shadowed`.
+    But for those behind shadow RAM or a display's: :func:`pam_shadowed`, :func:`display_linear`.
     """
     for root, way in _unseen(subject):
-        if not _is_shadowed(subject, root, way):
+        hiders = _hiders(subject, root, way)
+        is_linear = bool(hiders) and all(_is_linear(way.region, each) for each in hiders)
+        if not is_linear and not _is_shadowed(subject, root, way):
             yield _hidden(subject, root, way)
 
 
@@ -84,7 +92,23 @@ def _hiders(subject: Subject, root: int, way: Way) -> list[RegionInfo]:
 
 
 def ram_over_device(subject: Subject) -> Iterator[Hit]:
-    """Find device registers that memory hides though a way to them is enabled."""
+    """Find device registers that memory hides though a way to them is enabled.
+
+    But for a display's window behind the display's memory: see :func:`display_linear`.
+    """
+    return (hit for hit in _registers_behind_ram(subject) if not _is_linear(*hit.regions))
+
+
+def display_linear(subject: Subject) -> Iterator[Hit]:
+    """Find display windows in front of which the adapter shows its memory itself."""
+    return (hit for hit in _registers_behind_ram(subject) if _is_linear(*hit.regions))
+
+
+def _is_linear(window: RegionInfo, over: RegionInfo) -> bool:
+    return window.name in DISPLAY_WINDOWS and over.name == DISPLAY_MEMORY
+
+
+def _registers_behind_ram(subject: Subject) -> Iterator[Hit]:
     told: set[tuple[int, int]] = set()
     for root, ways in subject.ways.items():
         memory = [each for each in subject.views[root] if each.way.region.type in RAM_TYPES]

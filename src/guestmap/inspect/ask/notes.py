@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from guestmap.inspect.ask.explanation import Loser
-    from guestmap.inspect.map.snapshot import RangeInfo, Snapshot
+    from guestmap.inspect.map.snapshot import RangeInfo, RegionInfo, Snapshot
     from guestmap.inspect.map.ways import Way
 
 
@@ -36,4 +37,23 @@ def concluded(snapshot: Snapshot, winner: Way | None, losers: Iterable[Loser]) -
     for step in winner.steps() if winner is not None else ():
         if step.region.readonly and "readonly" in step.region.inferred:
             notes.append(f"that {step.region.name} refuses writes was concluded, not read")
+    if winner is not None and _may_be_empty(snapshot, winner.region):
+        notes.append(
+            f"that {winner.region.name} answers itself was concluded, not read: it holds nothing,"
+            " so it may be a container that is empty"
+        )
     return tuple(dict.fromkeys(notes))
+
+
+def _may_be_empty(snapshot: Snapshot, region: RegionInfo) -> bool:
+    """Tell whether a region that lies in no other may be an empty container: nothing speaks for it.
+
+    QEMU 11.1 says ``container`` of both; in a container a leaf nearly always answers itself.
+    """
+    doubts = dict(zip_longest(region.inferred, region.sureness, fillvalue="guess"))
+    return (
+        doubts.get("terminates") == "guess"
+        and region.type == "i/o"
+        and not region.children
+        and region.id not in snapshot.containers
+    )

@@ -50,6 +50,23 @@ def test_behind_a_name_that_others_bear_alone_a_word_is_a_mark() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_mark_of_several_words_is_one_too(times: int) -> None:
+    mark = "made faster by me"
+    words = (*mark.split(" "),) * times
+    marks = " ".join(words)
+    assert read(
+        f"low ram {marks}", f"board.ram {marks}", f"board.ram @0000000000010000 {mark}", "high ram"
+    ) == [
+        ("low ram", 0, words), ("board.ram", 0, words),
+        ("board.ram", 0x10000, (*mark.split(" "),)), ("high ram", 0, ()),
+    ]  # fmt: skip
+    assert read(f"board.ram {marks}", "board.ram") == [
+        ("board.ram", 0, words),
+        ("board.ram", 0, ()),
+    ]
+
+
 def test_names_of_several_words_stay_names() -> None:
     assert read("flash bank", "nic rom", "flash bank two") == [
         ("flash bank", 0, ()), ("nic rom", 0, ()), ("flash bank", 0, ("two",)),

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.text.mtree import assemble, read_mtree
 from guestmap.inspect.text.rebuild import rebuild
 from guestmap.inspect.text.rebuild.rules import ANSWERING, EMPTY
@@ -28,6 +29,21 @@ def test_a_leaf_answers_and_what_holds_others_does_not() -> None:
     snapshot = from_texts(text)
     assert shows(snapshot) == [(0x1800, "uart")]
     assert sureness(snapshot, "box", "terminates") == "guess"
+
+
+@pytest.mark.parametrize(("inside", "is_doubted"), [(False, True), (True, False)])
+def test_that_an_empty_container_answers_is_told_as_a_conclusion(
+    inside: bool, is_doubted: bool
+) -> None:
+    """QEMU 11.1 prints ``container`` of what lies in no region, whether or not it answers."""
+    space = line(1, 0, 0x1000, "thing-space", type="container")
+    if inside:
+        space += line(2, 0, 0x1000, "uart")
+    snapshot = from_texts(f"address-space: thing\n{space}\n")
+    notes = explain(snapshot, 0x10, "thing").notes
+    assert [note.partition(" was ")[0] for note in notes] == (
+        ["that thing-space answers itself"] if is_doubted else []
+    )
 
 
 AROUND = [

@@ -30,7 +30,6 @@ _KNOWN = re.compile(r"(?: (?:kvm|hvf|whpx|nvmm|hax|mshv|xen))+$", re.IGNORECASE)
 """Accelerators of QEMU (``-accel help``), behind a name alone."""
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,11}")
-_TAIL = re.compile(rf"(?<=.)(?: (?P<word>{_WORD.pattern}))(?: (?P=word))*$")
 
 
 def part_marks(rest: str) -> tuple[str, tuple[str, ...]] | None:
@@ -44,25 +43,35 @@ def part_marks(rest: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def find_more(views: Iterable[ViewInfo]) -> list[ViewInfo]:
-    """Take for a mark, of memory, what other lines show to be one.
+    """Take for marks, of memory, what other lines show to be some.
 
-    That is a last word which is a mark elsewhere in the text, or without which the name is that of
-    other memory in it.
+    Those are last words which are marks elsewhere in the text, or without which the name is that of
+    other memory in it. An accelerator may be called by several words.
     """
     views = list(views)
     ranges = [each for view in views for each in view.ranges if each.type != "i/o"]
-    marks = {mark for each in ranges for mark in each.accelerator}
+    marks = {_once(each.accelerator) for each in ranges if each.accelerator}
     memory = {each.name for each in ranges}
 
     def looked_at(each: RangeInfo) -> RangeInfo:
-        tail = _TAIL.search(each.name)
-        if each.type == "i/o" or tail is None:
-            return each
-        name, words = each.name[: tail.start()], tuple(tail[0].split())
-        if words[0] not in marks and name not in memory:
-            return each
-        return msgspec.structs.replace(each, name=name, accelerator=(*words, *each.accelerator))
+        words = each.name.split(" ")
+        for at in range(1, len(words)) if each.type != "i/o" else ():
+            name, tail = " ".join(words[:at]), tuple(words[at:])
+            if (name in memory or _once(tail) in marks) and all(map(_WORD.fullmatch, tail)):
+                accelerator = (*tail, *each.accelerator)
+                return msgspec.structs.replace(each, name=name, accelerator=accelerator)
+        return each
 
     if not any(" " in name for name in memory):
         return views
     return [replace(view, ranges=tuple(looked_at(each) for each in view.ranges)) for view in views]
+
+
+def _once(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words that make others by being repeated, once for each address space."""
+    count = len(words)
+    return next(
+        words[:size]
+        for size in range(1, count + 1)
+        if count % size == 0 and words[:size] * (count // size) == words
+    )
