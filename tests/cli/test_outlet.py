@@ -72,6 +72,15 @@ def test_an_unplug_is_done_whoever_reads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("away", AWAY)
+def test_a_plan_that_is_lost_is_an_error_since_nothing_was_done(away: str, tmp_path: Path) -> None:
+    played = machine()
+    with serving(played, tmp_path / "qmp") as served:
+        done = run(f"plug {served.path} 128M --dry-run", away)
+    assert played.devices == []
+    assert done.returncode == (0 if "pipe" in away else 2), done
+
+
+@pytest.mark.parametrize("away", AWAY)
 def test_a_listing_that_is_lost_is_an_error_and_no_difference(away: str, tmp_path: Path) -> None:
     with serving(machine(), tmp_path / "qmp") as served:
         done = run(f"dimms {served.path}", away)
@@ -83,6 +92,7 @@ def test_a_listing_that_is_lost_is_an_error_and_no_difference(away: str, tmp_pat
 @pytest.mark.parametrize("words", ["--version", "plug --help"])
 def test_help_and_version_end_without_a_traceback(words: str, away: str) -> None:
     done = run(words, away)
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
 

@@ -19,6 +19,8 @@ from guestmap.cli.streams import FAILURE, STATUSES, standard_streams
 
 _PLUGGING = {"plug", "unplug", "resize"}
 """Commands whose help ends with a table of exit statuses, which say what is so with a machine."""
+_ONLY_TELLING = {"--dry-run", "--help", "--schema"}
+"""With one of these they change nothing, so that what cannot be printed is all that is lost."""
 _GROUP = "domain"
 """A command that has verbs of its own."""
 COMMANDS: Final = {
@@ -159,7 +161,8 @@ def run() -> None:
     first = next((word for word in words if not word.startswith("-")), "")
     with standard_streams() as streams:
         status = _run(application((first,)) if first in COMMANDS else overview())
-        status = streams.settle(status, changes=first in _PLUGGING)
+        changes = first in _PLUGGING and _ONLY_TELLING.isdisjoint(words)
+        status = streams.settle(status, changes=changes)
     sys.exit(status)
 
 

@@ -50,6 +50,6 @@ AtEach = Annotated[
     typer.Option(
         "--at", metavar="MOMENT",
         help="A moment of 'boot' instead of its end: a phase as it begins (setup), or a time by"
-        " the machine's clock (61ms). Given several times, all are answered from one run.",
+        " the machine's clock (61ms). Given several times, each is answered.",
     ),
 ]  # fmt: skip

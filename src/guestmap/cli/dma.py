@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.board_option import At, Board
+from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import spaces
-from guestmap.cli.output import show, with_notes
-from guestmap.cli.own_source import own_source
+from guestmap.cli.output import show_moments, with_notes
+from guestmap.cli.own_source import own_sources
 from guestmap.cli.parameters import Json, Source
 
 
@@ -23,13 +23,16 @@ def dma(
         ),
     ],
     machine: Board = "",
-    at: At = "",
+    at: AtEach = None,
     as_json: Json = False,
 ) -> None:
     """Say what a device reaches by itself: memory, other devices, or an IOMMU that translates."""
-    from guestmap.cli.source import load_snapshot
+    from guestmap.cli.source import load_snapshots
     from guestmap.inspect.ask.dma import dma_reach, dma_sentences
 
-    snapshot = load_snapshot(own_source(source, machine, at))
-    told = dma_reach(snapshot, device)
-    show(with_notes("dma", told.to_json(), snapshot), dma_sentences(told), as_json)
+    maps = load_snapshots(own_sources(source, machine, at))
+    reached = [(dma_reach(each, device), each) for each in maps]
+    answers = [
+        (with_notes("dma", told.to_json(), each), dma_sentences(told)) for told, each in reached
+    ]
+    show_moments("dma", at, answers, as_json)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.board_option import At, Board
+from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import spaces
-from guestmap.cli.output import show, with_notes, write
-from guestmap.cli.own_source import own_source
+from guestmap.cli.output import say, show_moments, with_notes, write
+from guestmap.cli.own_source import headings, own_sources, refuse_several
 from guestmap.cli.parameters import Json, Source
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from guestmap.inspect import Snapshot
     from guestmap.inspect.ask.flats import FlatBlock
 
 COMMAND_CLASS = QemuFormCommand
@@ -36,37 +37,52 @@ def flat(
         bool, typer.Option("--dispatch", "-d", help="With --qemu: print how views are looked up.")
     ] = False,
     machine: Board = "",
-    at: At = "",
+    at: AtEach = None,
     as_json: Json = False,
 ) -> None:
     """Print who answers where: sizes, types, and the share that each range has of its view.
 
     Views are the source's own; where it has none they are rendered from its trees.
     """
-    from guestmap.cli.source import load_snapshot
+    from guestmap.cli.source import load_snapshots
     from guestmap.inspect.ask.flats import flat_blocks, with_views
 
     if dispatch and qemu is None and not as_json:
         raise ConfigError("-d prints how QEMU looks views up: it goes with --qemu or --json")
-    snapshot = load_snapshot(own_source(source, machine, at), trees=False, dispatch=dispatch)
+    sources = own_sources(source, machine, at)
     if qemu is not None and not as_json:
+        refuse_several(at)
         from guestmap.inspect.map.printable import with_printable_texts
         from guestmap.inspect.text.mtree import write_flat
 
+        (snapshot,) = load_snapshots(sources, trees=False, dispatch=dispatch)
         chosen = with_views(snapshot, space=space)
         dialect = dialect_for(qemu)
         chosen = with_printable_texts(chosen)
         write(write_flat(chosen, owner=owner, dispatch=dispatch, dialect=dialect))
         return
-    blocks = flat_blocks(snapshot, space=space)
+    maps = load_snapshots(sources, trees=False, dispatch=dispatch)
+    found = [flat_blocks(each, space=space) for each in maps]
     if as_json:
-        form = {
-            "source": snapshot.source,
-            "version": snapshot.version,
-            "views": [block.to_json() for block in blocks],
-        }
-        show(with_notes("flat", form, snapshot), (), as_json=True)
+        answers = [(_form(*each), ()) for each in zip(maps, found, strict=True)]
+        show_moments("flat", at, answers, as_json=True)
         return
+    for moment, blocks in zip(headings(at), found, strict=True):
+        if moment:
+            say(moment)
+        _print(blocks, owner=owner)
+
+
+def _form(snapshot: Snapshot, blocks: list[FlatBlock]) -> dict[str, Any]:
+    form = {
+        "source": snapshot.source,
+        "version": snapshot.version,
+        "views": [block.to_json() for block in blocks],
+    }
+    return with_notes("flat", form, snapshot)
+
+
+def _print(blocks: list[FlatBlock], *, owner: bool) -> None:
     from guestmap.cli.tables import console, print_titled
     from guestmap.inspect.ask.spaces import DEFAULT
 

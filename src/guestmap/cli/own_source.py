@@ -19,6 +19,23 @@ def own_sources(source: str, machine: str, moments: Sequence[str] | None) -> lis
     return [own_source(source, machine, moment) for moment in moments or ("",)]
 
 
+def refuse_several(moments: Sequence[str] | None) -> None:
+    """Refuse more than one moment, where what is printed is one map as QEMU prints it.
+
+    Raises:
+        ConfigError: several were named.
+    """
+    if moments is not None and len(moments) > 1:
+        raise ConfigError("--qemu prints one map: name one moment with --at")
+
+
+def headings(moments: Sequence[str] | None) -> list[str]:
+    """Return what stands above the answer to each moment; nothing above a single one."""
+    if moments is None or len(moments) < 2:
+        return [""]
+    return [f"at {moment}:" for moment in moments]
+
+
 def own_source(source: str, machine: str, moment: str) -> str:
     """Return a source with what ``-M`` and ``--at`` say of it.
 

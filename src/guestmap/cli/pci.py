@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.board_option import At, Board
+from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import envelope, show
-from guestmap.cli.own_source import own_source
+from guestmap.cli.output import envelope, show_moments
+from guestmap.cli.own_source import own_sources
 from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from guestmap.inspect import Snapshot
     from guestmap.inspect.ask.pci import PciDevices
+    from guestmap.inspect.ask.pci.listing import PciListing
     from guestmap.inspect.sources.live import Attachment
 
 PciSource = Annotated[
@@ -34,23 +35,26 @@ PciSource = Annotated[
 ]
 
 
-def pci(source: PciSource, machine: Board = "", at: At = "", as_json: Json = False) -> None:
+def pci(source: PciSource, machine: Board = "", at: AtEach = None, as_json: Json = False) -> None:
     """List PCI functions: their BARs, who answers there, and what bridges pass on.
 
     The regions behind BARs are named even where they are not in the map, since the guest has not
     given the BAR an address, or decoding is off.
     """
-    from guestmap.inspect.ask.pci import listing, pci_sentences, read_pci
+    from guestmap.inspect.ask.pci import pci_sentences
+
+    listed = [_listing(each) for each in own_sources(source, machine, at)]
+    answers = [(envelope("pci", told.to_json()), pci_sentences(told)) for told in listed]
+    show_moments("pci", at, answers, as_json)
+
+
+def _listing(source: str) -> PciListing:
+    from guestmap.inspect.ask.pci import listing, read_pci
 
     if Path(source).is_dir():
-        told = listing(*_of_folder(Path(source)))
-    else:
-        with attached(own_source(source, machine, at)) as found:
-            told = listing(read_pci(found.monitor), found.snapshot(trees=False))
-    show(
-        envelope("pci", told.to_json()),
-        pci_sentences(told), as_json,
-    )  # fmt: skip
+        return listing(*_of_folder(Path(source)))
+    with attached(source) as found:
+        return listing(read_pci(found.monitor), found.snapshot(trees=False))
 
 
 def _of_folder(folder: Path) -> tuple[PciDevices, Snapshot]:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.board_option import At, Board
+from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import spaces
-from guestmap.cli.output import show, with_notes
-from guestmap.cli.own_source import own_source
+from guestmap.cli.output import show_moments, with_notes
+from guestmap.cli.own_source import own_sources
 from guestmap.cli.parameters import Json, Source
 
 
@@ -20,14 +20,17 @@ def ram(
         typer.Option("--as", help="The address space: memory, I/O ...", autocompletion=spaces),
     ] = "memory",
     machine: Board = "",
-    at: At = "",
+    at: AtEach = None,
     as_json: Json = False,
 ) -> None:
     """List guest-physical memory with the RAM block and offset behind each range."""
-    from guestmap.cli.source import load_snapshot
+    from guestmap.cli.source import load_snapshots
     from guestmap.inspect.ask.ram_ranges import ram_ranges
     from guestmap.inspect.ask.sentences import ram_sentences
 
-    snapshot = load_snapshot(own_source(source, machine, at))
-    told = ram_ranges(snapshot, space)
-    show(with_notes("ram", told.to_json(), snapshot), ram_sentences(told), as_json)
+    maps = load_snapshots(own_sources(source, machine, at))
+    listed = [(ram_ranges(each, space), each) for each in maps]
+    answers = [
+        (with_notes("ram", told.to_json(), each), ram_sentences(told)) for told, each in listed
+    ]
+    show_moments("ram", at, answers, as_json)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from guestmap.base import ConfigError, StateError, parse_address, parse_size
-from guestmap.cli.board_option import At, Board
-from guestmap.cli.output import envelope, show, warn
-from guestmap.cli.own_source import own_source
+from guestmap.cli.board_option import AtEach, Board
+from guestmap.cli.output import envelope, show_moments, warn
+from guestmap.cli.own_source import own_sources
 from guestmap.cli.parameters import Json, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from guestmap.inspect.ask.ram_files import RamPiece
     from guestmap.inspect.map.snapshot import RangeInfo
@@ -28,7 +28,7 @@ def read(
     address: Annotated[str, typer.Argument(help="As 'explain' takes it: 0xc9000, f000:fff0.")],
     length: Annotated[str, typer.Argument(help="How many bytes: 64, 4K, 0x200; at most 16M.")],
     machine: Board = "",
-    at: At = "",
+    at: AtEach = None,
     device_reads: Annotated[
         bool,
         typer.Option(
@@ -56,29 +56,59 @@ def read(
     start, size = parse_address(address), parse_size(length, what="length")
     if device_reads:
         warn("caution: --device-reads: a device that is read may lose what it holds")
-    pieces: tuple[RamPiece, ...] = ()
-    if ram:
-        data, ranges, pieces = _of_files(source, start, size, ram)
-    else:
-        data, ranges = _bytes(own_source(source, machine, at), start, size, devices=device_reads)
+    if out is not None and len(at or ()) > 1:
+        raise ConfigError("--out takes the bytes of one moment: name one with --at")
+    found = [
+        _read(each, start, size, devices=device_reads, ram=ram or [])
+        for each in own_sources(source, machine, at)
+    ]
     if out is not None:
         from guestmap.base.whole_file import write_whole
 
-        write_whole(out, data)
-    form: dict[str, Any] = {
-        "start": start,
-        "end": start + size,
-        "ranges": [
-            {"start": each.start, "end": each.start + each.size, "name": each.name,
-             "type": each.type}
-            for each in ranges
-        ],
-        "places": [each.to_json() for each in pieces],
-        "hex": None if out is not None else data.hex(),
-        "file": None if out is None else str(out),
-    }  # fmt: skip
-    lines = hexdump(start, data) if out is None else iter((f"{size} bytes in {out}",))
-    show(envelope("read", form), chain(map(_place, pieces), lines), as_json)
+        write_whole(out, found[0].data)
+    show_moments("read", at, [each.answer(out) for each in found], as_json)
+
+
+class _Bytes(NamedTuple):
+    """What was read: from where in the map, and from where in files of RAM blocks."""
+
+    start: int
+    data: bytes
+    ranges: tuple[RangeInfo, ...]
+    pieces: tuple[RamPiece, ...] = ()
+
+    def answer(self, out: Path | None) -> tuple[dict[str, Any], Iterable[str]]:
+        """Return the JSON form, and the lines for people; without the bytes if a file has them."""
+        size = len(self.data)
+        form: dict[str, Any] = {
+            "start": self.start,
+            "end": self.start + size,
+            "ranges": [
+                {"start": each.start, "end": each.start + each.size, "name": each.name,
+                 "type": each.type}
+                for each in self.ranges
+            ],
+            "places": [each.to_json() for each in self.pieces],
+            "hex": None if out is not None else self.data.hex(),
+            "file": None if out is None else str(out),
+        }  # fmt: skip
+        written = iter((f"{size} bytes in {out}",))
+        lines = hexdump(self.start, self.data) if out is None else written
+        return envelope("read", form), chain(map(_place, self.pieces), lines)
+
+
+def _read(source: str, start: int, size: int, *, devices: bool, ram: list[str]) -> _Bytes:
+    if ram:
+        return _of_files(source, start, size, ram)
+    from guestmap.cli.source import opened_machine
+    from guestmap.inspect import Snapshot
+    from guestmap.inspect.ask.readable import readable
+
+    with opened_machine(source) as board:
+        if board is not None:
+            ranges = readable(Snapshot.of(board.system), start, size, devices=devices)
+            return _Bytes(start, bytes(board.cpu_memory.read(start, size)), ranges)
+    return _live(source, start, size, devices=devices)
 
 
 def _place(piece: RamPiece) -> str:
@@ -88,9 +118,7 @@ def _place(piece: RamPiece) -> str:
     )
 
 
-def _of_files(
-    source: str, start: int, size: int, texts: list[str]
-) -> tuple[bytes, tuple[RangeInfo, ...], tuple[RamPiece, ...]]:
+def _of_files(source: str, start: int, size: int, texts: list[str]) -> _Bytes:
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ask.ram_files import RamFiles, read_pieces
     from guestmap.inspect.ask.ram_ranges import ram_ranges
@@ -100,26 +128,10 @@ def _of_files(
     snapshot = load_snapshot(source)
     ranges = readable(snapshot, start, size)
     pieces = files.pieces(ram_ranges(snapshot), start, size)
-    return read_pieces(pieces), ranges, pieces
+    return _Bytes(start, read_pieces(pieces), ranges, pieces)
 
 
-def _bytes(
-    source: str, start: int, size: int, *, devices: bool
-) -> tuple[bytes, tuple[RangeInfo, ...]]:
-    from guestmap.cli.source import opened_machine
-    from guestmap.inspect import Snapshot
-    from guestmap.inspect.ask.readable import readable
-
-    with opened_machine(source) as board:
-        if board is not None:
-            ranges = readable(Snapshot.of(board.system), start, size, devices=devices)
-            return bytes(board.cpu_memory.read(start, size)), ranges
-    return _live(source, start, size, devices=devices)
-
-
-def _live(
-    source: str, start: int, size: int, *, devices: bool
-) -> tuple[bytes, tuple[RangeInfo, ...]]:
+def _live(source: str, start: int, size: int, *, devices: bool) -> _Bytes:
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ask.readable import readable
     from guestmap.inspect.sources.live.open import attach
@@ -139,7 +151,7 @@ def _live(
         data = read_physical(machine.monitor, start, size)
         if readable(machine.snapshot(trees=False), start, size, devices=True) != ranges:
             raise StateError(f"the map changed at {start:#x} while it was read: try again")
-    return data, ranges
+    return _Bytes(start, data, ranges)
 
 
 def hexdump(start: int, data: bytes) -> Iterator[str]:

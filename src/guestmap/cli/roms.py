@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.cli.board_option import At, Board
-from guestmap.cli.output import show, warn, with_notes
-from guestmap.cli.own_source import own_source
+from guestmap.cli.board_option import AtEach, Board
+from guestmap.cli.output import show_moments, warn, with_notes
+from guestmap.cli.own_source import own_sources
 from guestmap.cli.parameters import Json, Source
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from guestmap.inspect.text.info_roms import LoadedImage
 
 
-def roms(source: Source, machine: Board = "", at: At = "", as_json: Json = False) -> None:
+def roms(source: Source, machine: Board = "", at: AtEach = None, as_json: Json = False) -> None:
     """Say what firmware, kernels and option ROMs are loaded where, and who answers there.
 
     A machine is asked for its loader's images; of a map alone the memory that cannot be written is
@@ -22,9 +22,12 @@ def roms(source: Source, machine: Board = "", at: At = "", as_json: Json = False
     """
     from guestmap.inspect.ask.roms import rom_sentences, rom_table
 
-    snapshot, images = _read(own_source(source, machine, at))
-    told = rom_table(snapshot, images)
-    show(with_notes("roms", told.to_json(), snapshot), rom_sentences(told), as_json)
+    answers = []
+    for each in own_sources(source, machine, at):
+        snapshot, images = _read(each)
+        told = rom_table(snapshot, images)
+        answers.append((with_notes("roms", told.to_json(), snapshot), rom_sentences(told)))
+    show_moments("roms", at, answers, as_json)
 
 
 def _read(source: str) -> tuple[Snapshot, tuple[LoadedImage, ...] | None]:

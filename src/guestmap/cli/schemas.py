@@ -74,7 +74,9 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = MappingProxyType({
 })  # fmt: skip
 """By command; each may print an error instead."""
 
-OF_MOMENTS: Final = frozenset({"explain", "why-not"})
+OF_MOMENTS: Final = frozenset({
+    "dma", "explain", "flat", "pci", "ram", "read", "roms", "tree", "why-not",
+})  # fmt: skip
 """Commands that answer several moments at once."""
 
 

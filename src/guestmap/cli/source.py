@@ -113,7 +113,9 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
         return Snapshot.of(vm.board.system, source=_at(moment))
 
 
-def load_snapshots(sources: Sequence[str]) -> list[Snapshot]:
+def load_snapshots(
+    sources: Sequence[str], *, trees: bool = True, dispatch: bool = False
+) -> list[Snapshot]:
     """Return the maps of several sources; moments of one machine's boot come from one run.
 
     Raises:
@@ -125,7 +127,7 @@ def load_snapshots(sources: Sequence[str]) -> list[Snapshot]:
     found = []
     for source, own in zip(sources, owns, strict=True):
         if own is None or [each.config for each in boots].count(own.config) < 2:
-            found.append(load_snapshot(source))
+            found.append(load_snapshot(source, trees=trees, dispatch=dispatch))
         else:
             from guestmap.machine.moments import END
 

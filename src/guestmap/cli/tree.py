@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from guestmap.cli.board_option import At, Board
+from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import spaces
-from guestmap.cli.output import write
-from guestmap.cli.own_source import own_source
+from guestmap.cli.output import say, show_moments, with_notes, write
+from guestmap.cli.own_source import headings, own_sources, refuse_several
 from guestmap.cli.parameters import Json, Source
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
@@ -39,31 +39,42 @@ def tree(
         bool, typer.Option("--disabled", "-D", help="Show regions that are off, too.")
     ] = False,
     machine: Board = "",
-    at: At = "",
+    at: AtEach = None,
     as_json: Json = False,
 ) -> None:
     """Print the tree of regions behind each address space, and how much of each is seen.
 
     What nothing is seen of is dimmed. Regions that aliases show follow as trees of their own.
     """
-    from guestmap.cli.source import load_snapshot
+    from guestmap.cli.source import load_snapshots
     from guestmap.inspect.ask.trees import tree_blocks
 
-    snapshot = load_snapshot(own_source(source, machine, at))
+    sources = own_sources(source, machine, at)
     if qemu is not None and not as_json:
+        refuse_several(at)
         from guestmap.inspect.map.printable import with_printable_texts
         from guestmap.inspect.text.mtree import write_mtree
 
+        (snapshot,) = load_snapshots(sources)
         chosen = snapshot if space is None else _only(snapshot, space)
         dialect = dialect_for(qemu)
         _check_depth(tree_blocks(chosen, disabled=disabled))
         chosen = with_printable_texts(chosen)
         write(write_mtree(chosen, owner=owner, disabled=disabled, dialect=dialect))
         return
-    blocks = tree_blocks(snapshot, space=space, disabled=disabled)
+    maps = load_snapshots(sources)
+    found = [tree_blocks(each, space=space, disabled=disabled) for each in maps]
     if as_json:
-        _print_json(snapshot, blocks)
+        answers = [(_form(*each), ()) for each in zip(maps, found, strict=True)]
+        show_moments("tree", at, answers, as_json=True)
         return
+    for moment, blocks in zip(headings(at), found, strict=True):
+        if moment:
+            say(moment)
+        _print(blocks, space=space, owner=owner)
+
+
+def _print(blocks: list[TreeBlock], *, space: str | None, owner: bool) -> None:
     _check_depth(blocks)
     from guestmap.cli.tables import HIDDEN, cell, console, names_of, print_titled
     from guestmap.inspect.ask.spaces import DEFAULT
@@ -111,15 +122,13 @@ def _only(snapshot: Snapshot, space: str) -> Snapshot:
     return replace(snapshot, address_spaces=spaces)
 
 
-def _print_json(snapshot: Snapshot, blocks: list[TreeBlock]) -> None:
-    from guestmap.cli.output import show, with_notes
-
+def _form(snapshot: Snapshot, blocks: list[TreeBlock]) -> dict[str, Any]:
     form = {
         "source": snapshot.source,
         "version": snapshot.version,
         "trees": [block.to_json() for block in blocks],
     }
-    show(with_notes("tree", form, snapshot), (), as_json=True)
+    return with_notes("tree", form, snapshot)
 
 
 def _table(block: TreeBlock, *, owner: bool) -> Table:
