@@ -153,10 +153,10 @@ FAULTS = (
         "hw/apic/test_local.py",
     ),
     Fault(
-        "hw/i8257.py",
+        "hw/i8257/device.py",
         "value = channel.address - channel.position",
         "value = channel.address + channel.position",
-        "hw/test_i8257.py",
+        "hw/i8257/test_i8257.py",
     ),
     Fault(
         "hw/ps2/device.py",

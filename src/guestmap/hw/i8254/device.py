@@ -18,6 +18,7 @@ from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ISA_DEVICE, declare, output, setting
 from guestmap.hw.device import DeviceModel, IoRegion, Ns, Place, Space
+from guestmap.hw.i8254.access import latch, read_back, read_byte, set_mode, write_byte
 from guestmap.hw.i8254.counter import SECOND_NS, Counter
 from guestmap.memory import AccessSizes, MemoryRegionOps
 from guestmap.qom import UINT32
@@ -31,8 +32,6 @@ _MIN_GAP_NS = 50_000
 """Edges closer together than this are spread: a counter of 2 must not starve everything else."""
 _MAX_LAG_NS = SECOND_NS
 """Edges that a late timer has not delivered after this long are dropped."""
-
-_LOW, _HIGH, _LOW_THEN_HIGH, _HIGH_NEXT = 1, 2, 3, 4  # access modes, and the second half of 3
 
 
 def _counters() -> list[Counter]:
@@ -152,26 +151,7 @@ class I8254(DeviceModel[PitState]):
         offset &= 3
         if offset == 3:
             return 0
-        counter = self.state.counters[offset]
-        if counter.status is not None:
-            status, counter.status = counter.status, None
-            return status
-        if counter.latch_state:
-            if counter.latch_state == _HIGH:
-                counter.latch_state = 0
-                return counter.latch >> 8
-            counter.latch_state = _HIGH if counter.latch_state == _LOW_THEN_HIGH else 0
-            return counter.latch & 0xFF
-        value = counter.value(self._clock.now_ns())
-        state = counter.read_state
-        if state == _LOW_THEN_HIGH:
-            counter.read_state = _HIGH_NEXT
-        elif state == _HIGH_NEXT:
-            counter.read_state = _LOW_THEN_HIGH
-            return value >> 8 & 0xFF
-        elif state == _HIGH:
-            return value >> 8 & 0xFF
-        return value & 0xFF
+        return read_byte(self.state.counters[offset], self._clock)
 
     def _write(self, offset: int, value: int, size: int) -> None:
         value &= 0xFF
@@ -180,51 +160,23 @@ class I8254(DeviceModel[PitState]):
             self._write_control(value)
             return
         counter = self.state.counters[offset]
-        state = counter.write_state
-        if state == _LOW_THEN_HIGH:
-            counter.low_byte = value
-            counter.write_state = _HIGH_NEXT
-        elif state == _HIGH_NEXT:
-            counter.write_state = _LOW_THEN_HIGH
-            self._load(offset, value << 8 | counter.low_byte)
-        elif state == _HIGH:
-            self._load(offset, value << 8)
-        else:
-            self._load(offset, value)
+        count = write_byte(counter, value)
+        if count is not None:
+            counter.count = count or 0x10000
+            self._begin(offset)
 
     def _write_control(self, value: int) -> None:
         number = value >> 6
         if number == 3:
             for index, counter in enumerate(self.state.counters):
                 if value & (2 << index):
-                    self._read_back(counter, value)
+                    read_back(counter, value, self._clock)
             return
         counter = self.state.counters[number]
-        access = value >> 4 & 3
-        if access == 0:
-            self._latch(counter)
-            return
-        counter.access = counter.read_state = counter.write_state = access
-        counter.mode = value >> 1 & 7
-        counter.bcd = bool(value & 1)
-
-    def _read_back(self, counter: Counter, command: int) -> None:
-        """Latch count and status as the read-back command's low-active bits 5 and 4 ask."""
-        if not command & 0x20:
-            self._latch(counter)
-        if not command & 0x10 and counter.status is None:
-            out = counter.out(self._clock.now_ns())
-            counter.status = out << 7 | counter.access << 4 | counter.mode << 1 | counter.bcd
-
-    def _latch(self, counter: Counter) -> None:
-        if not counter.latch_state:
-            counter.latch = counter.value(self._clock.now_ns())
-            counter.latch_state = counter.access
-
-    def _load(self, number: int, value: int) -> None:
-        counter = self.state.counters[number]
-        counter.count = value or 0x10000
-        self._begin(number)
+        if value & 0x30:
+            set_mode(counter, value)
+        else:
+            latch(counter, self._clock)
 
     def _begin(self, number: int) -> None:
         """Let counter ``number`` start from its reload value.

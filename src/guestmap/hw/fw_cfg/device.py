@@ -8,20 +8,16 @@ is not this device's business: the machine adds them by number or, as files, by 
 from __future__ import annotations
 
 import struct
-from dataclasses import field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
-from guestmap.base.bounds import Meta
-from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, setting
-from guestmap.hw.device import U16, U64, DeviceModel, IoRegion, Place, Space
+from guestmap.hw.device import IoRegion, Place, Space
+from guestmap.hw.fw_cfg.items import FILE_SLOTS, KEY_ARCH_LOCAL, FwCfgEntry, FwCfgItems, FwCfgState
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps, MemTxResult
 from guestmap.qom import BOOL, UINT16
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from guestmap.memory import AddressSpace, MemTxAttrs
 
 SELECTOR_PORT = 0x510
@@ -29,43 +25,17 @@ SELECTOR_PORT = 0x510
 DMA_PORT = 0x514
 """DMA address register, 64 bits, big endian; the low half starts the transfer."""
 
-KEY_FILE_DIRECTORY = 0x19
-KEY_FIRST_FILE = 0x20
-FILE_SLOTS = 0x20
-_KEY_ARCH_LOCAL = 0x8000
 _KEY_MASK = 0x3FFF  # without the architecture bit and the obsolete write-channel bit 4000h
-_KEY_END = KEY_FIRST_FILE + FILE_SLOTS
 
 _DMA_SIGNATURE = b"QEMU CFG"
 _DMA_REQUEST = struct.Struct(">IIQ")  # control, length, address
 _DMA_CONTROL = struct.Struct(">I")
 _DMA_ERROR, _DMA_READ, _DMA_SKIP, _DMA_SELECT, _DMA_WRITE = 0x01, 0x02, 0x04, 0x08, 0x10
 
-_DIRECTORY_COUNT = struct.Struct(">I")
-_DIRECTORY_ENTRY = struct.Struct(">IHH56s")  # size, key, reserved, name
-
-
-@dataclass(slots=True)
-class _Item:
-    data: bytearray
-    writable: bool = False
-    on_write: Callable[[bytearray], None] | None = None
-
-
-@dataclass(slots=True)
-class FwCfgState:
-    """Which item is being read and how far, half a DMA address, and what the guest has written."""
-
-    key: U16 = 0
-    position: Annotated[int, Meta(ge=0)] = 0
-    dma_address: U64 = 0
-    written: dict[str, bytes] = field(default_factory=dict)
-
-
 FW_CFG = declare("fw_cfg", SYS_BUS_DEVICE, setting("acpi-mr-restore", BOOL, True), abstract=True)
 
 
-class FwCfg(DeviceModel[FwCfgState]):
+class FwCfg(FwCfgItems):
     """The device: two port regions and the items behind them.
 
     Args:
@@ -82,11 +52,9 @@ class FwCfg(DeviceModel[FwCfgState]):
     OUTLIVES_RESET = ("dma_address", "written")
 
     def __init__(self, dma: AddressSpace | None = None) -> None:
-        super().__init__(FwCfgState())
+        super().__init__()
         self._dma = dma
-        self._items: dict[int, _Item] = {}
-        self._files: dict[str, _Item] = {}
-        self._selected: _Item | None = None
+        self._selected: FwCfgEntry | None = None
         self._data: bytes | bytearray = b""
 
     def places(self) -> tuple[Place, ...]:
@@ -137,66 +105,6 @@ class FwCfg(DeviceModel[FwCfgState]):
         super().reset()
         self.select(0)
 
-    # What the machine puts in
-
-    def add_bytes(self, key: int, data: bytes) -> None:
-        """Give item ``key`` its content; 8000h-803Fh are the architecture's own items.
-
-        Raises:
-            ConfigError: the key is out of range, or belongs to the file directory.
-        """
-        number = key & ~_KEY_ARCH_LOCAL
-        is_file = key == number and number >= KEY_FIRST_FILE
-        if not 0 <= number < _KEY_END or is_file or key == KEY_FILE_DIRECTORY:
-            raise ConfigError(f"fw_cfg item 0x{key:x} is not one that can be set by number")
-        self._items[key] = _Item(bytearray(data))
-
-    def add_file(
-        self,
-        name: str,
-        data: bytes,
-        *,
-        writable: bool = False,
-        on_write: Callable[[bytearray], None] | None = None,
-    ) -> None:
-        """Add, or replace, a file; the directory keeps files sorted by name.
-
-        Args:
-            name: at most 55 ASCII characters, for example ``etc/e820``.
-            data: the content.
-            writable: the guest may write it through DMA (its length never changes).
-            on_write: called with the whole content after each write of the guest.
-
-        Raises:
-            ConfigError: a name that is too long, or more than 32 files.
-        """
-        if not name.isascii() or not 0 < len(name) <= 55:
-            raise ConfigError(f"fw_cfg file name {name!r} is not 1 to 55 ASCII characters")
-        if name not in self._files and len(self._files) >= FILE_SLOTS:
-            raise ConfigError(f"fw_cfg has no slot left for file {name!r}: {FILE_SLOTS} at most")
-        self._files[name] = _Item(bytearray(data), writable, on_write)
-        self._number_files()
-
-    @property
-    def files(self) -> dict[str, int]:
-        """File names in directory order, and the key of each."""
-        return {name: KEY_FIRST_FILE + slot for slot, name in enumerate(sorted(self._files))}
-
-    def item(self, key: int) -> bytes | None:
-        """Return what item ``key`` holds, or None where there is none."""
-        found = self._items.get(key)
-        return None if found is None else bytes(found.data)
-
-    def _number_files(self) -> None:
-        for key in range(KEY_FIRST_FILE, _KEY_END):
-            self._items.pop(key, None)
-        directory = bytearray(_DIRECTORY_COUNT.pack(len(self._files)))
-        for name, key in self.files.items():
-            item = self._files[name]
-            self._items[key] = item
-            directory += _DIRECTORY_ENTRY.pack(len(item.data), key, 0, name.encode())
-        self._items[KEY_FILE_DIRECTORY] = _Item(directory)
-
     # Selector and data port
 
     def select(self, key: int) -> None:
@@ -204,7 +112,7 @@ class FwCfg(DeviceModel[FwCfgState]):
 
         A key with no item selects nothing: reads are 0. Bit 14 (write mode of old) is ignored.
         """
-        self._selected = self._items.get((key & _KEY_MASK) | (key & _KEY_ARCH_LOCAL))
+        self._selected = self._items.get((key & _KEY_MASK) | (key & KEY_ARCH_LOCAL))
         self._data = b"" if self._selected is None else self._selected.data
         self.state.key, self.state.position = key & 0xFFFF, 0
 
