@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from contextlib import suppress
 
 import pytest
@@ -162,6 +163,94 @@ def test_a_blank_variable_names_no_editor(root, monkeypatch):
     monkeypatch.setenv("VISUAL", " ")
     monkeypatch.setenv("EDITOR", "true")
     assert "not changed" in run_program("domain", "edit", "vm").stdout
+
+
+def test_a_refused_edit_is_kept(root, monkeypatch):
+    run_program("domain", "define", root / "vm.xml")
+    monkeypatch.setattr(tempfile, "tempdir", str(root))
+    monkeypatch.setenv("VISUAL", "sed -i s,>8<,>x<,")
+    done = run_program("domain", "edit", "vm")
+    assert_one_clear_line(done, "what you wrote is kept in ")
+    (kept,) = root.glob("guestmap-*/vm.xml")
+    assert b">x</maxMemory>" in kept.read_bytes()
+    assert done.stderr.rstrip().endswith(f" {kept}")
+    assert ">8</maxMemory>" in run_program("domain", "dumpxml", "vm").stdout
+    monkeypatch.setenv("VISUAL", "true")
+    run_program("domain", "edit", "vm")
+    assert len([*root.glob("guestmap-*")]) == 1
+
+
+_SCHEMA = (
+    "<element name='domain' xmlns='http://relaxng.org/ns/structure/1.0'><element name='name'>"
+    "<text/></element></element>"
+)
+
+
+def test_what_libvirts_schema_does_not_know_is_told_and_refused_where_that_is_asked(
+    root, monkeypatch
+):
+    schema = root / "domain.rng"
+    monkeypatch.setenv("GUESTMAP_LIBVIRT_SCHEMA", str(schema))
+    done = run_program("domain", "define", root / "vm.xml", "--validate")
+    assert f"{schema} is not installed: nothing was held to" in done.stderr
+    schema.write_text(_SCHEMA)
+    done = run_program("domain", "define", root / "vm.xml")
+    assert (done.status, done.stdout.split()[0]) == (0, "Domain")
+    assert "would refuse this where it is told to --validate: XML document failed" in done.stderr
+    done = run_program("domain", "define", root / "vm.xml", "--validate")
+    assert done.status == 2
+    assert_one_clear_line(done, "failed to validate against schema: line ")
+    monkeypatch.setenv("VISUAL", "sed -i s,>8<,>16<,")
+    assert "against schema" in run_program("domain", "edit", "vm").stderr
+    assert run_program("domain", "edit", "vm", "--skip-validate").status == 0
+    assert ">16</maxMemory>" in run_program("domain", "dumpxml", "vm").stdout
+
+
+def test_a_domain_is_meant_by_its_id_its_uuid_or_its_name(running):
+    run_program("domain", "start", "vm", "--paused")
+    (uuid,) = run_program("domain", "list", "--uuid").stdout.split()
+    assert run_program("domain", "list", "--id", "--name").stdout == "1 vm\n"
+    assert run_program("domain", "list", "--state-paused", "--name").stdout == "vm\n"
+    assert run_program("domain", "list", "--all", "--state-running", "--name").stdout == ""
+    for word in ("1", uuid, uuid.upper(), "vm"):
+        assert "Name:           vm\n" in run_program("domain", "dominfo", word).stdout
+    (running / "1.xml").write_bytes(domain().replace(b"<name>vm<", b"<name>1<"))
+    run_program("domain", "define", running / "1.xml")
+    assert "Name:           vm\n" in run_program("domain", "dominfo", "1").stdout
+    run_program("domain", "destroy", uuid)
+    assert "Name:           1\n" in run_program("domain", "dominfo", "1").stdout
+    assert_one_clear_line(run_program("domain", "dominfo", "7"), "name '7'")
+
+
+def test_arguments_have_virshs_names_in_any_order(running):
+    run_program("domain", "start", "--domain", "vm")
+    file = running / "dimm.xml"
+    done = run_program("domain", "attach-device", "--file", file, "--live", "--domain=vm")
+    assert done.stdout == "Device attached successfully\n"
+    done = run_program("domain", "detach-device", f"--file={file}", "--timeout", "9", "vm")
+    assert done.stdout == "Device detached successfully\n"
+    wrong = [
+        (["attach-device", "--file", file], "Missing argument 'DOMAIN'"),
+        (["attach-device", "vm", "--file"], "Missing argument 'FILE'"),
+        (["attach-device", "vm", file, "more"], "unexpected extra argument"),
+        (["attach-device", "vm", "--fiel", file], "No such option: --fiel"),
+        (["detach-device", "vm", file, "--timeout"], "requires an argument"),
+    ]
+    for words, told in wrong:
+        assert_one_clear_line(run_program("domain", *words), told)
+    done = run_program("domain", "attach-device", "--", "vm", "--no-such-file")
+    assert_one_clear_line(done, "'--no-such-file': No such file")
+
+
+def test_persistent_is_the_definition_and_the_machine_if_it_runs(running):
+    file = running / "dimm.xml"
+    run_program("domain", "attach-device", "vm", file, "--persistent")
+    run_program("domain", "start", "vm")
+    run_program("domain", "attach-device", "vm", file, "--persistent")
+    for words in ([], ["--inactive"]):
+        assert run_program("domain", "dumpxml", "vm", *words).stdout.count("<memory model") == 2
+    done = run_program("domain", "attach-device", "vm", file, "--persistent", "--current")
+    assert_one_clear_line(done, "mutually exclusive")
 
 
 def test_a_wait_is_shown_with_its_deadline_on_a_terminal(monkeypatch):

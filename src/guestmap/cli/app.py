@@ -96,7 +96,7 @@ def _verbs(module: Any) -> typer.Typer:
     group.callback(help=_help(module.domain))(module.domain)
     for verb, function in module.verbs().items():
         command = with_schema(_ending_well(function))
-        group.command(verb, help=_help(command))(command)
+        group.command(verb, cls=module.VerbCommand, help=_help(command))(command)
     return group
 
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from guestmap.cli.domain_words import File, Name, Setting, read_file
-from guestmap.cli.output import say, say_json, show, write
+from guestmap.cli.domain_command import VerbCommand
+from guestmap.cli.domain_words import File, Name, Setting, by_any_name, read_file
+from guestmap.cli.output import say, say_json, show, warn, write
 from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["DomainGroup", "VerbCommand", "domain", "verbs"]
 _ANYWHERE = {"--root", "--libvirt"}
 
 
@@ -59,13 +61,39 @@ def define(
     ctx: typer.Context,
     file: File,
     validate: Annotated[
-        bool, typer.Option("--validate", help="Hold it to libvirt's schema, too.")
+        bool, typer.Option("--validate", help="Refuse what libvirt's schema does not know.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Store a domain's definition, or another one of the same domain."""
-    name = ctx.obj.manager().define(read_file(file), validate=validate)
+    """Store a domain's definition, or another one of the same domain.
+
+    Where libvirt's schema is installed and does not know what is written, that is told; with
+    --validate it is refused.
+    """
+    data = read_file(file)
+    name = ctx.obj.manager().define(data, validate=validate)
+    _tell_of_schema(data, validate)
     show({"domain": name, "defined": True}, [f"Domain '{name}' defined from {file}"], as_json)
+
+
+def _tell_of_schema(data: bytes, validate: bool) -> None:
+    """Say what libvirt's schema makes of a definition that is stored already."""
+    from guestmap.base import UnsupportedError
+    from guestmap.domain.rules.errors import DomainError
+    from guestmap.domain.xml.schema import check_schema, schema_file
+
+    if validate:
+        if not schema_file().is_file():
+            warn(
+                f"guestmap: {schema_file()} is not installed: nothing was held to libvirt's schema"
+            )
+        return
+    try:
+        check_schema(data)
+    except DomainError as error:
+        warn(f"guestmap: libvirt would refuse this where it is told to --validate: {error.text}")
+    except UnsupportedError:
+        pass  # nobody asked for it
 
 
 def undefine(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
@@ -93,20 +121,32 @@ def dumpxml(
 def list_(
     ctx: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="Those that do not run, too.")] = False,
-    inactive: Annotated[bool, typer.Option("--inactive", help="Only those.")] = False,
+    inactive: Annotated[
+        bool, typer.Option("--inactive", "--state-shutoff", help="Only those.")
+    ] = False,
+    running: Annotated[
+        bool, typer.Option("--state-running", help="Only those whose guest runs.")
+    ] = False,
+    paused: Annotated[
+        bool, typer.Option("--state-paused", help="Only those whose guest waits.")
+    ] = False,
     names: Annotated[bool, typer.Option("--name", help="Names only.")] = False,
     uuids: Annotated[bool, typer.Option("--uuid", help="UUIDs only.")] = False,
+    numbers: Annotated[bool, typer.Option("--id", help="Numbers only.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the domains that run."""
     found = ctx.obj.manager().domains(everything=every or inactive)
-    if inactive:
-        found = tuple(each for each in found if each.id is None)
+    wanted = {"shut off": inactive, "running": running, "paused": paused}
+    if any(wanted.values()):
+        found = tuple(each for each in found if wanted.get(each.state, False))
     if as_json:
         say_json({"domains": [each.to_json() for each in found]})
-    elif names or uuids:
+    elif names or uuids or numbers:
         for each in found:
-            say(each.name if names else each.uuid)
+            number = "-" if each.id is None else str(each.id)
+            columns = {number: numbers, each.uuid: uuids, each.name: names}
+            say(" ".join(word for word, is_wanted in columns.items() if is_wanted))
     else:
         _table(found)
 
@@ -148,7 +188,7 @@ def verbs() -> dict[str, Callable[..., None]]:
     from guestmap.cli.domain_plan import PLAN_VERBS
     from guestmap.cli.domain_running import RUNNING_VERBS
 
-    return {
+    found: dict[str, Callable[..., None]] = {
         "define": define,
         "undefine": undefine,
         "dumpxml": dumpxml,
@@ -159,3 +199,4 @@ def verbs() -> dict[str, Callable[..., None]]:
         **EVENT_VERBS,
         **PLAN_VERBS,
     }
+    return {name: by_any_name(verb) for name, verb in found.items()}

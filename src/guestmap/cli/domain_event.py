@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,9 @@ def event(
     timeout: Annotated[
         float | None, typer.Option("--timeout", min=0.0, help="Seconds to listen.")
     ] = None,
+    stamped: Annotated[
+        bool, typer.Option("--timestamp", help="When it happened, before each.")
+    ] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the kinds, and end.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -53,12 +57,13 @@ def event(
         raise ConfigError(f"--event {kind!r} is not one of {', '.join(KINDS)}")
     manager = ctx.obj.manager()
     if name is not None:
+        name = manager.name_of(name)
         manager.store.known(name)
 
     def told(found: DomainEvent) -> bool:
         if kind is not None and found.event != kind:
             return False
-        _print(found, as_json)
+        _print(found, as_json, stamped=stamped)
         return not loop
 
     deadline = None if timeout is None else manager.pace.now() + timeout
@@ -72,7 +77,7 @@ def event(
                     return
 
 
-def _print(found: DomainEvent, as_json: bool) -> None:
+def _print(found: DomainEvent, as_json: bool, *, stamped: bool) -> None:
     if as_json:
         form = {"event": found.event, "domain": found.domain, "at": found.at,
                 "detail": found.detail, **found.facts}  # fmt: skip
@@ -80,7 +85,9 @@ def _print(found: DomainEvent, as_json: bool) -> None:
         return
     more = " ".join(f"{name}={value}" for name, value in found.facts.items())
     words = " ".join(word for word in (found.detail, more) if word)
-    say(f"event '{found.event}' for domain '{found.domain}': {words}", flush=True)
+    when = f"{datetime.fromtimestamp(found.at, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "+0000: "
+    begin = when if stamped else ""
+    say(f"{begin}event '{found.event}' for domain '{found.domain}': {words}", flush=True)
 
 
 EVENT_VERBS: dict[str, Callable[..., None]] = {"event": event}

@@ -15,6 +15,7 @@ from guestmap.cli.domain_words import (
     File,
     Live,
     Name,
+    Persistent,
     read_file,
     targets,
 )
@@ -44,6 +45,7 @@ def attach_device(
     live: Live = False,
     config: Config = False,
     current: Current = False,
+    persistent: Persistent = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +54,7 @@ def attach_device(
     It is checked against both definitions before anything is done; what fails leaves everything as
     it was. That the guest acknowledges it is not waited for: see 'guestmap domain verify'.
     """
-    to = targets(live, config, current, default_live=True)
+    to = targets(live, config, current, persistent, default_live=True)
     document = read_file(file)
     with (
         _told(f"Failed to attach device from {file}"),
@@ -70,6 +72,7 @@ def detach_device(
     live: Live = False,
     config: Config = False,
     current: Current = False,
+    persistent: Persistent = False,
     timeout: Wait = 5.0,
     as_json: Json = False,
 ) -> None:
@@ -78,7 +81,7 @@ def detach_device(
     The guest is asked, and decides. Where it says nothing in time the exit status is 4: both
     definitions keep the device until the machine has let go of it.
     """
-    to = targets(live, config, current, default_live=True)
+    to = targets(live, config, current, persistent, default_live=True)
     document = read_file(file)
     with (
         _told(f"Failed to detach device from {file}"),
@@ -146,6 +149,7 @@ def update_device(
     live: Live = False,
     config: Config = False,
     current: Current = False,
+    persistent: Persistent = False,
     force: Annotated[
         bool, typer.Option("--force", help="As without it: nothing is forced.")
     ] = False,
@@ -157,7 +161,7 @@ def update_device(
     definitions.
     """
     del force
-    to = targets(live, config, current)
+    to = targets(live, config, current, persistent)
     document = read_file(file)
     with _told(f"Failed to update device from {file}"):
         ctx.obj.manager().changes.update_device(domain, document, to)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guestmap.cli.domain_memory import Force, Wait, detached
-from guestmap.cli.domain_words import Config, Current, File, Live, Name, read_file, targets
+from guestmap.cli.domain_words import (
+    Config,
+    Current,
+    File,
+    Live,
+    Name,
+    Persistent,
+    read_file,
+    targets,
+)
 from guestmap.cli.output import say, say_json, show
 from guestmap.cli.parameters import Json
 
@@ -19,7 +28,7 @@ if TYPE_CHECKING:
 
 _BLOCKED, _WRONG = 3, 8
 _STANDINGS = {"online": 0, "acknowledged": 10, "not online": 11, "unknown": 4, "refused": 5}
-"""Exit statuses of verify, as of ``plug``."""
+"""Exit statuses of verify, as of ``plug``; of several devices the last one here is told."""
 
 
 def plan(
@@ -29,6 +38,7 @@ def plan(
     live: Live = False,
     config: Config = False,
     current: Current = False,
+    persistent: Persistent = False,
     detach: Annotated[bool, typer.Option("--detach", help="Of detaching it.")] = False,
     force: Force = False,
     draw: Annotated[
@@ -43,7 +53,7 @@ def plan(
     """
     from guestmap.domain.plans.domain_plan import plan_of
 
-    to = targets(live, config, current)
+    to = targets(live, config, current, persistent)
     document = read_file(file)
     verb: Verb = "detach" if detach else "attach"
     found = plan_of(ctx.obj.manager(), domain, document, to, verb=verb, force=force)
@@ -111,7 +121,8 @@ def verify(
     lines += [f"note: {each}" for each in found.notes]
     if not found.devices and not found.wrong:
         lines.append("There is no memory device, and none should be.")
-    status = max((_STANDINGS[each.standing] for each in found.devices), default=0)
+    standings = {each.standing for each in found.devices}
+    status = next((n for word, n in reversed(_STANDINGS.items()) if word in standings), 0)
     status = _WRONG if found.wrong else status
     show({"domain": domain, "exit_status": status, **found.to_json()}, lines, as_json)
     if status:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +19,7 @@ from guestmap.cli.output import show, warn
 from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _EDITOR = "vi"
 _GREETING_S, _END_S = 30.0, 15.0
@@ -73,32 +75,59 @@ def reset(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
     show({"domain": domain, "reset": True}, [f"Domain '{domain}' was reset"], as_json)
 
 
-def edit(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
-    """Edit a domain's stored definition with $VISUAL or $EDITOR."""
-    from guestmap.base import HostError
+def edit(
+    ctx: typer.Context,
+    domain: Name,
+    skip_validate: Annotated[
+        bool, typer.Option("--skip-validate", help="Do not hold it to libvirt's schema.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Edit a domain's stored definition with $VISUAL or $EDITOR.
 
+    What is refused changes nothing; the file is kept then, and named.
+    """
     manager = ctx.obj.manager()
     before = manager.dumpxml(domain, inactive=True)
-    words = _editor()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{domain}.xml"
+    folder = Path(tempfile.mkdtemp(prefix="guestmap-"))
+    file = folder / f"{domain}.xml"
+    with _kept(file, before):
         file.write_bytes(before)
-        try:
-            done = subprocess.run([*words, str(file)], check=False)
-        except OSError as error:
-            raise HostError(f"cannot run {words[0]}", errno=error.errno, call="exec") from error
-        if done.returncode:
-            raise HostError(f"{words[0]} ended with status {done.returncode}; nothing was changed")
+        _run_editor(_editor(), file)
         after = read_file(str(file))
-    if after == before:
-        show(_edited(domain, False), [f"Domain '{domain}' XML configuration not changed"], as_json)
-        return
-    manager.redefine(domain, after)
-    show(_edited(domain, True), [f"Domain '{domain}' XML configuration edited"], as_json)
+        is_other = after != before
+        if is_other:
+            manager.redefine(domain, after, validate=not skip_validate)
+    shutil.rmtree(folder, ignore_errors=True)
+    words = "edited" if is_other else "not changed"
+    form = {"domain": domain, "edited": is_other}
+    show(form, [f"Domain '{domain}' XML configuration {words}"], as_json)
 
 
-def _edited(domain: str, is_other: bool) -> dict[str, object]:
-    return {"domain": domain, "edited": is_other}
+@contextmanager
+def _kept(file: Path, before: bytes) -> Iterator[None]:
+    """Where an edit fails, keep what was written, and say where; remove what is as it was."""
+    from guestmap.base import GuestmapError
+
+    try:
+        yield
+    except GuestmapError as error:
+        if file.is_file() and file.read_bytes() != before:
+            error.args = (f"{error}; what you wrote is kept in {file}",)
+        else:
+            shutil.rmtree(file.parent, ignore_errors=True)
+        raise
+
+
+def _run_editor(words: list[str], file: Path) -> None:
+    from guestmap.base import HostError
+
+    try:
+        done = subprocess.run([*words, str(file)], check=False)
+    except OSError as error:
+        raise HostError(f"cannot run {words[0]}", errno=error.errno, call="exec") from error
+    if done.returncode:
+        raise HostError(f"{words[0]} ended with status {done.returncode}; nothing was changed")
 
 
 def _editor() -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.domain.change.targets import Targets
     from guestmap.domain.manager import Manager
 
@@ -56,26 +59,49 @@ def _chain(ctx: Any) -> list[Any]:
     return found
 
 
+def by_any_name(verb: Callable[..., None]) -> Callable[..., None]:
+    """Return a verb that takes a domain's id or UUID for its name."""
+
+    @wraps(verb)
+    def named(*, ctx: typer.Context, **words: Any) -> None:
+        if "domain" in words:
+            words["domain"] = ctx.obj.manager().name_of(words["domain"])
+        verb(ctx=ctx, **words)
+
+    return named
+
+
 Name = Annotated[
-    str, typer.Argument(metavar="DOMAIN", help="The domain's name.", autocompletion=names_of)
+    str,
+    typer.Argument(
+        metavar="DOMAIN", help="The domain's name, id or UUID.", autocompletion=names_of
+    ),
 ]
 File = Annotated[str, typer.Argument(metavar="FILE", help="A file of XML; - is standard input.")]
 Live = Annotated[bool, typer.Option("--live", help="The machine that runs.")]
-Config = Annotated[
-    bool, typer.Option("--config", "--persistent", help="The definition: from the next start on.")
+Config = Annotated[bool, typer.Option("--config", help="The definition: from the next start on.")]
+Persistent = Annotated[
+    bool, typer.Option("--persistent", help="The definition, and the machine if it runs.")
 ]
 Current = Annotated[
     bool, typer.Option("--current", help="The machine if it runs, or else the definition.")
 ]
 
 
-def targets(live: bool, config: bool, current: bool, *, default_live: bool = False) -> Targets:
+def targets(
+    live: bool,
+    config: bool,
+    current: bool,
+    persistent: bool = False,
+    *,
+    default_live: bool = False,
+) -> Targets:
     """Return what is meant; where nothing is said, as virsh has it."""
     from guestmap.domain.change.targets import Targets
 
-    if default_live and not (live or config or current):
+    if default_live and not (live or config or current or persistent):
         live = True
-    return Targets(live=live, config=config, current=current)
+    return Targets(live=live, config=config, current=current, persistent=persistent)
 
 
 def read_file(path: str) -> bytes:

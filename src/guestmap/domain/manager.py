@@ -13,6 +13,7 @@ ends one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from guestmap.domain.store.store import Store
 
 SHUT_OFF = "shut off"
+_ID = re.compile(r"[0-9]{1,9}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Manager:
         self.log.tell("lifecycle", found.name, "defined", updated=before is not None)
         return found.name
 
-    def redefine(self, name: str, data: bytes) -> None:
+    def redefine(self, name: str, data: bytes, *, validate: bool = False) -> None:
         """Store another definition of a domain, which keeps its name; raises as :meth:`define`."""
         found = parse_definition(data, self.store.dialect)
         if found.name != name:
@@ -138,7 +141,7 @@ class Manager:
                 speaker=Speaker.OURS,
                 remedy="keep the name, or define a domain of its own",
             )
-        self.define(data)
+        self.define(data, validate=validate)
 
     def _refuse_known_uuid(self, name: str, uuid: str | None) -> None:
         for other in self.domains(everything=True):
@@ -214,6 +217,20 @@ class Manager:
                     )
                 )
         return tuple(sorted(found, key=lambda each: (each.id is None, each.id or 0, each.name)))
+
+    def name_of(self, word: str) -> str:
+        """Return the name of the domain that is meant by an id, a UUID or a name, in that order.
+
+        A word that is no domain's is returned as it is.
+        """
+        if _ID.fullmatch(word) or _UUID.fullmatch(word):
+            meant = (
+                each.name
+                for each in self.domains(everything=True)
+                if word.lower() == each.uuid or word == str(each.id)
+            )
+            return next(meant, word)
+        return word
 
     def info(self, name: str) -> Info:
         """Return the particulars of a domain.

@@ -110,12 +110,16 @@ SAID = {
     (1, 1): Standing.REFUSED,
     (0x200, 0x80): Standing.UNKNOWN,
     (0, 0): Standing.UNKNOWN,
-    (3, 0x82): Standing.UNKNOWN,
+    (3, 0): Standing.UNKNOWN,
+    (3, 0x84): Standing.UNKNOWN,
+    (3, 0x82): Standing.ACKNOWLEDGED,
 }
 
 
 @pytest.mark.parametrize("numbers", SAID)
-def test_the_guests_last_word_on_a_slot_counts_where_it_is_of_an_insertion(verified, numbers):
+def test_the_guests_last_word_on_a_slot_counts_where_it_says_that_it_has_the_device(
+    verified, numbers
+):
     statuses = tuple(SlotStatus(n, None, *(numbers if n == 1 else (1, 0))) for n in range(4))
     (device,) = verified(ONE, slot_statuses=statuses).devices
     assert device.standing is SAID[numbers]

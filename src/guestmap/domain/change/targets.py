@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """virsh's ``--live``, ``--config`` and ``--current``; none of them is what is current.
+    """virsh's ``--live``, ``--config``, ``--current``, ``--persistent``; none: what is current.
 
     Attributes:
         live: the machine that runs.
         config: the stored definition: it counts from the next start.
         current: the machine if it runs, or else the definition.
+        persistent: the definition, and the machine if it runs.
     """
 
     live: bool = False
     config: bool = False
     current: bool = False
+    persistent: bool = False
 
     def effective(
         self, stored: Definition | None, running: Status | None, dialect: LibvirtDialect
@@ -35,9 +37,10 @@ class Targets:
         Raises:
             DomainError: they contradict each other, or there is no such thing.
         """
-        if self.current and (self.live or self.config):
+        config = self.config or self.persistent
+        if self.current and (self.live or config):
             raise refusal(dialect, "flags" if self.live else "config-and-current")
-        live, config = self.live, self.config
+        live = self.live or (self.persistent and running is not None)
         if not live and not config:
             live, config = running is not None, running is None
         if live and running is None:

@@ -11,7 +11,7 @@ from guestmap.base import KIB, HostError, PeerError, exact_size, format_size
 from guestmap.domain.agent import AgentSocket, GuestAgent
 from guestmap.domain.change.matching import twin_of
 from guestmap.domain.finding import span
-from guestmap.domain.ost import INSERTIONS, OstKind, explain
+from guestmap.domain.ost import EJECTIONS, INSERTIONS, OstKind, explain
 from guestmap.domain.plans.domain_plan import look
 from guestmap.domain.xml.memory import DIMM, SLOTTED
 from guestmap.inspect.map.report import Report
@@ -144,6 +144,8 @@ def _judged(device: MemoryDevice, situation: Situation, teller: GuestAgent | Non
         return Verified(name, Standing.UNKNOWN, said, place)
     last = situation.slot_status(device.slot)
     answer = explain(last.source, last.status)
+    if answer.source in EJECTIONS and answer.kind is OstKind.FAILURE:
+        return Verified(name, Standing.ACKNOWLEDGED, f"it kept it: {answer}; {said}", place)
     if (last.source, last.status) == (0, 0) or answer.source not in INSERTIONS:
         return Verified(name, Standing.UNKNOWN, f"the guest said nothing of it; {said}", place)
     standing = {OstKind.SUCCESS: Standing.ACKNOWLEDGED, OstKind.FAILURE: Standing.REFUSED}.get(

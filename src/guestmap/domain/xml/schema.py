@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from guestmap.base import UnsupportedError
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import XML_DETAIL
 
-SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
+_VARIABLE = "GUESTMAP_LIBVIRT_SCHEMA"
+_USUAL = "/usr/share/libvirt/schemas/domain.rng"
 
 
-def check_schema(data: bytes, schema: Path = SCHEMA) -> bool:
+def schema_file() -> Path:
+    """Return where the schema is, or would be: ``GUESTMAP_LIBVIRT_SCHEMA`` names another file."""
+    return Path(os.environ.get(_VARIABLE) or _USUAL)
+
+
+def check_schema(data: bytes, schema: Path | None = None) -> bool:
     """Hold a definition to libvirt's schema; tell whether there is one.
 
     Args:
         data: a document that was read before: it has no DOCTYPE.
-        schema: the file.
+        schema: the file; None: that of :func:`schema_file`.
 
     Raises:
         DomainError: the schema refuses it; names the line.
         UnsupportedError: lxml, which reads schemas, is not installed.
     """
+    schema = schema or schema_file()
     if not schema.is_file():
         return False
     try:
