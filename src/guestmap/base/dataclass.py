@@ -56,6 +56,28 @@ class _Late:
         return self._made.cls.__dict__[self._name]
 
 
+class _Plan:
+    """How an instance is filled.
+
+    Attributes:
+        plain: the fields that are given by their place.
+        given: all that may be given.
+        others: each field, its default, and what makes one.
+        goes_on: there is a ``__post_init__``.
+    """
+
+    __slots__ = ("given", "goes_on", "others", "plain")
+
+    def __init__(
+        self,
+        plain: tuple[str, ...],
+        given: frozenset[str],
+        others: tuple[tuple[str, Any, Any], ...],
+        goes_on: bool,
+    ) -> None:
+        self.plain, self.given, self.others, self.goes_on = plain, given, others, goes_on
+
+
 class _Made:
     """A decorated class, and the making of its methods.
 
@@ -66,6 +88,7 @@ class _Made:
     def __init__(self, cls: type[Any], *, frozen: bool, slots: bool, eq: bool, kw_only: bool):
         own = cls.__dict__
         self._few = _FEW
+        self._plan: _Plan | None = None
         self._options = {"frozen": frozen, "eq": eq, "kw_only": kw_only}
         self._missing = {"__init__", "__repr__"} - own.keys()
         hashed = eq and own.get("__hash__") is None
@@ -109,29 +132,38 @@ class _Made:
         False where it was done often, or what is given is not right: the library's words say how.
         """
         self._few -= 1
-        every = {name: _as_field(given) for name, given in self._given.items()}
-        plain = [name for name, each in every.items() if each.init and not self._is_named(each)]
-        values = dict(zip(plain, args, strict=False)) | named
-        if self._few <= 0 or len(values) != len(args) + len(named):
+        if self._few <= 0:
             return False
-        for name, each in every.items():
-            if not each.init and name in named:
-                return False
-            if name in values:
-                continue
-            if each.default is not MISSING:
-                values[name] = each.default
-            elif each.default_factory is not MISSING:
-                values[name] = each.default_factory()
-            elif each.init:
-                return False
-        if not values.keys() <= every.keys():
+        plan = self._plan
+        if plan is None:
+            plan = self._plan = self._planned()
+        values = dict(zip(plan.plain, args, strict=False))
+        values.update(named)
+        if len(values) != len(args) + len(named) or not plan.given.issuperset(values):
             return False
+        put = object.__setattr__
+        for name, default, make in plan.others:
+            if name not in values:
+                if default is not MISSING:
+                    put(instance, name, default)
+                elif make is not MISSING:
+                    put(instance, name, make())
+                elif name in plan.given:
+                    return False
         for name, value in values.items():
-            object.__setattr__(instance, name, value)
-        if hasattr(self.cls, "__post_init__"):
+            put(instance, name, value)
+        if plan.goes_on:
             instance.__post_init__()
         return True
+
+    def _planned(self) -> _Plan:
+        every = {name: _as_field(given) for name, given in self._given.items()}
+        return _Plan(
+            tuple(name for name, each in every.items() if each.init and not self._is_named(each)),
+            frozenset(name for name, each in every.items() if each.init),
+            tuple((name, each.default, each.default_factory) for name, each in every.items()),
+            hasattr(self.cls, "__post_init__"),
+        )
 
     def _is_named(self, each: Field[Any]) -> bool:
         """Tell whether a field is given by name alone."""

@@ -49,16 +49,17 @@ def _new(fields: tuple[str, ...], defaults: dict[str, Any]) -> Any:
     """Return ``__new__`` of a class; the library's takes its place once it was called often."""
     count = len(fields)
     left = _MANY
+    filled = tuple.__new__
 
     def __new__(cls: type[Any], *args: Any, **named: Any) -> Any:  # noqa: N807 - it becomes that
         nonlocal left
         left -= 1
         if left:
-            values = args
-            if named or len(args) != count:
-                values = _completed(args, named, fields, defaults)
+            if not named and len(args) == count:
+                return filled(cls, args)
+            values = _completed(args, named, fields, defaults)
             if len(values) == count:
-                return tuple.__new__(cls, values)
+                return filled(cls, values)
         owner: Any = next(each for each in cls.__mro__ if each.__dict__.get("_fields") is fields)
         made = _librarys(owner)
         owner.__new__ = staticmethod(made)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Self
 
 from guestmap.accel import Turn
@@ -38,6 +38,21 @@ class _Ticket:
         self.come.acquire()
 
 
+class _Visit(AbstractContextManager[None]):
+    """A turn that somebody has; a class, for a generator costs as much as a short command."""
+
+    __slots__ = ("_leave", "_take")
+
+    def __init__(self, take: Callable[[], None], leave: Callable[[], None]) -> None:
+        self._take, self._leave = take, leave
+
+    def __enter__(self) -> None:
+        self._take()
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+
 class Gate(Turn):
     """The turn at one machine. Enter it for the CPU; everybody else uses :meth:`exclusive`.
 
@@ -59,17 +74,12 @@ class Gate(Turn):
         """Whether the calling thread has the turn."""
         return self._holder == threading.get_ident()
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Have the machine to oneself for the length of a ``with`` block; it may be nested.
 
         The CPU's own thread may use it too: it has the turn already.
         """
-        self._take()
-        try:
-            yield
-        finally:
-            self._pass_on()
+        return _Visit(self._take, self._pass_on)
 
     def _take(self) -> None:
         me = threading.get_ident()

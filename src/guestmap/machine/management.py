@@ -88,7 +88,7 @@ class Management(Inventory):
             ConfigError: there is none of that name.
             StateError: the machine uses it.
         """
-        found = self._tree.container("/objects").children.get(id_)
+        found = self._tree.container("/objects").child(id_)
         if found is None:
             raise ConfigError(f"object '{id_}' not found")
         if isinstance(found, MemoryBackend):
@@ -166,13 +166,14 @@ class Management(Inventory):
 
     def _name(self, device: Device, id_: str | None, number: int | None) -> None:
         if id_ is None:
-            place, name = "/machine/peripheral-anon", self._tree.name_anonymous(number)
+            place = self._tree.container("/machine/peripheral-anon")
+            name = self._tree.name_anonymous(number)
         else:
             _check_id(id_)
-            place, name = "/machine/peripheral", id_
-            if id_ in self._tree.container(place).children:
+            place, name = self._tree.container("/machine/peripheral"), id_
+            if place.child(id_) is not None:
                 raise ConfigError(f"Duplicate device ID '{id_}'")
-        self._tree.container(place).add_child(name, device)
+        place.add_child(name, device)
         device.id = id_
 
     def device_del(self, id_: str) -> None:
@@ -205,7 +206,7 @@ class Management(Inventory):
             return self._tree.container("/machine/peripheral")
         if id_.startswith("/"):
             return self._tree.resolve(id_)
-        found = self._tree.container("/machine/peripheral").children.get(id_)
+        found = self._tree.container("/machine/peripheral").child(id_)
         if found is None:
             raise NotFoundError(f"Device '{id_}' not found")
         return found

@@ -17,11 +17,12 @@ from guestmap.qmp.steps import PAUSE, Pause
 from guestmap.qmp.strings import plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _QUICK_BYTES: Final = 1 << 13
 """What is longer is read in steps: the quick way takes a millisecond for this much."""
 _QUICK_NESTING: Final = 200
+_BLANKS: Final = " \t\n\r"
 _ZERO_EXPONENT: Final = re.compile(r"-?0[eE]")
 
 
@@ -45,6 +46,7 @@ def _constant(name: str) -> NoReturn:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_int=integer, parse_float=_real, parse_constant=_constant
 )
+_SCAN: Final[Callable[[str, int], tuple[JsonValue, int]]] = vars(_DECODER)["scan_once"]
 
 
 def decode(message: bytes) -> JsonValue | ParseFailure:
@@ -106,7 +108,8 @@ def _quick(data: bytes) -> JsonValue:
     if text is None:
         return None
     try:
-        value = _DECODER.decode(text)
-    except (ValueError, RecursionError):
+        value, end = _SCAN(text, 0)
+    except (ValueError, StopIteration, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    # As the library's decode, but for blanks in front: every client of QMP begins with a brace.
+    return value if isinstance(value, dict) and not text[end:].strip(_BLANKS) else None

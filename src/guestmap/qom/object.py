@@ -78,6 +78,10 @@ class Object(LinkHolder):
                 raise StateError(f"an object of type {self.type.name!r} is not in the tree")
             return "/" + "/".join(reversed(names))
 
+    def child(self, name: str) -> Object | None:
+        """Return the child of that name, or None."""
+        return self._children.get(name)
+
     def step(self, name: str) -> Object | None:
         """Return the child of that name, or what the link of that name points at, or None."""
         child = self._children.get(name)

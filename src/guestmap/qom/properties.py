@@ -103,8 +103,7 @@ def link_property(
         return target.path if target is not None and target.attached else ""
 
     def put(obj: Object, path: str) -> None:
-        rule = LinkRule(type_name)
-        target = _target(obj, name, rule, path) if path else None
+        target = _target(obj, name, type_name, path) if path else None
         if check is not None:
             check(obj, name, target)
         obj.set_link(name, target)
@@ -119,14 +118,14 @@ def link_property(
     )
 
 
-def _target(obj: Object, name: str, rule: LinkRule, path: str) -> Object:
+def _target(obj: Object, name: str, type_name: str, path: str) -> Object:
     """Find what a link is to point at, with QEMU's texts for what cannot be found."""
     tree = obj.types.tree
-    target, ambiguous = tree.find(path, rule.type_name)
+    target, ambiguous = tree.find(path, type_name)
     if ambiguous:
         raise ConfigError(f"Path '{path}' does not uniquely identify an object")
     if target is None:
         if tree.find(path) != (None, False):
-            property_types.invalid_type(name, rule.type_name)
+            property_types.invalid_type(name, type_name)
         tree.not_found(path)
     return target

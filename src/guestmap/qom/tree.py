@@ -99,7 +99,7 @@ class ObjectTree:
         with self.lock:
             place = self.root
             for part in filter(None, path.split("/")):
-                inner = place.children.get(part)
+                inner = place.child(part)
                 if inner is None:
                     inner = place.add_child(part, self.types.new("container"))
                 place = inner

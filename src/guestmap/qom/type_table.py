@@ -72,7 +72,8 @@ class TypeTable:
 
     def is_a(self, name: str, ancestor: str) -> bool:
         """Whether a type is ``ancestor``, inherits from it or implements it."""
-        return ancestor in self._resolve(name).is_a
+        resolved = self._resolved.get(name)
+        return ancestor in (self._resolve(name) if resolved is None else resolved).is_a
 
     def all(
         self, implements: str | None = None, abstract: bool | None = None

@@ -84,6 +84,8 @@ def option_text(value: JsonValue) -> str | None:
 
     None for what it passes over: null, arrays and objects.
     """
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "on" if value else "off"
     if (number := integer_of(value)) is not None:
@@ -93,4 +95,4 @@ def option_text(value: JsonValue) -> str | None:
             return f"{float(value):.17g}"
         except OverflowError:
             return "inf"
-    return value if isinstance(value, str) else None
+    return None

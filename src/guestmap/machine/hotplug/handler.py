@@ -93,7 +93,8 @@ class MemoryHotplug:
         slot = free_slot(self._dimms, dimm.slot, self._slots)
         if self._memory is None:
             raise ConfigError(_NO_DEVICE_MEMORY)
-        addr = self._memory.choose(dimm.addr, dimm.backend.alignment, dimm.region.size)
+        backend, region = dimm.memory
+        addr = self._memory.choose(dimm.addr, backend.alignment, region.size)
         self._wishes[dimm] = _Wish(dimm.slot, dimm.addr)
         dimm.slot, dimm.addr = slot, addr
 
@@ -110,17 +111,20 @@ class MemoryHotplug:
         """
         dimm = _dimm(device)
         memory, controller = self._prepared()
-        backend, region = dimm.backend, dimm.region
-        shown = PluggedMemory(dimm.id, dimm.addr, backend.size, dimm.node)
-        with ExitStack() as undo:
-            undo.callback(region.set_address, region.addr)
-            memory.add(dimm.addr, region, dimm.id or "")
-            undo.callback(memory.remove, region)
+        backend, region = dimm.memory
+        before = region.addr
+        memory.add(dimm.addr, region, dimm.id or "")
+        try:
             backend.mark_used()
-            undo.callback(backend.mark_unused)
+            shown = PluggedMemory(dimm.id, dimm.addr, backend.size, dimm.node)
             # The last, for there is no way back: the guest may have seen it.
             controller.plug(dimm.slot, shown, hotplugged=dimm.hotplugged)
-            undo.pop_all()
+        except BaseException:
+            with ExitStack() as last_first:  # each step is taken, whatever the others raise
+                last_first.callback(region.set_address, before)
+                last_first.callback(memory.remove, region)
+                last_first.callback(backend.mark_unused)
+            raise
         dimm.plugged = True
         self._dimms[dimm.slot] = dimm
         del self._wishes[dimm]

@@ -77,15 +77,25 @@ class PcDimm(Device):
         return backend
 
     @property
+    def memory(self) -> tuple[MemoryBackend, MemoryRegion]:
+        """The back-end and its memory.
+
+        Raises:
+            ConfigError: it has no back-end.
+        """
+        backend = self.backend
+        region = backend.region
+        assert region is not None, "a back-end in the tree has its memory"
+        return backend, region
+
+    @property
     def region(self) -> MemoryRegion:
         """The memory.
 
         Raises:
             ConfigError: it has no back-end.
         """
-        region = self.backend.region
-        assert region is not None, "a back-end in the tree has its memory"
-        return region
+        return self.memory[1]
 
     @property
     def size(self) -> int:

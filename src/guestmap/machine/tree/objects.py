@@ -172,6 +172,11 @@ class DeviceObject(Device):
         self.show_regions()
         return super().children
 
+    def child(self, name: str) -> Object | None:
+        """Return the child of that name, or None."""
+        self.show_regions()
+        return super().child(name)
+
     def step(self, name: str) -> Object | None:
         """Return a child, or what a link points at."""
         target = super().step(name)
