@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 from guestmap.base import ConfigError
 from guestmap.hw.declare import SYS_BUS_DEVICE, declare, setting
 from guestmap.hw.device import IoRegion, Place, Space
-from guestmap.hw.fw_cfg.items import FILE_SLOTS, KEY_ARCH_LOCAL, FwCfgEntry, FwCfgItems, FwCfgState
+from guestmap.hw.fw_cfg.items import (
+    FILE_SLOTS,
+    KEY_ARCH_LOCAL,
+    FwCfgContent,
+    FwCfgEntry,
+    FwCfgState,
+)
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps, MemTxResult
 from guestmap.qom import BOOL, UINT16
 
@@ -35,7 +41,7 @@ _DMA_ERROR, _DMA_READ, _DMA_SKIP, _DMA_SELECT, _DMA_WRITE = 0x01, 0x02, 0x04, 0x
 FW_CFG = declare("fw_cfg", SYS_BUS_DEVICE, setting("acpi-mr-restore", BOOL, True), abstract=True)
 
 
-class FwCfg(FwCfgItems):
+class FwCfg(FwCfgContent):
     """The device: two port regions and the items behind them.
 
     Args:

@@ -49,7 +49,7 @@ class FwCfgState:
     written: dict[str, bytes] = field(default_factory=dict)
 
 
-class FwCfgItems(DeviceModel[FwCfgState]):
+class FwCfgContent(DeviceModel[FwCfgState]):
     """The items of the device."""
 
     def __init__(self) -> None:
