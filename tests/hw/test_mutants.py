@@ -34,7 +34,7 @@ FAULTS = (
     ),
     Fault(
         "hw/pci/shpc.py",
-        "            events |= _EVENT_LATCH | _EVENT_PRESENCE",
+        "            events |= reg.EVENT_LATCH | reg.EVENT_PRESENCE",
         "            pass",
         "hotplug/test_bridges.py",
     ),
@@ -45,7 +45,7 @@ FAULTS = (
         "hotplug/test_bridges.py",
     ),
     Fault(
-        "hw/serial/device.py",
+        "hw/serial/chip.py",
         "        rearm(self._timeout, self.state.timeout_ns)",
         "        pass",
         "hw/test_contract.py",

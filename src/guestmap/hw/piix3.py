@@ -88,7 +88,7 @@ class Piix3(PciFunction[Piix3State]):
         self._request_reset = request_reset
         self.config.set(STATUS, STATUS_DEVSEL_MEDIUM, 2)
         self.place_blocks()
-        bus.route_interrupts(_map_pin, self._wire_changed)
+        bus.wires.route(_map_pin, self._wire_changed)
         self._set_reset_values()
 
     def places(self) -> tuple[Place, ...]:
@@ -125,7 +125,7 @@ class Piix3(PciFunction[Piix3State]):
         levels = 0
         for wire in range(PIRQ_WIRES):
             line = self.route(wire)
-            if line is not None and self.bus.interrupt_level(wire):
+            if line is not None and self.bus.wires.level(wire):
                 levels |= 1 << line
         changed, self.state.levels = levels ^ self.state.levels, levels
         for line in range(ISA_LINES):

@@ -18,6 +18,11 @@ from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ON_OFF_AUTO, SWITCH, declare, setting
 from guestmap.hw.device import IoRegion
 from guestmap.hw.pci import registers as reg
+from guestmap.hw.pci.bridge_header import (
+    fill_bridge_header,
+    reset_bridge_header,
+    touches_windows,
+)
 from guestmap.hw.pci.bus import PciBus
 from guestmap.hw.pci.device import PciFunction
 from guestmap.hw.pci.identity import PciIdentity
@@ -32,7 +37,6 @@ if TYPE_CHECKING:
     from guestmap.qom import JsonValue
 
 _IDENTITY = PciIdentity(0x1B36, 0x0001, 0x0604, subsystem=None, header_type=reg.HEADER_BRIDGE)
-_BRIDGE_STATUS = reg.STATUS_66MHZ | reg.STATUS_FAST_BACK
 _CAPABILITIES = 0x40
 _SLOT_ID_LENGTH = 4
 _SHPC_LENGTH = 8
@@ -108,7 +112,7 @@ class PciBridge(PciFunction[BridgeState]):
             raise ConfigError(f"there is no bridge chassis {chassis}: give 1 to 255")
         super().__init__(BridgeState(), bus, devfn, _IDENTITY, multifunction=multifunction)
         self._chassis = chassis
-        self._fill_bridge_config()
+        fill_bridge_header(self.config)
         self.secondary = PciBus(
             bus.placer,
             self._container("pci_bridge_pci", ADDRESS_SPACE_SIZE),
@@ -169,29 +173,6 @@ class PciBridge(PciFunction[BridgeState]):
                 self.windows.load(self.state.windows)
         self.bus.root.forget_numbers()
 
-    def _fill_bridge_config(self) -> None:
-        config = self.config
-        config.set(reg.STATUS, _BRIDGE_STATUS, 2)
-        config.set(reg.SECONDARY_STATUS, _BRIDGE_STATUS, 2)
-        config.allow_clear(reg.SECONDARY_STATUS, reg.STATUS_CLEARABLE, 2)
-        config.allow_write(reg.PRIMARY_BUS, 0xFFFF_FFFF, 4)
-        config.allow_write(reg.IO_BASE, 0xF0F0, 2)
-        config.allow_write(reg.MEMORY_BASE, 0xFFF0_FFF0, 4)
-        config.allow_write(reg.PREFETCH_BASE, 0xFFF0_FFF0, 4)
-        config.allow_write(reg.PREFETCH_BASE_UPPER, 0xFFFF_FFFF_FFFF_FFFF, 8)
-        config.allow_write(reg.BRIDGE_CONTROL, reg.CONTROL_WRITABLE, 2)
-        config.allow_clear(reg.BRIDGE_CONTROL, reg.CONTROL_DISCARD_STATUS, 2)
-        self._reset_bridge_config()
-
-    def _reset_bridge_config(self) -> None:
-        config = self.config
-        config.set(reg.PRIMARY_BUS, 0, 4)
-        config.set(reg.IO_BASE, 0, 2)
-        config.set(reg.MEMORY_BASE, 0, 4)
-        config.set(reg.PREFETCH_BASE, reg.PREFETCH_64BIT | reg.PREFETCH_64BIT << 16, 4)
-        config.set(reg.PREFETCH_BASE_UPPER, 0, 8)
-        config.set(reg.BRIDGE_CONTROL, 0, 2)
-
     def _add_slot_id(self, offset: int, chassis: int) -> None:
         self.add_capability(reg.CAPABILITY_SLOT_ID, offset, _SLOT_ID_LENGTH)
         self.config.set(offset + 2, _FIRST_IN_CHASSIS)
@@ -214,7 +195,7 @@ class PciBridge(PciFunction[BridgeState]):
         end = offset + size
         had_control = config.read(reg.BRIDGE_CONTROL, 2)
         self.write_header(offset, value, size)
-        if _touches_windows(offset, end):
+        if touches_windows(offset, end):
             with self.changing(f"{self.address} bridge windows: {self.windows}"):
                 self.windows.update()
         if end > reg.PRIMARY_BUS and offset < reg.HEADER_SIZE:
@@ -230,7 +211,7 @@ class PciBridge(PciFunction[BridgeState]):
     def reset(self) -> None:
         """Reset the bridge and everything behind it; the windows stay until the next write."""
         super().reset()
-        self._reset_bridge_config()
+        reset_bridge_header(self.config)
         self.bus.root.forget_numbers()
         self.windows.update_vga()
         if self._msi is not None:
@@ -248,16 +229,3 @@ class PciBridge(PciFunction[BridgeState]):
             self.bus.children.remove(self.secondary)
             super().remove()
             self.bus.root.forget_numbers()
-
-
-def _touches_windows(offset: int, end: int) -> bool:
-    """Whether a write may move a window: command, bases and limits (to 33h), control."""
-    return any(
-        offset < first + length and end > first
-        for first, length in (
-            (reg.COMMAND, 2),
-            (reg.IO_BASE, 2),
-            (reg.MEMORY_BASE, 20),
-            (reg.BRIDGE_CONTROL, 2),
-        )
-    )

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from guestmap.base import ConfigError
-from guestmap.base.bounds import Meta
-from guestmap.base.dataclass import dataclass
-from guestmap.hw.device import U64
 from guestmap.hw.pci.registers import (
     BRIDGE_CONTROL,
     CONTROL_BUS_RESET,
@@ -17,13 +14,14 @@ from guestmap.hw.pci.registers import (
     SECONDARY_BUS,
     SUBORDINATE_BUS,
 )
+from guestmap.hw.pci.wires import BusState, InterruptWires
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.device import PciFunction
     from guestmap.hw.placement import Placer
     from guestmap.memory import MemoryRegion
 
-SLOTS, FUNCTIONS, PINS = 32, 8, 4
+SLOTS, FUNCTIONS = 32, 8
 
 
 class SlotController(Protocol):
@@ -43,13 +41,6 @@ class SlotController(Protocol):
         """Ask the guest to let a slot go."""
 
 
-@dataclass(slots=True)
-class BusState:
-    """How many functions pull each interrupt wire."""
-
-    pin_users: Annotated[list[U64], Meta(min_length=PINS, max_length=PINS)]
-
-
 class PciBus:
     """The functions on one bus.
 
@@ -62,6 +53,7 @@ class PciBus:
         devices: function by ``devfn`` (slot << 3 | function).
         children: buses behind bridges on this bus, newest first.
         slots: tells the guest what comes and is to go; None where nobody does.
+        wires: its interrupt wires.
         ready: whether the machine is complete, so that a new function can master the bus at once.
         on_attach: told of each function that is put on the bus.
         on_eject: takes a function out of the machine that the guest has let go; the root's counts.
@@ -88,9 +80,7 @@ class PciBus:
         self.on_attach: Callable[[PciFunction[Any]], None] | None = None
         self.on_eject: Callable[[PciFunction[Any]], None] = _remove
         self._numbers: dict[int, PciBus | None] = {}
-        self._map_pin: Callable[[int, int], int] = swizzle
-        self._set_pin: Callable[[int, bool], None] | None = None
-        self._pin_users = [0] * PINS
+        self.wires = InterruptWires(self)
         if bridge is not None:
             bridge.bus.children.insert(0, self)
             self.ready = bridge.bus.ready
@@ -223,47 +213,13 @@ class PciBus:
 
     def save(self) -> BusState:
         """Return a copy of the state; its functions are saved on their own."""
-        return BusState(list(self._pin_users))
+        return BusState(list(self.wires.users))
 
     def load(self, state: BusState) -> None:
         """Go on from a state that was saved; no wire is driven."""
-        self._pin_users = list(state.pin_users)
+        self.wires.users = list(state.pin_users)
         self.root.forget_numbers()
-
-    # -- interrupts ------------------------------------------------------------------------------
-
-    def route_interrupts(
-        self, map_pin: Callable[[int, int], int], set_pin: Callable[[int, bool], None]
-    ) -> None:
-        """Say where this root bus's interrupt wires go.
-
-        Args:
-            map_pin: ``(devfn, pin 0-3) -> wire``.
-            set_pin: ``(wire, level)``, called whenever a function drives or releases the wire.
-        """
-        self._map_pin = map_pin
-        self._set_pin = set_pin
-
-    def change_interrupt(self, devfn: int, pin: int, change: int) -> None:
-        """Count one more (+1) or one fewer (-1) function that pulls the wire of ``pin``."""
-        bus = self
-        wire = bus._map_pin(devfn, pin)
-        while bus.bridge is not None:
-            devfn, bus = bus.bridge.devfn, bus.bridge.bus
-            wire = bus._map_pin(devfn, wire)
-        bus._pin_users[wire] += change
-        if bus._set_pin is not None:
-            bus._set_pin(wire, bus._pin_users[wire] > 0)
-
-    def interrupt_level(self, wire: int) -> bool:
-        """Whether anybody pulls ``wire`` of this root bus."""
-        return self._pin_users[wire] > 0
 
 
 def _remove(device: PciFunction[Any]) -> None:
     device.remove()
-
-
-def swizzle(devfn: int, pin: int) -> int:
-    """Return the wire for ``pin`` as bridges connect them (PCI-to-PCI Bridge 1.2, section 9.1)."""
-    return ((devfn >> 3) + pin) % PINS

@@ -144,7 +144,7 @@ class PciHeader(DeviceModel[PciStateT]):
     def _interrupt_mask_changed(self, was_masked: int) -> None:
         is_masked = self.command & reg.COMMAND_INTX_DISABLE
         if is_masked != was_masked and self.state.interrupt:
-            self.bus.change_interrupt(self.devfn, self._pin, -1 if is_masked else 1)
+            self.bus.wires.change(self.devfn, self._pin, -1 if is_masked else 1)
 
     # -- windows ---------------------------------------------------------------------------------
 
@@ -194,4 +194,4 @@ class PciHeader(DeviceModel[PciStateT]):
         status = self.config.data[reg.STATUS] & ~reg.STATUS_INTERRUPT
         self.config.data[reg.STATUS] = status | (reg.STATUS_INTERRUPT if level else 0)
         if not self.command & reg.COMMAND_INTX_DISABLE:
-            self.bus.change_interrupt(self.devfn, self._pin, 1 if level else -1)
+            self.bus.wires.change(self.devfn, self._pin, 1 if level else -1)
