@@ -3,21 +3,17 @@
 Registers after the IA-PC HPET Specification 1.0a, as QEMU 7.2's ``hpet`` has them on a PC: three
 64-bit timers, all periodic-capable, each routable to I/O APIC input 2 only; legacy replacement
 takes over the lines of the PIT and the RTC. Registers are 32-bit windows: 64-bit accesses are two.
-
-The counter is never stepped: it is what the clock says when somebody asks.
 """
 
 from __future__ import annotations
 
-from dataclasses import field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from guestmap.base import IrqLine
-from guestmap.base.bounds import Meta
-from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import SWITCH, SYS_BUS_DEVICE, declare, output, setting
-from guestmap.hw.device import U64, DeviceModel, IoRegion, Place, Space
-from guestmap.hw.hpet.timer import TICK_NS, HpetTimer, HpetTimerState
+from guestmap.hw.device import IoRegion, Place, Space
+from guestmap.hw.hpet.counter import ENABLE, LEGACY, TIMERS, HpetCounter, HpetState
+from guestmap.hw.hpet.timer import TICK_NS, HpetTimer
 from guestmap.memory import AccessSizes, MemoryRegionOps
 from guestmap.qom import BOOL, UINT8, UINT32
 
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
     from guestmap.base import Clock
 
 ADDRESS = 0xFED0_0000
-TIMERS = 3
 _OUTPUTS = 32
 _ROUTES = 4
 """Interrupts that a timer may be routed to, as a bit mask: I/O APIC input 2."""
@@ -36,31 +31,11 @@ CAPABILITY = TICK_NS * 1_000_000 << 32 | 0x8086A001 | (TIMERS - 1) << 8
 
 _CAPABILITY, _CONFIG, _STATUS, _COUNTER = 0x00, 0x10, 0x20, 0xF0
 _TIMERS_START, _TIMER_SIZE = 0x100, 0x20
-_ENABLE, _LEGACY = 0x1, 0x2
 _RTC_LINE = 8
-_LOW, _HIGH, _ALL = 0xFFFFFFFF, 0xFFFFFFFF00000000, 0xFFFFFFFFFFFFFFFF
+_LOW = 0xFFFFFFFF
 
 
-@dataclass(slots=True)
-class HpetState:
-    """The registers, where the counter stands or when it was 0, and the timers.
-
-    QEMU answers for one timer more than it has; it can be written but never started.
-    """
-
-    config: Annotated[int, Meta(ge=0, le=3)] = 0
-    status: Annotated[int, Meta(ge=0, lt=1 << TIMERS + 1)] = 0
-    stopped_at: U64 = 0
-    origin_ns: U64 = 0
-    """Modulo 2**64."""
-    timers: Annotated[list[HpetTimerState], Meta(min_length=TIMERS + 1, max_length=TIMERS + 1)] = (
-        field(default_factory=list)
-    )
-    levels: tuple[bool, bool] = (False, False)
-    """Of the lines that come in."""
-
-
-class Hpet(DeviceModel[HpetState]):
+class Hpet(HpetCounter):
     """The device.
 
     Args:
@@ -93,8 +68,7 @@ class Hpet(DeviceModel[HpetState]):
         irqs: Sequence[IrqLine],
         send_msi: Callable[[int, int], None] | None = None,
     ) -> None:
-        super().__init__(HpetState(), {"hpet-intcap": _ROUTES})
-        self._clock = clock
+        super().__init__(clock, {"hpet-intcap": _ROUTES})
         self._irqs = irqs
         self.send_msi = send_msi
         self.pit_input = IrqLine(self._pit_changed, name="hpet pit in")
@@ -118,20 +92,6 @@ class Hpet(DeviceModel[HpetState]):
             "unnamed-gpio-out[0]": self.pit_enabled,
         } | outputs
 
-    @property
-    def config(self) -> int:
-        """The general configuration register."""
-        return self.state.config
-
-    @property
-    def status(self) -> int:
-        """The interrupt status register."""
-        return self.state.status
-
-    @status.setter
-    def status(self, value: int) -> None:
-        self.state.status = value
-
     def save(self) -> HpetState:
         """Return the registers, the timers, and the levels of the lines that come in."""
         self.state.timers = [timer.save() for timer in self.timers]
@@ -151,32 +111,6 @@ class Hpet(DeviceModel[HpetState]):
             timer.reset()
         super().reset()
         self.pit_enabled.set(True)
-
-    # Time
-
-    @property
-    def enabled(self) -> bool:
-        """The counter runs and timers may interrupt."""
-        return bool(self.state.config & _ENABLE)
-
-    @property
-    def legacy(self) -> bool:
-        """Timers 0 and 1 have taken the lines of the PIT and the RTC."""
-        return bool(self.state.config & _LEGACY)
-
-    def ticks(self) -> int:
-        """Return the main counter.
-
-        As in QEMU a running counter is 64 bits of nanoseconds divided by ten, so it wraps 4 bits
-        early (after 584 years); one that is stopped has all 64.
-        """
-        return self.ticks_at(self._clock.now_ns())
-
-    def ticks_at(self, now_ns: int) -> int:
-        """Return the main counter as it is at ``now_ns`` of the clock."""
-        if not self.enabled:
-            return self.state.stopped_at
-        return (now_ns - self.state.origin_ns & _ALL) // TICK_NS
 
     # Lines
 
@@ -231,25 +165,18 @@ class Hpet(DeviceModel[HpetState]):
             for timer in self.timers[:TIMERS]:
                 if value & self.state.status & 1 << timer.number:
                     timer.drive(False)
-        elif offset == _COUNTER:
-            self.state.stopped_at = self.state.stopped_at & _HIGH | value
-        elif offset == _COUNTER + 4:
-            self.state.stopped_at = self.state.stopped_at & _LOW | value << 32
+        elif offset & ~4 == _COUNTER:
+            self._write_counter(value, high=offset != _COUNTER)
 
     def _write_config(self, value: int) -> None:
-        now = self.ticks()
-        changed = self.state.config ^ value
-        self.state.config = value & (_ENABLE | _LEGACY)
-        if changed & value & _ENABLE:
-            origin_ns = self._clock.now_ns() - self.state.stopped_at * TICK_NS
-            self.state.origin_ns = origin_ns & _ALL
+        changed = self._set_config(value)
+        if changed & value & ENABLE:
             for timer in self.timers[:TIMERS]:
                 timer.start_with_counter()
-        elif changed & _ENABLE:
-            self.state.stopped_at = now
+        elif changed & ENABLE:
             for timer in self.timers[:TIMERS]:
                 timer.stop()
-        if changed & _LEGACY:
+        if changed & LEGACY:
             self.set_line(0, False)
             if self.legacy:
                 self.pit_enabled.set(False)

@@ -7,39 +7,29 @@ hot-plug registers live at fixed ports. Reset values as QEMU 7.2 has them.
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from guestmap.base.dataclass import dataclass
-from guestmap.hw.acpi.apm import Apm, ApmState
-from guestmap.hw.acpi.cpu_hotplug import AcpiCpuHotplug, CpuHotplugState
-from guestmap.hw.acpi.memory_hotplug import AcpiMemoryHotplug, MemoryHotplugState
-from guestmap.hw.acpi.pci_hotplug import PORT as PCI_HOTPLUG_PORT
-from guestmap.hw.acpi.pci_hotplug import PORT_BYTES as PCI_HOTPLUG_BYTES
-from guestmap.hw.acpi.pci_hotplug import AcpiPciHotplug, PciHotplugState
+from guestmap.hw.acpi.apm import Apm
+from guestmap.hw.acpi.cpu_hotplug import AcpiCpuHotplug
+from guestmap.hw.acpi.memory_hotplug import AcpiMemoryHotplug
+from guestmap.hw.acpi.pci_hotplug import AcpiPciHotplug
 from guestmap.hw.acpi.pm import (
-    GPE_BYTES,
     GPE_MEMORY,
     GPE_PCI,
-    GPE_PORT,
     AcpiPm,
-    AcpiPmState,
     PowerActions,
 )
-from guestmap.hw.declare import declare, fact, output, setting
 from guestmap.hw.device import RegisterBlock
 from guestmap.hw.pci import PciFunction, PciIdentity
-from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE, PciState
 from guestmap.hw.pci.registers import (
     INTERRUPT_PIN,
     STATUS,
     STATUS_DEVSEL_MEDIUM,
     STATUS_FAST_BACK,
 )
+from guestmap.hw.piix4_pm.kind import DISABLE_ACPI, ENABLE_ACPI, PIIX4_PM, Piix4PmState
 from guestmap.hw.smbus.host import PmSmbus
-from guestmap.hw.smbus.registers import PmSmbusState
 from guestmap.hw.smbus.slave import SPD_ADDRESSES, Eeprom
-from guestmap.qom import BOOL, UINT8, UINT16, UINT32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,19 +47,6 @@ _APMC_SMI = 1 << 1
 _PARALLEL, _LPC, _SERIAL = 0x5F, 0x63, 0x67
 _BASE_MASK = 0xFFC0
 _SMBUS_RESET = 0xB101
-_ENABLE_ACPI, _DISABLE_ACPI = 0xF1, 0xF0
-
-
-@dataclass(slots=True)
-class Piix4PmState(PciState):
-    """All its register blocks."""
-
-    apm: ApmState = field(default_factory=ApmState)
-    smbus: PmSmbusState = field(default_factory=PmSmbusState)
-    pm: AcpiPmState = field(default_factory=AcpiPmState)
-    pci_hotplug: PciHotplugState = field(default_factory=PciHotplugState)
-    cpu_hotplug: CpuHotplugState = field(default_factory=CpuHotplugState)
-    memory_hotplug: MemoryHotplugState | None = None
 
 
 class Piix4Pm(PciFunction[Piix4PmState]):
@@ -96,36 +73,7 @@ class Piix4Pm(PciFunction[Piix4PmState]):
         memory_hotplug: the registers of memory slots; None without slots.
     """
 
-    TYPE = declare(
-        "PIIX4_PM",
-        PCI_DEVICE,
-        setting("smb_io_base", UINT32, 0),
-        setting("disable_s3", UINT8, 0),
-        setting("disable_s4", UINT8, 0),
-        setting("s4_val", UINT8, 2),
-        setting("acpi-pci-hotplug-with-bridge-support", BOOL, True),
-        setting("acpi-root-pci-hotplug", BOOL, True),
-        setting("memory-hotplug-support", BOOL, True),
-        setting("smm-compat", BOOL, False),
-        setting("smm-enabled", BOOL, False),
-        setting("x-not-migrate-acpi-index", BOOL, False),
-        output("smi-irq[0]"),
-        output("unnamed-gpio-out[0]"),
-        interfaces=("acpi-device-interface", *IS_PCI, "hotplug-handler"),
-        hotpluggable=False,
-        once_realized=(
-            fact("acpi_enable_cmd", UINT8, _ENABLE_ACPI),
-            fact("acpi_disable_cmd", UINT8, _DISABLE_ACPI),
-            fact("gpe0_blk", UINT32, GPE_PORT),
-            fact("gpe0_blk_len", UINT32, GPE_BYTES),
-            fact("sci_int", UINT16, 9),
-            fact("pm_io_base", UINT32, 0),
-            fact("cpu-hotplug-legacy", BOOL, True),
-            fact("acpi-pcihp-io-base", UINT16, PCI_HOTPLUG_PORT),
-            fact("acpi-pcihp-io-len", UINT16, PCI_HOTPLUG_BYTES),
-        ),
-        buses=(("i2c-bus", "i2c"),),
-    )
+    TYPE = PIIX4_PM
     OUTLIVES_RESET = (
         *PciFunction.OUTLIVES_RESET, "apm", "smbus", "pci_hotplug", "cpu_hotplug", "memory_hotplug"
     )  # fmt: skip
@@ -214,8 +162,8 @@ class Piix4Pm(PciFunction[Piix4PmState]):
         self._place_smbus()
 
     def _apm_written(self, value: int) -> None:
-        if value in {_ENABLE_ACPI, _DISABLE_ACPI}:
-            self.pm.set_acpi_mode(value == _ENABLE_ACPI)
+        if value in {ENABLE_ACPI, DISABLE_ACPI}:
+            self.pm.set_acpi_mode(value == ENABLE_ACPI)
         if self.config.data[_DEVICE_B + 3] & _APMC_SMI and self._raise_smi is not None:
             self._raise_smi()
 
