@@ -59,7 +59,7 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
     "set": lambda kind: setattr(kind(x=1), "x", 5),
     "delete": lambda kind: delattr(kind(x=1), "x"),
     "by place": lambda kind: repr(kind(1, 3)),
-    "too many": lambda kind: kind(1, 2, [], 4, 5),
+    "too many": lambda kind: kind(1, 2, [], 4, 5, 6, 7),
     "too few": lambda kind: kind(),
     "unknown": lambda kind: kind(x=1, z=2),
     "not of init": lambda kind: kind(x=1, made=2),
@@ -84,6 +84,49 @@ def test_it_does_what_the_librarys_does(kind: dict[str, bool], action: str) -> N
     for _ in range(30):
         ours(x=1)
     assert outcome(lambda: ACTIONS[action](ours)) == first  # and with methods that are made
+
+
+def child(decorator: Decorator, parents: Decorator, **kind: bool) -> Any:
+    """Return a class that inherits fields, overrides one, and adds some."""
+
+    @decorator(**kind)
+    class Child(point(parents, **kind)):  # type: ignore[misc]
+        """A child."""
+
+        more: list[int] = field(default_factory=lambda: [1])
+        y: int = 9
+        last: int = field(default=0, kw_only=True)
+
+        def __post_init__(self) -> None:
+            self.names.append(f"{self.x},{self.y},{self.made},{self.more}")
+
+    return Child
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("parents", [dataclass, dataclasses.dataclass], ids=["ours", "library"])
+def test_a_class_that_inherits_fields_does_what_the_librarys_does(
+    parents: Decorator, kind: dict[str, bool], action: str
+) -> None:
+    library = child(dataclasses.dataclass, dataclasses.dataclass, **kind)
+    ours = child(dataclass, parents, **kind)
+
+    first = outcome(lambda: ACTIONS[action](library))
+    assert outcome(lambda: ACTIONS[action](ours)) == first
+    for _ in range(30):
+        ours(x=1)
+    assert outcome(lambda: ACTIONS[action](ours)) == first
+
+
+def test_a_class_without_fields_of_its_own_has_those_of_its_parent() -> None:
+    @dataclass(slots=True)
+    class Child(point(dataclass)):  # type: ignore[misc]
+        pass
+
+    assert [each.name for each in fields(Child)] == [each.name for each in fields(point(dataclass))]
+    assert Child(1) == Child(1)
+    assert Child.__slots__ == ("x", "y", "names", "made", "tail", "hidden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +172,7 @@ def test_a_method_of_its_own_stays() -> None:
 def test_nothing_is_compiled_before_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     monkeypatch.setattr(
-        module._Made, "_init", lambda self: made.append(self.cls.__name__) or (lambda *_: None)
+        module, "compiled", lambda _fields, cls: made.append(cls.__name__) or (lambda *_: None)
     )
 
     kind = point(dataclass)

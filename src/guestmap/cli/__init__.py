@@ -27,6 +27,9 @@ def main() -> None:
     gc.disable()  # what is made until a command runs stays: guestmap.cli.app goes on from here
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
+    from guestmap.base.finder import find_in_one_look
+
+    find_in_one_look()
     try:
         if sys.argv[1:2] in (["boot"], ["explain"]) and _is_plainly_done(*sys.argv[1:]):
             return
