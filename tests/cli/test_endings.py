@@ -45,6 +45,8 @@ STATUS: dict[tuple[str, ...], int] = {
     ("explain", "no-such-file", "0"): 2,
     ("domain", "list", "--all", "--root", "."): 0,
     ("domain", "dumpxml", "none", "--root", "."): 2,
+    ("fleet", "audit", "a.txt"): 0,
+    ("fleet", "audit", "no-such-file"): 1,
     ("completion", "zsh"): 0,
     ("doctor",): 0,
     ("--help",): 0,

@@ -77,8 +77,8 @@ MORE = [
 ]
 """More that names things in its answer, most of it in an error."""
 ELSEWHERE = {
-    "boot", "completion", "conform", "dimms", "doctor", "domain", "draw", "plug", "read", "serve",
-    "unplug", "watch",
+    "boot", "completion", "conform", "dimms", "doctor", "domain", "draw", "fleet", "plug", "read",
+    "serve", "unplug", "watch",
 }  # fmt: skip
 
 

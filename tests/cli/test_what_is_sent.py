@@ -42,7 +42,7 @@ CHANGING: dict[str, list[str]] = {
     "unplug": ["dimm0", "--timeout", "0"],
     "resize": ["vm0", "128M", "--timeout", "0"],
 }
-ELSEWHERE = {"boot", "completion", "conform", "doctor", "domain", "serve"}
+ELSEWHERE = {"boot", "completion", "conform", "doctor", "domain", "fleet", "serve"}
 """Commands that run machines of their own, and attach to none."""
 
 

@@ -21,8 +21,8 @@ _PLUGGING = {"plug", "unplug", "resize"}
 """Commands whose help ends with a table of exit statuses, which say what is so with a machine."""
 _ONLY_TELLING = {"--dry-run", "--help", "--schema"}
 """With one of these they change nothing, so that what cannot be printed is all that is lost."""
-_GROUP = "domain"
-"""A command that has verbs of its own."""
+_GROUPS = {"domain", "fleet"}
+"""Commands that have verbs of their own."""
 COMMANDS: Final = {
     "boot": "Boot SeaBIOS on a PC and show how its memory map changes.",
     "conform": "Run recordings of a real QEMU and print where guestmap's answers are not QEMU's.",
@@ -62,6 +62,7 @@ COMMANDS: Final = {
         " it."
     ),
     "domain": "Manage domains as virsh does: define, start, attach and detach memory, and verify.",
+    "fleet": "Audit, ask, and plug memory into many machines at once, on one host or on hundreds.",
 }
 """The sub-commands and what their help begins with; each is a function in a module of its name."""
 
@@ -79,8 +80,8 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     for name in commands:
         python_name = name.replace("-", "_")
         module = import_module(f"guestmap.cli.{python_name}")
-        if name == _GROUP:
-            app.add_typer(_verbs(module), name=name)
+        if name in _GROUPS:
+            app.add_typer(_verbs(module, name), name=name)
             continue
         kind = getattr(module, "COMMAND_CLASS", TyperCommand)
         command = with_schema(_ending_well(getattr(module, python_name)))
@@ -88,15 +89,17 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     return app
 
 
-def _verbs(module: Any) -> typer.Typer:
+def _verbs(module: Any, name: str) -> typer.Typer:
     """Return the commands of one group."""
     from guestmap.cli.schema_option import with_schema
 
-    group = typer.Typer(cls=module.DomainGroup, no_args_is_help=True)
-    group.callback(help=_help(module.domain))(module.domain)
+    group = typer.Typer(cls=getattr(module, f"{name.capitalize()}Group"), no_args_is_help=True)
+    whole = getattr(module, name)
+    group.callback(help=_help(whole))(whole)
+    kind = getattr(module, "VerbCommand", TyperCommand)
     for verb, function in module.verbs().items():
         command = with_schema(_ending_well(function))
-        group.command(verb, cls=module.VerbCommand, help=_help(command))(command)
+        group.command(verb, cls=kind, help=_help(command))(command)
     return group
 
 

@@ -96,7 +96,8 @@ def _package(name: str, extra: str) -> Check:
     needed_for = {
         "cli": "the command line", "libvirt": "libvirt:NAME",
         "domain": "domain: libvirt's words for broken XML, and its schema",
-        "unicorn": "boot", "view": "draw and serve", "": "everything",
+        "unicorn": "boot", "view": "draw and serve", "fleet": "fleet",
+        "parquet": "fleet audit --parquet", "": "everything",
     }.get(extra, extra)  # fmt: skip
     remedy = f"pip install 'guestmap[{extra}]'" if extra else f"pip install {name}"
     try:

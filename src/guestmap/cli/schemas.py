@@ -111,6 +111,10 @@ def schema_of(command: str) -> dict[str, Any]:
 def _printed(command: str) -> tuple[Form, ...]:
     if command in FORMS:
         return (*FORMS[command], _ERROR)
+    if command.startswith("fleet "):
+        from guestmap.cli.fleet_forms import FLEET_FORMS
+
+        return (*(Form(each) for each in FLEET_FORMS[command.split()[1]]), _ERROR)
     from guestmap.cli.domain_forms import VERB_FORMS, DomainVerbError
 
     return tuple(Form(each) for each in (*VERB_FORMS[command.split()[1]], DomainVerbError))

@@ -1,0 +1,145 @@
+"""``guestmap fleet audit``: map, lint and memory devices of every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from guestmap.base import format_size
+from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, progress
+from guestmap.cli.lint import FailOn
+from guestmap.cli.output import say, say_json
+from guestmap.cli.parameters import Json
+
+if TYPE_CHECKING:
+    from guestmap.fleet.tally import AuditSummary, Tally
+
+
+def audit(
+    ctx: typer.Context,
+    inventory: InventoryWords,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="A folder for the audit and its maps, for diff and --baseline."
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="An earlier audit: only what is new since is told."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Leave out findings of this code; may be given often."),
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="The least severe finding that makes the exit status 1.")
+    ] = FailOn.WARNING,
+    as_sarif: Annotated[
+        bool, typer.Option("--sarif", help="Print SARIF 2.1.0, as code hosts and CI read it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at every machine: its map, what is wrong in it, its memory devices.
+
+    With --json a line for each machine as it comes, and one for all at the end. Exit status 1 where
+    a machine could not be looked at, or has a finding of the severity that --fail-on says.
+    """
+    from guestmap.fleet.audit import audit as run
+    from guestmap.fleet.audit_files import (
+        audit_folder,
+        known_findings,
+        news_of,
+        record_form,
+        summary_form,
+    )
+    from guestmap.fleet.look import LookOptions
+    from guestmap.fleet.tally import Tally
+    from guestmap.inspect.ask.lint import refuse_unknown
+
+    setting: FleetSetting = ctx.obj
+    refuse_unknown(frozenset(ignore or ()))
+    machines = setting.inventory(inventory)
+    known = known_findings(baseline) if baseline is not None else {}
+    options = LookOptions(setting.patience, maps=output is not None, ignore=tuple(ignore or ()))
+    tally = Tally()
+    found: dict[str, Any] = {}
+    with ExitStack() as stack:
+        folder = stack.enter_context(audit_folder(output)) if output is not None else None
+        client = stack.enter_context(setting.client(len(machines)))
+        shown = stack.enter_context(progress(len(machines), quiet=as_json))
+        for record in run(
+            client, machines, options, per_host=setting.per_host, everywhere=setting.everywhere
+        ):
+            if folder is not None:
+                folder.add(record)
+            new, count, is_failure = news_of(record, known)
+            tally.add(new, count, is_news=is_failure)
+            shown.add(failed=not record.is_ok)
+            if as_json:
+                say_json(record_form(new), indent=None, flush=True)
+            elif as_sarif:
+                found[record.machine] = new.findings
+        if folder is not None:
+            folder.end(tally.summary())
+    if as_sarif:
+        from guestmap.inspect.ask.sarif import sarif
+
+        say_json(sarif(found))
+    elif as_json:
+        say_json(summary_form(tally.summary()), indent=None)
+    else:
+        for line in audit_sentences(tally.summary()):
+            say(line)
+    if _fails(tally, fail_on):
+        raise typer.Exit(1)
+
+
+def _fails(tally: Tally, fail_on: FailOn) -> bool:
+    if fail_on is FailOn.NEVER:
+        return False
+    order = ("error", "warning", "info")
+    severities = order[: order.index(fail_on.value) + 1]
+    return bool(tally.new_failures) or any(tally.counted(each) for each in severities)  # type: ignore[arg-type]
+
+
+def audit_sentences(told: AuditSummary) -> Iterator[str]:
+    """Say what an audit comes to: the whole, then by kind, by host, and the worst machines."""
+    failed = sum(told.failed.values())
+    yield (
+        f"{told.machines} machines, {told.machines - failed} looked at, {told.maps} different maps;"
+        f" {format_size(told.plugged)} plugged, {format_size(told.left)} may still be"
+    )
+    for state, count in told.failed.items():
+        yield f"  {count} {state}"
+    if told.orphans:
+        yield f"  {told.orphans} memory backends that no device uses (guestmap dimms MACHINE)"
+    if told.known:
+        yield f"  {told.known} findings were in the baseline"
+    if told.kinds:
+        yield "by kind:"
+    for kind in told.kinds:
+        yield f"  {kind.severity}: {kind.code}: {kind.findings} on {kind.machines} machines"
+    hosts = [each for each in told.hosts if each.failed or each.errors or each.warnings]
+    if len(told.hosts) > 1 and hosts:
+        yield "by host:"
+        for host in hosts:
+            yield (
+                f"  {host.host or '(not known)'}: {host.machines} machines, {host.failed} failed,"
+                f" {host.errors} errors, {host.warnings} warnings"
+            )
+    if told.worst:
+        yield "worst first:"
+    for each in told.worst:
+        place = f" on {each.host}" if each.host else ""
+        if each.state != "ok":
+            yield f"  {each.machine}{place}: {each.state}: {each.error}"
+        else:
+            yield (
+                f"  {each.machine}{place}: {each.errors} errors, {each.warnings} warnings,"
+                f" {each.infos} infos"
+            )

@@ -1,0 +1,58 @@
+"""What the verbs of ``guestmap fleet`` print with ``--json``: the shapes of their schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from guestmap.domain.overview import Overview
+from guestmap.fleet.record import State
+from guestmap.fleet.tally import HostCount, KindCount, WorstMachine
+from guestmap.inspect.ask.findings import Finding
+
+
+@dataclass(frozen=True)
+class FleetAuditLine:
+    """A machine of an audit; see the fields of ``guestmap.fleet.record.MachineAudit``."""
+
+    format: str
+    format_version: int
+    machine: str
+    source: str
+    host: str
+    labels: dict[str, str]
+    state: State
+    error: str
+    attempts: int
+    seconds: float
+    cpu_s: float
+    version: str
+    findings: list[Finding]
+    memory: Overview | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class FleetAuditEnd:
+    """The last line of an audit; see ``guestmap.fleet.tally.AuditSummary``."""
+
+    format: str
+    format_version: int
+    machines: int
+    failed: dict[str, int]
+    kinds: list[KindCount]
+    hosts: list[HostCount]
+    worst: list[WorstMachine]
+    maps: int
+    known: int
+    plugged: int
+    left: int
+    orphans: int
+
+
+FLEET_FORMS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType({
+    "audit": (FleetAuditLine, FleetAuditEnd),
+})  # fmt: skip
+"""By verb."""

@@ -1,0 +1,144 @@
+"""What the verbs of ``guestmap fleet`` have in common: machines, cluster, patience, progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from guestmap.base import ConfigError
+from guestmap.cli.output import warn
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from guestmap.fleet.inventory import FleetInventory
+    from guestmap.fleet.look import Patience
+
+FEW = 32
+"""Machines for which threads of this process will do: processes take longer to start."""
+
+InventoryWords = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INVENTORY...",
+        help="A file (.toml, .yaml), a folder of dumps, libvirt:, libvirt+URI:, -, or a SOURCE.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSetting:
+    """The options of all verbs."""
+
+    select: tuple[str, ...]
+    source: str
+    scheduler: str
+    tls: tuple[str, str, str]
+    workers: int
+    dashboard: bool
+    per_host: int
+    timeout_s: float
+    retries: int
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether each worker is on the host of every machine."""
+        return not self.scheduler
+
+    @property
+    def patience(self) -> Patience:
+        """How long a machine is tried."""
+        from guestmap.fleet.look import Patience
+
+        return Patience(self.timeout_s, self.retries)
+
+    def inventory(self, words: Sequence[str]) -> FleetInventory:
+        """Return the machines that are named, and chosen.
+
+        Raises:
+            ConfigError: there are none.
+        """
+        from guestmap.fleet.read_inventory import read_inventory
+
+        whole = read_inventory(words, source_of=self.source)
+        chosen = whole.selected(self.select)
+        if not chosen.machines:
+            raise ConfigError(
+                f"none of {len(whole)} machines is chosen by {', '.join(self.select)}"
+                if whole.machines
+                else "the inventory names no machine"
+            )
+        return chosen
+
+    @contextmanager
+    def client(self, machines: int) -> Iterator[Client]:
+        """Have a cluster's client; what is said of it goes to stderr."""
+        from guestmap.fleet.cluster import ClusterSettings, TlsFiles, opened
+
+        tls = TlsFiles(*self.tls) if all(self.tls) else None
+        settings = ClusterSettings(
+            scheduler=self.scheduler,
+            tls=tls,
+            workers=self.workers,
+            processes=machines > FEW,
+            dashboard=self.dashboard,
+        )
+        with opened(settings) as client:
+            if self.dashboard:
+                warn(f"dashboard: {client.dashboard_link}")
+            yield client
+
+
+@contextmanager
+def progress(total: int, *, quiet: bool = False) -> Iterator[Progressing]:
+    """Show on a terminal's stderr how far it is; nothing into a pipe."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from guestmap.cli.console import console
+
+    shown = Progress(
+        TextColumn("{task.completed:.0f} done, {task.fields[failed]} failed,"),
+        TextColumn("{task.fields[left]} left, {task.fields[rate]}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console(stderr=True),
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    )
+    with shown:
+        yield Progressing(shown, total)
+
+
+class Progressing:
+    """Counts machines.
+
+    Args:
+        shown: rich's progress.
+        total: machines.
+    """
+
+    def __init__(self, shown: Any, total: int) -> None:
+        self._shown = shown
+        self._total = total
+        self.done = 0
+        self.failed = 0
+        self._task = shown.add_task("", total=total, failed=0, left=total, rate="")
+
+    def add(self, *, failed: bool) -> None:
+        """Count one more."""
+        self.done += 1
+        self.failed += failed
+        speed = self._shown.tasks[0].speed
+        self._shown.update(
+            self._task,
+            completed=self.done,
+            failed=self.failed,
+            left=self._total - self.done,
+            rate=f"{speed:.1f} a second" if speed else "",
+        )

@@ -1,0 +1,1 @@
+"""Many machines, on Dask: inventory, audit, plan, waves."""
