@@ -18,6 +18,7 @@ from benchmarks import (
     emulator,
     engine,
     eyes,
+    first_plug,
     footprint,
     front,
     growth,
@@ -29,6 +30,7 @@ from benchmarks import (
     older,
     post,
     rcu,
+    since,
     start,
     survey,
     text,
@@ -60,6 +62,7 @@ def main() -> None:
     show("Building a machine", "QEMU", build.rows(), console)
     footprint.show(footprint.rows(), console)
     show("The memory model", f"commit {older.COMMIT}", core.rows(), console)
+    show("What both have", f"commit {older.COMMIT}", since.rows(), console)
     show("A move", "of ten", model.move_rows(), console)
     show("Rendering everything", f"commit {older.COMMIT}", model.render_rows(), console)
     show("The eyes", "QEMU", eyes.rows(), console)
@@ -67,6 +70,7 @@ def main() -> None:
     growth_peer = f"commit {older.COMMIT}"
     show("As the map grows (processor time)", growth_peer, growth.rows(), console)
     show("Plugging memory in, over QMP", "QEMU", hotplug.rows(), console)
+    show("Plugging memory in (processor time)", "QEMU", first_plug.rows(), console)
     show("As libvirt's emulator", "QEMU", emulator.rows(), console)
     show("Domains", "libvirt 9.0", domains.rows(), console)
     show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)

@@ -33,9 +33,14 @@ def request(command: str, **arguments: Any) -> bytes:
 
 
 class Client:
-    """One QMP session; as little as possible between the socket and the clock."""
+    """One QMP session; as little as possible between the socket and the clock.
+
+    Attributes:
+        process: the machine's number, where :func:`machine` has started it; 0 elsewhere.
+    """
 
     def __init__(self, path: str) -> None:
+        self.process = 0
         self._socket = socket.socket(socket.AF_UNIX)
         deadline = time.monotonic() + _WAIT_S
         while True:
@@ -93,6 +98,7 @@ def machine(command: list[str], path: str) -> Iterator[Client]:
     )
     try:
         client = Client(path)
+        client.process = process.pid
         try:
             yield client
         finally:

@@ -106,7 +106,6 @@ def _qemu_pam(dimms: int, rounds: int) -> float:
 
 _RENDER = """
 import statistics, sys, time
-from guestmap.machine.placement import MapPlacer
 from guestmap.memory import FlatView, MemorySystem
 try:
     from guestmap.memory.map.flat_range import simplify

@@ -17,9 +17,9 @@ COMMIT = "64008e3"
 
 
 @contextmanager
-def sources(commit: str = COMMIT) -> Iterator[Path | None]:
-    """Yield the folder of an older commit's sources; None where the history lacks it."""
-    command = ["git", "-C", str(ROOT), "archive", commit, "src"]
+def tree(*paths: str, commit: str = COMMIT) -> Iterator[Path | None]:
+    """Yield a folder with parts of an older commit's tree; None where the history lacks it."""
+    command = ["git", "-C", str(ROOT), "archive", commit, *paths]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
         yield None
@@ -27,7 +27,14 @@ def sources(commit: str = COMMIT) -> Iterator[Path | None]:
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             archive.extractall(folder, filter="data")
-        yield Path(folder) / "src"
+        yield Path(folder)
+
+
+@contextmanager
+def sources(commit: str = COMMIT) -> Iterator[Path | None]:
+    """Yield the folder of an older commit's sources; None where the history lacks it."""
+    with tree("src", commit=commit) as found:
+        yield None if found is None else found / "src"
 
 
 def seconds(program: str, sources: Path, *args: str) -> float:
