@@ -14,7 +14,7 @@ import pytest
 
 from guestmap.domain.process.command_line import command_line
 from guestmap.domain.process.wire import Wire
-from guestmap.domain.rules import device_rules
+from guestmap.domain.rules import host_rules
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
@@ -165,7 +165,7 @@ def mounted(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """Have us find what libvirt does."""
     mounts = tmp_path / "mounts"
     mounts.write_text(f"none {pair.huge} hugetlbfs rw,relatime,pagesize=2M 0 0\n")
-    monkeypatch.setattr(device_rules, "_MOUNTS", mounts)
+    monkeypatch.setattr(host_rules, "_MOUNTS", mounts)
 
 
 def document(more: str = "", *, cell: str = "", device: bytes = b"", numa: bool = True) -> bytes:

@@ -249,6 +249,25 @@ def test_behind_an_odd_dimm_the_guest_gets_one_that_it_can_use(manager):
     assert device.place == 0x1_0800_0000
 
 
+def test_behind_an_odd_dimm_the_next_start_gives_the_guest_one_that_it_can_use(manager):
+    manager.define(domain(emulator=str(manager.emulator)))
+    manager.changes.attach("vm", memory("100"), CONFIG, force=True)
+    manager.changes.attach("vm", DIMM, CONFIG)
+    assert [each.place for each in manager.store.definition("vm").devices] == [None, 0x1_0800_0000]
+
+
+def test_what_the_stored_definition_is_refused_for_is_mended_in_the_document(manager):
+    manager.define(domain(emulator=str(manager.emulator)))
+    remedies = []
+    for base in (0x1_0020_0000, 0x1000_0000):
+        data = memory(more=f"<address type='dimm' slot='0' base='{base:#x}'/>")
+        with pytest.raises(DomainError) as refused:
+            manager.changes.attach("vm", data, CONFIG)
+        remedies.append(refused.value.remedy)
+    assert remedies[0] == "write base='0x100000000'"
+    assert remedies[1].startswith("choose an address in a gap, or leave base out")
+
+
 def test_a_domain_that_does_not_run_is_not_attached_to(manager):
     manager.define(domain(emulator=str(manager.emulator)))
     with pytest.raises(DomainError) as refused:

@@ -200,3 +200,26 @@ def test_memory_in_files_is_where_there_is_room_and_goes_with_what_it_was_of(tmp
         assert not folder.exists()
         found.changes.start("vm", paused=True)  # the one that is stored is there at its start
         assert files() == ["dimm0", "ram-node0"]
+
+
+ODD_PLACES = {
+    "anonymous": ("128", "", 0x1_8000_1000, False),
+    "a file": ("128", " access='shared'", 0x1_8000_1000, True),
+    "a file of an odd size": ("3", " access='shared'", 0x1_9000_0000, True),
+    "a file beside a page": ("128", " access='shared'", 0x1_A000_0800, False),
+}
+
+
+@pytest.mark.parametrize("what", ODD_PLACES)
+def test_the_stored_definition_takes_the_places_that_qemu_takes(qemu, what):
+    size, words, base, is_taken = ODD_PLACES[what]
+    place = f"<address type='dimm' slot='{8 + list(ODD_PLACES).index(what)}' base='{base:#x}'/>"
+    data = memory(size, words=words, more=place)
+    before = qemu.dumpxml("vm", inactive=True)
+    for targets in (LIVE, CONFIG):
+        if is_taken:
+            qemu.changes.attach("vm", data, targets, force=True)
+        else:
+            with pytest.raises(DomainError):
+                qemu.changes.attach("vm", data, targets, force=True)
+    assert (qemu.dumpxml("vm", inactive=True) != before) is is_taken

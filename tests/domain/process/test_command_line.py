@@ -7,7 +7,7 @@ import pytest
 from guestmap.domain.process.command_line import command_line
 from guestmap.domain.process.devices_line import left_out
 from guestmap.domain.process.own_machine import own_command_line
-from guestmap.domain.rules import device_rules
+from guestmap.domain.rules import host_rules
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
@@ -70,7 +70,7 @@ def test_memory_comes_from_where_the_definition_says(what):
 def test_huge_pages_are_where_they_are_mounted_or_refused(tmp_path, monkeypatch):
     content = "<memoryBacking><hugepages/></memoryBacking>"
     mounts = tmp_path / "mounts"
-    monkeypatch.setattr(device_rules, "_MOUNTS", mounts)
+    monkeypatch.setattr(host_rules, "_MOUNTS", mounts)
     with pytest.raises(DomainError, match="hugetlbfs filesystem is not mounted"):
         backed(content)
     mounts.write_text("none /huge hugetlbfs rw,pagesize=1024M 0 0\n")

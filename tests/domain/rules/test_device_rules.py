@@ -2,7 +2,7 @@
 
 import pytest
 
-from guestmap.domain.rules import device_rules
+from guestmap.domain.rules import host_rules
 from guestmap.domain.rules.assign import assigned, free_pci
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, Speaker
@@ -10,7 +10,7 @@ from guestmap.domain.rules.room import Room, situation_of
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition, parse_definition
 from guestmap.domain.xml.memory import PciAddress
-from tests.domain.documents import definition, device, domain, memory
+from tests.domain.documents import LIMIT, definition, device, domain, memory
 
 HELD = """\
     <memory model='dimm'>
@@ -155,8 +155,37 @@ def test_a_kernel_without_numa_has_the_first_node(monkeypatch, tmp_path, there, 
         (folder / f"node{each}").mkdir(parents=True)
     if there is not None:
         folder.mkdir(exist_ok=True)
-    monkeypatch.setattr(device_rules, "_NODES", folder)
-    assert device_rules.absent_nodes((0, 1, 3)) == absent
+    monkeypatch.setattr(host_rules, "_NODES", folder)
+    assert host_rules.absent_nodes((0, 1, 3)) == absent
+
+
+@pytest.mark.parametrize(
+    ("size", "pool", "more", "words"),
+    [
+        ("512", ("256", "0"), "", None),
+        ("512", ("100", "156"), "", None),
+        ("512", ("255", "0"), "", "255 huge pages of 2048 KiB in all, and the device needs 256"),
+        ("513", None, "", "0 huge pages of 2048 KiB in all, and the device needs 257"),
+        ("512", None, "<path>/tmp/nv</path>", None),
+    ],
+)  # fmt: skip
+def test_a_host_with_fewer_huge_pages_than_a_device_needs_is_told(
+    monkeypatch, tmp_path, size, pool, more, words
+):
+    folder = tmp_path / "hugepages-2048kB"
+    folder.mkdir()
+    for name, number in zip(("nr_hugepages", "nr_overcommit_hugepages"), pool or (), strict=False):
+        (folder / name).write_text(number + "\n")
+    monkeypatch.setattr(host_rules, "_POOLS", tmp_path)
+    page = "" if more else "<pagesize unit='MiB'>2</pagesize>"
+    model = "nvdimm" if more else "dimm"
+    found = device(memory(size, model=model, more=f"<source>{more}{page}</source>"))
+    assert [each.text for each in host_rules.few_pages(definition(), found)] == (
+        [f"{U}the host has {words}"] if words else []
+    )
+    backed = definition(limit=LIMIT + "<memoryBacking><hugepages/></memoryBacking>")
+    is_few = bool([*host_rules.few_pages(backed, device(memory(size)))])
+    assert is_few is (pool is None or pool[0] == "255")
 
 
 QEMU_WOULD_SAY = {

@@ -12,6 +12,7 @@ from guestmap.domain.process.pci import bus_name, placed
 from guestmap.domain.rules.assign import assigned, is_express
 from guestmap.domain.rules.device_rules import refusals
 from guestmap.domain.rules.errors import DomainError, refusal
+from guestmap.domain.rules.host_rules import few_pages
 from guestmap.domain.rules.room import LIVE_UNIT, Room, rounded, told
 from guestmap.domain.xml.edit import with_device
 from guestmap.domain.xml.memory import (
@@ -89,15 +90,13 @@ def plan_attach(
     for each in obstacles(*rooms, force=force):
         raise each
     found = AttachPlan(device)
-    if stored is not None:
-        found = replace(found, config=_stored_with(stored, device))
-    room = rooms[1]
-    if running is not None and room is not None:
+    in_stored, in_live = rooms
+    if in_stored is not None:
+        found = replace(found, config=_stored_with(in_stored))
+    if running is not None and in_live is not None:
         now = running.definition
         live = assigned(now, replace(device, size=rounded(device) // KIB), live=True)
-        base = room.better_base(live)
-        if base is not None and isinstance(live.address, DimmAddress):
-            live = replace(live, address=DimmAddress(live.address.slot, base))
+        live = _where_it_is_of_use(in_live, live)
         address = live.address
         bus = bus_name(now, address.bus) if isinstance(address, PciAddress) else None
         found = replace(
@@ -111,11 +110,21 @@ def plan_attach(
     return found
 
 
-def _stored_with(stored: Definition, device: MemoryDef) -> Definition:
+def _stored_with(room: Room) -> Definition:
     """Return a stored definition with one more device; on q35 with the port that it wants, too."""
+    stored, device = room.definition, room.device
     if device.model in SLOTTED or device.address is not None or not is_express(stored):
-        return with_device(stored, assigned(stored, device, live=False), live=False)
+        given = _where_it_is_of_use(room, assigned(stored, device, live=False))
+        return with_device(stored, given, live=False)
     return placed(with_device(placed(stored), device, live=False))
+
+
+def _where_it_is_of_use(room: Room, device: MemoryDef) -> MemoryDef:
+    """Return a device with an address, where QEMU would choose one that the guest cannot use."""
+    base, address = room.better_base(device), device.address
+    if base is None or not isinstance(address, DimmAddress):
+        return device
+    return replace(device, address=DimmAddress(address.slot, base))
 
 
 def rooms_for(
@@ -139,6 +148,7 @@ def obstacles(stored: Room | None, live: Room | None, *, force: bool = False) ->
     if stored is not None:
         found += refusals(stored.definition, stored.device, live=False)
         own += [told(each) for each in stored.blockers() if each.code not in said_by_qemu]
+        own += few_pages(stored.definition, stored.device) if live is None else ()
     if live is not None:
         found += refusals(live.definition, live.device, live=True)
     for each in (stored, live):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from guestmap.base import KIB
 from guestmap.domain.placing import align_up
 from guestmap.domain.rules.assign import backend_name
-from guestmap.domain.rules.device_rules import USUAL_PAGE_KIB, hugetlbfs, no_pages
+from guestmap.domain.rules.host_rules import huge_page, hugetlbfs, no_pages, page_of
 from guestmap.domain.rules.texts import LibvirtDialect
-from guestmap.domain.xml.backing import FILE, MEMFD, SYSTEM_PAGE, HostNodes, HugePages
+from guestmap.domain.situation import ALIGNMENT
+from guestmap.domain.xml.backing import FILE, MEMFD, SYSTEM_PAGE, HostNodes
 from guestmap.domain.xml.memory import NVDIMM, VIRTIO_MEM, VIRTIO_PMEM
 
 if TYPE_CHECKING:
@@ -74,6 +75,23 @@ def device_backend(found: Definition, device: MemoryDef, unit: int, folder: str)
     return _backend(found, wanted, folder)
 
 
+def alignment(found: Definition, device: MemoryDef) -> int:
+    """Return the bytes of which a device's size and its address must be multiples.
+
+    It is that of the backend (QEMU, softmmu/physmem.c): of memory without a file what the host
+    serves with huge pages, of a file one of its pages.
+    """
+    page = page_of(found, device)
+    has_file = device.path or found.backing.source in (FILE, MEMFD) or device.access
+    if page is not None:
+        unit = page * KIB
+    elif has_file or found.backing.access is not None:
+        unit = SYSTEM_PAGE * KIB
+    else:
+        unit = ALIGNMENT
+    return max(unit, (device.alignsize or 0) * KIB, (device.block or 0) * KIB)
+
+
 def cell_backend(found: Definition, cell: Cell, folder: str) -> dict[str, Any]:
     """Return the backend of a guest's NUMA node; arguments as of :func:`device_backend`."""
     name = f"ram-node{cell.id}"
@@ -102,13 +120,13 @@ def is_in(backend: dict[str, Any], folder: str) -> bool:
 
 def is_allocated(found: Definition, device: MemoryDef) -> bool:
     """Tell whether virtio-mem has memory allocated as the guest takes it."""
-    page = _page(found, device.node, device.pagesize)
+    page = huge_page(found, device.node, device.pagesize)
     return device.model == VIRTIO_MEM and (found.backing.immediate or page is not None)
 
 
 def _backend(found: Definition, wanted: _Wanted, folder: str) -> dict[str, Any]:
     backing = found.backing
-    page = None if wanted.path else _page(found, wanted.cell, wanted.page)
+    page = None if wanted.path else huge_page(found, wanted.cell, wanted.page)
     access = wanted.access or backing.access
     made: dict[str, Any] = {**_kind(found, wanted, page, access, folder)}
     if made["qom-type"] == "memory-backend-file" and wanted.path is None:
@@ -172,11 +190,3 @@ def _policy(found: Definition, wanted: _Wanted) -> dict[str, Any]:
     if said is None or said.mode not in _POLICIES:
         return {}
     return {"host-nodes": list(said.nodes), "policy": _POLICIES[said.mode]}
-
-
-def _page(found: Definition, cell: int | None, own: int | None) -> int | None:
-    """Return the KiB of the huge pages of a backend; None: it has ordinary ones."""
-    page = found.backing.page(cell) if own is None else HugePages(own)
-    if page is None or page.size == SYSTEM_PAGE:
-        return None
-    return page.size or USUAL_PAGE_KIB

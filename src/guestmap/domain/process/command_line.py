@@ -21,8 +21,8 @@ from guestmap.domain.process.backend_props import (
 )
 from guestmap.domain.process.memory_props import device_props
 from guestmap.domain.process.pci import bus_name, placed
-from guestmap.domain.rules.device_rules import absent_nodes
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
+from guestmap.domain.rules.host_rules import absent_nodes
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
 from guestmap.domain.situation import ALIGNMENT
 from guestmap.domain.xml.definition import QEMU_NAMESPACE

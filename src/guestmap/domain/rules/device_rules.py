@@ -6,13 +6,12 @@ of them out for the latter, and the start fails later.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guestmap.base import KIB
 from guestmap.domain.rules.errors import DomainError, refusal
+from guestmap.domain.rules.host_rules import absent_nodes, hugetlbfs, no_pages, page_of
 from guestmap.domain.rules.texts import LibvirtDialect
-from guestmap.domain.xml.backing import SYSTEM_PAGE
 from guestmap.domain.xml.memory import (
     DRIVERS,
     NVDIMM,
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 
 LEAST_BLOCK_KIB = 2048
 _LEAST_LABEL_KIB = 128
-USUAL_PAGE_KIB = 2048
-"""KiB of a huge page where nothing else is said."""
-_NODES = Path("/sys/devices/system/node")
-_MOUNTS = Path("/proc/mounts")
 
 
 def refusals(found: Definition, device: MemoryDef, *, live: bool) -> Iterator[DomainError]:
@@ -171,48 +166,9 @@ def _host(found: Definition, device: MemoryDef, _live: bool) -> Iterator[DomainE
     """What the host lacks."""
     for node in absent_nodes(device.nodemask)[:1]:
         yield _say(found)("host-node", node=node)
-    size = device.pagesize
-    if size is not None and size != SYSTEM_PAGE and hugetlbfs(size) is None:
+    size = page_of(found, device)
+    if size is not None and hugetlbfs(size) is None:
         yield no_pages(found.dialect, size)
-
-
-def absent_nodes(nodes: tuple[int, ...]) -> list[int]:
-    """Return those NUMA nodes that the host has not."""
-    return [
-        node
-        for node in nodes
-        if not (_NODES / f"node{node}").is_dir() and (node or _NODES.is_dir())
-    ]
-
-
-def no_pages(dialect: LibvirtDialect, page_kib: int) -> DomainError:
-    """Return the refusal of pages of a size that are nowhere mounted."""
-    remedy = f"mount a hugetlbfs of pages of {page_kib} KiB"
-    if not any(_mounted()):
-        return refusal(dialect, "no-hugetlbfs", remedy=remedy)
-    return refusal(dialect, "no-page-mount", page=page_kib, remedy=remedy)
-
-
-def hugetlbfs(page_kib: int) -> str | None:
-    """Return where a hugetlbfs of pages of a size is mounted; None: nowhere."""
-    names = {f"pagesize={page_kib >> 10}M", f"pagesize={page_kib >> 20}G", f"pagesize={page_kib}K"}
-    for place, options in _mounted():
-        told = [each for each in options if each.startswith("pagesize=")]
-        if names & set(told) or (not told and page_kib == USUAL_PAGE_KIB):
-            return place
-    return None
-
-
-def _mounted() -> Iterator[tuple[str, list[str]]]:
-    """Yield where a hugetlbfs is mounted, and how (proc(5))."""
-    try:
-        lines = _MOUNTS.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        fields = line.split()
-        if len(fields) > 3 and fields[2] == "hugetlbfs":
-            yield fields[1], fields[3].split(",")
 
 
 def nodes_of(found: Definition) -> int:

@@ -17,6 +17,7 @@ from guestmap.domain.machine_types import DIMM as DIMM_KIND
 from guestmap.domain.machine_types import VIRTIO_MEM as VIRTIO_MEM_KIND
 from guestmap.domain.machine_types import guest_block
 from guestmap.domain.placing import align_up, first_fit, pick_address, qemus_choice
+from guestmap.domain.process.backend_props import alignment
 from guestmap.domain.request import PlugRequest
 from guestmap.domain.rules.device_rules import nodes_of
 from guestmap.domain.rules.errors import DomainError, Speaker
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 LIVE_UNIT = MIB
 """What libvirt rounds the size of a device up to that is added to a running machine."""
+_GIVE_ADDRESS = re.compile(r"give --addr (0x[0-9a-f]+)")
 _Q35 = re.compile(r"(?:pc-)?q35.*")
 _PC = re.compile(r"(?:pc|pc-i440fx.*|q35|pc-q35.*)?")
 _BY_RULES = {"slot-range", "slot-busy", "slots-full", "no-slots", "over-maxmem", "node",
@@ -43,10 +45,15 @@ def rounded(device: MemoryDef) -> int:
     return align_up(device.size * KIB, LIVE_UNIT)
 
 
-def situation_of(found: Definition, *, source: str = "") -> Situation:
+def situation_of(found: Definition, *, unit: int = ALIGNMENT, source: str = "") -> Situation:
     """Return what a machine of this definition is like, as far as it can be told.
 
     Devices without an address are where QEMU would put them, one after the other.
+
+    Args:
+        found: the definition.
+        unit: bytes of which the size and the address of what is plugged are multiples.
+        source: what to call the machine.
     """
     ram = found.initial * KIB
     end = _end_of_ram(found.machine, ram)
@@ -54,10 +61,12 @@ def situation_of(found: Definition, *, source: str = "") -> Situation:
     window = _window(found, end)
     devices: list[MemoryDevice] = []
     for number, each in enumerate(found.devices):
-        size = align_up(rounded(each), ALIGNMENT)
+        own = alignment(found, each)
+        # The label of an nvdimm is no part of what the guest sees.
+        size = align_up(rounded(each) - (each.label or 0) * KIB, own)
         place = each.place
         if place is None and window is not None:
-            place = first_fit(window, devices, size, ALIGNMENT)
+            place = first_fit(window, devices, size, own)
         if place is None:
             continue
         name = each.alias or f"{each.model}{number}"
@@ -74,6 +83,7 @@ def situation_of(found: Definition, *, source: str = "") -> Situation:
         max_ram=(found.max_memory or 0) * KIB,
         slots=found.slots,
         window=window,
+        alignment=unit,
         block=block,
         block_by=block_by,
         nodes=nodes_of(found),
@@ -111,7 +121,7 @@ class Room:
 
     @cached_property
     def _situation(self) -> Situation:
-        return situation_of(self.definition)
+        return situation_of(self.definition, unit=alignment(self.definition, self.device))
 
     @cached_property
     def _found(self) -> tuple[PlanFinding, ...]:
@@ -144,9 +154,11 @@ class Room:
 
 
 def told(finding: PlanFinding) -> DomainError:
-    """Return a finding of our own as a refusal."""
+    """Return a finding of our own as a refusal; its remedy speaks of the document."""
+    remedy = finding.remedy.replace("give no --addr", "leave base out")
+    remedy = _GIVE_ADDRESS.sub(r"write base='\1'", remedy)
     return DomainError(
-        CONFIG_UNSUPPORTED, finding.text, domain=10, speaker=Speaker.OURS, remedy=finding.remedy
+        CONFIG_UNSUPPORTED, finding.text, domain=10, speaker=Speaker.OURS, remedy=remedy
     )
 
 
