@@ -16,7 +16,8 @@ from guestmap.base import GIB, MIB
 from guestmap.domain import Applier, Outcome, Peer, Plan, PlugRequest, open_peer, plan_plug, survey
 from guestmap.domain.devices import read_devices
 from guestmap.domain.plug_plan import plug_steps
-from guestmap.domain.situation import MemoryDevice, backend_id
+from guestmap.domain.plugged import MemoryDevice
+from guestmap.domain.situation import backend_id
 from guestmap.machine import VirtualMachine, config_of
 from guestmap.monitor import MonitorServer
 from guestmap.qmp.client import CommandError

@@ -30,7 +30,7 @@ from guestmap.domain import (
     survey,
 )
 from guestmap.domain.plug_plan import Plan, plug_steps
-from guestmap.domain.situation import MemoryDevice
+from guestmap.domain.plugged import MemoryDevice
 from guestmap.qmp.client import CommandError
 from tests.domain.machines import BASE, FakeMachine, dimm, holding
 from tests.support.processes import popen

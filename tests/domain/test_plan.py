@@ -9,7 +9,7 @@ import pytest
 from guestmap.base import GIB, MIB, AddrRange, ConfigError
 from guestmap.domain import HostMeminfo, PlugRequest, UnplugRequest, plan_plug, plan_unplug
 from guestmap.domain.machine_types import guest_block
-from guestmap.domain.situation import MemoryDevice
+from guestmap.domain.plugged import MemoryDevice
 from tests.domain.machines import BASE, ROOM, WINDOW, dimm, holding, scene
 
 ONE = dimm(0, BASE, GIB)

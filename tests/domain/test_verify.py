@@ -8,7 +8,7 @@ import pytest
 
 from guestmap.base import GIB
 from guestmap.domain import PlugRequest, Scene, UnplugRequest, plan_plug, plan_unplug
-from guestmap.domain.situation import MemoryDevice
+from guestmap.domain.plugged import MemoryDevice
 from guestmap.domain.verify import (
     others_changes,
     verify_plugged,

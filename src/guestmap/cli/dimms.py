@@ -84,7 +84,7 @@ def _clean(peer: Peer, backend: str, *, force: bool, as_json: bool) -> None:
 
 def _show(seen: Overview) -> None:
     from guestmap.cli.tables import console, print_titled
-    from guestmap.domain.situation import KNOWN_KINDS
+    from guestmap.domain.plugged import KNOWN_KINDS
     from guestmap.qmp.client import program
 
     out = console()

@@ -18,7 +18,7 @@ from guestmap.qmp.client.allowed import AGENT_COMMANDS
 from guestmap.qmp.client.dial import dial
 
 if TYPE_CHECKING:
-    from guestmap.domain.situation import MemoryDevice
+    from guestmap.domain.plugged import MemoryDevice
 
 _DELIMITER = b"\xff"
 _MOST_BYTES = 64 << 20

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from guestmap.domain.peer import Peer
     from guestmap.domain.plug_plan import Plan
-    from guestmap.domain.situation import MemoryDevice, Scene
+    from guestmap.domain.plugged import MemoryDevice
+    from guestmap.domain.situation import Scene
     from guestmap.domain.steps import Step
     from guestmap.domain.use import UseSource
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from guestmap.domain.plugged import MemoryDevice, SlotStatus
 from guestmap.domain.questions import Question, prop
 from guestmap.domain.replies import DeviceData, MemoryDeviceInfo, Named, Ospm
-from guestmap.domain.situation import MemoryDevice, SlotStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
     from guestmap.base import AddrRange
-    from guestmap.domain.situation import MemoryDevice
+    from guestmap.domain.plugged import MemoryDevice
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from guestmap.domain.listen import Observer, Pace
     from guestmap.domain.peer import Peer
     from guestmap.domain.plug_plan import Plan
-    from guestmap.domain.situation import MemoryDevice
+    from guestmap.domain.plugged import MemoryDevice
     from guestmap.domain.use import UseSource
 
 USE_POLL_S = 0.2

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from guestmap.base import KIB
-from guestmap.domain.situation import HostMeminfo
+from guestmap.inspect.map.report import Report
 
 MEMINFO = Path("/proc/meminfo")
 OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
 VHOST_REGIONS = Path("/sys/module/vhost/parameters/max_mem_regions")
 
 _LINE = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class HostMeminfo(Report):
+    """The host's memory, bytes (proc(5), /proc/meminfo).
+
+    Attributes:
+        overcommit: /proc/sys/vm/overcommit_memory: 0 obvious excess is refused, 1 nothing is,
+            2 what exceeds the commit limit is.
+        commit_left: what the commit limit leaves; it counts in mode 2 only.
+    """
+
+    total: int
+    available: int
+    swap_total: int = 0
+    swap_free: int = 0
+    overcommit: int = 0
+    commit_left: int = 0
 
 
 def read_host_memory(meminfo: Path = MEMINFO, overcommit: Path = OVERCOMMIT) -> HostMeminfo | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from guestmap.domain.following import Following
     from guestmap.domain.peer import Peer
-    from guestmap.domain.situation import SlotStatus
+    from guestmap.domain.plugged import SlotStatus
     from guestmap.domain.steps import Step
 
 POLL_S = 0.05

@@ -11,7 +11,7 @@ from guestmap.domain.waiting import GuestVerdict
 if TYPE_CHECKING:
     from guestmap.domain.ost import OstAnswer
     from guestmap.domain.plug_plan import Plan
-    from guestmap.domain.situation import MemoryDevice
+    from guestmap.domain.plugged import MemoryDevice
     from guestmap.domain.use import Use
     from guestmap.domain.waiting import Waiting
     from guestmap.inspect.ask.diff import Diff

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import AddrRange
 from guestmap.domain.ost import EJECTIONS, OstAnswer, OstKind, explain
 from guestmap.domain.placing import gaps, largest_fit
-from guestmap.domain.situation import SLOT_KINDS, MemoryDevice
+from guestmap.domain.plugged import SLOT_KINDS, MemoryDevice
 from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:

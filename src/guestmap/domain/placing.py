@@ -15,8 +15,9 @@ from guestmap.domain.machine_types import DIMM
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from guestmap.domain.plugged import MemoryDevice
     from guestmap.domain.request import PlugRequest
-    from guestmap.domain.situation import MemoryDevice, Situation
+    from guestmap.domain.situation import Situation
 
 
 def align_up(value: int, alignment: int) -> int:

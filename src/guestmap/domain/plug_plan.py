@@ -15,8 +15,9 @@ from guestmap.domain.cautions import guest_cautions, plug_cautions
 from guestmap.domain.finding import PlanFinding
 from guestmap.domain.machine_types import DIMM
 from guestmap.domain.placing import pick_address, pick_slot, qemus_choice
+from guestmap.domain.plugged import MemoryDevice
 from guestmap.domain.predict import predicted, with_dimm
-from guestmap.domain.situation import MemoryDevice, Scene, Situation, backend_id
+from guestmap.domain.situation import Scene, Situation, backend_id
 from guestmap.domain.steps import Step
 
 if TYPE_CHECKING:

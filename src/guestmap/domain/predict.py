@@ -17,7 +17,7 @@ from guestmap.inspect.ask.diff import diff
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guestmap.domain.situation import MemoryDevice
+    from guestmap.domain.plugged import MemoryDevice
     from guestmap.inspect.ask.diff import Diff
     from guestmap.inspect.map.snapshot import ViewInfo
 

@@ -14,6 +14,7 @@ from guestmap.base import ADDRESS_SPACE_SIZE, GIB, AddrRange
 from guestmap.domain.devices import DEVICES, SLOTS, devices_of, slots_of, with_origins, with_paths
 from guestmap.domain.host import VHOST_REGIONS, read_host_memory, read_number
 from guestmap.domain.machine_types import guest_block, rule_of
+from guestmap.domain.plugged import MemoryDevice
 from guestmap.domain.predict import DEVICE_MEMORY
 from guestmap.domain.questions import Question, line, machine_text, prop
 from guestmap.domain.replies import (
@@ -28,7 +29,7 @@ from guestmap.domain.replies import (
     Target,
     Uuid,
 )
-from guestmap.domain.situation import ALIGNMENT, MemoryDevice, Scene, Situation
+from guestmap.domain.situation import ALIGNMENT, Scene, Situation
 from guestmap.domain.survey_acpi import with_acpi
 from guestmap.inspect.ask.ram_place import RAM_TYPES
 from guestmap.inspect.ask.spaces import Spaces

@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from guestmap.domain.plugged import KNOWN_KINDS
 from guestmap.domain.questions import line, machine_text, prop
-from guestmap.domain.situation import KNOWN_KINDS, Situation
+from guestmap.domain.situation import Situation
 
 if TYPE_CHECKING:
     from guestmap.domain.peer import Peer

@@ -10,8 +10,9 @@ from guestmap.domain.cautions import guest_cautions
 from guestmap.domain.finding import PlanFinding, device_place
 from guestmap.domain.machine_types import DIMM, VIRTIO_MEM
 from guestmap.domain.plug_plan import Plan
+from guestmap.domain.plugged import MemoryDevice
 from guestmap.domain.predict import predicted, without_dimm
-from guestmap.domain.situation import MemoryDevice, Scene, Situation, backend_id
+from guestmap.domain.situation import Scene, Situation, backend_id
 from guestmap.domain.steps import Step
 
 if TYPE_CHECKING:

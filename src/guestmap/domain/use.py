@@ -19,7 +19,7 @@ from guestmap.inspect.map.report import Report
 if TYPE_CHECKING:
     from guestmap.domain.agent import GuestAgent
     from guestmap.domain.peer import Peer
-    from guestmap.domain.situation import MemoryDevice
+    from guestmap.domain.plugged import MemoryDevice
 
 _BALLOON = "child<virtio-balloon-"
 _PLACES = ("/machine/peripheral", "/machine/peripheral-anon")

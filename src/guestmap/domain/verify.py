@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from guestmap.domain.plug_plan import Plan
-    from guestmap.domain.situation import MemoryDevice, Scene
+    from guestmap.domain.plugged import MemoryDevice
+    from guestmap.domain.situation import Scene
     from guestmap.inspect.ask.diff import Diff
     from guestmap.inspect.ask.view_diff import RangeChange
 

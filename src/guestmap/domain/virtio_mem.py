@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guestmap.domain.peer import Peer
+    from guestmap.domain.plugged import MemoryDevice
     from guestmap.domain.request import PlugRequest, ResizeRequest
-    from guestmap.domain.situation import MemoryDevice, Situation
+    from guestmap.domain.situation import Situation
 
 BLOCK = 2 * MIB
 """QEMU's block of a virtio-mem device on hosts with huge pages of 2 MiB."""

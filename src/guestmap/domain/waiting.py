@@ -15,7 +15,7 @@ from guestmap.domain.ost import EJECTIONS, INSERTIONS, OstAnswer, OstKind, expla
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from guestmap.domain.situation import MemoryDevice, SlotStatus
+    from guestmap.domain.plugged import MemoryDevice, SlotStatus
     from guestmap.qmp.client import MonitorEvent
 
 

@@ -12,8 +12,8 @@ from guestmap.domain.journal import Process
 from guestmap.domain.manager import Manager
 from guestmap.domain.plans import verification
 from guestmap.domain.plans.verification import Standing, Verification, verify
+from guestmap.domain.plugged import MemoryDevice, SlotStatus
 from guestmap.domain.rules.errors import DomainError
-from guestmap.domain.situation import MemoryDevice, SlotStatus
 from guestmap.domain.store.status import RUNNING, Pending, Status
 from guestmap.domain.store.store import Store
 from tests.domain.documents import definition

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guestmap.domain.manager import Manager
-    from guestmap.domain.situation import MemoryDevice, Situation
+    from guestmap.domain.plugged import MemoryDevice
+    from guestmap.domain.situation import Situation
     from guestmap.domain.store.status import Status
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef

@@ -17,12 +17,13 @@ from guestmap.domain.machine_types import DIMM as DIMM_KIND
 from guestmap.domain.machine_types import VIRTIO_MEM as VIRTIO_MEM_KIND
 from guestmap.domain.machine_types import guest_block
 from guestmap.domain.placing import align_up, first_fit, pick_address, qemus_choice
+from guestmap.domain.plugged import MemoryDevice
 from guestmap.domain.process.backend_props import alignment
 from guestmap.domain.request import PlugRequest
 from guestmap.domain.rules.device_rules import nodes_of
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED
-from guestmap.domain.situation import ALIGNMENT, MemoryDevice, Situation
+from guestmap.domain.situation import ALIGNMENT, Situation
 from guestmap.domain.xml.memory import SLOTTED, DimmAddress
 
 if TYPE_CHECKING:
