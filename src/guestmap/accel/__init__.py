@@ -15,6 +15,7 @@ from guestmap.accel.turn import Alone, Turn
 from guestmap.accel.types import (
     Capabilities,
     EngineStatistics,
+    Processor,
     Register,
     Segment,
     SegmentRegister,
@@ -38,6 +39,7 @@ __all__ = [
     "InterruptChip",
     "InterruptSource",
     "NoInterrupts",
+    "Processor",
     "Register",
     "RunLoop",
     "Segment",

@@ -41,6 +41,7 @@ class Accelerator(ABC):
         has_smm: whether its vCPUs have a system management mode, as a rule; see
             :attr:`capabilities`.
         interrupt_chip: who has the interrupt controllers.
+        runs_several: whether it runs more than one CPU.
         may_stand_still: whether there are guests whose instruction never ends on it.
         left_out: why others that were asked for before it are not used, a line each.
     """
@@ -51,6 +52,7 @@ class Accelerator(ABC):
     may_stand_still = False
     interrupt_chip = InterruptChip.MACHINE
     has_smm: ClassVar[bool] = False
+    runs_several: ClassVar[bool] = False
 
     @staticmethod
     def check_worth() -> None:
@@ -80,6 +82,11 @@ class Accelerator(ABC):
     def in_vain(self) -> InVain | None:
         """What its guest did in vain; None where it does not tell."""
         return None
+
+    @property
+    def vcpus(self) -> tuple[Vcpu, ...]:
+        """All that it runs."""
+        return (self.vcpu(),)
 
     @abstractmethod
     def vcpu(self, number: int = 0) -> Vcpu:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guestmap.accel.accelerator import Accelerator
+    from guestmap.accel.types import Processor
     from guestmap.accel.vcpu import InterruptSource
     from guestmap.memory import AddressSpace
 
@@ -25,7 +26,13 @@ ACCELERATORS = {
 
 
 def open_accelerator(
-    name: str, memory: AddressSpace, io: AddressSpace, interrupts: Sequence[InterruptSource]
+    name: str,
+    memory: AddressSpace,
+    io: AddressSpace,
+    interrupts: Sequence[InterruptSource],
+    *,
+    processors: Sequence[Processor] = (),
+    few_will_do: bool = False,
 ) -> Accelerator:
     """Return a new accelerator, its vCPUs in reset.
 
@@ -36,6 +43,8 @@ def open_accelerator(
         memory: what the vCPUs see.
         io: their ports.
         interrupts: the INTR pin of each vCPU.
+        processors: what each tells of itself; none for cores of one socket.
+        few_will_do: an accelerator that runs one CPU alone is given the first.
 
     Raises:
         ConfigError: there is no accelerator of that name.
@@ -44,17 +53,25 @@ def open_accelerator(
     """
     *first, last = name.split(":")
     accelerator: Accelerator
+
+    def made(each: str) -> Any:
+        kind = _load(each)
+        if kind.runs_several:
+            return kind(memory, io, interrupts, processors=processors, **_options(each, kind))
+        pins = interrupts[:1] if few_will_do else interrupts
+        return kind(memory, io, pins, **_options(each, kind))
+
     left_out: list[str] = []
     for each in first:
         try:
             _load(each).check_worth()
-            accelerator = _made(each, memory, io, interrupts)
+            accelerator = made(each)
         except (HostError, UnsupportedError) as error:
             left_out.append(f"engine {each!r} is left out: {error}")
         else:
             break
     else:
-        accelerator = _made(last, memory, io, interrupts)
+        accelerator = made(last)
     accelerator.left_out = tuple(left_out)
     return accelerator
 
@@ -73,11 +90,8 @@ def has_smm(name: str) -> bool:
     return bool(found)
 
 
-def _made(
-    name: str, memory: AddressSpace, io: AddressSpace, interrupts: Sequence[InterruptSource]
-) -> Any:
-    """Return an accelerator with its options."""
-    kind = _load(name)
+def _options(name: str, kind: Any) -> dict[str, int]:
+    """Return the options behind a name, as the constructor has them."""
     _, *words = name.split(",")
     given: dict[str, int] = {}
     for word in words:
@@ -88,7 +102,7 @@ def _made(
         if not (value.isascii() and value.isdecimal()):
             raise ConfigError(f"engine {kind.name!r}: {option} is a number, not {value!r}")
         given[kind.OPTIONS[option]] = int(value)
-    return kind(memory, io, interrupts, **given)
+    return given
 
 
 def _load(name: str) -> Any:

@@ -19,7 +19,9 @@ from guestmap.base import HostError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from guestmap.accel.startup import StartUp
     from guestmap.accel.vcpu import Vcpu
+    from guestmap.accel.vcpu_state import VcpuState
     from guestmap.base import Clock
 
 _START_S = 1.0
@@ -36,13 +38,20 @@ class RunLoop:
     Attributes:
         turn: who else may be at the machine; replace it before the first run.
         halted: whether the CPU has come out last because it waits for an interrupt.
+        rests: whether nothing but another CPU's message makes it go on.
+        start_up: what it was told by INIT and STARTUP; None for a CPU that is alone.
+        may_wake: whether somebody may yet wake it where it rests.
+        on_rest: called as it begins to rest, by the thread that runs it.
     """
 
     def __init__(self, vcpu: Vcpu, clock: Clock) -> None:
         self.vcpu = vcpu
         self.clock = clock
         self.turn: Turn = Alone()
-        self.halted = False
+        self.halted = self.rests = False
+        self.start_up: StartUp | None = None
+        self.may_wake: Callable[[], bool] = lambda: False
+        self.on_rest: Callable[[], None] = lambda: None
         self._doorbell = Doorbell(clock, vcpu.kick)
         vcpu.notify = self._doorbell.ring
         self._on_halt: list[Callable[[], None]] = []
@@ -66,7 +75,41 @@ class RunLoop:
 
     def attend(self) -> None:
         """Have the CPU leave the guest and give way (:class:`Turn`), soon."""
+        self.wake()
+
+    def wake(self) -> None:
+        """Have this CPU leave the guest, or wake, and look at what there is to do."""
         self._doorbell.ring()
+
+    def init(self) -> None:
+        """Give the CPU an INIT message; one that is alone takes none."""
+        if self.start_up is not None:
+            self.start_up.init()
+
+    def startup(self, vector: int) -> None:
+        """Give the CPU a STARTUP message: its code begins at page ``vector``."""
+        if self.start_up is not None:
+            self.start_up.startup(vector)
+
+    def save(self) -> VcpuState | None:
+        """Return all that the CPU knows; see :meth:`Vcpu.save`."""
+        if self.start_up is not None:
+            self.start_up.carry_out()
+        state = self.vcpu.save()
+        if state is not None and self.start_up is not None:
+            state.waits_for_startup = self.start_up.waits
+        return state
+
+    def load(self, state: VcpuState) -> None:
+        """Have the CPU go on from what was saved; see :meth:`Vcpu.load`."""
+        self.vcpu.load(state)
+        if self.start_up is not None:
+            self.start_up.waits = state.waits_for_startup
+
+    @property
+    def loops(self) -> tuple[RunLoop, ...]:
+        """One for each CPU that is run."""
+        return (self,)
 
     def observe_halts(self, observer: Callable[[], None]) -> None:
         """Call ``observer`` after each HLT, before the CPU waits, in the thread that runs it."""
@@ -83,11 +126,17 @@ class RunLoop:
             StateError: it runs.
         """
         self.vcpu.reset()
+        if self.start_up is not None:
+            self.start_up.reset()
         self.forget()
 
     def forget(self) -> None:
         """Forget how the last run was to end: the CPU is another one now."""
         self._ended = None
+
+    def forget_stop(self) -> None:
+        """Forget a stop that came when nothing ran."""
+        self._stop_wanted = False
 
     def run(self) -> Exit:
         """Run the CPU until something ends the run; call again to go on.
@@ -136,7 +185,7 @@ class RunLoop:
                 self._doorbell.shut()
 
     def _loop(self) -> Exit:
-        vcpu, doorbell = self.vcpu, self._doorbell
+        doorbell = self._doorbell
         while True:
             doorbell.answer()
             self.turn.give_way()
@@ -144,16 +193,32 @@ class RunLoop:
             if (end := self._take_end()) is not None:
                 return end
             try:
-                activity = vcpu.prepare()
+                activity = self._prepare()
             except HostError as error:  # too late to refuse what was committed
                 return Exit(ExitReason.ERROR, str(error))
-            if activity is Activity.HALTED_FOR_GOOD:
+            self._rest(activity is Activity.HALTED_FOR_GOOD)
+            if self.rests and not self.may_wake():
                 return Exit(ExitReason.HALTED, "HLT with interrupts off")
-            if activity is Activity.HALTED:
+            if activity in {Activity.HALTED, Activity.HALTED_FOR_GOOD}:
                 with self.turn.away():
                     doorbell.sleep()
             elif doorbell.enter(again=activity is Activity.RETRYING):
                 self._enter()
+
+    def _prepare(self) -> Activity:
+        """Return what the CPU is going to do; one that waits to be started, waits."""
+        if self.start_up is not None:
+            self.start_up.carry_out()
+            if self.start_up.waits:
+                self.halted = True
+                return Activity.HALTED_FOR_GOOD
+        return self.vcpu.prepare()
+
+    def _rest(self, wanted: bool) -> None:
+        began = wanted and not self.rests
+        self.rests = wanted
+        if began:
+            self.on_rest()
 
     def _enter(self) -> None:
         """Let the guest execute until something comes up."""

@@ -108,6 +108,20 @@ class EngineStatistics:
     halts: int = 0
 
 
+class Processor(NamedTuple):
+    """What a CPU tells of itself, and of those beside it, by CPUID.
+
+    Attributes:
+        apic_id: of its local APIC after RESET#.
+        cores: of its socket.
+        threads: of its core.
+    """
+
+    apic_id: int = 0
+    cores: int = 1
+    threads: int = 1
+
+
 class SoftwareInterrupt(NamedTuple):
     """An ``INT n`` instruction, seen before its handler runs: the firmware's call interface.
 

@@ -65,6 +65,7 @@ class VcpuState(msgspec.Struct, forbid_unknown_fields=True):
         smbase: where its system management handler has its base.
         smm: whether it is in system management mode.
         smi: whether a system management interrupt waits.
+        waits_for_startup: whether it waits to be started by another CPU.
     """
 
     general: Annotated[list[U64], Meta(min_length=16, max_length=16)]
@@ -84,6 +85,7 @@ class VcpuState(msgspec.Struct, forbid_unknown_fields=True):
     smbase: U32 = RESET_SMBASE
     smm: bool = False
     smi: bool = False
+    waits_for_startup: bool = False
 
     def segment(self, index: int) -> Segment:
         """Return a segment register by its place in the list."""

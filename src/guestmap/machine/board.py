@@ -27,6 +27,7 @@ from guestmap.memory.map import UNASSIGNED_IO_OPS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from guestmap.accel import Processor
     from guestmap.hw.device import RegisterBlock
     from guestmap.hw.pci import PciBus
     from guestmap.hw.placement import Placeable
@@ -109,7 +110,7 @@ class Board:
         smm_memory: what it sees in system management mode; None for a machine without that.
         debug_port: the port of the firmware's debug console, whose bytes go nowhere else than to
             ``on_debug_byte``; None without.
-        interrupts: the first CPU's INTR pin.
+        pins: the INTR pin of each CPU.
         cpus: CPUs there are; 0 for a machine that runs nothing.
         bus: the root PCI bus; None without PCI.
         serial: the first serial port; None without.
@@ -120,7 +121,9 @@ class Board:
         on_reset_request: called with the reason when the guest asks for a reset.
         on_power_off, on_suspend: called when the guest switches itself off, or to sleep in RAM.
         on_a20: called with the level of the A20 gate.
-        on_smi: called for a system management interrupt.
+        on_smi: called with a CPU's number for a system management interrupt.
+        on_init: called with a CPU's number for an INIT message.
+        on_startup: called with a CPU's number, and the vector, for a STARTUP message.
         on_debug_byte: called with each byte of the firmware's debug console.
 
     Raises:
@@ -129,7 +132,7 @@ class Board:
         UnsupportedError: a device that is not modelled.
     """
 
-    interrupts: CpuPin
+    pins: tuple[CpuPin, ...]
     bus: PciBus | None = None
     serial: Serial16550 | None = None
     firmware_path: Path | None = None
@@ -146,7 +149,9 @@ class Board:
         self.on_power_off: Callable[[], None] = lambda: None
         self.on_suspend: Callable[[], None] = lambda: None
         self.on_a20: Callable[[bool], None] = lambda _level: None
-        self.on_smi: Callable[[], None] = lambda: None
+        self.on_smi: Callable[[int], None] = lambda _cpu: None
+        self.on_init: Callable[[int], None] = lambda _cpu: None
+        self.on_startup: Callable[[int, int], None] = lambda _cpu, _vector: None
         self.on_debug_byte: Callable[[int], None] = lambda _byte: None
         self.prepare()
         self.system = MemorySystem(
@@ -203,6 +208,16 @@ class Board:
     def cpus(self) -> int:
         """CPUs there are; 0 for a machine that runs nothing."""
         return self.config.cpus
+
+    @property
+    def interrupts(self) -> CpuPin:
+        """The first CPU's INTR pin."""
+        return self.pins[0]
+
+    @property
+    def processors(self) -> tuple[Processor, ...]:
+        """What each CPU tells of itself and its place."""
+        return ()
 
     @property
     def register_blocks(self) -> Mapping[str, Saveable]:

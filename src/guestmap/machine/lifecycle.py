@@ -18,6 +18,7 @@ from guestmap.machine.gate import Gate
 from guestmap.machine.observed import Event, MachineReset
 from guestmap.machine.phases import Phase, PhaseChange, PhaseTracker
 from guestmap.machine.run_state import RunEvent, RunState, next_state
+from guestmap.machine.shared_gate import SharedGate
 
 _HOST_RESET = "host-qmp-system-reset"
 _GUEST_RESET = "guest-reset"
@@ -35,7 +36,7 @@ class Lifecycle:
 
     Attributes:
         board: the machine.
-        loop: runs the CPU.
+        loop: runs the CPU, or all of them.
         phases: what the firmware is doing.
         events: what it tells whoever manages it.
         error: what the CPU could not go on with, where ``state`` is ``INTERNAL_ERROR``.
@@ -55,9 +56,10 @@ class Lifecycle:
         self._reset_wanted: _ResetRequest | None = None
         self._halted_for_good = False
         self._changed = threading.Condition()
-        self._gate = Gate()
+        self._gate = SharedGate(board.executes) if len(loop.loops) > 1 else Gate()
         self._gate.ring = loop.attend
-        loop.turn = self._gate
+        for each in loop.loops:
+            each.turn = self._gate.turn_of(each.vcpu.number)
         board.on_reset_request = self.request_reset
         board.on_power_off = self._powered_off
         board.on_suspend = self._suspended

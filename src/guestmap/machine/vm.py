@@ -8,13 +8,14 @@ does everything that reads or changes devices inside :meth:`VirtualMachine.exclu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, Watchdog, open_accelerator
 from guestmap.accel.factory import has_smm
+from guestmap.accel.several import SeveralLoops
 from guestmap.base import Clock, StateError, UnsupportedError, VmClock
 from guestmap.machine.boards import make_board
 from guestmap.machine.config import MachineConfig
@@ -65,15 +66,18 @@ class VirtualMachine(Lifecycle):
         if not board.cpus:
             engine = "none"
         try:
-            accelerator = open_accelerator(engine, board.cpu_memory, board.io, [board.interrupts])
+            accelerator = open_accelerator(
+                engine, board.cpu_memory, board.io, board.pins,
+                processors=board.processors, few_will_do=True,
+            )  # fmt: skip
             _check_smm(board, accelerator)
         except BaseException:
             board.close()
             raise
-        super().__init__(board, RunLoop(accelerator.vcpu(), board.clock), observer)
+        super().__init__(board, _loop_of(accelerator, board), observer)
         self.accelerator: Accelerator = accelerator
         self.snapshots: Snapshots | None = None
-        self.watching = Watching(self.vcpu, self.exclusive)
+        self.watching = Watching(self.vcpus, self.exclusive)
         self._trace: Trace | None = None
         self._runner = Runner()
         self._closing = threading.Lock()
@@ -85,23 +89,38 @@ class VirtualMachine(Lifecycle):
         if self.accelerator.in_vain is not None:
             self.accelerator.in_vain.now_ns = board.clock.now_ns
         board.on_a20 = vcpu.set_a20
-        board.on_smi, vcpu.smm_memory = vcpu.raise_smi, board.smm_memory
         board.on_debug_byte = self.debug_log.byte
         if board.debug_port is not None:
             vcpu.collect_lines(board.debug_port, self._debug_text)
-        board.interrupts.on_change = loop.interrupts_changed
+        self._wire_cpus()
         if self.accelerator.capabilities.runs_code:
             board.executes(0)
         board.system.subscribe(self._observer)
         vcpu.observe_software_interrupts(self._software_interrupt)
         loop.observe_halts(self.phases.halted)
         if self.accelerator.may_stand_still:
-            Watchdog(loop, self._observer)
+            for each in loop.loops:
+                Watchdog(each, self._observer)
+
+    def _wire_cpus(self) -> None:
+        board, loops = self.board, self.loop.loops
+        for loop, pin in zip(loops, board.pins, strict=False):
+            pin.on_change = loop.interrupts_changed
+            loop.vcpu.smm_memory = board.smm_memory
+        if board.smm_memory is not None:
+            board.on_smi = lambda cpu: _told(loops, cpu, lambda loop: loop.vcpu.raise_smi())
+        board.on_init = lambda cpu: _told(loops, cpu, RunLoop.init)
+        board.on_startup = lambda cpu, vector: _told(loops, cpu, lambda loop: loop.startup(vector))
 
     @property
     def vcpu(self) -> Vcpu:
-        """The CPU that runs; others wait as after a reset."""
+        """The first CPU."""
         return self.loop.vcpu
+
+    @property
+    def vcpus(self) -> tuple[Vcpu, ...]:
+        """The CPUs that run; others that the machine has wait as after a reset."""
+        return tuple(each.vcpu for each in self.loop.loops)
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -250,3 +269,16 @@ def _check_smm(board: Board, accelerator: Accelerator) -> None:
             f"engine {accelerator.name!r} has no system management mode, and the machine has it:"
             " make one with -M pc,smm=off"
         )
+
+
+def _loop_of(accelerator: Accelerator, board: Board) -> RunLoop:
+    vcpus = accelerator.vcpus
+    if len(vcpus) == 1:
+        return RunLoop(vcpus[0], board.clock)
+    return SeveralLoops(vcpus, board.clock)
+
+
+def _told(loops: Sequence[RunLoop], cpu: int, tell: Callable[[RunLoop], None]) -> None:
+    """Tell a CPU something; one that nobody runs hears nothing."""
+    if cpu < len(loops):
+        tell(loops[cpu])

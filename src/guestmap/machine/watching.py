@@ -1,11 +1,11 @@
-"""What is watched of a machine's CPU, for all who watch it at once."""
+"""What is watched of a machine's CPUs, for all who watch it at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from guestmap.accel import Vcpu
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 
 class Watching:
-    """The ranges that a CPU is watched at.
+    """The ranges that CPUs are watched at.
 
     Args:
-        vcpu: the CPU.
-        exclusive: has it be outside the guest, and nobody else at it.
+        vcpus: the CPUs.
+        exclusive: has them be outside the guest, and nobody else at them.
     """
 
-    def __init__(self, vcpu: Vcpu, exclusive: Callable[[], AbstractContextManager[None]]) -> None:
-        self._vcpu = vcpu
+    def __init__(
+        self, vcpus: Sequence[Vcpu], exclusive: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._vcpus = vcpus
         self._exclusive = exclusive
         self._points: dict[object, tuple[Watchpoint, ...]] = {}
 
@@ -31,15 +33,16 @@ class Watching:
         Args:
             owner: for whom.
             points: the ranges.
-            stepping: the next run stops after one instruction.
+            stepping: the next run stops after one instruction of the first CPU.
 
         Raises:
             UnsupportedError: the engine does not tell what its guest does.
         """
         with self._exclusive():
-            probe = self._vcpu.probe
+            probes = [each.probe for each in self._vcpus]
             self._points[owner] = tuple(points)
             if not points:
                 del self._points[owner]
-            probe.watch([each for all_of in self._points.values() for each in all_of],
-                        stepping=stepping)  # fmt: skip
+            wanted = [each for all_of in self._points.values() for each in all_of]
+            for number, probe in enumerate(probes):
+                probe.watch(wanted, stepping=stepping and not number)

@@ -14,7 +14,7 @@ from guestmap.accel.kvm.ring_check import check_rings
 from guestmap.accel.kvm.speed import SLOW_PER_S, instructions_per_s
 from guestmap.accel.kvm.vcpu import KvmVcpu
 from guestmap.accel.kvm.vm import Vm
-from guestmap.accel.types import Capabilities, EngineStatistics
+from guestmap.accel.types import Capabilities, EngineStatistics, Processor
 from guestmap.base import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class KvmAccelerator(Accelerator):
         memory, io: what the CPU sees.
         interrupts: the INTR pin of each.
         kernel: whose KVM; None for this host's.
+        processors: what each tells of itself; none for cores of one socket.
         dirty_ring: entries of a ring in which each vCPU tells what it writes; 0: bitmaps tell it.
 
     Raises:
@@ -47,6 +48,7 @@ class KvmAccelerator(Accelerator):
     OPTIONS = MappingProxyType({"dirty-ring-size": "dirty_ring"})
     name = "kvm"
     may_stand_still = True
+    runs_several = True
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class KvmAccelerator(Accelerator):
         *,
         kernel: Kernel | None = None,
         dirty_ring: int = 0,
+        processors: Sequence[Processor] = (),
     ) -> None:
         if not interrupts:
             raise ConfigError("a machine without a CPU: give an INTR pin for each")
@@ -85,8 +88,10 @@ class KvmAccelerator(Accelerator):
             for space, listener in self._listeners:
                 space.register_listener(listener)
             self._vcpus = [
-                KvmVcpu(self._vm, number, memory, io, each, self._counters, self._ring)
-                for number, each in enumerate(interrupts)
+                KvmVcpu(self._vm, number, memory, io, each, self._counters, self._ring, processor)
+                for number, (each, processor) in enumerate(
+                    zip(interrupts, processors or _cores(len(interrupts)), strict=True)
+                )
             ]
         except BaseException:
             self._end()
@@ -114,6 +119,11 @@ class KvmAccelerator(Accelerator):
     def listener(self) -> MemoryListener:
         """What keeps the memory slots in step."""
         return self._vm.slots
+
+    @property
+    def vcpus(self) -> tuple[KvmVcpu, ...]:
+        """All of them."""
+        return tuple(self._vcpus)
 
     def vcpu(self, number: int = 0) -> KvmVcpu:
         """Return the CPU."""
@@ -143,8 +153,12 @@ class KvmAccelerator(Accelerator):
         self._ring.close()
         for each in self._vcpus:
             each.close()
-        smm = [each.smm_memory for each in self._vcpus if each.smm_memory is not None]
+        smm = {each.smm_memory for each in self._vcpus if each.smm_memory is not None}
         self._vm.close()  # first, or each slot would be deleted by a request of its own
         for space, listener in (*self._listeners, *((x, self._vm.smm_slots) for x in smm)):
             if listener in space.listeners:
                 space.unregister_listener(listener)
+
+
+def _cores(count: int) -> list[Processor]:
+    return [Processor(number, count) for number in range(count)]

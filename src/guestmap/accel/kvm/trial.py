@@ -9,7 +9,7 @@ from guestmap.accel.counters import Counters
 from guestmap.accel.kvm.ring import CoalescedRing
 from guestmap.accel.kvm.vcpu import KvmVcpu
 from guestmap.accel.kvm.vm import Vm
-from guestmap.accel.types import Register, Segment, SegmentRegister
+from guestmap.accel.types import Processor, Register, Segment, SegmentRegister
 from guestmap.accel.vcpu import NoInterrupts
 from guestmap.memory import MemorySystem
 
@@ -64,7 +64,8 @@ def trial_vm(
             memory.register_listener(vm.slots)
             counters = Counters()
             ring = CoalescedRing(memory, io, counters)
-            made = KvmVcpu(vm, 0, memory, io, NoInterrupts(), counters, ring)
+            pin, processor = NoInterrupts(), Processor()
+            made = KvmVcpu(vm, 0, memory, io, pin, counters, ring, processor)
             with closing(made) as vcpu, closing(ring):
                 yield TrialVm(system, ram, vcpu)
         finally:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from guestmap.accel.exits import Exit
     from guestmap.accel.kvm.ring import CoalescedRing
     from guestmap.accel.kvm.vm import Vm
+    from guestmap.accel.types import Processor
     from guestmap.accel.vcpu import InterruptSource
     from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
@@ -46,6 +47,7 @@ class KvmVcpu(Vcpu):
         interrupts: InterruptSource,
         counters: Counters,
         ring: CoalescedRing,
+        processor: Processor,
     ) -> None:
         super().__init__("kvm", number)
         self._vm = vm
@@ -55,7 +57,7 @@ class KvmVcpu(Vcpu):
             self._memory = self._handle.map(vm.features.run_size)
             if vm.rings is not None:
                 vm.rings.attach(self._handle)
-            set_cpuid(self._handle, vm.features, number)
+            set_cpuid(self._handle, vm.features, processor)
             self._registers = Registers(self._handle)
             self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
         except BaseException:
@@ -145,10 +147,11 @@ class KvmVcpu(Vcpu):
         before, self._smm_memory = self._smm_memory, memory
         if memory is before or not self._vm.features.has_smm:
             return
-        if before is not None:
-            before.unregister_listener(self._vm.smm_slots)
-        if memory is not None:
-            memory.register_listener(self._vm.smm_slots)
+        slots = self._vm.smm_slots  # one map for all, whoever is in the mode
+        if before is not None and slots in before.listeners:
+            before.unregister_listener(slots)
+        if memory is not None and slots not in memory.listeners:
+            memory.register_listener(slots)
         self._accesses.smm_memory = memory
 
     def raise_smi(self) -> None:

@@ -128,9 +128,10 @@ def _load(vm: VirtualMachine, opened: OpenedMachine, states: dict[str, Any]) -> 
             load_block(blocks[block.name], block, pieces)
         for name, each in board.register_blocks.items():
             each.load(states[name])
-    state = saved.vcpus[0] if saved.vcpus else None
-    if state is not None and vm.accelerator.capabilities.runs_code:
-        vm.vcpu.load(state)
+    if vm.accelerator.capabilities.runs_code:
+        for loop, state in zip(vm.loop.loops, saved.vcpus, strict=False):
+            if state is not None:
+                loop.load(state)
     phases = [PhaseChange(x.phase, x.time_ns, x.evidence) for x in saved.phases]
     vm.phases.restore(phases, gave_up=saved.gave_up)
     vm.debug_log.restore([LogLine(*each) for each in saved.log], saved.unfinished)
@@ -162,16 +163,22 @@ def _states(vm: VirtualMachine, opened: OpenedMachine) -> dict[str, Any]:
 
 
 def _check_cpu(vm: VirtualMachine, opened: OpenedMachine) -> None:
-    """Check that a CPU that executes the guest has a state to go on from.
+    """Check that the CPUs that execute the guest have states to go on from.
 
     Raises:
-        ConfigError: nothing executed it before.
+        ConfigError: nothing executed it before, or more CPUs did than run here.
     """
     saved = opened.saved
     if vm.accelerator.capabilities.runs_code and not any(saved.vcpus):
         raise ConfigError(
             f"{opened.name} has no state of a CPU: engine {saved.engine!r} executed nothing, so"
             f" engine {vm.accelerator.name!r} cannot go on"
+        )
+    started = [each for each in saved.vcpus if each is not None and not each.waits_for_startup]
+    if vm.accelerator.capabilities.runs_code and len(started) > len(vm.vcpus):
+        raise ConfigError(
+            f"{opened.name} has {len(started)} CPUs that had been started: engine"
+            f" {vm.accelerator.name!r} runs {len(vm.vcpus)}"
         )
 
 

@@ -68,7 +68,7 @@ def _describe(vm: VirtualMachine, blocks: list[SavedBlock]) -> SavedMachine:
             name: msgspec.Raw(msgspec.msgpack.encode(each.save()))
             for name, each in board.register_blocks.items()
         },
-        vcpus=[vm.vcpu.save()],
+        vcpus=[each.save() for each in vm.loop.loops],
         map_digest=map_digest(board),
     )
 

@@ -69,7 +69,7 @@ def register_value(context: HmpContext, name: str) -> int | None:
 
 
 def info_registers(context: HmpContext, values: Values) -> str:
-    """Show one CPU or all; the first one runs, the others wait as after a reset."""
+    """Show one CPU or all; those that the engine does not run wait as after a reset."""
     cpus = context.board.cpus
     if values.get("all"):
         return "".join(f"\nCPU#{cpu}\n{_cpu(context, cpu)}" for cpu in range(cpus))
@@ -85,7 +85,8 @@ def info_registers(context: HmpContext, values: Values) -> str:
 
 
 def _cpu(context: HmpContext, cpu: int) -> str:
-    return registers_text(context.vm.vcpu if cpu == 0 else None)
+    vcpus = context.vm.vcpus
+    return registers_text(vcpus[cpu] if cpu < len(vcpus) else None)
 
 
 def registers_text(vcpu: Vcpu | None) -> str:

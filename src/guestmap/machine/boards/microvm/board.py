@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from guestmap.accel import Processor
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, load_bios
 from guestmap.firmware.fw_cfg_items import microvm_items
 from guestmap.hw.acpi.ged import POWER_DOWN, AcpiGed
@@ -31,7 +32,7 @@ from guestmap.machine.boards.microvm import (
     tree,
 )
 from guestmap.machine.boards.x86.bios import fill, map_bios
-from guestmap.machine.boards.x86.cpus import CpuViews
+from guestmap.machine.boards.x86.cpus import CpuViews, processors_of
 from guestmap.machine.boards.x86.fw_cfg import fill as fill_fw_cfg
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
 from guestmap.machine.boards.x86.ram import map_ram
@@ -99,7 +100,10 @@ class Microvm(Board):
         )
         self.place(*self.ioapics)
         self.apics.broadcast_eoi = self._end_of_interrupt
-        self.interrupts = CpuInterrupts(self.pic, self.apics)
+        self.pins = tuple(
+            CpuInterrupts(self.pic, self.apics, cpu) for cpu in range(self.config.cpus)
+        )
+        self.views.connect(self)
         self.lines = global_lines(self.pic, *self.ioapics)
 
     @property
@@ -170,6 +174,11 @@ class Microvm(Board):
         self.fw_cfg.reset()
         for device in self.devices:
             device.reset()
+
+    @property
+    def processors(self) -> tuple[Processor, ...]:
+        """What each CPU tells of itself."""
+        return processors_of(self.firmware)
 
     def executes(self, cpu: int) -> None:
         """Have accesses to the APICs' page be that CPU's own."""

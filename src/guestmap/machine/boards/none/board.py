@@ -50,7 +50,7 @@ class EmptyMachine(Board):
     def build(self, epoch_ns: int) -> None:
         """Put the RAM in, if there is any."""
         del epoch_ns
-        self.interrupts = _NoPin()
+        self.pins = (_NoPin(),)
         make_objects(self.config, self.manage)
         if self.config.ram_size:
             self.ram = make_ram(self.config, self.system, self.tree, NONE.ram_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from guestmap.accel import Processor
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange, ProximityDomain, acpi_files
@@ -29,7 +30,7 @@ from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.boards.pc_i440fx.tree import compose
 from guestmap.machine.boards.x86.bios import map_bios
-from guestmap.machine.boards.x86.cpus import CpuViews
+from guestmap.machine.boards.x86.cpus import CpuViews, processors_of
 from guestmap.machine.boards.x86.fw_cfg import fill as fill_fw_cfg
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
 from guestmap.machine.boards.x86.ram import map_ram
@@ -106,7 +107,6 @@ class Pc(Board):
         self.views.show_smram(self.i440fx.smram)
         if self.config.has_smm:
             self.smm_memory = self.views.smm_memory
-            self.apics.apics[0].smi.connect(lambda level: self.on_smi() if level else None)
         self._prepare_hotplug()
         compose(self, self.tree)
         self._plug_devices()
@@ -151,7 +151,10 @@ class Pc(Board):
         self.pic.intr.connect(self.apics.set_pic_intr)
         self.ioapic = IoApic(self.apics.deliver, self.pic.acknowledge)
         self.apics.broadcast_eoi = self.ioapic.end_of_interrupt
-        self.interrupts = CpuInterrupts(self.pic, self.apics)
+        self.pins = tuple(
+            CpuInterrupts(self.pic, self.apics, cpu) for cpu in range(self.config.cpus)
+        )
+        self.views.connect(self)
         self.lines = global_lines(self.pic, self.ioapic)
         self.hpet = Hpet(self.clock, self.lines, self.apics.send_msi)
         self.fw_cfg = FwCfg(self.memory)
@@ -186,7 +189,7 @@ class Pc(Board):
             self.pm = Piix4Pm(
                 self.bus, _PIIX4_PM, self.clock, self.lines[_SCI],
                 actions=actions, apic_ids=self.firmware.apic_ids, cpus=self.config.cpus,
-                raise_smi=(lambda: self.on_smi()) if self.config.has_smm else None,
+                raise_smi=(lambda: self.on_smi(0)) if self.config.has_smm else None,
                 memory_slots=self.acpi.slots if self.config.memory_hotplug else 0,
                 serial_ports=int(self.config.serial),
             )  # fmt: skip
@@ -241,6 +244,11 @@ class Pc(Board):
         self.hpet.reset()
         self.fw_cfg.reset()
         self.isa.reset()
+
+    @property
+    def processors(self) -> tuple[Processor, ...]:
+        """What each CPU tells of itself."""
+        return processors_of(self.firmware)
 
     def executes(self, cpu: int) -> None:
         """Have accesses to the APICs' page be that CPU's own."""

@@ -62,19 +62,20 @@ class GlobalLines(RegisterBlock[LinesState]):
 
 
 class CpuInterrupts:
-    """The INTR pin of the first CPU and its acknowledge cycle, as an engine sees them.
+    """The INTR pin of a CPU and its acknowledge cycle, as an engine sees them.
 
     Args:
         pic: gives the vector where the pin is its; None for a board without.
-        apics: the first of them has the pin.
+        apics: one of them has the pin.
+        cpu: which.
 
     Attributes:
         on_change: called when the pin changes.
     """
 
-    def __init__(self, pic: I8259Pair | None, apics: ApicBus) -> None:
+    def __init__(self, pic: I8259Pair | None, apics: ApicBus, cpu: int = 0) -> None:
         self._acknowledge_pic = pic.acknowledge if pic is not None else _nobody
-        self._apic = apics.apics[0]
+        self._apic = apics.apics[cpu]
         self.on_change: Callable[[], None] = lambda: None
         self._apic.intr.connect(self._changed)
 
