@@ -52,6 +52,10 @@ def boot(
             help="Add a memory back-end: TYPE,id=NAME,size=SIZE[,...].",
         ),
     ] = None,
+    smp: Annotated[
+        str,
+        typer.Option(metavar="CPUS", help="CPUs: N[,sockets=N][,cores=N][,threads=N]; else 1."),
+    ] = "",
     numa: Annotated[
         list[str] | None,
         typer.Option(metavar="NODE", help="Add a NUMA node: node[,cpus=N][,memdev=ID]."),
@@ -175,6 +179,7 @@ def boot(
             max_ram_below_4g=max_ram_below_4g,
             device=tuple(device or ()),
             object_=tuple(object_ or ()),
+            smp=smp,
             numa=tuple(numa or ()),
             option_rom=tuple(option_rom or ()),
             vga=vga,

@@ -11,6 +11,7 @@ from guestmap.cli.boot_options import BootOptions
 from guestmap.cli.boot_run import (
     is_given_up,
     managed_at,
+    refuse_parked,
     refuse_to_stand,
     refuse_unreached,
     run_managed,
@@ -34,6 +35,7 @@ from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.numa import parse_nodes
 from guestmap.machine.options.object import ObjectSpec
+from guestmap.machine.options.smp import CpuTopology
 from guestmap.machine.phases import Phase
 from guestmap.machine.vm import VirtualMachine
 
@@ -76,6 +78,7 @@ def boot_machine(options: BootOptions) -> int:
         make_machine(config, options.restore, options.engine, observe) as vm,
         serial_wire(vm, options.serial),
     ):
+        refuse_parked(vm)
         if not managers:
             refuse_to_stand(vm, until)
         keep_snapshots(vm, options.snapshots)
@@ -134,6 +137,7 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
     kind = board_type(board["machine"])
     if must_run:
         kind.refuse_to_boot()
+    cpus = CpuTopology.parse([options.smp] if options.smp else [])
     memory = MemoryOption.parse([options.ram] if options.ram else [], kind.default_ram)
     if options.max_ram_below_4g:
         below = parse_size(options.max_ram_below_4g, what="--max-ram-below-4g")
@@ -147,7 +151,11 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         serial=bool(options.serial),
         devices=tuple(DeviceSpec.parse(each) for each in options.device),
         objects=tuple(objects),
-        numa_nodes=parse_nodes(options.numa, objects, cpus=1),
+        cpus=cpus.cpus,
+        max_cpus=cpus.max_cpus,
+        sockets=cpus.sockets,
+        threads=cpus.threads,
+        numa_nodes=parse_nodes(options.numa, objects, cpus.max_cpus),
         option_roms=options.option_rom,
         vga=options.vga or "none",
         kernel=options.kernel,

@@ -31,6 +31,7 @@ class BootOptions:
     max_ram_below_4g: str = ""
     device: tuple[str, ...] = ()
     object_: tuple[str, ...] = ()
+    smp: str = ""
     numa: tuple[str, ...] = ()
     option_rom: tuple[Path, ...] = ()
     vga: str = ""
@@ -65,7 +66,7 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "-M": ("machine", board), "--machine": ("machine", board),
     "-m": ("ram", str), "--until": ("until", Phase), "--append": ("append", str),
     "--max-ram-below-4g": ("max_ram_below_4g", str), "--serial": ("serial", str),
-    "--kernel-entry": ("kernel_entry", int),
+    "--kernel-entry": ("kernel_entry", int), "--smp": ("smp", str),
     "--engine": ("engine", str), "--accel": ("engine", str),
     "--bios": ("bios", Path), "--kernel": ("kernel", Path),
     "--vga": ("vga", str), "--screenshot": ("screenshot", Path),

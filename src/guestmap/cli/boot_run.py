@@ -47,6 +47,20 @@ def refuse_to_stand(vm: VirtualMachine, until: Phase) -> None:
     )
 
 
+def refuse_parked(vm: VirtualMachine) -> None:
+    """Refuse a machine whose firmware would wait for CPUs that nobody runs.
+
+    Raises:
+        UnsupportedError: it has more CPUs than its engine runs.
+    """
+    there, run = vm.board.cpus, len(vm.vcpus)
+    if vm.accelerator.capabilities.runs_code and there > run:
+        raise UnsupportedError(
+            f"engine {vm.accelerator.name!r} runs {run} CPU, and the firmware would wait for all"
+            f" {there}: --engine kvm runs them"
+        )
+
+
 def is_given_up(event: Event) -> bool:
     """Tell whether the firmware now waits for ever: a machine that nobody manages gets no further.
 

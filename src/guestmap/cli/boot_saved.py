@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from guestmap.machine import Event, MachineConfig
 
 _OF_THE_MACHINE = (
-    "machine", "ram", "bios", "max_ram_below_4g", "device", "object_", "numa", "option_rom",
+    "machine", "ram", "bios", "max_ram_below_4g", "device", "object_", "smp", "numa", "option_rom",
     "kernel", "initrd", "append", "kernel_entry", "vga",
 )  # fmt: skip
 """Parameters that say what machine is made."""
