@@ -84,6 +84,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_boot(tmp_path: Path) 
 
 
 def test_nothing_that_executes_and_nobody_who_manages_is_refused() -> None:
+    assert_one_clear_line(_boot("-q", "--smp", "2"), "'unicorn' runs 1 CPU", "wait for all 2")
     assert_one_clear_line(_boot("-q", "--engine", "none"), "'none' executes nothing", "give --qmp")
 
 

@@ -75,7 +75,7 @@ class MachineConfig:
     Attributes:
         ram_size: bytes, 1 MiB to 1 TiB; 0 where the board needs none.
         max_ram_below_4g: bytes that RAM may fill below 4 GiB, at most.
-        cpus: virtual CPUs; the engines run the first, the others wait as after reset.
+        cpus: virtual CPUs; an engine that runs one alone runs the first.
         max_cpus: CPUs there may ever be; 0 for no more than there are.
         sockets: how many sockets they are spread over.
         threads: threads of a core; what remains are cores of a socket.

@@ -27,6 +27,11 @@ enter the guest and the guest would stand still; more, and one long command woul
 """
 
 
+def patience_s(waited_s: float) -> float:
+    """Return how long CPUs have the machine to themselves that have waited for so long."""
+    return min(max(waited_s, _SHORTEST_S), _LONGEST_S)
+
+
 class _Ticket:
     """A place in the queue: who waits, and a lock that is free when it is their turn."""
 
@@ -152,7 +157,7 @@ class Gate(Turn):
             with self.away():
                 pass
             now_s = time.perf_counter()
-            self._cpu_until_s = now_s + min(max(now_s - began_s, _SHORTEST_S), _LONGEST_S)
+            self._cpu_until_s = now_s + patience_s(now_s - began_s)
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ class Linux:
         engine: the accelerator.
         append: more of the kernel's command line.
         timeout_s: how long it may be silent.
+        cpus: how many it has.
 
     Attributes:
         vm: the machine.
@@ -32,7 +33,13 @@ class Linux:
     """
 
     def __init__(
-        self, folder: Path, engine: str, append: str = "", *, timeout_s: float = 120
+        self,
+        folder: Path,
+        engine: str,
+        append: str = "",
+        *,
+        timeout_s: float = 120,
+        cpus: int = 1,
     ) -> None:
         kernel, initrd, line = prepared(folder, agent=False)
         self._timeout_s = timeout_s
@@ -40,7 +47,7 @@ class Linux:
         self._changed = threading.Condition()
         self.vm = VirtualMachine(
             MachineConfig(
-                ram_size=256 * MIB, slots=2, max_ram=GIB, serial=True, debugcon=True,
+                ram_size=256 * MIB, slots=2, max_ram=GIB, serial=True, debugcon=True, cpus=cpus,
                 kernel=kernel, initrd=initrd, append=f"{line} {append}",
             ),
             engine=engine,
