@@ -63,6 +63,14 @@ def test_a_fact_that_no_method_changes_cannot_be_assigned(bench: Bench, name: st
     assert issubclass(FixedError, AttributeError)
 
 
+@pytest.mark.parametrize("name", [*FIXED, *sorted(SETTABLE), "_hop"])
+def test_no_fact_can_be_deleted(bench: Bench, name: str) -> None:
+    before = getattr(bench.ram, name)
+    with pytest.raises(FixedError, match=f"'ram': '{name}' cannot be deleted"):
+        delattr(bench.ram, name)
+    assert getattr(bench.ram, name) is before
+
+
 @pytest.mark.parametrize("name", ["alias_offset", "romd_mode"])
 def test_a_fact_that_another_kind_of_region_has_cannot_be_assigned(bench: Bench, name: str) -> None:
     with pytest.raises(ConfigError, match="'ram' is not a"):
@@ -132,6 +140,14 @@ MISTAKES: dict[str, tuple[Act, str]] = {
     "no region": (
         lambda b: b.board.add_subregion(0, "uart"),
         "cannot add 'uart' to 'board'",
+    ),
+    "a buffer that cannot be written": (
+        lambda b: b.space.read_into(0, b"1234"),
+        "'memory': cannot read into b'1234': give a bytearray",
+    ),
+    "no buffer": (
+        lambda b: b.space.read_into(0, 4),
+        "cannot read into 4: give",
     ),
     "an unknown rule": (
         lambda b: b.board.add_subregion(0, b.loose, overlap="maybe"),

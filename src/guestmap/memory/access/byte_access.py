@@ -69,10 +69,15 @@ class ByteAccess(ViewedSpace):
         """Fill ``buffer`` from ``address`` on; addresses wrap at 2**64.
 
         Raises:
-            ConfigError: the address is no whole number.
+            ConfigError: the address is no whole number, or nothing can be written to the buffer.
         """
         view = self.source.view
-        target = memoryview(buffer)
+        try:
+            target = memoryview(buffer)
+        except TypeError:
+            raise self._no_target(buffer) from None
+        if target.readonly:
+            raise self._no_target(buffer)
         if type(address) is not int:
             self.check_number("address", address)
         start, last, block, base = view.hot
@@ -174,6 +179,11 @@ class ByteAccess(ViewedSpace):
             ConfigError: it is none.
         """
         checked_number(f"address space {self.name!r}: {what}", value)
+
+    def _no_target(self, buffer: object) -> ConfigError:
+        return ConfigError(
+            f"address space {self.name!r}: cannot read into {buffer!r}: give a bytearray"
+        )
 
     def _bytes_of(self, data: bytes | bytearray | memoryview) -> memoryview:
         try:

@@ -57,3 +57,8 @@ class AssignedFacts(RegionFacts):
         if rule is not None:
             raise FixedError(f"region {self.name!r}: {name!r} cannot be assigned: {rule}")
         put(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise FixedError(
+            f"region {self.name!r}: {name!r} cannot be deleted: a region has all facts"
+        )
