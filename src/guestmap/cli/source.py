@@ -164,7 +164,7 @@ def opened_machine(source: str) -> Iterator[Board | None]:
     if own is None:
         from guestmap.machine.saved import restore
 
-        with restore(Path(source), engine="none") as vm:
+        with restore(Path(source), engine="none", looking=True) as vm:
             yield vm.board
         return
     from guestmap.machine import VirtualMachine
@@ -188,6 +188,6 @@ def _of_saved(source: str) -> Snapshot:
     from guestmap.inspect import Snapshot
     from guestmap.machine.saved import restore
 
-    with restore(Path(source), engine="none") as vm:
+    with restore(Path(source), engine="none", looking=True) as vm:
         phase = f", in phase {vm.phases.phase}" if vm.phases.phase is not None else ""
         return Snapshot.of(vm.board.system, source=f"{source}, a saved machine{phase}")

@@ -4,6 +4,7 @@ no machine."""
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections.abc import Callable
 from io import BytesIO
@@ -17,7 +18,8 @@ from guestmap.base import ConfigError, GuestmapError, HostError, PeerError, Unsu
 from guestmap.machine import MachineConfig, VirtualMachine
 from guestmap.machine.saved import load as loading
 from guestmap.machine.saved import open_saved, restore, save
-from guestmap.machine.saved.format import SavedReader, SavedWriter
+from guestmap.machine.saved.format import MAGIC, VERSION, SavedReader, SavedWriter
+from guestmap.machine.saved.snapshots import _SUFFIX, Snapshots
 
 _END = struct.Struct("<QQ32s")
 RAM = 1 << 20
@@ -121,6 +123,24 @@ def test_a_file_that_is_not_there_or_a_folder_is_a_clear_error(tmp_path: Path) -
     assert_refused(tmp_path, HostError, "Is a directory")
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert_refused(pipe, HostError, "(a pipe)")
+
+
+def test_an_index_larger_than_any_is_not_read(tmp_path: Path) -> None:
+    """A file that is a hole: even where no checksum is looked at, nothing of it is read."""
+    hole, size = tmp_path / f"hole{_SUFFIX}", 1 << 40
+    with hole.open("wb") as file:
+        file.write(struct.pack("<16sI12x", MAGIC, VERSION))
+        file.seek(size - _END.size)
+        file.write(_END.pack(32, size - _END.size - 32, bytes(32)))
+    with pytest.raises(PeerError, match="its index has 10995"), hole.open("rb") as file:
+        SavedReader(file, str(hole), checked=False)
+    assert list(Snapshots(tmp_path)) == []
+
+
 def _ram(index: dict[str, Any]) -> dict[str, Any]:
     block: dict[str, Any] = index["blocks"][0]
     return block
@@ -184,8 +204,12 @@ def test_more_memory_in_back_ends_than_the_host_has_is_refused_as_well(
 
 def test_a_machine_that_cannot_be_is_refused(file: Path) -> None:
     with_index(file, lambda x: x["config"].update(cpus=0))
-    with pytest.raises(ConfigError, match="give 1 to"):
-        restore(file)
+    assert_refused(file, ConfigError, "give 1 to")
+
+
+def test_a_file_that_the_machine_is_made_from_must_have_a_checksum(file: Path) -> None:
+    with_index(file, lambda x: x["config"].update(option_roms=["/boot/rom"]))
+    assert_refused(file, ConfigError, "no checksum of /boot/rom")
 
 
 def test_a_file_that_the_machine_was_made_from_must_be_the_same(file: Path, tmp_path: Path) -> None:

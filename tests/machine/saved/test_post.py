@@ -276,6 +276,16 @@ def test_a_load_that_fails_half_way_leaves_a_machine_that_must_be_reset(
         assert vm.state is RunState.PAUSED
 
 
+def test_a_machine_that_cannot_be_made_is_told_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    bridge = DeviceSpec.parse("pci-bridge,id=b,chassis_nr=1")
+    with VirtualMachine(MachineConfig(devices=(bridge,)), engine="none") as vm:
+        save(vm, path)
+    with_index(path, lambda x: x["config"]["devices"][0]["properties"].update(chassis_nr=1 << 60))
+    with pytest.raises(ConfigError, match=r"saved: .*chassis_nr.*expects uint8_t"):
+        restore(path)
+
+
 @pytest.mark.parametrize(
     ("device", "state"),
     [
@@ -301,7 +311,7 @@ def test_a_state_that_no_device_has_is_refused(tmp_path: Path, device: str, stat
     if not state:
         restore(path).close()  # what is not said is as after power-on
         return
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="saved: "):
         restore(path)
 
 

@@ -126,6 +126,40 @@ def test_memory_of_a_file_is_saved_too(tmp_path: Path, share: bool) -> None:
         assert vm.board.memory.read(0x1234, 12) == b"in the file\0"
 
 
+@pytest.mark.parametrize("there", ["", "somebody's work"])
+def test_who_only_looks_makes_no_file_and_writes_to_none(tmp_path: Path, there: str) -> None:
+    file = tmp_path / "ram"
+    properties = {"size": 2 * MIB, "mem-path": str(file), "share": True, "prealloc": True}
+    backend = ObjectSpec("memory-backend-file", "mem", properties)
+    path = tmp_path / "saved"
+    with empty(2 * MIB, objects=(backend,), memory_backend="mem") as vm:
+        vm.board.memory.write(0x1234, b"in the file")
+        save(vm, path)
+    file.unlink()
+    if there:
+        file.write_text(there)
+    with restore(path, engine="none", looking=True) as vm:
+        assert vm.board.memory.read(0x1234, 12) == b"in the file\0"
+    assert (file.read_text() if there else not file.exists()) == (there or True)
+
+
+def test_a_file_that_is_only_read_is_looked_at(tmp_path: Path) -> None:
+    """As ROM, which is what the map shows of it."""
+    file = tmp_path / "ram"
+    file.write_bytes(b"as it is".ljust(2 * MIB, b"\0"))
+    properties = {"size": 2 * MIB, "mem-path": str(file), "readonly": True}
+    path = tmp_path / "saved"
+    with empty(
+        2 * MIB,
+        objects=(ObjectSpec("memory-backend-file", "mem", properties),),
+        memory_backend="mem",
+    ) as vm:
+        save(vm, path)
+    with restore(path, engine="none", looking=True) as vm:
+        assert vm.board.memory.read(0, 8) == b"as it is"
+    assert file.read_bytes()[:9] == b"as it is\0"
+
+
 def test_memory_of_another_size_is_another_machine(tmp_path: Path) -> None:
     path = tmp_path / "saved"
     with empty() as vm:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 from uuid import UUID
@@ -32,6 +32,10 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True):
     properties: dict[str, Any]
     is_json: bool
 
+
+_SHOWN = frozenset({"size", "x-use-canonical-path-for-ramblock-id"})
+"""What a map, and the names in it, have of a back-end's properties."""
+_ON = frozenset({"on", "yes", "true", "y"})
 
 _DEVICE = _Device.__struct_fields__
 _SPECS: dict[str, Any] = {"devices": list[_Device], "objects": list[_Object]}
@@ -67,6 +71,27 @@ def from_saved(saved: Any) -> MachineConfig:
         ObjectSpec(x.qom_type, x.id, x.properties, x.is_json) for x in saved.objects
     )
     return MachineConfig(**values)
+
+
+def to_look_at(config: MachineConfig) -> MachineConfig:
+    """Return a machine with the same map that touches nothing of the host's.
+
+    Memory that was a file's, shared or put aside beforehand is memory of this process: files that
+    a saved machine names are neither made nor written to. One for reading stays what it is, ROM.
+    """
+    objects = tuple(each if _is_for_reading(each) else _of_no_file(each) for each in config.objects)
+    return replace(config, objects=objects)
+
+
+def _is_for_reading(backend: ObjectSpec) -> bool:
+    return backend.properties.get("readonly") in {True, *_ON}
+
+
+def _of_no_file(spec: ObjectSpec) -> ObjectSpec:
+    if not spec.qom_type.startswith("memory-backend-"):
+        return spec
+    kept = {name: value for name, value in spec.properties.items() if name in _SHOWN}
+    return replace(spec, qom_type="memory-backend-ram", properties=kept)
 
 
 def memory_of(config: MachineConfig) -> int:
@@ -105,6 +130,17 @@ def digest_of(path: Path) -> bytes:
     except OSError as error:
         raise HostError(f"cannot read {path} ({error.strerror})", call="read") from error
     return digest.digest()
+
+
+def check_covered(config: MachineConfig, files: Collection[Path]) -> None:
+    """Check that of each file that a machine is made from a checksum was saved.
+
+    Raises:
+        ConfigError: of one there is none.
+    """
+    for path in files_of(config, None):
+        if path not in files:
+            raise ConfigError(f"there is no checksum of {path}, which the machine is made from")
 
 
 def check_files(files: Iterable[tuple[Path, bytes]]) -> None:

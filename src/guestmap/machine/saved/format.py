@@ -37,6 +37,8 @@ _FRONT = struct.Struct("<16sI12x")
 _END = struct.Struct("<QQ32s")
 _DIGEST = 32
 _BLOCK = 1 << 20
+_LARGEST_INDEX = 1 << 28
+"""Bytes; ten TiB of memory, all of it in use, have an index of this length."""
 
 
 class SavedWriter:
@@ -111,6 +113,8 @@ class SavedReader:
         begin, length, digest = _END.unpack(self._file.read(_END.size))
         if begin < _FRONT.size or begin + length != size - _END.size:
             raise self._damaged("its end is missing")
+        if length > _LARGEST_INDEX:
+            raise self._damaged(f"its index has {length} bytes, of at most {_LARGEST_INDEX}")
         if self._checked and self._digest_of(size - _DIGEST) != digest:
             raise self._damaged("its checksum is wrong")
         self._file.seek(begin)

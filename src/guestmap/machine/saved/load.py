@@ -9,10 +9,16 @@ from typing import Any
 
 import msgspec
 
-from guestmap.base import ConfigError, GuestmapError, HostError, PeerError
+from guestmap.base import ConfigError, GuestmapError, HostError, PeerError, UnsupportedError
 from guestmap.machine.observed import Event, LogLine
 from guestmap.machine.phases import PhaseChange
-from guestmap.machine.saved.config import check_files, from_saved, memory_of
+from guestmap.machine.saved.config import (
+    check_covered,
+    check_files,
+    from_saved,
+    memory_of,
+    to_look_at,
+)
 from guestmap.machine.saved.content import SavedMachine, decode
 from guestmap.machine.saved.format import SavedReader
 from guestmap.machine.saved.ram import check_room, load_block
@@ -39,7 +45,9 @@ class OpenedMachine:
         self.name = reader.name
         self._reader = reader
         self.saved: SavedMachine = decode(reader.index, reader.name, reader.data_length)
-        self.config = from_saved(self.saved.config)
+        with _blaming(self.name):
+            self.config = from_saved(self.saved.config)
+            check_covered(self.config, {each.path for each in self.saved.files})
         check_files((each.path, each.digest) for each in self.saved.files)
         blocks = sum(each.used for each in self.saved.blocks)
         check_room(
@@ -67,6 +75,8 @@ def open_saved(path: Path) -> Iterator[OpenedMachine]:
     Raises:
         PeerError, ConfigError, HostError, UnsupportedError: see :class:`OpenedMachine`.
     """
+    if path.is_fifo():  # to open it is to wait for whoever writes to it
+        raise HostError(f"cannot read {path} (a pipe): a file is read from its end, give one")
     try:
         file = path.open("rb")
     except OSError as error:
@@ -75,8 +85,24 @@ def open_saved(path: Path) -> Iterator[OpenedMachine]:
         yield OpenedMachine(SavedReader(file, str(path)))
 
 
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Name the file in what is said against the machine that it describes."""
+    try:
+        yield
+    except (ConfigError, PeerError, UnsupportedError) as error:
+        if name in str(error):
+            raise
+        kind = next(x for x in (ConfigError, PeerError, UnsupportedError) if isinstance(error, x))
+        raise kind(f"{name}: {error}") from error
+
+
 def restore(
-    path: Path, *, engine: str = "", observer: Callable[[Event], None] = lambda _event: None
+    path: Path,
+    *,
+    engine: str = "",
+    observer: Callable[[Event], None] = lambda _event: None,
+    looking: bool = False,
 ) -> VirtualMachine:
     """Make a machine that goes on from where one was saved; it is paused.
 
@@ -84,13 +110,18 @@ def restore(
         path: the file.
         engine: what runs its CPU; "" for what did.
         observer: hears each event, in the thread that runs the CPU.
+        looking: whether it is only looked at: its memory is then of no file, so that none is made
+            or written to.
 
     Raises:
         PeerError, ConfigError, HostError, UnsupportedError: see :class:`OpenedMachine`; all but the
             host's refusal of memory before anything is made.
     """
     with open_saved(path) as opened:
-        vm = VirtualMachine(opened.config, engine=engine or opened.saved.engine, observer=observer)
+        engine = engine or opened.saved.engine
+        config = to_look_at(opened.config) if looking else opened.config
+        with _blaming(opened.name):
+            vm = VirtualMachine(config, engine=engine, observer=observer)
         try:
             load_into(vm, opened)
         except BaseException:
@@ -113,7 +144,8 @@ def load_into(vm: VirtualMachine, opened: OpenedMachine) -> None:
         states = _states(vm, opened)
         _check_blocks(vm, opened)
         try:
-            _load(vm, opened, states)
+            with _blaming(opened.name):
+                _load(vm, opened, states)
         except GuestmapError as error:
             vm.spoiled(str(error))
             raise
