@@ -109,6 +109,8 @@ def fleet(
 
 def verbs() -> dict[str, Callable[..., None]]:
     """Return the verbs, by name."""
+    from guestmap.cli.fleet_apply import apply, undo
     from guestmap.cli.fleet_audit import audit
+    from guestmap.cli.fleet_plan import plan
 
-    return {"audit": audit}
+    return {"audit": audit, "plan": plan, "apply": apply, "undo": undo}

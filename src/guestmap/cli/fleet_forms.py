@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from guestmap.cli.plug_forms import ResultForm
 from guestmap.domain.overview import Overview
+from guestmap.fleet.applied import Ending
+from guestmap.fleet.fleet_plan import FleetPlan
 from guestmap.fleet.record import State
 from guestmap.fleet.tally import HostCount, KindCount, WorstMachine
 from guestmap.inspect.ask.findings import Finding
@@ -52,7 +55,26 @@ class FleetAuditEnd:
     orphans: int
 
 
+@dataclass(frozen=True)
+class FleetAppliedLine:
+    """A machine of a plan; see ``guestmap.fleet.applied.AppliedMachine``."""
+
+    format: str
+    format_version: int
+    machine: str
+    host: str
+    ending: Ending
+    outcome: str
+    error: str
+    earlier: bool
+    settled: str
+    result: ResultForm | None
+
+
 FLEET_FORMS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType({
     "audit": (FleetAuditLine, FleetAuditEnd),
+    "plan": (FleetPlan,),
+    "apply": (FleetAppliedLine,),
+    "undo": (FleetAppliedLine,),
 })  # fmt: skip
 """By verb."""

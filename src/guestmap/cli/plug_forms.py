@@ -35,10 +35,9 @@ class PlanForm:
 
 
 @dataclass(frozen=True)
-class OutcomeForm:
+class ResultForm:
     """What became of it; sizes in bytes."""
 
-    exit_status: int
     outcome: str
     meaning: str
     error: str
@@ -53,3 +52,10 @@ class OutcomeForm:
     waited_s: float
     interrupted: bool
     plan: PlanForm
+
+
+@dataclass(frozen=True)
+class OutcomeForm(ResultForm):
+    """The same, and how the command ends."""
+
+    exit_status: int

@@ -101,8 +101,16 @@ def _seen(machine: FleetMachine, blank: MachineAudit, options: LookOptions) -> M
 
 
 def digest_of(snapshot: Snapshot) -> str:
-    """Return what names a map wherever it is from: 32 hexadecimal digits."""
-    content = msgspec.json.encode(replace(snapshot, source=""))
+    """Return what names a map wherever it is from: 32 hexadecimal digits.
+
+    Views and who shares them are put in order: QEMU's is that of pointers.
+    """
+    ordered = (
+        replace(view, users=tuple(sorted(view.users, key=lambda each: each.name)))
+        for view in snapshot.views
+    )
+    views = tuple(sorted(ordered, key=lambda view: [each.name for each in view.users]))
+    content = msgspec.json.encode(replace(snapshot, source="", views=views))
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 

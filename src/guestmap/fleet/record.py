@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from guestmap.domain.overview import Overview
 from guestmap.inspect.ask.findings import Finding
@@ -55,8 +55,3 @@ class MachineAudit(Report):
     def is_ok(self) -> bool:
         """Whether it could be looked at."""
         return self.state == "ok"
-
-
-def line_of(form: dict[str, Any]) -> dict[str, Any]:
-    """Return a record's JSON form with its format in front."""
-    return {"format": "guestmap.fleet-audit", "format_version": 1, **form}

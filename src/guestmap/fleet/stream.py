@@ -47,9 +47,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Why a job has no result."""
+    """Why a job has no result; ``was_sent``: somebody may have begun it."""
 
     reason: str
+    was_sent: bool = True
 
 
 @dataclass(slots=True)
@@ -161,7 +162,13 @@ class Stream:
         """Yield what has ended by now; wait a little for something to."""
         unsent, self._unsent = self._unsent, []
         for job in unsent:
-            yield job, Lost(f"no worker is named {job.host!r} (dask worker --name {job.host})")
+            yield (
+                job,
+                Lost(
+                    f"no worker is named {job.host!r} (dask worker --name {job.host})",
+                    was_sent=False,
+                ),
+            )
         if not self._running:
             return
         try:

@@ -1,0 +1,193 @@
+"""Carrying a plan out over a fleet, wave by wave, and what of it outlives us.
+
+Beside the plan lies ``PLAN.progress``: a line for each machine that ended, on the disk before the
+next is begun. It saves asking again; the truth is each machine's own lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from guestmap.base import HostError, StateError
+from guestmap.fleet.applied import FINAL, AppliedMachine, Ending
+from guestmap.fleet.apply_work import ApplyOrder, apply_all, undo_all
+from guestmap.fleet.audit import is_local
+from guestmap.fleet.fleet_plan import FleetPlan
+from guestmap.fleet.inventory import FleetInventory, FleetMachine
+from guestmap.fleet.stream import Job, Lost, Stream
+from guestmap.fleet.waves import WavePolicy
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_CONNECT_S = 60.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """The file beside a plan.
+
+    Args:
+        path: of it.
+    """
+
+    path: Path
+    ended: dict[str, AppliedMachine] = field(default_factory=dict)
+
+    @classmethod
+    def beside(cls, plan: Path) -> Progress:
+        """Return what is known of a plan; of a line that is half, nothing."""
+        progress = cls(plan.with_name(plan.name + ".progress"))
+        try:
+            lines = progress.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return progress
+        except OSError as error:
+            what = f"cannot read {progress.path} ({error.strerror})"
+            raise HostError(what, call="read") from error
+        for line in lines:
+            try:
+                told = msgspec.json.decode(line, type=AppliedMachine)
+            except ValueError:
+                continue
+            progress.ended[told.machine] = told
+        return progress
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the plan was ever begun."""
+        return self.path.exists()
+
+    def begin(self) -> None:
+        """Have the file there before the first machine is begun."""
+        self._append(b"")
+
+    def add(self, told: AppliedMachine) -> None:
+        """Note a machine's end; it is on the disk before this returns."""
+        self.ended[told.machine] = told
+        self._append(msgspec.json.encode(told) + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        try:
+            with self.path.open("ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            what = f"cannot write {self.path} ({error.strerror})"
+            raise HostError(what, call="write") from error
+
+
+class RollOut:
+    """A plan on its way over a fleet.
+
+    Args:
+        client: of the cluster that does it.
+        plan: what is done.
+        progress: beside the plan's file.
+        told: an inventory with the sources that no plan may have.
+        guest_s: seconds that each guest has.
+        per_host: machines of one host at a time.
+        everywhere: see :class:`guestmap.fleet.stream.Stream`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        plan: FleetPlan,
+        progress: Progress,
+        *,
+        told: FleetInventory | None = None,
+        guest_s: float = 10.0,
+        per_host: int = 4,
+        everywhere: bool = True,
+    ) -> None:
+        self._client = client
+        self._progress = progress
+        self._guest_s = guest_s
+        self._per_host = per_host
+        self._everywhere = everywhere
+        self.machines = plan.inventory(told).machines
+        self._order = ApplyOrder(
+            plan.id,
+            plan.device,
+            plan.size,
+            plan.node,
+            {each.machine: each.run for each in plan.fitting()},
+            guest_s,
+        )
+        self.failures = 0
+        self.is_paused = False
+
+    def apply(self, policy: WavePolicy, *, resume: bool = False) -> Iterator[AppliedMachine]:
+        """Yield what becomes of each machine that is gone to, as it comes.
+
+        Args:
+            policy: in which waves.
+            resume: go on with a plan that was begun: machines that have it are left alone, and what
+                was open is settled.
+
+        Raises:
+            StateError: it was begun before, and is not to be resumed.
+            HostError: what becomes of it cannot be noted.
+        """
+        if self._progress.is_begun and not resume:
+            raise StateError(
+                f"this plan was begun before ({self._progress.path}): --resume goes on with it, and"
+                " guestmap fleet undo takes it back"
+            )
+        self._progress.begin()
+        ended = self._progress.ended
+        left = [
+            m for m in self.machines if m.name not in ended or ended[m.name].ending not in FINAL
+        ]
+        for wave in policy.waves(left):
+            yield from self._wave(apply_all, wave, policy.pause_after)
+            if self.is_paused:
+                return
+
+    def undo(self) -> Iterator[AppliedMachine]:
+        """Yield each machine from which what this plan put in was taken out again, or was not."""
+        yield from self._wave(undo_all, self.machines, 0)
+
+    def _wave(
+        self,
+        function: Callable[..., list[bytes]],
+        machines: Sequence[FleetMachine],
+        pause_after: int,
+    ) -> Iterator[AppliedMachine]:
+        stream = Stream(
+            self._client,
+            function,
+            self._order,
+            per_host=self._per_host,
+            everywhere=self._everywhere,
+        )
+        for job, told in stream.run(self._jobs(machines)):
+            one = self._ended(job, told)
+            self._progress.add(one)
+            self.failures += not one.is_good
+            if pause_after and self.failures >= pause_after:
+                self.is_paused = True
+            yield one
+
+    def _jobs(self, machines: Sequence[FleetMachine]) -> Iterator[Job]:
+        """Yield a job for each machine, until it is paused."""
+        for each in machines:
+            if self.is_paused:
+                return
+            limit = 2 * self._guest_s + _CONNECT_S
+            yield Job((each,), each.host, limit, is_local=is_local(each))
+
+    def _ended(self, job: Job, told: list[bytes] | Lost) -> AppliedMachine:
+        if isinstance(told, Lost):
+            (machine,) = job.machines
+            ending: Ending = "open" if told.was_sent else "failed"
+            return AppliedMachine(machine.name, machine.host, ending, error=told.reason)
+        return msgspec.json.decode(told[0], type=AppliedMachine)
