@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guestmap.base import ConfigError, HostError
-from guestmap.machine import MachineConfig, VirtualMachine
+from guestmap.machine import MachineConfig, RunState, VirtualMachine
 from guestmap.machine.saved.snapshots import Snapshots
 
 if TYPE_CHECKING:
@@ -50,7 +50,23 @@ def test_they_are_told_by_age_and_what_is_none_is_passed_over(snapshots: Snapsho
         for name in ("later name", "an earlier one"):
             snapshots.save(vm, name)
     snapshots.path("none").write_bytes(b"nothing")
+    os.mkfifo(snapshots.path("a pipe, which nobody writes to"))
     first, second = snapshots
     assert (first.name, second.name) == ("later name", "an earlier one")
     assert first.taken_ns < second.taken_ns
     assert first.size == snapshots.path(first.name).stat().st_size
+
+
+def test_a_machine_that_is_not_loaded_runs_on(snapshots: Snapshots) -> None:
+    with VirtualMachine(MachineConfig(machine="none", ram_size=1 << 21)) as other:
+        snapshots.save(other, "other")
+    with VirtualMachine(MachineConfig(machine="none", ram_size=1 << 20)) as vm:
+        vm.start()
+        with pytest.raises(ConfigError, match="other memory"):
+            snapshots.load(vm, "other")
+        assert vm.state is RunState.RUNNING
+        vm.stop()
+        with pytest.raises(ConfigError, match="other memory"):
+            snapshots.load(vm, "other")
+        assert vm.state is RunState.PAUSED
+        vm.quit()

@@ -71,7 +71,7 @@ class Snapshots:
     def __iter__(self) -> Iterator[SnapshotInfo]:
         """Yield the snapshots, the oldest first; what is no saved machine is passed over."""
         found = []
-        for path in self.folder.glob(f"*{_SUFFIX}"):
+        for path in filter(Path.is_file, self.folder.glob(f"*{_SUFFIX}")):  # no pipe, say
             try:
                 found.append(_info(path))
             except (OSError, HostError, PeerError, UnsupportedError):
@@ -101,6 +101,8 @@ class Snapshots:
     def load(self, vm: VirtualMachine, name: str) -> None:
         """Make a machine one that was saved; if it ran, it goes on from there.
 
+        Where nothing is loaded it goes on as it was; QEMU's is paused then.
+
         Raises:
             ConfigError: there is none of that name, or it is of another machine.
             PeerError, HostError, UnsupportedError: see :func:`guestmap.machine.saved.load_into`.
@@ -109,9 +111,11 @@ class Snapshots:
             raise ConfigError(f"Snapshot '{name}' does not exist in one or more devices")
         with vm.exclusive(), open_saved(self.path(name)) as opened:
             ran = vm.state is RunState.RUNNING
-            load_into(vm, opened)
-            if ran:
-                vm.cont()
+            try:
+                load_into(vm, opened)
+            finally:  # one that is of another machine has changed nothing
+                if ran and vm.state is RunState.PAUSED:
+                    vm.cont()
 
     def delete(self, name: str) -> None:
         """Remove a snapshot; where there is none, nothing happens, as in QEMU.
