@@ -49,7 +49,7 @@ def pam_rows() -> list[Row]:
 
         if PROGRAM and ranges <= 250:
             ours, peer = _in_turns(write, ranges - 8)
-            rows.append(Row(f"PAM write, {ranges} ranges", ours, peer, "median of 15"))
+            rows.append(Row(f"PAM write, {ranges} ranges", ours, peer, "median of 15; aim: 0.9"))
         else:
             note = "QEMU takes no more than 255 DIMMs"
             rows.append(Row(f"PAM write, {ranges} ranges", median_seconds(write, 1000), None, note))
@@ -85,7 +85,9 @@ def move_rows() -> list[Row]:
             moving.set_address(moving.addr - 0x1000)
             times.append((time.process_time() - start) / 2)
         ours = statistics.median(times)
-        rows.append(Row(f"a move among {count:,} regions", ours, rows[0].ours if rows else ours))
+        rows.append(
+            Row(f"a move among {count:,} regions", ours, rows[0].ours if rows else ours, "aim: 1.5")
+        )
     return rows
 
 
@@ -135,6 +137,6 @@ def render_rows() -> list[Row]:
         for count in REGIONS:
             seconds = older.seconds(_RENDER, older.ROOT / "src", str(count))
             peer = older.seconds(_RENDER, then, str(count)) if then else None
-            each = f"{seconds / count * 1e6:.1f} us each"
+            each = f"{seconds / count * 1e6:.1f} us each; aim: 0.6"
             rows.append(Row(f"full render, {count} regions", seconds, peer, each))
     return rows
