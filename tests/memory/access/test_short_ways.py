@@ -16,6 +16,7 @@ from guestmap.memory import (
 )
 from guestmap.memory.access import device, dispatch, dispatch_cache
 from guestmap.memory.ram import RamBlock
+from guestmap.memory.ram.host import NO_CELLS
 
 OK, DECODE_ERROR = MemTxResult.OK, MemTxResult.DECODE_ERROR
 SIZE = 0x4000
@@ -108,7 +109,7 @@ def test_memory_that_is_reclaimed_under_a_running_access_is_gone_and_nothing_mor
     """Another thread may free a block between a reader's look at the view and its access."""
     nothing = memoryview(bytearray())
     data = bytearray(b"junk")
-    warm.block.buffer = nothing
+    warm.block.buffer, warm.block.cells = nothing, NO_CELLS
     assert warm.space.load(0x1100, 4) == 0
     assert warm.space.store(0x1100, 4, 1) is OK
     assert warm.space.read(0x1100, 4) == bytes(4)

@@ -44,7 +44,7 @@ class ByteAccess(ViewedSpace):
         try:
             if start <= address and address + length <= last:
                 at = address - base
-                data = block.buffer[at : at + length].tobytes()  # type: ignore[union-attr]
+                data = block.cells[at : at + length]  # type: ignore[union-attr]
                 if len(data) == length:
                     return data
         except TypeError:
@@ -84,7 +84,7 @@ class ByteAccess(ViewedSpace):
         end = address + target.nbytes
         if start <= address and end <= last:
             try:
-                target[:] = block.buffer[address - base : end - base]  # type: ignore[union-attr]
+                target[:] = block.cells[address - base : end - base]  # type: ignore[union-attr]
             except ValueError:  # as in write
                 pass
             else:

@@ -15,6 +15,7 @@ from guestmap.base import ConfigError
 from guestmap.memory.access.mapping import pinned_run
 from guestmap.memory.map.checks import whole
 from guestmap.memory.map.ops import ATTRS_UNSPECIFIED, MemTxResult
+from guestmap.memory.ram.host import NO_CELLS
 
 if TYPE_CHECKING:
     from guestmap.memory.access.address_space import AddressSpace
@@ -36,9 +37,10 @@ class MemoryRegionCache:
     """
 
     __slots__ = (
-        "_buffer",
+        "_cells",
         "_run",
         "_space",
+        "_start",
         "_view",
         "address",
         "direct",
@@ -52,13 +54,14 @@ class MemoryRegionCache:
         self._space = space
         self._view = space.view
         self._run = pinned_run(space, address, length, is_write, ATTRS_UNSPECIFIED)
-        self._buffer = memoryview(b"")
+        self._cells = NO_CELLS
+        self._start = 0
         self.direct = self._run is not None
         self.address = address
         self.length = length
         self.is_write = is_write
         if self._run is not None:
-            self._buffer = self._run.buffer if is_write else self._run.buffer.toreadonly()
+            self._cells, self._start = self._run.block.cells, self._run.offset
             self.length = self._run.length
 
     @property
@@ -76,7 +79,7 @@ class MemoryRegionCache:
         if offset < 0 or offset + size > self.length:
             raise self._outside(offset, size)
         if self.direct:
-            value: int = _SCALARS[size].unpack_from(self._buffer, offset)[0]
+            value: int = _SCALARS[size].unpack_from(self._cells, self._start + offset)[0]
             return value
         return self._space.load(self.address + offset, size)
 
@@ -94,7 +97,7 @@ class MemoryRegionCache:
             )
         if self._run is None:
             return self._space.store(self.address + offset, size, value)
-        _SCALARS[size].pack_into(self._buffer, offset, value & _MASKS[size])
+        _SCALARS[size].pack_into(self._cells, self._start + offset, value & _MASKS[size])
         if self._run.block.watched:
             self._run.block.written(self._run.offset + offset, size)
         return MemTxResult.OK
@@ -108,7 +111,8 @@ class MemoryRegionCache:
         if min(offset, length) < 0 or offset + length > self.length:
             raise self._outside(offset, length)
         if self.direct:
-            return bytes(self._buffer[offset : offset + length])
+            start = self._start + offset
+            return self._cells[start : start + length]
         return self._space.read(self.address + offset, length)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> MemTxResult:
@@ -121,16 +125,17 @@ class MemoryRegionCache:
         self._check_write(offset, len(data))
         if self._run is None:
             return self._space.write(self.address + offset, data)
-        self._buffer[offset : offset + len(data)] = data
+        start = self._start + offset
+        self._run.block.buffer[start : start + len(data)] = data
         if self._run.block.watched:
-            self._run.block.written(self._run.offset + offset, len(data))
+            self._run.block.written(start, len(data))
         return MemTxResult.OK
 
     def close(self) -> None:
         """Let go of the memory: the window has no bytes any more. Closing again does nothing."""
         run, self._run = self._run, None
         self.length = 0
-        self._buffer = memoryview(b"")
+        self._cells = NO_CELLS
         if run is not None:
             run.block.unpin()
 

@@ -23,13 +23,13 @@ LAST_BYTES = 8
 in it: one comparison less on each access."""
 
 
-def read_run(view: FlatView, at: int, length: int) -> list[memoryview | bytes]:
+def read_run(view: FlatView, at: int, length: int) -> list[bytes]:
     """Return the first of ``length`` bytes as the pieces of host memory that they are.
 
     As far as it is RAM without gaps: the usual case, and a short way for long copies that cross
     borders. The last range becomes the view's hot one.
     """
-    pieces: list[memoryview | bytes] = []
+    pieces: list[bytes] = []
     end = at + length
     for found in view.span(at, end):
         region = found.region
@@ -40,7 +40,7 @@ def read_run(view: FlatView, at: int, length: int) -> list[memoryview | bytes]:
         if stop > end:
             stop = end
         base = found.start - found.offset_in_region
-        piece = block.buffer[at - base : stop - base]
+        piece = block.cells[at - base : stop - base]
         if len(piece) != stop - at:
             break
         pieces.append(piece)
@@ -77,7 +77,7 @@ def write_run(view: FlatView, at: int, data: memoryview, dispatch: Dispatch) -> 
 
 def read_piece(
     view: FlatView, at: int, length: int, attrs: MemTxAttrs, dispatch: Dispatch
-) -> tuple[memoryview | bytes, MemTxResult]:
+) -> tuple[bytes, MemTxResult]:
     """Return some of ``length`` bytes from ``at`` on, at least one."""
     view, found, at, room = locate(view, at, length, False, attrs)
     if found is None:
@@ -147,12 +147,12 @@ def nobody(attrs: MemTxAttrs) -> MemTxResult:
     return MemTxResult.ACCESS_ERROR if attrs.memory else MemTxResult.DECODE_ERROR
 
 
-def copy_out(view: FlatView, found: FlatRange, at: int, length: int) -> memoryview | bytes:
+def copy_out(view: FlatView, found: FlatRange, at: int, length: int) -> bytes:
     """Return ``length`` bytes of host memory, and make the range the view's hot one."""
     block = found.region.ram_block
     assert block is not None
     offset = found.offset_in_region + at - found.start
-    piece = block.buffer[offset : offset + length]
+    piece = block.cells[offset : offset + length]
     if len(piece) == length:
         hot = view.hot
         if hot[0] != found.start or hot[2] is not block:
@@ -160,7 +160,7 @@ def copy_out(view: FlatView, found: FlatRange, at: int, length: int) -> memoryvi
             view.hot = (found.start, found.end - LAST_BYTES, block, base)
         return piece
     # There is no backing, or the region reaches beyond its block.
-    return bytes(piece).ljust(length, b"\0")
+    return piece.ljust(length, b"\0")
 
 
 def copy_in(found: FlatRange, offset: int, data: memoryview) -> None:

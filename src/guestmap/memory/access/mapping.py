@@ -41,7 +41,7 @@ class Run:
     @property
     def buffer(self) -> memoryview:
         """The memory."""
-        return self.block.buffer[self.offset : self.offset + self.length]
+        return self.block.view(self.offset, self.length)
 
 
 def pinned_run(

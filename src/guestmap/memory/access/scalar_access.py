@@ -64,7 +64,7 @@ class ScalarAccess(ByteAccess):
         start, last, block, base = view.hot
         try:
             if start <= address <= last:
-                return _UNPACK[size](block.buffer, address - base)[0]  # type: ignore[union-attr]
+                return _UNPACK[size](block.cells, address - base)[0]  # type: ignore[union-attr]
             plan: Callable[[], int] | None = view.plans.get(address << 4 | size)
         except _WRONG:  # an odd size, no number, or the memory was reclaimed just now
             return self._first_load(address, size)
@@ -131,7 +131,7 @@ class ScalarAccess(ByteAccess):
         start, last, block, base = view.hot_write
         try:
             if start <= address <= last:
-                _PACK[size](block.buffer, address - base, value)  # type: ignore[union-attr]
+                _PACK[size](block.cells, address - base, value)  # type: ignore[union-attr]
                 if block.watched:  # type: ignore[union-attr]
                     block.written(address - base, size)  # type: ignore[union-attr]
                 return OK

@@ -140,7 +140,7 @@ def ram_device_ops(block: RamBlock) -> MemoryRegionOps:
     """Return the callbacks that access a block in a device's own sizes, 1 to 8 bytes."""
 
     def read(offset: int, size: int) -> int:
-        return int.from_bytes(block.buffer[offset : offset + size], "little")
+        return int.from_bytes(block.cells[offset : offset + size], "little")
 
     def write(offset: int, value: int, size: int) -> None:
         room = max(0, min(size, len(block.buffer) - offset))

@@ -21,7 +21,7 @@ from weakref import WeakMethod
 
 from guestmap.base import ConfigError, StateError
 from guestmap.memory.ram.dirty import DirtyLog
-from guestmap.memory.ram.host import HostMemory
+from guestmap.memory.ram.host import NO_CELLS, HostMemory
 from guestmap.rcu import Rcu, RefCounted
 
 
@@ -48,6 +48,8 @@ class RamBlock:
         resizeable: whether it may be resized.
         host: the memory; None without backing, and once it is reclaimed.
         buffer: the memory's bytes; empty without backing, and once it is reclaimed.
+        cells: the same as an array, which several threads may slice at once without a global
+            lock (see :class:`guestmap.memory.HostMemory`); empty when ``buffer`` is.
         host_address: where the memory is in this process; 0 without backing, and once it is
             reclaimed. Pin the block before you keep it.
         page_size: bytes of the host's pages behind it.
@@ -64,6 +66,7 @@ class RamBlock:
         "_watchers",
         "align",
         "buffer",
+        "cells",
         "dirty",
         "host",
         "host_address",
@@ -100,7 +103,7 @@ class RamBlock:
         self.resized = resized
         self.released = False
         self.host: HostMemory | None = None
-        self.buffer = _nothing()
+        self.buffer, self.cells = memoryview(bytearray()), NO_CELLS
         self.host_address = 0
         self.page_size = self.align = mmap.PAGESIZE
         if host is not None:
@@ -118,7 +121,7 @@ class RamBlock:
     def back(self, host: HostMemory) -> None:
         """Put memory behind a block that has none, and that nobody uses yet."""
         self.host = host
-        self.buffer = host.buffer
+        self.buffer, self.cells = host.buffer, host.cells
         self.host_address = host.address
         self.page_size = host.page_size
         self.align = host.align
@@ -198,9 +201,14 @@ class RamBlock:
         if not before:
             self._users.put()
 
+    def view(self, offset: int, length: int) -> memoryview:
+        """Return a view of some bytes that shares no count with any other (see ``cells``)."""
+        own = memoryview(self.cells).cast("B")[offset : offset + length]
+        return own.toreadonly() if self.buffer.readonly else own
+
     def _reclaim(self) -> None:
         """Let go of the memory; nobody has its address. Views of it may go on keeping it."""
-        self.buffer = _nothing()
+        self.buffer, self.cells = memoryview(bytearray()), NO_CELLS
         self.host_address = 0
         host, self.host = self.host, None
         if host is not None:
@@ -233,10 +241,6 @@ class RamBlock:
 
 def _do_nothing() -> None:
     """Stand in for the method of an object that has gone."""
-
-
-def _nothing() -> memoryview:
-    return memoryview(bytearray())
 
 
 class RamBlockNotifier:

@@ -7,11 +7,12 @@ named after the properties of QEMU's ``memory-backend-*`` objects. What they all
 """
 
 from guestmap.memory.ram.host.backends import AnonymousRam, BufferRam, FileRam, RamBackend
-from guestmap.memory.ram.host.host_memory import HostMemory
+from guestmap.memory.ram.host.host_memory import NO_CELLS, HostMemory
 from guestmap.memory.ram.host.memfd import MemfdRam
 from guestmap.memory.ram.host.options import NumaPolicy, RamOptions
 
 __all__ = [
+    "NO_CELLS",
     "AnonymousRam",
     "BufferRam",
     "FileRam",

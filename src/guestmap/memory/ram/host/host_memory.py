@@ -14,6 +14,7 @@ import errno
 import mmap
 import os
 import weakref
+from typing import Protocol, cast
 
 from guestmap.base import ConfigError, HostError, StateError
 from guestmap.memory.ram.host import libc
@@ -21,6 +22,18 @@ from guestmap.rcu import Rcu
 
 _NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 _LARGEST = 1 << 62
+
+
+class Cells(Protocol):
+    """An array of ``c_char``: each slice is a copy of its own."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, cells: slice, /) -> bytes: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+
+NO_CELLS = cast("Cells", (ctypes.c_char * 0)())
+"""The array of no memory."""
 
 
 class _Mapping:
@@ -69,6 +82,10 @@ class HostMemory:
 
     Attributes:
         buffer: the memory, one byte to an item; read-only where the mapping is.
+        cells: the same memory as an array of ``c_char``: a slice of it is a copy (``bytes``).
+            Slices of one memoryview are counted without a lock by a CPython that has none, and
+            the view counts as released once the count goes wrong (CPython 3.13t); an array
+            counts nothing. Do not write through it where ``buffer`` is read-only.
         address: where it is in this process.
         page_size: bytes of the pages it consists of (huge pages where it is made of these).
         align: what guest addresses of it should be aligned to, in bytes.
@@ -82,15 +99,17 @@ class HostMemory:
         "address",
         "align",
         "buffer",
+        "cells",
         "fd",
         "fd_offset",
         "page_size",
         "shared",
     )
 
-    def __init__(self, buffer: memoryview, address: int) -> None:
+    def __init__(self, buffer: memoryview, cells: Cells) -> None:
         self.buffer = buffer
-        self.address = address
+        self.cells = cells
+        self.address = ctypes.addressof(cast("ctypes.c_char", cells)) if len(cells) else 0
         self.page_size = self.align = mmap.PAGESIZE
         self.shared = False
         self.fd = -1
@@ -104,10 +123,8 @@ class HostMemory:
         Args:
             buffer: writable, of single bytes.
         """
-        memory = cls(buffer, 0)
-        if len(buffer):
-            memory.address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-        return memory
+        array = ctypes.c_char * len(buffer)
+        return cls(buffer, cast("Cells", array.from_buffer(buffer)) if len(buffer) else NO_CELLS)
 
     @classmethod
     def map(
@@ -163,11 +180,11 @@ class HostMemory:
             libc.munmap(base, address - base)
         if base + length + slack > end:
             libc.munmap(end, base + length + slack - end)
-        exporter = (ctypes.c_ubyte * length).from_address(address)
+        exporter = (ctypes.c_char * length).from_address(address)
         mapping = _Mapping(address, end - address, fd, rcu)
         weakref.finalize(exporter, mapping.exporter_died).atexit = False
         view = memoryview(exporter).cast("B")
-        memory = cls(view.toreadonly() if readonly else view, address)
+        memory = cls(view.toreadonly() if readonly else view, cast("Cells", exporter))
         memory._mapping = mapping
         memory.align = max(align, page_size)
         memory.page_size = page_size
@@ -188,7 +205,7 @@ class HostMemory:
     def abandon(self) -> None:
         """Let go of fresh memory that nobody has seen, at once."""
         self.quiesced()
-        self.buffer = memoryview(b"")
+        self.buffer, self.cells = memoryview(b""), NO_CELLS
 
     def discard_at_end(self) -> None:
         """Give the file's storage back as well when the memory is unmapped."""
