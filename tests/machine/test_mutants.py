@@ -184,7 +184,7 @@ FAULTS = (
         "",
         "machine/saved/test_ram.py",
     ),
-    Fault("machine/vm.py", "        if self._gate.held:", "        if False:", _TURNS),
+    Fault("machine/running.py", "        if self._gate.held:", "        if False:", _TURNS),
     Fault(
         "machine/vm.py",
         "        self._observer(line)\n",

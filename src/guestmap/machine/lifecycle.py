@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from guestmap.accel import Exit, ExitReason, RunLoop
+from guestmap.accel import RunLoop
 from guestmap.base import StateError
 from guestmap.base.named_tuple import NamedTuple
 from guestmap.machine.board import Board
@@ -21,10 +21,11 @@ from guestmap.machine.run_state import RunEvent, RunState, next_state
 from guestmap.machine.shared_gate import SharedGate
 
 _HOST_RESET = "host-qmp-system-reset"
-_GUEST_RESET = "guest-reset"
+GUEST_RESET = "guest-reset"
+"""QMP's ``ShutdownCause`` where the guest itself wants it."""
 
 
-class _ResetRequest(NamedTuple):
+class ResetRequest(NamedTuple):
     """A reset that is to come: for people why, and QMP's ``ShutdownCause``."""
 
     reason: str
@@ -53,7 +54,7 @@ class Lifecycle:
         self._observer = observer
         self._state = RunState.PRELAUNCH
         self._until: frozenset[Phase] | None = None
-        self._reset_wanted: _ResetRequest | None = None
+        self._reset_wanted: ResetRequest | None = None
         self._halted_for_good = False
         self._changed = threading.Condition()
         self._gate = SharedGate(board.executes) if len(loop.loops) > 1 else Gate()
@@ -109,7 +110,7 @@ class Lifecycle:
             self._wake()  # before anybody is told, and may raise
             self.events.emit("RESUME")
 
-    def request_reset(self, reason: str, *, cause: str = _GUEST_RESET) -> None:
+    def request_reset(self, reason: str, *, cause: str = GUEST_RESET) -> None:
         """Reset the machine, soon. The first of several reasons is told.
 
         Args:
@@ -118,7 +119,7 @@ class Lifecycle:
         """
         with self._changed:
             if self._reset_wanted is None:
-                self._reset_wanted = _ResetRequest(reason, cause)
+                self._reset_wanted = ResetRequest(reason, cause)
             self._changed.notify_all()
         if self._runnable:
             self.loop.request_reset()
@@ -197,22 +198,6 @@ class Lifecycle:
             self.loop.stop()
             self.events.emit("STOP")
 
-    def _after(self, end: Exit) -> None:
-        with self.exclusive():
-            if end.reason is ExitReason.SHUTDOWN and self._reset_wanted is None:
-                # Code that asks for a reset often goes on to fault: that is the same reset.
-                self._reset_wanted = _ResetRequest("triple fault", _GUEST_RESET)
-            if self._reset_wanted is not None and self._state is RunState.RUNNING:
-                self._reset()
-            elif end.reason is ExitReason.HALTED:
-                self.phases.halted(for_good=True)
-                self._halted_for_good = True
-            elif end.reason is ExitReason.DEBUG:
-                self._end(RunEvent.STOP)
-            elif end.reason is ExitReason.ERROR:
-                self.error = end.message
-                self._end(RunEvent.ERROR)
-
     def _carry_out_reset(self) -> None:
         with self.exclusive():
             if self._reset_wanted is not None and self._state is not RunState.SHUTDOWN:
@@ -232,7 +217,7 @@ class Lifecycle:
         self._halted_for_good = False
         self._take(RunEvent.RESET)
         self.phases.reset(request.reason)
-        guest = request.cause == _GUEST_RESET
+        guest = request.cause == GUEST_RESET
         self.events.emit("RESET", {"guest": guest, "reason": request.cause})
 
     def _phase_changed(self, change: PhaseChange) -> None:
@@ -249,19 +234,6 @@ class Lifecycle:
     @property
     def _runnable(self) -> bool:
         return self._state is RunState.RUNNING and not self._halted_for_good
-
-    def _run_once(self) -> None:
-        self._carry_out_reset()
-        if self._runnable:
-            self._after(self.loop.run())
-
-    def _has_work(self) -> bool:
-        """Wait until there is something to run or to reset; False at the end."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._over or self._reset_wanted is not None or self._runnable
-            )
-        return not self._over
 
     @property
     def _over(self) -> bool:

@@ -8,32 +8,28 @@ does everything that reads or changes devices inside :meth:`VirtualMachine.exclu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from guestmap.accel import Accelerator, RunLoop, SoftwareInterrupt, Vcpu, Watchdog, open_accelerator
+from guestmap.accel import Accelerator, SoftwareInterrupt, Vcpu, Watchdog, open_accelerator
 from guestmap.accel.factory import has_smm
-from guestmap.accel.several import SeveralLoops
-from guestmap.base import Clock, StateError, UnsupportedError, VmClock
+from guestmap.base import Clock, VmClock
 from guestmap.machine.boards import make_board
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
-from guestmap.machine.lifecycle import Lifecycle
 from guestmap.machine.observed import Event, LogLine, TracedAccess
-from guestmap.machine.phases import Phase
-from guestmap.machine.run_state import RunEvent, RunState
-from guestmap.machine.runner import Runner
+from guestmap.machine.running import Running
 from guestmap.machine.watching import Watching
+from guestmap.machine.wiring import check_smm, loop_of, wire_cpus
 
 if TYPE_CHECKING:
-    from guestmap.machine.board import Board
     from guestmap.machine.saved.snapshots import Snapshots
     from guestmap.machine.trace import Trace
 
 
-class VirtualMachine(Lifecycle):
+class VirtualMachine(Running):
     """A PC on an accelerator. Use it as a context manager, or close it.
 
     Args:
@@ -70,16 +66,15 @@ class VirtualMachine(Lifecycle):
                 engine, board.cpu_memory, board.io, board.pins,
                 processors=board.processors, few_will_do=True,
             )  # fmt: skip
-            _check_smm(board, accelerator)
+            check_smm(board, accelerator)
         except BaseException:
             board.close()
             raise
-        super().__init__(board, _loop_of(accelerator, board), observer)
+        super().__init__(board, loop_of(accelerator, board), observer)
         self.accelerator: Accelerator = accelerator
         self.snapshots: Snapshots | None = None
         self.watching = Watching(self.vcpus, self.exclusive)
         self._trace: Trace | None = None
-        self._runner = Runner()
         self._closing = threading.Lock()
         self.debug_log = DebugLog(board.clock.now_ns, self._logged)
         self._wire()
@@ -92,7 +87,7 @@ class VirtualMachine(Lifecycle):
         board.on_debug_byte = self.debug_log.byte
         if board.debug_port is not None:
             vcpu.collect_lines(board.debug_port, self._debug_text)
-        self._wire_cpus()
+        wire_cpus(board, loop.loops)
         if self.accelerator.capabilities.runs_code:
             board.executes(0)
         board.system.subscribe(self._observer)
@@ -101,16 +96,6 @@ class VirtualMachine(Lifecycle):
         if self.accelerator.may_stand_still:
             for each in loop.loops:
                 Watchdog(each, self._observer)
-
-    def _wire_cpus(self) -> None:
-        board, loops = self.board, self.loop.loops
-        for loop, pin in zip(loops, board.pins, strict=False):
-            pin.on_change = loop.interrupts_changed
-            loop.vcpu.smm_memory = board.smm_memory
-        if board.smm_memory is not None:
-            board.on_smi = lambda cpu: _told(loops, cpu, lambda loop: loop.vcpu.raise_smi())
-        board.on_init = lambda cpu: _told(loops, cpu, RunLoop.init)
-        board.on_startup = lambda cpu, vector: _told(loops, cpu, lambda loop: loop.startup(vector))
 
     @property
     def vcpu(self) -> Vcpu:
@@ -121,83 +106,6 @@ class VirtualMachine(Lifecycle):
     def vcpus(self) -> tuple[Vcpu, ...]:
         """The CPUs that run; others that the machine has wait as after a reset."""
         return tuple(each.vcpu for each in self.loop.loops)
-
-    # -- running ---------------------------------------------------------------------------------
-
-    def run(self, *, until: Phase | frozenset[Phase] | None = None) -> RunState:
-        """Run until the firmware reaches a phase, the machine ends, or :meth:`stop`.
-
-        A reset is carried out and the machine runs on.
-
-        Args:
-            until: the phase, or phases, to stop at as one begins; None never stops for any.
-
-        Raises:
-            StateError: it runs already.
-            Exception: whatever a device or an observer raised.
-        """
-        self._refuse_in_turn("run")
-        with self._runner.lent():
-            try:
-                self._until = frozenset((until,)) if isinstance(until, Phase) else until
-                self._carry_out_reset()
-                is_first = self.phases.phase is None
-                self.cont()
-                if is_first and self._is_last(self.phases.phase):
-                    self.stop()  # at the reset vector; cont() was not yet running as it got there
-                while self.state is RunState.RUNNING:
-                    self._run_once()
-                    if self._halted_for_good:
-                        self.stop()
-                return self.state
-            finally:
-                self._until = None
-                self.stop()  # interrupted: nobody runs it any more
-
-    def _refuse_in_turn(self, what: str) -> None:
-        if self._gate.held:
-            raise StateError(
-                f"{what} cannot be called where the machine is the caller's alone (exclusive(), or"
-                " the machine's own callbacks): it waits for the CPU"
-            )
-
-    def start(self, *, paused: bool = False) -> None:
-        """Run the machine in a thread of its own, until :meth:`quit` or the guest's own end.
-
-        Args:
-            paused: wait for :meth:`cont` before the first instruction.
-
-        Raises:
-            StateError: it was started before, is closed, or must be reset first.
-        """
-        self._refuse_in_turn("start")
-        self._runner.start(self._serve)
-        if not paused:
-            self.cont()
-
-    @property
-    def thread_id(self) -> int | None:
-        """The host's number of the thread that runs a started machine; None before."""
-        return self._runner.thread_id
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until a started machine has ended; False where that takes longer.
-
-        Raises:
-            StateError: the caller has the machine to itself.
-            Exception: whatever a device or an observer raised.
-        """
-        self._refuse_in_turn("wait()")
-        return self._runner.wait(timeout_s)
-
-    def _serve(self) -> None:
-        try:
-            while self._has_work():
-                self._run_once()
-        except BaseException:
-            with self.exclusive():
-                self._end(RunEvent.ERROR)
-            raise
 
     # -- what the firmware shows -----------------------------------------------------------------
 
@@ -258,27 +166,3 @@ class VirtualMachine(Lifecycle):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _check_smm(board: Board, accelerator: Accelerator) -> None:
-    """Refuse a system management mode that no CPU enters: firmware would wait for it for ever."""
-    can = accelerator.capabilities
-    if board.smm_memory is not None and can.runs_code and not can.smm:
-        accelerator.close()
-        raise UnsupportedError(
-            f"engine {accelerator.name!r} has no system management mode, and the machine has it:"
-            " make one with -M pc,smm=off"
-        )
-
-
-def _loop_of(accelerator: Accelerator, board: Board) -> RunLoop:
-    vcpus = accelerator.vcpus
-    if len(vcpus) == 1:
-        return RunLoop(vcpus[0], board.clock)
-    return SeveralLoops(vcpus, board.clock)
-
-
-def _told(loops: Sequence[RunLoop], cpu: int, tell: Callable[[RunLoop], None]) -> None:
-    """Tell a CPU something; one that nobody runs hears nothing."""
-    if cpu < len(loops):
-        tell(loops[cpu])
