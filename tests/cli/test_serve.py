@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import socket
-import subprocess
-import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +18,7 @@ from guestmap.cli.films import BootWishes
 from guestmap.machine import MachineConfig, Phase, VirtualMachine
 from guestmap.machine.saved import save
 from guestmap.view.film import Film
-from tests.support.processes import popen
+from tests.cli.serving import served
 from tests.support.program import assert_one_clear_line, run_program
 from tests.view.maps import pc
 
@@ -30,21 +27,6 @@ if TYPE_CHECKING:
     from email.message import Message
 
     from tests.view.browser import Browser
-
-
-@contextmanager
-def _served(*args: object) -> Iterator[str]:
-    """Run the server; yield its address; end it as a user does."""
-    command = [sys.executable, "-m", "guestmap", "serve", "--port", "0", *map(str, args)]
-    with popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            yield server.stdout.readline().split()[0]
-        finally:
-            server.send_signal(signal.SIGINT)
-            _, errors = server.communicate(timeout=30)
-    assert "Traceback" not in errors, errors
-    assert ("warning: whoever reaches" in errors) == ("--host" in args), errors
 
 
 @pytest.fixture
@@ -79,7 +61,7 @@ def _marked(browser: Browser) -> list[str]:
 
 @pytest.mark.chromium
 def test_the_history_can_be_stepped_through(browser, moments):
-    with _served(*moments) as url:
+    with served(*moments) as url:
         browser.open(url)
         browser.until(lambda: "2 of 2" in _told(browser))
         assert "pc.ram" in _marked(browser), "what the last step changed"
@@ -99,7 +81,7 @@ def test_the_history_can_be_stepped_through(browser, moments):
 @pytest.mark.unicorn
 @pytest.mark.seabios
 def test_a_boot_is_shown_change_by_change_with_its_causes(browser):
-    with _served("boot", "-m", "64M") as url:
+    with served("boot", "-m", "64M") as url:
         browser.open(url)
         browser.until(lambda: "the machine is" in _told(browser))
         assert "at reset" in _told(browser), "a class wants to see it from the start"
@@ -150,7 +132,7 @@ def _click(browser: Browser, words: str) -> str:
 @pytest.mark.unicorn
 @pytest.mark.seabios
 def test_a_boot_is_opened_at_a_moment_and_any_other_can_be_typed_in(browser):
-    with _served("boot", "-m", "64M", "--at", "setup") as url:
+    with served("boot", "-m", "64M", "--at", "setup") as url:
         browser.open(url)
         browser.until(lambda: "the machine is" in _told(browser))
         browser.until(lambda: "PAM" in _told(browser))
@@ -168,7 +150,7 @@ def url(tmp_path_factory) -> Iterator[str]:
     """The address of a server that is asked many things."""
     file = tmp_path_factory.mktemp("maps") / "map.json"
     file.write_text(json.dumps(pc().to_json()))
-    with _served(file) as address:
+    with served(file) as address:
         yield address
 
 
@@ -177,7 +159,7 @@ def link(tmp_path_factory) -> Iterator[str]:
     """The link to a server that others can reach."""
     file = tmp_path_factory.mktemp("maps") / "map.json"
     file.write_text(json.dumps(pc().to_json()))
-    with _served(file, "--host", "0.0.0.0") as address:
+    with served(file, "--host", "0.0.0.0") as address:
         yield address
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from guestmap.view.panel_sources import PanelSources
 
-_LANE = 76
-"""Pixels that a lane has at least, or it yields."""
+_LANE, _NAMED_LANE = 76, 150
+"""Pixels that a lane has at least, or it yields; and for the sake of its names at most."""
 
 _TOOLTIP = """
 <div style="max-width: 34em; font: 12px Helvetica, Arial, sans-serif">
@@ -74,10 +74,19 @@ def draw(plot: figure, sources: PanelSources) -> None:
 
 def _let_lanes_yield(plot: figure, sources: PanelSources) -> None:
     """Let lanes on the right leave the picture where it is small; dragging brings them back."""
-    args = {"plot": plot, "lanes": sources.lanes, "narrowest": _LANE}
+    args = {
+        "plot": plot, "lanes": sources.lanes, "labels": sources.labels, "narrowest": _LANE,
+        "widest": _NAMED_LANE,
+    }  # fmt: skip
     fit = CustomJS(args=args, code=script("yield.js"))
     plot.js_on_change("inner_width", fit)
     sources.lanes.js_on_change("data", fit)
+
+
+def let_keys_move(plot: figure, about: str) -> None:
+    """Have a keyboard move in a figure, once it is laid out."""
+    keys = CustomJS(args={"plot": plot, "about": about}, code=script("plot_keys.js"))
+    plot.js_on_change("inner_width", keys)
 
 
 def _add_tools(plot: figure, sources: PanelSources, boxes: GlyphRenderer[Quad]) -> None:

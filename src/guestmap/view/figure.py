@@ -9,7 +9,7 @@ from bokeh.plotting import figure
 
 from guestmap.view.colours import FAINT_INK, INK
 from guestmap.view.columns import lane_extents
-from guestmap.view.drawing import draw
+from guestmap.view.drawing import draw, let_keys_move
 from guestmap.view.panel_sources import PanelSources
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _LONG = 36.0
 
 _MARGIN, _EDGE = 0.15, 0.03
 """What is left free above and below, and on the sides."""
-_NARROW, _LOW = 420, 300
+_NARROW, LOW = 420, 300
 """Pixels in which a figure is still to be read."""
 
 
@@ -42,6 +42,7 @@ class PanelFigure:
         self.sources = PanelSources(panel)
         self.plot = self._figure(panel)
         draw(self.plot, self.sources)
+        let_keys_move(self.plot, f"what is seen by {panel.title}")
         self.overview = self._overview(panel)
         self._head()
         self.sources.load_words(panel)
@@ -90,8 +91,8 @@ class PanelFigure:
             sizing_mode="stretch_both",
             min_width=_NARROW,
             max_width=int(300 + 280 * lanes),
-            min_height=_LOW,
-            max_height=max(_LOW, int(80 + 42 * length)),
+            min_height=LOW,
+            max_height=max(LOW, int(80 + 42 * length)),
             tools=[],
             toolbar_location="right",
         )
@@ -111,7 +112,7 @@ class PanelFigure:
         self._small_across = Range1d(start=0, end=lane_extents(panel.lanes)[0].right)
         self._small_inside = Range1d(start=panel.axis.length, end=0)
         strip = figure(
-            width=54, sizing_mode="stretch_height", min_height=_LOW, tools=[],
+            width=54, sizing_mode="stretch_height", min_height=LOW, tools=[],
             toolbar_location=None,
             x_range=self._small_across, y_range=self._small_inside,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from bokeh.models.widgets import Button, Div, Select, Slider, TextInput, Toggle
 from guestmap.base import ConfigError, printable
 from guestmap.view.figure import PanelFigure
 from guestmap.view.happened import Happened
-from guestmap.view.page import body, footer, heading
+from guestmap.view.page import body, footer, heading, speak
 from guestmap.view.player import SPEEDS, Player, fitting_speed
 from guestmap.view.web_server import web_server
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LOOK_MS = 200
 """How often a page looks for new frames, and goes on when it plays."""
 
+_MOMENT = "go to a moment"
 LOOPBACK = "127.0.0.1"
 
 
@@ -66,16 +67,20 @@ class _Page:
         self._figures: list[PanelFigure] = []
         self._tabs: Tabs | None = None
         self._shown = (-1, 0)
-        self._slider = Slider(start=0, end=1, value=0, step=1, title="frame", show_value=False,
-                              sizing_mode="stretch_width")  # fmt: skip
-        self._follow = Toggle(label="follow", active=not film.from_start, width=70)
-        self._play = Toggle(label="▶ play", active=False, width=70)
+        self._slider = Slider(
+            start=0, end=1, value=0, step=1, title="frame", show_value=False, min_width=150,
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        self._follow = Toggle(label="follow", active=not film.from_start, width=70, align="end")
+        self._play = Toggle(label="▶ play", active=False, width=70, align="end")
         self._player = Player()
         speeds: list[str | tuple[Any, str]] = [*SPEEDS]
-        self._speed = Select(value=SPEEDS[0], options=speeds, width=150, name="speed")
+        self._speed = Select(
+            title="speed", value=SPEEDS[0], options=speeds, width=150, name="speed"
+        )
         self._is_speed_set = False
         self._happened = Happened(film, self._chosen)
-        self._moment = TextInput(placeholder="setup, 61ms", width=110, name="moment")
+        self._moment = TextInput(title=_MOMENT, placeholder="setup, 61ms", width=110, name="moment")
         self._opens_at = film.opens_at
         self._told = Div(text="waiting for the first map", disable_math=True, name="told",
                          sizing_mode="stretch_width", margin=(0, 12, 0, 12))  # fmt: skip
@@ -83,15 +88,23 @@ class _Page:
 
     def fill(self, document: Document) -> None:
         """Put the page into a document."""
-        back, on = Button(label="◀ back", width=70), Button(label="next ▶▏", width=70)
+        back, on = (
+            Button(label="◀ back", width=70, align="end"),
+            Button(label="next ▶▏", width=70, align="end"),
+        )
         back.on_click(lambda: self._step(-1))
         on.on_click(lambda: self._step(+1))
         self._slider.on_change("value", lambda _attribute, _old, _new: self._show())
         self._play.on_change("active", lambda _attribute, _old, new: self._played(new))
         self._moment.on_change("value", lambda _attribute, _old, new: self._asked(new))
+        times = self._happened.axis.plot
+        speak(
+            times, toggles=[self._play, self._follow], told=[self._told],
+            named=[(self._slider, "frame"), (times, "time; the list has what is marked on it")],
+        )  # fmt: skip
         bar = row(
-            back, on, self._play, self._speed, self._follow, self._moment, self._slider,
-            sizing_mode="stretch_width", margin=(4, 12, 0, 12),
+            back, on, self._play, self._follow, self._speed, self._moment, self._slider,
+            sizing_mode="stretch_width", margin=(4, 12, 0, 12), styles={"flex-wrap": "wrap"},
         )  # fmt: skip
         document.title = self._film.title
         document.add_root(
@@ -114,7 +127,7 @@ class _Page:
     def _asked(self, moment: str) -> None:
         """Go where somebody asks to go; say so where that is nowhere."""
         found = not moment.strip() or self._seek(moment)
-        self._moment.title = "" if found else "no such moment"
+        self._moment.title = _MOMENT if found else "no such moment"
 
     def _seek(self, moment: str) -> bool:
         """Go to the frame that was so at a moment; False where there is none, or not yet."""

@@ -15,10 +15,15 @@ from bokeh.resources import Resources
 
 from guestmap.view.colours import COLOURS, LINE, MARK, MEANINGS, look
 from guestmap.view.drawing import script
-from guestmap.view.figure import PanelFigure
+from guestmap.view.figure import LOW, PanelFigure
 from guestmap.view.policy import page_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bokeh.model import Model
+    from bokeh.plotting import figure
+
     from guestmap.view.picture import Kind, Picture
 
 _PAGE = """<!DOCTYPE html>
@@ -44,6 +49,8 @@ _ABOVE_WHERE_SMALL = f"{_SMALL} {{ :host {{ flex-direction: column !important; }
 _WIDE_WHERE_SMALL = (
     f"{_SMALL} {{ :host {{ width: auto !important; flex-basis: auto !important; }} }}"
 )
+_TABS_TALL, _SEARCH_TALL = 45, 70
+"""Pixels of the tabs' heads, and of the search line."""
 _HATCH = "repeating-linear-gradient(135deg, #9a9a9a 0 1px, transparent 1px 5px)"
 
 
@@ -93,21 +100,29 @@ def body(picture: Picture, figures: list[PanelFigure]) -> tuple[UIElement, Tabs 
                 for child, panel in zip(shown, picture.panels, strict=True)
             ],
             sizing_mode="stretch_both",
+            min_height=LOW + _TABS_TALL,
         )
+        keys = CustomJS(args={"tabs": tabs}, code=script("tab_keys.js"))
+        tabs.js_on_change("active", keys)
+        figures[0].plot.js_on_change("inner_width", keys)
     below: list[Any] = [tabs] if tabs else shown
-    return column(search_line(figures, tabs), *below, sizing_mode="stretch_both"), tabs
+    search, tall = search_line(figures, tabs), LOW + _TABS_TALL + _SEARCH_TALL
+    return column(search, *below, sizing_mode="stretch_both", min_height=tall), tabs
 
 
 def search_line(figures: list[PanelFigure], tabs: Tabs | None) -> UIElement:
     """Return where to type what to look for, and where the answer appears."""
-    box = TextInput(placeholder="find a name or an address; Enter: the next one", width=330)
+    box = TextInput(
+        title="find a name or an address; Enter: the next one", placeholder="pc.ram, 0xc9000",
+        width=330,
+    )  # fmt: skip
     # what is found has names in it: text, never HTML
     answer = Div(
         text="",
         render_as_text=True,
         disable_math=True,
         sizing_mode="stretch_width",
-        margin=(10, 5, 0, 5),
+        margin=(26, 5, 0, 5),
         name="answer",
     )
     args = {
@@ -121,8 +136,36 @@ def search_line(figures: list[PanelFigure], tabs: Tabs | None) -> UIElement:
         "edges": [each.sources.edges for each in figures],
     }
     box.js_on_change("value_input", CustomJS(args={**args, "step": 0}, code=script("search.js")))
+    overviews = [(each.overview, "") for each in figures if each.is_long]
+    speak(figures[0].plot, told=[answer], named=overviews)
     box.js_on_event(ValueSubmit, CustomJS(args={**args, "step": 1}, code=script("search.js")))
     return row(box, answer, sizing_mode="stretch_width", margin=(0, 8, 0, 8))
+
+
+def speak(
+    plot: figure,
+    named: Sequence[tuple[Model, str]] = (),
+    toggles: Sequence[Model] = (),
+    told: Sequence[Model] = (),
+) -> None:
+    """Tell screen readers what widgets leave out, once ``plot`` is laid out.
+
+    Args:
+        plot: a figure of the page.
+        named: widgets and figures, and what they are called.
+        toggles: buttons that are down or up.
+        told: words that are read out when they change.
+    """
+    args = {
+        "named": [model for model, _ in named],
+        "names": [name for _, name in named],
+        "toggles": [*toggles],
+        "told": [*told],
+    }
+    spoken = CustomJS(args=args, code=script("spoken.js"))
+    plot.js_on_change("inner_width", spoken)
+    for toggle in toggles:
+        toggle.js_on_change("active", spoken)
 
 
 def footer(picture: Picture) -> UIElement:
@@ -153,7 +196,7 @@ def _causes(picture: Picture) -> UIElement:
 def _with_overview(each: PanelFigure) -> UIElement:
     if not each.is_long:
         return each.plot
-    return row(each.overview, each.plot, sizing_mode="stretch_both")
+    return row(each.overview, each.plot, sizing_mode="stretch_both", min_height=LOW)
 
 
 def _legend(kinds: set[Kind], changed: bool) -> str:
