@@ -20,6 +20,7 @@ CPU = "qemu64-x86_64-cpu"
 ACCEPTED_PATHS = {
     r"/machine/qtest": "the test's own channel to QEMU",
     r"/chardevs/(qtest|qmp)": "the test's own channels to QEMU",
+    r"/?/backend(/.*)?": "windows in which QEMU shows screens; nobody shows this machine's",
     r"/machine/fw_cfg/\\x2from@.*": "files for firmware are bytes here, no ROM regions",
 }
 """What QEMU has and this machine has not."""
@@ -92,6 +93,9 @@ def assert_same_devices(tree: ObjectTree, qemu: Qemu) -> None:
 CASES = {
     "plain": (MachineConfig(ram_size=128 * MIB), ["-m", "128M"]),
     "CPUs and RAM": (MachineConfig(ram_size=5120 * MIB, cpus=3), ["-m", "5G", "-smp", "3"]),
+    "display": (
+        MachineConfig(ram_size=128 * MIB, vga="std"), ["-m", "128M", "-vga", "std"]
+    ),
     "console": (
         MachineConfig(ram_size=128 * MIB, serial=True, debugcon=True),
         ["-m", "128M", "-serial", "null", "-debugcon", "null",

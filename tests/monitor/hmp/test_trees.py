@@ -43,6 +43,13 @@ def test_the_device_tree_is_qemus(plain: Beside, full: Beside) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.qemu_7_2("what its human monitor prints")
+def test_a_display_adapter_is_shown_as_qemus() -> None:
+    with Beside("-m", "128M", "-vga", "std") as pair:
+        pair.check("info qtree", "info pci")
+
+
+@pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(
     "path",
     ["/", "/objects", "/objects/c0", "/machine/peripheral", "/machine/peripheral/d0", "br", "d0",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from guestmap.hw.pci.bus import PciBus
     from guestmap.memory import MemoryRegion
+    from guestmap.qom import JsonValue
 
 _IDENTITY = PciIdentity(0x1234, 0x1111, 0x0300, revision=2)
 _MEMORY_BAR, _MMIO_BAR = 0, 2
@@ -105,6 +106,11 @@ class StandardVga(PciFunction[VgaState]):
             self.place_blocks()
         self.add_bar(_MEMORY_BAR, self.vram, pci.BAR_PREFETCH)
         self.add_bar(_MMIO_BAR, self.make(self._mmio()))
+
+    def value(self, name: str, fallback: JsonValue) -> JsonValue:
+        """Return a property's value; the size that its EDID tells is what nobody chose."""
+        told = {"xres": _WIDTH, "yres": _HEIGHT}
+        return told[name] if name in told else super().value(name, fallback)
 
     def _registers(self) -> VgaState:
         return self.state

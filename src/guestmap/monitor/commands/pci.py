@@ -17,6 +17,7 @@ _UNMAPPED = -1
 CLASS_NAMES: Mapping[int, str] = MappingProxyType(
     {
         0x0101: "IDE controller",
+        0x0300: "VGA controller",
         0x0600: "Host bridge",
         0x0601: "ISA bridge",
         0x0604: "PCI bridge",
