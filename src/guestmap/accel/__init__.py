@@ -7,9 +7,10 @@ the libraries that they need; :func:`open_accelerator` does that by name.
 
 from typing import TYPE_CHECKING, Any
 
-from guestmap.accel.accelerator import Accelerator, InterruptChip
+from guestmap.accel.accelerator import Accelerator
 from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.factory import ACCELERATORS, open_accelerator
+from guestmap.accel.irqchip import InterruptChip, Irqchip
 from guestmap.accel.loop import RunLoop
 from guestmap.accel.turn import Alone, Turn
 from guestmap.accel.types import (
@@ -38,6 +39,7 @@ __all__ = [
     "ExitReason",
     "InterruptChip",
     "InterruptSource",
+    "Irqchip",
     "NoInterrupts",
     "Processor",
     "Register",

@@ -7,27 +7,21 @@ A machine opens one accelerator on its memory and I/O address spaces, and runs e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
+
+from guestmap.accel.irqchip import InterruptChip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
     from guestmap.accel.in_vain import InVain
+    from guestmap.accel.irqchip import Irqchip
     from guestmap.accel.memory_slot import MemorySlot
     from guestmap.accel.types import Capabilities, EngineStatistics
     from guestmap.accel.vcpu import Vcpu
     from guestmap.memory import MemoryListener
-
-
-class InterruptChip(Enum):
-    """Who has the interrupt controllers; the values are those of QEMU's ``kernel-irqchip``."""
-
-    MACHINE = "off"  # all of them: a vCPU has one INTR pin, and an acknowledge cycle
-    SPLIT = "split"  # the accelerator has the local APICs, the machine the rest
-    ACCELERATOR = "on"  # the accelerator has all
 
 
 class Accelerator(ABC):
@@ -40,7 +34,8 @@ class Accelerator(ABC):
         name: what it is asked for by.
         has_smm: whether its vCPUs have a system management mode, as a rule; see
             :attr:`capabilities`.
-        interrupt_chip: who has the interrupt controllers.
+        CHIPS: who can have the interrupt controllers.
+        irqchip: the accelerator's interrupt controllers; None where the machine has all.
         runs_several: whether it runs more than one CPU.
         may_stand_still: whether there are guests whose instruction never ends on it.
         left_out: why others that were asked for before it are not used, a line each.
@@ -50,7 +45,8 @@ class Accelerator(ABC):
     name: str
     left_out: tuple[str, ...] = ()
     may_stand_still = False
-    interrupt_chip = InterruptChip.MACHINE
+    CHIPS: ClassVar[frozenset[InterruptChip]] = frozenset({InterruptChip.MACHINE})
+    irqchip: Irqchip | None = None
     has_smm: ClassVar[bool] = False
     runs_several: ClassVar[bool] = False
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from guestmap.accel.irqchip import InterruptChip
 from guestmap.base import ConfigError, HostError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def open_accelerator(
     *,
     processors: Sequence[Processor] = (),
     few_will_do: bool = False,
+    chip: InterruptChip = InterruptChip.MACHINE,
 ) -> Accelerator:
     """Return a new accelerator, its vCPUs in reset.
 
@@ -44,6 +46,7 @@ def open_accelerator(
         io: their ports.
         interrupts: the INTR pin of each vCPU.
         processors: what each tells of itself; none for cores of one socket.
+        chip: who is to have the interrupt controllers.
         few_will_do: an accelerator that runs one CPU alone is given the first.
 
     Raises:
@@ -56,8 +59,14 @@ def open_accelerator(
 
     def made(each: str) -> Any:
         kind = _load(each)
+        if chip not in kind.CHIPS:
+            raise UnsupportedError(
+                f"engine {kind.name!r} has no interrupt controllers, the board has:"
+                f" kernel-irqchip={chip.value} is for engine 'kvm'"
+            )
         if kind.runs_several:
-            return kind(memory, io, interrupts, processors=processors, **_options(each, kind))
+            options = _options(each, kind)
+            return kind(memory, io, interrupts, processors=processors, chip=chip, **options)
         pins = interrupts[:1] if few_will_do else interrupts
         return kind(memory, io, pins, **_options(each, kind))
 

@@ -38,7 +38,8 @@ class SeveralLoops(RunLoop):
         self._failures: list[BaseException] = []
         self.may_wake = lambda: not all(each.rests for each in self.others)
         for each in self.loops:
-            each.start_up = StartUp(each.vcpu, each.wake)
+            if not each.vcpu.starts_itself:
+                each.start_up = StartUp(each.vcpu, each.wake)
         for each in self.others:
             each.may_wake = lambda: True
             each.on_rest = self.wake  # it may be the last for which the first has waited

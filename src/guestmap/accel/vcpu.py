@@ -77,7 +77,10 @@ class Vcpu(ABC):
         notify: called, in any thread, when there is something to prepare before it goes on.
         turn: whose turn it is at the machine; the loop that runs it says so.
         closed: whether its accelerator is.
+        starts_itself: whether the accelerator carries INIT and STARTUP messages out.
     """
+
+    starts_itself = False
 
     def __init__(self, engine: str, number: int) -> None:
         self.engine = engine

@@ -27,7 +27,7 @@ from guestmap.memory.map import UNASSIGNED_IO_OPS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from guestmap.accel import Processor
+    from guestmap.accel import Irqchip, Processor
     from guestmap.hw.device import RegisterBlock
     from guestmap.hw.pci import PciBus
     from guestmap.hw.placement import Placeable
@@ -223,6 +223,9 @@ class Board:
     def register_blocks(self) -> Mapping[str, Saveable]:
         """All that has a state, by its place in the machine: what a saved machine holds."""
         return {}
+
+    def use_irqchip(self, chip: Irqchip) -> None:
+        """Have interrupt controllers be the accelerator's, before the first instruction."""
 
     def executes(self, cpu: int) -> None:
         """Note which CPU's accesses are made from now on."""

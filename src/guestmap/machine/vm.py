@@ -22,7 +22,7 @@ from guestmap.machine.debug_log import DebugLog
 from guestmap.machine.observed import Event, LogLine, TracedAccess
 from guestmap.machine.running import Running
 from guestmap.machine.watching import Watching
-from guestmap.machine.wiring import check_smm, loop_of, wire_cpus
+from guestmap.machine.wiring import check_smm, chip_of, loop_of, wire_cpus
 
 if TYPE_CHECKING:
     from guestmap.machine.saved.snapshots import Snapshots
@@ -64,7 +64,7 @@ class VirtualMachine(Running):
         try:
             accelerator = open_accelerator(
                 engine, board.cpu_memory, board.io, board.pins,
-                processors=board.processors, few_will_do=True,
+                processors=board.processors, few_will_do=True, chip=chip_of(config),
             )  # fmt: skip
             check_smm(board, accelerator)
         except BaseException:
@@ -84,6 +84,8 @@ class VirtualMachine(Running):
         if self.accelerator.in_vain is not None:
             self.accelerator.in_vain.now_ns = board.clock.now_ns
         board.on_a20 = vcpu.set_a20
+        if self.accelerator.irqchip is not None:
+            board.use_irqchip(self.accelerator.irqchip)
         board.on_debug_byte = self.debug_log.byte
         if board.debug_port is not None:
             vcpu.collect_lines(board.debug_port, self._debug_text)

@@ -52,3 +52,10 @@ def _told(loops: Sequence[RunLoop], cpu: int, tell: Callable[[RunLoop], None]) -
     """Tell a CPU something; one that nobody runs hears nothing."""
     if cpu < len(loops):
         tell(loops[cpu])
+
+
+def chip_of(config: MachineConfig) -> InterruptChip:
+    """Return who is to have the interrupt controllers; of most boards, the board."""
+    if _CHIP not in {each.name for each in config.board.options}:
+        return InterruptChip.MACHINE
+    return InterruptChip(config.option(_CHIP))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.accel.accelerator import Accelerator
 from guestmap.accel.counters import Counters
+from guestmap.accel.irqchip import InterruptChip
 from guestmap.accel.kvm.bells import Bells
 from guestmap.accel.kvm.kick import prepare_signal
 from guestmap.accel.kvm.ring import CoalescedRing, Zones
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class KvmAccelerator(Accelerator):
-    """x86 CPUs in all modes; the interrupt controllers are the machine's.
+    """x86 CPUs in all modes; the interrupt controllers are the machine's, as a rule.
 
     Each CPU is run by a loop in a thread of its own. Several share the machine by a
     :class:`guestmap.accel.turn.SharedTurn`; whoever wants to see or change one stops it first.
@@ -37,6 +38,7 @@ class KvmAccelerator(Accelerator):
         interrupts: the INTR pin of each.
         kernel: whose KVM; None for this host's.
         processors: what each tells of itself; none for cores of one socket.
+        chip: who has the interrupt controllers.
         dirty_ring: entries of a ring in which each vCPU tells what it writes; 0: bitmaps tell it.
 
     Raises:
@@ -49,6 +51,7 @@ class KvmAccelerator(Accelerator):
     name = "kvm"
     may_stand_still = True
     runs_several = True
+    CHIPS = frozenset(InterruptChip)
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class KvmAccelerator(Accelerator):
         kernel: Kernel | None = None,
         dirty_ring: int = 0,
         processors: Sequence[Processor] = (),
+        chip: InterruptChip = InterruptChip.MACHINE,
     ) -> None:
         if not interrupts:
             raise ConfigError("a machine without a CPU: give an INTR pin for each")
@@ -66,7 +70,8 @@ class KvmAccelerator(Accelerator):
         prepare_signal()
         if dirty_ring and kernel is None:
             check_rings()
-        self._vm = Vm(kernel, dirty_ring=dirty_ring)
+        self._vm = Vm(kernel, dirty_ring=dirty_ring, chip=chip)
+        self.irqchip = self._vm.irqchip
         features, handle = self._vm.features, self._vm.handle
         if len(interrupts) > features.vcpus:
             self._vm.close()

@@ -105,6 +105,9 @@ class Execution:
                 self._unfinished = False
                 self.kick.heard()
                 return KICKED
+            except BlockingIOError:  # it was started by another one, and begins now
+                self._unfinished = False
+                return KICKED
             except OSError as error:
                 self._unfinished = False
                 return Exit(ExitReason.ERROR, self._failed(error))
@@ -117,6 +120,9 @@ class Execution:
             self._unfinished = False
             if reason == ExitCode.DIRTY_RING_FULL and self._vm.rings is not None:
                 self._vm.rings.take()
+                continue
+            if reason == ExitCode.IOAPIC_EOI and self._vm.irqchip is not None:
+                self._vm.irqchip.on_eoi(page.ended_vector)
                 continue
             if reason not in _GOES_ON:
                 return self._left(reason)

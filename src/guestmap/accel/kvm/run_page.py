@@ -84,6 +84,11 @@ class RunPage:
         """Note that one was injected: a second would silently take its place."""
         self._memory[_READY_AT] = 0
 
+    @property
+    def ended_vector(self) -> int:
+        """The vector of a level-triggered interrupt that has ended."""
+        return self._memory[_UNION_AT]
+
     # -- accesses ----------------------------------------------------------------------------------
 
     def mmio(self) -> Mmio:

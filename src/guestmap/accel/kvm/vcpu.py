@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.accel.exits import ExitReason
+from guestmap.accel.exits import KICKED, Exit, ExitReason
 from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.kvm import whole_state
 from guestmap.accel.kvm.abi import CREATE_VCPU, SMI, Cap
@@ -12,6 +12,7 @@ from guestmap.accel.kvm.accesses import VcpuAccesses
 from guestmap.accel.kvm.cpuid import set_cpuid
 from guestmap.accel.kvm.debug import KvmProbe
 from guestmap.accel.kvm.execution import Execution
+from guestmap.accel.kvm.irqchip import KvmLocalApic
 from guestmap.accel.kvm.kernel import Handle
 from guestmap.accel.kvm.registers import Registers
 from guestmap.accel.kvm.run_page import RunPage
@@ -22,7 +23,6 @@ from guestmap.base import UnsupportedError
 if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
     from guestmap.accel.debug import CpuProbe
-    from guestmap.accel.exits import Exit
     from guestmap.accel.kvm.ring import CoalescedRing
     from guestmap.accel.kvm.vm import Vm
     from guestmap.accel.types import Processor
@@ -52,13 +52,16 @@ class KvmVcpu(Vcpu):
         super().__init__("kvm", number)
         self._vm = vm
         self._interrupts = InterruptPin(interrupts)
-        self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, number), f"vCPU {number}")
+        identity = number if vm.irqchip is None else processor.apic_id  # its APIC's, in the kernel
+        self._handle = Handle(vm.kernel, vm.handle.call(CREATE_VCPU, identity), f"vCPU {number}")
         try:
             self._memory = self._handle.map(vm.features.run_size)
             if vm.rings is not None:
                 vm.rings.attach(self._handle)
             set_cpuid(self._handle, vm.features, processor)
             self._registers = Registers(self._handle)
+            self._apic = KvmLocalApic(self._handle) if vm.irqchip is not None else None
+            self.starts_itself = vm.irqchip is not None
             self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
         except BaseException:
             self._handle.close()
@@ -105,6 +108,8 @@ class KvmVcpu(Vcpu):
             while True:
                 self._probe.arm()
                 end = self.execution.run(self.turn.while_it_executes())
+                if end is KICKED and self._apic is not None and self._apic.halted:
+                    return Exit(ExitReason.HALTED)  # it is told; the kernel goes on to wait
                 if end.reason is not ExitReason.DEBUG:
                     return end
                 if (stop := self._probe.answer()) is not None:
@@ -174,6 +179,8 @@ class KvmVcpu(Vcpu):
         self.check_idle()
         self.execution.finish()
         self._set_all(self._after_reset)
+        if self._apic is not None:
+            self._apic.reset()
 
     def _set_all(self, state: VcpuState) -> None:
         whole_state.load(self._handle, self._registers, state)

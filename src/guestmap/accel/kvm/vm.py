@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guestmap.accel.irqchip import InterruptChip
 from guestmap.accel.kvm.abi import (
     CREATE_VM,
     SET_IDENTITY_MAP_ADDR,
@@ -13,6 +14,7 @@ from guestmap.accel.kvm.caps import DEVICE, ask, open_device
 from guestmap.accel.kvm.dirty import DirtyPages
 from guestmap.accel.kvm.dirty_ring import DirtyRings
 from guestmap.accel.kvm.inhibitor import Inhibitor
+from guestmap.accel.kvm.irqchip import KvmIrqchip
 from guestmap.accel.kvm.kernel import Handle, HostKernel, Kernel
 from guestmap.accel.kvm.slot_table import SlotTable
 from guestmap.accel.kvm.slots import Slots
@@ -28,6 +30,7 @@ class Vm:
         kernel: whose; None for this host's.
         path: of its KVM device.
         dirty_ring: entries of each vCPU's dirty ring; 0: what the guest writes is told in bitmaps.
+        chip: who has the interrupt controllers.
 
     Raises:
         HostError: this host has no KVM that this user may use, or it refuses.
@@ -40,11 +43,16 @@ class Vm:
         table: its memory slots.
         slots: keeps them in step with the address space that it is registered on.
         smm_slots: the same of system management mode.
+        irqchip: its interrupt controllers; None where the machine has all.
         rings: the dirty rings; None without.
     """
 
     def __init__(
-        self, kernel: Kernel | None = None, path: str = DEVICE, dirty_ring: int = 0
+        self,
+        kernel: Kernel | None = None,
+        path: str = DEVICE,
+        dirty_ring: int = 0,
+        chip: InterruptChip = InterruptChip.MACHINE,
     ) -> None:
         self.kernel = HostKernel() if kernel is None else kernel
         device = open_device(self.kernel, path)
@@ -53,12 +61,15 @@ class Vm:
             self.handle = Handle(self.kernel, device.call(CREATE_VM), "the VM")
         finally:
             device.close()
+        self.irqchip: KvmIrqchip | None = None
         self.rings: DirtyRings | None = None
         self.inhibitor = Inhibitor()
         self.table = SlotTable(self.handle)
         self._smm_table = SlotTable(self.handle, SMM_SPACE)
         try:
             self._reserve()
+            if chip is not InterruptChip.MACHINE:
+                self.irqchip = KvmIrqchip(self.handle, self.features, chip)
             if dirty_ring:
                 tables = self.table, self._smm_table
                 self.rings = DirtyRings(

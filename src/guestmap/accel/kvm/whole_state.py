@@ -90,7 +90,7 @@ def load(vcpu: Handle, registers: Registers, saved: VcpuState) -> None:
     pack_into("<I", events, _EVENT_FLAGS_AT, _VALID_SHADOW | (_VALID_SMM if has_smm else 0))
     vcpu.call(SET_VCPU_EVENTS, events)
     if has_smm:
-        _write_msr(vcpu, _SMBASE, saved.smbase)
+        write_msr(vcpu, _SMBASE, saved.smbase)
     registers.load()
     for name, value in zip(GENERAL, saved.general, strict=True):
         registers[name] = value
@@ -104,7 +104,7 @@ def load(vcpu: Handle, registers: Registers, saved: VcpuState) -> None:
     registers.save()
     for n, value in saved.msrs.items():
         if n in MSRS and n != EFER and read_msr(vcpu, n) is not None:
-            _write_msr(vcpu, n, value)
+            write_msr(vcpu, n, value)
     debug = bytearray(SET_DEBUGREGS.size)
     for n, value in saved.debug.items():
         if n in _DEBUG:
@@ -132,7 +132,12 @@ def read_msr(vcpu: Handle, number: int) -> int | None:
     return int(unpack_from("<Q", request, 16)[0])
 
 
-def _write_msr(vcpu: Handle, number: int, value: int) -> None:
+def write_msr(vcpu: Handle, number: int, value: int) -> None:
+    """Set a model specific register.
+
+    Raises:
+        HostError: the kernel refuses.
+    """
     vcpu.call(SET_MSRS, pack("<IIIIQ", 1, 0, number, 0, value), f"MSR 0x{number:x}")
 
 

@@ -45,6 +45,7 @@ class ApicBus:
         apics: one for each CPU.
         current: the number of the CPU whose accesses are being made, None for nobody's. An engine
             sets it; so a program without a CPU sees what QEMU's qtest sees.
+        outside: takes each message in place of these APICs, where they are not what CPUs use.
         broadcast_eoi: told the vector at the end of each level-triggered interrupt; the machine
             connects the I/O APIC here.
     """
@@ -56,6 +57,7 @@ class ApicBus:
             LocalApic(cpu, apic_id, clock, vapic=vapic) for cpu, apic_id in enumerate(apic_ids)
         )
         self.current: int | None = None
+        self.outside: Callable[[InterruptMessage], None] | None = None
         self.broadcast_eoi: Callable[[int], None] | None = None
         for apic in self.apics:
             apic.send_ipi = self._send_ipi
@@ -83,6 +85,9 @@ class ApicBus:
 
     def deliver(self, message: InterruptMessage) -> None:
         """Give ``message`` to the APICs that it is for; one for nobody is lost."""
+        if self.outside is not None:
+            self.outside(message)
+            return
         self._deliver_to(self._destinations(message.destination, message.logical), message)
 
     def send_msi(self, address: int, data: int) -> None:

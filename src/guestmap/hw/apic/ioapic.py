@@ -63,6 +63,7 @@ class IoApic(DeviceModel[IoApicState]):
         address: where it is.
 
     Attributes:
+        on_redirection: called when an entry has changed.
         inputs: the 24 lines in; line 0 (the ISA timer) arrives at pin 2, as PCs wire it.
     """
 
@@ -85,6 +86,7 @@ class IoApic(DeviceModel[IoApicState]):
         self._deliver = deliver
         self.pic_acknowledge = pic_acknowledge
         self._address = address
+        self.on_redirection: Callable[[], None] = lambda: None
         self.inputs = tuple(
             IrqLine(partial(self.set_irq, line), name=f"ioapic {line}") for line in range(PINS)
         )
@@ -118,6 +120,10 @@ class IoApic(DeviceModel[IoApicState]):
         """Go on from there."""
         super().load(state)
         restore_levels(self.inputs, self.state.levels or [False] * PINS)
+
+    def messages(self) -> list[InterruptMessage]:
+        """Return what each entry would send; of one in ExtINT mode, with its own vector."""
+        return [self._decoded(entry, entry & 0xFF) for entry in self.state.redirection]
 
     # Interrupts
 
@@ -166,10 +172,14 @@ class IoApic(DeviceModel[IoApicState]):
         vector = entry & 0xFF
         if mode == DeliveryMode.EXT_INT and self.pic_acknowledge is not None:
             vector = self.pic_acknowledge()
+        return self._decoded(entry, vector)
+
+    @staticmethod
+    def _decoded(entry: int, vector: int) -> InterruptMessage:
         return InterruptMessage(
             destination=entry >> 56,
             logical=bool(entry & _LOGICAL),
-            mode=mode,
+            mode=DeliveryMode(entry >> 8 & 7),
             vector=vector,
             level=bool(entry & _LEVEL),
         )
@@ -218,4 +228,5 @@ class IoApic(DeviceModel[IoApicState]):
         if not new & _LEVEL:
             new &= ~_REMOTE_IRR
         self.state.redirection[pin] = new
+        self.on_redirection()
         self._service()

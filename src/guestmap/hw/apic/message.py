@@ -20,6 +20,9 @@ class DeliveryMode(IntEnum):
     EXT_INT = 7
 
 
+_MSI, _ASSERT = 0xFEE0_0000, 1 << 14
+
+
 class InterruptMessage(NamedTuple):
     """One message on the interrupt bus.
 
@@ -36,6 +39,11 @@ class InterruptMessage(NamedTuple):
     mode: DeliveryMode
     vector: int
     level: bool
+
+    def to_msi(self) -> tuple[int, int]:
+        """Return the address and the data of the write that says the same."""
+        address = _MSI | self.destination << 12 | self.logical << 2
+        return address, self.vector | self.mode << 8 | _ASSERT | self.level << 15
 
     @classmethod
     def from_msi(cls, address: int, data: int) -> InterruptMessage:

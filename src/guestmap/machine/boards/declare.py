@@ -48,10 +48,9 @@ def _switch(name: str, text: str) -> bool:
     return _on_off_auto(name, text) != "off"
 
 
-def _only_off(name: str, text: str) -> str:
-    if text != "off":
-        raise UnsupportedError(f"{name}={text} is not modelled: interrupt controllers are the"
-                               " board's own, so give off")  # fmt: skip
+def _irqchip(name: str, text: str) -> str:
+    if text not in {"on", "off", "split"}:
+        raise ConfigError(f"Parameter '{name}' expects 'on', 'off' or 'split'")
     return text
 
 
@@ -63,7 +62,7 @@ ON_OFF_AUTO = OptionType("OnOffAuto", _on_off_auto)
 BOOL = OptionType("bool", to_bool)
 SIZE = OptionType("size", to_size)
 STRING = OptionType("string", lambda _name, text: text)
-IRQCHIP = OptionType("on|off|split", _only_off)
+IRQCHIP = OptionType("on|off|split", _irqchip)
 
 
 class BoardOption(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from guestmap.accel import Processor
+from guestmap.accel import Irqchip, Processor
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange, ProximityDomain, acpi_files
@@ -33,6 +33,7 @@ from guestmap.machine.boards.x86.bios import map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews, processors_of
 from guestmap.machine.boards.x86.fw_cfg import fill as fill_fw_cfg
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
+from guestmap.machine.boards.x86.irqchip import connect_irqchip
 from guestmap.machine.boards.x86.ram import map_ram
 from guestmap.machine.hotplug.device_memory import DeviceMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
@@ -58,10 +59,13 @@ class Pc(Board):
         bios: the firmware's content.
         vga: the display adapter; None without one.
         firmware, acpi: what firmware and ACPI tables are told.
+        irqchip: interrupt controllers that are the accelerator's; None without.
         device_memory: where memory devices go; None where none can be plugged in.
     """
 
     bus: PciBus
+    pins: tuple[CpuInterrupts, ...]
+    irqchip: Irqchip | None = None
 
     def prepare(self) -> None:
         """Find the firmware."""
@@ -237,6 +241,8 @@ class Pc(Board):
 
     def reset_devices(self) -> None:
         """Reset every device."""
+        if self.irqchip is not None:
+            self.irqchip.reset()
         self.bus.reset()
         self.pic.reset()
         self.ioapic.reset()
@@ -249,6 +255,11 @@ class Pc(Board):
     def processors(self) -> tuple[Processor, ...]:
         """What each CPU tells of itself."""
         return processors_of(self.firmware)
+
+    def use_irqchip(self, chip: Irqchip) -> None:
+        """Have interrupt controllers be the accelerator's, before the first instruction."""
+        self.irqchip = chip
+        connect_irqchip(chip, self.lines, self.pic, self.ioapic, self.apics, self.pins)
 
     def executes(self, cpu: int) -> None:
         """Have accesses to the APICs' page be that CPU's own."""

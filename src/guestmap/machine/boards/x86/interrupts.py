@@ -71,9 +71,12 @@ class CpuInterrupts:
 
     Attributes:
         on_change: called when the pin changes.
+        pic_alone: whether the local APIC is the accelerator's: the pin is the PIC's wire to that.
     """
 
     def __init__(self, pic: I8259Pair | None, apics: ApicBus, cpu: int = 0) -> None:
+        self.pic_alone = False
+        self._pic = pic if not cpu else None
         self._acknowledge_pic = pic.acknowledge if pic is not None else _nobody
         self._apic = apics.apics[cpu]
         self.on_change: Callable[[], None] = lambda: None
@@ -82,10 +85,14 @@ class CpuInterrupts:
     @property
     def pending(self) -> bool:
         """Whether the pin is high."""
+        if self.pic_alone:
+            return self._pic is not None and self._pic.intr.level
         return self._apic.intr.level
 
     def acknowledge(self) -> int:
         """Return the vector of the interrupt that the CPU takes; the spurious one if it is gone."""
+        if self.pic_alone:
+            return self._acknowledge_pic()
         vector = self._apic.acknowledge(self._acknowledge_pic)
         return vector if vector is not None else self._apic.svr & 0xFF
 
