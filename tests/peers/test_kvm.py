@@ -17,7 +17,7 @@ pytestmark = [
 ]  # fmt: skip
 
 FILES = (
-    "kvm/test_on_kvm.py", "kvm/test_several_vcpus.py", "kvm/test_machine_of_several.py",
+    "kvm/test_on_kvm.py", "kvm/test_several_vcpus.py", "kvm/test_machine_of_several.py", "kvm/test_machine_with_irqchip.py",
     "test_contract.py", "test_debug.py",
     "test_dirty_log.py", "test_interrupts.py", "test_memory_accesses.py", "test_random_maps.py",
     "test_robustness.py", "test_smm.py", "test_stale_code.py", "test_unplug.py", "test_watchdog.py",

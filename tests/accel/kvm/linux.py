@@ -26,6 +26,7 @@ class Linux:
         append: more of the kernel's command line.
         timeout_s: how long it may be silent.
         cpus: how many it has.
+        irqchip: who has its interrupt controllers (``kernel-irqchip``).
 
     Attributes:
         vm: the machine.
@@ -40,6 +41,7 @@ class Linux:
         *,
         timeout_s: float = 120,
         cpus: int = 1,
+        irqchip: str = "off",
     ) -> None:
         kernel, initrd, line = prepared(folder, agent=False)
         self._timeout_s = timeout_s
@@ -48,6 +50,7 @@ class Linux:
         self.vm = VirtualMachine(
             MachineConfig(
                 ram_size=256 * MIB, slots=2, max_ram=GIB, serial=True, debugcon=True, cpus=cpus,
+                options={"kernel-irqchip": irqchip},
                 kernel=kernel, initrd=initrd, append=f"{line} {append}",
             ),
             engine=engine,

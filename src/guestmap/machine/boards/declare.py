@@ -50,7 +50,7 @@ def _switch(name: str, text: str) -> bool:
 
 def _irqchip(name: str, text: str) -> str:
     if text not in {"on", "off", "split"}:
-        raise ConfigError(f"Parameter '{name}' expects 'on', 'off' or 'split'")
+        raise ConfigError(f"Parameter '{name}' does not accept value '{text}'")
     return text
 
 

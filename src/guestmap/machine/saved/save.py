@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from guestmap import __version__
-from guestmap.base import whole_file
+from guestmap.base import UnsupportedError, whole_file
 from guestmap.machine.saved.config import digest_of, files_of, to_saved
 from guestmap.machine.saved.content import SavedBlock, SavedFile, SavedMachine, SavedPhase
 from guestmap.machine.saved.format import SavedWriter
@@ -38,6 +38,11 @@ def save(vm: VirtualMachine, path: Path) -> SavedMachine:
         UnsupportedError: something of it cannot be saved.
         HostError: the host refuses; an old file is as it was.
     """
+    if vm.accelerator.irqchip is not None:
+        raise UnsupportedError(
+            f"with kernel-irqchip={vm.accelerator.irqchip.kind.value} the state of interrupt"
+            " controllers is the host kernel's, and a machine with it cannot be saved: give off"
+        )
     with vm.exclusive():
         vm.stand()
         with whole_file(path, "saved") as file:
