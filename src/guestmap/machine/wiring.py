@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from guestmap.accel import RunLoop
+from guestmap.accel import InterruptChip, RunLoop
 from guestmap.accel.several import SeveralLoops
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
     from guestmap.accel import Accelerator
     from guestmap.machine.board import Board
+    from guestmap.machine.config import MachineConfig
+
+_CHIP = "kernel-irqchip"
 
 
 def check_smm(board: Board, accelerator: Accelerator) -> None:
