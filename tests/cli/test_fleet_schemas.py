@@ -70,3 +70,13 @@ def test_a_plan_and_what_becomes_of_it(served: QmpServing, tmp_path):
     undone = run_program("fleet", "undo", plan, "--json")
     held("undo", json.loads(undone.out))
     assert json.loads(undone.out)["ending"] == "undone"
+
+
+def test_an_answer_and_a_change(served: QmpServing, tmp_path):
+    held("ask", json.loads(run_program("fleet", "ask", "ram", served.path, "--json").out))
+    for name in ("before", "after"):
+        run_program("fleet", "audit", served.path, "-o", tmp_path / name)
+        run_program("plug", served.path, "1G")
+    changed = run_program("fleet", "diff", tmp_path / "before", tmp_path / "after", "--json")
+    held("diff", json.loads(changed.out))
+    assert json.loads(changed.out)["plugged"] == [0, 1 << 30]

@@ -110,7 +110,16 @@ def fleet(
 def verbs() -> dict[str, Callable[..., None]]:
     """Return the verbs, by name."""
     from guestmap.cli.fleet_apply import apply, undo
+    from guestmap.cli.fleet_ask import ask
     from guestmap.cli.fleet_audit import audit
+    from guestmap.cli.fleet_diff import diff
     from guestmap.cli.fleet_plan import plan
 
-    return {"audit": audit, "plan": plan, "apply": apply, "undo": undo}
+    return {
+        "audit": audit,
+        "diff": diff,
+        "ask": ask,
+        "plan": plan,
+        "apply": apply,
+        "undo": undo,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -16,6 +16,7 @@ from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
+    from guestmap.fleet.record import MachineAudit
     from guestmap.fleet.tally import AuditSummary, Tally
 
 
@@ -39,6 +40,15 @@ def audit(
     fail_on: Annotated[
         FailOn, typer.Option(help="The least severe finding that makes the exit status 1.")
     ] = FailOn.WARNING,
+    parquet: Annotated[
+        Path | None, typer.Option(help="A file for notebooks: a row for each machine.")
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="A web page with a cell for each machine; the maps' pages are in a folder beside."
+        ),
+    ] = None,
     as_sarif: Annotated[
         bool, typer.Option("--sarif", help="Print SARIF 2.1.0, as code hosts and CI read it.")
     ] = False,
@@ -50,13 +60,7 @@ def audit(
     a machine could not be looked at, or has a finding of the severity that --fail-on says.
     """
     from guestmap.fleet.audit import audit as run
-    from guestmap.fleet.audit_files import (
-        audit_folder,
-        known_findings,
-        news_of,
-        record_form,
-        summary_form,
-    )
+    from guestmap.fleet.audit_files import known_findings, news_of, record_form, summary_form
     from guestmap.fleet.look import LookOptions
     from guestmap.fleet.tally import Tally
     from guestmap.inspect.ask.lint import refuse_unknown
@@ -65,18 +69,19 @@ def audit(
     refuse_unknown(frozenset(ignore or ()))
     machines = setting.inventory(inventory)
     known = known_findings(baseline) if baseline is not None else {}
-    options = LookOptions(setting.patience, maps=output is not None, ignore=tuple(ignore or ()))
+    with_maps = output is not None or page is not None
+    options = LookOptions(setting.patience, maps=with_maps, ignore=tuple(ignore or ()))
     tally = Tally()
     found: dict[str, Any] = {}
     with ExitStack() as stack:
-        folder = stack.enter_context(audit_folder(output)) if output is not None else None
+        takers = _takers(stack, tally, output, parquet, page)
         client = stack.enter_context(setting.client(len(machines)))
         shown = stack.enter_context(progress(len(machines), quiet=as_json))
         for record in run(
             client, machines, options, per_host=setting.per_host, everywhere=setting.everywhere
         ):
-            if folder is not None:
-                folder.add(record)
+            for taker in takers:
+                taker.add(record)
             new, count, is_failure = news_of(record, known)
             tally.add(new, count, is_news=is_failure)
             shown.add(failed=not record.is_ok)
@@ -84,8 +89,6 @@ def audit(
                 say_json(record_form(new), indent=None, flush=True)
             elif as_sarif:
                 found[record.machine] = new.findings
-        if folder is not None:
-            folder.end(tally.summary())
     if as_sarif:
         from guestmap.inspect.ask.sarif import sarif
 
@@ -97,6 +100,32 @@ def audit(
             say(line)
     if _fails(tally, fail_on):
         raise typer.Exit(1)
+
+
+class _Taker(Protocol):
+    def add(self, record: MachineAudit) -> None: ...
+
+
+def _takers(
+    stack: ExitStack, tally: Tally, output: Path | None, parquet: Path | None, page: Path | None
+) -> list[_Taker]:
+    """Return what takes the records, besides who prints them; each ends with the stack."""
+    takers: list[_Taker] = []
+    if output is not None:
+        from guestmap.fleet.audit_files import audit_folder
+
+        folder = stack.enter_context(audit_folder(output))
+        takers.append(folder)
+        stack.push(lambda kind, *_: None if kind else folder.end(tally.summary()))
+    if parquet is not None:
+        from guestmap.fleet.parquet import parquet_file
+
+        takers.append(stack.enter_context(parquet_file(parquet)))
+    if page is not None:
+        from guestmap.cli.fleet_page import AuditPage
+
+        takers.append(stack.enter_context(AuditPage(page)))
+    return takers
 
 
 def _fails(tally: Tally, fail_on: FailOn) -> bool:

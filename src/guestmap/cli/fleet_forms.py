@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from guestmap.cli.plug_forms import ResultForm
 from guestmap.domain.overview import Overview
@@ -13,6 +13,7 @@ from guestmap.fleet.applied import Ending
 from guestmap.fleet.fleet_plan import FleetPlan
 from guestmap.fleet.record import State
 from guestmap.fleet.tally import HostCount, KindCount, WorstMachine
+from guestmap.inspect.ask.diff import Diff
 from guestmap.inspect.ask.findings import Finding
 
 
@@ -71,8 +72,40 @@ class FleetAppliedLine:
     result: ResultForm | None
 
 
+@dataclass(frozen=True)
+class FleetAnswerLine:
+    """A machine's answer; ``answer`` is what the question's own command prints."""
+
+    format: str
+    format_version: int
+    machine: str
+    host: str
+    state: State
+    error: str
+    answer: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class FleetDiffLine:
+    """A machine that changed; see ``guestmap.fleet.comparing.MachineChange``."""
+
+    format: str
+    format_version: int
+    machine: str
+    host: str
+    was: State | None
+    now: State | None
+    versions: tuple[str, str]
+    plugged: tuple[int | None, int | None]
+    found: list[Finding]
+    settled: list[Finding]
+    map_change: Diff | None
+
+
 FLEET_FORMS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType({
     "audit": (FleetAuditLine, FleetAuditEnd),
+    "diff": (FleetDiffLine,),
+    "ask": (FleetAnswerLine,),
     "plan": (FleetPlan,),
     "apply": (FleetAppliedLine,),
     "undo": (FleetAppliedLine,),

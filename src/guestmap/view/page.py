@@ -63,13 +63,18 @@ def html_page(picture: Picture) -> str:
             _causes(picture), panels, sizing_mode="stretch_both", stylesheets=[_ABOVE_WHERE_SMALL]
         )
     page = column(heading(picture), panels, footer(picture), sizing_mode="stretch_both")
+    return standalone(page, picture.title)
+
+
+def standalone(page: UIElement, title: str) -> str:
+    """Return a page that has everything it needs inside, and may load nothing."""
     script, place = components(page, wrap_script=False)
     libraries = Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw
     scripts = [each.strip().replace("\r\n", "\n") for each in (*libraries, script)]
     *before, last = (f"<script>{each}</script>" for each in scripts)
     policy = escape(page_policy(scripts))
     return _PAGE.format(
-        policy=policy, title=escape(picture.title), libraries="\n".join(before), place=place,
+        policy=policy, title=escape(title), libraries="\n".join(before), place=place,
         script=last,
     )  # fmt: skip
 
