@@ -26,10 +26,14 @@ from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.i8259 import I8259, I8259Pair
+from guestmap.hw.ide.cdrom import IdeCdrom
 from guestmap.hw.ide.channel import IdeChannel
+from guestmap.hw.ide.disk import IdeDisk
 from guestmap.hw.ide.piix3 import Piix3Ide
+from guestmap.hw.ide.unit import IdeUnit
 from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
+from guestmap.hw.medium import MemoryMedium
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciFunction, PciTestDevice
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.piix3 import Piix3
@@ -114,6 +118,33 @@ def _bridge(bed: Bed) -> list[Block]:
     return [bridge, PciTestDevice(bridge.secondary, 0x08)]
 
 
+def _ide(bed: Bed, unit: IdeUnit) -> list[Block]:
+    """A channel with a drive, and a bus master for both."""
+    function = Piix3Ide(bed.bus, 0x09)
+    bed.bus.machine_done()
+    for register, value in ((0x20, 0xC001), (0x04, 0x05)):
+        function.config_write(register, value, 4)
+    channel = IdeChannel(bed.line(14))
+    channel.attach(unit)
+    channel.master_with(function.channels[0])
+    return [unit, channel, function]
+
+
+_PACKETS = (0x00, 0x03, 0x12, 0x25, 0x28, 0x43, 0x46, 0x4A, 0x51, 0x5A, 0xA8, 0xBD, 0xBE, 0xFF)
+
+
+def _drive(unit: IdeUnit, rng: random.Random) -> object:
+    """Have it begin what it can do, as its guest would."""
+    for register in range(1, 6):
+        unit.write(register, rng.choice((0, 1, 2, 8)))
+    unit.execute(rng.choice((*unit.COMMANDS, 0xA0)))
+    if unit.state.going == "packet_complete":
+        code = rng.choice(_PACKETS)
+        for word in (code, rng.choice((0, 1)), rng.choice((0, 0x2A)), 0, rng.choice((0, 512)), 0):
+            unit.write_data(word, 2)
+    return unit.read_data(rng.choice((2, 4)))
+
+
 BARS = range(0x10, 0x28, 4)
 
 
@@ -171,6 +202,8 @@ MAKERS: dict[type[Block], Callable[[Bed], list[Block]]] = {
     AcpiGed: lambda bed: [AcpiGed(0xFEA00000, bed.line(9))],
     VirtioMmio: lambda bed: [VirtioMmio(0xFEB00000, bed.line(5))],
     IdeChannel: lambda bed: [IdeChannel(bed.line(14))],
+    IdeDisk: lambda bed: _ide(bed, IdeDisk(MemoryMedium(bytes(range(256)) * 64))),
+    IdeCdrom: lambda bed: _ide(bed, IdeCdrom(MemoryMedium(bytes(range(256)) * 64))),
 }
 """How each is made, alone on a bench: itself and what it works with."""
 STIRS: dict[type[Block], Callable[[Any, random.Random], object]] = {
@@ -188,6 +221,8 @@ STIRS: dict[type[Block], Callable[[Any, random.Random], object]] = {
     PciBridge: _configure_all,
     PciTestDevice: _configure,
     StandardVga: _configure,
+    IdeDisk: _drive,
+    IdeCdrom: _drive,
     I8042: lambda chip, rng: (chip.press([rng.randrange(1, 80)]), chip.mouse.move(1, 2)),
 }
 """What else happens to them than accesses."""

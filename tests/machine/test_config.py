@@ -14,6 +14,7 @@ from guestmap.accel.unicorn.accelerator import UnicornAccelerator
 from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError
 from guestmap.machine import DeviceSpec, MachineConfig, NumaNode, ObjectSpec, VirtualMachine
 from guestmap.machine.boards import BOARDS
+from guestmap.machine.config import DriveSpec
 from guestmap.machine.saved.config import SavedConfig, files_of, from_saved, memory_of, to_saved
 
 KERNEL = Path("bzImage")
@@ -96,6 +97,9 @@ def test_a_board_has_the_ram_that_it_has_where_nothing_is_said(board: Any) -> No
 OTHERS: dict[str, Any] = {
     "ram_size": 256 * MIB, "max_ram_below_4g": 2 * GIB, "cpus": 2, "smm": None, "vapic": True,
     "bios": Path("/b"), "debugcon": True, "serial": True, "vga": "std",
+    "drives": (
+        DriveSpec(Path("/d"), "ide", "cdrom", "qcow2", True, True, 3, "x"), DriveSpec(index=0),
+    ),
     "devices": (
         DeviceSpec("x", {"id": "d", "n": "1"}),
         DeviceSpec("y", {"n": 1, "on": True}, is_json=True, came_later=True),

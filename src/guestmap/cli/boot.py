@@ -69,6 +69,20 @@ def boot(
     vga: Annotated[
         str, typer.Option(metavar="ADAPTER", help="Add a display adapter: std, or none.")
     ] = "",
+    drive: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DRIVE",
+            help="Add a disk: file=FILE[,format=qcow2][,snapshot=on][,media=cdrom][,...].",
+        ),
+    ] = None,
+    disk: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Add a hard disk, the file's bytes one for one."),
+    ] = None,
+    cdrom: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Add a CD-ROM drive with that ISO image.")
+    ] = None,
     screenshot: Annotated[
         Path | None,
         typer.Option(
@@ -182,6 +196,9 @@ def boot(
             smp=smp,
             numa=tuple(numa or ()),
             option_rom=tuple(option_rom or ()),
+            drive=tuple(drive or ()),
+            disk=tuple(disk or ()),
+            cdrom=cdrom,
             vga=vga,
             screenshot=screenshot,
             kernel=kernel,

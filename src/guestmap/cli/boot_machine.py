@@ -32,6 +32,7 @@ from guestmap.machine.boards import BoardType, board_type, read_machine
 from guestmap.machine.config import MachineConfig, check_ram_size
 from guestmap.machine.observed import Event, MachineReset
 from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.options.drive import DriveSpec, cdrom, placed
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.numa import parse_nodes
 from guestmap.machine.options.object import ObjectSpec
@@ -157,6 +158,7 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         threads=cpus.threads,
         numa_nodes=parse_nodes(options.numa, objects, cpus.max_cpus),
         option_roms=options.option_rom,
+        drives=_drives(options),
         vga=options.vga or "none",
         kernel=options.kernel,
         initrd=options.initrd,
@@ -164,6 +166,19 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         kernel_entry=options.kernel_entry,
         **board,
     )
+
+
+def _drives(options: BootOptions) -> tuple[DriveSpec, ...]:
+    """Return the drives that are asked for, each at its place.
+
+    Raises:
+        ConfigError, UnsupportedError: they cannot be.
+    """
+    if not (options.drive or options.disk or options.cdrom):
+        return ()
+    drives = [DriveSpec.parse(each) for each in options.drive]
+    drives += [DriveSpec(each) for each in options.disk]
+    return placed(([] if options.cdrom is None else [cdrom(options.cdrom)]) + drives)
 
 
 def _ram_size(text: str, memory: MemoryOption, kind: BoardType) -> int:

@@ -34,6 +34,9 @@ class BootOptions:
     smp: str = ""
     numa: tuple[str, ...] = ()
     option_rom: tuple[Path, ...] = ()
+    drive: tuple[str, ...] = ()
+    disk: tuple[Path, ...] = ()
+    cdrom: Path | None = None
     vga: str = ""
     screenshot: Path | None = None
     kernel: Path | None = None
@@ -69,13 +72,13 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "--kernel-entry": ("kernel_entry", int), "--smp": ("smp", str),
     "--engine": ("engine", str), "--accel": ("engine", str),
     "--bios": ("bios", Path), "--kernel": ("kernel", Path),
-    "--vga": ("vga", str), "--screenshot": ("screenshot", Path),
+    "--cdrom": ("cdrom", Path), "--vga": ("vga", str), "--screenshot": ("screenshot", Path),
     "--initrd": ("initrd", Path), "--save": ("save", Path), "--restore": ("restore", Path),
 }  # fmt: skip
 _LISTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "--device": ("device", str), "--object": ("object_", str), "--numa": ("numa", str),
     "--option-rom": ("option_rom", Path), "--trace": ("trace", str),
-    "--stop-at": ("stop_at", str),
+    "--stop-at": ("stop_at", str), "--drive": ("drive", str), "--disk": ("disk", Path),
 }  # fmt: skip
 """Options by how their values are read. Those that are not here have a help of their own, or begin
 a run in which the time of a start is nothing."""

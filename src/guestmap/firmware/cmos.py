@@ -12,9 +12,12 @@ from guestmap.base import KIB, MIB
 from guestmap.firmware.config import BOOT_DEVICES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from guestmap.firmware.config import FirmwareConfig
 
 FLOPPY_TYPES = 0x10
+DISK_TYPES = 0x12
 EQUIPMENT = 0x14
 BASE_MEMORY = 0x15
 EXTENDED_MEMORY = 0x17
@@ -24,6 +27,11 @@ BOOT_DEVICE_3 = 0x38
 BOOT_DEVICES_1_2 = 0x3D
 MEMORY_ABOVE_4G = 0x5B
 CPU_COUNT = 0x5F
+DISK_GEOMETRIES = ((0x19, 0x1B), (0x1A, 0x24))
+"""Where the type of each of the first two hard disks is, and the first byte of its geometry."""
+DISK_TRANSLATIONS = 0x39
+
+_USER_DEFINED, _TYPE_47 = 0x0F, 47
 
 _EQUIPMENT_FPU, _EQUIPMENT_PS2_MOUSE = 0x02, 0x04
 _BASE_LIMIT_KIB = 640
@@ -50,6 +58,29 @@ def cmos_bytes(config: FirmwareConfig) -> dict[int, int]:
         **_little_endian(MEMORY_ABOVE_4G, above_4g, 3),
         CPU_COUNT: (config.cpus - 1) & 0xFF,
     }
+
+
+def drive_bytes(disks: Mapping[int, tuple[int, int, int, bool]]) -> dict[int, int]:
+    """Return the bytes that tell a BIOS of hard disks, by their index in CMOS.
+
+    Args:
+        disks: by their places (0 and 1 on the first channel, 2 and 3 on the second): cylinders,
+            heads, sectors of a track, and whether the BIOS shows another geometry.
+    """
+    found = {
+        DISK_TYPES: sum(_USER_DEFINED << 4 * (1 - place) for place in disks if place < 2),
+        DISK_TRANSLATIONS: sum(disk[3] << 2 * place for place, disk in disks.items()),
+    }
+    for place, (kind, first) in enumerate(DISK_GEOMETRIES):
+        if place in disks:
+            cylinders, heads, sectors, _ = disks[place]
+            found[kind] = _TYPE_47
+            values = (
+                *cylinders.to_bytes(2, "little"), heads, 0xFF, 0xFF, 0xC0 | (heads > 8) << 3,
+                *cylinders.to_bytes(2, "little"), sectors,
+            )  # fmt: skip
+            found |= {first + offset: value for offset, value in enumerate(values)}
+    return found
 
 
 def _little_endian(index: int, value: int, count: int) -> dict[int, int]:

@@ -19,6 +19,8 @@ from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.i8259 import I8259
+from guestmap.hw.ide.cdrom import IdeCdrom
+from guestmap.hw.ide.disk import IdeDisk
 from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
@@ -40,7 +42,7 @@ DEVICES: tuple[type[DeviceModel[Any]], ...] = (
     LocalApic, KvmVapic, FwCfg, ConfigMechanism, IoApic, I8257, I8259, Hpet, Mc146818, I8254,
     PcSpeaker, Serial16550, Uart, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse, Port92,
     DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
-    AcpiGed, VirtioMmio, StandardVga,
+    AcpiGed, VirtioMmio, StandardVga, IdeDisk, IdeCdrom,
 )  # fmt: skip
 
 

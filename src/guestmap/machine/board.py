@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel import Irqchip, Processor
     from guestmap.hw.device import RegisterBlock
+    from guestmap.hw.medium import Medium
     from guestmap.hw.pci import PciBus
     from guestmap.hw.placement import Placeable
     from guestmap.hw.serial import Serial16550
@@ -116,6 +117,7 @@ class Board:
         serial: the first serial port; None without.
         firmware_path: the firmware's image file; None without firmware.
         events: what it tells whoever manages it.
+        media: what its drives keep their data on.
         types, tree: its types of objects, and the objects.
         manage: what can be done to them.
         on_reset_request: called with the reason when the guest asks for a reset.
@@ -145,6 +147,7 @@ class Board:
         self.config = config
         self.clock = clock if clock is not None else HostClock()
         self.events = MachineEvents()
+        self.media: list[Medium] = []
         self.on_reset_request: Callable[[str], None] = lambda _reason: None
         self.on_power_off: Callable[[], None] = lambda: None
         self.on_suspend: Callable[[], None] = lambda: None
@@ -265,5 +268,7 @@ class Board:
             self.reset_devices()
 
     def close(self) -> None:
-        """Let go of the host's memory. May be called again."""
+        """Let go of the host's memory and files. May be called again."""
         self.system.close()
+        for medium in self.media:
+            medium.close()

@@ -11,6 +11,7 @@ from guestmap.base import GIB, MIB, TIB, ConfigError, UnsupportedError, exact_si
 from guestmap.base.dataclass import dataclass
 from guestmap.machine.boards import BoardType, board_type
 from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.options.drive import DriveSpec
 from guestmap.machine.options.memory import MemoryOption, check_hotplug
 from guestmap.machine.options.numa import NumaNode, check_nodes
 from guestmap.machine.options.object import ObjectSpec
@@ -24,6 +25,7 @@ __all__ = [
     "DEFAULT_RAM",
     "MAX_CPUS",
     "DeviceSpec",
+    "DriveSpec",
     "MachineConfig",
     "NumaNode",
     "ObjectSpec",
@@ -86,6 +88,7 @@ class MachineConfig:
         debugcon: whether the firmware debug console is at port 402h.
         serial: whether a serial port is at 3F8h.
         vga: the display adapter that the board has: "none" or "std" (QEMU's ``-vga``).
+        drives: disks and CD-ROMs, each at its place.
         devices: further devices, PCI and others, in the order in which they are made.
         slots: DIMMs that may be plugged in, at most 256.
         max_ram: bytes of RAM with all that may be plugged in; 0 for no more than there is.
@@ -117,6 +120,7 @@ class MachineConfig:
     debugcon: bool = False
     serial: bool = False
     vga: str = "none"
+    drives: tuple[DriveSpec, ...] = ()
     devices: tuple[DeviceSpec, ...] = ()
     qemu_readonly_rules: bool = False
     slots: int = 0
@@ -164,6 +168,11 @@ class MachineConfig:
                 f"-vga {self.vga} is not modelled for {self.machine}: there are"
                 f" {', '.join(('none', *self.board.display_adapters))}"
             )
+        for drive in self.drives:
+            if drive.interface not in self.board.drive_interfaces:
+                raise UnsupportedError(
+                    f"drive {drive.name}: {self.machine} has nothing to hang it on"
+                )
         if self.kernel is None:
             self._refuse_parts_of_a_kernel()
         self._check_topology()

@@ -265,3 +265,20 @@ def test_the_tree_after_the_firmware_ran_is_qemus(tmp_path):
     assert_same_objects(ours, theirs)
     window = ours["/machine/peripheral/t0/pci-testdev-membar[0]"]
     assert window["addr"].value >= 1 << 32
+
+
+def test_the_tree_of_a_machine_with_drives_is_qemus(tmp_path):
+    disk, disc = tmp_path / "disk", tmp_path / "disc"
+    disk.write_bytes(bytes(512 * 1008 * 3))
+    disc.write_bytes(bytes(2048 * 20))
+    words = ("-m", "128M", "-drive", f"file={disk},format=raw,snapshot=on",
+             "-cdrom", str(disc),
+             "-drive", f"file={disc},format=raw,unit=1,snapshot=on")  # fmt: skip
+    pc = _machine(*words)
+    with Qemu(*words) as qemu:
+        assert_same_tree(pc.tree, qemu)
+        for index in range(0x0E, 0x80):
+            qemu.outb(0x70, index)
+            pc.io.store(0x70, 1, index)
+            assert pc.io.load(0x71, 1) == qemu.inb(0x71), f"CMOS {index:#x}"
+    pc.close()

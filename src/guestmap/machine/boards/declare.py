@@ -116,6 +116,7 @@ class BoardType:
         firmware_halts: whether its firmware waits with HLT at its end; else it runs in a circle.
         firmware: names of images that it starts, and how each is got.
         display_adapters: what ``-vga`` may put on it.
+        drive_interfaces: what ``-drive`` may hang a drive on.
         default_devices: what QEMU puts on it unasked, and is not modelled.
     """
 
@@ -133,6 +134,7 @@ class BoardType:
     max_cpus: int = 1
     cpus_are_listed: bool = False
     display_adapters: tuple[str, ...] = ()
+    drive_interfaces: tuple[str, ...] = ()
     default_devices: str = ""
     default_serial: bool = False
     firmware_halts: bool = True

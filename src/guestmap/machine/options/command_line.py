@@ -17,6 +17,7 @@ from guestmap.machine.config import (
     MachineConfig,
     check_ram_size,
 )
+from guestmap.machine.options.drive import placed
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.numa import parse_nodes
 from guestmap.machine.options.smp import CpuTopology
@@ -68,6 +69,7 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
         bios=read.bios,
         devices=tuple(sorted(read.devices, key=lambda each: each.is_json)),  # QEMU's order
         qemu_readonly_rules=True,
+        drives=placed(read.drives),
         vga=(read.vga if board.display_adapters else "") or "none",
         serial=board.default_serial and "nodefaults" not in read.flags,
         slots=memory.slots,

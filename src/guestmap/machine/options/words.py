@@ -12,6 +12,7 @@ from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.dataclass import dataclass
 from guestmap.machine.boards import board_names, board_type
 from guestmap.machine.options.device import DeviceSpec
+from guestmap.machine.options.drive import DriveSpec, cdrom
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.object import ObjectSpec
 from guestmap.machine.options.strings import (
@@ -52,6 +53,7 @@ class Words:
     globals: dict[str, str] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
     smp: list[str] = field(default_factory=list)
+    drives: list[DriveSpec] = field(default_factory=list)
     vga: str = ""
     bios: Path | None = None
     name: str = ""
@@ -92,6 +94,14 @@ def _argument(word: str, rest: Iterator[str]) -> str:
 def _take_memory(read: Words, text: str) -> None:
     MemoryOption.check(text)
     read.memory.append(text)
+
+
+def _take_drive(read: Words, text: str) -> None:
+    read.drives.append(DriveSpec.parse(text))
+
+
+def _take_cdrom(read: Words, text: str) -> None:
+    read.drives.append(cdrom(Path(text)))
 
 
 def _take_vga(read: Words, text: str) -> None:
@@ -195,5 +205,7 @@ _TAKE: dict[str, Callable[[Words, str], None]] = {
     "smp": lambda read, text: read.smp.append(text),
     "uuid": _take_uuid,
     "vga": _take_vga,
+    "drive": _take_drive,
+    "cdrom": _take_cdrom,
 }
 """What to do with the argument of an option."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from guestmap.base import ConfigError, HostError, PeerError, UnsupportedError
+from guestmap.machine.media.overlay import Overlay
 from guestmap.machine.run_state import RunState
 from guestmap.machine.saved.content import decode
 from guestmap.machine.saved.format import SavedReader
@@ -87,8 +88,15 @@ class Snapshots:
 
         Raises:
             ConfigError: no file can be called so.
+            UnsupportedError: the guest writes to a file, which would not be saved.
             StateError, UnsupportedError, HostError: see :func:`guestmap.machine.saved.save`.
         """
+        for medium in vm.board.media:
+            if not (medium.readonly or isinstance(medium, Overlay)):
+                raise UnsupportedError(
+                    f"{medium.name} is written by the guest, and a snapshot would be without it:"
+                    " give the drive snapshot=on or readonly=on"
+                )
         path = self.path(name or time.strftime("vm-%Y%m%d%H%M%S"))
         with vm.exclusive():
             ran = vm.state is RunState.RUNNING

@@ -13,6 +13,7 @@ from guestmap.accel import Irqchip, Processor
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
 from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange, ProximityDomain, acpi_files
+from guestmap.firmware.cmos import drive_bytes
 from guestmap.firmware.option_roms import load_rom
 from guestmap.hw import debugcon
 from guestmap.hw.acpi.pm import STATUS_POWER_BUTTON, PowerActions
@@ -27,6 +28,7 @@ from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine.board import Board, Saveable, named
 from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
+from guestmap.machine.boards.pc_i440fx.drives import attach_drives
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.boards.pc_i440fx.tree import compose
 from guestmap.machine.boards.x86.bios import map_bios
@@ -38,6 +40,7 @@ from guestmap.machine.boards.x86.ram import map_ram
 from guestmap.machine.hotplug.device_memory import DeviceMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
 from guestmap.machine.hotplug.pci import PciHotplug
+from guestmap.machine.media.overlay import Overlay
 from guestmap.machine.options.smp import with_homes
 from guestmap.machine.ram import make_objects, make_ram
 from guestmap.memory import MemoryRegion
@@ -185,6 +188,11 @@ class Pc(Board):
         )
         self.vga = self._make_vga()
         self.ide = Piix3Ide(self.bus, _PIIX3_IDE)
+        for channel, master in zip(self.isa.ide, self.ide.channels, strict=True):
+            channel.master_with(master)
+        attach_drives(self.config.drives, self.isa.ide, self.media)
+        for index, value in drive_bytes(self.isa.disk_shapes()).items():
+            self.isa.rtc.set_cmos(index, value)
         actions = PowerActions(
             power_off=lambda: self.on_power_off(), suspend=lambda: self.on_suspend()
         )
@@ -233,6 +241,7 @@ class Pc(Board):
             self.config_mechanism, *self.isa.blocks, GlobalLines(self.lines),
             *(self.pm.eeproms if self.pm is not None else ()),
         )  # fmt: skip
+        blocks |= {f"drive/{each.name}": each for each in self.media if isinstance(each, Overlay)}
         for number, bus in enumerate(self.bus.walk()):
             blocks[f"pci.{number}"] = bus
             for devfn, device in sorted(bus.devices.items()):

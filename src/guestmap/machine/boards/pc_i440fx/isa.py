@@ -14,6 +14,8 @@ from guestmap.hw.hpet import Hpet
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.ide.channel import CHANNELS, IdeChannel
+from guestmap.hw.ide.disk import IdeDisk
+from guestmap.hw.ide.identify import Geometry
 from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.pcspk import PcSpeaker
@@ -72,6 +74,11 @@ class IsaDevices:
             *self.ide, self.serial,
         )  # fmt: skip
         return tuple(each for each in wanted if each is not None)
+
+    def disk_shapes(self) -> dict[int, Geometry]:
+        """Return the geometries of the hard disks, by their places."""
+        units = [unit for channel in self.ide for unit in channel.units]
+        return {at: unit.geometry for at, unit in enumerate(units) if isinstance(unit, IdeDisk)}
 
     def reset(self) -> None:
         """Reset every device."""

@@ -46,7 +46,7 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         clock = isa_parts.compose_timers(build, pc, isa)
         isa_parts.compose_serial(build, pc, isa)
         isa_parts.compose_controllers(build, pc, isa, sysbus)
-        build.put(pc.ide, root)
+        isa_parts.compose_drives(build, pc, build.put(pc.ide, root))
         pm = pci_parts.compose_power(build, pc, root)
         isa_parts.compose_debugcon(build, pc, isa)
         show_finished(machine)

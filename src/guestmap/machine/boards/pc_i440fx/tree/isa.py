@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from guestmap.machine.boards.pc_i440fx.board import Pc
@@ -46,6 +46,14 @@ def compose_controllers(build: Builder, pc: Pc, isa: BusObject, sysbus: BusObjec
     build.put(pc.isa.vmport, isa)
     build.put(pc.isa.vmmouse, isa)
     build.put(pc.isa.port92, isa).values[_A20] = build.wires[_A20_OF_PORT_92]
+
+
+def compose_drives(build: Builder, pc: Pc, function: DeviceObject) -> None:
+    """Make the drives, on the buses of the IDE function."""
+    for bus, channel in zip(function.buses, pc.isa.ide, strict=True):
+        for unit in channel.units:
+            if unit.is_there:
+                build.put(unit, cast("BusObject", bus))
 
 
 def compose_debugcon(build: Builder, pc: Pc, isa: BusObject) -> None:

@@ -1,0 +1,47 @@
+"""The drives of a PC: each with its medium, at its place on a channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guestmap.hw.ide.cdrom import IdeCdrom
+from guestmap.hw.ide.disk import IdeDisk
+from guestmap.machine.media import open_medium
+from guestmap.machine.ram import blamed_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from guestmap.hw.ide.channel import IdeChannel
+    from guestmap.hw.ide.unit import IdeUnit
+    from guestmap.hw.medium import Medium
+    from guestmap.machine.options.drive import DriveSpec
+
+
+def attach_drives(
+    specs: Iterable[DriveSpec], channels: Sequence[IdeChannel], media: list[Medium]
+) -> None:
+    """Open what drives have, and put each at its place.
+
+    Args:
+        specs: the drives, each with its place.
+        channels: of the machine.
+        media: gets what is opened.
+
+    Raises:
+        ConfigError, HostError, UnsupportedError: see :func:`open_medium`.
+    """
+    for spec in specs:
+        with blamed_on(f"-drive {spec.name}"):
+            medium = open_medium(spec)
+        if medium is not None:
+            media.append(medium)
+        bus, number = divmod(spec.index or 0, 2)
+        channels[bus].attach(_drive(spec, medium, number))
+
+
+def _drive(spec: DriveSpec, medium: Medium | None, number: int) -> IdeUnit:
+    settings = {"drive": spec.name, "serial": f"QM{(spec.index or 0) + 1:05d}"}
+    if spec.media == "cdrom" or medium is None:
+        return IdeCdrom(medium, number, settings)
+    return IdeDisk(medium, number, settings)
