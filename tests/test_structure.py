@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
-from guestmap.hw.catalog import declared_types
+import pytest
+
+from guestmap.hw.catalog import DEVICES, declared_types
 from tests.test_names_of_classes import PACKAGE
 
 # What is not meant for a device: the memory system, by its names and by the way from a region.
@@ -21,10 +22,11 @@ NAMED = {
     "domain/process/devices_line.py": {"serial", "isa-serial"},
     "domain/xml/memory.py": {"virtio-mmio"},
     "system/option_table.py": {"serial"},
-    # Kinds of causes, and words that QEMU's listings begin with.
+    # Kinds of causes, and words that QEMU's listings begin with: "VGA controller".
     "inspect/ask/causes.py": {"VGA", "apic"},
     "inspect/ask/roms.py": {"fw_cfg"},
     "inspect/text/info_roms.py": {"fw_cfg"},
+    "monitor/commands/pci.py": {"VGA"},
     # Properties of a machine, and the names of its children.
     "machine/boards/microvm/__init__.py": {"isa-serial"},
     "machine/boards/microvm/board.py": {"isa-serial"},
@@ -37,12 +39,39 @@ NAMED = {
     "system/probe/questions.py": {"PIIX4_PM", "VGA"},
 }
 
+# Devices that others than the boards, which wire them, know by their classes, and why.
+KNOWN = {
+    # A serial port has an end outside the machine: a terminal, a socket, libvirt's console.
+    "cli/terminal.py": {"Serial16550"},
+    "machine/board.py": {"Serial16550"},
+    "monitor/serial_socket.py": {"Serial16550"},
+    "system/chardevs.py": {"Serial16550"},
+    "system/machine_line.py": {"Serial16550"},
+    "system/wires.py": {"Serial16550"},
+    "testing/guests/console.py": {"Serial16550"},
+    # Whoever plugs functions in gives the bus behind a bridge its name and its handler.
+    "machine/hotplug/pci.py": {"PciBridge"},
+    # QEMU's "info roms" tells what is in it; "-global" names its type.
+    "monitor/hmp/roms.py": {"FwCfg"},
+    "machine/options/command_line.py": {"Piix4Pm"},
+}
 
-def test_no_device_reaches_the_memory_system() -> None:
+
+@pytest.fixture(scope="module")
+def modules() -> Mapping[str, ast.Module]:
+    """The sources of all modules, by their paths."""
+    return {
+        str(path.relative_to(PACKAGE)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in PACKAGE.rglob("*.py")
+    }
+
+
+def test_no_device_reaches_the_memory_system(modules: Mapping[str, ast.Module]) -> None:
     found = {
-        f"{path.relative_to(PACKAGE)}:{node.lineno}"
-        for path in (PACKAGE / "hw").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        f"{place}:{node.lineno}"
+        for place, module in modules.items()
+        if place.startswith("hw/")
+        for node in ast.walk(module)
         if (isinstance(node, ast.Name) and node.id in MEMORY_SYSTEM)
         or (isinstance(node, ast.alias) and node.name in MEMORY_SYSTEM)
         or (isinstance(node, ast.ImportFrom) and node.module == "guestmap.memory.system")
@@ -51,22 +80,41 @@ def test_no_device_reaches_the_memory_system() -> None:
     assert found == set(), "a device says what it wants placed; see hw/placement.py"
 
 
-def test_no_driver_is_named_outside_its_declaration() -> None:
+def test_no_driver_is_named_outside_its_declaration(modules: Mapping[str, ast.Module]) -> None:
     names = {each.name for each in declared_types()}
     word = re.compile(rf"({'|'.join(map(re.escape, names))})(?=$|[ ,.=])")
-    found: dict[str, set[str]] = {}
-    for path in PACKAGE.rglob("*.py"):
-        place = path.relative_to(PACKAGE)
-        if place.parts[0] != "hw":
-            hits = {match[1] for text in _texts(path) if (match := word.match(text))}
-            found |= {str(place): hits} if hits else {}
-    assert found == NAMED, "ask the declaration (guestmap.hw.catalog), or say here why not"
+    found = {
+        place: {match[1] for text in _texts(module) if (match := word.match(text))}
+        for place, module in modules.items()
+        if not place.startswith("hw/")
+    }
+    assert _some(found) == NAMED, "ask the declaration (guestmap.hw.catalog), or say here why not"
 
 
-def _texts(path: Path) -> Iterator[str]:
+def test_only_boards_know_a_device_by_its_class(modules: Mapping[str, ast.Module]) -> None:
+    classes = {each.__name__ for each in DEVICES}
+    found = {
+        place: classes & set(_imported(module))
+        for place, module in modules.items()
+        if not place.startswith(("hw/", "machine/boards/"))
+    }
+    assert _some(found) == KNOWN, "ask the declaration (guestmap.hw.catalog), or say here why not"
+
+
+def _some(found: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    return {place: names for place, names in found.items() if names}
+
+
+def _imported(module: ast.Module) -> Iterator[str]:
+    """Yield what a module imports of the devices, wherever it does."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("guestmap.hw"):
+            yield from (alias.name for alias in node.names)
+
+
+def _texts(module: ast.Module) -> Iterator[str]:
     """Yield the strings of a module that are no documentation."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    said = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
+    for node in ast.walk(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
             yield node.value
