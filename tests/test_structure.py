@@ -19,24 +19,26 @@ WAYS_THERE = {"system", "transactions", "topology"}
 NAMED = {
     # Options, elements and addresses that are only called as a driver is.
     "cli/boot_options.py": {"serial"},
-    "domain/process/devices_line.py": {"serial", "isa-serial"},
     "domain/xml/memory.py": {"virtio-mmio"},
     "system/option_table.py": {"serial"},
+    # What the domain manager's emulators are started with: drivers of QEMU's, as libvirt names them.
+    "domain/process/devices_line.py": {"ide-cd", "ide-hd", "isa-serial", "serial"},
     # Kinds of causes, and words that QEMU's listings begin with: "VGA controller".
     "inspect/ask/causes.py": {"VGA", "apic"},
     "inspect/ask/roms.py": {"fw_cfg"},
     "inspect/text/info_roms.py": {"fw_cfg"},
     "monitor/commands/pci.py": {"VGA"},
-    # Properties of a machine, and the names of its children.
+    # Properties of a machine or of a disk, and the names of a machine's children.
     "machine/boards/microvm/__init__.py": {"isa-serial"},
     "machine/boards/microvm/board.py": {"isa-serial"},
     "machine/boards/microvm/tree.py": {"fw_cfg", "ioapic", "isa-serial"},
+    "machine/boards/pc_i440fx/drives.py": {"serial"},
     "machine/boards/pc_i440fx/__init__.py": {"VGA", "hpet", "i8042", "vmport"},
     "machine/boards/pc_i440fx/tree/compose.py": {"ioapic"},
     "machine/boards/pc_i440fx/tree/host.py": {"fw_cfg"},
     "machine/tree/tables/machine.py": {"hpet", "i8042", "isa-serial", "vmport"},
     # What libvirt asks every emulator.
-    "system/probe/questions.py": {"PIIX4_PM", "VGA"},
+    "system/probe/questions.py": {"PIIX4_PM", "VGA", "ide-hd"},
 }
 
 # Devices that others than the boards, which wire them, know by their classes, and why.
