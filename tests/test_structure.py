@@ -21,7 +21,7 @@ NAMED = {
     "cli/boot_options.py": {"serial"},
     "domain/xml/memory.py": {"virtio-mmio"},
     "system/option_table.py": {"serial"},
-    # What the domain manager's emulators are started with: drivers of QEMU's, as libvirt names them.
+    # What the domain manager starts emulators with: drivers of QEMU's, as libvirt does.
     "domain/process/devices_line.py": {"ide-cd", "ide-hd", "isa-serial", "serial"},
     # Kinds of causes, and words that QEMU's listings begin with: "VGA controller".
     "inspect/ask/causes.py": {"VGA", "apic"},
