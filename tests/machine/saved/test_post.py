@@ -22,6 +22,8 @@ from guestmap.machine import (
     RunState,
     VirtualMachine,
 )
+from guestmap.machine.media.overlay import Overlay
+from guestmap.machine.options.drive import DriveSpec
 from guestmap.machine.saved import load_into, open_saved, restore, save
 from tests.machine.saved.test_format import with_index
 
@@ -274,6 +276,18 @@ def test_a_load_that_fails_half_way_leaves_a_machine_that_must_be_reset(
         vm.system_reset()
         vm.run(until=Phase.INIT)
         assert vm.state is RunState.PAUSED
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_who_only_looks_opens_a_disk_for_reading(tmp_path: Path, snapshot: bool) -> None:
+    image, path = tmp_path / "disk", tmp_path / "saved"
+    image.write_bytes(bytes(1 << 20))
+    disk = DriveSpec(image, index=0, snapshot=snapshot)
+    with VirtualMachine(MachineConfig(drives=(disk,)), engine="none") as vm:
+        save(vm, path)
+    with restore(path, looking=True) as vm:
+        written = [each for each in vm.board.media if not each.readonly]
+        assert [isinstance(each, Overlay) for each in written] == [True] * snapshot
 
 
 def test_a_machine_that_cannot_be_made_is_told_with_its_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from guestmap.base import ConfigError, HostError, parse_size
-from guestmap.machine.config import DeviceSpec, MachineConfig, ObjectSpec
+from guestmap.machine.config import DeviceSpec, DriveSpec, MachineConfig, ObjectSpec
 
 _BLOCK = 1 << 20
 
@@ -78,9 +78,14 @@ def to_look_at(config: MachineConfig) -> MachineConfig:
 
     Memory that was a file's, shared or put aside beforehand is memory of this process: files that
     a saved machine names are neither made nor written to. One for reading stays what it is, ROM.
+    Images of drives are opened for reading.
     """
     objects = tuple(each if _is_for_reading(each) else _of_no_file(each) for each in config.objects)
-    return replace(config, objects=objects)
+    return replace(config, objects=objects, drives=tuple(map(_only_read, config.drives)))
+
+
+def _only_read(drive: DriveSpec) -> DriveSpec:
+    return drive if drive.snapshot else replace(drive, readonly=True)
 
 
 def _is_for_reading(backend: ObjectSpec) -> bool:
