@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-from pathlib import Path
 
 import pytest
 
@@ -68,10 +67,10 @@ def test_what_is_too_long_is_refused(tmp_path):
 
 def test_it_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
     order: list[str] = []
-    real_replace = Path.replace
+    real_replace = os.replace
     monkeypatch.setattr("os.fsync", lambda descriptor: order.append("fsync"))
     monkeypatch.setattr(
-        Path, "replace", lambda self, to: (order.append("rename"), real_replace(self, to))[1]
+        os, "replace", lambda new, path: (order.append("rename"), real_replace(new, path))[1]
     )
     write_private(tmp_path / "vm.xml", NEW, "config")
     assert order == ["fsync", "rename", "fsync"]

@@ -89,25 +89,18 @@ def plan_attach(
     rooms = rooms_for(stored, running, device)
     for each in obstacles(*rooms, force=force):
         raise each
-    found = AttachPlan(device)
     in_stored, in_live = rooms
-    if in_stored is not None:
-        found = replace(found, config=_stored_with(in_stored))
-    if running is not None and in_live is not None:
-        now = running.definition
-        live = assigned(now, replace(device, size=rounded(device) // KIB), live=True)
-        live = _where_it_is_of_use(in_live, live)
-        address = live.address
-        bus = bus_name(now, address.bus) if isinstance(address, PciAddress) else None
-        found = replace(
-            found,
-            live=live,
-            arguments=(
-                device_backend(now, live, LIVE_UNIT, running.memory),
-                device_props(live, bus, allocated=is_allocated(now, live)),
-            ),
-        )
-    return found
+    config = None if in_stored is None else _stored_with(in_stored)
+    if running is None or in_live is None:
+        return AttachPlan(device, config=config)
+    now = running.definition
+    live = assigned(now, replace(device, size=rounded(device) // KIB), live=True)
+    live = _where_it_is_of_use(in_live, live)
+    address = live.address
+    bus = bus_name(now, address.bus) if isinstance(address, PciAddress) else None
+    backend = device_backend(now, live, LIVE_UNIT, running.memory)
+    props = device_props(live, bus, allocated=is_allocated(now, live))
+    return AttachPlan(device, live, config, (backend, props))
 
 
 def _stored_with(room: Room) -> Definition:

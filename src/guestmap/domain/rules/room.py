@@ -7,7 +7,9 @@ asked. Places: hw/i386/pc.c (where RAM ends below 4 GiB, the device memory above
 from __future__ import annotations
 
 import re
+from bisect import insort
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from guestmap.base import GIB, KIB, MIB, AddrRange
@@ -62,19 +64,20 @@ def situation_of(found: Definition, *, unit: int = ALIGNMENT, source: str = "") 
     window = _window(found, end)
     devices: list[MemoryDevice] = []
     for number, each in enumerate(found.devices):
-        own = alignment(found, each)
         # The label of an nvdimm is no part of what the guest sees.
-        size = align_up(rounded(each) - (each.label or 0) * KIB, own)
-        place = each.place
+        size, place = rounded(each) - (each.label or 0) * KIB, each.place
         if place is None and window is not None:
+            own = alignment(found, each)
+            size = align_up(size, own)
             place = first_fit(window, devices, size, own)
         if place is None:
             continue
         name = each.alias or f"{each.model}{number}"
         kind = each.model if each.model in SLOTTED else VIRTIO_MEM_KIND
-        devices.append(
-            MemoryDevice(name, kind, place, size, each.slot, each.node, f"mem{name}", present=None)
+        there = MemoryDevice(
+            name, kind, place, size, each.slot, each.node, f"mem{name}", present=None
         )
+        insort(devices, there, key=attrgetter("addr"))
     return Situation(
         source=source,
         machine=found.machine,
@@ -88,7 +91,7 @@ def situation_of(found: Definition, *, unit: int = ALIGNMENT, source: str = "") 
         block=block,
         block_by=block_by,
         nodes=nodes_of(found),
-        devices=tuple(sorted(devices, key=lambda each: each.addr)),
+        devices=tuple(devices),
         device_names=found.aliases,
         kvm=found.kind == "kvm",
     )

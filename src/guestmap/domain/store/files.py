@@ -30,34 +30,49 @@ def write_private(path: Path, data: bytes, kind: str, *, durable: bool = True) -
     new = aside(path)
     try:
         point(f"{kind}.before-write")
-        with open(_fresh(new), "wb") as file:
-            file.write(data)
-            file.flush()
+        descriptor = _fresh(new)
+        try:
+            _write(descriptor, data)
             point(f"{kind}.before-fsync")
             if durable:
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         point(f"{kind}.before-rename")
-        new.replace(path)
+        os.replace(new, path)
     except OSError as error:
         with suppress(OSError):
-            new.unlink()
+            os.unlink(new)
         raise _refused("write", path, error) from error
     point_folder(path, kind, durable=durable)
 
 
-def _fresh(path: Path) -> int:
+def _write(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _fresh(path: str) -> int:
     """Open a file that was not there; that of somebody who was killed goes."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(path, flags, _MODE)
     except FileExistsError:
-        path.unlink()
+        os.unlink(path)
         return os.open(path, flags, _MODE)
 
 
-def aside(path: Path) -> Path:
+def aside(path: Path) -> str:
     """Return where a file is written before it takes its place."""
-    return path.with_name(f".{path.name}.new")
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.new")
+
+
+def drop_aside(path: Path) -> None:
+    """Remove what was written aside by somebody who was killed."""
+    with suppress(OSError):
+        os.unlink(aside(path))
 
 
 def point_folder(path: Path, kind: str, *, durable: bool = True) -> None:
@@ -65,7 +80,7 @@ def point_folder(path: Path, kind: str, *, durable: bool = True) -> None:
     with suppress(OSError):
         point(f"{kind}.before-folder-fsync")
         if durable:
-            descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(descriptor)
             finally:
@@ -81,7 +96,7 @@ def remove(path: Path, kind: str, *, durable: bool = True) -> bool:
     """
     try:
         point(f"{kind}.before-remove")
-        path.unlink()
+        os.unlink(path)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -114,6 +129,8 @@ def make_folder(path: Path) -> None:
     Raises:
         HostError: the host refuses.
     """
+    if os.path.isdir(path):
+        return
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -82,7 +82,7 @@ class Status:
 def status_xml(status: Status) -> bytes:
     """Return the document."""
     process = status.process
-    devices = "".join(f"    <device alias={quoteattr(name)}/>\n" for name in status.aliases)
+    devices = "".join(f"    <device alias={_quoted(name)}/>\n" for name in status.aliases)
     pending = "".join(
         f"    <device alias={quoteattr(each.alias)} config='{'yes' if each.config else 'no'}'/>\n"
         for each in status.pending
@@ -100,6 +100,11 @@ def status_xml(status: Status) -> bytes:
     root = status.definition.root
     domain = status.definition.data[root.start : root.end]
     return head.encode() + domain + b"\n</domstatus>\n"
+
+
+def _quoted(name: str) -> str:
+    """Return an attribute's value; most names have nothing in them that must be escaped."""
+    return f'"{name}"' if name.isidentifier() else quoteattr(name)
 
 
 def parse_status(data: bytes, dialect: LibvirtDialect, what: str) -> Status:

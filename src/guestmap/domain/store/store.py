@@ -7,12 +7,18 @@ import shutil
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ConfigError
 from guestmap.domain.rules.errors import refusal
 from guestmap.domain.rules.texts import LibvirtDialect
-from guestmap.domain.store.files import aside, make_folder, read_private, remove, write_private
+from guestmap.domain.store.files import (
+    drop_aside,
+    make_folder,
+    read_private,
+    remove,
+    write_private,
+)
 from guestmap.domain.store.jobs import WAIT_S, job
 from guestmap.domain.store.journal import Notes
 from guestmap.domain.store.kept import Kept
@@ -26,6 +32,17 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".xml"
 _MOST_STATUS = 2 * MOST_BYTES
+_MOST_NAMES = 256
+"""Domains whose files are remembered: to put paths together takes longer than to open a file."""
+
+
+class _Files(NamedTuple):
+    """Where a domain is kept."""
+
+    config: Path
+    status: Path
+    journal: Path
+    lock: Path
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,7 @@ class Store:
     memory: Path | None = None
     _definitions: Kept[Definition] = field(default_factory=Kept, compare=False, repr=False)
     _statuses: Kept[Status] = field(default_factory=Kept, compare=False, repr=False)
+    _names: dict[str, _Files] = field(default_factory=dict, compare=False, repr=False)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all domains, defined or running."""
@@ -143,25 +161,39 @@ class Store:
     ) -> AbstractContextManager[None]:
         """Return the job of a domain, to be held in a ``with``; see :func:`job`."""
         make_folder(self.run)
-        return job(self.run / f"{name}.lock", verb, self.dialect, wait_s=wait_s, pace=pace)
+        return job(self._files(name).lock, verb, self.dialect, wait_s=wait_s, pace=pace)
 
     def notes(self, name: str) -> Notes:
         """Return where a domain's change under way is noted."""
-        return Notes(self.run / f"{name}.journal")
+        return Notes(self._files(name).journal)
 
     def sweep(self, name: str) -> None:
         """Remove what was written aside by somebody who was killed; the job is held."""
-        for path in (self.config_file(name), self.status_file(name), self.run / f"{name}.journal"):
-            with suppress(OSError):
-                aside(path).unlink()
+        files = self._files(name)
+        for path in (files.config, files.status, files.journal):
+            drop_aside(path)
 
     def config_file(self, name: str) -> Path:
         """Return the file of a stored definition."""
-        return self.config / f"{name}{_SUFFIX}"
+        return self._files(name).config
 
     def status_file(self, name: str) -> Path:
         """Return the file of what runs."""
-        return self.run / f"{name}{_SUFFIX}"
+        return self._files(name).status
+
+    def _files(self, name: str) -> _Files:
+        found = self._names.get(name)
+        if found is None:
+            found = _Files(
+                self.config / f"{name}{_SUFFIX}",
+                self.run / f"{name}{_SUFFIX}",
+                self.run / f"{name}.journal",
+                self.run / f"{name}.lock",
+            )
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            self._names[name] = found
+        return found
 
     def memory_folder(self, name: str, number: int) -> Path:
         """Return the folder of files that are a machine's memory; ``number`` is the machine's."""

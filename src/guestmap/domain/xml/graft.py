@@ -9,7 +9,7 @@ from guestmap.domain.xml.splice import spliced
 from guestmap.domain.xml.tree import MOST_ELEMENTS, Element, moved, read_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from guestmap.domain.xml.splice import Splice
 
@@ -36,9 +36,9 @@ def edited(data: bytes, root: Element, splices: list[Splice]) -> tuple[bytes, El
     """
     after = spliced(data, splices)
     if len(after) < _LEAST_ELEMENT * MOST_ELEMENTS:  # else they must be counted
-        graft = _Graft(data)
+        edits = sorted(splices, key=lambda each: each.start)
         try:
-            return after, graft.within(root, sorted(splices, key=lambda each: each.start))
+            return after, _Graft(data, edits).within(root, edits)
         except (_NotSimpleError, DomainError):
             pass  # a prefix of a namespace, for one, has no meaning in a part
     return after, read_xml(after, "domain_definition")
@@ -47,8 +47,9 @@ def edited(data: bytes, root: Element, splices: list[Splice]) -> tuple[bytes, El
 class _Graft:
     """Goes through a tree from front to back, and counts by how much everything has moved."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, edits: Sequence[Splice]) -> None:
         self._data = data
+        self._parts = _parts(edits)  # in the order in which they are come to
         self._bytes = 0
         self._lines = 0
 
@@ -90,11 +91,24 @@ class _Graft:
 
     def _put(self, edit: Splice) -> list[Element]:
         """Return the elements that an edit puts in the place of others."""
-        place = edit.start + self._bytes - len(_OPEN)
+        place = edit.start + self._bytes
         line = self._data.count(b"\n", 0, edit.start) + self._lines
         self._bytes += len(edit.text) - (edit.end - edit.start)
         self._lines += edit.text.count(b"\n") - self._data.count(b"\n", edit.start, edit.end)
-        if not edit.text.strip():
-            return []
-        holder = read_xml(_OPEN + edit.text + _CLOSE, "part")
-        return [moved(each, -place, -line) for each in holder.children]
+        part = next(self._parts)
+        return [
+            moved(each, part.inner_start - place, part.line - 1 - line) for each in part.children
+        ]
+
+
+def _parts(edits: Sequence[Splice]) -> Iterator[Element]:
+    """Return what edits put in, each in an element of its own, read at once.
+
+    Raises:
+        DomainError, _NotSimpleError: they are no whole elements.
+    """
+    texts = [_OPEN + each.text + _CLOSE for each in edits]
+    holder = read_xml(_OPEN + b"".join(texts) + _CLOSE, "part")
+    if len(holder.children) != len(edits):
+        raise _NotSimpleError
+    return iter(holder.children)

@@ -61,21 +61,19 @@ class Element:
         """Return the first element at a path of names, ``a/b``."""
         first, _, rest = path.partition("/")
         for child in self.children:
-            if first in (child.name, "*"):
+            if child.name == first or first == "*":
                 found = child.find(rest) if rest else child
                 if found is not None:
                     return found
         return None
 
     def every(self, path: str) -> Iterator[Element]:
-        """Yield the elements at a path of names, in the document's order; ``*`` is any name."""
-        first, _, rest = path.partition("/")
-        for child in self.children:
-            if first in ("*", child.name):
-                if rest:
-                    yield from child.every(rest)
-                else:
-                    yield child
+        """Give the elements at a path of names, in the document's order; ``*`` is any name."""
+        found = [self]
+        for name in path.split("/"):
+            found = [child for each in found for child in each.children
+                     if child.name == name or name == "*"]  # fmt: skip
+        return iter(found)
 
     def value(self, path: str) -> str | None:
         """Return the text at a path without blanks around it; None where there is none."""
