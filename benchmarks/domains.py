@@ -12,15 +12,16 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from tests.support.libvirtd import Libvirtd, libvirtd
 
 from benchmarks import spent
+from benchmarks.domain_clients import in_parallel
+from benchmarks.domain_pair import DIMM, pair_of
 from benchmarks.hotplug import Client
 from benchmarks.qemu import PROGRAM
 from benchmarks.table import Row
@@ -30,29 +31,8 @@ from guestmap.domain.store.store import Store
 from guestmap.testing.guests import hotplug_guest
 
 _ROUNDS = 12
-_MANY = 50
-_CLIENTS = 8
-_TURNS = 3
 _BOTH = 3
 _READY_S = 60.0
-_DOMAIN = """\
-<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
-  <name>{name}</name>
-  <memory unit='MiB'>64</memory>
-  <maxMemory slots='128' unit='GiB'>64</maxMemory>
-  <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>
-  <features><acpi/></features>
-  <cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
-  <devices>
-    <emulator>{emulator}</emulator>
-    <controller type='usb' model='none'/>
-    <memballoon model='none'/>
-  </devices>
-  <qemu:commandline>{words}</qemu:commandline>
-</domain>
-"""
-_DIMM = "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>"
 
 
 def rows() -> list[Row]:
@@ -70,62 +50,8 @@ def rows() -> list[Row]:
         return [
             *_starts(ours, theirs, emulator),
             *_changes(ours, theirs, emulator, folder),
-            *_in_parallel(ours, theirs, emulator),
+            *in_parallel(ours, theirs, emulator),
         ]
-
-
-class _Pair(NamedTuple):
-    """The same domain with both."""
-
-    name: str
-    ours: Manager
-    theirs: Any
-    paused: int
-
-    def start(self, *, paused: bool = True) -> None:
-        """Start it with us."""
-        self.ours.changes.start(self.name, paused=paused)
-
-    def start_theirs(self, *, paused: bool = True) -> None:
-        """Start it with libvirt."""
-        self.theirs.createWithFlags(self.paused if paused else 0)
-
-
-@contextmanager
-def _domain(
-    ours: Manager, theirs: Libvirtd, emulator: str, name: str = "vm", guest: Path | None = None
-) -> Iterator[_Pair]:
-    """Define a domain with both, and have it away in the end; give both.
-
-    Args:
-        ours: our manager.
-        theirs: libvirt.
-        emulator: the QEMU of both.
-        name: the domain's.
-        guest: a folder with ``guest.rom``; its words go to files there.
-    """
-    documents = [
-        _DOMAIN.format(name=name, emulator=emulator, words=_guest(guest, who))
-        for who in ("ours", "theirs")
-    ]
-    domain = theirs.connection.defineXML(documents[1])
-    ours.define(documents[0].encode())
-    try:
-        yield _Pair(name, ours, domain, theirs.module.VIR_DOMAIN_START_PAUSED)
-    finally:
-        if domain.isActive():
-            domain.destroy()
-        domain.undefine()
-        if ours.store.running(name) is not None:
-            ours.changes.destroy(name)
-        ours.undefine(name)
-
-
-def _guest(folder: Path | None, who: str) -> str:
-    if folder is None:
-        return ""
-    words = ("-vga", "none", "-option-rom", folder / "guest.rom", "-serial", f"file:{folder}/{who}")
-    return "".join(f"<qemu:arg value='{each}'/>" for each in words)
 
 
 def _timed(action: Callable[[], object]) -> float:
@@ -136,16 +62,16 @@ def _timed(action: Callable[[], object]) -> float:
 
 def _starts(ours: Manager, theirs: Libvirtd, emulator: str) -> list[Row]:
     times: list[tuple[float, float]] = []
-    with _domain(ours, theirs, emulator) as pair:
+    with pair_of(ours, theirs, emulator) as pair:
         pair.start_theirs()  # the emulator is probed once
         pair.theirs.destroy()
         for _ in range(_ROUNDS // 2):
-            mine = _timed(pair.start)
+            mine = _timed(lambda: pair.start(paused=False))
             ours.changes.destroy("vm")
-            times.append((mine, _timed(pair.start_theirs)))
+            times.append((mine, _timed(lambda: pair.start_theirs(paused=False))))
             pair.theirs.destroy()
     mine, its = (statistics.median(each) for each in zip(*times, strict=True))
-    return [Row("start of a domain", mine, its)]
+    return [Row("start of a domain, to running", mine, its)]
 
 
 class _Clock(NamedTuple):
@@ -202,7 +128,7 @@ def _changes(ours: Manager, theirs: Libvirtd, emulator: str, folder: Path) -> li
     (folder / "guest.rom").write_bytes(hotplug_guest())
     both = Targets(live=True, config=True)
     attaches, detaches = _Times(theirs.process), _Times(theirs.process)
-    with _domain(ours, theirs, emulator, guest=folder) as pair:
+    with pair_of(ours, theirs, emulator, guest=folder) as pair:
         pair.start(paused=False)
         pair.start_theirs(paused=False)
         for each in ("ours", "theirs"):
@@ -212,14 +138,14 @@ def _changes(ours: Manager, theirs: Libvirtd, emulator: str, folder: Path) -> li
         client = Client(found.look)
         for turn in range(_ROUNDS):
             attaches.take(
-                lambda: ours.changes.attach("vm", _DIMM.encode(), both),
-                lambda: pair.theirs.attachDeviceFlags(_DIMM, _BOTH),
+                lambda: ours.changes.attach("vm", DIMM.encode(), both),
+                lambda: pair.theirs.attachDeviceFlags(DIMM, _BOTH),
                 lambda turn=turn: _bare(client, turn),
             )
         for turn in range(_ROUNDS):
             detaches.take(
-                lambda: ours.changes.detach("vm", _DIMM.encode(), both),
-                lambda: pair.theirs.detachDeviceFlags(_DIMM, _BOTH),
+                lambda: ours.changes.detach("vm", DIMM.encode(), both),
+                lambda: pair.theirs.detachDeviceFlags(DIMM, _BOTH),
                 lambda turn=turn: _bare_detach(client, turn),
             )
         assert ours.info("vm").memory_devices == 0
@@ -256,34 +182,3 @@ def _bare_detach(client: Client, turn: int) -> None:
     client.hear("DEVICE_DELETED", device=f"b{turn}")
     client.ask("object-del", id=f"bare{turn}")
     client.ask("qom-list", path="/machine/peripheral")
-
-
-def _in_parallel(ours: Manager, theirs: Libvirtd, emulator: str) -> list[Row]:
-    """Attach to 50 domains, eight clients at a time."""
-    with ExitStack() as stack:
-        names = [f"vm{number}" for number in range(_MANY)]
-        domains = {}
-        for name in names:
-            pair = stack.enter_context(_domain(ours, theirs, emulator, name))
-            pair.start()
-            pair.start_theirs()
-            domains[name] = pair.theirs
-        both = Targets(live=True, config=True)
-
-        def all_of(action: Callable[[str], object]) -> None:
-            with ThreadPoolExecutor(_CLIENTS) as pool:
-                for done in [pool.submit(action, name) for name in names]:
-                    done.result()
-
-        times = _Times(theirs.process)
-        machines = [found.process.number for n in names if (found := ours.store.running(n))]
-        before = sum(map(spent.of_process, machines))
-        for _ in range(_TURNS):
-            times.take(
-                lambda: all_of(lambda n: ours.changes.attach(n, _DIMM.encode(), both)),
-                lambda: all_of(lambda n: domains[n].attachDeviceFlags(_DIMM, _BOTH)),
-            )
-        machines_own = (sum(map(spent.of_process, machines)) - before) / _TURNS
-    whole, processor = times.rows(f"attach to {_MANY} domains, {_CLIENTS} at a time")
-    note = f"{machines_own * 1e3:.0f} ms of the processors are QEMU's, of ours"
-    return [whole._replace(note=note), processor]

@@ -106,7 +106,7 @@ class Libvirtd:
         self.daemon, self.process = daemon, daemon.pid
         self._work, self._environment = work, environment
         self._log = work / "log"
-        self.module = _module()
+        self.module = client_module()
         self.module.registerErrorHandler(lambda _context, _error: None, None)
         self.connection = self._connected()
         self._place = 0
@@ -235,7 +235,7 @@ def _require(root: Path) -> None:
         pytest.skip(lacking)
 
 
-def _module() -> Any:
+def client_module() -> Any:
     """Return libvirt-python, its libraries from beside it."""
     for name in _LIBRARIES:
         ctypes.CDLL(str(ROOT / "usr/lib/x86_64-linux-gnu" / name), ctypes.RTLD_GLOBAL)
