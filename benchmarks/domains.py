@@ -103,9 +103,11 @@ class _Times:
             self._waits.append(_timed(wait))
 
     def _clocked(self, action: Callable[[], object]) -> _Clock:
-        before = time.process_time() + spent.of_process(self._daemon)
+        of_daemon = spent.of_process(self._daemon)  # asking takes time of our own, not counted
+        own = time.process_time()
         wall = _timed(action)
-        return _Clock(wall, time.process_time() + spent.of_process(self._daemon) - before)
+        own = time.process_time() - own
+        return _Clock(wall, own + spent.of_process(self._daemon) - of_daemon)
 
     def rows(self, what: str, waited_for: str = "") -> Iterator[Row]:
         """Give the medians."""

@@ -79,7 +79,8 @@ def apply(
     """Do exactly what a plan says, or nothing: one that no longer fits is refused."""
     from guestmap.base import ConfigError
     from guestmap.domain.change.targets import Targets
-    from guestmap.domain.plans.domain_plan import read_plan, refuse_changed
+    from guestmap.domain.plans.domain_plan import read_plan
+    from guestmap.domain.plans.fitting import refuse_changed
 
     found = read_plan(read_file(file))
     if found.is_blocked:
@@ -88,7 +89,7 @@ def apply(
     to, document = Targets(live=found.live, config=found.config), found.document.encode()
 
     def check() -> None:
-        refuse_changed(manager.store, found)
+        refuse_changed(manager, found)
 
     if found.verb == "detach":
         done = manager.changes.detach(found.domain, document, to, wait_s=timeout, check=check)

@@ -62,7 +62,34 @@ def test_a_plan_that_no_longer_fits_is_refused_and_says_what_changed(qemu, files
     done = run_program("domain", "apply", "plan.json")
     assert done.status == 2
     assert "the plan does not fit any more: the stored definition changed since" in done.stderr
+    assert "(the stored definition: more is dimm of 128 MiB in slot " in done.stderr
     assert qemu.documents() == before
+
+
+@pytest.mark.parametrize(
+    ("slot", "words"),
+    [(3, "the map of the machine changed"), (0, "something is in the way now")],
+)
+def test_a_plan_does_not_fit_where_somebody_else_changed_the_machine(
+    tmp_path, monkeypatch, slot, words
+):
+    monkeypatch.setenv("GUESTMAP_DOMAINS", str(tmp_path / "domains"))
+    path = require_qemu()
+    with domains(tmp_path / "domains", path) as found:
+        found.define(domain(emulator=path))
+        found.changes.start("vm", paused=True)
+        (tmp_path / "dimm.xml").write_bytes(DIMM)
+        plan = run_program("domain", "plan", "vm", tmp_path / "dimm.xml", "--live", "--json")
+        (tmp_path / "plan.json").write_text(plan.stdout)
+        before, (change, *_) = found.documents(), json.loads(plan.stdout)["map_change"]
+        backend = {"qom-type": "memory-backend-ram", "id": "foreign", "size": 1 << 27}
+        found.ask("object-add", **backend)
+        found.ask("device_add", driver="pc-dimm", id="stranger", memdev="foreign", slot=slot)
+        done = run_program("domain", "apply", tmp_path / "plan.json")
+        assert f"the plan does not fit any more: {words} (" in done.stderr
+        assert change not in done.stderr
+        assert found.documents() == before
+        assert found.plugged() == ["stranger"]
 
 
 def test_all_that_is_in_the_way_is_said_at_once(files):

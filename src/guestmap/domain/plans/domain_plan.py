@@ -1,12 +1,12 @@
 """What attaching or detaching a device will do: to both definitions, in QMP, and to the map.
 
-A plan is a document of its own. It remembers what it was made on, and :func:`refuse_changed`
-says what is no longer so.
+A plan is a document of its own. It remembers what it was made on; whether that is still so is asked
+by :mod:`guestmap.domain.plans.fitting`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -16,14 +16,19 @@ from guestmap.domain.change.attach_plan import obstacles, plan_attach, read_devi
 from guestmap.domain.change.detach import plan_detach
 from guestmap.domain.change.removal import without_alias
 from guestmap.domain.peer import Peer, Route
-from guestmap.domain.plans.parts import attach_commands, changes, detach_commands, made_on
+from guestmap.domain.plans.parts import (
+    attach_commands,
+    changes,
+    detach_commands,
+    devices_in,
+    made_on,
+)
 from guestmap.domain.plug_plan import plan_plug
 from guestmap.domain.predict import predicted, with_dimm, without_dimm
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError, Speaker
-from guestmap.domain.rules.room import request_of
-from guestmap.domain.rules.texts import OPERATION_INVALID
+from guestmap.domain.rules.room import remedy_of, request_of
 from guestmap.domain.survey import survey
 from guestmap.domain.xml.edit import with_device
 from guestmap.domain.xml.memory import SLOTTED, VIRTIO_MEM
@@ -33,7 +38,6 @@ if TYPE_CHECKING:
     from guestmap.domain.manager import Manager
     from guestmap.domain.situation import Scene
     from guestmap.domain.store.status import Status
-    from guestmap.domain.store.store import Store
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
     from guestmap.inspect import Snapshot
@@ -56,6 +60,7 @@ class DomainPlan(msgspec.Struct, frozen=True):
         changes: lines that come and go, of the definition in force and of the stored one.
         commands: what will be sent.
         made_on: what it was made on: digests of both definitions, and which process.
+        devices: the memory devices of both definitions then, in words.
         map_change: what changes in the map, in sentences.
     """
 
@@ -70,6 +75,7 @@ class DomainPlan(msgspec.Struct, frozen=True):
     changes: dict[str, tuple[str, ...]] = {}
     commands: tuple[dict[str, Any], ...] = ()
     made_on: dict[str, str] = {}
+    devices: dict[str, tuple[str, ...]] = {}
     map_change: tuple[str, ...] = ()
     format: str = FORMAT
     format_version: int = 1
@@ -110,8 +116,9 @@ def plan_of(
     machine, definition = running if to.live else None, stored if to.config else None
     wanted = read_device(document, store.dialect, is_new=verb == "attach")
     draft = DomainPlan(
-        name, verb, document.decode(), to.live, to.config, force, made_on=made_on(stored, running)
-    )
+        name, verb, document.decode(), to.live, to.config, force,
+        made_on=made_on(stored, running), devices=devices_in(stored, running),
+    )  # fmt: skip
     if verb == "detach":
         return _detaching(draft, definition, machine, wanted)
     return _attaching(draft, definition, machine, wanted)
@@ -132,28 +139,6 @@ def read_plan(data: bytes) -> DomainPlan:
     return found
 
 
-def refuse_changed(store: Store, plan: DomainPlan) -> None:
-    """Refuse a plan that no longer fits; the job is held.
-
-    Raises:
-        DomainError: what it was made on is not so any more; says what changed.
-    """
-    now = made_on(*store.known(plan.domain))
-    words = {
-        "config": "the stored definition",
-        "live": "what the machine has",
-        "process": "which process the machine is",
-    }
-    changed = [words[what] for what in words if now.get(what) != plan.made_on.get(what)]
-    if changed:
-        raise DomainError(
-            OPERATION_INVALID,
-            f"the plan does not fit any more: {' and '.join(changed)} changed since it was made",
-            speaker=Speaker.OURS,
-            remedy="make a new one",
-        )
-
-
 def _attaching(
     draft: DomainPlan,
     stored: Definition | None,
@@ -161,33 +146,41 @@ def _attaching(
     wanted: MemoryDef,
 ) -> Pictured:
     found = obstacles(*rooms_for(stored, running, wanted), force=draft.force)
-    refused = [each.to_json() for each in found]
-    cautions: list[str] = []
     scene = None if running is None else look(running)
-    if scene is not None and wanted.model in {*SLOTTED, VIRTIO_MEM}:
-        asked = plan_plug(scene, request_of(wanted))
-        said = {each["message"] for each in refused}
-        refused += [
-            {"speaker": str(Speaker.QEMU), "message": each.text, "remedy": each.remedy, "code": 1}
-            for each in asked.blockers
-            if each.text not in said and not refused
-        ]
-        cautions = [f"{each.text}; {each.remedy}" for each in asked.cautions]
-    if refused:
-        return Pictured(_with(draft, blockers=tuple(refused), cautions=tuple(cautions)))
+    if found:
+        cautions = () if scene is None else _said_of(scene, wanted)[1]
+        refused = tuple(each.to_json() for each in found)
+        return Pictured(_with(draft, blockers=refused, cautions=cautions))
     todo = plan_attach(stored, running, wanted, force=draft.force)
+    cautions = ()
+    if scene is not None and todo.live is not None:
+        refused, cautions = _said_of(scene, todo.live)
+        if refused:
+            return Pictured(_with(draft, blockers=refused, cautions=cautions))
     live = None
     if running is not None and todo.live is not None:
         live = with_device(running.definition, todo.live, live=True)
     plan = _with(
         draft,
-        cautions=tuple(cautions),
+        cautions=cautions,
         changes=changes(stored, todo.config, running, live),
         commands=attach_commands(todo),
     )
     if scene is None or todo.live is None:
         return Pictured(plan)
     return _pictured(plan, scene, _plugged(scene, todo.live))
+
+
+def _said_of(scene: Scene, device: MemoryDef) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    """Return what QEMU, as it is now, would refuse of a device, and what would spoil it."""
+    if device.model not in {*SLOTTED, VIRTIO_MEM}:
+        return (), ()
+    asked = plan_plug(scene, replace(request_of(device), id=device.alias))
+    refused: tuple[dict[str, Any], ...] = tuple(
+        {"speaker": str(Speaker.QEMU), "message": each.text, "remedy": remedy_of(each), "code": 1}
+        for each in asked.blockers
+    )
+    return refused, tuple(f"{each.text}; {remedy_of(each)}" for each in asked.cautions)
 
 
 def _detaching(

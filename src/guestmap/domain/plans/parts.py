@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from guestmap.base import KIB, exact_size
 from guestmap.domain.change.link import PERIPHERAL
 from guestmap.domain.rules.assign import backend_name
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from guestmap.domain.change.detach import Detachment
     from guestmap.domain.store.status import Status
     from guestmap.domain.xml.definition import Definition
+    from guestmap.domain.xml.memory import MemoryDef
 
 
 def attach_commands(todo: AttachPlan) -> tuple[dict[str, Any], ...]:
@@ -73,3 +75,21 @@ def made_on(stored: Definition | None, running: Status | None) -> dict[str, str]
         found["live"] = hashlib.sha256(running.definition.data).hexdigest()
         found["process"] = json.dumps([running.process.number, running.process.start])
     return found
+
+
+def devices_in(stored: Definition | None, running: Status | None) -> dict[str, tuple[str, ...]]:
+    """Return the memory devices of both definitions, in words."""
+    live = None if running is None else running.definition
+    both = {"config": stored, "live": live}
+    return {
+        what: tuple(map(_in_words, found.devices))
+        for what, found in both.items()
+        if found is not None
+    }
+
+
+def _in_words(device: MemoryDef) -> str:
+    slot = "" if device.slot is None else f" in slot {device.slot}"
+    place = "" if device.place is None else f" at {device.place:#x}"
+    name = "" if device.alias is None else f"{device.alias}, "
+    return f"{name}{device.model} of {exact_size(device.size * KIB)}{slot}{place}"

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 LIVE_UNIT = MIB
 """What libvirt rounds the size of a device up to that is added to a running machine."""
 _GIVE_ADDRESS = re.compile(r"give --addr (0x[0-9a-f]+)")
+_IN_DOCUMENTS = {
+    "give no --addr": "leave base out",
+    "give no --slot": "leave slot out",
+    "another --id": "another alias",
+}
 _Q35 = re.compile(r"(?:pc-)?q35.*")
 _PC = re.compile(r"(?:pc|pc-i440fx.*|q35|pc-q35.*)?")
 _BY_RULES = {"slot-range", "slot-busy", "slots-full", "no-slots", "over-maxmem", "node",
@@ -158,12 +163,18 @@ class Room:
 
 
 def told(finding: PlanFinding) -> DomainError:
-    """Return a finding of our own as a refusal; its remedy speaks of the document."""
-    remedy = finding.remedy.replace("give no --addr", "leave base out")
-    remedy = _GIVE_ADDRESS.sub(r"write base='\1'", remedy)
+    """Return a finding of our own as a refusal."""
     return DomainError(
-        CONFIG_UNSUPPORTED, finding.text, domain=10, speaker=Speaker.OURS, remedy=remedy
+        CONFIG_UNSUPPORTED, finding.text, domain=10, speaker=Speaker.OURS, remedy=remedy_of(finding)
     )
+
+
+def remedy_of(finding: PlanFinding) -> str:
+    """Return what to do about a finding, in a document's words instead of a command line's."""
+    remedy = _GIVE_ADDRESS.sub(r"write base='\1'", finding.remedy)
+    for option, words in _IN_DOCUMENTS.items():
+        remedy = remedy.replace(option, words)
+    return remedy
 
 
 def _end_of_ram(machine: str, ram: int) -> int:
