@@ -62,7 +62,13 @@ def test_regions_and_spaces_of_a_source_are_offered(saved: Path) -> None:
 def test_of_what_cannot_be_read_nothing_is_offered_and_nothing_is_said(tmp_path: Path) -> None:
     assert completed("guestmap", "why-not", str(tmp_path / "none.json"), "x") == []
     assert completed("guestmap", "why-not", "unix:/nowhere", "x") == []
-    assert completed("guestmap", "why-not", "boot", "x") == []
+    assert completed("guestmap", "why-not", "boot:nonsense", "x") == []
+
+
+def test_regions_of_our_own_machine_are_offered_without_running_it() -> None:
+    for words in (("reset",), ("boot",), ("boot:64M,at=setup",)):
+        assert completed("guestmap", "why-not", *words, "pc.r") == ["pc.ram", "pc.rom"]
+    assert completed("guestmap", "flat", "boot", "--as", "I") == ["I/O"]
 
 
 def test_sources_are_machines_sockets_files_and_folders(
@@ -97,13 +103,40 @@ def test_the_script_asks_for_completion(shell: str) -> None:
     assert f"_GUESTMAP_COMPLETE=complete_{shell}" in told.stdout
 
 
+def test_zsh_completes_the_first_word_too_with_what_it_loads_by_itself(tmp_path: Path) -> None:
+    zsh = shutil.which("zsh")
+    if zsh is None:
+        pytest.skip("needs zsh")
+    told = CliRunner().invoke(application(("completion",)), ["completion", "zsh"])
+    (tmp_path / "_guestmap").write_text(told.stdout)
+    _program(tmp_path)
+    lines = (
+        f"fpath=({tmp_path}); autoload -Uz _guestmap\n"
+        "_arguments() { print -r -- $@ }\n"
+        "words=(guestmap expl) CURRENT=2\n"
+        "_guestmap; _guestmap\n"
+    )
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    run = subprocess.run(
+        [zsh, "-f", "-c", lines],
+        env=environment, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert run.stderr == ""
+    assert run.stdout.count('"explain":') == 2
+
+
+def _program(folder: Path) -> None:
+    """Put the program into a folder."""
+    program = folder / "guestmap"
+    program.write_text(f'#!/bin/sh\nexec {" ".join(GUESTMAP)} "$@"\n')
+    program.chmod(0o755)
+
+
 def test_bash_completes_with_the_script_and_a_colon_ends_no_word(tmp_path: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("needs bash")
-    program = tmp_path / "guestmap"
-    program.write_text(f'#!/bin/sh\nexec {" ".join(GUESTMAP)} "$@"\n')
-    program.chmod(0o755)
+    _program(tmp_path)
     lines = (
         "source <(guestmap completion bash)\n"
         "COMP_WORDS=(guestmap flat unix) COMP_CWORD=2\n"

@@ -66,15 +66,26 @@ def spaces(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _snapshot(ctx: typer.Context) -> Snapshot | None:
-    """Return the map that the words before are about; a boot takes too long for a shell."""
-    from guestmap.cli.source import load_snapshot
+    """Return the map that the words before are about.
+
+    A boot takes too long for a shell, and makes few regions: its machine is taken as it is at reset.
+    """
+    from guestmap.cli.own_source import on_board
+    from guestmap.cli.source import is_own, load_snapshot, own_machine
 
     # Where the last word is an option that lacks its value, click leaves arguments unassigned.
     source = ctx.params.get("source") or next(iter(ctx.args), None)
-    if not isinstance(source, str) or source.partition(":")[0] == "boot" or source == "-":
+    if not isinstance(source, str) or source == "-":
         return None
     with suppress(GuestmapError):
-        return load_snapshot(source)
+        if not is_own(source):
+            return load_snapshot(source)
+        own = own_machine(on_board(source, ctx.params.get("machine") or ""))
+        if own is not None:
+            from guestmap.inspect import Snapshot
+            from guestmap.machine import make_board
+
+            return Snapshot.of(make_board(own.config).system)
     return None
 
 

@@ -15,6 +15,16 @@ _COLON_IS_NO_BREAK = "COMP_WORDBREAKS=${COMP_WORDBREAKS//:}\n"
 """To bash a colon ends a word, and ``unix:SOCKET`` is one."""
 
 
+_DEFINED = "compdef _guestmap_completion guestmap"
+_ALSO_LOADED = f"""\
+if [[ $funcstack[1] == _guestmap ]]; then
+  _guestmap_completion "$@"
+else
+  {_DEFINED}
+fi"""
+"""zsh loads a file of ``fpath`` when there is first something to complete: then it is to do that."""
+
+
 class Shell(Enum):
     """Shells that can be taught."""
 
@@ -34,4 +44,6 @@ def completion(
     """
     make = import_module("typer.completion").get_completion_script
     script = make(prog_name="guestmap", complete_var=COMPLETE, shell=shell.value)
+    if shell is Shell.ZSH:
+        script = script.replace(_DEFINED, _ALSO_LOADED)
     write((_COLON_IS_NO_BREAK if shell is Shell.BASH else "") + f"{script}\n")
