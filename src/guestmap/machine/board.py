@@ -7,9 +7,8 @@ by what stands here, and by nothing else.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, ConfigError, HostClock
 from guestmap.hw.device import Space
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guestmap.accel import Irqchip, Processor
-    from guestmap.hw.device import RegisterBlock
     from guestmap.hw.medium import Medium
     from guestmap.hw.pci import PciBus
     from guestmap.hw.placement import Placeable
     from guestmap.hw.serial import Serial16550
     from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.machine.config import MachineConfig
+    from guestmap.machine.saveable import Saveable
 
 IO_SIZE: Final = 0x10000
 _LONG_PREALLOCATION = GIB // 4
@@ -56,41 +55,6 @@ class CpuPin(Protocol):
 
     def acknowledge(self) -> int:
         """Run the acknowledge cycle: return the vector."""
-
-
-class Saveable(Protocol):
-    """Registers with a state, as a saved machine knows them."""
-
-    @property
-    def state(self) -> Any:
-        """All that a guest can have made of them: a value of a class of its own."""
-
-    def save(self) -> Any:
-        """Return a copy of the state, with all that it takes to go on from here."""
-
-    def load(self, state: Any, /) -> None:
-        """Go on from a state that such registers were saved in.
-
-        Raises:
-            ConfigError: they can be in no such state.
-        """
-
-
-def named(*blocks: RegisterBlock[Any]) -> dict[str, Saveable]:
-    """Return blocks, and the parts of those that have any, by names: each after its class.
-
-    Of several of one class, the second has a 1 behind it, and so on.
-    """
-    found: dict[str, Saveable] = {}
-    counts: Counter[str] = Counter()
-    for each in blocks:
-        name = type(each).__name__
-        number, counts[name] = counts[name], counts[name] + 1
-        name += str(number) if number else ""
-        found[name] = each
-        for part, inner in getattr(each, "parts", {}).items():
-            found[f"{name}/{part}"] = inner
-    return found
 
 
 class Board:

@@ -23,7 +23,7 @@ from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.serial import Serial16550
 from guestmap.hw.virtio_mmio import SIZE, VirtioMmio
-from guestmap.machine.board import Board, Saveable, named
+from guestmap.machine.board import Board
 from guestmap.machine.boards.microvm import (
     FIRMWARE,
     FIRMWARE_WITHOUT_ACPI,
@@ -37,6 +37,7 @@ from guestmap.machine.boards.x86.fw_cfg import fill as fill_fw_cfg
 from guestmap.machine.boards.x86.interrupts import CpuInterrupts, GlobalLines, global_lines
 from guestmap.machine.boards.x86.ram import map_ram
 from guestmap.machine.ram import make_objects, make_ram
+from guestmap.machine.saveable import Saveable, named
 
 _CMOS: Final = frozenset({0x15, 0x16, 0x17, 0x18, 0x30, 0x31, 0x34, 0x35, 0x5B, 0x5C, 0x5D})
 """The sizes of memory, which are all that is told by the clock chip here."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from guestmap.accel import Irqchip, Processor
 from guestmap.base import ADDRESS_SPACE_SIZE
-from guestmap.firmware import FirmwareConfig, cmos_bytes, find_bios, fw_cfg_items, load_bios
-from guestmap.firmware.acpi import AcpiConfig, DeviceMemoryRange, ProximityDomain, acpi_files
+from guestmap.firmware import cmos_bytes, find_bios, fw_cfg_items, load_bios
+from guestmap.firmware.acpi import acpi_files
 from guestmap.firmware.cmos import drive_bytes
 from guestmap.firmware.option_roms import load_rom
 from guestmap.hw import debugcon
@@ -26,10 +26,11 @@ from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.pci import ConfigMechanism, PciBus
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix4_pm import Piix4Pm
-from guestmap.machine.board import Board, Saveable, named
+from guestmap.machine.board import Board
 from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
 from guestmap.machine.boards.pc_i440fx.drives import attach_drives
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
+from guestmap.machine.boards.pc_i440fx.told import acpi_config, firmware_config
 from guestmap.machine.boards.pc_i440fx.tree import compose
 from guestmap.machine.boards.x86.bios import map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews, processors_of
@@ -41,8 +42,8 @@ from guestmap.machine.hotplug.device_memory import DeviceMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
 from guestmap.machine.hotplug.pci import PciHotplug
 from guestmap.machine.media.overlay import Overlay
-from guestmap.machine.options.smp import with_homes
 from guestmap.machine.ram import make_objects, make_ram
+from guestmap.machine.saveable import Saveable, named
 from guestmap.memory import MemoryRegion
 
 if TYPE_CHECKING:
@@ -75,25 +76,8 @@ class Pc(Board):
         self.layout = layout.RamLayout.of(self.config)
         self.firmware_path = find_bios(self.config.bios)
         self.bios = load_bios(self.firmware_path)
-        self.firmware = self._firmware_config()
-        self.acpi = self._acpi_config()
-
-    def _firmware_config(self) -> FirmwareConfig:
-        ram = self.layout
-        return FirmwareConfig(
-            below_4g=ram.below, above_4g=ram.above, above_4g_start=ram.above_start,
-            cpus=self.config.cpus, max_cpus=self.config.max_cpus, sockets=self.config.sockets,
-            threads=self.config.threads, uuid=self.config.uuid,
-        )  # fmt: skip
-
-    def _acpi_config(self) -> AcpiConfig:
-        config, plug = self.config, layout.DeviceMemoryLayout.of(self.config)
-        nodes = with_homes(config.numa_nodes, config.topology)
-        return AcpiConfig(
-            firmware=self.firmware, smm=config.has_smm, serial=config.serial,
-            device_memory=DeviceMemoryRange(*plug) if plug is not None else None,
-            numa_nodes=tuple(ProximityDomain(node.memory, node.cpus) for node in nodes),
-        )  # fmt: skip
+        self.firmware = firmware_config(self.config, self.layout)
+        self.acpi = acpi_config(self.config, self.firmware)
 
     # -- wiring ----------------------------------------------------------------------------------
 
