@@ -68,7 +68,7 @@ def spaces(ctx: typer.Context, incomplete: str) -> list[str]:
 def _snapshot(ctx: typer.Context) -> Snapshot | None:
     """Return the map that the words before are about.
 
-    A boot takes too long for a shell, and makes few regions: its machine is taken as it is at reset.
+    A boot takes too long for a shell, and makes few regions: its machine is taken as at reset.
     """
     from guestmap.cli.own_source import on_board
     from guestmap.cli.source import is_own, load_snapshot, own_machine

@@ -22,7 +22,7 @@ if [[ $funcstack[1] == _guestmap ]]; then
 else
   {_DEFINED}
 fi"""
-"""zsh loads a file of ``fpath`` when there is first something to complete: then it is to do that."""
+"""zsh loads a file of ``fpath`` when there is first something to complete: then it has to."""
 
 
 class Shell(Enum):
