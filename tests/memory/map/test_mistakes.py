@@ -149,6 +149,34 @@ MISTAKES: dict[str, tuple[Act, str]] = {
         lambda b: b.space.read_into(0, 4),
         "cannot read into 4: give",
     ),
+    "more bytes than anything has": (
+        lambda b: b.space.read(0, 1 << 70),
+        "'memory': cannot read 1180591620717411303424 bytes",
+    ),
+    "fewer than none to be set": (
+        lambda b: b.space.set(0, 0, -1),
+        "'memory': cannot set -1 bytes",
+    ),
+    "a byte that is text": (
+        lambda b: b.space.set(0, "a", 1),
+        "'memory': byte 'a' is of type str",
+    ),
+    "an access of half a byte": (
+        lambda b: b.space.access_valid(0, 0.5, False),
+        "'memory': length 0.5 is of type float",
+    ),
+    "an access nowhere": (
+        lambda b: b.space.access_valid(None, 4, False),
+        "'memory': address None",
+    ),
+    "a translated address that is text": (
+        lambda b: b.space.translate("0x10"),
+        "'memory': address '0x10' is of type str",
+    ),
+    "a listener to let go that is none": (
+        lambda b: b.space.unregister_listener(5),
+        "'memory': listener 5 is of type int",
+    ),
     "an unknown rule": (
         lambda b: b.board.add_subregion(0, b.loose, overlap="maybe"),
         "'maybe' is unknown",

@@ -63,7 +63,12 @@ class AddressSpace(ScalarAccess):
         The section begins with the byte at ``address``, and is as long as the following addresses
         lead to the following bytes: at most ``length``, the rest of its range, and the rest of each
         IOMMU's page. ``view`` and the address are those at the end of the way.
+
+        Raises:
+            ConfigError: the address is no whole number.
         """
+        if type(address) is not int:
+            self.check_number("address", address)
         view, found, at, room = locate(self.source.view, address, length, is_write, attrs)
         if found is None:
             return None
@@ -77,7 +82,12 @@ class AddressSpace(ScalarAccess):
         is_write: bool,
         attrs: MemTxAttrs = ATTRS_UNSPECIFIED,
     ) -> bool:
-        """Tell whether everybody on the way would take an access, without making it."""
+        """Tell whether everybody on the way would take an access, without making it.
+
+        Raises:
+            ConfigError: address and length are no whole numbers, or the length cannot be.
+        """
+        self.check_run("access", address, length)
         view, done = self.source.view, 0
         while done < length:
             at = (address + done) & ADDRESS_MASK

@@ -9,6 +9,8 @@ A guest never raises here: what goes wrong ends in the :class:`MemTxResult`.
 
 from __future__ import annotations
 
+import sys
+
 from guestmap.base import ConfigError
 from guestmap.memory.access.copy import copy_in, read_piece, read_run, write_piece, write_run
 from guestmap.memory.access.dispatch import Dispatch
@@ -38,7 +40,7 @@ class ByteAccess(ViewedSpace):
         """Return ``length`` bytes; the pieces that fail read as their region says.
 
         Raises:
-            ConfigError: a negative length, or no whole numbers.
+            ConfigError: a length that cannot be, or no whole numbers.
         """
         start, last, block, base = self.source.view.hot
         try:
@@ -49,10 +51,7 @@ class ByteAccess(ViewedSpace):
                     return data
         except TypeError:
             pass  # it is named below
-        self.check_number("address", address)
-        self.check_number("length", length)
-        if length < 0:
-            raise ConfigError(f"address space {self.name!r}: cannot read {length} bytes")
+        self.check_run("read", address, length)
         view = self.source.view
         pieces = read_run(view, address, length)
         done = sum(map(len, pieces))
@@ -165,7 +164,13 @@ class ByteAccess(ViewedSpace):
             done += piece
 
     def set(self, address: int, byte: int, length: int) -> MemTxResult:
-        """Write ``length`` times the same byte."""
+        """Write ``length`` times the same byte.
+
+        Raises:
+            ConfigError: as :meth:`read`.
+        """
+        self.check_run("set", address, length)
+        self.check_number("byte", byte)
         result = OK
         block = bytes([byte & 0xFF]) * min(length, 1 << 16)
         for done in range(0, length, len(block) or 1):
@@ -179,6 +184,17 @@ class ByteAccess(ViewedSpace):
             ConfigError: it is none.
         """
         checked_number(f"address space {self.name!r}: {what}", value)
+
+    def check_run(self, action: str, address: object, length: int) -> None:
+        """Check an address and the number of bytes from there on.
+
+        Raises:
+            ConfigError: they are no whole numbers, or nothing has so many bytes.
+        """
+        self.check_number("address", address)
+        self.check_number("length", length)
+        if not 0 <= length <= sys.maxsize:
+            raise ConfigError(f"address space {self.name!r}: cannot {action} {length} bytes")
 
     def _no_target(self, buffer: object) -> ConfigError:
         return ConfigError(

@@ -80,11 +80,13 @@ class Listeners:
         """Tell ``listener`` that everything goes, and forget it, whatever it answers.
 
         Raises:
+            ConfigError: it is no listener.
             StateError: it is not registered on ``space``, or a callback is running.
         """
         with self._transactions.lock:
             self._transactions.refuse_in_callback()
             if listener not in self.on(space):
+                checked_kind(f"address space {space.name!r}: listener", listener, MemoryListener)
                 raise StateError(f"listener {listener.name!r} is not registered on {space.name!r}")
             self._dismiss(space, [listener])
             with self._transactions.telling():
