@@ -42,20 +42,11 @@ def take_screenshot(vm: VirtualMachine, path: Path | None) -> None:
         HostError: the file cannot be written.
     """
     from guestmap.base.whole_file import write_whole
+    from guestmap.machine.picture import encoded
 
     if path is None:
         return
     picture = vm.board.picture()
     if picture is None:
         raise ConfigError("--screenshot: the machine that was saved has no screen")
-    if path.suffix == ".ppm":
-        write_whole(path, b"P6\n%d %d\n255\n" % picture[:2] + picture.rgb)
-        return
-    try:
-        from guestmap.view.screenshot import png
-    except ImportError as error:
-        raise ConfigError(
-            f"--screenshot {path}: a PNG needs Pillow: pip install 'guestmap[view]', or give a"
-            " name that ends in .ppm"
-        ) from error
-    write_whole(path, png(picture.width, picture.height, picture.rgb))
+    write_whole(path, encoded(picture, path.suffix[1:]))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550
     from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.machine.config import MachineConfig
+    from guestmap.machine.input import InputDevices
     from guestmap.machine.saveable import Saveable
 
 IO_SIZE: Final = 0x10000
@@ -79,6 +80,7 @@ class Board:
         cpus: CPUs there are; 0 for a machine that runs nothing.
         bus: the root PCI bus; None without PCI.
         serial: the first serial port; None without.
+        input: keyboard and mouse; None without.
         firmware_path: the firmware's image file; None without firmware.
         events: what it tells whoever manages it.
         media: what its drives keep their data on.
@@ -101,6 +103,7 @@ class Board:
     pins: tuple[CpuPin, ...]
     bus: PciBus | None = None
     serial: Serial16550 | None = None
+    input: InputDevices | None = None
     firmware_path: Path | None = None
     smm_memory: AddressSpace | None = None
     debug_port: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from guestmap.base.bounds import Meta
@@ -9,6 +10,7 @@ from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, output
 from guestmap.hw.device import U8
 from guestmap.hw.ps2.device import ACK, PS2_DEVICE, RESEND, SELF_TEST_PASSED, Ps2Device, Ps2State
+from guestmap.hw.ps2.keys import MODIFIERS, strokes
 from guestmap.hw.ps2.scancodes import SET_1_TO_2
 
 if TYPE_CHECKING:
@@ -24,12 +26,14 @@ class KeyboardState(Ps2State):
         scancode_set: 1, 2 or 3.
         leds: bits 0 scroll, 1 num, 2 caps lock.
         enabled: whether key strokes are sent.
+        modifiers: keys like Shift that are down.
     """
 
     translate: bool = False
     scancode_set: Annotated[int, Meta(ge=1, le=3)] = 2
     leds: U8 = 0
     enabled: bool = True
+    modifiers: Annotated[list[U8], Meta(max_length=len(MODIFIERS))] = field(default_factory=list)
 
 
 class Ps2Keyboard(Ps2Device[KeyboardState]):
@@ -63,10 +67,18 @@ class Ps2Keyboard(Ps2Device[KeyboardState]):
             self._send(codes)
             return
         for code in codes:
-            if code >= 0xE0:
+            if code in (0xE0, 0xE1):
                 self._send((code,))
             elif (other := SET_1_TO_2.get(code & 0x7F)) is not None:
                 self._send((0xF0, other) if code & 0x80 else (other,))
+
+    def key(self, number: int, *, pressed: bool) -> None:
+        """Press or release a key (:mod:`guestmap.hw.ps2.keys`)."""
+        held = set(self.state.modifiers)
+        if number in MODIFIERS:
+            held = held | {number} if pressed else held - {number}
+            self.state.modifiers = sorted(held)
+        self.press(strokes(number, frozenset(held), pressed=pressed))
 
     def write(self, value: int) -> None:
         """Take a command byte, or the argument of the one before."""

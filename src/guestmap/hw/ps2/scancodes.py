@@ -17,8 +17,14 @@ _SET_2 = bytes.fromhex(
     "6c 75 7d 7b 6b 73 74 79 69 72 7a 70 71 84"  # 47-54: the keypad, SysRq
 )
 
+_OTHERS = bytes.fromhex(
+    "5661 5778 5807 590f 5b1f 5c27 5d2f"  # the key beside the left Shift, F11, F12, = and logos
+    "5e37 5f3f 635e 6618 6720 6828 6930 6a38 6b40 6c48 6d50"  # power and what browsers have
+    "7013 7351 7762 7964 7b67 7d6a 7e6d"  # Japanese keyboards
+)
+
 SET_1_TO_2 = MappingProxyType(
     {_FIRST_SET_1 + index: code for index, code in enumerate(_SET_2)}
-    | {0x56: 0x61, 0x57: 0x78, 0x58: 0x07, 0x5B: 0x1F, 0x5C: 0x27, 0x5D: 0x2F}
+    | dict(zip(_OTHERS[::2], _OTHERS[1::2], strict=True))
 )
 """Make code in set 1 -> make code in set 2, without the E0 prefix, which both share."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guestmap.monitor.command import CommandTable
 from guestmap.monitor.commands import (
+    console,
     cpus,
     identity,
     managers,
@@ -25,6 +26,7 @@ def command_table() -> CommandTable:
             *identity.COMMANDS,
             *schema.COMMANDS,
             *state.COMMANDS,
+            *console.COMMANDS,
             *cpus.COMMANDS,
             *pci.COMMANDS,
             *tree.COMMANDS,

@@ -177,6 +177,19 @@ class Flag(Argument):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FlagWord(Argument):
+    """``-x word``: a word that stands behind a flag."""
+
+    letter: str = ""
+
+    def read(self, reading: Reading) -> str | None:
+        """Read it."""
+        if not Flag(self.name, letter=self.letter).read(reading):
+            return None
+        return Word(self.name).read(reading)
+
+
 class FormatArgument(Argument):
     """GDB's format behind a slash: a count, a letter of ``oduxic``, a size of ``bhwgL``."""
 

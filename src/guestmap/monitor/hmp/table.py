@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.monitor.hmp import (
+    console,
     control,
     dump,
     hotplug,
@@ -23,6 +24,7 @@ from guestmap.monitor.hmp import (
 from guestmap.monitor.hmp.arguments import (
     DottedNumber,
     Flag,
+    FlagWord,
     FormatArgument,
     Number,
     Options,
@@ -140,6 +142,15 @@ COMMANDS = (
         "make the machine one that was saved",
     ),
     HmpCommand(
+        "mouse_button", console.mouse_button, (Number("button_state", bits=32),), "state",
+        "have buttons of the mouse down: 1 left, 2 middle, 4 right, or a sum of these",
+    ),
+    HmpCommand(
+        "mouse_move", console.mouse_move,
+        (Word("dx_str"), Word("dy_str"), Word("dz_str", optional=True)), "dx dy [dz]",
+        "move the mouse right and down, and turn its wheel",
+    ),
+    HmpCommand(
         "o", ports.write_port, (*_PORT, Number("value", bits=32)), "/fmt addr value",
         "write an I/O port",
     ),
@@ -169,6 +180,18 @@ COMMANDS = (
     HmpCommand(
         "savevm", snapshots.savevm, (Word("tag", optional=True),), "tag",
         "save the machine, in the folder that 'guestmap boot --snapshots' names",
+    ),
+    HmpCommand(
+        "screendump", console.screendump,
+        (Word("filename"), FlagWord("format", letter="f"), Word("device", optional=True),
+         Number("head", optional=True, bits=32)),
+        "filename [-f format] [device [head]]",
+        "write what the screen shows to a file, as a PPM or a PNG",
+    ),
+    HmpCommand(
+        "sendkey", console.sendkey,
+        (Word("keys"), Number("hold_time", optional=True, bits=32)), "keys [hold_ms]",
+        "press keys and release them: 'sendkey ctrl-alt-f1'; for 100 ms each where nothing is said",
     ),
     HmpCommand("stop|s", control.stop, about="pause the machine"),
     HmpCommand("system_powerdown", control.system_powerdown, about="press the power button"),

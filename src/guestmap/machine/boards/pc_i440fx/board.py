@@ -41,6 +41,7 @@ from guestmap.machine.boards.x86.ram import map_ram
 from guestmap.machine.hotplug.device_memory import DeviceMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
 from guestmap.machine.hotplug.pci import PciHotplug
+from guestmap.machine.input import InputDevices
 from guestmap.machine.media.overlay import Overlay
 from guestmap.machine.ram import make_objects, make_ram
 from guestmap.machine.saveable import Saveable, named
@@ -161,6 +162,8 @@ class Pc(Board):
             on_debug_byte=lambda byte: self.on_debug_byte(byte),
         )  # fmt: skip
         self.serial = self.isa.serial
+        controller = self.isa.keyboard
+        self.input = InputDevices(self.clock, controller.keyboard, controller.mouse)
         self.debug_port = debugcon.PORT if self.config.debugcon else None
         self.place(self.ioapic, self.hpet, *self.isa.blocks, *self.pic.chips, self.fw_cfg)
         for index, value in cmos_bytes(self.firmware).items():
