@@ -318,6 +318,18 @@ def test_a_failure_stops_what_was_not_begun_and_a_resume_does_the_rest(client, f
     assert [c for c, _ in fleet[0].machine.sent] == ["object-add", "device_add"]
 
 
+def test_after_a_pause_nothing_is_begun_that_waits_for_its_host(client, fleet, tmp_path):
+    path = tmp_path / "plan.json"
+    for number, each in enumerate(fleet):
+        fleet[number] = Served(each.machine, msgspec.structs.replace(each.of, host="one"))
+        each.machine.refuse = {"object-add": "no"}
+    made(client, fleet, path)
+    rolling = RollOut(client, read_plan(path), Progress.beside(path), guest_s=0.3, per_host=1)
+    (only,) = rolling.apply(WavePolicy(canary=0, percent=100.0, pause_after=1))
+    assert only.ending == "refused"
+    assert sum(len(each.machine.sent) for each in fleet) == 1
+
+
 def test_a_line_of_progress_that_is_half_is_no_line(client, fleet, tmp_path):
     path = tmp_path / "plan.json"
     made(client, fleet, path)

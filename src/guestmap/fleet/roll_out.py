@@ -168,6 +168,7 @@ class RollOut:
             self._order,
             per_host=self._per_host,
             everywhere=self._everywhere,
+            ahead=1,  # one that waits at a worker would be begun after a pause
         )
         for job, told in stream.run(self._jobs(machines)):
             one = self._ended(job, told)
@@ -175,13 +176,11 @@ class RollOut:
             self.failures += not one.is_good
             if pause_after and self.failures >= pause_after:
                 self.is_paused = True
+                stream.stop()
             yield one
 
     def _jobs(self, machines: Sequence[FleetMachine]) -> Iterator[Job]:
-        """Yield a job for each machine, until it is paused."""
         for each in machines:
-            if self.is_paused:
-                return
             limit = 2 * self._guest_s + _CONNECT_S
             yield Job((each,), each.host, limit, is_local=is_local(each))
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.5
 _WORKERS_S = 2.0
-_AHEAD = 2
-"""Jobs that are sent for each thread: one that runs and one that waits."""
 _KEEPS_COMING = 3.0
 """A job is given up after so many times what it may take: it may wait for others before."""
 _GRACE_S = 15.0
@@ -55,8 +53,11 @@ class Lost:
 
 @dataclass(slots=True)
 class _Running:
+    """A job under way: until when, and on which workers alone; None: on any."""
+
     job: Job
     until: float
+    workers: list[str] | None
 
 
 class Stream:
@@ -69,6 +70,7 @@ class Stream:
         args: more arguments.
         per_host: jobs under way on one host at most.
         everywhere: each worker is on the host of every machine: that of a cluster of our own.
+        ahead: jobs that are sent for each thread of the workers: one that runs, one that waits.
     """
 
     def __init__(
@@ -78,20 +80,24 @@ class Stream:
         *args: Any,
         per_host: int = 4,
         everywhere: bool = True,
+        ahead: int = 2,
     ) -> None:
         self._client = client
         self._function = function
         self._args = args
         self._per_host = per_host
         self._everywhere = everywhere
+        self._ahead = ahead
+        self._is_stopped = False
         self._workers: dict[str, list[str]] = {}
+        self._addresses: set[str] = set()
         self._threads = 0
         self._asked_at = float("-inf")
         self._done: SimpleQueue[Future] = SimpleQueue()
         self._running: dict[Future, _Running] = {}
         self._busy: Counter[str] = Counter()
         self._waiting: dict[str, deque[Job]] = {}
-        self._unsent: list[Job] = []
+        self._unsent: list[tuple[Job, str]] = []
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
         """Yield each job with what came of it, or with :class:`Lost`; as they end.
@@ -107,10 +113,14 @@ class Stream:
             if left and self._client.status == "running":
                 self._client.cancel(left, force=True)
 
+    def stop(self) -> None:
+        """Begin no more; what is under way comes to its end."""
+        self._is_stopped = True
+
     def _fill(self, coming: Iterator[Job]) -> bool:
         """Send what may be sent; tell whether anything is under way."""
         self._look_at_workers()
-        room = max(1, _AHEAD * self._threads) - len(self._running)
+        room = max(1, self._ahead * self._threads) - len(self._running)
         while room > 0 and (job := self._next(coming)) is not None:
             self._send(job)
             room -= 1
@@ -122,12 +132,16 @@ class Stream:
         if now < self._asked_at + _WORKERS_S:
             return
         self._asked_at = now
-        with suppress(OSError):  # a scheduler that has gone: what is under way will tell
+        # A scheduler that has gone tells nothing, or raises; what is under way will tell of that.
+        with suppress(OSError, KeyError):
             workers = self._client.scheduler_info(n_workers=-1)["workers"]
             self._threads = sum(each["nthreads"] for each in workers.values())
             self._workers = by_name(workers)
+            self._addresses = set(workers)
 
     def _next(self, coming: Iterator[Job]) -> Job | None:
+        if self._is_stopped:
+            return None
         for host, queue in self._waiting.items():
             if queue and self._has_room(host):
                 return queue.popleft()
@@ -141,46 +155,48 @@ class Stream:
         return not host or self._busy[host] < self._per_host
 
     def _send(self, job: Job) -> None:
-        if not self._everywhere and job.is_local and job.host and job.host not in self._workers:
-            self._unsent.append(job)
+        if self._client.status != "running":
+            self._unsent.append((job, "the scheduler has gone"))
             return
+        if not self._everywhere and job.is_local and job.host and job.host not in self._workers:
+            why = f"no worker is named {job.host!r} (dask worker --name {job.host})"
+            self._unsent.append((job, why))
+            return
+        workers = self._workers.get(job.host)
         future = self._client.submit(
             self._function,
             job.machines,
             *self._args,
             key=f"fleet-{uuid4().hex}",
-            workers=self._workers.get(job.host),
+            workers=workers,
             retries=0,
         )
-        self._running[future] = _Running(
-            job, time.monotonic() + _KEEPS_COMING * job.limit_s + _GRACE_S
-        )
+        until = time.monotonic() + _KEEPS_COMING * job.limit_s + _GRACE_S
+        self._running[future] = _Running(job, until, workers)
         self._busy[job.host] += 1
         future.add_done_callback(self._done.put)
 
     def _ended(self) -> Iterator[tuple[Job, Any]]:
         """Yield what has ended by now; wait a little for something to."""
         unsent, self._unsent = self._unsent, []
-        for job in unsent:
-            yield (
-                job,
-                Lost(
-                    f"no worker is named {job.host!r} (dask worker --name {job.host})",
-                    was_sent=False,
-                ),
-            )
+        yield from ((job, Lost(why, was_sent=False)) for job, why in unsent)
         if not self._running:
             return
         try:
             futures: Sequence[Future] = [self._done.get(timeout=_LOOK_S)]
         except Empty:
-            now = time.monotonic()
-            futures = [each for each, one in self._running.items() if one.until < now]
+            futures = [each for each, one in self._running.items() if self._is_lost(one)]
         for future in futures:
             running = self._running.pop(future, None)
             if running is not None:
                 self._busy[running.job.host] -= 1
                 yield running.job, _result_of(future)
+
+    def _is_lost(self, one: _Running) -> bool:
+        """Tell whether nobody will do it any more: its time is over, or its only workers are."""
+        if one.workers is not None and self._addresses.isdisjoint(one.workers):
+            return True
+        return one.until < time.monotonic()
 
 
 def _result_of(future: Future) -> Any:
