@@ -133,9 +133,12 @@ class _Words:
             return
         from guestmap.inspect.ask.diff import diff
         from guestmap.inspect.ask.diff_sentences import diff_sentences
+        from guestmap.inspect.ask.slot_words import slot_changes
 
         self._print(f"{stamp}the map changed:")
         for line in diff_sentences(diff(sighting.before, sighting.after)):
+            self._print(f"{'':13}{line}")
+        for line in slot_changes(sighting.before, sighting.after):
             self._print(f"{'':13}{line}")
 
     def end(self, watcher: Watcher, elapsed: float) -> None:

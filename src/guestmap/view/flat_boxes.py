@@ -6,6 +6,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from guestmap.base import format_size
+from guestmap.inspect.ask.slot_words import slot_words
 from guestmap.view.overlaps import Overlaps
 from guestmap.view.picture import Box, Label
 from guestmap.view.tree_boxes import Layer, path_words
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from guestmap.inspect import RangeInfo
+    from guestmap.inspect.map.snapshot import SlotInfo
     from guestmap.inspect.map.ways import Shown
 
 _MOST_BEHIND = 4
 
 
 def flat_layer(
-    ranges: Sequence[RangeInfo], shown: list[Shown], layers: Iterable[Layer], root: str | None
+    ranges: Sequence[RangeInfo],
+    shown: list[Shown],
+    layers: Iterable[Layer],
+    root: str | None,
+    slots: Sequence[SlotInfo] = (),
 ) -> Layer:
     """Return the lane of a flat view, without the room where nobody answers.
 
@@ -30,6 +36,7 @@ def flat_layer(
         shown: the same with the ways that lead to each region; empty where there are no trees.
         layers: of the tree that it shows: what is hidden there is named.
         root: name of the root region; what itself answers is the background.
+        slots: memory slots by which its addresses are reached, by address.
     """
     hidden = Overlaps([box for layer in layers for box in layer.boxes if box.state == "hidden"])
     layer = Layer()
@@ -50,11 +57,22 @@ def flat_layer(
                 offset=each.offset_in_region,
                 why=_behind(hidden, each.start, end),
                 path=path_words(way) if way and way.region.name == each.name else "",
-                owner=" ".join((each.owner or "", *each.accelerator)).strip(),
+                owner=" ".join((each.owner or "", *each.accelerator, *_slots(slots, each))).strip(),
             )
         )
         layer.labels.append(flat_label(layer.boxes[-1]))
     return layer
+
+
+def _slots(slots: Sequence[SlotInfo], shown: RangeInfo) -> list[str]:
+    """Say by which slots some addresses are reached; several ranges may share one."""
+    end = shown.start + shown.size
+    index = bisect_right(slots, shown.start, key=lambda slot: slot.start + slot.size)
+    found: list[str] = []
+    while index < len(slots) and slots[index].start < end and len(found) < _MOST_BEHIND:
+        found.append(slot_words(slots[index]))
+        index += 1
+    return found
 
 
 def flat_label(box: Box) -> Label:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.ask.slot_words import SEEN_BY_CPUS
 from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.ask.view_diff import range_changes
 from guestmap.inspect.map.views import join, physical_root
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from guestmap.inspect import RangeInfo, Snapshot
+    from guestmap.inspect.map.snapshot import SlotInfo
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ def _from_trees(snapshot: Snapshot, findings: SnapshotSections, *, show_disabled
         section = Section(
             spaces=list(names),
             end=snapshot.regions[root].addr + snapshot.regions[root].size,
-            flat=flat_layer(view, seen, layers.values(), name),
+            flat=flat_layer(view, seen, layers.values(), name, _slots(snapshot, names)),
             layers=layers,
             root=root,
             ranges=tuple(view),
@@ -120,9 +122,14 @@ def _from_views(snapshot: Snapshot, findings: SnapshotSections) -> None:
             Family([]),
         )
         last = view.ranges[-1]
-        flat = flat_layer(view.ranges, [], (), view.root)
+        flat = flat_layer(view.ranges, [], (), view.root, _slots(snapshot, names))
         section = Section(names, last.start + last.size, flat, {}, None, view.ranges)
         _add(findings, family, section)
+
+
+def _slots(snapshot: Snapshot, names: Collection[str]) -> tuple[SlotInfo, ...]:
+    """Return the memory slots that serve what some address spaces see."""
+    return snapshot.slots if any(name.startswith(SEEN_BY_CPUS) for name in names) else ()
 
 
 def _rank(names: Collection[str]) -> int:

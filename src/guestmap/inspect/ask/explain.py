@@ -19,6 +19,7 @@ from guestmap.inspect.ask.iommus import is_iommu
 from guestmap.inspect.ask.notes import concluded, contradiction
 from guestmap.inspect.ask.ram_place import ram_place
 from guestmap.inspect.ask.recorded import index_at, range_at, recorded_answer
+from guestmap.inspect.ask.slot_words import SEEN_BY_CPUS
 from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.ask.verdict import Verdict, clipped, disabled, outranked
 from guestmap.inspect.map.around import Around
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from guestmap.inspect.ask.spaces import NamedSpace
     from guestmap.inspect.map.snapshot import SlotInfo, Snapshot, ViewInfo
 
-_SEEN_BY_CPUS = ("memory", "cpu-memory")
-
 
 def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanation:
     """Return who answers at ``address`` (bytes) in an address space, and who does not and why.
@@ -46,7 +45,7 @@ def explain(snapshot: Snapshot, address: int, space: str = "memory") -> Explanat
         raise ConfigError(f"{address:#x} is not an address: give 0 to 0x{ADDRESS_SPACE_SIZE - 1:x}")
     found = Spaces(snapshot).find(space)
     told = _explained(snapshot, address, found)
-    if told.winner is None or not found.name.startswith(_SEEN_BY_CPUS):
+    if told.winner is None or not found.name.startswith(SEEN_BY_CPUS):
         return told
     return replace(told, slot=slot_at(snapshot, address))
 

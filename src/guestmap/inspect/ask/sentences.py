@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.ask.slot_words import slot_words
 from guestmap.inspect.ask.words import path_words, ram_words, span, why_words
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from guestmap.inspect.ask.findings import Finding
     from guestmap.inspect.ask.hole import Hole
     from guestmap.inspect.ask.ram_ranges import RamTable
-    from guestmap.inspect.map.snapshot import SlotInfo
 
 _MEANINGS: dict[str, str] = {
     "ram": "memory",
@@ -59,7 +59,7 @@ def explain_sentences(told: Explanation, end: int | None = None) -> list[str]:
         if winner.ram is not None:
             lines.append(f"  {ram_words(winner.ram)}")
         if told.slot is not None:
-            lines.append(f"  {_slot(told.slot)}")
+            lines.append(f"  by {slot_words(told.slot)}")
         if winner.owner and winner.owner.startswith("owner:"):
             lines.append(f"  belongs to {winner.owner.removeprefix('owner:')}")
     if told.losers:
@@ -68,16 +68,6 @@ def explain_sentences(told: Explanation, end: int | None = None) -> list[str]:
         lines.append(f"  {loser.name}, byte {loser.offset:#x}: {why_words(loser)}")
         lines.append(f"    so from {span(loser.start, loser.end)}, by {path_words(loser.path)}")
     return lines + [f"Note: {note}" for note in told.notes]
-
-
-def _slot(slot: SlotInfo) -> str:
-    """Say by which memory slot the guest reaches it."""
-    words = f"by slot {slot.number} of KVM, {span(slot.start, slot.start + slot.size)}"
-    words += ", read-only: writes come out" if slot.readonly else ", writable"
-    if slot.logged:
-        noted = "written pages are noted"
-        words += f", {noted}" if slot.dirty is None else f", {noted}: {slot.dirty} now"
-    return words
 
 
 def explain_range_sentences(told: RangeExplanation) -> list[str]:
