@@ -19,13 +19,12 @@ from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE
 from guestmap.hw.portio import PortEntry, port_places
 from guestmap.hw.vga import registers as reg
 from guestmap.hw.vga.dispi import Dispi
-from guestmap.hw.vga.edid import edid
+from guestmap.hw.vga.mmio import VgaMmio
 from guestmap.hw.vga.planes import WINDOW_BASE, WINDOW_SIZE, VgaPlanes
 from guestmap.hw.vga.ports import VgaPorts
 from guestmap.hw.vga.screen import ScreenPicture, picture
-from guestmap.hw.vga.state import BIG, LITTLE, VgaState
+from guestmap.hw.vga.state import VgaState
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
-from guestmap.memory.map import UNASSIGNED_IO_OPS
 from guestmap.qom import BOOL, UINT32
 
 if TYPE_CHECKING:
@@ -37,17 +36,13 @@ if TYPE_CHECKING:
 
 _IDENTITY = PciIdentity(0x1234, 0x1111, 0x0300, revision=2)
 _MEMORY_BAR, _MMIO_BAR = 0, 2
-_MEMORY_SIZE, _MMIO_SIZE = 16 * MIB, 4096
-_PORTS_AT, _PORTS_SIZE, _FIRST_PORT = 0x400, 0x20, 0x3C0
-_DISPI_AT, _DISPI_SIZE = 0x500, 2 * 11
-_EXTENDED_AT, _EXTENDED_SIZE = 0x600, 8
+_MEMORY_SIZE = 16 * MIB
 _WINDOW_PRIORITY, _CHAIN_4_PRIORITY = 1, 2
 _CHAIN_4 = ((0xA0000, 0x10000), (0xA0000, 0x10000), (0xB0000, 0x8000), (0xB8000, 0x8000))
 """Where memory shows itself in chain-4, by bits 2 and 3 of the graphics controller's register 6."""
-_IDENTITY_SIZE, _WIDTH, _HEIGHT = 0x180, 1280, 800
-_ORDER, _WORD = 4, 4
 _BYTES = AccessSizes(min=1, max=1)
-_WIDEST = AccessSizes(min=1, max=4)
+_WIDTH, _HEIGHT = 1280, 800
+"""What the display says of itself that it shows best, in dots."""
 
 PCI_VGA = declare("pci-vga", PCI_DEVICE, abstract=True, interfaces=(*HAS_AML, *IS_PCI))
 
@@ -105,7 +100,8 @@ class StandardVga(PciFunction[VgaState]):
             bus.memory_region.add_subregion(WINDOW_BASE, self.window, _WINDOW_PRIORITY)
             self.place_blocks()
         self.add_bar(_MEMORY_BAR, self.vram, pci.BAR_PREFETCH)
-        self.add_bar(_MMIO_BAR, self.make(self._mmio()))
+        mmio = VgaMmio(self._registers, self._ports, self._dispi, (_WIDTH, _HEIGHT))
+        self.add_bar(_MMIO_BAR, self.make(mmio.region()))
 
     def value(self, name: str, fallback: JsonValue) -> JsonValue:
         """Return a property's value; the size that its EDID tells is what nobody chose."""
@@ -148,65 +144,6 @@ class StandardVga(PciFunction[VgaState]):
             endianness=Endianness.LITTLE,
             impl=_BYTES,
         )
-
-    def _mmio(self) -> IoRegion:
-        """Return ``vga.mmio``, 4 KiB: the display's identity, the ports, Bochs' registers."""
-        halves = AccessSizes(min=1, max=2)
-        ports = MemoryRegionOps(
-            read=self._read_port, write=self._write_port, endianness=Endianness.LITTLE,
-            valid=_WIDEST, impl=halves,
-        )  # fmt: skip
-        words = AccessSizes(min=2, max=2)
-        dispi = MemoryRegionOps(
-            read=self._read_dispi, write=self._write_dispi, endianness=Endianness.LITTLE,
-            valid=_WIDEST, impl=words,
-        )  # fmt: skip
-        blob = edid(_WIDTH, _HEIGHT)
-        identity = MemoryRegionOps(
-            read=lambda offset, size: int.from_bytes(blob[offset : offset + size], "little"),
-            endianness=Endianness.LITTLE, valid=_WIDEST, impl=_WIDEST,
-        )  # fmt: skip
-        extended = MemoryRegionOps(
-            read=self._read_extended, write=self._write_extended,
-            endianness=Endianness.LITTLE, valid=_WIDEST, impl=_WIDEST,
-        )  # fmt: skip
-        return IoRegion(
-            "vga.mmio", _MMIO_SIZE, UNASSIGNED_IO_OPS,
-            (
-                (0, IoRegion("edid", _IDENTITY_SIZE, identity)),
-                (_PORTS_AT, IoRegion("vga ioports remapped", _PORTS_SIZE, ports)),
-                (_DISPI_AT, IoRegion("bochs dispi interface", _DISPI_SIZE, dispi)),
-                (_EXTENDED_AT, IoRegion("qemu extended regs", _EXTENDED_SIZE, extended)),
-            ),
-        )  # fmt: skip
-
-    def _read_port(self, offset: int, size: int) -> int:
-        port = _FIRST_PORT + offset
-        low = self._ports.read(port)
-        return low if size == 1 else low | self._ports.read(port + 1) << 8
-
-    def _write_port(self, offset: int, value: int, size: int) -> None:
-        port = _FIRST_PORT + offset
-        self._ports.write(port, value & 0xFF)
-        if size > 1:
-            self._ports.write(port + 1, value >> 8 & 0xFF)
-
-    def _read_dispi(self, offset: int, _size: int) -> int:
-        self._dispi.write_index(offset >> 1)
-        return self._dispi.read()
-
-    def _write_dispi(self, offset: int, value: int, _size: int) -> None:
-        self._dispi.write_index(offset >> 1)
-        self._dispi.write(value)
-
-    def _read_extended(self, offset: int, size: int) -> int:
-        if size != _WORD:
-            return 0
-        return _EXTENDED_SIZE if offset == 0 else self.state.byte_order if offset == _ORDER else 0
-
-    def _write_extended(self, offset: int, value: int, size: int) -> None:
-        if size == _WORD and offset == _ORDER and value in (LITTLE, BIG):
-            self.state.byte_order = value
 
     # -- the map -----------------------------------------------------------------------------------
 
