@@ -51,6 +51,8 @@ KNOWN = {
     "system/machine_line.py": {"Serial16550"},
     "system/wires.py": {"Serial16550"},
     "testing/guests/console.py": {"Serial16550"},
+    # What people type and move arrives at a keyboard and a mouse.
+    "machine/input.py": {"Ps2Keyboard", "Ps2Mouse"},
     # Whoever plugs functions in gives the bus behind a bridge its name and its handler.
     "machine/hotplug/pci.py": {"PciBridge"},
     # QEMU's "info roms" tells what is in it; "-global" names its type.
