@@ -12,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.queues import Queue
 from pathlib import Path
 
 from tests.support.libvirtd import Libvirtd, client_module
@@ -29,6 +29,7 @@ _MANY = 50
 _CLIENTS = 8
 _TURNS = 5
 _BOTH = 3
+_PATIENCE_S = 120.0
 
 
 def in_parallel(ours: Manager, theirs: Libvirtd, emulator: str) -> list[Row]:
@@ -64,7 +65,7 @@ def in_parallel(ours: Manager, theirs: Libvirtd, emulator: str) -> list[Row]:
 class _Clients:
     """Processes that do the same to whichever domain comes next."""
 
-    def __init__(self, processes: list[int], names: SimpleQueue[str], done: SimpleQueue[str]):
+    def __init__(self, processes: list[int], names: Queue[str], done: Queue[str]):
         self.processes = processes
         self._names = names
         self._done = done
@@ -74,7 +75,7 @@ class _Clients:
         for name in names:
             self._names.put(name)
         for _ in names:
-            trouble = self._done.get()
+            trouble = self._done.get(timeout=_PATIENCE_S)
             assert not trouble, trouble
 
 
@@ -106,8 +107,8 @@ class _Side:
 def _clients(role: Callable[..., None], *words: str) -> Iterator[_Clients]:
     """Run clients for the time of a ``with``; they are ready when it is entered."""
     context = multiprocessing.get_context("spawn")
-    names: SimpleQueue[str] = context.SimpleQueue()
-    done: SimpleQueue[str] = context.SimpleQueue()
+    names: Queue[str] = context.Queue()
+    done: Queue[str] = context.Queue()
     processes = [
         context.Process(target=role, args=(names, done, *words), daemon=True)
         for _ in range(_CLIENTS)
@@ -116,7 +117,7 @@ def _clients(role: Callable[..., None], *words: str) -> Iterator[_Clients]:
         for each in processes:
             each.start()
         for _ in processes:
-            done.get()
+            done.get(timeout=_PATIENCE_S)
         yield _Clients([each.pid for each in processes if each.pid], names, done)
     finally:
         for each in processes:
@@ -124,7 +125,7 @@ def _clients(role: Callable[..., None], *words: str) -> Iterator[_Clients]:
             each.join()
 
 
-def _ours(names: SimpleQueue[str], done: SimpleQueue[str], config: str, run: str) -> None:
+def _ours(names: Queue[str], done: Queue[str], config: str, run: str) -> None:
     manager = Manager(Store(Path(config), Path(run)))
     both = Targets(live=True, config=True)
     _serve(
@@ -132,7 +133,7 @@ def _ours(names: SimpleQueue[str], done: SimpleQueue[str], config: str, run: str
     )
 
 
-def _theirs(names: SimpleQueue[str], done: SimpleQueue[str], uri: str) -> None:
+def _theirs(names: Queue[str], done: Queue[str], uri: str) -> None:
     libvirt = client_module()
     connection = libvirt.open(uri)
 
@@ -143,8 +144,8 @@ def _theirs(names: SimpleQueue[str], done: SimpleQueue[str], uri: str) -> None:
 
 
 def _serve(
-    names: SimpleQueue[str],
-    done: SimpleQueue[str],
+    names: Queue[str],
+    done: Queue[str],
     action: Callable[[str], object],
     refusal: type[Exception],
 ) -> None:

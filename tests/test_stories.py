@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from guestmap.domain.manager import Manager
-from guestmap.domain.store.store import open_store
+from guestmap.domain.store.opening import open_store
 
 DOCS = Path(__file__).parent.parent / "docs"
 

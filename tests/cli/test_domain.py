@@ -1,5 +1,6 @@
 """``guestmap domain``: virsh's verbs, JSON of each, and what a shell completes."""
 
+import io
 import json
 import os
 import tempfile
@@ -8,8 +9,11 @@ from contextlib import suppress
 import pytest
 
 from guestmap.cli.deadline import deadline
+from guestmap.cli.domain_words import Setting
+from guestmap.domain.rules.errors import DomainError
 from guestmap.testing.qmp_peer import install
 from tests.domain.documents import domain, memory
+from tests.domain.machines import FakePace
 from tests.support.domains import domains
 from tests.support.program import assert_one_clear_line, run_program
 
@@ -251,6 +255,24 @@ def test_persistent_is_the_definition_and_the_machine_if_it_runs(running):
         assert run_program("domain", "dumpxml", "vm", *words).stdout.count("<memory model") == 2
     done = run_program("domain", "attach-device", "vm", file, "--persistent", "--current")
     assert_one_clear_line(done, "mutually exclusive")
+
+
+def test_a_terminal_is_told_whose_end_is_waited_for(root, monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", terminal)
+    manager = Setting(str(root), "9.0").manager()
+    ours = FakePace()
+    with (
+        manager.store.job("vm", "attach-device"),
+        pytest.raises(DomainError),
+        manager.store.job("vm", "reset", pace=ours),
+    ):
+        pass
+    assert terminal.getvalue() == (
+        f"guestmap: vm: attach-device, process {os.getpid()} is at work; its end is waited for,"
+        " 30 s at most\n"
+    )
 
 
 def test_a_wait_is_shown_with_its_deadline_on_a_terminal(monkeypatch):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from guestmap.domain.xml.memory import MemoryDef
 
-_CHANGE_S = 60.0
+CHANGE_S = 60.0
 """Seconds that QEMU has for a command (:data:`guestmap.domain.process.wire.REPLY_S`)."""
 
 Wait = Annotated[
@@ -58,7 +58,7 @@ def attach_device(
     document = read_file(file)
     with (
         _told(f"Failed to attach device from {file}"),
-        deadline(f"{domain}: QEMU makes the device", _CHANGE_S, quiet=as_json),
+        deadline(f"{domain}: QEMU makes the device", CHANGE_S, quiet=as_json),
     ):
         device = ctx.obj.manager().changes.attach(domain, document, to, force=force)
     form = {"domain": domain, "attached": True, "device": _form(device)}
@@ -137,7 +137,10 @@ def update_memory_device(
         text = manager.resized_xml(domain, Which(alias, node), kib, to)
         show({"domain": domain, "requested": kib, "xml": text}, text.splitlines(), as_json)
         return
-    with _told("Failed to update memory device"):
+    with (
+        _told("Failed to update memory device"),
+        deadline(f"{domain}: QEMU takes the size", CHANGE_S, quiet=as_json),
+    ):
         manager.changes.update(domain, Which(alias, node), kib, to)
     show({"domain": domain, "requested": kib}, [], as_json)
 
@@ -163,7 +166,10 @@ def update_device(
     del force
     to = targets(live, config, current, persistent)
     document = read_file(file)
-    with _told(f"Failed to update device from {file}"):
+    with (
+        _told(f"Failed to update device from {file}"),
+        deadline(f"{domain}: QEMU takes the size", CHANGE_S, quiet=as_json),
+    ):
         ctx.obj.manager().changes.update_device(domain, document, to)
     show({"domain": domain, "updated": True}, ["Device updated successfully"], as_json)
 
@@ -179,7 +185,9 @@ def setmem(
 ) -> None:
     """Ask the guest, by its balloon, to have so much memory."""
     kib = _kib(size, "SIZE")
-    ctx.obj.manager().changes.set_memory(domain, kib, targets(live, config, current))
+    to = targets(live, config, current)
+    with deadline(f"{domain}: QEMU hands it on to the balloon", CHANGE_S, quiet=as_json):
+        ctx.obj.manager().changes.set_memory(domain, kib, to)
     show({"domain": domain, "memory": kib}, [], as_json)
 
 

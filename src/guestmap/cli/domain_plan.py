@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from guestmap.cli.domain_memory import Force, Wait, detached
+from guestmap.cli.deadline import deadline
+from guestmap.cli.domain_memory import CHANGE_S, Force, Wait, detached
 from guestmap.cli.domain_words import (
     Config,
     Current,
@@ -56,7 +57,8 @@ def plan(
     to = targets(live, config, current, persistent)
     document = read_file(file)
     verb: Verb = "detach" if detach else "attach"
-    found = plan_of(ctx.obj.manager(), domain, document, to, verb=verb, force=force)
+    with deadline(f"{domain}: QEMU is asked", CHANGE_S, quiet=as_json):
+        found = plan_of(ctx.obj.manager(), domain, document, to, verb=verb, force=force)
     if draw is not None and not found.plan.is_blocked:
         _draw(found, draw)
     if as_json:
@@ -92,10 +94,12 @@ def apply(
         refuse_changed(manager, found)
 
     if found.verb == "detach":
-        done = manager.changes.detach(found.domain, document, to, wait_s=timeout, check=check)
+        with deadline(f"{found.domain}: the guest is asked to let go", timeout, quiet=as_json):
+            done = manager.changes.detach(found.domain, document, to, wait_s=timeout, check=check)
         detached(found.domain, done, timeout, as_json)
         return
-    device = manager.changes.attach(found.domain, document, to, force=found.force, check=check)
+    with deadline(f"{found.domain}: QEMU makes the device", CHANGE_S, quiet=as_json):
+        device = manager.changes.attach(found.domain, document, to, force=found.force, check=check)
     form = {"domain": found.domain, "applied": True, "alias": device.alias}
     show(form, ["Plan applied: device attached"], as_json)
 
@@ -115,7 +119,8 @@ def verify(
     """
     from guestmap.domain.plans.verification import verify as verified
 
-    found = verified(ctx.obj.manager(), domain, agent)
+    with deadline(f"{domain}: QEMU and the agent are asked", CHANGE_S, quiet=as_json):
+        found = verified(ctx.obj.manager(), domain, agent)
     lines = [f"{each.alias} at {each.place}: {each.standing} ({each.said})"
              for each in found.devices]  # fmt: skip
     lines += [f"wrong: {each}" for each in found.wrong]

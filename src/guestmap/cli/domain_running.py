@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _EDITOR = "vi"
-_GREETING_S, _END_S = 30.0, 15.0
+_GREETING_S, _REPLY_S, _END_S = 30.0, 60.0, 15.0
 """Deadlines of :mod:`guestmap.domain.process`."""
 
 
@@ -65,13 +65,15 @@ def destroy(
 
 def shutdown(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
     """Ask a domain's guest to shut down."""
-    ctx.obj.manager().changes.shutdown(domain)
+    with deadline(f"{domain}: QEMU hands it on", _REPLY_S, quiet=as_json):
+        ctx.obj.manager().changes.shutdown(domain)
     show({"domain": domain, "asked": True}, [f"Domain '{domain}' is being shutdown"], as_json)
 
 
 def reset(ctx: typer.Context, domain: Name, as_json: Json = False) -> None:
     """Reset a domain's machine, as its reset button does."""
-    ctx.obj.manager().changes.reset(domain)
+    with deadline(f"{domain}: QEMU resets it", _REPLY_S, quiet=as_json):
+        ctx.obj.manager().changes.reset(domain)
     show({"domain": domain, "reset": True}, [f"Domain '{domain}' was reset"], as_json)
 
 

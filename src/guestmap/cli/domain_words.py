@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from guestmap.cli.output import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,19 +35,26 @@ class Setting:
         from guestmap.base import ConfigError
         from guestmap.domain.manager import Manager
         from guestmap.domain.rules.texts import LibvirtDialect
-        from guestmap.domain.store.store import open_store
+        from guestmap.domain.store.opening import open_store
 
         try:
             dialect = LibvirtDialect(self.libvirt)
         except ValueError:
             known = ", ".join(LibvirtDialect)
             raise ConfigError(f"--libvirt {self.libvirt!r} is not one of {known}") from None
-        return Manager(open_store(self.root, dialect))
+        return Manager(replace(open_store(self.root, dialect), on_wait=_tell_of_wait))
+
+
+def _tell_of_wait(domain: str, holder: object, seconds: float) -> None:
+    """Say on a terminal that somebody else's change is waited for."""
+    if sys.stderr.isatty():
+        who = f"guestmap: {domain}: {holder} is at work; its end is waited for"
+        warn(f"{who}, {seconds:g} s at most")
 
 
 def names_of(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the names of domains that begin so, for a shell's completion."""
-    from guestmap.domain.store.store import open_store
+    from guestmap.domain.store.opening import open_store
 
     root = next((each.params.get("root") for each in _chain(ctx) if "root" in each.params), None)
     return [name for name in open_store(root).names() if name.startswith(incomplete)]

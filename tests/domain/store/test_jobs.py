@@ -29,6 +29,20 @@ def test_a_second_job_waits_30_seconds_and_names_who_holds_it(tmp_path):
     )
 
 
+def test_who_has_to_wait_is_told_once_of_whom_and_how_long(tmp_path):
+    told = []
+    with (
+        job(tmp_path / "vm.lock", "attach-device", LibvirtDialect.V9),
+        pytest.raises(DomainError),
+        job(
+            tmp_path / "vm.lock", "reset", LibvirtDialect.V9, pace=FakePace(), wait_s=7.0,
+            on_wait=lambda who, most: told.append((str(who), most)),
+        ),
+    ):  # fmt: skip
+        pass
+    assert told == [(f"attach-device, process {os.getpid()}", 7.0)]
+
+
 def test_jobs_of_one_domain_never_interleave(tmp_path):
     inside: list[int] = []
     seen: list[int] = []

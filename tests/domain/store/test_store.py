@@ -9,8 +9,9 @@ from guestmap.domain.journal import Process
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.journal import Note
+from guestmap.domain.store.opening import open_store
 from guestmap.domain.store.status import PAUSED, Pending, Status
-from guestmap.domain.store.store import Store, open_store
+from guestmap.domain.store.store import Store
 from tests.domain.documents import definition
 
 

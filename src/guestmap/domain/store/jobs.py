@@ -18,7 +18,7 @@ from guestmap.domain.listen import Pace, RealPace
 from guestmap.domain.rules.errors import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from guestmap.domain.rules.texts import LibvirtDialect
@@ -47,6 +47,7 @@ def job(
     *,
     wait_s: float = WAIT_S,
     pace: Pace | None = None,
+    on_wait: Callable[[Holder, float], object] | None = None,
 ) -> Iterator[None]:
     """Hold a domain's job for the time of a ``with``.
 
@@ -56,6 +57,7 @@ def job(
         dialect: whose words a refusal has.
         wait_s: seconds to wait.
         pace: the time.
+        on_wait: told once, where it has to be waited for: who holds it, and the seconds at most.
 
     Raises:
         DomainError: somebody else held it all the time; names who.
@@ -74,6 +76,9 @@ def job(
                     dialect, "job", holder=holder(descriptor),
                     remedy="try again when it is done",
                 )  # fmt: skip
+            if on_wait is not None:
+                on_wait(holder(descriptor), wait_s)
+                on_wait = None
             time.sleep(_POLL_S)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, msgspec.json.encode(Holder(verb, os.getpid())), 0)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from guestmap.base import ConfigError
 from guestmap.domain.rules.errors import refusal
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.files import (
@@ -28,7 +26,10 @@ from guestmap.domain.xml.fields import NAME
 from guestmap.domain.xml.tree import MOST_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.domain.listen import Pace
+    from guestmap.domain.store.jobs import Holder
 
 _SUFFIX = ".xml"
 _MOST_STATUS = 2 * MOST_BYTES
@@ -55,12 +56,15 @@ class Store:
         dialect: which libvirt's rules definitions are read by.
         memory: the folder of files that are guests' memory (libvirt's ``memory_backing_dir``), on a
             filesystem with room for it; None: one beside what runs.
+        on_wait: told where a job has to be waited for: of which domain, who holds it, and the
+            seconds at most.
     """
 
     config: Path
     run: Path
     dialect: LibvirtDialect = LibvirtDialect.V9
     memory: Path | None = None
+    on_wait: Callable[[str, Holder, float], object] | None = field(default=None, compare=False)
     _definitions: Kept[Definition] = field(default_factory=Kept, compare=False, repr=False)
     _statuses: Kept[Status] = field(default_factory=Kept, compare=False, repr=False)
     _names: dict[str, _Files] = field(default_factory=dict, compare=False, repr=False)
@@ -161,7 +165,11 @@ class Store:
     ) -> AbstractContextManager[None]:
         """Return the job of a domain, to be held in a ``with``; see :func:`job`."""
         make_folder(self.run)
-        return job(self._files(name).lock, verb, self.dialect, wait_s=wait_s, pace=pace)
+        told = self.on_wait
+        return job(
+            self._files(name).lock, verb, self.dialect, wait_s=wait_s, pace=pace,
+            on_wait=None if told is None else lambda who, most: told(name, who, most),
+        )  # fmt: skip
 
     def notes(self, name: str) -> Notes:
         """Return where a domain's change under way is noted."""
@@ -214,41 +222,6 @@ class Store:
     def machine_folder(self, name: str) -> Path:
         """Return the folder of a machine's sockets and its log."""
         return self.run / name
-
-
-def open_store(root: str | None = None, dialect: LibvirtDialect = LibvirtDialect.V9) -> Store:
-    """Return the store in a folder, or the user's own.
-
-    Args:
-        root: the folder; None: that of ``GUESTMAP_DOMAINS``, or where the XDG Base Directory
-            Specification has configuration and what runs. Files that are guests' memory are there,
-            or where it has a program's state, and not what runs: that has little room.
-            ``GUESTMAP_MEMORY_BACKING_DIR`` names another folder for them.
-        dialect: which libvirt's rules.
-
-    Raises:
-        ConfigError: there is no place for one.
-    """
-    root = root or os.environ.get("GUESTMAP_DOMAINS") or None
-    told = os.environ.get("GUESTMAP_MEMORY_BACKING_DIR")
-    memory = Path(told).absolute() if told else None
-    if root is not None:
-        folder = Path(root).absolute()
-        return Store(folder / "config", folder / "run", dialect, memory or folder / "ram")
-    try:
-        home = Path.home()
-    except RuntimeError as error:
-        raise ConfigError("there is no home for domains: name a folder with --root") from error
-    config = _folder("XDG_CONFIG_HOME", home / ".config")
-    state = _folder("XDG_STATE_HOME", home / ".local" / "state")
-    run = _folder("XDG_RUNTIME_DIR", state)
-    own = Path("guestmap", "domains")
-    return Store(config / own, run / own, dialect, memory or state / own / "ram")
-
-
-def _folder(variable: str, default: Path) -> Path:
-    told = os.environ.get(variable, "")
-    return Path(told) if os.path.isabs(told) else default
 
 
 def _documents(folder: Path) -> list[Path]:
