@@ -46,6 +46,8 @@ def in_parallel(ours: Manager, theirs: Libvirtd, emulator: str) -> list[Row]:
         mine = stack.enter_context(_clients(_ours, str(store.config), str(store.run)))
         its = stack.enter_context(_clients(_theirs, theirs.uri))
         sides = [_Side(mine, own), _Side(its, found - own, theirs.process)]
+        for each in sides:
+            each.begin(names)
         for _ in range(_TURNS):
             for each in sides:
                 each.take(names)
@@ -63,17 +65,17 @@ def in_parallel(ours: Manager, theirs: Libvirtd, emulator: str) -> list[Row]:
 
 
 class _Clients:
-    """Processes that do the same to whichever domain comes next."""
+    """Processes that do the same, each to domains of its own."""
 
-    def __init__(self, processes: list[int], names: Queue[str], done: Queue[str]):
+    def __init__(self, processes: list[int], names: list[Queue[str]], done: Queue[str]):
         self.processes = processes
         self._names = names
         self._done = done
 
     def all_of(self, names: list[str]) -> None:
         """Have it done to each of these."""
-        for name in names:
-            self._names.put(name)
+        for number, name in enumerate(names):
+            self._names[number % len(self._names)].put(name)
         for _ in names:
             trouble = self._done.get(timeout=_PATIENCE_S)
             assert not trouble, trouble
@@ -87,6 +89,10 @@ class _Side:
         self._machines = machines
         self._managing = [*clients.processes, *([daemon] if daemon else [])]
         self._turns: list[tuple[float, float, float]] = []
+
+    def begin(self, names: list[str]) -> None:
+        """Have it done once that does not count: clients get to know their domains."""
+        self._clients.all_of(names)
 
     def take(self, names: list[str]) -> None:
         """Have it done once."""
@@ -107,11 +113,10 @@ class _Side:
 def _clients(role: Callable[..., None], *words: str) -> Iterator[_Clients]:
     """Run clients for the time of a ``with``; they are ready when it is entered."""
     context = multiprocessing.get_context("spawn")
-    names: Queue[str] = context.Queue()
+    names: list[Queue[str]] = [context.Queue() for _ in range(_CLIENTS)]
     done: Queue[str] = context.Queue()
     processes = [
-        context.Process(target=role, args=(names, done, *words), daemon=True)
-        for _ in range(_CLIENTS)
+        context.Process(target=role, args=(each, done, *words), daemon=True) for each in names
     ]
     try:
         for each in processes:
