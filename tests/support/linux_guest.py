@@ -156,7 +156,11 @@ def linux(folder: Path, *args: str, modules: tuple[str, ...] = ()) -> Iterator[L
 
 @contextmanager
 def linux_on_our_engine(
-    folder: Path, *args: str, parts: Path = PARTS, programs: Mapping[str, bytes] | None = None
+    folder: Path,
+    *args: str,
+    parts: Path = PARTS,
+    programs: Mapping[str, bytes] | None = None,
+    modules: tuple[str, ...] = (),
 ) -> Iterator[LinuxGuest]:
     """Boot the guest with ``guestmap boot --kernel``; it has no agent.
 
@@ -165,9 +169,10 @@ def linux_on_our_engine(
         args: more of the command line.
         parts: what it is made from.
         programs: more programs, by path.
+        modules: kernel modules to load, by name, in order.
     """
     command = [sys.executable, "-m", "guestmap", "boot", "-q", "--kernel", str(_kernel(parts))]
-    made = _initramfs((), agent=parts == PARTS, parts=parts)
+    made = _initramfs(modules, agent=parts == PARTS, parts=parts)
     for path, content in (programs or {}).items():
         made.add(path, content)
     (folder / "initrd").write_bytes(made.image())
