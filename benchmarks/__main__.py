@@ -19,6 +19,7 @@ from benchmarks import (
     engine,
     eyes,
     first_plug,
+    fleet,
     footprint,
     front,
     growth,
@@ -75,6 +76,7 @@ def main() -> None:
     show("Domains", "libvirt 9.0", domains.rows(), console)
     show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)
+    show("A fleet", "see the row", fleet.rows(), console)
     kvm.show_all(console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)
 

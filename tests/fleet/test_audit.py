@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,21 @@ def test_each_machine_has_a_line_and_who_fails_costs_only_its_own(client, dumps,
     assert (live.memory.plugged, live.memory.slots_left) == (1 << 30, 3)
     assert (live.host, live.labels, live.version) == ("here", {"tier": "web"}, "7.2.22")
     assert "hunter2" not in json.dumps([each.to_json() for each in found.values()])
+
+
+def test_a_host_of_which_nobody_answers_is_given_up_and_others_are_not(client, dumps):
+    down = [FleetMachine(f"d{n}", f"unix:/no/such{n}", "down") for n in range(30)]
+    up = [FleetMachine(f"u{n}", str(dumps / "a.txt"), "up") for n in range(30)]
+    unknown = [FleetMachine(f"x{n}", f"unix:/no/such{n}") for n in range(30)]
+    fleet = FleetInventory((*down, *up, *unknown))
+    states: dict[str, Counter[str]] = {}
+    for each in audit(client, fleet, FAST, per_host=2):
+        states.setdefault(each.machine[0], Counter())[each.state] += 1
+    assert states["u"] == {"ok": 30}
+    assert states["x"] == {"unreachable": 30}
+    assert 4 <= states["d"]["unreachable"] <= 6
+    assert states["d"].total() == 30
+    assert states["d"]["lost"] >= 24
 
 
 def test_findings_are_those_of_lint_and_memory_is_that_of_dimms(client, dumps, tmp_path):

@@ -13,7 +13,7 @@ from guestmap.base import ConfigError, parse_address
 from guestmap.fleet.audit import jobs_of
 from guestmap.fleet.inventory import FleetMachine
 from guestmap.fleet.look import Failure, Patience, tried
-from guestmap.fleet.record import State
+from guestmap.fleet.record import SILENT, State
 from guestmap.fleet.stream import Lost, Stream
 from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.dma import dma_reach, dma_sentences
@@ -161,4 +161,6 @@ def ask_fleet(
         if isinstance(told, Lost):
             yield from (FleetAnswer(m.name, m.host, "lost", told.reason) for m in job.machines)
         else:
-            yield from (msgspec.json.decode(each, type=FleetAnswer) for each in told)
+            for one in (msgspec.json.decode(each, type=FleetAnswer) for each in told):
+                stream.saw(one.host, answers=one.state not in SILENT)
+                yield one

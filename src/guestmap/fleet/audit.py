@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from guestmap.fleet.look import LookOptions, is_live, look_at_all
-from guestmap.fleet.record import MachineAudit
+from guestmap.fleet.record import SILENT, MachineAudit
 from guestmap.fleet.stream import Job, Lost, Stream
 from guestmap.qmp.client import LibvirtTarget, TcpTarget, parse_target
 
@@ -47,7 +47,9 @@ def audit(
         if isinstance(told, Lost):
             yield from (_lost(each, told) for each in job.machines)
         else:
-            yield from (msgspec.json.decode(each, type=MachineAudit) for each in told)
+            for record in (msgspec.json.decode(each, type=MachineAudit) for each in told):
+                stream.saw(record.host, answers=record.state not in SILENT)
+                yield record
 
 
 def _lost(machine: FleetMachine, lost: Lost) -> MachineAudit:

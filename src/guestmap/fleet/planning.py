@@ -10,6 +10,7 @@ import msgspec
 from guestmap.fleet.audit import jobs_of
 from guestmap.fleet.fleet_plan import PlannedMachine, Reason, planned
 from guestmap.fleet.plan_work import PlanOptions, plan_all
+from guestmap.fleet.record import SILENT
 from guestmap.fleet.stream import Lost, Stream
 
 if TYPE_CHECKING:
@@ -33,4 +34,7 @@ def plan_fleet(
             reason = Reason("lost", told.reason)
             yield from (planned(each, "failed", reason) for each in job.machines)
         else:
-            yield from (msgspec.json.decode(each, type=PlannedMachine) for each in told)
+            for one in (msgspec.json.decode(each, type=PlannedMachine) for each in told):
+                is_silent = any(reason.code in SILENT for reason in one.reasons)
+                stream.saw(one.host, answers=not is_silent)
+                yield one

@@ -20,6 +20,9 @@ State = Literal["ok", "unreachable", "slow", "nonsense", "refused", "lost"]
 - ``lost``: the worker that looked at it has gone, or there is none for its host.
 """
 
+SILENT: frozenset[State] = frozenset({"unreachable", "slow"})
+"""How machines look whose host is down."""
+
 
 @dataclass(frozen=True, slots=True)
 class MachineAudit(Report):

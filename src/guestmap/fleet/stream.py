@@ -96,6 +96,7 @@ class Stream:
         self._done: SimpleQueue[Future] = SimpleQueue()
         self._running: dict[Future, _Running] = {}
         self._busy: Counter[str] = Counter()
+        self._silent: Counter[str] = Counter()
         self._waiting: dict[str, deque[Job]] = {}
         self._unsent: list[tuple[Job, str]] = []
 
@@ -116,6 +117,17 @@ class Stream:
     def stop(self) -> None:
         """Begin no more; what is under way comes to its end."""
         self._is_stopped = True
+
+    def saw(self, host: str, *, answers: bool) -> None:
+        """Learn whether a machine of a host answered.
+
+        Where as many in a row did not as are asked at two times, the host is given up: each of its
+        machines would cost the whole patience, and a host may have hundreds.
+        """
+        self._silent[host] = 0 if answers or not host else self._silent[host] + 1
+
+    def _is_given_up(self, host: str) -> bool:
+        return self._silent[host] >= 2 * self._per_host
 
     def _fill(self, coming: Iterator[Job]) -> bool:
         """Send what may be sent; tell whether anything is under way."""
@@ -157,6 +169,11 @@ class Stream:
     def _send(self, job: Job) -> None:
         if self._client.status != "running":
             self._unsent.append((job, "the scheduler has gone"))
+            return
+        if self._is_given_up(job.host):
+            many = self._silent[job.host]
+            why = f"the host is given up: {many} of its machines in a row did not answer"
+            self._unsent.append((job, why))
             return
         if not self._everywhere and job.is_local and job.host and job.host not in self._workers:
             why = f"no worker is named {job.host!r} (dask worker --name {job.host})"
