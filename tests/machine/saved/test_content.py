@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from typing import Any
+
+import msgspec
 import pytest
 
 from guestmap.base import PeerError
@@ -9,9 +14,11 @@ from guestmap.machine.saved.content import (
     LARGEST_PIECE,
     PAGE,
     SavedBlock,
+    SavedMachine,
     SavedPiece,
     check,
 )
+from guestmap.machine.saved.format import VERSION
 
 HELD = "^RAM block 'ram' of 0x4000 bytes holds memory up to"
 OVERLAPS = "^RAM block 'ram': a piece at 0x{:x} overlaps$"
@@ -64,3 +71,24 @@ def test_blocks_have_names_of_their_own() -> None:
     check([block((0, PAGE)), other], 15)
     with pytest.raises(PeerError, match=r"^RAM block 'ram' is there twice$"):
         check([block(), other, block()], 5)
+
+
+INDEX = {3: "366d29383a6f28a5"}
+"""The format's version, and a checksum of what an index of it holds."""
+
+
+def test_another_index_is_another_version() -> None:
+    """Who changes what is saved of every machine gives the format a new number, and writes it here.
+
+    A device's state is none of this: what a file does not say of it is as after power-on.
+    """
+    schema = msgspec.json.schema(SavedMachine, schema_hook=lambda _: {"type": "string"})
+    text = json.dumps(_plain(schema), sort_keys=True)
+    assert {VERSION: hashlib.blake2b(text.encode(), digest_size=8).hexdigest()} == INDEX
+
+
+def _plain(schema: Any) -> Any:
+    """Leave out what is for people."""
+    if isinstance(schema, dict):
+        return {k: _plain(v) for k, v in schema.items() if k not in {"title", "description"}}
+    return [_plain(each) for each in schema] if isinstance(schema, list) else schema

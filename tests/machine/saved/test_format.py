@@ -110,12 +110,12 @@ def test_somebody_elses_file_is_called_so(file: Path, content: bytes) -> None:
         restore(file)
 
 
-@pytest.mark.parametrize("version", [1, 7])
+@pytest.mark.parametrize("version", [1, VERSION - 1, VERSION + 1])
 def test_another_version_is_named(file: Path, version: int) -> None:
     content = bytearray(file.read_bytes()[:-32])
     content[16:20] = version.to_bytes(4, "little")
     file.write_bytes(sealed(bytes(content)))
-    assert_refused(file, UnsupportedError, f"format {version}", "reads 2")
+    assert_refused(file, UnsupportedError, f"format {version}", f"reads {VERSION}")
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_a_clear_error(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from guestmap.base import ConfigError, StateError
+from guestmap.firmware import find_bios
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_mtree
 from guestmap.machine import (
@@ -276,6 +277,32 @@ def test_a_load_that_fails_half_way_leaves_a_machine_that_must_be_reset(
         vm.system_reset()
         vm.run(until=Phase.INIT)
         assert vm.state is RunState.PAUSED
+
+
+def test_a_machine_is_restored_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("bios").write_bytes(find_bios().read_bytes())
+    Path("disk").write_bytes(bytes(1 << 20))
+    backend = {"size": 1 << 24, "mem-path": "memory", "share": True}
+    config = MachineConfig(
+        bios=Path("bios"),
+        drives=(DriveSpec(Path("disk"), index=0, snapshot=True),),
+        objects=(ObjectSpec("memory-backend-file", "m", backend),),
+        devices=(DeviceSpec.parse("pc-dimm,memdev=m,id=d"),),
+        slots=1,
+        max_ram=1 << 30,
+    )
+    with VirtualMachine(config, engine="none") as vm:
+        save(vm, Path("saved"))
+        shown = mtree(vm)
+    monkeypatch.chdir(tmp_path / "there")
+    with restore(Path("../here/saved")) as vm:
+        assert mtree(vm) == shown
+    assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize("snapshot", [False, True])

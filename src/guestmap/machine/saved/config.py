@@ -36,6 +36,8 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True):
 _SHOWN = frozenset({"size", "x-use-canonical-path-for-ramblock-id"})
 """What a map, and the names in it, have of a back-end's properties."""
 _ON = frozenset({"on", "yes", "true", "y"})
+_FILES = frozenset({"mem-path", "file"})
+"""Properties of objects that name a file: back-ends' and secrets'."""
 
 _DEVICE = _Device.__struct_fields__
 _SPECS: dict[str, Any] = {"devices": list[_Device], "objects": list[_Object]}
@@ -71,6 +73,28 @@ def from_saved(saved: Any) -> MachineConfig:
         ObjectSpec(x.qom_type, x.id, x.properties, x.is_json) for x in saved.objects
     )
     return MachineConfig(**values)
+
+
+def with_absolute_names(config: MachineConfig) -> MachineConfig:
+    """Return a configuration that means the same in any folder."""
+    return replace(
+        config,
+        bios=_absolute(config.bios),
+        kernel=_absolute(config.kernel),
+        initrd=_absolute(config.initrd),
+        option_roms=tuple(each.absolute() for each in config.option_roms),
+        drives=tuple(replace(each, file=_absolute(each.file)) for each in config.drives),
+        objects=tuple(replace(x, properties=_absolute_names(x.properties)) for x in config.objects),
+    )
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
+
+
+def _absolute_names(properties: dict[str, Any]) -> dict[str, Any]:
+    found = {name: str(Path(properties[name]).absolute()) for name in _FILES & properties.keys()}
+    return properties | found
 
 
 def to_look_at(config: MachineConfig) -> MachineConfig:
@@ -118,7 +142,7 @@ def files_of(config: MachineConfig, firmware: Path | None) -> Iterator[Path]:
         firmware: its firmware's image.
     """
     named = (firmware, config.kernel, config.initrd, *config.option_roms)
-    yield from (each for each in named if each is not None)
+    yield from (each.absolute() for each in named if each is not None)
 
 
 def digest_of(path: Path) -> bytes:

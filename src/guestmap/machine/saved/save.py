@@ -11,7 +11,7 @@ import msgspec
 
 from guestmap import __version__
 from guestmap.base import UnsupportedError, whole_file
-from guestmap.machine.saved.config import digest_of, files_of, to_saved
+from guestmap.machine.saved.config import digest_of, files_of, to_saved, with_absolute_names
 from guestmap.machine.saved.content import SavedBlock, SavedFile, SavedMachine, SavedPhase
 from guestmap.machine.saved.format import SavedWriter
 from guestmap.machine.saved.ram import save_block
@@ -55,7 +55,7 @@ def save(vm: VirtualMachine, path: Path) -> SavedMachine:
 
 def _describe(vm: VirtualMachine, blocks: list[SavedBlock]) -> SavedMachine:
     board, log, phases = vm.board, vm.debug_log, vm.phases
-    config = board.manage.present(board.config)
+    config = with_absolute_names(board.manage.present(board.config))
     return SavedMachine(
         program=__version__,
         taken_ns=time.time_ns(),

@@ -228,7 +228,11 @@ class Pc(Board):
             self.config_mechanism, *self.isa.blocks, GlobalLines(self.lines),
             *(self.pm.eeproms if self.pm is not None else ()),
         )  # fmt: skip
-        blocks |= {f"drive/{each.name}": each for each in self.media if isinstance(each, Overlay)}
+        blocks |= {
+            f"drive/{number}": each
+            for number, each in enumerate(self.media)
+            if isinstance(each, Overlay)
+        }
         for number, bus in enumerate(self.bus.walk()):
             blocks[f"pci.{number}"] = bus
             for devfn, device in sorted(bus.devices.items()):
