@@ -6,6 +6,7 @@ import signal
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from unicorn import unicorn_const as uc_api
 from guestmap.accel import ExitReason, Segment, SegmentRegister
 from guestmap.accel.unicorn import attach
 from guestmap.accel.unicorn.internals import PARTS, Library, Refused, known, trials
-from guestmap.accel.unicorn.internals.findings import from_json, nothing
+from guestmap.accel.unicorn.internals.findings import from_text, nothing
 from guestmap.base import ConfigError
 from guestmap.memory import MemorySystem
 from tests.accel.guest import CODE, STACK, Guest
@@ -151,7 +152,7 @@ def test_a_build_is_explored_once_in_a_process_of_its_own(cache, monkeypatch):
     assert known(Library()) == first
     assert child.calls == 0
     assert first.refused == {}
-    assert from_json(first.to_json()) == first
+    assert from_text(first.to_text()) == first
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff", b"{}", b"0\n{}"])
@@ -167,8 +168,25 @@ def test_a_damaged_file_is_made_anew(cache, damage):
 def test_one_wrong_digit_is_damage(cache):
     first = known(Library())
     (file,) = cache.iterdir()
-    file.write_text(file.read_text().replace(f'"cpu": {first.cpu}', f'"cpu": {first.cpu + 8}'))
+    file.write_text(file.read_text().replace(f"\ncpu: {first.cpu}", f"\ncpu: {first.cpu + 8}"))
     assert known(Library()).cpu == first.cpu
+
+
+def test_findings_say_what_was_refused_and_why():
+    found = replace(known(Library()), refused={"stores": "a reason: it has\ntwo lines. Or not"})
+
+    again = from_text(found.to_text())
+    assert again.refused == {"stores": "a reason: it has two lines. Or not"}
+    assert replace(again, refused={}) == known(Library())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "guestmap 1\n", "guestmap 2\n", "guestmap 2\ncpu: 5\n", "guestmap 2\ncpu 5\n"],
+)
+def test_a_text_that_is_no_findings_is_refused(text):
+    with pytest.raises(ValueError, match=r"another version|damaged|invalid literal"):
+        from_text(text)
 
 
 def test_a_build_that_ends_the_process_is_never_tried_again(cache, monkeypatch):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import count
 
+import pytest
+
 from guestmap.machine.debug_log import LONGEST_LINE, MOST_LINES, DebugLog
 from guestmap.machine.observed import LogLine
 from guestmap.machine.phases import PhaseTracker
@@ -65,3 +67,16 @@ def test_it_goes_on_from_what_was_saved() -> None:
     assert len(log.unfinished) == LONGEST_LINE - 1
     _write(log, b"y")
     assert len(log.lines) == 1
+
+
+@pytest.mark.parametrize("size", [1, 3, 100, LONGEST_LINE - 1, LONGEST_LINE, 2 * LONGEST_LINE + 1])
+def test_several_bytes_at_a_time_are_what_one_at_a_time_is(size: int) -> None:
+    whole = b"one\r\n" + b"x" * (2 * LONGEST_LINE) + b"\n\n\xe9 and so on" + b"y" * LONGEST_LINE
+    single, several = (DebugLog(lambda: 0, lambda _line: None) for _ in range(2))
+    _write(single, whole)
+
+    for at in range(0, len(whole), size):
+        several.text(whole[at : at + size])
+
+    assert several.lines == single.lines
+    assert several.unfinished == single.unfinished

@@ -38,6 +38,14 @@ class DebugLog:
         self.lines = lines[-MOST_LINES:]
         self._partial = bytearray(unfinished[: LONGEST_LINE - 1])
 
+    def text(self, text: bytes) -> None:
+        """Take several bytes."""
+        if 0x0A in text or len(self._partial) + len(text) >= LONGEST_LINE:
+            for byte in text:
+                self.byte(byte)
+        else:
+            self._partial += text
+
     def byte(self, byte: int) -> None:
         """Take a byte, 0 to 255."""
         if byte != 0x0A:

@@ -88,7 +88,7 @@ class VirtualMachine(Running):
             board.use_irqchip(self.accelerator.irqchip)
         board.on_debug_byte = self.debug_log.byte
         if board.debug_port is not None:
-            vcpu.collect_lines(board.debug_port, self._debug_text)
+            vcpu.collect_lines(board.debug_port, self.debug_log.text)
         wire_cpus(board, loop.loops)
         if self.accelerator.capabilities.runs_code:
             board.executes(0)
@@ -119,10 +119,6 @@ class VirtualMachine(Running):
     def _logged(self, line: LogLine) -> None:
         self._observer(line)
         self.phases.line(line.text)
-
-    def _debug_text(self, text: bytes) -> None:
-        for byte in text:
-            self.board.on_debug_byte(byte)
 
     def _software_interrupt(self, interrupt: SoftwareInterrupt) -> None:
         self._observer(interrupt)

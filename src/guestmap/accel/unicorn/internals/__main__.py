@@ -35,7 +35,7 @@ def main(identity: str) -> str:
         tried = Internals(uc, library, findings, leaving, window)
     except (Refused, UnsupportedError) as error:
         return nothing(str(error))
-    return replace(findings, refused=tried.refused).to_json()
+    return replace(findings, refused=tried.refused).to_text()
 
 
 logging.disable()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, field
-from typing import Any
+from dataclasses import field, fields
 
 from guestmap.accel.unicorn.internals.library import Refused
 from guestmap.accel.unicorn.layout import Layout
@@ -16,8 +14,11 @@ MSRS = {
 }  # fmt: skip
 """The registers of SYSCALL and SYSENTER (Intel SDM volume 4, AMD APM volume 2, appendix A)."""
 
-VERSION = 1
-"""Of what is looked for; what another version found is looked for again."""
+VERSION = 2
+"""Of what is looked for, and its text; what another version found is looked for again."""
+
+_FIRST_LINE = f"guestmap {VERSION}"
+_NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,40 +55,59 @@ class Findings:
     msrs: dict[int, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """Return the findings as text."""
-        return json.dumps({"version": VERSION, **asdict(self)})
+    def to_text(self) -> str:
+        """Return the findings as lines of a name and what it says."""
+        said = {f"layout.{each.name}": getattr(self.layout, each.name) for each in fields(Layout)}
+        said |= {name: getattr(self, name) for name in _NUMBERS}
+        said |= {"tlb_fill": " ".join(map(str, self.tlb_fill))}
+        said |= {f"msrs.{number}": at for number, at in self.msrs.items()}
+        said |= {f"refused.{part}": _in_one_line(why) for part, why in self.refused.items()}
+        return "\n".join((_FIRST_LINE, *(f"{name}: {what}" for name, what in said.items()), ""))
 
 
-def from_json(text: str) -> Findings:
+_NUMBERS = (
+    "cpu", "mode", "registers", "pointer", "halted", "cpu_class", "set_page", "request",
+    "virtual_request",
+)  # fmt: skip
+
+
+def from_text(text: str) -> Findings:
     """Return findings from text.
 
     Raises:
         Refused: the text says that nothing was found; its reason.
         ValueError: it is damaged, or was written by another version.
     """
+    first, *lines = text.splitlines() or [""]
+    if first != _FIRST_LINE:
+        raise ValueError("another version")
+    said: dict[str, dict[str, str]] = {}
+    for line in lines:
+        name, _, what = line.partition(": ")
+        group, _, rest = name.rpartition(".")
+        said.setdefault(group, {})[rest] = what
+    plain = said.get("", {})
+    if _NOTHING in plain:
+        raise Refused(plain[_NOTHING])
+    fill = tuple(map(int, plain.pop("tlb_fill", "").split()))
+    msrs = {int(number): int(at) for number, at in said.get("msrs", {}).items()}
     try:
-        content: dict[str, Any] = json.loads(text)
-        if content.pop("version") != VERSION:
-            raise ValueError("another version")
-        if isinstance(reason := content.get("nothing"), str):
-            raise Refused(reason)
-        layout = Layout(**_numbers(content.pop("layout")))
-        msrs = {int(number): int(at) for number, at in content.pop("msrs").items()}
-        refused = {str(part): str(why) for part, why in content.pop("refused").items()}
-        fill = tuple(map(int, content.pop("tlb_fill")))
-        known = Findings(layout, **_numbers(content), tlb_fill=fill, msrs=msrs, refused=refused)
-    except (AttributeError, KeyError, TypeError) as error:
+        layout = Layout(**_numbers(said.get("layout", {})))
+        return Findings(
+            layout, **_numbers(plain), tlb_fill=fill, msrs=msrs, refused=said.get("refused", {})
+        )
+    except TypeError as error:
         raise ValueError(f"damaged: {error}") from error
-    return known
 
 
 def nothing(reason: str) -> str:
     """Return the text that says that nothing was found."""
-    return json.dumps({"version": VERSION, "nothing": reason})
+    return f"{_FIRST_LINE}\n{_NOTHING}: {_in_one_line(reason)}\n"
 
 
-def _numbers(content: dict[str, Any]) -> dict[str, int]:
-    if not all(type(value) is int for value in content.values()):
-        raise ValueError("damaged: a number is wanted")
-    return content
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _numbers(said: dict[str, str]) -> dict[str, int]:
+    return {name: int(what) for name, what in said.items()}

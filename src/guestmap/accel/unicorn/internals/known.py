@@ -13,7 +13,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from guestmap.accel.unicorn.internals.findings import VERSION, Findings, from_json, nothing
+from guestmap.accel.unicorn.internals.findings import VERSION, Findings, from_text, nothing
 from guestmap.accel.unicorn.internals.library import Library, Refused
 
 _CHILD = "guestmap.accel.unicorn.internals"
@@ -30,12 +30,12 @@ def known(library: Library) -> Findings:
     file = folder / f"unicorn-{VERSION}-{library.identity}" if folder is not None else None
     if file is not None:
         with suppress(OSError, ValueError):
-            return from_json(_checked(file.read_text()))
+            return from_text(_checked(file.read_text()))
     text, lasting = _explored(library)
     if lasting and file is not None:
         with suppress(OSError):
             _keep(file, text)
-    return from_json(text)
+    return from_text(text)
 
 
 def _folder() -> Path | None:
@@ -66,7 +66,7 @@ def _explored(library: Library) -> tuple[str, bool]:
         name = signal.strsignal(-child.returncode)
         return nothing(f"the library's inside ended the process that explored it: {name}"), True
     try:
-        from_json(child.stdout)
+        from_text(child.stdout)
     except Refused:
         pass
     except ValueError:
