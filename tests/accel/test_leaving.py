@@ -9,6 +9,7 @@ import pytest
 
 from guestmap.accel import ExitReason
 from tests.accel.guest import DEVICE, Guest
+from tests.accel.known_builds import need_internals
 
 _COUNTER, _OTHER = 0x5000, 0x6000
 
@@ -101,6 +102,27 @@ def test_a_block_behind_a_byte_like_hlt_is_no_halt(
         assert end.reason is ExitReason.HALTED
         assert guest.memory.load(_COUNTER, 4) == 0x200000
         assert guest.accelerator.statistics().halts == 1
+
+
+def test_a_request_in_the_middle_of_a_block_has_nothing_of_it_done_twice() -> None:
+    with Guest(internals=True) as guest:
+        need_internals(guest.accelerator)  # type: ignore[arg-type]
+        guest.on_read[0x81] = lambda: guest.loop.attend() or 0
+        guest.flat(
+            bytes.fromhex(
+                "b920000000"  # mov ecx, 20h
+                "e481"  # again: in al, 81h: asks for attention
+                "89c8e780"  # mov eax, ecx; out 80h, eax: honours that
+                "8705" + _OTHER.to_bytes(4, "little").hex() +  # xchg eax, [other]
+                "89c8e780"  # mov eax, ecx; out 80h, eax
+                "49"  # dec ecx
+                "75eb"  # jnz again
+                "f4"
+            )
+        )  # fmt: skip
+        assert guest.run().reason is ExitReason.HALTED
+        assert guest.value() == [n for n in range(0x20, 0, -1) for _ in range(2)]
+        assert len(guest.reads) == 0x20
 
 
 def test_a_halt_right_after_a_port_write_that_rings() -> None:

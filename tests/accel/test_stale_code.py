@@ -171,6 +171,79 @@ def test_shadow_memory_that_is_switched_under_the_code(guest, paging):
     assert guest.value() == [1, 1, 2]
 
 
+def fill(*, up: bool, first: int, count: int) -> bytes:
+    """Return a loop that fills memory at EDI with NOPs, up or down from an offset."""
+    load = b"\x8d\xb7" + le32(first) + b"\xb9" + le32(count)  # lea esi, [edi + first]; mov ecx
+    return load + b"\xc6\x06\x90" + (b"\x46" if up else b"\x4e") + b"\xe2\xfa"  # mov; inc; loop
+
+
+def last(number: int) -> bytes:
+    """Return what puts a routine at the end of the page at EDI."""
+    return (
+        b"\x66\xc7\x87\xfc\x0f\x00\x00\xb0"
+        + bytes((number,))
+        + (
+            b"\x66\xc7\x87\xfe\x0f\x00\x00\xc3\x90"  # mov word [edi + 0xffc], ...
+        )
+    )
+
+
+TIMES = 8
+"""So often that the page is given up as one that keeps changing sides."""
+
+PLACES = {
+    "no paging": (ROUTINE, ROUTINE, None),
+    "the same address": (ROUTINE, ROUTINE, {}),
+    "another linear address": (EXECUTED, WRITTEN, {EXECUTED: ROUTINE | 1, WRITTEN: ROUTINE | 3}),
+    "one without code": (
+        EXECUTED, WRITTEN, {EXECUTED: ROUTINE | 1, WRITTEN: ROUTINE | 3 | NO_EXECUTE}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_page_with_code_that_is_filled_with_other_code(guest, place, up):
+    executed, written, more = PLACES[place]
+    whole = fill(up=up, first=0 if up else 0xFFF, count=0x1000)
+    change = b"".join(whole + last(n) + CALL for n in range(2, TIMES))
+    change += whole + last(TIMES)
+    start(guest, program(executed, written, change), paging=more is not None, more=more)
+    assert guest.value() == [*range(1, TIMES + 1)]
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_page_with_code_whose_rest_is_filled(guest, place, up):
+    executed, written, more = PLACES[place]
+    rest = fill(up=up, first=0x100 if up else 0xFFF, count=0xF00)
+    change = b"".join(rest + PATCH[:-1] + bytes((n,)) + CALL for n in range(2, TIMES))
+    change += rest + PATCH[:-1] + bytes((TIMES,))
+    start(guest, program(executed, written, change), paging=more is not None, more=more)
+    assert guest.value() == [*range(1, TIMES + 1)]
+
+
+@both
+def test_code_that_fills_its_own_page(guest, paging):
+    code = fill(up=True, first=0x100, count=0x700)
+    routine = b"\xbf" + le32(ROUTINE) + code + b"\xb0\x01\xfe\x47\x0f\xc3"
+    assert routine[len(code) + 6] == 1
+    routine = routine.replace(b"\xfe\x47\x0f", b"\xfe\x47" + bytes((len(code) + 6,)))
+    for number in range(1, TIMES):
+        start_with(guest, routine, CALL * number + b"\xf4", paging=paging)
+        assert guest.value() == [*range(1, number + 1)]
+
+
+def start_with(guest: Guest, routine: bytes, code: bytes, *, paging: bool) -> None:
+    """Run a program with a routine of its own."""
+    guest.ports.clear()
+    guest.memory.write(ROUTINE, routine)
+    if paging:
+        tables(guest, {ROUTINE: ROUTINE | 3})
+    guest.flat((PAGING if paging else b"") + b"\xbd" + le32(ROUTINE) + code)
+    guest.run()
+
+
 FIRST = Piece(0x1000, 0x5000, object(), 0x800, writable=True, romd=False)  # type: ignore[arg-type]
 AGAIN = FIRST._replace(start=0x11000, end=0x15000)
 OTHER = Piece(0x5000, 0x6000, object(), 0, writable=True, romd=False)  # type: ignore[arg-type]

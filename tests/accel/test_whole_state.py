@@ -16,7 +16,7 @@ from tests.accel.test_interrupts import GDT, IDT, TSS, descriptor, gate
 
 pytestmark = pytest.mark.unicorn
 
-STOP = b"\xe6\x90"  # out 90h, al: the test stops the machine there
+STOP = b"\xe6\x90\xeb\x00"  # out 90h, al; jmp $+2: the test stops the machine there
 
 
 @pytest.fixture(params=["unicorn", "unicorn-documented"])

@@ -33,7 +33,7 @@ def told(firmware: Path) -> bytes:
     words = bytearray()
     config = MachineConfig(ram_size=16 * MIB, smm=True, debugcon=True, bios=firmware)
     with VirtualMachine(config) as vm:
-        vm.board.on_debug_byte = words.append
+        vm.board.on_debug_text = words.extend
         vm.run()
     return bytes(words)
 

@@ -33,11 +33,11 @@ def test_lines_of_the_debug_console() -> None:
     observed = Observed()
     with observed.vm as vm:
         for byte in b"one\nSeaBIOS (version 1)\nthr":
-            vm.board.on_debug_byte(byte)
+            vm.board.debug_byte(byte)
         banner = LogLine(0, "SeaBIOS (version 1)")
         assert vm.log == [LogLine(0, "one"), banner]
         assert observed.heard == [*vm.log, PhaseChange(Phase.PREINIT, 0, f"log: {banner.text}")]
-        vm._debug_text(b"ee\n")
+        vm.board.on_debug_text(b"ee\n")
         assert observed.heard[3:] == [LogLine(0, "three")]
 
 

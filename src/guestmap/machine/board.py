@@ -75,7 +75,7 @@ class Board:
         cpu_memory: what the first CPU sees.
         smm_memory: what it sees in system management mode; None for a machine without that.
         debug_port: the port of the firmware's debug console, whose bytes go nowhere else than to
-            ``on_debug_byte``; None without.
+            ``on_debug_text``; None without.
         pins: the INTR pin of each CPU.
         cpus: CPUs there are; 0 for a machine that runs nothing.
         bus: the root PCI bus; None without PCI.
@@ -92,7 +92,7 @@ class Board:
         on_smi: called with a CPU's number for a system management interrupt.
         on_init: called with a CPU's number for an INIT message.
         on_startup: called with a CPU's number, and the vector, for a STARTUP message.
-        on_debug_byte: called with each byte of the firmware's debug console.
+        on_debug_text: called with what is written to the firmware's debug console, some at a time.
 
     Raises:
         ConfigError: no firmware image, or devices that cannot be.
@@ -122,7 +122,7 @@ class Board:
         self.on_smi: Callable[[int], None] = lambda _cpu: None
         self.on_init: Callable[[int], None] = lambda _cpu: None
         self.on_startup: Callable[[int, int], None] = lambda _cpu, _vector: None
-        self.on_debug_byte: Callable[[int], None] = lambda _byte: None
+        self.on_debug_text: Callable[[bytes], None] = lambda _text: None
         self.prepare()
         self.system = MemorySystem(
             now_ns=self.clock.now_ns, enforce_readonly=not config.qemu_readonly_rules
@@ -151,6 +151,10 @@ class Board:
         self.memory = self.system.address_space("memory", self.system_region)
         self.io = self.system.address_space("I/O", self.io_region)
         self.cpu_memory = self.memory
+
+    def debug_byte(self, byte: int) -> None:
+        """Take a byte that was written to the firmware's debug console."""
+        self.on_debug_text(bytes((byte,)))
 
     def place(self, *blocks: Placeable) -> None:
         """Give devices the registers that they want, where they want them."""

@@ -86,9 +86,9 @@ class VirtualMachine(Running):
         board.on_a20 = vcpu.set_a20
         if self.accelerator.irqchip is not None:
             board.use_irqchip(self.accelerator.irqchip)
-        board.on_debug_byte = self.debug_log.byte
+        board.on_debug_text = self.debug_log.text
         if board.debug_port is not None:
-            vcpu.collect_lines(board.debug_port, self.debug_log.text)
+            vcpu.collect_lines(board.debug_port, lambda text: board.on_debug_text(text))
         wire_cpus(board, loop.loops)
         if self.accelerator.capabilities.runs_code:
             board.executes(0)

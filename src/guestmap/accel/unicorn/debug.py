@@ -59,6 +59,7 @@ class UnicornProbe(CpuProbe):
         if any(each.may_stop and each.kinds - _EXECUTE for each in points):
             # First: what is to be stopped before is not told of.
             self._cpu.leaving.look_at_each_instruction()
+        self._cpu.leaving.end_within_blocks(stepping or bool(points))
         self._stepped = 0
         if stepping:
             self._hook(uc_api.UC_HOOK_CODE, self._step, 0, _TOP)

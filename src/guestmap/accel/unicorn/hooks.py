@@ -140,7 +140,8 @@ class Hooks:
             self._leave()
 
     def _on_mapped(self, pieces: Collection[Piece]) -> None:
-        self._shared.watch(pieces)
+        if self._shared.watch(pieces):
+            self._leave()
         if not self._everywhere:
             self._elsewhere.leave_out((each.start, each.end) for each in pieces if each.writable)
 

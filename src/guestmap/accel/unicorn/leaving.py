@@ -38,6 +38,10 @@ class Leaving:
 
     Attributes:
         native: whether the hook is machine instructions.
+        whole_blocks: 1 has a run end between two blocks in any case; None where there is no such
+            thing.
+        stop_before_access: has a run that is asked to end do so before the next access of memory,
+            where addresses are translated.
         late: whether the request was met in a port write, a little before the CPU left.
 
     A CPU that has left on a request has obeyed it (:attr:`obeyed`); one that has left without has
@@ -49,6 +53,8 @@ class Leaving:
         self._flag = ctypes.c_uint8(0)
         self._obeyed = ctypes.c_uint8(0)
         self.late = False
+        self.whole_blocks: ctypes.c_uint8 | None = None
+        self.stop_before_access: Callable[[bool], None] = lambda _stop: None
         self._page: mmap.mmap | None = None
         self._unhook_instructions: Callable[[], object] | None = None
         self.native = native and self._hook_natively()
@@ -75,10 +81,17 @@ class Leaving:
             self._unhook_instructions()
             self._unhook_instructions = None
 
+    def end_within_blocks(self, may: bool) -> None:
+        """Let hooks on instructions end a run where they are; code must be translated anew."""
+        if self.whole_blocks is not None:
+            self.whole_blocks.value = not may
+
     def forget(self) -> None:
         """Take it back: the CPU has left, and nobody asks at the same time."""
         self._flag.value = 0
         self._obeyed.value = 0
+        if self.late:
+            self.stop_before_access(False)
         self.late = False
 
     @property
@@ -108,6 +121,7 @@ class Leaving:
         """
         if self._flag.value:
             self.late = True
+            self.stop_before_access(True)
             self._uc.emu_stop()
 
     def _block(self, _uc: Any, _address: int, _size: int, _data: object) -> None:

@@ -34,11 +34,16 @@ class SharedWrites:
         self._watched: list[tuple[int, int]] = []
         self._handles: list[Any] = []
 
-    def watch(self, pieces: Iterable[Piece]) -> None:
-        """Watch what is to be watched where these pieces are mapped."""
+    def watch(self, pieces: Iterable[Piece]) -> bool:
+        """Watch what is to be watched where these pieces are mapped.
+
+        Returns:
+            Whether that is something else than before. A CPU that is in the guest must leave then:
+            else it goes on from one block of dropped code to another, where they were linked.
+        """
         ranges = shared(pieces)
         if ranges == self._watched:
-            return
+            return False
         for handle in self._handles:
             self._uc.hook_del(handle)
         self._handles = [
@@ -49,6 +54,7 @@ class SharedWrites:
         # Stores that are translated already, and TLB entries, know of no watch.
         self._uc.ctl_flush_tb()
         flush_tlb(self._uc)
+        return True
 
     def _on_write(
         self, _uc: Any, _kind: int, address: int, size: int, _value: int, _data: object

@@ -57,6 +57,10 @@ class StaleCode:
         self._bound()
         return found
 
+    def whole_page(self, page: int) -> None:
+        """Note that nothing of what was translated from a page is wanted any more."""
+        self.ranges.append((page * PAGE, (page + 1) * PAGE))
+
     def _places(self, block: RamBlock, offset: int, length: int) -> Iterator[tuple[int, int]]:
         """Yield the addresses at which a part of a block shows."""
         for piece in self._mapped.values():

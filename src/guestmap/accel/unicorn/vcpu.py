@@ -63,6 +63,7 @@ class UnicornVcpu(Vcpu):
         inside = cpu.internals
         self._exceptions = inside.exceptions if inside is not None else None
         stores = inside.stores if inside is not None else None
+        self._overwritten = inside.overwritten if inside is not None else None
         if stores is not None:
             self.mapper.stale.may_have_code = stores.has_code
         self._hooks = Hooks(
@@ -85,8 +86,13 @@ class UnicornVcpu(Vcpu):
         cpu = self.cpu
         cpu.apply_a20()
         self._change_mode()
+        page = self._overwritten.page if self._overwritten is not None else None
+        if page is not None:
+            self.mapper.stale.whole_page(page)
         if self.mapper.unsettled:
             cpu.settle(self.mapper)
+        if page is not None and self._overwritten is not None:
+            self._overwritten.is_data(page)
         waits = self._offer_interrupt()
         if self._halted:
             return Activity.HALTED if cpu.state.eflags & IF else Activity.HALTED_FOR_GOOD

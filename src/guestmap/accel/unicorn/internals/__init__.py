@@ -7,6 +7,7 @@ without: each part has a documented way, which is slower, or knows no 64-bit gue
 
 =============== ==================================================================================
 registers       in place, without copies (:mod:`~.structures`)
+whole blocks    a run ends between two blocks of code, never within
 halts           HLT is told, not guessed
 long mode       a run goes on at all 64 bits of RIP
 exceptions      delivered by the library's own code, in every mode (:mod:`~.exceptions`)
@@ -14,6 +15,7 @@ system calls    SYSCALL and SYSENTER (:mod:`~.system_calls`)
 interrupts      one word asks for one
 A20             by the library's own function
 stores          as fast as loads, with self-modifying code seen (:mod:`~.stores`)
+overwritten     a page that code was in is somebody's data by now (:mod:`~.overwritten`)
 =============== ==================================================================================
 
 Reading order: ``parts`` is the front, ``library`` and ``machine_code`` are the tools.

@@ -50,6 +50,10 @@ class Bench:
         self.structures.halted.value = 0
         with suppress(UcError):
             self.uc.mem_unmap(0, _SIZE)
+        self.forget_code()
+
+    def forget_code(self) -> None:
+        """Drop all translated code, and what the TLB has."""
         self.uc.ctl_flush_tb()
         flush_tlb(self.uc)
 
@@ -116,6 +120,20 @@ class Bench:
             self.uc.mem_write(_GDT + 8, _descriptor(_CODE_64))
         self.state.set_table(GDTR, _GDT, 0x17)
         self.state.set_table(IDTR, _IDT, 0xFFF)
+
+    def grow_tlb(self) -> None:
+        """Have the TLB grow, as it does when it is flushed after most of it was in use.
+
+        At first it has 256 places, and pages 1 MiB apart have to share one: firmware that copies
+        itself from below 4 GiB to below 1 MiB would do without it for each byte.
+        """
+        count, first = 250, _SIZE >> 12
+        # mov ecx, count; mov esi, first; mov al, [rsi]; add esi, 1000h; loop $-8; hlt
+        start = b"\xb9" + struct.pack("<I", count) + b"\xbe" + struct.pack("<I", first << 12)
+        self.long(start + b"\x8a\x06\x81\xc6\x00\x10\x00\x00\xe2\xf6\xf4")
+        self.uc.mem_write(_TABLE + first * 8, _entry(OTHER) * count)
+        self.run()
+        flush_tlb(self.uc)
 
     # -- handlers ----------------------------------------------------------------------------------
 

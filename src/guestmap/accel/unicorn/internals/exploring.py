@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from guestmap.accel.unicorn.binding import UcError, uc_api, x86
 from guestmap.accel.unicorn.blob_state import BlobState
+from guestmap.accel.unicorn.internals import trials
 from guestmap.accel.unicorn.internals.findings import MSRS, Findings
 from guestmap.accel.unicorn.internals.library import Library, Refused
 from guestmap.accel.unicorn.internals.structures import address_of
@@ -26,6 +27,7 @@ from guestmap.base import UnsupportedError
 _MSR_MARK = 0x1A2B3C4D5E6F0718
 _MSR_MARKS = {"FMASK": 0x1A2B, "SYSENTER_CS": 0x1A2B, "EFER": 1}  # what they keep all of
 _INSTANCE, _CLASS, _CPU, _CPU_PREFIX = 0x400, 0x400, 0x10000, 0x400
+_INSTANCE_FLAGS = 0x1000
 _MARK = 0x5A17C0DE
 _MEMORY = 0x10000
 _T = TypeVar("_T")
@@ -65,7 +67,9 @@ class _Explorer:
             registers=self._registers - self._cpu, halted=self._find_halted(),
         )  # fmt: skip
         for part, look in (
-            ("stores", self._stores), ("system calls", self._msrs), ("interrupts", self._request)
+            ("stores", self._stores), ("system calls", self._msrs), ("interrupts", self._request),
+            ("overwritten code", self._mapping),
+            ("whole blocks", self._whole_blocks),
         ):  # fmt: skip
             try:
                 found = replace(found, **look())
@@ -125,6 +129,12 @@ class _Explorer:
         slot = self._library.jump_slot("tlb_set_page_with_attrs")
         return {"cpu_class": cpu_class, "tlb_fill": tlb_fill, "set_page": slot}
 
+    def _mapping(self) -> dict[str, Any]:
+        """The one pointer of an instance to the function that finds what is mapped."""
+        find = self._library.function("find_memory_mapping")
+        found = [at for at in range(0, _INSTANCE, 8) if _u64(self._instance + at) == find]
+        return {"find_mapping": _one(found, "what finds what is mapped")}
+
     def _msrs(self) -> dict[str, Any]:
         """The one place that a register's mark changes; each is as before afterwards."""
         found = {}
@@ -139,6 +149,35 @@ class _Explorer:
 
     def _content(self) -> bytes:
         return ctypes.string_at(self._registers, self._layout.size - self._layout.registers)
+
+    def _whole_blocks(self) -> dict[str, Any]:
+        """The byte that has a run not end in the middle of a block.
+
+        It stands before a byte that becomes 1 as an instance is used for the first time; each such
+        is tried, the last one first.
+        """
+        other = Uc(uc_api.UC_ARCH_X86, uc_api.UC_MODE_32)
+        at = address_of(other)
+        before = ctypes.string_at(at, _INSTANCE_FLAGS)
+        other.mem_map(0, 0x1000)
+        after = ctypes.string_at(at, _INSTANCE_FLAGS)
+        other.hook_add(
+            uc_api.UC_HOOK_INSN, lambda *_: other.emu_stop(), None, 1, 0, x86.UC_X86_INS_OUT
+        )
+        other.mem_write(0, trials.STOPPED_IN_A_BLOCK)
+        for n in range(_INSTANCE_FLAGS - 1, 0, -1):
+            if (before[n], after[n], after[n - 1]) != (0, 1, 0):
+                continue
+            cell = ctypes.c_uint8.from_address(at + n - 1)
+            ends = []
+            for cell.value in (0, 1, 0):
+                other.ctl_flush_tb()
+                other.reg_write(x86.UC_X86_REG_EBX, 0x800)
+                other.emu_start(0, _MEMORY)
+                ends.append(other.reg_read(x86.UC_X86_REG_EIP))
+            if ends[1] == trials.END_OF_THE_BLOCK and ends[0] == ends[2] < ends[1]:
+                return {"whole_blocks": n - 1}
+        raise Refused("what has a run end between two blocks was not found")
 
     def _request(self) -> dict[str, Any]:
         """The one word of CPUState that a pending virtual interrupt changes."""

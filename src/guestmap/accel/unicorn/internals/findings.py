@@ -34,7 +34,9 @@ class Findings:
         halted: in CPUState: 4 bytes, 1 after HLT.
         cpu_class: in CPUState: the pointer to the class, which is each instance's own.
         tlb_fill: in the class: the pointers to the function that fills the TLB.
+        find_mapping: in ``uc_struct``: the pointer to what finds what is mapped at an address.
         set_page: from the library's base: the jump slot of the function that makes a TLB entry.
+        whole_blocks: in ``uc_struct``: 1 byte, 1 has a run end between two blocks of code alone.
         request: in CPUState: ``interrupt_request``, 4 bytes.
         virtual_request: the bit of it that asks for a virtual interrupt.
         msrs: of model specific registers in CPUX86State, by number.
@@ -50,6 +52,8 @@ class Findings:
     cpu_class: int = 0
     tlb_fill: tuple[int, ...] = ()
     set_page: int = 0
+    find_mapping: int = 0
+    whole_blocks: int = 0
     request: int = 0
     virtual_request: int = 0
     msrs: dict[int, int] = field(default_factory=dict)
@@ -66,8 +70,9 @@ class Findings:
 
 
 _NUMBERS = (
-    "cpu", "mode", "registers", "pointer", "halted", "cpu_class", "set_page", "request",
-    "virtual_request",
+    "cpu", "mode", "registers", "pointer", "halted", "cpu_class", "set_page", "find_mapping",
+    "whole_blocks",
+    "request", "virtual_request",
 )  # fmt: skip
 
 

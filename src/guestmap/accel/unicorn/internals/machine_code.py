@@ -86,8 +86,8 @@ def u64(value: int) -> bytes:
 
 def load(register: str, value: int) -> bytes:
     """Return ``mov register, value`` with 64 bits."""
-    opcode = {"rax": b"\x48\xb8", "rcx": b"\x48\xb9", "rsi": b"\x48\xbe", "rdi": b"\x48\xbf"}
-    return opcode[register] + u64(value)
+    opcode = {"rax": 0xB8, "rcx": 0xB9, "rdx": 0xBA, "rsi": 0xBE, "rdi": 0xBF}
+    return bytes((0x48, opcode[register])) + u64(value)
 
 
 def call(address: int) -> bytes:

@@ -12,9 +12,11 @@ from guestmap.accel.unicorn.internals.exceptions import NativeExceptions
 from guestmap.accel.unicorn.internals.library import Library, Refused
 from guestmap.accel.unicorn.internals.lines import CollectedLines
 from guestmap.accel.unicorn.internals.machine_code import MachineCode
-from guestmap.accel.unicorn.internals.stores import FastStores
+from guestmap.accel.unicorn.internals.overwritten import OverwrittenCode
+from guestmap.accel.unicorn.internals.stores import PAGES, FastStores
 from guestmap.accel.unicorn.internals.structures import LiveState, Structures
 from guestmap.accel.unicorn.internals.system_calls import SystemCalls
+from guestmap.accel.unicorn.state import PAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +30,7 @@ _HF_LMA = 1 << 14
 
 PARTS = (
     "registers", "halts", "long mode", "exceptions", "system calls", "interrupts", "A20", "stores",
+    "overwritten code", "whole blocks",
 )  # fmt: skip
 """What can be done by way of the library's inside, or in the documented way."""
 
@@ -44,7 +47,8 @@ class Internals:
     Attributes:
         state: its registers.
         refused: the parts that are left to the documented way, and why.
-        exceptions, system_calls, stores: what is there of these; None where it was refused.
+        exceptions, system_calls, stores, overwritten: what is there of these; None where it was
+            refused.
 
     Raises:
         Refused: not even the registers.
@@ -62,6 +66,7 @@ class Internals:
         self.exceptions: NativeExceptions | None = None
         self.system_calls: SystemCalls | None = None
         self.stores: FastStores | None = None
+        self.overwritten: OverwrittenCode | None = None
         self._set_a20: Callable[[int, int], None] | None = None
         with Bench(uc, structures, self.state) as bench:
             trials.flags(bench)
@@ -74,8 +79,12 @@ class Internals:
                 ("interrupts", self._prove_interrupts),
                 ("A20", self._prove_a20),
                 ("stores", self._prove_stores),
+                ("whole blocks", self._prove_whole_blocks),
+                ("overwritten code", self._prove_overwritten),
             ):
                 self._prove(part, prove)
+            if "long mode" not in self.refused:
+                bench.grow_tlb()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -100,6 +109,25 @@ class Internals:
             logging.getLogger(__name__).warning(
                 "Unicorn's inside is not used for %s: %s", part, reason
             )
+
+    def _prove_whole_blocks(self) -> None:
+        if self.stores is None:
+            raise Refused("stores are done in the documented way")
+        leaving, cell = self._leaving, self._structures.whole_blocks()
+        cell.value = 1
+        leaving.stop_before_access = self._stop_before_access
+        try:
+            trials.whole_blocks(self._bench, leaving)
+        except (Refused, UcError):
+            cell.value = 0
+            leaving.stop_before_access = lambda _stop: None
+            raise
+        leaving.whole_blocks = cell
+
+    def _stop_before_access(self, stop: bool) -> None:
+        """Where addresses are translated: else what a port write changes is there at once."""
+        if self.stores is not None:
+            self.stores.stop_before_access(stop and bool(self.state.control(0) & PAGING))
 
     def _prove_halts(self) -> None:
         trials.halts(self._bench, self._leaving)
@@ -157,6 +185,21 @@ class Internals:
             part.remove()
             raise
         self.stores = part
+
+    def _prove_overwritten(self) -> None:
+        if self.stores is None:
+            raise Refused("stores are done in the documented way")
+        if self._leaving.whole_blocks is None:
+            raise Refused("a run may end in the middle of a block")
+        flag, code = self._leaving.flag_address, self._code
+        part = OverwrittenCode(self._structures, code, self.stores.table, PAGES, flag)
+        part.install()
+        try:
+            trials.overwritten(self._bench, part, self._leaving)
+        except (Refused, UcError):
+            part.remove()
+            raise
+        self.overwritten = part
 
     def _unhook(self, hooks: list[int]) -> None:
         for hook in hooks:
@@ -222,3 +265,5 @@ class Internals:
         """Note that there is no translated code any more, and nothing in the TLB."""
         if self.stores is not None:
             self.stores.forget()
+        if self.overwritten is not None:
+            self.overwritten.forget()

@@ -45,7 +45,7 @@ PHYSICAL_BITS = 40
 """Of the CPU model; beyond, nothing is changed, and nothing can be."""
 
 _PAGE_BITS = 12
-_PAGES = 1 << PHYSICAL_BITS - _PAGE_BITS
+PAGES = 1 << PHYSICAL_BITS - _PAGE_BITS
 _SIGNATURE = b"guestmap stores\x01"
 _NOT_ASKED = 0xFF
 _OWNER = int.from_bytes(b"guestmap", "little")
@@ -66,6 +66,9 @@ _RESTORE = b"\x48\x83\xc4\x08\x41\x59\x41\x58\x59\x5a\x5e\x5f"
 class FastStores:
     """The table of one instance, and what keeps it.
 
+    Attributes:
+        table: the address of one byte for each page, 0 where code was never fetched.
+
     Raises:
         Refused: the host has no address space for the table, or somebody else was here before.
     """
@@ -78,21 +81,29 @@ class FastStores:
         self._fill = library.function("x86_cpu_tlb_fill")
         try:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
-            self._table = mmap.mmap(-1, _PAGES, flags=flags)
+            self._table = mmap.mmap(-1, PAGES, flags=flags)
         except OSError as error:
-            raise Refused(f"no room for a table of {_PAGES} bytes: {error.strerror}") from error
+            raise Refused(f"no room for a table of {PAGES} bytes: {error.strerror}") from error
         cell = ctypes.c_uint64.from_address(structures.cpu + findings.cpu_class)
         self._slots = [ctypes.c_uint64.from_address(cell.value + at) for at in findings.tlb_fill]
         if any(slot.value != self._fill for slot in self._slots):
             raise Refused("somebody else fills the TLB")
         _hook_set_page(structures)
-        table = ctypes.addressof(ctypes.c_uint8.from_buffer(self._table))
+        self.table = ctypes.addressof(ctypes.c_uint8.from_buffer(self._table))
         self._access, pointer = code.cell(), code.cell()
-        pointer.value = table
+        pointer.value = self.table
         access = ctypes.addressof(self._access)
+        self._stops = code.cell()
+        self._flush = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.function("tlb_flush"))
+        stop = jump(library.function("cpu_loop_exit_restore"))
+        go_on = jump(self._fill)
         self._own = 16 + code.put(
-            u64(_OWNER), u64(access), load("rax", access), _NOTE, jump(self._fill)
-        )
+            u64(_OWNER), u64(access), load("rax", access), _NOTE,
+            load("rax", ctypes.addressof(self._stops)), b"\x80\x38\x00", unless(JNE, go_on),
+            b"\x45\x84\xc9", unless(JE, go_on),  # test r9b, r9b: nothing more than a question
+            b"\x48\x8b\x44\x24\x08\x48\x85\xc0", unless(JNE, go_on),  # mov rax, [rsp + 8]
+            b"\x48\x89\xc6", stop,  # mov rsi, rax: where in the block that is
+        )  # fmt: skip
 
     @property
     def asked(self) -> bool:
@@ -100,6 +111,15 @@ class FastStores:
         asked = self._access.value & 0xFF != _NOT_ASKED
         self._access.value = _NOT_ASKED
         return asked
+
+    def stop_before_access(self, stop: bool) -> None:
+        """Have a run that is asked to end do so before the next access of memory, or not any more.
+
+        As a page fault does: the instruction is done again, from its start.
+        """
+        self._stops.value = stop
+        if stop:
+            self._flush(self._structures.cpu)
 
     def install(self) -> None:
         """Begin; the TLB must be empty."""
@@ -154,7 +174,7 @@ def _set_page(structures: Structures, original: int) -> bytes:
         load("rax", _OWNER),
         b"\x49\x39\x43\xf0", unless(JE, go_on),  # cmp [r11 - 16], rax: an instance without a table
         b"\x48\x89\xd0\x48\xc1\xe8\x0c",  # mov rax, rdx; shr rax, 12
-        b"\x48\x3d", struct.pack("<i", _PAGES), unless(JB, go_on),  # cmp rax, pages; jb
+        b"\x48\x3d", struct.pack("<i", PAGES), unless(JB, go_on),  # cmp rax, pages; jb
         b"\x4d\x8b\x5b\xf8",  # mov r11, [r11 - 8]
         b"\x4d\x8b\x53\x08\x49\x01\xc2",  # mov r10, [r11 + 8]; add r10, rax
         _branch(_FETCH, JNE, fetch),

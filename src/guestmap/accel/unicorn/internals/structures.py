@@ -65,6 +65,11 @@ class Structures:
         cell: ctypes.c_uint32 = _cell(ctypes.c_uint32, self.cpu + self.findings.request)
         return cell, self.findings.virtual_request
 
+    def whole_blocks(self) -> ctypes.c_uint8:
+        """Return the cell that has a run end between two blocks alone."""
+        cell: ctypes.c_uint8 = _cell(ctypes.c_uint8, self.instance + self.findings.whole_blocks)
+        return cell
+
     def gate(self) -> Callable[[int, int], None]:
         """Return what opens (1) and closes (0) the A20 gate of a CPU.
 

@@ -5,8 +5,10 @@ What a guest would notice is tried, in each mode that differs; a part whose tria
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
+from guestmap.accel.unicorn.binding import uc_api, x86
 from guestmap.accel.unicorn.internals.bench import (
     CODE,
     EFER_SYSCALL,
@@ -19,10 +21,12 @@ from guestmap.accel.unicorn.internals.bench import (
 )
 from guestmap.accel.unicorn.internals.findings import MSRS
 from guestmap.accel.unicorn.internals.library import Refused
+from guestmap.accel.unicorn.internals.overwritten import STEP_BITS, STEPS
 from guestmap.accel.unicorn.state import EAX, EBX, ECX, ESP
 
 if TYPE_CHECKING:
     from guestmap.accel.unicorn.internals.exceptions import NativeExceptions
+    from guestmap.accel.unicorn.internals.overwritten import OverwrittenCode
     from guestmap.accel.unicorn.internals.stores import FastStores
     from guestmap.accel.unicorn.internals.system_calls import SystemCalls
     from guestmap.accel.unicorn.leaving import Leaving
@@ -31,6 +35,13 @@ if TYPE_CHECKING:
 _HLT = b"\xf4"
 _SYSCALL, _SYSENTER = b"\x0f\x05\xeb\xfe", b"\x0f\x34\xeb\xfe"  # and jmp $
 _VECTOR = 0x20
+_PLAIN = 0x7000  # a page without code
+
+STOPPED_IN_A_BLOCK = b"\xe6\x80\x89\x03\x43\xeb\x00\x90" + _HLT
+"""``out 80h, al; mov [ebx], eax; inc ebx; jmp $+2``; then the next block: ``nop; hlt``."""
+
+END_OF_THE_BLOCK = 7
+"""Where that ends."""
 
 
 def halts(bench: Bench, leaving: Leaving) -> None:
@@ -119,13 +130,13 @@ def system_calls(bench: Bench, part: SystemCalls, *, faults: bool) -> None:
 
 def stores(bench: Bench, part: FastStores) -> None:
     """A store through a writable alias reaches code that was translated through another."""
-    code, alias, plain = 0x40000, 0x41000, 0x7000
+    code, alias = 0x40000, 0x41000
     bench.long(
         b"\xbd" + _le32(code) + b"\xff\xd5\x89\xc3"  # mov ebp, code; call rbp; mov ebx, eax
         b"\xbf" + _le32(alias) + b"\xc6\x87\x80\x00\x00\x00\x55"  # mov edi, alias; a store near
         b"\xc6\x47\x01\x02"  # the store that patches the code
         b"\xff\xd5\x89\xc1"  # call rbp; mov ecx, eax
-        b"\xc6\x04\x25" + _le32(plain) + b"\x01" + _HLT  # a store elsewhere
+        b"\xc6\x04\x25" + _le32(_PLAIN) + b"\x01" + _HLT  # a store elsewhere
     )
     bench.uc.mem_write(OTHER, b"\xb8\x01\x00\x00\x00\xc3")  # mov eax, 1; ret
     bench.show(code, OTHER)
@@ -134,8 +145,54 @@ def stores(bench: Bench, part: FastStores) -> None:
     seen = bench.state.general(EBX), bench.state.general(ECX)
     _require(seen == (1, 2), "a store leaves stale code behind")
     _require(part.asked, "TLB entries are made in another way")
-    fetched = [part.has_code(at >> 12) for at in (CODE, OTHER, plain)]
+    fetched = [part.has_code(at >> 12) for at in (CODE, OTHER, _PLAIN)]
     _require(fetched == [True, True, False], "which pages have code is not told")
+
+
+def overwritten(bench: Bench, part: OverwrittenCode, leaving: Leaving) -> None:
+    """A page with code that is filled is told of; not one without, nor one that is written to."""
+    leaving.forget()
+    bench.uc.mem_write(OTHER, b"\xc3")  # ret
+    for filled, step, told in ((_PLAIN, 1, None), (OTHER, 0, None), (OTHER, 1, OTHER >> 12)):
+        bench.real(
+            b"\xe8" + struct.pack("<h", OTHER - CODE - 3)  # call
+            + b"\xbf" + struct.pack("<H", filled + 0x800)  # mov di, ...
+            + b"\xb9" + struct.pack("<H", STEPS + 2 << STEP_BITS)  # mov cx, ...
+            + b"\x88\x05\x83\xc7" + bytes((step,)) + b"\xe2\xf9"  # mov [di], al; add di; loop
+            + _HLT
+        )  # fmt: skip
+        bench.uc.emu_start(CODE, 0)
+        asked = leaving.obeyed
+        leaving.forget()
+        _require(part.page == told, "which page is filled is not told")
+        _require(asked == (told is not None), "a page that is filled does not end the run")
+    bench.forget_code()
+    part.is_data(OTHER >> 12)
+
+
+def whole_blocks(bench: Bench, leaving: Leaving) -> None:
+    """A run that a port write stops ends with the block; before a memory access, under paging."""
+
+    def leave(*_: object) -> None:
+        leaving.ask()
+        leaving.honour_after_port()
+
+    def stop(*_: object) -> None:
+        bench.uc.emu_stop()
+
+    for start, hear, end, done in (
+        (bench.protected, stop, CODE + END_OF_THE_BLOCK, 1), (bench.long, leave, HIGH + CODE + 2, 0)
+    ):  # fmt: skip
+        start(STOPPED_IN_A_BLOCK)
+        bench.state.set_general(EBX, OTHER)
+        hook = bench.uc.hook_add(uc_api.UC_HOOK_INSN, hear, None, 1, 0, x86.UC_X86_INS_OUT)
+        try:
+            bench.uc.emu_start(bench.state.pc, 0)
+        finally:
+            bench.uc.hook_del(hook)
+            leaving.forget()
+        there = bench.state.pc == end and bench.state.general(EBX) == OTHER + done
+        _require(there, "a run ends in the middle of a block")
 
 
 def interrupts(bench: Bench, window: InterruptWindow) -> None:

@@ -141,7 +141,7 @@ class Microvm(Board):
         if config.serial and config.option("isa-serial"):
             self.serial = Serial16550(self.clock, lines[layout.SERIAL_LINE])
         self.vapic = KvmVapic() if config.vapic else None
-        console = DebugConsole(lambda byte: self.on_debug_byte(byte)) if config.debugcon else None
+        console = DebugConsole(self.debug_byte) if config.debugcon else None
         optional: tuple[DeviceModel[Any] | None, ...] = (
             self.ged, self.pit, self.rtc, self.serial, self.vapic, console
         )  # fmt: skip

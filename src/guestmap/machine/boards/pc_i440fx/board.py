@@ -159,7 +159,7 @@ class Pc(Board):
             epoch_ns=epoch_ns,
             on_reset=lambda reason: self.on_reset_request(reason),
             on_a20=lambda level: self.on_a20(level),
-            on_debug_byte=lambda byte: self.on_debug_byte(byte),
+            on_debug_byte=self.debug_byte,
         )  # fmt: skip
         self.serial = self.isa.serial
         controller = self.isa.keyboard
