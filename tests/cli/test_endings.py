@@ -185,18 +185,30 @@ def test_watch_ends_where_nobody_reads(json_too):
     assert done.stdout.count("\n") == 1
 
 
-def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path):
-    hook = tmp_path / "sitecustomize.py"
-    hook.write_text(
-        "import sys, os, signal\n"
-        "class Finder:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'typer':\n"
-        "            os.kill(os.getpid(), signal.SIGINT)\n"
-        "sys.meta_path.insert(0, Finder())\n"
-    )
+INTERRUPTING_MODULE = """
+import sys, os, signal
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'typer':
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+INTERRUPTING_COMMAND_LINE = """
+import os, signal, sys
+def look(frame, event, arg):
+    if frame.f_code.co_name == "get_command" and "typer" in frame.f_code.co_filename:
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGINT)
+sys.setprofile(look)
+"""
+
+
+@pytest.mark.parametrize("when", [INTERRUPTING_MODULE, INTERRUPTING_COMMAND_LINE])
+@pytest.mark.parametrize("words", [("flat", "a.txt"), ("domain", "list"), ("--help",)])
+def test_ctrl_c_before_a_command_begins_is_one_line(when, words, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(when)
     done = subprocess.run(
-        [sys.executable, "-m", "guestmap", "flat", "a.txt"],
+        [sys.executable, "-m", "guestmap", *words],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True, text=True, timeout=60, check=False,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),

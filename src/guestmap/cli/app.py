@@ -179,7 +179,6 @@ def _words_to_complete() -> list[str]:
 
 def _run(app: typer.Typer) -> int:
     """Run; return the exit status."""
-    let_interrupts_raise()
     try:
         return int(app(standalone_mode=False, prog_name="guestmap") or 0)
     except _UsageError as error:
@@ -191,6 +190,7 @@ def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run_command(*args: Any, **kwargs: Any) -> None:
+        let_interrupts_raise()  # no sooner: until here, nothing would catch it
         if not getattr(command, "collects", False):
             collect_from_now_on()
         as_json = bool(kwargs.get("as_json"))
