@@ -21,6 +21,7 @@ DOCUMENTS = (
     "ARCHITECTURE.md",
     "README.md",
     "SECURITY.md",
+    "docs/fleet.md",
     "docs/hotplug.md",
     "docs/libvirt.md",
     "docs/memory.md",
