@@ -150,3 +150,34 @@ def test_ancestors_are_read_once_for_all_heirs(table: TypeTable) -> None:
     for n in range(3):
         assert "kin" in table.class_properties(f"heir-{n}")
     assert read == 1
+
+
+def test_types_that_come_later_are_there_when_they_are_asked_for() -> None:
+    asked: list[str] = []
+
+    def more() -> list[ObjectType]:
+        asked.append("more")
+        return [ObjectType("early", "object"), ObjectType("late", "early")]
+
+    for ask in (
+        lambda types: types.get("late").parent == "early",
+        lambda types: "late" in types,
+        lambda types: types.is_a("late", "object"),
+        lambda types: [each.name for each in types.all()][-2:] == ["early", "late"],
+    ):
+        types = TypeTable([ObjectType("early", "object")])
+        types.add_later(more)
+        assert "early" in types
+        assert types.get("early").name == "early"
+        assert asked == []
+        assert ask(types)
+        assert "nothing" not in types
+        assert asked == ["more"]
+        asked.clear()
+
+
+def test_a_type_that_is_missing_is_added_once() -> None:
+    types = TypeTable([ObjectType("one", "object")])
+    types.add_missing([ObjectType("one", "device"), ObjectType("two", "one")])
+    assert types.get("one").parent == "object"
+    assert "two" in types.known

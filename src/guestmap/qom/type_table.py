@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, StateError
@@ -45,6 +45,7 @@ class TypeTable:
         self.lock = threading.RLock()
         self._types: dict[str, ObjectType] = {}
         self._resolved: dict[str, _Resolved] = {}
+        self._later: Callable[[], Iterable[ObjectType]] | None = None
         self._tree: ObjectTree | None = None
         self.names = NameIndex()
         self.add(*BUILTIN_TYPES, *types)
@@ -60,14 +61,36 @@ class TypeTable:
                 self.names.add_links(type_.properties)
             self._types = known
 
+    def add_later(self, types: Callable[[], Iterable[ObjectType]]) -> None:
+        """Have types be added when one is asked for that is not there, or all are."""
+        self._later = types
+
+    def add_missing(self, types: Iterable[ObjectType]) -> None:
+        """Add those types whose names are not taken yet."""
+        with self.lock:
+            self.add(*(each for each in types if each.name not in self._types))
+
+    @property
+    def known(self) -> Collection[str]:
+        """The names of the types that are there already."""
+        return self._types.keys()
+
+    def _complete(self) -> None:
+        """Add what was to be added later."""
+        with self.lock:
+            later, self._later = self._later, None
+            if later is not None:
+                self.add_missing(later())
+
     def get(self, name: str) -> ObjectType:
         """Return the type of that name; NotFoundError, with QEMU's text, where there is none."""
-        type_ = self._types.get(name)
-        if type_ is None:
+        if name not in self:
             raise NotFoundError(f"Class '{name}' not found")
-        return type_
+        return self._types[name]
 
     def __contains__(self, name: str) -> bool:
+        if name not in self._types:
+            self._complete()
         return name in self._types
 
     def is_a(self, name: str, ancestor: str) -> bool:
@@ -78,12 +101,13 @@ class TypeTable:
     def all(
         self, implements: str | None = None, abstract: bool | None = None
     ) -> tuple[ObjectType, ...]:
-        """Return the types that are or implement ``implements``, in the order of adding.
+        """Return the types that are or implement ``implements``.
 
         Args:
             implements: a type or interface; all types where None.
             abstract: include abstract types (QMP's ``qom-list-types`` does not unless told).
         """
+        self._complete()
         return tuple(
             type_
             for type_ in self._types.values()

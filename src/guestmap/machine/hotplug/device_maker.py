@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
 from guestmap.hw.declare import DeclaredType
 from guestmap.machine.hotplug.pc_dimm import DIMM, OTHER_MEMORY_DEVICES
 from guestmap.machine.tree import BusObject, MachineTree, buses
@@ -65,6 +64,8 @@ class DeviceMaker:
         handler = shown.link("hotplug-handler")
         if hotplugged and handler is None:
             raise ConfigError(f"Bus '{shown.label}' does not support hotplugging")
+        from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
+
         if driver not in PLUGGABLE_FUNCTIONS or self._inventory.pci_hotplug is None:
             raise UnsupportedError(f"device {driver} is not modelled but as what every machine has")
         device = cast("Device", self._types.new(driver))

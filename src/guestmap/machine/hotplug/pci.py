@@ -15,9 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError, UnsupportedError
-from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
 from guestmap.hw.declare import fact
-from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.bus import FUNCTIONS, SLOTS
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.tree import BusObject, DeviceObject, buses, regions_of
@@ -25,7 +23,7 @@ from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
     from guestmap.hw.acpi.pci_hotplug import AcpiPciHotplug
-    from guestmap.hw.pci import PciBus, PciFunction
+    from guestmap.hw.pci import PciBridge, PciBus, PciFunction
     from guestmap.machine.tree import MachineTree
     from guestmap.qom import Device, JsonValue, Object
 
@@ -71,6 +69,8 @@ class PciHotplug:
             ConfigError: there is no such place, or somebody is there.
             UnsupportedError: a property that is not modelled is not as it always is.
         """
+        from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
+
         shown, bus = _object(device), _bus(device)
         driver = device.type.name
         function = PLUGGABLE_FUNCTIONS[driver]
@@ -95,6 +95,8 @@ class PciHotplug:
         Raises:
             ConfigError: nobody has its slot.
         """
+        from guestmap.hw.pci import PciBridge
+
         function, slots = _function(device), _bus(device).slots
         if slots is not None:
             slots.refuse(function)

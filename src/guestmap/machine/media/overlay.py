@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import field
 
@@ -36,6 +35,8 @@ class Overlay:
     def __init__(self, base: Medium) -> None:
         self._base = base
         self._written: set[int] = set()
+        import tempfile  # which imports every compression there is
+
         try:
             self._file = tempfile.TemporaryFile(prefix="guestmap-", buffering=0)  # noqa: SIM115
         except OSError as error:

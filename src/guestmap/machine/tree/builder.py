@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.declare import DeclaredType
 from guestmap.machine.tree.objects import Adapter, BusObject, DeviceObject, Value
+from guestmap.machine.tree.types import know
 from guestmap.qom import UNATTACHED
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Builder:
             identity: the user's name for it.
             part_bus: what the devices sit on that it consists of.
         """
+        know(self.types, device.TYPE)
         made = self.device(
             device.TYPE.name, bus, device, partial(regions_of, device),
             parent=parent, name=name, identity=identity,

@@ -28,7 +28,6 @@ from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine.board import Board
 from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
-from guestmap.machine.boards.pc_i440fx.drives import attach_drives
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.boards.pc_i440fx.told import acpi_config, firmware_config
 from guestmap.machine.boards.pc_i440fx.tree import compose
@@ -42,7 +41,6 @@ from guestmap.machine.hotplug.device_memory import DeviceMemory
 from guestmap.machine.hotplug.handler import MemoryHotplug
 from guestmap.machine.hotplug.pci import PciHotplug
 from guestmap.machine.input import InputDevices
-from guestmap.machine.media.overlay import Overlay
 from guestmap.machine.ram import make_objects, make_ram
 from guestmap.machine.saveable import Saveable, named
 from guestmap.memory import MemoryRegion
@@ -177,7 +175,10 @@ class Pc(Board):
         self.ide = Piix3Ide(self.bus, _PIIX3_IDE)
         for channel, master in zip(self.isa.ide, self.ide.channels, strict=True):
             channel.master_with(master)
-        attach_drives(self.config.drives, self.isa.ide, self.media)
+        if self.config.drives:
+            from guestmap.machine.boards.pc_i440fx.drives import attach_drives
+
+            attach_drives(self.config.drives, self.isa.ide, self.media)
         for index, value in drive_bytes(self.isa.disk_shapes()).items():
             self.isa.rtc.set_cmos(index, value)
         actions = PowerActions(
@@ -228,11 +229,14 @@ class Pc(Board):
             self.config_mechanism, *self.isa.blocks, GlobalLines(self.lines),
             *(self.pm.eeproms if self.pm is not None else ()),
         )  # fmt: skip
-        blocks |= {
-            f"drive/{number}": each
-            for number, each in enumerate(self.media)
-            if isinstance(each, Overlay)
-        }
+        if self.media:
+            from guestmap.machine.media.overlay import Overlay
+
+            blocks |= {
+                f"drive/{number}": each
+                for number, each in enumerate(self.media)
+                if isinstance(each, Overlay)
+            }
         for number, bus in enumerate(self.bus.walk()):
             blocks[f"pci.{number}"] = bus
             for devfn, device in sorted(bus.devices.items()):

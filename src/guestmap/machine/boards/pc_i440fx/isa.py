@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import Clock, IrqLine
 from guestmap.hw.at_ports import FpuErrorPort, PostPort
@@ -14,8 +14,6 @@ from guestmap.hw.hpet import Hpet
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.ide.channel import CHANNELS, IdeChannel
-from guestmap.hw.ide.disk import IdeDisk
-from guestmap.hw.ide.identify import Geometry
 from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.pcspk import PcSpeaker
@@ -25,6 +23,9 @@ from guestmap.hw.serial import Serial16550
 from guestmap.hw.vmware import VmMouse, VmPort
 from guestmap.machine.config import MachineConfig
 from guestmap.memory import AddressSpace
+
+if TYPE_CHECKING:
+    from guestmap.hw.ide.identify import Geometry
 
 _KEYBOARD, _SERIAL, _FLOPPY, _MOUSE, _FPU = 1, 4, 6, 12, 13
 
@@ -78,6 +79,10 @@ class IsaDevices:
     def disk_shapes(self) -> dict[int, Geometry]:
         """Return the geometries of the hard disks, by their places."""
         units = [unit for channel in self.ide for unit in channel.units]
+        if not any(unit.is_there for unit in units):
+            return {}
+        from guestmap.hw.ide.disk import IdeDisk
+
         return {at: unit.geometry for at, unit in enumerate(units) if isinstance(unit, IdeDisk)}
 
     def reset(self) -> None:

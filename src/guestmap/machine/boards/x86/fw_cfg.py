@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.firmware.linux_boot import LinuxBoot, linux_boot
 from guestmap.firmware.option_roms import option_rom_files
 
 if TYPE_CHECKING:
@@ -26,15 +25,15 @@ def fill(fw_cfg: FwCfg, items: FwCfgItems, config: MachineConfig, below_4g: int)
         ConfigError: a file that is none of its kind, or something that does not fit.
         HostError: a file cannot be read.
     """
-    files = items.files | option_rom_files(config.option_roms)
-    linux = _linux(config, below_4g)
-    for key, data in (items.numbered | linux.numbered).items():
+    numbered, files = items.numbered, items.files | option_rom_files(config.option_roms)
+    if config.kernel is not None:
+        from guestmap.firmware.linux_boot import linux_boot
+
+        linux = linux_boot(
+            config.kernel, config.initrd, config.append, below_4g, config.kernel_entry
+        )
+        numbered, files = numbered | linux.numbered, files | linux.files
+    for key, data in numbered.items():
         fw_cfg.add_bytes(key, data)
-    for name, data in (files | linux.files).items():
+    for name, data in files.items():
         fw_cfg.add_file(name, data)
-
-
-def _linux(config: MachineConfig, below_4g: int) -> LinuxBoot:
-    if config.kernel is None:
-        return LinuxBoot({}, {})
-    return linux_boot(config.kernel, config.initrd, config.append, below_4g, config.kernel_entry)

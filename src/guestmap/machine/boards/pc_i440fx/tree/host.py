@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from guestmap.base import GIB
 from guestmap.firmware.acpi.config import PCI_HOLE64_BYTES
 from guestmap.hw.apic import ioapic
-from guestmap.hw.pci import PciBridge
 from guestmap.hw.pci.windows import prefetch_window
 from guestmap.machine.tree.machine_object import make_sysbus
 
@@ -72,6 +71,8 @@ def _high_windows(device: PciFunction[Any]) -> Iterator[tuple[int, int]]:
     for bar in device.bars:
         if bar.address is not None and not bar.is_io and bar.address + bar.size > 4 * GIB:
             yield max(bar.address, 4 * GIB), bar.address + bar.size
+    from guestmap.hw.pci import PciBridge
+
     if isinstance(device, PciBridge):
         first, size = prefetch_window(device.config)
         if first + size > 4 * GIB:
