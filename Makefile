@@ -25,7 +25,7 @@ OTHERS := qemu-10.0 qemu-new
 # Where the README's commands are tried on bare roots; the tests run on the last.
 FRESH := bookworm trixie
 ASKING := tests/inspect tests/domain tests/cli
-FUZZED := maps pci qmp gdb definitions options traffic
+FUZZED := maps pci qmp gdb definitions options program traffic
 GUESTMAP_FUZZ_S ?= 60
 
 .PHONY: boot test test-peers test-kvm test-long test-fresh soak fuzz audit check bench clean

@@ -19,6 +19,8 @@ from guestmap.monitor.commands import command_table
 from guestmap.monitor.commands.identity import VERSION
 from guestmap.monitor.gdb.packets import PacketReader
 from guestmap.qmp import Limits, Session
+from guestmap.system.command_line import read_words
+from guestmap.system.machine_line import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +75,12 @@ def options(data: bytes) -> None:
         config_of(data.decode("utf-8", "surrogateescape").split("\n"))
 
 
+def program(data: bytes) -> None:
+    """The command line of ``guestmap-system-x86_64``, its words with line ends between."""
+    with suppress(GuestmapError):
+        described(read_words(data.decode("utf-8", "surrogateescape").split("\n")))
+
+
 def traffic(data: bytes) -> None:
     """Loads and stores of a guest, at ports and in memory of a whole machine."""
     machine = Pc(MachineConfig(ram_size=MIB), ManualClock())
@@ -96,5 +104,5 @@ def _accesses(data: bytes) -> list[tuple[int, int, int]]:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (maps, pci, qmp, gdb, definitions, options, traffic)
+    each.__name__: each for each in (maps, pci, qmp, gdb, definitions, options, program, traffic)
 }
