@@ -5,6 +5,7 @@
 #   make test-kvm     our machine on a real KVM, which a Linux inside QEMU has (a part of test-peers)
 #   make test-long    what takes long: planted faults, and random examples that nobody tried before
 #   make test-fresh   both of the README's commands on bare roots of Debian (a part of test-long, for root alone)
+#   make test-free-threaded   memory and RCU on a CPython without a global lock, which is built from source, once
 #   make soak         what takes hours: GUESTMAP_SOAK_S seconds (3600) for each of its tests
 #   make fuzz         GUESTMAP_FUZZ_S seconds (60) of inputs made up for each reader of what strangers send
 #   make audit        what is known of faults in the releases of tools/locked, where their list can be reached
@@ -25,10 +26,12 @@ OTHERS := qemu-10.0 qemu-new
 # Where the README's commands are tried on bare roots; the tests run on the last.
 FRESH := bookworm trixie
 ASKING := tests/inspect tests/domain tests/cli
+FREE := .oracle/free-threaded
+FREE_PYTEST := PYTHONPATH=src:$(FREE)/packages $(FREE)/bin/python3.13t -X gil=0 -m pytest -o addopts= -p no:cacheprovider
 FUZZED := maps pci qmp gdb definitions options program traffic
 GUESTMAP_FUZZ_S ?= 60
 
-.PHONY: boot test test-peers test-kvm test-long test-fresh soak fuzz audit check bench clean
+.PHONY: boot test test-peers test-kvm test-long test-fresh test-free-threaded soak fuzz audit check bench clean
 
 boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
@@ -60,9 +63,16 @@ test-fresh:
 	for each in $(FRESH); do tools/fresh.sh $$each 'sh tools/boot' || exit; done
 	tools/fresh.sh $(lastword $(FRESH)) 'sh tools/test'
 
+# On a CPython without a global lock: built once, which takes a quarter of an hour.
+test-free-threaded: $(VENV)/.installed-dev
+	@tools/free_threaded.sh $(FREE) && tools/setup.sh packages $(FREE)/packages
+	$(FREE_PYTEST) -m "not peers and not long and not soak" tests/rcu tests/memory $(TEST_ARGS)
+
 soak: $(VENV)/.installed-dev
 	@tools/setup.sh firmware
 	$(PYTEST) -m soak $(TEST_ARGS)
+	@tools/free_threaded.sh $(FREE) && tools/setup.sh packages $(FREE)/packages
+	$(FREE_PYTEST) -m soak tests/rcu tests/memory $(TEST_ARGS)
 	$(MAKE) fuzz GUESTMAP_FUZZ_S=600
 
 fuzz: $(VENV)/.installed-fuzz

@@ -1,9 +1,9 @@
 """What a test may need from the host, and what happens where it is missing.
 
-A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn``, ``nasm``, ``chromium``, ``gdb`` or
-``kvm`` is skipped, with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a comma-separated
-list of those words, or ``all``) makes it fail instead, so that a machine that should have
-everything cannot pass by skipping. KVM alone is never taken without being asked for by
+A test marked ``qemu``, ``seabios``, ``corpus``, ``unicorn``, ``nasm``, ``chromium``, ``gdb``,
+``spin`` or ``kvm`` is skipped, with a reason, where that is missing. ``GUESTMAP_REQUIRE`` (a
+comma-separated list of those words, or ``all``) makes it fail instead, so that a machine that
+should have everything cannot pass by skipping. KVM alone is never taken without being asked for by
 ``GUESTMAP_KVM``: it is the host's.
 """
 
@@ -46,6 +46,9 @@ def _missing(need: str) -> str:
         return "" if importlib.util.find_spec("unicorn") else "needs the Python package unicorn"
     if need == "nasm":
         return "" if shutil.which("nasm") else "needs the assembler nasm (package nasm)"
+    if need == "spin":
+        lacking = [name for name in ("spin", "gcc") if not shutil.which(name)]
+        return f"needs {' and '.join(lacking)} (package spin)" if lacking else ""
     if need == "gdb":
         return "" if shutil.which("gdb") else "needs the debugger gdb (package gdb)"
     if need == "kvm":
@@ -72,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "nasm: needs the assembler nasm")
     config.addinivalue_line("markers", "gdb: needs the debugger gdb")
+    config.addinivalue_line("markers", "spin: needs the model checker spin and a C compiler")
     config.addinivalue_line("markers", "chromium: needs Chromium and its driver")
     # A shell's background job ignores Ctrl-C, and what nohup starts the end of its terminal; and
     # so would every program that a test starts.
@@ -98,7 +102,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for need in ("qemu", "seabios", "corpus", "unicorn", "nasm", "chromium", "gdb", "kvm"):
+    for need in ("qemu", "seabios", "corpus", "unicorn", "nasm", "chromium", "gdb", "spin", "kvm"):
         if item.get_closest_marker(need) and (reason := _missing(need)):
             if _required(need) and need != "kvm":
                 pytest.fail(f"GUESTMAP_REQUIRE asks for {need}: {reason}")

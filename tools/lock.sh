@@ -27,3 +27,8 @@ for each in boot all dev fuzz audit; do
     locked "$each" --extra "$each" -c tools/locked/every.txt pyproject.toml
 done
 rm tools/locked/every.txt
+
+# What the tests of rcu and memory need, in Python alone: for a CPython without a global lock hardly anybody builds
+# anything, and a later hypothesis is compiled.
+printf '%s\n' pytest pytest-timeout sortedcontainers "hypothesis<6.156" >"$place/pure.in"
+locked free_threaded "$place/pure.in"

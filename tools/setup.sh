@@ -5,10 +5,11 @@
 #   tools/setup.sh python EXTRA   the virtual environment, with guestmap and its extra (boot, dev, fuzz, audit):
 #                                 the releases of tools/locked, their hashes checked. Where these cannot be
 #                                 had, GUESTMAP_UNLOCKED=1 takes what pip finds
+#   tools/setup.sh packages DIR   what the tests of `make test-free-threaded` need
 #   tools/setup.sh firmware       SeaBIOS
 #   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, GDB, Chromium.
 #                                 What cannot be had is said and left out, unless GUESTMAP_REQUIRE asks
-#                                 for it (qemu, acpica, nasm, gdb, chromium)
+#                                 for it (qemu, acpica, nasm, gdb, chromium, spin)
 #   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest, libvirt and Qiling,
 #                                 each unpacked below .oracle, nothing installed (peers)
 set -eu
@@ -53,6 +54,14 @@ setup_python() {
     [ "$1" != dev ] || touch .venv/.installed-boot
 }
 
+# What a CPython without a global lock is tried with: packages in Python alone, in a folder of their own.
+setup_packages() {
+    [ ! -d "$1" ] || return 0
+    .venv/bin/pip install -q --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+        --implementation py --python-version 3.13 --abi none --platform any --target "$1" \
+        -r tools/locked/free_threaded.txt || fail "cannot install what tools/locked/free_threaded.txt says"
+}
+
 setup_make() {
     command -v make >/dev/null 2>&1 || apt_install "needs make" make
 }
@@ -94,6 +103,7 @@ setup_oracle() {
 
 setup_peers() {
     peer peers have_programs "the tests' tracer" strace strace
+    peer spin have_programs "the tests' model checker" spin spin
     peer peers unpack qemu-10.0 tools/qemu_root.sh trixie .oracle/qemu-10.0
     peer peers unpack qemu-new tools/qemu_root.sh forky .oracle/qemu-new x86 arm ppc s390x riscv misc
     peer peers unpack linux tools/linux_guest.sh .oracle/linux
@@ -117,5 +127,6 @@ unpack() {
 
 case "$1" in
 python) setup_python "$2" ;;
+packages) setup_packages "$2" ;;
 *) for each in "$@"; do "setup_$each"; done ;;
 esac

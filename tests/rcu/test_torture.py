@@ -11,6 +11,7 @@ find a reclaimed one inside a section, and as many are reclaimed as were removed
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -23,6 +24,7 @@ from guestmap.rcu import Rcu, RcuArray, RcuCell, RcuList, RefCounted
 from guestmap.rcu.readers import Readers
 
 ELEMENTS = 10
+SOAK_S = float(os.environ.get("GUESTMAP_SOAK_S", "3600"))
 
 
 @dataclass(slots=True)
@@ -114,6 +116,16 @@ def test_no_reader_sees_an_element_two_generations_old(rcu, spawn, readers, roun
     assert ages.total() >= 20 * readers
     assert set(ages) <= {0, 1}
     assert rcu.statistics().grace_periods >= rounds
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SOAK_S + 300)
+def test_eight_readers_for_an_hour_see_no_element_two_generations_old(rcu, spawn):
+    """Without a global lock the readers run at once: ``make test-free-threaded`` has no other."""
+    end = time.monotonic() + SOAK_S
+    while time.monotonic() < end:
+        ages = generations(rcu, spawn, readers=8, nested=True, rounds=1_000)
+        assert set(ages) <= {0, 1}
 
 
 @pytest.mark.usefixtures("fast_switching")

@@ -7,8 +7,10 @@ import threading
 import pytest
 
 from guestmap.base import StateError
-from guestmap.inspect import Snapshot
 from guestmap.memory import MemoryListener, MemoryRegion, MemorySystem
+
+pytest.importorskip("msgspec", reason="guestmap.inspect needs msgspec")
+from guestmap.inspect import Snapshot
 
 A_WHILE_S = 0.2
 """How long to wait for what must not happen."""
