@@ -61,7 +61,9 @@ def test_each_wish_is_locked_to_a_release_that_fits(extra):
 
 
 def test_a_release_is_the_same_wherever_it_is_locked():
-    every = [_locked(file.stem) for file in LOCKED.glob("*.txt")]
+    """But for a CPython without a global lock, for which hardly anybody compiles anything."""
+    names = {file.stem for file in LOCKED.glob("*.txt")} - {"free_threaded"}
+    every = [_locked(name) for name in names]
     for name in set().union(*every):
         said = {tuple(str(each.specifier) for each in one[name]) for one in every if name in one}
         assert len(said) == 1, f"{name}: {said}"

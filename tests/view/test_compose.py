@@ -188,3 +188,24 @@ def test_recorded_machines_are_drawn_as_qemu_showed_them(golden):
             assert told <= shown, (name, space)
             count += 1
     assert count
+
+
+def test_what_very_many_hide_is_told_together():
+    tree = Builder()
+    system = tree.container("system", 0, 1 << 64)
+    tree.region("wide", 0x1000, 0x101000, into=system)
+    for number in range(0x100):
+        if number != 0x80:
+            tree.region(f"unknown{number:x}", 0x1000 * (number + 1), 0x1000, into=system,
+                        priority=1)  # fmt: skip
+    tree.space("memory", system)
+    panel = compose(tree.snapshot()).panels[0]
+    wide = [box for box in panel.boxes if box.title == "wide" and box.lane]
+    below, seen, above, rest = sorted(wide, key=lambda box: box.start)
+    assert (below.start, below.end, below.state) == (0x1000, 0x81000, "hidden")
+    assert below.why == "hidden in 128 pieces, by unknown0 first and by unknown7f last"
+    assert (seen.start, seen.end, seen.state) == (0x81000, 0x82000, "seen")
+    assert (above.start, above.end, above.offset) == (0x82000, 0x101000, 0x81000)
+    assert (rest.start, rest.end, rest.state) == (0x101000, 0x102000, "seen")
+    behind = [box.why for box in _in_lane(panel, "seen by\nmemory") if box.title == "unknownff"]
+    assert behind == ["behind it: wide"]

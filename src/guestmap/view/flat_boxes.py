@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from guestmap.base import format_size
 from guestmap.inspect.ask.slot_words import slot_words
-from guestmap.view.overlaps import Overlaps
+from guestmap.view.overlaps import Crowd
 from guestmap.view.picture import Box, Label
-from guestmap.view.tree_boxes import Layer, path_words
+from guestmap.view.tree_boxes import BY_ITS_OWN, Layer, path_words
 from guestmap.view.words import hex_address
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from guestmap.inspect import RangeInfo
     from guestmap.inspect.map.snapshot import SlotInfo
-    from guestmap.inspect.map.ways import Shown
+    from guestmap.inspect.map.shown import Shown
 
 _MOST_BEHIND = 4
 
@@ -38,7 +39,12 @@ def flat_layer(
         root: name of the root region; what itself answers is the background.
         slots: memory slots by which its addresses are reached, by address.
     """
-    hidden = Overlaps([box for layer in layers for box in layer.boxes if box.state == "hidden"])
+    hidden = Crowd(
+        box
+        for layer in layers
+        for box in layer.boxes
+        if box.state == "hidden" and not box.why.startswith(BY_ITS_OWN)
+    )
     layer = Layer()
     for each in ranges:
         end = each.start + each.size
@@ -83,12 +89,12 @@ def flat_label(box: Box) -> Label:
     return Label(0, box.start, box.end, box.title, detail, faint=box.state == "background")
 
 
-def _behind(hidden: Overlaps, start: int, end: int) -> str:
+def _behind(hidden: Crowd, start: int, end: int) -> str:
     """Return which regions are hidden somewhere in a range."""
-    names = dict.fromkeys(box.title for box in hidden.within(start, end) if "own" not in box.why)
+    names = hidden.within(start, end)
     if not names:
         return ""
-    listed = ", ".join(list(names)[:_MOST_BEHIND])
+    listed = ", ".join(islice(names, _MOST_BEHIND))
     more = len(names) - _MOST_BEHIND
     return f"behind it: {listed}" + (f" and {more} more" if more > 0 else "")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from guestmap.inspect.ask.slot_words import SEEN_BY_CPUS
 from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.ask.view_diff import range_changes
+from guestmap.inspect.map.shown import shown
 from guestmap.inspect.map.views import join, physical_root
-from guestmap.inspect.map.ways import Way, shown, walk
+from guestmap.inspect.map.ways import Way, walk
 from guestmap.view.flat_boxes import flat_layer
 from guestmap.view.tree_boxes import LaneKey, Layer, tree_layers
 

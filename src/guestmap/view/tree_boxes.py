@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.inspect.ask.verdict import Verdict, disabled, outranked
-from guestmap.view.overlaps import OccupiedRuns
+from guestmap.inspect.map.occupied import OccupiedRuns
 from guestmap.view.picture import Box, Kind, Label, State
 from guestmap.view.words import hex_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from guestmap.inspect.map.ways import Shown, Way
+    from guestmap.inspect.map.shown import Shown
+    from guestmap.inspect.map.ways import Way
 
 
+BY_ITS_OWN = "hidden by its own subregion"
+MOST_PIECES = 64
+"""Into so many pieces is a region cut at most; where more hide it, neighbours are told together."""
 MOST_PLACES = 3
 """So many lanes does a layer get at most; what overlaps more often than that is drawn stacked."""
 
@@ -57,11 +61,12 @@ def tree_layers(
     """
     items = [item for item in _items(ways) if show_disabled or item.way.enabled]
     layers: dict[LaneKey, Layer] = {}
+    whole = _View(view)
     taken: dict[LaneKey, OccupiedRuns] = {}
     for item in items:
         key, stacked = _free_place(item, taken)
         layer = layers.setdefault(key, Layer())
-        boxes = list(_boxes(item, view))
+        boxes = list(_boxes(item, whole))
         if stacked:  # below what is drawn there already, and without words
             layer.boxes[:0] = boxes
         else:
@@ -100,7 +105,7 @@ def _free_place(item: _Item, taken: dict[LaneKey, OccupiedRuns]) -> tuple[LaneKe
     return key, free >= MOST_PLACES
 
 
-def _boxes(item: _Item, view: list[Shown]) -> Iterator[Box]:
+def _boxes(item: _Item, view: _View) -> Iterator[Box]:
     way = item.way
     if not way.enabled:
         off = disabled(way.steps())
@@ -112,35 +117,69 @@ def _boxes(item: _Item, view: list[Shown]) -> Iterator[Box]:
     elif way.depth == 0:
         yield _box(item, way.lo, way.hi, "background", "answers where nothing else does")
     else:
-        for start, end, verdict in _verdicts(way, view):
-            words = verdict_words(verdict) if verdict else ""
-            yield _box(item, start, end, "hidden" if verdict else "seen", words)
+        for start, end, why in view.pieces(way):
+            yield _box(item, start, end, "hidden" if why else "seen", why)
 
 
-def _verdicts(way: Way, view: list[Shown]) -> list[tuple[int, int, Verdict | None]]:
-    """Cut a way that answers into where it is seen (no verdict) and where it loses."""
-    steps = way.steps()
-    pieces: list[tuple[int, int, Verdict | None]] = []
-    index = max(bisect_right(view, way.lo, key=lambda each: each.start) - 1, 0)
-    while index < len(view) and view[index].start < way.hi:
-        start, end, other = view[index]
+class _View:
+    """What a tree shows, to be asked where one of its ways is seen, and what hides it elsewhere."""
+
+    def __init__(self, ranges: list[Shown]) -> None:
+        self._ranges = ranges
+        self._own: dict[int, list[int]] = {}
+        """For each region the places in ``ranges`` where it answers, in order."""
+        for index, each in enumerate(ranges):
+            self._own.setdefault(each.way.region.id, []).append(index)
+
+    def pieces(self, way: Way) -> list[tuple[int, int, str]]:
+        """Cut a way that answers into where it is seen ("") and where it loses, and why."""
+        ranges, steps = self._ranges, way.steps()
+        first = bisect_right(ranges, way.lo, key=lambda each: each.end)
+        last = bisect_left(ranges, way.hi, key=lambda each: each.start)
+        if last - first <= MOST_PIECES:
+            return _joined(way, [(each, outranked(steps, each.way.steps()))
+                                 for each in ranges[first:last]])  # fmt: skip
+        own = self._own.get(way.region.id, [])
+        seen = [index for index in own[bisect_left(own, first) : bisect_left(own, last)]
+                if outranked(steps, ranges[index].way.steps()) is None]  # fmt: skip
+        pieces: list[tuple[int, int, str]] = []
+        for index in [*seen, last]:
+            pieces += _told_together(way, ranges[first:index])
+            if index < last:
+                start, end, _ = ranges[index]
+                pieces.append((max(start, way.lo), min(end, way.hi), ""))
+            first = index + 1
+        return pieces
+
+
+def _joined(way: Way, found: list[tuple[Shown, Verdict | None]]) -> list[tuple[int, int, str]]:
+    """Return pieces of a way, neighbours of one verdict as one."""
+    pieces: list[tuple[int, int, str]] = []
+    before: Verdict | None = None
+    for (start, end, _), verdict in found:
         lo, hi = max(start, way.lo), min(end, way.hi)
-        index += 1
-        if lo >= hi:
-            continue
-        verdict = outranked(steps, other.steps())
-        if pieces and pieces[-1][1] == lo and pieces[-1][2] == verdict:
-            pieces[-1] = (pieces[-1][0], hi, verdict)
+        if pieces and pieces[-1][1] == lo and before == verdict:
+            pieces[-1] = (pieces[-1][0], hi, pieces[-1][2])
         else:
-            pieces.append((lo, hi, verdict))
+            pieces.append((lo, hi, verdict_words(verdict) if verdict else ""))
+        before = verdict
     return pieces
+
+
+def _told_together(way: Way, hiding: list[Shown]) -> list[tuple[int, int, str]]:
+    """Return one piece for all that hides a way between two places where it is seen."""
+    if len(hiding) < 2:
+        return _joined(way, [(each, outranked(way.steps(), each.way.steps())) for each in hiding])
+    first, last = hiding[0].way.region.name, hiding[-1].way.region.name
+    words = f"hidden in {len(hiding)} pieces, by {first} first and by {last} last"
+    return [(max(hiding[0].start, way.lo), min(hiding[-1].end, way.hi), words)]
 
 
 def verdict_words(verdict: Verdict) -> str:
     """Return why something is hidden, and by whom."""
     by, loser = verdict.by, verdict.loser
     if verdict.reason == "covered":
-        return f"hidden by its own subregion {by.name}"
+        return f"{BY_ITS_OWN} {by.name}"
     if verdict.reason == "priority":
         lost = f"priority {by.priority} beats {loser.priority} of {loser.name}"
         return f"hidden by {by.name}: {lost}"

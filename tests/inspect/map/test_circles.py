@@ -8,8 +8,8 @@ import pytest
 from guestmap.base import PeerError
 from guestmap.inspect import Snapshot
 from guestmap.inspect.map.circles import find_circle
+from guestmap.inspect.map.shown import shown
 from guestmap.inspect.map.snapshot import AddressSpaceInfo, RegionInfo
-from guestmap.inspect.map.ways import shown
 from guestmap.inspect.text.from_text import snapshot_of_pasted
 
 PAGE = 0x1000

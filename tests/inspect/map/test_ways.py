@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 
 from guestmap.base import PeerError
 from guestmap.inspect.map.reach import Reach
+from guestmap.inspect.map.shown import shown
 from guestmap.inspect.map.views import flat
-from guestmap.inspect.map.ways import shown, walk
+from guestmap.inspect.map.ways import walk
 from tests.inspect.naive import Naive, TooManyWaysError
 from tests.inspect.snapshots import Builder, of_vector, recorded_views, trees, vectors
 

@@ -25,8 +25,9 @@ from guestmap.inspect.ask.verdict import Verdict, clipped, disabled, outranked
 from guestmap.inspect.map.around import Around
 from guestmap.inspect.map.reach import Reach
 from guestmap.inspect.map.report import RegionRef
+from guestmap.inspect.map.shown import shown
 from guestmap.inspect.map.unshown import unknown_on
-from guestmap.inspect.map.ways import Way, leading_to, shown, walk
+from guestmap.inspect.map.ways import Way, leading_to, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from guestmap.inspect.ask.notes import contradiction
 from guestmap.inspect.ask.recorded import index_at, range_at
 from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.map.report import Report
+from guestmap.inspect.map.shown import shown, within
 from guestmap.inspect.map.unshown import unknown_on
-from guestmap.inspect.map.ways import shown, within
 
 if TYPE_CHECKING:
     from guestmap.inspect.ask.spaces import NamedSpace

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 from guestmap.base import MIB
 from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.map.report import RegionRef, Report
+from guestmap.inspect.map.shown import Shown, shown
 from guestmap.inspect.map.spans import joined
 from guestmap.inspect.map.views import physical_root
-from guestmap.inspect.map.ways import Shown, Way, shown, walk
+from guestmap.inspect.map.ways import Way, walk
 
 if TYPE_CHECKING:
     from guestmap.inspect.map.snapshot import RangeInfo, RegionInfo, Snapshot

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.base.dataclass import dataclass
 from guestmap.inspect.map.report import Report
+from guestmap.inspect.map.shown import shown
 from guestmap.inspect.map.views import join
-from guestmap.inspect.map.ways import shown, walk
+from guestmap.inspect.map.ways import walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

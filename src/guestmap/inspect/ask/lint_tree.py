@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from guestmap.base import exact_size
 from guestmap.inspect.ask.findings import Hit
 from guestmap.inspect.ask.ram_place import RAM_TYPES
+from guestmap.inspect.map.shown import within
 from guestmap.inspect.map.spans import minus
-from guestmap.inspect.map.ways import within
 
 SHADOWS = frozenset({"pam-ram", "pam-rom", "kvmvapic-rom"})
 """QEMU's windows into the RAM behind C0000-FFFFF: the chipset's (hw/pci-host/pam.c), and the one by

@@ -12,8 +12,8 @@ from guestmap.inspect.ask.ram_place import ram_place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guestmap.inspect.map.shown import Shown
     from guestmap.inspect.map.snapshot import RangeInfo, Snapshot, ViewInfo
-    from guestmap.inspect.map.ways import Shown
 
 
 def index_at(view: Sequence[Shown], address: int) -> int | None:

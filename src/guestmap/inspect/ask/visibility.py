@@ -10,8 +10,9 @@ from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.inspect.ask.explanation import PathStep, path_of
 from guestmap.inspect.ask.verdict import Reason, Verdict, clipped, disabled, outranked
 from guestmap.inspect.map.report import RegionRef, Report
+from guestmap.inspect.map.shown import Shown, shown
 from guestmap.inspect.map.spans import Span, minus
-from guestmap.inspect.map.ways import Shown, Way, shown
+from guestmap.inspect.map.ways import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

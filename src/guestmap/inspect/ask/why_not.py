@@ -11,8 +11,9 @@ from guestmap.inspect.ask.spaces import Spaces
 from guestmap.inspect.ask.visibility import Hidden, RegionVisibility, Visible
 from guestmap.inspect.map.reach import Reach
 from guestmap.inspect.map.report import RegionRef, Report
+from guestmap.inspect.map.shown import Shown, shown
 from guestmap.inspect.map.views import physical_root, why_nothing
-from guestmap.inspect.map.ways import Shown, leading_to, shown, walk
+from guestmap.inspect.map.ways import leading_to, walk
 
 if TYPE_CHECKING:
     from guestmap.inspect.map.snapshot import RegionInfo, Snapshot

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from guestmap.inspect.map.shown import shown
 from guestmap.inspect.map.snapshot import RangeInfo
 from guestmap.inspect.map.unshown import is_unshown
-from guestmap.inspect.map.ways import shown
 
 if TYPE_CHECKING:
+    from guestmap.inspect.map.shown import Shown
     from guestmap.inspect.map.snapshot import Snapshot
-    from guestmap.inspect.map.ways import Shown
 
 
 def flat(snapshot: Snapshot, root: int) -> tuple[RangeInfo, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.map.ways import shown
+from guestmap.inspect.map.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

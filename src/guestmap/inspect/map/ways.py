@@ -10,13 +10,12 @@ region answers accesses wins.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, PeerError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     from guestmap.inspect.map.reach import Reach
     from guestmap.inspect.map.snapshot import RegionInfo, Snapshot
@@ -139,14 +138,6 @@ class Way:
         return f"<Way {names} [0x{self.lo:x}, 0x{self.hi:x})>"
 
 
-class Shown(NamedTuple):
-    """Addresses ``start <= a < end`` that the region at the end of ``way`` answers."""
-
-    start: int
-    end: int
-    way: Way
-
-
 def walk(
     snapshot: Snapshot,
     root: int,
@@ -238,44 +229,3 @@ def leading_to(snapshot: Snapshot, region: int) -> set[int]:
                 found.add(above)
                 todo.append(above)
     return found
-
-
-def shown(snapshot: Snapshot, root: int) -> list[Shown]:
-    """Return who answers where below ``root``: sorted, disjoint; neighbours are not joined."""
-    return fill(walk(snapshot, root, disabled=False))
-
-
-def fill(ways: Iterable[Way]) -> list[Shown]:
-    """Return who answers where of ways in rendering order, as :func:`shown` does."""
-    ranges: list[Shown] = []
-    starts: list[int] = []
-    for way in ways:
-        if way.answers:
-            _fill(ranges, starts, way)
-    return ranges
-
-
-def within(ranges: Sequence[Shown], lo: int, hi: int) -> Sequence[Shown]:
-    """Return those of sorted, disjoint ranges that have an address in ``[lo, hi)``."""
-    if lo >= hi:
-        return ()
-    first = bisect_right(ranges, lo, key=lambda each: each.end)
-    return ranges[first : bisect_left(ranges, hi, key=lambda each: each.start)]
-
-
-def _fill(ranges: list[Shown], starts: list[int], way: Way) -> None:
-    """Give ``way`` what nobody before it took."""
-    lo, hi = way.lo, way.hi
-    i = bisect_right(starts, lo)
-    if i and ranges[i - 1].end > lo:
-        lo = ranges[i - 1].end
-    while lo < hi:
-        gap_end = min(starts[i], hi) if i < len(starts) else hi
-        if lo < gap_end:
-            ranges.insert(i, Shown(lo, gap_end, way))
-            starts.insert(i, lo)
-            i += 1
-        if gap_end == hi:
-            return
-        lo = ranges[i].end
-        i += 1

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from guestmap.inspect.map.shown import Shown
     from guestmap.inspect.map.snapshot import RangeInfo
-    from guestmap.inspect.map.ways import Shown, Way
+    from guestmap.inspect.map.ways import Way
 
 
 _NEVER = 1 << 65, 1 << 65

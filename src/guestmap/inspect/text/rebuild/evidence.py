@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.map.ways import shown, walk
+from guestmap.inspect.map.shown import shown
+from guestmap.inspect.map.ways import walk
 from guestmap.inspect.text.rebuild.compare import ComparedRange, agrees, differences
 from guestmap.inspect.text.rebuild.rendered import Rendered
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.map.shown import fill
 from guestmap.inspect.map.views import physical_root
-from guestmap.inspect.map.ways import Way, fill, walk
+from guestmap.inspect.map.ways import Way, walk
 from guestmap.inspect.text.rebuild.compare import differences
 
 if TYPE_CHECKING:
+    from guestmap.inspect.map.shown import Shown
     from guestmap.inspect.map.snapshot import RegionInfo, Snapshot
-    from guestmap.inspect.map.ways import Shown
     from guestmap.inspect.text.rebuild.compare import ComparedRange
     from guestmap.inspect.text.rebuild.draft import Draft
     from guestmap.inspect.text.rebuild.pairing import Pair

@@ -1,0 +1,47 @@
+"""Who answers where: the ways to the regions of a tree, laid over each other in rendering order."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+from guestmap.inspect.map.occupied import OccupiedRuns
+from guestmap.inspect.map.ways import Way, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from guestmap.inspect.map.snapshot import Snapshot
+
+
+class Shown(NamedTuple):
+    """Addresses ``start <= a < end`` that the region at the end of ``way`` answers."""
+
+    start: int
+    end: int
+    way: Way
+
+
+def shown(snapshot: Snapshot, root: int) -> list[Shown]:
+    """Return who answers where below ``root``: sorted, disjoint; neighbours are not joined."""
+    return fill(walk(snapshot, root, disabled=False))
+
+
+def fill(ways: Iterable[Way]) -> list[Shown]:
+    """Return who answers where of ways in rendering order, as :func:`shown` does."""
+    ranges: list[Shown] = []
+    taken = OccupiedRuns()
+    for way in ways:
+        if way.answers:
+            ranges += [Shown(start, end, way) for start, end in taken.gaps(way.lo, way.hi)]
+            taken.add(way.lo, way.hi)
+    ranges.sort(key=lambda each: each.start)
+    return ranges
+
+
+def within(ranges: Sequence[Shown], lo: int, hi: int) -> Sequence[Shown]:
+    """Return those of sorted, disjoint ranges that have an address in ``[lo, hi)``."""
+    if lo >= hi:
+        return ()
+    first = bisect_right(ranges, lo, key=lambda each: each.end)
+    return ranges[first : bisect_left(ranges, hi, key=lambda each: each.start)]
