@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from guestmap.inspect import RangeInfo
-    from guestmap.inspect.map.snapshot import SlotInfo
     from guestmap.inspect.map.shown import Shown
+    from guestmap.inspect.map.snapshot import SlotInfo
 
 _MOST_BEHIND = 4
 
