@@ -157,6 +157,7 @@ def _ram(index: dict[str, Any]) -> dict[str, Any]:
         (lambda x: x.update(vcpus=[{}]), "$.vcpus[0]"),
         (lambda x: x["config"].update(ram_size="much"), "$.config.ram_size"),
         (lambda x: x["config"].update(option_roms=[7]), "$.config.option_roms"),
+        (lambda x: x["config"].update(kernel=[0] * 99), "[0, 0, 0, 0, 0, 0, ...] is no Path"),
         (lambda x: x["config"].update(devices=[{"driver": 1}]), "$.config.devices"),
         (lambda x: _ram(x).update(pieces=[[0x3000, 0, 10]]), "$.blocks[0].pieces"),
         (lambda x: _ram(x).update(pieces=[[0x3000, 0x1001, 10]]), "$.blocks[0].pieces"),
@@ -200,6 +201,16 @@ def test_more_memory_in_back_ends_than_the_host_has_is_refused_as_well(
     }  # fmt: skip
     with_index(file, lambda x: x["config"].update(objects=[backend]))
     assert_refused(file, HostError, "0x4000000000000 bytes of memory", "swap included")
+
+
+def test_nonsense_is_refused_to_who_only_looks_too(file: Path) -> None:
+    backend = {
+        "qom_type": "memory-backend-file", "id": "m", "is_json": True,
+        "properties": {"size": [], "readonly": [], "mem-path": {}},
+    }  # fmt: skip
+    with_index(file, lambda x: x["config"].update(objects=[backend]))
+    with pytest.raises(GuestmapError, match=str(file)):
+        restore(file, looking=True)
 
 
 def test_a_machine_that_cannot_be_is_refused(file: Path) -> None:

@@ -405,3 +405,24 @@ def test_objects_that_were_named_at_the_start_are_not_made_twice(tmp_path: Path)
     with restore(path) as vm:
         assert vm.accelerator.name == "none"
         assert mtree(vm) == expected
+
+
+def test_back_ends_that_nothing_uses_are_there_again(tmp_path: Path) -> None:
+    """Without what is in them, as where QEMU migrates: no guest has it."""
+    path = tmp_path / "saved"
+    backends = tuple(
+        ObjectSpec("memory-backend-ram", name, {"size": 1 << 22}) for name in ("a", "b", "c")
+    )
+    dimm = DeviceSpec.parse("pc-dimm,memdev=b,id=d")
+    config = MachineConfig(objects=backends, devices=(dimm,), slots=1, max_ram=1 << 30)
+    with VirtualMachine(config, engine="none") as vm:
+        vm.board.memory.write(4 * GIB, b"in the DIMM")
+        save(vm, path)
+        vm.board.memory.write(4 * GIB, b"and changed")
+        with open_saved(path) as opened:
+            load_into(vm, opened)
+        assert vm.board.memory.read(4 * GIB, 11) == b"in the DIMM"
+    with restore(path) as vm:
+        assert vm.board.memory.read(4 * GIB, 11) == b"in the DIMM"
+        for each in backends:
+            assert vm.board.tree.resolve(f"/objects/{each.id}").get("size") == 1 << 22

@@ -35,7 +35,7 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True):
 
 _SHOWN = frozenset({"size", "x-use-canonical-path-for-ramblock-id"})
 """What a map, and the names in it, have of a back-end's properties."""
-_ON = frozenset({"on", "yes", "true", "y"})
+_ON = ("on", "yes", "true", "y")
 _FILES = frozenset({"mem-path", "file"})
 """Properties of objects that name a file: back-ends' and secrets'."""
 
@@ -113,7 +113,7 @@ def _only_read(drive: DriveSpec) -> DriveSpec:
 
 
 def _is_for_reading(backend: ObjectSpec) -> bool:
-    return backend.properties.get("readonly") in {True, *_ON}
+    return backend.properties.get("readonly") in (True, *_ON)
 
 
 def _of_no_file(spec: ObjectSpec) -> ObjectSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -164,7 +165,7 @@ def _encoded(value: Any) -> Any:
 def _decoded(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
-    raise TypeError(f"{value!r} is no {kind.__name__}")
+    raise TypeError(f"{reprlib.repr(value)} is no {kind.__name__}")
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_encoded)

@@ -21,7 +21,7 @@ from guestmap.machine.saved.config import (
 )
 from guestmap.machine.saved.content import SavedMachine, decode
 from guestmap.machine.saved.format import SavedReader
-from guestmap.machine.saved.ram import check_room, load_block
+from guestmap.machine.saved.ram import check_room, load_block, saved_blocks
 from guestmap.machine.saved.save import map_digest
 from guestmap.machine.vm import VirtualMachine
 
@@ -48,11 +48,10 @@ class OpenedMachine:
         with _blaming(self.name):
             self.config = from_saved(self.saved.config)
             check_covered(self.config, {each.path for each in self.saved.files})
+            memory = memory_of(self.config)
         check_files((each.path, each.digest) for each in self.saved.files)
         blocks = sum(each.used for each in self.saved.blocks)
-        check_room(
-            max(blocks, memory_of(self.config)), f"the machine that was saved in {self.name}"
-        )
+        check_room(max(blocks, memory), f"the machine that was saved in {self.name}")
 
     def pieces(self) -> Iterator[Iterator[bytes]]:
         """Yield the data of each RAM block, in pieces."""
@@ -155,7 +154,7 @@ def _load(vm: VirtualMachine, opened: OpenedMachine, states: dict[str, Any]) -> 
     saved, board = opened.saved, vm.board
     board.clock.restore(saved.time_ns)
     with board.system.transaction("a saved machine is loaded"):
-        blocks = {each.name: each for each in board.system.ram_blocks}
+        blocks = {each.name: each for each in saved_blocks(board.system.ram_blocks)}
         for block, pieces in zip(saved.blocks, opened.pieces(), strict=True):
             load_block(blocks[block.name], block, pieces)
         for name, each in board.register_blocks.items():
@@ -220,7 +219,8 @@ def _check_blocks(vm: VirtualMachine, opened: OpenedMachine) -> None:
     Raises:
         ConfigError: it has other memory.
     """
-    there = {each.name: (each.used_length, each.max_length) for each in vm.board.system.ram_blocks}
+    blocks = saved_blocks(vm.board.system.ram_blocks)
+    there = {each.name: (each.used_length, each.max_length) for each in blocks}
     saved = {each.name: (each.used, each.largest) for each in opened.saved.blocks}
     if there != saved:
         name = next(name for name in there | saved if there.get(name) != saved.get(name))

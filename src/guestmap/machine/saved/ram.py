@@ -10,7 +10,7 @@ import errno
 import mmap
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
@@ -37,6 +37,11 @@ _ENTRY = 8
 _THERE = 0b11 << 62
 """Of an entry of a page map: in memory, or swapped out (Linux, admin-guide/mm/pagemap.rst)."""
 _OVERCOMMIT_ALWAYS = b"1"
+
+
+def saved_blocks(blocks: Iterable[RamBlock]) -> Iterator[RamBlock]:
+    """Yield the blocks that are saved: a back-end that nothing uses has no name, as in QEMU."""
+    yield from (each for each in blocks if each.name)
 
 
 def save_block(block: RamBlock, write: Callable[[bytes], None]) -> SavedBlock:

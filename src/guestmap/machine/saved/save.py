@@ -14,7 +14,7 @@ from guestmap.base import UnsupportedError, whole_file
 from guestmap.machine.saved.config import digest_of, files_of, to_saved, with_absolute_names
 from guestmap.machine.saved.content import SavedBlock, SavedFile, SavedMachine, SavedPhase
 from guestmap.machine.saved.format import SavedWriter
-from guestmap.machine.saved.ram import save_block
+from guestmap.machine.saved.ram import save_block, saved_blocks
 
 if TYPE_CHECKING:
     from guestmap.machine.board import Board
@@ -47,7 +47,9 @@ def save(vm: VirtualMachine, path: Path) -> SavedMachine:
         vm.stand()
         with whole_file(path, "saved") as file:
             writer = SavedWriter(file)
-            blocks = [save_block(each, writer.write) for each in vm.board.system.ram_blocks]
+            blocks = [
+                save_block(each, writer.write) for each in saved_blocks(vm.board.system.ram_blocks)
+            ]
             saved = _describe(vm, blocks)
             writer.finish(saved.encode())
     return saved
