@@ -18,9 +18,10 @@ pytestmark = [
 
 FILES = (
     "kvm/test_on_kvm.py", "kvm/test_several_vcpus.py", "kvm/test_machine_of_several.py",
-    "kvm/test_machine_with_irqchip.py", "test_contract.py", "test_debug.py", "test_dirty_log.py",
-    "test_interrupts.py", "test_memory_accesses.py", "test_random_maps.py", "test_robustness.py",
-    "test_smm.py", "test_stale_code.py", "test_unplug.py", "test_watchdog.py",
+    "kvm/test_machine_with_irqchip.py", "kvm/test_guest_memfd.py", "kvm/test_backends_on_kvm.py",
+    "test_contract.py", "test_debug.py", "test_dirty_log.py", "test_interrupts.py",
+    "test_memory_accesses.py", "test_random_maps.py", "test_robustness.py", "test_smm.py",
+    "test_stale_code.py", "test_unplug.py", "test_watchdog.py",
 )  # fmt: skip
 # QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
 # set its task register as every processor has it (a busy TSS): nothing of that is tried there, and

@@ -103,7 +103,7 @@ def run_in_kvm_guest(
         command: run in the project's folder.
         timeout_s: how long the whole guest may take.
         told: hears each line that it prints.
-        with_linux: whether it is to have the parts of another Linux guest, for one inside it.
+        with_linux: whether it is to have the parts of other guests, for one inside it.
         linux: where its kernel is, and its modules.
         done: tests that are left out, where the command is a pytest.
 
@@ -117,7 +117,7 @@ def run_in_kvm_guest(
     made = _initramfs(command, linux)
     made.add(_inner(done_before.LIST), "\n".join(done).encode())
     if with_linux:
-        for each in (kernels[-1], _busybox()):
+        for each in (kernels[-1], _busybox(), *(PARTS / "boot").glob("memtest86+*.bin")):
             made.add_file(_inner(each), each)
     image.write_bytes(made.archive())
     words = [

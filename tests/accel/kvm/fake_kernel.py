@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from struct import pack_into, unpack, unpack_from
+from struct import pack, pack_into, unpack, unpack_from
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.accel.kvm import abi
@@ -35,6 +35,8 @@ class FakeKernel:
         slots: by number.
         bells: writes that ring: match, address, size, descriptor, flags.
         zones: where writes are held back: address, size, whether they are ports.
+        mapped_over: descriptor, address and size of each mapping in place of another.
+        files: size and flags of each guest_memfd, by descriptor.
         log: each request that changed a slot: "number,flags,address,size", or "del number".
         written: pages of a slot that the guest wrote, by number of the slot.
         after_look: done once, when a log has been looked at.
@@ -54,6 +56,8 @@ class FakeKernel:
         self._refused: range = range(0)
         self._asked = 0
         self.open_fds: set[int] = set()
+        self.mapped_over: list[tuple[int, int, int]] = []
+        self.files: dict[int, tuple[int, int]] = {}
         self.bells: list[tuple[int, int, int, int, int]] = []
         self.zones: list[tuple[int, int, int]] = []
 
@@ -71,6 +75,9 @@ class FakeKernel:
     def map(self, fd: int, size: int, offset: int = 0) -> bytearray:
         assert fd == VCPU
         return bytearray(size)
+
+    def map_over(self, fd: int, address: int, size: int) -> None:
+        self.mapped_over.append((fd, address, size))
 
     def ioctl(self, fd: int, code: int, argument: int | bytearray) -> int:
         assert fd in self.open_fds
@@ -90,6 +97,8 @@ class FakeKernel:
             abi.SET_IDENTITY_MAP_ADDR.code: lambda _: 0,
             abi.ENABLE_CAP.code: self._enable,
             abi.SET_USER_MEMORY_REGION.code: self._set_region,
+            abi.SET_USER_MEMORY_REGION2.code: self._set_region2,
+            abi.CREATE_GUEST_MEMFD.code: self._new_file,
             abi.GET_DIRTY_LOG.code: self._get_dirty,
             abi.CLEAR_DIRTY_LOG.code: self._clear_dirty,
             abi.IOEVENTFD.code: self._ioeventfd,
@@ -110,6 +119,23 @@ class FakeKernel:
         assert cap == Cap.MANUAL_DIRTY_LOG_PROTECT2
         self.manual = bool(value & 1)
         return 0
+
+    def _new_file(self, request: bytearray) -> int:
+        size, flags = unpack_from("<QQ", request)
+        file = 200 + len(self.files)
+        self.files[file] = (size, flags)
+        return self._new(file)
+
+    def _set_region2(self, request: bytearray) -> int:
+        """Make a slot with a file: with no log, not read-only, and never again."""
+        number, flags, start, size, host, offset, file = unpack("<IIQQQQI116x", request)
+        assert flags == 4
+        assert number not in self.slots
+        assert file in self.open_fds
+        assert offset + size <= self.files[file][0]
+        result = self._set_region(bytearray(pack("<IIQQQ", number, 0, start, size, host)))
+        self.log[-1] += f",file {file}+{offset:x}"
+        return result
 
     # -- slots -----------------------------------------------------------------------------------
 

@@ -70,6 +70,8 @@ GET_IRQCHIP = _iowr("KVM_GET_IRQCHIP", 0x62, 520)  # 4.26
 SET_IRQCHIP = _ior("KVM_SET_IRQCHIP", 0x63, 520)  # 4.27
 SET_GSI_ROUTING = _iow("KVM_SET_GSI_ROUTING", 0x6A, 8)  # 4.52
 SIGNAL_MSI = _iow("KVM_SIGNAL_MSI", 0xA5, 32)  # 4.70
+SET_USER_MEMORY_REGION2 = _iow("KVM_SET_USER_MEMORY_REGION2", 0x49, 160)  # 4.140
+CREATE_GUEST_MEMFD = _iowr("KVM_CREATE_GUEST_MEMFD", 0xD4, 64)  # 4.142
 SET_TSS_ADDR = _io("KVM_SET_TSS_ADDR", 0x47)  # 4.36
 SET_IDENTITY_MAP_ADDR = _iow("KVM_SET_IDENTITY_MAP_ADDR", 0x48, 8)  # 4.69
 REGISTER_COALESCED_MMIO = _iow("KVM_REGISTER_COALESCED_MMIO", 0x67, 16)  # 4.116
@@ -135,6 +137,9 @@ class Cap(IntEnum):
     COALESCED_PIO = 162
     MANUAL_DIRTY_LOG_PROTECT2 = 168
     DIRTY_LOG_RING = 192
+    USER_MEMORY2 = 231
+    GUEST_MEMFD = 234
+    GUEST_MEMFD_FLAGS = 244
 
 
 class SlotFlag(IntFlag):
@@ -142,7 +147,11 @@ class SlotFlag(IntFlag):
 
     LOG_DIRTY_PAGES = 1
     READONLY = 2
+    GUEST_MEMFD = 4
 
+
+GUEST_MEMFD_MMAP, GUEST_MEMFD_INIT_SHARED = 1, 2
+"""``flags`` of KVM_CREATE_GUEST_MEMFD (4.142)."""
 
 SMM_SPACE, SPACE_SHIFT = 1, 16
 """The address space of system management mode, and where that stands in a slot's number (4.35)."""
@@ -197,6 +206,9 @@ class ExitCode(IntEnum):
 
 USER_MEMORY_REGION = Struct("<IIQQQ")
 """slot, flags, guest_phys_addr, memory_size, userspace_addr"""
+
+USER_MEMORY_REGION2 = Struct("<IIQQQQI116x")
+"""The same, guest_memfd_offset, guest_memfd."""
 
 DIRTY_LOG = Struct("<I4xQ")
 """slot, dirty_bitmap: address of one bit a page, in whole 64-bit words"""

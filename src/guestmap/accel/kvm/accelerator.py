@@ -40,6 +40,7 @@ class KvmAccelerator(Accelerator):
         processors: what each tells of itself; none for cores of one socket.
         chip: who has the interrupt controllers.
         dirty_ring: entries of a ring in which each vCPU tells what it writes; 0: bitmaps tell it.
+        guest_memfd: whether RAM is files of the VM's own, 1 or 0.
 
     Raises:
         HostError: this host has no KVM that this user may use, or it refuses.
@@ -47,7 +48,7 @@ class KvmAccelerator(Accelerator):
         UnsupportedError: its KVM lacks something, or has not that many CPUs.
     """
 
-    OPTIONS = MappingProxyType({"dirty-ring-size": "dirty_ring"})
+    OPTIONS = MappingProxyType({"dirty-ring-size": "dirty_ring", "guest-memfd": "guest_memfd"})
     name = "kvm"
     may_stand_still = True
     runs_several = True
@@ -61,6 +62,7 @@ class KvmAccelerator(Accelerator):
         *,
         kernel: Kernel | None = None,
         dirty_ring: int = 0,
+        guest_memfd: int = 0,
         processors: Sequence[Processor] = (),
         chip: InterruptChip = InterruptChip.MACHINE,
     ) -> None:
@@ -70,7 +72,7 @@ class KvmAccelerator(Accelerator):
         prepare_signal()
         if dirty_ring and kernel is None:
             check_rings()
-        self._vm = Vm(kernel, dirty_ring=dirty_ring, chip=chip)
+        self._vm = Vm(kernel, dirty_ring=dirty_ring, chip=chip, guest_memfd=bool(guest_memfd))
         self.irqchip = self._vm.irqchip
         features, handle = self._vm.features, self._vm.handle
         if len(interrupts) > features.vcpus:

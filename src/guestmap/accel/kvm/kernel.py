@@ -16,11 +16,13 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from guestmap.base import HostError
+from guestmap.memory.ram.host import libc
 
 if TYPE_CHECKING:
     from guestmap.accel.kvm.abi import Ioctl
 
 _INT_MAX = (1 << 31) - 1
+_MAP_FIXED = 0x10
 
 
 class Kernel(Protocol):
@@ -34,6 +36,9 @@ class Kernel(Protocol):
 
     def map(self, fd: int, size: int, offset: int = 0) -> mmap.mmap | bytearray:
         """Return ``size`` bytes of a descriptor's memory, shared with the kernel."""
+
+    def map_over(self, fd: int, address: int, size: int) -> None:
+        """Map a descriptor's memory, shared, in place of what is mapped there."""
 
     def close(self, fd: int) -> None:
         """Give a descriptor back."""
@@ -55,6 +60,13 @@ class HostKernel:
     def map(self, fd: int, size: int, offset: int = 0) -> mmap.mmap:
         """Return ``size`` bytes of a descriptor's memory, shared with the kernel."""
         return mmap.mmap(fd, size, offset=offset)
+
+    def map_over(self, fd: int, address: int, size: int) -> None:
+        """Map a descriptor's memory, shared, in place of what is mapped there."""
+        flags = mmap.MAP_SHARED | _MAP_FIXED
+        if libc.mmap(address, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, fd, 0) is None:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
     def close(self, fd: int) -> None:
         """Give a descriptor back."""

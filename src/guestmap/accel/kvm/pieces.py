@@ -55,6 +55,14 @@ class Slot(NamedTuple):
         """Tell whether they have an address in common."""
         return self.start < other.end and other.start < self.end
 
+    def shares(self, other: Slot) -> bool:
+        """Tell whether they have memory in common."""
+        return (
+            self.block is other.block
+            and self.offset < other.offset + other.size
+            and other.offset < self.offset + self.size
+        )
+
     def __str__(self) -> str:
         return f"0x{self.start:x}-0x{self.end - 1:x} of {self.block.name}"
 

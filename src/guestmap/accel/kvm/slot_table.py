@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sortedcontainers import SortedDict
 
-from guestmap.accel.kvm.abi import SET_USER_MEMORY_REGION, SPACE_SHIFT, USER_MEMORY_REGION
+from guestmap.accel.kvm.abi import (
+    SET_USER_MEMORY_REGION,
+    SET_USER_MEMORY_REGION2,
+    SPACE_SHIFT,
+    USER_MEMORY_REGION,
+    USER_MEMORY_REGION2,
+    SlotFlag,
+)
 from guestmap.accel.kvm.pieces import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from guestmap.accel.kvm.guest_memfd import GuestMemory
     from guestmap.accel.kvm.kernel import Handle
 
 
@@ -59,19 +67,26 @@ class SlotTable:
     Args:
         vm: the VM, which has no slots there yet.
         space: in which of its address spaces they are.
+        guest_memory: files that the memory of its slots is taken from; None for none.
 
     Attributes:
         live: the slots by address; ``numbered``: by number.
         requests: how many were made.
     """
 
-    def __init__(self, vm: Handle, space: int = 0) -> None:
+    def __init__(self, vm: Handle, space: int = 0, guest_memory: GuestMemory | None = None) -> None:
         self._vm = vm
+        self._guest_memory = guest_memory
         self._space = space << SPACE_SHIFT
         self._numbers = SlotNumbers()
         self.live: SortedDict[int, LiveSlot] = SortedDict()
         self.numbered: dict[int, LiveSlot] = {}
         self.requests = 0
+
+    @property
+    def takes_changes(self) -> bool:
+        """Whether a live slot can be moved, or logged: one with a file of the VM's cannot."""
+        return self._guest_memory is None
 
     def overlapping(self, start: int, end: int) -> Iterator[LiveSlot]:
         """Yield the slots that have an address between two, in order."""
@@ -131,7 +146,24 @@ class SlotTable:
     def _set(self, live: LiveSlot) -> None:
         number, slot = live
         about = f"slot {number}, {slot}, flags {int(slot.flags)}"
-        self._request(number, slot.flags, slot.start, slot.size, slot.host, about)
+        file = self._file_of(slot)
+        if file is None:
+            self._request(number, slot.flags, slot.start, slot.size, slot.host, about)
+            return
+        self.requests += 1
+        region = USER_MEMORY_REGION2.pack(
+            self._space | number, slot.flags | SlotFlag.GUEST_MEMFD, slot.start, slot.size,
+            slot.host, slot.offset, file,
+        )  # fmt: skip
+        self._vm.call(SET_USER_MEMORY_REGION2, region, f"{about}, guest_memfd {file}")
+
+    def _file_of(self, slot: Slot) -> int | None:
+        """Return the file that has a slot's memory; no two slots can have the same piece of it."""
+        if self._guest_memory is None:
+            return None
+        if any(each.slot.shares(slot) for each in self.live.values()):
+            return None
+        return self._guest_memory.file_of(slot)
 
     def _request(
         self, number: int, flags: int, start: int, size: int, host: int, about: str

@@ -188,7 +188,10 @@ class Slots(MemoryListener):
                 del coming[live.slot.start]
             else:
                 going.append(live)
-        self._carry_out(plan_change(going, coming.values()))
+        if self._table.takes_changes:
+            self._carry_out(plan_change(going, coming.values()))
+        else:
+            self._carry_out(SlotPlan(going, [], [*coming.values()]))
         for at in self._touched:
             self._settled[at] = self._wanted.get(at, ())
             if not self._settled[at]:

@@ -13,6 +13,7 @@ from guestmap.accel.kvm.abi import (
 from guestmap.accel.kvm.caps import DEVICE, ask, open_device
 from guestmap.accel.kvm.dirty import DirtyPages
 from guestmap.accel.kvm.dirty_ring import DirtyRings
+from guestmap.accel.kvm.guest_memfd import GuestMemory
 from guestmap.accel.kvm.inhibitor import Inhibitor
 from guestmap.accel.kvm.irqchip import KvmIrqchip
 from guestmap.accel.kvm.kernel import Handle, HostKernel, Kernel
@@ -31,6 +32,7 @@ class Vm:
         path: of its KVM device.
         dirty_ring: entries of each vCPU's dirty ring; 0: what the guest writes is told in bitmaps.
         chip: who has the interrupt controllers.
+        guest_memfd: have RAM be files of the VM's own.
 
     Raises:
         HostError: this host has no KVM that this user may use, or it refuses.
@@ -43,6 +45,7 @@ class Vm:
         table: its memory slots.
         slots: keeps them in step with the address space that it is registered on.
         smm_slots: the same of system management mode.
+        guest_memory: files that its RAM is; None without.
         irqchip: its interrupt controllers; None where the machine has all.
         rings: the dirty rings; None without.
     """
@@ -53,6 +56,7 @@ class Vm:
         path: str = DEVICE,
         dirty_ring: int = 0,
         chip: InterruptChip = InterruptChip.MACHINE,
+        guest_memfd: bool = False,
     ) -> None:
         self.kernel = HostKernel() if kernel is None else kernel
         device = open_device(self.kernel, path)
@@ -64,9 +68,12 @@ class Vm:
         self.irqchip: KvmIrqchip | None = None
         self.rings: DirtyRings | None = None
         self.inhibitor = Inhibitor()
-        self.table = SlotTable(self.handle)
-        self._smm_table = SlotTable(self.handle, SMM_SPACE)
+        self.guest_memory: GuestMemory | None = None
         try:
+            if guest_memfd:
+                self.guest_memory = GuestMemory(self.handle, self.features)
+            self.table = SlotTable(self.handle, guest_memory=self.guest_memory)
+            self._smm_table = SlotTable(self.handle, SMM_SPACE)
             self._reserve()
             if chip is not InterruptChip.MACHINE:
                 self.irqchip = KvmIrqchip(self.handle, self.features, chip)
@@ -98,6 +105,8 @@ class Vm:
         """Give everything back. Closing twice is allowed."""
         if self.rings is not None:
             self.rings.close()
+        if self.guest_memory is not None:
+            self.guest_memory.close()
         self.handle.close()
         self.table.release()
         self._smm_table.release()
