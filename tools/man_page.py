@@ -22,6 +22,10 @@ SCRIPTS = {
 
 SOURCES = {
     "unix:SOCKET, tcp:HOST:PORT": "A running machine, by its QMP socket.",
+    "tls:HOST:PORT[,dir=FOLDER]": (
+        "The same over TLS: ca-cert.pem, client-cert.pem and client-key.pem are in FOLDER, or in"
+        " /etc/pki/qemu."
+    ),
     "libvirt:NAME": "A domain of libvirt.",
     "reset, boot": (
         "A machine of guestmap's own, as it is before the first instruction, or after its firmware"

@@ -9,6 +9,7 @@ from guestmap.qmp.client.address import (
     LibvirtTarget,
     Target,
     TcpTarget,
+    TlsTarget,
     UnixTarget,
     parse_target,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "MonitorEvent",
     "Target",
     "TcpTarget",
+    "TlsTarget",
     "UnixTarget",
     "VersionReply",
     "open_channel",

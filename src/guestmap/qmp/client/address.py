@@ -3,6 +3,8 @@
 ========================  ==========================================================
 ``unix:PATH``             a QMP socket; a path to a socket alone will do as well
 ``tcp:HOST:PORT``         a QMP socket; ``tcp:[::1]:4444`` for IPv6, no host: this one
+``tls:HOST:PORT``         the same over TLS, with the files of ``/etc/pki/qemu``; of another folder:
+                          ``tls:HOST:PORT,dir=FOLDER``
 ``libvirt:NAME``          a libvirt domain, on the connection that libvirt chooses
 ``libvirt+URI:NAME``      the same, for example ``libvirt+qemu:///session:vm1``
 ========================  ==========================================================
@@ -19,7 +21,11 @@ from pathlib import Path
 
 from guestmap.base import ConfigError
 
-FORMS = ("unix:PATH", "tcp:HOST:PORT", "libvirt:NAME", "libvirt+URI:NAME")
+FORMS = ("unix:PATH", "tcp:HOST:PORT", "tls:HOST:PORT", "libvirt:NAME", "libvirt+URI:NAME")
+
+TLS_FOLDER = "/etc/pki/qemu"
+"""libvirt's ``default_tls_x509_cert_dir`` (qemu.conf); the files in it are named as those of QEMU's
+``tls-creds-x509``: ``ca-cert.pem``, ``client-cert.pem``, ``client-key.pem``."""
 
 _OPTIONS = re.compile(r"(?:,(?:server|nowait|wait)(?:=(?:on|off|yes|no))?)+$")
 _TCP = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})")
@@ -45,6 +51,18 @@ class TcpTarget:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"tcp:{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsTarget(TcpTarget):
+    """A QMP socket on the network, over TLS; ``folder`` has the authority, and who we are."""
+
+    folder: str = TLS_FOLDER
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        folder = "" if self.folder == TLS_FOLDER else f",dir={self.folder}"
+        return f"tls:{host}:{self.port}{folder}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +93,22 @@ def parse_target(text: str) -> Target | None:
         return UnixTarget(path)
     if kind == "tcp":
         return _tcp(text, _OPTIONS.sub("", rest))
+    if kind == "tls":
+        place, _, folder = rest.partition(",dir=")
+        found = _tcp(text, _OPTIONS.sub("", place), "tls")
+        return TlsTarget(found.host, found.port, folder or TLS_FOLDER)
     if kind == "libvirt" or kind.startswith("libvirt+"):
         return _libvirt(text)
     return UnixTarget(text) if _is_socket(text) else None
 
 
-def _tcp(text: str, rest: str) -> TcpTarget:
+def _tcp(text: str, rest: str, kind: str = "tcp") -> TcpTarget:
     match = _TCP.fullmatch(rest)
     port = int(match["port"]) if match else 0
     if match is None or not 0 < port < 1 << 16:
         raise ConfigError(
-            f"{text!r} names no port: write tcp:HOST:PORT, for example tcp:localhost:4444 or"
-            " tcp:[::1]:4444"
+            f"{text!r} names no port: write {kind}:HOST:PORT, for example {kind}:localhost:4444 or"
+            f" {kind}:[::1]:4444"
         )
     return TcpTarget(match["six"] or match["host"] or "localhost", port)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from guestmap.base import HostError, PeerError
-from guestmap.qmp.client.address import TcpTarget, UnixTarget
+from guestmap.qmp.client.address import TcpTarget, TlsTarget, UnixTarget
 
 _QUEUE_S, _PAUSE_S = 1.0, 0.02
 _CREDENTIALS = struct.Struct("3i")
@@ -35,8 +35,13 @@ def dial(target: UnixTarget | TcpTarget, timeout_s: float) -> socket.socket:
 
     Raises:
         HostError: the operating system could not connect; says why.
-        PeerError: somebody is connected already, and somebody waits.
+        PeerError: somebody is connected already, and somebody waits; no TLS is agreed on.
     """
+    if isinstance(target, TlsTarget):
+        from guestmap.qmp.client.tls import over_tls  # which most do without
+
+        plain = dial(TcpTarget(target.host, target.port), timeout_s)
+        return over_tls(plain, target)
     try:
         if isinstance(target, TcpTarget):
             return socket.create_connection((target.host, target.port), timeout_s)
