@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MODE = 0o600
+_CHUNK = 1 << 16
 
 
 def write_private(path: Path, data: bytes, kind: str, *, durable: bool = True) -> None:
@@ -112,8 +113,11 @@ def read_private(path: Path, most: int) -> bytes | None:
         HostError: it cannot be read, or is longer than ``most`` bytes.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = _read(descriptor, most + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -121,6 +125,19 @@ def read_private(path: Path, most: int) -> bytes | None:
     if len(data) > most:
         raise HostError(f"{path} is longer than {most} bytes: it was not written here")
     return data
+
+
+def _read(descriptor: int, most: int) -> bytes:
+    """Return what is left of a file, so many bytes at most."""
+    data = os.read(descriptor, min(most, _CHUNK))
+    if len(data) < _CHUNK:
+        return data  # a file says less than it is asked for at its end alone
+    parts = [data]
+    left = most - len(data)
+    while left and (more := os.read(descriptor, min(left, _CHUNK))):
+        parts.append(more)
+        left -= len(more)
+    return b"".join(parts)
 
 
 def make_folder(path: Path) -> None:

@@ -10,6 +10,7 @@ from guestmap.domain.xml.definition import redefined
 from guestmap.domain.xml.graft import edited
 from guestmap.domain.xml.memory import parse_memory
 from guestmap.domain.xml.splice import Splice, append, indent_of, opened, removal, replace
+from guestmap.domain.xml.tree import Element
 from guestmap.domain.xml.write import address_xml, memory_xml
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef, PciAddress
-    from guestmap.domain.xml.tree import Element
-
 
 _ID = re.compile(rb"""\sid\s*=\s*(?:"[^"]*"|'[^']*')""")
 _UNIT = re.compile(rb"""\sunit\s*=\s*(?:"[^"]*"|'[^']*')""")
@@ -144,7 +143,14 @@ def _sized(data: bytes, element: Element, kib: int) -> Splice:
     else:
         name = element.name.encode()
         tag = tag.replace(b"<" + name, b"<" + name + b" unit='KiB'", 1)
-    return Splice(element.start, element.end, tag + f">{kib}</{element.name}>".encode())
+    tag += b">"
+    text = tag + f"{kib}</{element.name}>".encode()
+    inner_end = len(tag) + len(str(kib))
+    known = Element(
+        element.name, element.attributes | {"unit": "KiB"}, 1, 0, len(text), len(tag), inner_end,
+        text=str(kib),
+    )  # fmt: skip
+    return Splice(element.start, element.end, text, known)
 
 
 def with_id(found: Definition, number: int) -> Definition:

@@ -95,6 +95,8 @@ class _Graft:
         line = self._data.count(b"\n", 0, edit.start) + self._lines
         self._bytes += len(edit.text) - (edit.end - edit.start)
         self._lines += edit.text.count(b"\n") - self._data.count(b"\n", edit.start, edit.end)
+        if edit.element is not None:
+            return [moved(edit.element, -place, -line)]
         part = next(self._parts)
         return [
             moved(each, part.inner_start - place, part.line - 1 - line) for each in part.children
@@ -102,13 +104,15 @@ class _Graft:
 
 
 def _parts(edits: Sequence[Splice]) -> Iterator[Element]:
-    """Return what edits put in, each in an element of its own, read at once.
+    """Return what edits put in that is not known, each in an element of its own, read at once.
 
     Raises:
         DomainError, _NotSimpleError: they are no whole elements.
     """
-    texts = [_OPEN + each.text + _CLOSE for each in edits]
+    texts = [_OPEN + each.text + _CLOSE for each in edits if each.element is None]
+    if not texts:
+        return iter(())
     holder = read_xml(_OPEN + b"".join(texts) + _CLOSE, "part")
-    if len(holder.children) != len(edits):
+    if len(holder.children) != len(texts):
         raise _NotSimpleError
     return iter(holder.children)

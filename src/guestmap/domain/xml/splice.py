@@ -10,11 +10,18 @@ from guestmap.domain.xml.tree import Element
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """Bytes that take the place of others; an insertion where both places are one."""
+    """Bytes that take the place of others; an insertion where both places are one.
+
+    Attributes:
+        start, end: what is replaced. text: by what.
+        element: the one element that the text is, as reading the text alone gives it, where that is
+            known beforehand.
+    """
 
     start: int
     end: int
     text: bytes
+    element: Element | None = None
 
 
 def spliced(data: bytes, splices: list[Splice]) -> bytes:
