@@ -29,7 +29,7 @@ from guestmap.domain.manager import Manager
 from guestmap.domain.store.store import Store
 from guestmap.testing.guests import hotplug_guest
 
-_ROUNDS = 12
+_ROUNDS = 24
 _BOTH = 3
 _READY_S = 60.0
 
@@ -64,7 +64,7 @@ def _starts(ours: Manager, theirs: Libvirtd, emulator: str) -> list[Row]:
     with pair_of(ours, theirs, emulator) as pair:
         pair.start_theirs()  # the emulator is probed once
         pair.theirs.destroy()
-        for _ in range(_ROUNDS // 2):
+        for _ in range(_ROUNDS // 4):
             mine = _timed(lambda: pair.start(paused=False))
             ours.changes.destroy("vm")
             times.append((mine, _timed(lambda: pair.start_theirs(paused=False))))
