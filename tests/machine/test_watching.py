@@ -24,7 +24,7 @@ def test_all_watch_at_once_and_nothing_is_kept_of_who_watches_no_more():
     seen: list[list[Watchpoint]] = []
     probe = SimpleNamespace(watch=lambda points, *, stepping: seen.append(points))
     vcpu: Any = SimpleNamespace(probe=probe)
-    watching = Watching(vcpu, nullcontext)
+    watching = Watching((vcpu,), nullcontext)
     first, second = _Owner(), _Owner()
     one, other = _point(1), _point(2)
     watching.set(first, [one])

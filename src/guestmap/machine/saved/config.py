@@ -142,7 +142,7 @@ def files_of(config: MachineConfig, firmware: Path | None) -> Iterator[Path]:
         firmware: its firmware's image.
     """
     named = (firmware, config.kernel, config.initrd, *config.option_roms)
-    yield from (each.absolute() for each in named if each is not None)
+    yield from (each for each in named if each is not None)
 
 
 def digest_of(path: Path) -> bytes:

@@ -58,12 +58,13 @@ def save(vm: VirtualMachine, path: Path) -> SavedMachine:
 def _describe(vm: VirtualMachine, blocks: list[SavedBlock]) -> SavedMachine:
     board, log, phases = vm.board, vm.debug_log, vm.phases
     config = with_absolute_names(board.manage.present(board.config))
+    firmware = None if board.firmware_path is None else board.firmware_path.absolute()
     return SavedMachine(
         program=__version__,
         taken_ns=time.time_ns(),
         engine=vm.accelerator.name,
         config=to_saved(config),
-        files=[SavedFile(each, digest_of(each)) for each in files_of(config, board.firmware_path)],
+        files=[SavedFile(each, digest_of(each)) for each in files_of(config, firmware)],
         state=vm.state,
         time_ns=board.clock.now_ns(),
         phases=[SavedPhase(*each) for each in phases.changes],
