@@ -125,7 +125,9 @@ class _Case:
         notes = concluded(self.snapshot, winner, losers)
         if view is not None:
             notes = contradiction(winner, range_at(view.ranges, self.address))
-        hole = hole_of_tree(self.snapshot, self.root, self.address) if winner is None else None
+        hole = None
+        if winner is None:
+            hole = hole_of_tree(self.snapshot, self.root, self.address, self.view)
         return Explanation(self.address, self.space, answer, tuple(losers), notes, hole=hole)
 
     def _answer(self, way: Way, index: int) -> Answer:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guestmap.inspect.map.snapshot import RangeInfo, Snapshot
+    from guestmap.inspect.map.ways import Shown
 
 MOST_AROUND = 8
 """Containers that are told; the innermost ones."""
@@ -70,8 +71,15 @@ class Hole(Report):
     around: tuple[ReachingOver, ...]
 
 
-def hole_of_tree(snapshot: Snapshot, root: int, address: int) -> Hole:
-    """Return the hole round ``address`` in the space that shows the tree below ``root``."""
+def hole_of_tree(snapshot: Snapshot, root: int, address: int, view: list[Shown]) -> Hole:
+    """Return the hole round ``address`` in the space that shows the tree below ``root``.
+
+    Args:
+        snapshot: the map.
+        root: id of the space's region.
+        address: one that nobody answers.
+        view: who answers elsewhere below ``root``.
+    """
     over = [
         way
         for way in walk(snapshot, root, address, address + 1, disabled=False)
@@ -82,7 +90,7 @@ def hole_of_tree(snapshot: Snapshot, root: int, address: int) -> Hole:
         ReachingOver(way.region.id, way.region.name, way.base, way.region.size, way.region.priority)
         for way in over[-MOST_AROUND:]
     )
-    return hole_of_view(join(shown(snapshot, root)), address, tuple(around))
+    return hole_of_view(join(view), address, tuple(around))
 
 
 def hole_of_view(

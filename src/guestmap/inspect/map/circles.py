@@ -40,11 +40,29 @@ def find_circle(regions: Sequence[RegionInfo]) -> list[RegionInfo]:
     do in any state. The cost is that of looking at each reference
     once, and a circle that only several ways round make together is not found.
     """
-    done: set[int] = set()
+    done = set(range(len(regions))) - _leading_to_aliases(regions)
     for region in regions:
         if region.id not in done and (circle := _below(regions, region, done)):
             return circle
     return []
+
+
+def _leading_to_aliases(regions: Sequence[RegionInfo]) -> set[int]:
+    """Return the ids of aliases and of what holds them: all that can be on a circle.
+
+    Containers alone make none, for the way up from each ends (see ``check``).
+    """
+    aliases = [region.id for region in regions if region.alias is not None]
+    if not aliases:
+        return set()
+    container = {child: region.id for region in regions for child in region.children}
+    leading: set[int] = set()
+    for each in aliases:
+        above: int | None = each
+        while above is not None and above not in leading:
+            leading.add(above)
+            above = container.get(above)
+    return leading
 
 
 def _below(regions: Sequence[RegionInfo], start: RegionInfo, done: set[int]) -> list[RegionInfo]:
@@ -54,12 +72,14 @@ def _below(regions: Sequence[RegionInfo], start: RegionInfo, done: set[int]) -> 
     while way:
         region, references = way[-1]
         for other, offset in references:
+            if other.id in done:
+                continue
             step = _step(other, steps[region.id], offset)
             above = steps.get(other.id)
             if above is not None and _is_endless(above, step):
                 ids = list(steps)
                 return [regions[each] for each in ids[ids.index(other.id) :]]
-            if above is None and other.id not in done:
+            if above is None:
                 steps[other.id] = step
                 way.append((other, _references(regions, other)))
                 break

@@ -170,7 +170,9 @@ def walk(
             return
         # Most subregions are elsewhere: look before making anything.
         above_lo, above_hi = (0, ADDRESS_SPACE_SIZE) if parent is None else (parent.lo, parent.hi)
-        lo, hi = max(base, above_lo), min(base + region.size, above_hi)
+        below_hi = base + region.size
+        lo = above_lo if above_lo > base else base  # noqa: FURB136 - no calls for each region
+        hi = above_hi if above_hi < below_hi else below_hi  # noqa: FURB136
         visible = lo < end and hi > start and lo < hi
         if visible or (beyond is not None and beyond.meets(region.id, base, start, end)):
             way = Way(region, base, parent)

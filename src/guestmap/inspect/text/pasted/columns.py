@@ -34,74 +34,85 @@ _FEW = 12
 _WINDOWS = frozenset((80, 100, 120, 132, 160))
 """Columns of usual windows and printers."""
 
-_OPEN_END = re.compile(r"[-._/:(\[{]$")
+_OPEN_ENDS = frozenset("-._/:([{")
 """No name ends so."""
 
+_BRACKETS = frozenset("[]()")
+
 _WHOLE = re.compile(rf"(?: (?:@{HEX}|KVM|kvm|HVF|hvf|orphan|\[disabled\]|{HEX}-{HEX})|[\]\)}}])$")
-_DIGITS = re.compile(r"[0-9]")
+_LONGEST_END = 40
+"""Characters of what that looks for, and more."""
+
+_DIGITS = str.maketrans(dict.fromkeys("0123456789", "#"))
 
 
-def cut_column(lines: Sequence[tuple[int, str]]) -> int | None:
-    """Return the column at which a listing was cut; None: at none.
+class RightEdge:
+    """Where the widest lines of a listing end.
 
     Args:
         lines: width and text, without indentation, of the regions.
+
+    Attributes:
+        column: the width of the widest.
     """
-    last = _last_words(lines)
-    is_cut = (
-        len({_DIGITS.sub("#", each) for each in last}) >= _MANY
-        or any(_OPEN_END.search(each) or _is_half_bracket(each) for each in last)
-        or _begin_others(last, lines)
-    )
-    return _widest(lines) if is_cut else None
+
+    def __init__(self, lines: Sequence[tuple[int, str]]) -> None:
+        self._lines = lines
+        self.column = max((width for width, _ in lines), default=0)
+        self._last = {
+            text.rsplit(" ", 1)[-1]
+            for width, text in lines
+            if width == self.column and CORE.match(text) and not _is_whole(text)
+        }
+        """The words of names in which they end."""
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the listing was cut there."""
+        return (
+            len({each.translate(_DIGITS) for each in self._last}) >= _MANY
+            or any(each[-1:] in _OPEN_ENDS or _is_half_bracket(each) for each in self._last)
+            or _begin_others(self._last, self._lines)
+        )
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return a note where names end in the last column, and nothing tells if they go on."""
+        last, widest = self._last, self.column
+        if not last or (len(self._lines) < _FEW and widest not in _WINDOWS):
+            return ()
+        if last <= {word for width, text in self._lines if width < widest
+                    for word in text.split(" ")}:  # fmt: skip
+            return ()
+        note = (
+            f"the widest lines end in a name, in column {widest}: if they were cut there, names"
+            " lack their ends, and offsets and marks behind them are missing"
+        )
+        return (note,)
 
 
-def doubts_of(lines: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    """Return a note where names end in the last column, and nothing tells whether they go on.
-
-    Args:
-        lines: as for :func:`cut_column`.
-    """
-    widest = _widest(lines)
-    last = _last_words(lines)
-    if not last or (len(lines) < _FEW and widest not in _WINDOWS):
-        return ()
-    if last <= {word for width, text in lines if width < widest for word in text.split(" ")}:
-        return ()
-    note = (
-        f"the widest lines end in a name, in column {widest}: if they were cut there, names lack"
-        " their ends, and offsets and marks behind them are missing"
-    )
-    return (note,)
-
-
-def _widest(lines: Sequence[tuple[int, str]]) -> int:
-    return max((width for width, _ in lines), default=0)
-
-
-def _last_words(lines: Sequence[tuple[int, str]]) -> set[str]:
-    """Return the words of names in which the widest lines end."""
-    widest = _widest(lines)
-    return {
-        text.rsplit(" ", 1)[-1]
-        for width, text in lines
-        if width == widest and CORE.match(text) and not _WHOLE.search(text)
-    }
+def _is_whole(text: str) -> bool:
+    return _WHOLE.search(text, max(0, len(text) - _LONGEST_END)) is not None
 
 
 def _is_half_bracket(word: str) -> bool:
-    word = without_escapes(word)
-    return word.count("[") != word.count("]") or word.count("(") != word.count(")")
+    if not _BRACKETS.isdisjoint(word):
+        word = without_escapes(word)
+        return word.count("[") != word.count("]") or word.count("(") != word.count(")")
+    return False
 
 
 def _begin_others(last: set[str], lines: Sequence[tuple[int, str]]) -> bool:
     """Tell whether a word at the end begins another one, and stands nowhere else itself."""
     if not last:
         return False
-    words = {word.lstrip("@") for _, text in lines for word in text.split(" ")}
-    inner = {word for _, text in lines for word in text.split(" ")[:-1]}
+    inner: set[str] = set()
+    ends: set[str] = set()
+    for _, text in lines:
+        *before, end = (text.partition("): ")[2] or text).split(" ")  # no word of a name before
+        inner.update(before)
+        ends.add(end)
     alone = [each for each in last - inner if len(each) > _SHORT]
-    in_order = sorted(words)
+    in_order = sorted({word.lstrip("@") for word in inner | ends})
     return any(
         word[len(each) : len(each) + 1].isalpha()
         for each in alone
@@ -131,11 +142,12 @@ def check_columns(whole: Sequence[Joined]) -> tuple[str, ...]:
         return ()
     regions = [each.line for each in own if each.kind == Kind.REGION]
     lines = [(line.width, line.text) for line in regions]
-    column = cut_column(lines) if own[0].kind == Kind.HEADING else None
-    if column is not None:
-        number = next(line.number for line in regions if line.width == column)
+    edge = RightEdge(lines)
+    if own[0].kind == Kind.HEADING and edge.cuts:
+        number = next(line.number for line in regions if line.width == edge.column)
         raise PeerError(
-            f"info mtree text, line {number}: names end in column {column}, where many lines do:"
-            " the listing seems cut there: print it into a file, or paste it from a wider window"
+            f"info mtree text, line {number}: names end in column {edge.column}, where many lines"
+            " do: the listing seems cut there: print it into a file, or paste it from a wider"
+            " window"
         )
-    return doubts_of(lines)
+    return edge.doubts()

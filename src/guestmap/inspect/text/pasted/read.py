@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from guestmap.base import PeerError
 from guestmap.inspect.text.mtree import MtreeText, read_mtree
 from guestmap.inspect.text.pasted.characters import tells_a_terminal
-from guestmap.inspect.text.pasted.columns import cut_column, doubts_of
+from guestmap.inspect.text.pasted.columns import RightEdge
 from guestmap.inspect.text.pasted.tidy import tidy
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _ODD = re.compile(
     r"\(prio[ ].*\(prio[ ]|\\[nr]|(?<!\(qemu\))[ \t\xa0]$|[ ]<[-=]+|[ ]{2}(?://|\#|/\*)|\r|[^\n]\(qemu\)"
@@ -50,8 +47,9 @@ def read_pasted(text: str) -> Pasted:
     if not is_odd and (_ROOT.search(text) or not _TREE.search(text)):
         regions = [(len(line), line.strip()) for line in text.split("\n") if "(prio " in line]
         try:
-            if not _is_doubtful(text, regions):
-                return Pasted(read_mtree(text), doubts_of(regions))
+            edge = RightEdge(regions)
+            if not _is_doubtful(text, edge):
+                return Pasted(read_mtree(text), edge.doubts())
         except PeerError as error:
             problem = error
     tidied = tidy(text)
@@ -61,12 +59,12 @@ def read_pasted(text: str) -> Pasted:
     return Pasted(listing, tidied.notes)
 
 
-def _is_doubtful(text: str, regions: Sequence[tuple[int, str]]) -> bool:
+def _is_doubtful(text: str, edge: RightEdge) -> bool:
     """Tell whether a text may hold a listing twice, or be cut inside names.
 
     Args:
         text: all of it.
-        regions: width and text of its regions.
+        edge: where the widest lines of its regions end.
     """
     heads = _HEADS.findall(text)
     views = [head for head in heads if head.startswith("FlatView")]
@@ -75,6 +73,6 @@ def _is_doubtful(text: str, regions: Sequence[tuple[int, str]]) -> bool:
     return (
         "address-space" in trees[targets:]
         or len(set(views)) < len(views)
-        or cut_column(regions) is not None
+        or edge.cuts
         or "(prio " in text[text.rfind("\n") + 1 :]
     )
