@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from guestmap.base import ADDRESS_SPACE_SIZE
 from guestmap.base.dataclass import dataclass
 from guestmap.inspect.map.report import Report
-from guestmap.inspect.map.shown import shown
 from guestmap.inspect.map.views import join
 from guestmap.inspect.map.ways import walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guestmap.inspect.map.shown import Shown
     from guestmap.inspect.map.snapshot import RangeInfo, Snapshot
-    from guestmap.inspect.map.ways import Shown
 
 MOST_AROUND = 8
 """Containers that are told; the innermost ones."""
