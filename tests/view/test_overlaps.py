@@ -28,6 +28,21 @@ def test_taken_addresses(spans, lo, size):
     assert all(end < start for (_, end), (start, _) in pairwise(gaps))  # each as long as it goes
 
 
+@given(SPANS)
+def test_what_is_taken_is_what_was_free(spans):
+    taken, one_by_one = OccupiedRuns(), OccupiedRuns()
+    cells: set[int] = set()
+    for start, length in spans:
+        free = list(one_by_one.gaps(start, start + length))
+        one_by_one.add(start, start + length)
+        assert list(taken.take(start, start + length)) == free
+        assert [c for lo, hi in free for c in range(lo, hi)] == [
+            cell for cell in range(start, start + length) if cell not in cells
+        ]
+        cells |= set(range(start, start + length))
+        assert list(taken.gaps(0, 60)) == list(one_by_one.gaps(0, 60))
+
+
 @given(SPANS, SPANS)
 def test_boxes_in_ranges(spans, ranges):
     boxes = [Box(0, lo, lo + n, f"{lo}+{n}", "ram", "hidden") for lo, n in spans if n]

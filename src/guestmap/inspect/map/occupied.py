@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class OccupiedRuns:
@@ -32,6 +32,28 @@ class OccupiedRuns:
             lo, hi = min(lo, self._starts[first]), max(hi, self._ends[last - 1])
         self._starts[first:last] = [lo]
         self._ends[first:last] = [hi]
+
+    def take(self, lo: int, hi: int) -> Sequence[tuple[int, int]]:
+        """Take the addresses ``[lo, hi)``; return the runs of them that were free."""
+        if lo >= hi:
+            return ()
+        starts, ends = self._starts, self._ends
+        run = bisect_right(ends, lo)
+        if run < len(starts) and starts[run] < hi:
+            free = tuple(self.gaps(lo, hi))
+            self.add(lo, hi)
+            return free
+        # All of it was free, as most regions are: it joins a neighbour, or stands alone.
+        if run < len(starts) and starts[run] == hi:
+            starts[run] = lo
+            if run and ends[run - 1] == lo:
+                del starts[run], ends[run - 1]
+        elif run and ends[run - 1] == lo:
+            ends[run - 1] = hi
+        else:
+            starts.insert(run, lo)
+            ends.insert(run, hi)
+        return ((lo, hi),)
 
     def gaps(self, lo: int, hi: int) -> Iterator[tuple[int, int]]:
         """Yield the start and end of each run of ``[lo, hi)`` that is free.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.inspect.map.occupied import OccupiedRuns
@@ -33,9 +34,9 @@ def fill(ways: Iterable[Way]) -> list[Shown]:
     taken = OccupiedRuns()
     for way in ways:
         if way.answers:
-            ranges += [Shown(start, end, way) for start, end in taken.gaps(way.lo, way.hi)]
-            taken.add(way.lo, way.hi)
-    ranges.sort(key=lambda each: each.start)
+            for start, end in taken.take(way.lo, way.hi):
+                ranges.append(Shown(start, end, way))
+    ranges.sort(key=itemgetter(0))
     return ranges
 
 
