@@ -1,9 +1,12 @@
 """Plans for the stored definition alone: no machine is asked, whether one runs or not."""
 
+import msgspec
 import pytest
 
 from guestmap.domain.manager import Manager
-from guestmap.domain.plans.domain_plan import plan_of
+from guestmap.domain.plans import fitting
+from guestmap.domain.plans.domain_plan import DomainPlan, Pictured, plan_of
+from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.store.store import Store
 from tests.domain.documents import domain, memory
 from tests.support.domains import CONFIG, DIMM
@@ -45,3 +48,18 @@ def test_what_would_be_refused_is_a_blocker(manager):
     plan = plan_of(manager, "vm", memory("9", "GiB"), CONFIG).plan
     assert plan.is_blocked
     assert (plan.changes, plan.commands) == ({}, ())
+
+
+def test_a_plan_fits_in_whatever_order_views_are_told(tmp_path, monkeypatch):
+    plan = DomainPlan("vm", "attach", "", live=True, config=False, map_change=(
+        "Changed in memory, cpu-memory-0:", "  100000000-11fffffff: memdimm0 (ram), was nobody"))  # fmt: skip
+    heading = "Changed in cpu-memory-0, memory:"
+    told = [(heading, plan.map_change[1]), (heading, "  140000000-15fffffff: memdimm0 (ram)")]
+    for change in told:
+        now = Pictured(msgspec.structs.replace(plan, map_change=change))
+        monkeypatch.setattr(fitting, "plan_of", lambda *_, now=now, **__: now)
+        if change is told[0]:
+            fitting.refuse_changed(Manager(Store(tmp_path, tmp_path)), plan)
+            continue
+        with pytest.raises(DomainError, match=r"the map of the machine changed \(.*140000000"):
+            fitting.refuse_changed(Manager(Store(tmp_path, tmp_path)), plan)
