@@ -125,7 +125,9 @@ def test_lint_of_a_folder_of_dumps(maps: Path, tmp_path: Path) -> None:
 def test_ram(maps: Path) -> None:
     done = run_program("ram", maps / "ram.json")
     assert done.status == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "0-9ffff ram  RAM block pc.ram, offset 0x0"
+    assert done.stdout.splitlines()[0] == (
+        "0000000000000000-000000000009ffff  ram   RAM block pc.ram, offset 0x0"
+    )
 
 
 MAIL = (
@@ -190,3 +192,17 @@ def test_a_tree_of_too_many_levels_is_refused_and_its_json_is_not(tmp_path: Path
         assert done.status == 2
         assert "below 'c0' regions lie more than 1000 deep in one another" in done.stderr
     assert len(json.loads(run_program("tree", path, "--json").stdout)["trees"][0]["nodes"]) == 1001
+
+
+def test_a_question_may_be_about_one_address_space_alone(tmp_path: Path) -> None:
+    told = run_program("why-not", "reset", "pc.ram", "--as", "memory").stdout
+    assert "memory" in told
+    assert "cpu-smm-0" not in told
+    findings = json.loads(run_program("lint", "reset", "--as", "I/O", "--json").stdout)["findings"]
+    assert {each["space"] for each in findings} <= {"", "I/O"}
+    drawn = tmp_path / "io.svg"
+    assert run_program("draw", "reset", "--as", "I/O", "-o", drawn).status == 0
+    assert "pc.ram" not in drawn.read_text()
+    for words in (("why-not", "reset", "pc.ram"), ("lint", "reset"), ("draw", "reset")):
+        refused = run_program(*words, "--as", "io")
+        assert (refused.status, "did you mean 'I/O'" in refused.stderr) == (2, True)

@@ -87,6 +87,16 @@ def test_a_write_to_rom_is_told_with_its_instruction(tmp_path):
         assert words in line
 
 
+def test_an_option_rom_that_firmware_passes_over_is_told(tmp_path):
+    text = tmp_path / "hello.txt"
+    text.write_text("hello world\n")
+    run = _boot("--option-rom", str(text), "-q", "--until", "preinit")
+    assert run.returncode == 0
+    assert run.stderr == (
+        f"caution: --option-rom {text}: firmware passes it over: it does not begin with 55h AAh\n"
+    )
+
+
 def test_verbose_says_how_the_engine_works(monkeypatch):
     monkeypatch.setenv("GUESTMAP_UNICORN", "documented")
     first = _boot("-v", "--until", "reset").stdout.splitlines()[0]

@@ -26,6 +26,7 @@ from guestmap.cli.boot_saved import (
 )
 from guestmap.cli.boot_screen import check_screenshot, take_screenshot
 from guestmap.cli.boot_told import teller
+from guestmap.cli.output import warn
 from guestmap.cli.serial_wire import serial_wire
 from guestmap.cli.streams import is_terminal
 from guestmap.machine.boards import BoardType, board_type, read_machine
@@ -41,6 +42,8 @@ from guestmap.machine.phases import Phase
 from guestmap.machine.vm import VirtualMachine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from guestmap.cli.tracing import Tracing
 
 _SILENT_RESETS = 8
@@ -157,7 +160,7 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         sockets=cpus.sockets,
         threads=cpus.threads,
         numa_nodes=parse_nodes(options.numa, objects, cpus.max_cpus),
-        option_roms=options.option_rom,
+        option_roms=_with_cautions(options.option_rom),
         drives=_drives(options),
         vga=options.vga or "none",
         kernel=options.kernel,
@@ -166,6 +169,16 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         kernel_entry=options.kernel_entry,
         **board,
     )
+
+
+def _with_cautions(roms: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return option ROMs, and say which of them firmware passes over."""
+    from guestmap.firmware.option_roms import option_rom_files, why_not_run
+
+    for path, image in zip(roms, option_rom_files(roms).values(), strict=True):
+        if why := why_not_run(image):
+            warn(f"caution: --option-rom {path}: firmware passes it over: {why}")
+    return roms
 
 
 def _drives(options: BootOptions) -> tuple[DriveSpec, ...]:

@@ -12,7 +12,7 @@ from guestmap.cli.board_option import Board
 from guestmap.cli.completing import sources
 from guestmap.cli.output import say_of
 from guestmap.cli.own_source import on_board
-from guestmap.cli.parameters import SOURCE_HELP
+from guestmap.cli.parameters import SOURCE_HELP, OneSpace
 
 if TYPE_CHECKING:
     from guestmap.view import Picture
@@ -35,6 +35,7 @@ def draw(
     diff: Annotated[
         bool, typer.Option("--diff", help="Draw two maps and mark what changed between them.")
     ] = False,
+    space: OneSpace = None,
     machine: Board = "",
     disabled: Annotated[
         bool, typer.Option("--disabled", help="Draw regions that are not enabled, too.")
@@ -51,16 +52,23 @@ def draw(
         wanted = "two sources with --diff" if diff else "one source (two with --diff)"
         raise ConfigError(f"draw needs {wanted}, not {len(sources)}")
     sources = [on_board(source, machine) for source in sources]
-    content = _drawn(sources, output.suffix.lower(), diff=diff, disabled=disabled)
+    form = output.suffix.lower()
+    content = _drawn(sources, form, space, diff=diff, disabled=disabled)
     write_whole(output, content)
     say_of(output, f"{output}: {len(content):,} bytes")
 
 
-def _drawn(sources: list[str], form: str, *, diff: bool, disabled: bool) -> bytes:
+def _drawn(
+    sources: list[str], form: str, space: str | None, *, diff: bool, disabled: bool
+) -> bytes:
     from guestmap.cli.source import load_snapshots
     from guestmap.view import compare, compose
 
     maps = load_snapshots(sources)
+    if space is not None:
+        from guestmap.inspect.ask.one_space import with_one_space
+
+        maps = [with_one_space(each, space) for each in maps]
     if diff:
         picture = compare(*maps, show_disabled=disabled)
     else:

@@ -8,10 +8,9 @@ import typer
 
 from guestmap.base import ConfigError
 from guestmap.cli.board_option import AtEach, Board
-from guestmap.cli.completing import spaces
 from guestmap.cli.output import say, show_moments, with_notes, write
 from guestmap.cli.own_source import headings, own_sources, refuse_several
-from guestmap.cli.parameters import Json, Source
+from guestmap.cli.parameters import Json, OneSpace, Source
 from guestmap.cli.qemu_form import QemuForm, QemuFormCommand, dialect_for
 
 if TYPE_CHECKING:
@@ -25,12 +24,7 @@ COMMAND_CLASS = QemuFormCommand
 
 def flat(
     source: Source,
-    space: Annotated[
-        str | None,
-        typer.Option(
-            "--as", help="Only this address space: memory, I/O ...", autocompletion=spaces
-        ),
-    ] = None,
+    space: OneSpace = None,
     qemu: QemuForm = None,
     owner: Annotated[bool, typer.Option("--owner", "-o", help="Say whose each region is.")] = False,
     dispatch: Annotated[

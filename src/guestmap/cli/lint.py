@@ -12,7 +12,7 @@ from guestmap.base import ConfigError
 from guestmap.cli.board_option import Board
 from guestmap.cli.output import envelope, say, say_json
 from guestmap.cli.own_source import on_board
-from guestmap.cli.parameters import Json, Source
+from guestmap.cli.parameters import Json, OneSpace, Source
 
 if TYPE_CHECKING:
     from guestmap.inspect.ask.findings import Finding, LintOptions
@@ -44,6 +44,7 @@ def lint(
     fail_on: Annotated[
         FailOn, typer.Option(help="The least severe finding that makes the exit status 1.")
     ] = FailOn.WARNING,
+    space: OneSpace = None,
     dumps: Annotated[
         bool,
         typer.Option(
@@ -70,7 +71,7 @@ def lint(
         phys_bits=phys_bits, kvm_slots=kvm_slots, vhost_slots=vhost_slots, ignore=ignored
     )
     names = _dumps(source) if dumps else [on_board(source, machine)]
-    found = {name: _findings(name, options) for name in names}
+    found = {name: _findings(name, options, space) for name in names}
     if as_sarif:
         from guestmap.inspect.ask.sarif import sarif
 
@@ -81,11 +82,19 @@ def lint(
         raise typer.Exit(1)
 
 
-def _findings(source: str, options: LintOptions) -> tuple[Finding, ...]:
+def _findings(source: str, options: LintOptions, space: str | None) -> tuple[Finding, ...]:
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ask.lint import lint as run
 
-    return run(load_snapshot(source), options)
+    snapshot = load_snapshot(source)
+    if space is None:
+        return run(snapshot, options)
+    from guestmap.inspect.ask.one_space import reached, with_one_space
+
+    snapshot = with_one_space(snapshot, space)
+    regions = reached(snapshot)
+    found = run(snapshot, options)
+    return tuple(each for each in found if each.space or each.regions[-1].id in regions)
 
 
 def _dumps(folder: str) -> list[str]:

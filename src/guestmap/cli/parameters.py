@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.completing import sources
+from guestmap.cli.completing import sources, spaces
 
 SOURCE_HELP = (
     "A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON, the text or"
@@ -14,4 +14,8 @@ SOURCE_HELP = (
     " of guestmap's own: 'boot' (after its firmware ran) or 'reset', with RAM as in 'boot:4G'."
 )
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, autocompletion=sources)]
+OneSpace = Annotated[
+    str | None,
+    typer.Option("--as", help="Only this address space: memory, I/O ...", autocompletion=spaces),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]

@@ -11,7 +11,7 @@ from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import regions
 from guestmap.cli.output import show_moments, with_notes
 from guestmap.cli.own_source import own_sources
-from guestmap.cli.parameters import Json, Source
+from guestmap.cli.parameters import Json, OneSpace, Source
 
 if TYPE_CHECKING:
     from guestmap.inspect import Snapshot
@@ -24,6 +24,7 @@ def why_not(
         str,
         typer.Argument(help="A region's name, or its id as #12.", autocompletion=regions),
     ],
+    space: OneSpace = None,
     machine: Board = "",
     at: AtEach = None,
     as_json: Json = False,
@@ -37,6 +38,10 @@ def why_not(
 
     sources = own_sources(source, machine, at)
     maps = load_snapshots(sources)
+    if space is not None:
+        from guestmap.inspect.ask.one_space import with_one_space
+
+        maps = [with_one_space(each, space) for each in maps]
     answers = [_answer(*each, region) for each in zip(sources, maps, strict=True)]
     show_moments("why-not", at, answers, as_json)
 

@@ -57,3 +57,19 @@ def option_rom_files(paths: Iterable[str | os.PathLike[str]]) -> dict[str, bytes
             raise ConfigError(f"option rom {str(path)!r}: firmware takes ASCII names only")
         files[name] = read_file(Path(path), f"Could not open option rom '{path}'", LARGEST)
     return files
+
+
+def why_not_run(image: bytes) -> str:
+    """Say why a PC's firmware does not run an image as an option ROM; "": it does.
+
+    By the BIOS Boot Specification 1.01, appendix A: 55h AAh, the length in units of 512 bytes, and
+    bytes that add up to a multiple of 256.
+    """
+    if image[:2] != b"\x55\xaa" or len(image) < 3:
+        return "it does not begin with 55h AAh"
+    length = image[2] * 512
+    if not 0 < length <= len(image):
+        return f"it says of itself that it has {length} bytes, and has {len(image)}"
+    if sum(image[:length]) & 0xFF:
+        return f"its first {length} bytes do not add up to a multiple of 256"
+    return ""

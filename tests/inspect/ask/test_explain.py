@@ -113,7 +113,7 @@ def test_a_write_to_an_option_rom_address_goes_nowhere() -> None:
 
 @pytest.mark.parametrize(
     ("owner", "told"),
-    [("owner:{obj path=/machine/a}", "  belongs to {obj path=/machine/a}"),
+    [("owner:{obj path=/machine/a}", "  belongs to object /machine/a"),
      ("parent:{obj path=/machine}", None), ("orphan", None), (None, None)],
 )  # fmt: skip
 def test_whose_it_is_is_told_where_it_is_somebodys(owner: str | None, told: str | None) -> None:

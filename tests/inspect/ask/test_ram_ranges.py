@@ -45,7 +45,8 @@ def test_the_table_of_a_pc() -> None:
     assert table.find(0xC8123) == ("pc.rom", 0x8123)
     assert table.find(0xA0000) is None
     assert ram_sentences(table)[2] == (
-        "c8000-cbfff rom  RAM block pc.rom, offset 0x8000, ram_addr 0x8048000"
+        "00000000000c8000-00000000000cbfff  rom   RAM block pc.rom, offset 0x8000,"
+        " ram_addr 0x8048000"
     )
 
 
@@ -70,4 +71,6 @@ def test_what_an_accelerator_knows_is_marked() -> None:
         Snapshot(views=(ViewInfo((ViewUser("memory", "system"),), "system", (low,)),))
     )
     assert table.ranges[0].accelerator == ("kvm", "kvm")
-    assert ram_sentences(table) == ["0-fff ram  RAM block board.ram, offset 0x0, kvm"]
+    assert ram_sentences(table) == [
+        "0000000000000000-0000000000000fff  ram   RAM block board.ram, offset 0x0, kvm"
+    ]

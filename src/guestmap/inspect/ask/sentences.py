@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.ask.slot_words import slot_words
-from guestmap.inspect.ask.words import path_words, ram_words, span, why_words
+from guestmap.inspect.ask.words import owner_words, path_words, ram_words, row_span, span, why_words
 
 if TYPE_CHECKING:
     from guestmap.inspect.ask.explain_range import RangeExplanation
@@ -61,7 +61,7 @@ def explain_sentences(told: Explanation, end: int | None = None) -> list[str]:
         if told.slot is not None:
             lines.append(f"  by {slot_words(told.slot)}")
         if winner.owner and winner.owner.startswith("owner:"):
-            lines.append(f"  belongs to {winner.owner.removeprefix('owner:')}")
+            lines.append(f"  belongs to {owner_words(winner.owner)}")
     if told.losers:
         lines.append(f"Others that lay claim to {first}:")
     for loser in told.losers:
@@ -97,12 +97,12 @@ def lint_sentences(findings: tuple[Finding, ...]) -> list[str]:
 def ram_sentences(told: RamTable) -> list[str]:
     """Say where guest memory lies in the RAM blocks."""
     lines = [
-        f"{span(each.start, each.end)} {each.type:4} {ram_words(each.place)}"
+        f"{row_span(each.start, each.end)}  {each.type:4}  {ram_words(each.place)}"
         + "".join(f", {word}" for word in dict.fromkeys(each.accelerator))
         for each in told.ranges
     ]
     lines += [
-        f"{span(each.start, each.end)} {each.iommu} translates: where an access here goes, its"
+        f"{row_span(each.start, each.end)}  {each.iommu} translates: where an access here goes, its"
         " tables say, and not the map"
         for each in told.translated
     ]

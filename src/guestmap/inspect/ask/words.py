@@ -5,9 +5,12 @@ Ranges are written as QEMU writes them: first and last address, hexadecimal, bot
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.ask.verdict import Reason
+
+_OWNER = re.compile(r"owner:\{(?P<kind>dev|obj) (?P<by>id|path|type)=(?P<who>.*?)\}(?: parent:|$)")
 
 if TYPE_CHECKING:
     from guestmap.inspect.ask.explanation import Loser, PathStep
@@ -58,6 +61,21 @@ def names_words(spaces: tuple[str, ...]) -> str:
         name if spaces.count(name) == 1 else f"{name} ({spaces.count(name)} times)"
         for name in counted
     )
+
+
+def owner_words(owner: str) -> str:
+    """Say whose a region is, of QEMU's ``owner:{dev id=nic0}``; other words stay as they are."""
+    match = _OWNER.match(owner)
+    if match is None:
+        return owner.removeprefix("owner:")
+    kind = "device" if match["kind"] == "dev" else "object"
+    by = " of type" if match["by"] == "type" else ""
+    return f"{kind}{by} {match['who']}"
+
+
+def row_span(start: int, end: int) -> str:
+    """Return first and last address as tables have them: of one width."""
+    return f"{start:016x}-{end - 1:016x}"
 
 
 def span(start: int, end: int) -> str:

@@ -34,6 +34,8 @@ class Overlay:
 
     def __init__(self, base: Medium) -> None:
         self._base = base
+        import tempfile
+
         self._written: set[int] = set()
         import tempfile  # which imports every compression there is
 
