@@ -91,7 +91,7 @@ def test_an_option_rom_that_firmware_passes_over_is_told(tmp_path):
     text = tmp_path / "hello.txt"
     text.write_text("hello world\n")
     run = _boot("--option-rom", str(text), "-q", "--until", "preinit")
-    assert run.returncode == 0
+    assert run.status == 0
     assert run.stderr == (
         f"caution: --option-rom {text}: firmware passes it over: it does not begin with 55h AAh\n"
     )

@@ -34,8 +34,6 @@ class Overlay:
 
     def __init__(self, base: Medium) -> None:
         self._base = base
-        import tempfile
-
         self._written: set[int] = set()
         import tempfile  # which imports every compression there is
 
