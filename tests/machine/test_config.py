@@ -134,11 +134,15 @@ def test_a_file_keeps_every_field() -> None:
 def test_what_a_machine_of_a_file_needs() -> None:
     several = MachineConfig(**OTHERS)
     assert memory_of(several) == 364 * MIB
-    assert memory_of(MachineConfig(objects=(BACK_END,))) == 128 * MIB
-    assert memory_of(MachineConfig(objects=(ObjectSpec("t", "m", {"size": "1G"}),))) == GIB
+    assert memory_of(MachineConfig(objects=(BACK_END,))) == (128 + 64) * MIB
+    assert (
+        memory_of(MachineConfig(objects=(ObjectSpec("t", "m", {"size": "1G"}),))) == 128 * MIB + GIB
+    )
     assert memory_of(MachineConfig(objects=(ObjectSpec("t", "m"),))) == 128 * MIB
     small = MachineConfig(ram_size=MIB, objects=(BACK_END, ObjectSpec("t", "m")))
-    assert memory_of(small) == 64 * MIB
+    assert memory_of(small) == 65 * MIB
+    backed = MachineConfig(ram_size=64 * MIB, objects=(BACK_END,), memory_backend="m0")
+    assert memory_of(backed) == 64 * MIB
     assert [*files_of(several, Path("/f"))] == [
         Path("/f"), KERNEL, Path("i"), Path("/r1"), Path("/r2"),
     ]  # fmt: skip

@@ -200,7 +200,7 @@ def test_more_memory_in_back_ends_than_the_host_has_is_refused_as_well(
         "qom_type": "memory-backend-ram", "id": "m", "properties": {"size": size}, "is_json": True,
     }  # fmt: skip
     with_index(file, lambda x: x["config"].update(objects=[backend]))
-    assert_refused(file, HostError, "0x4000000000000 bytes of memory", "swap included")
+    assert_refused(file, HostError, f"{(1 << 50) + RAM:#x} bytes of memory", "swap included")
 
 
 def test_nonsense_is_refused_to_who_only_looks_too(file: Path) -> None:

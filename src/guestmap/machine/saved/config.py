@@ -124,14 +124,17 @@ def _of_no_file(spec: ObjectSpec) -> ObjectSpec:
 
 
 def memory_of(config: MachineConfig) -> int:
-    """Return how many bytes of RAM a machine is to have, its back-ends' among them.
+    """Return how many bytes of RAM a machine takes of the host: its own, and its back-ends'.
+
+    RAM that is made of back-ends counts once.
 
     Raises:
         ConfigError: a size is none.
     """
     sizes = (each.properties.get("size", 0) for each in config.objects)
     backends = sum(s if isinstance(s, int) else parse_size(str(s), what="size") for s in sizes)
-    return max(config.ram_size, backends)
+    is_made_of_them = config.memory_backend or any(each.memdev for each in config.numa_nodes)
+    return backends if is_made_of_them else config.ram_size + backends
 
 
 def files_of(config: MachineConfig, firmware: Path | None) -> Iterator[Path]:
