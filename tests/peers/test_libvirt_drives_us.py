@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import io
 import json
 import os
 import re
 import select
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from tests.guests.disk import disk
 from tests.support.emulator import document, program
 from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
 from tests.support.program import run_program
@@ -159,8 +163,8 @@ def test_several_cpus(daemon: tuple[Libvirtd, str]) -> None:
     ("devices", "said"),
     [
         ("<video><model type='vga'/></video><graphics type='vnc'/>", "vnc"),
-        ("<video><model type='vga'/></video>", "VGA"),
-        ("<disk><source file='/dev/null'/><target dev='hda' bus='ide'/></disk>", "-blockdev"),
+        ("<video><model type='cirrus'/></video>", "cirrus"),
+        ("<disk><source file='/dev/null'/><target dev='vda' bus='virtio'/></disk>", "virtio-blk"),
     ],
     ids=["screen", "adapter", "disk"],
 )  # fmt: skip
@@ -171,6 +175,33 @@ def test_what_we_lack_is_refused_by_name(
     with pytest.raises(libvirt.module.libvirtError, match=said):
         libvirt.connection.createXML(document(emulator, "lacking", devices=devices), 0)
     assert libvirt.connection.listAllDomains(1) == []
+
+
+DISK = """<disk type='file' device='disk'><driver name='qemu' type='raw'/>
+<source file='{}'/><target dev='hda' bus='ide'/></disk><video><model type='vga'/></video>"""
+
+
+def test_a_domain_with_a_disk_boots_from_it_and_shows_its_screen(
+    daemon: tuple[Libvirtd, str], tmp_path: Path
+) -> None:
+    libvirt, emulator = daemon
+    path = tmp_path / "disk.img"
+    path.write_bytes(disk("boot"))
+    devices = DISK.format(path)
+    domain = libvirt.connection.createXML(document(emulator, "disk", devices=devices), 0)
+    try:
+        until(lambda: b"hello" in path.read_bytes()[1024:1536])
+        stream = libvirt.connection.newStream()
+        kind = domain.screenshot(stream, 0)
+        picture = bytearray()
+        stream.recvAll(lambda _stream, data, _opaque: picture.extend(data), None)
+        stream.finish()
+        assert kind == "image/png"
+        with Image.open(io.BytesIO(picture)) as image:
+            assert image.size == (720, 400)
+            assert image.getbbox() is not None, "something is not black"
+    finally:
+        domain.destroy()
 
 
 def test_what_managers_ask_at_connect_time(daemon: tuple[Libvirtd, str], running: Any) -> None:

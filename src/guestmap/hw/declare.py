@@ -121,6 +121,18 @@ def setting(
     )
 
 
+def choice(name: str, type: PropertyType, value: JsonValue) -> Property:  # noqa: A002
+    """Return what is set from outside, as a setting is, and ``info qtree`` does not print.
+
+    ``value`` is what is read where nobody has set it.
+    """
+
+    def put(obj: Any, new: Any) -> None:
+        obj.values[name] = new
+
+    return Property(name, type, _reader(name, value), put)
+
+
 def fact(
     name: str,
     type: PropertyType,  # noqa: A002

@@ -169,7 +169,7 @@ class MachineConfig:
                 f" {', '.join(('none', *self.board.display_adapters))}"
             )
         for drive in self.drives:
-            if drive.interface not in self.board.drive_interfaces:
+            if drive.interface not in (*self.board.drive_interfaces, "none"):
                 raise UnsupportedError(
                     f"drive {drive.name}: {self.machine} has nothing to hang it on"
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from guestmap.base import ConfigError
 from guestmap.machine.hotplug.backends import MemoryBackend
@@ -12,10 +12,12 @@ from guestmap.machine.tree import anonymous_number
 
 if TYPE_CHECKING:
     from guestmap.machine.config import MachineConfig
+    from guestmap.machine.hotplug.ide import IdePlug
     from guestmap.machine.hotplug.pc_dimm import PcDimm
     from guestmap.machine.hotplug.pci import PciHotplug
+    from guestmap.machine.options.device import DeviceSpec
     from guestmap.machine.options.object import ObjectSpec
-    from guestmap.machine.tree import MachineTree
+    from guestmap.machine.tree import DeviceObject, MachineTree
     from guestmap.qom import JsonValue
 
 
@@ -29,10 +31,12 @@ class Inventory:
     Attributes:
         hotplug: plugs DIMMs in; set when the machine has a place for them, None where it never has.
         pci_hotplug: the same for PCI functions.
+        ide: puts drives on IDE channels.
     """
 
     hotplug: MemoryHotplug | None = None
     pci_hotplug: PciHotplug | None = None
+    ide: IdePlug | None = None
 
     def __init__(self, tree: MachineTree, base_memory: int) -> None:
         self._tree = tree
@@ -46,7 +50,7 @@ class Inventory:
             config: what this one was made from.
         """
         functions = [each for each in self._tree.devices.values() if each.spec is not None]
-        others = [(each, self.pci_hotplug.spec(each)) for each in functions if self.pci_hotplug]
+        others = [(each, self._spec(each)) for each in functions]
         dimms = [(each, each.spec()) for each in self._dimms]
         return replace(
             config,
@@ -55,6 +59,10 @@ class Inventory:
                 replace(spec, number=anonymous_number(device)) for device, spec in others + dimms
             ),
         )
+
+    def _spec(self, device: DeviceObject) -> DeviceSpec:
+        """Return what would plug the same device in again."""
+        return cast("PciHotplug | IdePlug", device.handler).spec(device)
 
     @property
     def _dimms(self) -> tuple[PcDimm, ...]:

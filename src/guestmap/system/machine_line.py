@@ -83,7 +83,7 @@ def described(given: Given) -> Described:
 
 def _words(given: Given) -> tuple[list[str], list[str]]:
     """Return the options about the machine, as QEMU's words, and the accelerators among them."""
-    words: list[str] = ["-vga", "none"]
+    words: list[str] = ["-vga", given["vga"][-1] if "vga" in given else "none"]
     accelerators: list[str] = []
     for name in ("nodefaults", "no-acpi"):
         words += [f"-{name}"] * (name in given)
@@ -91,7 +91,20 @@ def _words(given: Given) -> tuple[list[str], list[str]]:
         told, accelerator = _machine(text)
         words += ["-machine", told]
         accelerators += accelerator
-    for name in ("name", "uuid", "m", "smp", "numa", "object", "global", "bios", "option-rom"):
+    for name in (
+        "name",
+        "uuid",
+        "m",
+        "smp",
+        "numa",
+        "object",
+        "global",
+        "bios",
+        "option-rom",
+        "drive",
+        "blockdev",
+        "cdrom",
+    ):
         for text in given.get(name, ()):
             words += [f"-{name}", text]
     for text in given.get("device", ()):

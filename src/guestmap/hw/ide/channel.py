@@ -45,15 +45,22 @@ class IdeChannel(RegisterBlock[IdeState]):
         irq: its interrupt line.
         command: the port of its command block.
         control: the port of its control register.
+        number: 0 or 1.
 
     Attributes:
         units: what sits at the two places.
     """
 
     def __init__(
-        self, irq: IrqLine, command: int = CHANNELS[0][0], control: int = CHANNELS[0][1]
+        self,
+        irq: IrqLine,
+        command: int = CHANNELS[0][0],
+        control: int = CHANNELS[0][1],
+        *,
+        number: int = 0,
     ) -> None:
         super().__init__(IdeState())
+        self.number = number
         self._irq = irq
         self._ports = command, control
         self._master: BusMasterChannel | None = None

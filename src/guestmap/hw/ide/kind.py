@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestmap.hw.declare import ON_OFF_AUTO, declare, fact, setting
+from guestmap.hw.declare import ON_OFF_AUTO, choice, declare, setting
 from guestmap.qom import BOOL, INT32, SIZE, STR, UINT16, UINT32, UINT64, enum
 
 _BLOCK_SIZE = "A power of two between 512 B and 2 MiB"
@@ -16,6 +16,7 @@ IDE_DEVICE = declare(
     "ide-device",
     "device",
     setting("unit", UINT32, _NO_NUMBER),
+    bus="IDE",
     abstract=True,
 )
 
@@ -47,7 +48,9 @@ _GEOMETRY_SETTINGS = (
     ),
     setting("rotation_rate", UINT16, 0),
 )  # fmt: skip
-_BOOT_INDEX = fact("bootindex", INT32, -1)
+_BOOT_INDEX = choice("bootindex", INT32, -1)
 
-IDE_HD = declare("ide-hd", IDE_DEVICE, *_BLOCK_SETTINGS, *_GEOMETRY_SETTINGS, _BOOT_INDEX)
-IDE_CD = declare("ide-cd", IDE_DEVICE, *_BLOCK_SETTINGS, _BOOT_INDEX)
+IDE_HD = declare(
+    "ide-hd", IDE_DEVICE, *_BLOCK_SETTINGS, *_GEOMETRY_SETTINGS, _BOOT_INDEX, user_creatable=True
+)
+IDE_CD = declare("ide-cd", IDE_DEVICE, *_BLOCK_SETTINGS, _BOOT_INDEX, user_creatable=True)

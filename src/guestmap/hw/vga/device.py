@@ -7,7 +7,7 @@ alias ``vga.chain4`` (QEMU docs/specs/standard-vga). BAR 2 has the ports again, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import MIB
 from guestmap.hw.declare import HAS_AML, SWITCH, declare, fact, setting
@@ -80,10 +80,11 @@ class StandardVga(PciFunction[VgaState]):
         hotpluggable=False,
     )
     ROM_FILE = "vgabios-stdvga.bin"
+    CHOICES = ("multifunction",)
     hotpluggable = False
 
-    def __init__(self, bus: PciBus, devfn: int) -> None:
-        super().__init__(VgaState(), bus, devfn, _IDENTITY)
+    def __init__(self, bus: PciBus, devfn: int, *, multifunction: bool = False) -> None:
+        super().__init__(VgaState(), bus, devfn, _IDENTITY, multifunction=multifunction)
         self.vram = self.make_ram("vga.vram", _MEMORY_SIZE)
         assert self.vram.buffer is not None
         self._ports = VgaPorts(self._registers, self._map)
@@ -102,6 +103,11 @@ class StandardVga(PciFunction[VgaState]):
         self.add_bar(_MEMORY_BAR, self.vram, pci.BAR_PREFETCH)
         mmio = VgaMmio(self._registers, self._ports, self._dispi, (_WIDTH, _HEIGHT))
         self.add_bar(_MMIO_BAR, self.make(mmio.region()))
+
+    @classmethod
+    def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> StandardVga:
+        """Make one as the user wants it."""
+        return cls(bus, devfn, **choices)
 
     def value(self, name: str, fallback: JsonValue) -> JsonValue:
         """Return a property's value; the size that its EDID tells is what nobody chose."""

@@ -64,14 +64,21 @@ class DeviceMaker:
         handler = shown.link("hotplug-handler")
         if hotplugged and handler is None:
             raise ConfigError(f"Bus '{shown.label}' does not support hotplugging")
-        from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
-
-        if driver not in PLUGGABLE_FUNCTIONS or self._inventory.pci_hotplug is None:
+        plug = self._plug(driver)
+        if plug is None:
             raise UnsupportedError(f"device {driver} is not modelled but as what every machine has")
         device = cast("Device", self._types.new(driver))
         device.hotpluggable = kind.hotpluggable and handler is not None
         shown.add(device)
-        return device, self._inventory.pci_hotplug
+        return device, plug
+
+    def _plug(self, driver: str) -> HotplugHandler | None:
+        """Return who plugs such devices in; None where nobody does."""
+        from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
+
+        if self._types.is_a(driver, "ide-device"):
+            return self._inventory.ide
+        return self._inventory.pci_hotplug if driver in PLUGGABLE_FUNCTIONS else None
 
     def _new_dimm(self, kind: ObjectType, bus: JsonValue) -> tuple[Device, HotplugHandler]:
         if self._inventory.hotplug is None:

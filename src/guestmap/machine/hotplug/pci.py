@@ -22,6 +22,8 @@ from guestmap.machine.tree import BusObject, DeviceObject, buses, regions_of
 from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.hw.acpi.pci_hotplug import AcpiPciHotplug
     from guestmap.hw.pci import PciBridge, PciBus, PciFunction
     from guestmap.machine.tree import MachineTree
@@ -42,10 +44,17 @@ class PciHotplug:
     Args:
         tree: the machine's objects.
         acpi: the registers by which ACPI tells the guest; None without ACPI.
+        load_rom: returns the option ROM of that name.
     """
 
-    def __init__(self, tree: MachineTree, acpi: AcpiPciHotplug | None) -> None:
+    def __init__(
+        self,
+        tree: MachineTree,
+        acpi: AcpiPciHotplug | None,
+        load_rom: Callable[[str], bytes] = lambda _name: b"",
+    ) -> None:
         self._tree = tree
+        self._load_rom = load_rom
         self._acpi = acpi
         self._unnamed_buses = 0
         self._leaving: set[PciFunction[Any]] = set()
@@ -78,7 +87,10 @@ class PciHotplug:
         _refuse_taken(bus, driver, devfn, hotplugged=device.hotplugged)
         choices = {key: value for key, value in shown.values.items() if key in function.CHOICES}
         _refuse_unmodelled(shown, choices)
+        rom = self._load_rom(function.ROM_FILE) if function.ROM_FILE else b""
         made = function.plugged(bus, devfn, choices)
+        if rom:
+            made.add_rom(rom)
         made.label = shown.id or ""
         made.hotpluggable = made.hotpluggable or device.hotplugged
         shown.regions = partial(regions_of, made)

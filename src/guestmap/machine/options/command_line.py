@@ -17,6 +17,7 @@ from guestmap.machine.config import (
     MachineConfig,
     check_ram_size,
 )
+from guestmap.machine.options.blockdev import read_blockdevs
 from guestmap.machine.options.drive import placed
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.numa import parse_nodes
@@ -69,7 +70,7 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
         bios=read.bios,
         devices=tuple(sorted(read.devices, key=lambda each: each.is_json)),  # QEMU's order
         qemu_readonly_rules=True,
-        drives=placed(read.drives),
+        drives=placed([*read.drives, *read_blockdevs(read.blockdevs)]),
         vga=(read.vga if board.display_adapters else "") or "none",
         serial=board.default_serial and "nodefaults" not in read.flags,
         slots=memory.slots,

@@ -52,6 +52,11 @@ class DriveSpec:
         return self.readonly or self.media == "cdrom"
 
     @property
+    def is_named(self) -> bool:
+        """Whether a device has to name it to get it."""
+        return self.interface == "none"
+
+    @property
     def name(self) -> str:
         """What it is called: by its user, or by its place."""
         if self.id:
@@ -85,6 +90,8 @@ class DriveSpec:
         name = values.pop("id", "")
         for key in values:
             raise UnsupportedError(f"property '{key}' is not modelled")
+        if interface == "none" and not name:
+            raise ConfigError("a drive that a device is to name needs a name: give id=ID")
         if not file and media == "disk" and interface == "ide":
             raise ConfigError("a disk needs a file: give file=FILE")
         return cls(

@@ -54,6 +54,7 @@ class Words:
     flags: set[str] = field(default_factory=set)
     smp: list[str] = field(default_factory=list)
     drives: list[DriveSpec] = field(default_factory=list)
+    blockdevs: list[str] = field(default_factory=list)
     vga: str = ""
     bios: Path | None = None
     name: str = ""
@@ -98,6 +99,10 @@ def _take_memory(read: Words, text: str) -> None:
 
 def _take_drive(read: Words, text: str) -> None:
     read.drives.append(DriveSpec.parse(text))
+
+
+def _take_blockdev(read: Words, text: str) -> None:
+    read.blockdevs.append(text)
 
 
 def _take_cdrom(read: Words, text: str) -> None:
@@ -207,5 +212,6 @@ _TAKE: dict[str, Callable[[Words, str], None]] = {
     "vga": _take_vga,
     "drive": _take_drive,
     "cdrom": _take_cdrom,
+    "blockdev": _take_blockdev,
 }
 """What to do with the argument of an option."""

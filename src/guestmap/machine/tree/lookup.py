@@ -76,7 +76,7 @@ def buses(tree: ObjectTree) -> Iterator[BusObject]:
         bus = cast("BusObject | None", ahead.pop(0))
         if bus is not None:
             yield bus
-            ahead += [below for device in bus.devices for below in device.buses]
+            ahead += [below for device in bus.devices for below in reversed(device.buses)]
 
 
 def device_path(tree: ObjectTree, hardware: object) -> str | None:

@@ -100,6 +100,8 @@ class Pc(Board):
         self._prepare_hotplug()
         compose(self, self.tree)
         self._plug_devices()
+        for index, value in drive_bytes(self.isa.disk_shapes()).items():
+            self.isa.rtc.set_cmos(index, value)
 
     def _build_ram(self) -> None:
         ram = self.layout
@@ -150,7 +152,12 @@ class Pc(Board):
         self.fw_cfg = FwCfg(self.memory)
         acpi = self.config.acpi
         tables = acpi_files(self.acpi) if acpi else {}
-        items = fw_cfg_items(self.firmware, tables, board=self.acpi, acpi=acpi)
+        files = tables
+        if any("bootindex" in spec.properties for spec in self.config.devices):
+            from guestmap.machine.boards.pc_i440fx.drives import boot_order
+
+            files = tables | {"bootorder": boot_order(self.config.devices)}
+        items = fw_cfg_items(self.firmware, files, board=self.acpi, acpi=acpi)
         fill_fw_cfg(self.fw_cfg, items, self.config, self.layout.below)
         self.isa = IsaDevices(
             self.config, self.clock, self.lines, self.memory, self.hpet,
@@ -179,8 +186,6 @@ class Pc(Board):
             from guestmap.machine.boards.pc_i440fx.drives import attach_drives
 
             attach_drives(self.config.drives, self.isa.ide, self.media)
-        for index, value in drive_bytes(self.isa.disk_shapes()).items():
-            self.isa.rtc.set_cmos(index, value)
         actions = PowerActions(
             power_off=lambda: self.on_power_off(), suspend=lambda: self.on_suspend()
         )
@@ -197,7 +202,14 @@ class Pc(Board):
     def _prepare_hotplug(self) -> None:
         self.bus.on_eject = self.manage.eject
         acpi = self.pm.pci_hotplug if self.pm is not None else None
-        self.pci_hotplug = self.manage.pci_hotplug = PciHotplug(self.tree, acpi)
+        self.pci_hotplug = self.manage.pci_hotplug = PciHotplug(
+            self.tree, acpi, lambda name: load_rom(name, self.firmware_path)
+        )
+        if any(spec.driver.startswith("ide-") for spec in self.config.devices):
+            from guestmap.machine.hotplug.ide import IdePlug
+
+            by_id = {each.id: each for each in self.config.drives if each.is_named}
+            self.manage.ide = IdePlug(by_id, self.media)
         self.manage.hotplug = MemoryHotplug(
             slots=self.config.slots, memory=self.device_memory,
             controller=self.pm.memory_hotplug if self.pm is not None else None,
@@ -271,7 +283,11 @@ class Pc(Board):
 
     def picture(self) -> ScreenPicture | None:
         """Return what the screen shows."""
-        return self.vga.picture() if self.vga is not None else None
+        from guestmap.hw.vga.device import StandardVga
+
+        adapters = (each for each in self.bus.devices.values() if isinstance(each, StandardVga))
+        shown = next(adapters, None)
+        return shown.picture() if shown is not None else None
 
     def press_power_button(self) -> None:
         """Tell the guest through ACPI's fixed event."""

@@ -60,7 +60,8 @@ class IsaDevices:
         self.vmport, self.vmmouse = VmPort(), VmMouse(self.keyboard)
         self.post, self.fpu = PostPort(), FpuErrorPort(lines[_FPU])
         self.ide = tuple(
-            IdeChannel(lines[line], command, control) for command, control, line in CHANNELS
+            IdeChannel(lines[line], command, control, number=number)
+            for number, (command, control, line) in enumerate(CHANNELS)
         )
         self.vapic = KvmVapic() if config.vapic else None
         self.serial = Serial16550(clock, lines[_SERIAL]) if config.serial else None

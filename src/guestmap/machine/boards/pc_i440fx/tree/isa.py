@@ -51,6 +51,7 @@ def compose_controllers(build: Builder, pc: Pc, isa: BusObject, sysbus: BusObjec
 def compose_drives(build: Builder, pc: Pc, function: DeviceObject) -> None:
     """Make the drives, on the buses of the IDE function."""
     for bus, channel in zip(function.buses, pc.isa.ide, strict=True):
+        cast("BusObject", bus).hardware = channel
         for unit in channel.units:
             if unit.is_there:
                 build.put(unit, cast("BusObject", bus))

@@ -1,0 +1,87 @@
+"""``-blockdev``: drives as two nodes, a file and the format of what is in it.
+
+Only what a drive of :mod:`guestmap.machine.options.drive` can be is understood; ``drive=`` of a
+device names the node of the format, or that of the file, whose bytes are the drive's then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from guestmap.base import ConfigError, UnsupportedError
+from guestmap.machine.options.drive import DriveSpec
+from guestmap.machine.options.strings import json_object, last_values, option, split_options
+
+_FILES = frozenset({"file", "host_device"})
+_FORMATS = frozenset({"raw", "qcow2"})
+_NO_EFFECT = frozenset({"auto-read-only", "discard", "detect-zeroes", "aio", "locking"})
+"""Members that change nothing of what a guest sees."""
+_CACHE = frozenset({"direct", "no-flush"})
+
+
+def read_blockdevs(texts: Iterable[str]) -> tuple[DriveSpec, ...]:
+    """Return the drives that the nodes are, by the nodes' names.
+
+    Raises:
+        ConfigError: a node without a file, or one of that name is there already.
+        UnsupportedError: a driver or a member that is not modelled.
+    """
+    found: dict[str, DriveSpec] = {}
+    for text in texts:
+        with option("blockdev", text):
+            given = json_object(text) if text.startswith("{") else _nested(text)
+            spec = _node(given, found)
+            if not spec.id:
+                raise ConfigError("'node-name' must be specified for the root node")
+            if spec.id in found:
+                raise ConfigError(f"Duplicate nodes with node-name='{spec.id}'")
+            found[spec.id] = spec
+    return tuple(found.values())
+
+
+def _nested(text: str) -> dict[str, Any]:
+    """Return ``a.b=c`` as ``{"a": {"b": "c"}}``."""
+    made: dict[str, Any] = {}
+    for key, value in last_values(split_options(text, "driver")).items():
+        outer, _, inner = key.partition(".")
+        if inner:
+            made.setdefault(outer, {})[inner] = value
+        else:
+            made[outer] = value
+    return made
+
+
+def _node(given: dict[str, Any], known: dict[str, DriveSpec]) -> DriveSpec:
+    members = {name: value for name, value in given.items() if name not in _NO_EFFECT}
+    driver, name = members.pop("driver", None), members.pop("node-name", "")
+    readonly = members.pop("read-only", False) in (True, "on")
+    cache = members.pop("cache", {})
+    if (
+        not isinstance(cache, dict)
+        or cache.keys() - _CACHE
+        or cache.get("no-flush") in (True, "on")
+    ):
+        raise UnsupportedError(f"cache={cache} is not modelled: leave it out")
+    file: Path | None
+    if driver in _FILES:
+        file, form = Path(str(members.pop("filename", ""))), "raw"
+    elif driver in _FORMATS:
+        file, form = _below(members.pop("file", None), known).file, str(driver)
+    else:
+        raise UnsupportedError(
+            f"driver '{driver}' is not modelled: there are {', '.join(sorted(_FILES | _FORMATS))}"
+        )
+    for member in members:
+        raise UnsupportedError(f"member '{member}' is not modelled")
+    return DriveSpec(file, "none", format=form, readonly=readonly, id=str(name))
+
+
+def _below(file: object, known: dict[str, DriveSpec]) -> DriveSpec:
+    """Return the node of the file: one that is there, or one that is described in place."""
+    if isinstance(file, dict):
+        return _node(file, known)
+    if not isinstance(file, str) or file not in known:
+        raise ConfigError(f"Cannot find device='' nor node-name='{file or ''}'")
+    return known[file]
