@@ -66,6 +66,7 @@ def test_what_each_verb_prints_is_what_its_schema_says(root: Path) -> None:
     dimm, both = root / "dimm.xml", ("--live", "--config")
     told("define", root / "vm.xml")
     told("list", "--all")
+    assert "device-removed" in told("event", "--list")["kinds"]
     told("dominfo", "vm")
     told("edit", "vm")
     assert told("dominfo", "none")["refusal"]["code"] == 42

@@ -50,6 +50,9 @@ def event(
 
     del every
     if listed:
+        if as_json:
+            say_json({"kinds": list(KINDS)}, indent=None)
+            return
         for each in KINDS:
             say(each)
         return

@@ -162,6 +162,13 @@ class EventTold:
 
 
 @dataclass(frozen=True)
+class EventKinds:
+    """The kinds of events that are told."""
+
+    kinds: list[str]
+
+
+@dataclass(frozen=True)
 class PlanApplied:
     """A plan of attaching a device that was carried out."""
 
@@ -218,7 +225,7 @@ VERB_FORMS: Final[Mapping[str, tuple[type[Any], ...]]] = MappingProxyType({
     "update-device": (DeviceUpdated,),
     "update-memory-device": (SizeRequested, SizeForeseen),
     "setmem": (MemoryAsked,),
-    "event": (EventTold,),
+    "event": (EventTold, EventKinds),
     "plan": (DomainPlan,),
     "apply": (PlanApplied, DeviceDetached),
     "verify": (MemoryVerified,),
