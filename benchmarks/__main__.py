@@ -14,6 +14,7 @@ from benchmarks import (
     build,
     core,
     device_loops,
+    disks,
     domains,
     emulator,
     engine,
@@ -52,6 +53,7 @@ def main() -> None:
     show("Linux (Debian cloud, 64-bit, 512 MiB)", "QEMU TCG", linux.rows(), console)
     show("The engine (processor time)", "documented Unicorn", engine.rows(), console)
     show("A guest at its devices (processor time)", "QEMU TCG", device_loops.rows(), console)
+    show("A guest's disk (processor time)", "QEMU TCG", disks.rows(), console)
     show("Starting the program (processor time)", "python -c pass", start.rows(), console)
     show("A question (processor time)", f"commit {older.COMMIT}", start.older_rows(), console)
     show("Accesses of RAM", "Unicorn", access.rows(), console)

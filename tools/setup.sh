@@ -103,6 +103,7 @@ setup_oracle() {
 
 setup_peers() {
     peer peers have_programs "the tests' tracer" strace strace
+    peer peers have_programs "the tests' disk images" qemu-utils qemu-nbd qemu-img
     peer spin have_programs "the tests' model checker" spin spin
     peer peers unpack qemu-10.0 tools/qemu_root.sh trixie .oracle/qemu-10.0
     peer peers unpack qemu-new tools/qemu_root.sh forky .oracle/qemu-new x86 arm ppc s390x riscv misc
