@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ENTRY = 40
 _FEATURES, _PARAVIRTUAL = 1, 0x4000_0001
 _X2APIC, _TSC_DEADLINE = 1 << 21, 1 << 24  # ECX: both are the local APIC's, which is the machine's
+_HYPERVISOR = 1 << 31  # ECX: a guest looks for KVM's leaves then; the kernel leaves it to us
 _KVMCLOCK = 1 << 3 | 1 << 24  # EAX: of KVM's own offers, those that need no local APIC of KVM's
 _HTT, _COUNT_SHIFT, _APIC_ID_SHIFT = 1 << 28, 16, 24
 _CACHES, _LEVELS, _MORE_LEVELS = 4, 0xB, 0x1F
@@ -77,7 +78,7 @@ def _shown(entry: CpuidEntry, of: Processor) -> CpuidEntry:
     if entry.leaf == _FEATURES:
         return entry._replace(
             ebx=entry.ebx & 0xFFFF | beside << _COUNT_SHIFT | of.apic_id << _APIC_ID_SHIFT,
-            ecx=entry.ecx & ~(_X2APIC | _TSC_DEADLINE),
+            ecx=entry.ecx & ~(_X2APIC | _TSC_DEADLINE) | _HYPERVISOR,
             edx=entry.edx & ~_HTT | (_HTT if beside > 1 else 0),
         )
     if entry.leaf == _CACHES and entry.eax & 0x1F:
