@@ -106,12 +106,44 @@ def test_a_step_that_was_asked_for_is_not_a_stop_at_an_instruction(rig):
     ("points", "told"),
     [
         ([Watchpoint(0, 0, frozenset(WatchKind), lambda _: True)], "not at accesses of memory"),
-        ([Watchpoint(0, 4, EXECUTE, lambda _: True)], "at 4 addresses, not at 5"),
     ],
 )
 def test_what_the_processor_cannot_watch_is_refused(rig, points, told):
     with pytest.raises(UnsupportedError, match=told):
         rig.vcpu.probe.watch(points)
+
+
+def test_more_addresses_are_walked_through(rig):
+    """The step's exit is at the next instruction; the first one has none before it."""
+    heard: list[int] = []
+    reset = 0xFFFF0
+    rig.kernel._state["regs"][128:136] = reset.to_bytes(8, "little")
+    rig.vcpu.probe.watch([point(0xF0000, 0xFFFFF, stops=False, heard=heard)])
+    end = rig.run(Stop(0xFE05B, STEP), Stop(0x1000, STEP), Stop(0xF0000, STEP), HLT)
+    assert end.reason is ExitReason.HALTED
+    assert heard == [reset, 0xFE05B, 0xF0000]
+    assert [each[0] for each in rig.asked] == [3]
+    assert {*rig.asked[0][1:5]} == {0}, "no debug register is used"
+
+
+def test_a_walk_stops_before_the_instruction_and_goes_on_behind_it(rig):
+    heard: list[int] = []
+    rig.vcpu.probe.watch([point(0x1000, 0x1010, stops=True, heard=heard)])
+    end = rig.run(Stop(0x900, STEP), Stop(0x1004, STEP))
+    assert (end.reason, end.message) == (ExitReason.DEBUG, "instruction at 0x1004")
+    assert rig.run(Stop(0x1005, STEP)).message == "instruction at 0x1005"
+    assert heard == [0x1004, 0x1005]
+    rig.vcpu.probe.watch([])
+    rig.run(HLT)
+    assert [each[0] for each in rig.asked] == [3, 0]
+
+
+def test_a_walk_stops_where_it_begins(rig):
+    rig.kernel._state["regs"][128:136] = (0x1008).to_bytes(8, "little")
+    rig.vcpu.probe.watch([point(0x1000, 0x1010, stops=True, heard=[])])
+    assert rig.run().message == "instruction at 0x1008"
+    rig.kernel.script = [HLT]
+    assert rig.vcpu.run().reason is ExitReason.HALTED, "it goes on from there"
 
 
 def test_a_kernel_that_cannot():

@@ -20,6 +20,7 @@ from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.ask.kvm_slots import kvm_slots
 from guestmap.inspect.ask.mappings import read_mappings
 from guestmap.machine import MachineConfig, Phase, VirtualMachine, saved
+from guestmap.machine.trace import TraceRange
 from guestmap.memory.hear import EventNotifier
 from guestmap.memory.ram.dirty import DirtyClient
 from guestmap.monitor.commands import ours
@@ -74,6 +75,21 @@ def test_firmware_comes_to_its_end_with_the_slots_that_it_needs(kernel):
     assert kernel.log == wanted(POST)
     pytest.importorskip("unicorn")
     assert changes == boot("unicorn")[0]
+
+
+@pytest.mark.seabios
+def test_a_range_of_instructions_is_walked_to():
+    """SeaBIOS' first instruction is a far jump to F000:E05B, from where it goes on in that page."""
+    with VirtualMachine(MachineConfig(debugcon=True), engine="kvm") as machine:
+        machine.trace.add(TraceRange.parse("fe000-fefff,x"), stops=True)
+        machine.run(until=Phase.HALT)
+        stopped = machine.trace.stopped.access
+        assert (stopped.address, stopped.cs, stopped.ip) == (0xFE05B, 0xF000, 0xE05B)
+        machine.run(until=Phase.HALT)
+        assert 0xFE05B < machine.trace.stopped.access.address < 0xFF000
+        machine.trace.clear()
+        machine.run(until=Phase.PREINIT)
+        assert machine.phases.phase is Phase.PREINIT
 
 
 @pytest.mark.seabios

@@ -1,4 +1,7 @@
-"""Watching a CPU that the kernel executes: steps, and stops at instructions by its debug registers.
+"""Watching a CPU that the kernel executes: steps, and stops at instructions.
+
+Four addresses have a debug register each; where there are more, the guest goes step by step, and
+each instruction is looked at.
 
 A stop is told with DR6, as the processor would tell its guest: bit n for register n, bit 14 for a
 step (Intel SDM, volume 3, section 18.2.3). The guest's own debug registers rest meanwhile.
@@ -53,7 +56,7 @@ class KvmProbe(CpuProbe):
         self._memory = memory
         self._check_outside = check_outside
         self._points: tuple[Watchpoint, ...] = ()
-        self._stepping = False
+        self._stepping = self._walks = False
         self._changed = False
 
     def watch(self, points: Collection[Watchpoint], *, stepping: bool = False) -> None:
@@ -61,7 +64,7 @@ class KvmProbe(CpuProbe):
 
         Raises:
             StateError: the CPU is in the guest.
-            UnsupportedError: accesses of memory are to be watched, or too many instructions.
+            UnsupportedError: accesses of memory are to be watched.
         """
         self._check_outside()
         if any(each.kinds - _EXECUTE for each in points):
@@ -69,33 +72,39 @@ class KvmProbe(CpuProbe):
                 "engine 'kvm' stops at instructions, not at accesses of memory: engine 'unicorn'"
                 " does"
             )
-        count = sum(each.last - each.first + 1 for each in points)
-        if count > _MOST:
-            raise UnsupportedError(
-                f"engine 'kvm' stops at {_MOST} addresses, not at {count}: engine 'unicorn' does"
-            )
+        self._walks = sum(each.last - each.first + 1 for each in points) > _MOST
         self._points, self._stepping = tuple(points), stepping
         self._changed = True
 
-    def arm(self) -> None:
+    def arm(self) -> Exit | None:
         """Tell the kernel, before the guest is entered: a step is one from where it is now.
+
+        Returns:
+            How the run ends before its first instruction; None where it begins.
 
         Raises:
             HostError: the kernel refuses.
         """
         if not self._changed:
-            return
+            return None
         self._changed = False
-        addresses = [at for each in self._points for at in range(each.first, each.last + 1)]
+        addresses: list[int] = []
+        if not self._walks:
+            addresses = [at for each in self._points for at in range(each.first, each.last + 1)]
         control = DebugFlag(0)
         if addresses:
             control |= DebugFlag.ENABLE | DebugFlag.USE_HW_BP
-        if self._stepping:
+        if self._stepping or self._walks:
             control |= DebugFlag.ENABLE | DebugFlag.SINGLESTEP
         enabled = sum(2 << 2 * n for n in range(len(addresses)))
         padded = addresses + [0] * (_MOST - len(addresses))
         request = GUEST_DEBUG.pack(control, *padded, 0, 0, 0, _DR7_FIXED | enabled)
         self._handle.call(SET_GUEST_DEBUG, request)
+        if self._walks and not self._stepping:  # no step leads to the instruction it stands at
+            self._registers.load()
+            base = self._registers.segment(SegmentRegister.CS).base
+            return self._told_of(base + self._registers["rip"])
+        return None
 
     def answer(self) -> Exit | None:
         """Say how a stop ends the run; None where the guest goes on, past the instruction."""
@@ -105,13 +114,25 @@ class KvmProbe(CpuProbe):
             return Exit(ExitReason.DEBUG, f"step to 0x{address:x}")
         if not self._points:  # nobody has asked for it
             return Exit(ExitReason.DEBUG)
+        if self._walks:
+            return self._told_of(address)
+        if (stop := self._told_of(address)) is not None:
+            return stop
+        self._registers.load()
+        self._registers["rflags"] |= _RESUME
+        self._registers.save()
+        return None
+
+    def _told_of(self, address: int) -> Exit | None:
+        """Tell of the instruction that is next, where it is watched; return how that ends a run."""
+        points = [each for each in self._points if each.covers(address, 1)]
+        if not points:
+            return None
         registers = self._registers
         registers.load()
         at = registers.segment(SegmentRegister.CS).selector, registers["rip"]
         access = access_of(self._memory.view, WatchKind.EXECUTE, address, 1, None, at)
-        heard = [each.hear(access) for each in self._points if each.covers(address, 1)]
+        heard = [each.hear(access) for each in points]  # all of them
         if any(heard):
             return Exit(ExitReason.DEBUG, f"instruction at 0x{address:x}")
-        registers["rflags"] |= _RESUME
-        registers.save()
         return None

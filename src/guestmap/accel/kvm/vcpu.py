@@ -106,7 +106,8 @@ class KvmVcpu(Vcpu):
         self._inside = True
         try:
             while True:
-                self._probe.arm()
+                if (stop := self._probe.arm()) is not None:
+                    return stop
                 end = self.execution.run(self.turn.while_it_executes())
                 if end is KICKED and self._apic is not None and self._apic.halted:
                     return Exit(ExitReason.HALTED)  # it is told; the kernel goes on to wait
