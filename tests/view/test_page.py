@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+import pytest
+
 from guestmap.view import compose
 from guestmap.view.columns import box_columns, fold_columns, label_columns, lane_extents
 from guestmap.view.figure import PanelFigure
 from guestmap.view.page import html_page
+from guestmap.view.words import whose
 from tests.view.maps import many, pc
 
 
@@ -75,3 +78,11 @@ def test_labels_name_what_they_stand_on():
     columns = label_columns(compose(pc()).panels[0])
     assert "hpet" in columns["text"]
     assert "nobody" in columns["text"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [("owner:{dev id=nic0}", "belongs to device nic0"), ("orphan", ""), (None, "")],
+)
+def test_whose_a_region_is_is_said_in_words(owner: str | None, said: str):
+    assert whose(owner) == said

@@ -45,6 +45,9 @@ def watch(
 ) -> None:
     """Print what changes in a running machine's map, until Ctrl-C or the machine's end.
 
+    A machine that shuts down is an end like Ctrl-C, with status 0; one that dies without a word is
+    an error, told after the summary, with status 2.
+
     QEMU is asked again and again (libvirt: through its monitor); what changes and changes back
     between two looks is not seen. QEMU's own events are printed too: often they are the cause.
     On 'boot', a PC of guestmap's own, nothing is missed, and each change has its true cause.

@@ -11,7 +11,7 @@ from guestmap.inspect.ask.slot_words import slot_words
 from guestmap.view.overlaps import Crowd
 from guestmap.view.picture import Box, Label
 from guestmap.view.tree_boxes import BY_ITS_OWN, Layer, path_words
-from guestmap.view.words import hex_address
+from guestmap.view.words import hex_address, whose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,7 +63,9 @@ def flat_layer(
                 offset=each.offset_in_region,
                 why=_behind(hidden, each.start, end),
                 path=path_words(way) if way and way.region.name == each.name else "",
-                owner=" ".join((each.owner or "", *each.accelerator, *_slots(slots, each))).strip(),
+                owner=", ".join(
+                    filter(None, (whose(each.owner), *each.accelerator, *_slots(slots, each)))
+                ),
             )
         )
         layer.labels.append(flat_label(layer.boxes[-1]))

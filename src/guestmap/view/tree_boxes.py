@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from guestmap.inspect.ask.verdict import Verdict, disabled, outranked
 from guestmap.inspect.map.occupied import OccupiedRuns
 from guestmap.view.picture import Box, Kind, Label, State
-from guestmap.view.words import hex_address
+from guestmap.view.words import hex_address, whose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -202,7 +202,7 @@ def _box(item: _Item, start: int, end: int, state: State, why: str) -> Box:
         offset=start - way.base,
         why=why,
         path=path_words(way),
-        owner=region.owner or "",
+        owner=whose(region.owner),
     )
 
 

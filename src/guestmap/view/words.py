@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, format_size
+from guestmap.inspect.ask.words import owner_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,3 +40,10 @@ def spaces_words(names: Sequence[str]) -> str:
     if len(words) > 3:
         words = [*words[:2], f"{len(words) - 2} more"]
     return ", ".join(words)
+
+
+def whose(owner: str | None) -> str:
+    """Say whose a region is; "" where it is nobody's (QEMU says ``orphan``) or not known."""
+    if owner is None or not owner.startswith("owner:"):
+        return ""
+    return f"belongs to {owner_words(owner)}"
