@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from guestmap.cli.app import COMMANDS
+from guestmap.cli.schemas import schema_of
 from tests.support.processes import popen
 from tests.support.program import assert_one_clear_line, run_program
 
@@ -214,6 +216,32 @@ def test_ctrl_c_before_a_command_begins_is_one_line(when, words, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "guestmap: interrupted\n")
+
+
+WITHOUT = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in {'typer', 'rich'}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("words", [("flat", "a.txt"), ("--help",), ("flat", "--json")])
+def test_without_the_libraries_of_the_command_line_it_says_how_to_get_them(words, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT)
+    done = subprocess.run(
+        [sys.executable, "-m", "guestmap", *words],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert bool(done.stdout) == ("--json" in words)
+    if done.stdout:
+        Draft202012Validator(schema_of("flat")).validate(json.loads(done.stdout))
+    assert done.stderr.startswith("guestmap: ")
+    assert done.stderr.endswith("pip install 'guestmap[cli]'\n")
 
 
 def test_ctrl_c_in_a_command_is_one_line():

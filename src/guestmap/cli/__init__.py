@@ -11,9 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MISSING = (
-    "guestmap: the command line needs {name}, which is not installed: pip install 'guestmap[cli]'"
-)
+_MISSING = "the command line needs {name}, which is not installed: pip install 'guestmap[cli]'"
 _INTERRUPTED = 130  # as shells have it
 
 
@@ -37,7 +35,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich"}:
             raise
-        sys.exit(_MISSING.format(name=error.name))
+        from guestmap.cli.ending import refused
+
+        what = _MISSING.format(name=error.name)
+        sys.exit(refused(what, "ConfigError", as_json="--json" in sys.argv))
     run()
 
 
