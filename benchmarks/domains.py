@@ -117,9 +117,10 @@ class _Times:
         yield Row(what, mine.wall, its.wall)
         if self._waits:
             wait = min(self._waits)
+            left = its.wall - wait
             yield Row(
                 f"the same, less the wait for {waited_for}",
-                max(mine.wall - wait, 0.0), max(its.wall - wait, 0.0), f"{wait * 1e3:.1f} ms",
+                max(mine.wall - wait, 0.0), left if left > 0 else None, f"{wait * 1e3:.1f} ms",
             )  # fmt: skip
         yield Row("the same, processor time", mine.processor, its.processor)
 
