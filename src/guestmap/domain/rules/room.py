@@ -97,7 +97,6 @@ def situation_of(found: Definition, *, unit: int = ALIGNMENT, source: str = "") 
         block_by=block_by,
         nodes=nodes_of(found),
         devices=tuple(devices),
-        device_names=found.aliases,
         kvm=found.kind == "kvm",
     )
 
