@@ -49,7 +49,7 @@ FAULTS = (
         _STALE,
     ),
     Fault(_U + "elsewhere.py", "if at < start:", "if at > start:", "accel/test_elsewhere.py"),
-    Fault(_U + "hooks.py", "self._mapper.muted = None", "pass", _INTERRUPTS),
+    Fault(_U + "interrupts.py", "self._mapper.muted = None", "pass", _INTERRUPTS),
     Fault(
         _U + "delivery.py",
         "return code, cpl if code.flags & _CONFORMING else dpl",

@@ -6,26 +6,24 @@ what a device callback raised.
 
 from __future__ import annotations
 
-import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.in_vain import InVain, Why
 from guestmap.accel.types import SoftwareInterrupt
 from guestmap.accel.unicorn.binding import uc_api, x86
-from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause
 from guestmap.accel.unicorn.elsewhere import Elsewhere
 from guestmap.accel.unicorn.line_collector import LineCollector
 from guestmap.accel.unicorn.sharing import SharedWrites
-from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, IF, PAGING, PROTECTION
-from guestmap.base import UnsupportedError
+from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, PROTECTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from guestmap.accel.counters import Counters
+    from guestmap.accel.exits import Exit
     from guestmap.accel.unicorn.cpu import Cpu
-    from guestmap.accel.unicorn.delivery import Delivery
+    from guestmap.accel.unicorn.interrupts import Interrupts
     from guestmap.accel.unicorn.mapper import Mapper
     from guestmap.accel.unicorn.pieces import Piece
     from guestmap.memory import AddressSpace
@@ -35,7 +33,6 @@ _UNMAPPED = (
     | uc_api.UC_HOOK_MEM_WRITE_UNMAPPED
     | uc_api.UC_HOOK_MEM_FETCH_UNMAPPED
 )
-_INT3, _INT_N = 0xCC, 0xCD
 
 
 class Hooks:
@@ -45,7 +42,6 @@ class Hooks:
         cpu: the CPU.
         memory, io: what it sees.
         mapper: of its memory map.
-        delivery: of interrupts and exceptions to it.
         counters: what happens is counted there.
         end: ends its run.
         leave: makes it leave the guest, and be prepared before it goes on.
@@ -65,19 +61,18 @@ class Hooks:
         memory: AddressSpace,
         io: AddressSpace,
         mapper: Mapper,
-        delivery: Delivery,
         counters: Counters,
         end: Callable[[Exit], None],
         leave: Callable[[], None],
         observers: list[Callable[[SoftwareInterrupt], None]],
     ) -> None:
+        self._cpu = cpu
         self._uc: Any = cpu.uc
         self.memory = memory
         self._io = io
         self._port_load, self._port_store = io.load, io.store
         self._mapper = mapper
         self._state = cpu.state
-        self._delivery = delivery
         self._counters = counters
         self._end = end
         self._leave = leave
@@ -106,8 +101,7 @@ class Hooks:
             uc_api.UC_HOOK_INSN, port_out, None, 1, 0, x86.UC_X86_INS_OUT, guard=False
         )
         if deliver:
-            uc.hook_add(uc_api.UC_HOOK_INTR, self._interrupt)
-            uc.hook_add(uc_api.UC_HOOK_INSN_INVALID, self._invalid_opcode)
+            self.interrupts.install()
         self._everywhere = everywhere
         self._shared = SharedWrites(uc, self._shared_write)
         self._elsewhere = Elsewhere(uc, {
@@ -254,14 +248,14 @@ class Hooks:
 
     # -- interrupts and exceptions -----------------------------------------------------------------
 
-    def _interrupt(self, _uc: Any, vector: int, _data: object) -> None:
-        state = self._state
-        state.load()
-        if self._is_software(vector):
-            self.software_interrupt(vector)
-        else:
-            self.exception(vector)
-        self._leaving.honour()
+    @cached_property
+    def interrupts(self) -> Interrupts:
+        """What delivers them, where the library does not."""
+        from guestmap.accel.unicorn.interrupts import Interrupts
+
+        return Interrupts(
+            self._cpu, self, self._mapper, self._counters, end=self._end, leave=self._leave
+        )
 
     def meets_return(self) -> bool:
         """Leave the guest, at an invalid instruction, where that is RSM; tell whether it is."""
@@ -271,41 +265,15 @@ class Hooks:
         self._leaving.honour()
         return True
 
-    def _invalid_opcode(self, _uc: Any, _data: object) -> bool:
-        state = self._state
-        state.load()
-        if self.meets_return():
-            return True
-        following = state.software_return
-        if following is None:
-            self.exception(INVALID_OPCODE)
-        else:  # INT 6: Unicorn takes it for the exception of that number
-            state.eip = following
-            self.software_interrupt(INVALID_OPCODE)
-        self._leaving.honour()
-        return True
-
-    def _is_software(self, vector: int) -> bool:
-        if self._state.complete:
-            return self._state.software_return is not None
-        address = self._state.segment(CS).base + self._state.eip
-        before = self.memory.read(address - 2, 2)
-        return before == bytes((_INT_N, vector)) or (vector == 3 and before[1] == _INT3)
-
-    def software_interrupt(self, vector: int) -> None:
-        """Deliver INT n for the loaded state, which is after the instruction."""
-        self._counters.software_interrupts += 1
-        self._tell_observers(vector)
-        self.deliver(vector, Cause.SOFTWARE)
-
     def watched_interrupt(self, vector: int) -> None:
         """Tell of an INT n in real mode that somebody else delivers."""
         try:
-            self._tell_observers(vector)
+            self.tell_observers(vector)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
             self.fail(error)
 
-    def _tell_observers(self, vector: int) -> None:
+    def tell_observers(self, vector: int) -> None:
+        """Tell of an INT n, for the loaded state, which is after the instruction."""
         state = self._state
         if self._observers:
             event = SoftwareInterrupt(
@@ -320,49 +288,3 @@ class Hooks:
             )
             for observer in self._observers:
                 observer(event)
-
-    def exception(self, vector: int) -> None:
-        """Deliver an exception for the loaded state."""
-        self._counters.exceptions += 1
-        if not self._state.complete:
-            text = (
-                f"exception {vector:#x} at {self._where()}: this build of Unicorn gets them wrong"
-            )
-            self._end(Exit(ExitReason.ERROR, text))
-            return
-        self.deliver(vector, Cause.EXCEPTION, self._state.error_code)
-
-    def deliver(self, vector: int, cause: Cause, error_code: int = 0) -> None:
-        """Deliver to the loaded state, and give that to the CPU."""
-        state = self._state
-        # Where addresses are translated, dropping stale code means leaving the CPU: too dear for a
-        # push on a stack that no code was translated from.
-        self._mapper.muted = threading.get_ident() if state.control(0) & PAGING else None
-        try:
-            delivered = self._delivery.deliver(vector, cause, error_code)
-        except UnsupportedError as error:
-            self._give_up(Exit(ExitReason.ERROR, f"{error}, at {self._where()}"))
-            return
-        finally:
-            self._mapper.muted = None
-        if not delivered:
-            text = f"triple fault: {cause.value} {vector:#x} at {self._where()}"
-            self._give_up(Exit(ExitReason.SHUTDOWN, text))
-            return
-        state.save()
-        if not state.complete:
-            # Setting EIP in a hook makes Unicorn lose track of it until the CPU is entered again.
-            self._leave()
-
-    def _give_up(self, end: Exit) -> None:
-        """End the run where the CPU is: nothing can be delivered to it any more.
-
-        Interrupts go off, or one that waits would be tried, and fault, again and again before the
-        CPU looks at the call to leave.
-        """
-        self._state.eflags &= ~IF
-        self._state.save()
-        self._end(end)
-
-    def _where(self) -> str:
-        return f"{self._state.segment(CS).selector:04x}:{self._state.eip:08x}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from guestmap.accel.exits import KICKED, Exit, ExitReason
@@ -9,8 +10,6 @@ from guestmap.accel.interrupt_pin import InterruptPin
 from guestmap.accel.types import Register, Segment, SegmentRegister
 from guestmap.accel.unicorn.binding import UcError, x86
 from guestmap.accel.unicorn.cpu import A20_CLOSED, A20_OPEN, Cpu
-from guestmap.accel.unicorn.debug import UnicornProbe
-from guestmap.accel.unicorn.delivery import Cause, Delivery
 from guestmap.accel.unicorn.hooks import Hooks
 from guestmap.accel.unicorn.layout import SCRATCH
 from guestmap.accel.unicorn.mapper import Mapper
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.counters import Counters
     from guestmap.accel.types import SoftwareInterrupt
+    from guestmap.accel.unicorn.debug import UnicornProbe
     from guestmap.accel.vcpu import InterruptSource
     from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
@@ -67,12 +67,11 @@ class UnicornVcpu(Vcpu):
         if stores is not None:
             self.mapper.stale.may_have_code = stores.has_code
         self._hooks = Hooks(
-            cpu, memory, io, self.mapper, Delivery(cpu.state, cpu.linear), counters,
+            cpu, memory, io, self.mapper, counters,
             self._end, self._notify, self._on_software_interrupt,
         )  # fmt: skip
         self.in_vain = self._hooks.in_vain
         self._hooks.install(deliver=self._exceptions is None, everywhere=stores is None)
-        self._probe = UnicornProbe(cpu, self._hooks, self.check_outside, self._end)
         self._halted = False
         self._ended: Exit | None = None
 
@@ -129,7 +128,7 @@ class UnicornVcpu(Vcpu):
         if takes:
             self._halted = False
             if not by_itself:
-                self._hooks.deliver(self._acknowledge(), Cause.EXTERNAL)
+                self._hooks.interrupts.external(self._acknowledge())
         return pending and not by_itself and not takes
 
     def run(self) -> Exit:
@@ -301,10 +300,12 @@ class UnicornVcpu(Vcpu):
         if self._exceptions is not None:
             self._exceptions.watch(self._hooks.watched_interrupt)
 
-    @property
+    @cached_property
     def probe(self) -> UnicornProbe:
         """What watches it."""
-        return self._probe
+        from guestmap.accel.unicorn.debug import UnicornProbe
+
+        return UnicornProbe(self.cpu, self._hooks, self.check_outside, self._end)
 
     def collect_lines(self, port: int, take: Callable[[bytes], None]) -> None:
         """Have bytes that are written to a port be taken several at a time, where that can be."""
