@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from statistics import linear_regression
+from statistics import linear_regression, median
 
 from benchmarks import older
 from benchmarks.table import Row
@@ -20,6 +20,9 @@ from benchmarks.text import SIZES, tree_text
 
 _COMPARED = 10_000
 """The size at which the older commit is asked too: its lint would not end at ten times that."""
+
+_TURNS = 15
+"""Turns of both at that size; the median counts."""
 
 _PROGRAM = """
 import gc, json, sys, time
@@ -73,13 +76,17 @@ print(json.dumps(times))
 def rows() -> list[Row]:
     """Return a row for each analysis: 10,000 regions, and how it goes on to 100,000."""
     ours = {size: _times(older.ROOT / "src", size) for size in SIZES}
-    with older.sources() as sources:
-        theirs = {} if sources is None else _times(sources, _COMPARED)
+    with older.sources() as then:
+        trees = [older.ROOT / "src"] if then is None else [older.ROOT / "src", then]
+        turns = [[_times(sources, _COMPARED) for sources in trees] for _ in range(_TURNS)]
+    sides = [{step: median(each[step] for each in side) for step in side[0]}
+             for side in zip(*turns, strict=True)]  # fmt: skip
+    now, before = sides[0], sides[1] if len(sides) > 1 else {}
     return [
         Row(
             f"{step}, {_COMPARED:,} regions",
-            ours[_COMPARED][step],
-            theirs.get(step),
+            now[step],
+            before.get(step),
             f"exponent {_exponent({size: each[step] for size, each in ours.items()}):.2f} up to"
             f" {SIZES[-1]:,} ({ours[SIZES[-1]][step]:.2g} s); aim: 1.15",
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 
 from guestmap.base import ConfigError
-from guestmap.memory.access.copy import copy_in, read_piece, read_run, write_piece, write_run
+from guestmap.memory.access.copy import LONG, copy_in, read_piece, read_run, write_piece, write_run
 from guestmap.memory.access.dispatch import Dispatch
 from guestmap.memory.access.translate import ADDRESS_MASK, locate
 from guestmap.memory.map.checks import checked_number
@@ -51,10 +51,10 @@ class ByteAccess(ViewedSpace):
                     return data
         except TypeError:
             pass  # it is named below
-        self.check_run("read", address, length)
+        if type(address) is not int or type(length) is not int or not 0 <= length <= sys.maxsize:
+            self.check_run("read", address, length)
         view = self.source.view
-        pieces = read_run(view, address, length)
-        done = sum(map(len, pieces))
+        pieces, done = read_run(view, address, length)
         while done < length:
             at = (address + done) & ADDRESS_MASK
             piece, _ = read_piece(view, at, length - done, ATTRS_UNSPECIFIED, self.dispatch)
@@ -83,16 +83,22 @@ class ByteAccess(ViewedSpace):
         end = address + target.nbytes
         if start <= address and end <= last:
             try:
-                target[:] = block.cells[address - base : end - base]  # type: ignore[union-attr]
-            except ValueError:  # as in write
+                if end - address < LONG:
+                    target[:] = block.cells[address - base : end - base]  # type: ignore[union-attr]
+                else:
+                    whole = memoryview(block.cells).cast("B")  # type: ignore[union-attr]
+                    target[:] = whole[address - base : end - base]
+            except (TypeError, ValueError):  # as in write
                 pass
             else:
                 return OK
         target = target.cast("B")
-        done, length, result = 0, len(target), OK
-        for run in read_run(view, address, length):
-            target[done : done + len(run)] = run
-            done += len(run)
+        length, place, result = len(target), 0, OK
+        pieces, done = read_run(view, address, length)
+        for run in pieces:
+            end = place + len(run)
+            target[place:end] = run.cast("B") if isinstance(run, memoryview) else run
+            place = end
         while done < length:
             at = (address + done) & ADDRESS_MASK
             piece, piece_result = read_piece(view, at, length - done, attrs, self.dispatch)
@@ -191,8 +197,9 @@ class ByteAccess(ViewedSpace):
         Raises:
             ConfigError: they are no whole numbers, or nothing has so many bytes.
         """
-        self.check_number("address", address)
-        self.check_number("length", length)
+        if type(address) is not int or type(length) is not int:
+            self.check_number("address", address)
+            self.check_number("length", length)
         if not 0 <= length <= sys.maxsize:
             raise ConfigError(f"address space {self.name!r}: cannot {action} {length} bytes")
 

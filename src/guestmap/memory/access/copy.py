@@ -18,19 +18,22 @@ if TYPE_CHECKING:
     from guestmap.memory.map.flatview import FlatView
 
 OK = MemTxResult.OK
+LONG = 1 << 14
+"""From so many bytes on, one copy more costs more than a view of one's own."""
+
 LAST_BYTES = 8
 """What is hot ends this many bytes before its range does, so that any scalar that begins in it is
 in it: one comparison less on each access."""
 
 
-def read_run(view: FlatView, at: int, length: int) -> list[bytes]:
-    """Return the first of ``length`` bytes as the pieces of host memory that they are.
+def read_run(view: FlatView, at: int, length: int) -> tuple[list[memoryview | bytes], int]:
+    """Return the first of ``length`` bytes as the pieces of host memory that they are; how many.
 
     As far as it is RAM without gaps: the usual case, and a short way for long copies that cross
     borders. The last range becomes the view's hot one.
     """
-    pieces: list[bytes] = []
-    end = at + length
+    pieces: list[memoryview | bytes] = []
+    start, end = at, at + length
     for found in view.span(at, end):
         region = found.region
         block = region.ram_block
@@ -40,14 +43,17 @@ def read_run(view: FlatView, at: int, length: int) -> list[bytes]:
         if stop > end:
             stop = end
         base = found.start - found.offset_in_region
-        piece = block.cells[at - base : stop - base]
-        if len(piece) != stop - at:
+        cells = block.cells
+        if stop - base > len(cells):
             break
-        pieces.append(piece)
+        if stop - at < LONG:
+            pieces.append(cells[at - base : stop - base])
+        else:
+            pieces.append(memoryview(cells)[at - base : stop - base])
         at = stop
         if at == end:
             view.hot = (found.start, found.end - LAST_BYTES, block, base)
-    return pieces
+    return pieces, at - start
 
 
 def write_run(view: FlatView, at: int, data: memoryview, dispatch: Dispatch) -> int:
