@@ -23,6 +23,8 @@ FILES = (
     "test_memory_accesses.py", "test_random_maps.py", "test_robustness.py", "test_smm.py",
     "test_stale_code.py", "test_unplug.py", "test_watchdog.py",
 )  # fmt: skip
+LONG_FILES = ("kvm/test_linux_on_kvm.py", "kvm/test_memtest_on_kvm.py", "kvm/test_on_kvm.py",
+              "kvm/test_machine_of_several.py", "kvm/test_machine_with_irqchip.py")  # fmt: skip
 # QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
 # set its task register as every processor has it (a busy TSS): nothing of that is tried there, and
 # no program of random bytes, which might come to it.
@@ -56,6 +58,7 @@ def test_they_hold_on_a_newer_kernel(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(LONG_S + 60)
-def test_linux_comes_to_its_shell_on_kvm(tmp_path: Path) -> None:
-    tests = pytest_line(("kvm/test_linux_on_kvm.py",), "kvm and long", LONG_S)
+@pytest.mark.parametrize("file", LONG_FILES)
+def test_guests_and_what_takes_long_on_kvm(tmp_path: Path, file: str) -> None:
+    tests = pytest_line((file,), "kvm and long", LONG_S) + " -s"
     assert run_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, with_linux=True) == 0

@@ -14,6 +14,7 @@ from tests.support.linux_guest import prepared
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LINE_FEED = ord("\n")
 _MARK = re.compile(r"-- (\w+) --\r*\n")
 
 
@@ -45,7 +46,7 @@ class Linux:
     ) -> None:
         kernel, initrd, line = prepared(folder, agent=False)
         self._timeout_s = timeout_s
-        self._text = ""
+        self._text = self._line = ""
         self._changed = threading.Condition()
         self.vm = VirtualMachine(
             MachineConfig(
@@ -61,6 +62,10 @@ class Linux:
         self._port = port
 
     def _heard(self, byte: int) -> None:
+        self._line += chr(byte)
+        if byte == _LINE_FEED:  # for whoever looks, and so that it is seen to be alive
+            print(self._line.rstrip(), flush=True)
+            self._line = ""
         with self._changed:
             self._text += chr(byte)
             self._changed.notify_all()

@@ -65,6 +65,7 @@ def test_who_has_the_machine_to_itself_has_all_of_them_outside():
     assert not [x for x in threading.enumerate() if x.name.startswith("guestmap-cpu")]
 
 
+@pytest.mark.long
 def test_they_go_on_as_they_were_saved(tmp_path):
     path = tmp_path / "saved"
     with machine() as vm:

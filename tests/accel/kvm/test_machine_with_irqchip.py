@@ -25,6 +25,7 @@ def test_firmware_comes_to_its_end(kind, tmp_path):
             saved.save(vm, tmp_path / "saved")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["split", "on"])
 def test_firmware_starts_four_cpus_also_after_a_reset(kind):
     with machine(kind, cpus=4) as vm:
