@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from guestmap.fleet.cluster import ClusterSettings, opened
+from tests.support.processes import popen
 
 _LISTEN = "0A"  # proc(5), /proc/net/tcp
 
@@ -141,3 +143,34 @@ def test_nothing_is_left_after_ctrl_c(tmp_path):
     while any(psutil.pid_exists(each) for each in children) and time.monotonic() < until:
         time.sleep(0.05)
     assert not [each for each in children if psutil.pid_exists(each)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [4, 40], ids=["threads", "processes"])
+def test_an_audit_that_waits_ends_at_ctrl_c_and_leaves_nothing(count, tmp_path):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen(200)
+        fleet = tmp_path / "fleet.toml"
+        fleet.write_text(
+            "".join(
+                f'[[machine]]\nname = "m{number}"\nsource = "unix:{tmp_path}/silent"\n'
+                for number in range(count)
+            )
+        )
+        command = [sys.executable, "-m", "guestmap", "fleet", "audit", str(fleet)]
+        command += ["--retries", "100", "--timeout", "600", "-o", str(tmp_path / "kept")]
+        with popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as audit:
+            silent.settimeout(60)
+            held, _ = silent.accept()  # it is asking
+            children = psutil.Process(audit.pid).children(recursive=True)
+            assert len(children) >= (2 if count > 32 else 0)
+            audit.send_signal(signal.SIGINT)
+            out, err = audit.communicate(timeout=60)
+            held.close()
+    assert (audit.returncode, out, err) == (130, "", "guestmap: interrupted\n")
+    until = time.monotonic() + 20
+    while any(each.is_running() for each in children) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [each for each in children if each.is_running()]
+    assert not (tmp_path / "kept" / "audit.jsonl").exists()

@@ -90,6 +90,8 @@ def _own(settings: ClusterSettings) -> Iterator[Client]:
     from distributed import Client, LocalCluster
     from distributed.security import Security
 
+    from guestmap.fleet.hasty_worker import HastyWorker
+
     served: dict[str, Any] = {} if settings.dashboard else _NOTHING_SERVED
     count = settings.workers or os.cpu_count() or 1
     with (
@@ -103,6 +105,7 @@ def _own(settings: ClusterSettings) -> Iterator[Client]:
             security=Security.temporary(),
             dashboard_address=f"{_LOOPBACK}:0",
             worker_dashboard_address=None,
+            worker_class=None if settings.processes else HastyWorker,
             scheduler_kwargs={"dashboard": settings.dashboard},
             silence_logs=logging.CRITICAL,
         ) as cluster,
