@@ -33,6 +33,7 @@ NAMED = {
     "machine/boards/microvm/board.py": {"isa-serial"},
     "machine/boards/microvm/tree.py": {"fw_cfg", "ioapic", "isa-serial"},
     "machine/boards/pc_i440fx/drives.py": {"serial"},
+    "machine/hotplug/ide.py": {"serial"},
     "machine/boards/pc_i440fx/__init__.py": {"VGA", "hpet", "i8042", "vmport"},
     "machine/boards/pc_i440fx/tree/compose.py": {"ioapic"},
     "machine/boards/pc_i440fx/tree/host.py": {"fw_cfg"},
@@ -55,6 +56,8 @@ KNOWN = {
     "machine/input.py": {"Ps2Keyboard", "Ps2Mouse"},
     # Whoever plugs functions in gives the bus behind a bridge its name and its handler.
     "machine/hotplug/pci.py": {"PciBridge"},
+    # Whoever plugs drives in makes them, each with its medium.
+    "machine/hotplug/ide.py": {"IdeCdrom", "IdeDisk"},
     # QEMU's "info roms" tells what is in it; "-global" names its type.
     "monitor/hmp/roms.py": {"FwCfg"},
     "machine/options/command_line.py": {"Piix4Pm"},

@@ -75,8 +75,9 @@ class DeviceMaker:
     def _plug(self, driver: str) -> HotplugHandler | None:
         """Return who plugs such devices in; None where nobody does."""
         from guestmap.hw.catalog import PLUGGABLE_FUNCTIONS
+        from guestmap.hw.ide.kind import IDE_DEVICE
 
-        if self._types.is_a(driver, "ide-device"):
+        if self._types.is_a(driver, IDE_DEVICE.name):
             return self._inventory.ide
         return self._inventory.pci_hotplug if driver in PLUGGABLE_FUNCTIONS else None
 
