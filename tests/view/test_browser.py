@@ -238,3 +238,23 @@ def test_a_comparison_fits_and_says_first_what_happened(browser, tmp_path, width
     assert bottom - top >= 400
     assert any(abs(each + 0.03 - end) < 0.001 for each in ends), "whole lanes are shown"
     assert end >= ends[2], "and never less than what changed"
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+@pytest.mark.parametrize("compared", [False, True])
+def test_in_a_low_window_no_words_are_over_the_picture(browser, tmp_path, width, compared):
+    size = {"width": width, "height": 480, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd(_SIZE, size)
+    try:
+        picture = compare(pc(shadowed=False), pc()) if compared else compose(pc())
+        _open(browser, tmp_path, picture)
+        page, window, between = browser.run("""
+            const box = e => e.getBoundingClientRect(), root = document.documentElement
+            const notes = [...all(document)].find(e => e.tagName == "SMALL")
+            const plot = Bokeh.index.find_one(plots[0]).el
+            return [root.scrollWidth, root.clientWidth, box(notes).top - box(plot).bottom]
+        """)
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert page == window
+    assert between >= 0

@@ -45,12 +45,16 @@ html, body {{ box-sizing: border-box; display: flow-root; height: 100%; margin: 
 """
 _CAUSES_WIDTH = 230
 _SMALL = "@media (max-width: 1000px)"
-_ABOVE_WHERE_SMALL = f"{_SMALL} {{ :host {{ flex-direction: column !important; }} }}"
+_ABOVE_WHERE_SMALL = (
+    f"{_SMALL} {{ :host {{ flex-direction: column !important;"
+    " min-height: max-content !important; } }"
+)
 _WIDE_WHERE_SMALL = (
     f"{_SMALL} {{ :host {{ width: auto !important; flex-basis: auto !important; }} }}"
 )
 _TABS_TALL, _SEARCH_TALL = 45, 70
 """Pixels of the tabs' heads, and of the search line."""
+_PANELS_TALL = LOW + _TABS_TALL + _SEARCH_TALL
 _HATCH = "repeating-linear-gradient(135deg, #9a9a9a 0 1px, transparent 1px 5px)"
 
 
@@ -60,8 +64,9 @@ def html_page(picture: Picture) -> str:
     panels, _ = body(picture, figures)
     if picture.causes:
         panels = row(
-            _causes(picture), panels, sizing_mode="stretch_both", stylesheets=[_ABOVE_WHERE_SMALL]
-        )
+            _causes(picture), panels, sizing_mode="stretch_both", min_height=_PANELS_TALL,
+            stylesheets=[_ABOVE_WHERE_SMALL],
+        )  # fmt: skip
     page = column(heading(picture), panels, footer(picture), sizing_mode="stretch_both")
     return standalone(page, picture.title)
 
@@ -111,8 +116,10 @@ def body(picture: Picture, figures: list[PanelFigure]) -> tuple[UIElement, Tabs 
         tabs.js_on_change("active", keys)
         figures[0].plot.js_on_change("inner_width", keys)
     below: list[Any] = [tabs] if tabs else shown
-    search, tall = search_line(figures, tabs), LOW + _TABS_TALL + _SEARCH_TALL
-    return column(search, *below, sizing_mode="stretch_both", min_height=tall), tabs
+    parts = column(
+        search_line(figures, tabs), *below, sizing_mode="stretch_both", min_height=_PANELS_TALL
+    )
+    return parts, tabs
 
 
 def search_line(figures: list[PanelFigure], tabs: Tabs | None) -> UIElement:
