@@ -203,6 +203,12 @@ def test_more_memory_in_back_ends_than_the_host_has_is_refused_as_well(
     assert_refused(file, HostError, f"{(1 << 50) + RAM:#x} bytes of memory", "swap included")
 
 
+def test_a_file_without_an_end_is_not_read(file: Path) -> None:
+    with_index(file, lambda x: x.update(files=[{"path": "/dev/zero", "digest": bytes(32)}]))
+    with pytest.raises(HostError, match=r"/dev/zero \(no regular file\)"):
+        restore(file)
+
+
 def test_nonsense_is_refused_to_who_only_looks_too(file: Path) -> None:
     backend = {
         "qom_type": "memory-backend-file", "id": "m", "is_json": True,

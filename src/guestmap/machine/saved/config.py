@@ -155,6 +155,8 @@ def digest_of(path: Path) -> bytes:
         HostError: it cannot be read.
     """
     digest = hashlib.blake2b(digest_size=32)
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a device may have no end
+        raise HostError(f"cannot read {path} (no regular file)", call="open")
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
