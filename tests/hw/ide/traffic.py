@@ -190,8 +190,10 @@ def operations(rng: random.Random, count: int) -> Iterator[Operation]:
                 if code == 0xA0 and channel:
                     yield from _packet(rng, base)
                 else:
-                    if code == 0x91:  # a track of no sectors ends QEMU
-                        yield "out", base + 2, 1, rng.choice((1, 17, 63))
+                    # Anew each time: in QEMU half of a 48-bit command's count outlives it.
+                    # And never 0 for 91h: a track of no sectors ends QEMU.
+                    count = rng.choice((1, 17, 63) if code == 0x91 else _LIKELY[2])
+                    yield "out", base + 2, 1, count
                     yield "out", base + 7, 1, code
             case 8 | 9:
                 yield from _data(rng, base)

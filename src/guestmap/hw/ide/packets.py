@@ -124,7 +124,8 @@ def _event(asked: _Question) -> Answer:
     if not asked.packet[1] & 1:
         return BAD_FIELD  # nobody is told later
     if asked.packet[4] & 1 << _MEDIA_EVENTS:
-        return bytes((0, 6, _MEDIA_EVENTS, 1 << _MEDIA_EVENTS, 0, 0x02, 0, 0))
+        # QEMU counts the four bytes of the event; the standard those of the header's end, too.
+        return bytes((0, 4, _MEDIA_EVENTS, 1 << _MEDIA_EVENTS, 0, 0x02, 0, 0))
     return bytes((0, 2, 0x80, 1 << _MEDIA_EVENTS))
 
 
