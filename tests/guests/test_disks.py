@@ -56,6 +56,24 @@ def test_a_disk_that_must_not_be_written_is_not(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_floppy_boots_and_is_written(tmp_path: Path, readonly: bool) -> None:
+    content = disk("floppy", 1440 << 10)
+    path = _file(tmp_path, content)
+    log = _log(DriveSpec(path, "floppy", readonly=readonly))
+    assert "Booting from Floppy..." in log
+    assert log[-2:] == ["hello from the other side", "failed" if readonly else "done"]
+    sector, target = content[18 * SECTOR : 19 * SECTOR], ((1 * 2 + 1) * 18 + 1) * SECTOR
+    written = content[:target] + sector + content[target + SECTOR :]
+    assert path.read_bytes() == (content if readonly else written)
+
+
+def test_a_floppy_of_an_odd_size_is_refused(tmp_path: Path) -> None:
+    path = _file(tmp_path, bytes(1000 << 10))
+    with pytest.raises(ConfigError, match=r"no floppy disk has 1024000 bytes: there are 160K, "):
+        VirtualMachine(MachineConfig(drives=placed([DriveSpec(path, "floppy")])), engine="none")
+
+
 def test_a_disc_boots(tmp_path: Path) -> None:
     log = _log(cdrom(_file(tmp_path, disc())))
     assert log[-1] == SAYING.decode()

@@ -12,7 +12,7 @@ from guestmap.base import KIB, MIB
 from guestmap.firmware.config import BOOT_DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from guestmap.firmware.config import FirmwareConfig
 
@@ -34,6 +34,7 @@ DISK_TRANSLATIONS = 0x39
 _USER_DEFINED, _TYPE_47 = 0x0F, 47
 
 _EQUIPMENT_FPU, _EQUIPMENT_PS2_MOUSE = 0x02, 0x04
+_EQUIPMENT_FLOPPIES = (0x00, 0x01, 0x41)
 _BASE_LIMIT_KIB = 640
 _WORD_LIMIT = 0xFFFF
 
@@ -60,15 +61,21 @@ def cmos_bytes(config: FirmwareConfig) -> dict[int, int]:
     }
 
 
-def drive_bytes(disks: Mapping[int, tuple[int, int, int, bool]]) -> dict[int, int]:
-    """Return the bytes that tell a BIOS of hard disks, by their index in CMOS.
+def drive_bytes(
+    disks: Mapping[int, tuple[int, int, int, bool]], floppies: Sequence[int] = (0, 0)
+) -> dict[int, int]:
+    """Return the bytes that tell a BIOS of its drives, by their index in CMOS.
 
     Args:
         disks: by their places (0 and 1 on the first channel, 2 and 3 on the second): cylinders,
             heads, sectors of a track, and whether the BIOS shows another geometry.
+        floppies: the types of both floppy drives; 0 for none.
     """
+    present = sum(kind != 0 for kind in floppies)
     found = {
         DISK_TYPES: sum(_USER_DEFINED << 4 * (1 - place) for place in disks if place < 2),
+        FLOPPY_TYPES: floppies[0] << 4 | floppies[1],
+        EQUIPMENT: _EQUIPMENT_FPU | _EQUIPMENT_PS2_MOUSE | _EQUIPMENT_FLOPPIES[present],
         DISK_TRANSLATIONS: sum(disk[3] << 2 * place for place, disk in disks.items()),
     }
     for place, (kind, first) in enumerate(DISK_GEOMETRIES):

@@ -1,8 +1,7 @@
-"""A floppy controller (Intel 82078) with no drives: enough for a guest to find that out.
+"""A floppy controller (Intel 82078) with two drives, which are empty where nobody puts a medium in.
 
-The commands are those of the Intel 82078 data sheet, section 5. Whatever would move data ends at
-once with an abnormal termination, as QEMU 7.2's does without a medium, so no DMA transfer is ever
-asked for.
+The commands are those of the Intel 82078 data sheet, section 5. Without a medium whatever would
+move data ends at once with an abnormal termination, as QEMU 7.2's does.
 """
 
 from __future__ import annotations
@@ -11,23 +10,23 @@ from typing import TYPE_CHECKING
 
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, fact, setting
 from guestmap.hw.device import rearm
-from guestmap.hw.fdc.parameters import FdcParameters
 from guestmap.hw.fdc.registers import (
     DOR_DRIVE,
     DSR_RATE,
-    ST0_DRIVE_AND_HEAD,
     FdcDrive,
     FdcState,
 )
+from guestmap.hw.fdc.transfer import ST0_ABNORMAL, ST1_END_OF_TRACK, FdcTransfers
 from guestmap.qom import INT32, UINT32, enum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guestmap.base import Clock, IrqLine
+    from guestmap.hw.i8257 import I8257
 
-_ST0_ABNORMAL, _ST0_INVALID, _ST0_SEEK = 0x40, 0x80, 0x20
-_ST1_MISSING_MARK, _ST1_END_OF_TRACK = 0x01, 0x80
+_ST0_INVALID, _ST0_SEEK = 0x80, 0x20
+_ST1_MISSING_MARK = 0x01
 _ST3_ALWAYS, _ST3_TRACK_0, _ST3_PROTECTED = 0x28, 0x10, 0x40
 _SECTOR_512 = 2
 _VERSION, _PART_ID = 0x90, 0x41
@@ -38,12 +37,13 @@ _DRIVE_TYPE = enum("FdcDriveType", ("144", "288", "120", "none", "auto"))
 _DRIVE_TYPES = "FDC drive type, 144/288/120/none/auto"
 
 
-class Fdc(FdcParameters):
+class Fdc(FdcTransfers):
     """The controller.
 
     Args:
         clock: says when a sector header passes by.
         irq: its interrupt line.
+        dma: what moves its data.
     """
 
     TYPE = declare(
@@ -66,8 +66,8 @@ class Fdc(FdcParameters):
         "power",
     )  # fmt: skip
 
-    def __init__(self, clock: Clock, irq: IrqLine) -> None:
-        super().__init__(irq)
+    def __init__(self, clock: Clock, irq: IrqLine, dma: I8257 | None = None) -> None:
+        super().__init__(irq, dma)
         self._clock = clock
         self._read_id_timer = clock.timer(self._finish_read_id)
         self._handlers = self._handler_table()
@@ -88,6 +88,7 @@ class Fdc(FdcParameters):
         rearm(self._read_id_timer, self.state.read_id_ns)
 
     def _start_over(self, *, interrupt: bool) -> None:
+        self._forget_transfer()
         self._read_id_timer.cancel()
         super()._start_over(interrupt=interrupt)
 
@@ -132,24 +133,16 @@ class Fdc(FdcParameters):
         self.state.number = self.state.fifo[1] & DOR_DRIVE
         return self._drive()
 
-    def _end_transfer(self, st0: int, st1: int = 0) -> None:
-        drive = self._drive()
-        self.state.st0 = (
-            self.state.st0 & ~ST0_DRIVE_AND_HEAD | st0 | drive.head << 2 | self.state.number
-        )
-        self._to_result_phase(
-            self.state.st0, st1, 0, drive.track, drive.head, drive.sector, _SECTOR_512
-        )
-        self._raise_interrupt()
-
     def _transfer(self) -> None:
+        if self._begin_transfer():
+            return
         track, head, sector = self.state.fifo[2:5]
         beyond = self._select().seek(track, head, sector)
-        self._end_transfer(_ST0_ABNORMAL, _ST1_END_OF_TRACK if beyond else 0)
+        self._end_transfer(ST0_ABNORMAL, ST1_END_OF_TRACK if beyond else 0)
         self.state.fifo[3:6] = bytes((track, head, sector))
 
     def _transfer_deleted(self) -> None:
-        self._end_transfer(_ST0_ABNORMAL | _ST0_SEEK)
+        self._end_transfer(ST0_ABNORMAL | _ST0_SEEK)
 
     def _format_track(self) -> None:
         self._select().last_sector = self.state.fifo[3]
@@ -164,13 +157,17 @@ class Fdc(FdcParameters):
         if drive.last_sector:
             drive.sector = drive.sector % drive.last_sector + 1
         if self.state.dsr & DSR_RATE:
-            self._end_transfer(_ST0_ABNORMAL, _ST1_MISSING_MARK)
+            self._end_transfer(ST0_ABNORMAL, _ST1_MISSING_MARK)
         else:
             self._end_transfer(0)
 
     def _seek(self) -> None:
         drive = self._select()
-        drive.seek(self.state.fifo[2], drive.head, drive.sector)
+        if (found := self._lies_in()) is not None:
+            drive.track = min(self.state.fifo[2], found[1].tracks - 1)
+            drive.head = self.state.fifo[1] >> 2 & 1
+        else:
+            drive.seek(self.state.fifo[2], drive.head, drive.sector)
         self._end_seek()
 
     def _seek_out(self) -> None:
@@ -183,7 +180,11 @@ class Fdc(FdcParameters):
         self._end_seek()
 
     def _recalibrate(self) -> None:
-        self._select().seek(0, 0, 1)
+        drive = self._select()
+        if self._has_medium():
+            drive.track, drive.head, drive.sector = 0, 0, 1
+        else:
+            drive.seek(0, 0, 1)
         self._end_seek()
 
     def _end_seek(self) -> None:
@@ -203,6 +204,8 @@ class Fdc(FdcParameters):
         drive = self._select()
         drive.head = self.state.fifo[1] >> 2 & 1
         track_0 = 0 if drive.track else _ST3_TRACK_0
+        found = self._lies_in()
+        protected = 0 if found is not None and not found[0].readonly else _ST3_PROTECTED
         self._to_result_phase(
-            _ST3_PROTECTED | track_0 | _ST3_ALWAYS | drive.head << 2 | self.state.number
+            protected | track_0 | _ST3_ALWAYS | drive.head << 2 | self.state.number
         )

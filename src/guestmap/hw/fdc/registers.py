@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
-from guestmap.hw.device import U8, DeviceModel, Ns, Place
+from guestmap.hw.device import U8, U32, DeviceModel, Ns, Place
 from guestmap.hw.fdc.commands import find_command
 from guestmap.hw.portio import PortEntry, port_places
 
@@ -75,6 +75,8 @@ class FdcState:
         st0: the status that an interrupt brings.
         sense_left: how often SENSE INTERRUPT still tells of the reset.
         config, precompensation, lock, step, head_load, power: what commands have set.
+        moving: whether data is read from the medium, or written to it, or neither.
+        offset, left: where on the medium, and how many bytes there may yet be.
         read_id_ns: when a sector header passes by; None where none is waited for.
     """
 
@@ -101,6 +103,9 @@ class FdcState:
     step: U8 = 0
     head_load: U8 = 0
     power: U8 = 0
+    moving: Literal["", "read", "write"] = ""
+    offset: U32 = 0
+    left: U32 = 0
     read_id_ns: Ns | None = None
 
 
@@ -118,6 +123,10 @@ class FdcRegisters(DeviceModel[FdcState]):
             PortEntry(7, 1, 1, self._read, self._write),
         )
         return port_places("fdc", PORT, entries)
+
+    def _has_medium(self) -> bool:
+        """Whether something lies in the selected drive."""
+        return False
 
     @abstractmethod
     def _execute(self, name: str) -> None:
@@ -170,7 +179,7 @@ class FdcRegisters(DeviceModel[FdcState]):
             case 5:
                 return self._read_fifo()
             case _:
-                return _DIR_CHANGED
+                return 0 if self._has_medium() else _DIR_CHANGED
 
     def _write(self, offset: int, value: int) -> None:
         value &= 0xFF

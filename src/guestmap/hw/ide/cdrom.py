@@ -139,7 +139,7 @@ class IdeCdrom(IdeUnit):
         packet = self.state.packet
         if code == 0x1E:
             self.state.locked = bool(packet[4] & 1)
-        if code == 0x2B and int.from_bytes(packet[2:6], "big") > self.blocks_there:
+        if code == 0x2B and int.from_bytes(packet[2:6], "big") >= self.blocks_there:
             self._fail(packets.BEYOND)
             return
         self._succeed()

@@ -39,7 +39,7 @@ PC_I440FX: Final = BoardType(
     cpus_are_listed=True,
     firmware=(("bios-256k.bin", "apt install seabios"),),
     display_adapters=("std",),
-    drive_interfaces=("ide",),
+    drive_interfaces=("ide", "floppy"),
     default_devices="VGA, network, floppy",
     options=(
         BoardOption("acpi", SWITCH, "Enable ACPI", True, "acpi"),

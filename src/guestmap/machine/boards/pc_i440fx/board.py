@@ -100,7 +100,7 @@ class Pc(Board):
         self._prepare_hotplug()
         compose(self, self.tree)
         self._plug_devices()
-        for index, value in drive_bytes(self.isa.disk_shapes()).items():
+        for index, value in drive_bytes(self.isa.disk_shapes(), self.isa.floppy_types()).items():
             self.isa.rtc.set_cmos(index, value)
 
     def _build_ram(self) -> None:
@@ -185,7 +185,7 @@ class Pc(Board):
         if self.config.drives:
             from guestmap.machine.boards.pc_i440fx.drives import attach_drives
 
-            attach_drives(self.config.drives, self.isa.ide, self.media)
+            attach_drives(self.config.drives, self.isa.ide, self.isa.floppy, self.media)
         actions = PowerActions(
             power_off=lambda: self.on_power_off(), suspend=lambda: self.on_suspend()
         )

@@ -13,6 +13,7 @@ from guestmap.machine.ram import blamed_on
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from guestmap.hw.fdc import Fdc
     from guestmap.hw.ide.channel import IdeChannel
     from guestmap.hw.ide.unit import IdeUnit
     from guestmap.hw.medium import Medium
@@ -24,13 +25,14 @@ _FUNCTION = "/pci@i0cf8/ide@1,1"
 
 
 def attach_drives(
-    specs: Iterable[DriveSpec], channels: Sequence[IdeChannel], media: list[Medium]
+    specs: Iterable[DriveSpec], channels: Sequence[IdeChannel], floppy: Fdc, media: list[Medium]
 ) -> None:
     """Open what drives have, and put each at its place.
 
     Args:
         specs: the drives, each with its place.
         channels: of the machine.
+        floppy: its floppy controller.
         media: gets what is opened.
 
     Raises:
@@ -41,8 +43,12 @@ def attach_drives(
             continue
         with blamed_on(f"-drive {spec.name}"):
             medium = open_medium(spec)
-        if medium is not None:
-            media.append(medium)
+            if medium is not None:
+                media.append(medium)
+            if spec.interface == "floppy":
+                if medium is not None:
+                    floppy.insert(spec.index or 0, medium)
+                continue
         bus, number = divmod(spec.index or 0, 2)
         channels[bus].attach(_drive(spec, medium, number))
 

@@ -51,7 +51,7 @@ class IsaDevices:
         self.pit = I8254(clock, hpet.pit_input)
         hpet.pit_enabled = self.pit.irq_enable
         self.speaker = PcSpeaker(self.pit)
-        self.floppy = Fdc(clock, lines[_FLOPPY])
+        self.floppy = Fdc(clock, lines[_FLOPPY], self.dma[0])
         self.keyboard = I8042(
             lines[_KEYBOARD], lines[_MOUSE],
             on_reset=lambda: on_reset("keyboard controller"), on_a20=on_a20,
@@ -76,6 +76,10 @@ class IsaDevices:
             *self.ide, self.serial,
         )  # fmt: skip
         return tuple(each for each in wanted if each is not None)
+
+    def floppy_types(self) -> list[int]:
+        """Return the types of the floppy drives that have a disk, as CMOS names them."""
+        return [each[1].drive_type if each is not None else 0 for each in self.floppy.media]
 
     def disk_shapes(self) -> dict[int, Geometry]:
         """Return the geometries of the hard disks, by their places."""
