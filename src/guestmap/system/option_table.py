@@ -105,7 +105,7 @@ _ROWS: Final = (
     _accepted("monitor", "there is no other monitor than those of -mon and -qmp", "none"),
     _accepted("parallel", "there is no parallel port", "none"),
     *_refused("hda hdb hdc hdd", "give -drive file=FILE"),
-    *_refused("fda fdb", "floppies are not modelled"),
+    *_refused("fda fdb", "give -drive file=FILE,if=floppy"),
     *_refused("snapshot", "give -drive file=FILE,snapshot=on", takes=False),
     *_refused("netdev nic net", "network devices are not modelled"),
     *_refused("vnc spice", "there is no screen to show"),
