@@ -6,7 +6,6 @@ Secrets that are encrypted with another, QEMU's ``keyid`` and ``iv``, are refuse
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +47,8 @@ class Secret(Object):
         else:
             raise ConfigError("Either 'file' or 'data' must be provided")
         if read("format") == "base64":
+            import base64
+
             try:
                 content = base64.b64decode(content)
             except ValueError as error:
