@@ -157,6 +157,8 @@ def _ram(index: dict[str, Any]) -> dict[str, Any]:
         (lambda x: x.update(vcpus=[{}]), "$.vcpus[0]"),
         (lambda x: x["config"].update(ram_size="much"), "$.config.ram_size"),
         (lambda x: x["config"].update(option_roms=[7]), "$.config.option_roms"),
+        (lambda x: x["config"].update(kernel="/a\0b"), "'/a\\x00b' is no Path"),
+        (lambda x: x.update(files=[{"path": "\0", "digest": bytes(32)}]), "$.files[0].path"),
         (lambda x: x["config"].update(kernel=[0] * 99), "[0, 0, 0, 0, 0, 0, ...] is no Path"),
         (lambda x: x["config"].update(devices=[{"driver": 1}]), "$.config.devices"),
         (lambda x: _ram(x).update(pieces=[[0x3000, 0, 10]]), "$.blocks[0].pieces"),

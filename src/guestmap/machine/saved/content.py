@@ -163,7 +163,7 @@ def _encoded(value: Any) -> Any:
 
 
 def _decoded(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, str) and "\0" not in value:
         return Path(value)
     raise TypeError(f"{reprlib.repr(value)} is no {kind.__name__}")
 

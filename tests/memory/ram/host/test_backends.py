@@ -172,6 +172,12 @@ def test_a_missing_or_empty_file_gets_the_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("spotless")
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_name_that_no_file_can_have_is_refused(readonly: bool) -> None:
+    with MemorySystem() as memory, pytest.raises(ConfigError, match=r"a\\x00b'.*no name of a file"):
+        memory.ram_from_file("ram", "/tmp/a\0b", MIB, readonly=readonly)
+
+
 def test_a_folder_gives_a_file_without_a_name(tmp_path: Path) -> None:
     with MemorySystem() as memory:
         ram = memory.ram_from_file("a/b", str(tmp_path), 0x1000, share=True)

@@ -110,8 +110,11 @@ def backing_file(path: str, name: str, *, readonly: bool) -> Iterator[BackingFil
     ends with its last user.
 
     Raises:
+        ConfigError: no file can be called so.
         HostError: it cannot be opened.
     """
+    if "\0" in path:
+        raise ConfigError(f"can't open backing store {path!r} for guest RAM: no name of a file")
     try:
         fd, created = _open(path, name, readonly)
     except OSError as error:
