@@ -3,8 +3,8 @@
 #
 #   tools/boot_media.sh DIR
 #
-# DIR/usr/lib/grub/i386-pc is Debian 12's GRUB for PCs; DIR/starters has grub-mkimage, grub-mkrescue and
-# xorriso, which run here.
+# DIR/usr/lib/grub/i386-pc is Debian 12's GRUB for PCs; DIR/starters has grub-mkimage, grub-mkrescue,
+# xorriso, syslinux and some of mtools, which run here.
 set -eu
 . "$(dirname "$0")/apt.sh"
 . "$(dirname "$0")/own_apt.sh"
@@ -13,9 +13,9 @@ set -eu
 mkdir -p "$1/starters"
 root=$(cd "$1" && pwd)
 own_apt "$root" bookworm
-own_unpack "$root" grub-pc-bin grub-common xorriso
+own_unpack "$root" grub-pc-bin grub-common xorriso syslinux mtools
 own_loader "$root"
-for each in grub-mkimage grub-mkrescue xorriso; do
+for each in grub-mkimage grub-mkrescue xorriso syslinux mformat mcopy mattrib mmove; do
     cat >"$root/starters/$each" <<EOF
 #!/bin/sh
 exec "$loader" --library-path "$libraries" "$root/usr/bin/$each" "\$@"
