@@ -191,7 +191,7 @@ def operations(rng: random.Random, count: int) -> Iterator[Operation]:
                     yield from _packet(rng, base)
                 else:
                     # Anew each time: in QEMU half of a 48-bit command's count outlives it.
-                    # And never 0 for 91h: a track of no sectors ends QEMU.
+                    # And 91h gets a count that a track may have.
                     count = rng.choice((1, 17, 63) if code == 0x91 else _LIKELY[2])
                     yield "out", base + 2, 1, count
                     yield "out", base + 7, 1, code
