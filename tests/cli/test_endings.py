@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from guestmap.cli.app import COMMANDS
 from guestmap.cli.schemas import schema_of
 from tests.support.processes import popen
 from tests.support.program import assert_one_clear_line, run_program
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "src/guestmap/__main__.py"
 
 MAP = """address-space: memory
   0000000000000000-ffffffffffffffff (prio 0, i/o): system
@@ -203,6 +207,27 @@ def look(frame, event, arg):
         os.kill(os.getpid(), signal.SIGINT)
 sys.setprofile(look)
 """
+INTERRUPTING_FIRST_IMPORT = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in {'re', 'guestmap'}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+INTERRUPTING_CALLBACK = """
+import os, signal, sys
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+def look(frame, event, arg):
+    if frame.f_code.co_name == "ended" and "guestmap" in frame.f_code.co_filename:
+        sys.setprofile(None)
+        Last()
+sys.setprofile(look)
+"""
 
 
 @pytest.mark.parametrize("when", [INTERRUPTING_MODULE, INTERRUPTING_COMMAND_LINE])
@@ -216,6 +241,40 @@ def test_ctrl_c_before_a_command_begins_is_one_line(when, words, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "guestmap: interrupted\n")
+
+
+@pytest.mark.parametrize("words", [("explain", "a.txt", "0"), ("flat", "a.txt"), ("draw", "a.txt")])
+def test_ctrl_c_in_a_callback_of_a_command_that_reads_is_not_lost(words, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING_CALLBACK)
+    done = subprocess.run(
+        [sys.executable, "-m", "guestmap", *words],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "guestmap: interrupted\n")
+
+
+def test_ctrl_c_before_the_first_import_of_ours_is_one_line(tmp_path):
+    program = tmp_path / "guestmap-as-installed"
+    program.write_text(PROGRAM.read_text())
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING_FIRST_IMPORT)
+    done = subprocess.run(
+        [sys.executable, program, "flat", "a.txt"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "guestmap: interrupted\n")
+
+
+def test_the_wheel_brings_the_program_itself():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["shared-scripts"] == {"src/guestmap/__main__.py": "guestmap"}
+    assert "guestmap" not in settings["project"]["scripts"]
+    assert os.access(PROGRAM, os.X_OK)
+    assert PROGRAM.read_text().startswith("#!/usr/bin/env python")  # an installer puts its own
 
 
 WITHOUT = """

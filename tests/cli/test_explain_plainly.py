@@ -37,7 +37,7 @@ def plainly_reads(monkeypatch: pytest.MonkeyPatch):
         def answer(source, address, space="memory", machine="", at=(), as_json=False):
             seen.append((source, address, space, machine, at, as_json))
 
-        def run(command, *, as_json):
+        def run(command, *, as_json, cleans_up):
             command()
             assert as_json == seen[0][-1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from guestmap import __version__
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MISSING = "the command line needs {name}, which is not installed: pip install 'guestmap[cli]'"
-_INTERRUPTED = 130  # as shells have it
 
 
 def main() -> None:
@@ -20,11 +18,8 @@ def main() -> None:
     if sys.argv[1:2] == ["--version"] and _is_told(f"guestmap {__version__}"):
         return  # before anything is imported: scripts ask it often
     import gc
-    import signal
 
     gc.disable()  # what is made until a command runs stays: guestmap.cli.app goes on from here
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _end_at_once)
     from guestmap.base.finder import find_in_one_look
 
     find_in_one_look()
@@ -62,12 +57,3 @@ def _is_told(words: str) -> bool:
     except OSError:
         return False
     return bool(sys.stdout)
-
-
-def _end_at_once(_number: int, _frame: object) -> None:
-    """End on Ctrl-C while modules are imported: an exception may be lost there.
-
-    Nothing was done yet that would have to be undone.
-    """
-    os.write(2, b"guestmap: interrupted\n")
-    os._exit(_INTERRUPTED)

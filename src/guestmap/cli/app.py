@@ -23,6 +23,8 @@ _ONLY_TELLING = {"--dry-run", "--help", "--schema"}
 """With one of these they change nothing, so that what cannot be printed is all that is lost."""
 _GROUPS = {"domain", "fleet"}
 """Commands that have verbs of their own."""
+_CLEANING_UP = _PLUGGING | {"boot", "conform", "serve", "watch"}
+"""What these have begun must be ended, or told, after Ctrl-C; so must what groups do."""
 COMMANDS: Final = {
     "boot": "Boot SeaBIOS on a PC and show how its memory map changes.",
     "conform": "Run recordings of a real QEMU and print where guestmap's answers are not QEMU's.",
@@ -84,7 +86,8 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
             app.add_typer(_verbs(module, name), name=name)
             continue
         kind = getattr(module, "COMMAND_CLASS", TyperCommand)
-        command = with_schema(_ending_well(getattr(module, python_name)))
+        function = getattr(module, python_name)
+        command = with_schema(_ending_well(function, cleans_up=name in _CLEANING_UP))
         app.command(name, cls=kind, help=_help(command), epilog=_epilog(name))(command)
     return app
 
@@ -98,7 +101,7 @@ def _verbs(module: Any, name: str) -> typer.Typer:
     group.callback(help=_help(whole))(whole)
     kind = getattr(module, "VerbCommand", TyperCommand)
     for verb, function in module.verbs().items():
-        command = with_schema(_ending_well(function))
+        command = with_schema(_ending_well(function, cleans_up=True))
         group.command(verb, cls=kind, help=_help(command))(command)
     return group
 
@@ -185,12 +188,17 @@ def _run(app: typer.Typer) -> int:
         return _misused(error)
 
 
-def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that tells errors in one line, and ends with their status."""
+def _ending_well(command: Callable[..., None], *, cleans_up: bool) -> Callable[..., None]:
+    """Return a command that tells errors in one line, and ends with their status.
+
+    One that only reads ends on Ctrl-C as before it began: an exception would be lost in a callback,
+    or raised inside a library that does not expect it.
+    """
 
     @wraps(command)
     def run_command(*args: Any, **kwargs: Any) -> None:
-        let_interrupts_raise()  # no sooner: until here, nothing would catch it
+        if cleans_up:
+            let_interrupts_raise()  # no sooner: until here, nothing would catch it
         if not getattr(command, "collects", False):
             collect_from_now_on()
         as_json = bool(kwargs.get("as_json"))

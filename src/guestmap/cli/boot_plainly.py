@@ -14,5 +14,5 @@ def run(words: Sequence[str]) -> bool:
     options = plainly_read(words)
     if options is None:
         return False
-    plain.run(lambda: boot_machine(options), as_json=options.as_json)
+    plain.run(lambda: boot_machine(options), as_json=options.as_json, cleans_up=True)
     return True

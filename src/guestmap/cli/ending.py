@@ -53,6 +53,6 @@ def refused(
 
 
 def let_interrupts_raise() -> None:
-    """Let Ctrl-C raise from now on; see :func:`guestmap.cli.main`, which had it end at once."""
+    """Let Ctrl-C raise from now on; see ``guestmap/__main__.py``, which had it end at once."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -26,5 +26,6 @@ def run(words: Sequence[str]) -> bool:
     if read is None:
         return False
     collect_from_now_on()
-    plain.run(lambda: explain_answer(**read.found), as_json="as_json" in read.found)
+    as_json = "as_json" in read.found
+    plain.run(lambda: explain_answer(**read.found), as_json=as_json, cleans_up=False)
     return True

@@ -84,10 +84,11 @@ def board(text: str) -> str:
     return text
 
 
-def run(command: Callable[[], int | None], *, as_json: bool) -> None:
+def run(command: Callable[[], int | None], *, as_json: bool, cleans_up: bool) -> None:
     """Do it, and end the program with the status, as :func:`guestmap.cli.app.run` does."""
     with standard_streams() as streams:
-        let_interrupts_raise()
+        if cleans_up:
+            let_interrupts_raise()
         status = streams.settle(ended(command, as_json=as_json), changes=False)
     sys.exit(status)
 
