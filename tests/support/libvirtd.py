@@ -35,7 +35,7 @@ DIALECTS = [
 ]
 """What each writes, and where it is: for tests that compare our texts with both."""
 _LIBRARIES = ("libyajl.so.2", "libnl-route-3.so.200", "libssh.so.4", "libssh2.so.1", "libxml2.so.2",
-              "libvirt.so.0")  # fmt: skip
+              "libvirt.so.0", "libvirt-qemu.so.0")  # fmt: skip
 _SENT = re.compile(r"QEMU_MONITOR_SEND_MSG: mon=\S+ msg=(\{.*\})")
 _ERROR = re.compile(r": error : (\w+):\d+ : (?!Unable to open /dev/kvm)")
 _STARTING = """
