@@ -272,7 +272,15 @@ def test_a_password_is_in_no_plan_and_an_inventory_tells_it_again():
 
 
 def test_a_file_that_is_no_plan_is_refused(tmp_path):
-    for text in ("{}", "nonsense", '{"id": "xyz", "size": 1, "machines": []}'):
+    good = {"id": PLAN, "size": 1, "machines": [{"machine": "a", "source": "b", "verdict": "fits"}]}
+    (tmp_path / "plan").write_text(json.dumps(good))
+    assert read_plan(tmp_path / "plan").size == 1
+    by_hand: list[dict[str, object]] = [
+        {"id": "xyz"}, {"id": "-1"}, {"id": PLAN[1:]}, {"size": -5}, {"node": -1},
+        {"machines": [{"machine": "a", "source": "b", "verdict": "maybe"}]},
+        {"machines": [{"machine": "a", "source": "b", "verdict": "fits", "adr": 1}]},
+    ]  # fmt: skip
+    for text in ("{}", "nonsense", *(json.dumps({**good, **each}) for each in by_hand)):
         (tmp_path / "plan").write_text(text)
         with pytest.raises(PeerError, match="no plan for a fleet"):
             read_plan(tmp_path / "plan")

@@ -114,6 +114,7 @@ def test_a_list_of_kubernetes_comes_on_standard_input():
     ("name", "text", "said"),
     [
         ("x.toml", "[[machine]]\nname = 'a'\n", "source"),
+        ("x.toml", "[[machine]]\nsource = ''\n", "source"),
         ("x.toml", "[[machines]]\nsource = 'a'\n", "machines"),
         ("x.toml", "a = ", "cannot be understood"),
         ("x.yaml", "a: [", "is not YAML"),

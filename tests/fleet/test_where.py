@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from guestmap.base import GIB, ConfigError
+from guestmap.fleet.inventory import FleetMachine
+from guestmap.fleet.plan_work import facts_of
+from guestmap.fleet.where import FACTS as FACT_NAMES
 from guestmap.fleet.where import Where
+from tests.domain.machines import holding
 
 FACTS = {"left": 40 * GIB, "host": "node3", "slots_left": 2, "labels": {"tier": "web"}}
 
@@ -30,7 +34,7 @@ def test_what_holds(text, expected):
     assert Where(text).holds(FACTS) is expected
 
 
-@pytest.mark.parametrize("text", ["left >=", "a b", "(" * 300, "x" * 2000, "\0"])
+@pytest.mark.parametrize("text", ["left >=", "a b", "(" * 300, "x" * 2000, "\0", "foo > 1"])
 def test_what_is_no_condition_is_refused_at_once(text):
     with pytest.raises(ConfigError, match="--where"):
         Where(text)
@@ -57,3 +61,7 @@ def test_what_is_no_condition_is_refused_at_once(text):
 def test_what_would_do_anything_else_is_refused(text):
     with pytest.raises(ConfigError, match="--where"):
         Where(text).holds(FACTS)
+
+
+def test_what_may_be_asked_for_is_what_is_known_of_each_machine():
+    assert facts_of(FleetMachine("a", "unix:/a"), holding()).keys() == FACT_NAMES

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -33,7 +33,7 @@ class Reason(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-class PlannedMachine(msgspec.Struct, frozen=True):
+class PlannedMachine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a plan says of a machine.
 
     Attributes:
@@ -65,10 +65,10 @@ class FleetPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         at: when it was made, seconds since 1970.
     """
 
-    id: str
-    size: int
+    id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
+    size: Annotated[int, msgspec.Meta(ge=0)]
     machines: tuple[PlannedMachine, ...]
-    node: int = 0
+    node: Annotated[int, msgspec.Meta(ge=0)] = 0
     where: str = ""
     at: int = 0
     format: Literal["guestmap.fleet-plan"] = FORMAT
@@ -135,11 +135,9 @@ def read_plan(path: Path) -> FleetPlan:
     except OSError as error:
         raise HostError(f"cannot read {str(path)!r} ({error.strerror})", call="read") from error
     try:
-        plan = msgspec.json.decode(content, type=FleetPlan)
-        int(plan.id, 16)
+        return msgspec.json.decode(content, type=FleetPlan)
     except (ValueError, RecursionError) as error:
         raise PeerError(f"{path} is no plan for a fleet: {error}") from error
-    return plan
 
 
 def planned(

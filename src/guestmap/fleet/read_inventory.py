@@ -18,7 +18,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -44,7 +44,7 @@ class LibvirtHost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class InventoryMachine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A machine as an inventory's file names it; without a name its source is one."""
 
-    source: str
+    source: Annotated[str, msgspec.Meta(min_length=1)]
     name: str = ""
     host: str = ""
     labels: dict[str, str] = {}

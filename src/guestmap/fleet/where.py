@@ -15,6 +15,11 @@ from typing import Any
 from guestmap.base import GIB, KIB, MIB, TIB, ConfigError
 
 LONGEST = 1000
+FACTS = frozenset({
+    "name", "host", "labels", "version", "machine", "status", "running", "ram", "plugged", "used",
+    "left", "largest", "slots", "slots_left", "kvm", "orphans",
+})  # fmt: skip
+"""What a condition may ask for: what is known of each machine, see ``plan_work.facts_of``."""
 _UNITS = {"KIB": KIB, "MIB": MIB, "GIB": GIB, "TIB": TIB, "true": True, "false": False}
 _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
@@ -44,7 +49,10 @@ class Where:
     text: str
 
     def __post_init__(self) -> None:
-        self._tree()
+        tree = self._tree()
+        for node in () if tree is None else ast.walk(tree):
+            if isinstance(node, ast.Name) and node.id not in FACTS | _UNITS.keys():
+                raise self._unknown(node.id)
 
     def holds(self, facts: Mapping[str, Any]) -> bool:
         """Tell whether it holds.
@@ -98,11 +106,12 @@ class Where:
     def _fact(self, name: str, facts: Mapping[str, Any]) -> Any:
         known = {**_UNITS, **facts}
         if name not in known:
-            raise ConfigError(
-                f"--where {self.text!r}: there is no fact {name!r}; there are"
-                f" {', '.join(sorted(known))}"
-            )
+            raise self._unknown(name)
         return known[name]
+
+    def _unknown(self, name: str) -> ConfigError:
+        known = ", ".join(sorted(FACTS | _UNITS.keys()))
+        return ConfigError(f"--where {self.text!r}: there is no fact {name!r}; there are {known}")
 
     def _computed(
         self,
