@@ -83,3 +83,17 @@ def test_with_disabled_regions_left_out(snapshot: Snapshot) -> None:
         return
     again.check()
     assert blocks(write_mtree(again)) == blocks(text)
+
+
+def test_an_alias_is_never_of_itself() -> None:
+    """With what is disabled left out, the only sections of a name can be aliases of that name."""
+    print_of_it = "alias ram @ram 0000000000000000-0000000000000000"
+    text = (
+        f"address-space: as0\n      {1:016x}-{1:016x} (prio 0, i/o): {print_of_it}\n\n"
+        f"memory-region: ram\n      {1:016x}-{1:016x} (prio 0, i/o): {print_of_it}\n\n"
+        f"memory-region: ram\n  {1:016x}-{1:016x} (prio 0, i/o): {print_of_it}\n\n"
+    )
+    again = assemble(read_mtree(text), complete=False)
+    again.check()
+    assert all(each.alias != each.id for each in again.regions)
+    assert blocks(write_mtree(again)) == blocks(text)

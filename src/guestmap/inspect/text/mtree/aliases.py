@@ -197,13 +197,25 @@ def _point(
                 f" {line.target!r}, but no section 'memory-region: {line.target}' follows:"
                 " is the text cut off?"
             )
-        index = choose(node, candidates, sections, found, hides=hides, by_order=by_order)
+        others = [each for each in candidates if not _leads_to(sections[each].canonical(), node)]
+        index = choose(node, others or candidates, sections, found, hides=hides, by_order=by_order)
         if len(candidates) > 1:
             node.inferred.add("alias")
         found.add(index)
         node.target = sections[index].canonical()
     printed = _printed(roots)
     return [section for section in sections if section.canonical() not in printed]
+
+
+def _leads_to(region: Node | None, alias: Node) -> bool:
+    """Tell whether a region is the alias, or an alias of it, as far as that is known by now."""
+    seen: set[Node] = set()
+    while region is not None and region not in seen:
+        if region is alias:
+            return True
+        seen.add(region)
+        region = region.target
+    return False
 
 
 def _printed(roots: list[Node]) -> set[Node]:
