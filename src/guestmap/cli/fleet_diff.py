@@ -57,7 +57,8 @@ def change_sentences(change: MachineChange) -> Iterator[str]:
     """Say what changed of a machine: the likely causes first."""
     from guestmap.inspect.ask.diff_sentences import diff_sentences
 
-    lines = diff_sentences(change.map_change) if change.map_change is not None else []
+    step = change.map_change
+    lines = [] if step is None or step.is_empty else diff_sentences(step)
     yield from (line for line in lines if line.startswith("Probably: "))
     if change.was != change.now:
         yield f"looked at: {change.was or 'not there'}, now {change.now or 'not there'}"
