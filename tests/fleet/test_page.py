@@ -66,6 +66,43 @@ def test_a_click_opens_the_map_that_draw_makes(tmp_path, monkeypatch):
     assert only.read_text().count("pc.ram") == Path("map.html").read_text().count("pc.ram")
 
 
+@pytest.mark.chromium
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_browsers_click_on_a_cell_opens_its_map(tmp_path, monkeypatch):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    from tests.view.browser import chromium
+
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text(MAP)
+    Path("b.txt").write_text(MAP.replace("7ffffff", "fffffff"))
+    assert run_program("fleet", "audit", "a.txt", "b.txt", "--page", "fleet.html").status == 0
+    with chromium(tmp_path / "profile") as browser:
+        browser.driver.get((tmp_path / "fleet.html").as_uri())
+        browser.wait("return window.Bokeh && Bokeh.documents.length > 0")
+        browser.until(lambda: browser.run("return plots.length > 0 && plots[0].inner_height > 0"))
+        x, y, digest = browser.run(_CELL, "b.txt")
+        actions = ActionChains(browser.driver)
+        actions.w3c_actions.pointer_action.move_to_location(int(x), int(y))
+        actions.click().perform()
+        browser.until(lambda: len(browser.driver.window_handles) == 2)
+        browser.driver.switch_to.window(browser.driver.window_handles[1])
+        browser.until(lambda: browser.driver.current_url.endswith(f"fleet-maps/{digest}.html"))
+        browser.open(browser.driver.current_url)
+        texts = browser.run("return models.flatMap(m => (m.data && m.data.text) || [])")
+        assert any("pc.ram" in str(each) for each in texts)
+        assert browser.complaints() == []
+
+
+_CELL = """
+const source = models.find(m => m.type == "ColumnDataSource" && m.data.machine), data = source.data
+const i = [...data.machine].indexOf(arguments[0])
+const view = Bokeh.index.find_one(plots[0]), box = view.el.getBoundingClientRect()
+const {x_scale, y_scale} = view.frame
+return [box.left + x_scale.compute(data.x[i]), box.top + y_scale.compute(data.y[i]), data.digest[i]]
+"""
+
+
 def test_a_page_has_the_name_of_one(tmp_path):
     (tmp_path / "a.txt").write_text(MAP)
     done = run_program("fleet", "audit", tmp_path / "a.txt", "--page", tmp_path / "x.svg")
