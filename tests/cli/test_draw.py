@@ -42,6 +42,17 @@ def test_a_real_start(maps, tmp_path):
     assert run.stdout.startswith(f"{tmp_path / 'map.svg'}: ")
 
 
+def test_without_a_name_it_is_map_html_and_help_says_that_it_is_replaced(
+    maps, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "map.html").write_text("another one")
+    assert _draw(maps[0]).status == 0
+    assert (tmp_path / "map.html").read_bytes().startswith(b"<!DOCTYPE html>")
+    told = " ".join(_draw("--help").stdout.replace("│", " ").split())
+    assert "A file of that name is replaced. [default: map.html]" in told
+
+
 def test_two_maps_with_diff(maps, tmp_path):
     run = _draw("--diff", *maps, "-o", tmp_path / "both.svg")
     assert run.status == 0, run.stderr

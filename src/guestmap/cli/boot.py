@@ -179,7 +179,8 @@ def boot(
     Shown as it happens: the firmware's log, its phases, and each change of the map with its cause;
     at the end the flat view. With --mtree, --flat or --json only that is on stdout, and the story
     goes to stderr. --save keeps the machine as it is when the run ends, --restore goes on with one.
-    A RANGE of --trace and --stop-at is c9000-c9fff or one address: physical, linear for x.
+    A RANGE of --trace and --stop-at is c9000-c9fff or one address: physical, linear for x; on KVM
+    x alone is watched, which is said as c9000,x.
     With --qmp or --gdb the machine goes on after that, until it is told to quit. Options
     that add something, and --qmp, may be given several times.
     """

@@ -30,7 +30,12 @@ def draw(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to: a name in .html, .svg or .png.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to: a name in .html, .svg or .png. A file of that name is replaced.",
+        ),
     ] = Path("map.html"),
     diff: Annotated[
         bool, typer.Option("--diff", help="Draw two maps and mark what changed between them.")

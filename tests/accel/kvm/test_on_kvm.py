@@ -93,6 +93,18 @@ def test_a_range_of_instructions_is_walked_to():
 
 
 @pytest.mark.seabios
+@pytest.mark.parametrize("stops", [False, True])
+def test_an_instruction_is_told_of_once_and_passed(stops):
+    with VirtualMachine(MachineConfig(debugcon=True), engine="kvm") as machine:
+        machine.trace.add(TraceRange.parse("fe05b,x"), stops=stops)
+        machine.run(until=Phase.PREINIT)
+        assert (machine.phases.phase is Phase.PREINIT) != stops
+        if stops:
+            machine.run(until=Phase.PREINIT)
+        assert (machine.phases.phase, machine.trace.total) == (Phase.PREINIT, 1)
+
+
+@pytest.mark.seabios
 def test_a_machine_tells_its_slots():
     with VirtualMachine(MachineConfig(debugcon=True), engine="kvm") as machine:
         machine.run(until=Phase.HALT)

@@ -1,7 +1,7 @@
 """Watching a CPU that the kernel executes: steps, and stops at instructions.
 
 Four addresses have a debug register each; where there are more, the guest goes step by step, and
-each instruction is looked at.
+each instruction is looked at. One that was told of is passed with a step, its register off.
 
 A stop is told with DR6, as the processor would tell its guest: bit n for register n, bit 14 for a
 step (Intel SDM, volume 3, section 18.2.3). The guest's own debug registers rest meanwhile.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from guestmap.memory import AddressSpace
 
 _MOST = 4
-_DR7_FIXED, _STEPPED, _RESUME = 1 << 10, 1 << 14, 1 << 16
+_DR7_FIXED, _STEPPED = 1 << 10, 1 << 14
 _EXECUTE = frozenset({WatchKind.EXECUTE})
 
 
@@ -56,7 +56,7 @@ class KvmProbe(CpuProbe):
         self._memory = memory
         self._check_outside = check_outside
         self._points: tuple[Watchpoint, ...] = ()
-        self._stepping = self._walks = False
+        self._stepping = self._walks = self._passing = False
         self._changed = False
 
     def watch(self, points: Collection[Watchpoint], *, stepping: bool = False) -> None:
@@ -73,7 +73,7 @@ class KvmProbe(CpuProbe):
                 " does"
             )
         self._walks = sum(each.last - each.first + 1 for each in points) > _MOST
-        self._points, self._stepping = tuple(points), stepping
+        self._points, self._stepping, self._passing = tuple(points), stepping, False
         self._changed = True
 
     def arm(self) -> Exit | None:
@@ -89,12 +89,12 @@ class KvmProbe(CpuProbe):
             return None
         self._changed = False
         addresses: list[int] = []
-        if not self._walks:
+        if not self._walks and not self._passing:
             addresses = [at for each in self._points for at in range(each.first, each.last + 1)]
         control = DebugFlag(0)
         if addresses:
             control |= DebugFlag.ENABLE | DebugFlag.USE_HW_BP
-        if self._stepping or self._walks:
+        if self._stepping or self._walks or self._passing:
             control |= DebugFlag.ENABLE | DebugFlag.SINGLESTEP
         enabled = sum(2 << 2 * n for n in range(len(addresses)))
         padded = addresses + [0] * (_MOST - len(addresses))
@@ -111,17 +111,18 @@ class KvmProbe(CpuProbe):
         address, why = self._page.debug()
         if self._stepping and why & _STEPPED:
             self._stepping, self._changed = False, True  # the next run is no step
+            self._passing = False
             return Exit(ExitReason.DEBUG, f"step to 0x{address:x}")
+        if self._passing and why & _STEPPED:
+            self._passing, self._changed = False, True
+            return None
         if not self._points:  # nobody has asked for it
             return Exit(ExitReason.DEBUG)
         if self._walks:
             return self._told_of(address)
-        if (stop := self._told_of(address)) is not None:
-            return stop
-        self._registers.load()
-        self._registers["rflags"] |= _RESUME
-        self._registers.save()
-        return None
+        # RF would do by the SDM, section 18.3.1.1, but there are hosts whose KVM does not heed it
+        self._passing = self._changed = True
+        return self._told_of(address)
 
     def _told_of(self, address: int) -> Exit | None:
         """Tell of the instruction that is next, where it is watched; return how that ends a run."""
