@@ -382,3 +382,17 @@ def test_a_plan_that_nobody_takes_ends_with_1(fleet, tmp_path):
 def test_a_condition_that_is_none_is_refused_before_anybody_is_asked(fleet, tmp_path):
     done = run_program("fleet", "plan", "1G", fleet[0].of.source, "--where", "left >=")
     assert_one_clear_line(done, "is no condition")
+
+
+def test_two_names_of_one_machine_are_refused_before_anybody_is_asked(fleet, tmp_path):
+    inventory = tmp_path / "fleet.toml"
+    source = fleet[0].of.source
+    inventory.write_text(
+        "".join(f'[[machine]]\nname = "{name}"\nsource = "{source}"\n' for name in ("a", "b"))
+    )
+    plan = tmp_path / "plan.json"
+    done = run_program("fleet", "plan", "128M", inventory, "-o", plan)
+    assert_one_clear_line(done, "a and b are one machine")
+    assert not plan.exists()
+    chosen = run_program("fleet", "plan", "128M", inventory, "--select", "name=b", "-o", plan)
+    assert "128 MiB for 1 of 1 machines" in chosen.stdout, chosen

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,3 +163,19 @@ def test_an_audit_without_maps_or_none_at_all_is_said(dumps, tmp_path):
     assert_one_clear_line(run_program("fleet", "diff", before, dumps), "there is no audit")
     (before / "audit.jsonl").write_text('{"format": 7}\n')
     assert_one_clear_line(run_program("fleet", "diff", before, after), "line 1")
+
+
+def test_the_program_of_the_documentation_runs(dumps):
+    document = Path(__file__).parents[2] / "docs" / "fleet.md"
+    (_, program) = document.read_text().split("```python\n")
+    (dumps / "run.py").write_text(program.partition("```")[0])
+    (dumps / "hosts.toml").write_text('[[machine]]\nsource = "a.txt"\n')
+    done = subprocess.run(
+        [sys.executable, "run.py"],
+        cwd=dumps,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "[0]\n", done

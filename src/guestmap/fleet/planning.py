@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from guestmap.base import ConfigError
 from guestmap.fleet.audit import jobs_of
 from guestmap.fleet.fleet_plan import PlannedMachine, Reason, planned
 from guestmap.fleet.plan_work import PlanOptions, plan_all
@@ -27,7 +28,12 @@ def plan_fleet(
     per_host: int = 4,
     everywhere: bool = True,
 ) -> Iterator[PlannedMachine]:
-    """Yield what there is to say of each machine, in the order in which it comes."""
+    """Yield what there is to say of each machine, in the order in which it comes.
+
+    Raises:
+        ConfigError: one source has two names: its memory would be counted twice.
+    """
+    _refuse_twins(inventory)
     stream = Stream(client, plan_all, options, per_host=per_host, everywhere=everywhere)
     for job, told in stream.run(jobs_of(inventory.machines, options.patience.timeout_s)):
         if isinstance(told, Lost):
@@ -38,3 +44,14 @@ def plan_fleet(
                 is_silent = any(reason.code in SILENT for reason in one.reasons)
                 stream.saw(one.host, answers=not is_silent)
                 yield one
+
+
+def _refuse_twins(inventory: FleetInventory) -> None:
+    seen: dict[str, str] = {}
+    for each in inventory:
+        first = seen.setdefault(each.source, each.name)
+        if first != each.name and not each.trouble:
+            raise ConfigError(
+                f"{first} and {each.name} are one machine, {each.shown}: leave one of them out of"
+                " the inventory, or choose with --select"
+            )
