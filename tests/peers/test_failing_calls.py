@@ -120,7 +120,8 @@ def test_an_output_is_whole_or_the_old_one(
     monkeypatch.chdir(tmp_path)
     Path("map.txt").write_text(MAP, encoding="utf-8")
     whole = Path(name)
-    assert _run([*words], "-o", "trace").returncode == 0
+    for _ in range(2):  # the first may look at things that are known from then on
+        assert _run([*words], "-o", "trace").returncode == 0
     size = whole.stat().st_size
     failures = list(_failures(Path("trace"), begin))
     assert {"openat", "write", "fsync", "rename"} <= {each.call for each in failures}
