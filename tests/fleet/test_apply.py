@@ -193,6 +193,14 @@ def test_a_dimm_that_is_there_already_and_of_which_the_guest_is_silent(stack, tm
     assert served.apply(msgspec.structs.replace(ORDER, guest_s=0.0)).outcome == "guest-silent"
 
 
+def test_a_dimm_of_another_size_than_the_plans_is_no_success(served):
+    served.apply()
+    told = served.apply(msgspec.structs.replace(ORDER, size=2 * ORDER.size))
+    assert (told.ending, served.devices) == ("refused", [DEVICE])
+    assert "128 MiB, not 256 MiB" in told.error
+    assert served.undo().ending == "undone"
+
+
 def test_a_machine_that_does_not_answer_in_the_middle_is_open(stack, tmp_path):
     served = serve(stack, tmp_path, "one", lost=["device_add"])
     told = served.apply()
@@ -396,3 +404,15 @@ def test_two_names_of_one_machine_are_refused_before_anybody_is_asked(fleet, tmp
     assert not plan.exists()
     chosen = run_program("fleet", "plan", "128M", inventory, "--select", "name=b", "-o", plan)
     assert "128 MiB for 1 of 1 machines" in chosen.stdout, chosen
+
+
+def test_a_resume_does_not_make_a_success_of_a_guest_that_said_nothing(stack, tmp_path):
+    silent, other = serve(stack, tmp_path, "a", None), serve(stack, tmp_path, "b")
+    plan = tmp_path / "plan.json"
+    run_program("fleet", "plan", "128M", silent.of.source, other.of.source, "-o", plan)
+    words = (plan, "--guest-timeout", "0.3", "--canary", "0", "--percent", "50")
+    for more in ((), ("--resume",), ("--resume",)):
+        done = run_program("fleet", "apply", *words, *more)
+        assert done.status == 1, done
+        assert "plugged: guest-silent" in done.stdout
+    assert [len(each.devices) for each in (silent, other)] == [1, 1]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from guestmap.base import GuestmapError, StateError
+from guestmap.base import GuestmapError, StateError, format_size
 from guestmap.domain import (
     Applier,
     MemoryDevice,
@@ -163,6 +163,10 @@ def _apply(one: OneMachine) -> AppliedMachine:
         and note.is_of(note.plan, one.run)
     ):
         return one.ended("held", error=f"plan {note.plan} is open here ({note.phase})")
+    if one.device is not None and one.device.size != order.size:
+        had, wanted = format_size(one.device.size), format_size(order.size)
+        why = f"{order.device} is there with {had}, not {wanted}: the plan was edited; plan anew"
+        return one.ended("refused", error=why)
     if one.is_ours and note is not None and note.phase == "done":
         ending = ENDINGS.get(Outcome(note.outcome), "plugged")
         return one.ended(ending, outcome=note.outcome, earlier=True)

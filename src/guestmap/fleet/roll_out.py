@@ -128,6 +128,8 @@ class RollOut:
     def apply(self, policy: WavePolicy, *, resume: bool = False) -> Iterator[AppliedMachine]:
         """Yield what becomes of each machine that is gone to, as it comes.
 
+        First those are told again that a run before left without success, and for good.
+
         Args:
             policy: in which waves.
             resume: go on with a plan that was begun: machines that have it are left alone, and what
@@ -147,6 +149,9 @@ class RollOut:
         left = [
             m for m in self.machines if m.name not in ended or ended[m.name].ending not in FINAL
         ]
+        for each in self.machines:
+            if (one := ended.get(each.name)) and one.ending in FINAL and not one.is_good:
+                yield msgspec.structs.replace(one, earlier=True)
         for wave in policy.waves(left):
             yield from self._wave(apply_all, wave, policy.pause_after)
             if self.is_paused:
