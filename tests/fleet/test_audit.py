@@ -223,6 +223,19 @@ def test_nobody_chosen_is_an_error(dumps):
     assert_one_clear_line(done, "none of 3 machines is chosen by name=x")
 
 
+def test_a_condition_that_is_left_out_does_not_choose_them_all(dumps):
+    done = run_program("fleet", "audit", dumps, "--select", "")
+    assert_one_clear_line(done, "leave --select out for all machines")
+    done = run_program("fleet", "audit", dumps, "--select")
+    assert_one_clear_line(done, "--select needs a value")
+
+
+def test_one_form_is_printed_and_not_two_mixed(dumps):
+    done = run_program("fleet", "audit", dumps, "--sarif", "--json")
+    assert done.status == 2
+    assert json.loads(done.stdout)["message"].endswith("choose one")
+
+
 def test_a_scheduler_without_tls_is_refused(dumps):
     done = run_program("fleet", "audit", dumps, "--scheduler", "tcp://127.0.0.1:1")
     assert_one_clear_line(done, "over TLS or not at all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,7 +38,10 @@ class FleetGroup(TyperGroup):
         words = iter(args)
         for word in words:
             if word in _WITH_VALUE:
-                front += [word, next(words, "")]
+                given = list(islice(words, 1))
+                if not given:  # in front it would take the verb for one
+                    ctx.fail(f"option {word} needs a value")
+                front += [word, *given]
             elif word.split("=", 1)[0] in _ANYWHERE:
                 front.append(word)
             else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from guestmap.base import format_size
+from guestmap.base import ConfigError, format_size
 from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, progress
 from guestmap.cli.lint import FailOn
 from guestmap.cli.output import say, say_json
@@ -67,6 +67,8 @@ def audit(
 
     setting: FleetSetting = ctx.obj
     refuse_unknown(frozenset(ignore or ()))
+    if as_json and as_sarif:
+        raise ConfigError("--json and --sarif both say what is printed: choose one")
     machines = setting.inventory(inventory)
     known = known_findings(baseline) if baseline is not None else {}
     with_maps = output is not None or page is not None

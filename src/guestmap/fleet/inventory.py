@@ -95,7 +95,10 @@ class _Condition:
 
 
 def _conditions(text: str) -> Iterator[_Condition]:
-    for part in filter(None, (each.strip() for each in text.split(","))):
+    parts = [part for each in text.split(",") if (part := each.strip())]
+    if not parts:  # of a variable that was not set: all machines are not what is meant
+        raise ConfigError("an empty condition selects nothing: leave --select out for all machines")
+    for part in parts:
         found = _CONDITION.fullmatch(part)
         if found is None:
             raise ConfigError(
