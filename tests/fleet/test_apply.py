@@ -373,6 +373,8 @@ def test_the_commands_plan_apply_and_undo(fleet, tmp_path):
     assert {each["ending"] for each in lines} == {"has-it"}
     assert fleet[3].machine.sent == []
     assert_one_clear_line(run_program("fleet", "apply", plan), "--resume")
+    done = run_program("fleet", "undo", plan, "--select", "name=m0")
+    assert_one_clear_line(done, "carried out on all machines")
     done = run_program("fleet", "apply", plan, "--resume")
     assert (done.status, done.stdout) == (0, "0 machines: nothing was to do\n")
     done = run_program("fleet", "undo", plan)

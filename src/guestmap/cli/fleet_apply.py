@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guestmap.base import ConfigError
 from guestmap.cli.fleet_setting import FleetSetting, progress
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
@@ -95,6 +96,10 @@ def _carry_out(
     from guestmap.fleet.fleet_plan import read_plan
     from guestmap.fleet.roll_out import Progress, RollOut
 
+    if setting.select:
+        raise ConfigError(
+            "--select chooses for fleet plan: a plan is carried out on all machines that it fits"
+        )
     plan = read_plan(file)
     told = setting.inventory(inventory) if inventory else None
     found: list[AppliedMachine] = []
