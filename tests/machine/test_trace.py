@@ -69,6 +69,16 @@ def test_a_stop_pauses_the_machine_which_goes_on_from_there(bios):
         assert vm.trace.total == 1
 
 
+def test_a_machine_that_stopped_before_an_instruction_goes_on_with_it(bios):
+    with VirtualMachine(MachineConfig(bios=bios)) as vm:
+        vm.trace.add(TraceRange.parse(f"{0xF0000 + _STORE:x},x"), stops=True)
+        for told in range(1, 6):
+            assert vm.run() is RunState.PAUSED
+            assert (vm.trace.total, vm.trace.stopped.access.ip) == (told, _STORE)
+        vm.run()
+        assert vm.trace.total == 5, "the loop is done"
+
+
 def test_the_newest_are_kept(bios, monkeypatch):
     monkeypatch.setattr(tracing, "KEPT", 2)
     with VirtualMachine(MachineConfig(bios=bios)) as vm:

@@ -48,6 +48,8 @@ class UnicornProbe(CpuProbe):
         self._hooks = hooks
         self._check_outside = check_outside
         self._end = end
+        self._stands: tuple[int, int] | None = None  # before an instruction that was told of
+        self._told: list[Watchpoint] = []  # who has heard of it
         self._handles: list[Any] = []
         self._readers: list[Watchpoint] = []
         self._stepped = 0  # instructions that were begun since a step was asked for
@@ -56,6 +58,7 @@ class UnicornProbe(CpuProbe):
         """Watch these ranges, and no others, from now on."""
         self._check_outside()
         self._unhook()
+        self._told.clear()
         if any(each.may_stop and each.kinds - _EXECUTE for each in points):
             # First: what is to be stopped before is not told of.
             self._cpu.leaving.look_at_each_instruction()
@@ -68,6 +71,11 @@ class UnicornProbe(CpuProbe):
         self._readers = [each for each in points if WatchKind.READ in each.kinds]
         self._hooks.watch_reads(self._device_read if self._readers else None)
         self._forget_code()
+
+    def begin(self) -> None:
+        """Take note that a run begins: what it stood before is not told of again."""
+        if self._told and self._stands != self._hooks.instruction():  # it was moved elsewhere
+            self._told.clear()
 
     def _hook_point(self, point: Watchpoint) -> None:
         kinds = 0
@@ -119,7 +127,13 @@ class UnicornProbe(CpuProbe):
 
     def _code_hook(self, point: Watchpoint) -> Callable[..., None]:
         def executed(_uc: Any, address: int, size: int, _data: object) -> None:
-            if self._ask(point, self._access(WatchKind.EXECUTE, address, size, None)):
+            if point in self._told:  # the run begins with it
+                self._told.remove(point)
+                return
+            access = self._access(WatchKind.EXECUTE, address, size, None)
+            if self._ask(point, access):
+                self._stands = self._hooks.instruction()
+                self._told.append(point)
                 self._stop(f"instruction at 0x{address:x}")
                 self._cpu.uc.emu_stop()
 

@@ -74,6 +74,7 @@ class UnicornVcpu(Vcpu):
         self._hooks.install(deliver=self._exceptions is None, everywhere=stores is None)
         self._halted = False
         self._ended: Exit | None = None
+        self._begin: Callable[[], None] | None = None  # of a probe that is there
 
     def _notify(self) -> None:
         self.notify()
@@ -140,6 +141,8 @@ class UnicornVcpu(Vcpu):
 
     def _execute(self) -> None:
         self._counters.entries += 1
+        if self._begin is not None:
+            self._begin()
         lines = self._hooks.lines
         if lines is not None:
             lines.look()
@@ -305,7 +308,9 @@ class UnicornVcpu(Vcpu):
         """What watches it."""
         from guestmap.accel.unicorn.debug import UnicornProbe
 
-        return UnicornProbe(self.cpu, self._hooks, self.check_outside, self._end)
+        made = UnicornProbe(self.cpu, self._hooks, self.check_outside, self._end)
+        self._begin = made.begin
+        return made
 
     def collect_lines(self, port: int, take: Callable[[bytes], None]) -> None:
         """Have bytes that are written to a port be taken several at a time, where that can be."""
