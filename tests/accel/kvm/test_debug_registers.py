@@ -158,3 +158,14 @@ def test_a_kernel_that_cannot():
     with pytest.raises(UnsupportedError, match="no KVM_CAP_SET_GUEST_DEBUG"):
         _ = rig.vcpu.probe
     rig.accelerator.close()
+
+
+def test_inside_qemus_own_processor_one_address_is_walked_to(request, monkeypatch):
+    """A debug register that a guest uses there ends the host's kernel."""
+    monkeypatch.setattr("guestmap.accel.kvm.caps._processor", lambda: "QEMU TCG CPU version 2.5+")
+    rig = request.getfixturevalue("rig")
+    heard: list[int] = []
+    rig.vcpu.probe.watch([point(0x1000, 0x1000, stops=False, heard=heard)])
+    rig.run(Stop(0xFE05B, STEP), Stop(0x1000, STEP), HLT)
+    assert heard == [0x1000]
+    assert [(each[0], *each[1:5]) for each in rig.asked] == [(3, 0, 0, 0, 0)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from struct import pack_into, unpack_from
 from typing import NamedTuple
 
@@ -58,11 +59,13 @@ class Features:
         caps: the answer for each capability that has a name here; 0: it has not that.
         run_size: bytes of a vCPU's shared memory.
         cpuid: what it can show a guest.
+        processor: the host's, by its brand; "" where the kernel does not tell.
     """
 
     caps: dict[Cap, int]
     run_size: int
     cpuid: tuple[CpuidEntry, ...]
+    processor: str = ""
 
     def has(self, cap: Cap) -> bool:
         """Tell whether it has a capability."""
@@ -88,6 +91,11 @@ class Features:
         """Width of guest-physical addresses (CPUID 8000_0008h, EAX bits 7-0)."""
         found = [each.eax & 0xFF for each in self.cpuid if each.leaf == _ADDRESS_SIZES]
         return found[0] if found else _LEAST_ADDRESS_BITS
+
+    @property
+    def is_in_tcg(self) -> bool:
+        """Whether the host's processor is QEMU's TCG, whose virtualisation has holes."""
+        return self.processor.startswith("QEMU TCG")
 
 
 def open_device(kernel: Kernel, path: str = DEVICE) -> Handle:
@@ -122,7 +130,17 @@ def ask(device: Handle) -> Features:
     lacking = [f"KVM_CAP_{cap.name}" for cap in REQUIRED if caps[cap] <= 0]
     if lacking:
         raise UnsupportedError(f"{device.what} has no {', '.join(lacking)}: {_INSTEAD}")
-    return Features(caps, device.call(GET_VCPU_MMAP_SIZE), _supported_cpuid(device))
+    size = device.call(GET_VCPU_MMAP_SIZE)
+    return Features(caps, size, _supported_cpuid(device), _processor())
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(found, "")
 
 
 def _supported_cpuid(device: Handle) -> tuple[CpuidEntry, ...]:

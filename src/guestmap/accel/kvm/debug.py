@@ -40,6 +40,7 @@ class KvmProbe(CpuProbe):
         registers: its registers.
         memory: what it sees.
         check_outside: raises StateError while it is in the guest.
+        has_registers: whether debug registers can be used; else it goes step by step.
     """
 
     def __init__(
@@ -49,12 +50,15 @@ class KvmProbe(CpuProbe):
         registers: Registers,
         memory: AddressSpace,
         check_outside: Callable[[], None],
+        *,
+        has_registers: bool = True,
     ) -> None:
         self._handle = vcpu
         self._page = page
         self._registers = registers
         self._memory = memory
         self._check_outside = check_outside
+        self._most = _MOST if has_registers else 0
         self._points: tuple[Watchpoint, ...] = ()
         self._stepping = self._walks = self._passing = False
         self._changed = False
@@ -72,7 +76,7 @@ class KvmProbe(CpuProbe):
                 "engine 'kvm' stops at instructions, not at accesses of memory: engine 'unicorn'"
                 " does"
             )
-        self._walks = sum(each.last - each.first + 1 for each in points) > _MOST
+        self._walks = sum(each.last - each.first + 1 for each in points) > self._most
         self._points, self._stepping, self._passing = tuple(points), stepping, False
         self._changed = True
 

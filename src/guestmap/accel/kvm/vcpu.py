@@ -76,8 +76,9 @@ class KvmVcpu(Vcpu):
         )  # fmt: skip
         self._smi_wanted = False
         self._probe = KvmProbe(
-            self._handle, self._page, self._registers, memory, self.check_outside
-        )
+            self._handle, self._page, self._registers, memory, self.check_outside,
+            has_registers=not vm.features.is_in_tcg,
+        )  # fmt: skip
 
     # -- running -----------------------------------------------------------------------------------
 
