@@ -30,6 +30,7 @@ LONG_FILES = ("kvm/test_linux_on_kvm.py", "kvm/test_memtest_on_kvm.py", "kvm/tes
 # no program of random bytes, which might come to it.
 LEFT_OUT = "not ring_3 and not virtual_8086 and not random_programs"
 LONG_S = 1500
+SOAK_S = 3600
 
 
 def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
@@ -62,3 +63,10 @@ def test_they_hold_on_a_newer_kernel(tmp_path: Path) -> None:
 def test_guests_and_what_takes_long_on_kvm(tmp_path: Path, file: str) -> None:
     tests = pytest_line((file,), "kvm and long", LONG_S) + " -s"
     assert run_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, with_linux=True) == 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SOAK_S + 60)
+def test_linux_on_four_cpus(tmp_path: Path) -> None:
+    tests = pytest_line(("kvm/test_linux_on_kvm.py",), "kvm and soak", SOAK_S) + " -s"
+    assert run_in_kvm_guest(tmp_path, tests, timeout_s=SOAK_S, with_linux=True) == 0

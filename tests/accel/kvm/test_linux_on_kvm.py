@@ -13,13 +13,15 @@ from tests.accel.kvm.linux import Linux
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.kvm, pytest.mark.long, pytest.mark.seabios]
+pytestmark = [pytest.mark.kvm, pytest.mark.seabios]
 
 POLICY = "/sys/devices/system/memory/auto_online_blocks"
 
 
+@pytest.mark.soak
 def test_linux_runs_on_four_cpus(tmp_path: Path) -> None:
-    with Linux(tmp_path, "kvm", timeout_s=900, cpus=4) as guest:
+    """Four CPUs on two that QEMU emulates: not at its shell after a quarter of an hour."""
+    with Linux(tmp_path, "kvm", timeout_s=3000, cpus=4) as guest:
         assert guest.run("grep -c ^processor /proc/cpuinfo").strip() == "4"
         ids = guest.run("grep ^apicid /proc/cpuinfo").split("\n")
         assert [each.split()[-1] for each in ids if each] == ["0", "1", "2", "3"]
@@ -38,6 +40,7 @@ def test_linux_runs_on_four_cpus(tmp_path: Path) -> None:
         assert guest.run("cat /sys/devices/system/cpu/online").strip() == "0-3"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("irqchip", ["split", "on"])
 def test_linux_on_the_kernels_interrupt_controllers(tmp_path: Path, irqchip: str) -> None:
     with Linux(tmp_path, "kvm", timeout_s=900, cpus=2, irqchip=irqchip) as guest:
@@ -56,6 +59,7 @@ def _local_timers(guest: Linux) -> list[int]:
     return [int(word) for word in line.split() if word.isdecimal()]
 
 
+@pytest.mark.long
 def test_linux_onlines_a_dimm_and_gives_it_back(tmp_path: Path) -> None:
     with Linux(tmp_path, "kvm", timeout_s=900) as guest:
         vm, before = guest.vm, guest.memory
