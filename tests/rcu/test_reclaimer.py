@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -231,3 +233,21 @@ def test_statistics_are_frozen(rcu):
     with pytest.raises(dataclasses.FrozenInstanceError):
         statistics.ran = 1
     assert repr(rcu) == f"<Rcu test: {statistics}>"
+
+
+def test_an_interpreter_ends_whoever_has_the_lock():
+    """Its end finds the reclaimer wherever it is, and lets it run no more."""
+    program = """
+import sys, threading
+from guestmap.rcu import Rcu
+rcu = Rcu("last")
+held = threading.Event()
+def keep():
+    with rcu._reclaimer._changed:
+        held.set()
+        threading.Event().wait()
+threading.Thread(target=keep, daemon=True).start()
+held.wait()
+sys.modules["last"] = rcu  # lives as long as the interpreter
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

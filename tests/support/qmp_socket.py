@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from guestmap.monitor import TcpAddress, UnixAddress
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 TIMEOUT_S = 30
 
 
+def _connect(client: socket.socket, path: str) -> None:
+    """Connect to a file that is there, and perhaps not listened at yet."""
+    end = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return client.connect(path)
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 class QmpSocket:
     """A connection; ``greeting`` is the first line, ``events`` are those that came meanwhile."""
 
@@ -23,7 +36,7 @@ class QmpSocket:
         if isinstance(address, UnixAddress):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(TIMEOUT_S)
-            self.socket.connect(address.path)
+            _connect(self.socket, address.path)
         else:
             assert isinstance(address, TcpAddress)
             self.socket = socket.create_connection((address.host, address.port), TIMEOUT_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TypeVarTuple
 
@@ -69,8 +70,9 @@ class Rcu:
     def __repr__(self) -> str:
         return f"<Rcu {self.name}: {self.statistics()}>"
 
-    def __del__(self) -> None:
-        self._reclaimer.stop()
+    def __del__(self, _ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not _ending():  # else the reclaimer stands still for good, perhaps with its lock
+            self._reclaimer.stop()
 
     # The read side.
 

@@ -13,6 +13,7 @@ import ctypes
 import errno
 import mmap
 import os
+import sys
 import weakref
 from typing import Protocol, cast
 
@@ -58,7 +59,13 @@ class _Mapping:
         self.discard: tuple[int, int] | None = None
 
     def exporter_died(self) -> None:
-        """Unmap now or after the readers. Runs in whichever thread dropped the last view."""
+        """Unmap now or after the readers. Runs in whichever thread dropped the last view.
+
+        When the interpreter ends the host takes everything back: whoever could be waited for
+        stands still for good, perhaps with a lock, or is an engine's and runs on.
+        """
+        if sys.is_finalizing():
+            return
         rcu = self.rcu()
         if rcu is not None and not self.unread:
             with contextlib.suppress(StateError):  # closed: its readers have been waited for
