@@ -240,14 +240,9 @@ def test_an_interpreter_ends_whoever_has_the_lock():
     program = """
 import sys, threading
 from guestmap.rcu import Rcu
-rcu = Rcu("last")
-held = threading.Event()
-def keep():
-    with rcu._reclaimer._changed:
-        held.set()
-        threading.Event().wait()
-threading.Thread(target=keep, daemon=True).start()
-held.wait()
-sys.modules["last"] = rcu  # lives as long as the interpreter
+sys.modules["last"] = rcu = Rcu("last")  # lives as long as the interpreter
+keeper = threading.Thread(target=rcu._reclaimer._changed.__enter__)
+keeper.start()
+keeper.join()
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
