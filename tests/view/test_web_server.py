@@ -1,4 +1,4 @@
-"""What the server writes of requests that it refuses."""
+"""What the server writes: of requests that it refuses, of pages that have gone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import asyncio
 import logging
 
 import pytest
+from bokeh.protocol import Protocol
+from bokeh.server.connection import ServerConnection
+from bokeh.server.protocol_handler import ProtocolHandler
 
 from guestmap.view.web_server import web_server
 
@@ -35,3 +38,26 @@ def test_a_refused_request_is_noted_without_the_token_of_its_link(
     assert answer.startswith(b"HTTP/1.1 403 ")
     assert "403 GET / (127.0.0.1)" in caplog.text
     assert "a-secret" not in caplog.text
+
+
+class _Connection(ServerConnection):
+    """Of a page: what it can do is not asked for here."""
+
+    def __init__(self, session: object) -> None:
+        self._protocol, self._session = Protocol(), session
+
+
+@pytest.mark.parametrize(("session", "is_told"), [(None, False), (object(), True)])
+def test_a_message_of_a_page_that_has_gone_is_no_error(
+    session: object, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handled() -> None:
+        server, _ = web_server("127.0.0.1", 0, lambda _document: None)
+        try:
+            message = Protocol().create("PULL-DOC-REQ")
+            await ProtocolHandler().handle(message, _Connection(session))
+        finally:
+            server.stop()
+
+    asyncio.run(handled())
+    assert ("error handling message" in caplog.text) == is_told

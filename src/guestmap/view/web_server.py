@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
+from bokeh.server.connection import ServerConnection
+from bokeh.server.protocol_handler import log as messages_log
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
 from bokeh.server.util import bind_sockets
@@ -20,6 +22,7 @@ from guestmap.view.web_access import WebAccess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from logging import LogRecord
 
     from bokeh.document import Document
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -44,9 +47,23 @@ def web_server(
     sockets, actual = bind_sockets(host, port)
     access = WebAccess.at(host, actual)
     application = _Guarded(Application(FunctionHandler(fill)), access)
+    messages_log.addFilter(_is_of_a_page)
     http = HTTPServer(application)
     http.add_sockets(sockets)
     return BaseServer(IOLoop.current(), application, http), access
+
+
+def _is_of_a_page(record: LogRecord) -> bool:
+    """Leave out the traceback of a message that comes to its turn when its page has gone.
+
+    A browser that is closed, or that reloads, may just have sent one; bokeh (3.9) then asks the
+    connection for the session that it has no more.
+    """
+    trace = record.exc_info[2] if record.exc_info else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    asked = getattr(ServerConnection.session, "fget", None)
+    return trace is None or trace.tb_frame.f_code is not getattr(asked, "__code__", None)
 
 
 class _Guarded(BokehTornado):
