@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.inspect.ask.verdict import Verdict, disabled, outranked
 from guestmap.inspect.map.occupied import OccupiedRuns
+from guestmap.inspect.map.shown import span
 from guestmap.view.picture import Box, Kind, Label, State
 from guestmap.view.words import hex_address, whose
 
@@ -133,31 +134,29 @@ class _View:
 
     def pieces(self, way: Way) -> list[tuple[int, int, str]]:
         """Cut a way that answers into where it is seen ("") and where it loses, and why."""
-        ranges, steps = self._ranges, way.steps()
-        first = bisect_right(ranges, way.lo, key=lambda each: each.end)
-        last = bisect_left(ranges, way.hi, key=lambda each: each.start)
-        if last - first <= MOST_PIECES:
-            return _joined(way, [(each, outranked(steps, each.way.steps()))
-                                 for each in ranges[first:last]])  # fmt: skip
+        ranges, steps, places = self._ranges, way.steps(), span(self._ranges, way.lo, way.hi)
+        if len(places) <= MOST_PIECES:
+            return _joined(way, ranges[places.start : places.stop])
         own = self._own.get(way.region.id, [])
-        seen = [index for index in own[bisect_left(own, first) : bisect_left(own, last)]
-                if outranked(steps, ranges[index].way.steps()) is None]  # fmt: skip
+        own = own[bisect_left(own, places.start) : bisect_left(own, places.stop)]
+        seen = [index for index in own if outranked(steps, ranges[index].way.steps()) is None]
         pieces: list[tuple[int, int, str]] = []
-        for index in [*seen, last]:
+        first = places.start
+        for index in seen:
             pieces += _told_together(way, ranges[first:index])
-            if index < last:
-                start, end, _ = ranges[index]
-                pieces.append((max(start, way.lo), min(end, way.hi), ""))
+            pieces += _joined(way, ranges[index : index + 1])
             first = index + 1
-        return pieces
+        return pieces + _told_together(way, ranges[first : places.stop])
 
 
-def _joined(way: Way, found: list[tuple[Shown, Verdict | None]]) -> list[tuple[int, int, str]]:
+def _joined(way: Way, found: list[Shown]) -> list[tuple[int, int, str]]:
     """Return pieces of a way, neighbours of one verdict as one."""
+    steps = way.steps()
     pieces: list[tuple[int, int, str]] = []
     before: Verdict | None = None
-    for (start, end, _), verdict in found:
+    for start, end, other in found:
         lo, hi = max(start, way.lo), min(end, way.hi)
+        verdict = outranked(steps, other.steps())
         if pieces and pieces[-1][1] == lo and before == verdict:
             pieces[-1] = (pieces[-1][0], hi, pieces[-1][2])
         else:
@@ -169,7 +168,7 @@ def _joined(way: Way, found: list[tuple[Shown, Verdict | None]]) -> list[tuple[i
 def _told_together(way: Way, hiding: list[Shown]) -> list[tuple[int, int, str]]:
     """Return one piece for all that hides a way between two places where it is seen."""
     if len(hiding) < 2:
-        return _joined(way, [(each, outranked(way.steps(), each.way.steps())) for each in hiding])
+        return _joined(way, hiding)
     first, last = hiding[0].way.region.name, hiding[-1].way.region.name
     words = f"hidden in {len(hiding)} pieces, by {first} first and by {last} last"
     return [(max(hiding[0].start, way.lo), min(hiding[-1].end, way.hi), words)]

@@ -42,7 +42,13 @@ def fill(ways: Iterable[Way]) -> list[Shown]:
 
 def within(ranges: Sequence[Shown], lo: int, hi: int) -> Sequence[Shown]:
     """Return those of sorted, disjoint ranges that have an address in ``[lo, hi)``."""
+    places = span(ranges, lo, hi)
+    return ranges[places.start : places.stop]
+
+
+def span(ranges: Sequence[Shown], lo: int, hi: int) -> range:
+    """Return which of them these are."""
     if lo >= hi:
-        return ()
+        return range(0)
     first = bisect_right(ranges, lo, key=lambda each: each.end)
-    return ranges[first : bisect_left(ranges, hi, key=lambda each: each.start)]
+    return range(first, bisect_left(ranges, hi, key=lambda each: each.start))
