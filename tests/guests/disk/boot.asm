@@ -1,7 +1,6 @@
 ; A boot sector: says what sector 1 holds, writes sector 2, reads it back, says "done", halts.
         org 0x7c00
         bits 16
-LOG     equ 0x402
 
 start:  xor ax, ax
         mov ds, ax
@@ -19,31 +18,15 @@ start:  xor ax, ax
         call disk
         mov si, ending
         call say
-stop:   cli
-        hlt
         jmp stop
 
 disk:   mov dl, [drive]
         int 0x13
-        jnc .done
-        mov si, failed
-        call say
-        jmp stop
-.done:  ret
+        jmp checked
 
-say:    mov dx, LOG
-.next:  lodsb
-        test al, al
-        jz .end
-        out dx, al
-        jmp .next
-.end:   mov al, 10
-        out dx, al
-        ret
+%include "said.inc"
 
 drive:  db 0
-failed: db "failed", 0
-ending: db "done", 0
         align 4, db 0
 first:  db 16, 0
         dw 1, 0x8000, 0

@@ -2,7 +2,6 @@
 ; behind it, says "done", halts.
         org 0x7c00
         bits 16
-LOG     equ 0x402
 
 start:  xor ax, ax
         mov ds, ax
@@ -19,31 +18,15 @@ start:  xor ax, ax
         call disk
         mov si, ending
         call say
-stop:   cli
-        hlt
         jmp stop
 
 disk:   mov bx, 0x8000
         mov dx, 0x0100
         int 0x13
-        jnc .done
-        mov si, failed
-        call say
-        jmp stop
-.done:  ret
+        jmp checked
 
-say:    mov dx, LOG
-.next:  lodsb
-        test al, al
-        jz .end
-        out dx, al
-        jmp .next
-.end:   mov al, 10
-        out dx, al
-        ret
+%include "said.inc"
 
-failed: db "failed", 0
-ending: db "done", 0
         times 510-($-$$) db 0
         dw 0xaa55
         times 18*512-($-$$) db 0
