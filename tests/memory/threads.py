@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
-from typing import Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from guestmap.memory import MemorySystem, MemTxResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BELOW, ABOVE = b"below---", b"above---"
 
@@ -31,21 +34,18 @@ class Readers:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(i,)) for i in range(threads)]
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Have them look all the while; they have ended afterwards."""
         for each in self._threads:
             each.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        for each in self._threads:
-            each.join(60)
-            assert not each.is_alive()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            for each in self._threads:
+                each.join(60)
+                assert not each.is_alive()
 
     def _run(self, number: int) -> None:
         try:

@@ -18,7 +18,7 @@ def test_eight_threads_read_and_write_during_commits(memory, seconds: float) -> 
     """Ten minutes of an hour's soak; without a global lock this finds counts that are not kept."""
     readers = Readers(memory, threads=8)
     end = time.monotonic() + seconds
-    with readers:
+    with readers.running():
         while time.monotonic() < end or min(readers.rounds) == 0:
             readers.over.enabled = not readers.over.enabled
             assert not readers.failures
