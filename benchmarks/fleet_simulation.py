@@ -27,7 +27,7 @@ class Costs:
     scheduler: float = 0.0025
     client: float = 0.0001
     worker: float = 0.010
-    answer: float = 0.055
+    answer: float = 0.057
     patience: float = 30.0
     start: float = 3.0
 
