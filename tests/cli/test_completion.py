@@ -65,6 +65,13 @@ def test_of_what_cannot_be_read_nothing_is_offered_and_nothing_is_said(tmp_path:
     assert completed("guestmap", "why-not", "boot:nonsense", "x") == []
 
 
+@pytest.mark.parametrize("words", [("fleet", "audit", "--select"), ("domain", "list", "--root")])
+def test_behind_a_groups_option_that_lacks_its_value_nothing_is_said(
+    words: tuple[str, ...],
+) -> None:
+    assert completed("guestmap", *words, "") == []
+
+
 def test_regions_of_our_own_machine_are_offered_without_running_it() -> None:
     for words in (("reset",), ("boot",), ("boot:64M,at=setup",)):
         assert completed("guestmap", "why-not", *words, "pc.r") == ["pc.ram", "pc.rom"]

@@ -68,6 +68,17 @@ def test_whose_strictness_counts_is_one_setting(root):
     assert done.stderr == "guestmap: --libvirt '8.0' is not one of 9.0, 12.9\n"
 
 
+def test_an_option_of_all_verbs_stands_behind_a_verb_too_and_has_a_value(root):
+    run_program("domain", "define", str(root / "vm.xml"))
+    elsewhere = str(root / "elsewhere")
+    for words in (
+        ["list", "--all", "--name", "--root", elsewhere],
+        ["list", "--all", f"--root={elsewhere}"],
+    ):
+        assert "vm" not in run_program("domain", *words).stdout
+    assert_one_clear_line(run_program("domain", "list", "--root"), "--root needs a value")
+
+
 def test_a_file_that_is_not_there_is_named(root):
     done = run_program("domain", "define", "none.xml")
     assert done.stderr == "guestmap: Failed to open file 'none.xml': No such file or directory\n"

@@ -95,8 +95,9 @@ def application(commands: Iterable[str] = COMMANDS) -> typer.Typer:
 def _verbs(module: Any, name: str) -> typer.Typer:
     """Return the commands of one group."""
     from guestmap.cli.schema_option import with_schema
+    from guestmap.cli.verbs_group import VerbsGroup
 
-    group = typer.Typer(cls=getattr(module, f"{name.capitalize()}Group"), no_args_is_help=True)
+    group = typer.Typer(cls=VerbsGroup, no_args_is_help=True)
     whole = getattr(module, name)
     group.callback(help=_help(whole))(whole)
     kind = getattr(module, "VerbCommand", TyperCommand)

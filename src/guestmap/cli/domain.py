@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from guestmap.cli.domain_command import VerbCommand
 from guestmap.cli.domain_words import File, Name, Setting, by_any_name, read_file
@@ -15,26 +14,7 @@ from guestmap.cli.parameters import Json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DomainGroup", "VerbCommand", "domain", "verbs"]
-_ANYWHERE = {"--root", "--libvirt"}
-
-
-class DomainGroup(TyperGroup):
-    """Takes the options of all verbs behind a verb, too."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move them to the front."""
-        front: list[str] = []
-        rest: list[str] = []
-        words = iter(args)
-        for word in words:
-            if word in _ANYWHERE:
-                front += [word, next(words, "")]
-            elif word.split("=", 1)[0] in _ANYWHERE:
-                front.append(word)
-            else:
-                rest.append(word)
-        return list(super().parse_args(ctx, front + rest))
+__all__ = ["VerbCommand", "domain", "verbs"]
 
 
 def domain(

@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from guestmap.cli.fleet_setting import FleetSetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_WITH_VALUE = {
-    "--scheduler",
-    "--tls-ca",
-    "--tls-cert",
-    "--tls-key",
-    "--workers",
-    "--per-host",
-    "--timeout",
-    "--retries",
-    "--select",
-    "--source",
-}
-_ANYWHERE = _WITH_VALUE | {"--dashboard"}
-
-
-class FleetGroup(TyperGroup):
-    """Takes the options of all verbs behind a verb, too."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move them to the front."""
-        front: list[str] = []
-        rest: list[str] = []
-        words = iter(args)
-        for word in words:
-            if word in _WITH_VALUE:
-                given = list(islice(words, 1))
-                if not given:  # in front it would take the verb for one
-                    ctx.fail(f"option {word} needs a value")
-                front += [word, *given]
-            elif word.split("=", 1)[0] in _ANYWHERE:
-                front.append(word)
-            else:
-                rest.append(word)
-        return list(super().parse_args(ctx, front + rest))
 
 
 def fleet(
