@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from guestmap.base import PeerError
 from guestmap.fleet.audit import audit, jobs_of
 from guestmap.fleet.audit_files import audit_folder, known_findings, news_of, read_records
 from guestmap.fleet.cluster import ClusterSettings, opened
@@ -170,6 +171,14 @@ def test_an_audits_folder_gives_back_what_it_was_given(client, dumps, tmp_path):
     assert only.stem == kept["a"].digest
     assert load_snapshot(str(only)).regions == load_snapshot(str(dumps / "a.txt")).regions
     assert tally.summary().maps == 1
+
+
+@pytest.mark.parametrize("text", ["7\n", "{\n", '{"format": "other"}\n', "[" * 100_000, "\xff"])
+def test_a_line_that_is_none_of_an_audit_is_named(text, tmp_path):
+    file = tmp_path / "audit.jsonl"
+    file.write_text(text, "latin-1")
+    with pytest.raises(PeerError, match=r"audit\.jsonl, line 1: "):
+        list(read_records(file))
 
 
 def test_with_a_baseline_only_what_is_new_is_told(client, dumps, tmp_path):

@@ -132,9 +132,24 @@ def test_a_file_that_is_no_inventory_says_where(tmp_path, name, text, said):
     assert str(path) in str(error.value)
 
 
-def test_a_template_that_asks_for_what_is_not_known_is_refused():
+@pytest.mark.parametrize("part", ["metadata", "annotations", "labels", "spec", "status"])
+def test_a_part_of_a_list_of_kubernetes_that_is_no_mapping_tells_nothing(part):
+    metadata = {"name": "a", "annotations": {}, "labels": {}}
+    item = {"metadata": metadata, "spec": {}, "status": {}}
+    (metadata if part in metadata else item)[part] = ["x"]
+    content = json.dumps({"kind": "List", "items": [item]}).encode()
+    if part == "metadata":
+        with pytest.raises(ConfigError, match=r"has no metadata\.name"):
+            read_inventory(["-"], stdin=lambda: content)
+    else:
+        (only,) = read_inventory(["-"], stdin=lambda: content)
+        assert only == FleetMachine("default/a", "libvirt:default_a")
+
+
+@pytest.mark.parametrize("template", ["{x}", "{name.x}", "{name[x]}", "{0}", "{"])
+def test_a_template_that_asks_for_what_is_not_known_is_refused(template):
     with pytest.raises(ConfigError, match="may have"):
-        read_inventory(["-"], source_of="{x}", stdin=lambda: json.dumps(KUBERNETES).encode())
+        read_inventory(["-"], source_of=template, stdin=lambda: json.dumps(KUBERNETES).encode())
 
 
 def test_two_machines_of_one_name_are_refused():

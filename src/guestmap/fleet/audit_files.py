@@ -112,7 +112,7 @@ def _records(lines: Iterable[bytes], where: str) -> Iterator[MachineAudit]:
             if kind != _FORMAT:
                 raise PeerError(f"{where}, line {number}: this is no line of an audit ({kind!r})")
             yield msgspec.convert(form, MachineAudit)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PeerError(f"{where}, line {number}: {error}") from error
 
 

@@ -41,22 +41,24 @@ def machines_of_list(form: Any, where: str, source_of: str) -> list[FleetMachine
 
 
 def _machine(item: Any, where: str, source_of: str) -> FleetMachine:
-    item = item if isinstance(item, dict) else {}
-    metadata, spec, status = (
-        value if isinstance(value := item.get(part), dict) else {}
-        for part in ("metadata", "spec", "status")
-    )
+    metadata, spec, status = (_mapping(item, part) for part in ("metadata", "spec", "status"))
     name, namespace = metadata.get("name"), metadata.get("namespace") or "default"
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{where} has no metadata.name")
     host = str(status.get("nodeName") or spec.get("nodeName") or "")
-    source = (metadata.get("annotations") or {}).get(SOURCE)
+    source = _mapping(metadata, "annotations").get(SOURCE)
     if source is None:
         try:
             source = source_of.format(name=name, namespace=namespace, host=host)
-        except (KeyError, IndexError, ValueError) as error:
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
             raise ConfigError(
                 f"{source_of!r} names no machine: it may have {{name}}, {{namespace}} and {{host}}"
             ) from error
-    labels = {str(key): str(value) for key, value in (metadata.get("labels") or {}).items()}
+    labels = {str(key): str(value) for key, value in _mapping(metadata, "labels").items()}
     return FleetMachine(f"{namespace}/{name}", str(source), host, labels)
+
+
+def _mapping(form: Any, part: str) -> dict[Any, Any]:
+    """Return a part of a form that is to be a mapping; an empty one where it is none."""
+    value = form.get(part) if isinstance(form, dict) else None
+    return value if isinstance(value, dict) else {}

@@ -54,7 +54,7 @@ class Progress:
         for line in lines:
             try:
                 told = msgspec.json.decode(line, type=AppliedMachine)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             progress.ended[told.machine] = told
         return progress
