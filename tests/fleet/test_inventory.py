@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from guestmap.base import ConfigError, HostError
+from guestmap.fleet.asking import FleetQuestion, answer_all
 from guestmap.fleet.inventory import FleetInventory, FleetMachine
 from guestmap.fleet.libvirt_hosts import running_domains
+from guestmap.fleet.look import LookOptions, Patience, look_at_all
+from guestmap.fleet.plan_work import PlanOptions, plan_all
 from guestmap.fleet.read_inventory import read_inventory
 
 TOML = """
@@ -208,3 +211,27 @@ def test_a_path_means_the_same_in_another_folder(tmp_path, monkeypatch):
     Path("a.txt").write_text("")
     (only,) = read_inventory(["a.txt"])
     assert only.source == str(tmp_path / "a.txt")
+
+
+def test_a_password_is_in_no_name(tmp_path):
+    source = "libvirt+qemu+tls://me:hunter2@node/system"
+    path = tmp_path / "fleet.toml"
+    path.write_text(f'[[machine]]\nsource = "{source}:vm"\n')
+
+    def down(uri: str | None) -> list[str]:
+        raise HostError(f"cannot reach {uri}")
+
+    for words in ([str(path)], [f"{source}:vm"], [f"{source}:"]):
+        (only,) = read_inventory(words, domains=down)
+        assert "hunter2" in only.source
+        assert "hunter2" not in only.name
+
+
+def test_a_password_is_in_no_verbs_word_of_a_trouble():
+    listing = FleetMachine("node", "libvirt:", "node", trouble="tls://u:hunter2@node is down")
+    told = [
+        *look_at_all([listing], LookOptions()),
+        *plan_all([listing], PlanOptions(1)),
+        *answer_all([listing], FleetQuestion("ram"), Patience()),
+    ]
+    assert all(b"tls://u:***@node is down" in each for each in told)

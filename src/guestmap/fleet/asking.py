@@ -14,6 +14,7 @@ from guestmap.fleet.audit import jobs_of
 from guestmap.fleet.inventory import FleetMachine
 from guestmap.fleet.look import Failure, Patience, tried
 from guestmap.fleet.record import SILENT, State
+from guestmap.fleet.secrets import redacted
 from guestmap.fleet.stream import Lost, Stream
 from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.dma import dma_reach, dma_sentences
@@ -129,7 +130,7 @@ def answer_all(
 
 def _answer(machine: FleetMachine, question: FleetQuestion, patience: Patience) -> FleetAnswer:
     if machine.trouble:
-        return FleetAnswer(machine.name, machine.host, "unreachable", machine.trouble)
+        return FleetAnswer(machine.name, machine.host, "unreachable", redacted(machine.trouble))
 
     def ask() -> FleetAnswer:
         snapshot = load_snapshot(machine.source)

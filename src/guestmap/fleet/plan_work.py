@@ -12,6 +12,7 @@ from guestmap.domain.placing import largest_fit
 from guestmap.fleet.fleet_plan import PlannedMachine, Reason, planned
 from guestmap.fleet.inventory import FleetMachine
 from guestmap.fleet.look import Failure, Patience, is_live, tried
+from guestmap.fleet.secrets import redacted
 from guestmap.fleet.where import Where
 
 
@@ -32,7 +33,7 @@ def plan_all(machines: Sequence[FleetMachine], options: PlanOptions) -> list[byt
 def plan_one(machine: FleetMachine, options: PlanOptions) -> PlannedMachine:
     """Return what there is to say of a machine."""
     if machine.trouble:
-        return planned(machine, "failed", Reason("unreachable", machine.trouble))
+        return planned(machine, "failed", Reason("unreachable", redacted(machine.trouble)))
     if not is_live(machine):
         what = "it is a recording, not a running machine"
         return planned(machine, "blocked", Reason("not-running", what, "plan where it runs"))

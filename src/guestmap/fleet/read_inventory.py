@@ -26,6 +26,7 @@ from guestmap.base import ConfigError, HostError
 from guestmap.fleet.inventory import FleetInventory, FleetMachine
 from guestmap.fleet.kubernetes import is_kubernetes_list, machines_of_list
 from guestmap.fleet.libvirt_hosts import running_domains
+from guestmap.fleet.secrets import redacted
 
 LARGEST = 64 << 20
 """Bytes of an inventory."""
@@ -42,7 +43,7 @@ class LibvirtHost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InventoryMachine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A machine as an inventory's file names it; without a name its source is one."""
+    """A machine as an inventory's file names it; without a name its source, as shown, is one."""
 
     source: Annotated[str, msgspec.Meta(min_length=1)]
     name: str = ""
@@ -106,7 +107,7 @@ def _of_path(word: str, source_of: str, domains: DomainLister) -> list[FleetMach
             return [FleetMachine(each.name, str(each.resolve())) for each in inside]
     except OSError as error:
         raise HostError(f"cannot read {word!r} ({error.strerror})", call="read") from error
-    return [FleetMachine(path.name if path.exists() else word, _absolute(word))]
+    return [FleetMachine(path.name if path.exists() else redacted(word), _absolute(word))]
 
 
 def _absolute(source: str) -> str:
@@ -130,7 +131,9 @@ def _of_text(
     if not told.machine and not told.libvirt:
         raise ConfigError(f"{where} names no machine: expected [[machine]] or [[libvirt]]")
     found = [
-        FleetMachine(each.name or each.source, _absolute(each.source), each.host, each.labels)
+        FleetMachine(
+            each.name or redacted(each.source), _absolute(each.source), each.host, each.labels
+        )
         for each in told.machine
     ]
     return [*found, *(each for host in told.libvirt for each in _of_libvirt(host, domains))]
@@ -168,7 +171,9 @@ def _of_libvirt(host: LibvirtHost, domains: DomainLister) -> Iterator[FleetMachi
     try:
         names = domains(host.uri or None)
     except (ConfigError, HostError) as error:
-        yield FleetMachine(f"{place or prefix}:", f"{prefix}:", place, host.labels, str(error))
+        yield FleetMachine(
+            f"{place or redacted(prefix)}:", f"{prefix}:", place, host.labels, str(error)
+        )
         return
     for name in names:
         full = f"{place}/{name}" if place else name
