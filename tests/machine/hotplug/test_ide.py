@@ -42,6 +42,8 @@ def _machine(words: list[str]) -> Pc:
 @pytest.mark.parametrize("devices", [
     ("ide-hd,drive=a,id=d0,bus=ide.0,unit=1,bootindex=2", "ide-cd,drive=b,bus=ide.1,bootindex=1"),
     ("ide-hd,drive=a,serial=12345", "ide-cd,id=empty"),
+    ("ide-hd,drive=a,bootindex=7", "ide-cd,drive=b,bootindex=0"),
+    ("ide-cd,bootindex=-1", "ide-hd,drive=a,bus=ide.0,bootindex=-3"),
     ("VGA,id=video0,addr=0x2,vgamem_mb=16", '{"driver":"ide-hd","drive":"a","write-cache":"on"}'),
 ])  # fmt: skip
 def test_the_machine_is_qemus(words: list[str], devices: tuple[str, ...]) -> None:
@@ -92,6 +94,7 @@ def _boot_order(machine: Qemu | Board) -> bytes:
     ("ide-hd,drive=a,unit=2", ConfigError, "Can't create IDE unit 2, bus supports only 2 units"),
     ("ide-hd,drive=a,bus=ide.5", ConfigError, "Bus 'ide.5' not found"),
     ("ide-hd,drive=a,bus=pci.0", ConfigError, "Device 'ide-hd' can't go on PCI bus"),
+    ("ide-hd,drive=a,bootindex=x", ConfigError, "Parameter 'bootindex' expects integer"),
     ("ide-hd,drive=a,cyls=5", UnsupportedError, "device ide-hd: property cyls is not modelled"),
     ("VGA,vgamem_mb=32", UnsupportedError, "device VGA: property vgamem_mb is not modelled"),
 ])  # fmt: skip
@@ -107,6 +110,8 @@ def test_a_drive_and_a_place_are_taken_once(words: list[str]) -> None:
         _machine([*words, "-device", "ide-hd,drive=a", "-device", "ide-hd,drive=a"])
     with pytest.raises(ConfigError, match=r"IDE unit 1 is in use$"):
         _machine([*words, *["-device", "ide-cd"] * 3])
+    with pytest.raises(ConfigError, match=r"The bootindex 2 has already been used$"):
+        _machine([*words, *["-device", "ide-cd,bootindex=2"] * 2])
 
 
 def test_a_saved_machine_has_its_drives_again(words: list[str], tmp_path: Path) -> None:

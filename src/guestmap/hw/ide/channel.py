@@ -75,6 +75,10 @@ class IdeChannel(RegisterBlock[IdeState]):
         if not unit.is_there:
             unit.reset()
 
+    def serial(self, number: int) -> str:
+        """Return the serial number of a drive at a place, where nobody gives it another."""
+        return f"QM{2 * self.number + number + 1:05d}"
+
     def master_with(self, master: BusMasterChannel) -> None:
         """Let a bus master move the data."""
         self._master = master

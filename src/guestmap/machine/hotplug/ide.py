@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from guestmap.qom import Device
 
 _PLACES: Final = 2
+_FUNCTION: Final = "/pci@i0cf8/ide@1,1"
+"""The IDE function, by its place."""
 _ANYWHERE: Final = 0xFFFF_FFFF
+_NEVER: Final = -1
 _MODELLED: Final = frozenset({"drive", "unit", "serial", "bootindex"})
 _AS_ALWAYS: Final[Mapping[str, object]] = {
     "write-cache": "on", "share-rw": False, "rerror": "report", "werror": "report",
@@ -47,6 +50,7 @@ class IdePlug:
         self._drives = drives
         self._media = media
         self._used: set[str] = set()
+        self._boots: dict[int, str] = {}
 
     def pre_plug(self, device: Device) -> None:
         """Open what the drive has, and put it at its place.
@@ -68,7 +72,10 @@ class IdePlug:
             raise ConfigError(f"Drive '{name}' is already in use by another device")
         if is_disk and (spec is None or spec.file is None):
             raise ConfigError("No drive specified")
-        settings: dict[str, Any] = {"drive": name, "serial": self._serial(channel, number)}
+        boots = shown.values.get("bootindex", _NEVER)
+        if boots in self._boots:
+            raise ConfigError(f"The bootindex {boots} has already been used")
+        settings: dict[str, Any] = {"drive": name, "serial": channel.serial(number)}
         settings |= {key: value for key, value in shown.values.items() if key in _MODELLED}
         medium = open_medium(spec) if spec is not None else None
         if medium is not None:
@@ -80,10 +87,18 @@ class IdePlug:
             made = IdeCdrom(medium, number, settings)
         channel.attach(made)
         self._used |= {name} - {""}
+        if isinstance(boots, int) and boots > _NEVER:
+            self._boots[boots] = f"{_FUNCTION}/drive@{channel.number}/disk@{number}"
         shown.stand_for(made)
 
-    def _serial(self, channel: IdeChannel, number: int) -> str:
-        return f"QM{channel.number * _PLACES + number + 1:05d}"
+    def boot_order(self) -> bytes:
+        """Return what the firmware is told of the order in which drives are tried: ``bootindex``.
+
+        A line for each, which names it as QEMU does (its ``bootorder`` file), and a zero at the
+        end; nothing where no drive has such a number.
+        """
+        lines = "\n".join(self._boots[index] for index in sorted(self._boots))
+        return lines.encode() + b"\0" if lines else b""
 
     def undo_pre_plug(self, device: Device) -> None:
         """Take the drive away again."""
@@ -94,6 +109,9 @@ class IdePlug:
             self._media.remove(medium)
             medium.close()
         self._used.discard(str(made.settings.get("drive", "")))
+        boots = made.settings.get("bootindex")
+        if isinstance(boots, int):
+            self._boots.pop(boots, None)
 
     def plug(self, device: Device) -> None:
         """Nothing is left to be done."""

@@ -152,12 +152,7 @@ class Pc(Board):
         self.fw_cfg = FwCfg(self.memory)
         acpi = self.config.acpi
         tables = acpi_files(self.acpi) if acpi else {}
-        files = tables
-        if any("bootindex" in spec.properties for spec in self.config.devices):
-            from guestmap.machine.boards.pc_i440fx.drives import boot_order
-
-            files = tables | {"bootorder": boot_order(self.config.devices)}
-        items = fw_cfg_items(self.firmware, files, board=self.acpi, acpi=acpi)
+        items = fw_cfg_items(self.firmware, tables, board=self.acpi, acpi=acpi)
         fill_fw_cfg(self.fw_cfg, items, self.config, self.layout.below)
         self.isa = IsaDevices(
             self.config, self.clock, self.lines, self.memory, self.hpet,
@@ -230,6 +225,8 @@ class Pc(Board):
         for spec in self.config.devices:
             if spec.came_later:
                 self.manage.plug(spec)
+        if self.manage.ide is not None and self.config.kernel is None:
+            self.fw_cfg.add_file("bootorder", self.manage.ide.boot_order())
 
     # -- running ---------------------------------------------------------------------------------
 
