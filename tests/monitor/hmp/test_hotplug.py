@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guestmap.base import ConfigError
-from guestmap.monitor.hmp.keyval import HelpWanted, parse_keyval
+from guestmap.machine.options.keyval import HelpWanted, parse_keyval
 from tests.monitor.hmp.beside import Beside
 from tests.support.mtree_text import blocks_any_space_order
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.machine.options.drive import DriveSpec
-from guestmap.machine.options.strings import json_object, last_values, option, split_options
+from guestmap.machine.options.strings import json_object, option
 
 _FILES = frozenset({"file", "host_device"})
 _FORMATS = frozenset({"raw", "qcow2"})
@@ -43,19 +43,17 @@ def read_blockdevs(texts: Iterable[str]) -> tuple[DriveSpec, ...]:
 
 def _nested(text: str) -> dict[str, Any]:
     """Return ``a.b=c`` as ``{"a": {"b": "c"}}``."""
-    made: dict[str, Any] = {}
-    for key, value in last_values(split_options(text, "driver")).items():
-        outer, _, inner = key.partition(".")
-        if inner:
-            made.setdefault(outer, {})[inner] = value
-        else:
-            made[outer] = value
-    return made
+    from guestmap.machine.options.keyval import HelpWanted, parse_keyval
+
+    try:
+        return parse_keyval(text, "driver")
+    except HelpWanted as wanted:
+        raise ConfigError("Help is not available for this option") from wanted
 
 
 def _node(given: dict[str, Any], known: dict[str, DriveSpec]) -> DriveSpec:
     members = {name: value for name, value in given.items() if name not in _NO_EFFECT}
-    driver, name = members.pop("driver", None), members.pop("node-name", "")
+    driver, name = str(members.pop("driver", None)), members.pop("node-name", "")
     readonly = members.pop("read-only", False) in (True, "on")
     cache = members.pop("cache", {})
     if (
@@ -68,7 +66,7 @@ def _node(given: dict[str, Any], known: dict[str, DriveSpec]) -> DriveSpec:
     if driver in _FILES:
         file, form = Path(str(members.pop("filename", ""))), "raw"
     elif driver in _FORMATS:
-        file, form = _below(members.pop("file", None), known).file, str(driver)
+        file, form = _below(members.pop("file", None), known).file, driver
     else:
         raise UnsupportedError(
             f"driver '{driver}' is not modelled: there are {', '.join(sorted(_FILES | _FORMATS))}"

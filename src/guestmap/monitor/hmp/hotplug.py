@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError
+from guestmap.machine.options.keyval import HelpWanted, parse_keyval
 from guestmap.machine.options.object_schema import OBJECT_OPTIONS
 from guestmap.machine.options.strings import identifier, last_values, split_options
 from guestmap.monitor.hmp.json_text import read_json
-from guestmap.monitor.hmp.keyval import HelpWanted, parse_keyval
 from guestmap.monitor.hmp.keyval_values import values_of
 from guestmap.monitor.hmp.option_help import device_help, devices_help, object_help
 from guestmap.monitor.hmp.scanner import SyntaxProblem

@@ -1,8 +1,9 @@
 """``first,key=value,a.b=c,list.0=d``: options as a structure of texts.
 
-QEMU's newer option syntax (util/keyval.c), which ``object_add`` takes: a doubled comma is a comma
-of the value, dots lead into the structure, names that are numbers make lists, and of several
-values of one key the last counts. Unlike ``device_add``'s options, every key has a value.
+QEMU's newer option syntax (util/keyval.c), which ``-blockdev`` and the monitor's ``object_add``
+take: a doubled comma is a comma of the value, dots lead into the structure, names that are numbers
+make lists, and of several values of one key the last counts. Unlike ``device_add``'s options, every
+key has a value.
 """
 
 from __future__ import annotations
