@@ -15,7 +15,7 @@ from guestmap.base import MIB, ConfigError, PeerError, StateError
 from guestmap.fleet.applied import AppliedMachine
 from guestmap.fleet.apply_work import ApplyOrder, apply_all, undo_all
 from guestmap.fleet.cluster import ClusterSettings, opened
-from guestmap.fleet.fleet_plan import FleetPlan, read_plan
+from guestmap.fleet.fleet_plan import FleetPlan, PlannedMachine, read_plan
 from guestmap.fleet.inventory import FleetInventory, FleetMachine
 from guestmap.fleet.look import Patience
 from guestmap.fleet.machine_lock import LockNote, locked, place_of
@@ -277,6 +277,15 @@ def test_a_password_is_in_no_plan_and_an_inventory_tells_it_again():
     with pytest.raises(ConfigError, match="--inventory"):
         plan.inventory()
     assert plan.inventory(FleetInventory((secret,))).machines[0].source == secret.source
+
+
+def test_an_inventory_with_no_machine_of_the_plan_is_refused():
+    plan = FleetPlan(PLAN, 1, (PlannedMachine("a", "unix:/a", "fits"),))
+    other = FleetInventory((FleetMachine("node1/a", "unix:/b"),))
+    with pytest.raises(
+        ConfigError, match="no machine of the plan: it has 'node1/a', and the plan 'a'"
+    ):
+        plan.inventory(other)
 
 
 def test_a_file_that_is_no_plan_is_refused(tmp_path):

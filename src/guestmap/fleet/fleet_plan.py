@@ -90,9 +90,16 @@ class FleetPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             told: an inventory, which tells sources anew: passwords are in no plan.
 
         Raises:
-            ConfigError: a source had a password, and nobody tells it.
+            ConfigError: a source had a password, and nobody tells it; or an inventory is told that
+                has none of these machines.
         """
         anew = {each.name: each.source for each in told or ()}
+        names = {each.machine for each in self.machines}
+        if anew and names.isdisjoint(anew):
+            raise ConfigError(
+                f"--inventory names no machine of the plan: it has {next(iter(anew))!r}, and the"
+                f" plan {min(names, default='')!r}"
+            )
         found = []
         for each in self.fitting():
             if each.is_secret and each.machine not in anew:
