@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -401,6 +402,17 @@ def test_a_plan_that_nobody_takes_ends_with_1(fleet, tmp_path):
 def test_a_condition_that_is_none_is_refused_before_anybody_is_asked(fleet, tmp_path):
     done = run_program("fleet", "plan", "1G", fleet[0].of.source, "--where", "left >=")
     assert_one_clear_line(done, "is no condition")
+
+
+def test_a_plan_that_cannot_be_written_is_refused_before_anybody_is_asked(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "vm"))
+        listening.listen()
+        listening.setblocking(False)
+        done = run_program("fleet", "plan", "1G", f"unix:{tmp_path}/vm", "-o", tmp_path)
+        assert_one_clear_line(done, f"cannot write {tmp_path} (Is a directory)")
+        with pytest.raises(BlockingIOError):
+            listening.accept()
 
 
 def test_two_names_of_one_machine_are_refused_before_anybody_is_asked(fleet, tmp_path):

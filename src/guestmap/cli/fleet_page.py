@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from guestmap.base import ConfigError, HostError, write_whole
+from guestmap.base.whole_file import refuse_unwritable
 from guestmap.cli.draw import rendered
 from guestmap.cli.output import say_of
 
@@ -24,7 +25,7 @@ class AuditPage:
 
     Raises:
         ConfigError: its name does not end in .html.
-        HostError: the folder cannot be made.
+        HostError: the folder cannot be made, or the page could not be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,6 +39,7 @@ class AuditPage:
             self._maps.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise HostError(f"cannot make {self._maps} ({error.strerror})", call="mkdir") from error
+        refuse_unwritable(path)
 
     def add(self, record: MachineAudit) -> None:
         """Take a machine, and draw its map where no other had that."""

@@ -47,6 +47,7 @@ def plan(
     The plan is a file. What stands in the way is told by kind, with the machines it is true of.
     Exit status 1 where no machine takes it.
     """
+    from guestmap.base.whole_file import refuse_unwritable
     from guestmap.fleet.fleet_plan import new_plan
     from guestmap.fleet.plan_work import PlanOptions
     from guestmap.fleet.planning import plan_fleet
@@ -56,6 +57,7 @@ def plan(
     Where(where)
     machines = setting.inventory(inventory)
     options = PlanOptions(bytes_of(size), node, where, setting.patience)
+    refuse_unwritable(output)
     found = {}
     with setting.client(len(machines)) as client, progress(len(machines), quiet=as_json) as shown:
         for each in plan_fleet(
