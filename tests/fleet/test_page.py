@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,7 @@ def test_rows_come_back_from_a_file(tmp_path):
     table = parquet.read_table(tmp_path / "x").to_pylist()
     assert len(table) == 1501
     assert table[-1] == row_of(PLUGGED)
+    with suppress(KeyError), parquet_file(tmp_path / "x") as rows:
+        rows.add(PLUGGED)
+        raise KeyError
+    assert parquet.read_table(tmp_path / "x").to_pylist() == table

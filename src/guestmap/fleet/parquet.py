@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from guestmap.base import ConfigError, HostError
+from guestmap.base import ConfigError, whole_file
 from guestmap.fleet.record import MachineAudit
 
 _ROWS = 1000
@@ -73,7 +73,7 @@ class ParquetRows:
 
 @contextmanager
 def parquet_file(path: Path) -> Iterator[ParquetRows]:
-    """Have a file for rows.
+    """Have a file for rows; it is there when all are.
 
     Raises:
         ConfigError: pyarrow is not installed.
@@ -86,13 +86,10 @@ def parquet_file(path: Path) -> Iterator[ParquetRows]:
             "Parquet needs pyarrow, which is not installed: pip install 'guestmap[parquet]'"
         ) from error
     schema = _schema()
-    try:
-        with parquet.ParquetWriter(path, schema) as writer:
-            rows = ParquetRows(writer, schema)
-            yield rows
-            rows.flush()
-    except OSError as error:
-        raise HostError(f"cannot write {path} ({error.strerror or error})", call="write") from error
+    with whole_file(path) as file, parquet.ParquetWriter(file, schema) as writer:
+        rows = ParquetRows(writer, schema)
+        yield rows
+        rows.flush()
 
 
 def _schema() -> Any:
