@@ -12,7 +12,7 @@ from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.factory import ACCELERATORS, open_accelerator
 from guestmap.accel.irqchip import InterruptChip, Irqchip
 from guestmap.accel.loop import RunLoop
-from guestmap.accel.turn import Alone, Turn
+from guestmap.accel.turn import Alone, Bracket, Turn
 from guestmap.accel.types import (
     Capabilities,
     EngineStatistics,
@@ -33,6 +33,7 @@ __all__ = [
     "Accelerator",
     "Activity",
     "Alone",
+    "Bracket",
     "Capabilities",
     "EngineStatistics",
     "Exit",

@@ -12,7 +12,27 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+
+class Bracket(AbstractContextManager[None]):
+    """Two calls round a ``with`` block; a class, for a generator costs as much as a short command.
+
+    Args:
+        before, after: what is called; ``after`` whatever happens inside.
+    """
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, before: Callable[[], object], after: Callable[[], object]) -> None:
+        self._before, self._after = before, after
+
+    def __enter__(self) -> None:
+        self._before()
+
+    def __exit__(self, *_: object) -> None:
+        self._after()
 
 
 class Turn(AbstractContextManager["Turn", None], Protocol):
@@ -60,7 +80,7 @@ class SharedTurn(Turn):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open = _Released(self._lock)
+        self._open = Bracket(self._lock.release, self._lock.acquire)
 
     def give_way(self) -> None:
         """Others have had their turn while the guest executed."""
@@ -84,21 +104,3 @@ class SharedTurn(Turn):
         trace: TracebackType | None,
     ) -> None:
         self._lock.release()
-
-
-class _Released(AbstractContextManager[None]):
-    """A lock that the caller has is free inside."""
-
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        self._lock.release()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lock.acquire()

@@ -11,11 +11,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
 
-from guestmap.accel import Turn
+from guestmap.accel import Bracket, Turn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,21 +41,6 @@ class _Ticket:
         self.thread = thread
         self.come = threading.Lock()
         self.come.acquire()
-
-
-class _Visit(AbstractContextManager[None]):
-    """A turn that somebody has; a class, for a generator costs as much as a short command."""
-
-    __slots__ = ("_leave", "_take")
-
-    def __init__(self, take: Callable[[], None], leave: Callable[[], None]) -> None:
-        self._take, self._leave = take, leave
-
-    def __enter__(self) -> None:
-        self._take()
-
-    def __exit__(self, *_: object) -> None:
-        self._leave()
 
 
 class Gate(Turn):
@@ -89,7 +74,7 @@ class Gate(Turn):
 
         The CPU's own thread may use it too: it has the turn already.
         """
-        return _Visit(self._take, self._pass_on)
+        return Bracket(self._take, self._pass_on)
 
     def _take(self) -> None:
         me = threading.get_ident()
@@ -159,11 +144,6 @@ class Gate(Turn):
             now_s = time.perf_counter()
             self._cpu_until_s = now_s + patience_s(now_s - began_s)
 
-    @contextmanager
-    def away(self) -> Iterator[None]:
+    def away(self) -> AbstractContextManager[None]:
         """Give the turn up for a while, because the guest waits for an interrupt."""
-        self._pass_on()
-        try:
-            yield
-        finally:
-            self._take()
+        return Bracket(self._pass_on, self._take)

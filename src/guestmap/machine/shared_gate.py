@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from guestmap.accel import Turn
+from guestmap.accel import Bracket, Turn
 from guestmap.machine.gate import Gate, patience_s
 
 if TYPE_CHECKING:
@@ -111,20 +112,16 @@ class _CpuTurn(Turn):
     def __init__(self, gate: SharedGate, cpu: int) -> None:
         self._gate = gate
         self._cpu = cpu
-        self._inside = _Inside(gate, cpu)
+        self._inside = Bracket(gate.go_in, partial(gate.come_out, cpu))
+        self._away = Bracket(gate.end, partial(gate.begin, cpu))
 
     def give_way(self) -> None:
         """Stand, where somebody wants the machine to itself."""
         self._gate.stand(self._cpu)
 
-    @contextmanager
-    def away(self) -> Iterator[None]:
+    def away(self) -> AbstractContextManager[None]:
         """Let the others come meanwhile."""
-        self._gate.end()
-        try:
-            yield
-        finally:
-            self._gate.begin(self._cpu)
+        return self._away
 
     def while_it_executes(self) -> AbstractContextManager[None]:
         """Let the other CPUs come meanwhile."""
@@ -141,22 +138,3 @@ class _CpuTurn(Turn):
         trace: TracebackType | None,
     ) -> None:
         self._gate.end()
-
-
-class _Inside(AbstractContextManager[None]):
-    """The turn is another CPU's, or nobody's, inside."""
-
-    def __init__(self, gate: SharedGate, cpu: int) -> None:
-        self._gate = gate
-        self._cpu = cpu
-
-    def __enter__(self) -> None:
-        self._gate.go_in()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._gate.come_out(self._cpu)
