@@ -199,7 +199,7 @@ class RunLoop:
             self._rest(activity is Activity.HALTED_FOR_GOOD)
             if self.rests and not self.may_wake():
                 return Exit(ExitReason.HALTED, "HLT with interrupts off")
-            if activity in {Activity.HALTED, Activity.HALTED_FOR_GOOD}:
+            if self.rests or activity is Activity.HALTED:
                 with self.turn.away():
                     doorbell.sleep()
             elif doorbell.enter(again=activity is Activity.RETRYING):
