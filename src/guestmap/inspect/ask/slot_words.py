@@ -28,11 +28,10 @@ def slot_changes(before: Snapshot, after: Snapshot) -> list[str]:
 
     How many pages are written is no change.
     """
-    gone = [each for each in before.slots if _same(each) not in {*map(_same, after.slots)}]
-    come = [each for each in after.slots if _same(each) not in {*map(_same, before.slots)}]
-    return [f"gone: {slot_words(each)}" for each in gone] + [
-        f"new: {slot_words(each)}" for each in come
-    ]
+    old, new = {*map(_same, before.slots)}, {*map(_same, after.slots)}
+    gone = [f"gone: {slot_words(each)}" for each in before.slots if _same(each) not in new]
+    come = [f"new: {slot_words(each)}" for each in after.slots if _same(each) not in old]
+    return gone + come
 
 
 def _same(slot: SlotInfo) -> tuple[int, int, int, int, bool, bool]:
