@@ -122,7 +122,7 @@ def _single_spaced(lines: list[Line]) -> list[Line]:
     own = [index for index, line in enumerate(lines) if kind_of(line.text) in OWN]
     if len(own) < 2 or any(a.text and b.text for a, b in pairwise(lines[own[0] : own[-1] + 1])):
         return lines
-    spoken = {i for i, e in enumerate(lines) if SENTENCE.fullmatch(e.text) and i not in own}
+    spoken = {i for i, e in enumerate(lines) if SENTENCE.fullmatch(e.text)}.difference(own)
     kept = spoken | {i - 1 for i in spoken} | {i + 1 for i in spoken}  # what is said stands alone
     between = {*range(own[0] + 1, own[-1])} - kept
     behind = lines[own[-1] + 1 : own[-1] + 3]
