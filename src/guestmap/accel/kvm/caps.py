@@ -136,11 +136,11 @@ def ask(device: Handle) -> Features:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
+            line = next((each for each in lines if each.startswith("model name")), "")
     except OSError:
         return ""
-    found = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(found, "")
+    return line.partition(":")[2].strip()
 
 
 def _supported_cpuid(device: Handle) -> tuple[CpuidEntry, ...]:
