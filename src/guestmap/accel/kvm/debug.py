@@ -122,10 +122,9 @@ class KvmProbe(CpuProbe):
             return None
         if not self._points:  # nobody has asked for it
             return Exit(ExitReason.DEBUG)
-        if self._walks:
-            return self._told_of(address)
-        # RF would do by the SDM, section 18.3.1.1, but there are hosts whose KVM does not heed it
-        self._passing = self._changed = True
+        if not self._walks:
+            # RF would do by the SDM, section 18.3.1.1, but not every host's KVM heeds it
+            self._passing = self._changed = True
         return self._told_of(address)
 
     def _told_of(self, address: int) -> Exit | None:
