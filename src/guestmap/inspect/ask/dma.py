@@ -16,6 +16,7 @@ from guestmap.base import ConfigError
 from guestmap.inspect.ask.iommus import are_iommus
 from guestmap.inspect.ask.ram_place import RamPlace, place_in_range
 from guestmap.inspect.ask.spaces import NamedSpace, Spaces
+from guestmap.inspect.ask.words import row_span
 from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def dma_sentences(told: DmaReach) -> Iterator[str]:
 
 
 def _line(each: DmaRange) -> str:
-    where = f"{each.start:016x}-{each.end - 1:016x}"
+    where = row_span(each.start, each.end)
     if each.translates:
         return (
             f"{where}  {each.region} translates: its tables say where an access goes, not the map"

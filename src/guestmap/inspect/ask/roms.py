@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import format_size
 from guestmap.inspect.ask.ram_place import RamPlace, place_in_range
 from guestmap.inspect.ask.spaces import Spaces
+from guestmap.inspect.ask.words import row_span
 from guestmap.inspect.map.report import Report
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _destination(image: PlacedImage) -> str:
 
 
 def _line(each: RomRange) -> str:
-    where = f"{each.start:016x}-{each.end - 1:016x}"
+    where = row_span(each.start, each.end)
     if each.place is None:
         return f"{where}  {each.region} ({each.type}), a device's registers"
     return f"{where}  {each.region} ({each.type}), {each.place.block} @{each.place.offset:x}"
