@@ -50,6 +50,7 @@ def build(whole: Sequence[Joined], builder: ListingBuilder, told: Told) -> None:
     """
     skipping = dispatch = False
     names = _words_of_names(whole)
+    is_wrapped = any(each.parts > 1 for each in whole)
     touches = False  # whether the line before was QEMU's
     for index, (line, kind, _) in enumerate(whole):
         skipping = skipping and kind not in (Kind.PROMPT, Kind.HEADING)
@@ -74,7 +75,7 @@ def build(whole: Sequence[Joined], builder: ListingBuilder, told: Told) -> None:
             is_own = touches
         elif kind == Kind.PART and _is_last(whole, index):
             told.ends_early = True
-        elif _may_be_content(whole, index, names, touches=touches):
+        elif _may_be_content(whole, index, names, touches=touches, is_wrapped=is_wrapped):
             fail(
                 line.number, "a line of 'info mtree', or a blank line before other text", line.text
             )
@@ -96,7 +97,9 @@ _OF_LISTING: Mapping[Kind, Callable[[ListingBuilder, Line], None]] = MappingProx
 _MARKS = re.compile(r"^(?:[^\w ]+ +)+")
 
 
-def _may_be_content(whole: Sequence[Joined], index: int, names: set[str], *, touches: bool) -> bool:
+def _may_be_content(
+    whole: Sequence[Joined], index: int, names: set[str], *, touches: bool, is_wrapped: bool
+) -> bool:
     """Tell whether a line that is none of QEMU's may be a part of one.
 
     Args:
@@ -104,9 +107,9 @@ def _may_be_content(whole: Sequence[Joined], index: int, names: set[str], *, tou
         index: which.
         names: words of which names consist.
         touches: whether the line before is one of QEMU's.
+        is_wrapped: whether some of the lines were broken.
     """
     line, kind, _ = whole[index]
-    is_wrapped = any(each.parts > 1 for each in whole)
     bare = _MARKS.sub("", line.text)  # "# KVM" looks like a command
     if ADDRESSES.search(line.text) or TAIL.fullmatch(bare) or kind_of(bare) in OWN:
         return True
