@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -31,7 +32,7 @@ from guestmap.domain.situation import backend_id
 from guestmap.domain.steps import Step
 from guestmap.fleet.applied import ENDINGS, AppliedMachine, Ending
 from guestmap.fleet.inventory import FleetMachine
-from guestmap.fleet.machine_lock import OPEN, LockNote, MachineLock, locked
+from guestmap.fleet.machine_lock import OPEN, LockNote, MachineLock, Phase, locked
 from guestmap.fleet.secrets import redacted
 
 _PAUSE_S = 0.25
@@ -81,8 +82,6 @@ def _safely(machine: FleetMachine, order: ApplyOrder, work: _Work) -> AppliedMac
                 begun = note is not None and note.plan == order.plan and note.phase in OPEN
     except StateError as error:
         return _told(machine, "open" if begun else "busy", error)
-    except (GuestmapError, OSError) as error:
-        return _told(machine, "open" if begun else "failed", error)
     except Exception as error:  # noqa: BLE001 -- one machine's line, whatever it is
         return _told(machine, "open" if begun else "failed", error)
 
@@ -121,27 +120,17 @@ class OneMachine:
         """Whether the lock's note is this plan's, and of this run."""
         return self.note is not None and self.note.is_of(self.order.plan, self.run)
 
-    def keep(self, phase: str, outcome: str = "") -> None:
+    def keep(self, phase: Phase, outcome: str = "") -> None:
         """Have the lock say how far it came."""
-        self.lock.write(
-            msgspec.convert(
-                {
-                    "plan": self.order.plan,
-                    "machine": self.machine.shown,
-                    "run": self.run,
-                    "phase": phase,
-                    "device": self.order.device,
-                    "size": self.order.size,
-                    "outcome": outcome,
-                },
-                LockNote,
-            )
+        order = self.order
+        note = LockNote(
+            order.plan, self.machine.shown, self.run, phase, order.device, order.size, outcome
         )
+        self.lock.write(note)
 
-    def ended(self, ending: Ending, **more: object) -> AppliedMachine:
+    def ended(self, ending: Ending, **more: Any) -> AppliedMachine:
         """Return how it ended."""
-        facts = {"machine": self.machine.name, "host": self.machine.host, "ending": ending, **more}
-        return msgspec.convert(facts, AppliedMachine)
+        return AppliedMachine(self.machine.name, self.machine.host, ending, **more)
 
     def clear_backend(self) -> str:
         """Delete the backend of a DIMM that was never made; say what was done, "" if nothing."""
