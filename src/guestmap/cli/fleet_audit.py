@@ -11,7 +11,7 @@ import typer
 
 from guestmap.base import ConfigError, format_size
 from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, progress
-from guestmap.cli.lint import FailOn
+from guestmap.cli.lint import FailOn, Ignored, LeastSevere
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
 
@@ -33,13 +33,8 @@ def audit(
         Path | None,
         typer.Option(help="An earlier audit: only what is new since is told."),
     ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CODE", help="Leave out findings of this code; may be given often."),
-    ] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="The least severe finding that makes the exit status 1.")
-    ] = FailOn.WARNING,
+    ignore: Ignored = None,
+    fail_on: LeastSevere = FailOn.WARNING,
     parquet: Annotated[
         Path | None, typer.Option(help="A file for notebooks: a row for each machine.")
     ] = None,
@@ -133,9 +128,7 @@ def _takers(
 def _fails(tally: Tally, fail_on: FailOn) -> bool:
     if fail_on is FailOn.NEVER:
         return False
-    order = ("error", "warning", "info")
-    severities = order[: order.index(fail_on.value) + 1]
-    return bool(tally.new_failures) or any(tally.counted(each) for each in severities)  # type: ignore[arg-type]
+    return bool(tally.new_failures) or any(map(fail_on.is_reached, tally.severities()))
 
 
 def audit_sentences(told: AuditSummary) -> Iterator[str]:

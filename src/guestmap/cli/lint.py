@@ -15,7 +15,7 @@ from guestmap.cli.own_source import on_board
 from guestmap.cli.parameters import Json, OneSpace, Source
 
 if TYPE_CHECKING:
-    from guestmap.inspect.ask.findings import Finding, LintOptions
+    from guestmap.inspect.ask.findings import Finding, LintOptions, Severity
 
 
 class FailOn(StrEnum):
@@ -25,6 +25,25 @@ class FailOn(StrEnum):
     WARNING = "warning"
     INFO = "info"
     NEVER = "never"
+
+    def is_reached(self, severity: Severity) -> bool:
+        """Tell whether a finding of this severity makes the exit status 1."""
+        order = [FailOn.ERROR, FailOn.WARNING, FailOn.INFO]
+        return self in order[order.index(FailOn(severity)) :]
+
+
+Ignored = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore",
+        metavar="CODE",
+        help="Leave out findings of this code; may be given often.",
+    ),
+]
+LeastSevere = Annotated[
+    FailOn,
+    typer.Option("--fail-on", help="The least severe finding that makes the exit status 1."),
+]
 
 
 def lint(
@@ -37,13 +56,8 @@ def lint(
     vhost_slots: Annotated[
         int, typer.Option(help="Memory regions that the vhost backends take (8 in older ones).")
     ] = 509,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CODE", help="Leave out findings of this code; may be given often."),
-    ] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="The least severe finding that makes the exit status 1.")
-    ] = FailOn.WARNING,
+    ignore: Ignored = None,
+    fail_on: LeastSevere = FailOn.WARNING,
     space: OneSpace = None,
     dumps: Annotated[
         bool,
@@ -78,7 +92,7 @@ def lint(
         say_json(sarif(found))
     else:
         _show(found, dumps=dumps, as_json=as_json)
-    if any(_fails(each, fail_on) for findings in found.values() for each in findings):
+    if any(fail_on.is_reached(each.severity) for findings in found.values() for each in findings):
         raise typer.Exit(1)
 
 
@@ -124,8 +138,3 @@ def _show(found: dict[str, tuple[Finding, ...]], *, dumps: bool, as_json: bool) 
             say(f"{name}:")
         for line in lint_sentences(findings):
             say(f"  {line}" if dumps else line)
-
-
-def _fails(finding: Finding, fail_on: FailOn) -> bool:
-    order = [FailOn.ERROR, FailOn.WARNING, FailOn.INFO]
-    return fail_on in order[order.index(FailOn(finding.severity)) :]

@@ -19,13 +19,12 @@ from guestmap.fleet.inventory import FleetMachine
 from guestmap.fleet.record import MachineAudit, State
 from guestmap.fleet.secrets import redacted
 from guestmap.inspect import Snapshot
-from guestmap.inspect.ask.findings import LintOptions
+from guestmap.inspect.ask.findings import SEVERITIES, LintOptions
 from guestmap.inspect.ask.lint import lint
 from guestmap.inspect.sources.open import load_snapshot
 from guestmap.qmp.client import parse_target
 
 _T = TypeVar("_T")
-_SEVERITIES = ("error", "warning", "info")
 _FIRST_PAUSE_S = 0.2
 
 
@@ -92,7 +91,7 @@ def _seen(machine: FleetMachine, blank: MachineAudit, options: LookOptions) -> M
     return replace(
         blank,
         version=snapshot.version,
-        findings=tuple(sorted(findings, key=lambda each: _SEVERITIES.index(each.severity))),
+        findings=tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity))),
         memory=memory,
         digest=digest_of(snapshot),
         map=snapshot if options.maps else None,

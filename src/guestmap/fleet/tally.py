@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from guestmap.fleet.record import MachineAudit
-from guestmap.inspect.ask.findings import Finding, Severity
+from guestmap.inspect.ask.findings import SEVERITIES, Finding, Severity
 from guestmap.inspect.map.report import Report
 
 WORST = 20
 """Machines that are named; the others are counted."""
-
-_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ class Tally:
         self._keep(record, counts)
 
     def _keep(self, record: MachineAudit, counts: Mapping[Severity, int]) -> None:
-        rank = (int(not record.is_ok), *(counts.get(each, 0) for each in _SEVERITIES))
+        rank = (int(not record.is_ok), *(counts.get(each, 0) for each in SEVERITIES))
         if not any(rank):
             return
         row = WorstMachine(record.machine, record.host, record.state, record.error, *rank[1:])
@@ -142,9 +140,9 @@ class Tally:
         else:
             heapq.heappushpop(self._worst, item)
 
-    def counted(self, severity: Severity) -> int:
-        """Return how many findings of a severity there are."""
-        return sum(n for (each, _), n in self._findings.items() if each == severity)
+    def severities(self) -> set[Severity]:
+        """Return the severities of which there are findings."""
+        return {severity for severity, _ in self._findings}
 
     def summary(self) -> AuditSummary:
         """Return what it comes to so far."""
@@ -164,7 +162,7 @@ class Tally:
     def _kinds(self) -> Iterator[KindCount]:
         order = sorted(
             self._findings.items(),
-            key=lambda each: (_SEVERITIES.index(each[0][0]), -each[1], each[0][1]),
+            key=lambda each: (SEVERITIES.index(each[0][0]), -each[1], each[0][1]),
         )
         for (severity, code), count in order:
             yield KindCount(code, severity, count, self._on[severity, code])

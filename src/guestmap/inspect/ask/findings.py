@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from guestmap.base import MIB
 from guestmap.inspect.ask.spaces import NamedSpace, Spaces
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from guestmap.inspect.map.spans import Span
 
 Severity = Literal["error", "warning", "info"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "info")
+"""The worst first."""
 
 
 @dataclass(frozen=True, slots=True)
