@@ -63,6 +63,11 @@ def test_two_drives_have_no_place_together() -> None:
         placed([DriveSpec(Path(name)) for name in "abcde"])
 
 
+def test_two_drives_have_no_name_together() -> None:
+    with pytest.raises(ConfigError, match=r"^Duplicate ID 'a' for drive$"):
+        placed([DriveSpec(Path("x"), "none", id="a"), DriveSpec(Path("y"), id="a")])
+
+
 def test_a_board_without_disks_refuses_them() -> None:
     with pytest.raises(UnsupportedError, match="drive ide0-hd0: microvm has nothing to hang it on"):
         MachineConfig(machine="microvm", drives=placed([DriveSpec(Path("d"))]))

@@ -119,12 +119,14 @@ def placed(drives: list[DriveSpec]) -> tuple[DriveSpec, ...]:
     """Return drives with their places: those that name none get the first that is free.
 
     Raises:
-        ConfigError: two of one place, or one too many.
+        ConfigError: two of one name or place, or one too many.
     """
     from dataclasses import replace
 
     found: list[DriveSpec] = []
     for spec in drives:
+        if spec.id and any(each.id == spec.id for each in found):
+            raise ConfigError(f"Duplicate ID '{spec.id}' for drive")
         taken = {each.index for each in found if each.interface == spec.interface}
         places = {"ide": _IDE_PLACES, "floppy": 2, "none": 0}[spec.interface]
         if not places:
