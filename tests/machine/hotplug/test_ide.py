@@ -146,6 +146,8 @@ def test_blockdevs_are_drives_by_their_nodes_names() -> None:
     ("driver=file,filename=x,node-name=n,cache.no-flush=on", "cache=.* is not modelled"),
     ("driver=raw,file=x,file.driver=file", "Parameters 'file.*' used inconsistently"),
     ("driver=raw,file.driver=file,file=x", "Parameters 'file.*' used inconsistently"),
+    ("driver=file,node-name=n", "Parameter 'filename' is missing"),
+    ('{"driver": "file", "filename": "a\\u0000"}', r"'a\\x00' is no name of a file"),
     ("driver=file,help", "Help is not available for this option"),
     ("{'driver': [1], 'node-name': 'n'}", r"driver '\[1\]' is not modelled"),
 ])  # fmt: skip

@@ -64,7 +64,7 @@ def _node(given: dict[str, Any], known: dict[str, DriveSpec]) -> DriveSpec:
         raise UnsupportedError(f"cache={cache} is not modelled: leave it out")
     file: Path | None
     if driver in _FILES:
-        file, form = Path(str(members.pop("filename", ""))), "raw"
+        file, form = _file(members.pop("filename", "")), "raw"
     elif driver in _FORMATS:
         file, form = _below(members.pop("file", None), known).file, driver
     else:
@@ -74,6 +74,14 @@ def _node(given: dict[str, Any], known: dict[str, DriveSpec]) -> DriveSpec:
     for member in members:
         raise UnsupportedError(f"member '{member}' is not modelled")
     return DriveSpec(file, "none", format=form, readonly=readonly, id=str(name))
+
+
+def _file(name: object) -> Path:
+    if not isinstance(name, str) or not name:
+        raise ConfigError("Parameter 'filename' is missing")
+    if "\0" in name:
+        raise ConfigError(f"{name!r} is no name of a file")
+    return Path(name)
 
 
 def _below(file: object, known: dict[str, DriveSpec]) -> DriveSpec:
