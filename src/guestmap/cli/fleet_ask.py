@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, progress
+from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, alike_sentences, progress
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
-
-_NAMED = 8
 
 
 def ask(
@@ -58,11 +56,7 @@ def ask(
             else:
                 told = each.sentences or (f"{each.state}: {each.error}",)
                 alike.setdefault(told, []).append(each.machine)
-    for told, names in sorted(alike.items(), key=lambda item: -len(item[1])):
-        names.sort()
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        say(f"{len(names)} machines ({', '.join(names[:_NAMED])}{more}):")
-        for line in told:
-            say(f"  {line}")
+    for line in alike_sentences({told: sorted(names) for told, names in alike.items()}):
+        say(line)
     if failed:
         raise typer.Exit(1)

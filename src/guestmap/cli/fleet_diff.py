@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import format_size
+from guestmap.cli.fleet_setting import alike_sentences
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
     from guestmap.fleet.comparing import MachineChange
-
-_NAMED = 8
 
 
 def diff(
@@ -44,11 +43,8 @@ def diff(
             alike.setdefault(tuple(change_sentences(each)), []).append(each.machine)
     if not as_json:
         say(f"{count} machines, {changed} changed")
-    for told, names in sorted(alike.items(), key=lambda item: -len(item[1])):
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        say(f"{len(names)} machines ({', '.join(names[:_NAMED])}{more}):")
-        for line in told:
-            say(f"  {line}")
+    for line in alike_sentences(alike):
+        say(line)
     if changed:
         raise typer.Exit(1)
 

@@ -1,9 +1,9 @@
-"""What the verbs of ``guestmap fleet`` have in common: machines, cluster, patience, progress."""
+"""What the verbs of ``guestmap fleet`` have in common: whom they ask, and how they tell of many."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FEW = 32
 """Machines for which threads of this process will do: processes take longer to start."""
+
+_NAMED = 8
 
 InventoryWords = Annotated[
     list[str],
@@ -93,6 +95,18 @@ class FleetSetting:
             if self.dashboard:
                 warn(f"dashboard: {client.dashboard_link}")
             yield client
+
+
+def alike_sentences(alike: Mapping[tuple[str, ...], Sequence[str]]) -> Iterator[str]:
+    """Say together what is so of machines, what is so of the most first.
+
+    Args:
+        alike: by what is said, the names of machines.
+    """
+    for told, names in sorted(alike.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{len(names)} machines ({', '.join(names[:_NAMED])}{more}):"
+        yield from (f"  {line}" for line in told)
 
 
 @contextmanager
