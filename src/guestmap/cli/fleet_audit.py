@@ -119,9 +119,9 @@ def _takers(
 
         takers.append(stack.enter_context(parquet_file(parquet)))
     if page is not None:
-        from guestmap.cli.fleet_page import AuditPage
+        from guestmap.cli.fleet_page import audit_page
 
-        takers.append(stack.enter_context(AuditPage(page)))
+        takers.append(stack.enter_context(audit_page(page)))
     return takers
 
 
