@@ -230,42 +230,33 @@ sys.setprofile(look)
 """
 
 
-@pytest.mark.parametrize("when", [INTERRUPTING_MODULE, INTERRUPTING_COMMAND_LINE])
-@pytest.mark.parametrize("words", [("flat", "a.txt"), ("domain", "list"), ("--help",)])
-def test_ctrl_c_before_a_command_begins_is_one_line(when, words, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(when)
+def assert_interrupted(site: str, folder: Path, *words: object) -> None:
+    """Hold Python with a module ``sitecustomize`` to end as Ctrl-C has it, with one line."""
+    (folder / "sitecustomize.py").write_text(site)
     done = subprocess.run(
-        [sys.executable, "-m", "guestmap", *words],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        [sys.executable, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True, text=True, timeout=60, check=False,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "guestmap: interrupted\n")
+
+
+@pytest.mark.parametrize("when", [INTERRUPTING_MODULE, INTERRUPTING_COMMAND_LINE])
+@pytest.mark.parametrize("words", [("flat", "a.txt"), ("domain", "list"), ("--help",)])
+def test_ctrl_c_before_a_command_begins_is_one_line(when, words, tmp_path):
+    assert_interrupted(when, tmp_path, "-m", "guestmap", *words)
 
 
 @pytest.mark.parametrize("words", [("explain", "a.txt", "0"), ("flat", "a.txt"), ("draw", "a.txt")])
 def test_ctrl_c_in_a_callback_of_a_command_that_reads_is_not_lost(words, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING_CALLBACK)
-    done = subprocess.run(
-        [sys.executable, "-m", "guestmap", *words],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True, text=True, timeout=60, check=False,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "guestmap: interrupted\n")
+    assert_interrupted(INTERRUPTING_CALLBACK, tmp_path, "-m", "guestmap", *words)
 
 
 def test_ctrl_c_before_the_first_import_of_ours_is_one_line(tmp_path):
     program = tmp_path / "guestmap-as-installed"
     program.write_text(PROGRAM.read_text())
-    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING_FIRST_IMPORT)
-    done = subprocess.run(
-        [sys.executable, program, "flat", "a.txt"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True, text=True, timeout=60, check=False,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "guestmap: interrupted\n")
+    assert_interrupted(INTERRUPTING_FIRST_IMPORT, tmp_path, program, "flat", "a.txt")
 
 
 def test_the_wheel_brings_the_program_itself():
