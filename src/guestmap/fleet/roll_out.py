@@ -110,7 +110,6 @@ class RollOut:
     ) -> None:
         self._client = client
         self._progress = progress
-        self._guest_s = guest_s
         self._per_host = per_host
         self._everywhere = everywhere
         self.machines = plan.inventory(told).machines
@@ -186,7 +185,7 @@ class RollOut:
 
     def _jobs(self, machines: Sequence[FleetMachine]) -> Iterator[Job]:
         for each in machines:
-            limit = 2 * self._guest_s + _CONNECT_S
+            limit = 2 * self._order.guest_s + _CONNECT_S
             yield Job((each,), each.host, limit, is_local=is_local(each))
 
     def _ended(self, job: Job, told: list[bytes] | Lost) -> AppliedMachine:
