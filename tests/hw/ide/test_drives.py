@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
 
-from guestmap.base import HostError, IrqLine
+from guestmap.base import ConfigError, HostError, IrqLine
 from guestmap.hw.ide.cdrom import IdeCdrom
 from guestmap.hw.ide.channel import IdeChannel
 from guestmap.hw.ide.disk import IdeDisk
 from guestmap.hw.ide.identify import Geometry
+from guestmap.hw.ide.registers import AtaState, Going
 from guestmap.hw.ide.unit import IdeUnit
 from guestmap.hw.medium import MemoryMedium
 from tests.hw.device_traffic import Bench
@@ -84,6 +87,22 @@ def test_a_half_written_sector_reaches_the_medium_where_the_rest_is_written() ->
     second.put(b"cd" * 156)
     assert medium.content[9 * SECTOR : 10 * SECTOR] == b"ab" * 100 + b"cd" * 156
     assert second.irq.level
+
+
+@pytest.mark.parametrize(("drive", "going", "change"), [
+    (IdeDisk, "packet_complete", {}), (IdeDisk, "", {"waiting": "dma_answer"}),
+    (IdeDisk, "sectors_written", {"buffer": bytes(SECTOR), "sectors": 0}),
+    (IdeDisk, "sectors_written", {"buffer": bytes(SECTOR), "sectors": 1, "status": 0x50}),
+    (IdeDisk, "sectors_written", {"buffer": bytes(SECTOR - 1), "sectors": 1}),
+    (IdeDisk, "sectors_written", {"buffer": bytes(SECTOR), "sectors": 1, "position": SECTOR - 1}),
+    (IdeCdrom, "sectors_read", {}), (IdeCdrom, "packet_complete", {"buffer": bytes(13)}),
+    (IdeCdrom, "next_block", {"rest": 1}),
+])  # fmt: skip
+def test_a_state_that_no_drive_comes_to_is_refused(
+    drive: type[IdeDisk | IdeCdrom], going: Going, change: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=r"^saved state of a device ide-..: no drive comes"):
+        drive(MemoryMedium(CONTENT)).load(replace(AtaState(status=0x58), going=going, **change))
 
 
 def test_a_host_that_refuses_is_an_error_of_the_drive() -> None:

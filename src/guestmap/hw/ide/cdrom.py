@@ -76,6 +76,13 @@ class IdeCdrom(IdeUnit):
             "physical_block_size": SECTOR, "discard_granularity": SECTOR, **self.settings,
         }.get(name, fallback)  # fmt: skip
 
+    def _fits(self) -> bool:
+        """Whether a packet is as long as packets are, and data that is left has room to go to."""
+        state = self.state
+        if self._takes:
+            return len(state.buffer) == _PACKET_BYTES
+        return state.going != "next_block" or bool(self._byte_count())
+
     # -- ATA commands ------------------------------------------------------------------------------
 
     def software_reset(self) -> None:

@@ -84,6 +84,11 @@ class IdeDisk(IdeUnit):
         super().reset()
         _, self.state.heads, self.state.track, _ = self.geometry
 
+    def _fits(self) -> bool:
+        """Whether what is being written is whole sectors, and as many as the command has left."""
+        sectors, rest = divmod(len(self.state.buffer), SECTOR)
+        return not self._takes or (not rest and 0 < sectors <= self.state.sectors)
+
     # -- addresses ---------------------------------------------------------------------------------
 
     def _begin(self, *, wide: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from guestmap.base import HostError, PeerError
+from guestmap.base import ConfigError, HostError, PeerError
 from guestmap.hw.device import DeviceModel
 from guestmap.hw.ide import registers as reg
 from guestmap.hw.ide.kind import IDE_DEVICE
@@ -56,9 +56,27 @@ class IdeUnit(DeviceModel[AtaState]):
         self.sign()
 
     def load(self, state: AtaState) -> None:
-        """Go on from there."""
+        """Go on from there.
+
+        Raises:
+            ConfigError: it is a state of another sort of drive, or one that none comes to.
+        """
         super().load(state)
         self.state.check()
+        if not self._is_whole() or not self._fits():
+            raise ConfigError(f"saved state of {self.title}: no drive comes to it")
+
+    def _is_whole(self) -> bool:
+        """Whether what is to be done is known here, and data that it waits for can come."""
+        state = self.state
+        if not all(hasattr(self, "_" + each) for each in (state.going, state.waiting) if each):
+            return False
+        halves_a_word = self._takes and bool(state.position % 2)
+        return not state.going or (bool(state.status & DRQ) and not halves_a_word)
+
+    def _fits(self) -> bool:
+        """Whether the buffer is one that the command that runs would have."""
+        return True
 
     # -- registers -------------------------------------------------------------------------------
 
