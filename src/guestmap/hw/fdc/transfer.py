@@ -100,7 +100,8 @@ class FdcTransfers(FdcParameters):
         if not state.moving or found is None or dma is None:
             return position
         medium, shape = found
-        count = min(state.left, length - position, medium.size - state.offset)
+        # A guest that writes half of the count may have it end before what has been moved.
+        count = max(0, min(state.left, length - position, medium.size - state.offset))
         try:
             if state.moving == "write":
                 medium.write(state.offset, dma.read_memory(_CHANNEL, position, count))
