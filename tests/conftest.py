@@ -15,13 +15,16 @@ import os
 import shutil
 import signal
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from tests.support.corpus import Corpus, find_corpus
+from tests.support.overtime import ended_anyway
 from tests.support.processes import end_with_us
 from tests.support.qemu_program import MODELLED, find_qemu, missing_qemu
 
@@ -32,6 +35,8 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile("guestmap")
 
 _CORPUS_TIMEOUT_S = 600
+_ERROR = pytest.StashKey[int]()
+_BESIDE = pytest.StashKey[ExitStack]()
 SEABIOS_FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/share/qemu-kvm")
 
 
@@ -86,6 +91,20 @@ def pytest_configure(config: pytest.Config) -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
     end_with_us()
+    config.stash[_ERROR] = os.dup(2)  # before anything is captured
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have somebody beside a test's own limit, where that cannot end it."""
+    with ExitStack() as item.stash[_BESIDE]:
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> None:
+    limit_s, error = settings.timeout, item.config.stash[_ERROR]
+    item.stash[_BESIDE].enter_context(ended_anyway(item.nodeid, limit_s, error))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
