@@ -9,6 +9,7 @@ should have everything cannot pass by skipping. KVM alone is never taken without
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import importlib.util
 import os
@@ -35,6 +36,7 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile("guestmap")
 
 _CORPUS_TIMEOUT_S = 600
+_IDLE_S = 300
 _ERROR = pytest.StashKey[int]()
 _BESIDE = pytest.StashKey[ExitStack]()
 SEABIOS_FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/share/qemu-kvm")
@@ -97,8 +99,16 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Have somebody beside a test's own limit, where that cannot end it."""
+    faulthandler.cancel_dump_traceback_later()
     with ExitStack() as item.stash[_BESIDE]:
-        return (yield)
+        result = yield
+    # Between two tests a worker of pytest-xdist waits for a word from its master.
+    faulthandler.dump_traceback_later(_IDLE_S, file=item.config.stash[_ERROR], exit=True)
+    return result
+
+
+def pytest_sessionfinish() -> None:
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(tryfirst=True)
