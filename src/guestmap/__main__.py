@@ -20,5 +20,13 @@ if __name__ == "__main__":  # a worker of multiprocessing reads it too
     if getsignal(SIGINT) is default_int_handler:
         signal(SIGINT, end_at_once)
     from guestmap.cli import main
+    from guestmap.start.leave import leave
 
-    main()
+    try:
+        main()
+    except SystemExit as ended:
+        import sys
+
+        if sys._getframe().f_back is None:  # nobody runs us as a part of his own program
+            leave(ended.code)
+        raise

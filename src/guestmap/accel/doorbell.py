@@ -7,7 +7,6 @@ that very moment can miss the call to leave, so the alarm repeats it until the C
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -153,7 +152,7 @@ class Doorbell:
             self._called_s = now
         elif now - self._called_s >= self._patience_s:
             self.on_deaf(now - self._called_s)
-            self._called_s = math.inf
+            self._called_s = float("inf")
 
     def _wait_for_timer(self) -> None:
         clock = self._host_time

@@ -6,13 +6,14 @@ import re
 
 from guestmap.base.addrrange import ADDRESS_SPACE_SIZE
 from guestmap.base.errors import ConfigError
+from guestmap.base.pattern import pattern
 from guestmap.base.units import parse_memory_size
 
-_HEX = re.compile(r"(?P<x>0[xX])?(?P<digits>[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*)(?P<h>[hH])?", re.ASCII)
-_SEGMENTED = re.compile(
+_HEX = pattern(r"(?P<x>0[xX])?(?P<digits>[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*)(?P<h>[hH])?", re.ASCII)
+_SEGMENTED = pattern(
     r"(?:0[xX])?([0-9a-fA-F]{1,4})[hH]?:(?:0[xX])?([0-9a-fA-F]{1,4})[hH]?", re.ASCII
 )
-_WITH_UNIT = re.compile(r"[0-9.xXa-fA-F]+ ?[kKmMgGtTpP](?:i?[bB])?", re.ASCII)
+_WITH_UNIT = pattern(r"[0-9.xXa-fA-F]+ ?[kKmMgGtTpP](?:i?[bB])?", re.ASCII)
 _TABLE_DIGITS = 16  # every table of ours and of QEMU's prints so many
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from guestmap.base.errors import ConfigError
+from guestmap.base.pattern import pattern
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -15,16 +16,16 @@ _SUFFIXES = "BKMGTPE"
 _MOST_DIGITS = 1000
 _LONGEST = 4096
 """Characters of a number: Python refuses to read more than 4300 digits, QEMU reads any count."""
-_BYTES = re.compile(
+_BYTES = pattern(
     r"""[ \t\n\v\f\r]*\+?
     (?: 0[xX](?P<hex>[0-9a-fA-F]+) | (?P<whole>[0-9]+) (?:\.(?P<fraction>[0-9]*))? )
     (?P<suffix>[bBkKmMgGtTpPeE]?)""",
     re.VERBOSE,
 )
-_SIZE = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)[bkmgtpeBKMGTPE]?", re.ASCII)
-_DURATION = re.compile(r"(?P<amount>[0-9]{1,12}(?:\.[0-9]{1,9})?) ?(?P<unit>ns|us|ms|s)")
+_SIZE = pattern(r"(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)[bkmgtpeBKMGTPE]?", re.ASCII)
+_DURATION = pattern(r"(?P<amount>[0-9]{1,12}(?:\.[0-9]{1,9})?) ?(?P<unit>ns|us|ms|s)")
 _NS = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": 1_000_000_000}
-_PRINTED = re.compile(
+_PRINTED = pattern(
     r"(?P<amount>\d+(?:\.\d+)?) ?(?:(?P<unit>[kmgtpe])(?:i?b)?|b)", re.ASCII | re.IGNORECASE
 )
 

@@ -20,7 +20,7 @@ def main() -> None:
     import gc
 
     gc.disable()  # what is made until a command runs stays: guestmap.cli.app goes on from here
-    from guestmap.base.finder import find_in_one_look
+    from guestmap.start.finder import find_in_one_look
 
     find_in_one_look()
     try:
@@ -41,7 +41,7 @@ def _is_plainly_done(command: str, *words: str) -> bool:
     """Do it, where the words ask for it in a way that needs no library of the command line."""
     from importlib import import_module
 
-    from guestmap.cli.put_off import put_off
+    from guestmap.start.put_off import put_off
 
     put_off("inspect")  # which dataclasses imports for what is not used here
     put_off("traceback")  # sortedcontainers, likewise

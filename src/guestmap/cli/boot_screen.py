@@ -22,11 +22,11 @@ def check_screenshot(options: BootOptions) -> None:
         ConfigError: the file's name says no form, or the machine has no screen.
         HostError: there is no place for the file.
     """
-    from guestmap.base.whole_file import refuse_unwritable
-
     path = options.screenshot
     if path is None:
         return
+    from guestmap.base.whole_file import refuse_unwritable
+
     if path.suffix not in _FORMS:
         raise ConfigError(f"--screenshot {path}: give a name that ends in {' or '.join(_FORMS)}")
     if options.restore is None and options.vga in ("", "none"):
@@ -41,11 +41,11 @@ def take_screenshot(vm: VirtualMachine, path: Path | None) -> None:
         ConfigError: the machine has no screen, or Pillow is not there for a PNG.
         HostError: the file cannot be written.
     """
+    if path is None:
+        return
     from guestmap.base.whole_file import write_whole
     from guestmap.machine.picture import encoded
 
-    if path is None:
-        return
     picture = vm.board.picture()
     if picture is None:
         raise ConfigError("--screenshot: the machine that was saved has no screen")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import suppress
@@ -98,6 +97,8 @@ def say_json(form: Any, *, indent: int | None = 2, flush: bool = False) -> None:
 
 def json_text(form: Any, *, indent: int | None = 2) -> str:
     """Return JSON in which every character that is not printable ASCII is escaped."""
+    import json  # a quiet boot prints none
+
     return json.dumps(form, indent=indent).replace("\x7f", "\\u007f")
 
 

@@ -18,7 +18,6 @@ from guestmap.machine.gate import Gate
 from guestmap.machine.observed import Event, MachineReset
 from guestmap.machine.phases import Phase, PhaseChange, PhaseTracker
 from guestmap.machine.run_state import RunEvent, RunState, next_state
-from guestmap.machine.shared_gate import SharedGate
 
 _HOST_RESET = "host-qmp-system-reset"
 GUEST_RESET = "guest-reset"
@@ -57,7 +56,7 @@ class Lifecycle:
         self._reset_wanted: ResetRequest | None = None
         self._halted_for_good = False
         self._changed = threading.Condition()
-        self._gate = SharedGate(board.executes) if len(loop.loops) > 1 else Gate()
+        self._gate = _gate(board, several=len(loop.loops) > 1)
         self._gate.ring = loop.attend
         for each in loop.loops:
             each.turn = self._gate.turn_of(each.vcpu.number)
@@ -242,3 +241,12 @@ class Lifecycle:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _gate(board: Board, *, several: bool) -> Gate:
+    """Return what lets one thread at a time be at the machine, whose CPUs may be several."""
+    if not several:
+        return Gate()
+    from guestmap.machine.shared_gate import SharedGate
+
+    return SharedGate(board.executes)

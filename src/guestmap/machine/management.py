@@ -7,11 +7,11 @@ and their texts are QEMU 7.2's (qom/object_interfaces.c, softmmu/qdev-monitor.c)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from guestmap.base import ConfigError
+from guestmap.base.pattern import pattern
 from guestmap.hw.pci.kind import PCI_DEVICE
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.device_maker import DeviceMaker
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
     from guestmap.machine.events import MachineEvents
 
-_IDENTIFIER = re.compile(r"[A-Za-z][-A-Za-z0-9._]*")
+_IDENTIFIER = pattern(r"[A-Za-z][-A-Za-z0-9._]*")
 
 
 class Management(Inventory):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from guestmap.accel import InterruptChip, RunLoop
-from guestmap.accel.several import SeveralLoops
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ def loop_of(accelerator: Accelerator, board: Board) -> RunLoop:
     vcpus = accelerator.vcpus
     if len(vcpus) == 1:
         return RunLoop(vcpus[0], board.clock)
+    from guestmap.accel.several import SeveralLoops
+
     return SeveralLoops(vcpus, board.clock)
 
 

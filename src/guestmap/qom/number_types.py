@@ -6,10 +6,10 @@ an unsigned property, as the highest number, and fits only the widest.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from guestmap.base import ConfigError
+from guestmap.base.pattern import pattern
 from guestmap.base.units import parse_bytes
 from guestmap.qom.property_types import PropertyType, expects, invalid_type, text_of
 from guestmap.qom.values import (
@@ -21,7 +21,7 @@ from guestmap.qom.values import (
 )
 
 _MAX_IN_RANGE = 65536
-_RANGE = re.compile(r"([^-]+)-([^-]+)")
+_RANGE = pattern(r"([^-]+)-([^-]+)")
 _SIZE_HINT = (
     "\nOptional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-"
     "\nand exabytes, respectively."

@@ -8,10 +8,11 @@ in its manual ("-m": a suffix of M or G); powers of 1024 from B to E.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, TypeAlias
+
+from guestmap.base.pattern import pattern
 
 JsonValue: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 """What a QMP message can carry."""
@@ -35,7 +36,7 @@ UNSET: Final = Unset.UNSET
 TRUE_WORDS = frozenset({"on", "yes", "true", "y"})
 FALSE_WORDS = frozenset({"off", "no", "false", "n"})
 
-_C_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+_C_INTEGER = pattern(r"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _LONGEST = 4096
 """Characters of a number: Python refuses to read more than 4300 digits, QEMU reads any count."""
 

@@ -22,7 +22,7 @@ def main() -> None:
     import gc
 
     gc.disable()  # what is made until the machine runs stays: guestmap.system.run goes on from here
-    from guestmap.base.finder import find_in_one_look
+    from guestmap.start.finder import find_in_one_look
 
     find_in_one_look()
     from guestmap.system.run import run

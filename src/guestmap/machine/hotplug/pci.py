@@ -9,12 +9,12 @@ are QEMU 7.2's (hw/pci/pci.c, hw/acpi/pcihp.c, hw/pci/shpc.c).
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base.pattern import pattern
 from guestmap.hw.declare import fact
 from guestmap.hw.pci.bus import FUNCTIONS, SLOTS
 from guestmap.machine.options.device import DeviceSpec
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from guestmap.qom import Device, JsonValue, Object
 
 _NUMBER = r"([ \t\n\v\f\r]*[+-]?(?:0[xX])?[0-9A-Fa-f]+)"
-_ADDR = re.compile(rf"{_NUMBER}(?:\.{_NUMBER})?")
+_ADDR = pattern(rf"{_NUMBER}(?:\.{_NUMBER})?")
 _ANYWHERE = -1
 _UNNAMED = "pci."
 """What the buses behind bridges without an id are called, with a number behind it."""

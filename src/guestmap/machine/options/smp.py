@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.named_tuple import NamedTuple
+from guestmap.base.pattern import pattern
 from guestmap.machine.options.numa import NumaNode
 
 MAX_CPUS = 255
 
 _MEMBERS = ("cpus", "sockets", "dies", "clusters", "cores", "threads", "maxcpus")
-_INTEGER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19})", re.ASCII)
+_INTEGER = pattern(r"\s*[+-]?(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19})", re.ASCII)
 
 
 class CpuTopology(NamedTuple):

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base.pattern import pattern
 from guestmap.base.units import parse_bytes
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ __all__ = [
     "to_wrapped",
 ]
 
-_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
-_UNSIGNED = re.compile(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", re.ASCII)
+_IDENTIFIER = pattern(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
+_UNSIGNED = pattern(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", re.ASCII)
 _RANGE_LIMIT = 65536
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-import zlib
+from binascii import crc32  # zlib has the same, and loads a library for it
 from contextlib import suppress
 from pathlib import Path
 
@@ -92,4 +92,4 @@ def _keep(file: Path, text: str) -> None:
 
 
 def _check(text: str) -> str:
-    return f"{zlib.crc32(text.encode()):08x}"
+    return f"{crc32(text.encode()):08x}"

@@ -7,15 +7,16 @@ and a str for a name, so that definition blocks read like ASL.
 
 from __future__ import annotations
 
-import re
 from functools import cache
+
+from guestmap.base.pattern import pattern
 
 _SMALLEST_OPS = {0: b"\x00", 1: b"\x01"}
 _INTEGER_PREFIXES = ((1, b"\x0a"), (2, b"\x0b"), (4, b"\x0c"), (8, b"\x0e"))
 _STRING_PREFIX = b"\x0d"
 _DUAL_NAME_PREFIX, _MULTI_NAME_PREFIX, _NULL_NAME = b"\x2e", b"\x2f", b"\x00"
-_NAME = re.compile(r"(\\|\^*)((?:[A-Z_][A-Z0-9_]{0,3}\.)*[A-Z_][A-Z0-9_]{0,3})?")
-_EISA_ID = re.compile(r"[A-Z]{3}[0-9A-F]{4}")
+_NAME = pattern(r"(\\|\^*)((?:[A-Z_][A-Z0-9_]{0,3}\.)*[A-Z_][A-Z0-9_]{0,3})?")
+_EISA_ID = pattern(r"[A-Z]{3}[0-9A-F]{4}")
 _MOST_SEGMENTS = 255
 _PACKAGE_LIMITS = ((1, 1 << 6), (2, 1 << 12), (3, 1 << 20), (4, 1 << 28))
 

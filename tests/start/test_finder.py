@@ -28,8 +28,8 @@ print(json.dumps([
     __import__("inspect").getsource(modules[0].parse_size),
 ]))
 """
-BEGIN = "from guestmap.base.finder import find_in_one_look; find_in_one_look()"
-FOUND = "print([type(each).__module__ for each in sys.meta_path][0] == 'guestmap.base.finder')"
+BEGIN = "from guestmap.start.finder import find_in_one_look; find_in_one_look()"
+FOUND = "print([type(each).__module__ for each in sys.meta_path][0] == 'guestmap.start.finder')"
 TOLD = "import guestmap.base.told; print(guestmap.base.told.WORD)"
 
 
@@ -47,10 +47,11 @@ def python(*code: str, path: Path | None = None, **environment: str) -> str:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """Return a folder with a copy of the lowest floor, and a module more."""
+    """Return a folder with a copy of the two lowest floors, and a module more."""
     source = Path(guestmap.__file__).parent
     own = tmp_path / "guestmap"
-    shutil.copytree(source / "base", own / "base", ignore=shutil.ignore_patterns("__pycache__"))
+    for floor in ("start", "base"):
+        shutil.copytree(source / floor, own / floor, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(source / "__init__.py", own)
     (own / "base" / "told.py").write_text("WORD = 'first'\n")
     return tmp_path
