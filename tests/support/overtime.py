@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GRACE = "GUESTMAP_TEST_GRACE_S"
 """The variable that says how long a test may clean up after its limit."""
 _GRACE_S = 60.0
-_TELLING_S = 2.0
+_TELLING_S = 1.0
 _MOST = 300
 
 
