@@ -15,7 +15,7 @@ from tests.support.qemu import Qemu
 
 PM_BASE = 0x600
 DEADLINE_S = 60
-OTHER_EVENTS = frozenset({"RESUME", "STOP", "RESET", "SUSPEND", "POWERDOWN", "SHUTDOWN"})
+OTHER_EVENTS = frozenset({"RESUME", "STOP", "RESET", "SUSPEND", "WAKEUP", "POWERDOWN", "SHUTDOWN"})
 
 
 @pytest.mark.parametrize("state", RunState)
@@ -36,10 +36,12 @@ def test_what_holds_in_every_state() -> None:
             assert set(after.values()) == {RunState.SHUTDOWN, None}
             continue
         assert after[RunEvent.ERROR] is RunState.INTERNAL_ERROR
-        runs = state is RunState.RUNNING  # only cont makes a machine run, and no reset stops it
+        runs = state is RunState.RUNNING  # only cont and a wake-up make a machine run
         assert after[RunEvent.RESET] is (RunState.RUNNING if runs else RunState.PRELAUNCH)
         makes_run = {event for event, next_ in after.items() if next_ is RunState.RUNNING}
-        assert makes_run <= {RunEvent.CONT} | ({RunEvent.RESET} if runs else set())
+        asleep = state is RunState.SUSPENDED
+        kept = {RunEvent.RESET, RunEvent.WAKE} if runs else set()
+        assert makes_run <= ({RunEvent.WAKE} if asleep else {RunEvent.CONT} | kept)
 
 
 class Ours:
@@ -69,7 +71,7 @@ class Ours:
         vm = self.vm
         commands: dict[str, Callable[[], None]] = {
             "cont": vm.cont, "stop": vm.stop, "system_reset": vm.system_reset,
-            "system_powerdown": vm.powerdown, "quit": vm.quit,
+            "system_powerdown": vm.powerdown, "quit": vm.quit, "system_wakeup": vm.wake_up,
         }  # fmt: skip
         try:
             commands[command]()
@@ -174,3 +176,21 @@ def test_commands_in_each_state(machine: Ours | Theirs, state: RunState, command
     assert machine.told() == TOLD.get(command, CHANGES.get(command, []) if after != state else [])
     if command != "quit":  # QEMU may be gone already
         assert machine.state == after
+
+
+@pytest.mark.seabios
+@pytest.mark.parametrize(
+    "state", [RunState.PRELAUNCH, RunState.RUNNING, RunState.PAUSED, RunState.SUSPENDED]
+)
+def test_a_wake_up_in_each_state(machine: Ours | Theirs, state: RunState) -> None:
+    _bring(machine, state)
+    machine.told()
+    if state is not RunState.SUSPENDED:
+        why = "Unable to wake up: guest is not in suspended state"
+        assert machine.ask("system_wakeup") == why
+        assert (machine.told(), machine.state) == ([], state)
+        return
+    machine.ask("stop")  # and is forgotten
+    assert machine.ask("system_wakeup") == ""
+    machine.await_event("WAKEUP")
+    assert (machine.told(), machine.state) == (["WAKEUP"], RunState.RUNNING)

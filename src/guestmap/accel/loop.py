@@ -39,6 +39,8 @@ class RunLoop:
         turn: who else may be at the machine; replace it before the first run.
         halted: whether the CPU has come out last because it waits for an interrupt.
         rests: whether nothing but another CPU's message makes it go on.
+        asleep: whether the machine sleeps: until a reset the CPU executes nothing, while its clock
+            goes on.
         start_up: what it was told by INIT and STARTUP; None for a CPU that is alone.
         may_wake: whether somebody may yet wake it where it rests.
         on_rest: called as it begins to rest, by the thread that runs it.
@@ -48,7 +50,7 @@ class RunLoop:
         self.vcpu = vcpu
         self.clock = clock
         self.turn: Turn = Alone()
-        self.halted = self.rests = False
+        self.halted = self.rests = self.asleep = False
         self.start_up: StartUp | None = None
         self.may_wake: Callable[[], bool] = lambda: False
         self.on_rest: Callable[[], None] = lambda: None
@@ -128,6 +130,7 @@ class RunLoop:
         self.vcpu.reset()
         if self.start_up is not None:
             self.start_up.reset()
+        self.asleep = False
         self.forget()
 
     def forget(self) -> None:
@@ -207,6 +210,8 @@ class RunLoop:
 
     def _prepare(self) -> Activity:
         """Return what the CPU is going to do; one that waits to be started, waits."""
+        if self.asleep:
+            return Activity.HALTED
         if self.start_up is not None:
             self.start_up.carry_out()
             if self.start_up.waits:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, ConfigError, HostClock
+from guestmap.hw.acpi.pm import WakeCause
 from guestmap.hw.device import Space
 from guestmap.machine.events import MachineEvents
 from guestmap.machine.hotplug.backends import backend_types
@@ -88,6 +89,7 @@ class Board:
         manage: what can be done to them.
         on_reset_request: called with the reason when the guest asks for a reset.
         on_power_off, on_suspend: called when the guest switches itself off, or to sleep in RAM.
+        on_wake: called with the cause where a device wakes a machine that sleeps.
         on_a20: called with the level of the A20 gate.
         on_smi: called with a CPU's number for a system management interrupt.
         on_init: called with a CPU's number for an INIT message.
@@ -118,6 +120,7 @@ class Board:
         self.on_reset_request: Callable[[str], None] = lambda _reason: None
         self.on_power_off: Callable[[], None] = lambda: None
         self.on_suspend: Callable[[], None] = lambda: None
+        self.on_wake: Callable[[WakeCause], None] = lambda _cause: None
         self.on_a20: Callable[[bool], None] = lambda _level: None
         self.on_smi: Callable[[int], None] = lambda _cpu: None
         self.on_init: Callable[[int], None] = lambda _cpu: None
@@ -210,6 +213,25 @@ class Board:
 
     def press_power_button(self) -> None:
         """Tell the guest, where the board has a power button."""
+
+    # -- sleep -------------------------------------------------------------------------------------
+
+    @property
+    def can_wake(self) -> bool:
+        """Whether the guest can sleep in RAM, and be woken."""
+        return False
+
+    @property
+    def wakes_itself(self) -> bool:
+        """Whether an alarm that the guest has set will wake it."""
+        return False
+
+    def wakes_by(self, cause: WakeCause) -> bool:
+        """Tell whether the guest lets that wake it."""
+        return cause is WakeCause.OTHER
+
+    def wake_up(self, cause: WakeCause) -> None:
+        """Reset every device, and leave the cause for the guest: of a board that ``can_wake``."""
 
     def refuse_devices(self) -> None:
         """Refuse every device: for boards that have no bus for one, and no place for a DIMM.

@@ -7,7 +7,7 @@ passes the machine's own time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -27,11 +27,15 @@ class InputDevices:
     Args:
         clock: the machine's.
         keyboard, mouse: the devices.
+
+    Attributes:
+        on_touch: called before each key stroke, and as a button of the mouse is down.
     """
 
     def __init__(self, clock: Clock, keyboard: Ps2Keyboard, mouse: Ps2Mouse) -> None:
         self._clock = clock
         self._keyboard, self._mouse = keyboard, mouse
+        self.on_touch: Callable[[], None] = lambda: None
         self._waiting: deque[tuple[int, bool, int]] = deque()
         self._timer = clock.timer(self._next)
         self._buttons = 0
@@ -42,7 +46,7 @@ class InputDevices:
         if self._waiting:
             self._wait(number, pressed, 0)
         else:
-            self._keyboard.key(number, pressed=pressed)
+            self._stroke(number, pressed=pressed)
 
     def type(self, numbers: Sequence[int], hold_ns: int) -> None:
         """Press keys one after the other, and release them from the last to the first.
@@ -59,6 +63,10 @@ class InputDevices:
         if idle:
             self._next()
 
+    def _stroke(self, number: int, *, pressed: bool) -> None:
+        self.on_touch()
+        self._keyboard.key(number, pressed=pressed)
+
     def _wait(self, number: int, pressed: bool, hold_ns: int) -> None:
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.append((number, pressed, hold_ns))
@@ -67,7 +75,7 @@ class InputDevices:
         """Make the strokes whose time has come."""
         while self._waiting:
             number, pressed, hold_ns = self._waiting.popleft()
-            self._keyboard.key(number, pressed=pressed)
+            self._stroke(number, pressed=pressed)
             if hold_ns > 0 and self._waiting:
                 self._timer.arm(self._clock.now_ns() + hold_ns)
                 return
@@ -95,4 +103,6 @@ class InputDevices:
     def sync(self) -> None:
         """Have the mouse feel what was done to it."""
         moved, self._moved = self._moved, [0, 0, 0]
+        if self._buttons and self._mouse.is_enabled:
+            self.on_touch()
         self._mouse.move(*moved, buttons=self._buttons)

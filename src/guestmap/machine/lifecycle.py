@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from guestmap.accel import RunLoop
 from guestmap.base import StateError
 from guestmap.base.named_tuple import NamedTuple
+from guestmap.hw.acpi.pm import WakeCause
 from guestmap.machine.board import Board
 from guestmap.machine.gate import Gate
 from guestmap.machine.observed import Event, MachineReset
@@ -54,6 +55,7 @@ class Lifecycle:
         self._state = RunState.PRELAUNCH
         self._until: frozenset[Phase] | None = None
         self._reset_wanted: ResetRequest | None = None
+        self._wakes_by: WakeCause | None = None
         self._halted_for_good = False
         self._changed = threading.Condition()
         self._gate = _gate(board, several=len(loop.loops) > 1)
@@ -63,6 +65,7 @@ class Lifecycle:
         board.on_reset_request = self.request_reset
         board.on_power_off = self._powered_off
         board.on_suspend = self._suspended
+        board.on_wake = self._wake_up
 
     @property
     def state(self) -> RunState:
@@ -127,6 +130,22 @@ class Lifecycle:
         """Reset the machine for the host, soon (QMP ``system_reset``)."""
         self.request_reset("the host asks", cause=_HOST_RESET)
 
+    def wake_up(self) -> None:
+        """Wake the machine, which sleeps in RAM (QMP ``system_wakeup``).
+
+        Its devices are reset, its CPU starts at the reset vector soon, and the firmware finds out
+        that it is to resume.
+
+        Raises:
+            StateError: it does not sleep, or cannot; QEMU's words.
+        """
+        with self.exclusive():
+            if not self.board.can_wake:
+                raise StateError("wake-up from suspend is not supported by this guest")
+            if self._state is not RunState.SUSPENDED:
+                raise StateError("Unable to wake up: guest is not in suspended state")
+            self._wake_up(WakeCause.OTHER)
+
     def powerdown(self) -> None:
         """Press the power button: the guest may switch itself off (QMP ``system_powerdown``)."""
         with self.exclusive():
@@ -167,12 +186,13 @@ class Lifecycle:
         """
         self.stop()
         with self._changed:
-            self._reset_wanted = None
+            self._reset_wanted = self._wakes_by = None
         self._halted_for_good = False
         self.loop.forget()
         self._take(RunEvent.LOAD)
         if state is RunState.SUSPENDED:
             self._take(RunEvent.SUSPEND)
+        self._sleep(state is RunState.SUSPENDED)
 
     def spoiled(self, why: str) -> None:
         """Note that loading a machine has failed half-way: only a reset can follow."""
@@ -186,8 +206,36 @@ class Lifecycle:
 
     def _suspended(self) -> None:
         if self._take(RunEvent.SUSPEND):  # nobody has paused it: its time goes on
+            self._sleep(True)
             self.loop.stop()
             self.events.emit("SUSPEND")
+
+    def _sleep(self, asleep: bool) -> None:
+        for each in self.loop.loops:
+            each.asleep = asleep
+
+    def _wake_up(self, cause: WakeCause) -> None:
+        """Wake the machine, if it sleeps and the guest lets that wake it."""
+        if self._state is not RunState.SUSPENDED or not self.board.wakes_by(cause):
+            return
+        with self._changed:
+            self._wakes_by = cause
+            self._take(RunEvent.WAKE)
+            self._changed.notify_all()
+        self.board.clock.start()
+        self.loop.request_reset()
+
+    def _carry_out_wake_up(self) -> None:
+        """Begin at the reset vector: the firmware finds that the guest's memory was kept."""
+        with self._changed:
+            cause, self._wakes_by = self._wakes_by, None
+        if cause is None or self._reset_wanted is not None:  # a reset is more
+            return
+        self._observer(MachineReset(self.board.clock.now_ns(), "wake-up"))
+        self.board.wake_up(cause)
+        self.loop.reset()
+        self.phases.reset("wake-up")
+        self.events.emit("WAKEUP")
 
     def _end(self, event: RunEvent) -> None:
         """End a run, if there is one."""
@@ -199,6 +247,7 @@ class Lifecycle:
 
     def _carry_out_reset(self) -> None:
         with self.exclusive():
+            self._carry_out_wake_up()
             if self._reset_wanted is not None and self._state is not RunState.SHUTDOWN:
                 self._reset()
 
@@ -232,6 +281,9 @@ class Lifecycle:
 
     @property
     def _runnable(self) -> bool:
+        """Whether the loop has something to do: a machine that sleeps may be woken by its clock."""
+        if self._state is RunState.SUSPENDED:
+            return True
         return self._state is RunState.RUNNING and not self._halted_for_good
 
     @property

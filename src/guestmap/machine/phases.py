@@ -50,6 +50,7 @@ _LINES: tuple[tuple[re.Pattern[str], Phase], ...] = tuple(
         (r"enter handle_1[89]:", Phase.BOOT),
         (r"Booting from [0-9a-f]{4}:[0-9a-f]{4}", Phase.RUNTIME),
         (r"In resume ", Phase.RESUME),
+        (r"Jump to resume vector", Phase.RUNTIME),
     )
 )
 

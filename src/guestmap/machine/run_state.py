@@ -24,6 +24,11 @@ class RunState(StrEnum):
     INTERNAL_ERROR = "internal-error"
     SHUTDOWN = "shutdown"
 
+    @property
+    def feels_input(self) -> bool:
+        """Whether keys and the mouse reach the machine: they may wake one that sleeps."""
+        return self in {RunState.RUNNING, RunState.SUSPENDED}
+
 
 class RunEvent(StrEnum):
     """What happens to a machine."""
@@ -35,19 +40,20 @@ class RunEvent(StrEnum):
     ERROR = "error"
     QUIT = "quit"
     LOAD = "load"
+    WAKE = "wake"
 
 
 _P, _R, _H = RunState.PRELAUNCH, RunState.RUNNING, RunState.PAUSED
 _S, _E, _X = RunState.SUSPENDED, RunState.INTERNAL_ERROR, RunState.SHUTDOWN
 
 _TABLE: tuple[tuple[RunState, tuple[RunState | None, ...]], ...] = (
-    # from  CONT  STOP RESET SUSPEND ERROR QUIT LOAD
-    (_P, (_R, _P, _P, _S, _E, _X, _H)),
-    (_R, (_R, _H, _R, _S, _E, _X, _H)),
-    (_H, (_R, _H, _P, _S, _E, _X, _H)),
-    (_S, (_S, _S, _P, _S, _E, _X, _H)),  # only a reset wakes it, and then somebody must let it run
-    (_E, (None, _E, _P, _E, _E, _X, _H)),
-    (_X, (None, _X, _X, _X, _X, _X, _X)),  # the end: a machine that was told to quit stays so
+    # from  CONT  STOP RESET SUSPEND ERROR QUIT LOAD WAKE
+    (_P, (_R, _P, _P, _S, _E, _X, _H, _P)),
+    (_R, (_R, _H, _R, _S, _E, _X, _H, _R)),
+    (_H, (_R, _H, _P, _S, _E, _X, _H, _H)),
+    (_S, (_S, _S, _P, _S, _E, _X, _H, _R)),  # after a reset somebody must let it run
+    (_E, (None, _E, _P, _E, _E, _X, _H, _E)),
+    (_X, (None, _X, _X, _X, _X, _X, _X, _X)),  # the end: a machine that was told to quit stays so
 )
 
 TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState | None] = MappingProxyType(

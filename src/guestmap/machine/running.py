@@ -42,7 +42,7 @@ class Running(Lifecycle):
                 self.cont()
                 if is_first and self._is_last(self.phases.phase):
                     self.stop()  # at the reset vector; cont() was not yet running as it got there
-                while self.state is RunState.RUNNING:
+                while self._goes_on():
                     self._run_once()
                     if self._halted_for_good:
                         self.stop()
@@ -50,6 +50,12 @@ class Running(Lifecycle):
             finally:
                 self._until = None
                 self.stop()  # interrupted: nobody runs it any more
+
+    def _goes_on(self) -> bool:
+        """Whether a run is not over: what sleeps goes on where an alarm will wake it."""
+        if self.state is RunState.SUSPENDED:
+            return self.board.wakes_itself
+        return self.state is RunState.RUNNING
 
     def _refuse_in_turn(self, what: str) -> None:
         if self._gate.held:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field
+from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,18 @@ CONTROL_SCI_ENABLE, CONTROL_SLEEP_ENABLE = 1 << 0, 1 << 13
 _SLEEP_TYPE_SHIFT = 10
 SLEEP_TYPE_SOFT_OFF, SLEEP_TYPE_SUSPEND, SLEEP_TYPE_HIBERNATE = 0, 1, 2
 
+
+class WakeCause(IntEnum):
+    """Why a machine wakes that sleeps in RAM: the PM1 status bits that say so.
+
+    QEMU tells the guest of its power button wherever a person or the host has woken it.
+    """
+
+    OTHER = STATUS_WAKE | STATUS_POWER_BUTTON
+    RTC = STATUS_WAKE | STATUS_RTC
+    PM_TIMER = STATUS_WAKE | STATUS_TIMER
+
+
 _TIMER_MASK = 0xFF_FFFF
 _HALF_PERIOD = 0x80_0000  # the status bit is set each time bit 23 changes
 _NS_PER_SECOND = 1_000_000_000
@@ -45,10 +58,12 @@ class PowerActions:
     Attributes:
         power_off: soft off (S5), and hibernation (S4) once the guest has saved itself.
         suspend: suspend to RAM (S3).
+        wake: called where the PM timer wakes a machine that sleeps.
     """
 
     power_off: Callable[[], None] = _nothing
     suspend: Callable[[], None] = _nothing
+    wake: Callable[[WakeCause], None] = lambda _cause: None
 
 
 IO_BYTES = 64
@@ -93,7 +108,7 @@ class AcpiPm(RegisterBlock[AcpiPmState]):
         self._sci = sci
         self._actions = actions
         self._acpi_only = acpi_only
-        self._alarm = clock.timer(self._update_sci)
+        self._alarm = clock.timer(self._timer_is_due)
 
     @property
     def control(self) -> int:
@@ -158,6 +173,10 @@ class AcpiPm(RegisterBlock[AcpiPmState]):
         else:
             self._alarm.cancel()
 
+    def _timer_is_due(self) -> None:
+        self._actions.wake(WakeCause.PM_TIMER)
+        self._update_sci()
+
     # -- PM1 -------------------------------------------------------------------------------------
 
     @property
@@ -203,6 +222,10 @@ class AcpiPm(RegisterBlock[AcpiPmState]):
         """Set PM1 status bits: a power button, a wake event."""
         self.state.status |= bits
         self._update_sci()
+
+    def wakes_by(self, cause: WakeCause) -> bool:
+        """Tell whether the guest lets that wake it (PM1 enable); a person's wish is always one."""
+        return cause is WakeCause.OTHER or bool(self.state.enable & cause & ~STATUS_WAKE)
 
     # -- GPE0 ------------------------------------------------------------------------------------
 

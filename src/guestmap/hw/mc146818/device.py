@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from guestmap.qom import JsonValue
 
 PORT = 0x70
-_ASLEEP_BY_SUSPEND = 0xFE
+_ASLEEP = 0xFE  # what the firmware finds in the shutdown status when it is to resume
 _YEAR_ZERO = 1900  # of C's struct tm
 _LINE = 8
 
@@ -85,13 +85,22 @@ class Mc146818(RunningClock):
         """Disable and clear the interrupts; the time and the memory live on."""
         super().reset()
         cmos = self.cmos
-        if cmos[reg.SHUTDOWN_STATUS] != _ASLEEP_BY_SUSPEND:
+        if cmos[reg.SHUTDOWN_STATUS] != _ASLEEP:
             cmos[reg.SHUTDOWN_STATUS] = 0
         cmos[reg.B] &= ~(reg.B_PIE | reg.B_AIE | reg.B_SQWE) & 0xFF
         cmos[reg.C] = 0
         self._periodic_timer.stop()
         self._irq.set(False)
         self._schedule_update()
+
+    def fall_asleep(self) -> None:
+        """Note that the machine sleeps in RAM: the firmware that runs next is to resume."""
+        self.cmos[reg.SHUTDOWN_STATUS] = _ASLEEP
+
+    @property
+    def alarm_is_on(self) -> bool:
+        """Whether the guest lets the alarm interrupt it."""
+        return bool(self.cmos[reg.B] & reg.B_AIE)
 
     def set_cmos(self, index: int, value: int) -> None:
         """Set byte ``index`` (0-127) as the machine does before the guest starts."""

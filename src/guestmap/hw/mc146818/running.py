@@ -22,7 +22,7 @@ from guestmap.hw.mc146818.time import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from guestmap.base import Clock, IrqLine
     from guestmap.qom import JsonValue
@@ -41,6 +41,9 @@ class RunningClock(DeviceModel[RtcState]):
         irq: its interrupt line.
         epoch_ns: its time (since 1970, UTC) when ``clock`` is at 0.
         values: properties that are not as their type says.
+
+    Attributes:
+        on_alarm: called where the guest's alarm comes that it lets interrupt it.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class RunningClock(DeviceModel[RtcState]):
         self._epoch_ns = epoch_ns
         self._update_timer = clock.timer(self._on_update)
         self._next_alarm_ns = 0
+        self.on_alarm: Callable[[], None] = lambda: None
         self._periodic_timer = PeriodicTimer(
             clock, self._on_periodic, min_gap_ns=_MIN_GAP_NS, max_lag_ns=_MAX_LAG_NS
         )
@@ -139,6 +143,8 @@ class RunningClock(DeviceModel[RtcState]):
         new = reg.C_UF
         if self._clock.now_ns() >= self._next_alarm_ns:
             new |= reg.C_AF
+            if cmos[reg.B] & reg.B_AIE:
+                self.on_alarm()
         fresh = new & ~cmos[reg.C]
         cmos[reg.C] |= new
         if fresh & cmos[reg.B]:

@@ -62,6 +62,11 @@ class Ps2Mouse(Ps2Device[MouseState]):
         """0 plain, 3 with a wheel, 4 with a wheel and five buttons."""
         return self.state.type
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it feels what is done to it."""
+        return bool(self.state.status & self._ENABLED)
+
     def reset(self) -> None:
         """Go back to the state at power-on."""
         super().reset()
@@ -73,7 +78,7 @@ class Ps2Mouse(Ps2Device[MouseState]):
         A disabled mouse feels nothing. Where the queue has no room, and in remote mode, movement
         adds up until it can be sent.
         """
-        if not self.state.status & self._ENABLED:
+        if not self.is_enabled:
             return
         x, y, z = self.state.moved
         self.state.moved = (x + dx, y + dy, z + dz)

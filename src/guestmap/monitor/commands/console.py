@@ -10,7 +10,6 @@ from guestmap.base.whole_file import write_whole
 from guestmap.hw.ps2.keys import KEYS
 from guestmap.machine.input import InputDevices
 from guestmap.machine.picture import encoded
-from guestmap.machine.run_state import RunState
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.qmp import BOOL, INT, STR, Array, Command, Enum, Member, Struct, Union
 
@@ -38,7 +37,7 @@ def number_of(key: dict[str, Any]) -> int:
 def type_keys(vm: VirtualMachine, numbers: list[int], hold_ms: int) -> None:
     """Press keys and release them; nobody feels it while the machine stands."""
     devices = vm.board.input
-    if devices is not None and vm.state is RunState.RUNNING:
+    if devices is not None and vm.state.feels_input:
         devices.type(numbers, hold_ms * _NS_PER_MS)
 
 
@@ -51,7 +50,7 @@ def _send_key(context: Context, arguments: Arguments) -> dict[str, Any]:
 def _input_send_event(context: Context, arguments: Arguments) -> dict[str, Any]:
     if "device" in arguments:
         raise ConfigError(f"Device '{arguments['device']}' not found")
-    if context.vm.state is not RunState.RUNNING:
+    if not context.vm.state.feels_input:
         raise StateError("VM not running")
     devices = context.vm.board.input
     for event in arguments["events"]:

@@ -30,6 +30,7 @@ EVENTS = (
     EventType("SHUTDOWN", Struct("SHUTDOWN-arg", _CAUSE)),
     EventType("STOP"),
     EventType("SUSPEND"),
+    EventType("WAKEUP"),
 )
 
 
@@ -56,6 +57,15 @@ def _quit(context: Context, _arguments: Arguments) -> dict[str, Any]:
 def _system_reset(context: Context, _arguments: Arguments) -> dict[str, Any]:
     context.vm.system_reset()
     return {}
+
+
+def _system_wakeup(context: Context, _arguments: Arguments) -> dict[str, Any]:
+    context.vm.wake_up()
+    return {}
+
+
+def _query_current_machine(context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return {"wakeup-suspend-support": context.vm.board.can_wake}
 
 
 def _system_powerdown(context: Context, _arguments: Arguments) -> dict[str, Any]:
@@ -92,5 +102,15 @@ COMMANDS = (
     MonitorCommand(Command("quit", allow_preconfig=True), _quit),
     MonitorCommand(Command("system_reset"), _system_reset),
     MonitorCommand(Command("system_powerdown"), _system_powerdown),
+    MonitorCommand(Command("system_wakeup"), _system_wakeup),
+    MonitorCommand(
+        Command(
+            "query-current-machine",
+            None,
+            Struct("CurrentMachineParams", (Member("wakeup-suspend-support", BOOL),)),
+        ),
+        _query_current_machine,
+        Need.NOTHING,
+    ),
     MonitorCommand(Command("human-monitor-command", _HUMAN, STR), _human, _human_need),
 )

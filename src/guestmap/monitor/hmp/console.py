@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
 from guestmap.hw.ps2.keys import KEYS, NUMBERS
-from guestmap.machine.run_state import RunState
 from guestmap.monitor.commands import console
 
 if TYPE_CHECKING:
@@ -76,8 +75,8 @@ def screendump(context: HmpContext, values: Values) -> str:
 
 
 def _devices(context: HmpContext) -> InputDevices | None:
-    running = context.vm.state is RunState.RUNNING
-    return context.vm.board.input if running else None
+    vm = context.vm
+    return vm.board.input if vm.state.feels_input else None
 
 
 def _to_int(value: object) -> int:

@@ -33,6 +33,12 @@ def system_powerdown(context: HmpContext, _values: Values) -> str:
     return ""
 
 
+def system_wakeup(context: HmpContext, _values: Values) -> str:
+    """Wake a machine that sleeps in RAM."""
+    context.vm.wake_up()
+    return ""
+
+
 def quit_machine(context: HmpContext, _values: Values) -> str:
     """End the machine."""
     context.vm.quit()

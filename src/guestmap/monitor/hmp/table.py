@@ -196,6 +196,7 @@ COMMANDS = (
     HmpCommand("stop|s", control.stop, about="pause the machine"),
     HmpCommand("system_powerdown", control.system_powerdown, about="press the power button"),
     HmpCommand("system_reset", control.system_reset, about="reset the machine"),
+    HmpCommand("system_wakeup", control.system_wakeup, about="wake a machine that sleeps in RAM"),
     HmpCommand(
         "x", dump.dump_virtual, _DUMP, "/fmt addr", "show memory as the CPU sees it at an address"
     ),

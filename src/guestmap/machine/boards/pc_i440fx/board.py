@@ -16,7 +16,7 @@ from guestmap.firmware.acpi import acpi_files
 from guestmap.firmware.cmos import drive_bytes
 from guestmap.firmware.option_roms import load_rom
 from guestmap.hw import debugcon
-from guestmap.hw.acpi.pm import STATUS_POWER_BUTTON, PowerActions
+from guestmap.hw.acpi.pm import STATUS_POWER_BUTTON, PowerActions, WakeCause
 from guestmap.hw.apic.ioapic import IoApic
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
@@ -164,6 +164,8 @@ class Pc(Board):
         self.serial = self.isa.serial
         controller = self.isa.keyboard
         self.input = InputDevices(self.clock, controller.keyboard, controller.mouse)
+        self.input.on_touch = lambda: self.on_wake(WakeCause.OTHER)
+        self.isa.rtc.on_alarm = lambda: self.on_wake(WakeCause.RTC)
         self.debug_port = debugcon.PORT if self.config.debugcon else None
         self.place(self.ioapic, self.hpet, *self.isa.blocks, *self.pic.chips, self.fw_cfg)
         for index, value in cmos_bytes(self.firmware).items():
@@ -182,8 +184,9 @@ class Pc(Board):
 
             attach_drives(self.config.drives, self.isa.ide, self.isa.floppy, self.media)
         actions = PowerActions(
-            power_off=lambda: self.on_power_off(), suspend=lambda: self.on_suspend()
-        )
+            power_off=lambda: self.on_power_off(), suspend=self._fall_asleep,
+            wake=lambda cause: self.on_wake(cause),
+        )  # fmt: skip
         self.pm: Piix4Pm | None = None
         if self.config.acpi:
             self.pm = Piix4Pm(
@@ -290,3 +293,32 @@ class Pc(Board):
         """Tell the guest through ACPI's fixed event."""
         if self.pm is not None:
             self.pm.pm.raise_status(STATUS_POWER_BUTTON)
+
+    # -- sleep -------------------------------------------------------------------------------------
+
+    def _fall_asleep(self) -> None:
+        self.isa.rtc.fall_asleep()
+        self.on_suspend()
+
+    @property
+    def can_wake(self) -> bool:
+        """Whether it has the registers for it."""
+        return self.pm is not None
+
+    @property
+    def wakes_itself(self) -> bool:
+        """Whether the clock chip's alarm is on, or the PM timer's."""
+        return self.wakes_by(WakeCause.PM_TIMER) or (
+            self.isa.rtc.alarm_is_on and self.wakes_by(WakeCause.RTC)
+        )
+
+    def wakes_by(self, cause: WakeCause) -> bool:
+        """Tell whether the guest lets that wake it."""
+        return self.pm is not None and self.pm.pm.wakes_by(cause)
+
+    def wake_up(self, cause: WakeCause) -> None:
+        """Reset every device; WAK_STS and the cause stand in PM1 afterwards."""
+        with self.system.transaction("wake-up"):
+            self.reset_devices()
+        if self.pm is not None:
+            self.pm.pm.raise_status(cause)
