@@ -134,5 +134,5 @@ def test_an_access_as_json(kind, word):
     access = GuestAccess(kind, 0xC0009, 4, 7, "", 9, 0xF000, 0xFFF0)
     assert tracing.traced_to_json(TracedAccess(5, access, stops=True)) == {
         "time-ns": 5, "kind": word, "address": 0xC0009, "size": 4, "value": 7, "region": None,
-        "offset": 9, "cs": 0xF000, "ip": 0xFFF0,
+        "offset": 9, "cs": 0xF000, "ip": 0xFFF0, "exact": True,
     }  # fmt: skip

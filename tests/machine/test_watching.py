@@ -8,7 +8,10 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from guestmap.accel.debug import WatchKind, Watchpoint
+from guestmap.base import UnsupportedError
 from guestmap.machine.watching import Watching
 
 
@@ -35,3 +38,21 @@ def test_all_watch_at_once_and_nothing_is_kept_of_who_watches_no_more():
     del first
     gc.collect()
     assert gone() is None
+
+
+def test_what_is_refused_changes_nothing_of_what_is_watched():
+    seen: list[list[Watchpoint]] = []
+
+    def watch(points: list[Watchpoint], *, stepping: bool) -> None:
+        del stepping
+        if any(each.first == 2 for each in points):
+            raise UnsupportedError("not there")
+        seen.append(points)
+
+    vcpu: Any = SimpleNamespace(probe=SimpleNamespace(watch=watch))
+    watching = Watching((vcpu,), nullcontext)
+    watching.set("first", [_point(1)])
+    with pytest.raises(UnsupportedError):
+        watching.set("second", [_point(2)])
+    watching.set("third", [_point(3)])
+    assert [[each.first for each in points] for points in seen] == [[1], [1, 3]]

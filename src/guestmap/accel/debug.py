@@ -36,6 +36,7 @@ class GuestAccess(NamedTuple):
         region: who answers, as the map is at that moment; "" for nobody.
         offset: in that region.
         cs, ip: of the instruction: selector, and offset in the segment.
+        exact: ``ip`` is the instruction's own; else that of the one after it.
     """
 
     kind: WatchKind
@@ -46,6 +47,7 @@ class GuestAccess(NamedTuple):
     offset: int
     cs: int
     ip: int
+    exact: bool = True
 
 
 class Watchpoint(NamedTuple):

@@ -118,6 +118,7 @@ class TracedForm:
     """An access that was traced: ``kind`` is read, write or execute; ``region`` null for nobody.
 
     ``address`` is physical; of an instruction that is executed, linear, and its ``value`` null.
+    Not ``exact``: ``ip`` is where the CPU goes on, which is all that KVM tells of a write.
     """
 
     time_s: float
@@ -129,6 +130,7 @@ class TracedForm:
     offset: int
     cs: int
     ip: int
+    exact: bool
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def access_line(traced: TracedAccess) -> str:
     value = "" if access.value is None else f" = 0x{access.value:0{2 * access.size}x}"
     return (
         f"{WORDS[access.kind]:7} {access.size} B at {access.address:016x}{value}  {printable(who)}"
-        f"  by {access.cs:04x}:{access.ip:08x}"
+        f"  {'by' if access.exact else 'before'} {access.cs:04x}:{access.ip:08x}"
     )
 
 

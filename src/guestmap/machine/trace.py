@@ -123,6 +123,7 @@ def access_to_json(access: GuestAccess) -> dict[str, int | str | None]:
         "offset": access.offset,
         "cs": access.cs,
         "ip": access.ip,
+        "exact": access.exact,
     }
 
 

@@ -36,13 +36,14 @@ class Watching:
             stepping: the next run stops after one instruction of the first CPU.
 
         Raises:
-            UnsupportedError: the engine does not tell what its guest does.
+            UnsupportedError: the engine does not tell what its guest does; what was watched is.
         """
         with self._exclusive():
             probes = [each.probe for each in self._vcpus]
-            self._points[owner] = tuple(points)
+            kept = {**self._points, owner: tuple(points)}
             if not points:
-                del self._points[owner]
-            wanted = [each for all_of in self._points.values() for each in all_of]
+                del kept[owner]
+            wanted = [each for all_of in kept.values() for each in all_of]
             for number, probe in enumerate(probes):
                 probe.watch(wanted, stepping=stepping and not number)
+            self._points = kept

@@ -107,6 +107,7 @@ class CpuKernel(FakeKernel):
         inside, go_on: if set, told at each entry, and waited for there.
         leave_when_kicked: whether an entry waits for the flag of the kick, too.
         changed_while_inside: slot requests that came meanwhile.
+        reads_within: whether registers may be read in the middle of an access.
     """
 
     def __init__(self, **lacks: int) -> None:
@@ -122,6 +123,7 @@ class CpuKernel(FakeKernel):
         self.go_on = Event()
         self.leave_when_kicked = False
         self.changed_while_inside = 0
+        self.reads_within = False
         self._waiting: object = None
         self._within = False
         self._state: dict[str, bytearray] = {}
@@ -154,6 +156,7 @@ class CpuKernel(FakeKernel):
             abi.INTERRUPT.code: self._interrupt,
             abi.RUN.code: self._run,
             abi.SMI.code: self._smi,
+            abi.SET_GUEST_DEBUG.code: lambda _: 0,
         }
 
     def _supported_cpuid(self, table: bytearray) -> int:
@@ -178,7 +181,7 @@ class CpuKernel(FakeKernel):
 
     def _get(self, name: str, to: bytearray) -> int:
         self.events.append(f"get {name}")
-        assert self._waiting is None, "in the middle of an access"
+        assert self._waiting is None or self.reads_within, "in the middle of an access"
         to[:] = self._state.setdefault(name, bytearray(len(to)))
         return 0
 

@@ -109,17 +109,6 @@ def test_a_step_that_was_asked_for_is_not_a_stop_at_an_instruction(rig):
     assert [each[0] for each in rig.asked] == [0x20003, 3, 0x20001]
 
 
-@pytest.mark.parametrize(
-    ("points", "told"),
-    [
-        ([Watchpoint(0, 0, frozenset(WatchKind), lambda _: True)], "not at accesses of memory"),
-    ],
-)
-def test_what_the_processor_cannot_watch_is_refused(rig, points, told):
-    with pytest.raises(UnsupportedError, match=told):
-        rig.vcpu.probe.watch(points)
-
-
 def test_more_addresses_are_walked_through(rig):
     """The step's exit is at the next instruction; the first one has none before it."""
     heard: list[int] = []

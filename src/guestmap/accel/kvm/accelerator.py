@@ -80,13 +80,15 @@ class KvmAccelerator(Accelerator):
             raise UnsupportedError(
                 f"this host's KVM runs at most {features.vcpus} CPUs, not {len(interrupts)}"
             )
+        shortcuts = Bells(handle, features, ports=False), Zones(handle, features, ports=False)
         self._listeners: tuple[tuple[AddressSpace, MemoryListener], ...] = (
             (memory, self._vm.slots),
-            (memory, Bells(handle, features, ports=False)),
+            (memory, shortcuts[0]),
             (io, Bells(handle, features, ports=True)),
-            (memory, Zones(handle, features, ports=False)),
+            (memory, shortcuts[1]),
             (io, Zones(handle, features, ports=True)),
         )
+        self._vm.watch.shortcuts = shortcuts
         self._coalesced = memory.dispatch.coalesced
         self._ring = CoalescedRing(memory, io, self._counters)
         self._coalesced.add_ring(self._ring.drain)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.accel.debug import WatchKind
 from guestmap.accel.kvm.abi import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.accel.counters import Counters
+    from guestmap.accel.exits import Exit
     from guestmap.accel.kvm.run_page import RunPage
     from guestmap.accel.kvm.slot_table import SlotTable
     from guestmap.memory import AddressSpace
@@ -25,7 +29,11 @@ class VcpuAccesses:
         counters: what is done is counted there.
 
     Attributes:
-        smm_memory: what the vCPU sees in system management mode; None without.
+        memory: what the vCPU sees.
+        smm_memory: the same in system management mode; None without.
+        hear: told of each access of memory: where it is seen, what is done, address, size, value;
+            a write before it is done, a read after it. None while nobody watches.
+        stop: how the run ends, as soon as the instruction is done; None where it goes on.
     """
 
     def __init__(
@@ -36,10 +44,12 @@ class VcpuAccesses:
         io: AddressSpace,
         counters: Counters,
     ) -> None:
+        self.memory = memory
         self.smm_memory: AddressSpace | None = None
+        self.hear: Callable[[AddressSpace, WatchKind, int, int, int], None] | None = None
+        self.stop: Exit | None = None
         self._page = page
         self._table = table
-        self._memory = memory
         self._io = io
         self._counters = counters
 
@@ -66,15 +76,19 @@ class VcpuAccesses:
 
     def _mmio(self) -> None:
         address, data, length, is_write = self._page.mmio()
-        memory, counters = self._memory, self._counters
+        memory, counters = self.memory, self._counters
         if self.smm_memory is not None and self._page.in_smm:
             memory = self.smm_memory
         if is_write:
-            if next(self._table.overlapping(address, address + 1), None) is None:
+            live = next(self._table.overlapping(address, address + 1), None)
+            if live is None or live.slot.guarded:
                 counters.mmio_writes += 1
             else:
                 counters.rom_writes += 1
             data = data[:length]
+            if self.hear is not None:
+                value = int.from_bytes(data, "little")
+                self.hear(memory, WatchKind.WRITE, address, length, value)
             if length in _SCALARS:
                 memory.store(address, length, int.from_bytes(data, "little"))
             else:  # string instructions are cut at page borders, to any length
@@ -85,4 +99,7 @@ class VcpuAccesses:
             data = memory.load(address, length).to_bytes(length, "little")
         else:
             data = memory.read(address, length)
+        if self.hear is not None:
+            value = int.from_bytes(data, "little")
+            self.hear(memory, WatchKind.READ, address, length, value)
         self._page.answer_mmio(data)

@@ -1,10 +1,13 @@
-"""Watching a CPU that the kernel executes: steps, and stops at instructions.
+"""Watching a CPU that the kernel executes: steps, stops at instructions, accesses of memory.
 
 Four addresses have a debug register each; where there are more, the guest goes step by step, and
 each instruction is looked at. One that was told of is passed with a step, its register off.
 
 A stop is told with DR6, as the processor would tell its guest: bit n for register n, bit 14 for a
 step (Intel SDM, volume 3, section 18.2.3). The guest's own debug registers rest meanwhile.
+
+Accesses of memory are told as they come out of the guest (:class:`MemoryWatch`). Of a write the
+kernel says no more than where the CPU goes on.
 """
 
 from __future__ import annotations
@@ -15,13 +18,14 @@ from guestmap.accel.debug import CpuProbe, WatchKind, access_of
 from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.kvm.abi import GUEST_DEBUG, SET_GUEST_DEBUG, DebugFlag
 from guestmap.accel.types import SegmentRegister
-from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from guestmap.accel.debug import Watchpoint
+    from guestmap.accel.debug import GuestAccess, Watchpoint
+    from guestmap.accel.kvm.accesses import VcpuAccesses
     from guestmap.accel.kvm.kernel import Handle
+    from guestmap.accel.kvm.memory_watch import MemoryWatch
     from guestmap.accel.kvm.registers import Registers
     from guestmap.accel.kvm.run_page import RunPage
     from guestmap.memory import AddressSpace
@@ -38,7 +42,8 @@ class KvmProbe(CpuProbe):
         vcpu: its descriptor.
         page: what it shares with the kernel.
         registers: its registers.
-        memory: what it sees.
+        accesses: what comes out of it.
+        watch: has more come out.
         check_outside: raises StateError while it is in the guest.
         has_registers: whether debug registers can be used; else it goes step by step.
     """
@@ -48,7 +53,8 @@ class KvmProbe(CpuProbe):
         vcpu: Handle,
         page: RunPage,
         registers: Registers,
-        memory: AddressSpace,
+        accesses: VcpuAccesses,
+        watch: MemoryWatch,
         check_outside: Callable[[], None],
         *,
         has_registers: bool = True,
@@ -56,28 +62,30 @@ class KvmProbe(CpuProbe):
         self._handle = vcpu
         self._page = page
         self._registers = registers
-        self._memory = memory
+        self._accesses = accesses
+        self._watch = watch
         self._check_outside = check_outside
         self._most = _MOST if has_registers else 0
         self._points: tuple[Watchpoint, ...] = ()
+        self._data: tuple[Watchpoint, ...] = ()
         self._stepping = self._walks = self._passing = False
         self._changed = False
 
     def watch(self, points: Collection[Watchpoint], *, stepping: bool = False) -> None:
-        """Watch these instructions, and no others, from now on.
+        """Watch these ranges, and no others, from now on.
 
         Raises:
             StateError: the CPU is in the guest.
-            UnsupportedError: accesses of memory are to be watched.
+            UnsupportedError: reads of memory are to be watched.
+            HostError: the kernel refuses.
         """
         self._check_outside()
-        if any(each.kinds - _EXECUTE for each in points):
-            raise UnsupportedError(
-                "engine 'kvm' stops at instructions, not at accesses of memory: engine 'unicorn'"
-                " does"
-            )
-        self._walks = sum(each.last - each.first + 1 for each in points) > self._most
-        self._points, self._stepping, self._passing = tuple(points), stepping, False
+        self._watch.watch(points, self._accesses.memory)
+        self._data = tuple(each for each in points if each.kinds - _EXECUTE)
+        self._accesses.hear = self._hear if self._data else None
+        self._points = tuple(each for each in points if WatchKind.EXECUTE in each.kinds)
+        self._walks = sum(each.last - each.first + 1 for each in self._points) > self._most
+        self._stepping, self._passing = stepping, False
         self._changed = True
 
     def arm(self) -> Exit | None:
@@ -132,11 +140,28 @@ class KvmProbe(CpuProbe):
         points = [each for each in self._points if each.covers(address, 1)]
         if not points:
             return None
-        registers = self._registers
-        registers.load()
-        at = registers.segment(SegmentRegister.CS).selector, registers["rip"]
-        access = access_of(self._memory.view, WatchKind.EXECUTE, address, 1, None, at)
+        access = self._access(self._accesses.memory, WatchKind.EXECUTE, address, 1, None)
         heard = [each.hear(access) for each in points]  # all of them
         if any(heard):
             return Exit(ExitReason.DEBUG, f"instruction at 0x{address:x}")
         return None
+
+    def _hear(
+        self, memory: AddressSpace, kind: WatchKind, address: int, size: int, value: int
+    ) -> None:
+        """Tell of an access; the run ends behind its instruction, where somebody wants that."""
+        points = [each for each in self._data if kind in each.kinds and each.covers(address, size)]
+        if points:
+            access = self._access(memory, kind, address, size, value)
+            heard = [each.hear(access) for each in points]
+            if any(heard):
+                self._accesses.stop = Exit(ExitReason.DEBUG, f"access to 0x{address:x}")
+
+    def _access(
+        self, memory: AddressSpace, kind: WatchKind, address: int, size: int, value: int | None
+    ) -> GuestAccess:
+        registers = self._registers
+        registers.load()
+        at = registers.segment(SegmentRegister.CS).selector, registers["rip"]
+        access = access_of(memory.view, kind, address, size, value, at)
+        return access._replace(exact=kind is not WatchKind.WRITE)

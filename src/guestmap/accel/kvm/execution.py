@@ -116,7 +116,11 @@ class Execution:
             if ring.waiting:  # what was written before comes before
                 ring.flush()
             if accesses.carry_out(reason):
-                continue
+                if accesses.stop is None:
+                    continue
+                self.finish()
+                stop, accesses.stop = accesses.stop, None
+                return stop
             self._unfinished = False
             if reason == ExitCode.DIRTY_RING_FULL and self._vm.rings is not None:
                 self._vm.rings.take()

@@ -21,6 +21,7 @@ class Slot(NamedTuple):
         offset: of ``start`` in the block.
         readonly: writes of the guest come out as MMIO.
         logged: the kernel notes which pages the guest writes.
+        guarded: it is read-only because its writes are watched: the guest may write.
     """
 
     start: int
@@ -29,6 +30,7 @@ class Slot(NamedTuple):
     offset: int
     readonly: bool
     logged: bool
+    guarded: bool = False
 
     @property
     def end(self) -> int:
@@ -47,9 +49,13 @@ class Slot(NamedTuple):
         return readonly | (SlotFlag.LOG_DIRTY_PAGES if self.logged else SlotFlag(0))
 
     @property
-    def content(self) -> tuple[RamBlock, int, int, bool]:
+    def content(self) -> tuple[RamBlock, int, int, bool, bool]:
         """What the kernel cannot change of a live slot: all but its address and its log."""
-        return self.block, self.offset, self.size, self.readonly
+        return self.block, self.offset, self.size, self.readonly, self.guarded
+
+    def piece(self, start: int, end: int) -> Slot:
+        """Return what lies between two addresses of it."""
+        return self._replace(start=start, size=end - start, offset=self.offset + start - self.start)
 
     def overlaps(self, other: Slot) -> bool:
         """Tell whether they have an address in common."""

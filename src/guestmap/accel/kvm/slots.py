@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from guestmap.accel.kvm.abi import MAX_SLOT_SIZE
 from guestmap.accel.kvm.change import SlotPlan, plan_change
+from guestmap.accel.kvm.guards import Guards
 from guestmap.accel.kvm.pieces import Slot, slots_of
 from guestmap.accel.memory_slot import MemorySlot
-from guestmap.base import HostError
+from guestmap.base import HostError, UnsupportedError
 from guestmap.memory import MemoryListener
 from guestmap.memory.hear import PRIORITY_ACCEL
 
@@ -68,6 +69,7 @@ class Slots(MemoryListener):
         self._settled: dict[int, tuple[Slot, ...]] = {}
         self._touched: set[int] = set()
         self._all_logged = False
+        self._guards = Guards()
         self._torn = False
         self.unsettled = False
 
@@ -79,7 +81,8 @@ class Slots(MemoryListener):
         """Refuse what no request could make, before there is any.
 
         Raises:
-            HostError: too many slots, or addresses that are too high.
+            HostError: too many slots, addresses that are too high, or memory where reads are
+                watched.
         """
         new = [slot for section in coming for slot in self._slots_of(section)]
         for slot in new:
@@ -88,6 +91,8 @@ class Slots(MemoryListener):
                     f"KVM cannot show {slot}: guest-physical addresses have {self._address_bits}"
                     " bits on this host"
                 )
+        if (unseen := self._guards.unseen(new)) is not None:
+            raise HostError(f"KVM does not tell reads of memory, and those of {unseen} are watched")
         old = sum(len(self._wanted.get(x.offset_within_address_space, ())) for x in going)
         needed = self._needed - old + len(new)
         if new and needed > self._limit:
@@ -157,6 +162,28 @@ class Slots(MemoryListener):
         self._needed += len(slots) - len(before or ())
         self._touched.add(at)
 
+    def watch(self, guards: Guards) -> None:
+        """Have what is watched come out; hold the system's lock.
+
+        Raises:
+            UnsupportedError: reads of memory are watched.
+            HostError: the kernel refuses, and the slots are as they were.
+        """
+        unseen = guards.unseen(slot for slots in self._wanted.values() for slot in slots)
+        if unseen is not None:
+            raise UnsupportedError(
+                "engine 'kvm' tells reads of devices and of what nobody answers, not of memory,"
+                f" which {unseen} is: the processor itself reads there; watch writes alone"
+                " (RANGE,w), or take engine 'unicorn'"
+            )
+        before, self._guards = self._guards, guards
+        self._touched |= self._wanted.keys()
+        try:
+            self.commit()
+        except BaseException:
+            self._guards = before
+            raise
+
     def shown(self) -> tuple[MemorySlot, ...]:
         """Return the slots that the kernel has, for people; nothing is changed by looking."""
         return tuple(map(self._show, self._table.live.values()))
@@ -181,7 +208,8 @@ class Slots(MemoryListener):
         self.unsettled = True
         if self._torn:
             self._touched |= self._wanted.keys() | self._settled.keys()
-        coming = {s.start: s for at in self._touched for s in self._wanted.get(at, ())}
+        shown = {at: self._cut(at) for at in self._touched}
+        coming = {slot.start: slot for slots in shown.values() for slot in slots}
         going = []
         for live in self._present():
             if coming.get(live.slot.start) == live.slot:
@@ -192,12 +220,17 @@ class Slots(MemoryListener):
             self._carry_out(plan_change(going, coming.values()))
         else:
             self._carry_out(SlotPlan(going, [], [*coming.values()]))
-        for at in self._touched:
-            self._settled[at] = self._wanted.get(at, ())
-            if not self._settled[at]:
+        for at, slots in shown.items():
+            self._settled[at] = slots
+            if not slots:
                 del self._settled[at]
         self._touched.clear()
         self._torn = self.unsettled = False
+
+    def _cut(self, at: int) -> tuple[Slot, ...]:
+        """Return the slots that a section shall have, as they are watched."""
+        cut = self._guards.cut
+        return tuple(piece for slot in self._wanted.get(at, ()) for piece in cut(slot))
 
     def _present(self) -> list[LiveSlot]:
         """Return the slots that the kernel has of what is touched."""

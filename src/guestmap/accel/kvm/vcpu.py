@@ -76,8 +76,8 @@ class KvmVcpu(Vcpu):
         )  # fmt: skip
         self._smi_wanted = False
         self._probe = KvmProbe(
-            self._handle, self._page, self._registers, memory, self.check_outside,
-            has_registers=not vm.features.is_in_tcg,
+            self._handle, self._page, self._registers, self._accesses, vm.watch,
+            self.check_outside, has_registers=not vm.features.is_in_tcg,
         )  # fmt: skip
 
     # -- running -----------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class KvmVcpu(Vcpu):
                 end = self.execution.run(self.turn.while_it_executes())
                 if end is KICKED and self._apic is not None and self._apic.halted:
                     return Exit(ExitReason.HALTED)  # it is told; the kernel goes on to wait
-                if end.reason is not ExitReason.DEBUG:
+                if end.reason is not ExitReason.DEBUG or end.message:  # an access has said which
                     return end
                 if (stop := self._probe.answer()) is not None:
                     return stop

@@ -17,6 +17,7 @@ from guestmap.accel.kvm.guest_memfd import GuestMemory
 from guestmap.accel.kvm.inhibitor import Inhibitor
 from guestmap.accel.kvm.irqchip import KvmIrqchip
 from guestmap.accel.kvm.kernel import Handle, HostKernel, Kernel
+from guestmap.accel.kvm.memory_watch import MemoryWatch
 from guestmap.accel.kvm.slot_table import SlotTable
 from guestmap.accel.kvm.slots import Slots
 
@@ -45,6 +46,7 @@ class Vm:
         table: its memory slots.
         slots: keeps them in step with the address space that it is registered on.
         smm_slots: the same of system management mode.
+        watch: has accesses of memory come out that somebody wants to hear of.
         guest_memory: files that its RAM is; None without.
         irqchip: its interrupt controllers; None where the machine has all.
         rings: the dirty rings; None without.
@@ -84,6 +86,7 @@ class Vm:
                 )
             self.slots = self._follower(self.table, 0)
             self.smm_slots = self._follower(self._smm_table, SMM_SPACE)
+            self.watch = MemoryWatch((self.slots, self.smm_slots))
         except BaseException:
             self.handle.close()
             raise

@@ -44,6 +44,7 @@ _ACCESS = (
     Member("offset", INT),
     Member("cs", INT),
     Member("ip", INT),
+    Member("exact", BOOL),
     Member("total", INT),
 )
 _BEGIN = Struct("x-guestmap-trace-arg", (Member("range", STR), Member("stop", BOOL, optional=True)))
