@@ -15,16 +15,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from guestmap.domain.rules.texts import LibvirtDialect
 from tests.support.processes import popen
 
+_T = TypeVar("_T")
 ROOT = Path(__file__).parents[2] / ".oracle" / "libvirt"
 """The distribution's own libvirt, whose Python module is every client."""
 NEWER = ROOT.with_name("libvirt-new")
@@ -67,7 +69,8 @@ if [ -d "$WORK/huge" ]; then
 fi
 """
 _RUNNING = """
-PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$DAEMON" -f "$WORK/libvirtd.conf" -p "$WORK/pid"
+ip link set lo up
+PATH=$WORK/bin:/usr/sbin:/sbin:/bin exec "$DAEMON" $LISTEN -f "$WORK/libvirtd.conf" -p "$WORK/pid"
 """
 _QEMU_CONF = """\
 user = "root"
@@ -80,7 +83,7 @@ namespaces = []
 hugetlbfs_mount = [{huge}]
 """
 _DAEMON_CONF = """\
-listen_tls = 0
+listen_tls = {tls}
 unix_sock_dir = "{work}"
 auth_unix_rw = "none"
 auth_unix_ro = "none"
@@ -88,6 +91,13 @@ log_filters = "{level}:qemu.qemu_monitor"
 log_outputs = "{level}:file:{work}/log"
 host_uuid = "11111111-2222-3333-4444-555555555555"
 """
+_TLS_CONF = """\
+listen_addr = "127.0.0.1"
+ca_file = "{keys}/ca-cert.pem"
+cert_file = "{keys}/server-cert.pem"
+key_file = "{keys}/server-key.pem"
+"""
+_CLONE_NEWNET = 0x40000000
 
 
 class Libvirtd:
@@ -167,7 +177,13 @@ class Libvirtd:
 
 @contextmanager
 def libvirtd(
-    work: Path, emulator: str, *, root: Path = ROOT, watched: bool = True, huge: bool = False
+    work: Path,
+    emulator: str,
+    *,
+    root: Path = ROOT,
+    watched: bool = True,
+    huge: bool = False,
+    keys: Path | None = None,
 ) -> Iterator[Libvirtd]:
     """Run a daemon for the time of a ``with``; skip where it cannot be had.
 
@@ -177,6 +193,8 @@ def libvirtd(
         root: where it was unpacked.
         watched: it logs what it sends, which costs it time.
         huge: it finds huge pages of 2 MiB in ``work/huge``, of which there need not be any.
+        keys: certificates (:func:`tests.support.certificates.write_certificates`), with which it
+            listens on its own network's loopback: see :func:`in_network_of`.
     """
     _require(root)
     (work / "bin").mkdir()
@@ -186,8 +204,12 @@ def libvirtd(
         (work / "huge").mkdir()
     found = f'"{work}/huge"' if huge else ""
     (work / "qemu.conf").write_text(_QEMU_CONF.replace("{huge}", found))
-    (work / "libvirtd.conf").write_text(_DAEMON_CONF.format(work=work, level=1 if watched else 3))
+    conf = _DAEMON_CONF.format(work=work, level=1 if watched else 3, tls=int(keys is not None))
+    if keys is not None:
+        conf += _TLS_CONF.format(keys=keys)
+    (work / "libvirtd.conf").write_text(conf)
     environment = {**os.environ, "WORK": str(work), "ROOT": str(root), **_daemon(root)}
+    environment["LISTEN"] = "" if keys is None else "-l"
     command = ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", _STARTING + _RUNNING]
     with (work / "out").open("wb") as out:
         process = popen(command, env=environment, stdout=out, stderr=out)
@@ -203,6 +225,25 @@ def libvirtd(
         process = process if daemon is None else daemon.daemon
         process.send_signal(signal.SIGTERM)
         process.wait(20)
+
+
+def in_network_of(daemon: Libvirtd, work: Callable[[], _T], patience_s: float = 60.0) -> _T:
+    """Return what ``work`` returns, done in a thread that is in the daemon's network.
+
+    Threads that it starts are there too; processes are as well.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def there() -> _T:
+        with open(f"/proc/{daemon.process}/ns/net") as network:
+            assert not libc.setns(network.fileno(), _CLONE_NEWNET), os.strerror(ctypes.get_errno())
+        return work()
+
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(there).result(patience_s)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _daemon(root: Path) -> dict[str, str]:

@@ -51,6 +51,7 @@ def plan(
     from guestmap.fleet.fleet_plan import new_plan
     from guestmap.fleet.plan_work import PlanOptions
     from guestmap.fleet.planning import plan_fleet
+    from guestmap.fleet.twins import told_once
     from guestmap.fleet.where import Where
 
     setting: FleetSetting = ctx.obj
@@ -65,7 +66,8 @@ def plan(
         ):
             found[each.machine] = each
             shown.add(failed=each.verdict == "failed")
-    made = new_plan(options.size, (found[each.name] for each in machines), node=node, where=where)
+    told = told_once(found[each.name] for each in machines)
+    made = new_plan(options.size, told, node=node, where=where)
     made.save(output)
     if as_json:
         say_json(made.to_json())
