@@ -188,6 +188,33 @@ def test_a_thousand_ranges_are_no_more_to_draw_than_a_hundred(browser, tmp_path)
 _SIZE = "Emulation.setDeviceMetricsOverride"
 
 
+def test_no_words_touch_the_edges_of_their_box(browser, tmp_path):
+    """A font of 11 pixels is 13 high, and the ink of a line some 10."""
+    size = {"width": 700, "height": 500, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd(_SIZE, size)
+    try:
+        _open(browser, tmp_path, compose(pc()))
+        pitch, lines = browser.run("""
+            const plot = plots[0], range = plot.y_range
+            const tall = plot.inner_height / Math.abs(range.end - range.start)
+            const tables = models.filter(m => m.type == "ColumnDataSource").map(m => m.data)
+            const labels = tables.find(m => m.upright), written = tables.find(m => m.align)
+            const lines = []
+            for (let i = 0; i < written.text.length; i++) {
+              const rooms = [...labels.top].map((top, k) => [top, labels.bottom[k]])
+                .filter(([top, bottom]) => Math.abs((top + bottom) / 2 - written.y[i]) < 1e-6)
+                .map(([top, bottom]) => (bottom - top) * tall)
+              if (!written.angle[i] && rooms.length)
+                lines.push([written.text[i].split("\\n").length, Math.min(...rooms)])
+            }
+            return [13 * models.find(m => m.type == "Text").text_line_height.value, lines]
+        """)
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert any(count > 1 for count, _ in lines)
+    assert all(room >= pitch * count for count, room in lines if count > 1), (pitch, lines)
+
+
 @pytest.mark.parametrize("width", [1400, 700])
 def test_a_map_fits_and_its_words_can_be_read(browser, tmp_path, width):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}

@@ -18,7 +18,7 @@ if (!plot.tags.includes("placed")) { // once: as much as can be read, from the t
 const low = Math.min(plot.y_range.start, plot.y_range.end)
 const high = Math.max(plot.y_range.start, plot.y_range.end)
 const tall = height / (high - low), wide = width / (plot.x_range.end - plot.x_range.start)
-const LINE = 13, PAD = 5
+const LINE = 13, PAD = 5, LEADING = 12
 
 // Where boxes are but a few pixels high, outlines would be all that one sees.
 const outline = tall < 7 ? 0 : 1
@@ -56,7 +56,7 @@ for (let i = 0; i < all.top.length; i++) {
   const upright = all.upright[i]
   if (room_y < LINE - 2 || (upright && room_y < 40)) continue
   const text = upright ? cut(all.text[i], room_y - 2 * PAD)
-    : wording(all.text[i], all.detail[i], room_x - 2 * PAD, Math.floor((room_y + 2) / LINE))
+    : wording(all.text[i], all.detail[i], room_x - 2 * PAD, Math.max(1, Math.floor(room_y / LEADING)))
   shown.x.push(upright ? (all.left[i] + all.right[i]) / 2 : all.left[i] + PAD / wide)
   shown.y.push((top + bottom) / 2)
   shown.text.push(text)
