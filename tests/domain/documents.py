@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from msgspec.structs import fields, replace
 
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import Definition, parse_definition

@@ -1,8 +1,7 @@
 """Killed at any step of any change, nothing is lost, torn or left over after the next one."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from guestmap.domain.change.which import Which
 from guestmap.domain.process.launch import end

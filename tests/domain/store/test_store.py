@@ -1,8 +1,7 @@
 """Definitions and what runs are kept, and read back as they were."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from guestmap.base import PeerError
 from guestmap.domain.journal import Process

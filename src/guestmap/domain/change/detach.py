@@ -7,8 +7,10 @@ device until the machine has let go of it, and then both lose it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from guestmap.domain.change.matching import choose
 from guestmap.domain.change.removal import WAIT_S, Fate, ask, drop_backend, without_alias

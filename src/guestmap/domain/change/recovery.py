@@ -7,8 +7,9 @@ was asked. What is so is asked of the machine; it is never ended for what it ans
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from guestmap.base import KIB, HostError, PeerError
 from guestmap.domain.change.balloon import ask_balloon

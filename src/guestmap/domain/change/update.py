@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from guestmap.base import KIB
 from guestmap.base.faults import point
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
     from guestmap.domain.xml.memory import MemoryDef
 
 
-@dataclass(frozen=True)
-class Resizing:
+class Resizing(msgspec.Struct, frozen=True):
     """What requesting a size comes to.
 
     Attributes:

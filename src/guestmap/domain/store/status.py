@@ -6,10 +6,12 @@ has, and the definition that is in force.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
+
+import msgspec
+from msgspec.structs import replace
 
 from guestmap.base import PeerError
 from guestmap.domain.journal import Process
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
 STARTING, RUNNING, PAUSED = "starting", "running", "paused"
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True):
     """A device that the guest was asked for and has not given back yet.
 
     Attributes:
@@ -38,8 +39,7 @@ class Pending:
     config: bool = False
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """One running machine.
 
     Attributes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import CONFIG_UNSUPPORTED, LibvirtDialect
@@ -31,8 +33,7 @@ MOST_SLOTS = 256
 """ACPI slots that QEMU makes (hw/acpi/memory_hotplug, ACPI_MAX_RAM_SLOTS)."""
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(msgspec.Struct, frozen=True, dict=True):
     """One domain, as a document says it; sizes in KiB.
 
     Attributes:

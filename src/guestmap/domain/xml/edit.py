@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace as replaced
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace as replaced
 
 from guestmap.domain.xml.definition import redefined
 from guestmap.domain.xml.graft import edited
+from guestmap.domain.xml.layout import laid
 from guestmap.domain.xml.memory import parse_memory
-from guestmap.domain.xml.splice import Splice, append, indent_of, opened, removal, replace
+from guestmap.domain.xml.splice import (
+    Splice,
+    append,
+    append_tag,
+    indent_of,
+    opened,
+    removal,
+    replace,
+)
 from guestmap.domain.xml.tree import Element
-from guestmap.domain.xml.write import address_xml, memory_xml
+from guestmap.domain.xml.write import address_xml, as_written, memory_tag, memory_xml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,10 +37,12 @@ def with_device(found: Definition, device: MemoryDef, *, live: bool) -> Definiti
     """Return a domain with one more memory device, the last of its devices."""
     parent = found.root.find("devices")
     assert parent is not None  # a domain without is none
-    text = memory_xml(device, live=live)
-    insert = opened if parent.is_closed else append
-    splices = [insert(found.data, parent, text), *_sizes(found, device.size)]
-    return _again(found, splices, [*found.devices, None])
+    if parent.is_closed:
+        insert = opened(found.data, parent, memory_xml(device, live=live))
+    else:
+        insert = append_tag(found.data, parent, memory_tag(device, live=live))
+    now = [*found.devices, as_written(device, live=live)]
+    return _again(found, [insert, *_sizes(found, device.size)], now)
 
 
 def without_device(found: Definition, index: int) -> Definition:
@@ -43,13 +55,13 @@ def without_device(found: Definition, index: int) -> Definition:
 def with_devices(found: Definition, changed: Mapping[int, MemoryDef], *, live: bool) -> Definition:
     """Return a domain with other memory devices in the places of some; no size changes."""
     splices: list[Splice] = []
-    devices: list[MemoryDef | None] = list(found.devices)
+    devices = list(found.devices)
     for index, device in changed.items():
         element = found.elements[index]
-        indent = indent_of(found.data, element)
-        text = memory_xml(device, live=live).rstrip("\n").replace("\n", f"\n{indent}")
-        splices.append(replace(element, text))
-        devices[index] = None
+        indent = indent_of(found.data, element).encode()
+        text, known = laid(memory_tag(device, live=live), indent)
+        splices.append(Splice(element.start, element.end, text, known))
+        devices[index] = as_written(device, live=live)
     return _again(found, splices, devices) if splices else found
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
 
 from guestmap.domain.rules.errors import refusal
 from guestmap.domain.rules.texts import LibvirtDialect
@@ -24,16 +26,14 @@ _ADDRESS_TYPES = {"dimm", "pci", "ccw", "isa", "drive", "usb", "spapr-vio", "vir
 _USER_ALIAS = re.compile(r"ua-[A-Za-z0-9_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class DimmAddress:
+class DimmAddress(msgspec.Struct, frozen=True):
     """``<address type='dimm'>``: the ACPI slot, and the guest-physical address if it is known."""
 
     slot: int
     base: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PciAddress:
+class PciAddress(msgspec.Struct, frozen=True):
     """``<address type='pci'>``."""
 
     bus: int
@@ -42,8 +42,7 @@ class PciAddress:
     domain: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryDef:
+class MemoryDef(msgspec.Struct, frozen=True):
     """One memory device; sizes in KiB.
 
     Attributes:

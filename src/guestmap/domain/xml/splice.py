@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+import msgspec
+
+from guestmap.domain.xml.layout import Tag, laid
 from guestmap.domain.xml.tree import Element
 
 
-@dataclass(frozen=True, slots=True)
-class Splice:
+class Splice(msgspec.Struct, frozen=True):
     """Bytes that take the place of others; an insertion where both places are one.
 
     Attributes:
         start, end: what is replaced. text: by what.
-        element: the one element that the text is, as reading the text alone gives it, where that is
+        element: the one element in the text, as reading the text alone gives it, where that is
             known beforehand.
     """
 
@@ -68,15 +69,30 @@ def append(data: bytes, parent: Element, text: str) -> Splice:
         parent: is not closed (``<a/>``); see :func:`opened`.
         text: the element, not indented.
     """
+    place, before, indent, after = _last_line(data, parent)
+    body = f"\n{indent}".join(text.rstrip("\n").splitlines())
+    return Splice(place, place, f"{before}{indent}{body}\n{after}".encode())
+
+
+def append_tag(data: bytes, parent: Element, tag: Tag) -> Splice:
+    """Insert an element that is to be written; arguments as of :func:`append`."""
+    place, before, indent, after = (
+        each if isinstance(each, int) else each.encode() for each in _last_line(data, parent)
+    )
+    first = before + indent
+    body, element = laid(tag, indent, len(first), 1 + before.count(b"\n"))
+    return Splice(place, place, first + body + b"\n" + after, element)
+
+
+def _last_line(data: bytes, parent: Element) -> tuple[int, str, str, str]:
+    """Return the place of a line more in an element, what comes before it, its blanks, the rest."""
     outer = indent_of(data, parent)
-    step = _step(data, parent, outer)
-    body = "".join(f"{outer}{step}{line}\n" for line in text.splitlines())
+    indent = outer + _step(data, parent, outer)
     last = parent.children[-1].end if parent.children else parent.inner_start
     rest = data[last : parent.inner_end]
     if b"\n" in rest and not rest[rest.rindex(b"\n") :].strip():
-        place = last + rest.rindex(b"\n") + 1
-        return Splice(place, place, body.encode())
-    return Splice(parent.inner_end, parent.inner_end, f"\n{body}{outer}".encode())
+        return last + rest.rindex(b"\n") + 1, "", indent, ""
+    return parent.inner_end, "\n", indent, outer
 
 
 def opened(data: bytes, element: Element, inner: str) -> Splice:

@@ -8,9 +8,10 @@ DOCTYPE is refused, and size, depth and number of elements are bounded.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.parsers import expat
+
+import msgspec
 
 from guestmap.domain.rules.errors import DomainError, refusal
 from guestmap.domain.rules.texts import LibvirtDialect
@@ -29,8 +30,7 @@ _ENCODING = re.compile(rb"""^<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["
 _UTF8 = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
 
 
-@dataclass(slots=True)
-class Element:
+class Element(msgspec.Struct):
     """One element.
 
     Attributes:
@@ -51,7 +51,7 @@ class Element:
     inner_end: int = 0
     is_closed: bool = False
     text: str = ""
-    children: list[Element] = field(default_factory=list)
+    children: list[Element] = msgspec.field(default_factory=list)
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return an attribute."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
 
+from msgspec.structs import replace
+
+from guestmap.domain.xml.layout import Tag, laid
 from guestmap.domain.xml.memory import DimmAddress
 from guestmap.domain.xml.numbers import ranges_text
 
@@ -12,76 +14,90 @@ if TYPE_CHECKING:
     from guestmap.domain.xml.memory import MemoryDef, PciAddress
 
 
-_SHARED = " multifunction='on'"
-
-
 def memory_xml(device: MemoryDef, *, live: bool) -> str:
-    """Return a memory device, lines indented by two from column 0.
+    """Return a memory device, lines indented by two from column 0; arguments as below."""
+    return laid(memory_tag(device, live=live))[0].decode() + "\n"
+
+
+def memory_tag(device: MemoryDef, *, live: bool) -> Tag:
+    """Return a memory device as an element.
 
     Args:
         device: the device.
         live: with what belongs to a running machine alone: the alias, what virtio-mem has now.
     """
-    words = [f"model='{device.model}'"]
+    words = {"model": device.model}
     if device.access is not None:
-        words.append(f"access='{device.access}'")
+        words["access"] = device.access
     if device.discard is not None:
-        words.append(f"discard='{'yes' if device.discard else 'no'}'")
-    lines = [f"<memory {' '.join(words)}>", *_source(device), *_target(device, live=live)]
-    if device.alias is not None and (live or device.has_own_alias):
-        lines.append(f"  <alias name={_quoted(device.alias)}/>")
-    if device.address is not None:
-        lines.append(f"  {address_xml(device.address)}")
-    return "\n".join([*lines, "</memory>"]) + "\n"
+        words["discard"] = "yes" if device.discard else "no"
+    written = as_written(device, live=live)
+    content = [*_source(written), _target(written)]
+    if written.alias is not None:
+        content.append(Tag("alias", {"name": written.alias}))
+    if written.address is not None:
+        content.append(address_tag(written.address))
+    return Tag("memory", words, content)
 
 
-def _source(device: MemoryDef) -> list[str]:
-    lines = []
-    if device.nodemask:
-        lines.append(f"    <nodemask>{ranges_text(device.nodemask)}</nodemask>")
-    if device.pagesize is not None:
-        lines.append(f"    <pagesize unit='KiB'>{device.pagesize}</pagesize>")
-    if device.path is not None:
-        lines.append(f"    <path>{escape(device.path)}</path>")
-    if device.alignsize is not None:
-        lines.append(f"    <alignsize unit='KiB'>{device.alignsize}</alignsize>")
-    if device.pmem:
-        lines.append("    <pmem/>")
-    return ["  <source>", *lines, "  </source>"] if lines else []
-
-
-def _target(device: MemoryDef, *, live: bool) -> list[str]:
-    dynamic = " dynamicMemslots='yes'" if device.dynamic_slots else ""
-    lines = [f"  <target{dynamic}>", f"    <size unit='KiB'>{device.size}</size>"]
-    if device.node is not None:
-        lines.append(f"    <node>{device.node}</node>")
-    if device.label is not None:
-        lines += ["    <label>", f"      <size unit='KiB'>{device.label}</size>", "    </label>"]
-    if device.readonly:
-        lines.append("    <readonly/>")
-    sizes = {"block": device.block, "requested": device.requested}
-    if live:
-        sizes["current"] = device.current
-    lines += [f"    <{n} unit='KiB'>{size}</{n}>" for n, size in sizes.items() if size is not None]
-    if device.base is not None:
-        lines.append(f"    <address base='{device.base:#x}'/>")
-    return [*lines, "  </target>"]
+def as_written(device: MemoryDef, *, live: bool) -> MemoryDef:
+    """Return a device as it is read out of what :func:`memory_tag` makes of it."""
+    if live or (device.current is None and (device.alias is None or device.has_own_alias)):
+        return device
+    return replace(device, alias=device.alias if device.has_own_alias else None, current=None)
 
 
 def address_xml(address: DimmAddress | PciAddress, *, shared: bool = False) -> str:
+    """Return where a device is, as text; arguments as below."""
+    return laid(address_tag(address, shared=shared))[0].decode()
+
+
+def address_tag(address: DimmAddress | PciAddress, *, shared: bool = False) -> Tag:
     """Return where a device is, as an element; ``shared``: its slot has other functions, too."""
     if isinstance(address, DimmAddress):
-        base = "" if address.base is None else f" base='{address.base:#x}'"
-        return f"<address type='dimm' slot='{address.slot}'{base}/>"
-    return (
-        f"<address type='pci' domain='{address.domain:#06x}' bus='{address.bus:#04x}'"
-        f" slot='{address.slot:#04x}' function='{address.function:#x}'"
-        f"{_SHARED if shared else ''}/>"
-    )
+        words = {"type": "dimm", "slot": str(address.slot)}
+        if address.base is not None:
+            words["base"] = f"{address.base:#x}"
+        return Tag("address", words)
+    words = {
+        "type": "pci", "domain": f"{address.domain:#06x}", "bus": f"{address.bus:#04x}",
+        "slot": f"{address.slot:#04x}", "function": f"{address.function:#x}",
+    }  # fmt: skip
+    return Tag("address", words | ({"multifunction": "on"} if shared else {}))
 
 
-def _quoted(text: str) -> str:
-    """Return an attribute's value in single quotes where it has none, as libvirt writes it."""
-    if "'" in text:
-        return quoteattr(text)
-    return "'" + quoteattr(text.replace('"', ""))[1:-1] + "'"
+def _kib(name: str, size: int) -> Tag:
+    return Tag(name, {"unit": "KiB"}, str(size))
+
+
+def _source(device: MemoryDef) -> list[Tag]:
+    content = []
+    if device.nodemask:
+        content.append(Tag("nodemask", {}, ranges_text(device.nodemask)))
+    if device.pagesize is not None:
+        content.append(_kib("pagesize", device.pagesize))
+    if device.path is not None:
+        content.append(Tag("path", {}, device.path))
+    if device.alignsize is not None:
+        content.append(_kib("alignsize", device.alignsize))
+    if device.pmem:
+        content.append(Tag("pmem", {}))
+    return [Tag("source", {}, content)] if content else []
+
+
+def _target(device: MemoryDef) -> Tag:
+    content = [_kib("size", device.size)]
+    if device.node is not None:
+        content.append(Tag("node", {}, str(device.node)))
+    if device.label is not None:
+        content.append(Tag("label", {}, [_kib("size", device.label)]))
+    if device.readonly:
+        content.append(Tag("readonly", {}))
+    for name, size in (
+        ("block", device.block), ("requested", device.requested), ("current", device.current),
+    ):  # fmt: skip
+        if size is not None:
+            content.append(_kib(name, size))
+    if device.base is not None:
+        content.append(Tag("address", {"base": f"{device.base:#x}"}))
+    return Tag("target", {"dynamicMemslots": "yes"} if device.dynamic_slots else {}, content)
