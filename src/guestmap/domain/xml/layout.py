@@ -41,13 +41,13 @@ def laid(tag: Tag, indent: bytes = b"", start: int = 0, line: int = 1) -> tuple[
             tag.name, tag.attributes, line, start, end, end, end, is_closed=True
         )
     inner = start + len(head) + 1
+    text, children = "", list[Element]()
     foot = f"</{tag.name}>".encode()
     if isinstance(tag.content, str):
         middle = escape(tag.content, _IN_TEXT).encode()
-        text, children = tag.content, []
+        text = tag.content
     else:
         middle, children = _between(tag.content, indent, inner, line)
-        text = ""
     inner_end = inner + len(middle)
     made = Element(
         tag.name, tag.attributes, line, start, inner_end + len(foot), inner, inner_end,
@@ -59,7 +59,7 @@ def laid(tag: Tag, indent: bytes = b"", start: int = 0, line: int = 1) -> tuple[
 def _between(tags: list[Tag], indent: bytes, place: int, line: int) -> tuple[bytes, list[Element]]:
     """Return what is between two tags, from behind the first one to before the last one."""
     deeper = b"\n" + indent + _STEP
-    parts, children = [], []
+    parts, children = list[bytes](), list[Element]()
     for each in tags:
         line += 1
         place += len(deeper)

@@ -70,29 +70,27 @@ def append(data: bytes, parent: Element, text: str) -> Splice:
         text: the element, not indented.
     """
     place, before, indent, after = _last_line(data, parent)
-    body = f"\n{indent}".join(text.rstrip("\n").splitlines())
-    return Splice(place, place, f"{before}{indent}{body}\n{after}".encode())
+    body = (b"\n" + indent).join(text.rstrip("\n").encode().split(b"\n"))
+    return Splice(place, place, before + indent + body + b"\n" + after)
 
 
 def append_tag(data: bytes, parent: Element, tag: Tag) -> Splice:
     """Insert an element that is to be written; arguments as of :func:`append`."""
-    place, before, indent, after = (
-        each if isinstance(each, int) else each.encode() for each in _last_line(data, parent)
-    )
+    place, before, indent, after = _last_line(data, parent)
     first = before + indent
     body, element = laid(tag, indent, len(first), 1 + before.count(b"\n"))
     return Splice(place, place, first + body + b"\n" + after, element)
 
 
-def _last_line(data: bytes, parent: Element) -> tuple[int, str, str, str]:
+def _last_line(data: bytes, parent: Element) -> tuple[int, bytes, bytes, bytes]:
     """Return the place of a line more in an element, what comes before it, its blanks, the rest."""
     outer = indent_of(data, parent)
-    indent = outer + _step(data, parent, outer)
+    indent = (outer + _step(data, parent, outer)).encode()
     last = parent.children[-1].end if parent.children else parent.inner_start
     rest = data[last : parent.inner_end]
     if b"\n" in rest and not rest[rest.rindex(b"\n") :].strip():
-        return last + rest.rindex(b"\n") + 1, "", indent, ""
-    return parent.inner_end, "\n", indent, outer
+        return last + rest.rindex(b"\n") + 1, b"", indent, b""
+    return parent.inner_end, b"\n", indent, outer.encode()
 
 
 def opened(data: bytes, element: Element, inner: str) -> Splice:
