@@ -81,10 +81,22 @@ class LinuxGuest:
         Raises:
             AssertionError: it ends with another status than 0.
         """
+        self.begin(command)
+        return self.end()
+
+    def begin(self, command: str) -> None:
+        """Have the guest begin a line of shell."""
         self._text = b""
         self._serial.sendall(command.encode() + b"\n")
+
+    def end(self) -> str:
+        """Wait for the end of what was begun, and return what it has printed.
+
+        Raises:
+            AssertionError: it ends with another status than 0.
+        """
         text, status = self._answer()
-        assert status == b"0", (command, status, text)
+        assert status == b"0", (status, text)
         return text.decode(errors="replace").replace("\r\n", "\n")
 
     @property
