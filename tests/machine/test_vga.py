@@ -21,8 +21,9 @@ pytestmark = [pytest.mark.seabios]
 @pytest.mark.unicorn
 @pytest.mark.qemu
 @pytest.mark.qemu_7_2("its VGA")
-def test_after_the_firmware_ran_screen_and_map_are_qemus(tmp_path: Path) -> None:
-    with VirtualMachine(MachineConfig(vga="std", debugcon=True)) as vm:
+@pytest.mark.parametrize("adapter", ["std", "cirrus"])
+def test_after_the_firmware_ran_screen_and_map_are_qemus(tmp_path: Path, adapter: str) -> None:
+    with VirtualMachine(MachineConfig(vga=adapter, debugcon=True)) as vm:
         vm.run(until=Phase.HALT)
         assert isinstance(vm.board, Pc)
         assert vm.board.vga is not None
@@ -32,7 +33,7 @@ def test_after_the_firmware_ran_screen_and_map_are_qemus(tmp_path: Path) -> None
         saved.save(vm, again)
     file = tmp_path / "screen.ppm"
     console = ("-chardev", "null,id=d", "-device", "isa-debugcon,iobase=0x402,chardev=d")
-    with Qemu("-vga", "std", *console, stopped=False) as qemu:
+    with Qemu("-vga", adapter, *console, stopped=False) as qemu:
         while (shown := _dump(qemu, file)) not in (ours, bare):
             pass  # pytest's timeout ends a wait in vain
         qemu.qmp("stop")
@@ -56,7 +57,7 @@ def test_a_machine_without_an_adapter_has_no_screen() -> None:
 
 
 def test_an_adapter_that_is_not_modelled_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"^-vga qxl is not modelled for .*: .* none, std$"):
+    with pytest.raises(UnsupportedError, match=r"^-vga qxl is not .* none, std, cirrus$"):
         MachineConfig(vga="qxl")
 
 

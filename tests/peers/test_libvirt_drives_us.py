@@ -163,7 +163,7 @@ def test_several_cpus(daemon: tuple[Libvirtd, str]) -> None:
     ("devices", "said"),
     [
         ("<video><model type='vga'/></video><graphics type='vnc'/>", "vnc"),
-        ("<video><model type='cirrus'/></video>", "cirrus"),
+        ("<video><model type='qxl'/></video>", "qxl"),
         ("<disk><source file='/dev/null'/><target dev='vda' bus='virtio'/></disk>", "virtio-blk"),
     ],
     ids=["screen", "adapter", "disk"],

@@ -176,7 +176,7 @@ def test_in_the_background_with_a_pid_file(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("-device", "cirrus-vga"), "-device cirrus-vga: device cirrus-vga is not modelled"),
+        (("-device", "qxl"), "-device qxl: device qxl is not modelled"),
         (("-chardev", "socket,id=c,fd=0,server=on,wait=off", "-mon", "chardev=c,mode=control"),
          "descriptor 0 is no socket"),
         (("-bios", "/no/such", "-daemonize"), "/no/such"),

@@ -67,7 +67,7 @@ def boot(
         ),
     ] = None,
     vga: Annotated[
-        str, typer.Option(metavar="ADAPTER", help="Add a display adapter: std, or none.")
+        str, typer.Option(metavar="ADAPTER", help="Add a display adapter: std, cirrus, or none.")
     ] = "",
     drive: Annotated[
         list[str] | None,

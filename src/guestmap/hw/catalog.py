@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -24,7 +24,7 @@ from guestmap.hw.ide.disk import IdeDisk
 from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
-from guestmap.hw.pci import ConfigMechanism, PciBridge, PciFunction, PciTestDevice
+from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciFunction, PciTestDevice
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix4_pm import Piix4Pm
@@ -34,6 +34,8 @@ from guestmap.hw.ps2.keyboard import Ps2Keyboard
 from guestmap.hw.ps2.mouse import Ps2Mouse
 from guestmap.hw.serial import Serial16550, Uart
 from guestmap.hw.smbus.slave import Eeprom
+from guestmap.hw.vga.adapter import DisplayAdapter
+from guestmap.hw.vga.cirrus.device import CirrusVga
 from guestmap.hw.vga.device import StandardVga
 from guestmap.hw.virtio_mmio import VirtioMmio
 from guestmap.hw.vmware import VmMouse, VmPort
@@ -42,7 +44,7 @@ DEVICES: tuple[type[DeviceModel[Any]], ...] = (
     LocalApic, KvmVapic, FwCfg, ConfigMechanism, IoApic, I8257, I8259, Hpet, Mc146818, I8254,
     PcSpeaker, Serial16550, Uart, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse, Port92,
     DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
-    AcpiGed, VirtioMmio, StandardVga, IdeDisk, IdeCdrom,
+    AcpiGed, VirtioMmio, StandardVga, CirrusVga, IdeDisk, IdeCdrom,
 )  # fmt: skip
 
 
@@ -50,6 +52,12 @@ PLUGGABLE_FUNCTIONS: Mapping[str, type[PciFunction[Any]]] = MappingProxyType(
     {each.TYPE.name: each for each in DEVICES if issubclass(each, PciFunction) and each.CHOICES}
 )
 """PCI functions that a user may name, by their types' names."""
+
+
+DISPLAY_ADAPTERS: Mapping[str, Callable[[PciBus, int], DisplayAdapter[Any]]] = MappingProxyType(
+    {"std": StandardVga, "cirrus": CirrusVga}
+)
+"""Display adapters by what QEMU's ``-vga`` calls them."""
 
 
 def declared_types() -> tuple[DeclaredType, ...]:

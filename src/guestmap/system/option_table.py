@@ -79,7 +79,7 @@ _ROWS: Final = (
     _meant("drive", "a disk or a CD-ROM: file=FILE[,if=ide|none][,format=raw|qcow2][,...]"),
     _meant("blockdev", "a file, or a format of one, that a device ide-hd or ide-cd names; or JSON"),
     _meant("cdrom", "a CD-ROM drive with that image"),
-    _meant("vga", "a display adapter: std, none"),
+    _meant("vga", "a display adapter: std, cirrus, none"),
     _meant("global", "a property of all devices of a type"),
     _meant("chardev", "a character device: socket, pty, null, file"),
     _meant("mon", "a monitor on a character device: QMP, mode=control"),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from guestmap.hw.vga.adapter import DisplayAdapter
+from guestmap.hw.vga.cirrus.device import CirrusVga
 from guestmap.hw.vga.device import StandardVga
 from tests.hw.vga.traffic import MEMORY_BAR, MMIO_BAR
 from tests.support.chipset import Chipset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from guestmap.hw.pci import PciBus
     from tests.support.qemu import Qemu
 
+AdapterT = TypeVar("AdapterT", bound=DisplayAdapter[Any])
 _WIDTHS = {"b": 1, "w": 2, "l": 4}
 _SLOT = 2
 PLACED = (
@@ -22,12 +26,12 @@ PLACED = (
 """Commands that let both windows be seen."""
 
 
-class VgaBench:
-    """Our VGA on a PC's PCI bus."""
+class AdapterBench(Generic[AdapterT]):
+    """An adapter of ours on a PC's PCI bus."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[PciBus, int], AdapterT]) -> None:
         self.chipset = Chipset()
-        self.vga = StandardVga(self.chipset.bus, _SLOT << 3)
+        self.vga = make(self.chipset.bus, _SLOT << 3)
 
     def answer(self, command: str) -> int | None:
         """Obey a qtest line; return what was read."""
@@ -43,6 +47,20 @@ class VgaBench:
         """Obey lines whose answers do not matter."""
         for each in commands:
             self.answer(each)
+
+
+class VgaBench(AdapterBench[StandardVga]):
+    """Our standard VGA."""
+
+    def __init__(self) -> None:
+        super().__init__(StandardVga)
+
+
+class CirrusBench(AdapterBench[CirrusVga]):
+    """Our Cirrus VGA."""
+
+    def __init__(self) -> None:
+        super().__init__(CirrusVga)
 
 
 def answer_of(qemu: Qemu, command: str) -> int | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,56 +10,17 @@ import pytest
 from guestmap.hw.vga.screen import ScreenPicture
 from tests.hw.vga import modes
 from tests.hw.vga.benches import PLACED, VgaBench
-from tests.hw.vga.traffic import MEMORY_BAR
+from tests.hw.vga.both import Both
 from tests.support.qemu import Qemu
 
 pytestmark = [pytest.mark.qemu_7_2("its VGA"), pytest.mark.qemu, pytest.mark.seabios]
-
-_FILLED, _PIECE = 0x80000, 0x8000
-
-
-class Both:
-    """Both adapters, with the same random memory and palette."""
-
-    def __init__(self, qemu: Qemu, folder: Path) -> None:
-        self.ours, self.qemu, self._file = VgaBench(), qemu, folder / "screen.ppm"
-        random = Random(5)
-        self.obey([*PLACED, "outb 0x3c8 0x0"])
-        self.obey([f"outb 0x3c9 {random.getrandbits(6):#x}" for _ in range(768)])
-        memory = random.randbytes(_FILLED)
-        buffer = self.ours.vga.vram.buffer
-        assert buffer is not None
-        buffer[:_FILLED] = memory
-        for at in range(0, _FILLED, _PIECE):
-            piece = base64.b64encode(memory[at : at + _PIECE]).decode()
-            qemu.qtest(f"b64write {MEMORY_BAR + at:#x} {_PIECE:#x} {piece}")
-
-    def obey(self, commands: list[str]) -> None:
-        """Have both obey."""
-        self.ours.obey(commands)
-        for each in commands:
-            self.qemu.qtest(each)
-
-    def dump(self) -> ScreenPicture:
-        """Return QEMU's screen."""
-        self.qemu.qmp("screendump", filename=str(self._file))
-        header, size, _depth, dots = self._file.read_bytes().split(b"\n", 3)
-        assert header == b"P6"
-        width, height = map(int, size.split())
-        return ScreenPicture(width, height, dots)
-
-    def assert_same(self, commands: list[str]) -> None:
-        """Have both show a mode, and compare. QEMU draws all anew where the mode was another."""
-        self.obey(modes.TEXT_40.commands())
-        self.dump()
-        self.obey(commands)
-        assert self.ours.vga.picture() == self.dump()
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     with Qemu("-vga", "std") as qemu:
-        yield Both(qemu, tmp_path_factory.mktemp("screen"))
+        ours = VgaBench()
+        yield Both(ours, qemu, tmp_path_factory.mktemp("screen"), PLACED)
 
 
 @pytest.mark.parametrize("name", modes.GRAPHICS)

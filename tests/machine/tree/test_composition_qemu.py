@@ -96,6 +96,9 @@ CASES = {
     "display": (
         MachineConfig(ram_size=128 * MIB, vga="std"), ["-m", "128M", "-vga", "std"]
     ),
+    "Cirrus": (
+        MachineConfig(ram_size=128 * MIB, vga="cirrus"), ["-m", "128M", "-vga", "cirrus"]
+    ),
     "console": (
         MachineConfig(ram_size=128 * MIB, serial=True, debugcon=True),
         ["-m", "128M", "-serial", "null", "-debugcon", "null",

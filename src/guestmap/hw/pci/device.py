@@ -113,7 +113,8 @@ class PciFunction(PciHeader[PciStateT]):
     def add_rom(self, content: bytes) -> None:
         """Give the function its option ROM, in a window of the next power of two."""
         size = max(reg.ROM_SMALLEST, 1 << (len(content) - 1).bit_length())
-        rom = self.make_ram(f"{self.TYPE.name.lower()}.rom", size, readonly=True)
+        name = self.TYPE.name.lower().replace("-", "_")
+        rom = self.make_ram(f"{name}.rom", size, readonly=True)
         assert rom.buffer is not None
         rom.buffer[: len(content)] = content
         self.add_bar(reg.ROM_SLOT, rom)

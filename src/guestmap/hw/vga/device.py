@@ -7,22 +7,20 @@ alias ``vga.chain4`` (QEMU docs/specs/standard-vga). BAR 2 has the ports again, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guestmap.base import MIB
-from guestmap.hw.declare import HAS_AML, SWITCH, declare, fact, setting
+from guestmap.hw.declare import SWITCH, declare, fact, setting
 from guestmap.hw.device import IoRegion, Place
 from guestmap.hw.pci import registers as pci
-from guestmap.hw.pci.device import PciFunction
 from guestmap.hw.pci.identity import PciIdentity
-from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE
 from guestmap.hw.portio import PortEntry, port_places
 from guestmap.hw.vga import registers as reg
+from guestmap.hw.vga.adapter import PCI_VGA, DisplayAdapter
 from guestmap.hw.vga.dispi import Dispi
 from guestmap.hw.vga.mmio import VgaMmio
 from guestmap.hw.vga.planes import WINDOW_BASE, WINDOW_SIZE, VgaPlanes
 from guestmap.hw.vga.ports import VgaPorts
-from guestmap.hw.vga.screen import ScreenPicture, picture
 from guestmap.hw.vga.state import VgaState
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import BOOL, UINT32
@@ -44,10 +42,8 @@ _BYTES = AccessSizes(min=1, max=1)
 _WIDTH, _HEIGHT = 1280, 800
 """What the display says of itself that it shows best, in dots."""
 
-PCI_VGA = declare("pci-vga", PCI_DEVICE, abstract=True, interfaces=(*HAS_AML, *IS_PCI))
 
-
-class StandardVga(PciFunction[VgaState]):
+class StandardVga(DisplayAdapter[VgaState]):
     """The standard VGA.
 
     Args:
@@ -55,7 +51,6 @@ class StandardVga(PciFunction[VgaState]):
         devfn: slot << 3 | function.
 
     Attributes:
-        vram: its memory, ``vga.vram``.
         window: the legacy window, ``vga-lowmem``.
 
     Raises:
@@ -80,17 +75,15 @@ class StandardVga(PciFunction[VgaState]):
         hotpluggable=False,
     )
     ROM_FILE = "vgabios-stdvga.bin"
-    CHOICES = ("multifunction",)
-    hotpluggable = False
 
     def __init__(self, bus: PciBus, devfn: int, *, multifunction: bool = False) -> None:
-        super().__init__(VgaState(), bus, devfn, _IDENTITY, multifunction=multifunction)
-        self.vram = self.make_ram("vga.vram", _MEMORY_SIZE)
-        assert self.vram.buffer is not None
+        super().__init__(
+            VgaState(), bus, devfn, _IDENTITY, _MEMORY_SIZE, multifunction=multifunction
+        )
         self._ports = VgaPorts(self._registers, self._map)
-        self._planes = VgaPlanes(self._registers, self.vram.buffer, self.vram.ram_written)
+        self._planes = VgaPlanes(self._registers, self.memory, self.vram.ram_written)
         self._dispi = Dispi(
-            self._registers, self.vram.buffer, self._map,
+            self._registers, self.memory, self._map,
             lambda size: self.vram.ram_written(0, size),
         )  # fmt: skip
         self._shown: tuple[int, int, int] | None = None
@@ -103,11 +96,6 @@ class StandardVga(PciFunction[VgaState]):
         self.add_bar(_MEMORY_BAR, self.vram, pci.BAR_PREFETCH)
         mmio = VgaMmio(self._registers, self._ports, self._dispi, (_WIDTH, _HEIGHT))
         self.add_bar(_MMIO_BAR, self.make(mmio.region()))
-
-    @classmethod
-    def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> StandardVga:
-        """Make one as the user wants it."""
-        return cls(bus, devfn, **choices)
 
     def value(self, name: str, fallback: JsonValue) -> JsonValue:
         """Return a property's value; the size that its EDID tells is what nobody chose."""
@@ -189,8 +177,3 @@ class StandardVga(PciFunction[VgaState]):
         """Go on from there: the window is what the registers say."""
         super().load(state)
         self._map()
-
-    def picture(self, *, cursor: bool = True) -> ScreenPicture:
-        """Return what the screen shows now, with the cursor of text or without."""
-        assert self.vram.buffer is not None
-        return picture(self.state, self.vram.buffer, cursor=cursor)

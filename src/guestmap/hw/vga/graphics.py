@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def dots_of(state: VgaState) -> tuple[int, int]:
     """Return how many dots a picture has across, and down."""
-    if state.has_frame_buffer:
-        return state.dispi[reg.DISPI_XRES], state.dispi[reg.DISPI_YRES]
+    if state.size is not None:
+        return state.size
     halved = _kind(state) < 2 and state.in_force[reg.SEQ_CLOCKING] & reg.CLOCKING_HALF
-    return (state.crtc[reg.CRTC_LINE_DISPLAYED] + 1) * (16 if halved else 8), state.lines
+    return (state.crtc[reg.CRTC_LINE_DISPLAYED] + 1) * (16 if halved else 8), state.graphics_lines
 
 
 def _kind(state: VgaState) -> int:
@@ -30,16 +30,19 @@ def _kind(state: VgaState) -> int:
 def draw_graphics(state: VgaState, memory: memoryview) -> bytes:
     """Return the dots, three bytes each."""
     width, height = dots_of(state)
-    line = _line_maker(state, memory, width)
-    step = state.line_offset if state.has_frame_buffer else state.crtc[reg.CRTC_OFFSET] << 3
+    is_linear = state.is_linear(len(memory), width, height)
+    line = _line_maker(state, memory, width, is_linear=is_linear)
+    step, first = state.pitch, 4 * state.first_cell
+    if is_linear:
+        return b"".join(line(first + y * step) for y in range(height))
     again = _repeats(state)
     compare = _line_compare(state)
     mode = state.crtc[reg.CRTC_MODE]
     rows: list[bytes] = []
     shown: dict[int, bytes] = {}
-    at, counted, left = 4 * state.first_cell, 0, again
+    at, counted, left = first, 0, again
     for y in range(height):
-        place = _interleaved(state, at, counted, mode)
+        place = _interleaved(at, counted, mode)
         if place not in shown:
             shown[place] = line(place)
         rows.append(shown[place])
@@ -69,10 +72,8 @@ def _line_compare(state: VgaState) -> int:
     return crtc[reg.CRTC_LINE_COMPARE] | high
 
 
-def _interleaved(state: VgaState, at: int, row: int, mode: int) -> int:
+def _interleaved(at: int, row: int, mode: int) -> int:
     """Return where a line begins that takes bits of its address from the row's number (CGA)."""
-    if state.has_frame_buffer:
-        return at
     if not mode & 1:
         shift = 14 + (mode >> 6 & 1)
         at = at & ~(1 << shift) | (row & 1) << shift
@@ -81,14 +82,16 @@ def _interleaved(state: VgaState, at: int, row: int, mode: int) -> int:
     return at
 
 
-def _line_maker(state: VgaState, memory: memoryview, width: int) -> Callable[[int], bytes]:
+def _line_maker(
+    state: VgaState, memory: memoryview, width: int, *, is_linear: bool
+) -> Callable[[int], bytes]:
     """Return what makes a line of dots of the bytes that begin somewhere."""
     if _kind(state) < 2:
         return _planar_lines(state, memory, width, pairs=_kind(state) == 1)
-    depth = state.dispi[reg.DISPI_BPP] if state.has_frame_buffer else 0
+    depth = state.depth
     if depth in (0, 8):
         return _indexed_lines(state, memory, width, twice=depth == 0)
-    return _direct_lines(memory, width, depth)
+    return _direct_lines(memory, width, depth, fills=is_linear and depth == _FILLED)
 
 
 def _planar_lines(
@@ -109,7 +112,7 @@ def _planar_lines(
 
     def line(at: int) -> bytes:
         size = -(-width // 8) * 4
-        cells = bytes(memory[at : at + size]).ljust(size, b"\0")
+        cells = _around(memory, at, size)
         made: list[bytes] = []
         for first in range(0, size, 4):
             cell = cells[first : first + 4]
@@ -141,33 +144,43 @@ def _indexed_lines(
 ) -> Callable[[int], bytes]:
     colours = [colour(state, index) * (1 + twice) for index in range(256)]
     size = width // (1 + twice)
-    return lambda at: b"".join(
-        colours[byte] for byte in bytes(memory[at : at + size]).ljust(size, b"\0")
-    )
+    return lambda at: b"".join(colours[byte] for byte in _around(memory, at, size))
 
 
 _FIELDS = {15: (5, 5, 5), 16: (5, 6, 5)}
 """Bits of red, green and blue."""
+_FILLED = 16
+"""The depth of which a colour's lowest bits are its highest where the memory itself is shown."""
 
 
-def _direct_lines(memory: memoryview, width: int, depth: int) -> Callable[[int], bytes]:
+def _direct_lines(
+    memory: memoryview, width: int, depth: int, *, fills: bool
+) -> Callable[[int], bytes]:
     step = (depth + 7) // 8
 
     def line(at: int) -> bytes:
-        dots = bytes(memory[at : at + width * step]).ljust(width * step, b"\0")
+        dots = _around(memory, at, width * step)
         made = bytearray(3 * width)
         if step > 2:
             made[0::3], made[1::3], made[2::3] = dots[2::step], dots[1::step], dots[0::step]
             return bytes(made)
         words = memoryview(dots).cast("H")
         red, green, blue = _FIELDS[depth]
-        fills = depth == 16
         made[0::3] = bytes(_wide(word >> green + blue, red, fills=fills) for word in words)
         made[1::3] = bytes(_wide(word >> blue, green, fills=fills) for word in words)
         made[2::3] = bytes(_wide(word, blue, fills=fills) for word in words)
         return bytes(made)
 
     return line
+
+
+def _around(memory: memoryview, at: int, size: int) -> bytes:
+    """Return bytes; behind the memory's end it begins again."""
+    at %= len(memory)
+    piece = bytes(memory[at : at + size])
+    while len(piece) < size:
+        piece += bytes(memory[: size - len(piece)])
+    return piece
 
 
 def _wide(value: int, bits: int, *, fills: bool) -> int:

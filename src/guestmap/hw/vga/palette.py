@@ -13,6 +13,11 @@ def colour(state: VgaState, index: int) -> bytes:
     entry = bytes(state.palette[3 * index : 3 * index + 3])
     if state.dac_8_bit:
         return entry
+    return six_bits(entry)
+
+
+def six_bits(entry: bytes | bytearray) -> bytes:
+    """Return a colour of 6 bits each with 8 each."""
     return bytes((each & 0x3F) << 2 | (each & 1) * 3 for each in entry)
 
 

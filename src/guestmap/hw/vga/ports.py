@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from guestmap.hw.vga.state import VgaState
 
 _NOTHING = 0xFF
-_INDEX, _PALETTE_VISIBLE = 0x1F, 0x20
+_INDEX = 0x1F
 _RETRACE_BITS = reg.STATUS_1_RETRACE | reg.STATUS_1_BLANK
 
 
@@ -60,7 +60,7 @@ class VgaPorts:
             0x3CE: _write_graphics_index,
             0x3CF: self._write_graphics,
             0x3B4: _write_crtc_index,
-            0x3B5: _write_crtc,
+            0x3B5: write_crtc,
             0x3BA: _write_feature,
         }
 
@@ -109,7 +109,7 @@ def _attribute(state: VgaState) -> int:
 
 def _write_attribute(state: VgaState, value: int) -> None:
     if not state.wants_data:
-        state.attribute_index = value & (_INDEX | _PALETTE_VISIBLE)
+        state.attribute_index = value & (_INDEX | reg.PALETTE_VISIBLE)
     else:
         index = state.attribute_index & _INDEX
         if index < len(state.attribute):
@@ -168,7 +168,8 @@ def _write_palette(state: VgaState, value: int) -> None:
         state.dac_part, state.dac_write = 0, (state.dac_write + 1) & 0xFF
 
 
-def _write_crtc(state: VgaState, value: int) -> None:
+def write_crtc(state: VgaState, value: int) -> None:
+    """Write the CRT controller's register in front, as far as it is not protected."""
     index, crtc = state.crtc_index, state.crtc
     if crtc[reg.CRTC_END_RETRACE] & reg.CRTC_PROTECT and index <= reg.CRTC_OVERFLOW:
         if index == reg.CRTC_OVERFLOW:

@@ -10,6 +10,9 @@ COLOUR_CRTC = 0x3D4 - 0x3B4
 MISC_COLOUR = 0x01
 """Miscellaneous output: the CRT controller and status 1 are at 3Dxh, not 3Bxh."""
 
+PALETTE_VISIBLE = 0x20
+"""Of the attribute controller's index."""
+
 STATUS_1_RETRACE, STATUS_1_BLANK = 0x08, 0x01
 
 SEQ_MAP_MASK, SEQ_MEMORY_MODE = 2, 4

@@ -15,8 +15,6 @@ from guestmap.hw.vga.text import draw_text, text_size
 if TYPE_CHECKING:
     from guestmap.hw.vga.state import VgaState
 
-_VISIBLE = 0x20
-
 
 class ScreenPicture(NamedTuple):
     """A picture.
@@ -46,7 +44,7 @@ def picture(state: VgaState, memory: memoryview, *, cursor: bool = True) -> Scre
         width, height = columns * across, rows * down
     else:
         width, height = dots_of(state)
-    if not state.attribute_index & _VISIBLE:
+    if not state.attribute_index & reg.PALETTE_VISIBLE:
         return ScreenPicture(width, height, bytes(3 * width * height))
     if is_text:
         return ScreenPicture(width, height, draw_text(state, memory, cursor=cursor))

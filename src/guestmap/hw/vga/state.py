@@ -95,6 +95,35 @@ class VgaState(PciState):
         return self.hidden_sequencer if self.has_frame_buffer else self.sequencer
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """Dots across and down that a picture has whatever the CRT controller says, or None."""
+        if self.has_frame_buffer:
+            return self.dispi[reg.DISPI_XRES], self.dispi[reg.DISPI_YRES]
+        return None
+
+    @property
+    def graphics_lines(self) -> int:
+        """Lines of dots in graphics."""
+        return self.lines
+
+    @property
+    def depth(self) -> int:
+        """Bits of a dot where bytes are dots by themselves; 0: 8, and each is shown twice."""
+        return self.dispi[reg.DISPI_BPP] if self.has_frame_buffer else 0
+
+    @property
+    def pitch(self) -> int:
+        """Bytes from one line of dots, or of characters, to the next."""
+        return self.line_offset if self.has_frame_buffer else self.crtc[reg.CRTC_OFFSET] << 3
+
+    def is_linear(self, _memory_size: int, _width: int, _height: int) -> bool:
+        """Return whether a picture's lines just follow each other, whatever the CRTC says.
+
+        The memory's size, in bytes, and the picture's, in dots, decide with it for some adapters.
+        """
+        return self.has_frame_buffer
+
+    @property
     def lines(self) -> int:
         """Lines of dots, as the CRT controller counts them."""
         overflow = self.crtc[reg.CRTC_OVERFLOW]

@@ -31,7 +31,7 @@ def draw_text(state: VgaState, memory: memoryview, *, cursor: bool) -> bytes:
     fonts = _fonts(state)
     nines = bool(state.attribute[0x10] & 0x04)
     start = state.first_cell * _CELL
-    step = state.crtc[reg.CRTC_OFFSET] << 3
+    step = state.pitch
     known: dict[tuple[int, int], list[bytes]] = {}
 
     def glyph(code: int, attribute: int) -> list[bytes]:

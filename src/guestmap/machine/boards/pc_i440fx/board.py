@@ -7,7 +7,7 @@ the CPU itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.accel import Irqchip, Processor
 from guestmap.base import ADDRESS_SPACE_SIZE
@@ -46,7 +46,7 @@ from guestmap.machine.saveable import Saveable, named
 from guestmap.memory import MemoryRegion
 
 if TYPE_CHECKING:
-    from guestmap.hw.vga.device import StandardVga
+    from guestmap.hw.vga.adapter import DisplayAdapter
     from guestmap.hw.vga.screen import ScreenPicture
 
 _PIIX3, _PIIX3_IDE, _PIIX4_PM, _VGA = 1 << 3, 1 << 3 | 1, 1 << 3 | 3, 2 << 3
@@ -129,12 +129,12 @@ class Pc(Board):
         option_roms = self.system.rom("pc.rom", layout.OPTION_ROM_SIZE)
         pci.add_subregion(layout.OPTION_ROM_BASE, option_roms, 1)
 
-    def _make_vga(self) -> StandardVga | None:
+    def _make_vga(self) -> DisplayAdapter[Any] | None:
         if self.config.vga == "none":
             return None
-        from guestmap.hw.vga.device import StandardVga
+        from guestmap.hw.catalog import DISPLAY_ADAPTERS
 
-        vga = StandardVga(self.bus, _VGA)
+        vga = DISPLAY_ADAPTERS[self.config.vga](self.bus, _VGA)
         vga.add_rom(load_rom(vga.ROM_FILE, self.firmware_path))
         return vga
 
@@ -283,9 +283,9 @@ class Pc(Board):
 
     def picture(self) -> ScreenPicture | None:
         """Return what the screen shows."""
-        from guestmap.hw.vga.device import StandardVga
+        from guestmap.hw.vga.adapter import DisplayAdapter
 
-        adapters = (each for each in self.bus.devices.values() if isinstance(each, StandardVga))
+        adapters = (each for each in self.bus.devices.values() if isinstance(each, DisplayAdapter))
         shown = next(adapters, None)
         return shown.picture() if shown is not None else None
 

@@ -1,0 +1,71 @@
+"""What all display adapters have in common: memory, and a picture of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from guestmap.hw.declare import HAS_AML, declare
+from guestmap.hw.pci.device import PciFunction
+from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE
+from guestmap.hw.vga.screen import ScreenPicture, picture
+from guestmap.hw.vga.state import VgaState
+
+if TYPE_CHECKING:
+    from guestmap.hw.pci.bus import PciBus
+    from guestmap.hw.pci.identity import PciIdentity
+
+PCI_VGA = declare("pci-vga", PCI_DEVICE, abstract=True, interfaces=(*HAS_AML, *IS_PCI))
+
+VgaStateT = TypeVar("VgaStateT", bound=VgaState)
+
+
+class DisplayAdapter(PciFunction[VgaStateT]):
+    """A VGA on PCI.
+
+    Args:
+        state: its registers, at power-on.
+        bus: the bus that it sits on.
+        devfn: slot << 3 | function.
+        identity: what it says it is.
+        memory_size: bytes of its memory.
+        multifunction: whether the slot has more functions.
+
+    Attributes:
+        vram: its memory, ``vga.vram``.
+
+    Raises:
+        ConfigError: the slot is taken.
+    """
+
+    CHOICES: ClassVar[tuple[str, ...]] = ("multifunction",)
+    hotpluggable = False
+
+    def __init__(
+        self,
+        state: VgaStateT,
+        bus: PciBus,
+        devfn: int,
+        identity: PciIdentity,
+        memory_size: int,
+        *,
+        multifunction: bool = False,
+    ) -> None:
+        super().__init__(state, bus, devfn, identity, multifunction=multifunction)
+        self.vram = self.make_ram("vga.vram", memory_size)
+
+    @classmethod
+    def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> DisplayAdapter[Any]:
+        """Make one as the user wants it."""
+        make: Any = cls
+        adapter: DisplayAdapter[Any] = make(bus, devfn, **choices)
+        return adapter
+
+    @property
+    def memory(self) -> memoryview:
+        """The bytes of its memory."""
+        assert self.vram.buffer is not None
+        return self.vram.buffer
+
+    def picture(self, *, cursor: bool = True) -> ScreenPicture:
+        """Return what the screen shows now, with the cursor of text or without."""
+        return picture(self.state, self.memory, cursor=cursor)
