@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.fleet_setting import FleetSetting, progress
+from guestmap.cli.fleet_setting import FleetSetting
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
 
@@ -93,6 +93,7 @@ def _carry_out(
     *,
     as_json: bool,
 ) -> None:
+    from guestmap.cli.fleet_progress import progress
     from guestmap.fleet.fleet_plan import read_plan
     from guestmap.fleet.roll_out import Progress, RollOut
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, alike_sentences, progress
+from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, alike_sentences
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
 
@@ -28,6 +28,7 @@ def ask(
     With --json a line for each machine, with what the question's own command prints in it. Exit
     status 1 where a machine could not be asked.
     """
+    from guestmap.cli.fleet_progress import progress
     from guestmap.fleet.asking import ask_fleet, parse_question
 
     setting: FleetSetting = ctx.obj

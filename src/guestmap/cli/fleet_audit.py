@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from guestmap.base import ConfigError, format_size
-from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, progress
+from guestmap.cli.fleet_setting import FleetSetting, InventoryWords
 from guestmap.cli.lint import FailOn, Ignored, LeastSevere
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
@@ -54,6 +54,7 @@ def audit(
     With --json a line for each machine as it comes, and one for all at the end. Exit status 1 where
     a machine could not be looked at, or has a finding of the severity that --fail-on says.
     """
+    from guestmap.cli.fleet_progress import progress
     from guestmap.fleet.audit import audit as run
     from guestmap.fleet.audit_files import known_findings, news_of, record_form, summary_form
     from guestmap.fleet.look import LookOptions
@@ -134,8 +135,9 @@ def _fails(tally: Tally, fail_on: FailOn) -> bool:
 def audit_sentences(told: AuditSummary) -> Iterator[str]:
     """Say what an audit comes to: the whole, then by kind, by host, and the worst machines."""
     failed = sum(told.failed.values())
+    maps = "1 map" if told.maps == 1 else f"{told.maps} different maps"
     yield (
-        f"{told.machines} machines, {told.machines - failed} looked at, {told.maps} different maps;"
+        f"{told.machines} machines, {told.machines - failed} looked at, {maps};"
         f" {format_size(told.plugged)} plugged, {format_size(told.left)} may still be"
     )
     for state, count in told.failed.items():

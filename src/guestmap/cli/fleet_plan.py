@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import format_size
-from guestmap.cli.fleet_setting import FleetSetting, InventoryWords, progress
+from guestmap.cli.fleet_setting import FleetSetting, InventoryWords
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
 from guestmap.cli.plug import bytes_of
@@ -48,6 +48,7 @@ def plan(
     Exit status 1 where no machine takes it.
     """
     from guestmap.base.whole_file import refuse_unwritable
+    from guestmap.cli.fleet_progress import progress
     from guestmap.fleet.fleet_plan import new_plan
     from guestmap.fleet.plan_work import PlanOptions
     from guestmap.fleet.planning import plan_fleet

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -107,52 +106,3 @@ def alike_sentences(alike: Mapping[tuple[str, ...], Sequence[str]]) -> Iterator[
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         yield f"{len(names)} machines ({', '.join(names[:_NAMED])}{more}):"
         yield from (f"  {line}" for line in told)
-
-
-@contextmanager
-def progress(total: int, *, quiet: bool = False) -> Iterator[Progressing]:
-    """Show on a terminal's stderr how far it is; nothing into a pipe."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from guestmap.cli.console import console
-
-    shown = Progress(
-        TextColumn("{task.completed:.0f} done, {task.fields[failed]} failed,"),
-        TextColumn("{task.fields[left]} left, {task.fields[rate]}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=console(stderr=True),
-        transient=True,
-        disable=quiet or not sys.stderr.isatty(),
-    )
-    with shown:
-        yield Progressing(shown, total)
-
-
-class Progressing:
-    """Counts machines.
-
-    Args:
-        shown: rich's progress.
-        total: machines.
-    """
-
-    def __init__(self, shown: Any, total: int) -> None:
-        self._shown = shown
-        self._total = total
-        self.done = 0
-        self.failed = 0
-        self._task = shown.add_task("", total=total, failed=0, left=total, rate="")
-
-    def add(self, *, failed: bool) -> None:
-        """Count one more."""
-        self.done += 1
-        self.failed += failed
-        speed = self._shown.tasks[0].speed
-        self._shown.update(
-            self._task,
-            completed=self.done,
-            failed=self.failed,
-            left=self._total - self.done,
-            rate=f"{speed:.1f} a second" if speed else "",
-        )

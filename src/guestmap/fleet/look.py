@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,9 +15,9 @@ from guestmap.domain import open_peer, survey
 from guestmap.domain.overview import overview
 from guestmap.fleet.deadline import Overdue, within
 from guestmap.fleet.inventory import FleetMachine
+from guestmap.fleet.map_digest import digest_of
 from guestmap.fleet.record import MachineAudit, State
 from guestmap.fleet.secrets import redacted
-from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.findings import SEVERITIES, LintOptions
 from guestmap.inspect.ask.lint import lint
 from guestmap.inspect.sources.open import load_snapshot
@@ -97,20 +96,6 @@ def _seen(machine: FleetMachine, blank: MachineAudit, options: LookOptions) -> M
         map=snapshot if options.maps else None,
         cpu_s=round(time.thread_time() - start, 6),
     )
-
-
-def digest_of(snapshot: Snapshot) -> str:
-    """Return what names a map wherever it is from: 32 hexadecimal digits.
-
-    Views and who shares them are put in order: QEMU's is that of pointers.
-    """
-    ordered = (
-        replace(view, users=tuple(sorted(view.users, key=lambda each: each.name)))
-        for view in snapshot.views
-    )
-    views = tuple(sorted(ordered, key=lambda view: [each.name for each in view.users]))
-    content = msgspec.json.encode(replace(snapshot, source="", views=views))
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 class Failure(msgspec.Struct, frozen=True):
