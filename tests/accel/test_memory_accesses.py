@@ -8,7 +8,7 @@ from unicorn.unicorn_const import UC_ERR_NOMEM
 from guestmap.accel import ExitReason
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.base import HostError
-from guestmap.memory import MemoryRegionOps
+from guestmap.memory import Endianness, MemoryRegionOps
 from tests.accel.guest import CODE, DEVICE, DEVICE_SIZE, RAM_SIZE, ROM_BASE, later
 
 HLT = b"\xf4"
@@ -160,6 +160,23 @@ def test_an_access_across_the_end_of_memory(guest):
     guest.run()
     assert guest.register("eax") == 0x1234
     assert guest.memory.load(end - 2, 2) == 0x8765
+
+
+READ_TWICE = 2 * (b"\xa1" + le32(DEVICE))  # mov eax, [DEVICE]
+
+
+@pytest.mark.parametrize("change", ["map", "byte order"])
+def test_a_register_that_is_polled_is_looked_up_anew_after_a_change(guest, change):
+    other = guest.system.io("other", 4, MemoryRegionOps(read=lambda _offset, _size: 7))
+    guest.on_port[0x80] = {
+        "map": lambda _: guest.root.add_subregion(DEVICE, other, priority=1),
+        "byte order": lambda _: guest.device.set_native_endianness(Endianness.BIG),
+    }[change]
+    guest.flat(READ_TWICE + b"\x89\xc3\xe6\x80" + READ_TWICE + HLT)  # mov ebx, eax; out 0x80, al
+    guest.run()
+
+    assert guest.register("ebx") == 0x44332211
+    assert guest.register("eax") == {"map": 7, "byte order": 0x11223344}[change]
 
 
 @pytest.mark.not_on_kvm("it needs no windows")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from guestmap.accel.in_vain import InVain, Why
 from guestmap.accel.types import SoftwareInterrupt
 from guestmap.accel.unicorn.binding import uc_api, x86
+from guestmap.accel.unicorn.device_access import port_functions, window_functions
 from guestmap.accel.unicorn.elsewhere import Elsewhere
 from guestmap.accel.unicorn.line_collector import LineCollector
 from guestmap.accel.unicorn.sharing import SharedWrites
@@ -52,6 +53,7 @@ class Hooks:
         failure: what a device callback raised, for when the CPU has left.
         in_vain: what the guest did in vain.
         memory: what the CPU sees.
+        load: reads what is not memory, and tells ``hear_read``, where that is not None.
         lines: hands on what is written to a port by the line; None where nobody wants that.
     """
 
@@ -70,7 +72,6 @@ class Hooks:
         self._uc: Any = cpu.uc
         self.memory = memory
         self._io = io
-        self._port_load, self._port_store = io.load, io.store
         self._mapper = mapper
         self._state = cpu.state
         self._counters = counters
@@ -94,7 +95,9 @@ class Hooks:
             everywhere: accesses at any address; else where there is no RAM alone.
         """
         uc = self._uc
-        port_in, port_out = self._ports()
+        port_in, port_out = port_functions(
+            self._io, self, self._counters, self._leaving.honour_after_port
+        )
         uc.hook_add(uc_api.UC_HOOK_INSN, port_in, None, 1, 0, x86.UC_X86_INS_IN, guard=False)
         self._port_out = port_out
         self._out_hook = uc.hook_add(
@@ -109,17 +112,17 @@ class Hooks:
             uc_api.UC_HOOK_MEM_WRITE_PROT: self._write_to_rom,
             uc_api.UC_HOOK_MEM_FETCH_PROT: self._fetch_from_device,
         })  # fmt: skip
-        self._mapper.connect(self._read, self._write, self._on_mapped)
+        self._mapper.connect(*window_functions(self, self._counters), self._on_mapped)
 
     def see(self, memory: AddressSpace) -> None:
         """Have accesses to what is not memory go to another address space from now on."""
         self.memory = memory
-        self.watch_reads(self._hear_read)
+        self.watch_reads(self.hear_read)
 
     def watch_reads(self, hear: Callable[[int, int, int], None] | None) -> None:
         """Tell somebody of each read that is not one of memory: address, size, value; or nobody."""
-        load = self._load = self.memory.load
-        self._hear_read = hear
+        load = self.load = self.memory.load
+        self.hear_read = hear
         if hear is not None:
 
             def watched(address: int, size: int) -> int:
@@ -127,7 +130,7 @@ class Hooks:
                 hear(address, size, value)
                 return value
 
-            self._load = watched
+            self.load = watched
 
     def _shared_write(self, address: int, size: int) -> None:
         if self._mapper.guest_wrote(address, size):
@@ -148,52 +151,6 @@ class Hooks:
                 self._internals, self._io, port, take, self._port_out, self.fail, self._counters
             )
             self._uc.hook_del(self._out_hook)
-
-    def _ports(self) -> tuple[Callable[..., int], Callable[..., None]]:
-        """Return what is called for IN and OUT: functions, for methods look up what they use."""
-        counters, load, store, fail = self._counters, self._port_load, self._port_store, self.fail
-        honour = self._leaving.honour_after_port
-
-        def port_in(_uc: int, port: int, size: int) -> int:
-            counters.port_reads += 1
-            try:
-                return load(port, size)
-            except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-                return fail(error)
-
-        def port_out(_uc: int, port: int, size: int, value: int) -> None:
-            counters.port_writes += 1
-            try:
-                store(port, size, value)
-                honour()  # the map may have changed for the next instruction
-            except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-                fail(error)
-
-        return port_in, port_out
-
-    def _read(self, _uc: Any, offset: int, size: int, base: int) -> int:
-        self._counters.mmio_reads += 1
-        self.in_device = True
-        try:
-            address, memory, in_vain = base + offset, self.memory, self.in_vain
-            if memory.source.view is not in_vain.view or address << 4 | size not in in_vain.taken:
-                in_vain.look(memory, address, size)
-            return self._load(address, size)
-        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            return self.fail(error)
-        finally:
-            self.in_device = False
-
-    def _write(self, _uc: Any, offset: int, size: int, value: int, base: int) -> None:
-        self._counters.mmio_writes += 1
-        self.in_device = True
-        try:
-            self.in_vain.look(self.memory, base + offset, size, value)
-            self.memory.store(base + offset, size, value)
-        except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
-            self.fail(error)
-        finally:
-            self.in_device = False
 
     def fail(self, error: BaseException) -> int:
         """Keep an error that a reading callback cannot let out: Unicorn needs a number."""

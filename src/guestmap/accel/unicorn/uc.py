@@ -1,7 +1,8 @@
 """An instance of Unicorn: its C interface (``unicorn/unicorn.h``), as much as the engine uses.
 
-Hooks are called with what the library gives them: the instance's address first, and numbers. An
-exception ends the run, and is raised by :meth:`Uc.emu_start`.
+Hooks are called with what the library gives them: first the instance's address (of which those of
+ports and windows get the lowest byte alone), and numbers. An exception ends the run, and is raised
+by :meth:`Uc.emu_start`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from guestmap.accel.unicorn.uc_registers import Msr, UcContext, UcRegisters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_UC = ctypes.c_uint8  # of the instance's address, which nobody needs: small numbers cost less
 _READ, _WRITE = (
-    ctypes.CFUNCTYPE(U64, P, U64, ctypes.c_uint, U64),
-    ctypes.CFUNCTYPE(None, P, U64, ctypes.c_uint, U64, U64),
+    ctypes.CFUNCTYPE(U64, _UC, U32, ctypes.c_uint, U64),
+    ctypes.CFUNCTYPE(None, _UC, U32, ctypes.c_uint, U64, U64),
 )
 _ACCESS = (P, INT, U64, INT, I64, P)
 _INVALID, _ACCESSED = ctypes.CFUNCTYPE(ctypes.c_bool, *_ACCESS), ctypes.CFUNCTYPE(None, *_ACCESS)
@@ -40,8 +42,8 @@ _HOOKS: dict[int, Any] = {
     uc_api.UC_HOOK_INSN_INVALID: ctypes.CFUNCTYPE(ctypes.c_bool, P, P),
 }  # fmt: skip
 _INSTRUCTIONS: dict[int, Any] = {
-    x86.UC_X86_INS_IN: ctypes.CFUNCTYPE(U32, P, U32, INT),
-    x86.UC_X86_INS_OUT: ctypes.CFUNCTYPE(None, P, U32, INT, U32),
+    x86.UC_X86_INS_IN: ctypes.CFUNCTYPE(U32, _UC, U32, INT),
+    x86.UC_X86_INS_OUT: ctypes.CFUNCTYPE(None, _UC, U32, INT, U32),
 }
 """Without the last argument, the user's data: there is none, and each costs time."""
 

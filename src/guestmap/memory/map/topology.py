@@ -201,7 +201,7 @@ class Topology:
     def forget_plans(self) -> None:
         """Let the dispatcher find out anew how to access each device."""
         for root in tuple(self.roots.values()):
-            root.view.plans.clear()
+            root.view.plans = {}
 
     # -- routes ----------------------------------------------------------------------------------
 
