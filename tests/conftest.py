@@ -19,7 +19,7 @@ import tarfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -28,6 +28,9 @@ from tests.support.corpus import Corpus, find_corpus
 from tests.support.overtime import ended_anyway
 from tests.support.processes import end_with_us
 from tests.support.qemu_program import MODELLED, find_qemu, missing_qemu
+
+if TYPE_CHECKING:
+    from tests.view.browser import Browser
 
 # How long an example takes is the host's business: a busy one must not fail a test. And what passed
 # yesterday passes today: examples are the same ones each time, but for who explores.
@@ -173,6 +176,21 @@ def _skip_unless_modelled(item: pytest.Item) -> None:
 def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep journals out of the folder of whoever runs the tests."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session")
+def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    from tests.view.browser import chromium
+
+    with chromium(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture
+def browser(_chromium: Browser) -> Iterator[Browser]:
+    """A Chromium with one empty window of the usual size (mark the test ``chromium``)."""
+    yield _chromium
+    _chromium.tidy()
 
 
 @pytest.fixture(scope="session")

@@ -288,14 +288,6 @@ def test_what_a_guest_writes_to_its_log_is_shown(tmp_path):
     assert r"\x1b]0;OWNED\x07\x9b2J" in done.stdout
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    from tests.view.browser import chromium
-
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
-        yield running
-
-
 @pytest.mark.chromium
 def test_a_drawn_page_shows_the_name_letter_by_letter(browser, source):
     assert run_program("draw", source, "-o", "map.html").status == 0

@@ -38,14 +38,6 @@ def moments(tmp_path):
     return files
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    from tests.view.browser import chromium
-
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
-        yield running
-
-
 def _told(browser: Browser) -> str:
     return browser.run(
         "return models.find(m => m.type == 'Div' && m.name == 'told').text.toString()"

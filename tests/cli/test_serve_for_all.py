@@ -18,14 +18,6 @@ pytestmark = [pytest.mark.chromium, pytest.mark.unicorn, pytest.mark.seabios]
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    from tests.view.browser import chromium
-
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with served("boot", "-m", "64M") as address:
         yield address
@@ -180,6 +172,8 @@ def test_a_window_cuts_nothing_and_columns_stay_where_they_are(
         whole = [each for each in words if "\n" in each or "→" in each]
         assert whole
         assert "…" not in "".join(whole)
+        if height < 900:  # where columns stand does not depend on it
+            return
         places = set()
         count = int(_told(browser).split(" of ")[1].split("<")[0])
         for number in range(2, count + 1):

@@ -69,30 +69,27 @@ def test_a_click_opens_the_map_that_draw_makes(tmp_path, monkeypatch):
 
 @pytest.mark.chromium
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_browsers_click_on_a_cell_opens_its_map(tmp_path, monkeypatch):
+def test_a_browsers_click_on_a_cell_opens_its_map(browser, tmp_path, monkeypatch):
     from selenium.webdriver.common.action_chains import ActionChains
-
-    from tests.view.browser import chromium
 
     monkeypatch.chdir(tmp_path)
     Path("a.txt").write_text(MAP)
     Path("b.txt").write_text(MAP.replace("7ffffff", "fffffff"))
     assert run_program("fleet", "audit", "a.txt", "b.txt", "--page", "fleet.html").status == 0
-    with chromium(tmp_path / "profile") as browser:
-        browser.driver.get((tmp_path / "fleet.html").as_uri())
-        browser.wait("return window.Bokeh && Bokeh.documents.length > 0")
-        browser.until(lambda: browser.run("return plots.length > 0 && plots[0].inner_height > 0"))
-        x, y, digest = browser.run(_CELL, "b.txt")
-        actions = ActionChains(browser.driver)
-        actions.w3c_actions.pointer_action.move_to_location(int(x), int(y))
-        actions.click().perform()
-        browser.until(lambda: len(browser.driver.window_handles) == 2)
-        browser.driver.switch_to.window(browser.driver.window_handles[1])
-        browser.until(lambda: browser.driver.current_url.endswith(f"fleet-maps/{digest}.html"))
-        browser.open(browser.driver.current_url)
-        texts = browser.run("return models.flatMap(m => (m.data && m.data.text) || [])")
-        assert any("pc.ram" in str(each) for each in texts)
-        assert browser.complaints() == []
+    browser.driver.get((tmp_path / "fleet.html").as_uri())
+    browser.wait("return window.Bokeh && Bokeh.documents.length > 0")
+    browser.until(lambda: browser.run("return plots.length > 0 && plots[0].inner_height > 0"))
+    x, y, digest = browser.run(_CELL, "b.txt")
+    actions = ActionChains(browser.driver)
+    actions.w3c_actions.pointer_action.move_to_location(int(x), int(y))
+    actions.click().perform()
+    browser.until(lambda: len(browser.driver.window_handles) == 2)
+    browser.driver.switch_to.window(browser.driver.window_handles[1])
+    browser.until(lambda: browser.driver.current_url.endswith(f"fleet-maps/{digest}.html"))
+    browser.open(browser.driver.current_url)
+    texts = browser.run("return models.flatMap(m => (m.data && m.data.text) || [])")
+    assert any("pc.ram" in str(each) for each in texts)
+    assert browser.complaints() == []
 
 
 _CELL = """

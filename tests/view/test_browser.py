@@ -12,21 +12,12 @@ from guestmap.view.page import html_page
 from tests.view.maps import many, pc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from guestmap.view import Picture
     from tests.view.browser import Browser
 
 pytestmark = [pytest.mark.chromium, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    from tests.view.browser import chromium
-
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
-        yield running
 
 
 def _open(browser: Browser, folder: Path, picture: Picture) -> None:
