@@ -165,6 +165,7 @@ def test_an_audit_without_maps_or_none_at_all_is_said(dumps, tmp_path):
     assert_one_clear_line(run_program("fleet", "diff", before, after), "line 1")
 
 
+@pytest.mark.peers
 def test_the_program_of_the_documentation_runs(dumps):
     document = Path(__file__).parents[2] / "docs" / "fleet.md"
     (_, program) = document.read_text().split("```python\n")

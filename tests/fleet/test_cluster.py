@@ -120,6 +120,7 @@ def test_two_runs_have_two_keys():
     assert len(keys) == 2
 
 
+@pytest.mark.peers
 @pytest.mark.slow
 def test_nothing_is_left_after_ctrl_c(tmp_path):
     program = (
@@ -145,6 +146,7 @@ def test_nothing_is_left_after_ctrl_c(tmp_path):
     assert not [each for each in children if psutil.pid_exists(each)]
 
 
+@pytest.mark.peers
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [4, 40], ids=["threads", "processes"])
 def test_an_audit_that_waits_ends_at_ctrl_c_and_leaves_nothing(count, tmp_path):

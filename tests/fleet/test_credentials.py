@@ -73,6 +73,7 @@ def test_dasks_pages_and_names_of_tasks_while_a_machine_is_asked_and_after_it(mo
     assert PASSWORD not in found[0].error
 
 
+@pytest.mark.peers
 @pytest.mark.slow
 def test_the_logs_of_dasks_own_programs(tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_LOGGING__DISTRIBUTED", "debug")
