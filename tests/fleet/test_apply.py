@@ -22,7 +22,8 @@ from guestmap.fleet.look import Patience
 from guestmap.fleet.machine_lock import LockNote, locked, place_of
 from guestmap.fleet.plan_work import PlanOptions, plan_one
 from guestmap.fleet.planning import plan_fleet
-from guestmap.fleet.roll_out import Progress, RollOut
+from guestmap.fleet.progress import Progress
+from guestmap.fleet.roll_out import RollOut
 from guestmap.fleet.waves import WavePolicy
 from tests.domain.machines import FakeMachine, Guest, holding
 from tests.support.program import assert_one_clear_line, run_program
@@ -88,6 +89,7 @@ def serve(
     stack: ExitStack, folder: Path, name: str, guest: Guest | None = consenting, **more: object
 ) -> Served:
     machine = FakeMachine(guest, **more)  # type: ignore[arg-type]
+    machine.thread += sum(name.encode())  # each its own
     path = folder / name
     stack.enter_context(serving(machine, path))
     return Served(machine, FleetMachine(name, f"unix:{path}"))
@@ -322,7 +324,7 @@ def made(client: Client, fleet: list[Served], path: Path) -> FleetPlan:
 
 
 def rolled(client: Client, path: Path, policy: WavePolicy, *, resume: bool = False) -> RollOut:
-    rolling = RollOut(client, read_plan(path), Progress.beside(path), guest_s=0.3)
+    rolling = RollOut(client, read_plan(path), Progress.beside(path, read_plan(path)), guest_s=0.3)
     list(rolling.apply(policy, resume=resume))
     return rolling
 
@@ -350,7 +352,9 @@ def test_after_a_pause_nothing_is_begun_that_waits_for_its_host(client, fleet, t
         fleet[number] = Served(each.machine, msgspec.structs.replace(each.of, host="one"))
         each.machine.refuse = {"object-add": "no"}
     made(client, fleet, path)
-    rolling = RollOut(client, read_plan(path), Progress.beside(path), guest_s=0.3, per_host=1)
+    rolling = RollOut(
+        client, read_plan(path), Progress.beside(path, read_plan(path)), guest_s=0.3, per_host=1
+    )
     (only,) = rolling.apply(WavePolicy(canary=0, percent=100.0, pause_after=1))
     assert only.ending == "refused"
     assert sum(len(each.machine.sent) for each in fleet) == 1
@@ -360,11 +364,50 @@ def test_a_line_of_progress_that_is_half_is_no_line(client, fleet, tmp_path):
     path = tmp_path / "plan.json"
     made(client, fleet, path)
     rolled(client, path, WavePolicy())
-    kept = Progress.beside(path)
+    kept = Progress.beside(path, read_plan(path))
     kept.path.write_bytes(kept.path.read_bytes()[:-20])
-    assert len(Progress.beside(path).ended) == 5
+    assert len(Progress.beside(path, read_plan(path)).ended) == 5
     assert not rolled(client, path, WavePolicy(), resume=True).is_paused
     assert [each.devices for each in fleet] == [[DEVICE]] * 6
+
+
+def test_a_line_that_is_half_does_not_take_the_next_with_it(client, fleet, tmp_path):
+    path = tmp_path / "plan.json"
+    plan = made(client, fleet, path)
+    kept = Progress.beside(path, plan)
+    kept.begin()
+    with kept.path.open("ab") as file:
+        file.write(b'{"plan":"00')
+    kept.add(AppliedMachine("m1", "", "has-it"))
+    assert [*Progress.beside(path, plan).ended] == ["m1"]
+
+
+def test_a_new_plan_in_the_file_of_an_old_one_is_a_new_one(client, fleet, tmp_path):
+    """What became of the old one says nothing of it, resumed or not."""
+    path = tmp_path / "plan.json"
+    made(client, fleet, path)
+    rolled(client, path, WavePolicy())
+    anew = msgspec.structs.replace(read_plan(path), id="0000002b")
+    anew.save(path)
+    rolled(client, path, WavePolicy(), resume=True)
+    assert [each.devices for each in fleet] == [[DEVICE, anew.device]] * 6
+
+
+def test_a_plan_that_is_open_is_not_written_over(client, fleet, tmp_path):
+    path = tmp_path / "plan.json"
+    plan = made(client, fleet, path)
+    words = ("fleet", "plan", "128M", fleet[0].of.source, "-o", path)
+    assert run_program(*words).status == 0, "nobody began it"
+    plan.save(path)
+    progress = Progress.beside(path, plan)
+    progress.begin()
+    for number in range(1, 6):
+        progress.add(AppliedMachine(f"m{number}", "", "open" if number == 2 else "refused"))
+    assert_one_clear_line(run_program(*words), "open on 2 machines (m0, m2)")
+    assert read_plan(path) == plan
+    for name in ("m0", "m2"):
+        progress.add(AppliedMachine(name, "", "has-it"))
+    assert run_program(*words).status == 0
 
 
 def test_the_commands_plan_apply_and_undo(fleet, tmp_path):

@@ -95,7 +95,8 @@ def _carry_out(
 ) -> None:
     from guestmap.cli.fleet_progress import progress
     from guestmap.fleet.fleet_plan import read_plan
-    from guestmap.fleet.roll_out import Progress, RollOut
+    from guestmap.fleet.progress import Progress
+    from guestmap.fleet.roll_out import RollOut
 
     if setting.select:
         raise ConfigError(
@@ -109,7 +110,7 @@ def _carry_out(
         rolling = RollOut(
             client,
             plan,
-            Progress.beside(file),
+            Progress.beside(file, plan),
             told=told,
             guest_s=guest_timeout,
             per_host=setting.per_host,

@@ -52,6 +52,7 @@ def plan(
     from guestmap.fleet.fleet_plan import new_plan
     from guestmap.fleet.plan_work import PlanOptions
     from guestmap.fleet.planning import plan_fleet
+    from guestmap.fleet.progress import refuse_open
     from guestmap.fleet.twins import told_once
     from guestmap.fleet.where import Where
 
@@ -60,6 +61,7 @@ def plan(
     machines = setting.inventory(inventory)
     options = PlanOptions(bytes_of(size), node, where, setting.patience)
     refuse_unwritable(output)
+    refuse_open(output)
     found = {}
     with setting.client(len(machines)) as client, progress(len(machines), quiet=as_json) as shown:
         for each in plan_fleet(

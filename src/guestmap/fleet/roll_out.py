@@ -1,25 +1,22 @@
-"""Carrying a plan out over a fleet, wave by wave, and what of it outlives us.
+"""Carrying a plan out over a fleet, wave by wave.
 
-Beside the plan lies ``PLAN.progress``: a line for each machine that ended, on the disk before the
-next is begun. It saves asking again; the truth is each machine's own lock.
+What is known of machines that ended saves asking again; the truth is each machine's own lock.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from guestmap.base import HostError, StateError
+from guestmap.base import StateError
 from guestmap.fleet.applied import FINAL, AppliedMachine, Ending
 from guestmap.fleet.apply_work import ApplyOrder, apply_all, undo_all
 from guestmap.fleet.audit import is_local
 from guestmap.fleet.fleet_plan import FleetPlan
 from guestmap.fleet.inventory import FleetInventory, FleetMachine
+from guestmap.fleet.progress import Progress
 from guestmap.fleet.stream import Job, Lost, Stream
 from guestmap.fleet.waves import WavePolicy
 
@@ -27,61 +24,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _CONNECT_S = 60.0
-
-
-@dataclass(slots=True)
-class Progress:
-    """The file beside a plan.
-
-    Args:
-        path: of it.
-    """
-
-    path: Path
-    ended: dict[str, AppliedMachine] = field(default_factory=dict)
-
-    @classmethod
-    def beside(cls, plan: Path) -> Progress:
-        """Return what is known of a plan; of a line that is half, nothing."""
-        progress = cls(plan.with_name(plan.name + ".progress"))
-        try:
-            lines = progress.path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return progress
-        except OSError as error:
-            what = f"cannot read {progress.path} ({error.strerror})"
-            raise HostError(what, call="read") from error
-        for line in lines:
-            try:
-                told = msgspec.json.decode(line, type=AppliedMachine)
-            except (ValueError, RecursionError):
-                continue
-            progress.ended[told.machine] = told
-        return progress
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether the plan was ever begun."""
-        return self.path.exists()
-
-    def begin(self) -> None:
-        """Have the file there before the first machine is begun."""
-        self._append(b"")
-
-    def add(self, told: AppliedMachine) -> None:
-        """Note a machine's end; it is on the disk before this returns."""
-        self.ended[told.machine] = told
-        self._append(msgspec.json.encode(told) + b"\n")
-
-    def _append(self, line: bytes) -> None:
-        try:
-            with self.path.open("ab") as file:
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            what = f"cannot write {self.path} ({error.strerror})"
-            raise HostError(what, call="write") from error
 
 
 class RollOut:
