@@ -59,6 +59,22 @@ def option_rom_files(paths: Iterable[str | os.PathLike[str]]) -> dict[str, bytes
     return files
 
 
+def own_rom_files(name: str, beside: Path | None) -> dict[str, bytes]:
+    """Return the fw_cfg file of an option ROM that QEMU brings along itself, where it is there.
+
+    Args:
+        name: the file's.
+        beside: the firmware, whose folder is looked into first.
+
+    Raises:
+        HostError: the operating system would not let us read it.
+    """
+    try:
+        return {DIRECTORY + name: load_rom(name, beside)}
+    except ConfigError:
+        return {}
+
+
 def why_not_run(image: bytes) -> str:
     """Say why a PC's firmware does not run an image as an option ROM; "": it does.
 

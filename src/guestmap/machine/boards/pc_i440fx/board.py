@@ -23,6 +23,7 @@ from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.ide.piix3 import Piix3Ide
+from guestmap.hw.kvmvapic import RomPlace
 from guestmap.hw.pci import ConfigMechanism, PciBus
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix4_pm import Piix4Pm
@@ -153,9 +154,10 @@ class Pc(Board):
         acpi = self.config.acpi
         tables = acpi_files(self.acpi) if acpi else {}
         items = fw_cfg_items(self.firmware, tables, board=self.acpi, acpi=acpi)
-        fill_fw_cfg(self.fw_cfg, items, self.config, self.layout.below)
+        fill_fw_cfg(self.fw_cfg, items, self.config, self.layout.below, self.firmware_path)
         self.isa = IsaDevices(
             self.config, self.clock, self.lines, self.memory, self.hpet,
+            rom_place=RomPlace(self.memory, self.system_region, self.ram, self.placer),
             epoch_ns=epoch_ns,
             on_reset=lambda reason: self.on_reset_request(reason),
             on_a20=lambda level: self.on_a20(level),

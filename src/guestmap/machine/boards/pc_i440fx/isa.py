@@ -14,7 +14,7 @@ from guestmap.hw.hpet import Hpet
 from guestmap.hw.i8254 import I8254
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.ide.channel import CHANNELS, IdeChannel
-from guestmap.hw.kvmvapic import KvmVapic
+from guestmap.hw.kvmvapic import KvmVapic, RomPlace
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.port92 import Port92
@@ -41,6 +41,7 @@ class IsaDevices:
         space: AddressSpace,
         hpet: Hpet,
         *,
+        rom_place: RomPlace,
         epoch_ns: int,
         on_reset: Callable[[str], None],
         on_a20: Callable[[bool], None],
@@ -63,7 +64,7 @@ class IsaDevices:
             IdeChannel(lines[line], command, control, number=number)
             for number, (command, control, line) in enumerate(CHANNELS)
         )
-        self.vapic = KvmVapic() if config.vapic else None
+        self.vapic = KvmVapic(rom_place) if config.vapic else None
         self.serial = Serial16550(clock, lines[_SERIAL]) if config.serial else None
         self.debugcon = DebugConsole(on_debug_byte) if config.debugcon else None
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.firmware.option_roms import option_rom_files
+from guestmap.firmware.option_roms import option_rom_files, own_rom_files
+from guestmap.hw.kvmvapic import ROM_FILE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from guestmap.firmware.fw_cfg_items import FwCfgItems
     from guestmap.hw.fw_cfg import FwCfg
     from guestmap.machine.config import MachineConfig
 
 
-def fill(fw_cfg: FwCfg, items: FwCfgItems, config: MachineConfig, below_4g: int) -> None:
+def fill(
+    fw_cfg: FwCfg,
+    items: FwCfgItems,
+    config: MachineConfig,
+    below_4g: int,
+    firmware: Path | None,
+) -> None:
     """Put everything in.
 
     Args:
@@ -20,12 +29,14 @@ def fill(fw_cfg: FwCfg, items: FwCfgItems, config: MachineConfig, below_4g: int)
         items: what the board tells of itself.
         config: names the option ROMs, and the kernel.
         below_4g: bytes of RAM from address 0.
+        firmware: its image, beside which option ROMs may be.
 
     Raises:
         ConfigError: a file that is none of its kind, or something that does not fit.
         HostError: a file cannot be read.
     """
-    numbered, files = items.numbered, items.files | option_rom_files(config.option_roms)
+    own = own_rom_files(ROM_FILE, firmware) if config.vapic else {}
+    numbered, files = items.numbered, items.files | own | option_rom_files(config.option_roms)
     if config.kernel is not None:
         from guestmap.firmware.linux_boot import linux_boot
 
