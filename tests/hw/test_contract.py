@@ -45,6 +45,7 @@ from guestmap.hw.ps2.keyboard import Ps2Keyboard
 from guestmap.hw.ps2.mouse import Ps2Mouse
 from guestmap.hw.serial import Serial16550, Uart
 from guestmap.hw.smbus.slave import Eeprom
+from guestmap.hw.usb.uhci import Piix3Uhci
 from guestmap.hw.vga.cirrus.device import CirrusVga
 from guestmap.hw.vga.device import StandardVga
 from guestmap.hw.virtio_mmio import VirtioMmio
@@ -185,6 +186,7 @@ MAKERS: dict[type[Block], Callable[[Bed], list[Block]]] = {
     PciTestDevice: lambda bed: [PciTestDevice(bed.bus, 0x18, membar=0x2000)],
     StandardVga: lambda bed: [StandardVga(bed.bus, 0x10)],
     CirrusVga: lambda bed: [CirrusVga(bed.bus, 0x10)],
+    Piix3Uhci: lambda bed: [Piix3Uhci(bed.bus, 0x0A, bed.clock)],
     IoApic: lambda bed: [IoApic(lambda message: bed.line(200 + message.vector).pulse())],
     I8257: lambda bed: [I8257(bed.space), I8257(bed.space, second=True)],
     I8259: lambda bed: [*I8259Pair(bed.line(99)).chips],
@@ -224,6 +226,7 @@ STIRS: dict[type[Block], Callable[[Any, random.Random], object]] = {
     PciTestDevice: _configure,
     StandardVga: _configure,
     CirrusVga: _configure,
+    Piix3Uhci: _configure,
     IdeDisk: _drive,
     IdeCdrom: _drive,
     I8042: lambda chip, rng: (chip.press([rng.randrange(1, 80)]), chip.mouse.move(1, 2)),

@@ -13,7 +13,12 @@ from guestmap.machine import MachineConfig, Phase, VirtualMachine, saved
 from tests.support.mtree_text import blocks
 from tests.support.qemu import Qemu
 
-pytestmark = [pytest.mark.seabios, pytest.mark.unicorn, pytest.mark.qemu, pytest.mark.qemu_7_2("it")]
+pytestmark = [
+    pytest.mark.seabios,
+    pytest.mark.unicorn,
+    pytest.mark.qemu,
+    pytest.mark.qemu_7_2("it"),
+]
 
 _VAPIC = Path("/usr/share/qemu/kvmvapic.bin")
 _SMM = ("-M", "pc-i440fx-7.2", "-nodefaults", "-m", "128M")

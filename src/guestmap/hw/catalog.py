@@ -34,6 +34,7 @@ from guestmap.hw.ps2.keyboard import Ps2Keyboard
 from guestmap.hw.ps2.mouse import Ps2Mouse
 from guestmap.hw.serial import Serial16550, Uart
 from guestmap.hw.smbus.slave import Eeprom
+from guestmap.hw.usb.uhci import Piix3Uhci
 from guestmap.hw.vga.adapter import DisplayAdapter
 from guestmap.hw.vga.cirrus.device import CirrusVga
 from guestmap.hw.vga.device import StandardVga
@@ -44,7 +45,7 @@ DEVICES: tuple[type[DeviceModel[Any]], ...] = (
     LocalApic, KvmVapic, FwCfg, ConfigMechanism, IoApic, I8257, I8259, Hpet, Mc146818, I8254,
     PcSpeaker, Serial16550, Uart, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse, Port92,
     DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
-    AcpiGed, VirtioMmio, StandardVga, CirrusVga, IdeDisk, IdeCdrom,
+    AcpiGed, VirtioMmio, StandardVga, CirrusVga, Piix3Uhci, IdeDisk, IdeCdrom,
 )  # fmt: skip
 
 

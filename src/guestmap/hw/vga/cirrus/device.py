@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.base import MIB
-from guestmap.hw.declare import SWITCH, declare, setting
+from guestmap.hw.declare import declare, setting
 from guestmap.hw.device import IoRegion, Place, Space
 from guestmap.hw.pci import registers as pci
 from guestmap.hw.pci.identity import PciIdentity
@@ -60,7 +60,7 @@ class CirrusVga(DisplayAdapter[CirrusState]):
         "cirrus-vga",
         PCI_DEVICE,
         setting("vgamem_mb", UINT32, 4),
-        setting("blitter", BOOL, True, SWITCH),
+        setting("blitter", BOOL, True),
         setting("global-vmstate", BOOL, False),
         interfaces=IS_PCI,
         user_creatable=True,

@@ -150,8 +150,7 @@ class Microvm(Board):
 
     def _build_fw_cfg(self) -> None:
         self.fw_cfg = FwCfg(self.memory)
-        items = microvm_items(self.firmware)
-        fill_fw_cfg(self.fw_cfg, items, self.config, self.below, self.firmware_path)
+        fill_fw_cfg(self.fw_cfg, microvm_items(self.firmware), self.config, self.below)
         self.place(self.fw_cfg)
 
     # -- running ---------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from guestmap.base import MIB
 from guestmap.machine.boards.declare import (
     AUTO_SWITCH,
+    BOOL,
     IRQCHIP,
     SIZE,
     STRING,
@@ -53,13 +54,14 @@ PC_I440FX: Final = BoardType(
             "", "memory_backend",
         ),
         BoardOption("smm", AUTO_SWITCH, "Enable SMM", None, "smm"),
+        BoardOption("usb", BOOL, "Set on/off to enable/disable usb", False),
     ),
     passed_over=frozenset({
         "accel", "append", "boot", "bus-lock-ratelimit", "confidential-guest-support",
         "default-bus-bypass-iommu", "dt-compatible", "dtb", "dump-guest-core", "dumpdtb",
         "firmware", "graphics", "hpet", "i8042", "initrd", "kernel", "max-fw-size", "mem-merge",
         "memory", "memory-encryption", "nvdimm", "phandle-start", "pic", "pit", "sata", "sgx-epc",
-        "smbios-entry-point-type", "smbus", "smp", "suppress-vmdesc", "usb", "vmport",
+        "smbios-entry-point-type", "smbus", "smp", "suppress-vmdesc", "vmport",
         "x-oem-id", "x-oem-table-id",
     }),
 )  # fmt: skip

@@ -47,10 +47,12 @@ from guestmap.machine.saveable import Saveable, named
 from guestmap.memory import MemoryRegion
 
 if TYPE_CHECKING:
+    from guestmap.hw.usb.uhci import Piix3Uhci
     from guestmap.hw.vga.adapter import DisplayAdapter
     from guestmap.hw.vga.screen import ScreenPicture
 
-_PIIX3, _PIIX3_IDE, _PIIX4_PM, _VGA = 1 << 3, 1 << 3 | 1, 1 << 3 | 3, 2 << 3
+_PIIX3, _PIIX3_IDE, _PIIX3_UHCI, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 2, 1 << 3 | 3
+_VGA = 2 << 3
 _SCI = 9
 
 
@@ -139,6 +141,13 @@ class Pc(Board):
         vga.add_rom(load_rom(vga.ROM_FILE, self.firmware_path))
         return vga
 
+    def _make_usb(self) -> Piix3Uhci | None:
+        if not self.config.option("usb"):
+            return None
+        from guestmap.hw.usb.uhci import Piix3Uhci
+
+        return Piix3Uhci(self.bus, _PIIX3_UHCI, self.clock)
+
     def _build_isa(self, epoch_ns: int) -> None:
         self.pic = I8259Pair()
         self.pic.intr.connect(self.apics.set_pic_intr)
@@ -185,6 +194,7 @@ class Pc(Board):
             from guestmap.machine.boards.pc_i440fx.drives import attach_drives
 
             attach_drives(self.config.drives, self.isa.ide, self.isa.floppy, self.media)
+        self.usb = self._make_usb()
         actions = PowerActions(
             power_off=lambda: self.on_power_off(), suspend=self._fall_asleep,
             wake=lambda cause: self.on_wake(cause),

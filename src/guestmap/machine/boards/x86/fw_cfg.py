@@ -20,7 +20,7 @@ def fill(
     items: FwCfgItems,
     config: MachineConfig,
     below_4g: int,
-    firmware: Path | None,
+    firmware: Path | None = None,
 ) -> None:
     """Put everything in.
 
@@ -29,13 +29,13 @@ def fill(
         items: what the board tells of itself.
         config: names the option ROMs, and the kernel.
         below_4g: bytes of RAM from address 0.
-        firmware: its image, beside which option ROMs may be.
+        firmware: its image, beside which option ROMs may be; None where it runs none of its own.
 
     Raises:
         ConfigError: a file that is none of its kind, or something that does not fit.
         HostError: a file cannot be read.
     """
-    own = own_rom_files(ROM_FILE, firmware) if config.vapic else {}
+    own = own_rom_files(ROM_FILE, firmware) if config.vapic and firmware else {}
     numbered, files = items.numbered, items.files | own | option_rom_files(config.option_roms)
     if config.kernel is not None:
         from guestmap.firmware.linux_boot import linux_boot

@@ -32,4 +32,5 @@ CORE_TYPES = (
     declare("IDE", "bus"),
     declare("i2c-bus", "bus"),
     declare("floppy-bus", "bus"),
+    declare("usb-bus", "bus", interfaces=("hotplug-handler",)),
 )  # fmt: skip

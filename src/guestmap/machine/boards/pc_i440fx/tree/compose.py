@@ -47,7 +47,10 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         isa_parts.compose_serial(build, pc, isa)
         isa_parts.compose_controllers(build, pc, isa, sysbus)
         isa_parts.compose_drives(build, pc, build.put(pc.ide, root))
+        usb = pci_parts.compose_usb(build, pc, root)
         pm = pci_parts.compose_power(build, pc, root)
+        if usb is not None:
+            usb.hotpluggable = pm is not None  # what takes functions out comes after it
         isa_parts.compose_debugcon(build, pc, isa)
         show_finished(machine)
         machine.values |= {

@@ -28,6 +28,16 @@ def _bus_of(device: DeviceObject) -> BusObject:
     return bus
 
 
+def compose_usb(build: Builder, pc: Pc, root: BusObject) -> DeviceObject | None:
+    """Make the USB controller, whose bus plugs into itself; None without one."""
+    if pc.usb is None:
+        return None
+    usb = build.put(pc.usb, root)
+    bus = _bus_of(usb)
+    bus.set_link("hotplug-handler", bus)
+    return usb
+
+
 def compose_power(build: Builder, pc: Pc, root: BusObject) -> DeviceObject | None:
     """Make the power management, with the SMBus, and let it plug into the PCI bus."""
     chip = pc.pm
