@@ -111,6 +111,7 @@ setup_peers() {
     peer peers unpack linux-new tools/linux_kernel.sh forky .oracle/linux-new
     peer peers unpack linux-686 tools/linux_686.sh .oracle/linux-686
     peer peers unpack boot-media tools/boot_media.sh .oracle/boot-media
+    peer peers unpack seabios-debug tools/seabios_debug.sh .oracle/seabios-debug
     peer peers unpack libvirt tools/libvirt_root.sh .oracle/libvirt
     peer peers unpack libvirt-new tools/libvirt_root.sh .oracle/libvirt-new trixie trixie-backports
     peer peers unpack qiling tools/qiling_env.sh .oracle/qiling

@@ -320,6 +320,27 @@ def test_a_stop_that_never_comes_is_told(tmp_path):
     assert "guestmap: the guest does not come to c0000-c0fff,r\n" in run.stderr
 
 
+def test_the_flow_is_told_as_it_happens_and_at_the_end():
+    run = _boot("--flow", "--until", "preinit")
+    assert run.status == 0, run
+    for words in ("entered by the reset vector: power on", "mode 16-bit -> 32-bit",
+                  "stack 0 main begins in pc.ram @7000", "the firmware's flow",
+                  "power on: not yet decided", "main stack"):  # fmt: skip
+        assert words in run.stdout
+
+
+def test_the_flow_in_json():
+    flow = json.loads(_boot("--flow", "--until", "preinit", "--json", "-q").stdout)["flow"]
+    assert flow["modes"] == [{"before": "16-bit", "after": "32-bit", "count": 1}]
+    (entry,), (stack,) = flow["entries"], flow["stacks"]
+    assert (entry["cause"], entry["decision"]) == ("power on", "not yet decided")
+    assert (stack["kind"], stack["high"], stack["place"]) == ("main", 0x7000, "pc.ram @7000")
+    assert [each["text"] for each in flow["events"]] == [
+        "entered by the reset vector: power on", "stack 0 main begins in pc.ram @7000",
+        "mode 16-bit -> 32-bit",
+    ]  # fmt: skip
+
+
 def test_a_range_that_is_none_is_refused_before_anything_runs():
     run = _boot("--trace", "c0000,q")
     assert_one_clear_line(run, "'q' is none of r (read), w (write), x (execute)")

@@ -51,7 +51,7 @@ def _words(image: Path, *, smm: bool, vga: str) -> list[str]:
 @pytest.fixture(
     params=[
         pytest.param({"smm": True, "vga": "none"}, id="smm"),
-        pytest.param({"smm": False, "vga": "none"}, id="no smm"),
+        pytest.param({"smm": False, "vga": "none"}, id="no smm", marks=pytest.mark.long),
         pytest.param({"smm": True, "vga": "std"}, id="vga", marks=pytest.mark.long),
     ]
 )

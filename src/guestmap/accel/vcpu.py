@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.debug import CpuProbe
     from guestmap.accel.exits import Exit
+    from guestmap.accel.following import CpuFollower
     from guestmap.accel.types import Register, Segment, SegmentRegister, SoftwareInterrupt
     from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
@@ -259,6 +260,16 @@ class Vcpu(ABC):
         An accelerator that cannot see them (hardware) never calls.
         """
         self._on_software_interrupt.append(observer)
+
+    def follow(self, follower: CpuFollower) -> None:  # noqa: ARG002 - of those that can
+        """Tell somebody of its modes, stacks and interrupts from now on, until it is closed.
+
+        Raises:
+            UnsupportedError: this accelerator does not tell what its guest does.
+        """
+        raise UnsupportedError(
+            f"engine {self.engine!r} does not tell of modes and stacks: engine 'unicorn' does"
+        )
 
     @property
     def probe(self) -> CpuProbe:

@@ -158,6 +158,13 @@ def boot(
             help="Stop at the first access there, and show the registers; status 2 if none comes.",
         ),
     ] = None,
+    flow: Annotated[
+        bool,
+        typer.Option(
+            "--flow",
+            help="Tell the firmware's modes, stacks, threads, windows for interrupts and entries.",
+        ),
+    ] = False,
     mtree: Annotated[
         bool, typer.Option("--mtree", help="Print 'info mtree' of the end on stdout.")
     ] = False,
@@ -215,6 +222,7 @@ def boot(
             restore=restore,
             snapshots=snapshots,
             engine=engine,
+            flow=flow,
             mtree=mtree,
             flat=flat,
             as_json=as_json,

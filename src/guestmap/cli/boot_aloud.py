@@ -59,5 +59,9 @@ class Aloud(Silence):
         print_whole(
             self._console, flat_table(vm.board.memory.view, "at the end: what the CPU sees")
         )
+        if vm.flow is not None:
+            from guestmap.cli.flow import flow_table
+
+            print_whole(self._console, flow_table(vm.flow))
         print_in_vain(self._console, vm.accelerator.in_vain)
         self._console.print(summary(vm, self._story))

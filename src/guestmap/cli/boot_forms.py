@@ -161,10 +161,67 @@ class TraceForm:
 
 
 @dataclass(frozen=True)
+class ModesForm:
+    """How often the CPU went from one mode to another."""
+
+    before: str
+    after: str
+    count: int
+
+
+@dataclass(frozen=True)
+class EntryForm:
+    """An entry by the reset vector, and what the firmware decided to do."""
+
+    time_s: float
+    cause: str
+    decision: str
+
+
+@dataclass(frozen=True)
+class StackForm:
+    """A stack: ``low`` and ``high`` are linear addresses that the stack pointer had.
+
+    ``causes`` tells by which interrupts it was come to, and how often.
+    """
+
+    number: int
+    kind: str
+    meaning: str
+    place: str
+    low: int
+    high: int
+    born_s: float
+    left_s: float
+    lives: int
+    hops: int
+    causes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class FlowForm:
+    """The firmware's flow: what it did with modes, stacks and interrupts; the newest events.
+
+    ``windows`` is how often hardware interrupts were opened, ``came_in`` what came in, by vector,
+    ``calls`` each INT n.
+    """
+
+    modes: list[ModesForm]
+    smis: int
+    entries: list[EntryForm]
+    windows: int
+    came_in: dict[str, int]
+    calls: dict[str, int]
+    stacks: list[StackForm]
+    events: list[LineForm]
+
+
+@dataclass(frozen=True)
 class Boot:
     """A boot; times count from the first instruction. ``before`` is the map at reset.
 
-    ``in_vain`` is null where the engine does not tell, ``trace`` where none was asked for.
+    ``in_vain`` is null where the engine does not tell, ``trace`` and ``flow`` where they were not
+    asked for.
     """
 
     version: str
@@ -177,6 +234,7 @@ class Boot:
     commits: list[Commit]
     in_vain: InVainForm | None
     trace: TraceForm | None
+    flow: FlowForm | None
     statistics: dict[str, int]
     before: Snapshot
     after: Snapshot

@@ -87,8 +87,7 @@ def boot_machine(options: BootOptions) -> int:
             refuse_to_stand(vm, until)
         keep_snapshots(vm, options.snapshots)
         answer = _answer(vm, options) if asked else None
-        if tracing is not None:
-            tracing.begin(vm)
+        _look_on(vm, tracing, flow=options.flow)
         collect_from_now_on()
         told.begin(vm)
         if managers:
@@ -115,6 +114,20 @@ def boot_machine(options: BootOptions) -> int:
     is_stopped = is_met or (options.no_reboot and bool(recorder.resets))
     refuse_unreached(vm, options.until, is_stopped=is_stopped)
     return 0
+
+
+def _look_on(vm: VirtualMachine, tracing: Tracing | None, *, flow: bool) -> None:
+    """Begin to trace accesses, and to follow the firmware.
+
+    Raises:
+        UnsupportedError: the engine does not tell what its guest does.
+    """
+    if tracing is not None:
+        tracing.begin(vm)
+    if flow:
+        from guestmap.machine.flow.following import follow
+
+        vm.flow = follow(vm)
 
 
 def _tracing(options: BootOptions) -> Tracing | None:

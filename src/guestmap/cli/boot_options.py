@@ -59,10 +59,12 @@ class BootOptions:
     verbose: bool = False
     trace: tuple[str, ...] = ()
     stop_at: tuple[str, ...] = ()
+    flow: bool = False
 
 
 _FLAGS: Final = {
-    "--no-reboot": "no_reboot", "--mtree": "mtree", "--flat": "flat", "--json": "as_json",
+    "--no-reboot": "no_reboot", "--flow": "flow",
+    "--mtree": "mtree", "--flat": "flat", "--json": "as_json",
     "--quiet": "quiet", "-q": "quiet", "--verbose": "verbose", "-v": "verbose",
 }  # fmt: skip
 _VALUES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {

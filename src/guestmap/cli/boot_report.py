@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from guestmap.cli.flow import flow_to_json
 from guestmap.cli.in_vain import in_vain_to_json
 from guestmap.cli.tracing import trace_to_json
 from guestmap.inspect import Snapshot
@@ -48,6 +49,7 @@ def report(
         "commits": [_commit(record) for record in recorder.commits],
         "in_vain": in_vain_to_json(vm.accelerator.in_vain),
         "trace": trace_to_json(vm.trace, vm.vcpu) if traced else None,
+        "flow": flow_to_json(vm.flow) if vm.flow is not None else None,
         "statistics": {name: getattr(counts, name) for name in counts.__slots__},
         "before": before.to_json(),
         "after": after.to_json(),

@@ -19,6 +19,7 @@ from guestmap.machine import (
     TracedAccess,
     VirtualMachine,
 )
+from guestmap.machine.flow.records import FlowEvent
 from guestmap.memory import FlatRange, FlatView
 from guestmap.memory.map import AddressChange, CommitRecord
 
@@ -57,8 +58,15 @@ class Story:
             self._access(event)
         elif isinstance(event, Standstill):
             self._line(event.time_ns, Text(str(event), style="bold red"))
+        elif isinstance(event, FlowEvent):
+            self._flow(event)
         elif isinstance(event, SoftwareInterrupt):
             pass  # thousands of them; the phases tell those that matter
+
+    def _flow(self, event: FlowEvent) -> None:
+        from guestmap.cli.flow import flow_line
+
+        self._line(event.time_ns, Text(flow_line(event), style="green"))
 
     def _access(self, event: TracedAccess) -> None:
         from guestmap.cli.tracing import access_line

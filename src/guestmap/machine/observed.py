@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.accel import SoftwareInterrupt, Standstill
 from guestmap.base.named_tuple import NamedTuple
+from guestmap.machine.flow.records import FlowEvent
 from guestmap.machine.phases import PhaseChange
 from guestmap.memory.map import CommitRecord
 
@@ -49,5 +50,6 @@ Event = (
     | SoftwareInterrupt
     | Standstill
     | TracedAccess
+    | FlowEvent
 )
 """What an observer of a running machine hears of, in the order in which it happens."""

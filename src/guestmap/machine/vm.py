@@ -19,12 +19,13 @@ from guestmap.base import Clock, VmClock
 from guestmap.machine.boards import make_board
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
-from guestmap.machine.observed import Event, LogLine, TracedAccess
+from guestmap.machine.observed import Event, LogLine
 from guestmap.machine.running import Running
 from guestmap.machine.watching import Watching
 from guestmap.machine.wiring import check_smm, chip_of, loop_of, wire_cpus
 
 if TYPE_CHECKING:
+    from guestmap.machine.flow.tracker import FlowTracker
     from guestmap.machine.saved.snapshots import Snapshots
     from guestmap.machine.trace import Trace
 
@@ -46,6 +47,7 @@ class VirtualMachine(Running):
         debug_log: what the firmware says.
         snapshots: where saved machines go by name; None for nowhere.
         watching: what is watched of its CPU.
+        flow: what follows its firmware; None for nothing.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class VirtualMachine(Running):
         super().__init__(board, loop_of(accelerator, board), observer)
         self.accelerator: Accelerator = accelerator
         self.snapshots: Snapshots | None = None
+        self.flow: FlowTracker | None = None
         self.watching = Watching(self.vcpus, self.exclusive)
         self._trace: Trace | None = None
         self._closing = threading.Lock()
@@ -133,8 +136,8 @@ class VirtualMachine(Running):
             self._trace = Trace(self)
         return self._trace
 
-    def tell(self, event: TracedAccess) -> None:
-        """Tell the observer of what is traced, in the thread that runs the CPU."""
+    def tell(self, event: Event) -> None:
+        """Tell the observer of what is traced or followed, in the thread that runs the CPU."""
         self._observer(event)
 
     # -- the end ---------------------------------------------------------------------------------

@@ -159,6 +159,13 @@ class Cpu:
         inside = self.internals
         return inside is not None and inside.has("exceptions") and inside.state.in_double_fault
 
+    def forget_code(self) -> None:
+        """Have code translated anew: hooks are looked for as that is done."""
+        self.uc.ctl_flush_tb()
+        flush_tlb(self.uc)
+        if self.internals is not None:
+            self.internals.forget_code()
+
     # -- interrupts --------------------------------------------------------------------------------
 
     def present(self, pending: bool) -> bool:

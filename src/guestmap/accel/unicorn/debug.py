@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from guestmap.accel.debug import CpuProbe, WatchKind, access_of
 from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.unicorn.binding import uc_api
-from guestmap.accel.unicorn.window import flush_tlb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -70,7 +69,7 @@ class UnicornProbe(CpuProbe):
             self._hook_point(point)
         self._readers = [each for each in points if WatchKind.READ in each.kinds]
         self._hooks.watch_reads(self._device_read if self._readers else None)
-        self._forget_code()
+        self._cpu.forget_code()
 
     def begin(self) -> None:
         """Take note that a run begins: what it stood before is not told of again."""
@@ -97,13 +96,6 @@ class UnicornProbe(CpuProbe):
             self._cpu.uc.hook_del(handle)
         self._handles.clear()
         self._cpu.leaving.look_at_each_block()
-
-    def _forget_code(self) -> None:
-        """Have code translated anew: hooks are looked for as that is done."""
-        self._cpu.uc.ctl_flush_tb()
-        flush_tlb(self._cpu.uc)
-        if self._cpu.internals is not None:
-            self._cpu.internals.forget_code()
 
     # -- what Unicorn calls ------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guestmap.accel.counters import Counters
+    from guestmap.accel.following import CpuFollower
     from guestmap.accel.types import SoftwareInterrupt
     from guestmap.accel.unicorn.debug import UnicornProbe
     from guestmap.accel.vcpu import InterruptSource
@@ -75,6 +76,7 @@ class UnicornVcpu(Vcpu):
         self._halted = False
         self._ended: Exit | None = None
         self._begin: Callable[[], None] | None = None  # of a probe that is there
+        self._follower: CpuFollower | None = None
 
     def _notify(self) -> None:
         self.notify()
@@ -198,6 +200,8 @@ class UnicornVcpu(Vcpu):
         """Run the interrupt acknowledge cycle."""
         self._counters.interrupts += 1
         vector = self._interrupts.acknowledge()
+        if self._follower is not None:
+            self._follower.interrupted(vector)
         if self._interrupts.pending:
             self.notify()
         return vector
@@ -311,6 +315,15 @@ class UnicornVcpu(Vcpu):
         made = UnicornProbe(self.cpu, self._hooks, self.check_outside, self._end)
         self._begin = made.begin
         return made
+
+    def follow(self, follower: CpuFollower) -> None:
+        """Tell somebody of its modes, stacks and interrupts from now on."""
+        self.check_outside()
+        from guestmap.accel.unicorn.following import FollowingHook
+
+        FollowingHook(self.cpu, follower)
+        self._follower = follower
+        self.cpu.forget_code()
 
     def collect_lines(self, port: int, take: Callable[[bytes], None]) -> None:
         """Have bytes that are written to a port be taken several at a time, where that can be."""
