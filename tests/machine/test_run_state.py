@@ -79,6 +79,9 @@ class Ours:
             return str(error)
         return ""
 
+    def stay_off(self) -> None:
+        self.vm.stays_off = True
+
     def await_event(self, name: str) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: name in self._told, DEADLINE_S)
@@ -90,7 +93,7 @@ class Ours:
 
     @property
     def state(self) -> str:
-        return str(self.vm.state)
+        return self.vm.state.word
 
 
 class Theirs:
@@ -103,6 +106,9 @@ class Theirs:
     def ask(self, command: str) -> str:
         answer = self._qemu.request({"execute": command})
         return str(answer["error"]["desc"]) if "error" in answer else ""
+
+    def stay_off(self) -> None:
+        self._qemu.qmp("set-action", shutdown="pause")
 
     def await_event(self, name: str) -> None:
         self._qemu.events.append(self._qemu.wait_event(name))
@@ -143,11 +149,16 @@ def _bring(machine: Ours | Theirs, state: RunState) -> None:
     if state is RunState.PAUSED:
         machine.ask("stop")
     elif state is RunState.SUSPENDED:
-        for register, value in ((0x40, PM_BASE | 1), (0x80, 1)):
-            machine.outl(0xCF8, 0x8000_0B00 | register)
-            machine.outl(0xCFC, value)
-        machine.outw(PM_BASE + 4, 0x2400)
+        _sleep(machine, 0x2400)
         machine.await_event("SUSPEND")
+
+
+def _sleep(machine: Ours | Theirs, how: int) -> None:
+    """Have the guest write to the PM control register."""
+    for register, value in ((0x40, PM_BASE | 1), (0x80, 1)):
+        machine.outl(0xCF8, 0x8000_0B00 | register)
+        machine.outl(0xCFC, value)
+    machine.outw(PM_BASE + 4, how)
 
 
 COMMANDS = {
@@ -194,3 +205,37 @@ def test_a_wake_up_in_each_state(machine: Ours | Theirs, state: RunState) -> Non
     assert machine.ask("system_wakeup") == ""
     machine.await_event("WAKEUP")
     assert (machine.told(), machine.state) == (["WAKEUP"], RunState.RUNNING)
+
+
+@pytest.mark.seabios
+@pytest.mark.parametrize("command", ["system_reset", "quit", "stop"])
+def test_a_guest_that_is_off_in_a_machine_that_stays(machine: Ours | Theirs, command: str) -> None:
+    machine.stay_off()
+    machine.ask("cont")
+    machine.told()
+    _sleep(machine, 0x2000)
+    machine.await_event("STOP")
+    assert (machine.told(), machine.state) == (["SHUTDOWN", "STOP"], "shutdown")
+    assert machine.ask("cont") == "Resetting the Virtual Machine is required"
+    assert machine.ask(command) == ""
+    for name in TOLD.get(command, []):
+        machine.await_event(name)
+    assert machine.told() == TOLD.get(command, [])
+    if command == "system_reset":
+        assert machine.state == RunState.PRELAUNCH
+        assert machine.ask("cont") == ""
+        assert machine.state == RunState.RUNNING
+
+
+def test_a_reset_that_is_asked_for_comes_before_what_comes_next() -> None:
+    ours = Ours()
+    try:
+        ours.stay_off()
+        ours.ask("cont")
+        for _ in range(20):
+            _sleep(ours, 0x2000)
+            assert ours.state == "shutdown"
+            assert [ours.ask("system_reset"), ours.ask("cont")] == ["", ""]
+            assert ours.state == RunState.RUNNING
+    finally:
+        ours.vm.close()

@@ -51,12 +51,12 @@ def test_events_of_migration_may_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize("event", [{"panic": "pause"}, {"reboot": "reset"},
-                                   {"shutdown": "poweroff"}, {"watchdog": "reset"}])  # fmt: skip
+                                   {"shutdown": "poweroff"}, {"shutdown": "pause"},
+                                   {"watchdog": "reset"}])  # fmt: skip
 def test_what_is_so_may_be_set(event: dict[str, str]) -> None:
     assert ask("set-action", **event) == {}
 
 
-@pytest.mark.parametrize("event", [{"reboot": "shutdown"}, {"shutdown": "pause"}])
-def test_what_would_be_otherwise_is_refused(event: dict[str, str]) -> None:
-    with pytest.raises(UnsupportedError, match=f"set-action {next(iter(event))}="):
-        ask("set-action", **event)
+def test_what_would_be_otherwise_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="set-action reboot="):
+        ask("set-action", reboot="shutdown")

@@ -11,6 +11,7 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +140,9 @@ def test_the_monitor_for_people_and_programs(daemon: tuple[Libvirtd, str], runni
 
 
 def test_the_console_is_a_terminal(daemon: tuple[Libvirtd, str], running: Any) -> None:
-    path = running.XMLDesc(0).split("<source path='")[1].split("'")[0]
-    assert path.startswith("/dev/pts/")
-    fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-    try:
+    assert "<source path='/dev/pts/" in running.XMLDesc(0)
+    with terminal(running) as fd:
         assert select.select([], [fd], [], WAIT_S)[1] == [fd]
-    finally:
-        os.close(fd)
 
 
 def test_several_cpus(daemon: tuple[Libvirtd, str]) -> None:
@@ -202,6 +199,46 @@ def test_a_domain_with_a_disk_boots_from_it_and_shows_its_screen(
             assert image.getbbox() is not None, "something is not black"
     finally:
         domain.destroy()
+
+
+def test_a_guest_is_rebooted_and_shut_down(daemon: tuple[Libvirtd, str], tmp_path: Path) -> None:
+    """It says one byte as it comes up, and switches itself off when its button is pressed."""
+    libvirt, emulator = daemon
+    path = tmp_path / "disk.img"
+    path.write_bytes(disk("button"))
+    devices = DISK.format(path)
+    domain = libvirt.connection.createXML(document(emulator, "button", devices=devices), 0)
+    with terminal(domain) as fd:
+        assert said(fd, 1)
+        libvirt.sent()
+        domain.reboot(0)
+        assert said(fd, 1), "it comes up again"
+        asked = [each for each in names(libvirt) if each in {"system_reset", "cont", "quit"}]
+        assert asked == ["system_reset", "cont"]
+        assert domain.isActive()
+        domain.reset(0)
+        assert said(fd, 1)
+        domain.shutdown()
+        until(lambda: "button" not in [each.name() for each in libvirt.connection.listAllDomains()])
+
+
+@contextmanager
+def terminal(domain: Any) -> Iterator[int]:
+    path = domain.XMLDesc(0).split("<source path='")[1].split("'")[0]
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def said(fd: int, count: int) -> bool:
+    """Wait until so many bytes have come; tell whether they have."""
+    got, deadline = 0, time.monotonic() + WAIT_S
+    while got < count and time.monotonic() < deadline:
+        if select.select([fd], [], [], 0.2)[0]:
+            got += len(os.read(fd, count - got))
+    return got == count
 
 
 def test_what_managers_ask_at_connect_time(daemon: tuple[Libvirtd, str], running: Any) -> None:

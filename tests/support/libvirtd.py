@@ -40,10 +40,10 @@ _LIBRARIES = ("libyajl.so.2", "libnl-route-3.so.200", "libssh.so.4", "libssh2.so
               "libvirt.so.0", "libvirt-qemu.so.0")  # fmt: skip
 _SENT = re.compile(r"QEMU_MONITOR_SEND_MSG: mon=\S+ msg=(\{.*\})")
 _ERROR = re.compile(r": error : (\w+):\d+ : (?!Unable to open /dev/kvm)")
-_STARTING = """
+_STARTING = r"""
 set -e
 mount -t tmpfs none "$WORK/up"
-for each in etc var run usr/share; do
+for each in etc var run usr/share usr/lib; do
     mkdir -p "$WORK/up/u/$each" "$WORK/up/w/$each"
     mount -t overlay overlay \
         -o "lowerdir=/$each,upperdir=$WORK/up/u/$each,workdir=$WORK/up/w/$each" "/$each"
@@ -53,6 +53,10 @@ echo "libvirt-qemu:x:64055:" >>/etc/group
 mkdir -p /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/libvirt
 mkdir -p /usr/share/libvirt
 cp -r "$ROOT/usr/share/libvirt/." /usr/share/libvirt/
+mkdir -p /usr/lib/libvirt
+helper=/usr/lib/libvirt/libvirt_iohelper
+printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$OWN/usr/lib/x86_64-linux-gnu" "$OWN$helper" >$helper
+chmod +x $helper
 cp "$WORK/qemu.conf" /etc/libvirt/qemu.conf
 mkdir -p "$WORK/up/dev/pts" "$WORK/up/dev/shm"
 for each in null zero full random urandom tty; do
@@ -208,7 +212,13 @@ def libvirtd(
     if keys is not None:
         conf += _TLS_CONF.format(keys=keys)
     (work / "libvirtd.conf").write_text(conf)
-    environment = {**os.environ, "WORK": str(work), "ROOT": str(root), **_daemon(root)}
+    environment = {
+        **os.environ,
+        "WORK": str(work),
+        "ROOT": str(root),
+        "OWN": str(ROOT),
+        **_daemon(root),
+    }
     environment["LISTEN"] = "" if keys is None else "-l"
     command = ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", _STARTING + _RUNNING]
     with (work / "out").open("wb") as out:

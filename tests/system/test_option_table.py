@@ -31,7 +31,7 @@ def test_what_means_something_is_kept_in_order():
     "words",
     [
         "-display none", "-msg timestamp=on", "-rtc base=utc", "-overcommit mem-lock=off",
-        "-boot strict=on", "-no-shutdown", "-no-user-config", "-nographic", "-sandbox off",
+        "-boot strict=on", "-no-user-config", "-nographic", "-sandbox off",
         '-audiodev {"id":"audio1","driver":"none"}',
     ],
 )  # fmt: skip

@@ -41,6 +41,7 @@ class Lifecycle:
         phases: what the firmware is doing.
         events: what it tells whoever manages it.
         error: what the CPU could not go on with, where ``state`` is ``INTERNAL_ERROR``.
+        stays_off: a guest that switches itself off does not end the machine: it waits for a reset.
     """
 
     def __init__(self, board: Board, loop: RunLoop, observer: Callable[[Event], None]) -> None:
@@ -51,6 +52,7 @@ class Lifecycle:
             board.clock.now_ns, self._phase_changed, halts=board.config.board.firmware_halts
         )
         self.error = ""
+        self.stays_off = False
         self._observer = observer
         self._state = RunState.PRELAUNCH
         self._until: frozenset[Phase] | None = None
@@ -100,6 +102,8 @@ class Lifecycle:
             StateError: it must be reset first, or was told to quit.
         """
         with self.exclusive():
+            if self._state is RunState.OFF:
+                self._carry_out_reset()  # one that was asked for just now
             if next_state(self._state, RunEvent.CONT) is self._state:
                 return
             if self.phases.phase is None:
@@ -175,7 +179,7 @@ class Lifecycle:
         """
         self.stop()
         self._carry_out_reset()
-        if self._state in {RunState.SHUTDOWN, RunState.INTERNAL_ERROR}:
+        if self._state in {RunState.SHUTDOWN, RunState.OFF, RunState.INTERNAL_ERROR}:
             raise StateError(f"the machine is in state {self._state}: there is nothing to save")
 
     def loaded(self, state: RunState) -> None:
@@ -202,7 +206,12 @@ class Lifecycle:
     # -- what the guest and its CPU do -------------------------------------------------------------
 
     def _powered_off(self) -> None:
-        self.quit("guest-shutdown", guest=True)
+        if not self.stays_off:
+            self.quit("guest-shutdown", guest=True)
+            return
+        with self.exclusive():
+            self.events.emit("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
+            self._end(RunEvent.POWER_OFF)
 
     def _suspended(self) -> None:
         if self._take(RunEvent.SUSPEND):  # nobody has paused it: its time goes on

@@ -15,7 +15,7 @@ from guestmap.base import StateError
 
 
 class RunState(StrEnum):
-    """What a machine is doing; QEMU's words (QMP ``RunState``)."""
+    """What a machine is doing; QEMU's words (QMP ``RunState``), but for :attr:`OFF`."""
 
     PRELAUNCH = "prelaunch"
     RUNNING = "running"
@@ -23,6 +23,12 @@ class RunState(StrEnum):
     SUSPENDED = "suspended"
     INTERNAL_ERROR = "internal-error"
     SHUTDOWN = "shutdown"
+    OFF = "off"
+
+    @property
+    def word(self) -> str:
+        """QMP's word: one that is off, and kept, is to QEMU what one at its end is."""
+        return str(RunState.SHUTDOWN if self is RunState.OFF else self)
 
     @property
     def feels_input(self) -> bool:
@@ -41,19 +47,22 @@ class RunEvent(StrEnum):
     QUIT = "quit"
     LOAD = "load"
     WAKE = "wake"
+    POWER_OFF = "power-off"
 
 
 _P, _R, _H = RunState.PRELAUNCH, RunState.RUNNING, RunState.PAUSED
 _S, _E, _X = RunState.SUSPENDED, RunState.INTERNAL_ERROR, RunState.SHUTDOWN
+_O = RunState.OFF
 
 _TABLE: tuple[tuple[RunState, tuple[RunState | None, ...]], ...] = (
-    # from  CONT  STOP RESET SUSPEND ERROR QUIT LOAD WAKE
-    (_P, (_R, _P, _P, _S, _E, _X, _H, _P)),
-    (_R, (_R, _H, _R, _S, _E, _X, _H, _R)),
-    (_H, (_R, _H, _P, _S, _E, _X, _H, _H)),
-    (_S, (_S, _S, _P, _S, _E, _X, _H, _R)),  # after a reset somebody must let it run
-    (_E, (None, _E, _P, _E, _E, _X, _H, _E)),
-    (_X, (None, _X, _X, _X, _X, _X, _X, _X)),  # the end: a machine that was told to quit stays so
+    # from  CONT  STOP RESET SUSPEND ERROR QUIT LOAD WAKE POWER_OFF
+    (_P, (_R, _P, _P, _S, _E, _X, _H, _P, _O)),
+    (_R, (_R, _H, _R, _S, _E, _X, _H, _R, _O)),
+    (_H, (_R, _H, _P, _S, _E, _X, _H, _H, _O)),
+    (_S, (_S, _S, _P, _S, _E, _X, _H, _R, _O)),  # after a reset somebody must let it run
+    (_E, (None, _E, _P, _E, _E, _X, _H, _E, _E)),
+    (_O, (None, _O, _P, _O, _E, _X, _H, _O, _O)),  # a guest that is off, in a machine that stays
+    (_X, (None, _X, _X, _X, _X, _X, _X, _X, _X)),  # the end: told to quit, it stays so
 )
 
 TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState | None] = MappingProxyType(

@@ -38,6 +38,7 @@ class Described:
         paused: wait for ``cont``.
         pid_file: gets the process's number; None for no file.
         daemonize: go to the background once the monitor answers.
+        stays_off: a guest that switches itself off does not end the program.
     """
 
     config: MachineConfig
@@ -48,6 +49,7 @@ class Described:
     paused: bool
     pid_file: Path | None
     daemonize: bool
+    stays_off: bool
 
 
 def described(given: Given) -> Described:
@@ -78,6 +80,7 @@ def described(given: Given) -> Described:
         paused="S" in given,
         pid_file=Path(given["pidfile"][-1]) if "pidfile" in given else None,
         daemonize="daemonize" in given,
+        stays_off="no-shutdown" in given,
     )
 
 

@@ -60,6 +60,7 @@ def _refused(names: str, reason: str, *, takes: bool = True) -> tuple[Option, ..
 _ROWS: Final = (
     _flag("S", "wait for cont before the first instruction"),
     _flag("daemonize", "go to the background once the monitor answers"),
+    _flag("no-shutdown", "a guest that switches itself off waits for a reset, and ends nothing"),
     _flag("no-acpi", "no ACPI tables, and no memory hot-plug"),
     _flag("nodefaults", "no device that is not named: QEMU's default ones are not here"),
     _flag("h", "this list"),
@@ -92,8 +93,6 @@ _ROWS: Final = (
     _meant("option-rom", "an option ROM, which the firmware runs"),
     _accepted("no-user-config", "there are no configuration files", None),
     _accepted("nographic", "there is no screen, and nothing is put on the terminal unasked", None),
-    _accepted("no-shutdown", "a guest that switches itself off ends the program, as libvirt would",
-              None),
     _accepted("display", "there is no screen", "none"),
     _accepted("audiodev", "there is no sound", r'\{.*"driver"\s*:\s*"none".*\}|none\b.*'),
     _accepted("overcommit", "memory is not locked", r"mem-lock=off(,cpu-pm=off)?"),

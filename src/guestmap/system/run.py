@@ -69,6 +69,7 @@ def _run(asked: Described, background: Background) -> int:
         pid_file(asked.pid_file),
     ):
         collect_from_now_on()
+        vm.stays_off = asked.stays_off
         vm.start(paused=asked.paused)
         background.ready()
         while not vm.wait(_LOOK_S):

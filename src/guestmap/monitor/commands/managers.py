@@ -13,7 +13,7 @@ from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.monitor.commands.cpus import CPU_TYPE
 from guestmap.qmp import BOOL, EMPTY, STR, Array, Command, Enum, Member, Struct
 
-_DONE: Final = {"reboot": "reset", "shutdown": "poweroff"}
+_DONE: Final = {"reboot": "reset"}
 """What follows here what a guest does; no guest panics or bites, as nothing would tell of it."""
 
 
@@ -25,7 +25,7 @@ def _set_capabilities(_context: Context, _arguments: Arguments) -> dict[str, Any
     return {}
 
 
-def _set_action(_context: Context, arguments: Arguments) -> dict[str, Any]:
+def _set_action(context: Context, arguments: Arguments) -> dict[str, Any]:
     """Set what follows what a guest does.
 
     Raises:
@@ -36,6 +36,8 @@ def _set_action(_context: Context, arguments: Arguments) -> dict[str, Any]:
             raise UnsupportedError(
                 f"set-action {event}={arguments[event]} is not modelled: it is {does}"
             )
+    if "shutdown" in arguments:
+        context.vm.stays_off = arguments["shutdown"] == "pause"
     return {}
 
 

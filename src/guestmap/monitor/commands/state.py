@@ -35,7 +35,7 @@ EVENTS = (
 
 
 def _query_status(context: Context, _arguments: Arguments) -> dict[str, Any]:
-    state = str(context.vm.state)
+    state = context.vm.state.word
     return {"status": state, "singlestep": False, "running": state == "running"}
 
 
