@@ -55,7 +55,10 @@ mkdir -p /usr/share/libvirt
 cp -r "$ROOT/usr/share/libvirt/." /usr/share/libvirt/
 mkdir -p /usr/lib/libvirt
 helper=/usr/lib/libvirt/libvirt_iohelper
-printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$OWN/usr/lib/x86_64-linux-gnu" "$OWN$helper" >$helper
+cat >$helper <<END
+#!/bin/sh
+LD_LIBRARY_PATH=$OWN/usr/lib/x86_64-linux-gnu exec $OWN$helper "\$@"
+END
 chmod +x $helper
 cp "$WORK/qemu.conf" /etc/libvirt/qemu.conf
 mkdir -p "$WORK/up/dev/pts" "$WORK/up/dev/shm"
