@@ -93,7 +93,7 @@ class Ours:
 
     @property
     def state(self) -> str:
-        return self.vm.state.word
+        return self.vm.status
 
 
 class Theirs:

@@ -1,6 +1,7 @@
 """One connection by itself: a transport and a hub that only take notes."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -80,7 +81,7 @@ class Hub:
 def connected() -> tuple[Client, Hub, Notes]:
     hub, transport = Hub(), Notes()
     session = Session({"query-name": Command("query-name", oob=True)}, {})
-    client = Client(hub, session, "")  # type: ignore[arg-type]
+    client = Client(hub, session, "", deque())  # type: ignore[arg-type]
     client.connection_made(transport)
     client.data_received(b'{"execute": "qmp_capabilities", "arguments": {"enable": ["oob"]}}')
     assert transport.written[1:] == [b'{"return": {}}\r\n']
@@ -149,7 +150,7 @@ def test_out_of_band_overtakes_what_waits() -> None:
 
 def test_an_event_is_not_for_who_has_not_introduced_itself() -> None:
     hub, transport = Hub(), Notes()
-    client = Client(hub, Session({}, {}), "")  # type: ignore[arg-type]
+    client = Client(hub, Session({}, {}), "", deque())  # type: ignore[arg-type]
     client.connection_made(transport)
     client.tell(b"E")
     assert len(transport.written) == 1

@@ -22,7 +22,7 @@ def ask(name: str, **arguments: Any) -> Any:
 
 @pytest.mark.parametrize(
     "name",
-    ["query-block", "query-iothreads", "query-jobs", "query-migrate-capabilities",
+    ["query-block", "query-iothreads", "query-jobs", "query-fdsets",
      "query-command-line-options"],
 )  # fmt: skip
 def test_what_is_not_here_is_an_empty_list(name: str) -> None:

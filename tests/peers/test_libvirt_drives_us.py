@@ -222,6 +222,37 @@ def test_a_guest_is_rebooted_and_shut_down(daemon: tuple[Libvirtd, str], tmp_pat
         until(lambda: "button" not in [each.name() for each in libvirt.connection.listAllDomains()])
 
 
+def test_a_domain_is_saved_and_goes_on(
+    daemon: tuple[Libvirtd, str], running: Any, tmp_path: Path
+) -> None:
+    """To a file, and as ``managedsave``; with a DIMM that the definition does not have."""
+    libvirt, _ = daemon
+    module = libvirt.module
+    running.attachDeviceFlags(DIMM.format(2), LIVE)
+    before = qmp(libvirt, running, MAP)
+    libvirt.sent()
+    running.save(str(tmp_path / "saved"))
+    assert running.state() == [module.VIR_DOMAIN_SHUTOFF, module.VIR_DOMAIN_SHUTOFF_SAVED]
+    asked = names(libvirt)
+    assert [each for each in asked if each in SAVING] == ["stop", "getfd", "migrate"]
+    assert (tmp_path / "saved").read_bytes().count(b"guestmap machine") == 1
+    libvirt.connection.restore(str(tmp_path / "saved"))
+    assert running.state() == [module.VIR_DOMAIN_RUNNING, module.VIR_DOMAIN_RUNNING_RESTORED]
+    assert [each for each in names(libvirt) if each in SAVING] == ["migrate-incoming"]
+    assert dimms(running) == 1
+    now = qmp(libvirt, running, MAP)
+    assert now == before.replace("hotplugged: true", "hotplugged: false"), "there from the start"
+    running.attachDeviceFlags(DIMM.format(3), LIVE)
+    running.managedSave(0)
+    assert (running.isActive(), running.hasManagedSaveImage(0)) == (0, 1)
+    running.create()
+    assert (running.isActive(), dimms(running)) == (1, 2)
+
+
+MAP = '{"execute":"human-monitor-command","arguments":{"command-line":"info memory-devices"}}'
+SAVING = {"stop", "getfd", "migrate", "migrate-incoming"}
+
+
 @contextmanager
 def terminal(domain: Any) -> Iterator[int]:
     path = domain.XMLDesc(0).split("<source path='")[1].split("'")[0]

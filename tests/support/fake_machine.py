@@ -55,7 +55,7 @@ class FakeMachine:
 
     def __init__(self) -> None:
         self.events = MachineEvents()
-        self.state = "running"
+        self.state = self.status = "running"
         self.ended = threading.Event()
         self.holder: int | None = None
         self._lock = threading.RLock()

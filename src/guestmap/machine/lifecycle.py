@@ -41,6 +41,7 @@ class Lifecycle:
         phases: what the firmware is doing.
         events: what it tells whoever manages it.
         error: what the CPU could not go on with, where ``state`` is ``INTERNAL_ERROR``.
+        awaits_another: the machine is to become one that was saved, before it runs.
         stays_off: a guest that switches itself off does not end the machine: it waits for a reset.
     """
 
@@ -52,6 +53,7 @@ class Lifecycle:
             board.clock.now_ns, self._phase_changed, halts=board.config.board.firmware_halts
         )
         self.error = ""
+        self.awaits_another = False
         self.stays_off = False
         self._observer = observer
         self._state = RunState.PRELAUNCH
@@ -73,6 +75,11 @@ class Lifecycle:
     def state(self) -> RunState:
         """What the machine is doing."""
         return self._state
+
+    @property
+    def status(self) -> str:
+        """The same in QMP's word, which has one for a machine that waits for another."""
+        return "inmigrate" if self.awaits_another else self._state.word
 
     def _take(self, event: RunEvent) -> bool:
         """Go where the table says; return whether that is another state."""
@@ -99,9 +106,11 @@ class Lifecycle:
         """Run, from the start or on; a machine that sleeps in RAM sleeps on.
 
         Raises:
-            StateError: it must be reset first, or was told to quit.
+            StateError: it must be reset first, waits for another one, or was told to quit.
         """
         with self.exclusive():
+            if self.awaits_another:
+                raise StateError("the machine waits for one that was saved (migrate-incoming)")
             if self._state is RunState.OFF:
                 self._carry_out_reset()  # one that was asked for just now
             if next_state(self._state, RunEvent.CONT) is self._state:
@@ -191,7 +200,7 @@ class Lifecycle:
         self.stop()
         with self._changed:
             self._reset_wanted = self._wakes_by = None
-        self._halted_for_good = False
+        self._halted_for_good = self.awaits_another = False
         self.loop.forget()
         self._take(RunEvent.LOAD)
         if state is RunState.SUSPENDED:

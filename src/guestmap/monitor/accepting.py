@@ -11,7 +11,11 @@ import logging
 import os
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
+from functools import partial
+
+from guestmap.monitor.descriptors import DescriptorSocket
 
 _LOG = logging.getLogger(__name__)
 _AT_ONE_GO = 16
@@ -26,10 +30,13 @@ class Acceptor:
 
     Args:
         listener: not blocking; it is not closed here.
-        made: returns the protocol of a connection that is to come.
+        made: returns the protocol of a connection that is to come; is given where descriptors that
+            come over it are kept.
     """
 
-    def __init__(self, listener: socket.socket, made: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self, listener: socket.socket, made: Callable[[deque[int]], asyncio.Protocol]
+    ) -> None:
         self._listener = listener
         self._made = made
         self._loop = asyncio.get_running_loop()
@@ -60,9 +67,10 @@ class Acceptor:
                 self._pause(error)
                 return
             self._note(connection)
-            connection.setblocking(False)
+            wire = DescriptorSocket.of(connection)
+            wire.setblocking(False)
             task: asyncio.Task[object] = self._loop.create_task(
-                self._loop.connect_accepted_socket(self._made, connection)
+                self._loop.connect_accepted_socket(partial(self._made, wire.arrived), wire)
             )
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)

@@ -37,11 +37,13 @@ class Client(asyncio.Protocol):
         hub: who carries requests out.
         session: what is known of the protocol with this client.
         label: of the listener that it came through.
+        descriptors: those that came over its connection, and that nobody has taken yet.
     """
 
-    def __init__(self, hub: Hub, session: Session, label: str) -> None:
+    def __init__(self, hub: Hub, session: Session, label: str, descriptors: deque[int]) -> None:
         self.session = session
         self.label = label
+        self.descriptors = descriptors
         self._hub = hub
         self._transport: asyncio.Transport | None = None
         self._arriving: Iterator[Request | bytes | Pause] | None = None

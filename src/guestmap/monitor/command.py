@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from guestmap.qmp import Command, EventType
 if TYPE_CHECKING:
     from guestmap.machine import VirtualMachine
     from guestmap.monitor.hmp import HumanMonitor
+    from guestmap.monitor.migration import Migration
 
 Arguments = dict[str, Any]
 """A command's arguments, checked against its declaration, under their names on the wire."""
@@ -38,12 +40,25 @@ class Context:
         vm: the machine.
         commands: every command that there is.
         endpoints: gives the character devices: those that the server listens at, and others.
+        arrived: descriptors that came over the connection of who asks, and have no name yet; right
+            for a command that needs nothing.
     """
 
     vm: VirtualMachine
     commands: CommandTable
     endpoints: Callable[[], list[Endpoint]] = list
+    arrived: deque[int] = field(default_factory=deque)
     _human: HumanMonitor | None = None
+    _migration: Migration | None = None
+
+    @property
+    def migration(self) -> Migration:
+        """What is being made of the machine elsewhere, or of another one here."""
+        if self._migration is None:
+            from guestmap.monitor.migration import Migration
+
+            self._migration = Migration(self.vm)
+        return self._migration
 
     @property
     def human(self) -> HumanMonitor:

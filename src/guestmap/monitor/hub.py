@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -84,10 +85,10 @@ class Hub:
 
     # -- clients ---------------------------------------------------------------------------------
 
-    def new_client(self, label: str) -> Client:
+    def new_client(self, label: str, descriptors: deque[int]) -> Client:
         """Return a connection that is to come, on the listener of that label."""
         session = Session(self._context.commands.declarations, VERSION, limits=LIMITS)
-        return Client(self, session, label)
+        return Client(self, session, label, descriptors)
 
     def add(self, client: Client) -> bool:
         """Take a client in; False where there are too many, and it must go."""
@@ -112,6 +113,7 @@ class Hub:
     def execute(self, request: Request, client: Client) -> bytes | None:
         """Return the answer, or None: it is under way, and the client will be told."""
         command = self._context.commands[request.command.name]
+        self._context.arrived = client.descriptors
         need = command.need_for(request.arguments)
         if need is Need.NOTHING or (need is Need.MACHINE and self._worker.idle):
             return answer(client.session, self._context, command, request)

@@ -38,6 +38,7 @@ class Described:
         paused: wait for ``cont``.
         pid_file: gets the process's number; None for no file.
         daemonize: go to the background once the monitor answers.
+        awaits_another: a machine that was saved is to come.
         stays_off: a guest that switches itself off does not end the program.
     """
 
@@ -50,6 +51,7 @@ class Described:
     pid_file: Path | None
     daemonize: bool
     stays_off: bool
+    awaits_another: bool
 
 
 def described(given: Given) -> Described:
@@ -81,7 +83,17 @@ def described(given: Given) -> Described:
         pid_file=Path(given["pidfile"][-1]) if "pidfile" in given else None,
         daemonize="daemonize" in given,
         stays_off="no-shutdown" in given,
+        awaits_another=_awaits_another(given),
     )
+
+
+def _awaits_another(given: Given) -> bool:
+    for text in given.get("incoming", ()):
+        if text != "defer":
+            raise UnsupportedError(
+                f"-incoming {text}: a machine comes by migrate-incoming: give defer"
+            )
+    return "incoming" in given
 
 
 def _words(given: Given) -> tuple[list[str], list[str]]:

@@ -69,8 +69,8 @@ def _run(asked: Described, background: Background) -> int:
         pid_file(asked.pid_file),
     ):
         collect_from_now_on()
-        vm.stays_off = asked.stays_off
-        vm.start(paused=asked.paused)
+        vm.stays_off, vm.awaits_another = asked.stays_off, asked.awaits_another
+        vm.start(paused=asked.paused or asked.awaits_another)
         background.ready()
         while not vm.wait(_LOOK_S):
             if signals.requested:

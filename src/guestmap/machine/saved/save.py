@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -38,21 +38,38 @@ def save(vm: VirtualMachine, path: Path) -> SavedMachine:
         UnsupportedError: something of it cannot be saved.
         HostError: the host refuses; an old file is as it was.
     """
+    _refuse_chips(vm)
+    with vm.exclusive():
+        vm.stand()
+        with whole_file(path, "saved") as file:
+            return save_to(vm, file)
+
+
+def save_to(vm: VirtualMachine, file: BinaryIO) -> SavedMachine:
+    """Save a machine to a file that is open, which is only written to; it is paused, and stays so.
+
+    Raises:
+        StateError, UnsupportedError: as :func:`save`.
+        OSError: the host refuses.
+    """
+    _refuse_chips(vm)
+    with vm.exclusive():
+        vm.stand()
+        writer = SavedWriter(file)
+        blocks = [
+            save_block(each, writer.write) for each in saved_blocks(vm.board.system.ram_blocks)
+        ]
+        saved = _describe(vm, blocks)
+        writer.finish(saved.encode())
+    return saved
+
+
+def _refuse_chips(vm: VirtualMachine) -> None:
     if vm.accelerator.irqchip is not None:
         raise UnsupportedError(
             f"with kernel-irqchip={vm.accelerator.irqchip.kind.value} the state of interrupt"
             " controllers is the host kernel's, and a machine with it cannot be saved: give off"
         )
-    with vm.exclusive():
-        vm.stand()
-        with whole_file(path, "saved") as file:
-            writer = SavedWriter(file)
-            blocks = [
-                save_block(each, writer.write) for each in saved_blocks(vm.board.system.ram_blocks)
-            ]
-            saved = _describe(vm, blocks)
-            writer.finish(saved.encode())
-    return saved
 
 
 def _describe(vm: VirtualMachine, blocks: list[SavedBlock]) -> SavedMachine:

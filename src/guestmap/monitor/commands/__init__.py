@@ -9,6 +9,7 @@ from guestmap.monitor.commands import (
     identity,
     managers,
     memory,
+    migration,
     objects,
     ours,
     pci,
@@ -33,8 +34,9 @@ def command_table() -> CommandTable:
             *objects.COMMANDS,
             *memory.COMMANDS,
             *managers.COMMANDS,
+            *migration.COMMANDS,
             *ours.COMMANDS,
             *trace.COMMANDS,
         ),
-        (*state.EVENTS, *objects.EVENTS, *memory.EVENTS, *trace.EVENTS),
+        (*state.EVENTS, *objects.EVENTS, *memory.EVENTS, *migration.EVENTS, *trace.EVENTS),
     )

@@ -1,7 +1,7 @@
 """What those who manage machines ask of any QEMU, whether or not the machine has such a thing.
 
-This one has no disks, no I/O threads and no jobs, and nothing of it migrates: it says so with
-empty lists. What is to be set is taken where it is as it would be set already, and refused else.
+This one has no I/O threads and no jobs, and tells nothing of its disks: it says so with empty
+lists. What is to be set is taken where it is as it would be set already, and refused else.
 """
 
 from __future__ import annotations
@@ -19,10 +19,6 @@ _DONE: Final = {"reboot": "reset"}
 
 def _nothing(_context: Context, _arguments: Arguments) -> list[Any]:
     return []
-
-
-def _set_capabilities(_context: Context, _arguments: Arguments) -> dict[str, Any]:
-    return {}
 
 
 def _set_action(context: Context, arguments: Arguments) -> dict[str, Any]:
@@ -54,10 +50,6 @@ def _query_cpu_definitions(_context: Context, _arguments: Arguments) -> list[dic
     ]
 
 
-_CAPABILITY = Struct(
-    "MigrationCapabilityStatus",
-    (Member("capability", Enum("MigrationCapability", ("events",))), Member("state", BOOL)),
-)
 _ACTIONS = Struct(
     "set-action-arg",
     tuple(
@@ -108,19 +100,11 @@ COMMANDS = (
     _question("query-named-block-nodes", _NONE, _nothing, Member("flat", BOOL, optional=True)),
     _question("query-blockstats", _NONE, _nothing, Member("query-nodes", BOOL, optional=True)),
     _question("query-iothreads", _NONE),
+    _question("query-fdsets", _NONE),
     _question("query-jobs", _NONE),
     _question(
         "query-command-line-options", Array(_OPTION), _nothing, Member("option", STR, optional=True)
     ),
     _question("query-cpu-definitions", Array(_CPU), _query_cpu_definitions),
-    _question("query-migrate-capabilities", Array(_CAPABILITY)),
-    MonitorCommand(
-        Command(
-            "migrate-set-capabilities",
-            Struct("migrate-set-capabilities-arg", (Member("capabilities", Array(_CAPABILITY)),)),
-        ),
-        _set_capabilities,
-        Need.NOTHING,
-    ),
     MonitorCommand(Command("set-action", _ACTIONS, allow_preconfig=True), _set_action),
 )

@@ -35,7 +35,7 @@ EVENTS = (
 
 
 def _query_status(context: Context, _arguments: Arguments) -> dict[str, Any]:
-    state = context.vm.state.word
+    state = context.vm.status
     return {"status": state, "singlestep": False, "running": state == "running"}
 
 

@@ -79,7 +79,7 @@ class GdbServer:
         if self._client is not None:
             self._client.tell_end()
 
-    def _new_client(self) -> asyncio.Protocol:
+    def _new_client(self, _descriptors: object) -> asyncio.Protocol:
         return _Client(self)
 
     def _happened(self, event: MachineEvent) -> None:

@@ -1,0 +1,42 @@
+"""Descriptors that come over a connection beside its bytes (unix(7), SCM_RIGHTS)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+
+_MOST_AT_ONCE = 4
+_MOST = 16
+
+
+class DescriptorSocket(socket.socket):
+    """A connection that keeps the descriptors that come over it; asyncio reads the bytes.
+
+    Attributes:
+        arrived: those that nobody has taken yet, the oldest first; of more than 16 the newest stay.
+    """
+
+    arrived: deque[int]
+
+    @classmethod
+    def of(cls, connection: socket.socket) -> DescriptorSocket:
+        """Return a connection as one of these; the other object is of no use any more."""
+        made = cls(fileno=connection.detach())
+        made.arrived = deque()
+        return made
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Return bytes that came, and keep the descriptors that came with them."""
+        flags |= socket.MSG_CMSG_CLOEXEC
+        data, found, _flags, _where = socket.recv_fds(self, size, _MOST_AT_ONCE, flags)
+        self.arrived.extend(found)
+        while len(self.arrived) > _MOST:
+            os.close(self.arrived.popleft())
+        return data
+
+    def close(self) -> None:
+        """End the connection, and what came over it for nobody."""
+        super().close()
+        while self.arrived:
+            os.close(self.arrived.popleft())
