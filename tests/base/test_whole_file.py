@@ -39,6 +39,22 @@ def assert_alone(path: Path) -> None:
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.fixture(params=["file systems that can", "file systems that cannot"], autouse=True)
+def nameless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a file can be without a name."""
+    can = bool(request.param == "file systems that can")
+    if not can:
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # which is refused for writing
+    return can
+
+
+def test_while_it_is_written_nothing_can_be_left_of_it(tmp_path, nameless):
+    with whole_file(tmp_path / "file") as file:
+        file.write(NEW)
+        assert (os.listdir(tmp_path) == []) == nameless
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_a_new_file_has_the_usual_mode(tmp_path):
     path = tmp_path / "file"
     before = os.umask(0o027)

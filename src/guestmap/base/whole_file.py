@@ -14,6 +14,7 @@ from guestmap.base.errors import HostError
 from guestmap.base.faults import point
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_OPEN_FILES = "/proc/self/fd"
 _MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
 
 
@@ -115,7 +116,7 @@ def _replacing(target: Path, kind: str) -> Iterator[BinaryIO]:
     before = target.stat() if target.exists() else None
     aside = _aside(target)
     point(f"{kind}.before-open")
-    descriptor = os.open(aside, _NEW_FILE, 0o666)
+    descriptor, has_name = _opened(aside)
     try:
         with open(descriptor, "wb") as file:
             yield file
@@ -124,12 +125,31 @@ def _replacing(target: Path, kind: str) -> Iterator[BinaryIO]:
                 _keep_owner_and_mode(descriptor, before)
             point(f"{kind}.before-fsync")
             os.fsync(descriptor)
+            if not has_name:
+                _name(descriptor, aside)
         point(f"{kind}.before-rename")
         aside.replace(target)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent, kind)
+
+
+def _opened(aside: Path) -> tuple[int, bool]:
+    """Open a new file; tell whether it has its name already.
+
+    Without one (open(2), ``O_TMPFILE``), nothing is left of it where we are killed.
+    """
+    if os.path.isdir(_OPEN_FILES):  # by which it gets its name, in the end
+        with suppress(OSError):  # not every file system can, and others say below what is wrong
+            return os.open(aside.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666), False
+    return os.open(aside, _NEW_FILE, 0o666), True
+
+
+def _name(descriptor: int, path: Path) -> None:
+    # os.link follows a link only where it is given a folder, which is not looked at here.
+    source = f"{_OPEN_FILES}/{descriptor}"
+    os.link(source, path, src_dir_fd=descriptor, follow_symlinks=True)
 
 
 def _keep_owner_and_mode(descriptor: int, before: os.stat_result) -> None:
