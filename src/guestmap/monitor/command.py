@@ -14,7 +14,7 @@ from guestmap.qmp import Command, EventType
 if TYPE_CHECKING:
     from guestmap.machine import VirtualMachine
     from guestmap.monitor.hmp import HumanMonitor
-    from guestmap.monitor.migration import Migration
+    from guestmap.monitor.migration import FdMigration
 
 Arguments = dict[str, Any]
 """A command's arguments, checked against its declaration, under their names on the wire."""
@@ -49,15 +49,15 @@ class Context:
     endpoints: Callable[[], list[Endpoint]] = list
     arrived: deque[int] = field(default_factory=deque)
     _human: HumanMonitor | None = None
-    _migration: Migration | None = None
+    _migration: FdMigration | None = None
 
     @property
-    def migration(self) -> Migration:
+    def migration(self) -> FdMigration:
         """What is being made of the machine elsewhere, or of another one here."""
         if self._migration is None:
-            from guestmap.monitor.migration import Migration
+            from guestmap.monitor.migration import FdMigration
 
-            self._migration = Migration(self.vm)
+            self._migration = FdMigration(self.vm)
         return self._migration
 
     @property

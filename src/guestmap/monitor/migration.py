@@ -25,7 +25,7 @@ _SCHEME = "fd:"
 _CALLED = "the machine that came"
 
 
-class Migration:
+class FdMigration:
     """The last one of a machine, and the descriptors that wait for one.
 
     Args:
