@@ -17,7 +17,7 @@ from guestmap.cli import films
 from guestmap.cli.films import BootWishes
 from guestmap.machine import MachineConfig, Phase, VirtualMachine
 from guestmap.machine.saved import save
-from guestmap.view.film import Film
+from guestmap.view.film import FLOW, Film
 from tests.cli.serving import served
 from tests.support.program import assert_one_clear_line, run_program
 from tests.view.maps import pc
@@ -291,7 +291,7 @@ def test_a_port_in_use_is_told(moments):
     ("option", "value"),
     [
         ("--until", "setup"), ("--bios", "x"), ("--option-rom", "x"), ("--restore", "x"),
-        ("--trace", "0"), ("--stop-at", "0"),
+        ("--trace", "0"), ("--stop-at", "0"), ("--flow", "--until=setup"),
     ],
 )  # fmt: skip
 def test_what_is_for_a_boot_is_refused_elsewhere(option, value):
@@ -316,6 +316,16 @@ def test_a_boot_ends_where_it_is_asked_to():
     assert "setup" in film.marks
     assert "boot" not in film.marks
     assert any("SeaBIOS" in text for _, text in film.notes)
+
+
+@pytest.mark.unicorn
+@pytest.mark.seabios
+def test_the_flow_is_listed():
+    film = Film("a boot")
+    films.of_boot(film, CONFIG, BootWishes(until=Phase.INIT, flow=True))()
+    told = [text for _, text in film.notes if text.startswith(FLOW)]
+    assert told[0] == "~~ entered by the reset vector: power on"
+    assert "~~ mode 16-bit -> 32-bit" in told
 
 
 @pytest.mark.unicorn

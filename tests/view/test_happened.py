@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bokeh.models import Span
 
-from guestmap.view.film import Film, Frame
+from guestmap.view.film import FLOW, Film, Frame
 from guestmap.view.happened import Happened
 from tests.view.maps import pc
 
@@ -28,6 +28,19 @@ def test_a_click_goes_to_the_frame_of_then_and_a_mark_goes_nowhere():
     happened.mark(0.2)
     happened.widget.value = ["2"]
     assert gone == [2, 1]
+
+
+def test_the_firmware_s_flow_has_a_lane_of_its_own():
+    film = Film("a boot")
+    film.add(Frame(0.0, "at reset", pc()))
+    film.note(0.1, "SeaBIOS")
+    happened = Happened(film, lambda _frame: None)
+    happened.look()
+    plain = happened.axis.plot.y_range.start
+    film.note(0.2, f"{FLOW} mode 16-bit -> 32-bit")
+    happened.look()
+    assert happened.axis.marks.data["row"] == [2, 0, -1]
+    assert happened.axis.plot.y_range.start == plain - 1
 
 
 def test_the_axis_has_a_mark_for_each_line_and_a_click_on_one_goes_to_its_frame():

@@ -36,6 +36,7 @@ class BootWishes(NamedTuple):
         restore: a saved machine that goes on, in the place of a new one.
         trace: ranges, accesses of which are told.
         stop_at: ranges, at an access of which it ends.
+        flow: the firmware's flow is told.
     """
 
     until: Phase = Phase.HALT
@@ -44,6 +45,7 @@ class BootWishes(NamedTuple):
     restore: Path | None = None
     trace: tuple[str, ...] = ()
     stop_at: tuple[str, ...] = ()
+    flow: bool = False
 
 
 def fill(
@@ -76,8 +78,8 @@ def fill(
         return of_boot(film, _config(boots[0], wishes, sources[0]), wishes)
     if wishes != BootWishes():
         raise ConfigError(
-            "--until, --bios, --option-rom, --restore, --trace and --stop-at are for 'boot':"
-            " nothing else runs"
+            "--until, --bios, --option-rom, --restore, --trace, --stop-at and --flow are for"
+            " 'boot': nothing else runs"
         )
     if target is not None:
         return lambda: _poll(film, target, interval or INTERVAL_S)
@@ -142,6 +144,10 @@ def of_boot(film: Film, config: MachineConfig, wishes: BootWishes) -> Callable[[
     timeline = Timeline(vm.board.system, begins=begins)
     film.add(Frame(begins[0] / 1e9, begins[1], timeline.entries[0].snapshot))
     tracing.begin(vm)
+    if wishes.flow:
+        from guestmap.machine.flow.following import follow
+
+        vm.flow = follow(vm)
     goes_on = not is_there(vm, wishes.until)
 
     def run() -> None:
@@ -169,8 +175,11 @@ def _tell_where_it_stopped(film: Film, vm: VirtualMachine) -> None:
 
 def _hear(film: Film, timeline: Timeline, event: Event) -> None:
     """Have a film show an event."""
+    from guestmap.cli.flow import flow_line
     from guestmap.cli.tracing import access_line
     from guestmap.machine import LogLine, PhaseChange, TracedAccess
+    from guestmap.machine.flow.records import FlowEvent
+    from guestmap.view.film import FLOW
 
     entry = timeline.hear(event)
     if entry is not None:
@@ -181,6 +190,8 @@ def _hear(film: Film, timeline: Timeline, event: Event) -> None:
         film.note(event.time_ns / 1e9, event.text)
     elif isinstance(event, TracedAccess):
         film.note(event.time_ns / 1e9, access_line(event))
+    elif isinstance(event, FlowEvent):
+        film.note(event.time_ns / 1e9, f"{FLOW} {flow_line(event)}")
     film.dropped = timeline.dropped
 
 

@@ -72,6 +72,13 @@ def serve(
             help="Stop 'boot' at the first access there, and list the registers.",
         ),
     ] = None,
+    flow: Annotated[
+        bool,
+        typer.Option(
+            "--flow",
+            help="Show what the firmware of 'boot' does with modes, stacks and interrupts.",
+        ),
+    ] = False,
     at: At = "",
 ) -> None:
     """Show a memory map live in a web browser, with its history as a timeline to step through.
@@ -92,7 +99,13 @@ def serve(
     film = Film(f"Memory map of {', '.join(sources)}")
     own = [own_source(_with_ram(source, ram), machine, at) for source in sources]
     wishes = BootWishes(
-        until, bios, tuple(option_rom or ()), restore, tuple(trace or ()), tuple(stop_at or ())
+        until,
+        bios,
+        tuple(option_rom or ()),
+        restore,
+        tuple(trace or ()),
+        tuple(stop_at or ()),
+        flow,
     )
     produce = fill(film, own, wishes, interval)
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()

@@ -36,6 +36,7 @@ INK = "#1b1b1b"
 FAINT_INK = "#6b6b6b"
 LINE = "#7d7d7d"
 MARK = "#d1005b"
+FLOW_INK = "#00745c"
 """For what changed, and for what a search found."""
 
 FOLD = "#f3f0e8"

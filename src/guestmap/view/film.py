@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_FRAMES = 1000
 """A film is no longer than that: every map is kept whole."""
 
+FLOW = "~~"
+"""What a line of the firmware's flow begins with: such lines have a lane of their own."""
+
 MOST_NOTES = 4000
 """A film has no more lines of what else happened."""
 

@@ -9,16 +9,18 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d, TapTool
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
-from guestmap.view.colours import FAINT_INK, INK, MARK
+from guestmap.view.colours import FAINT_INK, FLOW_INK, INK, MARK
+from guestmap.view.film import FLOW
 
 if TYPE_CHECKING:
     from guestmap.view.player import FilmMoment
 
 _TOOLTIP = "<div style='font: 12px Helvetica, Arial, sans-serif'>@time{0.00} ms: @said</div>"
-_ROWS = {">>": (2, 12, INK), "==": (1, 10, MARK)}
-"""Changes of the map, and phases, by what their lines begin with: row, size, colour."""
+_ROWS = {">>": (2, 12, INK), "==": (1, 10, MARK), FLOW: (-1, 8, FLOW_INK)}
+"""Changes of the map, phases and the firmware's flow, by what their lines begin with: row, size,
+colour."""
 _LINE = (0, 6, FAINT_INK)
-_TALL = 64
+_TALL, _MARGIN = 64, 0.6
 
 
 class TimeAxis:
@@ -39,6 +41,7 @@ class TimeAxis:
         )
         self._now = Span(location=0, dimension="height", line_color=MARK, line_width=2)
         self._across = Range1d(start=0, end=1)
+        self._down = Range1d(start=-_MARGIN, end=2 + _MARGIN)
         self.plot = self._figure()
         self.marks.selected.on_change("indices", lambda _attribute, _old, new: self._chosen(new))
 
@@ -53,6 +56,8 @@ class TimeAxis:
             "said": [each.text for each in moments],
             "frame": [each.frame for each in moments],
         }
+        lowest = min((row for row, _, _ in rows), default=0)
+        self._down.start = min(lowest, 0) - _MARGIN
         first, last = moments[0].time_s * 1e3, moments[-1].time_s * 1e3
         room = (last - first or 1.0) / 50
         self._across.start, self._across.end = first - room, last + room
@@ -70,7 +75,7 @@ class TimeAxis:
     def _figure(self) -> figure:
         plot = figure(
             height=_TALL, sizing_mode="stretch_width", x_range=self._across,
-            y_range=Range1d(start=-0.6, end=2.6), tools=[], toolbar_location=None, name="times",
+            y_range=self._down, tools=[], toolbar_location=None, name="times",
             margin=(0, 12, 0, 12),
         )  # fmt: skip
         marks = plot.scatter(
