@@ -22,6 +22,7 @@ from benchmarks import (
     first_plug,
     fleet,
     footprint,
+    free_threaded,
     front,
     growth,
     held_up,
@@ -61,6 +62,7 @@ def main() -> None:
     show("Copies of RAM", "bare copy", access.bulk_rows(), console)
     show("In front of Unicorn", "Unicorn alone", front.rows(), console)
     show("A read section", "Lock", rcu.rows(), console)
+    show("Without a global lock", "see the row", free_threaded.rows(), console)
     show("A commit", "QEMU qtest", [*model.pam_rows(), *bar_move.rows()], console)
     show("Building a machine", "QEMU", build.rows(), console)
     footprint.show(footprint.rows(), console)
