@@ -194,7 +194,7 @@ def test_a_scheduler_that_is_killed_is_replaced_and_the_plan_resumed(fleet, dask
     command = [sys.executable, "-m", "guestmap", "fleet", "apply", str(path), *words]
     with subprocess.Popen([*command, *dask.options()], stdout=subprocess.PIPE) as client:
         progress = path.with_name(path.name + ".progress")
-        until(lambda: progress.exists() and progress.read_bytes().count(b"\n"), "the canary")
+        until(lambda: progress.exists() and progress.read_bytes().count(b"\n") > 1, "the canary")
         assert dask.scheduler is not None
         dask.scheduler.kill()
         assert client.wait(120) == 1
