@@ -67,6 +67,14 @@ def test_a_new_file_has_the_usual_mode(tmp_path):
     assert_alone(path)
 
 
+def test_a_new_file_can_be_its_owners_alone_and_an_old_one_stays_as_open_as_it_was(old):
+    for path in (old.with_name("new"), old):
+        with whole_file(path, mode=0o600) as file:
+            file.write(NEW)
+    assert stat.S_IMODE(old.with_name("new").stat().st_mode) == 0o600
+    assert stat.S_IMODE(old.stat().st_mode) == 0o644
+
+
 def test_an_old_file_is_replaced_and_its_mode_kept(old):
     old.chmod(0o604)
     number = old.stat().st_ino

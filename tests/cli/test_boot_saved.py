@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,10 @@ def test_a_restored_machine_boots_on_to_the_same_end(saved: Path) -> None:
     undisturbed = json.loads(_boot("-m", "64M", "--json").stdout)
     assert [line["text"] for line in report["log"]] == [line["text"] for line in undisturbed["log"]]
     assert report["after"]["views"] == undisturbed["after"]["views"]
+
+
+def test_what_the_guest_knew_is_for_its_owner_alone(saved: Path) -> None:
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
 
 
 def test_a_restored_machine_says_where_it_begins(saved: Path) -> None:

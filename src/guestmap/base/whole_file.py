@@ -37,10 +37,17 @@ def write_whole(path: str | os.PathLike[str], content: bytes, kind: str = "file"
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str], kind: str = "file") -> Iterator[BinaryIO]:
+def whole_file(
+    path: str | os.PathLike[str], kind: str = "file", mode: int = 0o666
+) -> Iterator[BinaryIO]:
     """Like :func:`write_whole`, for content that comes piece by piece in a ``with`` block.
 
     Where the block raises, the old file is as it was.
+
+    Args:
+        path: the file.
+        kind: what it is, for the points of :mod:`guestmap.base.faults`.
+        mode: of a file that is new, before the umask takes from it.
 
     Raises:
         HostError: the host refuses.
@@ -51,7 +58,7 @@ def whole_file(path: str | os.PathLike[str], kind: str = "file") -> Iterator[Bin
             with target.open("wb") as file:
                 yield file
         else:
-            with _replacing(target, kind) as file:
+            with _replacing(target, kind, mode) as file:
                 yield file
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise _refused(path, error) from error
@@ -111,12 +118,12 @@ def _is_whole_only_in_place(target: Path) -> bool:
 
 
 @contextmanager
-def _replacing(target: Path, kind: str) -> Iterator[BinaryIO]:
+def _replacing(target: Path, kind: str, mode: int) -> Iterator[BinaryIO]:
     _refuse_protected(target)
     before = target.stat() if target.exists() else None
     aside = _aside(target)
     point(f"{kind}.before-open")
-    descriptor, has_name = _opened(aside)
+    descriptor, has_name = _opened(aside, mode)
     try:
         with open(descriptor, "wb") as file:
             yield file
@@ -135,15 +142,15 @@ def _replacing(target: Path, kind: str) -> Iterator[BinaryIO]:
     _sync_folder(target.parent, kind)
 
 
-def _opened(aside: Path) -> tuple[int, bool]:
+def _opened(aside: Path, mode: int) -> tuple[int, bool]:
     """Open a new file; tell whether it has its name already.
 
     Without one (open(2), ``O_TMPFILE``), nothing is left of it where we are killed.
     """
     if os.path.isdir(_OPEN_FILES):  # by which it gets its name, in the end
         with suppress(OSError):  # not every file system can, and others say below what is wrong
-            return os.open(aside.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666), False
-    return os.open(aside, _NEW_FILE, 0o666), True
+            return os.open(aside.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode), False
+    return os.open(aside, _NEW_FILE, mode), True
 
 
 def _name(descriptor: int, path: Path) -> None:

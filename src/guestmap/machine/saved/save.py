@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def save(vm: VirtualMachine, path: Path) -> SavedMachine:
     """Save a machine; it is paused, and stays so.
 
-    The file is written aside, and is there when all of it has reached the disk.
+    The file is written aside, and is there when all of it has reached the disk. It holds the
+    guest's memory, and what secrets there are: a new one is its owner's alone.
 
     Args:
         vm: the machine.
@@ -41,7 +42,7 @@ def save(vm: VirtualMachine, path: Path) -> SavedMachine:
     _refuse_chips(vm)
     with vm.exclusive():
         vm.stand()
-        with whole_file(path, "saved") as file:
+        with whole_file(path, "saved", mode=0o600) as file:
             return save_to(vm, file)
 
 
