@@ -19,6 +19,7 @@ from guestmap.hw.at_ports import FpuErrorPort, PostPort
 from guestmap.hw.catalog import DEVICES, declared_types
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.device import RegisterBlock, Space
+from guestmap.hw.e1000.device import E1000
 from guestmap.hw.fdc import Fdc
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
@@ -186,6 +187,7 @@ MAKERS: dict[type[Block], Callable[[Bed], list[Block]]] = {
     PciTestDevice: lambda bed: [PciTestDevice(bed.bus, 0x18, membar=0x2000)],
     StandardVga: lambda bed: [StandardVga(bed.bus, 0x10)],
     CirrusVga: lambda bed: [CirrusVga(bed.bus, 0x10)],
+    E1000: lambda bed: [E1000(bed.bus, 0x20)],
     Piix3Uhci: lambda bed: [Piix3Uhci(bed.bus, 0x0A, bed.clock)],
     IoApic: lambda bed: [IoApic(lambda message: bed.line(200 + message.vector).pulse())],
     I8257: lambda bed: [I8257(bed.space), I8257(bed.space, second=True)],
@@ -227,6 +229,7 @@ STIRS: dict[type[Block], Callable[[Any, random.Random], object]] = {
     StandardVga: _configure,
     CirrusVga: _configure,
     Piix3Uhci: _configure,
+    E1000: _configure,
     IdeDisk: _drive,
     IdeCdrom: _drive,
     I8042: lambda chip, rng: (chip.press([rng.randrange(1, 80)]), chip.mouse.move(1, 2)),

@@ -19,6 +19,14 @@ LARGEST = 16 * MIB
 """No more is read: of all option ROMs together firmware has room for less than 256 KiB."""
 
 _MOST_NAME = 55
+_NETWORK_ROMS = Path("/usr/lib/ipxe/qemu")
+
+
+def _come_with(name: str) -> str:
+    """Return what has a ROM, and how it is got."""
+    if name.startswith("efi-"):
+        return "iPXE (apt install ipxe-qemu)"
+    return "SeaBIOS (apt install seabios)"
 
 
 def load_rom(name: str, beside: Path | None) -> bytes:
@@ -32,12 +40,10 @@ def load_rom(name: str, beside: Path | None) -> bytes:
         ConfigError: there is none, or it is too large.
         HostError: the operating system would not let us read it.
     """
-    folders = (*(() if beside is None else (beside.parent,)), *BIOS_DIRECTORIES)
+    folders = (*(() if beside is None else (beside.parent,)), *BIOS_DIRECTORIES, _NETWORK_ROMS)
     found = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if found is None:
-        raise ConfigError(
-            f'failed to find romfile "{name}": it comes with SeaBIOS (apt install seabios)'
-        )
+        raise ConfigError(f'failed to find romfile "{name}": it comes with {_come_with(name)}')
     return read_file(found, f"Could not open option rom '{found}'", LARGEST)
 
 

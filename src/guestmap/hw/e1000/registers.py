@@ -1,0 +1,74 @@
+"""The 82540EM's registers (Intel's software developer's manual 317453, section 13).
+
+Which of them keep what bits, and what they are after a reset, is what QEMU 7.2's ``e1000`` answers.
+"""
+
+from __future__ import annotations
+
+CTRL, STATUS, EECD, EERD, MDIC = 0x00, 0x08, 0x10, 0x14, 0x20
+ICR, ICS, IMS, IMC = 0xC0, 0xC8, 0xD0, 0xD8
+TCTL, TDBAL, TDBAH, TDLEN, TDH, TDT = 0x400, 0x3800, 0x3804, 0x3808, 0x3810, 0x3818
+RAL, RAH = 0x5400, 0x5404
+
+CTRL_RESET = 1 << 26
+STATUS_LINK = 1 << 1
+RAH_VALID = 1 << 31
+CAUSE_SENT, CAUSE_QUEUE_EMPTY, CAUSE_LINK, CAUSE_PHY = 0x01, 0x02, 0x04, 0x200
+
+RESET = {
+    CTRL: 0x0014_0240, STATUS: 0x8008_0783, 0x38: 0x8100, 0xE00: 0x602, 0x1000: 0x0010_0030,
+    0x5820: 0x0022_2300,
+}  # fmt: skip
+"""What is not 0 after a reset, but for the card's address."""
+
+_WHOLE = 0xFFFF_FFFF
+_KEPT: tuple[tuple[int, int, int, int], ...] = (
+    # first, behind the last, step, the bits that are kept
+    (0x38, 0x3C, 4, _WHOLE), (0xC4, 0xC8, 4, 0xFFFF), (0x100, 0x104, 4, _WHOLE),
+    (TCTL, TCTL + 4, 4, _WHOLE), (0x458, 0x45C, 4, 0xFFFF), (0xE00, 0xE04, 4, _WHOLE),
+    (0x1000, 0x1004, 4, _WHOLE), (0x2410, 0x2434, 8, 0x1FFF), (0x2800, 0x2808, 4, _WHOLE),
+    (0x2808, 0x280C, 4, 0xFFF80), (0x2810, 0x2824, 8, 0xFFFF), (0x282C, 0x2830, 4, 0xFFFF),
+    (0x3410, 0x3420, 8, 0x7FF), (0x3420, 0x3434, 8, 0x1FFF), (0x3800, 0x3808, 4, _WHOLE),
+    (0x3808, 0x380C, 4, 0xFFF80), (0x3810, 0x381C, 8, 0xFFFF), (0x3828, 0x382C, 4, _WHOLE),
+    (0x382C, 0x3830, 4, 0xFFFF), (0x4058, 0x405C, 4, _WHOLE), (0x5200, 0x5480, 4, _WHOLE),
+    (0x5600, 0x5804, 4, _WHOLE), (0x5808, 0x580C, 4, _WHOLE), (0x5810, 0x5814, 4, _WHOLE),
+    (0x5838, 0x583C, 4, _WHOLE), (0x5840, 0x585C, 4, _WHOLE), (0x5880, 0x5890, 4, _WHOLE),
+    (0x5A00, 0x5A80, 4, _WHOLE), (0x5B50, 0x5B54, 4, _WHOLE), (0x5F00, 0x5F1C, 4, 0x7FF),
+    (0x9000, 0x93FC, 4, 0xF), (0x9800, 0x9BFC, 4, _WHOLE), (0x10000, 0x20000, 4, _WHOLE),
+)  # fmt: skip
+
+
+def kept_bits() -> dict[int, int]:
+    """Return the bits that each register keeps of what is written, by its offset."""
+    return {offset: mask for first, end, step, mask in _KEPT for offset in range(first, end, step)}
+
+
+# -- the PHY: register, value after a reset, writable ----------------------------------------------
+PHY_CONTROL, PHY_STATUS, PHY_PARTNER = 0, 1, 5
+PHY_RESTART, PHY_SELF_CLEARING = 0x0200, 0x823F
+PHY_LINK, PHY_NEGOTIATED, PHY_PARTNER_AGREES = 0x04, 0x20, 0x4000
+PHY_RESET = {
+    0: 0x1140, 1: 0x794D, 2: 0x0141, 3: 0x0C20, 4: 0x0DE1, 5: 0x01E0, 9: 0x0E00, 10: 0x3C00,
+    16: 0x0360, 17: 0xAC00, 20: 0x0D60,
+}  # fmt: skip
+PHY_READABLE = frozenset((*PHY_RESET, 6, 21))
+PHY_WRITABLE = frozenset((0, 4, 9, 16, 20))
+
+# -- the EEPROM ------------------------------------------------------------------------------------
+EEPROM_WORDS, EEPROM_SUM = 64, 0xBABA
+_EEPROM = {
+    0x08: 0x3000, 0x09: 0x1000, 0x0A: 0x6403, 0x0B: 0x100E, 0x0C: 0x8086, 0x0D: 0x100E,
+    0x0E: 0x8086, 0x0F: 0x3040, 0x10: 0x0008, 0x11: 0x2000, 0x12: 0x7E14, 0x13: 0x0048,
+    0x14: 0x1000, 0x15: 0x00D8, 0x17: 0x2700, 0x18: 0x6CC9, 0x19: 0x3150, 0x1A: 0x0722,
+    0x1B: 0x040B, 0x1C: 0x0984, 0x1E: 0xC000, 0x1F: 0x0706, 0x20: 0x1008, 0x22: 0x0F04,
+    0x23: 0x7FFF, 0x24: 0x4D01, 0x30: 0x0100, 0x31: 0x4000, 0x32: 0x121C,
+}  # fmt: skip
+_ERASED = frozenset((4, *range(0x25, 0x30), *range(0x33, 0x3F)))
+
+
+def eeprom(address: bytes) -> tuple[int, ...]:
+    """Return the EEPROM's words: the card's address first, and a checksum last."""
+    words = [0xFFFF if at in _ERASED else _EEPROM.get(at, 0) for at in range(EEPROM_WORDS)]
+    words[:3] = [int.from_bytes(address[at : at + 2], "little") for at in (0, 2, 4)]
+    words[-1] = EEPROM_SUM - sum(words[:-1]) & 0xFFFF
+    return tuple(words)
