@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.long
 
 _K = "accel/kvm/"
-_VCPU, _DIRTY, _RING, _RINGS = (
-    f"accel/kvm/test_{name}.py" for name in ("vcpu", "dirty", "ring", "dirty_ring")
+_VCPU, _DIRTY, _RING, _RINGS, _WATCH = (
+    f"accel/kvm/test_{name}.py" for name in ("vcpu", "dirty", "ring", "dirty_ring", "memory_watch")
 )
 
 FAULTS = (
@@ -31,6 +31,11 @@ FAULTS = (
     Fault(_K + "slots.py", "len(slots) - len(before or ())", "len(slots)", _DIRTY),
     Fault(_K + "slot_table.py", "self._space | number, flags", "number, flags", _VCPU),
     Fault(_K + "accesses.py", "and self._page.in_smm", "", _VCPU),
+    Fault(_K + "guards.py", "readonly=True, guarded=True", "guarded=True", _WATCH),
+    Fault(_K + "accesses.py", "live is None or live.slot.guarded", "live is None", _WATCH),
+    Fault(_K + "execution.py", "if accesses.stop is None:", "if True:", _WATCH),
+    Fault(_K + "slots.py", "            self._guards = before\n", "            pass\n", _WATCH),
+    Fault(_K + "memory_watch.py", "if bool(before.writes) !=", "if False and 0 !=", _WATCH),
     Fault(
         "accel/interrupt_pin.py",
         "self._source.acknowledge() if vector is None",
