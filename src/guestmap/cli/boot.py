@@ -89,6 +89,12 @@ def boot(
             metavar="FILE", help="Write what the screen shows at the end: FILE.png or FILE.ppm."
         ),
     ] = None,
+    screen: Annotated[
+        bool,
+        typer.Option(
+            "--screen", help="Show the screen in this terminal, and type into it; Ctrl-A X ends."
+        ),
+    ] = False,
     kernel: Annotated[
         Path | None, typer.Option(help="A Linux kernel (bzImage) for the firmware to boot.")
     ] = None,
@@ -209,6 +215,7 @@ def boot(
             cdrom=cdrom,
             vga=vga,
             screenshot=screenshot,
+            screen=screen,
             kernel=kernel,
             initrd=initrd,
             append=append,

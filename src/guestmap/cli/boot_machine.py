@@ -24,7 +24,7 @@ from guestmap.cli.boot_saved import (
     make_machine,
     save_machine,
 )
-from guestmap.cli.boot_screen import check_screenshot, take_screenshot
+from guestmap.cli.boot_screen import check_screen, shown_screen, take_screenshot
 from guestmap.cli.boot_told import teller
 from guestmap.cli.output import warn
 from guestmap.cli.serial_wire import serial_wire
@@ -57,11 +57,11 @@ def boot_machine(options: BootOptions) -> int:
     """
     managers = managed_at(options)
     check_saving(options, managed=bool(managers))
-    check_screenshot(options)
+    check_screen(options)
     tracing = _tracing(options)
     config = _config(options, must_run=not managers and options.restore is None)
     asked = options.mtree or options.flat or options.as_json
-    typed = options.serial == "stdio" and is_terminal()
+    typed = options.screen or (options.serial == "stdio" and is_terminal())
     quiet = options.quiet or (typed and not options.verbose)
     told = teller(quiet=quiet or options.as_json, stderr=asked, verbose=options.verbose)
     recorder = Recorder()
@@ -81,6 +81,7 @@ def boot_machine(options: BootOptions) -> int:
     with (
         make_machine(config, options.restore, options.engine, observe) as vm,
         serial_wire(vm, options.serial),
+        shown_screen(vm, wanted=options.screen),
     ):
         refuse_parked(vm)
         if not managers:

@@ -60,10 +60,11 @@ class BootOptions:
     trace: tuple[str, ...] = ()
     stop_at: tuple[str, ...] = ()
     flow: bool = False
+    screen: bool = False
 
 
 _FLAGS: Final = {
-    "--no-reboot": "no_reboot", "--flow": "flow",
+    "--no-reboot": "no_reboot", "--flow": "flow", "--screen": "screen",
     "--mtree": "mtree", "--flat": "flat", "--json": "as_json",
     "--quiet": "quiet", "-q": "quiet", "--verbose": "verbose", "-v": "verbose",
 }  # fmt: skip

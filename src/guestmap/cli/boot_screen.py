@@ -1,10 +1,13 @@
-"""``--screenshot``: what the screen shows, in a file."""
+"""``--screenshot`` and ``--screen``: what the screen shows, in a file and in the terminal."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
+from guestmap.cli.streams import is_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,14 +18,17 @@ if TYPE_CHECKING:
 _FORMS = (".png", ".ppm")
 
 
-def check_screenshot(options: BootOptions) -> None:
-    """Refuse a screenshot of which nothing comes, before anything is done.
+def check_screen(options: BootOptions) -> None:
+    """Refuse a screen or a screenshot of which nothing comes, before anything is done.
 
     Raises:
-        ConfigError: the file's name says no form, or the machine has no screen.
+        ConfigError: the file's name says no form, the machine has no screen, or no terminal is here
+            to show it.
         HostError: there is no place for the file.
     """
     path = options.screenshot
+    if options.screen:
+        _check_terminal(options)
     if path is None:
         return
     from guestmap.base.whole_file import refuse_unwritable
@@ -32,6 +38,30 @@ def check_screenshot(options: BootOptions) -> None:
     if options.restore is None and options.vga in ("", "none"):
         raise ConfigError("--screenshot: the machine has no screen: add --vga std")
     refuse_unwritable(path)
+
+
+def _check_terminal(options: BootOptions) -> None:
+    if options.serial == "stdio":
+        raise ConfigError("--screen and --serial stdio both want the terminal: leave one out")
+    if options.restore is None and options.vga in ("", "none"):
+        raise ConfigError("--screen: the machine has no screen: add --vga std")
+    if not is_terminal() or not sys.stdout.isatty():
+        raise ConfigError(
+            "--screen is for a terminal: leave it out, or have stdin and stdout be one;"
+            " --screenshot FILE.png writes the end of it"
+        )
+    from guestmap.machine.picture import pillow
+
+    pillow("--screen needs Pillow: pip install 'guestmap[view]'")
+
+
+def shown_screen(vm: VirtualMachine, *, wanted: bool) -> AbstractContextManager[None]:
+    """Return a context in which the screen is shown in the terminal, where that is wanted."""
+    if not wanted:
+        return nullcontext()
+    from guestmap.cli.screen.window import ScreenWindow
+
+    return ScreenWindow(vm)
 
 
 def take_screenshot(vm: VirtualMachine, path: Path | None) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from guestmap.hw.placement import Placeable
     from guestmap.hw.serial import Serial16550
     from guestmap.hw.vga.screen import ScreenPicture
+    from guestmap.hw.vga.text import ScreenText
     from guestmap.machine.config import MachineConfig
     from guestmap.machine.input import InputDevices
     from guestmap.machine.saveable import Saveable
@@ -209,6 +210,10 @@ class Board:
 
     def picture(self) -> ScreenPicture | None:
         """Return what the screen shows; None where there is none."""
+        return None
+
+    def text(self) -> ScreenText | None:
+        """Return what a text screen shows; None where there is none, or it shows a picture."""
         return None
 
     def press_power_button(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError
 
@@ -20,12 +20,24 @@ def encoded(picture: ScreenPicture, form: str) -> bytes:
     size = picture.width, picture.height
     if form == "ppm":
         return b"P6\n%d %d\n255\n" % size + picture.rgb
+    file = io.BytesIO()
+    pillow("a PNG needs Pillow: pip install 'guestmap[view]', or ask for a PPM").frombytes(
+        "RGB", size, picture.rgb
+    ).save(file, "PNG")
+    return file.getvalue()
+
+
+def pillow(missing: str = "pictures need Pillow: pip install 'guestmap[view]'") -> Any:
+    """Return Pillow's module for images.
+
+    Args:
+        missing: what to say where it is not there.
+
+    Raises:
+        ConfigError: it is not there.
+    """
     try:
         from PIL import Image
     except ImportError as error:
-        raise ConfigError(
-            "a PNG needs Pillow: pip install 'guestmap[view]', or ask for a PPM"
-        ) from error
-    file = io.BytesIO()
-    Image.frombytes("RGB", size, picture.rgb).save(file, "PNG")
-    return file.getvalue()
+        raise ConfigError(missing) from error
+    return Image

@@ -9,6 +9,7 @@ from guestmap.hw.pci.device import PciFunction
 from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE
 from guestmap.hw.vga.screen import ScreenPicture, picture
 from guestmap.hw.vga.state import VgaState
+from guestmap.hw.vga.text import ScreenText, read_text
 
 if TYPE_CHECKING:
     from guestmap.hw.pci.bus import PciBus
@@ -65,6 +66,10 @@ class DisplayAdapter(PciFunction[VgaStateT]):
         """The bytes of its memory."""
         assert self.vram.buffer is not None
         return self.vram.buffer
+
+    def text(self) -> ScreenText | None:
+        """Return what a text screen shows now; None for one with a picture."""
+        return read_text(self.state, self.memory)
 
     def picture(self, *, cursor: bool = True) -> ScreenPicture:
         """Return what the screen shows now, with the cursor of text or without."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.hw.vga import registers as reg
 from guestmap.hw.vga.palette import sixteen
@@ -14,6 +14,42 @@ if TYPE_CHECKING:
 
 _LINE_DRAWING = range(0xB0, 0xE0)
 _FONT_SIZE, _GLYPH_SIZE, _CELL = 8192 * 4, 32 * 4, 4
+
+
+class ScreenText(NamedTuple):
+    """What a text screen shows.
+
+    Attributes:
+        columns, rows: characters across and down.
+        cells: code and attribute of each, from the upper left corner.
+        colours: sixteen, three bytes each; the low half of an attribute is ink, the high paper.
+        cursor: the cell in which the cursor is; -1 for none.
+    """
+
+    columns: int
+    rows: int
+    cells: bytes
+    colours: tuple[bytes, ...]
+    cursor: int
+
+
+def read_text(state: VgaState, memory: memoryview) -> ScreenText | None:
+    """Return what a text screen shows; None for a screen with a picture, or a hidden palette."""
+    is_text = not state.graphics[reg.GFX_MISC] & reg.MISC_GRAPHICS
+    if not is_text or not state.attribute_index & reg.PALETTE_VISIBLE:
+        return None
+    columns, rows, _, _ = text_size(state)
+    cells = bytearray()
+    for row in range(rows):
+        at = state.first_cell * _CELL + row * state.pitch
+        line = bytes(memory[at : at + columns * _CELL]).ljust(columns * _CELL, b"\0")
+        pairs = bytearray(2 * columns)
+        pairs[::2], pairs[1::2] = line[::_CELL], line[1::_CELL]
+        cells += pairs
+    crtc = state.crtc
+    place = (crtc[0x0E] << 8 | crtc[0x0F]) - state.first_cell
+    is_shown = not crtc[0x0A] & 0x20 and 0 <= place < columns * rows
+    return ScreenText(columns, rows, bytes(cells), tuple(sixteen(state)), place if is_shown else -1)
 
 
 def text_size(state: VgaState) -> tuple[int, int, int, int]:

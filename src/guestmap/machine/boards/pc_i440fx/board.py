@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from guestmap.hw.usb.uhci import Piix3Uhci
     from guestmap.hw.vga.adapter import DisplayAdapter
     from guestmap.hw.vga.screen import ScreenPicture
+    from guestmap.hw.vga.text import ScreenText
 
 _PIIX3, _PIIX3_IDE, _PIIX3_UHCI, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 2, 1 << 3 | 3
 _VGA = 2 << 3
@@ -295,11 +296,19 @@ class Pc(Board):
 
     def picture(self) -> ScreenPicture | None:
         """Return what the screen shows."""
+        shown = self._shown()
+        return shown.picture() if shown is not None else None
+
+    def text(self) -> ScreenText | None:
+        """Return what a text screen shows."""
+        shown = self._shown()
+        return shown.text() if shown is not None else None
+
+    def _shown(self) -> DisplayAdapter[Any] | None:
         from guestmap.hw.vga.adapter import DisplayAdapter
 
         adapters = (each for each in self.bus.devices.values() if isinstance(each, DisplayAdapter))
-        shown = next(adapters, None)
-        return shown.picture() if shown is not None else None
+        return next(adapters, None)
 
     def press_power_button(self) -> None:
         """Tell the guest through ACPI's fixed event."""

@@ -1,0 +1,154 @@
+"""The terminal that a guest's screen is shown in, and typed into."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import sys
+import termios
+import threading
+import tty
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from guestmap.cli.screen.painting import Graphics, block_lines, kitty, sixel, text_lines
+from guestmap.cli.screen.typed import keys_of
+from guestmap.hw.ps2.keys import KEYS
+
+if TYPE_CHECKING:
+    from guestmap.machine import VirtualMachine
+
+ESCAPE = 0x01
+"""Ctrl-A, as with QEMU: Ctrl-A X ends the machine, Ctrl-A Ctrl-A is one Ctrl-A for the guest."""
+_END = b"xX"
+_LOOK_S = 0.05
+_ANSWER_S = 0.5
+_HOLD_NS = 20_000_000
+_READ_BYTES = 4096
+_ASK = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
+"""Whether there are kitty's graphics, and what kind of terminal it is (DA1), which all answer."""
+_KIND = re.compile(rb"\x1b\[\?([0-9;]*)c")
+_SIXEL = b"4"
+_TEXT_SIZE = 80, 24
+
+
+class ScreenWindow:
+    """Shows the screen, and sends what is typed; a context manager.
+
+    A look every twentieth of a second costs a comparison; only what has changed is painted.
+
+    Args:
+        vm: the machine, with a screen.
+    """
+
+    def __init__(self, vm: VirtualMachine) -> None:
+        self._vm = vm
+        self._escaped = False
+        self._shown: list[str] = []
+        self._last: object = None
+        self._graphics = Graphics.BLOCKS
+        self._wake, self._woken = os.pipe()
+        self._thread = threading.Thread(target=self._serve, name="guestmap-screen", daemon=True)
+
+    def __enter__(self) -> None:
+        self._before = termios.tcgetattr(0)
+        tty.setraw(0)
+        self._graphics = self._asked()
+        self._write("\x1b[?25l\x1b[2J")
+        self._thread.start()
+
+    def __exit__(self, *_error: object) -> None:
+        os.close(self._woken)
+        self._thread.join()
+        os.close(self._wake)
+        self._paint()  # as it is at the end
+        termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+        self._write(f"\x1b[{shutil.get_terminal_size(_TEXT_SIZE).lines};1H\x1b[?25h\n")
+
+    def _asked(self) -> Graphics:
+        """Ask the terminal how it shows pictures; one that says nothing has half blocks."""
+        self._write(_ASK)
+        said = b""
+        while _KIND.search(said) is None and select.select([0], [], [], _ANSWER_S)[0]:
+            said += os.read(0, _READ_BYTES)
+        if b"\x1b_Gi=31;OK" in said:
+            return Graphics.KITTY
+        kind = _KIND.search(said)
+        has_sixel = kind is not None and _SIXEL in kind[1].split(b";")
+        return Graphics.SIXEL if has_sixel else Graphics.BLOCKS
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # the terminal is gone
+            while True:
+                ready, _, _ = select.select([0, self._wake], [], [], _LOOK_S)
+                if self._wake in ready:
+                    return
+                if 0 in ready:
+                    if not (data := os.read(0, _READ_BYTES)):
+                        return
+                    self._typed(data)
+                self._paint()
+
+    # -- the screen --------------------------------------------------------------------------------
+
+    def _paint(self) -> None:
+        """Paint what is other than it was."""
+        with self._vm.exclusive():
+            text = self._vm.board.text()
+            seen = text if text is not None else self._vm.board.picture()
+        size = shutil.get_terminal_size(_TEXT_SIZE)
+        if seen is None or (seen, size) == self._last:
+            return
+        self._last = seen, size
+        if text is not None:
+            self._lines(text_lines(text)[: size.lines])
+        elif (picture := self._vm.board.picture()) is None:
+            return
+        elif self._graphics is Graphics.BLOCKS:
+            self._lines(block_lines(picture, size.columns, size.lines))
+        else:
+            self._lines([])
+            whole = kitty(picture, size.lines - 1) if self._graphics is Graphics.KITTY else ""
+            self._write("\x1b[H" + (whole or sixel(picture)))
+
+    def _lines(self, lines: list[str]) -> None:
+        """Paint lines, those alone that are others than before; below them is nothing."""
+        changed = [
+            f"\x1b[{row + 1};1H{line}\x1b[K"
+            for row, line in enumerate(lines)
+            if row >= len(self._shown) or self._shown[row] != line
+        ]
+        if len(lines) < len(self._shown):
+            changed.append(f"\x1b[{len(lines) + 1};1H\x1b[J")
+        self._shown = lines
+        if changed:
+            self._write("".join(changed))
+
+    def _write(self, text: str) -> None:
+        sys.stdout.buffer.write(text.encode())  # as text, its escapes would be made harmless
+        sys.stdout.buffer.flush()
+
+    # -- the keys ----------------------------------------------------------------------------------
+
+    def _typed(self, data: bytes) -> None:
+        keys = bytearray()
+        for byte in data:
+            if self._escaped:
+                self._escaped = False
+                if byte in _END:
+                    self._vm.quit("host-signal")
+                    return
+                if byte != ESCAPE:
+                    continue
+            elif byte == ESCAPE:
+                self._escaped = True
+                continue
+            keys.append(byte)
+        devices = self._vm.board.input
+        if devices is None or not self._vm.state.feels_input:
+            return
+        with self._vm.exclusive():
+            for names in keys_of(bytes(keys)):
+                devices.type([KEYS[name] for name in names], _HOLD_NS)
