@@ -207,6 +207,21 @@ def test_a_wake_up_in_each_state(machine: Ours | Theirs, state: RunState) -> Non
     assert (machine.told(), machine.state) == (["WAKEUP"], RunState.RUNNING)
 
 
+def test_a_wake_up_that_is_followed_by_a_stop_is_carried_out() -> None:
+    ours = Ours()
+    try:
+        _bring(ours, RunState.SUSPENDED)
+        with ours.vm.exclusive():
+            ours.ask("system_wakeup")
+            ours.ask("stop")
+        ours.await_event("WAKEUP")
+        assert ours.state == RunState.PAUSED
+        with ours.vm.exclusive():  # the registers are off again, as after each reset
+            assert ours.vm.board.io.load(PM_BASE + 4, 2) == 0xFFFF
+    finally:
+        ours.vm.close()
+
+
 @pytest.mark.seabios
 @pytest.mark.parametrize("command", ["system_reset", "quit", "stop"])
 def test_a_guest_that_is_off_in_a_machine_that_stays(machine: Ours | Theirs, command: str) -> None:

@@ -305,6 +305,11 @@ class Lifecycle:
         return self._state is RunState.RUNNING and not self._halted_for_good
 
     @property
+    def _has_reset_to_do(self) -> bool:
+        """Whether a reset, or a wake-up, was asked for that is not carried out yet."""
+        return self._reset_wanted is not None or self._wakes_by is not None
+
+    @property
     def _over(self) -> bool:
         return self._state is RunState.SHUTDOWN
 

@@ -111,7 +111,7 @@ class Running(Lifecycle):
         """Wait until there is something to run or to reset; False at the end."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._over or self._reset_wanted is not None or self._runnable
+                lambda: self._over or self._has_reset_to_do or self._runnable
             )
         return not self._over
 
