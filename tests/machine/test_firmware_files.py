@@ -31,6 +31,7 @@ LINES = {
     "slots above 4 GiB": "-m 5G,slots=3,maxmem=20G",
     "room and no slots": "-m 128M,maxmem=3G",
     "slots that ACPI does not serve": "-m 128M,slots=4,maxmem=2G -no-acpi",
+    "no HPET": "-m 128M -machine hpet=off",
     "no ACPI": "-m 128M -machine acpi=off",
     "no memory hot-plug": "-m 128M,slots=4,maxmem=2G -global PIIX4_PM.memory-hotplug-support=off",
     "nodes": f"-m 128M -smp 3 {RAM}a,size=96M {RAM}b,size=32M"

@@ -69,7 +69,7 @@ def test_the_first_accelerator_that_is_here_is_taken(accel):
     ("words", "said"),
     [
         (("-machine", "pc,usb=on"), "-machine pc,usb=on: usb=on is not modelled: give off"),
-        (("-machine", "pc,hpet=off"), "hpet is not modelled"),
+        (("-machine", "pc,smbus=off"), "smbus is not modelled"),
         (("-machine", "q35"), "unsupported machine type 'q35': there are"),
         (("-machine", "pc,nosuch=1"), "Property 'pc-i440fx-7.2-machine.nosuch' not found"),
         (("-cpu", "host"), "-cpu host: the CPU is a qemu64, without more or less"),

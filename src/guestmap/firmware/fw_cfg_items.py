@@ -69,6 +69,8 @@ def fw_cfg_items(
         acpi: whether there are ACPI tables and a power management function.
     """
     numbered = _numbered(config) | {NUMA: _numa(config, board)}
+    if board is not None and not board.hpet:
+        numbered[HPET] = b"\xff".ljust(len(numbered[HPET]), b"\0")  # there is none to count
     return FwCfgItems(numbered, _files(config, board, acpi) | dict(more_files or {}))
 
 

@@ -102,6 +102,7 @@ def _words(given: Given) -> tuple[list[str], list[str]]:
     accelerators: list[str] = []
     for name in ("nodefaults", "no-acpi"):
         words += [f"-{name}"] * (name in given)
+    words += ["-machine", "hpet=off"] * ("no-hpet" in given)
     for text in given.get("machine", ()):
         told, accelerator = _machine(text)
         words += ["-machine", told]

@@ -60,6 +60,7 @@ def _refused(names: str, reason: str, *, takes: bool = True) -> tuple[Option, ..
 _ROWS: Final = (
     _flag("S", "wait for cont before the first instruction"),
     _flag("daemonize", "go to the background once the monitor answers"),
+    _flag("no-hpet", "no high precision event timer: the same as -machine hpet=off"),
     _flag("no-shutdown", "a guest that switches itself off waits for a reset, and ends nothing"),
     _flag("no-acpi", "no ACPI tables, and no memory hot-plug"),
     _flag("nodefaults", "no device that is not named: QEMU's default ones are not here"),
@@ -117,7 +118,6 @@ _ROWS: Final = (
     *_refused("usbdevice", "USB is not modelled"),
     *_refused("enable-kvm", "the CPU is Unicorn's: leave it out", takes=False),
     *_refused("no-reboot", "give guestmap boot --no-reboot", takes=False),
-    *_refused("no-hpet", "the board's HPET stays", takes=False),
     *_refused("smbios acpitable fw_cfg", "the firmware's tables are the machine's own"),
     *_refused("runas chroot", "whoever starts the program chooses that"),
     *_refused("readconfig", "options are read from the command line alone"),

@@ -127,7 +127,11 @@ def test_the_option_port_of_the_interrupt_controllers_comes_after_the_first_cpu(
 
 @pytest.mark.parametrize(
     ("option", "config"),
-    [("smm=on", MachineConfig(smm=True)), ("smm=off,acpi=off", MachineConfig(acpi=False))],
+    [
+        ("smm=on", MachineConfig(smm=True)),
+        ("smm=off,acpi=off", MachineConfig(acpi=False)),
+        ("smm=off,hpet=off", MachineConfig(options={"hpet": False})),
+    ],
 )
 def test_the_tree_of_other_machines_is_qemus(option, config):
     machine = [MACHINE[0], f"pc-i440fx-7.2,{option}", *MACHINE[2:]]

@@ -70,6 +70,7 @@ class AcpiConfig:
         device_memory: where memory may be plugged in.
         numa_nodes: as configured; none means one of everything where memory may be plugged in.
         pm_base: the port at which firmware will place the power management registers.
+        hpet: whether there is a high precision event timer.
 
     Raises:
         ConfigError: nodes that do not share out the RAM exactly.
@@ -81,6 +82,7 @@ class AcpiConfig:
     device_memory: DeviceMemoryRange | None = None
     numa_nodes: tuple[ProximityDomain, ...] = ()
     pm_base: int = SEABIOS_PM_BASE
+    hpet: bool = True
 
     def __post_init__(self) -> None:
         total = sum(node.memory for node in self.numa_nodes)

@@ -42,7 +42,7 @@ def dsdt(config: AcpiConfig) -> bytes:
                     "\\_SB",
                     pci_host(config, isa_bridge(config), _registers(), _fw_cfg()),
                     interrupt_links(),
-                    _hpet(),
+                    *([_hpet()] if config.hpet else []),
                     *_processors(config),
                 ),
                 pci_hotplug(),

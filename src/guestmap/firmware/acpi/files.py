@@ -59,7 +59,8 @@ def acpi_files(config: AcpiConfig) -> dict[str, bytes]:
             loader, fadt(config, facs=facs_at, dsdt=dsdt_at), pointers=(FADT_FACS, FADT_DSDT)
         )
     ]
-    others = [madt(config), hpet(), *([srat(config)] if config.nodes else []), waet()]
+    others = [madt(config), *([hpet()] if config.hpet else [])]
+    others += [*([srat(config)] if config.nodes else []), waet()]
     listed += [blob.append_table(loader, each) for each in others]
     entries = tuple(HEADER.size + 4 * index for index in range(len(listed)))
     rsdt_at = blob.append_table(loader, rsdt(listed), pointers=entries)

@@ -44,6 +44,9 @@ PC_I440FX: Final = BoardType(
     default_devices="VGA, network, floppy",
     options=(
         BoardOption("acpi", SWITCH, "Enable ACPI", True, "acpi"),
+        BoardOption(
+            "hpet", BOOL, "Enable/disable high precision event timer emulation", True
+        ),
         BoardOption("kernel-irqchip", IRQCHIP, "Configure KVM in-kernel irqchip", "off"),
         BoardOption(
             "max-ram-below-4g", SIZE, "Maximum ram below the 4G boundary (32bit boundary)",
@@ -59,7 +62,7 @@ PC_I440FX: Final = BoardType(
     passed_over=frozenset({
         "accel", "append", "boot", "bus-lock-ratelimit", "confidential-guest-support",
         "default-bus-bypass-iommu", "dt-compatible", "dtb", "dump-guest-core", "dumpdtb",
-        "firmware", "graphics", "hpet", "i8042", "initrd", "kernel", "max-fw-size", "mem-merge",
+        "firmware", "graphics", "i8042", "initrd", "kernel", "max-fw-size", "mem-merge",
         "memory", "memory-encryption", "nvdimm", "phandle-start", "pic", "pit", "sata", "sgx-epc",
         "smbios-entry-point-type", "smbus", "smp", "suppress-vmdesc", "vmport",
         "x-oem-id", "x-oem-table-id",

@@ -159,14 +159,16 @@ class Pc(Board):
         )
         self.views.connect(self)
         self.lines = global_lines(self.pic, self.ioapic)
-        self.hpet = Hpet(self.clock, self.lines, self.apics.send_msi)
+        self.hpet = Hpet(self.clock, self.lines, self.apics.send_msi)  # connected where it is there
+        self.hpet_block = (self.hpet,) if self.config.option("hpet") else ()
         self.fw_cfg = FwCfg(self.memory)
         acpi = self.config.acpi
         tables = acpi_files(self.acpi) if acpi else {}
         items = fw_cfg_items(self.firmware, tables, board=self.acpi, acpi=acpi)
         fill_fw_cfg(self.fw_cfg, items, self.config, self.layout.below, self.firmware_path)
         self.isa = IsaDevices(
-            self.config, self.clock, self.lines, self.memory, self.hpet,
+            self.config, self.clock, self.lines, self.memory,
+            self.hpet if self.hpet_block else None,
             rom_place=RomPlace(self.memory, self.system_region, self.ram, self.placer),
             epoch_ns=epoch_ns,
             on_reset=lambda reason: self.on_reset_request(reason),
@@ -179,7 +181,7 @@ class Pc(Board):
         self.input.on_touch = lambda: self.on_wake(WakeCause.OTHER)
         self.isa.rtc.on_alarm = lambda: self.on_wake(WakeCause.RTC)
         self.debug_port = debugcon.PORT if self.config.debugcon else None
-        self.place(self.ioapic, self.hpet, *self.isa.blocks, *self.pic.chips, self.fw_cfg)
+        self.place(self.ioapic, *self.hpet_block, *self.isa.blocks, *self.pic.chips, self.fw_cfg)
         for index, value in cmos_bytes(self.firmware).items():
             self.isa.rtc.set_cmos(index, value)
 
@@ -250,7 +252,7 @@ class Pc(Board):
     def register_blocks(self) -> Mapping[str, Saveable]:
         """All that has a state: controllers, the old devices, PCI functions, lines."""
         blocks = named(
-            self.ioapic, self.hpet, *self.apics.apics, *self.pic.chips, self.fw_cfg,
+            self.ioapic, *self.hpet_block, *self.apics.apics, *self.pic.chips, self.fw_cfg,
             self.config_mechanism, *self.isa.blocks, GlobalLines(self.lines),
             *(self.pm.eeproms if self.pm is not None else ()),
         )  # fmt: skip

@@ -27,7 +27,7 @@ from guestmap.memory import AddressSpace
 if TYPE_CHECKING:
     from guestmap.hw.ide.identify import Geometry
 
-_KEYBOARD, _SERIAL, _FLOPPY, _MOUSE, _FPU = 1, 4, 6, 12, 13
+_TIMER, _KEYBOARD, _SERIAL, _FLOPPY, _CLOCK, _MOUSE, _FPU = 0, 1, 4, 6, 8, 12, 13
 
 
 class IsaDevices:
@@ -39,7 +39,7 @@ class IsaDevices:
         clock: Clock,
         lines: Sequence[IrqLine],
         space: AddressSpace,
-        hpet: Hpet,
+        hpet: Hpet | None,
         *,
         rom_place: RomPlace,
         epoch_ns: int,
@@ -48,9 +48,12 @@ class IsaDevices:
         on_debug_byte: Callable[[int], None],
     ) -> None:
         self.dma = (I8257(space), I8257(space, second=True))
-        self.rtc = Mc146818(clock.host, hpet.rtc_input, epoch_ns=epoch_ns)
-        self.pit = I8254(clock, hpet.pit_input)
-        hpet.pit_enabled = self.pit.irq_enable
+        # An HPET takes both interrupts' place where the guest wants that.
+        rtc_line = lines[_CLOCK] if hpet is None else hpet.rtc_input
+        self.rtc = Mc146818(clock.host, rtc_line, epoch_ns=epoch_ns)
+        self.pit = I8254(clock, lines[_TIMER] if hpet is None else hpet.pit_input)
+        if hpet is not None:
+            hpet.pit_enabled = self.pit.irq_enable
         self.speaker = PcSpeaker(self.pit)
         self.floppy = Fdc(clock, lines[_FLOPPY], self.dma[0])
         self.keyboard = I8042(

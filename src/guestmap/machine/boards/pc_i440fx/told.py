@@ -30,4 +30,5 @@ def acpi_config(config: MachineConfig, firmware: FirmwareConfig) -> AcpiConfig:
         firmware=firmware, smm=config.has_smm, serial=config.serial,
         device_memory=DeviceMemoryRange(*plug) if plug is not None else None,
         numa_nodes=tuple(ProximityDomain(node.memory, node.cpus) for node in nodes),
+        hpet=config.option("hpet"),
     )  # fmt: skip

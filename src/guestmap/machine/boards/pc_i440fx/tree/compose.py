@@ -42,7 +42,8 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         isa_parts.compose_dma_and_pic(build, pc, isa)
         if pc.vga is not None:
             build.put(pc.vga, root)
-        build.put(pc.hpet, sysbus)
+        if pc.hpet_block:
+            build.put(pc.hpet, sysbus)
         clock = isa_parts.compose_timers(build, pc, isa)
         isa_parts.compose_serial(build, pc, isa)
         isa_parts.compose_controllers(build, pc, isa, sysbus)

@@ -13,24 +13,50 @@ from guestmap.machine.tree.machine_object import make_sysbus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from guestmap.base.irq import IrqLine
     from guestmap.hw.i440fx import I440FX
     from guestmap.hw.pci import PciFunction
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.tree.builder import Builder
     from guestmap.machine.tree.objects import Adapter, BusObject, DeviceObject
     from guestmap.memory import MemoryRegion
+    from guestmap.qom import Object
 
-WIRES = 28
-"""Lines between chips: one to the CPU, 24 global ones, two of the A20 gate, and the SMI's."""
+_CLOCK, _TIMER, _KEYBOARD, _MOUSE, _SCI = 8, 0, 1, 12, 9
+"""Global lines that chips are connected to as they are made, in that order."""
+_GATES = 2
+"""Lines of the A20 gate: of the keyboard controller, and of port 92h."""
 
 
 def compose_sysbus(build: Builder, pc: Pc) -> BusObject:
     """Make the system bus and the lines between chips."""
     sysbus = make_sysbus(build)
-    build.wires = build.irqs(build.unattached, "non-qdev-gpio", WIRES - (pc.pm is None))
-    for line, wire in zip((pc.pic.intr, *pc.lines), build.wires, strict=False):
+    before, after = _lines(pc)
+    has_smi = pc.pm is not None
+    number = len(before) + _GATES + len(after) + has_smi
+    build.wires = build.irqs(build.unattached, "non-qdev-gpio", number)
+    for line, wire in zip(before, build.wires, strict=False):
+        build.tree.wires[id(line)] = wire
+    for line, wire in zip(after, build.wires[len(before) + _GATES :], strict=False):
         build.tree.wires[id(line)] = wire
     return sysbus
+
+
+def gates(build: Builder, pc: Pc) -> list[Object]:
+    """Return the lines of the A20 gate: of the keyboard controller, and of port 92h."""
+    first = len(_lines(pc)[0])
+    return build.wires[first : first + _GATES]
+
+
+def _lines(pc: Pc) -> tuple[list[IrqLine], list[IrqLine]]:
+    """Return the lines that are there before those of the A20 gate, and after.
+
+    An HPET is connected to all that are global; without, each is made for the chip that has it.
+    """
+    if pc.hpet_block:
+        return [pc.pic.intr, *pc.lines], []
+    early = [pc.lines[number] for number in (_CLOCK, _TIMER, _KEYBOARD, _MOUSE)]
+    return [pc.pic.intr, *early], [pc.lines[_SCI]] if pc.pm is not None else []
 
 
 def compose_host(build: Builder, pc: Pc, machine: Adapter, sysbus: BusObject) -> DeviceObject:

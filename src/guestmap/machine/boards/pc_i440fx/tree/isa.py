@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from guestmap.machine.boards.pc_i440fx.tree.host import gates
+
 if TYPE_CHECKING:
     from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.tree.builder import Builder
     from guestmap.machine.tree.objects import BusObject, DeviceObject
 
-_A20_OF_KEYBOARD, _A20_OF_PORT_92 = 25, 26
 _A20 = "a20[0]"
 
 
@@ -41,11 +42,12 @@ def _backend(build: Builder, name: str) -> None:
 def compose_controllers(build: Builder, pc: Pc, isa: BusObject, sysbus: BusObject) -> None:
     """Make the floppy and keyboard controllers and the small ports."""
     build.put(pc.isa.floppy, isa)
+    of_keyboard, of_port_92 = gates(build, pc)
     keyboard = build.put(pc.isa.keyboard, isa, part_bus=sysbus)
-    keyboard.values[_A20] = build.wires[_A20_OF_KEYBOARD]
+    keyboard.values[_A20] = of_keyboard
     build.put(pc.isa.vmport, isa)
     build.put(pc.isa.vmmouse, isa)
-    build.put(pc.isa.port92, isa).values[_A20] = build.wires[_A20_OF_PORT_92]
+    build.put(pc.isa.port92, isa).values[_A20] = of_port_92
 
 
 def compose_drives(build: Builder, pc: Pc, function: DeviceObject) -> None:

@@ -25,6 +25,7 @@ def compose_pc(tree: MachineTree, pc: Pc) -> Adapter:
         "boot": {"order": "cad"},
         "smm": "on" if config.has_smm else "off",
         "usb": config.option("usb"),
+        "hpet": config.option("hpet"),
         "acpi": "auto" if config.acpi else "off",
         "max-ram-below-4g": config.max_ram_below_4g,
         "device-memory-region-size": lambda: _device_memory_size(pc),

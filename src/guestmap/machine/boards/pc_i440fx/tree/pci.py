@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from guestmap.machine.tree.builder import Builder
     from guestmap.machine.tree.objects import DeviceObject
 
-_SMI = 27
-
 
 def compose_chipset(build: Builder, pc: Pc, host: DeviceObject) -> tuple[BusObject, BusObject]:
     """Make the host bridge's function and the south bridge; return the PCI and the ISA bus."""
@@ -44,7 +42,7 @@ def compose_power(build: Builder, pc: Pc, root: BusObject) -> DeviceObject | Non
     if chip is None:
         return None
     pm = build.put(chip, root)
-    pm.values["smi-irq[0]"] = build.wires[_SMI]
+    pm.values["smi-irq[0]"] = build.wires[-1]
     for eeprom in chip.eeproms:
         build.put(eeprom, _bus_of(pm))
     root.set_link("hotplug-handler", pm)
