@@ -114,6 +114,7 @@ setup_peers() {
     peer peers unpack seabios-debug tools/seabios_debug.sh .oracle/seabios-debug
     peer peers unpack libvirt tools/libvirt_root.sh .oracle/libvirt
     peer peers unpack libvirt-new tools/libvirt_root.sh .oracle/libvirt-new trixie trixie-backports
+    peer peers unpack virt-install tools/virt_install.sh .oracle/virt-install
     peer peers unpack qiling tools/qiling_env.sh .oracle/qiling
 }
 

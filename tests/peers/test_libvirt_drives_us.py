@@ -23,6 +23,7 @@ from tests.support.emulator import document, program
 from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
 from tests.support.program import run_program
 from tests.support.qemu import require_qemu
+from tests.support.virt_install import virt_install
 
 pytestmark = [pytest.mark.peers, pytest.mark.seabios]
 
@@ -188,15 +189,7 @@ def test_a_domain_with_a_disk_boots_from_it_and_shows_its_screen(
     domain = libvirt.connection.createXML(document(emulator, "disk", devices=devices), 0)
     try:
         until(lambda: b"hello" in path.read_bytes()[1024:1536])
-        stream = libvirt.connection.newStream()
-        kind = domain.screenshot(stream, 0)
-        picture = bytearray()
-        stream.recvAll(lambda _stream, data, _opaque: picture.extend(data), None)
-        stream.finish()
-        assert kind == "image/png"
-        with Image.open(io.BytesIO(picture)) as image:
-            assert image.size == (720, 400)
-            assert image.getbbox() is not None, "something is not black"
+        assert screen(libvirt, domain).size == (720, 400)
     finally:
         domain.destroy()
 
@@ -270,6 +263,47 @@ def said(fd: int, count: int) -> bool:
         if select.select([fd], [], [], 0.2)[0]:
             got += len(os.read(fd, count - got))
     return got == count
+
+
+def test_virt_install_imports_a_disk(
+    daemon: tuple[Libvirtd, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    libvirt, emulator = daemon
+    if request.node.callspec.params["daemon"] != ROOT:
+        pytest.skip("this release's root has no storage driver, which virt-install asks")
+    path = tmp_path / "disk.img"
+    path.write_bytes(disk("button"))
+    virt_install(
+        libvirt, tmp_path, "--name", "installed", "--memory", "64", "--vcpus", "1", "--virt-type",
+        "qemu", "--machine", "pc", "--osinfo", "generic", "--import", "--disk",
+        f"path={path},bus=ide,format=raw", "--network", "none", "--video", "cirrus",
+        "--controller", "usb,model=none", "--memballoon", "none", "--graphics", "none",
+        "--noautoconsole", "--cpu", "qemu64", "--boot", f"emulator={emulator}",
+    )  # fmt: skip
+    domain = libvirt.connection.lookupByName("installed")
+    try:
+        with terminal(domain) as fd:
+            assert said(fd, 1)
+            assert screen(libvirt, domain).size == (720, 400)
+            libvirt.sent()
+            domain.shutdown()
+            until(lambda: not domain.isActive())
+    finally:
+        if domain.isActive():
+            domain.destroy()
+        domain.undefine()
+
+
+def screen(libvirt: Libvirtd, domain: Any) -> Image.Image:
+    """Return what ``virsh screenshot`` would write."""
+    stream = libvirt.connection.newStream()
+    assert domain.screenshot(stream, 0) == "image/png"
+    picture = bytearray()
+    stream.recvAll(lambda _stream, data, _opaque: picture.extend(data), None)
+    stream.finish()
+    image = Image.open(io.BytesIO(picture))
+    assert image.getbbox() is not None, "something is not black"
+    return image
 
 
 def test_what_managers_ask_at_connect_time(daemon: tuple[Libvirtd, str], running: Any) -> None:

@@ -269,6 +269,7 @@ def _daemon(root: Path) -> dict[str, str]:
         "DAEMON": str(root / "usr/sbin/libvirtd"),
         "LD_LIBRARY_PATH": str(libraries),
         "LIBVIRT_DRIVER_DIR": str(libraries / "libvirt/connection-driver"),
+        "LIBVIRT_STORAGE_BACKEND_DIR": str(libraries / "libvirt/storage-backend"),
     }
 
 
