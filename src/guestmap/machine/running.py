@@ -110,9 +110,7 @@ class Running(Lifecycle):
     def _has_work(self) -> bool:
         """Wait until there is something to run or to reset; False at the end."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._over or self._has_reset_to_do or self._runnable
-            )
+            self._changed.wait_for(lambda: self._over or self._has_reset_to_do or self._runnable)
         return not self._over
 
     def _after(self, end: Exit) -> None:
