@@ -25,6 +25,7 @@ DOCUMENTS = (
     "docs/hotplug.md",
     "docs/libvirt.md",
     "docs/memory.md",
+    "docs/notebook.md",
     "docs/performance.md",
     "docs/support.md",
 )

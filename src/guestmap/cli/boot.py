@@ -69,6 +69,10 @@ def boot(
     vga: Annotated[
         str, typer.Option(metavar="ADAPTER", help="Add a display adapter: std, cirrus, or none.")
     ] = "",
+    vapic: Annotated[
+        bool,
+        typer.Option("--vapic", help="Add QEMU's kvmvapic: a port, and an option ROM that is run."),
+    ] = False,
     drive: Annotated[
         list[str] | None,
         typer.Option(
@@ -214,6 +218,7 @@ def boot(
             disk=tuple(disk or ()),
             cdrom=cdrom,
             vga=vga,
+            vapic=vapic,
             screenshot=screenshot,
             screen=screen,
             kernel=kernel,

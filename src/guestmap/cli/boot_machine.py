@@ -177,6 +177,7 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         option_roms=_with_cautions(options.option_rom),
         drives=_drives(options),
         vga=options.vga or "none",
+        vapic=options.vapic,
         kernel=options.kernel,
         initrd=options.initrd,
         append=options.append,

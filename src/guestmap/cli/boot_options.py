@@ -38,6 +38,7 @@ class BootOptions:
     disk: tuple[Path, ...] = ()
     cdrom: Path | None = None
     vga: str = ""
+    vapic: bool = False
     screenshot: Path | None = None
     kernel: Path | None = None
     initrd: Path | None = None
@@ -64,7 +65,7 @@ class BootOptions:
 
 
 _FLAGS: Final = {
-    "--no-reboot": "no_reboot", "--flow": "flow", "--screen": "screen",
+    "--no-reboot": "no_reboot", "--vapic": "vapic", "--flow": "flow", "--screen": "screen",
     "--mtree": "mtree", "--flat": "flat", "--json": "as_json",
     "--quiet": "quiet", "-q": "quiet", "--verbose": "verbose", "-v": "verbose",
 }  # fmt: skip
