@@ -552,3 +552,36 @@ def test_a_cpu_knows_the_level_of_its_pin_that_it_was_given(options):
         tells = "hidden_state" not in options
         assert known == [tells, False, tells]
         assert not guest.vcpu.knows_interrupts()
+
+
+def wrmsr(number: int, value: int) -> bytes:
+    """Return code that writes an MSR: mov ecx, number; mov eax, value; xor edx, edx; wrmsr."""
+    return b"\xb9" + le32(number) + b"\xb8" + le32(value) + b"\x31\xd2\x0f\x30"
+
+
+SYSENTER = b"\x0f\x34"
+RING_3_AT_3000 = b"".join(b"\x68" + le32(word) for word in (0x23, 0x6000, 2, 0x1B, 0x3000))
+
+
+def test_sysenter_goes_from_ring_3_to_ring_0(guest):
+    setup = b"".join(
+        wrmsr(number, value) for number, value in ((0x174, 8), (0x175, 0x5000), (0x176, 0x3080))
+    )
+    protected(guest, setup + RING_3_AT_3000 + b"\xcf")  # iret
+    guest.memory.write(0x3000, SYSENTER)
+    # cli, which only ring 0 may; mov eax, cs; out 0x80, eax; mov eax, ss; out 0x81, eax; mov eax,
+    # esp; out 0x82, eax; hlt
+    guest.memory.write(0x3080, b"\xfa\x8c\xc8\xe7\x80\x8c\xd0\xe7\x81\x89\xe0\xe7\x82\xf4")
+
+    assert guest.run().reason is ExitReason.HALTED
+    assert [guest.value(port) for port in (0x80, 0x81, 0x82)] == [[8], [16], [0x5000]]
+
+
+def test_sysenter_is_a_protection_fault_where_it_leads_nowhere(guest):
+    # pop eax; out 0x80, eax; pop eax; out 0x81, eax; hlt: error code, and where it was
+    set_gate(guest, GP, b"\x58\xe7\x80\x58\xe7\x81\xf4")
+    protected(guest, RING_3_AT_3000 + b"\xcf")
+    guest.memory.write(0x3000, SYSENTER)
+
+    assert guest.run().reason is ExitReason.HALTED
+    assert (guest.value(), guest.value(0x81)) == ([0], [0x3000])

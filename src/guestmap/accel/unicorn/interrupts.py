@@ -10,9 +10,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from guestmap.accel.exits import Exit, ExitReason
-from guestmap.accel.unicorn.binding import uc_api
-from guestmap.accel.unicorn.delivery import INVALID_OPCODE, Cause, Delivery
-from guestmap.accel.unicorn.state import CS, IF, PAGING
+from guestmap.accel.types import Segment
+from guestmap.accel.unicorn.binding import uc_api, x86
+from guestmap.accel.unicorn.delivery import INVALID_OPCODE, PROTECTION_FAULT, Cause, Delivery
+from guestmap.accel.unicorn.state import CS, ESP, IF, PAGING, PROTECTION, RF, SS, VM
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from guestmap.accel.unicorn.mapper import Mapper
 
 _INT3, _INT_N = 0xCC, 0xCD
+_SYSENTER_CS, _SYSENTER_ESP, _SYSENTER_EIP = 0x174, 0x175, 0x176  # Intel SDM volume 4
+_SYSENTER_LENGTH = 2
+_FLAT_CODE, _FLAT_DATA = 0x00CF9B00, 0x00CF9300
 
 
 class Interrupts:
@@ -56,6 +60,9 @@ class Interrupts:
         """Hook INT n, exceptions and invalid instructions."""
         self._uc.hook_add(uc_api.UC_HOOK_INTR, self._interrupt)
         self._uc.hook_add(uc_api.UC_HOOK_INSN_INVALID, self._invalid_opcode)
+        if self._state.complete:
+            kind, instruction = uc_api.UC_HOOK_INSN, x86.UC_X86_INS_SYSENTER
+            self._uc.hook_add(kind, self._sysenter, None, 1, 0, instruction)
 
     def external(self, vector: int) -> None:
         """Deliver an interrupt for the loaded state."""
@@ -83,6 +90,23 @@ class Interrupts:
             self._software_interrupt(INVALID_OPCODE)
         self._leaving.honour()
         return True
+
+    def _sysenter(self, _uc: Any, _data: object) -> None:
+        """Do what the library skips (Intel SDM volume 2, "SYSENTER"); its way back is whole."""
+        state, msr = self._state, self._uc.msr_read
+        state.load()
+        selector = msr(_SYSENTER_CS) & 0xFFFF
+        if selector & ~3 and state.control(0) & PROTECTION:
+            state.eflags &= ~(VM | IF | RF)
+            state.set_segment(CS, Segment(selector & 0xFFFC, 0, 0xFFFFFFFF, _FLAT_CODE))
+            state.set_segment(SS, Segment(selector + 8 & 0xFFFC, 0, 0xFFFFFFFF, _FLAT_DATA))
+            state.set_general(ESP, msr(_SYSENTER_ESP))
+            state.eip = msr(_SYSENTER_EIP)
+        else:
+            self._deliver(PROTECTION_FAULT, Cause.EXCEPTION)
+        state.eip -= _SYSENTER_LENGTH  # the library adds it afterwards
+        state.save()
+        self._leaving.honour()
 
     def _is_software(self, vector: int) -> bool:
         if self._state.complete:

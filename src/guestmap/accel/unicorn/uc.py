@@ -42,6 +42,7 @@ _HOOKS: dict[int, Any] = {
     uc_api.UC_HOOK_INSN_INVALID: ctypes.CFUNCTYPE(ctypes.c_bool, P, P),
 }  # fmt: skip
 _INSTRUCTIONS: dict[int, Any] = {
+    x86.UC_X86_INS_SYSENTER: ctypes.CFUNCTYPE(None, P, P),
     x86.UC_X86_INS_IN: ctypes.CFUNCTYPE(U32, _UC, U32, INT),
     x86.UC_X86_INS_OUT: ctypes.CFUNCTYPE(None, _UC, U32, INT, U32),
 }

@@ -24,7 +24,12 @@ class Reach:
         regions = snapshot.regions
         spans: dict[int, _Span] = {}
         opened: set[int] = set()
-        todo = list(range(len(regions)))
+        todo = []
+        for region in regions:
+            if region.children or region.alias is not None:
+                todo.append(region.id)
+            else:  # as most are
+                spans[region.id] = 0, region.size
         while todo:
             region = regions[todo[-1]]
             below = region.children if region.alias is None else (region.alias,)
@@ -41,11 +46,11 @@ class Reach:
             elif region.alias is not None:
                 spans[region.id] = _alias_span(snapshot, region.id, spans)
             else:
-                moved = [
-                    (regions[c].addr + spans[c][0], regions[c].addr + spans[c][1]) for c in below
-                ]
-                moved.append((0, region.size))
-                spans[region.id] = (min(s[0] for s in moved), max(s[1] for s in moved))
+                lowest, highest = 0, region.size
+                for each in below:
+                    addr, (lo, hi) = regions[each].addr, spans[each]
+                    lowest, highest = min(lowest, addr + lo), max(highest, addr + hi)
+                spans[region.id] = lowest, highest
         self._spans = spans
 
     def meets(self, region: int, base: int, start: int, end: int) -> bool:

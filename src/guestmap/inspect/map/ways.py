@@ -68,8 +68,9 @@ class Way:
         else:
             self.depth = parent.depth + 1
             self.aliases = parent.aliases + (parent.region.alias is not None)
-            self.lo = max(parent.lo, base)
-            self.hi = min(parent.hi, end)
+            lo, hi = parent.lo, parent.hi
+            self.lo = lo if lo > base else base  # noqa: FURB136 - no calls for each region
+            self.hi = hi if hi < end else end  # noqa: FURB136
             self.enabled = parent.enabled and region.enabled
             self.readonly = parent.readonly or region.readonly
             self.nonvolatile = parent.nonvolatile or region.nonvolatile

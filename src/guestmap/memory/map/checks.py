@@ -6,9 +6,18 @@ from operator import index
 from typing import TypeVar
 
 from guestmap.base import ADDRESS_SPACE_SIZE, ConfigError
+from guestmap.memory.map.arguments import takes
 from guestmap.memory.map.ops import MemoryRegionOps
 
 T = TypeVar("T")
+
+_ARGUMENTS = {
+    "read": ("offset", "size"),
+    "write": ("offset", "value", "size"),
+    "read_with_attrs": ("offset", "size", "attrs"),
+    "write_with_attrs": ("offset", "value", "size", "attrs"),
+}
+"""What each callback of a region is called with."""
 
 
 def checked_name(name: object) -> str:
@@ -26,12 +35,21 @@ def checked_ops(name: str, ops: object) -> MemoryRegionOps | None:
     """Return the callbacks of a region, or None where it has none.
 
     Raises:
-        ConfigError: they are something else.
+        ConfigError: they are something else, or one does not take what it is called with.
     """
-    if ops is not None and not isinstance(ops, MemoryRegionOps):
+    if ops is None:
+        return None
+    if not isinstance(ops, MemoryRegionOps):
         raise ConfigError(
             f"region {name!r}: its callbacks are {_kind(ops)}: give a MemoryRegionOps"
         )
+    for which, words in _ARGUMENTS.items():
+        callback = getattr(ops, which)
+        if callback is not None and not takes(callback, len(words)):
+            raise ConfigError(
+                f"region {name!r}: its callback {which!r} is called with {len(words)} arguments"
+                f" ({', '.join(words)}), which {callback!r} does not take"
+            )
     return ops
 
 

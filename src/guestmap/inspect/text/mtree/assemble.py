@@ -168,7 +168,7 @@ def _region(node: Node, ids: dict[Node, int]) -> RegionInfo:
         id=ids[node],
         name=node.name,
         addr=node.addr,
-        size=node.size,
+        size=line.size,
         priority=line.priority,
         type=region_type,
         enabled=line.enabled,

@@ -72,7 +72,8 @@ class Node:
     @property
     def addr(self) -> int:
         """Offset in the parent."""
-        return self.addr_in(self.parent)
+        parent = self.parent
+        return (self.start if parent is None else self.start - parent.start) & _MASK
 
     def addr_in(self, parent: Node | None) -> int:
         """Return the offset that the node has, or would have, in ``parent``."""

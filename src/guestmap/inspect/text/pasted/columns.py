@@ -9,7 +9,7 @@ Where none of that is so, a few names may have been cut all the same: that is sa
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from guestmap.base import PeerError
@@ -17,7 +17,7 @@ from guestmap.inspect.text.pasted.characters import without_escapes
 from guestmap.inspect.text.pasted.forms import CORE, HEX, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from guestmap.inspect.text.pasted.wrapped import Joined
 
@@ -111,21 +111,16 @@ def _begin_others(last: set[str], lines: Sequence[tuple[int, str]]) -> bool:
         *before, end = (text.partition("): ")[2] or text).split(" ")  # no word of a name before
         inner.update(before)
         ends.add(end)
-    alone = [each for each in last - inner if len(each) > _SHORT]
+    alone = {each for each in last - inner if len(each) > _SHORT}
     in_order = sorted({word.lstrip("@") for word in inner | ends})
-    return any(
-        word[len(each) : len(each) + 1].isalpha()
-        for each in alone
-        for word in _beginning_with(each, in_order)
-    )
-
-
-def _beginning_with(start: str, in_order: list[str]) -> Iterator[str]:
-    """Yield the words of a sorted list that begin so: they stand together."""
-    for at in range(bisect_left(in_order, start), len(in_order)):
-        if not in_order[at].startswith(start):
-            return
-        yield in_order[at]
+    for at, (word, after) in enumerate(pairwise(in_order), 1):
+        if after.startswith(word) and word in alone:  # all that begin so stand there together
+            length = len(word)
+            while at < len(in_order) and in_order[at].startswith(word):
+                if in_order[at][length : length + 1].isalpha():
+                    return True
+                at += 1
+    return False
 
 
 def check_columns(whole: Sequence[Joined]) -> tuple[str, ...]:
