@@ -175,6 +175,14 @@ def test_what_we_lack_is_refused_by_name(
     assert libvirt.connection.listAllDomains(1) == []
 
 
+def test_what_a_running_domain_lacks_is_refused_by_name(
+    daemon: tuple[Libvirtd, str], running: Any
+) -> None:
+    libvirt, _ = daemon
+    with pytest.raises(libvirt.module.libvirtError, match="balloon"):
+        running.setMemoryFlags(32 << 10, LIVE)
+
+
 DISK = """<disk type='file' device='disk'><driver name='qemu' type='raw'/>
 <source file='{}'/><target dev='hda' bus='ide'/></disk><video><model type='vga'/></video>"""
 
@@ -343,10 +351,19 @@ def test_the_story_of_a_dimm_is_qemu_s(
         assert complaints <= other.errors()
     for step, (mine, expected) in enumerate(zip(ours, theirs, strict=True)):
         assert shared(mine) == shared(expected), step
+        if step:  # what QEMU alone is asked at the start has ids of its own
+            assert distances(mine) == distances(expected), step
+
+
+def distances(sent: list[dict[str, Any]]) -> list[int]:
+    """Return by how much the ids of commands are above the first one's."""
+    numbers = [int(each["id"].removeprefix("libvirt-")) for each in sent]
+    return [number - numbers[0] for number in numbers]
 
 
 def shared(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [each for each in sent if not is_only_qemu_s(each)]
+    kept = [each for each in sent if not is_only_qemu_s(each)]
+    return [{name: each[name] for name in each if name != "id"} for each in kept]
 
 
 def is_only_qemu_s(told: dict[str, Any]) -> bool:
@@ -373,7 +390,7 @@ def story(libvirt: Libvirtd, emulator: str) -> list[list[dict[str, Any]]]:
             libvirt.connection.getAllDomainStats(0, 0)
             libvirt.sent()
         step()
-        steps.append(libvirt.sent())
+        steps.append(libvirt.sent(with_ids=True))
     libvirt.connection.getDomainCapabilities(emulator, "x86_64", "pc", "qemu", 0)
     return steps
 

@@ -167,8 +167,8 @@ class Libvirtd:
         """Return the functions of libvirt that have complained so far; of more than no KVM here."""
         return set(_ERROR.findall(self._log.read_text(errors="replace")))
 
-    def sent(self) -> list[dict[str, Any]]:
-        """Return the commands that were sent to machines since the last call, without ids."""
+    def sent(self, *, with_ids: bool = False) -> list[dict[str, Any]]:
+        """Return the commands that were sent to machines since the last call."""
         with self._log.open(errors="replace") as file:
             file.seek(self._place)
             lines = file.readlines()
@@ -177,7 +177,8 @@ class Libvirtd:
         for line in lines:
             if (match := _SENT.search(line)) is not None:
                 told = json.loads(match[1])
-                told.pop("id", None)
+                if not with_ids:
+                    told.pop("id", None)
                 found.append(told)
         return found
 
