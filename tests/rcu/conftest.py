@@ -39,6 +39,11 @@ def spawn() -> Iterator[Spawn]:
             except BaseException as error:  # noqa: BLE001 - handed to whoever takes the result
                 future.set_exception(error)
 
+        # One that has ended keeps its stack until somebody joins it.
+        ended = [each for each in threads if not each.is_alive()]
+        for each in ended:
+            each.join()
+            threads.remove(each)
         threads.append(threading.Thread(target=run, daemon=True))
         threads[-1].start()
         return future
