@@ -52,6 +52,10 @@ OF_BOTH = {
                    " administrator config"), 1, 10),
     "alias": (HELD, memory(more="<alias name='dimm1'/>"),
               f"{U}non unique alias detected: dimm1", 67, 20),
+    "another device's alias": (
+        "<disk type='file'><target dev='hda' bus='ide'/><alias name='ua-mine'/></disk>",
+        memory(more="<alias name='ua-mine'/>"), f"{U}non unique alias detected: ua-mine", 67, 20,
+    ),
     "label": ("", memory(model="nvdimm", more="<source><path>/x</path></source>",
                          target="<label><size>64</size></label>"),
               "XML error: nvdimm label must be at least 128KiB", 27, 20),

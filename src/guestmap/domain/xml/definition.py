@@ -94,7 +94,7 @@ class Definition(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def aliases(self) -> frozenset[str]:
         """Names of devices that are taken."""
-        found = (each.get("name") for each in self.root.every("devices/*"))
+        found = (each.get("name") for each in self.root.every("devices/*/alias"))
         own = (each.alias for each in self.devices)
         return frozenset(name for name in (*found, *own) if name)
 
