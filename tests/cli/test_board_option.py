@@ -63,7 +63,7 @@ def test_an_unknown_board_is_refused_with_those_that_there_are(name: str) -> Non
         ("pc,smm=maybe", "Parameter 'smm' does not accept value 'maybe'"),
         ("pc,max-ram-below-4g=much", "Parameter 'max-ram-below-4g' expects a size value"),
         ("pc,nonsense=1", "Property 'pc-i440fx-7.2-machine.nonsense' not found"),
-        ("pc,hpet=off", "hpet is not modelled; 'guestmap boot -M pc,help' lists what is"),
+        ("pc,sata=off", "sata is not modelled; 'guestmap boot -M pc,help' lists what is"),
         ("pc,kernel-irqchip=kvm", "Parameter 'kernel-irqchip' does not accept value 'kvm'"),
         ("none,smm=on", "Property 'none-machine.smm' not found"),
     ],

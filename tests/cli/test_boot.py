@@ -213,7 +213,7 @@ def test_a_kernel_that_cannot_be_booted_is_one_clear_line(args, words):
 
 
 def test_an_unknown_device_is_named():
-    assert_one_clear_line(_boot("--device", "e1000"), "e1000")
+    assert_one_clear_line(_boot("--device", "rtl8139"), "rtl8139")
 
 
 def test_ctrl_c_ends_cleanly(tmp_path):

@@ -91,6 +91,7 @@ def test_default_devices_are_not_modelled(words: list[str]) -> None:
 
 @pytest.mark.parametrize(("words", "vga"), [
     ([], "none"), (["-vga", "none"], "none"), (["-vga", "std"], "std"),
+    (["-vga", "cirrus"], "cirrus"),
 ])  # fmt: skip
 def test_a_display_adapter_is_there_where_it_is_asked_for(words: list[str], vga: str) -> None:
     assert config_of(["-M", "pc", "-nodefaults", *words]).vga == vga
@@ -98,7 +99,8 @@ def test_a_display_adapter_is_there_where_it_is_asked_for(words: list[str], vga:
 
 def test_other_display_adapters_are_not_modelled() -> None:
     with pytest.raises(
-        UnsupportedError, match=r"^-vga qxl is not modelled for pc-i440fx-7.2: .* none, std$"
+        UnsupportedError,
+        match=r"^-vga qxl is not modelled for pc-i440fx-7.2: .* none, std, cirrus$",
     ):
         config_of(["-M", "pc", "-nodefaults", "-vga", "qxl"])
 
