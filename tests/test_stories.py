@@ -17,7 +17,7 @@ from guestmap.domain.store.opening import open_store
 
 DOCS = Path(__file__).parent.parent / "docs"
 
-pytestmark = [pytest.mark.unicorn, pytest.mark.seabios]
+pytestmark = [pytest.mark.peers, pytest.mark.unicorn, pytest.mark.seabios]
 
 
 _TIME = re.compile(r"^ *\d+\.\d\d ms  ")

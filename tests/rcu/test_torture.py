@@ -102,8 +102,8 @@ SIZES = pytest.mark.parametrize(
     [
         pytest.param(1, 1_000, id="1-reader"),
         pytest.param(10, 200, id="10-readers"),
-        pytest.param(1, 20_000, id="1-reader-long", marks=pytest.mark.slow),
-        pytest.param(10, 3_000, id="10-readers-long", marks=pytest.mark.slow),
+        pytest.param(1, 20_000, id="1-reader-long", marks=pytest.mark.long),
+        pytest.param(10, 3_000, id="10-readers-long", marks=pytest.mark.long),
     ],
 )
 
