@@ -577,7 +577,7 @@ def test_sysenter_goes_from_ring_3_to_ring_0(guest):
     assert [guest.value(port) for port in (0x80, 0x81, 0x82)] == [[8], [16], [0x5000]]
 
 
-def test_sysenter_is_a_protection_fault_where_it_leads_nowhere(guest):
+def test_sysenter_in_ring_3_is_a_protection_fault_where_it_leads_nowhere(guest):
     # pop eax; out 0x80, eax; pop eax; out 0x81, eax; hlt: error code, and where it was
     set_gate(guest, GP, b"\x58\xe7\x80\x58\xe7\x81\xf4")
     protected(guest, RING_3_AT_3000 + b"\xcf")
