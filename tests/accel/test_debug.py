@@ -9,6 +9,7 @@ from guestmap.accel.debug import GuestAccess, WatchKind, Watchpoint
 from guestmap.base import StateError, UnsupportedError
 from tests.accel.conftest import KVM
 from tests.accel.guest import CODE, DEVICE, FLAT_CODE, ROM_BASE, STACK, Guest
+from tests.accel.heard import Heard
 
 HOLE = 0x40000000
 DATA = 0x4000
@@ -45,19 +46,11 @@ def stepper(request):
         yield machine
 
 
-class Ear(list):
-    """Hears, and stops at each."""
-
-    def __init__(self, *, stops: bool = False) -> None:
-        super().__init__()
-        self.stops = stops
-
-    def __call__(self, access: GuestAccess) -> bool:
-        self.append(access)
-        return self.stops
+class Ear(Heard):
+    """Hears what a guest does."""
 
     def watch(self, guest: Guest, first: int, last: int, kinds=ALL) -> None:
-        guest.vcpu.probe.watch([Watchpoint(first, last, frozenset(kinds), self, self.stops)])
+        guest.vcpu.probe.watch([self.at(first, last, *kinds)])
 
 
 PROGRAMS = {

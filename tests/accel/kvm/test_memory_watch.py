@@ -5,31 +5,17 @@ from __future__ import annotations
 import pytest
 
 from guestmap.accel import ExitReason
-from guestmap.accel.debug import GuestAccess, WatchKind, Watchpoint
+from guestmap.accel.debug import GuestAccess, WatchKind
 from guestmap.accel.kvm.guards import Guards
 from guestmap.base import HostError, UnsupportedError
 from guestmap.memory.hear import EventNotifier
+from tests.accel.heard import Heard
 from tests.accel.kvm.fake_kernel import PAGE
 from tests.accel.kvm.fake_vcpu import Mmio
 from tests.accel.kvm.test_vcpu import HLT, Rig
 
 READ, WRITE, EXECUTE = WatchKind
 DEVICE = 0xE0000000
-
-
-class Heard(list):
-    """What was heard; it stops where it says so."""
-
-    def __init__(self, *, stops: bool = False) -> None:
-        super().__init__()
-        self.stops = stops
-
-    def __call__(self, access: GuestAccess) -> bool:
-        self.append(access)
-        return self.stops
-
-    def at(self, first: int, last: int, *kinds: WatchKind) -> Watchpoint:
-        return Watchpoint(first, last, frozenset(kinds), self, self.stops)
 
 
 @pytest.fixture
