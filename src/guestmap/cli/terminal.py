@@ -10,6 +10,7 @@ import tty
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
+from guestmap.cli.escape_key import EscapeKey
 from guestmap.cli.output import warn
 from guestmap.cli.streams import is_terminal
 from guestmap.hw.serial.feed import SerialFeed
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550
     from guestmap.machine import VirtualMachine
 
-ESCAPE = 0x01
-"""Ctrl-A, as with QEMU: Ctrl-A X ends the machine, Ctrl-A Ctrl-A is one Ctrl-A for the guest."""
-
-_END = b"xX"
 _READ_BYTES = 4096
 _OUTPUT_FLAGS = 1
 
@@ -42,7 +39,7 @@ class Terminal:
         self._vm = vm
         self._output = output
         self._typing = is_terminal()
-        self._escaped = False
+        self._escape = EscapeKey()
         self._before: list[int | list[bytes | int]] | None = None
         self._feed = SerialFeed(port, vm.exclusive)
         self._wake, self._woken = os.pipe()
@@ -87,18 +84,11 @@ class Terminal:
         if not self._typing:
             self._feed.send(data)
             return
-        for byte in data:
-            if self._escaped:
-                self._escaped = False
-                if byte in _END:
-                    self._vm.quit("host-signal")
-                    return
-                if byte != ESCAPE:
-                    continue
-            elif byte == ESCAPE:
-                self._escaped = True
-                continue
-            self._feed.send(bytes((byte,)))
+        keys, is_end = self._escape.taken(data)
+        if keys:
+            self._feed.send(keys)
+        if is_end:
+            self._vm.quit("host-signal")
 
 
 def _is_pipe() -> bool:

@@ -13,16 +13,15 @@ import tty
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from guestmap.cli.escape_key import EscapeKey
 from guestmap.cli.screen.painting import Graphics, block_lines, kitty, sixel, text_lines
 from guestmap.cli.screen.typed import keys_of
 from guestmap.hw.ps2.keys import KEYS
 
 if TYPE_CHECKING:
+    from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.machine import VirtualMachine
 
-ESCAPE = 0x01
-"""Ctrl-A, as with QEMU: Ctrl-A X ends the machine, Ctrl-A Ctrl-A is one Ctrl-A for the guest."""
-_END = b"xX"
 _LOOK_S = 0.05
 _ANSWER_S = 0.5
 _HOLD_NS = 20_000_000
@@ -45,7 +44,7 @@ class ScreenWindow:
 
     def __init__(self, vm: VirtualMachine) -> None:
         self._vm = vm
-        self._escaped = False
+        self._escape = EscapeKey()
         self._shown: list[str] = []
         self._last: object = None
         self._graphics = Graphics.BLOCKS
@@ -72,7 +71,9 @@ class ScreenWindow:
         self._write(_ASK)
         said = b""
         while _KIND.search(said) is None and select.select([0], [], [], _ANSWER_S)[0]:
-            said += os.read(0, _READ_BYTES)
+            if not (read := os.read(0, _READ_BYTES)):  # the terminal is gone
+                break
+            said += read
         if b"\x1b_Gi=31;OK" in said:
             return Graphics.KITTY
         kind = _KIND.search(said)
@@ -97,21 +98,23 @@ class ScreenWindow:
         """Paint what is other than it was."""
         with self._vm.exclusive():
             text = self._vm.board.text()
-            seen = text if text is not None else self._vm.board.picture()
+            picture = self._vm.board.picture() if text is None else None
         size = shutil.get_terminal_size(_TEXT_SIZE)
-        if seen is None or (seen, size) == self._last:
+        if (text, picture, size) == self._last:
             return
-        self._last = seen, size
+        self._last = text, picture, size
         if text is not None:
             self._lines(text_lines(text)[: size.lines])
-        elif (picture := self._vm.board.picture()) is None:
-            return
-        elif self._graphics is Graphics.BLOCKS:
+        elif picture is not None:
+            self._show(picture, size)
+
+    def _show(self, picture: ScreenPicture, size: os.terminal_size) -> None:
+        if self._graphics is Graphics.BLOCKS:
             self._lines(block_lines(picture, size.columns, size.lines))
-        else:
-            self._lines([])
-            whole = kitty(picture, size.lines - 1) if self._graphics is Graphics.KITTY else ""
-            self._write("\x1b[H" + (whole or sixel(picture)))
+            return
+        self._lines([])
+        whole = kitty(picture, size.lines - 1) if self._graphics is Graphics.KITTY else ""
+        self._write("\x1b[H" + (whole or sixel(picture)))
 
     def _lines(self, lines: list[str]) -> None:
         """Paint lines, those alone that are others than before; below them is nothing."""
@@ -133,22 +136,13 @@ class ScreenWindow:
     # -- the keys ----------------------------------------------------------------------------------
 
     def _typed(self, data: bytes) -> None:
-        keys = bytearray()
-        for byte in data:
-            if self._escaped:
-                self._escaped = False
-                if byte in _END:
-                    self._vm.quit("host-signal")
-                    return
-                if byte != ESCAPE:
-                    continue
-            elif byte == ESCAPE:
-                self._escaped = True
-                continue
-            keys.append(byte)
+        keys, is_end = self._escape.taken(data)
+        if is_end:
+            self._vm.quit("host-signal")
+            return
         devices = self._vm.board.input
         if devices is None or not self._vm.state.feels_input:
             return
         with self._vm.exclusive():
-            for names in keys_of(bytes(keys)):
+            for names in keys_of(keys):
                 devices.type([KEYS[name] for name in names], _HOLD_NS)
