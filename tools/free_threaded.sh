@@ -17,11 +17,7 @@ root=$(cd "$1" && pwd)
 
 have_programs "builds CPython" "gcc libc6-dev libffi-dev zlib1g-dev libssl-dev make dpkg-dev" gcc make dpkg-source
 own_apt "$root" "$suite"
-sed 's/^deb /deb-src /' "$apt/etc/sources.list" >"$apt/etc/sources" && mv "$apt/etc/sources" "$apt/etc/sources.list"
-own update >>"$apt/log" 2>&1 || fail "cannot read the index of sources of $suite"
-mkdir -p "$root/source"
-(cd "$root/source" && own source python3.13 >>"$apt/log" 2>&1) ||
-    { tail -n 5 "$apt/log" >&2 && fail "cannot download the source of python3.13"; }
+own_source "$root/source" python3.13
 cd "$root"/source/python3.13-*/
 ./configure -q --prefix="$root" --disable-gil --without-ensurepip --disable-test-modules >"$root/.apt/configure" 2>&1 ||
     { tail -n 5 "$root/.apt/configure" >&2 && fail "CPython's configure fails"; }

@@ -38,6 +38,17 @@ own_unpack() {
     done
 }
 
+# own_source DIR PACKAGE: unpack a package's source below DIR, with Debian's patches; apt checks its signature
+# and its hashes, dpkg-source unpacks it.
+own_source() {
+    sed 's/^deb /deb-src /' "$apt/etc/sources.list" >"$apt/etc/sources"
+    mv "$apt/etc/sources" "$apt/etc/sources.list"
+    own update >>"$apt/log" 2>&1 || { tail -n 5 "$apt/log" >&2 && fail "cannot read the index of sources"; }
+    mkdir -p "$1"
+    (cd "$1" && own source "$2" >>"$apt/log" 2>&1) ||
+        { tail -n 5 "$apt/log" >&2 && fail "cannot download the source of $2"; }
+}
+
 # own_loader ROOT: set loader and libraries, by which a program of ROOT runs here. A program's own paths are
 # those of the other release, and the link in lib64 is absolute: it would be this machine's loader.
 own_loader() {

@@ -11,22 +11,15 @@ set -eu
 [ $# = 1 ] || fail "usage: tools/seabios_debug.sh DIR"
 mkdir -p "$1"
 root=$(cd "$1" && pwd)
-have_programs "SeaBIOS is built here" "gcc make python3 acpica-tools patch xz-utils" gcc make python3 iasl patch xz
+have_programs "builds SeaBIOS" "gcc make python3 acpica-tools dpkg-dev" gcc make python3 iasl dpkg-source
 own_apt "$root" bookworm
-sed -i 's/^deb /deb-src /' "$apt/etc/sources.list"
-own update >"$apt/log" 2>&1 || fail "cannot read the index of bookworm's sources"
-(cd "$root" && own source --download-only seabios >>"$apt/log" 2>&1) || fail "cannot download the source of seabios"
-tar -C "$root" -xf "$root"/seabios_*.orig.tar.*
-source=$(echo "$root"/seabios-*/)
-tar -C "$source" -xf "$root"/seabios_*.debian.tar.*
-while read -r each; do
-    patch -d "$source" -p1 -s <"$source/debian/patches/$each"
-done <"$source/debian/patches/series"
-mkdir "$source/out"
-printf 'CONFIG_QEMU=y\nCONFIG_ROM_SIZE=256\nCONFIG_DEBUG_LEVEL=8\n' >"$source/out/.config"
+own_source "$root/source" seabios
+cd "$root"/source/seabios-*/
+mkdir out
+printf 'CONFIG_QEMU=y\nCONFIG_ROM_SIZE=256\nCONFIG_DEBUG_LEVEL=8\n' >out/.config
 for each in oldnoconfig out/bios.bin; do
-    make -C "$source" KCONFIG_CONFIG="$source/out/.config" OUT=out/ EXTRAVERSION=-debug "$each" >>"$apt/log" 2>&1 ||
-        fail "cannot build SeaBIOS: $apt/log says why"
+    make KCONFIG_CONFIG="$PWD/out/.config" OUT=out/ EXTRAVERSION=-debug "$each" >>"$apt/log" 2>&1 ||
+        { tail -n 5 "$apt/log" >&2 && fail "SeaBIOS cannot be built"; }
 done
-cp "$source/out/bios.bin" "$root/bios.bin"
-rm -rf "$source" "$root"/seabios_* "$apt"
+cp out/bios.bin "$root/bios.bin"
+rm -rf "$root/source" "$apt"
