@@ -25,6 +25,19 @@ apt_install() {
         fail "$reason: apt-get could not install $*; install it by hand and try again"
 }
 
+# apt_unpack WHAT PACKAGE...: unpack packages of this release in the current folder; nothing is installed.
+apt_unpack() {
+    what=$1
+    shift
+    command -v apt-get >/dev/null 2>&1 || fail "$what: needs Debian's apt-get and dpkg"
+    apt-get download -q "$@" >/dev/null 2>&1 ||
+        { apt-get update -qq && apt-get download -q "$@" >/dev/null; } || fail "cannot download $what"
+    for each in ./*.deb; do
+        dpkg-deb -x "$each" .
+        rm "$each"
+    done
+}
+
 # have_programs REASON PACKAGES PROGRAM...: install packages where one of the programs is missing.
 have_programs() {
     reason=$1

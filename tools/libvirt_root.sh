@@ -14,7 +14,6 @@ set -eu
 . "$(dirname "$0")/own_apt.sh"
 
 [ $# -ge 1 ] || fail "usage: tools/libvirt_root.sh DIR [SUITE...]"
-command -v apt-get >/dev/null 2>&1 || fail "libvirt: needs Debian's apt-get and dpkg"
 mkdir -p "$1"
 root=$(cd "$1" && pwd)
 shift
@@ -36,12 +35,5 @@ END
 fi
 
 cd "$root"
-packages="libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt0 python3-libvirt libyajl2
-    libssh-4 libssh2-1 libpcap0.8 libparted2 libxml2 libnl-route-3-200"
-# shellcheck disable=SC2086 # a list of packages
-apt-get download -q $packages >/dev/null 2>&1 ||
-    { apt-get update -qq && apt-get download -q $packages >/dev/null; } || fail "cannot download libvirt"
-for each in ./*.deb; do
-    dpkg-deb -x "$each" .
-    rm "$each"
-done
+apt_unpack libvirt libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt0 python3-libvirt libyajl2 \
+    libssh-4 libssh2-1 libpcap0.8 libparted2 libxml2 libnl-route-3-200

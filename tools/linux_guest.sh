@@ -19,9 +19,4 @@ kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linu
 agent=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
     --no-enhances qemu-guest-agent | grep '^[a-z0-9]' | grep '^lib\|^qemu-guest-agent')
 # shellcheck disable=SC2086 # a list of packages
-apt-get download -q "$kernel" busybox-static memtest86+ $agent >/dev/null 2>&1 ||
-    { apt-get update -qq && apt-get download -q "$kernel" busybox-static memtest86+ $agent >/dev/null; }
-for each in ./*.deb; do
-    dpkg-deb -x "$each" .
-    rm "$each"
-done
+apt_unpack "a Linux guest" "$kernel" busybox-static memtest86+ $agent
