@@ -89,7 +89,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pytest -qq --collect-only >$(VENV)/collected & $(BIN)/mypy && wait $$!
+	$(BIN)/pytest -qq --collect-only >$(VENV)/collected 2>&1 & \
+	$(BIN)/mypy; typed=$$?; wait $$! || { cat $(VENV)/collected; exit 1; }; exit $$typed
 
 bench: $(VENV)/.installed-dev
 	@tools/setup.sh firmware
