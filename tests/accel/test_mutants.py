@@ -130,10 +130,10 @@ FAULTS = (
         _PIECES,
     ),
     Fault(
-        _U + "pieces.py",
-        "if merged and start <= merged[-1][1]:",
-        "if merged and start < merged[-1][1]:",
-        _PIECES,
+        "base/addrrange.py",
+        "if found and start <= found[-1][1]:",
+        "if found and start < found[-1][1]:",
+        "base/test_addrrange.py",
     ),
     Fault(
         _U + "blob_state.py",

@@ -8,7 +8,7 @@ import pytest
 from sortedcontainers import SortedDict
 
 from guestmap.accel.unicorn.layout import SCRATCH
-from guestmap.accel.unicorn.pieces import Piece, direct, merged, overlapping, whole_pages
+from guestmap.accel.unicorn.pieces import Piece, direct, overlapping, whole_pages
 from guestmap.memory import MemoryRegion, MemoryRegionOps, MemoryRegionSection, MemorySystem
 
 pytestmark = pytest.mark.unicorn
@@ -77,18 +77,6 @@ def test_pieces_between_two_addresses(low: int, high: int, starts: list[int]) ->
         }
     )
     assert [piece.start for piece in overlapping(pieces, low, high)] == starts
-
-
-@pytest.mark.parametrize(
-    ("ranges", "result"),
-    [
-        ([], []), ([(5, 6), (1, 2)], [(1, 2), (5, 6)]), ([(1, 3), (3, 5)], [(1, 5)]),
-        ([(1, 3), (4, 5)], [(1, 3), (4, 5)]), ([(1, 9), (2, 3)], [(1, 9)]),
-        ([(2, 3), (1, 9), (8, 12)], [(1, 12)]),
-    ],
-)  # fmt: skip
-def test_ranges_are_merged(ranges: list[tuple[int, int]], result: list[tuple[int, int]]) -> None:
-    assert merged(ranges) == result
 
 
 # -- which sections are memory ---------------------------------------------------------------------

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from guestmap.base.named_tuple import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ADDRESS_SPACE_SIZE = 1 << 64
 """Bytes in the largest address space (QEMU's 128-bit sizes exist for this one number)."""
@@ -39,3 +44,17 @@ class AddrRange(NamedTuple):
 
     def __str__(self) -> str:
         return f"[0x{self.start:x}, 0x{self.end:x})"
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the same addresses as ranges that neither overlap nor touch, lowest first.
+
+    Each is a first address and the one behind the last.
+    """
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.accel.debug import WatchKind
 from guestmap.accel.kvm.abi import PAGE
+from guestmap.base.addrrange import merged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -60,9 +61,4 @@ class Guards:
 
 
 def _pages(points: Iterable[Watchpoint]) -> Spans:
-    spans: list[tuple[int, int]] = []
-    for start, end in sorted((x.first & -PAGE, (x.last | (PAGE - 1)) + 1) for x in points):
-        if spans and start <= spans[-1][1]:
-            start, end = spans[-1][0], max(end, spans.pop()[1])
-        spans.append((start, end))
-    return tuple(spans)
+    return tuple(merged((x.first & -PAGE, (x.last | (PAGE - 1)) + 1) for x in points))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guestmap.accel.unicorn.pieces import merged
+from guestmap.base.addrrange import merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -16,10 +16,11 @@ from sortedcontainers import SortedDict
 
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.mapped_memory import MappedMemory
-from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, merged, overlapping
+from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, overlapping
 from guestmap.accel.unicorn.stale_code import StaleCode
 from guestmap.accel.unicorn.windows import Windows
 from guestmap.base import HostError
+from guestmap.base.addrrange import merged
 from guestmap.memory import MemoryListener
 from guestmap.memory.hear import PRIORITY_ACCEL
 

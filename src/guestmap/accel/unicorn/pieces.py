@@ -87,14 +87,3 @@ def overlapping(pieces: SortedDict[int, Piece], low: int, high: int) -> Iterator
             yield piece
     for start in pieces.irange(low, high, inclusive=(False, False)):
         yield pieces[start]
-
-
-def merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the same addresses as ranges that neither overlap nor touch."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guestmap.accel.unicorn.binding import uc_api
-from guestmap.accel.unicorn.pieces import merged
 from guestmap.accel.unicorn.window import flush_tlb
+from guestmap.base.addrrange import merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

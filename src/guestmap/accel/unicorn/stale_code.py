@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.accel.unicorn.pieces import PAGE, Piece, merged, overlapping
+from guestmap.accel.unicorn.pieces import PAGE, Piece, overlapping
+from guestmap.base.addrrange import merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

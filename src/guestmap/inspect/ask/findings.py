@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from guestmap.base import MIB
+from guestmap.base.addrrange import merged
 from guestmap.inspect.ask.spaces import NamedSpace, Spaces
 from guestmap.inspect.map.report import RegionRef, Report
 from guestmap.inspect.map.shown import Shown, shown
-from guestmap.inspect.map.spans import joined
 from guestmap.inspect.map.views import physical_root
 from guestmap.inspect.map.ways import Way, walk
 
@@ -125,7 +125,7 @@ class Subject:
         for view in self.views.values():
             for start, end, way in view:
                 found.setdefault((way.region.id, way.base), []).append((start, end))
-        return {key: joined(spans) for key, spans in found.items()}
+        return {key: merged(spans) for key, spans in found.items()}
 
     @cached_property
     def ways(self) -> dict[int, list[Way]]:

@@ -39,14 +39,3 @@ def common(one: Iterable[Span], other: Iterable[Span]) -> list[Span]:
         else:
             j += 1
     return both
-
-
-def joined(spans: Iterable[Span]) -> list[Span]:
-    """Return sorted spans that neither overlap nor touch and cover the same."""
-    found: list[Span] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
-        else:
-            found.append((start, end))
-    return found
