@@ -204,7 +204,7 @@ FAULTS = (
     ),
     Fault(_U + "smm.py", "pending and not self.active", "pending", _SMM),
     Fault(_U + "vcpu.py", "if smm.active else self._memory", "if False else memory", _SMM),
-    Fault(_U + "vcpu.py", "        self._hooks.see(memory)\n", "", _SMM),
+    Fault(_U + "vcpu.py", "        self._hooks.memory = memory\n", "", _SMM),
     Fault(_U + "save_area.py", "0: state.control(0) & _CR0_AT_ENTRY, ", "", _SMM),
 )
 

@@ -86,11 +86,11 @@ class VcpuAccesses:
             else:
                 counters.rom_writes += 1
             data = data[:length]
+            value = int.from_bytes(data, "little")
             if self.hear is not None:
-                value = int.from_bytes(data, "little")
                 self.hear(memory, WatchKind.WRITE, address, length, value)
             if length in _SCALARS:
-                memory.store(address, length, int.from_bytes(data, "little"))
+                memory.store(address, length, value)
             else:  # string instructions are cut at page borders, to any length
                 memory.write(address, data)
             return

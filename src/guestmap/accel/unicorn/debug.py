@@ -68,7 +68,7 @@ class UnicornProbe(CpuProbe):
         for point in points:
             self._hook_point(point)
         self._readers = [each for each in points if WatchKind.READ in each.kinds]
-        self._hooks.watch_reads(self._device_read if self._readers else None)
+        self._hooks.hear_read = self._device_read if self._readers else None
         self._cpu.forget_code()
 
     def begin(self) -> None:

@@ -77,6 +77,15 @@ def window_functions(
         last_read = plans.get(base + offset << 4 | size)
         last_plans, last_offset, last_size, last_base = plans, offset, size, base
 
+    def look_and_load(address: int, size: int) -> int:
+        """Read where no way is remembered, or somebody hears what is read."""
+        memory = hooks.memory
+        in_vain.look(memory, address, size)
+        value = memory.load(address, size)
+        if hooks.hear_read is not None:
+            hooks.hear_read(address, size, value)
+        return value
+
     def read(_uc: int, offset: int, size: int, base: int) -> int:
         counters.mmio_reads += 1
         hooks.in_device = True
@@ -91,8 +100,7 @@ def window_functions(
             ):
                 find(plans, offset, size, base)
             if last_read is None or hooks.hear_read is not None:
-                in_vain.look(hooks.memory, base + offset, size)
-                return hooks.load(base + offset, size)
+                return look_and_load(base + offset, size)
             number = last_read()
             try:
                 return number & _MASKS[size]

@@ -53,7 +53,7 @@ class Hooks:
         failure: what a device callback raised, for when the CPU has left.
         in_vain: what the guest did in vain.
         memory: what the CPU sees.
-        load: reads what is not memory, and tells ``hear_read``, where that is not None.
+        hear_read: told of each read that is not one of memory: address, size, value; or None.
         lines: hands on what is written to a port by the line; None where nobody wants that.
     """
 
@@ -85,7 +85,7 @@ class Hooks:
         self.in_device = False
         self.failure: BaseException | None = None
         self.in_vain = InVain(self.instruction)
-        self.watch_reads(None)
+        self.hear_read: Callable[[int, int, int], None] | None = None
 
     def install(self, *, deliver: bool = True, everywhere: bool = True) -> None:
         """Hook what there is.
@@ -113,24 +113,6 @@ class Hooks:
             uc_api.UC_HOOK_MEM_FETCH_PROT: self._fetch_from_device,
         })  # fmt: skip
         self._mapper.connect(*window_functions(self, self._counters), self._on_mapped)
-
-    def see(self, memory: AddressSpace) -> None:
-        """Have accesses to what is not memory go to another address space from now on."""
-        self.memory = memory
-        self.watch_reads(self.hear_read)
-
-    def watch_reads(self, hear: Callable[[int, int, int], None] | None) -> None:
-        """Tell somebody of each read that is not one of memory: address, size, value; or nobody."""
-        load = self.load = self.memory.load
-        self.hear_read = hear
-        if hear is not None:
-
-            def watched(address: int, size: int) -> int:
-                value = load(address, size)
-                hear(address, size, value)
-                return value
-
-            self.load = watched
 
     def _shared_write(self, address: int, size: int) -> None:
         if self._mapper.guest_wrote(address, size):

@@ -117,7 +117,7 @@ class UnicornVcpu(Vcpu):
         """Have it see the memory of its mode, and look out for the end of that."""
         self._sees_smm = self.cpu.smm.active
         self.mapper.follow(memory)
-        self._hooks.see(memory)
+        self._hooks.memory = memory
         self.cpu.linear.see(memory)
         if self._exceptions is not None:
             answer = self._hooks.meets_return if self._sees_smm else None
