@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -84,8 +85,8 @@ class Progress:
 
     def _append(self, form: dict[str, object]) -> None:
         try:
-            with self.path.open("ab") as file:
-                file.write(b"\n" * _is_cut(self.path) + msgspec.json.encode(form) + b"\n")
+            with self.path.open("a+b") as file:
+                file.write(b"\n" * _is_cut(file) + msgspec.json.encode(form) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -93,12 +94,11 @@ class Progress:
             raise HostError(what, call="write") from error
 
 
-def _is_cut(path: Path) -> bool:
+def _is_cut(file: BinaryIO) -> bool:
     """Tell whether the last line has no end: whoever wrote it was killed, or the disk was full."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - 1, 0))
-        return file.read(1) not in {b"", b"\n"}
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 1, 0))
+    return file.read(1) not in {b"", b"\n"}
 
 
 def refuse_open(file: Path) -> None:
