@@ -42,7 +42,7 @@ def memory_tag(device: MemoryDef, *, live: bool) -> Tag:
 
 def as_written(device: MemoryDef, *, live: bool) -> MemoryDef:
     """Return a device as it is read out of what :func:`memory_tag` makes of it."""
-    if live or (device.current is None and (device.alias is None or device.has_own_alias)):
+    if live:
         return device
     return replace(device, alias=device.alias if device.has_own_alias else None, current=None)
 
