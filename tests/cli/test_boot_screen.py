@@ -1,4 +1,4 @@
-"""``boot --vga`` and ``--screenshot``."""
+"""``boot --vga`` and ``--screenshot``; ``--screen`` of a machine that has none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from guestmap.base import ConfigError
+from guestmap.cli.boot_screen import shown_screen
+from guestmap.machine import MachineConfig, VirtualMachine
 from tests.support.program import assert_one_clear_line, run_program
 
 _WIDTH, _HEIGHT = 720, 400
@@ -30,3 +33,13 @@ def test_a_screenshot_shows_what_the_firmware_wrote(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_screenshots_of_which_nothing_comes_are_refused(words: list[str], said: str) -> None:
     assert_one_clear_line(run_program("boot", "-q", *words), said)
+
+
+def test_a_saved_machine_without_a_screen_is_not_shown() -> None:
+    config = MachineConfig(machine="none")
+    with (
+        VirtualMachine(config, engine="none") as vm,
+        pytest.raises(ConfigError, match="--screen: the machine that was saved has no screen"),
+        shown_screen(vm, wanted=True),
+    ):
+        pass

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guestmap.cli.boot_options import BootOptions
+    from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.machine.vm import VirtualMachine
 
 _FORMS = (".png", ".ppm")
@@ -35,16 +36,14 @@ def check_screen(options: BootOptions) -> None:
 
     if path.suffix not in _FORMS:
         raise ConfigError(f"--screenshot {path}: give a name that ends in {' or '.join(_FORMS)}")
-    if options.restore is None and options.vga in ("", "none"):
-        raise ConfigError("--screenshot: the machine has no screen: add --vga std")
+    _check_adapter(options, "--screenshot")
     refuse_unwritable(path)
 
 
 def _check_terminal(options: BootOptions) -> None:
     if options.serial == "stdio":
         raise ConfigError("--screen and --serial stdio both want the terminal: leave one out")
-    if options.restore is None and options.vga in ("", "none"):
-        raise ConfigError("--screen: the machine has no screen: add --vga std")
+    _check_adapter(options, "--screen")
     if not is_terminal() or not sys.stdout.isatty():
         raise ConfigError(
             "--screen is for a terminal: leave it out, or have stdin and stdout be one;"
@@ -55,10 +54,20 @@ def _check_terminal(options: BootOptions) -> None:
     pillow("--screen needs Pillow: pip install 'guestmap[view]'")
 
 
+def _check_adapter(options: BootOptions, option: str) -> None:
+    if options.restore is None and options.vga in ("", "none"):
+        raise ConfigError(f"{option}: the machine has no screen: add --vga std")
+
+
 def shown_screen(vm: VirtualMachine, *, wanted: bool) -> AbstractContextManager[None]:
-    """Return a context in which the screen is shown in the terminal, where that is wanted."""
+    """Return a context in which the screen is shown in the terminal, where that is wanted.
+
+    Raises:
+        ConfigError: the machine has no screen.
+    """
     if not wanted:
         return nullcontext()
+    _picture(vm, "--screen")
     from guestmap.cli.screen.window import ScreenWindow
 
     return ScreenWindow(vm)
@@ -76,7 +85,11 @@ def take_screenshot(vm: VirtualMachine, path: Path | None) -> None:
     from guestmap.base.whole_file import write_whole
     from guestmap.machine.picture import encoded
 
+    write_whole(path, encoded(_picture(vm, "--screenshot"), path.suffix[1:]))
+
+
+def _picture(vm: VirtualMachine, option: str) -> ScreenPicture:
     picture = vm.board.picture()
     if picture is None:
-        raise ConfigError("--screenshot: the machine that was saved has no screen")
-    write_whole(path, encoded(picture, path.suffix[1:]))
+        raise ConfigError(f"{option}: the machine that was saved has no screen")
+    return picture
