@@ -268,6 +268,9 @@ def test_who_takes_it_and_who_does_not_and_by_whose_limit(served, tmp_path):
     assert verdict(where="nothing")[0] == "failed"
     dump = FleetMachine("d", str(tmp_path))
     assert plan_one(dump, PlanOptions(1)).verdict == "blocked"
+    missing = plan_one(FleetMachine("m", "no-such.toml"), PlanOptions(1))
+    assert (missing.verdict, missing.reasons[0].code) == ("failed", "refused")
+    assert "'no-such.toml' is none" in missing.reasons[0].text
     assert served.machine.sent == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def plan_one(machine: FleetMachine, options: PlanOptions) -> PlannedMachine:
     """Return what there is to say of a machine."""
     if machine.trouble:
         return planned(machine, "failed", Reason("unreachable", redacted(machine.trouble)))
-    if not is_live(machine):
+    if not is_live(machine) and os.path.exists(machine.source):
         what = "it is a recording, not a running machine"
         return planned(machine, "blocked", Reason("not-running", what, "plan where it runs"))
     told = tried(machine, options.patience, lambda: _planned(machine, options))
