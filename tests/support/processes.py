@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from typing import Any
+
+from tests.support import marked
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -32,34 +33,6 @@ def popen(command: list[str], **options: Any) -> subprocess.Popen[Any]:
 
 _MARK = "GUESTMAP_TESTS"
 
-_WATCHES = """
-import os, select, signal, sys, time
-
-def marked(mark):
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                if mark in file.read().split(b"\\0"):
-                    yield int(name)
-        except OSError:  # it has ended, or is somebody else's
-            pass
-
-try:
-    select.select([os.pidfd_open(int(sys.argv[1]))], [], [])
-except ProcessLookupError:
-    pass
-for _ in range(20):  # what is ended may just have started another
-    found = [*marked(sys.argv[2].encode())]
-    for number in found:
-        try:
-            os.kill(number, signal.SIGKILL)
-        except OSError:
-            pass
-    if not found:
-        break
-    time.sleep(0.05)
-"""
-
 
 def end_with_us() -> None:
     """Have all programs that are started from now on end with this process, however it ends.
@@ -71,7 +44,7 @@ def end_with_us() -> None:
     mark = f"{os.getpid()}-{os.urandom(8).hex()}"
     usual = {name: value for name, value in os.environ.items() if name != _MARK}
     subprocess.Popen(
-        [sys.executable, "-SE", "-c", _WATCHES, str(os.getpid()), f"{_MARK}={mark}"],
+        [sys.executable, "-SI", marked.__file__, str(os.getpid()), f"{_MARK}={mark}"],
         env=usual,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -83,10 +56,4 @@ def end_with_us() -> None:
 
 def started_by_us() -> list[int]:
     """Return the numbers of the processes that ``end_with_us`` would end, of those that we see."""
-    mark = f"{_MARK}={os.environ.get(_MARK, '')}".encode()
-    found = []
-    for each in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(OSError), open(f"/proc/{each}/environ", "rb") as file:
-            if mark in file.read().split(b"\0"):
-                found.append(int(each))
-    return found
+    return [*marked.marked(f"{_MARK}={os.environ.get(_MARK, '')}")]
