@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from guestmap.fleet.fleet_plan import PlannedMachine
 from guestmap.fleet.inventory import FleetMachine
 from guestmap.fleet.plan_work import PlanOptions, plan_one
 from guestmap.fleet.twins import told_once
+from tests.support.fleet_hosts import until
 from tests.support.processes import popen
 from tests.support.qemu import require_qemu
 
@@ -63,10 +63,7 @@ def test_a_real_qemu_by_two_of_its_sockets(words, tmp_path: Path):
     ]  # fmt: skip
     with popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + 30
-            while not all(each.exists() for each in sockets):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(lambda: all(each.exists() for each in sockets), "QEMU listens")
             machines = [FleetMachine(each.name, f"unix:{each}") for each in sockets]
             options = PlanOptions(128 * MIB)
             told = list(told_once(plan_one(each, options) for each in machines))
