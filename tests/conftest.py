@@ -25,6 +25,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.corpus import Corpus, find_corpus
+from tests.support.needs import is_required
 from tests.support.overtime import ended_anyway
 from tests.support.processes import end_with_us
 from tests.support.qemu_program import MODELLED, find_qemu, missing_qemu
@@ -70,11 +71,6 @@ def _missing(need: str) -> str:
         lacking += [] if importlib.util.find_spec("selenium") else ["the Python package selenium"]
         return f"needs {' and '.join(lacking)}" if lacking else ""
     return "" if find_corpus() else "needs the corpus: set GUESTMAP_CORPUS to its folder or archive"
-
-
-def _required(need: str) -> bool:
-    words = {word.strip() for word in os.environ.get("GUESTMAP_REQUIRE", "").split(",")}
-    return bool(words & {need, "all"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -157,7 +153,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for need in ("qemu", "seabios", "corpus", "unicorn", "nasm", "chromium", "gdb", "spin", "kvm"):
         if item.get_closest_marker(need) and (reason := _missing(need)):
-            if _required(need) and need != "kvm":
+            if is_required(need) and need != "kvm":
                 pytest.fail(f"GUESTMAP_REQUIRE asks for {need}: {reason}")
             pytest.skip(reason)
     _skip_unless_modelled(item)

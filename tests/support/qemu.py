@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 from typing import TYPE_CHECKING, Any, Self
 
-import pytest
-
 from guestmap.base import ConfigError
 from guestmap.firmware import find_bios
+from tests.support.needs import skip_without
 from tests.support.processes import popen
 from tests.support.qemu_program import find_qemu, missing_qemu
 
@@ -41,12 +39,9 @@ def require_qemu(arch: str = "x86_64") -> str:
     ``GUESTMAP_REQUIRE=qemu`` (a comma-separated list) turns the skip into a failure.
     """
     program = find_qemu(arch)
-    if program is not None:
-        return program.path
-    reason = missing_qemu()
-    if {"qemu", "all"} & set(os.environ.get("GUESTMAP_REQUIRE", "").split(",")):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if program is None:
+        skip_without("qemu", missing_qemu())
+    return program.path
 
 
 def _firmware() -> list[str]:
