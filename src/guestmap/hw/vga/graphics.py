@@ -6,6 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from guestmap.hw.vga import registers as reg
+from guestmap.hw.vga.around import around
 from guestmap.hw.vga.palette import colour, sixteen
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _planar_lines(
 
     def line(at: int) -> bytes:
         size = -(-width // 8) * 4
-        cells = _around(memory, at, size)
+        cells = around(memory, at, size)
         made: list[bytes] = []
         for first in range(0, size, 4):
             cell = cells[first : first + 4]
@@ -144,7 +145,7 @@ def _indexed_lines(
 ) -> Callable[[int], bytes]:
     colours = [colour(state, index) * (1 + twice) for index in range(256)]
     size = width // (1 + twice)
-    return lambda at: b"".join(colours[byte] for byte in _around(memory, at, size))
+    return lambda at: b"".join(colours[byte] for byte in around(memory, at, size))
 
 
 _FIELDS = {15: (5, 5, 5), 16: (5, 6, 5)}
@@ -159,7 +160,7 @@ def _direct_lines(
     step = (depth + 7) // 8
 
     def line(at: int) -> bytes:
-        dots = _around(memory, at, width * step)
+        dots = around(memory, at, width * step)
         made = bytearray(3 * width)
         if step > 2:
             made[0::3], made[1::3], made[2::3] = dots[2::step], dots[1::step], dots[0::step]
@@ -172,15 +173,6 @@ def _direct_lines(
         return bytes(made)
 
     return line
-
-
-def _around(memory: memoryview, at: int, size: int) -> bytes:
-    """Return bytes; behind the memory's end it begins again."""
-    at %= len(memory)
-    piece = bytes(memory[at : at + size])
-    while len(piece) < size:
-        piece += bytes(memory[: size - len(piece)])
-    return piece
 
 
 def _wide(value: int, bits: int, *, fills: bool) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.hw.vga.around import around
 from guestmap.hw.vga.cirrus import registers as reg
-from guestmap.hw.vga.cirrus.raster import around, bits_of, combined, dots, operation, unlike
+from guestmap.hw.vga.cirrus.raster import bits_of, combined, dots, operation, unlike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -39,15 +39,6 @@ def operation(number: int) -> Operation | None:
     return _OPERATIONS.get(number)
 
 
-def around(memory: memoryview | bytearray, at: int, size: int) -> bytes:
-    """Return bytes; behind the memory's end it begins again."""
-    at %= len(memory)
-    piece = bytes(memory[at : at + size])
-    while len(piece) < size:
-        piece += bytes(memory[: size - len(piece)])
-    return piece
-
-
 def combined(function: Operation, old: bytes, new: bytes, mask: bytes | None = None) -> bytes:
     """Return a line: ``new`` comes to ``old``, where ``mask`` has ones."""
     size = len(old)
