@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from guestmap.hw.declare import HAS_AML, declare
+from guestmap.hw.device import IoRegion
 from guestmap.hw.pci.device import PciFunction
 from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE
 from guestmap.hw.vga.screen import ScreenPicture, picture
 from guestmap.hw.vga.state import VgaState
 from guestmap.hw.vga.text import ScreenText, read_text
+from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guestmap.hw.pci.bus import PciBus
     from guestmap.hw.pci.identity import PciIdentity
 
@@ -74,3 +78,23 @@ class DisplayAdapter(PciFunction[VgaStateT]):
     def picture(self, *, cursor: bool = True) -> ScreenPicture:
         """Return what the screen shows now, with the cursor of text or without."""
         return picture(self.state, self.memory, cursor=cursor)
+
+
+def byte_block(
+    name: str, size: int, read: Callable[[int], int], write: Callable[[int, int], None]
+) -> IoRegion:
+    """Return a block of registers, or of memory behind them, that is accessed byte by byte.
+
+    Args:
+        name: the region's.
+        size: bytes.
+        read: ``(offset) -> byte``.
+        write: ``(offset, byte)``.
+    """
+    ops = MemoryRegionOps(
+        read=lambda offset, _size: read(offset),
+        write=lambda offset, value, _size: write(offset, value),
+        endianness=Endianness.LITTLE,
+        impl=AccessSizes(min=1, max=1),
+    )
+    return IoRegion(name, size, ops)

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import MIB
 from guestmap.hw.declare import SWITCH, declare, fact, setting
-from guestmap.hw.device import IoRegion, Place
+from guestmap.hw.device import Place
 from guestmap.hw.pci import registers as pci
 from guestmap.hw.pci.identity import PciIdentity
 from guestmap.hw.portio import PortEntry, port_places
 from guestmap.hw.vga import registers as reg
-from guestmap.hw.vga.adapter import PCI_VGA, DisplayAdapter
+from guestmap.hw.vga.adapter import PCI_VGA, DisplayAdapter, byte_block
 from guestmap.hw.vga.dispi import Dispi
 from guestmap.hw.vga.mmio import VgaMmio
 from guestmap.hw.vga.planes import WINDOW_BASE, WINDOW_SIZE, VgaPlanes
 from guestmap.hw.vga.ports import VgaPorts
 from guestmap.hw.vga.state import VgaState
-from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import BOOL, UINT32
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ _MEMORY_SIZE = 16 * MIB
 _WINDOW_PRIORITY, _CHAIN_4_PRIORITY = 1, 2
 _CHAIN_4 = ((0xA0000, 0x10000), (0xA0000, 0x10000), (0xB0000, 0x8000), (0xB8000, 0x8000))
 """Where memory shows itself in chain-4, by bits 2 and 3 of the graphics controller's register 6."""
-_BYTES = AccessSizes(min=1, max=1)
 _WIDTH, _HEIGHT = 1280, 800
 """What the display says of itself that it shows best, in dots."""
 
@@ -81,7 +79,7 @@ class StandardVga(DisplayAdapter[VgaState]):
             VgaState(), bus, devfn, _IDENTITY, _MEMORY_SIZE, multifunction=multifunction
         )
         self._ports = VgaPorts(self._registers, self._map)
-        self._planes = VgaPlanes(self._registers, self.memory, self.vram.ram_written)
+        planes = VgaPlanes(self._registers, self.memory, self.vram.ram_written)
         self._dispi = Dispi(
             self._registers, self.memory, self._map,
             lambda size: self.vram.ram_written(0, size),
@@ -89,7 +87,7 @@ class StandardVga(DisplayAdapter[VgaState]):
         self._shown: tuple[int, int, int] | None = None
         self._chain_4: MemoryRegion | None = None
         with self.changing("VGA windows"):
-            window = IoRegion("vga-lowmem", WINDOW_SIZE, self._window_ops())
+            window = byte_block("vga-lowmem", WINDOW_SIZE, planes.read, planes.write)
             self.window = self.make(window)
             bus.memory_region.add_subregion(WINDOW_BASE, self.window, _WINDOW_PRIORITY)
             self.place_blocks()
@@ -129,15 +127,6 @@ class StandardVga(DisplayAdapter[VgaState]):
             for at in (1, 2)
         ]
         return (*port_places("vga", reg.BASE, ports), *port_places("vbe", 0x1CE, [index, *data]))
-
-    def _window_ops(self) -> MemoryRegionOps:
-        planes = self._planes
-        return MemoryRegionOps(
-            read=lambda offset, _size: planes.read(offset),
-            write=lambda offset, value, _size: planes.write(offset, value),
-            endianness=Endianness.LITTLE,
-            impl=_BYTES,
-        )
 
     # -- the map -----------------------------------------------------------------------------------
 

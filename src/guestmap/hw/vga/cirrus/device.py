@@ -17,7 +17,7 @@ from guestmap.hw.pci import registers as pci
 from guestmap.hw.pci.identity import PciIdentity
 from guestmap.hw.pci.kind import IS_PCI, PCI_DEVICE
 from guestmap.hw.vga import registers as vga
-from guestmap.hw.vga.adapter import DisplayAdapter
+from guestmap.hw.vga.adapter import DisplayAdapter, byte_block
 from guestmap.hw.vga.cirrus import registers as reg
 from guestmap.hw.vga.cirrus.blitter import Blitter
 from guestmap.hw.vga.cirrus.cursor import with_cursor
@@ -25,11 +25,10 @@ from guestmap.hw.vga.cirrus.ports import CirrusPorts
 from guestmap.hw.vga.cirrus.state import CirrusState
 from guestmap.hw.vga.cirrus.windows import CirrusWindows
 from guestmap.hw.vga.planes import WINDOW_BASE, WINDOW_SIZE, VgaPlanes
-from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import BOOL, UINT32
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from guestmap.hw.pci.bus import PciBus
     from guestmap.hw.vga.screen import ScreenPicture
@@ -41,7 +40,6 @@ _BAR_SIZE, _BLIT_AT, _BLIT_SIZE, _MMIO_SIZE = 32 * MIB, 16 * MIB, 4 * MIB, 4096
 _PORTS, _FIRST_MMIO_PORT, _MMIO_PORTS, _REGISTERS_AT = 0x30, 0x3C0, 0x20, 0x100
 _WINDOW_PRIORITY, _MEMORY_PRIORITY = 1, 1
 _BANK_SIZE = 0x8000
-_BYTES = AccessSizes(min=1, max=1)
 
 
 class CirrusVga(DisplayAdapter[CirrusState]):
@@ -99,7 +97,7 @@ class CirrusVga(DisplayAdapter[CirrusState]):
         self.window = self.make(
             IoRegion("cirrus-lowmem-container", WINDOW_SIZE, None, is_container=True)
         )
-        low = _block("cirrus-low-memory", WINDOW_SIZE, windows.read_low, windows.write_low)
+        low = byte_block("cirrus-low-memory", WINDOW_SIZE, windows.read_low, windows.write_low)
         self.low = self.make(low)
         self.window.add_subregion(0, self.low)
         self.banks = tuple(
@@ -112,14 +110,14 @@ class CirrusVga(DisplayAdapter[CirrusState]):
 
     def _make_bars(self) -> None:
         windows = self._windows
-        linear = _block(
+        linear = byte_block(
             "cirrus-linear-io", reg.MEMORY_SIZE, windows.read_linear, windows.write_linear
         )
-        blit = _block(
+        blit = byte_block(
             "cirrus-bitblt-mmio", _BLIT_SIZE, lambda _: 0xFF,
             lambda _, value: windows.write_blit(value),
         )  # fmt: skip
-        mmio = _block("cirrus-mmio", _MMIO_SIZE, self._read_mmio, self._write_mmio)
+        mmio = byte_block("cirrus-mmio", _MMIO_SIZE, self._read_mmio, self._write_mmio)
         inner = ((0, linear), (_BLIT_AT, blit))
         self.bar = self.make(IoRegion("cirrus-pci-bar0", _BAR_SIZE, None, inner, is_container=True))
         self.add_bar(_MEMORY_BAR, self.bar, pci.BAR_PREFETCH)
@@ -127,7 +125,7 @@ class CirrusVga(DisplayAdapter[CirrusState]):
 
     def places(self) -> tuple[Place, ...]:
         """Return the ports ``cirrus-io``, 3B0h to 3DFh."""
-        ports = _block(
+        ports = byte_block(
             "cirrus-io", _PORTS,
             lambda offset: self._ports.read(vga.BASE + offset),
             lambda offset, value: self._ports.write(vga.BASE + offset, value),
@@ -194,16 +192,3 @@ class CirrusVga(DisplayAdapter[CirrusState]):
         if not is_graphics or not self.state.attribute_index & vga.PALETTE_VISIBLE:
             return shown
         return with_cursor(self.state, self.memory, shown)
-
-
-def _block(
-    name: str, size: int, read: Callable[[int], int], write: Callable[[int, int], None]
-) -> IoRegion:
-    """Return a block of registers that are read and written byte by byte."""
-    ops = MemoryRegionOps(
-        read=lambda offset, _size: read(offset),
-        write=lambda offset, value, _size: write(offset, value),
-        endianness=Endianness.LITTLE,
-        impl=_BYTES,
-    )
-    return IoRegion(name, size, ops)
