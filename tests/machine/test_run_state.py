@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from guestmap.base import GuestmapError, StateError
-from guestmap.machine import MachineConfig, MachineEvent, RunState, VirtualMachine
+from guestmap.machine import MachineConfig, MachineEvent, RunState, VirtualMachine, saved
 from guestmap.machine.run_state import TRANSITIONS, RunEvent, next_state
 from tests.support.qemu import Qemu
 
@@ -205,6 +205,23 @@ def test_a_wake_up_in_each_state(machine: Ours | Theirs, state: RunState) -> Non
     assert machine.ask("system_wakeup") == ""
     machine.await_event("WAKEUP")
     assert (machine.told(), machine.state) == (["WAKEUP"], RunState.RUNNING)
+
+
+@pytest.mark.parametrize(
+    "state", [RunState.PRELAUNCH, RunState.RUNNING, RunState.PAUSED, RunState.SUSPENDED]
+)
+def test_a_machine_that_was_saved_is_loaded_in_each_state(tmp_path: Path, state: RunState) -> None:
+    ours = Ours()
+    try:
+        saved.save(ours.vm, tmp_path / "file")
+        _bring(ours, state)
+        assert ours.state == state
+        with saved.open_saved(tmp_path / "file") as opened:
+            saved.load_into(ours.vm, opened)
+            assert ours.state == RunState.PAUSED
+            assert ours.vm.board.clock.now_ns() == opened.saved.time_ns
+    finally:
+        ours.vm.close()
 
 
 def test_a_wake_up_that_is_followed_by_a_stop_is_carried_out() -> None:

@@ -152,6 +152,7 @@ def load_into(vm: VirtualMachine, opened: OpenedMachine) -> None:
 
 def _load(vm: VirtualMachine, opened: OpenedMachine, states: dict[str, Any]) -> None:
     saved, board = opened.saved, vm.board
+    board.clock.stop()  # pausing a machine that sleeps leaves its time going on
     board.clock.restore(saved.time_ns)
     with board.system.transaction("a saved machine is loaded"):
         blocks = {each.name: each for each in saved_blocks(board.system.ram_blocks)}
