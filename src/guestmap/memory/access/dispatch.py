@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from guestmap.memory.map.space import ViewedSpace
 
 OK = MemTxResult.OK
-MASKS = tuple((1 << (8 * size)) - 1 for size in range(9))
 
 
 class Dispatch:
