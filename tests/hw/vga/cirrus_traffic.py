@@ -120,13 +120,7 @@ def blit(rng: Random, rop: int | None = None) -> list[str]:
         (0x33, rng.choice((0, 0, 1, 2, 4)), 1), (0x34, rng.choice((0, rng.getrandbits(16))), 2),
         *((index, rng.getrandbits(8), 1) for index in (0, 1, *range(0x10, 0x16))),
     ]  # fmt: skip
-    lines = [
-        line
-        for first, value, size in values
-        for at in range(size)
-        for line in (f"outb 0x3ce {first + at:#x}", f"outb 0x3cf {value >> 8 * at & 0xFF:#x}")
-    ]
-    lines += ["outb 0x3ce 0x31", "outb 0x3cf 0x0", "outb 0x3cf 0x2", "inb 0x3cf"]
+    lines = _started(values)
     if mode & 4:
         window = rng.choice((MEMORY_BAR + (16 << 20), MEMORY_BAR))
         lines += [
@@ -136,3 +130,32 @@ def blit(rng: Random, rop: int | None = None) -> list[str]:
         lines += ["inb 0x3cf"]
     lines += [f"readl {MEMORY_BAR + rng.randrange(0x2100) & ~3:#x}" for _ in range(6)]
     return lines if rng.random() < 0.8 else [*lines, "outb 0x3cf 0x4", "outb 0x3cf 0x0"]
+
+
+def dragged(rng: Random, rop: int) -> list[str]:
+    """Return a transfer of lines that come from themselves, and reads of what it has made."""
+    mode, pixel = rng.choice((0, 1, 8, 9)), rng.choice((0, 0x10))
+    width, height = rng.randrange(2, 300), rng.randrange(1, 4)
+    distance = rng.choice((1, 2, rng.randrange(1, 12), rng.randrange(1, width)))
+    to = rng.randrange(0x800, 0x2000)
+    source = to + (distance if mode & 1 else -distance)
+    values = [
+        (0x20, width - 1, 2), (0x22, height - 1, 2), (0x24, 320, 2), (0x26, 320, 2), (0x28, to, 3),
+        (0x2C, source, 3), (0x2F, 0, 1), (0x30, mode | pixel, 1), (0x32, rop, 1), (0x33, 0, 1),
+        (0x34, rng.choice((0, 0xFFFF, rng.getrandbits(16))), 2),
+    ]  # fmt: skip
+    begin = to - width if mode & 1 else to
+    return _started(values) + [
+        f"readl {MEMORY_BAR + at & ~3:#x}" for at in range(begin, begin + width + 4, 4)
+    ]
+
+
+def _started(values: list[tuple[int, int, int]]) -> list[str]:
+    """Return the writes of registers, each with its size, that describe a transfer and begin it."""
+    lines = [
+        line
+        for first, value, size in values
+        for at in range(size)
+        for line in (f"outb 0x3ce {first + at:#x}", f"outb 0x3cf {value >> 8 * at & 0xFF:#x}")
+    ]
+    return [*lines, "outb 0x3ce 0x31", "outb 0x3cf 0x0", "outb 0x3cf 0x2", "inb 0x3cf"]

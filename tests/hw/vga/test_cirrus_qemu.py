@@ -23,13 +23,14 @@ _EVERY = 50
 
 
 Ask = Callable[[random.Random, int], list[str]]
+Transfer = Callable[[random.Random, int], list[str]]
 
 
-def _each_operation(rng: random.Random, count: int) -> list[str]:
+def _each_operation(rng: random.Random, count: int, transfer: Transfer = traffic.blit) -> list[str]:
     """Return transfers of each raster operation, with the memory used as by a Cirrus."""
     extended = ["outb 0x3c4 0x7", "outb 0x3c5 0x1"]
     operations = [rop for rop in traffic.ROPS for _ in range(count)]
-    return extended + [line for rop in operations for line in traffic.blit(rng, rop)]
+    return extended + [line for rop in operations for line in transfer(rng, rop)]
 
 
 def _windows(text: str) -> set[str]:
@@ -61,6 +62,10 @@ def test_random_accesses_are_answered_as_by_qemu() -> None:
 
 def test_each_raster_operation_is_qemus() -> None:
     _assert_same(2, 4, _each_operation)
+
+
+def test_lines_that_come_from_themselves_are_qemus() -> None:
+    _assert_same(3, 4, lambda rng, count: _each_operation(rng, count, traffic.dragged))
 
 
 @pytest.mark.long

@@ -1,7 +1,7 @@
 """How the blitter goes through the lines of a transfer.
 
-QEMU goes byte by byte; here a line is done at once. Where it reads what it has just written, it is
-done in pieces that do not.
+QEMU goes byte by byte; here a line is done at once, or in pieces that read nothing they have
+written.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from guestmap.hw.vga.around import around
 from guestmap.hw.vga.cirrus import registers as reg
-from guestmap.hw.vga.cirrus.raster import bits_of, combined, dots, operation, unlike
+from guestmap.hw.vga.cirrus.raster import bits_of, combined, dots, dragged, operation, unlike
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from guestmap.hw.vga.cirrus.raster import Operation
     from guestmap.hw.vga.cirrus.state import Blit, CirrusState
@@ -209,30 +209,18 @@ class Lines:
             to, source = ((place - (unit - 1) & ~(unit - 1)) - (size - unit) for place in places)
         else:
             to, source = (place & ~(unit - 1) for place in places)
-        for first, length in _pieces(memory is self._memory, source, to, size, is_back=is_back):
-            line = around(memory, source + first, length)
-            if not key:
-                self._combine(function, to + first, line, None)
-                continue
-            old = around(self._memory, to + first, length)
-            new = combined(function, old, line)
-            self._put(to + first, combined(lambda _, value: value, old, new, unlike(new, key)))
-
-
-def _pieces(
-    is_memory: bool,
-    source: int,
-    to: int,
-    size: int,
-    *,
-    is_back: bool,
-) -> Iterator[tuple[int, int]]:
-    """Yield offsets and lengths of pieces of a line that read nothing they have written."""
-    distance = source - to if is_back else to - source
-    step = distance if is_memory and 0 < distance < size else size
-    for done in range(0, size, step):
-        length = min(step, size - done)
-        yield (size - done - length if is_back else done), length
+        distance = source - to if is_back else to - source
+        if memory is self._memory and 0 < distance < size:
+            span = around(memory, min(source, to), size + distance)
+            self._put(to, dragged(function, span, size, key, is_back=is_back))
+            return
+        line = around(memory, source, size)
+        if not key:
+            self._combine(function, to, line, None)
+            return
+        old = around(self._memory, to, size)
+        new = combined(function, old, line)
+        self._put(to, combined(lambda _, value: value, old, new, unlike(new, key)))
 
 
 def _unaligned(blit: Blit) -> int:

@@ -6,7 +6,7 @@ A line is one big number: an operation on all of its bytes is one operation of P
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,54 @@ def combined(function: Operation, old: bytes, new: bytes, mask: bytes | None = N
         open_ = int.from_bytes(mask, "little")
         after = before & ~open_ | after & open_
     return after.to_bytes(size, "little")
+
+
+def dragged(
+    function: Operation, span: bytes, size: int, key: bytes = b"", *, is_back: bool
+) -> bytes:
+    """Return a line that comes from itself: each byte from what has become of one before it.
+
+    What an operation makes of a bit that comes is that bit, its opposite, or always 0 or 1; two
+    such in a row are one again. So chains of two links, four, eight and so on do all of the line.
+
+    Args:
+        function: the operation.
+        span: the line, and before it (behind it, where ``is_back``) what its beginning comes from.
+        size: bytes of the line; what is beside it is fewer.
+        key: the colour, of one or two bytes, that is not put; none: all is.
+        is_back: the line is done from its end.
+    """
+    if key:
+        return _dragged_dots(function, span, size, key, is_back=is_back)
+    order: Literal["big", "little"] = "big" if is_back else "little"
+    reach, bits = 8 * (len(span) - size), 8 * size
+    number = int.from_bytes(span, order)
+    begin, before = number & (1 << reach) - 1, number >> reach
+    line = function(before, 0) & (1 << bits) - 1
+    follows = (function(before, -1) & (1 << bits) - 1) ^ line
+    line ^= follows & begin
+    follows &= -1 << reach
+    while reach < bits:
+        line ^= follows & line << reach
+        follows &= follows << reach
+        reach *= 2
+    return line.to_bytes(size, order)
+
+
+def _dragged_dots(
+    function: Operation, span: bytes, size: int, key: bytes, *, is_back: bool
+) -> bytes:
+    unit = len(key)
+    kind: Literal["B", "H"] = "B" if unit == 1 else "H"
+    line, closed = memoryview(bytearray(span)).cast(kind), memoryview(key).cast(kind)[0]
+    step, count, mask = (len(span) - size) // unit, size // unit, (1 << 8 * unit) - 1
+    first, source = (0, step) if is_back else (step, -step)
+    places = range(first, first + count)
+    for at in reversed(places) if is_back else places:
+        value = function(line[at], line[at + source]) & mask
+        if value != closed:
+            line[at] = value
+    return line[first : first + count].tobytes()
 
 
 def unlike(line: bytes, key: bytes) -> bytes:
