@@ -150,6 +150,19 @@ def dragged(rng: Random, rop: int) -> list[str]:
     ]
 
 
+def patterned(rng: Random, rop: int) -> list[str]:
+    """Return a transfer that fills the memory with a pattern from the midst of it, and reads."""
+    width, to = rng.randrange(1, 400), rng.randrange(0x800, 0x2000)
+    values = [
+        (0x20, width - 1, 2), (0x22, rng.randrange(3), 2), (0x24, rng.choice((1, width, 64)), 2),
+        (0x28, to, 3), (0x2C, to + rng.randrange(-300, width), 3), (0x2F, rng.randrange(32), 1),
+        (0x30, 0x40 | rng.choice((0, 0x10, 0x20, 0x30)), 1), (0x32, rop, 1), (0x33, 0, 1),
+    ]  # fmt: skip
+    return _started(values) + [
+        f"readl {MEMORY_BAR + at & ~3:#x}" for at in range(to, to + 3 * width, 4)
+    ]
+
+
 def _started(values: list[tuple[int, int, int]]) -> list[str]:
     """Return the writes of registers, each with its size, that describe a transfer and begin it."""
     lines = [

@@ -64,8 +64,9 @@ def test_each_raster_operation_is_qemus() -> None:
     _assert_same(2, 4, _each_operation)
 
 
-def test_lines_that_come_from_themselves_are_qemus() -> None:
-    _assert_same(3, 4, lambda rng, count: _each_operation(rng, count, traffic.dragged))
+@pytest.mark.parametrize("transfer", [traffic.dragged, traffic.patterned])
+def test_lines_that_come_from_what_they_put_are_qemus(transfer: Transfer) -> None:
+    _assert_same(3, 4, lambda rng, count: _each_operation(rng, count, transfer))
 
 
 @pytest.mark.long

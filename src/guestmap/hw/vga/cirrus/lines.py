@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _PATTERN_PITCHES = (0, 8, 16, 32, 32)
 """Bytes of a line of a pattern, by bytes of a dot."""
+_PATTERN_REACH = 128
+"""Bytes: no more behind where a line of a pattern begins are read of it."""
 
 
 class Lines:
@@ -100,19 +102,20 @@ class Lines:
         size, pitch = blit.pixel, _PATTERN_PITCHES[blit.pixel]
         skip = self._state().graphics[reg.GFX_SKIP]
         begin = skip & 0x1F if size == 3 else (skip & 7) * size
-        first = begin if size == 3 else skip & 7
+        left = begin if size == 3 else skip & 7
         count, base = _count(blit, begin), source + row * pitch
         at = to + begin & ~_unaligned(blit)
         memory = self._source(blit)
-        places = [
-            base + (first + dot if not dot else first + dot & 7) * size for dot in range(count)
-        ]
-        if memory is self._memory and _meet(base, 128, at, count * size):
-            for dot, place in enumerate(places):
-                self._combine(function, at + dot * size, around(memory, place, size), None)
-            return
-        known = {place: around(memory, place, size) for place in set(places)}
-        self._combine(function, at, b"".join(known[place] for place in places), None)
+        places = [base + (left + dot if not dot else left + dot & 7) * size for dot in range(count)]
+        first, last = count, count
+        if memory is self._memory:  # dots that are put into the pattern change those that follow
+            first = min(max((base - at) // size, 0), count)
+            last = min(max(-(-(base + _PATTERN_REACH - at) // size), first), count)
+        alone = ((dot, dot + 1) for dot in range(first, last))
+        for begin, end in ((0, first), *alone, (last, count)):
+            known = {place: around(memory, place, size) for place in set(places[begin:end])}
+            line = b"".join(known[place] for place in places[begin:end])
+            self._combine(function, at + begin * size, line, None)
 
     # -- lines that come from somewhere -----------------------------------------------------------
 
