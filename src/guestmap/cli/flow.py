@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from guestmap.base import printable
+from guestmap.cli.tables import table
 from guestmap.machine.flow.records import (
     STACK_KINDS,
     Decided,
@@ -24,6 +23,8 @@ from guestmap.machine.flow.records import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rich.table import Table
 
     from guestmap.machine.flow.tracker import FlowTracker
 
@@ -56,13 +57,11 @@ def _name(stack: Stack) -> str:
 
 def flow_table(flow: FlowTracker) -> Table:
     """Return what a flow came to as a table for people."""
-    table = Table(
-        title="the firmware's flow", title_justify="left", title_style="bold", box=None,
-        pad_edge=False, show_header=False,
-    )  # fmt: skip
+    made = table("what", "how", title="the firmware's flow")
+    made.show_header = False
     for row in _rows(flow):
-        table.add_row(*row)
-    return table
+        made.add_row(*row)
+    return made
 
 
 def _rows(flow: FlowTracker) -> Iterable[tuple[str, str]]:

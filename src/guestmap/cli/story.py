@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from guestmap.accel import Accelerator, SoftwareInterrupt, Standstill
 from guestmap.base import format_size, printable
-from guestmap.cli.tables import STYLES, cell
+from guestmap.cli.tables import STYLES, cell, table
 from guestmap.machine import (
     DESCRIPTIONS,
     Event,
@@ -25,6 +24,7 @@ from guestmap.memory.map import AddressChange, CommitRecord
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _MAX_PIECES = 12
 """Lines that one change of the map prints at most; a reset may change many places."""
@@ -124,19 +124,16 @@ def _answer(each: FlatRange | None, address: int) -> str:
 
 def flat_table(view: FlatView, title: str) -> Table:
     """Return a flat view as a table for people."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name, justify in (("from", "left"), ("to", "left"), ("size", "right"), ("type", "left"),
-                          ("region", "left"), ("offset", "left")):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    made = table("from", "to", ("size", "right"), "type", "region", "offset", title=title)
     for each in view:
         kind = each.mtree_type()
         offset = f"@{each.offset_in_region:x}" if each.offset_in_region else ""
-        table.add_row(
+        made.add_row(
             f"{each.start:016x}", f"{each.end - 1:016x}", format_size(each.size), kind,
             cell(each.region.name), offset,
             style=STYLES.get(kind, ""),
         )  # fmt: skip
-    return table
+    return made
 
 
 def summary(vm: VirtualMachine, story: Story) -> Text:

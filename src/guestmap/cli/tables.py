@@ -36,9 +36,9 @@ def cell(text: str) -> Text:
     return Text(printable(text))
 
 
-def table(*columns: Column) -> Table:
+def table(*columns: Column, title: str | None = None) -> Table:
     """Return an empty table without lines; columns are a name, or a name and ``right``."""
-    made = Table(box=None, pad_edge=False)
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in columns:
         name, justify = (column, "left") if isinstance(column, str) else column
         made.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
