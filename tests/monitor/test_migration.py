@@ -115,6 +115,12 @@ def test_what_is_no_such_machine_is_refused(
         assert client.ask("query-status")["status"] == "inmigrate"
 
 
+@pytest.mark.parametrize("number", ["", "a", "-1", str(1 << 31), "9" * 5000])
+def test_what_is_no_descriptor_s_number_is_refused(tmp_path: Path, number: str) -> None:
+    with served(tmp_path, "one", awaits=True) as client:
+        assert error(client, "migrate-incoming", uri=f"fd:{number}").endswith("give fd:NUMBER")
+
+
 def test_who_does_not_read_makes_it_fail(tmp_path: Path) -> None:
     with served(tmp_path, "one") as client:
         read, write = os.pipe()

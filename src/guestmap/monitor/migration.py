@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SCHEME = "fd:"
 _CALLED = "the machine that came"
+_MOST_DIGITS = 9
+"""Of a descriptor's number, which is a C int and stays far below its end (``fs.nr_open``)."""
 
 
 class FdMigration:
@@ -95,7 +97,7 @@ class FdMigration:
         if not self._vm.awaits_another:
             raise StateError("'-incoming' was not specified on the command line")
         number = _behind(uri, "migrate-incoming")
-        if not number.isdecimal():
+        if not number.isdecimal() or len(number) > _MOST_DIGITS:
             raise ConfigError(f"migrate-incoming {uri}: give fd:NUMBER")
         with self._under_way(), tempfile.TemporaryFile() as whole:  # it is read from its end
             with _opened(int(number), "rb") as file:
