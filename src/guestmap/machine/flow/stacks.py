@@ -2,8 +2,7 @@
 
 A stack pointer that moves by less than a frame stays on its stack, unless it was on another one
 there before; one that moves further has hopped. A stack that was left below where it began is come
-back to; one that
-was left above that has ended, and the next to come there begins anew.
+back to; one that was left above that has ended, and the next to come there begins anew.
 """
 
 from __future__ import annotations
