@@ -28,6 +28,17 @@ def test_a_hole_has_neighbours_and_containers_and_says_what_becomes_of_an_access
         assert words in text
 
 
+def test_one_container_has_nothing_and_two_have_nothing() -> None:
+    tree = Builder()
+    root = tree.container("system", 0, 0x10000)
+    tree.container("bridge", 0x1000, 0x1000, into=root)
+    tree.space("memory", root)
+    snapshot = tree.snapshot()
+    one, two = (explain_sentences(explain(snapshot, address)) for address in (0x10, 0x1010))
+    assert "  inside of system (0-ffff), which has nothing here" in one
+    assert "  inside of system (0-ffff) > bridge (1000-1fff), which have nothing here" in two
+
+
 def test_between_two_devices_in_a_container_that_is_cut() -> None:
     tree = Builder()
     root = tree.container("system", 0, 0x10000)

@@ -122,6 +122,7 @@ def _hole_sentences(hole: Hole | None) -> list[str]:
             f"{each.name} ({span(max(each.base, 0), each.base + each.size)})"
             for each in hole.around
         )
-        lines.append(f"  inside of {names}, which have nothing here")
+        has = "has" if len(hole.around) == 1 else "have"
+        lines.append(f"  inside of {names}, which {has} nothing here")
     lines.append("  a read gets zeros, a write goes nowhere; x86 CPUs see no error, others may")
     return lines
