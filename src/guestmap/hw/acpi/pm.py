@@ -33,12 +33,12 @@ SLEEP_TYPE_SOFT_OFF, SLEEP_TYPE_SUSPEND, SLEEP_TYPE_HIBERNATE = 0, 1, 2
 class WakeCause(IntEnum):
     """Why a machine wakes that sleeps in RAM: the PM1 status bits that say so.
 
-    QEMU tells the guest of its power button wherever a person or the host has woken it.
+    QEMU tells the guest of its power button wherever a person or the host has woken it. The PM
+    timer wakes nobody: QEMU has a cause for it, but no timer of its virtual clock runs meanwhile.
     """
 
     OTHER = STATUS_WAKE | STATUS_POWER_BUTTON
     RTC = STATUS_WAKE | STATUS_RTC
-    PM_TIMER = STATUS_WAKE | STATUS_TIMER
 
 
 _TIMER_MASK = 0xFF_FFFF
@@ -58,12 +58,10 @@ class PowerActions:
     Attributes:
         power_off: soft off (S5), and hibernation (S4) once the guest has saved itself.
         suspend: suspend to RAM (S3).
-        wake: called where the PM timer wakes a machine that sleeps.
     """
 
     power_off: Callable[[], None] = _nothing
     suspend: Callable[[], None] = _nothing
-    wake: Callable[[WakeCause], None] = lambda _cause: None
 
 
 IO_BYTES = 64
@@ -108,7 +106,7 @@ class AcpiPm(RegisterBlock[AcpiPmState]):
         self._sci = sci
         self._actions = actions
         self._acpi_only = acpi_only
-        self._alarm = clock.timer(self._timer_is_due)
+        self._alarm = clock.timer(self._update_sci)
 
     @property
     def control(self) -> int:
@@ -172,10 +170,6 @@ class AcpiPm(RegisterBlock[AcpiPmState]):
             self._alarm.arm(-(-self.state.overflow_ticks * _NS_PER_SECOND // PM_TIMER_HZ))
         else:
             self._alarm.cancel()
-
-    def _timer_is_due(self) -> None:
-        self._actions.wake(WakeCause.PM_TIMER)
-        self._update_sci()
 
     # -- PM1 -------------------------------------------------------------------------------------
 

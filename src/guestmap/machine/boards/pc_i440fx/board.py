@@ -198,10 +198,7 @@ class Pc(Board):
 
             attach_drives(self.config.drives, self.isa.ide, self.isa.floppy, self.media)
         self.usb = self._make_usb()
-        actions = PowerActions(
-            power_off=lambda: self.on_power_off(), suspend=self._fall_asleep,
-            wake=lambda cause: self.on_wake(cause),
-        )  # fmt: skip
+        actions = PowerActions(power_off=lambda: self.on_power_off(), suspend=self._fall_asleep)
         self.pm: Piix4Pm | None = None
         if self.config.acpi:
             self.pm = Piix4Pm(
@@ -330,10 +327,8 @@ class Pc(Board):
 
     @property
     def wakes_itself(self) -> bool:
-        """Whether the clock chip's alarm is on, or the PM timer's."""
-        return self.wakes_by(WakeCause.PM_TIMER) or (
-            self.isa.rtc.alarm_is_on and self.wakes_by(WakeCause.RTC)
-        )
+        """Whether the clock chip's alarm is on, and may."""
+        return self.isa.rtc.alarm_is_on and self.wakes_by(WakeCause.RTC)
 
     def wakes_by(self, cause: WakeCause) -> bool:
         """Tell whether the guest lets that wake it."""
