@@ -46,7 +46,7 @@ def guests(monkeypatch):
     """What each guest prints that is started; the last one ends with 0. Notes what was left out."""
     prints, left_out = [], []
 
-    def run(folder, command, *, timeout_s, linux, done):
+    def run(folder, command, *, timeout_s, linux, done, with_linux):
         left_out.append([*done])
         if len(left_out) > len(prints):
             return 0
@@ -77,3 +77,7 @@ def test_there_is_no_other_guest_when_the_time_is_over(guests, tmp_path):
     guests[0].append([""])
     with pytest.raises(StandstillError):
         run_tests_in_kvm_guest(tmp_path, "pytest", timeout_s=-1)
+
+
+def test_one_that_ends_before_its_time_says_what_it_said_last():
+    assert str(StandstillError(["one", "Oops: int3"], "")).endswith("command:\none\nOops: int3")

@@ -59,10 +59,11 @@ def test_they_hold_on_a_newer_kernel(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(LONG_S + 60)
+@pytest.mark.filterwarnings("default::tests.support.kvm_guest.StandstillWarning")
 @pytest.mark.parametrize("file", LONG_FILES)
 def test_guests_and_what_takes_long_on_kvm(tmp_path: Path, file: str) -> None:
     tests = pytest_line((file,), "kvm and long", LONG_S) + " -s"
-    assert run_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, with_linux=True) == 0
+    assert run_tests_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, with_linux=True) == 0
 
 
 @pytest.mark.soak

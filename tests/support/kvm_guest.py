@@ -49,6 +49,7 @@ NEWER_LINUX = PARTS.with_name("linux-new")
 _DONE = re.compile(r"-- done (\d+) --")
 _PASSED = re.compile(r"(tests/\S+::.+?) (?:PASSED|SKIPPED)\b")
 _BEGUN = re.compile(r"(tests/\S+::.+?) *$")
+_LAST_LINES = 40
 _SILENCE_S = 300
 """More than any test takes, a boot among busy neighbours, and the import of all tests."""
 
@@ -72,15 +73,19 @@ class StandstillWarning(UserWarning):
 
 
 class StandstillError(Exception):
-    """The emulation prints nothing more.
+    """The emulation prints nothing more: it stands still, or it has ended before its time.
 
     Args:
         lines: what it has printed.
-        where: where its CPUs stand.
+        where: where its CPUs stand; "" where it has ended.
     """
 
     def __init__(self, lines: list[str], where: str) -> None:
-        super().__init__(f"the emulated machine stands still:\n{where}")
+        last = "\n".join(lines[-_LAST_LINES:])
+        super().__init__(
+            f"the emulated machine stands still:\n{where}" if where
+            else f"the emulated machine has ended before its command:\n{last}"
+        )  # fmt: skip
         self.lines = lines
 
 
@@ -108,7 +113,7 @@ def run_in_kvm_guest(
         done: tests that are left out, where the command is a pytest.
 
     Raises:
-        StandstillError: it prints nothing for too long, or has no time left.
+        StandstillError: it prints nothing for too long, has no time left, or ends too early.
     """
     kernels = sorted((linux / "boot").glob("vmlinuz*"))
     if not kernels or not PARTS.exists():
@@ -127,26 +132,32 @@ def run_in_kvm_guest(
         "-append", "console=ttyS0 quiet panic=-1 no_timer_check",
     ]  # fmt: skip
     run = run_watched(words, timeout_s=timeout_s, silence_s=_SILENCE_S, told=told)
-    if run.standstill:
-        raise StandstillError(run.lines, run.standstill)
     status = next((found[1] for each in run.lines if (found := _DONE.search(each))), None)
-    assert status is not None, f"the guest ended before its command: {run.lines[-1:]}"
+    if run.standstill or status is None:
+        raise StandstillError(run.lines, run.standstill)
     return int(status)
 
 
 def run_tests_in_kvm_guest(
-    folder: Path, command: str, *, timeout_s: float, linux: Path = PARTS
+    folder: Path,
+    command: str,
+    *,
+    timeout_s: float,
+    linux: Path = PARTS,
+    with_linux: bool = False,
 ) -> int:
-    """Run a pytest there; where the emulation stands still, go on with a new one.
+    """Run a pytest there; where the emulation stands still, or ends, go on with a new one.
 
     It goes on with the test that stood, and fails where that stands again: then it is the test's
-    fault, or ours.
+    fault, or ours. (The emulation has lost interrupts of its own, and a newer kernel has met there
+    the breakpoint by which it changes its own code.)
 
     Args:
         folder: for the initramfs.
         command: the pytest, which prints the name of each test (``-v``).
         timeout_s: how long all may take.
         linux: where the guest's kernel is, and its modules.
+        with_linux: whether it is to have the parts of other guests, for one inside it.
 
     Raises:
         StandstillError: a test stood twice, or there is no time left.
@@ -156,7 +167,9 @@ def run_tests_in_kvm_guest(
     while True:
         try:
             left_s = deadline - time.monotonic()
-            return run_in_kvm_guest(folder, command, timeout_s=left_s, linux=linux, done=done)
+            return run_in_kvm_guest(
+                folder, command, timeout_s=left_s, linux=linux, done=done, with_linux=with_linux
+            )
         except StandstillError as error:
             done += [found[1] for each in error.lines if (found := _PASSED.match(each))]
             begun = _BEGUN.match(error.lines[-1])
