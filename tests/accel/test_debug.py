@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 
 from guestmap.accel import ExitReason, Register
@@ -248,6 +250,8 @@ def test_a_repeated_store_is_told_round_by_round(stepper):
 
 
 def test_an_interrupt_of_the_programs_writes_its_frame_where_writes_are_watched(stepper):
+    if stepper.accelerator.name == "kvm" and not platform.release().startswith("6.1."):
+        pytest.skip("Linux 6.1 writes such a frame by itself, newer ones have the processor try")
     ear = Ear()
     ear.watch(stepper, STACK - 2, STACK - 1, {WRITE})
     stepper.vector(0x21, CODE + 0x80)
