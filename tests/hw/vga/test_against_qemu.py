@@ -53,3 +53,18 @@ def test_the_map_at_reset_is_qemus() -> None:
     with Qemu("-vga", "std") as qemu:
         assert blocks(write_mtree(snapshot)) == blocks(qemu.hmp("info mtree"))
         assert blocks(write_flat(snapshot)) == blocks(qemu.hmp("info mtree -f"))
+
+
+@pytest.mark.parametrize("memory_map", range(4))
+def test_the_window_of_each_memory_map_in_chain_4_is_qemus(memory_map: int) -> None:
+    """Bits 2 and 3 of the graphics controller's register 6 say where it is, and how large."""
+    ours = VgaBench()
+    pairs = ((0x3C4, 2, 0xF), (0x3C4, 4, 0xE), (0x3CE, 6, memory_map << 2 | 1))
+    chain_4 = [f"outb {port + at:#x} {pair[at]:#x}" for port, *pair in pairs for at in (0, 1)]
+    with Qemu("-vga", "std") as qemu:
+        for command in (*PLACED, *chain_4):
+            assert ours.answer(command) == answer_of(qemu, command)
+        theirs = {line.strip() for line in qemu.hmp("info mtree").split("\n") if "vga" in line}
+    shown = write_mtree(Snapshot.of(ours.chipset.memory)).split("\n")
+    assert theirs == {line.strip() for line in shown if "vga" in line}
+    assert any("vga.chain4" in line for line in theirs)

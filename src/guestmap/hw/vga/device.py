@@ -35,7 +35,7 @@ _IDENTITY = PciIdentity(0x1234, 0x1111, 0x0300, revision=2)
 _MEMORY_BAR, _MMIO_BAR = 0, 2
 _MEMORY_SIZE = 16 * MIB
 _WINDOW_PRIORITY, _CHAIN_4_PRIORITY = 1, 2
-_CHAIN_4 = ((0xA0000, 0x10000), (0xA0000, 0x10000), (0xB0000, 0x8000), (0xB8000, 0x8000))
+_CHAIN_4 = ((0xA0000, 0x20000), (0xA0000, 0x10000), (0xB0000, 0x8000), (0xB8000, 0x8000))
 """Where memory shows itself in chain-4, by bits 2 and 3 of the graphics controller's register 6."""
 _WIDTH, _HEIGHT = 1280, 800
 """What the display says of itself that it shows best, in dots."""
