@@ -10,7 +10,7 @@
 #   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, GDB, Chromium.
 #                                 What cannot be had is said and left out, unless GUESTMAP_REQUIRE asks
 #                                 for it (qemu, acpica, nasm, gdb, chromium, spin)
-#   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest, libvirt and Qiling,
+#   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest, libvirt, OpenSSH and Qiling,
 #                                 each unpacked below .oracle, nothing installed (peers)
 set -eu
 cd "$(dirname "$0")/.."
@@ -114,6 +114,7 @@ setup_peers() {
     peer peers unpack seabios-debug tools/seabios_debug.sh .oracle/seabios-debug
     peer peers unpack libvirt tools/libvirt_root.sh .oracle/libvirt
     peer peers unpack libvirt-new tools/libvirt_root.sh .oracle/libvirt-new trixie trixie-backports
+    peer peers unpack openssh tools/openssh.sh .oracle/openssh
     peer peers unpack virt-install tools/virt_install.sh .oracle/virt-install
     peer peers unpack qiling tools/qiling_env.sh .oracle/qiling
 }

@@ -152,7 +152,12 @@ class Libvirtd:
     @property
     def uri(self) -> str:
         """Where it is, for libvirt's clients."""
-        return f"qemu+unix:///system?socket={self._work}/libvirt-sock"
+        return f"qemu+unix:///system?socket={self.socket}"
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self._work / "libvirt-sock"
 
     def _connected(self) -> Any:
         deadline = time.monotonic() + 60

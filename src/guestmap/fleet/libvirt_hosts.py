@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guestmap.base import HostError
 from guestmap.fleet.deadline import Overdue, within
-from guestmap.qmp.client.libvirt_api import load_libvirt
+from guestmap.qmp.client.libvirt_api import load_libvirt, words_of
 
 PATIENCE_S = 10.0
 _ACTIVE = 1
@@ -37,5 +37,5 @@ def _names(uri: str | None) -> list[str]:
             connection.close()
     except api.libvirt.libvirtError as error:
         raise HostError(
-            f"libvirt does not list its domains: {error}", call="virConnectOpen"
+            f"libvirt does not list its domains: {words_of(error)}", call="virConnectOpen"
         ) from error

@@ -145,6 +145,12 @@ def test_no_libvirtd(fake):
         channel(fake)
 
 
+def test_what_ssh_said_is_one_line(fake):
+    fake.refusal = FakeLibvirtError("Cannot recv data: @@@@\r\n@ CHANGED! @\r\nfailed.: reset", 38)
+    with pytest.raises(HostError, match=r": Cannot recv data: @@@@ @ CHANGED! @ failed\.: reset"):
+        channel(fake)
+
+
 @pytest.mark.parametrize(
     ("code", "kind"), [(3, UnsupportedError), (29, HostError), (68, HostError), (55, StateError)]
 )

@@ -104,3 +104,8 @@ def load_libvirt() -> Libvirt:
             " package (Debian: python3-libvirt, in a virtual environment made with"
             " --system-site-packages), or its libvirt-dev and then pip install 'guestmap[libvirt]'"
         ) from error
+
+
+def words_of(error: Exception) -> str:
+    """Return libvirt's words in one line: of a remote URI they are all that ssh had to say."""
+    return " ".join(str(error).split())

@@ -17,6 +17,7 @@ from guestmap.qmp.client.libvirt_api import (
     NO_SUPPORT,
     OPERATION_INVALID,
     load_libvirt,
+    words_of,
 )
 from guestmap.qmp.client.monitor import Channel, CommandError
 
@@ -54,7 +55,8 @@ class LibvirtChannel(Channel):
             self._connection: Connection | None = self._api.libvirt.open(target.uri)
         except self._api.libvirt.libvirtError as error:
             raise HostError(
-                f"libvirt does not connect to {target.uri or 'its default hypervisor'}: {error}",
+                f"libvirt does not connect to {target.uri or 'its default hypervisor'}:"
+                f" {words_of(error)}",
                 call="virConnectOpen",
                 arguments=target.uri or "",
             ) from error
@@ -93,7 +95,7 @@ class LibvirtChannel(Channel):
                 self._domain, json.dumps({"execute": command}), AGENT_TIMEOUT_S, 0
             )
         except self._api.libvirt.libvirtError as error:
-            raise PeerError(f"{self._target}: the guest agent: {error}") from error
+            raise PeerError(f"{self._target}: the guest agent: {words_of(error)}") from error
         return self._value(command, text)
 
     def events(self) -> list[MonitorEvent]:
@@ -114,7 +116,8 @@ class LibvirtChannel(Channel):
         except error_type as error:
             if _code(error) != NO_DOMAIN:
                 raise HostError(
-                    f"libvirt does not say what {name!r} is: {error}", call="virDomainLookupByName"
+                    f"libvirt does not say what {name!r} is: {words_of(error)}",
+                    call="virDomainLookupByName",
                 ) from error
             known = sorted(domain.name() for domain in connection.listAllDomains())
             more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
@@ -126,12 +129,12 @@ class LibvirtChannel(Channel):
     def _refused(self, error: Exception) -> GuestmapError:
         code = _code(error)
         if code == OPERATION_INVALID:
-            return StateError(f"{self._target}: {error}")
+            return StateError(f"{self._target}: {words_of(error)}")
         if code == NO_SUPPORT:
             return UnsupportedError(
-                f"{self._target}: this hypervisor has no QEMU monitor to ask: {error}"
+                f"{self._target}: this hypervisor has no QEMU monitor to ask: {words_of(error)}"
             )
-        return HostError(f"{self._target}: {error}", call="virDomainQemuMonitorCommand")
+        return HostError(f"{self._target}: {words_of(error)}", call="virDomainQemuMonitorCommand")
 
     def _value(self, command: str, text: str) -> object:
         try:

@@ -1,0 +1,39 @@
+"""Work that is given up: who waits goes on, and no program stays behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from guestmap.fleet.deadline import Overdue, within
+
+FOR_EVER = [sys.executable, "-SIc", "import time; time.sleep(60)"]
+
+
+def test_what_work_returns_or_raises_is_who_waits_for_its():
+    assert within(10.0, lambda: 7) == 7
+    with pytest.raises(KeyError, match="seven"):
+        within(10.0, lambda: {}["seven"])
+
+
+def test_a_program_that_it_waits_for_ends_with_the_time():
+    ended = threading.Event()
+    statuses: list[int] = []
+
+    def work() -> None:
+        statuses.append(subprocess.run(FOR_EVER, check=False).returncode)
+        ended.set()
+
+    mine = subprocess.Popen(FOR_EVER)
+    try:
+        with pytest.raises(Overdue):
+            within(0.5, work)
+        assert ended.wait(10.0)
+        assert statuses == [-15]
+        assert mine.poll() is None  # another thread's is none of its
+    finally:
+        mine.kill()
+        mine.wait(10)

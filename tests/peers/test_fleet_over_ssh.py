@@ -1,0 +1,128 @@
+"""A libvirt that is reached over SSH, by its own remote driver: a real OpenSSH, with new keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from guestmap.base import MIB, HostError
+from guestmap.fleet.libvirt_hosts import running_domains
+from guestmap.fleet.look import LookOptions, Patience, look_at
+from guestmap.fleet.plan_work import PlanOptions, plan_one
+from guestmap.fleet.read_inventory import read_inventory
+from tests.peers.test_fleet_beside_libvirt import DIMM, named
+from tests.support.fleet_hosts import until
+from tests.support.libvirtd import ROOT, Libvirtd, in_network_of, libvirtd
+from tests.support.qemu import require_qemu
+from tests.support.sshd import Sshd, sshd, write_key
+
+pytestmark = [pytest.mark.peers, pytest.mark.qemu, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Libvirtd, Sshd]]:
+    """A daemon with a domain that runs, and the way to it."""
+    with (
+        libvirtd(tmp_path_factory.mktemp("libvirt"), require_qemu()) as daemon,
+        sshd(tmp_path_factory.mktemp("sshd"), daemon) as server,
+    ):
+        domain = daemon.connection.defineXML(named("plugged", DIMM))
+        domain.createWithFlags(daemon.module.VIR_DOMAIN_START_PAUSED)
+        yield daemon, server
+
+
+@pytest.fixture(autouse=True)
+def nobodys_keys_are_touched() -> Iterator[None]:
+    def found() -> list[tuple[str, int]]:
+        folder = Path("~/.ssh").expanduser()
+        inside = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [(each.name, each.stat().st_mtime_ns) for each in inside]
+
+    before = found()
+    yield
+    assert found() == before
+
+
+def test_its_domains_are_found_audited_and_planned_for(theirs, tmp_path):
+    daemon, server = theirs
+    uri = server.uri(tmp_path / "ours")
+
+    def asked():
+        (machine,) = read_inventory([f"libvirt+{uri}:"])
+        return (
+            machine,
+            look_at(machine, LookOptions(maps=True)),
+            plan_one(machine, PlanOptions(128 * MIB)),
+        )
+
+    machine, seen, planned = in_network_of(daemon, asked)
+    assert (machine.name, machine.host) == ("localhost/plugged", "localhost")
+    assert seen.state == "ok", seen
+    assert seen.memory is not None
+    assert seen.memory.plugged == 256 * MIB
+    assert planned.verdict != "failed", planned
+
+
+def test_whose_key_is_not_known_is_one_line(theirs, tmp_path):
+    daemon, server = theirs
+    write_key(tmp_path / "stranger")
+    refused(daemon, server.uri(tmp_path / "c", key=str(tmp_path / "stranger")), "ermission denied")
+
+
+def test_a_server_that_is_another_is_one_line(theirs, tmp_path):
+    daemon, server = theirs
+    another = write_key(tmp_path / "another")
+    refused(daemon, server.uri(tmp_path / "c", host_key=another), "Host key verification failed")
+
+
+def refused(daemon: Libvirtd, uri: str, why: str) -> None:
+    with pytest.raises(HostError, match=f"libvirt does not list its domains: .*{why}"):
+        in_network_of(daemon, lambda: running_domains(uri))
+    (machine,) = in_network_of(daemon, lambda: read_inventory([f"libvirt+{uri}:"]))
+    seen = look_at(machine, LookOptions(patience=Patience(timeout_s=5.0)))
+    assert seen.state == "unreachable"
+    assert why in seen.error, seen
+    assert "\n" not in seen.error
+
+
+def test_a_host_that_says_nothing_costs_its_line_and_leaves_nothing_behind(theirs, tmp_path):
+    daemon, server = theirs
+    uri = server.uri(tmp_path / "ours")
+    os.kill(server.process.pid, signal.SIGSTOP)  # the kernel connects, and nobody answers
+    try:
+        words = ("--json", "--timeout", "3", "--retries", "0")
+        done = guestmap(daemon, "fleet", "audit", f"libvirt+{uri}:plugged", *words)
+        seen, _ = map(json.loads, done.stdout.splitlines())
+        assert (done.returncode, seen["state"]) == (1, "slow"), done
+        assert done.stderr == ""
+        until(lambda: not clients(tmp_path), "an ssh is left behind", 10.0)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+def guestmap(daemon: Libvirtd, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run guestmap as a user does, in the daemon's network."""
+    prefix = ["nsenter", f"--target={daemon.process}", "--net"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "usr/lib/python3/dist-packages"),
+        "LD_LIBRARY_PATH": str(ROOT / "usr/lib/x86_64-linux-gnu"),
+    }
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "guestmap", *words],
+        capture_output=True, text=True, timeout=60, check=False, env=environment,
+    )  # fmt: skip
+
+
+def clients(folder: Path) -> list[int]:
+    """Return the numbers of the ssh that have their settings in a folder."""
+    lines = ((each.pid, each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+    return [number for number, words in lines if f"{folder}/ours/config" in words]
