@@ -18,9 +18,11 @@ WAYS_THERE = {"system", "transactions", "topology"}
 # Drivers' names that stand outside their declaration, and why. In the end: other programs' words.
 NAMED = {
     # Options, elements and addresses that are only called as a driver is.
+    "cli/boot_machine.py": {"serial"},
     "cli/boot_options.py": {"serial"},
     "domain/xml/memory.py": {"virtio-mmio"},
     "system/option_table.py": {"serial"},
+    "machine/options/words.py": {"serial"},
     # What the domain manager starts emulators with: drivers of QEMU's, as libvirt does.
     "domain/process/devices_line.py": {"ide-cd", "ide-hd", "isa-serial", "serial"},
     # Kinds of causes, and words that QEMU's listings begin with: "VGA controller".
@@ -29,16 +31,27 @@ NAMED = {
     "inspect/text/info_roms.py": {"fw_cfg"},
     "monitor/commands/pci.py": {"VGA"},
     # Properties of a machine or of a disk, and the names of a machine's children.
-    "machine/boards/microvm/__init__.py": {"isa-serial"},
+    "machine/boards/microvm/__init__.py": {"isa-serial", "serial"},
     "machine/boards/microvm/board.py": {"isa-serial"},
     "machine/boards/microvm/tree.py": {"fw_cfg", "ioapic", "isa-serial"},
     "machine/boards/pc_i440fx/drives.py": {"serial"},
     "machine/hotplug/ide.py": {"serial"},
-    "machine/boards/pc_i440fx/__init__.py": {"VGA", "hpet", "i8042", "vmport"},
+    "machine/boards/pc_i440fx/__init__.py": {"e1000", "hpet", "i8042", "serial", "vmport"},
+    # What a user names, and what QEMU leaves out then of what it would have put there itself.
+    "machine/options/defaults.py": {
+        "VGA",
+        "cirrus-vga",
+        "ide-cd",
+        "ide-hd",
+        "isa-fdc",
+        "isa-parallel",
+        "isa-serial",
+        "serial",
+    },
     "machine/boards/pc_i440fx/board.py": {"hpet"},
     "machine/boards/pc_i440fx/told.py": {"hpet"},
     "machine/boards/pc_i440fx/tree/machine.py": {"hpet"},
-    "system/machine_line.py": {"hpet"},
+    "system/machine_line.py": {"hpet", "serial"},
     "machine/boards/pc_i440fx/tree/compose.py": {"ioapic"},
     "machine/boards/pc_i440fx/tree/host.py": {"fw_cfg"},
     "machine/tree/tables/machine.py": {"hpet", "i8042", "isa-serial", "vmport"},
@@ -48,13 +61,13 @@ NAMED = {
 
 # Devices that others than the boards, which wire them, know by their classes, and why.
 KNOWN = {
-    # A serial port has an end outside the machine: a terminal, a socket, libvirt's console.
+    # A port has an end outside the machine: a terminal, a socket, libvirt's console, a file.
     "cli/terminal.py": {"Serial16550"},
-    "machine/board.py": {"Serial16550"},
+    "machine/board.py": {"ParallelPort", "Serial16550"},
     "monitor/serial_socket.py": {"Serial16550"},
-    "system/chardevs.py": {"Serial16550"},
-    "system/machine_line.py": {"Serial16550"},
-    "system/wires.py": {"Serial16550"},
+    "system/chardevs.py": {"ParallelPort", "Serial16550"},
+    "system/machine_line.py": {"ParallelPort", "Serial16550"},
+    "system/wires.py": {"ParallelPort", "Serial16550"},
     "testing/guests/console.py": {"Serial16550"},
     # What people type and move arrives at a keyboard and a mouse.
     "machine/input.py": {"Ps2Keyboard", "Ps2Mouse"},

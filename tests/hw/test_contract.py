@@ -35,6 +35,7 @@ from guestmap.hw.ide.unit import IdeUnit
 from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.medium import MemoryMedium
+from guestmap.hw.parallel import ParallelPort
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciFunction, PciTestDevice
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.piix3 import Piix3
@@ -197,6 +198,7 @@ MAKERS: dict[type[Block], Callable[[Bed], list[Block]]] = {
     I8254: lambda bed: [I8254(bed.clock, bed.line(0))],
     PcSpeaker: _speaker,
     Serial16550: lambda bed: [Serial16550(bed.clock, bed.line(4))],
+    ParallelPort: lambda bed: [ParallelPort(bed.line(7))],
     Fdc: lambda bed: [Fdc(bed.clock, bed.line(6))],
     I8042: _keyboard,
     VmPort: lambda _bed: [VmPort()],

@@ -96,7 +96,8 @@ def test_a_board_has_the_ram_that_it_has_where_nothing_is_said(board: Any) -> No
 # A value of each field that is not its default.
 OTHERS: dict[str, Any] = {
     "ram_size": 256 * MIB, "max_ram_below_4g": 2 * GIB, "cpus": 2, "smm": None, "vapic": True,
-    "bios": Path("/b"), "debugcon": True, "serial": True, "vga": "std",
+    "bios": Path("/b"), "debugcon": True, "serial": True, "parallel": True,
+    "vga": "std", "nic": "e1000",
     "drives": (
         DriveSpec(Path("/d"), "ide", "cdrom", "qcow2", True, True, 3, "x"), DriveSpec(index=0),
     ),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from guestmap.base import ConfigError
+from guestmap.firmware import find_bios
+from guestmap.firmware.cmos import DISK_TYPES, EQUIPMENT, FLOPPY_TYPES
+from guestmap.firmware.option_roms import load_rom
+from guestmap.hw.e1000.device import E1000
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
-from guestmap.machine import MachineConfig, Phase, VirtualMachine, saved
+from guestmap.machine import MachineConfig, Pc, Phase, VirtualMachine, config_of, saved
+from guestmap.machine.tree import buses
 from tests.support.mtree_text import blocks
+from tests.support.needs import skip_without
 from tests.support.qemu import Qemu
 
 pytestmark = [
@@ -21,11 +31,13 @@ pytestmark = [
 ]
 
 _VAPIC = Path("/usr/share/qemu/kvmvapic.bin")
-_SMM = ("-M", "pc-i440fx-7.2", "-nodefaults", "-m", "128M")
+_MACHINE = ("-M", "pc-i440fx-7.2", "-m", "128M")
+_SMM = (*_MACHINE, "-nodefaults")
 _CASES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "the option ROM alone": ({}, ("-vga", "none")),
     "Cirrus": ({"vga": "cirrus"}, ("-vga", "cirrus")),
 }
+_LOG = ("-chardev", "stdio,id=d", "-device", "isa-debugcon,iobase=0x402,chardev=d")
 
 
 def _shown(vm: VirtualMachine) -> tuple[str, str]:
@@ -43,10 +55,59 @@ def test_the_map_after_the_firmware_is_qemus(case: str, tmp_path: Path) -> None:
         tree, flat = _shown(vm)
         saved.save(vm, tmp_path / "machine")
     assert "(prio 1000, ram): alias kvmvapic-rom @pc.ram" in tree
-    log = ("-chardev", "stdio,id=d", "-device", "isa-debugcon,iobase=0x402,chardev=d")
-    with Qemu(*_SMM, *words, *log, machine=False, vapic=True, stopped=False) as qemu:
+    with Qemu(*_SMM, *words, *_LOG, machine=False, vapic=True, stopped=False) as qemu:
         while blocks(qemu.hmp("info mtree -f")) != blocks(flat):
             pass  # pytest's timeout ends a wait in vain
         assert blocks(tree) == blocks(qemu.hmp("info mtree"))
     with saved.restore(tmp_path / "machine") as vm:
         assert _shown(vm) == (tree, flat)
+
+
+@pytest.mark.skipif(not _VAPIC.exists(), reason="needs kvmvapic.bin (qemu-system-data)")
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [
+    ("-vga", "cirrus"), pytest.param((), marks=pytest.mark.long),
+    pytest.param(("-vga", "none"), marks=pytest.mark.long),
+])  # fmt: skip
+def test_with_the_default_devices_it_is_qemus_default_pc(words: tuple[str, ...]) -> None:
+    """Behind POST the network card's own ROM runs, as long as no network answers."""
+    config = _with_roms(words)
+    with VirtualMachine(config) as vm:
+        vm.run(until=Phase.BOOT)
+        tree, flat = _shown(vm)
+    with Qemu(*_MACHINE, *words, *_LOG, machine=False, vapic=True, stopped=False) as qemu:
+        while blocks(qemu.hmp("info mtree -f")) != blocks(flat):
+            pass  # pytest's timeout ends a wait in vain
+        assert blocks(tree) == blocks(qemu.hmp("info mtree"))
+
+
+def _with_roms(words: tuple[str, ...]) -> MachineConfig:
+    config = replace(config_of([*_MACHINE, *words]), debugcon=True)
+    try:
+        load_rom(E1000.ROM_FILE, find_bios(None))
+    except ConfigError as error:
+        skip_without("qemu", str(error))
+    return config
+
+
+def test_the_default_devices_are_qemus() -> None:
+    """The floppy drive has no object here: the controller is one device."""
+    board = Pc(_with_roms(()))
+    with Qemu(*_MACHINE, *_LOG, machine=False, vapic=True) as qemu:
+        theirs = re.findall(r"dev: ([^,]+),", qemu.hmp("info qtree"))
+        theirs_told = [_told(qemu.outb, qemu.inb, index) for index in _CMOS]
+    ours = [device.type.name for bus in buses(board.tree) for device in bus.devices]
+    assert sorted(ours) == sorted(each for each in theirs if each != "floppy")
+    io = board.io
+    assert theirs_told == [
+        _told(lambda port, value: io.store(port, 1, value), lambda port: io.load(port, 1), index)
+        for index in _CMOS
+    ]
+
+
+_CMOS = (FLOPPY_TYPES, DISK_TYPES, EQUIPMENT)
+
+
+def _told(outb: Callable[[int, int], object], inb: Callable[[int], int], index: int) -> int:
+    outb(0x70, index)
+    return inb(0x71)

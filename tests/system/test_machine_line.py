@@ -60,6 +60,28 @@ def test_acpi_can_be_left_out():
     assert read("-nodefaults").config.acpi
 
 
+def test_without_a_word_qemu_s_default_devices_are_there():
+    config = read().config
+    assert (config.vga, config.nic, config.serial, config.parallel) == ("std", "e1000", True, True)
+    assert [each.name for each in config.drives] == ["ide1-cd0", "floppy0"]
+    words = ("-vga", "none", "-nic", "none", "-serial", "none", "-parallel", "none")
+    config = read(*words).config
+    assert (config.vga, config.nic, config.serial, config.parallel) == (
+        "none",
+        "none",
+        False,
+        False,
+    )
+
+
+def test_a_parallel_port_prints_to_a_file():
+    found = read(
+        "-nodefaults", "-chardev", "file,id=p,path=/f", "-device", "isa-parallel,chardev=p"
+    )
+    assert (found.config.parallel, found.parallel) == (True, CharDev("p", "file", "/f"))
+    assert not read("-nodefaults").config.parallel
+
+
 @pytest.mark.parametrize("accel", ["tcg", "kvm:tcg", "tcg,thread=single"])
 def test_the_first_accelerator_that_is_here_is_taken(accel):
     assert read("-nodefaults", "-accel", accel).engine == "unicorn"
@@ -80,6 +102,12 @@ def test_the_first_accelerator_that_is_here_is_taken(accel):
          "isa-serial index=1 is not modelled"),
         (("-chardev", "null,id=n", "-device", "isa-serial,chardev=n",
           "-device", "isa-serial,chardev=n"), "one serial port is modelled"),
+        (("-chardev", "pty,id=n", "-device", "isa-parallel,chardev=n"),
+         "a parallel port on a pty is not modelled: null and file are"),
+        (("-chardev", "null,id=n", "-device", "isa-parallel,chardev=n,iobase=1"),
+         "isa-parallel iobase=1 is not modelled"),
+        (("-serial", "stdio"), "-serial stdio is not modelled: none is"),
+        (("-netdev", "user,id=n"), "-netdev: network devices are not modelled"),
         (("-chardev", "null,id=n", "-chardev", "null,id=n"), "Duplicate ID 'n' for chardev"),
         (("-chardev", "udp,id=n"), "'udp' is not modelled: socket, pty, null, file are"),
         (("-chardev", "socket,id=n,path=/s"), "it does not connect: server=on"),

@@ -73,6 +73,14 @@ def boot(
         bool,
         typer.Option("--vapic", help="Add QEMU's kvmvapic: a port, and an option ROM that is run."),
     ] = False,
+    defaults: Annotated[
+        bool,
+        typer.Option(
+            "--defaults",
+            help="Add QEMU's default devices: display adapter, network card, serial and parallel"
+            " port, empty drives, kvmvapic. What is named takes a default's place.",
+        ),
+    ] = False,
     drive: Annotated[
         list[str] | None,
         typer.Option(
@@ -219,6 +227,7 @@ def boot(
             cdrom=cdrom,
             vga=vga,
             vapic=vapic,
+            defaults=defaults,
             screenshot=screenshot,
             screen=screen,
             kernel=kernel,

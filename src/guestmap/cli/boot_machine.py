@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guestmap.base import PeerError, parse_size
 from guestmap.base.collector import collect_from_now_on
@@ -160,14 +160,15 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
     if options.max_ram_below_4g:
         below = parse_size(options.max_ram_below_4g, what="--max-ram-below-4g")
         board["max_ram_below_4g"] = below
+    devices = tuple(DeviceSpec.parse(each) for each in options.device)
+    board |= _chosen(options, kind, devices)
     return MachineConfig(
         ram_size=_ram_size(options.ram, memory, kind),
         slots=memory.slots,
         max_ram=memory.maximum,
         bios=options.bios,
         debugcon=True,
-        serial=bool(options.serial),
-        devices=tuple(DeviceSpec.parse(each) for each in options.device),
+        devices=devices,
         objects=tuple(objects),
         cpus=cpus.cpus,
         max_cpus=cpus.max_cpus,
@@ -175,15 +176,27 @@ def _config(options: BootOptions, *, must_run: bool) -> MachineConfig:
         threads=cpus.threads,
         numa_nodes=parse_nodes(options.numa, objects, cpus.max_cpus),
         option_roms=_with_cautions(options.option_rom),
-        drives=_drives(options),
-        vga=options.vga or "none",
-        vapic=options.vapic,
+        vapic=options.vapic or options.defaults,
         kernel=options.kernel,
         initrd=options.initrd,
         append=options.append,
         kernel_entry=options.kernel_entry,
         **board,
     )
+
+
+def _chosen(
+    options: BootOptions, board: BoardType, devices: tuple[DeviceSpec, ...]
+) -> dict[str, Any]:
+    """Return what has a field of its own: adapter, ports and drives, QEMU's default ones too."""
+    given: dict[str, Any] = {"drives": _drives(options)}
+    given |= {"serial": True} if options.serial else {}
+    given |= {"vga": options.vga} if options.vga else {}
+    if not options.defaults:
+        return given
+    from guestmap.machine.options.defaults import with_defaults
+
+    return with_defaults(board, given, devices)
 
 
 def _with_cautions(roms: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -39,6 +39,7 @@ class BootOptions:
     cdrom: Path | None = None
     vga: str = ""
     vapic: bool = False
+    defaults: bool = False
     screenshot: Path | None = None
     kernel: Path | None = None
     initrd: Path | None = None
@@ -65,8 +66,8 @@ class BootOptions:
 
 
 _FLAGS: Final = {
-    "--no-reboot": "no_reboot", "--vapic": "vapic", "--flow": "flow", "--screen": "screen",
-    "--mtree": "mtree", "--flat": "flat", "--json": "as_json",
+    "--no-reboot": "no_reboot", "--vapic": "vapic", "--defaults": "defaults", "--flow": "flow",
+    "--screen": "screen", "--mtree": "mtree", "--flat": "flat", "--json": "as_json",
     "--quiet": "quiet", "-q": "quiet", "--verbose": "verbose", "-v": "verbose",
 }  # fmt: skip
 _VALUES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _OF_THE_MACHINE = (
     "machine", "ram", "bios", "max_ram_below_4g", "device", "object_", "smp", "numa", "option_rom",
-    "kernel", "initrd", "append", "kernel_entry", "vga", "vapic",
+    "kernel", "initrd", "append", "kernel_entry", "vga", "vapic", "defaults",
     "drive", "disk", "cdrom",
 )  # fmt: skip
 """Parameters that say what machine is made."""

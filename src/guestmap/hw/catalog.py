@@ -25,6 +25,7 @@ from guestmap.hw.ide.disk import IdeDisk
 from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.kvmvapic import KvmVapic
 from guestmap.hw.mc146818 import Mc146818
+from guestmap.hw.parallel import ParallelPort
 from guestmap.hw.pci import ConfigMechanism, PciBridge, PciBus, PciFunction, PciTestDevice
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.piix3 import Piix3
@@ -44,8 +45,8 @@ from guestmap.hw.vmware import VmMouse, VmPort
 
 DEVICES: tuple[type[DeviceModel[Any]], ...] = (
     LocalApic, KvmVapic, FwCfg, ConfigMechanism, IoApic, I8257, I8259, Hpet, Mc146818, I8254,
-    PcSpeaker, Serial16550, Uart, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse, Port92,
-    DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
+    PcSpeaker, Serial16550, Uart, ParallelPort, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse,
+    Port92, DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
     AcpiGed, VirtioMmio, StandardVga, CirrusVga, Piix3Uhci, E1000, IdeDisk, IdeCdrom,
 )  # fmt: skip
 
@@ -60,6 +61,12 @@ DISPLAY_ADAPTERS: Mapping[str, Callable[[PciBus, int], DisplayAdapter[Any]]] = M
     {"std": StandardVga, "cirrus": CirrusVga}
 )
 """Display adapters by what QEMU's ``-vga`` calls them."""
+
+
+NETWORK_CARDS: Mapping[str, Callable[[PciBus, int], PciFunction[Any]]] = MappingProxyType(
+    {each.TYPE.name: each for each in (E1000,)}
+)
+"""Network cards that a board may have, by their types' names."""
 
 
 def declared_types() -> tuple[DeclaredType, ...]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel import Irqchip, Processor
     from guestmap.hw.medium import Medium
+    from guestmap.hw.parallel import ParallelPort
     from guestmap.hw.pci import PciBus
     from guestmap.hw.placement import Placeable
     from guestmap.hw.serial import Serial16550
@@ -82,6 +83,7 @@ class Board:
         cpus: CPUs there are; 0 for a machine that runs nothing.
         bus: the root PCI bus; None without PCI.
         serial: the first serial port; None without.
+        parallel: the first parallel port; None without.
         input: keyboard and mouse; None without.
         firmware_path: the firmware's image file; None without firmware.
         events: what it tells whoever manages it.
@@ -106,6 +108,7 @@ class Board:
     pins: tuple[CpuPin, ...]
     bus: PciBus | None = None
     serial: Serial16550 | None = None
+    parallel: ParallelPort | None = None
     input: InputDevices | None = None
     firmware_path: Path | None = None
     smm_memory: AddressSpace | None = None

@@ -87,7 +87,9 @@ class MachineConfig:
         bios: firmware image; None finds the distribution's SeaBIOS.
         debugcon: whether the firmware debug console is at port 402h.
         serial: whether a serial port is at 3F8h.
+        parallel: whether a parallel port is at 378h.
         vga: the display adapter that the board has: "none" or "std" (QEMU's ``-vga``).
+        nic: the network card that the board has: "none" or "e1000" (QEMU's ``-nic model=``).
         drives: disks and CD-ROMs, each at its place.
         devices: further devices, PCI and others, in the order in which they are made.
         slots: DIMMs that may be plugged in, at most 256.
@@ -119,7 +121,9 @@ class MachineConfig:
     bios: Path | None = None
     debugcon: bool = False
     serial: bool = False
+    parallel: bool = False
     vga: str = "none"
+    nic: str = "none"
     drives: tuple[DriveSpec, ...] = ()
     devices: tuple[DeviceSpec, ...] = ()
     qemu_readonly_rules: bool = False
@@ -167,6 +171,11 @@ class MachineConfig:
             raise UnsupportedError(
                 f"-vga {self.vga} is not modelled for {self.machine}: there are"
                 f" {', '.join(('none', *self.board.display_adapters))}"
+            )
+        if self.nic not in ("none", *self.board.network_cards):
+            raise UnsupportedError(
+                f"network card {self.nic} is not modelled for {self.machine}: there are"
+                f" {', '.join(('none', *self.board.network_cards))}"
             )
         for drive in self.drives:
             if drive.interface not in (*self.board.drive_interfaces, "none"):

@@ -1,4 +1,4 @@
-"""``-chardev``, and what uses one: ``-mon``, ``-qmp`` and ``-device isa-serial``."""
+"""``-chardev``, and what uses one: ``-mon``, ``-qmp``, and the ports that ``-device`` names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.dataclass import dataclass
+from guestmap.hw.parallel import ParallelPort
 from guestmap.hw.serial import Serial16550
 from guestmap.machine.options.strings import (
     identifier,
@@ -22,6 +23,7 @@ _KNOWN: Final = {
     "null": frozenset({"id", "backend"}),
     "file": frozenset({"id", "backend", "path"}),
 }
+_PRINTERS: Final = ("null", "file")
 _ON: Final = frozenset({"on", "yes", "true", "y"})
 
 
@@ -132,10 +134,27 @@ def read_serial(properties: dict[str, str], chardevs: dict[str, CharDev]) -> Cha
         ConfigError: there is none of that name.
         UnsupportedError: it is not the first port, or at another place.
     """
+    return _of_port(Serial16550.TYPE.name, properties, chardevs)
+
+
+def read_parallel(properties: dict[str, str], chardevs: dict[str, CharDev]) -> CharDev:
+    """Return the character device of ``-device isa-parallel``: a file, or null.
+
+    Raises:
+        ConfigError: there is none of that name.
+        UnsupportedError: it is not the first port, or at another place, or something else's end.
+    """
+    found = _of_port(ParallelPort.TYPE.name, properties, chardevs)
+    if found.kind not in _PRINTERS:
+        kinds = " and ".join(_PRINTERS)
+        raise UnsupportedError(f"a parallel port on a {found.kind} is not modelled: {kinds} are")
+    return found
+
+
+def _of_port(driver: str, properties: dict[str, str], chardevs: dict[str, CharDev]) -> CharDev:
     for name, value in properties.items():
         if name not in ("id", "chardev", "index") or (name == "index" and value != "0"):
             raise UnsupportedError(
-                f"{Serial16550.TYPE.name} {name}={value} is not modelled: one port is there, at"
-                " index 0"
+                f"{driver} {name}={value} is not modelled: one port is there, at index 0"
             )
     return _named(properties.get("chardev", ""), chardevs)

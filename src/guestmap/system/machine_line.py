@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.base.dataclass import dataclass
+from guestmap.hw.parallel import ParallelPort
 from guestmap.hw.serial import Serial16550
 from guestmap.machine.options.command_line import config_of
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.strings import last_values, option, split_options
-from guestmap.system.chardevs import CharDev, read_chardevs, read_monitor, read_serial
+from guestmap.system.chardevs import (
+    CharDev,
+    read_chardevs,
+    read_monitor,
+    read_parallel,
+    read_serial,
+)
 from guestmap.system.command_line import Given
 
 if TYPE_CHECKING:
@@ -19,6 +26,11 @@ if TYPE_CHECKING:
 
 _ACCELERATORS: Final = {"tcg": "unicorn"}
 """What runs the CPU, by QEMU's name: Unicorn is QEMU's TCG as a library."""
+_PORTS: Final = {
+    Serial16550.TYPE.name: ("serial", read_serial),
+    ParallelPort.TYPE.name: ("parallel", read_parallel),
+}
+"""Devices with a character device: what they are called, and who reads their properties."""
 _CPU: Final = "qemu64"
 _SWITCHED_OFF: Final = frozenset({"usb", "nvdimm", "mem-merge"})
 """Properties of a machine that may be off here, and not on."""
@@ -34,7 +46,8 @@ class Described:
         engine: what runs its CPU.
         monitors: sockets of ``-mon``.
         qmp: addresses of ``-qmp``.
-        serial: the other end of the serial port; None without a port.
+        serial: the other end of the serial port; None where it was not named.
+        parallel: the other end of the parallel port.
         paused: wait for ``cont``.
         pid_file: gets the process's number; None for no file.
         daemonize: go to the background once the monitor answers.
@@ -47,6 +60,7 @@ class Described:
     monitors: tuple[CharDev, ...]
     qmp: tuple[str, ...]
     serial: CharDev | None
+    parallel: CharDev | None
     paused: bool
     pid_file: Path | None
     daemonize: bool
@@ -63,28 +77,40 @@ def described(given: Given) -> Described:
     chardevs = read_chardevs(given.get("chardev", ()))
     monitors = tuple(read_monitor(text, chardevs) for text in given.get("mon", ()))
     specs = [DeviceSpec.parse(text) for text in given.get("device", ())]
-    ports = [each for each in specs if each.driver == Serial16550.TYPE.name]
-    if len(ports) > 1:
-        raise UnsupportedError(f"{ports[1].option}: one serial port is modelled, and no more")
-    serial = None
-    for port in ports:
-        with option("device", port.option.removeprefix("-device ")):
-            serial = read_serial(port.text(), chardevs)
+    serial, parallel = (_port(specs, driver, chardevs) for driver in _PORTS)
     _check_cpu(given)
     words, accelerator = _words(given)
     config = config_of(words)
     return Described(
-        config=_with(config, given, serial is not None),
+        config=_with(
+            config,
+            given,
+            serial=config.serial or serial is not None,
+            parallel=config.parallel or parallel is not None,
+        ),
         engine=_engine(given.get("accel", []) or accelerator),
         monitors=monitors,
         qmp=tuple(given.get("qmp", ())),
         serial=serial,
+        parallel=parallel,
         paused="S" in given,
         pid_file=Path(given["pidfile"][-1]) if "pidfile" in given else None,
         daemonize="daemonize" in given,
         stays_off="no-shutdown" in given,
         awaits_another=_awaits_another(given),
     )
+
+
+def _port(specs: list[DeviceSpec], driver: str, chardevs: dict[str, CharDev]) -> CharDev | None:
+    """Return what the port of that driver is connected to; None where none was named."""
+    ports = [each for each in specs if each.driver == driver]
+    kind, read = _PORTS[driver]
+    if len(ports) > 1:
+        raise UnsupportedError(f"{ports[1].option}: one {kind} port is modelled, and no more")
+    for port in ports:
+        with option("device", port.option.removeprefix("-device ")):
+            return read(port.text(), chardevs)
+    return None
 
 
 def _awaits_another(given: Given) -> bool:
@@ -98,7 +124,7 @@ def _awaits_another(given: Given) -> bool:
 
 def _words(given: Given) -> tuple[list[str], list[str]]:
     """Return the options about the machine, as QEMU's words, and the accelerators among them."""
-    words: list[str] = ["-vga", given["vga"][-1] if "vga" in given else "none"]
+    words: list[str] = []
     accelerators: list[str] = []
     for name in ("nodefaults", "no-acpi"):
         words += [f"-{name}"] * (name in given)
@@ -108,6 +134,11 @@ def _words(given: Given) -> tuple[list[str], list[str]]:
         words += ["-machine", told]
         accelerators += accelerator
     for name in (
+        "vga",
+        "serial",
+        "parallel",
+        "nic",
+        "net",
         "name",
         "uuid",
         "m",
@@ -124,7 +155,7 @@ def _words(given: Given) -> tuple[list[str], list[str]]:
         for text in given.get(name, ()):
             words += [f"-{name}", text]
     for text in given.get("device", ()):
-        if DeviceSpec.parse(text).driver != Serial16550.TYPE.name:
+        if DeviceSpec.parse(text).driver not in _PORTS:
             words += ["-device", text]
     return words, accelerators
 
@@ -171,7 +202,7 @@ def _engine(accelerators: list[str]) -> str:
     return _ACCELERATORS["tcg"]
 
 
-def _with(config: MachineConfig, given: Given, serial: bool) -> MachineConfig:
+def _with(config: MachineConfig, given: Given, serial: bool, parallel: bool) -> MachineConfig:
     """Return a machine with what :func:`config_of` does not read."""
     from dataclasses import replace
 
@@ -186,6 +217,7 @@ def _with(config: MachineConfig, given: Given, serial: bool) -> MachineConfig:
     return replace(
         config,
         serial=serial,
+        parallel=parallel,
         kernel=path("kernel"),
         initrd=path("initrd"),
         append=last("append") or "",

@@ -16,7 +16,7 @@ from guestmap.system.background import Background, pid_file
 from guestmap.system.command_line import Given, read_words
 from guestmap.system.machine_line import described
 from guestmap.system.option_table import listing
-from guestmap.system.wires import socket_of, wired
+from guestmap.system.wires import printed, socket_of, wired
 
 if TYPE_CHECKING:
     from guestmap.system.machine_line import Described
@@ -60,11 +60,12 @@ def _run(asked: Described, background: Background) -> int:
         Deferral() as signals,
         VirtualMachine(asked.config, engine=asked.engine) as vm,
         wired(vm, asked.serial) as wires,
+        printed(vm, asked.parallel) as printers,
         MonitorServer(
             vm,
             asked.qmp,
             listeners=[socket_of(each) for each in asked.monitors],
-            characters=lambda: [each.endpoint() for each in wires],
+            characters=lambda: [each.endpoint() for each in (*wires, *printers)],
         ),
         pid_file(asked.pid_file),
     ):

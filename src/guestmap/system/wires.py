@@ -22,6 +22,7 @@ from guestmap.monitor.listening import Listener
 from guestmap.monitor.serial_socket import SerialSocket
 
 if TYPE_CHECKING:
+    from guestmap.hw.parallel import ParallelPort
     from guestmap.hw.serial import Serial16550
     from guestmap.machine.vm import VirtualMachine
     from guestmap.system.chardevs import CharDev
@@ -99,7 +100,7 @@ class Pty:
 class FileEnd:
     """A file that what the guest sends is written to; none, where it goes nowhere."""
 
-    def __init__(self, port: Serial16550, label: str, path: str) -> None:
+    def __init__(self, port: Serial16550 | ParallelPort, label: str, path: str) -> None:
         self._label, self._path = label, path
         self._file = open(path, "wb", buffering=0) if path else None  # noqa: SIM115 - in close()
         if self._file is not None:
@@ -154,11 +155,35 @@ def wired(vm: VirtualMachine, made: CharDev | None) -> Iterator[tuple[SerialEnd,
         else:
             wire = FileEnd(port, made.id, made.path)
     except OSError as error:
-        raise HostError(
-            f"chardev '{made.id}' cannot be made", errno=error.errno, call="open",
-            arguments=made.path,
-        ) from error  # fmt: skip
+        raise _not_made(made, error) from error
     try:
         yield (wire,)
     finally:
         wire.close()
+
+
+@contextmanager
+def printed(vm: VirtualMachine, made: CharDev | None) -> Iterator[tuple[SerialEnd, ...]]:
+    """Connect the machine's parallel port for the time of a ``with``.
+
+    Raises:
+        HostError: the file cannot be made.
+    """
+    port = vm.board.parallel
+    if made is None or port is None:
+        yield ()
+        return
+    try:
+        wire = FileEnd(port, made.id, made.path)
+    except OSError as error:
+        raise _not_made(made, error) from error
+    try:
+        yield (wire,)
+    finally:
+        wire.close()
+
+
+def _not_made(made: CharDev, error: OSError) -> HostError:
+    return HostError(
+        f"chardev '{made.id}' cannot be made", errno=error.errno, call="open", arguments=made.path
+    )

@@ -26,6 +26,10 @@ MACHINES: dict[str, tuple[AcpiConfig, list[str]]] = {
         AcpiConfig(firmware=FirmwareConfig(below_4g=128 * MIB), serial=True, smm=True),
         ["-m", "128M", "-serial", "null", "-machine", "smm=on"],
     ),
+    "parallel": (
+        AcpiConfig(firmware=FirmwareConfig(below_4g=128 * MIB), parallel=True),
+        ["-m", "128M", "-parallel", "null"],
+    ),
     "nine CPUs": (
         AcpiConfig(firmware=FirmwareConfig(below_4g=128 * MIB, cpus=9)),
         ["-m", "128M", "-smp", "9"],

@@ -173,9 +173,9 @@ def _without_alignment(data: bytes) -> bytes:
 def test_dsdts_give_the_same_answers(both, tmp_path):
     config, ours, theirs = both
     pairs = dict(SAME)
-    if config.serial:
+    for port in ("COM1",) * config.serial + ("LPT1",) * config.parallel:
         for name in ("_HID", "_CRS", "_STA", "_UID"):
-            pairs[f"\\_SB.PCI0.ISA.COM1.{name}"] = f"\\_SB.PCI0.S08.COM1.{name}"
+            pairs[f"\\_SB.PCI0.ISA.{port}.{name}"] = f"\\_SB.PCI0.S08.{port}.{name}"
     routes = (10, 0x8B, 0x80, 5)
     my_routes = {f"\\_SB.PCI0.ISA.PRQ{'ABCD'[n]}": route for n, route in enumerate(routes)}
     their_routes = {f"\\_SB.PRQ{n}": route for n, route in enumerate(routes)}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from guestmap.base import ConfigError, UnsupportedError
 from guestmap.machine import config_of
+from guestmap.machine.options.drive import DriveSpec
 from guestmap.machine.options.words import Words
 from tests.support.qemu import MACHINE
 
@@ -82,11 +86,39 @@ def test_what_is_no_global_property(text: str) -> None:
         Words.read(["-global", text])
 
 
-@pytest.mark.parametrize("words", [[], ["-vga", "none"], ["-vga", "std"]])
-def test_default_devices_are_not_modelled(words: list[str]) -> None:
-    with pytest.raises(UnsupportedError, match=r"add -nodefaults$"):
-        config_of(["-M", "pc", *words])
-    assert config_of(["-M", "none", *words]).machine == "none"
+_EMPTY_CD = DriveSpec(media="cdrom", index=2)
+_EMPTY_FLOPPY = DriveSpec(interface="floppy", index=0)
+_DEFAULTS: dict[str, Any] = {
+    "vga": "std", "serial": True, "parallel": True, "nic": "e1000",
+    "drives": (_EMPTY_CD, _EMPTY_FLOPPY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "otherwise"), [
+    ([], {}), (["-vga", "none"], {"vga": "none"}), (["-vga", "cirrus"], {"vga": "cirrus"}),
+    (["-vga", "std"], {}), (["-serial", "none"], {"serial": False}),
+    (["-parallel", "none"], {"parallel": False}), (["-nic", "none"], {"nic": "none"}),
+    (["-net", "none"], {"nic": "none"}), (["-device", "VGA"], {"vga": "none"}),
+    (["-cdrom", "/x"],
+     {"drives": (DriveSpec(Path("/x"), media="cdrom", index=2), _EMPTY_FLOPPY)}),
+    (["-drive", "file=/x"],
+     {"drives": (DriveSpec(Path("/x"), index=0), _EMPTY_CD, _EMPTY_FLOPPY)}),
+    (["-drive", "if=floppy,file=/x"],
+     {"drives": (DriveSpec(Path("/x"), "floppy", index=0), _EMPTY_CD)}),
+    (["-device", "ide-cd"], {"drives": (_EMPTY_FLOPPY,)}),
+    (["-nodefaults"],
+     {"vga": "none", "serial": False, "parallel": False, "nic": "none", "drives": ()}),
+])  # fmt: skip
+def test_default_devices(words: list[str], otherwise: dict[str, Any]) -> None:
+    config = config_of(["-M", "pc", *words])
+    assert {name: getattr(config, name) for name in _DEFAULTS} == _DEFAULTS | otherwise
+    assert config_of(["-M", "none", "-nodefaults"]).machine == "none"
+
+
+@pytest.mark.parametrize("word", ["-serial", "-parallel", "-nic", "-net"])
+def test_of_a_default_device_only_that_it_is_not_there(word: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"^{word} null is not modelled: none is$"):
+        Words.read([word, "null"])
 
 
 @pytest.mark.parametrize(("words", "vga"), [

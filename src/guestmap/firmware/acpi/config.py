@@ -67,6 +67,7 @@ class AcpiConfig:
         firmware: memory and CPUs.
         smm: whether ACPI mode is switched on by an SMI; without, it is on from reset.
         serial: whether a serial port is at 3F8h.
+        parallel: whether a parallel port is at 378h.
         device_memory: where memory may be plugged in.
         numa_nodes: as configured; none means one of everything where memory may be plugged in.
         pm_base: the port at which firmware will place the power management registers.
@@ -79,6 +80,7 @@ class AcpiConfig:
     firmware: FirmwareConfig
     smm: bool = False
     serial: bool = False
+    parallel: bool = False
     device_memory: DeviceMemoryRange | None = None
     numa_nodes: tuple[ProximityDomain, ...] = ()
     pm_base: int = SEABIOS_PM_BASE

@@ -28,6 +28,8 @@ def isa_bridge(config: AcpiConfig) -> bytes:
     ]
     if config.serial:
         devices.append(_device("COM1", "PNP0501", io(0x3F8, 8), irq(4)))
+    if config.parallel:
+        devices.append(_device("LPT1", "PNP0400", io(0x378, 8), irq(7)))
     return device("ISA", name("_ADR", _PIIX3_ADDRESS), pirq_region(), *devices)
 
 

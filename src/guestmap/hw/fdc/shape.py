@@ -20,6 +20,9 @@ _KINDS = MappingProxyType({
 })  # fmt: skip
 """By KiB: tracks, heads, sectors of a track, and the type of a drive for it in CMOS."""
 
+EMPTY_DRIVE = 5
+"""What a drive is, in CMOS, where no medium says more: one for 2,880 KiB."""
+
 
 class FloppyShape(NamedTuple):
     """Tracks, heads and sectors of a track of 512 bytes, and the drive's type in CMOS."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from guestmap.base import ConfigError, UnsupportedError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from guestmap.base import Clock
     from guestmap.machine.board import Board
     from guestmap.machine.config import MachineConfig
+    from guestmap.machine.options.drive import DriveSpec
 
 _WIDTH = 24
 """Where descriptions begin in QEMU's ``-M NAME,help``."""
@@ -112,12 +114,13 @@ class BoardType:
         cpu_type: what its CPUs are by default; "" for a board without.
         max_cpus: CPUs there may be, as QEMU tells it.
         cpus_are_listed: whether ``query-hotpluggable-cpus`` answers.
-        default_serial: whether QEMU's default devices on it are a serial port, and nothing else.
         firmware_halts: whether its firmware waits with HLT at its end; else it runs in a circle.
         firmware: names of images that it starts, and how each is got.
         display_adapters: what ``-vga`` may put on it.
         drive_interfaces: what ``-drive`` may hang a drive on.
-        default_devices: what QEMU puts on it unasked, and is not modelled.
+        network_cards: what it may have of its own.
+        defaults: QEMU's default devices on it, as fields of a :class:`MachineConfig`.
+        default_drives: drives without a medium that belong to them.
     """
 
     name: str
@@ -135,8 +138,9 @@ class BoardType:
     cpus_are_listed: bool = False
     display_adapters: tuple[str, ...] = ()
     drive_interfaces: tuple[str, ...] = ()
-    default_devices: str = ""
-    default_serial: bool = False
+    network_cards: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = MappingProxyType({})
+    default_drives: tuple[DriveSpec, ...] = ()
     firmware_halts: bool = True
     firmware: tuple[tuple[str, str], ...] = ()
 

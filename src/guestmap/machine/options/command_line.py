@@ -8,8 +8,9 @@ QEMU's sentences, with the option in front where QEMU puts it there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from guestmap.base import ConfigError, UnsupportedError
+from guestmap.base import ConfigError
 from guestmap.hw.apic.local import APIC_COMMON
 from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine.boards import BoardType, board_type
@@ -18,6 +19,7 @@ from guestmap.machine.config import (
     check_ram_size,
 )
 from guestmap.machine.options.blockdev import read_blockdevs
+from guestmap.machine.options.defaults import with_defaults
 from guestmap.machine.options.drive import placed
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.numa import parse_nodes
@@ -38,19 +40,14 @@ def config_of(command_line: Sequence[str]) -> MachineConfig:
         command_line: the words, with or without the program's name in front.
 
     Raises:
-        UnsupportedError: another machine type, or default devices; the message names it.
+        UnsupportedError: another machine type, or another option; the message names it.
         ConfigError: words that are no option, or values that are impossible.
     """
     words = list(command_line)
     if words and not words[0].startswith("-"):
         words = words[1:]
     read = Words.read(words)
-    board = board_type(read.machine)
-    if board.default_devices and "nodefaults" not in read.flags:
-        raise UnsupportedError(
-            f"QEMU's default devices ({board.default_devices}) are not modelled: add -nodefaults"
-        )
-    return _config(board, read)
+    return _config(board_type(read.machine), read)
 
 
 def _config(board: BoardType, read: Words) -> MachineConfig:
@@ -60,6 +57,7 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
     size = memory.size or default
     topology = CpuTopology.parse(read.smp)
     fields = {"smm": None, **board.read(read.properties.items(), strict=False)}
+    fields |= _devices(board, read)
     return MachineConfig(
         ram_size=check_ram_size(size, ",".join(read.memory)) if size else 0,
         cpus=topology.cpus,
@@ -70,9 +68,6 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
         bios=read.bios,
         devices=tuple(sorted(read.devices, key=lambda each: each.is_json)),  # QEMU's order
         qemu_readonly_rules=True,
-        drives=placed([*read.drives, *read_blockdevs(read.blockdevs)]),
-        vga=(read.vga if board.display_adapters else "") or "none",
-        serial=board.default_serial and "nodefaults" not in read.flags,
         slots=memory.slots,
         max_ram=memory.maximum,
         numa_nodes=parse_nodes(read.numa, read.objects, topology.max_cpus),
@@ -84,6 +79,15 @@ def _config(board: BoardType, read: Words) -> MachineConfig:
         uuid=read.uuid,
         **fields,
     )
+
+
+def _devices(board: BoardType, read: Words) -> dict[str, Any]:
+    """Return what has a field of its own: adapters, ports and drives, the default ones too."""
+    given: dict[str, Any] = {"drives": placed([*read.drives, *read_blockdevs(read.blockdevs)])}
+    if read.vga and board.display_adapters:
+        given["vga"] = read.vga
+    given |= {name: False if name != "nic" else "none" for name in read.left_out}
+    return given if "nodefaults" in read.flags else with_defaults(board, given, read.devices)
 
 
 def _backend_size(read: Words, backend: str) -> int:

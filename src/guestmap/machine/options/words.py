@@ -56,6 +56,7 @@ class Words:
     drives: list[DriveSpec] = field(default_factory=list)
     blockdevs: list[str] = field(default_factory=list)
     vga: str = ""
+    left_out: set[str] = field(default_factory=set)
     bios: Path | None = None
     name: str = ""
     uuid: UUID | None = None
@@ -111,6 +112,17 @@ def _take_cdrom(read: Words, text: str) -> None:
 
 def _take_vga(read: Words, text: str) -> None:
     read.vga = text
+
+
+def _leaving_out(option_name: str, device: str) -> Callable[[Words, str], None]:
+    """Return what reads an option that may say one thing: that a default device is not there."""
+
+    def take(read: Words, text: str) -> None:
+        if text != "none":
+            raise UnsupportedError(f"-{option_name} {text} is not modelled: none is")
+        read.left_out.add(device)
+
+    return take
 
 
 def _take_bios(read: Words, text: str) -> None:
@@ -213,5 +225,9 @@ _TAKE: dict[str, Callable[[Words, str], None]] = {
     "drive": _take_drive,
     "cdrom": _take_cdrom,
     "blockdev": _take_blockdev,
+    "serial": _leaving_out("serial", "serial"),
+    "parallel": _leaving_out("parallel", "parallel"),
+    "nic": _leaving_out("nic", "nic"),
+    "net": _leaving_out("net", "nic"),
 }
 """What to do with the argument of an option."""

@@ -5,6 +5,7 @@ As QEMU 7.2's ``-M microvm`` (docs/system/i386/microvm.rst; hw/i386/microvm.c).
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from guestmap.base import MIB
@@ -39,7 +40,7 @@ MICROVM: Final = BoardType(
     ram_id="microvm.ram",
     cpu_type="qemu64-x86_64-cpu",
     max_cpus=288,
-    default_serial=True,
+    defaults=MappingProxyType({"serial": True}),
     firmware_halts=False,
     firmware=(
         (FIRMWARE, "apt install seabios"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from guestmap.base import MIB
@@ -15,6 +16,7 @@ from guestmap.machine.boards.declare import (
     BoardOption,
     BoardType,
 )
+from guestmap.machine.options.drive import DriveSpec
 
 if TYPE_CHECKING:
     from guestmap.machine.boards.pc_i440fx.board import Pc
@@ -41,7 +43,9 @@ PC_I440FX: Final = BoardType(
     firmware=(("bios-256k.bin", "apt install seabios"),),
     display_adapters=("std", "cirrus"),
     drive_interfaces=("ide", "floppy"),
-    default_devices="VGA, network, floppy",
+    network_cards=("e1000",),
+    defaults=MappingProxyType({"vga": "std", "serial": True, "parallel": True, "nic": "e1000"}),
+    default_drives=(DriveSpec(media="cdrom", index=2), DriveSpec(interface="floppy", index=0)),
     options=(
         BoardOption("acpi", SWITCH, "Enable ACPI", True, "acpi"),
         BoardOption(

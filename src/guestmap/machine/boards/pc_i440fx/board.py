@@ -47,6 +47,7 @@ from guestmap.machine.saveable import Saveable, named
 from guestmap.memory import MemoryRegion
 
 if TYPE_CHECKING:
+    from guestmap.hw.pci import PciFunction
     from guestmap.hw.usb.uhci import Piix3Uhci
     from guestmap.hw.vga.adapter import DisplayAdapter
     from guestmap.hw.vga.screen import ScreenPicture
@@ -65,6 +66,7 @@ class Pc(Board):
         ram: all RAM, ``pc.ram``.
         bios: the firmware's content.
         vga: the display adapter; None without one.
+        nic: the network card; None without one.
         firmware, acpi: what firmware and ACPI tables are told.
         irqchip: interrupt controllers that are the accelerator's; None without.
         device_memory: where memory devices go; None where none can be plugged in.
@@ -142,6 +144,16 @@ class Pc(Board):
         vga.add_rom(load_rom(vga.ROM_FILE, self.firmware_path))
         return vga
 
+    def _make_nic(self) -> PciFunction[Any] | None:
+        if self.config.nic == "none":
+            return None
+        from guestmap.hw.catalog import NETWORK_CARDS
+
+        slot = _VGA if self.vga is None else _VGA + (1 << 3)  # the first that is free
+        nic = NETWORK_CARDS[self.config.nic](self.bus, slot)
+        nic.add_rom(load_rom(nic.ROM_FILE, self.firmware_path))
+        return nic
+
     def _make_usb(self) -> Piix3Uhci | None:
         if not self.config.option("usb"):
             return None
@@ -175,7 +187,7 @@ class Pc(Board):
             on_a20=lambda level: self.on_a20(level),
             on_debug_byte=self.debug_byte,
         )  # fmt: skip
-        self.serial = self.isa.serial
+        self.serial, self.parallel = self.isa.serial, self.isa.parallel
         controller = self.isa.keyboard
         self.input = InputDevices(self.clock, controller.keyboard, controller.mouse)
         self.input.on_touch = lambda: self.on_wake(WakeCause.OTHER)
@@ -190,6 +202,7 @@ class Pc(Board):
             self.bus, _PIIX3, self.lines[:16], lambda: self.on_reset_request("port CF9h")
         )
         self.vga = self._make_vga()
+        self.nic = self._make_nic()
         self.ide = Piix3Ide(self.bus, _PIIX3_IDE)
         for channel, master in zip(self.isa.ide, self.ide.channels, strict=True):
             channel.master_with(master)
@@ -207,6 +220,7 @@ class Pc(Board):
                 raise_smi=(lambda: self.on_smi(0)) if self.config.has_smm else None,
                 memory_slots=self.acpi.slots if self.config.memory_hotplug else 0,
                 serial_ports=int(self.config.serial),
+                parallel_ports=int(self.config.parallel),
             )  # fmt: skip
 
     def _prepare_hotplug(self) -> None:

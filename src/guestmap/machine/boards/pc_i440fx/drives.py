@@ -41,6 +41,7 @@ def attach_drives(
             if medium is not None:
                 media.append(medium)
             if spec.interface == "floppy":
+                floppy.add_drive(spec.index or 0)
                 if medium is not None:
                     floppy.insert(spec.index or 0, medium)
                 continue

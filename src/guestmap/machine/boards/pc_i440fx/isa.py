@@ -16,6 +16,8 @@ from guestmap.hw.i8257 import I8257
 from guestmap.hw.ide.channel import CHANNELS, IdeChannel
 from guestmap.hw.kvmvapic import KvmVapic, RomPlace
 from guestmap.hw.mc146818 import Mc146818
+from guestmap.hw.parallel import LINE as PARALLEL_LINE
+from guestmap.hw.parallel import ParallelPort
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.port92 import Port92
 from guestmap.hw.ps2.i8042 import I8042
@@ -69,6 +71,7 @@ class IsaDevices:
         )
         self.vapic = KvmVapic(rom_place) if config.vapic else None
         self.serial = Serial16550(clock, lines[_SERIAL]) if config.serial else None
+        self.parallel = ParallelPort(lines[PARALLEL_LINE]) if config.parallel else None
         self.debugcon = DebugConsole(on_debug_byte) if config.debugcon else None
 
     @property
@@ -77,13 +80,13 @@ class IsaDevices:
         wanted = (
             self.post, self.fpu, *self.dma, self.rtc, self.pit, self.speaker, self.floppy,
             self.keyboard, self.vmport, self.vmmouse, self.port92, self.vapic, self.debugcon,
-            *self.ide, self.serial,
+            *self.ide, self.serial, self.parallel,
         )  # fmt: skip
         return tuple(each for each in wanted if each is not None)
 
     def floppy_types(self) -> list[int]:
-        """Return the types of the floppy drives that have a disk, as CMOS names them."""
-        return [each[1].drive_type if each is not None else 0 for each in self.floppy.media]
+        """Return the types of both floppy drives, as CMOS names them; 0 for none."""
+        return self.floppy.drive_types
 
     def disk_shapes(self) -> dict[int, Geometry]:
         """Return the geometries of the hard disks, by their places."""

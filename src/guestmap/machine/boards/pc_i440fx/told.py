@@ -27,7 +27,7 @@ def acpi_config(config: MachineConfig, firmware: FirmwareConfig) -> AcpiConfig:
     plug = layout.DeviceMemoryLayout.of(config)
     nodes = with_homes(config.numa_nodes, config.topology)
     return AcpiConfig(
-        firmware=firmware, smm=config.has_smm, serial=config.serial,
+        firmware=firmware, smm=config.has_smm, serial=config.serial, parallel=config.parallel,
         device_memory=DeviceMemoryRange(*plug) if plug is not None else None,
         numa_nodes=tuple(ProximityDomain(node.memory, node.cpus) for node in nodes),
         hpet=config.option("hpet"),

@@ -45,8 +45,10 @@ def compose(pc: Pc, tree: MachineTree) -> None:
         if pc.hpet_block:
             build.put(pc.hpet, sysbus)
         clock = isa_parts.compose_timers(build, pc, isa)
-        isa_parts.compose_serial(build, pc, isa)
+        isa_parts.compose_ports(build, pc, isa)
         isa_parts.compose_controllers(build, pc, isa, sysbus)
+        if pc.nic is not None:
+            build.put(pc.nic, root)
         isa_parts.compose_drives(build, pc, build.put(pc.ide, root))
         usb = pci_parts.compose_usb(build, pc, root)
         pm = pci_parts.compose_power(build, pc, root)

@@ -28,11 +28,12 @@ def compose_timers(build: Builder, pc: Pc, isa: BusObject) -> DeviceObject:
     return clock
 
 
-def compose_serial(build: Builder, pc: Pc, isa: BusObject) -> None:
-    """Make the serial port, where there is one."""
-    if pc.isa.serial is not None:
-        _backend(build, str(pc.isa.serial.settings["chardev"]))
-        build.put(pc.isa.serial, isa)
+def compose_ports(build: Builder, pc: Pc, isa: BusObject) -> None:
+    """Make the serial and the parallel port, where they are there."""
+    for port in (pc.isa.serial, pc.isa.parallel):
+        if port is not None:
+            _backend(build, str(port.settings["chardev"]))
+            build.put(port, isa)
 
 
 def _backend(build: Builder, name: str) -> None:
