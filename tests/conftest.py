@@ -15,7 +15,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import tarfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-from tests.support.corpus import Corpus, find_corpus
+from tests.support.corpus import Corpus, find_corpus, unpacked
 from tests.support.needs import is_required
 from tests.support.overtime import ended_anyway
 from tests.support.processes import end_with_us
@@ -144,6 +143,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(_CORPUS_TIMEOUT_S), append=False)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage meanwhile: what is made stays, and each look goes through all of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """Keep what was collected out of every later look for garbage: it stays to the end."""
     gc.collect()
@@ -208,12 +217,11 @@ def _unpacked(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     if found.path.is_dir():
         yield found
         return
-    folder = tmp_path_factory.mktemp("corpus")
-    with tarfile.open(found.path) as archive:
-        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from 3.11.4 on
-        archive.extractall(folder, **safely)
-    yield Corpus(folder)
-    shutil.rmtree(folder)
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # of all workers
+    with unpacked(found.path, place / f"corpus-{version}") as recorded:
+        yield recorded
 
 
 @pytest.fixture(scope="session")

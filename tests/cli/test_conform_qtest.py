@@ -12,6 +12,7 @@ import pytest
 from guestmap.conform import Differs, Equal, Unsupported, conform
 from guestmap.firmware.images import find_bios, load_bios, seabios_version
 from guestmap.machine import stopped_machine
+from tests.support.corpus import SHARES, in_share, least
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,15 +66,18 @@ def test_a_difference_under_another_firmware_is_named_and_not_held_against_us(
 
 @pytest.mark.slow
 @pytest.mark.corpus
-def test_every_sequence_on_the_plain_pc_is_equal_and_others_are_named(corpus: Corpus) -> None:
-    place = corpus.path / "qtest" if corpus.path.is_dir() else corpus.path
+@pytest.mark.parametrize("every", SHARES)
+def test_every_sequence_on_the_plain_pc_is_equal_and_others_are_named(
+    corpus: Corpus, every: int
+) -> None:
+    files = sorted((corpus.path / "qtest").glob("*.json*"))
     results = {
         int(match[1]): each
-        for each in conform([place], stopped_machine)
+        for each in conform([each for each in files if in_share(each.name, every)], stopped_machine)
         if (match := re.search(r"qtest/(\d+)\.json", each.path))
     }
     plain = [each for number, each in results.items() if 100 <= number < 200]
-    assert len(plain) >= 50
+    assert len(plain) >= least(50, every)
     assert [str(each) for each in plain if not isinstance(each, Equal)] == []
     others = [each for number, each in results.items() if number < 100]
     assert [str(each) for each in others if not isinstance(each, (Unsupported, Equal))] == []

@@ -7,12 +7,15 @@ itself.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import tarfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
@@ -65,3 +68,35 @@ def find_corpus(version: str = "7.2") -> Corpus | None:
         return Corpus(place / version)
     archives = sorted(place.glob(f"*{version}*.tar.xz"))
     return Corpus(archives[0]) if archives else None
+
+
+@contextmanager
+def unpacked(archive: Path, folder: Path) -> Iterator[Corpus]:
+    """Have an archive unpacked: by the first who asks, for all workers that name this folder.
+
+    The last of them takes it away.
+    """
+    users = folder.with_name(f"{folder.name}.users")
+    with _alone_with(users) as file:
+        if not file.read():
+            with tarfile.open(archive) as inside:
+                safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # 3.11.4
+                inside.extractall(folder, **safely)
+        file.write("+")
+    try:
+        yield Corpus(folder)
+    finally:
+        with _alone_with(users) as file:
+            left = file.read()[1:]
+            file.truncate(0)
+            file.write(left)
+            if not left:
+                shutil.rmtree(folder)
+
+
+@contextmanager
+def _alone_with(path: Path) -> Iterator[IO[str]]:
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
