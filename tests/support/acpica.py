@@ -22,6 +22,8 @@ HEADER_BYTES = 36
 _CREATOR = slice(28, 36)  # whose compiler made a table: iasl puts itself in
 _CHECKSUM = 9
 _COMPLAINT = re.compile(r"(?im)^.*\b(?:error|warning|exception|could not|invalid)\b.*$")
+_LATE = re.compile(r"\[State-Notify\] *\n.*Outstanding cache allocations")
+_TRIES = 5
 _CLEAN = re.compile(r"0 Errors, 0 Warnings")
 
 
@@ -150,11 +152,15 @@ class Acpiexec:
         """Run the commands and return all that was said.
 
         In batch mode acpiexec stays for a second at the end, in which the threads that ``Notify``
-        starts come to their end. Otherwise commands are typed in, which takes no time.
+        starts come to their end; on a busy host one may not, and it is tried again. Otherwise
+        commands are typed in, which takes no time.
         """
         lines = [f"evaluate {each}" for each in objects]
         if notifies:
-            said = _run([self._command[0], "-b", ";".join(lines), *self._command[1:]])
+            for _ in range(_TRIES):
+                said = _run([self._command[0], "-b", ";".join(lines), *self._command[1:]])
+                if not _LATE.search(said):
+                    break
         else:
             said = _run(self._command, "\n".join([*lines, "quit", ""]))
         assert not _COMPLAINT.findall(said), said
