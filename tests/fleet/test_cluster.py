@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import dask
 import psutil
 import pytest
 
@@ -87,6 +88,14 @@ def test_its_pages_are_served_where_they_are_asked_for_on_loopback():
         assert client.dashboard_link.startswith("http://127.0.0.1:")
         port = int(client.dashboard_link.split(":")[2].split("/")[0])
         assert answers_http(port, "/info/main/workers.html") == 200
+
+
+@pytest.mark.slow
+def test_its_workers_are_measured_only_for_who_looks_at_the_pages():
+    for dashboard in (False, True):
+        with opened(ClusterSettings(workers=1, dashboard=dashboard)) as client:
+            told = client.run(dask.config.get, "distributed.worker.profile.enabled")
+        assert list(told.values()) == [dashboard]
 
 
 def test_nobody_is_let_in_without_the_runs_own_key():

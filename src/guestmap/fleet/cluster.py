@@ -28,6 +28,14 @@ _NOTHING_SERVED: dict[str, Any] = {
     "distributed.nanny.http.routes": [],
 }
 """Dask's HTTP servers always listen; of these nobody can ask anything."""
+_LITTLE_WATCHED: dict[str, Any] = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.tick.interval": "500ms",
+}
+"""What its pages show, Dask measures up to a hundred times a second in each process: that is a
+twentieth of two cores, and nobody looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +100,10 @@ def _own(settings: ClusterSettings) -> Iterator[Client]:
 
     from guestmap.fleet.hasty_worker import HastyWorker
 
-    served: dict[str, Any] = {} if settings.dashboard else _NOTHING_SERVED
+    unseen = {} if settings.dashboard else _NOTHING_SERVED | _LITTLE_WATCHED
     count = settings.workers or os.cpu_count() or 1
     with (
-        dask.config.set(served),
+        dask.config.set(unseen),
         LocalCluster(
             n_workers=count if settings.processes else 1,
             threads_per_worker=THREADS if settings.processes else THREADS * count,
