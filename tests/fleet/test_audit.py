@@ -123,6 +123,7 @@ def test_a_machine_that_does_not_answer_is_given_up_in_time(silent, monkeypatch)
     monkeypatch.setattr("guestmap.fleet.look.open_peer", lambda _source: never.wait(60))
     told = look_at(FleetMachine("slow", silent), LookOptions(Patience(0.05, 0)))
     assert (told.state, told.attempts) == ("slow", 1)
+    assert told.error == "it did not answer within 0.05 s"
     never.set()
 
 

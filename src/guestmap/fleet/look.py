@@ -122,7 +122,7 @@ def tried(
         attempt += 1
         left = patience.timeout_s - (time.monotonic() - start)
         try:
-            done = _do(machine, left, work)
+            done = _do(machine, left, work, patience)
             return done, attempt, round(time.monotonic() - start, 6)
         except _Failed as failed:
             left = patience.timeout_s - (time.monotonic() - start)
@@ -141,12 +141,12 @@ class _Failed(Exception):  # noqa: N818
         self.may_pass = may_pass
 
 
-def _do(machine: FleetMachine, left_s: float, work: Callable[[], _T]) -> _T:
+def _do(machine: FleetMachine, left_s: float, work: Callable[[], _T], patience: Patience) -> _T:
     """Do the work once; a file is read here, and what may wait for somebody in a thread."""
     try:
         return within(left_s, work) if is_live(machine) else work()
     except Overdue as error:
-        raise _Failed("slow", f"it did not answer in time ({left_s:.1f} s)") from error
+        raise _Failed("slow", f"it did not answer within {patience.timeout_s:g} s") from error
     except HostError as error:
         raise _Failed("unreachable", str(error), may_pass=True) from error
     except PeerError as error:
