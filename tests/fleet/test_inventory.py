@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
-from guestmap.base import ConfigError, HostError
+from guestmap.base import ConfigError, HostError, UnsupportedError
 from guestmap.fleet.asking import FleetQuestion, answer_all
 from guestmap.fleet.inventory import FleetInventory, FleetMachine
 from guestmap.fleet.libvirt_hosts import running_domains
 from guestmap.fleet.look import LookOptions, Patience, look_at_all
 from guestmap.fleet.plan_work import PlanOptions, plan_all
-from guestmap.fleet.read_inventory import read_inventory
+from guestmap.fleet.read_inventory import LISTED_AT_A_TIME, read_inventory
 
 TOML = """
 [[machine]]
@@ -187,13 +188,49 @@ def test_a_condition_that_is_none_is_refused():
 
 
 def test_a_libvirt_that_does_not_answer_in_time_is_given_up(monkeypatch):
-    import threading
-
     never = threading.Event()
     monkeypatch.setattr("guestmap.fleet.libvirt_hosts._names", lambda _uri: never.wait(60) or [])
     with pytest.raises(HostError, match="did not answer within"):
         running_domains(None, timeout_s=0.01)
     never.set()
+
+
+def test_libvirts_are_asked_side_by_side_but_not_all_and_stay_in_order():
+    met = threading.Barrier(LISTED_AT_A_TIME)
+    hosts = [f"libvirt+qemu+ssh://h{number:02}/system:" for number in range(2 * LISTED_AT_A_TIME)]
+    lock, at_once = threading.Lock(), [0, 0]
+
+    def lister(uri: str | None) -> list[str]:
+        with lock:
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+        met.wait(30)  # as many come as are asked at a time, or it raises
+        with lock:
+            at_once[0] -= 1
+        if uri == "qemu+ssh://h03/system":
+            raise HostError("down", call="virConnectOpen")
+        return ["vm"]
+
+    found = read_inventory(["unix:/first", *hosts, "unix:/last"], domains=lister)
+    assert [each.name for each in found] == [
+        "unix:/first",
+        *(f"h{number:02}/vm" if number != 3 else "h03:" for number in range(len(hosts))),
+        "unix:/last",
+    ]
+    assert at_once == [0, LISTED_AT_A_TIME]
+
+
+def test_what_keeps_all_libvirts_from_being_asked_ends_the_reading_at_once():
+    asked = []
+
+    def lister(uri: str | None) -> list[str]:
+        asked.append(uri)
+        raise UnsupportedError("needs libvirt-python")
+
+    hosts = [f"libvirt+qemu+ssh://h{number}/system:" for number in range(1000)]
+    with pytest.raises(UnsupportedError, match="needs libvirt-python"):
+        read_inventory(hosts, domains=lister)
+    assert len(asked) <= LISTED_AT_A_TIME
 
 
 def test_a_password_is_not_shown():

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,9 +27,12 @@ from guestmap.fleet.inventory import FleetInventory, FleetMachine
 from guestmap.fleet.kubernetes import is_kubernetes_list, machines_of_list
 from guestmap.fleet.libvirt_hosts import running_domains
 from guestmap.fleet.secrets import redacted
+from guestmap.fleet.side_by_side import side_by_side
 
 LARGEST = 64 << 20
 """Bytes of an inventory."""
+LISTED_AT_A_TIME = 16
+"""Libvirts: each may be a host that is down, and cost its whole patience."""
 
 _SUFFIXES = {".toml", ".yaml", ".yml", ".json"}
 
@@ -81,25 +84,36 @@ def read_inventory(
         ConfigError: a word names nothing, or a file is no inventory; says where.
         HostError: a file cannot be read.
     """
-    found: list[FleetMachine] = []
+    found: list[FleetMachine | LibvirtHost] = []
     for word in words:
         if word == "-":
             content = (stdin or sys.stdin.buffer.read)()
-            found += _of_text(content, "standard input", ".yaml", source_of, domains)
+            found += _of_text(content, "standard input", ".yaml", source_of)
         elif word.startswith("libvirt") and word.endswith(":"):
             uri = word[:-1].removeprefix("libvirt").removeprefix("+") or None
-            found += _of_libvirt(LibvirtHost(uri or ""), domains)
+            found.append(LibvirtHost(uri or ""))
         else:
-            found += _of_path(word, source_of, domains)
-    return FleetInventory(tuple(found))
+            found += _of_path(word, source_of)
+    return FleetInventory(tuple(_with_domains(found, domains)))
 
 
-def _of_path(word: str, source_of: str, domains: DomainLister) -> list[FleetMachine]:
+def _with_domains(
+    found: Iterable[FleetMachine | LibvirtHost], domains: DomainLister
+) -> Iterator[FleetMachine]:
+    """Yield the machines, each libvirt's where it was named; libvirts are asked side by side."""
+    found = tuple(found)
+    hosts = [each for each in found if isinstance(each, LibvirtHost)]
+    listed = iter(side_by_side(lambda host: [*_of_libvirt(host, domains)], hosts, LISTED_AT_A_TIME))
+    for each in found:
+        yield from next(listed) if isinstance(each, LibvirtHost) else (each,)
+
+
+def _of_path(word: str, source_of: str) -> Sequence[FleetMachine | LibvirtHost]:
     path = Path(word)
     try:
         if path.suffix.lower() in _SUFFIXES and path.is_file():
             content = path.read_bytes()[:LARGEST]
-            return _of_text(content, word, path.suffix.lower(), source_of, domains)
+            return _of_text(content, word, path.suffix.lower(), source_of)
         if path.is_dir() and not any(path.glob("mtree*.txt")):
             inside = sorted(each for each in path.iterdir() if not each.name.startswith("."))
             if not inside:
@@ -117,8 +131,8 @@ def _absolute(source: str) -> str:
 
 
 def _of_text(
-    content: bytes, where: str, suffix: str, source_of: str, domains: DomainLister
-) -> list[FleetMachine]:
+    content: bytes, where: str, suffix: str, source_of: str
+) -> Sequence[FleetMachine | LibvirtHost]:
     form = _form(content, where, suffix)
     if is_kubernetes_list(form):
         return machines_of_list(form, where, source_of)
@@ -136,7 +150,7 @@ def _of_text(
         )
         for each in told.machine
     ]
-    return [*found, *(each for host in told.libvirt for each in _of_libvirt(host, domains))]
+    return [*found, *told.libvirt]
 
 
 def _form(content: bytes, where: str, suffix: str) -> Any:
