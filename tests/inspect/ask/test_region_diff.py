@@ -124,16 +124,16 @@ def test_where_no_region_changed_none_is_announced() -> None:
 
 
 def test_a_change_is_told_whole_causes_first() -> None:
-    def machine(addr: int, size: int, priority: int, *spaces: str) -> Snapshot:
+    def machine(addr: int, size: int, *spaces: str) -> Snapshot:
         tree = Builder()
         system = tree.container("system", 0, 0x10000)
-        tree.region("card", addr, size, into=system, priority=priority)
+        tree.region("card", addr, size, into=system)
         for each in spaces:
             tree.space(each, system)
         return tree.snapshot()
 
-    before = machine(0x8000, 0x1000, 0, "memory", "cpu-memory-0", "old")
-    after = machine(0x9000, 0x800, 2, "memory", "cpu-memory-0", "new")
+    before = machine(0x8000, 0x1000, "memory", "cpu-memory-0", "old")
+    after = machine(0x9000, 0x800, "memory", "cpu-memory-0", "new")
     assert diff_sentences(diff(before, after)) == [
         "Probably: device with its own view of memory added: new",
         "Probably: device with its own view of memory removed: old",
@@ -143,6 +143,5 @@ def test_a_change_is_told_whole_causes_first() -> None:
         "  8000-8fff: nobody, was card (i/o)",
         "  9000-97ff: card (i/o), was nobody",
         "Regions:",
-        "  system/card: "
-        + "moved from 0x8000 to 0x9000, resized from 4 KiB to 2 KiB, priority 2, was 0",
+        "  system/card: moved from 0x8000 to 0x9000, resized from 4 KiB to 2 KiB",
     ]

@@ -105,6 +105,11 @@ def test_a_circle_that_was_cut_off_comes_to_an_end() -> None:
     ways = list(walk(snapshot, system, beyond=Reach(snapshot)))
     assert {way.base for way in ways if way.region.name == "ram" and way.lo < way.hi} == {0, 0x800}
     assert len(ways) < 20
+    steps = ["/".join(step.region.name for step in way.steps()) for way in ways]
+    assert sorted(steps) == [
+        "system", "system/again", "system/again/system", "system/again/system/again",
+        "system/again/system/ram", "system/ram",
+    ]  # fmt: skip
 
 
 def test_a_way_shows_what_it_leaves_of_its_region_and_not_the_byte_behind() -> None:
