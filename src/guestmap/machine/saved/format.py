@@ -30,7 +30,7 @@ from typing import BinaryIO
 from guestmap.base import HostError, PeerError, UnsupportedError
 
 MAGIC = b"guestmap machine"
-VERSION = 4
+VERSION = 5
 """One more for each change of what the index holds: a file of another one cannot be read."""
 
 _FRONT = struct.Struct("<16sI12x")
