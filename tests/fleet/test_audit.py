@@ -249,3 +249,21 @@ def test_one_form_is_printed_and_not_two_mixed(dumps):
 def test_a_scheduler_without_tls_is_refused(dumps):
     done = run_program("fleet", "audit", dumps, "--scheduler", "tcp://127.0.0.1:1")
     assert_one_clear_line(done, "over TLS or not at all")
+
+
+def test_a_key_that_cannot_be_read_is_named(dumps, tmp_path):
+    there = tmp_path / "there.pem"
+    there.write_text("")
+    words = (
+        "--scheduler",
+        "tls://127.0.0.1:1",
+        "--tls-ca",
+        there,
+        "--tls-cert",
+        there,
+        "--tls-key",
+    )
+    done = run_program("fleet", "audit", dumps, *words, "/no/such.pem")
+    assert_one_clear_line(done, "--tls-key '/no/such.pem' cannot be read")
+    done = run_program("fleet", "audit", dumps, *words, there)
+    assert_one_clear_line(done, "tls://127.0.0.1:1")

@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError, HostError
@@ -73,7 +73,8 @@ def opened(settings: ClusterSettings) -> Iterator[Client]:
     """Have a client of a cluster for the length of a ``with``; a cluster of our own ends with it.
 
     Raises:
-        ConfigError: Dask is not installed, or the scheduler is not asked for over TLS.
+        ConfigError: Dask is not installed, the scheduler is not asked for over TLS, or a file of
+            its keys cannot be read.
         HostError: the scheduler cannot be reached.
     """
     try:
@@ -133,6 +134,11 @@ def _theirs(settings: ClusterSettings) -> Iterator[Client]:
             " any code for whoever reaches it: write tls://HOST:PORT, and --tls-ca, --tls-cert and"
             " --tls-key"
         )
+    for what, path in zip(
+        ("--tls-ca", "--tls-cert", "--tls-key"), astuple(settings.tls), strict=True
+    ):
+        if not os.access(path, os.R_OK):
+            raise ConfigError(f"{what} {path!r} cannot be read: it names a PEM file")
     security = Security(
         tls_ca_file=settings.tls.ca,
         tls_client_cert=settings.tls.cert,
