@@ -71,6 +71,18 @@ def test_its_domains_are_found_audited_and_planned_for(theirs, tmp_path):
     assert planned.verdict != "failed", planned
 
 
+def test_the_commands_plan_plug_and_look_again(theirs, tmp_path, monkeypatch):
+    daemon, server = theirs
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # where locks and journals are
+    domains, plan = f"libvirt+{server.uri(tmp_path / 'ours')}:", str(tmp_path / "night.json")
+    assert guestmap(daemon, "fleet", "plan", "128M", domains, "-o", plan).returncode == 0
+    done = guestmap(daemon, "fleet", "apply", plan, "--guest-timeout", "0.5")  # no guest runs there
+    assert (done.returncode, "plugged: guest-silent" in done.stdout) == (1, True), done
+    done = guestmap(daemon, "fleet", "audit", domains, "--json")
+    seen, _ = map(json.loads, done.stdout.splitlines())
+    assert seen["memory"]["plugged"] == 384 * MIB, done
+
+
 def test_whose_key_is_not_known_is_one_line(theirs, tmp_path):
     daemon, server = theirs
     write_key(tmp_path / "stranger")
