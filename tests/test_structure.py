@@ -63,7 +63,7 @@ NAMED = {
 KNOWN = {
     # A port has an end outside the machine: a terminal, a socket, libvirt's console, a file.
     "cli/terminal.py": {"Serial16550"},
-    "machine/board.py": {"ParallelPort", "Serial16550"},
+    "machine/board.py": {"ParallelPort", "Serial16550", "VirtioBalloon"},
     "monitor/serial_socket.py": {"Serial16550"},
     "system/chardevs.py": {"ParallelPort", "Serial16550"},
     "system/machine_line.py": {"ParallelPort", "Serial16550"},

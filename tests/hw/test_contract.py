@@ -50,6 +50,7 @@ from guestmap.hw.smbus.slave import Eeprom
 from guestmap.hw.usb.uhci import Piix3Uhci
 from guestmap.hw.vga.cirrus.device import CirrusVga
 from guestmap.hw.vga.device import StandardVga
+from guestmap.hw.virtio.balloon import BalloonBackend, VirtioBalloon
 from guestmap.hw.virtio_mmio import VirtioMmio
 from guestmap.hw.vmware import VmMouse, VmPort
 from guestmap.machine.placement import MapPlacer
@@ -134,6 +135,15 @@ def _ide(bed: Bed, unit: IdeUnit) -> list[Block]:
     return [unit, channel, function]
 
 
+def _balloon(bed: Bed) -> list[Block]:
+    """One whose rings are in the memory, which may be anything."""
+    balloon = VirtioBalloon(bed.bus, 0x28)
+    balloon.memory, balloon.ram = bed.space, lambda: bed.ram.size
+    balloon.wind(bed.clock)
+    balloon.poll_every(1)
+    return [balloon]
+
+
 _PACKETS = (0x00, 0x03, 0x12, 0x25, 0x28, 0x43, 0x46, 0x4A, 0x51, 0x5A, 0xA8, 0xBD, 0xBE, 0xFF)
 
 
@@ -188,6 +198,7 @@ MAKERS: dict[type[Block], Callable[[Bed], list[Block]]] = {
     PciTestDevice: lambda bed: [PciTestDevice(bed.bus, 0x18, membar=0x2000)],
     StandardVga: lambda bed: [StandardVga(bed.bus, 0x10)],
     CirrusVga: lambda bed: [CirrusVga(bed.bus, 0x10)],
+    VirtioBalloon: _balloon,
     E1000: lambda bed: [E1000(bed.bus, 0x20)],
     Piix3Uhci: lambda bed: [Piix3Uhci(bed.bus, 0x0A, bed.clock)],
     IoApic: lambda bed: [IoApic(lambda message: bed.line(200 + message.vector).pulse())],
@@ -232,6 +243,7 @@ STIRS: dict[type[Block], Callable[[Any, random.Random], object]] = {
     CirrusVga: _configure,
     Piix3Uhci: _configure,
     E1000: _configure,
+    VirtioBalloon: _configure,
     IdeDisk: _drive,
     IdeCdrom: _drive,
     I8042: lambda chip, rng: (chip.press([rng.randrange(1, 80)]), chip.mouse.move(1, 2)),
@@ -243,7 +255,7 @@ STARTS: dict[type[Block], list[tuple[int, int]]] = {
     LocalApic: [(_APIC + 0xF0, 0x1FF), (_APIC + 0x320, 1 << 17 | 0x40), (_APIC + 0x380, 700_000)],
 }
 """Double words that set them going: periodic timers."""
-PARTS = {Uart, Ps2Keyboard, Ps2Mouse}
+PARTS = {Uart, Ps2Keyboard, Ps2Mouse, BalloonBackend}
 """Devices that come with another one."""
 NAMELESS = {PostPort, FpuErrorPort, IdeChannel}
 """Registers that belong to the machine."""

@@ -40,6 +40,7 @@ from guestmap.hw.usb.uhci import Piix3Uhci
 from guestmap.hw.vga.adapter import DisplayAdapter
 from guestmap.hw.vga.cirrus.device import CirrusVga
 from guestmap.hw.vga.device import StandardVga
+from guestmap.hw.virtio.balloon import BalloonBackend, VirtioBalloon
 from guestmap.hw.virtio_mmio import VirtioMmio
 from guestmap.hw.vmware import VmMouse, VmPort
 
@@ -48,6 +49,7 @@ DEVICES: tuple[type[DeviceModel[Any]], ...] = (
     PcSpeaker, Serial16550, Uart, ParallelPort, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse,
     Port92, DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
     AcpiGed, VirtioMmio, StandardVga, CirrusVga, Piix3Uhci, E1000, IdeDisk, IdeCdrom,
+    VirtioBalloon, BalloonBackend,
 )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550
     from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.hw.vga.text import ScreenText
+    from guestmap.hw.virtio.balloon import VirtioBalloon
     from guestmap.machine.config import MachineConfig
     from guestmap.machine.input import InputDevices
     from guestmap.machine.saveable import Saveable
@@ -84,6 +85,7 @@ class Board:
         bus: the root PCI bus; None without PCI.
         serial: the first serial port; None without.
         parallel: the first parallel port; None without.
+        balloon: the memory balloon; None without.
         input: keyboard and mouse; None without.
         firmware_path: the firmware's image file; None without firmware.
         events: what it tells whoever manages it.
@@ -109,6 +111,7 @@ class Board:
     bus: PciBus | None = None
     serial: Serial16550 | None = None
     parallel: ParallelPort | None = None
+    balloon: VirtioBalloon | None = None
     input: InputDevices | None = None
     firmware_path: Path | None = None
     smm_memory: AddressSpace | None = None

@@ -19,6 +19,7 @@ from guestmap.hw.declare import fact
 from guestmap.hw.pci.bus import FUNCTIONS, SLOTS
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.tree import BusObject, DeviceObject, buses, regions_of
+from guestmap.machine.tree.builder import Builder
 from guestmap.qom import UINT32
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class PciHotplug:
         tree: the machine's objects.
         acpi: the registers by which ACPI tells the guest; None without ACPI.
         load_rom: returns the option ROM of that name.
+        connect: gives a new function what the board has for it; may refuse it.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class PciHotplug:
         tree: MachineTree,
         acpi: AcpiPciHotplug | None,
         load_rom: Callable[[str], bytes] = lambda _name: b"",
+        connect: Callable[[PciFunction[Any]], None] = lambda _function: None,
     ) -> None:
+        self._connect = connect
         self._tree = tree
         self._load_rom = load_rom
         self._acpi = acpi
@@ -89,6 +93,11 @@ class PciHotplug:
         _refuse_unmodelled(shown, choices)
         rom = self._load_rom(function.ROM_FILE) if function.ROM_FILE else b""
         made = function.plugged(bus, devfn, choices)
+        try:
+            self._connect(made)
+        except ConfigError:
+            made.remove()
+            raise
         if rom:
             made.add_rom(rom)
         made.label = shown.id or ""
@@ -116,6 +125,15 @@ class PciHotplug:
                 slots.tell_plugged(function)
         if isinstance(function, PciBridge):
             self._show_bus(_object(device), function)
+        else:
+            self._show_parts(_object(device), function)
+
+    def _show_parts(self, shown: DeviceObject, function: PciFunction[Any]) -> None:
+        """Make the buses of a function, and put what it consists of on the first of them."""
+        build = Builder(self._tree)
+        made = [build.bus(shown, *each) for each in function.TYPE.buses]
+        for name, part in function.parts.items():
+            build.put(part, made[0], parent=shown, name=name)
 
     def _show_bus(self, bridge: DeviceObject, function: PciBridge) -> None:
         bus = bridge.types.new("PCI")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guestmap.monitor.command import CommandTable
 from guestmap.monitor.commands import (
+    balloon,
     console,
     cpus,
     identity,
@@ -33,10 +34,18 @@ def command_table() -> CommandTable:
             *tree.COMMANDS,
             *objects.COMMANDS,
             *memory.COMMANDS,
+            *balloon.COMMANDS,
             *managers.COMMANDS,
             *migration.COMMANDS,
             *ours.COMMANDS,
             *trace.COMMANDS,
         ),
-        (*state.EVENTS, *objects.EVENTS, *memory.EVENTS, *migration.EVENTS, *trace.EVENTS),
+        (
+            *state.EVENTS,
+            *objects.EVENTS,
+            *memory.EVENTS,
+            *balloon.EVENTS,
+            *migration.EVENTS,
+            *trace.EVENTS,
+        ),
     )

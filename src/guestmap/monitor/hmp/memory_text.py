@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
+from guestmap.base import MIB
+
 QmpObject = Mapping[str, Any]
 
 
@@ -50,6 +52,11 @@ def memory_size_text(summary: QmpObject) -> str:
     if "plugged-memory" in summary:
         text += f"plugged memory: {summary['plugged-memory']}\n"
     return text
+
+
+def balloon_text(balloon: QmpObject) -> str:
+    """Return ``info balloon`` from ``query-balloon``."""
+    return f"balloon: actual={balloon['actual'] // MIB}\n"
 
 
 def ranges_text(numbers: Iterable[int]) -> str:

@@ -58,6 +58,10 @@ _PORT = (FormatArgument("format"), Number("address", bits=32))
 
 _INFO = (
     HmpCommand(
+        "balloon", showing("query-balloon", memory_text.balloon_text),
+        about="how much memory the guest has, by its balloon",
+    ),
+    HmpCommand(
         "cpus", showing("query-cpus-fast", machine_text.cpus_text), about="the CPUs"
     ),
     HmpCommand(

@@ -227,7 +227,7 @@ class Pc(Board):
         self.bus.on_eject = self.manage.eject
         acpi = self.pm.pci_hotplug if self.pm is not None else None
         self.pci_hotplug = self.manage.pci_hotplug = PciHotplug(
-            self.tree, acpi, lambda name: load_rom(name, self.firmware_path)
+            self.tree, acpi, lambda name: load_rom(name, self.firmware_path), self._connect
         )
         if any(spec.driver.startswith("ide-") for spec in self.config.devices):
             from guestmap.machine.hotplug.ide import IdePlug
@@ -240,6 +240,16 @@ class Pc(Board):
             acpi=self.config.acpi, supported=self.config.memory_hotplug,
             events=self.events, remove=self.manage.remove,
         )  # fmt: skip
+
+    def _connect(self, function: PciFunction[Any]) -> None:
+        """Give a function that was plugged in what it needs of the machine.
+
+        Raises:
+            ConfigError: it is a second balloon.
+        """
+        from guestmap.machine.boards.x86.balloon import connect_balloon
+
+        connect_balloon(function, self)
 
     def _plug_devices(self) -> None:
         chipset = tuple(self.bus.devices.values())

@@ -29,6 +29,7 @@ CORE_TYPES = (
     declare("ISA", "bus"),
     declare("virtio-bus", "bus", abstract=True),
     declare("virtio-mmio-bus", "virtio-bus"),
+    declare("virtio-pci-bus", "virtio-bus"),
     declare("IDE", "bus"),
     declare("i2c-bus", "bus"),
     declare("floppy-bus", "bus"),

@@ -1,0 +1,1 @@
+"""Virtio: the rings, the PCI transport, and devices behind it."""

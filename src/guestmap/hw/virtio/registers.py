@@ -1,0 +1,12 @@
+"""Numbers of the virtio specification 1.2: status and feature bits, causes of interrupts."""
+
+ACKNOWLEDGED, DRIVER, DRIVER_OK, FEATURES_OK, NEEDS_RESET = 0x01, 0x02, 0x04, 0x08, 0x40
+NOTIFY_ON_EMPTY, ANY_LAYOUT, INDIRECT, EVENT_INDEX = 1 << 24, 1 << 27, 1 << 28, 1 << 29
+BAD_FEATURE, VERSION_1, RING_RESET = 1 << 30, 1 << 32, 1 << 40
+RING_FEATURES = (
+    NOTIFY_ON_EMPTY | ANY_LAYOUT | INDIRECT | EVENT_INDEX | BAD_FEATURE | VERSION_1 | RING_RESET
+)
+LEGACY_FEATURES = NOTIFY_ON_EMPTY | ANY_LAYOUT | BAD_FEATURE
+"""What a modern driver is not offered."""
+ISR_QUEUE, ISR_CONFIG = 1, 2
+NO_VECTOR = 0xFFFF

@@ -1,0 +1,1 @@
+"""Tests of virtio: rings, transport, devices."""
