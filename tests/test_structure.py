@@ -24,7 +24,9 @@ NAMED = {
     "system/option_table.py": {"serial"},
     "machine/options/words.py": {"serial"},
     # What the domain manager starts emulators with: drivers of QEMU's, as libvirt does.
-    "domain/process/devices_line.py": {"ide-cd", "ide-hd", "isa-serial", "serial"},
+    "domain/process/devices_line.py": {
+        "ide-cd", "ide-hd", "isa-serial", "serial", "virtio-balloon-pci",
+    },
     # Kinds of causes, and words that QEMU's listings begin with: "VGA controller".
     "inspect/ask/causes.py": {"VGA", "apic"},
     "inspect/ask/roms.py": {"fw_cfg"},
@@ -56,7 +58,9 @@ NAMED = {
     "machine/boards/pc_i440fx/tree/host.py": {"fw_cfg"},
     "machine/tree/tables/machine.py": {"hpet", "i8042", "isa-serial", "vmport"},
     # What libvirt asks every emulator.
-    "system/probe/questions.py": {"PIIX4_PM", "VGA", "ide-hd"},
+    "system/probe/questions.py": {
+        "PIIX4_PM", "VGA", "ide-hd", "virtio-balloon-device", "virtio-balloon-pci",
+    },
 }
 
 # Devices that others than the boards, which wire them, know by their classes, and why.
@@ -69,6 +73,8 @@ KNOWN = {
     "system/machine_line.py": {"ParallelPort", "Serial16550"},
     "system/wires.py": {"ParallelPort", "Serial16550"},
     "testing/guests/console.py": {"Serial16550"},
+    # Whoever manages a machine asks its guest for memory.
+    "monitor/commands/balloon.py": {"VirtioBalloon"},
     # What people type and move arrives at a keyboard and a mouse.
     "machine/input.py": {"Ps2Keyboard", "Ps2Mouse"},
     # Whoever plugs functions in gives the bus behind a bridge its name and its handler.

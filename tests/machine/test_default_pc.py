@@ -18,6 +18,7 @@ from guestmap.hw.e1000.device import E1000
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
 from guestmap.machine import MachineConfig, Pc, Phase, VirtualMachine, config_of, saved
+from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.tree import buses
 from tests.support.mtree_text import blocks
 from tests.support.needs import skip_without
@@ -33,9 +34,14 @@ pytestmark = [
 _VAPIC = Path("/usr/share/qemu/kvmvapic.bin")
 _MACHINE = ("-M", "pc-i440fx-7.2", "-m", "128M")
 _SMM = (*_MACHINE, "-nodefaults")
+_BALLOON = DeviceSpec("virtio-balloon-pci", {})
 _CASES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "the option ROM alone": ({}, ("-vga", "none")),
     "Cirrus": ({"vga": "cirrus"}, ("-vga", "cirrus")),
+    "the notebook's": (
+        {"vga": "cirrus", "options": {"usb": True}, "devices": (_BALLOON,)},
+        ("-vga", "cirrus", "-machine", "usb=on", "-device", _BALLOON.driver),
+    ),
 }
 _LOG = ("-chardev", "stdio,id=d", "-device", "isa-debugcon,iobase=0x402,chardev=d")
 
@@ -46,7 +52,9 @@ def _shown(vm: VirtualMachine) -> tuple[str, str]:
 
 
 @pytest.mark.skipif(not _VAPIC.exists(), reason="needs kvmvapic.bin (qemu-system-data)")
-@pytest.mark.parametrize("case", _CASES)
+@pytest.mark.parametrize("case", [
+    "the option ROM alone", "Cirrus", pytest.param("the notebook's", marks=pytest.mark.long),
+])  # fmt: skip
 def test_the_map_after_the_firmware_is_qemus(case: str, tmp_path: Path) -> None:
     more, words = _CASES[case]
     config = MachineConfig(ram_size=128 << 20, vapic=True, smm=None, debugcon=True, **more)

@@ -24,12 +24,13 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     "device-list-properties": {"typename": "pc-dimm"},
     "x-guestmap-explain": {"address": 0},
 }
+_BALLOON = ("-device", "virtio-balloon-pci")
 _BRIDGE = ("-device", "pci-bridge,id=b,chassis_nr=1", "-device", "pci-testdev,bus=b,addr=1")
 
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[Context]:
-    config = config_of([*MACHINE, "-m", "128M,slots=2,maxmem=1G", *_BRIDGE])
+    config = config_of([*MACHINE, "-m", "128M,slots=2,maxmem=1G", *_BRIDGE, *_BALLOON])
     with VirtualMachine(config, engine="none") as vm:
         context = Context(vm, command_table(), lambda: [Endpoint("a", "unix:b", True)])
         for name, arguments in (

@@ -18,7 +18,7 @@ from guestmap.hw.declare import ON_OFF_AUTO, SWITCH, declare, fact, secret, sett
 from guestmap.hw.device import U32, U64, DeviceModel, Ns, Stateless, rearm
 from guestmap.hw.pci.kind import IS_PCI
 from guestmap.hw.virtio.pci import VIRTIO_PCI, VirtioPci, VirtioState
-from guestmap.hw.virtio.queue import Element
+from guestmap.hw.virtio.queue import QueueElement
 from guestmap.qom import BOOL, INT, STR, JsonValue, Property, Unset, link, opaque
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class VirtioBalloon(VirtioPci[BalloonState]):
         if state.asked is None or not state.started:
             self._wait(state.interval_s)
             return
-        element, state.asked = Element(*state.asked), None
+        element, state.asked = QueueElement(*state.asked), None
         self.give_back(_STATS, element, state.told)
 
     # -- queues ------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ class VirtioBalloon(VirtioPci[BalloonState]):
         element = self.take(_STATS)
         if element is not None:
             if state.asked is not None:
-                self.give_back(_STATS, Element(*state.asked))
+                self.give_back(_STATS, QueueElement(*state.asked))
             state.asked = (element.head, element.readable)
             data = self.virtqueue(_STATS).read(element)
             whole = data[: len(data) - len(data) % _STATISTIC.size]

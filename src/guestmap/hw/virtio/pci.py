@@ -20,7 +20,14 @@ from guestmap.hw.pci.identity import PciIdentity
 from guestmap.hw.pci.kind import PCI_DEVICE, PciState
 from guestmap.hw.virtio import common, legacy
 from guestmap.hw.virtio import registers as bits
-from guestmap.hw.virtio.queue import LARGEST, BrokenRingError, Element, QueueState, Virtqueue, Work
+from guestmap.hw.virtio.queue import (
+    LARGEST,
+    BrokenRingError,
+    QueueElement,
+    QueueState,
+    Virtqueue,
+    Work,
+)
 from guestmap.memory import AccessSizes, Endianness, MemoryRegionOps
 from guestmap.qom import BOOL
 
@@ -303,11 +310,11 @@ class VirtioPci(PciFunction[VirtioStateT]):
         if state.on_kick:
             self._start(True)
 
-    def take(self, number: int) -> Element | None:
+    def take(self, number: int) -> QueueElement | None:
         """Take what is available next in a queue; None for nothing."""
         return None if self.state.disabled or self.state.broken else self.virtqueue(number).pop()
 
-    def give_back(self, number: int, element: Element, written: int = 0) -> None:
+    def give_back(self, number: int, element: QueueElement, written: int = 0) -> None:
         """Give an element back, and tell the driver where it wants to hear."""
         queue, state = self.virtqueue(number), self.state
         if state.disabled or state.broken:

@@ -42,7 +42,7 @@ class Work:
     descriptors: int = MOST_DESCRIPTORS
 
 
-class Element(NamedTuple):
+class QueueElement(NamedTuple):
     """What the driver has made available: the head of the chain, and what the device may read."""
 
     head: int
@@ -101,7 +101,7 @@ class Virtqueue:
         self._state, self._space, self._work = state, space, work
         self._has_event_index, self._notifies_when_empty = has_event_index, notifies_when_empty
 
-    def pop(self) -> Element | None:
+    def pop(self) -> QueueElement | None:
         """Take what is available next; None for nothing.
 
         Raises:
@@ -120,11 +120,11 @@ class Virtqueue:
         if self._has_event_index:
             event = state.used + _USED_RING + _USED_ENTRY * state.size
             self._space.store(event, 2, state.last_avail)
-        element = Element(head, tuple(self._readable(head)))
+        element = QueueElement(head, tuple(self._readable(head)))
         state.in_use += 1
         return element
 
-    def push(self, element: Element, written: int) -> None:
+    def push(self, element: QueueElement, written: int) -> None:
         """Give an element back, with the number of bytes that the device has written into it."""
         state, space = self._state, self._space
         if not state.used:
@@ -206,7 +206,7 @@ class Virtqueue:
         )
         return address, length, flags, following
 
-    def read(self, element: Element) -> bytes:
+    def read(self, element: QueueElement) -> bytes:
         """Return what the driver gave the device to read, as far as it may be read now."""
         data = bytearray()
         for address, length in element.readable:

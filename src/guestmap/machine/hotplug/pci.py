@@ -190,7 +190,8 @@ class PciHotplug:
         """
         spec = _spec(device)
         for bus in device.buses if not device.id else ():
-            spec = replace(spec, bus_number=int(bus.name.removeprefix(_UNNAMED)))
+            if bus.name.startswith(_UNNAMED):
+                spec = replace(spec, bus_number=int(bus.name.removeprefix(_UNNAMED)))
         if not self._gone:
             return spec
         place: dict[str, JsonValue] = {"addr": _addr(_function(device).devfn)}
