@@ -25,7 +25,11 @@ NAMED = {
     "machine/options/words.py": {"serial"},
     # What the domain manager starts emulators with: drivers of QEMU's, as libvirt does.
     "domain/process/devices_line.py": {
-        "ide-cd", "ide-hd", "isa-serial", "serial", "virtio-balloon-pci",
+        "ide-cd",
+        "ide-hd",
+        "isa-serial",
+        "serial",
+        "virtio-balloon-pci",
     },
     # Kinds of causes, and words that QEMU's listings begin with: "VGA controller".
     "inspect/ask/causes.py": {"VGA", "apic"},
@@ -59,7 +63,11 @@ NAMED = {
     "machine/tree/tables/machine.py": {"hpet", "i8042", "isa-serial", "vmport"},
     # What libvirt asks every emulator.
     "system/probe/questions.py": {
-        "PIIX4_PM", "VGA", "ide-hd", "virtio-balloon-device", "virtio-balloon-pci",
+        "PIIX4_PM",
+        "VGA",
+        "ide-hd",
+        "virtio-balloon-device",
+        "virtio-balloon-pci",
     },
 }
 
