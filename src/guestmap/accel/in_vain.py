@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 256
 """Entries that are kept; a guest may do anything in vain, everywhere, for weeks."""
 _MAX_TAKEN = 4096
+_NOBODY = (UNASSIGNED_MEM_OPS, UNASSIGNED_IO_OPS)
 _PAGE_BITS = 12
 
 
@@ -60,7 +61,7 @@ class VainAccesses:
         region: who refuses it; "" for nobody.
         cs, ip: of the instruction: selector, and offset in the segment.
         exact: ``ip`` is the instruction's own; else that of one before it in the same straight run
-            of code.
+            of code, or where the CPU goes on (:attr:`InVain.goes_on`).
         low, high: the lowest and the highest address.
         count: how often.
         first, last: the first access, and the newest.
@@ -85,9 +86,12 @@ class InVain:
     """Keeps what a guest did in vain; told by its engine of each access before that is done.
 
     Args:
-        instruction: returns CS and the instruction pointer, in the middle of an access.
+        instruction: returns CS and the instruction pointer, in the middle of an access; None where
+            there are several CPUs, and each says its own.
+        goes_on: in the middle of a write that is where the CPU goes on; of a read, its own.
 
     Attributes:
+        goes_on: as given.
         now_ns: the machine's time.
         view: the map that the last access was looked at in; None before.
         taken: accesses that something took, in that map: address and size in one number, all bits
@@ -95,8 +99,11 @@ class InVain:
         unlisted: accesses of instructions that found no room any more.
     """
 
-    def __init__(self, instruction: Callable[[], tuple[int, int]]) -> None:
+    def __init__(
+        self, instruction: Callable[[], tuple[int, int]] | None = None, *, goes_on: bool = False
+    ) -> None:
         self._instruction = instruction
+        self.goes_on = goes_on
         self._entries: dict[tuple[object, ...], VainAccesses] = {}
         self.view: FlatView | None = None
         self.taken: set[int] = set()
@@ -108,7 +115,14 @@ class InVain:
         """What is kept, in the order of the first access; from any thread."""
         return tuple(self._entries.copy().values())
 
-    def look(self, space: AddressSpace, address: int, size: int, value: int | None = None) -> None:
+    def look(
+        self,
+        space: AddressSpace,
+        address: int,
+        size: int,
+        value: int | None = None,
+        at: Callable[[], tuple[int, int]] | None = None,
+    ) -> None:
         """Note an access if it will come to nothing.
 
         Ports have so few addresses and memory so many devices that are polled: only of memory is
@@ -119,6 +133,7 @@ class InVain:
             address: of its first byte.
             size: bytes.
             value: what is written; None reads.
+            at: the CPU's instruction; None: that of the only one.
         """
         view = space.source.view
         if view is not self.view:
@@ -131,7 +146,8 @@ class InVain:
             return
         why = _why(space, address, size, is_write=value is not None)
         if why is not None:
-            self.note(space, why, address, size, value, exact=False)
+            exact = self.goes_on and value is None
+            self.note(space, why, address, size, value, exact=exact, at=at)
             return
         if len(self.taken) >= _MAX_TAKEN:
             self.taken.clear()
@@ -146,9 +162,11 @@ class InVain:
         value: int | None,
         *,
         exact: bool,
+        at: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
         """Note an access that comes to nothing; arguments as in :meth:`look`, and as kept."""
-        cs, ip = self._instruction()
+        instruction = at or self._instruction
+        cs, ip = instruction() if instruction is not None else (0, 0)
         access = VainAccess(
             address, None if value is None else value & ((1 << 8 * size) - 1), self.now_ns()
         )
@@ -174,7 +192,7 @@ class InVain:
 def _why(space: AddressSpace, address: int, size: int, *, is_write: bool) -> Why | None:
     """Return why an access would come to nothing; None where it would not."""
     found = space.view.find(address)
-    if found is None or found.region.ops in (UNASSIGNED_MEM_OPS, UNASSIGNED_IO_OPS):
+    if found is None or (not found.region.ram and found.region.ops in _NOBODY):
         return Why.NOBODY
     if found.region.iommu is not None or space.access_valid(address, size, is_write):
         return None

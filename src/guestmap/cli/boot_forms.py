@@ -87,7 +87,8 @@ class VainAccessForm:
 class VainAccessesForm:
     """What one instruction did in vain: ``why`` is rom, nobody or refused.
 
-    Where not ``exact``, ``ip`` is that of the instruction or one before it since the last jump.
+    Where not ``exact``, ``ip`` is that of the instruction or one before it since the last jump; on
+    KVM, where the CPU goes on.
     """
 
     space: str

@@ -25,20 +25,21 @@ def print_in_vain(out: Console, kept: InVain | None) -> None:
     out.print(Text("in vain: what the guest did that nobody took", style="bold"))
     made = table("first", "last", ("times", "right"), "access", "address", "value", "at", "why")
     for each in entries[:MOST]:
-        made.add_row(*(printable(cell) for cell in _cells(each)))
+        made.add_row(*(printable(cell) for cell in _cells(each, kept.goes_on)))
     print_whole(out, made)
     more = len(entries) - MOST
     if more > 0:
         out.print(f"... and {more} more: --json has them")
-    if any(not each.exact for each in entries[:MOST]):
+    if not kept.goes_on and any(not each.exact for each in entries[:MOST]):
         out.print("~: this instruction or a later one before the next jump", soft_wrap=True)
 
 
-def _cells(entry: VainAccesses) -> tuple[str, ...]:
+def _cells(entry: VainAccesses, goes_on: bool) -> tuple[str, ...]:
     first, last = entry.first, entry.last
     value = "" if first.value is None else f"{first.value:#x}"
     if last.value != first.value:
         value += f" ... {last.value:#x}"
+    mark = "" if entry.exact else "before " if goes_on else "~"
     spread = "" if entry.low == entry.high else f"-{entry.high + entry.size - 1:x}"
     return (
         f"{first.time_ns / 1e6:.2f} ms",
@@ -47,7 +48,7 @@ def _cells(entry: VainAccesses) -> tuple[str, ...]:
         f"{'write' if entry.is_write else 'read'} {entry.size} B",
         f"{entry.low:016x}{spread}",
         value,
-        f"{'' if entry.exact else '~'}{entry.cs:04x}:{entry.ip:08x}",
+        f"{mark}{entry.cs:04x}:{entry.ip:08x}",
         _why(entry),
     )
 

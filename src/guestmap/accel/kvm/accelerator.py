@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.accel.accelerator import Accelerator
 from guestmap.accel.counters import Counters
+from guestmap.accel.in_vain import InVain
 from guestmap.accel.irqchip import InterruptChip
 from guestmap.accel.kvm.bells import Bells
 from guestmap.accel.kvm.kick import prepare_signal
@@ -69,6 +70,7 @@ class KvmAccelerator(Accelerator):
         if not interrupts:
             raise ConfigError("a machine without a CPU: give an INTR pin for each")
         self._counters = Counters()
+        self._in_vain = told = InVain(goes_on=True)
         prepare_signal()
         if dirty_ring and kernel is None:
             check_rings()
@@ -97,7 +99,9 @@ class KvmAccelerator(Accelerator):
             for space, listener in self._listeners:
                 space.register_listener(listener)
             self._vcpus = [
-                KvmVcpu(self._vm, number, memory, io, each, self._counters, self._ring, processor)
+                KvmVcpu(
+                    self._vm, number, memory, io, each, self._counters, self._ring, processor, told
+                )
                 for number, (each, processor) in enumerate(
                     zip(interrupts, processors or _cores(len(interrupts)), strict=True)
                 )
@@ -128,6 +132,11 @@ class KvmAccelerator(Accelerator):
     def listener(self) -> MemoryListener:
         """What keeps the memory slots in step."""
         return self._vm.slots
+
+    @property
+    def in_vain(self) -> InVain:
+        """What its guest did in vain, in memory."""
+        return self._in_vain
 
     @property
     def vcpus(self) -> tuple[KvmVcpu, ...]:

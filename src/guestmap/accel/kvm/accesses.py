@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from guestmap.accel.counters import Counters
     from guestmap.accel.exits import Exit
+    from guestmap.accel.in_vain import InVain
     from guestmap.accel.kvm.run_page import RunPage
     from guestmap.accel.kvm.slot_table import SlotTable
     from guestmap.memory import AddressSpace
@@ -27,6 +28,8 @@ class VcpuAccesses:
         table: the VM's slots: a write to one of them that comes out is one to read-only memory.
         memory, io: the address spaces.
         counters: what is done is counted there.
+        in_vain: told of each access of memory before it is done.
+        instruction: returns CS and the instruction pointer; of a write, where the vCPU goes on.
 
     Attributes:
         memory: what the vCPU sees.
@@ -43,6 +46,8 @@ class VcpuAccesses:
         memory: AddressSpace,
         io: AddressSpace,
         counters: Counters,
+        in_vain: InVain,
+        instruction: Callable[[], tuple[int, int]],
     ) -> None:
         self.memory = memory
         self.smm_memory: AddressSpace | None = None
@@ -52,6 +57,8 @@ class VcpuAccesses:
         self._table = table
         self._io = io
         self._counters = counters
+        self._in_vain = in_vain
+        self._instruction = instruction
 
     def carry_out(self, reason: int) -> bool:
         """Carry out the access that the guest waits for; False where it waits for none."""
@@ -87,6 +94,7 @@ class VcpuAccesses:
                 counters.rom_writes += 1
             data = data[:length]
             value = int.from_bytes(data, "little")
+            self._in_vain.look(memory, address, length, value, self._instruction)
             if self.hear is not None:
                 self.hear(memory, WatchKind.WRITE, address, length, value)
             if length in _SCALARS:
@@ -95,6 +103,7 @@ class VcpuAccesses:
                 memory.write(address, data)
             return
         counters.mmio_reads += 1
+        self._in_vain.look(memory, address, length, None, self._instruction)
         if length in _SCALARS:
             data = memory.load(address, length).to_bytes(length, "little")
         else:

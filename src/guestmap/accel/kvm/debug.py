@@ -160,8 +160,6 @@ class KvmProbe(CpuProbe):
     def _access(
         self, memory: AddressSpace, kind: WatchKind, address: int, size: int, value: int | None
     ) -> GuestAccess:
-        registers = self._registers
-        registers.load()
-        at = registers.segment(SegmentRegister.CS).selector, registers["rip"]
+        at = self._registers.instruction()
         access = access_of(memory.view, kind, address, size, value, at)
         return access._replace(exact=kind is not WatchKind.WRITE)

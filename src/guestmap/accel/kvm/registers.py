@@ -59,6 +59,11 @@ class Registers:
     def __setitem__(self, name: str, value: int) -> None:
         pack_into("<Q", self.general, _PLACES[name], value)
 
+    def instruction(self) -> tuple[int, int]:
+        """Return CS's selector and the instruction pointer, as the vCPU has them now."""
+        self.load()
+        return self.segment(SegmentRegister.CS).selector, self["rip"]
+
     def control(self, number: int) -> int:
         """Return a control register."""
         return int(unpack_from("<Q", self.special, CONTROL[number])[0])

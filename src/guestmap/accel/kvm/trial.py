@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.accel.counters import Counters
+from guestmap.accel.in_vain import InVain
 from guestmap.accel.kvm.ring import CoalescedRing
 from guestmap.accel.kvm.vcpu import KvmVcpu
 from guestmap.accel.kvm.vm import Vm
@@ -65,7 +66,8 @@ def trial_vm(
             counters = Counters()
             ring = CoalescedRing(memory, io, counters)
             pin, processor = NoInterrupts(), Processor()
-            made = KvmVcpu(vm, 0, memory, io, pin, counters, ring, processor)
+            told = InVain(goes_on=True)
+            made = KvmVcpu(vm, 0, memory, io, pin, counters, ring, processor, told)
             with closing(made) as vcpu, closing(ring):
                 yield TrialVm(system, ram, vcpu)
         finally:

@@ -23,6 +23,7 @@ from guestmap.base import UnsupportedError
 if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
     from guestmap.accel.debug import CpuProbe
+    from guestmap.accel.in_vain import InVain
     from guestmap.accel.kvm.ring import CoalescedRing
     from guestmap.accel.kvm.vm import Vm
     from guestmap.accel.types import Processor
@@ -48,6 +49,7 @@ class KvmVcpu(Vcpu):
         counters: Counters,
         ring: CoalescedRing,
         processor: Processor,
+        in_vain: InVain,
     ) -> None:
         super().__init__("kvm", number)
         self._vm = vm
@@ -69,7 +71,9 @@ class KvmVcpu(Vcpu):
         ring.attach(self._memory, vm.features)
         self._page = RunPage(self._memory)
         self._map_lock = memory.root.system.transactions.lock
-        self._accesses = VcpuAccesses(self._page, vm.table, memory, io, counters)
+        self._accesses = VcpuAccesses(
+            self._page, vm.table, memory, io, counters, in_vain, self._registers.instruction
+        )
         self.execution = Execution(
             vm, self._handle, self._page, self._registers, self._interrupts, self._accesses, ring,
             counters,
