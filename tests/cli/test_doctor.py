@@ -59,6 +59,18 @@ def test_a_package_that_is_missing_names_its_extra(monkeypatch: pytest.MonkeyPat
     assert run().exit_code == 0  # what is absent is no fault
 
 
+def test_what_is_for_who_works_on_guestmap_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "msgspec>=0.19", "atheris>=3; (platform_machine == 'x86_64') and extra == 'fuzz'",
+        'lxml>=5; python_version < "4" and extra == "domain"', "pytest>=8.3; extra == 'dev'",
+    ]  # fmt: skip
+    monkeypatch.setattr(checks.metadata, "requires", lambda _name: lines)
+    packages = [each for each in all_checks() if each.area == "packages"]
+    assert [each.name for each in packages] == ["msgspec", "lxml"]
+    assert packages[0].needed_for == "everything"
+    assert packages[1].needed_for.startswith("domain")
+
+
 def test_firmware_that_was_named_and_is_not_there_is_a_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

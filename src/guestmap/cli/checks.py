@@ -17,7 +17,7 @@ from pathlib import Path
 import guestmap
 from guestmap.base import ConfigError, GuestmapError, format_size
 
-_REQUIREMENT = re.compile(r"([\w.-]+)(\[[\w,-]+\])?([^;]*)(?:;\s*extra == ['\"](\w+)['\"])?")
+_REQUIREMENT = re.compile(r"([\w.-]+)(\[[\w,-]+\])?([^;]*)(?:;.*\bextra == ['\"](\w+)['\"])?")
 _COLLECTIONS = frozenset({"all", "boot", "dev", "fuzz", "audit"})
 """Extras that are made of others, or for who works on guestmap."""
 _IMPORTED = {"libvirt-python": "libvirt"}  # others are imported by their own names
