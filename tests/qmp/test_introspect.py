@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guestmap.qmp import Command, EventType, introspect
+from guestmap.qmp import INT, STR, UINT8, Array, Command, EventType, Member, Struct, introspect
 from tests.qmp.declared import COMMANDS, EVENTS, NODE, OBJECT_OPTIONS
 from tests.qmp.oracle import QemuPeer
 
@@ -43,6 +43,15 @@ def test_names_for_people() -> None:
     }
     assert schema["[int]"] == {"name": "[int]", "meta-type": "array", "element-type": "int"}
     assert schema["int"] == {"name": "int", "meta-type": "builtin", "json-type": "int"}
+
+
+def test_arrays_of_integers_of_any_width_are_one() -> None:
+    members = (Member("a", Array(UINT8)), Member("b", Array(INT)), Member("c", Array(STR)))
+    arguments = Struct("c-arg", members)
+    schema = by_name(introspect([Command("c", arguments)], [], mask=False))
+
+    assert [each["type"] for each in schema["c-arg"]["members"]] == ["[int]", "[int]", "[str]"]
+    assert {name for name in schema if name.startswith("[")} == {"[int]", "[str]"}
 
 
 def test_a_type_that_holds_itself_is_told_once() -> None:

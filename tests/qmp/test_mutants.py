@@ -1,4 +1,4 @@
-"""Ten faults in the wire protocol, each noticed by a test beside this file."""
+"""Faults in the wire protocol, each noticed by a test beside this file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FRAMER, PARSER, STEPS = "qmp/test_framer.py", "qmp/test_decode.py", "qmp/test_steps.py"
+SESSION, VALIDATE = "qmp/test_session.py", "qmp/test_validate.py"
+INTROSPECT, CHANNEL = "qmp/test_introspect.py", "qmp/client/test_socket_channel.py"
 FAULTS = [
     Fault("qmp/framer.py", "self._tokens + 1 > self", "self._tokens > self", FRAMER),
     Fault("qmp/framer.py", "braces < 0 or brackets < 0", "braces < 0", f"{FRAMER} {STEPS}"
@@ -30,6 +32,22 @@ FAULTS = [
     Fault("qmp/validate.py", "whole %= 1 << 64", "whole %= 1 << 63", "qmp/test_validate.py"),
     Fault("qmp/encode.py", 'separator = ", "\n        return', 'separator = ","\n        return',
           f"{PARSER} {STEPS}"),
+    Fault("qmp/strings.py", "if code < 0 or 0xD800", "if code <= 0 or 0xD800",
+          f"{PARSER} qmp/test_against_qemu.py"),
+    Fault("qmp/session.py", "and OOB in self.enabled", "", f"{SESSION} qmp/test_against_qemu.py"),
+    Fault("qmp/session.py", "rest // 1000", "rest // 1_000_000", SESSION),
+    Fault("qmp/validate.py", "if len(checked) < len(given)", "if len(checked) + 1 < len(given)",
+          VALIDATE),
+    Fault("qmp/validate.py", "whole > _INT64_MAX", "whole > _INT64_MAX + 1", VALIDATE),
+    Fault("qmp/validate.py", "if len(value) > MAX_ELEMENTS", "if len(value) > MAX_ELEMENTS + 1",
+          VALIDATE),
+    Fault("qmp/introspect.py", 'element.json_type == "int"', 'element.json_type != "int"',
+          INTROSPECT),
+    Fault("qmp/introspect.py", "while told < len(self._used)", "if told < len(self._used)",
+          INTROSPECT),
+    Fault("qmp/encode.py", "while True:", "while False:", STEPS),
+    Fault("qmp/client/session.py", "start = self._seen = end + 1", "start = self._seen = end + 2",
+          CHANNEL),
 ]  # fmt: skip
 
 

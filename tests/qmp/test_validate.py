@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from guestmap.qmp import (
+    INT,
     NUMBER,
     UINT64,
     Array,
@@ -129,6 +130,17 @@ def test_unsigned_numbers_wrap_and_numbers_do_not() -> None:
     assert refusal(Struct("a", (Member("n", NUMBER),)), {"n": True}) == (
         "Invalid parameter type for 'n', expected: number"
     )
+
+
+@pytest.mark.qemu
+def test_a_signed_number_ends_where_qemus_does() -> None:
+    declared, most = Struct("balloon-arg", (Member("value", INT),)), (1 << 63) - 1
+    assert validate(declared, {"value": most}) == {"value": most}
+    request = {"execute": "balloon", "arguments": {"value": most + 1}}
+    with QemuPeer() as qemu:
+        qemu.ask(b'{"execute": "qmp_capabilities"}')
+        reply = values(qemu.ask(json.dumps(request).encode()))[0]
+    assert refusal(declared, {"value": most + 1}) == reply["error"]["desc"]
 
 
 def test_a_type_that_holds_itself_is_bounded_too() -> None:
