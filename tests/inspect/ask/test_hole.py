@@ -39,6 +39,12 @@ def test_one_container_has_nothing_and_two_have_nothing() -> None:
     assert "  inside of system (0-ffff) > bridge (1000-1fff), which have nothing here" in two
 
 
+def test_a_space_that_shows_nobody_names_no_neighbours() -> None:
+    view = ViewInfo((ViewUser("memory", "system"),), "system", ())
+    lines = explain_sentences(explain(Snapshot(views=(view,)), 0x10))
+    assert "  nobody in 0-ffffffffffffffff: nobody answers anywhere here" in lines
+
+
 def test_between_two_devices_in_a_container_that_is_cut() -> None:
     tree = Builder()
     root = tree.container("system", 0, 0x10000)

@@ -116,7 +116,8 @@ def _hole_sentences(hole: Hole | None) -> list[str]:
         f"{side} {each.name} ({span(each.start, each.end)})" if each else f"{side} nobody"
         for side, each in (("below", hole.below), ("above", hole.above))
     ]
-    lines = [f"  nobody in {span(hole.start, hole.end)}: {', '.join(sides)}"]
+    near = ", ".join(sides) if hole.below or hole.above else "nobody answers anywhere here"
+    lines = [f"  nobody in {span(hole.start, hole.end)}: {near}"]
     if hole.around:
         names = " > ".join(
             f"{each.name} ({span(max(each.base, 0), each.base + each.size)})"
