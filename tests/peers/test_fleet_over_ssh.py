@@ -110,7 +110,7 @@ def test_a_host_that_says_nothing_costs_its_line_and_leaves_nothing_behind(their
     uri = server.uri(tmp_path / "ours")
     os.kill(server.process.pid, signal.SIGSTOP)  # the kernel connects, and nobody answers
     try:
-        words = ("--json", "--timeout", "3", "--retries", "0")
+        words = ("--json", "--timeout", "6", "--retries", "0")
         done = guestmap(daemon, "fleet", "audit", f"libvirt+{uri}:plugged", *words)
         seen, _ = map(json.loads, done.stdout.splitlines())
         assert (done.returncode, seen["state"]) == (1, "slow"), done
