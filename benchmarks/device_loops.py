@@ -1,4 +1,4 @@
-"""What a guest's loop pays for a read of a port and of a device's register, beside QEMU's TCG.
+"""What a guest's loop pays for an access of a port, a register and a Cirrus, beside QEMU's TCG.
 
 One firmware of a few instructions, on both machines; of two lengths of the loop, the difference.
 """
@@ -24,6 +24,8 @@ _IMAGE, _START, _GDT, _RESET = 0x10000, 0x100, 0x200, 0xFFF0
 _FAR = 0xF0000
 _TELL = b"\x66\xba\x02\x04\xb0\x45\xee\xfa\xf4"  # mov dx, 402h; mov al, 'E'; out dx, al; cli; hlt
 _PORT = b"\xe4\x80"  # in al, 80h
+_PLANES = b"\xa2\x00\x00\x0a\x00"  # mov [A0000h], al: planes, as after reset
+_MODE = b"\x66\xba\xce\x03\xb0\x31\xee"  # mov dx, 3ceh; mov al, 31h; out dx, al
 _REGISTER = b"\xa1\x10\x00\xc0\xfe"  # mov eax, [FEC00010h], the I/O APIC's data window
 
 
@@ -31,24 +33,26 @@ def rows() -> list[Row]:
     """Return the processor time of one turn of each loop, best of 5."""
     with tempfile.TemporaryDirectory() as folder:
         return [
-            _row(what, access, Path(folder) / "loop.bin")
-            for what, access in (
-                ("a guest's read of a port", _PORT),
-                ("a guest's read of a device's register", _REGISTER),
+            _row(what, access, Path(folder) / "loop.bin", vga)
+            for what, access, vga in (
+                ("a guest's read of a port", _PORT, "none"),
+                ("a guest's read of a device's register", _REGISTER, "none"),
+                ("a guest's byte to the planes of a Cirrus", _PLANES, "cirrus"),
+                ("a guest's byte to a register of a Cirrus", _MODE, "cirrus"),
             )
         ]
 
 
-def _row(what: str, access: bytes, image: Path) -> Row:
+def _row(what: str, access: bytes, image: Path, vga: str) -> Row:
     ours: list[list[float]] = [[], []]
     theirs: list[list[float]] = [[], []]
     for _ in range(ROUNDS):
         for n, turns in enumerate(_TURNS):
             image.write_bytes(_firmware(access, turns))
-            ours[n].append(_ours(image))
+            ours[n].append(_ours(image, vga))
             if PROGRAM:
                 image.write_bytes(_firmware(access, turns * _MORE))
-                theirs[n].append(_qemu(image))
+                theirs[n].append(_qemu(image, vga))
     peer = _each(theirs) / _MORE if PROGRAM else None
     return Row(what, _each(ours), peer)
 
@@ -79,18 +83,18 @@ def _firmware(access: bytes, turns: int) -> bytes:
     return bytes(image)
 
 
-def _ours(image: Path) -> float:
-    config = MachineConfig(ram_size=16 * MIB, bios=image, debugcon=True)
+def _ours(image: Path, vga: str) -> float:
+    config = MachineConfig(ram_size=16 * MIB, bios=image, debugcon=True, vga=vga)
     with VirtualMachine(config) as vm:
         begin = time.process_time()
         vm.run()
         return time.process_time() - begin
 
 
-def _qemu(image: Path) -> float:
+def _qemu(image: Path, vga: str) -> float:
     assert PROGRAM is not None
     log, log_end = os.pipe()
-    command = [PROGRAM, *MACHINE, "-m", "16M", "-bios", str(image),
+    command = [PROGRAM, *MACHINE, "-m", "16M", "-bios", str(image), "-vga", vga,
                "-chardev", f"file,id=d,path=/dev/fd/{log_end}",
                "-device", "isa-debugcon,iobase=0x402,chardev=d"]  # fmt: skip
     with subprocess.Popen(command, pass_fds=(log_end,), stdin=subprocess.DEVNULL) as process:
