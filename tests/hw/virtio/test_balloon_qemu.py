@@ -23,7 +23,9 @@ _WORDS = ("-m", "128M", "-device", "virtio-balloon-pci,addr=4")
 _SIZES = {"b": 1, "w": 2, "l": 4}
 
 
-class _Ours(Chipset):
+class Beside(Chipset):
+    """A balloon of ours, which takes the lines of the qtest protocol."""
+
     def __init__(self) -> None:
         super().__init__()
         self.balloon = VirtioBalloon(self.bus, 4 << 3)
@@ -46,7 +48,7 @@ class _Ours(Chipset):
 
 
 def _assert_same(seed: int, count: int) -> None:
-    ours = _Ours()
+    ours = Beside()
     done = [*PLACED, *commands(random.Random(seed), count)]
     with Qemu(*_WORDS) as qemu:
         replies = qemu.qtest_many(done)

@@ -147,3 +147,11 @@ def _window(rng: random.Random) -> list[str]:
     lines = [f"outl 0xcf8 {CONFIG | 0x8C:#x}", f"outl 0xcfc {at:#x}"]
     lines += [f"outl 0xcf8 {CONFIG | 0x90:#x}", f"outl 0xcfc {length:#x}"]
     return [*lines, f"outl 0xcf8 {CONFIG | 0x94:#x}", f"in{rng.choice('bwl')} 0xcfc"]
+
+
+def anything(rng: random.Random) -> str:
+    """Return a write of any value to any register."""
+    at = WINDOW + 0x1000 * rng.randrange(4) + rng.choice((rng.randrange(64), rng.randrange(0x1000)))
+    width, size = rng.choice((("b", 1), ("w", 2), ("l", 4)))
+    value = rng.choice((0, 1, WINDOW, rng.getrandbits(32), 0xFFFF_FFFF)) & (1 << 8 * size) - 1
+    return f"write{width} {at:#x} {value:#x}"

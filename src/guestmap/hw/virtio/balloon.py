@@ -17,7 +17,8 @@ from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import ON_OFF_AUTO, SWITCH, declare, fact, secret, setting
 from guestmap.hw.device import U32, U64, DeviceModel, Ns, Stateless, rearm
 from guestmap.hw.pci.kind import IS_PCI
-from guestmap.hw.virtio.pci import VIRTIO_PCI, VirtioPci, VirtioState
+from guestmap.hw.virtio.device import VirtioState
+from guestmap.hw.virtio.pci import VIRTIO_PCI, VirtioPci
 from guestmap.hw.virtio.queue import QueueElement
 from guestmap.qom import BOOL, INT, STR, JsonValue, Property, Unset, link, opaque
 

@@ -8,7 +8,7 @@ from guestmap.hw.virtio import registers as bits
 from guestmap.hw.virtio.queue import LARGEST, QueueState
 
 if TYPE_CHECKING:
-    from guestmap.hw.virtio.pci import VirtioPci, VirtioState
+    from guestmap.hw.virtio.device import VirtioDevice, VirtioState
 
 _OFFERED_SELECT, _OFFERED, _AGREED_SELECT, _AGREED = 0, 4, 8, 12
 _CONFIG_VECTOR, _QUEUES, _STATUS, _GENERATION, _SELECT = 16, 18, 20, 21, 22
@@ -18,7 +18,7 @@ _RESET = 58
 _WORD = 0xFFFF_FFFF
 
 
-def read(device: VirtioPci[Any], offset: int) -> int:
+def read(device: VirtioDevice[Any], offset: int) -> int:
     """Return the register at an offset, whole; 0 where none begins."""
     state: VirtioState = device.state
     queue = device.queue
@@ -55,7 +55,7 @@ def _read_queue(queue: QueueState, offset: int) -> int:
     return 0
 
 
-def write(device: VirtioPci[Any], offset: int, value: int) -> None:
+def write(device: VirtioDevice[Any], offset: int, value: int) -> None:
     """Take a write of the register at an offset."""
     state: VirtioState = device.state
     queue = device.queue

@@ -9,7 +9,7 @@ from guestmap.hw.virtio import registers as bits
 from guestmap.hw.virtio.queue import LARGEST, place_legacy
 
 if TYPE_CHECKING:
-    from guestmap.hw.virtio.pci import VirtioPci, VirtioState
+    from guestmap.hw.virtio.device import VirtioDevice, VirtioState
 
 SIZE = 20
 """Bytes before the device's configuration."""
@@ -17,7 +17,7 @@ _PAGE_SHIFT = 12
 _WORD = 0xFFFF_FFFF
 
 
-def read(device: VirtioPci[Any], offset: int, size: int) -> int:
+def read(device: VirtioDevice[Any], offset: int, size: int) -> int:
     """Return the register that begins at an offset; all ones where none does."""
     state: VirtioState = device.state
     queue = device.queue
@@ -42,7 +42,7 @@ def read(device: VirtioPci[Any], offset: int, size: int) -> int:
             return device.read_configuration(offset - SIZE, size)
 
 
-def write(device: VirtioPci[Any], offset: int, value: int, size: int) -> None:
+def write(device: VirtioDevice[Any], offset: int, value: int, size: int) -> None:
     """Take a write of the register that begins at an offset."""
     state: VirtioState = device.state
     match offset:
@@ -60,14 +60,14 @@ def write(device: VirtioPci[Any], offset: int, value: int, size: int) -> None:
             device.write_configuration(offset - SIZE, value, size)
 
 
-def _place(device: VirtioPci[Any], page: int) -> None:
+def _place(device: VirtioDevice[Any], page: int) -> None:
     if not page:
         device.driver_reset()
     elif device.queue is not None:
         place_legacy(device.queue, page << _PAGE_SHIFT)
 
 
-def _set_status(device: VirtioPci[Any], value: int) -> None:
+def _set_status(device: VirtioDevice[Any], value: int) -> None:
     device.set_status(value & 0xFF)
     if value == bits.ACKNOWLEDGED | bits.DRIVER:  # old drivers forget to ask for it
         command = device.config.data[reg.COMMAND] | reg.COMMAND_MASTER

@@ -25,6 +25,7 @@ _NEXT, _WRITE, _INDIRECT = 1, 2, 4
 _NO_INTERRUPT = 1
 _AVAIL_RING, _USED_RING, _USED_ENTRY = 4, 4, 8
 _LEGACY_ALIGN = 4096
+_HALF_ROUND = 0x8000
 MOST_BYTES, MOST_DESCRIPTORS = 1 << 20, 1 << 19
 """What is read at one notification, at most: a guest may name the same memory any number of times,
 and elements by the thousand that it never made available."""
@@ -135,8 +136,11 @@ class Virtqueue:
         state.used_index = state.used_index + 1 & 0xFFFF
         space.store(state.used + 2, 2, state.used_index)
         state.in_use = max(0, state.in_use - 1)
-        if state.signalled == state.used_index:  # once round: nobody knows any more
-            state.signalled = None
+        if state.signalled is not None and not 0 < self._since(state.signalled) < _HALF_ROUND:
+            state.signalled = None  # too long ago to be compared
+
+    def _since(self, index: int) -> int:
+        return self._state.used_index - index & 0xFFFF
 
     @property
     def is_empty(self) -> bool:
@@ -161,7 +165,7 @@ class Virtqueue:
         at = state.avail + _AVAIL_RING + 2 * state.size
         event = self._space.load(at, 2) if state.avail else 0
         passed = state.used_index - event - 1 & 0xFFFF
-        return passed < (state.used_index - before & 0xFFFF)
+        return passed < self._since(before)
 
     # -- descriptors -------------------------------------------------------------------------------
 
