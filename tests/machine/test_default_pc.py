@@ -98,6 +98,7 @@ def _with_roms(words: tuple[str, ...]) -> MachineConfig:
     return config
 
 
+@pytest.mark.skipif(not _VAPIC.exists(), reason="needs kvmvapic.bin (qemu-system-data)")
 def test_the_default_devices_are_qemus() -> None:
     """The floppy drive has no object here: the controller is one device."""
     board = Pc(_with_roms(()))
