@@ -11,7 +11,6 @@ from guestmap.accel.debug import WatchKind
 from guestmap.accel.in_vain import Why
 from guestmap.cli.in_vain import print_in_vain
 from guestmap.memory import AccessSizes, MemoryRegionOps
-from tests.accel.guest import CODE, FLAT_CODE, ROM_BASE, Guest
 from tests.accel.heard import Heard
 from tests.accel.kvm.fake_kernel import PAGE
 from tests.accel.kvm.fake_vcpu import Mmio
@@ -70,17 +69,3 @@ def test_the_table_says_before_which_instruction(rig):
     assert "before 0000:00001234" in write
     assert "0000:00001234" in read
     assert "before" not in read
-
-
-@pytest.mark.kvm
-def test_a_real_cpu_says_where_it_reads_and_where_it_goes_on():
-    write = b"\xc7\x05" + (ROM_BASE + 8).to_bytes(4, "little") + b"\x78\x56\0\0"
-    read = b"\xa1" + HOLE.to_bytes(4, "little")
-    with Guest("kvm") as guest:
-        guest.flat(b"\x90" + write + read + b"\xf4")
-        guest.run()
-        first, second = guest.accelerator.in_vain.entries
-    assert (first.why, first.first.value, first.size) == (Why.ROM, 0x5678, 4)
-    assert (first.cs, first.ip, first.exact) == (FLAT_CODE.selector, CODE + 1 + len(write), False)
-    assert (second.why, second.is_write, second.low) == (Why.NOBODY, False, HOLE)
-    assert (second.ip, second.exact) == (CODE + 1 + len(write), True)

@@ -13,6 +13,7 @@ from struct import unpack_from
 import pytest
 
 from guestmap.accel import ExitReason, Register
+from guestmap.accel.in_vain import Why
 from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.kernel import HostKernel
 from guestmap.base import HostError, UnsupportedError
@@ -24,7 +25,7 @@ from guestmap.machine.trace import TraceRange
 from guestmap.memory.hear import EventNotifier
 from guestmap.memory.ram.dirty import DirtyClient
 from guestmap.monitor.commands import ours
-from tests.accel.guest import CODE, RAM_SIZE, Guest
+from tests.accel.guest import CODE, FLAT_CODE, RAM_SIZE, ROM_BASE, Guest
 from tests.accel.kvm.test_machine_slots import POST, wanted
 
 pytestmark = pytest.mark.kvm
@@ -336,3 +337,16 @@ def test_firmware_that_one_began_comes_to_its_end_on_the_other(tmp_path, first, 
     with saved.restore(file, engine=then) as machine:
         machine.run(until=Phase.HALT)
         assert machine.log[-1].text == "No bootable device."
+
+
+def test_what_is_in_vain_says_where_the_cpu_reads_and_where_it_goes_on():
+    write = b"\xc7\x05" + (ROM_BASE + 8).to_bytes(4, "little") + b"\x78\x56\0\0"
+    read = b"\xa1" + 0x40000000.to_bytes(4, "little")
+    with Guest("kvm") as guest:
+        guest.flat(b"\x90" + write + read + b"\xf4")
+        guest.run()
+        first, second = guest.accelerator.in_vain.entries
+    assert (first.why, first.first.value, first.size) == (Why.ROM, 0x5678, 4)
+    assert (first.cs, first.ip, first.exact) == (FLAT_CODE.selector, CODE + 1 + len(write), False)
+    assert (second.why, second.is_write, second.low) == (Why.NOBODY, False, 0x40000000)
+    assert (second.ip, second.exact) == (CODE + 1 + len(write), True)
