@@ -83,6 +83,17 @@ def test_aliases_without_any_end_in_sight_are_refused() -> None:
         list(walk(tree.snapshot(), root))
 
 
+def test_a_map_with_too_many_regions_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guestmap.inspect.map.ways.MAX_VISITS", 10)
+    tree = Builder()
+    root = tree.container("root", 0, 0x1000)
+    for at in range(10):
+        tree.region("leaf", at, 1, into=root)
+    tree.space("memory", root)
+    with pytest.raises(PeerError, match="given up after 11 steps: the map has 11 regions, more"):
+        list(walk(tree.snapshot(), root))
+
+
 def test_containers_in_containers_are_no_aliases_without_end() -> None:
     tree = Builder()
     holders = [tree.container("root", 0, 0x1000)]

@@ -161,7 +161,8 @@ def walk(
         only: ids of regions to follow; others, with all below them, are left out.
 
     Raises:
-        PeerError: aliases show each other so many times over that no end is in sight.
+        PeerError: aliases show each other so many times over that no end is in sight, or there are
+            more regions than :data:`MAX_VISITS`.
     """
     regions = snapshot.regions
     todo: list[tuple[Way, bool]] = []
@@ -189,9 +190,11 @@ def walk(
             continue
         visits += 1
         if visits > MAX_VISITS or way.aliases > MAX_ALIASES:
+            why = "aliases show each other too many times over"
+            if len(regions) > MAX_VISITS:
+                why = f"the map has {len(regions)} regions, more than are looked at"
             raise PeerError(
-                f"the ways below {regions[root].name!r} were given up after {visits} steps:"
-                " aliases show each other too many times over"
+                f"the ways below {regions[root].name!r} were given up after {visits} steps: {why}"
             )
         region = way.region
         if region.alias is None and not region.children:
