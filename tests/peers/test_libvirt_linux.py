@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.peers.test_libvirt_drives_us import BOTH, DIMM, dimms, until
+from tests.peers.test_libvirt_drives_us import BOTH, DIMM, LIVE, dimms, until
 from tests.peers.test_linux import POLICY
+from tests.peers.test_linux_balloon import MIB, MODULES
 from tests.support.emulator import document, program
 from tests.support.libvirtd import Libvirtd, libvirtd
 from tests.support.linux_guest import LinuxGuest, prepared
@@ -53,12 +54,13 @@ def booted(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Libvirtd, Any, LinuxGuest]]:
     folder = tmp_path_factory.mktemp("vm")
-    kernel, initrd, append = prepared(folder, agent=False)
+    kernel, initrd, append = prepared(folder, agent=False, modules=MODULES)
     emulator = program(folder)
     boot = f"<kernel>{kernel}</kernel><initrd>{initrd}</initrd><cmdline>{append}</cmdline>"
     port = f"<serial type='unix'><source mode='bind' path='{folder}/serial'/></serial>"
     told = document(emulator, devices=port).replace("64", "256").replace("qemu256", "qemu64")
     told = told.replace("x86_256", "x86_64").replace("<os>", f"<os>{boot}")
+    told = told.replace("<memballoon model='none'/>", "<memballoon model='virtio'/>")
     told = told.replace("<serial type='pty'><target port='0'/></serial>", "")
     with libvirtd(tmp_path_factory.mktemp("daemon"), emulator) as libvirt:
         domain = libvirt.connection.defineXML(told)
@@ -88,6 +90,27 @@ def test_a_dimm_is_online_and_is_given_back(booted: tuple[Libvirtd, Any, LinuxGu
     assert [each for each in events.lifecycle if each != module.VIR_DOMAIN_EVENT_DEFINED] == [
         module.VIR_DOMAIN_EVENT_SUSPENDED, module.VIR_DOMAIN_EVENT_RESUMED,
     ]  # fmt: skip
+
+
+def test_memory_is_given_back_and_taken_again(booted: tuple[Libvirtd, Any, LinuxGuest]) -> None:
+    """Of 256 MiB 64 are given: a kernel that may have DIMMs keeps 64 more to itself (swiotlb)."""
+    _, domain, guest = booted
+    whole, told, less = guest.memory, domain.info()[1], 192 * MIB >> 10
+    domain.setMemoryStatsPeriod(1, LIVE)
+    domain.setMemoryFlags(less, LIVE)
+    until(lambda: domain.info()[2] == less)
+    assert whole - guest.memory == 64 * MIB
+    seen = until(lambda: _told(domain, guest.memory >> 10))
+    assert seen["actual"] == less
+    domain.setMemoryFlags(told, LIVE)
+    until(lambda: domain.info()[2] == told)
+    assert guest.memory == whole
+
+
+def _told(domain: Any, available: int) -> dict[str, int]:
+    """Return the guest's statistics, once they say how much it has (KiB)."""
+    stats: dict[str, int] = domain.memoryStats()
+    return stats if stats.get("available") == available else {}
 
 
 def test_it_switches_itself_off(booted: tuple[Libvirtd, Any, LinuxGuest]) -> None:

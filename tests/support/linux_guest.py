@@ -139,10 +139,12 @@ def _connected(path: Path) -> socket.socket:
             return made
 
 
-def prepared(folder: Path, *, agent: bool = True) -> tuple[Path, Path, str]:
+def prepared(
+    folder: Path, *, agent: bool = True, modules: tuple[str, ...] = ()
+) -> tuple[Path, Path, str]:
     """Return what a guest is booted from: kernel, initial RAM disk, command line; skip without."""
     kernel = _kernel()
-    (folder / "initrd").write_bytes(_initramfs((), agent=agent).image())
+    (folder / "initrd").write_bytes(_initramfs(modules, agent=agent).image())
     return kernel, folder / "initrd", _APPEND
 
 
