@@ -10,7 +10,7 @@ import select
 import threading
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from guestmap.base import HostError
@@ -156,10 +156,8 @@ def wired(vm: VirtualMachine, made: CharDev | None) -> Iterator[tuple[SerialEnd,
             wire = FileEnd(port, made.id, made.path)
     except OSError as error:
         raise _not_made(made, error) from error
-    try:
+    with closing(wire):
         yield (wire,)
-    finally:
-        wire.close()
 
 
 @contextmanager
@@ -177,10 +175,8 @@ def printed(vm: VirtualMachine, made: CharDev | None) -> Iterator[tuple[SerialEn
         wire = FileEnd(port, made.id, made.path)
     except OSError as error:
         raise _not_made(made, error) from error
-    try:
+    with closing(wire):
         yield (wire,)
-    finally:
-        wire.close()
 
 
 def _not_made(made: CharDev, error: OSError) -> HostError:
