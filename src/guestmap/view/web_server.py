@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
 from bokeh.application import Application
@@ -23,12 +24,23 @@ from guestmap.view.web_access import WebAccess
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import LogRecord
+    from types import TracebackType
 
     from bokeh.document import Document
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 _PLACES = re.compile(r"/|/ws|/favicon\.ico|/static/.*")
 """What there is. Bokeh has more for pages that show a plot of another server: not of ours."""
+
+_WHAT_PAGES_SEND = (
+    "tornado.application",
+    "bokeh.protocol",
+    "bokeh.server.views.ws",
+    "bokeh.server.protocol_handler",
+)
+"""The logs of what a WebSocket brings."""
+
+_MOST_WORDS = 300
 
 
 def web_server(
@@ -48,6 +60,8 @@ def web_server(
     access = WebAccess.at(host, actual)
     application = _Guarded(Application(FunctionHandler(fill)), access)
     messages_log.addFilter(_is_of_a_page)
+    for each in _WHAT_PAGES_SEND:
+        getLogger(each).addFilter(_told_in_short)
     http = HTTPServer(application)
     http.add_sockets(sockets)
     return BaseServer(IOLoop.current(), application, http), access
@@ -64,6 +78,27 @@ def _is_of_a_page(record: LogRecord) -> bool:
         trace = trace.tb_next
     asked = getattr(ServerConnection.session, "fget", None)
     return trace is None or trace.tb_frame.f_code is not getattr(asked, "__code__", None)
+
+
+def _told_in_short(record: LogRecord) -> bool:
+    """Cut what is said of a message that no page of ours sends, which may be long as well.
+
+    Tornado and bokeh quote it whole, with a traceback of themselves. One through ours stays.
+    """
+    error, trace = (record.exc_info or (None, None, None))[1:]
+    if not _is_through_ours(trace):
+        words = record.getMessage().split("\n", 1)[0][:_MOST_WORDS]
+        more = f" ({error!r})"[:_MOST_WORDS] if error is not None else ""
+        record.msg, record.args, record.exc_info = words + more, (), None
+    return True
+
+
+def _is_through_ours(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith("guestmap."):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 class _Guarded(BokehTornado):
