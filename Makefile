@@ -28,7 +28,7 @@ FRESH := bookworm trixie
 ASKING := tests/inspect tests/domain tests/cli
 FREE := .oracle/free-threaded
 FREE_PYTEST := PYTHONPATH=src:$(FREE)/packages $(FREE)/bin/python3.13t -X gil=0 -m pytest -o addopts= -p no:cacheprovider
-FUZZED := maps pci qmp gdb definitions options program traffic
+FUZZED := maps pci qmp gdb definitions options program traffic devices
 GUESTMAP_FUZZ_S ?= 60
 
 .PHONY: boot test test-peers test-kvm test-long test-fresh test-free-threaded soak fuzz audit check bench clean

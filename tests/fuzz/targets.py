@@ -21,6 +21,7 @@ from guestmap.monitor.gdb.packets import PacketReader
 from guestmap.qmp import Limits, Session
 from guestmap.system.command_line import read_words
 from guestmap.system.machine_line import described
+from tests.fuzz.whole_machine import places, whole_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,17 +86,43 @@ def traffic(data: bytes) -> None:
     """Loads and stores of a guest, at ports and in memory of a whole machine."""
     machine = Pc(MachineConfig(ram_size=MIB), ManualClock())
     try:
-        spaces = (machine.io, machine.memory)
-        for index, (how, address, value) in enumerate(_accesses(data)):
-            space, size = spaces[how & 1], 1 << (how >> 1 & 3)
-            if how & 8:
-                space.load(address, size)
-            else:
-                space.store(address, size, value & ((1 << 8 * size) - 1))
-            if how & 16:
-                machine.clock.advance(index * 1000)
+        _access(machine, _accesses(data))
     finally:
         machine.system.close()
+
+
+def devices(data: bytes) -> None:
+    """The same where a device answers, of a machine that has every one, its BARs set.
+
+    The first byte chooses the display; an address is one of the places, and how far into it.
+    """
+    machine = whole_machine(("std", "cirrus", "none")[sum(data[:1]) % 3])
+    there = (places(machine.io), places(machine.memory))
+    try:
+        _access(machine, [_within(there[each[0] & 1], *each) for each in _accesses(data[1:])])
+    finally:
+        machine.system.close()
+
+
+def _within(
+    there: list[tuple[int, int]], how: int, address: int, value: int
+) -> tuple[int, int, int]:
+    start, size = there[(address >> 24) % len(there)]
+    return how, start + (address & 0xFF_FFFF) % size, value
+
+
+def _access(machine: Pc, accesses: list[tuple[int, int, int]]) -> None:
+    spaces = (machine.io, machine.memory)
+    for index, (how, address, value) in enumerate(accesses):
+        space, size = spaces[how & 1], 1 << (how >> 1 & 3)
+        if how & 8:
+            space.load(address, size)
+        else:
+            space.store(address, size, value & ((1 << 8 * size) - 1))
+        if how & 16:
+            machine.clock.advance(index * 1000)
+        if how & 32:
+            machine.clock.advance(1 << (how >> 6) * 10)
 
 
 def _accesses(data: bytes) -> list[tuple[int, int, int]]:
@@ -104,5 +131,6 @@ def _accesses(data: bytes) -> list[tuple[int, int, int]]:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (maps, pci, qmp, gdb, definitions, options, program, traffic)
+    each.__name__: each
+    for each in (maps, pci, qmp, gdb, definitions, options, program, traffic, devices)
 }

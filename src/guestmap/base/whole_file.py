@@ -53,7 +53,7 @@ def whole_file(
         HostError: the host refuses.
     """
     try:
-        target = _followed(Path(path))
+        target = _target(path)
         if _is_whole_only_in_place(target):
             with target.open("wb") as file:
                 yield file
@@ -71,9 +71,7 @@ def refuse_unwritable(path: str | os.PathLike[str]) -> None:
         HostError: the host would refuse it; nothing has changed.
     """
     try:
-        target = _followed(Path(path))
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        target = _target(path)
         _refuse_protected(target)
         if not _is_whole_only_in_place(target):
             aside = _aside(target)
@@ -86,6 +84,13 @@ def refuse_unwritable(path: str | os.PathLike[str]) -> None:
 def _refused(path: str | os.PathLike[str], error: Exception) -> HostError:
     reason = getattr(error, "strerror", None) or str(error)
     return HostError(f"cannot write {os.fspath(path)} ({reason})", call="write")
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    target = _followed(Path(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return target
 
 
 def _refuse_protected(target: Path) -> None:
