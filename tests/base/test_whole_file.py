@@ -201,6 +201,13 @@ def test_a_place_that_cannot_be_is_named_with_the_reason(tmp_path, name, words):
     assert os.listdir(tmp_path) == []
 
 
+def test_the_folder_that_we_are_in_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HostError, match=r"cannot write \. \(Is a directory\)"):
+        write_whole(".", NEW)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_file_that_may_not_be_written_is_not_replaced(old, monkeypatch):
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may write everything
     with pytest.raises(HostError, match="Permission denied"):
