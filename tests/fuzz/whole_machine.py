@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.base import MIB, ManualClock
+from guestmap.base import MIB, ConfigError, ManualClock
+from guestmap.firmware.option_roms import load_rom
+from guestmap.hw.e1000.device import E1000
 from guestmap.machine import DeviceSpec, MachineConfig, Pc
 from guestmap.machine.options.drive import DriveSpec
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from guestmap.memory import AddressSpace
 
-_DEVICES = ("VGA", "e1000", "pci-testdev", "pci-bridge,chassis_nr=1")
+_DEVICES = ("VGA", "pci-testdev", "pci-bridge,chassis_nr=1")
 _IO_BARS, _MEMORY_BARS = 0xC000, 0xE000_0000
 _ADDRESS, _DATA = 0xCF8, 0xCFC
 _COMMAND, _HEADER, _FIRST_BAR = 0x04, 0x0C, 0x10
@@ -29,14 +31,23 @@ def whole_machine(display: str) -> Pc:
     """
     machine = Pc(
         MachineConfig(
-            ram_size=MIB, smm=True, vapic=True, debugcon=True, serial=True, vga=display, slots=2,
+            ram_size=MIB, smm=True, debugcon=True, serial=True, vga=display, slots=2,
             max_ram=256 * MIB, drives=(DriveSpec(media="cdrom"), DriveSpec(interface="floppy")),
-            devices=tuple(map(DeviceSpec.parse, _DEVICES)), options={"usb": True},
+            devices=tuple(map(DeviceSpec.parse, _devices())), options={"usb": True},
         ),
         ManualClock(),
     )  # fmt: skip
     _set_bars(machine.io)
     return machine
+
+
+def _devices() -> tuple[str, ...]:
+    """Return what is plugged in: a network card only where its option ROM is installed."""
+    try:
+        load_rom(E1000.ROM_FILE, None)
+    except ConfigError:
+        return _DEVICES
+    return (_DEVICES[0], "e1000", *_DEVICES[1:])
 
 
 def places(space: AddressSpace) -> list[tuple[int, int]]:
