@@ -11,7 +11,13 @@ from guestmap.base import ADDRESS_SPACE_SIZE, PeerError, exact_size
 from guestmap.inspect.map.circles import endless, find_circle
 
 if TYPE_CHECKING:
-    from guestmap.inspect.map.snapshot import RamBlockInfo, RegionInfo, Snapshot, ViewInfo
+    from guestmap.inspect.map.snapshot import (
+        RamBlockInfo,
+        RegionInfo,
+        SlotInfo,
+        Snapshot,
+        ViewInfo,
+    )
 
 _PRIORITIES = range(-(1 << 31), 1 << 31)  # QEMU's int32_t
 
@@ -30,6 +36,7 @@ def check_snapshot(snapshot: Snapshot) -> None:
     _check_acyclic(snapshot)
     _check_circles(snapshot)
     _check_blocks(snapshot.ram_blocks)
+    _check_slots(snapshot.slots)
     for index, view in enumerate(snapshot.views):
         _check_view(f"$.views[{index}]", view, count)
 
@@ -76,6 +83,16 @@ def _check_blocks(blocks: tuple[RamBlockInfo, ...]) -> None:
         ):
             if not 0 <= length <= ADDRESS_SPACE_SIZE:
                 _fail(f"{where}.{name}", f"is {length}; expected 0 to 2**64")
+
+
+def _check_slots(slots: tuple[SlotInfo, ...]) -> None:
+    for index, slot in enumerate(slots):
+        where = f"$.slots[{index}]"
+        for name, start in (("start", slot.start), ("host", slot.host)):
+            if not 0 <= start < ADDRESS_SPACE_SIZE:
+                _fail(f"{where}.{name}", f"is {start}; expected 0 to 2**64 - 1")
+        if not 1 <= slot.size <= ADDRESS_SPACE_SIZE:
+            _fail(f"{where}.size", f"is {slot.size}; expected 1 to 2**64")
 
 
 def _check_priority(where: str, priority: int) -> None:

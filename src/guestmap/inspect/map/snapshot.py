@@ -44,6 +44,7 @@ Priority = Annotated[
 """QEMU's ``int32_t``. These bounds are the schema's; :meth:`Snapshot.check` has them too."""
 
 RegionId = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Children = Annotated[tuple[RegionId, ...], msgspec.Meta(extra_json_schema={"uniqueItems": True})]
 
 Sureness = Literal["proven", "rule", "guess"]
 """How sure a concluded fact is: a flat view shows it; it is known of QEMU's regions of that name,
@@ -77,7 +78,7 @@ class RegionInfo(msgspec.Struct, frozen=True):
     terminates: bool = False
     readonly: bool = False
     nonvolatile: bool = False
-    children: tuple[RegionId, ...] = ()
+    children: Children = ()
     alias: RegionId | None = None
     alias_offset: Address = 0
     owner: str | None = None
@@ -255,10 +256,7 @@ class Snapshot:
         Raises:
             PeerError: not that form; says where (``$.regions[3].size``) and what was expected.
         """
-        try:
-            snapshot = msgspec.convert(form, cls)
-        except msgspec.ValidationError as error:
-            raise PeerError(f"not a {FORMAT} of version {FORMAT_VERSION}: {error}") from error
+        snapshot = _converted(form)
         snapshot.check()
         return snapshot
 
@@ -287,3 +285,32 @@ class Snapshot:
         from guestmap.inspect.map.check import check_snapshot
 
         check_snapshot(self)
+
+
+def _converted(form: Any) -> Snapshot:
+    try:
+        try:
+            snapshot = msgspec.convert(form, Snapshot)
+        except msgspec.ValidationError:
+            snapshot = msgspec.convert(_with_integers(form), Snapshot)
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half of a surrogate pair
+        raise _is_no_form(error) from error
+    for name in ("format", "format_version"):  # they have a default here, but tell what it is
+        if name not in form:
+            raise _is_no_form(f"Object missing required field `{name}`")
+    return snapshot
+
+
+def _is_no_form(reason: Exception | str) -> PeerError:
+    return PeerError(f"not a {FORMAT} of version {FORMAT_VERSION}: {reason}")
+
+
+def _with_integers(form: Any) -> Any:
+    """Return a form whose integers are integers: 1.0 is one to JSON Schema, and to JavaScript."""
+    if isinstance(form, float) and form.is_integer():
+        return int(form)
+    if isinstance(form, list):
+        return [_with_integers(each) for each in form]
+    if isinstance(form, dict):
+        return {name: _with_integers(value) for name, value in form.items()}
+    return form
