@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -167,7 +168,7 @@ def test_what_the_loader_or_the_schema_takes_both_take(data):
         for step in way:
             part = part[step]
         if data.draw(st.integers(0, 5)):
-            part[last] = data.draw(st.sampled_from(VALUES))
+            part[last] = deepcopy(data.draw(st.sampled_from(VALUES)))
         else:
             del part[last]
     words = loaders_words(broken)
@@ -208,3 +209,14 @@ def test_the_loader_too_wants_to_be_told_what_it_is(name):
     silent = full_form()
     del silent[name]
     assert name in loaders_words(silent)
+
+
+def test_what_is_nested_too_deeply_is_refused_in_words():
+    deep = full_form()
+    deep["regions"][0]["size"] = 4096.0
+    more: Any = 1
+    for _ in range(5000):
+        more = [more]
+    deep["more"] = more
+    with pytest.raises(PeerError, match="nested too deeply"):
+        Snapshot.from_json(deep)

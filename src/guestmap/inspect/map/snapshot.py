@@ -295,6 +295,8 @@ def _converted(form: Any) -> Snapshot:
             snapshot = msgspec.convert(_with_integers(form), Snapshot)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half of a surrogate pair
         raise _is_no_form(error) from error
+    except RecursionError as error:
+        raise _is_no_form("nested too deeply") from error
     for name in ("format", "format_version"):  # they have a default here, but tell what it is
         if name not in form:
             raise _is_no_form(f"Object missing required field `{name}`")
