@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,10 +90,18 @@ def test_whose_key_is_not_known_is_one_line(theirs, tmp_path):
     refused(daemon, server.uri(tmp_path / "c", key=str(tmp_path / "stranger")), "ermission denied")
 
 
-def test_a_server_that_is_another_is_one_line(theirs, tmp_path):
+@pytest.mark.parametrize(
+    ("below", "why"),
+    [("", "Host key verification failed"), ("long" * 60, "try ssh by hand")],
+    ids=["short", "long"],
+)
+def test_a_server_that_is_another_is_one_line(theirs, below, why):
+    """ssh names its file of known hosts three times, and libvirt reads 1,024 bytes of it."""
     daemon, server = theirs
-    another = write_key(tmp_path / "another")
-    refused(daemon, server.uri(tmp_path / "c", host_key=another), "Host key verification failed")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        another = write_key(place / "another")
+        refused(daemon, server.uri(place / below / "c", host_key=another), why)
 
 
 def refused(daemon: Libvirtd, uri: str, why: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 
 import pytest
@@ -148,6 +150,13 @@ def test_no_libvirtd(fake):
 def test_what_ssh_said_is_one_line(fake):
     fake.refusal = FakeLibvirtError("Cannot recv data: @@@@\r\n@ CHANGED! @\r\nfailed.: reset", 38)
     with pytest.raises(HostError, match=r": Cannot recv data: @@@@ @ CHANGED! @ failed\.: reset"):
+        channel(fake)
+
+
+def test_what_ssh_said_at_length_and_libvirt_did_not_keep_is_to_be_looked_up(fake):
+    fake.refusal = FakeLibvirtError(f"Cannot recv data: {os.strerror(errno.EOVERFLOW)}", 38)
+    said = r"Value too large .* \(ssh complains .*: try ssh by hand\)"
+    with pytest.raises(HostError, match=said):
         channel(fake)
 
 

@@ -6,7 +6,9 @@ numbers are libvirt's (libvirt.h, libvirt-qemu.h, virterror.h).
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -107,5 +109,12 @@ def load_libvirt() -> Libvirt:
 
 
 def words_of(error: Exception) -> str:
-    """Return libvirt's words in one line: of a remote URI they are all that ssh had to say."""
-    return " ".join(str(error).split())
+    """Return libvirt's words in one line: of a remote URI they are all that ssh had to say.
+
+    Of a complaint of more than 1,024 bytes libvirt (9.0 to 12.9) keeps nothing but that it was too
+    large, as a host's key that has changed brings it where paths are long.
+    """
+    words = " ".join(str(error).split())
+    if words.startswith("Cannot recv data") and words.endswith(os.strerror(errno.EOVERFLOW)):
+        words += " (ssh complains at more length than libvirt reads: try ssh by hand)"
+    return words
