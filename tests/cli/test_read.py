@@ -57,6 +57,38 @@ def test_a_map_alone_has_no_bytes(tmp_path):
     assert_one_clear_line(run_program("read", str(path), "0", "4"), "a map alone")
 
 
+@pytest.fixture
+def beside(tmp_path):
+    """A map in a file, and a file with its RAM."""
+    board, ram = tmp_path / "map.json", tmp_path / "ram"
+    assert run_program("snapshot", "reset", "-o", str(board)).status == 0
+    ram.write_bytes(bytes(range(256)) * 16)
+    return str(board), ram
+
+
+@pytest.mark.parametrize("name", ["ram", "link", "hard"])
+def test_a_file_of_ram_is_never_written_to(beside, name):
+    """A guest may live in it: cutting it short would take its memory away."""
+    board, ram = beside
+    (ram.parent / "link").symlink_to(ram)
+    (ram.parent / "hard").hardlink_to(ram)
+    out = str(ram.parent / name)
+    run = run_program("read", board, "0", "16", "--ram", f"pc.ram={ram}", "--out", out)
+    assert_one_clear_line(run, "has the bytes of pc.ram: write to another file")
+    assert len(ram.read_bytes()) == 4096
+
+
+def test_what_files_of_ram_do_not_have_is_told_without_advice_that_does_not_help(beside):
+    board, ram = beside
+    asked = ("read", board, "0xfee00000", "4", "--ram", f"pc.ram={ram}")
+    for more in ((), ("--device-reads",)):
+        run = run_program(*asked, *more)
+        assert "no file has its bytes" in run.stderr
+        assert "or say" not in run.stderr
+    run = run_program(*asked, "--ram", f"pc.ram={ram}")
+    assert_one_clear_line(run, "pc.ram has a file already")
+
+
 def test_what_is_no_source_is_told():
     assert_one_clear_line(run_program("read", "nowhere", "0", "4"), "there is no 'nowhere'")
 

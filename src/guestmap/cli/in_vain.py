@@ -30,6 +30,8 @@ def print_in_vain(out: Console, kept: InVain | None) -> None:
     more = len(entries) - MOST
     if more > 0:
         out.print(f"... and {more} more: --json has them")
+    if kept.unlisted:
+        out.print(f"... and {kept.unlisted} accesses for which the list had no room")
     if not kept.goes_on and any(not each.exact for each in entries[:MOST]):
         out.print("~: this instruction or a later one before the next jump", soft_wrap=True)
 

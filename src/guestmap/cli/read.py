@@ -58,6 +58,8 @@ def read(
         warn("caution: --device-reads: a device that is read may lose what it holds")
     if out is not None and len(at or ()) > 1:
         raise ConfigError("--out takes the bytes of one moment: name one with --at")
+    if out is not None and ram:
+        _refuse_ram_file(out, ram)
     found = [
         _read(each, start, size, devices=device_reads, ram=ram or [])
         for each in own_sources(source, machine, at)
@@ -67,6 +69,12 @@ def read(
 
         write_whole(out, found[0].data)
     show_moments("read", at, [each.answer(out) for each in found], as_json)
+
+
+def _refuse_ram_file(out: Path, ram: list[str]) -> None:
+    from guestmap.inspect.ask.ram_files import RamFiles
+
+    RamFiles.parse(ram).refuse_to_write(out)
 
 
 class _Bytes(NamedTuple):
@@ -126,7 +134,7 @@ def _of_files(source: str, start: int, size: int, texts: list[str]) -> _Bytes:
 
     files = RamFiles.parse(texts)
     snapshot = load_snapshot(source)
-    ranges = readable(snapshot, start, size)
+    ranges = readable(snapshot, start, size, devices=None)
     pieces = files.pieces(ram_ranges(snapshot), start, size)
     return _Bytes(start, read_pieces(pieces), ranges, pieces)
 

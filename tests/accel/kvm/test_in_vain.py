@@ -55,6 +55,14 @@ def test_writes_to_rom_nobody_and_refused_sizes_are_kept(rig):
     ]
 
 
+def test_what_found_no_room_is_counted_in_the_table_too(rig):
+    rig.run(Mmio(HOLE, 4), HLT)
+    rig.accelerator.in_vain.unlisted = 12
+    out = io.StringIO()
+    print_in_vain(Console(file=out, width=120), rig.accelerator.in_vain)
+    assert "... and 12 accesses for which the list had no room" in out.getvalue()
+
+
 def test_a_write_to_a_page_that_is_watched_is_none(rig):
     rig.vcpu.probe.watch([Heard().at(0x20, 0x2F, WatchKind.WRITE)])
     rig.run(Mmio(0x24, 4, b"\1\2\3\4"), HLT)

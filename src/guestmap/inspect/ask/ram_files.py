@@ -7,6 +7,7 @@ of a whole block write it; or from another one, which is the ``offset=`` of memo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
@@ -73,8 +74,21 @@ class RamFiles:
                 raise ConfigError(
                     f"--ram {text!r}: write BLOCK=FILE[,offset=SIZE], for example pc.ram=guest.ram"
                 )
+            if block in files:
+                raise ConfigError(f"--ram {text!r}: {block} has a file already")
             files[block] = _ram_file(path)
         return cls(files)
+
+    def refuse_to_write(self, path: Path) -> None:
+        """Refuse a place to write to that is one of the files: a guest may live in it.
+
+        Raises:
+            ConfigError: it is, by whatever name.
+        """
+        for block, file in self._files.items():
+            with suppress(OSError):  # one of them is not there
+                if path.samefile(file.path):
+                    raise ConfigError(f"{path} has the bytes of {block}: write to another file")
 
     def pieces(self, table: RamTable, start: int, size: int) -> tuple[RamPiece, ...]:
         """Return where the bytes of a range are.

@@ -21,9 +21,15 @@ _MEMORY = {"ram", "rom", "romd"}
 
 
 def readable(
-    snapshot: Snapshot, start: int, size: int, *, devices: bool = False
+    snapshot: Snapshot, start: int, size: int, *, devices: bool | None = False
 ) -> tuple[RangeInfo, ...]:
     """Return the ranges of what the CPUs see that hold ``size`` bytes at ``start``, in order.
+
+    Args:
+        snapshot: the map.
+        start: guest-physical address.
+        size: bytes.
+        devices: whether devices may be read; None where there are none, behind a map in a file.
 
     Raises:
         ConfigError: too many bytes, or none; nobody answers at one of them; one is a device's, and
@@ -43,9 +49,11 @@ def readable(
         if each.start > at or at >= end:
             break
         if each.type not in _MEMORY and not devices:
+            is_alive = devices is not None
             raise ConfigError(
-                f"{at:#x} is not memory: {each.name} answers ({each.type}), and a read can change"
-                f" what it does: read less{_before(at - start)}, or say --device-reads"
+                f"{at:#x} is not memory: {each.name} answers ({each.type}), and"
+                f" {'a read can change what it does' if is_alive else 'no file has its bytes'}:"
+                f" read less{_before(at - start)}{', or say --device-reads' * is_alive}"
             )
         found.append(each)
         at = each.start + each.size
