@@ -35,6 +35,20 @@ def test_a_write_to_rom_names_the_very_instruction(guest):
     assert (entry.first.address, entry.first.value, entry.count) == (ROM_BASE + 8, 0x5678, 1)
 
 
+@pytest.mark.parametrize("offset", [1, 2, 3, 0xFFE])
+def test_an_unaligned_write_to_rom_is_one_write(guest, offset):
+    """Unicorn tells of it, and of each of its bytes again."""
+    at = le32(ROM_BASE + offset)
+    guest.flat(b"\xc7\x05" + at + le32(0x11223344) + b"\xc6\x05" + at + b"\x44\xf4")
+    guest.run()
+    assert [
+        (each.count, each.size, each.low, each.first.value, each.ip)
+        for each in guest.accelerator.in_vain.entries
+    ] == [
+        (1, 4, ROM_BASE + offset, 0x11223344, CODE), (1, 1, ROM_BASE + offset, 0x44, CODE + 10),
+    ]  # fmt: skip
+
+
 def test_a_string_of_writes_is_one_entry_with_its_first_and_last(guest):
     start = b"\xbf" + le32(ROM_BASE) + b"\xb9" + le32(16) + b"\xb0\xee"  # edi, ecx, al
     guest.flat(start + b"\xf3\xaa\xf4")  # rep stosb

@@ -86,6 +86,7 @@ class Hooks:
         self.failure: BaseException | None = None
         self.in_vain = InVain(self.instruction)
         self.hear_read: Callable[[int, int, int], None] | None = None
+        self._apart: tuple[int, bytes, tuple[int, int]] | None = None
 
     def install(self, *, deliver: bool = True, everywhere: bool = True) -> None:
         """Hook what there is.
@@ -162,6 +163,8 @@ class Hooks:
     def _write_to_rom(
         self, _uc: Any, _kind: int, address: int, size: int, value: int, _data: object
     ) -> bool:
+        if self._is_told_already(address, size, value):
+            return True
         self._counters.rom_writes += 1
         if self._mapper.is_rom_device(address):
             self.in_device = True
@@ -172,6 +175,24 @@ class Hooks:
         else:
             self.in_vain.note(self.memory, Why.ROM, address, size, value, exact=True)
         return True
+
+    def _is_told_already(self, address: int, size: int, value: int) -> bool:
+        """Tell whether a byte is one of a write that was told as a whole just before.
+
+        Unicorn takes an unaligned write apart, and tells of it and then of each of its bytes.
+        """
+        if size > 1:
+            whole = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+            self._apart = (address, whole, self.instruction()) if address % size else None
+            return False
+        if self._apart is None:
+            return False
+        first, whole, where = self._apart
+        at = address - first
+        if 0 <= at < len(whole) and whole[at] == value & 0xFF and where == self.instruction():
+            return True
+        self._apart = None
+        return False
 
     def instruction(self) -> tuple[int, int]:
         """Return CS and the instruction pointer, as far as Unicorn keeps them up to date.
