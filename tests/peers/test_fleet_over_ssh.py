@@ -14,15 +14,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from guestmap.base import MIB, HostError
-from guestmap.fleet.libvirt_hosts import running_domains
-from guestmap.fleet.look import LookOptions, Patience, look_at
-from guestmap.fleet.plan_work import PlanOptions, plan_one
-from guestmap.fleet.read_inventory import read_inventory
+from guestmap.base import MIB
 from tests.peers.test_fleet_beside_libvirt import DIMM, named
 from tests.support.fleet_hosts import until
-from tests.support.libvirtd import ROOT, Libvirtd, in_network_of, libvirtd
+from tests.support.libvirtd import ROOT, Libvirtd, libvirtd
 from tests.support.qemu import require_qemu
+from tests.support.remote_libvirt import (
+    assert_found_audited_and_planned_for,
+    assert_refused,
+)
 from tests.support.sshd import Sshd, sshd, write_key
 
 pytestmark = [pytest.mark.peers, pytest.mark.qemu, pytest.mark.timeout(120)]
@@ -54,22 +54,7 @@ def nobodys_keys_are_touched() -> Iterator[None]:
 
 def test_its_domains_are_found_audited_and_planned_for(theirs, tmp_path):
     daemon, server = theirs
-    uri = server.uri(tmp_path / "ours")
-
-    def asked():
-        (machine,) = read_inventory([f"libvirt+{uri}:"])
-        return (
-            machine,
-            look_at(machine, LookOptions(maps=True)),
-            plan_one(machine, PlanOptions(128 * MIB)),
-        )
-
-    machine, seen, planned = in_network_of(daemon, asked)
-    assert (machine.name, machine.host) == ("localhost/plugged", "localhost")
-    assert seen.state == "ok", seen
-    assert seen.memory is not None
-    assert seen.memory.plugged == 256 * MIB
-    assert planned.verdict != "failed", planned
+    assert_found_audited_and_planned_for(daemon, server.uri(tmp_path / "ours"))
 
 
 def test_the_commands_plan_plug_and_look_again(theirs, tmp_path, monkeypatch):
@@ -87,7 +72,9 @@ def test_the_commands_plan_plug_and_look_again(theirs, tmp_path, monkeypatch):
 def test_whose_key_is_not_known_is_one_line(theirs, tmp_path):
     daemon, server = theirs
     write_key(tmp_path / "stranger")
-    refused(daemon, server.uri(tmp_path / "c", key=str(tmp_path / "stranger")), "ermission denied")
+    assert_refused(
+        daemon, server.uri(tmp_path / "c", key=str(tmp_path / "stranger")), "ermission denied"
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,17 +88,7 @@ def test_a_server_that_is_another_is_one_line(theirs, below, why):
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         another = write_key(place / "another")
-        refused(daemon, server.uri(place / below / "c", host_key=another), why)
-
-
-def refused(daemon: Libvirtd, uri: str, why: str) -> None:
-    with pytest.raises(HostError, match=f"libvirt does not list its domains: .*{why}"):
-        in_network_of(daemon, lambda: running_domains(uri))
-    (machine,) = in_network_of(daemon, lambda: read_inventory([f"libvirt+{uri}:"]))
-    seen = look_at(machine, LookOptions(patience=Patience(timeout_s=5.0)))
-    assert seen.state == "unreachable"
-    assert why in seen.error, seen
-    assert "\n" not in seen.error
+        assert_refused(daemon, server.uri(place / below / "c", host_key=another), why)
 
 
 def test_a_host_that_says_nothing_costs_its_line_and_leaves_nothing_behind(theirs, tmp_path):

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from guestmap.base import MIB, HostError
-from guestmap.fleet.libvirt_hosts import running_domains
-from guestmap.fleet.look import LookOptions, Patience, look_at
-from guestmap.fleet.plan_work import PlanOptions, plan_one
-from guestmap.fleet.read_inventory import read_inventory
 from tests.peers.test_fleet_beside_libvirt import DIMM, named
 from tests.support.certificates import write_certificates
-from tests.support.libvirtd import Libvirtd, in_network_of, libvirtd
+from tests.support.libvirtd import Libvirtd, libvirtd
 from tests.support.qemu import require_qemu
+from tests.support.remote_libvirt import (
+    assert_found_audited_and_planned_for,
+    assert_refused,
+)
 
 pytestmark = [pytest.mark.peers, pytest.mark.qemu, pytest.mark.timeout(120)]
 
@@ -41,31 +40,10 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Libvirtd,
 
 
 def test_its_domains_are_found_audited_and_planned_for(theirs):
-    daemon, uri = theirs
-
-    def asked():
-        (machine,) = read_inventory([f"libvirt+{uri}:"])
-        return (
-            machine,
-            look_at(machine, LookOptions(maps=True)),
-            plan_one(machine, PlanOptions(128 * MIB)),
-        )
-
-    machine, seen, planned = in_network_of(daemon, asked)
-    assert (machine.name, machine.host) == ("localhost/plugged", "localhost")
-    assert seen.state == "ok", seen
-    assert seen.memory is not None
-    assert seen.memory.plugged == 256 * MIB
-    assert planned.verdict != "failed", planned
+    assert_found_audited_and_planned_for(*theirs)
 
 
 def test_who_has_no_certificate_is_one_line(theirs, tmp_path):
     daemon, uri = theirs
     stranger = client_keys(write_certificates(tmp_path / "keys"), tmp_path / "client")
-    wrong = uri.partition("?")[0] + f"?pkipath={stranger}"
-    with pytest.raises(HostError, match=r"libvirt does not list its domains: .*ertificate"):
-        in_network_of(daemon, lambda: running_domains(wrong))
-    (machine,) = in_network_of(daemon, lambda: read_inventory([f"libvirt+{wrong}:"]))
-    seen = look_at(machine, LookOptions(patience=Patience(timeout_s=5.0)))
-    assert seen.state == "unreachable"
-    assert "ertificate" in seen.error, seen
+    assert_refused(daemon, uri.partition("?")[0] + f"?pkipath={stranger}", "ertificate")
