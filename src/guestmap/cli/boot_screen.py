@@ -55,7 +55,8 @@ def _check_terminal(options: BootOptions) -> None:
 
 
 def _check_adapter(options: BootOptions, option: str) -> None:
-    if options.restore is None and options.vga in ("", "none"):
+    is_there = options.vga != "none" if options.vga else options.defaults
+    if options.restore is None and not is_there:
         raise ConfigError(f"{option}: the machine has no screen: add --vga std")
 
 
