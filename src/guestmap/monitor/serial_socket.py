@@ -1,10 +1,11 @@
 """A socket at the other end of a guest's serial port.
 
-The guest never waits: what nobody reads is lost, as on a cable without handshake.
+The guest never waits: what it sends while nobody is connected is lost.
 """
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from guestmap.hw.serial.feed import SerialFeed
 from guestmap.monitor.command import Endpoint
+from guestmap.monitor.serial_backlog import SerialBacklog
 
 if TYPE_CHECKING:
     from guestmap.hw.serial import Serial16550
@@ -35,7 +37,9 @@ class SerialSocket:
         listener.socket.setblocking(True)
         self._client: socket.socket | None = None
         self._feed = SerialFeed(port, vm.exclusive)
-        port.sink = self._out
+        self._port, self._sink_before = port, port.sink
+        self._backlog = SerialBacklog(self._send)
+        port.sink = self._backlog.send
         self._thread = threading.Thread(target=self._serve, name="guestmap-serial", daemon=True)
         self._thread.start()
 
@@ -44,17 +48,32 @@ class SerialSocket:
             while True:
                 client, _ = self._listener.socket.accept()
                 with client:
+                    client.setblocking(False)
                     self._client = client
                     with suppress(ConnectionError):
-                        while data := client.recv(_READ_BYTES):
-                            self._feed.send(data)
+                        self._talk(client)
                     self._client = None
 
-    def _out(self, byte: int) -> None:
+    def _talk(self, client: socket.socket) -> None:
+        """Carry bytes both ways until the client has gone."""
+        poll = select.poll()
+        poll.register(self._backlog.woken, select.POLLIN)
+        while True:
+            outwards = 0 if self._backlog.is_empty else select.POLLOUT
+            poll.register(client, select.POLLIN | outwards)
+            ready = dict(poll.poll())
+            self._backlog.drain()
+            if ready.get(client.fileno(), 0) & ~select.POLLOUT:
+                data = client.recv(_READ_BYTES)
+                if not data:
+                    return
+                self._feed.send(data)
+
+    def _send(self, data: bytes) -> int:
         client = self._client
-        if client is not None:
-            with suppress(OSError):
-                client.send(bytes((byte,)), socket.MSG_DONTWAIT)
+        if client is None:
+            raise ConnectionError
+        return client.send(data)
 
     def endpoint(self) -> Endpoint:
         """Return what it is for ``query-chardev``."""
@@ -65,12 +84,17 @@ class SerialSocket:
     def close(self) -> None:
         """Let go of the port."""
         self._feed.close()
+        self._port.sink = self._sink_before
+        client = self._client
+        if client is not None:
+            self._backlog.finish(client.fileno())
         for each in (self._listener.socket, self._client):
             if each is not None:
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+        self._backlog.close()
 
     def __enter__(self) -> None:
         pass

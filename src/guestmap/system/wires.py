@@ -1,6 +1,6 @@
 """The other end of the guest's serial port: a pseudo terminal, a socket's client, a file.
 
-The guest never waits: what nobody reads is lost, as on a cable without handshake.
+The guest never waits: what it sends while nobody is there is lost.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from guestmap.monitor.address import UnixAddress
 from guestmap.monitor.adopted import adopted
 from guestmap.monitor.command import Endpoint
 from guestmap.monitor.listening import Listener
+from guestmap.monitor.serial_backlog import SerialBacklog
 from guestmap.monitor.serial_socket import SerialSocket
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ class Pty:
         self._end, self._stop = os.pipe()
         self._poll.register(self._end, select.POLLIN)
         self._feed = SerialFeed(port, vm.exclusive)
-        port.sink = self._out
+        self._port, self._sink_before = port, port.sink
+        self._backlog = SerialBacklog(self._send)
+        self._poll.register(self._backlog.woken, select.POLLIN)
+        port.sink = self._backlog.send
         self._thread = threading.Thread(target=self._serve, name="guestmap-serial", daemon=True)
         self._thread.start()
 
@@ -69,20 +73,25 @@ class Pty:
 
     def _serve(self) -> None:
         while True:
+            outwards = 0 if self._backlog.is_empty else select.POLLOUT
+            self._poll.register(self._master, select.POLLIN | outwards)
             ready = dict(self._poll.poll())
             if self._end in ready:
                 return
-            if ready[self._master] & select.POLLHUP:  # nobody has it open
+            self._backlog.drain()
+            told = ready.get(self._master, 0)
+            if told & select.POLLHUP:  # nobody has it open
                 if select.select([self._end], [], [], _LOOK_S)[0]:
                     return
                 continue
-            with suppress(OSError):
-                self._feed.send(os.read(self._master, _READ_BYTES))
+            if told & select.POLLIN:
+                with suppress(OSError):
+                    self._feed.send(os.read(self._master, _READ_BYTES))
 
-    def _out(self, byte: int) -> None:
-        if self._is_open:
-            with suppress(OSError):
-                os.write(self._master, bytes((byte,)))
+    def _send(self, data: bytes) -> int:
+        if not self._is_open:
+            raise ConnectionError
+        return os.write(self._master, data)
 
     def endpoint(self) -> Endpoint:
         """Return what it is for ``query-chardev``."""
@@ -91,8 +100,11 @@ class Pty:
     def close(self) -> None:
         """Let go of the port."""
         self._feed.close()
+        self._port.sink = self._sink_before
+        self._backlog.finish(self._master)
         os.write(self._stop, b"x")
         self._thread.join()
+        self._backlog.close()
         for each in (self._master, self._end, self._stop):
             os.close(each)
 
