@@ -1,6 +1,6 @@
 """What a guest sent over its serial port and the other end has no room for yet.
 
-The guest never waits for who reads. A socket takes a few hundred single bytes, and a terminal 4 KiB:
+The guest never waits for who reads. A socket takes a few hundred single bytes, a terminal 4 KiB:
 who is scheduled late would lose the middle of a line.
 """
 
