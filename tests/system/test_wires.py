@@ -97,9 +97,7 @@ def test_nothing_is_lost_when_it_is_read_late(made: Made) -> None:
     wire.close()
 
 
-def test_last_words_reach_who_still_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_last_words_reach_who_still_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("guestmap.monitor.serial_backlog.LAST_WORDS_S", 60)
     for port, wire, read in _socket(tmp_path):
         port.sends(MANY)
