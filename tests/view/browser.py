@@ -21,6 +21,9 @@ _FLAGS = (
     "--disable-dev-shm-usage", "--window-size=1500,950",
 )  # fmt: skip
 
+_PATIENCE_S = 60
+"""Who else is busy may make a page slow; nothing here tells how fast it is."""
+
 _IN_SHADOWS = """
 function* all(root) {
   for (const each of root.querySelectorAll("*")) {
@@ -76,13 +79,13 @@ class Browser:
 
     def wait(self, script: str) -> Any:
         """Wait until a script returns something true."""
-        return WebDriverWait(self.driver, 20).until(
+        return WebDriverWait(self.driver, _PATIENCE_S).until(
             lambda driver: driver.execute_script(_IN_SHADOWS + script)
         )
 
     def until(self, done: Callable[[], Any]) -> Any:
         """Wait until a condition holds."""
-        return WebDriverWait(self.driver, 20).until(lambda _: done())
+        return WebDriverWait(self.driver, _PATIENCE_S).until(lambda _: done())
 
     def element(self, selector: str) -> WebElement:
         """Return the first element that a selector finds, in shadow trees too."""
