@@ -13,6 +13,7 @@ from guestmap.base import ConfigError, ManualClock
 from guestmap.hw.virtio import registers as bits
 from guestmap.machine import MachineConfig, Pc, VirtualMachine, saved
 from guestmap.machine.options.device import DeviceSpec
+from guestmap.monitor.hmp import HumanMonitor
 from tests.monitor.test_against_qemu import machines
 
 MIB = 1 << 20
@@ -174,3 +175,31 @@ def test_the_monitor_answers_as_qemus(words: tuple[str, ...]) -> None:
         for command, arguments in asked:
             ours, theirs = pair.ask(command, arguments)
             assert ours == theirs, command
+
+
+_LINES = (
+    "balloon 32", "balloon", "balloon 0", "balloon -1", "balloon 4-5", "balloon -",
+    "balloon 0x10 3", "balloon 1M", "balloon 1+2", "balloon x", "balloon /x 3",
+    "balloon 8796093022207", "balloon 8796093022208", "balloon 17592186044416",
+    "balloon 17592186044417", "balloon 0xffffffffffffffff", "balloon 99999999999999999999",
+    "info balloon",
+)  # fmt: skip
+
+
+@pytest.mark.seabios
+@pytest.mark.qemu
+@pytest.mark.qemu_7_2("its balloon")
+@pytest.mark.parametrize("words", [_WORDS, _WORDS[:2]], ids=["a balloon", "none"])
+def test_the_human_monitor_answers_as_qemus(words: tuple[str, ...]) -> None:
+    for pair in machines(*words):
+        for line in _LINES:
+            ours, theirs = pair.ask("human-monitor-command", {"command-line": line})
+            assert ours == theirs, line
+
+
+@pytest.mark.seabios
+def test_what_a_person_types_is_what_the_guest_is_asked_for(vm: VirtualMachine, board: Pc) -> None:
+    Driver(board)
+    assert HumanMonitor(vm).execute("balloon 0x10+4") == ""
+    wanted = board.memory.load(_COMMON + 0x2000, 4)
+    assert wanted == (64 - 20) * MIB // 4096, "pages that the guest is to give"

@@ -128,15 +128,20 @@ def of_boot(film: Film, config: MachineConfig, wishes: BootWishes) -> Callable[[
         GuestmapError: there cannot be such a machine, or not one that is traced.
     """
     from guestmap.cli.boot_saved import is_there, make_machine
+    from guestmap.cli.flow_spans import FlowSpans
     from guestmap.cli.tracing import Tracing
+    from guestmap.machine.flow.records import FlowEvent
     from guestmap.machine.timeline import Timeline
 
     tracing = Tracing(wishes)
     timeline: Timeline | None = None
+    spans = FlowSpans(film)
 
     def observe(event: Event) -> None:
         if timeline is not None:
             _hear(film, timeline, event)
+        if isinstance(event, FlowEvent):
+            spans.hear(event)
 
     vm = make_machine(config, wishes.restore, "", observe)
     is_new = wishes.restore is None

@@ -8,7 +8,7 @@ the pictures.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from guestmap.base import parse_duration, printable
 from guestmap.inspect.map.printable import with_printable_texts
@@ -30,7 +30,7 @@ FLOW = "~~"
 """What a line of the firmware's flow begins with: such lines have a lane of their own."""
 
 MOST_NOTES = 4000
-"""A film has no more lines of what else happened."""
+"""A film has no more lines of what else happened, and no more spans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,28 @@ class Frame:
     time_s: float
     cause: str
     snapshot: Snapshot
+
+
+SpanKind = Literal["use", "life", "mark"]
+
+
+@dataclass(slots=True)
+class FilmSpan:
+    """Something that lasts, from when until when in seconds; ``end_s`` is None while it does.
+
+    Attributes:
+        lane: what it is shown in one line with.
+        said: what else there is to say of it.
+        kind: ``use``, ``life`` (pale, behind others) or ``mark``.
+        rank: lanes of a lower one stand above.
+    """
+
+    lane: str
+    start_s: float
+    said: str = ""
+    kind: SpanKind = "use"
+    rank: int = 0
+    end_s: float | None = None
 
 
 class Film:
@@ -53,7 +75,8 @@ class Film:
         opens_at: where a page begins, a moment as people write it; "" at the newest frame.
         from_start: a page begins at the first frame, where nothing else is said.
         notes: what else happened, seconds from the beginning and a line each.
-        unlisted: how many lines came after there were :data:`MOST_NOTES`.
+        spans: what lasts, in the order of its begin.
+        unlisted: how many lines and spans came after there were :data:`MOST_NOTES` of them.
     """
 
     def __init__(self, title: str) -> None:
@@ -64,6 +87,7 @@ class Film:
         self.opens_at = ""
         self.from_start = False
         self.notes: list[tuple[float, str]] = []
+        self.spans: list[FilmSpan] = []
         self.unlisted = 0
         self._frames: list[Frame] = []
         self._findings: list[SnapshotSections] = []
@@ -91,6 +115,14 @@ class Film:
             self.unlisted += 1
         else:
             self.notes.append((time_s, printable(text)))
+
+    def add_span(self, span: FilmSpan) -> None:
+        """Add what lasts; from any thread, which may end it later. The first are kept."""
+        if len(self.spans) >= MOST_NOTES:
+            self.unlisted += 1
+        else:
+            span.lane, span.said = printable(span.lane), printable(span.said)
+            self.spans.append(span)
 
     def index_at(self, moment: str) -> int | None:
         """Return the frame that was so at a moment: a mark's name, or a time as ``61ms``.

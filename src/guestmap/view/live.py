@@ -100,7 +100,10 @@ class _Page:
         times = self._happened.axis.plot
         speak(
             times, toggles=[self._play, self._follow], told=[self._told],
-            named=[(self._slider, "frame"), (times, "time; the list has what is marked on it")],
+            named=[
+                (self._slider, "frame"), (times, "time; the list has what is marked on it"),
+                (self._happened.lanes.plot, "what lasts; the list has when it begins and ends"),
+            ],
         )  # fmt: skip
         bar = row(
             back, on, self._play, self._follow, self._speed, self._moment, self._slider,
@@ -111,6 +114,7 @@ class _Page:
             column(
                 bar,
                 self._happened.axis.plot,
+                self._happened.lanes.plot,
                 self._happened.widget,
                 self._told,
                 self._place,

@@ -31,6 +31,7 @@ class TimeAxis:
 
     Attributes:
         plot: the axis itself.
+        across: from when to when it goes, in ms.
         marks: what is on it: time in ms, what is said of it, the frame that was so then.
     """
 
@@ -40,7 +41,7 @@ class TimeAxis:
             {name: [] for name in ("time", "row", "size", "colour", "said", "frame")}
         )
         self._now = Span(location=0, dimension="height", line_color=MARK, line_width=2)
-        self._across = Range1d(start=0, end=1)
+        self.across = Range1d(start=0, end=1)
         self._down = Range1d(start=-_MARGIN, end=2 + _MARGIN)
         self.plot = self._figure()
         self.marks.selected.on_change("indices", lambda _attribute, _old, new: self._chosen(new))
@@ -60,7 +61,7 @@ class TimeAxis:
         self._down.start = min(lowest, 0) - _MARGIN
         first, last = moments[0].time_s * 1e3, moments[-1].time_s * 1e3
         room = (last - first or 1.0) / 50
-        self._across.start, self._across.end = first - room, last + room
+        self.across.start, self.across.end = first - room, last + room
 
     def mark(self, time_s: float) -> None:
         """Show which time it is."""
@@ -74,7 +75,7 @@ class TimeAxis:
 
     def _figure(self) -> figure:
         plot = figure(
-            height=_TALL, sizing_mode="stretch_width", x_range=self._across,
+            height=_TALL, sizing_mode="stretch_width", x_range=self.across,
             y_range=self._down, tools=[], toolbar_location=None, name="times",
             margin=(0, 12, 0, 12),
         )  # fmt: skip

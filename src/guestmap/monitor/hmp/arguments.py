@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from guestmap.base import MIB
 from guestmap.monitor.hmp.expression import Registers, evaluate
 from guestmap.monitor.hmp.scanner import SPACES, Scanner, SyntaxProblem
 
@@ -139,6 +140,19 @@ class Number(Argument):
         if self.bits == 32 and value >> 32:
             raise SyntaxProblem(f"'{reading.command}' has failed: integer is for 32-bit values")
         return value
+
+
+class Mebibytes(Number):
+    """A number of MiB, not negative; its value is in bytes, as 64 bits with a sign hold it."""
+
+    def read(self, reading: Reading) -> int | None:
+        """Read it."""
+        value = super().read(reading)
+        if value is None:
+            return None
+        if value >> 63:
+            raise SyntaxProblem("enter a positive value")
+        return ((value * MIB + (1 << 63)) & (1 << 64) - 1) - (1 << 63)
 
 
 class DottedNumber(Number):

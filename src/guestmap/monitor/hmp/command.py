@@ -30,9 +30,9 @@ class HmpContext:
         self.formats = DefaultFormat()
         self._qmp = Context(vm, command_table())
 
-    def query(self, name: str) -> Any:
-        """Return what a QMP command without arguments returns."""
-        return self._qmp.commands[name].run(self._qmp, {})
+    def query(self, name: str, **arguments: Any) -> Any:
+        """Return what a QMP command returns."""
+        return self._qmp.commands[name].run(self._qmp, arguments)
 
     @property
     def board(self) -> Board:

@@ -39,6 +39,12 @@ def system_wakeup(context: HmpContext, _values: Values) -> str:
     return ""
 
 
+def balloon(context: HmpContext, values: Values) -> str:
+    """Ask the guest to have so much memory."""
+    context.query("balloon", value=values["target"])
+    return ""
+
+
 def quit_machine(context: HmpContext, _values: Values) -> str:
     """End the machine."""
     context.vm.quit()

@@ -26,6 +26,7 @@ from guestmap.monitor.hmp.arguments import (
     Flag,
     FlagWord,
     FormatArgument,
+    Mebibytes,
     Number,
     Options,
     Rest,
@@ -122,6 +123,10 @@ _INFO = (
 )  # fmt: skip
 
 COMMANDS = (
+    HmpCommand(
+        "balloon", control.balloon, (Mebibytes("target"),), "target",
+        "ask the guest to have so much memory, in MiB",
+    ),
     HmpCommand("cont|c", control.cont, about="let the machine run"),
     HmpCommand(
         "device_add", hotplug.device_add,
