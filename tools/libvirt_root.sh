@@ -21,12 +21,14 @@ shift
 if [ $# -gt 0 ]; then
     own_apt "$root" "$@"
     for each in "$@"; do suite=$each; done
-    own_unpack "$root" -t "$suite" libvirt-daemon libvirt-daemon-driver-qemu
+    own_unpack "$root" -t "$suite" libvirt-daemon libvirt-daemon-driver-qemu \
+        libvirt-daemon-driver-storage
     own_loader "$root"
     mkdir "$root/starters"
     cat >"$root/starters/libvirtd" <<END
 #!/bin/sh
 LIBVIRT_DRIVER_DIR='$root/usr/lib/x86_64-linux-gnu/libvirt/connection-driver' \\
+LIBVIRT_STORAGE_BACKEND_DIR='$root/usr/lib/x86_64-linux-gnu/libvirt/storage-backend' \\
     exec '$loader' --library-path '$libraries' '$root/usr/sbin/libvirtd' "\$@"
 END
     chmod +x "$root/starters/libvirtd"

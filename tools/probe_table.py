@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Writes the table that probes are answered from, from what the monitor says.
+"""Writes the tables that probes are answered from, from what the monitor says.
 
 .venv/bin/python tools/probe_table.py
 """
 
 from __future__ import annotations
 
-from guestmap.system.probe.answers import table
-from guestmap.system.probe.server import TABLE
+from guestmap.monitor.claim import CLAIMS
+from guestmap.system.probe.asking import table
+from guestmap.system.probe.claimed import table_path
 
 if __name__ == "__main__":
-    TABLE.write_bytes(table())
+    for claim in CLAIMS:
+        table_path(claim.name).write_bytes(table(claim.name))

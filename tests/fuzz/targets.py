@@ -15,8 +15,9 @@ from guestmap.inspect.sources.content import snapshot_of_bytes
 from guestmap.inspect.text.info_pci import read_info_pci
 from guestmap.machine import MachineConfig, Pc
 from guestmap.machine.options.command_line import config_of
+from guestmap.monitor.claim import MACHINE_S_OWN
 from guestmap.monitor.commands import command_table
-from guestmap.monitor.commands.identity import VERSION
+from guestmap.monitor.commands.identity import version_of
 from guestmap.monitor.gdb.packets import PacketReader
 from guestmap.qmp import Limits, Session
 from guestmap.system.command_line import read_words
@@ -49,7 +50,7 @@ def pci(data: bytes) -> None:
 
 def qmp(data: bytes) -> None:
     """A client of the monitor: every byte is answered, whatever the pieces it comes in."""
-    session = Session(command_table().declarations, VERSION, limits=_LIMITS)
+    session = Session(command_table().declarations, version_of(MACHINE_S_OWN), limits=_LIMITS)
     half = len(data) // 2
     for piece in (data[:half], data[half:]):
         for item in session.receive(piece):

@@ -157,6 +157,60 @@ def test_several_cpus(daemon: tuple[Libvirtd, str]) -> None:
         domain.destroy()
 
 
+def test_two_domains_at_a_time(daemon: tuple[Libvirtd, str], running: Any) -> None:
+    """Each has its number, its memory and its end."""
+    libvirt, emulator = daemon
+    other = libvirt.connection.createXML(document(emulator, "other"), 0)
+    try:
+        listed = {each.name(): each.ID() for each in libvirt.connection.listAllDomains(1)}
+        assert listed == {"ours": running.ID(), "other": other.ID()}
+        assert libvirt.connection.lookupByID(other.ID()).UUIDString() == other.UUIDString()
+        other.attachDeviceFlags(DIMM.format(1), LIVE)
+        assert (dimms(running), dimms(other)) == (0, 1)
+        assert (running.info()[1], other.info()[1]) == (64 << 10, 192 << 10)
+        assert qmp(libvirt, running, '{"execute":"query-memory-devices"}') == []
+        assert qmp(libvirt, other, '{"execute":"query-name"}') == {"name": "other"}
+    finally:
+        other.destroy()
+    assert [each.name() for each in libvirt.connection.listAllDomains(1)] == ["ours"]
+    assert running.state()[0] == libvirt.module.VIR_DOMAIN_RUNNING
+
+
+def test_a_domain_without_acpi(daemon: tuple[Libvirtd, str]) -> None:
+    """9.0 says it by an option, 12.9 by a property of a machine that is told to have it."""
+    libvirt, emulator = daemon
+    whole = document(emulator, "bare").replace("<features><acpi/></features>", "")
+    domain = libvirt.connection.createXML(re.sub("<maxMemory.*</maxMemory>", "", whole), 0)
+    try:
+        asked = '{"execute":"qom-get","arguments":{"path":"/machine","property":"acpi"}}'
+        assert qmp(libvirt, domain, asked) == "off"
+    finally:
+        domain.destroy()
+
+
+@pytest.mark.parametrize("version", ["7.2", "10.0"])
+def test_the_emulator_s_name_says_which_qemu_it_claims_to_be(
+    daemon: tuple[Libvirtd, str], version: str
+) -> None:
+    libvirt, emulator = daemon
+    named = Path(f"{emulator}-{version}")
+    named.symlink_to(emulator)
+    domain = libvirt.connection.createXML(document(str(named), "named"), 0)
+    try:
+        told = qmp(libvirt, domain, '{"execute":"query-version"}')["qemu"]
+        assert f"{told['major']}.{told['minor']}" == version
+    finally:
+        domain.destroy()
+
+
+def test_a_qemu_that_cannot_be_claimed_is_refused_in_words(daemon: tuple[Libvirtd, str]) -> None:
+    libvirt, emulator = daemon
+    named = Path(f"{emulator}-6.0")
+    named.symlink_to(emulator)
+    with pytest.raises(libvirt.module.libvirtError, match=r"-VERSION of 7\.2, 10\.0, 11\.1"):
+        libvirt.connection.defineXML(document(str(named), "named"))
+
+
 @pytest.mark.parametrize(
     ("devices", "said"),
     [

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from guestmap.system.probe.answers import table
+from guestmap.monitor.claim import CLAIMS
+from guestmap.system.probe.asking import table
+from guestmap.system.probe.claimed import NEWEST, UnknownClaimError, claimed_by, table_path
 from guestmap.system.probe.line import probe_line
 from guestmap.system.probe.questions import questions
 from guestmap.system.probe.real import RealMonitor
-from guestmap.system.probe.server import TABLE, read_table
+from guestmap.system.probe.server import read_table
 
 LINE = (
     "-S", "-no-user-config", "-nodefaults", "-nographic", "-machine", "none,accel=kvm:tcg",
@@ -26,8 +28,32 @@ LINE = (
 )  # fmt: skip
 
 
-def test_the_table_is_what_the_monitor_says():
-    assert TABLE.read_bytes() == table(), "run .venv/bin/python tools/probe_table.py"
+@pytest.mark.parametrize("claim", [each.name for each in CLAIMS])
+def test_the_table_is_what_the_monitor_says(claim):
+    told = table_path(claim).read_bytes()
+    assert told == table(claim), "run .venv/bin/python tools/probe_table.py"
+
+
+@pytest.mark.parametrize(
+    ("program", "claim"),
+    [
+        ("/usr/bin/guestmap-system-x86_64", "11.1"), ("guestmap-system-x86_64-7.2", "7.2"),
+        ("/x86_64-7.2/guestmap-system-x86_64-10.0", "10.0"), ("qemu-system-x86_64", "11.1"),
+        ("/x86_64-7.2/__main__.py", "11.1"), ("guestmap-system-x86_64-mine", "11.1"),
+    ],
+)  # fmt: skip
+def test_the_name_of_the_program_says_which_qemu_is_claimed(program, claim):
+    assert claimed_by(program) == claim
+
+
+def test_the_newest_is_claimed_where_nothing_is_said():
+    assert CLAIMS[-1].name == NEWEST
+
+
+@pytest.mark.parametrize("version", ["6.0", "7", "7.2.0", ".."])
+def test_a_qemu_that_cannot_be_claimed_is_refused(version):
+    with pytest.raises(UnknownClaimError, match=r"may end with -VERSION of 7\.2, 10\.0, 11\.1$"):
+        claimed_by(f"/bin/guestmap-system-x86_64-{version}")
 
 
 @pytest.mark.parametrize("machine", ["none", "none,accel=kvm:tcg", "none,accel=kvm:mshv:tcg"])
@@ -56,9 +82,13 @@ def test_nothing_of_the_machine_is_imported():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == [
-        "guestmap", "guestmap.system", "guestmap.system.probe", "guestmap.system.probe.line",
-        "guestmap.system.probe.server",
+        "guestmap", "guestmap.system", "guestmap.system.probe", "guestmap.system.probe.claimed",
+        "guestmap.system.probe.line", "guestmap.system.probe.server",
     ]  # fmt: skip
+
+
+def monitor() -> RealMonitor:
+    return RealMonitor(NEWEST)
 
 
 @contextmanager
@@ -79,7 +109,11 @@ def probed(folder: Path) -> Iterator[tuple[socket.socket, int]]:
 
 
 def test_each_question_is_answered_as_by_the_monitor(tmp_path):
-    with probed(tmp_path) as (client, _), client.makefile("rb") as answers, RealMonitor() as real:
+    with (
+        probed(tmp_path) as (client, _),
+        client.makefile("rb") as answers,
+        monitor() as real,
+    ):
         talk = real.conversation()
         assert answers.readline() == talk.greeting
         for number, question in enumerate(questions()):
@@ -100,7 +134,11 @@ def test_what_is_not_in_the_table_the_monitor_is_asked(tmp_path):
     )
     for first in (negotiation, early + negotiation):
         (folder := tmp_path / str(len(first))).mkdir()
-        with probed(folder) as (client, _), client.makefile("rb") as read, RealMonitor() as real:
+        with (
+            probed(folder) as (client, _),
+            client.makefile("rb") as read,
+            monitor() as real,
+        ):
             talk = real.conversation()
             assert read.readline() == talk.greeting
             expected = [*talk.replies(first), *talk.replies(others)]

@@ -20,7 +20,8 @@ import pytest
 
 from guestmap.machine.options.object_schema import OBJECT_KINDS
 from guestmap.system.option_table import listing
-from guestmap.system.probe.server import TABLE, read_table
+from guestmap.system.probe.claimed import NEWEST, table_path
+from guestmap.system.probe.server import read_table
 from guestmap.system.run import run
 from tests.support.processes import popen
 
@@ -208,7 +209,7 @@ def test_the_version_is_told(capsys):
 
 
 def _claimed_machines() -> list[str]:
-    answers = read_table(TABLE.read_bytes())[1]
+    answers = read_table(table_path(NEWEST).read_bytes())[1]
     told = json.loads(answers[b'{"execute":"query-machines"'] + b"}")["return"]
     return [name for each in told for name in (each["name"], each.get("alias")) if name]
 

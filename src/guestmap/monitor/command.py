@@ -13,6 +13,7 @@ from guestmap.qmp import Command, EventType
 
 if TYPE_CHECKING:
     from guestmap.machine import VirtualMachine
+    from guestmap.monitor.claim import QemuClaim
     from guestmap.monitor.hmp import HumanMonitor
     from guestmap.monitor.migration import FdMigration
 
@@ -117,12 +118,16 @@ class CommandTable:
     Attributes:
         declarations: of the commands, by name.
         events: declarations of the events.
+        claim: the QEMU whose they are.
     """
 
-    def __init__(self, commands: Iterable[MonitorCommand], events: Iterable[EventType]) -> None:
+    def __init__(
+        self, commands: Iterable[MonitorCommand], events: Iterable[EventType], claim: QemuClaim
+    ) -> None:
         self._commands = {command.name: command for command in commands}
         self.declarations = {name: each.declaration for name, each in self._commands.items()}
         self.events = tuple(events)
+        self.claim = claim
 
     def __getitem__(self, name: str) -> MonitorCommand:
         return self._commands[name]

@@ -13,7 +13,7 @@ from guestmap.base import MIB
 from guestmap.monitor.answer import answer
 from guestmap.monitor.client import Client
 from guestmap.monitor.command import Context, Need
-from guestmap.monitor.commands.identity import VERSION
+from guestmap.monitor.commands.identity import version_of
 from guestmap.monitor.feed import EventFeed
 from guestmap.monitor.rate import RateLimiter
 from guestmap.monitor.turns import Turns
@@ -87,7 +87,8 @@ class Hub:
 
     def new_client(self, label: str, descriptors: deque[int]) -> Client:
         """Return a connection that is to come, on the listener of that label."""
-        session = Session(self._context.commands.declarations, VERSION, limits=LIMITS)
+        commands = self._context.commands
+        session = Session(commands.declarations, version_of(commands.claim), limits=LIMITS)
         return Client(self, session, label, descriptors)
 
     def add(self, client: Client) -> bool:

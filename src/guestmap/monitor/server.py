@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from guestmap.base import StateError
 from guestmap.monitor.accepting import Acceptor
 from guestmap.monitor.address import Address, parse_address
+from guestmap.monitor.claim import MACHINE_S_OWN, QemuClaim
 from guestmap.monitor.command import Context, Endpoint
 from guestmap.monitor.commands import command_table
 from guestmap.monitor.hub import Hub
@@ -35,6 +36,7 @@ class MonitorServer:
         addresses: where to listen, as ``-qmp`` takes it or parsed.
         listeners: sockets that listen already; they are closed with the server.
         characters: gives what ``query-chardev`` tells besides the monitors.
+        claim: the QEMU that it says it is.
 
     Raises:
         ConfigError, UnsupportedError: an address that cannot be.
@@ -47,6 +49,7 @@ class MonitorServer:
         *,
         listeners: Iterable[Listener] = (),
         characters: Callable[[], list[Endpoint]] = list,
+        claim: QemuClaim = MACHINE_S_OWN,
     ) -> None:
         self._asked = tuple(
             parse_address(each) if isinstance(each, str) else each for each in addresses
@@ -54,6 +57,7 @@ class MonitorServer:
         self._vm = vm
         self._listeners = [*listeners]
         self._characters = characters
+        self._claim = claim
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
@@ -116,7 +120,7 @@ class MonitorServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        context = Context(self._vm, command_table())
+        context = Context(self._vm, command_table(self._claim))
         hub = Hub(context, self._loop)
         context.endpoints = lambda: self._endpoints(hub)
         hub.start()

@@ -11,14 +11,19 @@ import sys
 
 def main() -> None:
     """Run the program; what goes wrong for a reason is one line on stderr and exit status 1."""
-    words = sys.argv[1:]
+    program, *words = sys.argv
+    from guestmap.system.probe.claimed import UnknownClaimError, claimed_by
     from guestmap.system.probe.line import probe_line
 
+    try:
+        claim = claimed_by(program)
+    except UnknownClaimError as error:
+        sys.exit(f"guestmap-system-x86_64: {error}")
     asked = probe_line(words)
     if asked is not None:
         from guestmap.system.probe.server import serve
 
-        sys.exit(serve(asked))
+        sys.exit(serve(asked, claim))
     import gc
 
     gc.disable()  # what is made until the machine runs stays: guestmap.system.run goes on from here
@@ -27,4 +32,4 @@ def main() -> None:
     find_in_one_look()
     from guestmap.system.run import run
 
-    sys.exit(run(words))
+    sys.exit(run(words, claim))

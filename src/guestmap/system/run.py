@@ -12,13 +12,16 @@ from guestmap.base.collector import collect_from_now_on
 from guestmap.base.interrupt import Deferral
 from guestmap.machine.vm import VirtualMachine
 from guestmap.monitor import MonitorServer
+from guestmap.monitor.claim import claim_called
 from guestmap.system.background import Background, pid_file
 from guestmap.system.command_line import Given, read_words
 from guestmap.system.machine_line import described
 from guestmap.system.option_table import listing
+from guestmap.system.probe.claimed import NEWEST
 from guestmap.system.wires import printed, socket_of, wired
 
 if TYPE_CHECKING:
+    from guestmap.monitor.claim import QemuClaim
     from guestmap.system.machine_line import Described
 
 _LOOK_S: Final = 0.1
@@ -26,11 +29,12 @@ _FAILURE: Final = 1
 PROGRAM: Final = "guestmap-system-x86_64"
 
 
-def run(words: Sequence[str]) -> int:
+def run(words: Sequence[str], claim: str = NEWEST) -> int:
     """Run the program; return its exit status: what is wrong is said in one line on stderr.
 
     Args:
         words: the command line, without the program's name.
+        claim: the QEMU that its monitors say they are.
     """
     try:
         given = read_words(words)
@@ -39,7 +43,7 @@ def run(words: Sequence[str]) -> int:
             return 0
         asked = described(given)
         background = Background.enter() if asked.daemonize else Background()
-        return _run(asked, background)
+        return _run(asked, claim_called(claim), background)
     except GuestmapError as error:
         print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)
         return _FAILURE
@@ -54,7 +58,7 @@ def _only_told(given: Given) -> str | None:
     return None
 
 
-def _run(asked: Described, background: Background) -> int:
+def _run(asked: Described, claim: QemuClaim, background: Background) -> int:
     """Run the machine; return the exit status: 0 also after a signal, as QEMU does."""
     with (
         Deferral() as signals,
@@ -66,6 +70,7 @@ def _run(asked: Described, background: Background) -> int:
             asked.qmp,
             listeners=[socket_of(each) for each in asked.monitors],
             characters=lambda: [each.endpoint() for each in (*wires, *printers)],
+            claim=claim,
         ),
         pid_file(asked.pid_file),
     ):

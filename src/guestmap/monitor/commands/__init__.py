@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guestmap.monitor.claim import MACHINE_S_OWN, QemuClaim
 from guestmap.monitor.command import CommandTable
 from guestmap.monitor.commands import (
     balloon,
@@ -21,15 +22,19 @@ from guestmap.monitor.commands import (
 )
 
 
-def command_table() -> CommandTable:
-    """Return all commands and events."""
+def command_table(claim: QemuClaim = MACHINE_S_OWN) -> CommandTable:
+    """Return all commands and events.
+
+    Args:
+        claim: the QEMU that the monitor says it is.
+    """
     return CommandTable(
         (
-            *identity.COMMANDS,
+            *identity.commands(claim),
             *schema.COMMANDS,
             *state.COMMANDS,
             *console.COMMANDS,
-            *cpus.COMMANDS,
+            *cpus.commands(claim),
             *pci.COMMANDS,
             *tree.COMMANDS,
             *objects.COMMANDS,
@@ -48,4 +53,5 @@ def command_table() -> CommandTable:
             *migration.EVENTS,
             *trace.EVENTS,
         ),
+        claim,
     )

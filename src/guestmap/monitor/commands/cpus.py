@@ -7,6 +7,7 @@ from typing import Any
 
 from guestmap.base import ConfigError
 from guestmap.machine.options.smp import with_homes
+from guestmap.monitor.claim import QemuClaim
 from guestmap.monitor.command import Arguments, Context, MonitorCommand
 from guestmap.qmp import INT, STR, Array, Command, Enum, Member, Struct
 
@@ -23,6 +24,7 @@ def _query_cpus_fast(context: Context, _arguments: Arguments) -> list[dict[str, 
             "cpu-index": index,
             "target": "x86_64",
         }
+        | ({"qom-type": CPU_TYPE} if context.commands.claim.cpu_type else {})
         for index, path in enumerate(_paths(context))
     ]
 
@@ -70,15 +72,12 @@ _PROPERTIES = Struct(
         for name in ("node-id", "socket-id", "die-id", "cluster-id", "core-id", "thread-id")
     ),
 )
-_CPU_INFO = Struct(
-    "CpuInfoFast",
-    (
-        Member("cpu-index", INT),
-        Member("qom-path", STR),
-        Member("thread-id", INT),
-        Member("props", _PROPERTIES, optional=True),
-        Member("target", TARGET),
-    ),
+_CPU_INFO = (
+    Member("cpu-index", INT),
+    Member("qom-path", STR),
+    Member("thread-id", INT),
+    Member("props", _PROPERTIES, optional=True),
+    Member("target", TARGET),
 )
 _HOTPLUGGABLE_CPU = Struct(
     "HotpluggableCPU",
@@ -90,10 +89,16 @@ _HOTPLUGGABLE_CPU = Struct(
     ),
 )
 
-COMMANDS = (
-    MonitorCommand(Command("query-cpus-fast", None, Array(_CPU_INFO)), _query_cpus_fast),
-    MonitorCommand(
-        Command("query-hotpluggable-cpus", None, Array(_HOTPLUGGABLE_CPU), allow_preconfig=True),
-        _query_hotpluggable_cpus,
-    ),
-)
+
+def commands(claim: QemuClaim) -> tuple[MonitorCommand, ...]:
+    """Return the commands of the QEMU that is claimed."""
+    kind = (Member("qom-type", STR),) if claim.cpu_type else ()
+    cpus = Array(Struct("CpuInfoFast", (*_CPU_INFO, *kind)))
+    pluggable = Array(_HOTPLUGGABLE_CPU)
+    return (
+        MonitorCommand(Command("query-cpus-fast", None, cpus), _query_cpus_fast),
+        MonitorCommand(
+            Command("query-hotpluggable-cpus", None, pluggable, allow_preconfig=True),
+            _query_hotpluggable_cpus,
+        ),
+    )

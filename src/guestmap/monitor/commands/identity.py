@@ -7,21 +7,22 @@ from typing import Any
 
 import guestmap
 from guestmap.machine.boards import BOARDS, BoardType
+from guestmap.monitor.claim import QemuClaim
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.monitor.commands.cpus import TARGET
-from guestmap.qmp import BOOL, INT, STR, Array, Command, Member, Struct, Type
+from guestmap.qmp import BOOL, INT, STR, Array, Command, Enum, Member, Struct, Type
 
-VERSION: dict[str, Any] = {
-    "qemu": {"micro": 0, "minor": 2, "major": 7},
-    "package": f"guestmap {guestmap.__version__}",
-}
-"""The QEMU whose commands these are, and what answers them."""
+
+def version_of(claim: QemuClaim) -> dict[str, Any]:
+    """Return the QEMU that is claimed, and what answers: as ``query-version`` tells it."""
+    return {"qemu": claim.triple, "package": f"guestmap {guestmap.__version__}"}
+
 
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
-def _query_version(_context: Context, _arguments: Arguments) -> dict[str, Any]:
-    return VERSION
+def _query_version(context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return version_of(context.commands.claim)
 
 
 def _query_target(_context: Context, _arguments: Arguments) -> dict[str, Any]:
@@ -30,6 +31,10 @@ def _query_target(_context: Context, _arguments: Arguments) -> dict[str, Any]:
 
 def _query_kvm(_context: Context, _arguments: Arguments) -> dict[str, Any]:
     return {"enabled": False, "present": False}
+
+
+def _query_accelerators(_context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return {"enabled": "tcg", "present": ["tcg"]}
 
 
 def _query_name(context: Context, _arguments: Arguments) -> dict[str, Any]:
@@ -41,24 +46,33 @@ def _query_uuid(context: Context, _arguments: Arguments) -> dict[str, Any]:
     return {"UUID": str(context.vm.board.config.uuid or _NO_UUID)}
 
 
-def _query_machines(_context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
-    return [_machine(board) for board in BOARDS]
+def _query_machines(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+    return [_machine(board, context.commands.claim) for board in BOARDS]
 
 
-def _machine(board: BoardType) -> dict[str, Any]:
+def _machine(board: BoardType, claim: QemuClaim) -> dict[str, Any]:
+    more = {"acpi": _may_have_acpi(board)} if claim.machine_acpi else {}
     optional = {
         "default-cpu-type": board.cpu_type,
         "is-default": board.is_default,
         "default-ram-id": board.ram_id,
         "alias": board.alias,
     }
-    return {
-        "name": board.name,
-        "hotpluggable-cpus": board.cpus_are_listed,
-        "numa-mem-supported": False,
-        "cpu-max": board.max_cpus,
-        "deprecated": False,
-    } | {name: value for name, value in optional.items() if value}
+    return (
+        {
+            "name": board.name,
+            "hotpluggable-cpus": board.cpus_are_listed,
+            "numa-mem-supported": False,
+            "cpu-max": board.max_cpus,
+            "deprecated": False,
+        }
+        | more
+        | {name: value for name, value in optional.items() if value}
+    )
+
+
+def _may_have_acpi(board: BoardType) -> bool:
+    return any(each.name == "acpi" for each in board.options)
 
 
 def _query_chardev(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
@@ -82,19 +96,20 @@ _VERSION_INFO = Struct(
 )
 _TARGET_INFO = Struct("TargetInfo", (Member("arch", TARGET),))
 _KVM_INFO = Struct("KvmInfo", (Member("enabled", BOOL), Member("present", BOOL)))
-_MACHINE_INFO = Struct(
-    "MachineInfo",
-    (
-        Member("name", STR),
-        Member("alias", STR, optional=True),
-        Member("is-default", BOOL, optional=True),
-        Member("cpu-max", INT),
-        Member("hotpluggable-cpus", BOOL),
-        Member("numa-mem-supported", BOOL),
-        Member("deprecated", BOOL),
-        Member("default-cpu-type", STR, optional=True),
-        Member("default-ram-id", STR, optional=True),
-    ),
+_ACCELERATOR = Enum("Accelerator", ("tcg",))
+_ACCELERATOR_INFO = Struct(
+    "AcceleratorInfo", (Member("enabled", _ACCELERATOR), Member("present", Array(_ACCELERATOR)))
+)
+_MACHINE_INFO = (
+    Member("name", STR),
+    Member("alias", STR, optional=True),
+    Member("is-default", BOOL, optional=True),
+    Member("cpu-max", INT),
+    Member("hotpluggable-cpus", BOOL),
+    Member("numa-mem-supported", BOOL),
+    Member("deprecated", BOOL),
+    Member("default-cpu-type", STR, optional=True),
+    Member("default-ram-id", STR, optional=True),
 )
 _CHARDEV_INFO = Struct(
     "ChardevInfo", (Member("label", STR), Member("filename", STR), Member("frontend-open", BOOL))
@@ -114,12 +129,19 @@ def _command(
 
 _NAME_INFO = Struct("NameInfo", (Member("name", STR, optional=True),))
 
-COMMANDS = (
-    _command("query-version", _VERSION_INFO, _query_version),
-    _command("query-target", _TARGET_INFO, _query_target),
-    _command("query-kvm", _KVM_INFO, _query_kvm, preconfig=False),
-    _command("query-name", _NAME_INFO, _query_name),
-    _command("query-uuid", Struct("UuidInfo", (Member("UUID", STR),)), _query_uuid),
-    _command("query-machines", Array(_MACHINE_INFO), _query_machines),
-    _command("query-chardev", Array(_CHARDEV_INFO), _query_chardev),
-)
+
+def commands(claim: QemuClaim) -> tuple[MonitorCommand, ...]:
+    """Return the commands of the QEMU that is claimed."""
+    acpi = (Member("acpi", BOOL),) if claim.machine_acpi else ()
+    machines = Array(Struct("MachineInfo", (*_MACHINE_INFO, *acpi)))
+    accelerators = _command("query-accelerators", _ACCELERATOR_INFO, _query_accelerators)
+    return (
+        _command("query-version", _VERSION_INFO, _query_version),
+        _command("query-target", _TARGET_INFO, _query_target),
+        _command("query-kvm", _KVM_INFO, _query_kvm, preconfig=False),
+        *((accelerators,) if claim.accelerators else ()),
+        _command("query-name", _NAME_INFO, _query_name),
+        _command("query-uuid", Struct("UuidInfo", (Member("UUID", STR),)), _query_uuid),
+        _command("query-machines", machines, _query_machines),
+        _command("query-chardev", Array(_CHARDEV_INFO), _query_chardev),
+    )

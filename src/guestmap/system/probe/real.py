@@ -10,19 +10,24 @@ from guestmap.machine.config import MachineConfig
 from guestmap.machine.run_state import RunState
 from guestmap.machine.vm import VirtualMachine
 from guestmap.monitor.answer import answer
+from guestmap.monitor.claim import claim_called
 from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
-from guestmap.monitor.commands.identity import VERSION
+from guestmap.monitor.commands.identity import version_of
 from guestmap.qmp import Session
 
 
 class RealMonitor:
-    """The monitor; a context manager."""
+    """The monitor; a context manager.
 
-    def __init__(self) -> None:
+    Args:
+        claim: the QEMU that it says it is.
+    """
+
+    def __init__(self, claim: str) -> None:
         config = MachineConfig(ram_size=0, machine="none")
         self._vm = VirtualMachine(config, engine="none")
-        self._context = Context(self._vm, command_table())
+        self._context = Context(self._vm, command_table(claim_called(claim)))
 
     @property
     def is_over(self) -> bool:
@@ -50,7 +55,8 @@ class Conversation:
 
     def __init__(self, context: Context, *, is_negotiating: bool) -> None:
         self._context = context
-        self._session = Session(context.commands.declarations, VERSION)
+        commands = context.commands
+        self._session = Session(commands.declarations, version_of(commands.claim))
         self._session.negotiating = is_negotiating
 
     @property

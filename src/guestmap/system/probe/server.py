@@ -11,9 +11,9 @@ import socket
 import sys
 from pathlib import Path
 
+from guestmap.system.probe.claimed import table_path
 from guestmap.system.probe.line import ProbeLine
 
-TABLE = Path(__file__).with_name("answers.txt")
 ID = b',"id":"'
 """What libvirt writes before its number of a question, the last member."""
 _END = b'"}\r\n'
@@ -27,9 +27,14 @@ def read_table(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     return lines[0], dict(zip(lines[1::2], lines[2::2], strict=False))
 
 
-def serve(asked: ProbeLine) -> int:
-    """Answer until the process is killed; return the exit status in the parent."""
-    greeting, answers = read_table(TABLE.read_bytes())
+def serve(asked: ProbeLine, claim: str) -> int:
+    """Answer until the process is killed; return the exit status in the parent.
+
+    Args:
+        asked: where.
+        claim: the QEMU that is claimed.
+    """
+    greeting, answers = read_table(table_path(claim).read_bytes())
     with socket.socket(socket.AF_UNIX) as listener:
         try:
             listener.bind(asked.socket)
@@ -45,7 +50,7 @@ def serve(asked: ProbeLine) -> int:
         while True:
             client, _ = listener.accept()
             with client:
-                _Conversation(client, greeting, answers).hold()
+                _Conversation(client, greeting, answers, claim).hold()
 
 
 def _detach() -> None:
@@ -58,8 +63,11 @@ def _detach() -> None:
 class _Conversation:
     """What is said to one client, until it goes."""
 
-    def __init__(self, client: socket.socket, greeting: bytes, answers: dict[bytes, bytes]) -> None:
+    def __init__(
+        self, client: socket.socket, greeting: bytes, answers: dict[bytes, bytes], claim: str
+    ) -> None:
         self._client = client
+        self._claim = claim
         self._greeting = greeting
         self._answers = answers
         self._is_negotiating = True
@@ -100,7 +108,7 @@ class _Conversation:
     def _hand_over(self, left: bytes) -> None:
         from guestmap.system.probe.real import RealMonitor
 
-        with RealMonitor() as monitor:
+        with RealMonitor(self._claim) as monitor:
             talk = monitor.conversation(is_negotiating=self._is_negotiating)
             data = left
             while data:

@@ -10,12 +10,15 @@ from guestmap.system.probe.real import RealMonitor
 _NUMBER: Final = b"?"
 
 
-def table() -> bytes:
+def table(claim: str) -> bytes:
     """Return the table: the greeting's line, then a line for each question and one for its answer.
 
     Questions and answers stand without the id and what ends them.
+
+    Args:
+        claim: the QEMU that is claimed.
     """
-    with RealMonitor() as monitor:
+    with RealMonitor(claim) as monitor:
         talk = monitor.conversation()
         lines = [talk.greeting.removesuffix(b"\r\n")]
         for question in questions():
