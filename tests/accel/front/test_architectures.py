@@ -22,7 +22,7 @@ from unicorn import (
 )
 from unicorn import unicorn_const as uc_api
 
-from guestmap.accel.unicorn import UnmappedAccess, attach
+from guestmap.accel.unicorn import UnmappedAccess, UnmappedError, attach
 from guestmap.base import UnsupportedError
 from guestmap.memory import Endianness, MemoryRegionOps, MemorySystem
 
@@ -86,7 +86,11 @@ class Board:
     """RAM with a device of 16 bytes in the middle of it, and code in either page."""
 
     def __init__(
-        self, cpu: Cpu, endianness: Endianness = Endianness.NATIVE, **options: Any
+        self,
+        cpu: Cpu,
+        endianness: Endianness = Endianness.NATIVE,
+        device: int = DEVICE,
+        **options: Any,
     ) -> None:
         self.cpu = cpu
         self.log: list[tuple[str, int, int, int]] = []
@@ -98,7 +102,7 @@ class Board:
         self.asks = cpu.arch != uc_api.UC_ARCH_S390X
         root.add_subregion(0, memory.ram("ram", 0x10000))
         ops = MemoryRegionOps(read=self._read, write=self._write, endianness=endianness)
-        root.add_subregion(DEVICE, memory.io("device", 16, ops), priority=1)
+        root.add_subregion(device, memory.io("device", 16, ops), priority=1)
 
     def _read(self, offset: int, size: int) -> int:
         self.log.append(("r", offset, size, 0))
@@ -189,3 +193,37 @@ def test_whoever_answers_for_nobody_has_numbers_as_the_cpu_has_them(cpu: Cpu) ->
         ("read", 0x20001, 1, None),
         ("write", 0x20002, 1, 0x55),
     ]
+
+
+_LAST = 0xFFFF_FF00
+"""In the last page of a CPU of 32 bits, and in none of a CPU that has tables for all addresses."""
+
+_ends_there = pytest.mark.parametrize(
+    "cpu", [c for c in CPUS if not c.name.startswith(("mips", "s390x"))], ids=lambda cpu: cpu.name
+)
+
+
+@_ends_there
+def test_a_device_in_the_last_page_of_4_gib(cpu: Cpu) -> None:
+    board = Board(cpu, device=_LAST)
+    board.run(_LAST)
+    assert [entry[:3] for entry in board.log] == [
+        ("r", 4, 4),
+        ("w", 8, 4),
+        ("r", 1, 1),
+        ("w", 2, 1),
+    ]
+
+
+@_ends_there
+def test_nobody_in_the_last_page_of_4_gib(cpu: Cpu) -> None:
+    with pytest.raises(UnmappedError, match=rf"a read of 4 bytes at {_LAST + 4:#x}: nobody"):
+        Board(cpu).run(_LAST)
+    seen: list[int] = []
+
+    def nobody(access: UnmappedAccess) -> int:
+        seen.append(access.address - _LAST)
+        return 0
+
+    Board(cpu, unmapped=nobody).run(_LAST)
+    assert seen == [4, 8, 1, 2]

@@ -319,6 +319,22 @@ def test_more_devices_than_there_are_windows(board: Board) -> None:
     assert board.windows() <= 64
 
 
+def test_more_devices_than_windows_and_one_where_addresses_end(board: Board) -> None:
+    last = board.memory.io("last", 0x10, MemoryRegionOps(read=lambda _o, _s: 0x77))
+    board.root.add_subregion(0xFFFF_FFF0, last)
+    for index in range(100):
+        board.root.add_subregion(index << 12, board.memory.io(f"{index}", 4, MemoryRegionOps()))
+    for index in range(100):
+        board.load(index << 12, 1)
+    assert board.load(0xFFFF_FFF4) == 0x77
+    for enabled in (False, True):
+        last.set_enabled(enabled)
+    over_it = board.ram(0xFFFF_F000, 0x1000, "over it", priority=1)
+    assert board.load(0xFFFF_FFF4) == 0
+    over_it.set_enabled(False)
+    assert board.load(0xFFFF_FFF4) == 0x77
+
+
 def test_more_devices_than_windows_where_addresses_are_translated() -> None:
     machine = PagedX86()
     root = machine.space.root

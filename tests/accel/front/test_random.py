@@ -85,34 +85,58 @@ class Map:
             region.set_readonly(not region.readonly)
 
 
+boards = st.lists(regions, min_size=1, max_size=6)
+runs = st.lists(accesses | changes, min_size=1, max_size=25)
+
+
 @settings(max_examples=60)
-@given(
-    st.lists(regions, min_size=1, max_size=6), st.lists(accesses | changes, min_size=1, max_size=25)
-)
+@given(boards, runs)
 def test_the_cpu_and_the_address_space_agree(
     made: list[tuple[str, int, int, int]], steps: list[tuple[str, int, int]]
 ) -> None:
+    check_that_they_agree(0, made, steps)
+
+
+@settings(max_examples=30)
+@given(boards, runs)
+def test_they_agree_where_the_addresses_of_the_cpu_end(
+    made: list[tuple[str, int, int, int]], steps: list[tuple[str, int, int]]
+) -> None:
+    check_that_they_agree((1 << 32) - TOP, made, steps)
+
+
+def check_that_they_agree(
+    base: int, made: list[tuple[str, int, int, int]], steps: list[tuple[str, int, int]]
+) -> None:
+    """Make the same map in front of a CPU and alone, at ``base``; do the same to both."""
+
     def nobody(_access: UnmappedAccess) -> int:
         return 0
 
     board = Board(unmapped=nobody)
-    ours = Map(board.memory, board.root, board.space)
     memory = MemorySystem()
     root = memory.container("board", 1 << 32)
-    naive = Map(memory, root, memory.address_space("memory", root))
+    ours = Map(board.memory, _part(board.memory, board.root, base), board.space)
+    naive = Map(memory, _part(memory, root, base), memory.address_space("memory", root))
     for each in made:
         ours.add(*each)
         naive.add(*each)
     for number, (what, first, second) in enumerate(steps):
         if what == "load":
-            assert board.load(first, second) == naive.space.load(first, second)
+            assert board.load(base + first, second) == naive.space.load(base + first, second)
         elif what == "store":
             value = 0x91827364 + number & (1 << 8 * second) - 1
-            board.store(first, value, second)
-            naive.space.write(first, value.to_bytes(second, "little"))
+            board.store(base + first, value, second)
+            naive.space.write(base + first, value.to_bytes(second, "little"))
         else:
             ours.change(what, first, second)
             naive.change(what, first, second)
-    for at in range(0, TOP, 0x1000):
+    for at in range(base, base + TOP, 0x1000):
         assert board.space.read(at, 0x1000) == naive.space.read(at, 0x1000)
     board.front.close()
+
+
+def _part(memory: MemorySystem, root: MemoryRegion, base: int) -> MemoryRegion:
+    part = memory.container("part", (1 << 32) - base)
+    root.add_subregion(base, part)
+    return part

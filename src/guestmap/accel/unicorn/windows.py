@@ -49,6 +49,10 @@ class Windows:
     def __len__(self) -> int:
         return len(self._sizes)
 
+    def __contains__(self, low: int) -> bool:
+        """Tell whether a window begins at ``low``."""
+        return low in self._sizes
+
     def open(self, address: int) -> bool:
         """Map what is round ``address``, which is not memory; False where that cannot be."""
         low, high = self.extent(address)
@@ -63,8 +67,7 @@ class Windows:
             else:
                 return False
         self.close(low, high)
-        if len(self._sizes) >= MAX_WINDOWS:
-            self._close(next(iter(self._sizes)))
+        self._make_room(low)
         try:
             self._map(low, high - low)
         except self.refusal:  # the access fails, which ends the run and says where
@@ -82,6 +85,11 @@ class Windows:
         """Unmap the windows that have an address between two."""
         for start in [s for s, size in self._sizes.items() if s < high and low < s + size]:
             self._close(start)
+
+    def _make_room(self, low: int) -> None:  # noqa: ARG002 - for instances that have exceptions
+        """Close the oldest window, where there may be no more, for one that begins at ``low``."""
+        if len(self._sizes) >= MAX_WINDOWS:
+            self._close(next(iter(self._sizes)))
 
     def _map(self, low: int, size: int) -> None:
         read, write = self.callbacks

@@ -13,6 +13,7 @@ from guestmap.accel.unicorn.front.accesses import Accesses
 from guestmap.accel.unicorn.front.instance import Instance, UcError
 from guestmap.accel.unicorn.front.mapper import FrontMapper
 from guestmap.accel.unicorn.front.unmapped import UnmappedAccess
+from guestmap.accel.unicorn.front.windows import LAST_PAGES
 from guestmap.accel.unicorn.pieces import PAGE
 from guestmap.base import ConfigError, HostError, StateError, UnsupportedError
 
@@ -77,7 +78,12 @@ class Front:
         self._check()
         self._accesses = Accesses(self._instance, space, unmapped)
         self._mapper = FrontMapper(
-            self._instance, space, self, Counters(), self._accesses.callbacks
+            self._instance,
+            space,
+            self,
+            Counters(),
+            self._accesses.callbacks,
+            answers=unmapped is not None,
         )
         self._accesses.catch_up = self._catch_up
         self._start: Callable[..., None] = uc.emu_start
@@ -177,11 +183,23 @@ class Front:
                 if self._mapper.is_rom_device(address):
                     self._accesses.store(address, size, value)
             elif kind != uc_api.UC_MEM_FETCH_PROT:
+                if address & -PAGE in LAST_PAGES:  # else a window were open
+                    self._tell_of_nobody(kind, address, size, value)
                 self._open_window(address)
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
             self._accesses.fail(error)
             return False
         return True
+
+    def _tell_of_nobody(self, kind: int, address: int, size: int, value: int) -> None:
+        """Tell of an access in one of the last pages, where a window is open if there is somebody.
+
+        Opened now, it would not be found.
+        """
+        if kind == uc_api.UC_MEM_WRITE_UNMAPPED:
+            self._accesses.store(address, size, value)
+        elif kind == uc_api.UC_MEM_READ_UNMAPPED:
+            self._accesses.load(address, size)
 
     def _open_window(self, address: int) -> None:
         if not self._mapper.open_window(address):
