@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from typing import Any
 
 import pytest
 
-from guestmap.inspect.sources.live.physical import CHUNK
+from guestmap.inspect.sources.live.physical import ITEMS
 from guestmap.qmp.client import Channel
-from tests.domain.machines import FakeMachine
+from tests.domain.machines import RAM, FakeMachine
 from tests.support.program import assert_one_clear_line, run_program
 from tests.support.qemu import Qemu
 from tests.support.qmp_serving import serving
@@ -43,12 +45,67 @@ def test_what_is_no_memory_is_one_clear_line(address, words):
 
 def test_a_machine_is_asked_in_pieces(tmp_path):
     machine: Channel = FakeMachine()
+    size = 8 * ITEMS + 3  # more than one answer's words, and bytes beside them
     with serving(machine, tmp_path / "qmp") as served:
-        run = run_program("read", f"unix:{served.path}", "0x1ff8", str(CHUNK + 3), "--json")
+        run = run_program("read", f"unix:{served.path}", "0x1ff8", str(size), "--json")
     told = json.loads(run.stdout)
     assert bytes.fromhex(told["hex"]) == bytes(
-        at >> 8 & 0xFF for at in range(0x1FF8, 0x1FF8 + CHUNK + 3)
+        at >> 8 & 0xFF for at in range(0x1FF8, 0x1FF8 + size)
     )
+
+
+class _Told(FakeMachine):
+    """A machine of some architecture; from an address on, it does not answer any more."""
+
+    def __init__(self, arch: str = "x86_64", gone_at: int = RAM) -> None:
+        super().__init__()
+        self._arch, self._gone_at = arch, gone_at
+        self.asked: list[str] = []
+
+    def _query_target(self) -> dict[str, Any]:
+        return {"arch": self._arch}
+
+    def _human_monitor_command(self, command_line: str) -> str:
+        self.asked.append(command_line)
+        if command_line.startswith("xp") and int(command_line.split()[2], 0) >= self._gone_at:
+            return "gone\r\n"
+        return super()._human_monitor_command(command_line)
+
+
+@pytest.mark.parametrize(
+    ("arch", "options", "widths"),
+    [("x86_64", [], {"g", "b"}), ("ppc64", [], {"b"}), ("x86_64", ["--device-reads"], {"b"})],
+)
+def test_words_are_asked_for_where_their_bytes_are_known(tmp_path, arch, options, widths):
+    machine = _Told(arch)
+    with serving(machine, tmp_path / "qmp") as served:
+        run = run_program("read", f"unix:{served.path}", "0x1ff8", "35", "--json", *options)
+    assert bytes.fromhex(json.loads(run.stdout)["hex"]) == b"\x1f" * 8 + b"\x20" * 27
+    asked = [line.split()[1][-1] for line in machine.asked if line.startswith("xp")]
+    assert set(asked) == widths
+
+
+def test_what_was_read_is_printed_before_all_is(tmp_path):
+    with serving(_Told(gone_at=1 << 20), tmp_path / "qmp") as served:
+        run = run_program("read", f"unix:{served.path}", "0", "2M")
+        assert run.stderr.count("\n") == 1
+        assert "cannot read memory at 0x100000: gone" in run.stderr
+        assert (run.status, run.stdout.count("\n")) == (2, (1 << 20) // 16)
+        out = tmp_path / "out"
+        assert_one_clear_line(
+            run_program("read", f"unix:{served.path}", "0", "2M", "--out", out), "gone"
+        )
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "/dev/zero"])
+def test_what_is_no_file_of_ram_is_not_waited_for(beside, kind):
+    board, ram = beside
+    path = {"pipe": ram.parent / "pipe", "folder": ram.parent}.get(kind, kind)
+    if kind == "pipe":
+        os.mkfifo(path)
+    run = run_program("read", board, "0", "16", "--ram", f"pc.ram={path}")
+    assert_one_clear_line(run, f"'{path}'", "a regular file, or a block device")
 
 
 def test_a_map_alone_has_no_bytes(tmp_path):

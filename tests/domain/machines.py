@@ -259,9 +259,9 @@ class FakeMachine(Channel):
         self.devices = [replace(d, **changes) if d.id == name else d for d in self.devices]
 
     def _human_monitor_command(self, command_line: str) -> str:
-        asked = re.fullmatch(r"xp /([0-9]+)xb (0x[0-9a-f]+)", command_line)
+        asked = re.fullmatch(r"xp /([0-9]+)x([bg]) (0x[0-9a-f]+)", command_line)
         if asked is not None:
-            return _dump(int(asked[2], 16), int(asked[1]))
+            return _dump(int(asked[3], 16), int(asked[1]), 8 if asked[2] == "g" else 1)
         texts = texts_of(self.devices)
         answers = {
             "info mtree -o -D": texts.trees,
@@ -359,10 +359,14 @@ class FakePace:
         self.time += seconds
 
 
-def _dump(start: int, size: int) -> str:
-    """Return bytes as ``xp`` prints them; the byte at an address is the address's second."""
+def _dump(start: int, count: int, width: int) -> str:
+    """Return items as ``xp`` prints them; the byte at an address is the address's second."""
     lines = []
-    for row in range(start, start + size, 8):
-        row_bytes = (at >> 8 & 0xFF for at in range(row, min(row + 8, start + size)))
-        lines.append(f"{row:016x}:" + "".join(f" {each:#04x}" for each in row_bytes) + "\r\n")
+    end = start + count * width
+    for row in range(start, end, max(8, 2 * width)):
+        told = f"{row:016x}:"
+        for at in range(row, min(row + max(8, 2 * width), end), width):
+            item = bytes(each >> 8 & 0xFF for each in range(at, at + width))
+            told += f" 0x{item[::-1].hex()}"
+        lines.append(f"{told}\r\n")
     return "".join(lines)

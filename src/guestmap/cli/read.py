@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from guestmap.base import ConfigError, StateError, parse_address, parse_size
+from guestmap.base import ConfigError, parse_address, parse_size
 from guestmap.cli.board_option import AtEach, Board
-from guestmap.cli.output import envelope, show_moments, warn
-from guestmap.cli.own_source import own_sources
+from guestmap.cli.bytes_behind import Bytes, opened_bytes
+from guestmap.cli.output import envelope, say, show_moments, warn, write
+from guestmap.cli.own_source import headings, own_sources
 from guestmap.cli.parameters import Json, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from guestmap.inspect.ask.ram_files import RamPiece
-    from guestmap.inspect.map.snapshot import RangeInfo
 
 _COLUMNS = 16
+_AT_ONCE = 1 << 16
+"""Bytes that are printed at once, of whole lines."""
+
+_PRINTABLE = bytes(each if 0x20 <= each < 0x7F else ord(".") for each in range(256))
 
 
 def read(
@@ -60,15 +62,18 @@ def read(
         raise ConfigError("--out takes the bytes of one moment: name one with --at")
     if out is not None and ram:
         _refuse_ram_file(out, ram)
-    found = [
-        _read(each, start, size, devices=device_reads, ram=ram or [])
-        for each in own_sources(source, machine, at)
-    ]
-    if out is not None:
-        from guestmap.base.whole_file import write_whole
-
-        write_whole(out, found[0].data)
-    show_moments("read", at, [each.answer(out) for each in found], as_json)
+    with ExitStack() as machines:
+        found = [
+            machines.enter_context(opened_bytes(each, start, size, devices=device_reads, ram=ram))
+            for each in own_sources(source, machine, at)
+        ]
+        if out is not None:
+            _write(out, found[0])
+        if as_json:
+            show_moments("read", at, [(_form(each, out), ()) for each in found], as_json)
+            return
+        for heading, each in zip(headings(at), found, strict=True):
+            _print(each, out, heading)
 
 
 def _refuse_ram_file(out: Path, ram: list[str]) -> None:
@@ -77,46 +82,47 @@ def _refuse_ram_file(out: Path, ram: list[str]) -> None:
     RamFiles.parse(ram).refuse_to_write(out)
 
 
-class _Bytes(NamedTuple):
-    """What was read: from where in the map, and from where in files of RAM blocks."""
+def _write(out: Path, found: Bytes) -> None:
+    from guestmap.base.whole_file import whole_file
 
-    start: int
-    data: bytes
-    ranges: tuple[RangeInfo, ...]
-    pieces: tuple[RamPiece, ...] = ()
-
-    def answer(self, out: Path | None) -> tuple[dict[str, Any], Iterable[str]]:
-        """Return the JSON form, and the lines for people; without the bytes if a file has them."""
-        size = len(self.data)
-        form: dict[str, Any] = {
-            "start": self.start,
-            "end": self.start + size,
-            "ranges": [
-                {"start": each.start, "end": each.start + each.size, "name": each.name,
-                 "type": each.type}
-                for each in self.ranges
-            ],
-            "places": [each.to_json() for each in self.pieces],
-            "hex": None if out is not None else self.data.hex(),
-            "file": None if out is None else str(out),
-        }  # fmt: skip
-        written = iter((f"{size} bytes in {out}",))
-        lines = hexdump(self.start, self.data) if out is None else written
-        return envelope("read", form), chain(map(_place, self.pieces), lines)
+    with whole_file(out) as file:
+        for block in found.blocks:
+            file.write(block)
 
 
-def _read(source: str, start: int, size: int, *, devices: bool, ram: list[str]) -> _Bytes:
-    if ram:
-        return _of_files(source, start, size, ram)
-    from guestmap.cli.source import opened_machine
-    from guestmap.inspect import Snapshot
-    from guestmap.inspect.ask.readable import readable
+def _form(found: Bytes, out: Path | None) -> dict[str, Any]:
+    """Return the JSON form; without the bytes if a file has them."""
+    form: dict[str, Any] = {
+        "start": found.start,
+        "end": found.start + found.size,
+        "ranges": [
+            {"start": each.start, "end": each.start + each.size, "name": each.name,
+             "type": each.type}
+            for each in found.ranges
+        ],
+        "places": [each.to_json() for each in found.pieces],
+        "hex": None if out is not None else b"".join(found.blocks).hex(),
+        "file": None if out is None else str(out),
+    }  # fmt: skip
+    return envelope("read", form)
 
-    with opened_machine(source) as board:
-        if board is not None:
-            ranges = readable(Snapshot.of(board.system), start, size, devices=devices)
-            return _Bytes(start, bytes(board.cpu_memory.read(start, size)), ranges)
-    return _live(source, start, size, devices=devices)
+
+def _print(found: Bytes, out: Path | None, heading: str) -> None:
+    """Print the bytes as they come, below a heading if there is one."""
+    indent = ""
+    if heading:
+        say(heading)
+        indent = "  "
+    for piece in found.pieces:
+        say(indent + _place(piece))
+    if out is not None:
+        say(f"{indent}{found.size} bytes in {out}")
+        return
+    at = found.start
+    for block in found.blocks:
+        for part in range(0, len(block), _AT_ONCE):
+            write(hexdump(at + part, block[part : part + _AT_ONCE], indent))
+        at += len(block)
 
 
 def _place(piece: RamPiece) -> str:
@@ -126,45 +132,12 @@ def _place(piece: RamPiece) -> str:
     )
 
 
-def _of_files(source: str, start: int, size: int, texts: list[str]) -> _Bytes:
-    from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.ask.ram_files import RamFiles, read_pieces
-    from guestmap.inspect.ask.ram_ranges import ram_ranges
-    from guestmap.inspect.ask.readable import readable
-
-    files = RamFiles.parse(texts)
-    snapshot = load_snapshot(source)
-    ranges = readable(snapshot, start, size, devices=None)
-    pieces = files.pieces(ram_ranges(snapshot), start, size)
-    return _Bytes(start, read_pieces(pieces), ranges, pieces)
-
-
-def _live(source: str, start: int, size: int, *, devices: bool) -> _Bytes:
-    from guestmap.cli.source import load_snapshot
-    from guestmap.inspect.ask.readable import readable
-    from guestmap.inspect.sources.live.open import attach
-    from guestmap.inspect.sources.live.physical import read_physical
-    from guestmap.qmp.client.address import parse_target
-
-    target = None if Path(source).is_file() else parse_target(source)
-    if target is None:
-        if not Path(source).exists():
-            load_snapshot(source)  # tells what is wrong, where it is none
-        raise ConfigError(
-            f"{source!r} is a map alone: bytes are in a machine: name a running one, or give files"
-            " of its RAM as --ram pc.ram=FILE"
-        )
-    with attach(target) as machine:
-        ranges = readable(machine.snapshot(trees=False), start, size, devices=devices)
-        data = read_physical(machine.monitor, start, size)
-        if readable(machine.snapshot(trees=False), start, size, devices=True) != ranges:
-            raise StateError(f"the map changed at {start:#x} while it was read: try again")
-    return _Bytes(start, data, ranges)
-
-
-def hexdump(start: int, data: bytes) -> Iterator[str]:
-    """Yield lines of 16 bytes, with their address and as ASCII."""
-    for at in range(0, len(data), _COLUMNS):
-        row = data[at : at + _COLUMNS]
-        text = "".join(chr(each) if 0x20 <= each < 0x7F else "." for each in row)
-        yield f"{start + at:016x}  {row.hex(' '):<{3 * _COLUMNS - 1}}  |{text}|"
+def hexdump(start: int, data: bytes, indent: str = "") -> str:
+    """Return lines of 16 bytes, with their address and as ASCII."""
+    text = data.translate(_PRINTABLE).decode("ascii")
+    width = 3 * _COLUMNS - 1
+    return "".join(
+        f"{indent}{start + at:016x}  {data[at : at + _COLUMNS].hex(' '):<{width}}"
+        f"  |{text[at : at + _COLUMNS]}|\n"
+        for at in range(0, len(data), _COLUMNS)
+    )

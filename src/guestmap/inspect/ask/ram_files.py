@@ -6,11 +6,12 @@ of a whole block write it; or from another one, which is the ``offset=`` of memo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
+from stat import S_ISBLK, S_ISREG
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from guestmap.base import ConfigError, HostError, parse_size
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from guestmap.inspect.ask.ram_ranges import RamTable
 
 _OFFSET: Final = ",offset="
+_BLOCK: Final = 1 << 20
 _LARGEST_FILE: Final = (1 << 63) - 1
 """Bytes: POSIX's ``off_t`` has a sign."""
 
@@ -132,34 +134,68 @@ def _ram_file(text: str) -> RamFile:
 
 
 def read_pieces(pieces: tuple[RamPiece, ...]) -> bytes:
-    """Return the bytes.
+    """Return the bytes; raises as :func:`read_blocks`."""
+    return b"".join(read_blocks(pieces))
+
+
+def read_blocks(pieces: tuple[RamPiece, ...]) -> Iterator[bytes]:
+    """Return the bytes, a MiB or less at a time; what can be wrong is looked for at once.
 
     Raises:
-        ConfigError: a file ends before them.
+        ConfigError: a file ends before them, or is none that has bytes, such as a named pipe.
         HostError: one cannot be read.
     """
-    data = bytearray()
     for piece in pieces:
-        size = piece.end - piece.start
-        if piece.file_offset + size > _LARGEST_FILE:
+        _check(piece)
+    return _blocks(pieces)
+
+
+def _blocks(pieces: tuple[RamPiece, ...]) -> Iterator[bytes]:
+    for piece in pieces:
+        with _reading(piece.file), Path(piece.file).open("rb") as file:
+            file.seek(piece.file_offset)
+            for at in range(piece.start, piece.end, _BLOCK):
+                size = min(_BLOCK, piece.end - at)
+                block = file.read(size)
+                if len(block) < size:
+                    raise _too_short(piece, file.seek(0, SEEK_END))
+                yield block
+
+
+def _check(piece: RamPiece) -> None:
+    end = piece.file_offset + piece.end - piece.start
+    if end > _LARGEST_FILE:
+        raise ConfigError(
+            f"{piece.start:#x} would be byte {piece.file_offset:#x} of {piece.file!r}: no file"
+            " is that large"
+        )
+    with _reading(piece.file):
+        mode = Path(piece.file).stat().st_mode
+        if not (S_ISREG(mode) or S_ISBLK(mode)):  # a pipe would be waited for, for ever
             raise ConfigError(
-                f"{piece.start:#x} would be byte {piece.file_offset:#x} of {piece.file!r}: no file"
-                " is that large"
+                f"{piece.file!r} has no bytes of {piece.block}: give a regular file, or a block"
+                " device"
             )
-        try:
-            with Path(piece.file).open("rb") as file:
-                file.seek(piece.file_offset)
-                read = file.read(size)
-                end = file.seek(0, SEEK_END) if len(read) < size else None
-        except OSError as error:
-            raise HostError(
-                f"cannot read {piece.file!r}", errno=error.errno, call="read", arguments=piece.file
-            ) from error
-        if end is not None:
-            raise ConfigError(
-                f"{piece.file!r} ends at {end:#x};"
-                f" {piece.start:#x} is byte {piece.offset:#x} of {piece.block}, which is byte"
-                f" {piece.file_offset:#x} of the file: is it a file of another machine?"
-            )
-        data += read
-    return bytes(data)
+        with Path(piece.file).open("rb") as file:
+            size = file.seek(0, SEEK_END)
+    if size < end:
+        raise _too_short(piece, size)
+
+
+def _too_short(piece: RamPiece, end: int) -> ConfigError:
+    return ConfigError(
+        f"{piece.file!r} ends at {end:#x};"
+        f" {piece.start:#x} is byte {piece.offset:#x} of {piece.block}, which is byte"
+        f" {piece.file_offset:#x} of the file: is it a file of another machine?"
+    )
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Say which file the host refuses to read."""
+    try:
+        yield
+    except OSError as error:
+        raise HostError(
+            f"cannot read {path!r}", errno=error.errno, call="read", arguments=path
+        ) from error

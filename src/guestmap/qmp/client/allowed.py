@@ -27,7 +27,7 @@ HMP_LINES: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "info ramblock": re.compile(r"info ramblock"),
         "info roms": re.compile(r"info roms"),
         "info numa": re.compile(r"info numa"),
-        "xp": re.compile(r"xp /[1-9][0-9]{0,3}xb 0x[0-9a-f]{1,16}"),
+        "xp": re.compile(r"xp /[1-9][0-9]{0,3}x[bg] 0x[0-9a-f]{1,16}"),
         "i": re.compile(r"i /1xb 0x[0-9a-f]{1,4}"),
     }
 )
