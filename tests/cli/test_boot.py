@@ -302,6 +302,26 @@ def test_a_stop_shows_the_registers(tmp_path):
     assert "machine paused" in run.stdout
 
 
+def test_what_is_asked_for_by_name_is_told_without_the_story(tmp_path):
+    bios = _writes_to_rom(tmp_path / "bios")
+    traced = _boot("--bios", bios, "--trace", "c0000-c0fff", "-q")
+    assert traced.status == 0, traced
+    (line,) = traced.stdout.splitlines()
+    assert "write   2 B at 00000000000c0009 = 0x5678" in line
+    stopped = _boot("--bios", bios, "--stop-at", "c0000-c0fff,w", "--quiet").stdout.splitlines()
+    assert "write   2 B at 00000000000c0009 = 0x5678" in stopped[0]
+    assert stopped[1] == "stopped there:"
+    assert any("EIP=0000fffb" in line for line in stopped)
+    assert all("=" in line for line in stopped[2:])
+    flow = _boot("--flow", "--until", "preinit", "-q").stdout
+    assert "entered by the reset vector: power on" in flow
+    assert "the firmware's flow" in flow
+    assert "at reset" not in flow
+    quiet = _boot("--bios", bios, "--trace", "c0000-c0fff", "--mtree", "-q")
+    assert "000c0009" not in quiet.stdout
+    assert "000c0009" in quiet.stderr
+
+
 def test_a_stop_in_json(tmp_path):
     bios = _writes_to_rom(tmp_path / "bios")
     run = _boot("--bios", bios, "--stop-at", "fffffff5-fffffff5,x", "--json", "-q")

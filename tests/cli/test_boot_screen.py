@@ -32,6 +32,9 @@ def test_a_screenshot_shows_what_the_firmware_wrote(tmp_path: Path) -> None:
     (["--screenshot", "x.png"], "--screenshot: the machine has no screen: add --vga std"),
     (["--defaults", "--vga", "none", "--screenshot", "x.png"], "the machine has no screen"),
     (["--vga", "std", "--screenshot", "x.gif"], "--screenshot x.gif: give a name that ends in"),
+    (["--screen", "--vga", "std", "--trace", "c0000"], "where --trace would print: leave one"),
+    (["--screen", "--vga", "std", "--stop-at", "c0000"], "where --stop-at would print"),
+    (["--screen", "--vga", "std", "--flow"], "where --flow would print"),
     (["--vga", "std", "--screenshot", "no/x.png"], "cannot write no/x.png (No such file"),
 ])  # fmt: skip
 def test_screenshots_of_which_nothing_comes_are_refused(words: list[str], said: str) -> None:

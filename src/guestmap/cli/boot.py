@@ -193,7 +193,12 @@ def boot(
         bool, typer.Option("--json", help="Print everything as one JSON object on stdout.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Do not tell the story while it happens.")
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            help="Do not tell the story; --trace, --stop-at and --flow print what they are for.",
+        ),
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say how the engine does what it does.")

@@ -11,6 +11,8 @@ from guestmap.cli.console import console
 from guestmap.cli.in_vain import print_in_vain
 from guestmap.cli.story import Story, engine_line, flat_table, summary
 from guestmap.cli.tables import print_whole
+from guestmap.machine import TracedAccess
+from guestmap.machine.flow.records import FlowEvent
 
 if TYPE_CHECKING:
     from guestmap.machine import Event, VirtualMachine
@@ -59,9 +61,31 @@ class Aloud(Silence):
         print_whole(
             self._console, flat_table(vm.board.memory.view, "at the end: what the CPU sees")
         )
+        self._end_of_flow(vm)
+        print_in_vain(self._console, vm.accelerator.in_vain)
+        self._console.print(summary(vm, self._story))
+
+    def _end_of_flow(self, vm: VirtualMachine) -> None:
         if vm.flow is not None:
             from guestmap.cli.flow import flow_table
 
             print_whole(self._console, flow_table(vm.flow))
-        print_in_vain(self._console, vm.accelerator.in_vain)
-        self._console.print(summary(vm, self._story))
+
+
+class AskedFor(Aloud):
+    """Tells what was asked for by name, and not the story round it."""
+
+    def begin(self, vm: VirtualMachine) -> None:
+        """Tell nothing."""
+
+    def tell(self, event: Event) -> None:
+        """Tell a traced access, or what the firmware's flow came to."""
+        if isinstance(event, TracedAccess | FlowEvent):
+            super().tell(event)
+
+    def say(self, line: str) -> None:
+        """Tell nothing."""
+
+    def end(self, vm: VirtualMachine) -> None:
+        """Show what the flow came to."""
+        self._end_of_flow(vm)

@@ -63,7 +63,12 @@ def boot_machine(options: BootOptions) -> int:
     asked = options.mtree or options.flat or options.as_json
     typed = options.screen or (options.serial == "stdio" and is_terminal())
     quiet = options.quiet or (typed and not options.verbose)
-    told = teller(quiet=quiet or options.as_json, stderr=asked, verbose=options.verbose)
+    told = teller(
+        quiet=quiet or options.as_json,
+        asked=not options.as_json and (tracing is not None or options.flow),
+        stderr=asked,
+        verbose=options.verbose,
+    )
     recorder = Recorder()
 
     def observe(event: Event) -> None:

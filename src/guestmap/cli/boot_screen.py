@@ -43,6 +43,11 @@ def check_screen(options: BootOptions) -> None:
 def _check_terminal(options: BootOptions) -> None:
     if options.serial == "stdio":
         raise ConfigError("--screen and --serial stdio both want the terminal: leave one out")
+    told = {"--trace": options.trace, "--stop-at": options.stop_at, "--flow": options.flow}
+    for option in (option for option, given in told.items() if given and not options.verbose):
+        raise ConfigError(
+            f"--screen takes the terminal, where {option} would print: leave one of them out"
+        )
     _check_adapter(options, "--screen")
     if not is_terminal() or not sys.stdout.isatty():
         raise ConfigError(

@@ -1,4 +1,6 @@
-"""What ``guestmap boot`` tells while it happens: all of it, or nothing and then at no cost."""
+"""What ``guestmap boot`` tells while it happens: all of it, what was asked for by name, or nothing
+and then at no cost.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,18 @@ class Silence:
         """Hear that the run is over."""
 
 
-def teller(*, quiet: bool, stderr: bool, verbose: bool) -> Silence:
-    """Return what tells the story; what it needs is imported only where it tells anything."""
-    if quiet:
-        return Silence()
-    from guestmap.cli.boot_aloud import Aloud
+def teller(*, quiet: bool, asked: bool, stderr: bool, verbose: bool) -> Silence:
+    """Return what tells the story; what it needs is imported only where it tells anything.
 
-    return Aloud(stderr=stderr, verbose=verbose)
+    Args:
+        quiet: leave the story out.
+        asked: tell accesses, registers and the firmware's flow, which were asked for by name, even
+            so.
+        stderr: where to: stdout has been asked for something else.
+        verbose: tell how the engine works, too.
+    """
+    if quiet and not asked:
+        return Silence()
+    from guestmap.cli.boot_aloud import Aloud, AskedFor
+
+    return (AskedFor if quiet else Aloud)(stderr=stderr, verbose=verbose)
