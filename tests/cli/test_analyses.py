@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +121,44 @@ def test_lint_of_a_folder_of_dumps(maps: Path, tmp_path: Path) -> None:
     done = run_program("lint", folder, "--dumps")
     assert done.stdout.count("No findings.") == 2
     assert run_program("lint", maps / "pci.txt", "--dumps").status == 2
+
+
+def test_lint_of_a_folder_goes_on_behind_what_it_cannot_read(maps: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dumps"
+    folder.mkdir()
+    (folder / "a.txt").write_text("no map\n")
+    os.mkfifo(folder / "b")
+    (folder / "c.txt").write_text((maps / "pci.txt").read_text())
+    a, b, c = (str(folder / name) for name in ("a.txt", "b", "c.txt"))
+    options = ("--dumps", "--phys-bits", "26")
+    done = run_program("lint", folder, *options)
+    assert done.status == 2, done
+    assert done.stderr == f"guestmap: 2 of 3 maps cannot be read: {a}, {b}\n"
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{a}:"
+    assert lines[1].startswith("  cannot be read: ")
+    assert lines[2:4] == [f"{b}:", "  cannot be read: neither a file nor a folder"]
+    assert lines[4] == f"{c}:"
+    assert "beyond-phys-bits" in lines[5]
+    done = run_program("lint", folder, *options, "--json")
+    assert done.status == 2
+    told = json.loads(done.stdout)
+    assert sorted(told["unread"]) == [a, b]
+    assert [each["code"] for each in told["dumps"][c]] == ["beyond-phys-bits"]
+    done = run_program("lint", folder, *options, "--sarif")
+    assert done.status == 2
+    (run,) = json.loads(done.stdout)["runs"]
+    assert [each["ruleId"] for each in run["results"]] == ["beyond-phys-bits"]
+    (invocation,) = run["invocations"]
+    assert not invocation["executionSuccessful"]
+    places = [each["locations"][0] for each in invocation["toolExecutionNotifications"]]
+    assert [each["logicalLocations"][0]["name"] for each in places] == [a, b]
+
+
+def test_lint_prints_one_form(maps: Path) -> None:
+    done = run_program("lint", maps / "pci.txt", "--sarif", "--json")
+    assert done.status == 2
+    assert "--json and --sarif both say what is printed: choose one" in done.stderr
 
 
 def test_ram(maps: Path) -> None:

@@ -18,6 +18,7 @@ from guestmap.cli.app import COMMANDS, application
 from guestmap.cli.completing import boards, sources
 from guestmap.inspect import Snapshot
 from guestmap.memory import MemorySystem
+from tests.support.program import assert_one_clear_line, run_program
 
 GUESTMAP = [sys.executable, "-m", "guestmap"]
 
@@ -34,6 +35,15 @@ def completed(*words: str, shell: str = "bash") -> list[str]:
     )
     assert run.stderr == ""
     return run.stdout.split()
+
+
+def test_the_codes_of_lint_are_offered() -> None:
+    assert completed("guestmap", "lint", "reset", "--ignore", "beyond-p") == ["beyond-phys-bits"]
+
+
+def test_what_the_shells_are_is_told_in_words() -> None:
+    done = run_program("completion")
+    assert_one_clear_line(done, "Choose from: bash, zsh, fish; see")
 
 
 @pytest.fixture

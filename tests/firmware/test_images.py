@@ -9,7 +9,7 @@ import pytest
 
 from guestmap.base import KIB, MIB, ConfigError, HostError
 from guestmap.firmware import find_bios, load_bios
-from guestmap.firmware.images import seabios_version
+from guestmap.firmware.images import BIOS_NAME, seabios_version
 
 
 def image(path: Path, size: int) -> Path:
@@ -103,6 +103,12 @@ def test_what_is_not_an_image(tmp_path: Path, size: int, reason: str) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         load_bios(tmp_path / "bios.bin")
+
+
+def test_a_folder_without_the_image_is_told_as_it_was_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_bios(tmp_path)
+    assert f"{BIOS_NAME} does not exist in the folder {tmp_path} (the given" in str(caught.value)
 
 
 def test_a_directory_is_not_an_image(tmp_path: Path) -> None:

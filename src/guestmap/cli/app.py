@@ -216,6 +216,7 @@ def _misused(error: Any) -> int:
         error.show()
         return FAILURE
     message = error.format_message().strip().removesuffix(".").replace("Value error, ", "")
+    message = message.replace("\n\t", " ")  # before each word that there is to choose from
     context = getattr(error, "ctx", None)
     hint = f"; see '{context.command_path} --help'" if context is not None else ""
     return refused(f"{message}{hint}", "UsageError", as_json="--json" in sys.argv)

@@ -1,6 +1,4 @@
-"""What ``guestmap boot`` tells while it happens: all of it, what was asked for by name, or nothing
-and then at no cost.
-"""
+"""What ``guestmap boot`` tells while it happens: all of it, or as little as was asked for."""
 
 from __future__ import annotations
 

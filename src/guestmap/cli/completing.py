@@ -1,4 +1,4 @@
-"""What a shell may complete: sources, the names of regions and address spaces, boards.
+"""What a shell may complete: sources, the names of regions and address spaces, boards, codes.
 
 Nothing is done to a machine: a live one is asked for its map, as ``guestmap tree`` does, and only
 where it answers soon. What cannot be had completes to nothing.
@@ -99,3 +99,10 @@ def boards(incomplete: str) -> list[str]:
     board = next((each for each in BOARDS if name.split(",")[0] in {each.name, each.alias}), None)
     options = [f"{option.name}=" for option in board.options] if board is not None else []
     return [f"{name},{option}" for option in (*options, "help") if option.startswith(rest)]
+
+
+def codes(incomplete: str) -> list[str]:
+    """Return the codes of what ``lint`` looks for."""
+    from guestmap.inspect.ask.lint import CHECKS
+
+    return sorted(each.code for each in CHECKS if each.code.startswith(incomplete))

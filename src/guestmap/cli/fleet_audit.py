@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from guestmap.base import ConfigError, format_size
+from guestmap.base import format_size
 from guestmap.cli.fleet_setting import FleetSetting, InventoryWords
-from guestmap.cli.lint import FailOn, Ignored, LeastSevere
+from guestmap.cli.lint import FailOn, Ignored, LeastSevere, refuse_two_forms
 from guestmap.cli.output import say, say_json
 from guestmap.cli.parameters import Json
 
@@ -63,8 +63,7 @@ def audit(
 
     setting: FleetSetting = ctx.obj
     refuse_unknown(frozenset(ignore or ()))
-    if as_json and as_sarif:
-        raise ConfigError("--json and --sarif both say what is printed: choose one")
+    refuse_two_forms(as_json=as_json, as_sarif=as_sarif)
     machines = setting.inventory(inventory)
     known = known_findings(baseline) if baseline is not None else {}
     with_maps = output is not None or page is not None

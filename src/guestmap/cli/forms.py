@@ -47,9 +47,10 @@ class Lint:
 
 @dataclass(frozen=True)
 class LintOfDumps:
-    """The same of each map in a folder, by its path."""
+    """The same of each map in a folder, by its path; and why one cannot be read."""
 
     dumps: dict[str, list[MapFinding]]
+    unread: dict[str, str]
 
 
 @dataclass(frozen=True)

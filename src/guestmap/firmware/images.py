@@ -71,6 +71,8 @@ def find_bios(
 
 def _chosen(path: Path, source: str, name: str) -> Path:
     if os.path.isdir(path):  # unlike Path's own questions, these two never raise
+        if not os.path.exists(path / name):
+            raise ConfigError(f"BIOS image {name} does not exist in the folder {path} ({source})")
         path /= name
     if not os.path.exists(path):
         raise ConfigError(f"BIOS image {path} ({source}) does not exist")
