@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from guestmap.memory import AddressSpace
 
 _BLOCK = 1 << 20
-"""Bytes that are read at once: one after another, what is told is told soon."""
+"""OpenedBytes that are read at once: one after another, what is told is told soon."""
 
 
-class Bytes(NamedTuple):
+class OpenedBytes(NamedTuple):
     """What is to be read: from where in the map, and from where in files of RAM blocks.
 
     Attributes:
@@ -41,7 +41,7 @@ class Bytes(NamedTuple):
 @contextmanager
 def opened_bytes(
     source: str, start: int, size: int, *, devices: bool, ram: list[str] | None
-) -> Iterator[Bytes]:
+) -> Iterator[OpenedBytes]:
     """Open a source for the length of a ``with`` block, to read some of its bytes.
 
     Args:
@@ -64,7 +64,7 @@ def opened_bytes(
     with opened_machine(source) as board:
         if board is not None:
             ranges = readable(Snapshot.of(board.system), start, size, devices=devices)
-            yield Bytes(start, size, ranges, _own_blocks(board.cpu_memory, start, size))
+            yield OpenedBytes(start, size, ranges, _own_blocks(board.cpu_memory, start, size))
             return
     with _opened_live(source, start, size, devices=devices) as found:
         yield found
@@ -81,7 +81,7 @@ def _steps(start: int, size: int) -> Iterator[tuple[int, int]]:
         yield at, min(_BLOCK, start + size - at)
 
 
-def _of_files(source: str, start: int, size: int, texts: list[str]) -> Bytes:
+def _of_files(source: str, start: int, size: int, texts: list[str]) -> OpenedBytes:
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ask.ram_files import RamFiles, read_blocks
     from guestmap.inspect.ask.ram_ranges import ram_ranges
@@ -91,11 +91,11 @@ def _of_files(source: str, start: int, size: int, texts: list[str]) -> Bytes:
     snapshot = load_snapshot(source)
     ranges = readable(snapshot, start, size, devices=None)
     pieces = files.pieces(ram_ranges(snapshot), start, size)
-    return Bytes(start, size, ranges, read_blocks(pieces), pieces)
+    return OpenedBytes(start, size, ranges, read_blocks(pieces), pieces)
 
 
 @contextmanager
-def _opened_live(source: str, start: int, size: int, *, devices: bool) -> Iterator[Bytes]:
+def _opened_live(source: str, start: int, size: int, *, devices: bool) -> Iterator[OpenedBytes]:
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ask.readable import readable
     from guestmap.inspect.sources.live.open import attach
@@ -112,7 +112,7 @@ def _opened_live(source: str, start: int, size: int, *, devices: bool) -> Iterat
     with attach(target) as machine:
         ranges = readable(machine.snapshot(trees=False), start, size, devices=devices)
         blocks = _live_blocks(machine, start, size, ranges, words=not devices)
-        yield Bytes(start, size, ranges, blocks)
+        yield OpenedBytes(start, size, ranges, blocks)
 
 
 def _live_blocks(

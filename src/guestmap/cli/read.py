@@ -10,7 +10,7 @@ import typer
 
 from guestmap.base import ConfigError, parse_address, parse_size
 from guestmap.cli.board_option import AtEach, Board
-from guestmap.cli.bytes_behind import Bytes, opened_bytes
+from guestmap.cli.bytes_behind import OpenedBytes, opened_bytes
 from guestmap.cli.output import envelope, say, show_moments, warn, write
 from guestmap.cli.own_source import headings, own_sources
 from guestmap.cli.parameters import Json, Source
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 16
 _AT_ONCE = 1 << 16
-"""Bytes that are printed at once, of whole lines."""
+"""OpenedBytes that are printed at once, of whole lines."""
 
 _PRINTABLE = bytes(each if 0x20 <= each < 0x7F else ord(".") for each in range(256))
 
@@ -82,7 +82,7 @@ def _refuse_ram_file(out: Path, ram: list[str]) -> None:
     RamFiles.parse(ram).refuse_to_write(out)
 
 
-def _write(out: Path, found: Bytes) -> None:
+def _write(out: Path, found: OpenedBytes) -> None:
     from guestmap.base.whole_file import whole_file
 
     with whole_file(out) as file:
@@ -90,7 +90,7 @@ def _write(out: Path, found: Bytes) -> None:
             file.write(block)
 
 
-def _form(found: Bytes, out: Path | None) -> dict[str, Any]:
+def _form(found: OpenedBytes, out: Path | None) -> dict[str, Any]:
     """Return the JSON form; without the bytes if a file has them."""
     form: dict[str, Any] = {
         "start": found.start,
@@ -107,7 +107,7 @@ def _form(found: Bytes, out: Path | None) -> dict[str, Any]:
     return envelope("read", form)
 
 
-def _print(found: Bytes, out: Path | None, heading: str) -> None:
+def _print(found: OpenedBytes, out: Path | None, heading: str) -> None:
     """Print the bytes as they come, below a heading if there is one."""
     indent = ""
     if heading:
