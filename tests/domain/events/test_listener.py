@@ -1,10 +1,14 @@
 """Who listens hears commands and guests, and finishes what a guest lets go of late."""
 
+import os
+import signal
+
 import pytest
 
 from guestmap.domain.change.which import Which
 from guestmap.domain.events.listener import DomainListener
 from guestmap.domain.events.log import EventLog, Tail
+from guestmap.domain.process.launch import ends_soon
 from guestmap.domain.rules.errors import DomainError
 from guestmap.testing.qmp_peer import install
 from tests.domain.documents import domain, memory
@@ -31,7 +35,7 @@ def heard_until(listener: DomainListener, kind: str, detail: str = "") -> list[t
         return event.event == kind and detail in {"", event.detail}
 
     listener.run(told, seconds=10)
-    assert found[-1][0] == kind, found
+    assert found[-1] == (kind, detail or found[-1][1]), found
     return found
 
 
@@ -97,6 +101,14 @@ def test_starts_and_ends_are_heard_of_machines_that_came_later(manager):
         heard_until(listener, "lifecycle", "reset")
         manager.changes.shutdown("vm")
         heard_until(listener, "lifecycle", "stopped")
+
+
+def test_a_machine_that_ended_while_nobody_listened_is_told_of(manager):
+    process = manager.running().process
+    os.kill(process.number, signal.SIGKILL)
+    assert ends_soon(process, 60)
+    with DomainListener(manager) as listener:
+        assert heard_until(listener, "lifecycle", "stopped") == [("lifecycle", "stopped")]
 
 
 def test_a_second_listener_hears_what_the_first_tells(manager):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from guestmap.base import GuestmapError, HostError, PeerError
 from guestmap.domain.change.removal import Fate, device_of, judged
 from guestmap.domain.events.log import DomainEvent, Tail
+from guestmap.domain.process.launch import ends_soon
 from guestmap.domain.process.wire import Wire
 from guestmap.domain.waiting import Answered, heard
 from guestmap.qmp.client import GoneError
@@ -104,14 +105,17 @@ class DomainListener:
         yield from news
 
     def _look(self) -> None:
-        """Listen to machines that run and that nobody listens to."""
+        """Listen to machines that run and that nobody listens to; tell of those that ended."""
         store = self._manager.store
         for name in store.names() if self._name is None else (self._name,):
             if name in self._ears:
                 continue
             with suppress(GuestmapError, OSError):
-                status = store.running(name)
+                status = store.status(name)
                 if status is None:
+                    continue
+                if not status.is_alive:
+                    self._finish(name)
                     continue
                 lock = os.open(
                     store.run / f"{name}.events", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
@@ -131,7 +135,7 @@ class DomainListener:
         except PeerError as error:
             self._ears.pop(ear.name).close()
             if isinstance(error, GoneError):
-                self._finish(ear.name)
+                self._left(ear.name)
             return
         for event in events:
             self._said(ear.name, event)
@@ -166,6 +170,13 @@ class DomainListener:
                         "device-removal-failed", name, each.alias, reason=verdict.why
                     )
                 self._finish(name)
+
+    def _left(self, name: str) -> None:
+        """Finish what a machine has left that closed its monitor: its process ends after it."""
+        status = self._manager.store.running(name)
+        if status is not None:
+            ends_soon(status.process)
+        self._finish(name)
 
     def _finish(self, name: str, *, refresh: bool = False) -> None:
         with suppress(GuestmapError, HostError):
