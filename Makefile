@@ -31,16 +31,18 @@ FREE_PYTEST := PYTHONPATH=src:$(FREE)/packages $(FREE)/bin/python3.13t -X gil=0 
 FUZZED := maps pci qmp gdb definitions options program traffic devices
 GUESTMAP_FUZZ_S ?= 60
 
-.PHONY: boot test test-peers test-kvm test-long test-fresh test-free-threaded soak fuzz audit check bench clean
+.PHONY: boot test test-peers test-kvm test-long test-fresh test-free-threaded soak fuzz audit check style bench clean
 
 boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
 	@$(BIN)/guestmap boot $(BOOT_ARGS)
 
-# A fourth of the time a test waits for somebody: three workers keep two cores busy.
-test: check
+# A fourth of the time a test waits for somebody: three workers keep two cores busy; types are looked at meanwhile.
+test: style
 	@tools/setup.sh firmware oracle
-	$(PYTEST) -n 3 -m "not peers and not long and not soak and not kvm" $(TEST_ARGS)
+	$(BIN)/mypy >$(VENV)/typed 2>&1 & \
+	$(PYTEST) -n 3 -m "not peers and not long and not soak and not kvm" $(TEST_ARGS); tested=$$?; \
+	wait $$!; typed=$$?; cat $(VENV)/typed; [ $$typed = 0 ] && exit $$tested
 
 test-peers: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers
@@ -84,13 +86,14 @@ audit: $(VENV)/.installed-audit
 	for each in build dev; do \
 	    $(BIN)/pip-audit --strict --require-hashes --disable-pip -r tools/locked/$$each.txt || exit; done
 
-# While mypy has one core, the other makes what pytest keeps of each test's source, once for all workers.
-check: $(VENV)/.installed-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+check: style
+	$(BIN)/mypy
+
+# All tests are read once before they run: what is compiled of them then, no worker compiles again.
+style: $(VENV)/.installed-dev
 	$(BIN)/pytest -qq --collect-only >$(VENV)/collected 2>&1 & \
-	$(BIN)/mypy; typed=$$?; wait $$! || { cat $(VENV)/collected; exit 1; }; exit $$typed
+	{ $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports; }; styled=$$?; \
+	wait $$! || { cat $(VENV)/collected; exit 1; }; exit $$styled
 
 bench: $(VENV)/.installed-dev
 	@tools/setup.sh firmware
