@@ -37,11 +37,11 @@ boot: $(VENV)/.installed-boot
 	@tools/setup.sh firmware
 	@$(BIN)/guestmap boot $(BOOT_ARGS)
 
-# A fourth of the time a test waits for somebody: three workers keep two cores busy; types are looked at meanwhile.
+# Half of the time a test waits for somebody: four workers keep two cores busy. Types are looked at meanwhile.
 test: style
 	@tools/setup.sh firmware oracle
 	$(BIN)/mypy >$(VENV)/typed 2>&1 & \
-	$(PYTEST) -n 3 -m "not peers and not long and not soak and not kvm" $(TEST_ARGS); tested=$$?; \
+	$(PYTEST) -n 4 -m "not peers and not long and not soak and not kvm" $(TEST_ARGS); tested=$$?; \
 	wait $$!; typed=$$?; cat $(VENV)/typed; [ $$typed = 0 ] && exit $$tested
 
 test-peers: $(VENV)/.installed-dev
