@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -34,6 +36,13 @@ def test_the_file_has_the_bytes_and_json_says_where_from(tmp_path):
     inline = json.loads(run_program("read", "reset", "0xfffffff0", "16", "--json").stdout)
     assert bytes.fromhex(inline["hex"]) == path.read_bytes()
     assert len(path.read_bytes()) == 16
+
+
+def test_bytes_in_a_pipe_are_nothing_else():
+    command = [sys.executable, "-m", "guestmap", "read", "reset", "0xfffffff0", "16", "--out"]
+    piped = subprocess.run([*command, "/dev/stdout"], capture_output=True, timeout=60, check=True)
+    assert (len(piped.stdout), piped.stdout[:1]) == (16, b"\xea")
+    assert piped.stderr == b"16 bytes in /dev/stdout\n"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from guestmap.memory import AddressSpace
 
 _BLOCK = 1 << 20
-"""OpenedBytes that are read at once: one after another, what is told is told soon."""
+"""Bytes that are read at once: one after another, what is told is told soon."""
 
 
 class OpenedBytes(NamedTuple):

@@ -11,7 +11,7 @@ import typer
 from guestmap.base import ConfigError, parse_address, parse_size
 from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.bytes_behind import OpenedBytes, opened_bytes
-from guestmap.cli.output import envelope, say, show_moments, warn, write
+from guestmap.cli.output import envelope, say, say_of, show_moments, warn, write
 from guestmap.cli.own_source import headings, own_sources
 from guestmap.cli.parameters import Json, Source
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 16
 _AT_ONCE = 1 << 16
-"""OpenedBytes that are printed at once, of whole lines."""
+"""Bytes that are printed at once, of whole lines."""
 
 _PRINTABLE = bytes(each if 0x20 <= each < 0x7F else ord(".") for each in range(256))
 
@@ -72,8 +72,12 @@ def read(
         if as_json:
             show_moments("read", at, [(_form(each, out), ()) for each in found], as_json)
             return
+        if out is not None:
+            for line in (*map(_place, found[0].pieces), f"{size} bytes in {out}"):
+                say_of(out, line)
+            return
         for heading, each in zip(headings(at), found, strict=True):
-            _print(each, out, heading)
+            _print(each, heading)
 
 
 def _refuse_ram_file(out: Path, ram: list[str]) -> None:
@@ -107,7 +111,7 @@ def _form(found: OpenedBytes, out: Path | None) -> dict[str, Any]:
     return envelope("read", form)
 
 
-def _print(found: OpenedBytes, out: Path | None, heading: str) -> None:
+def _print(found: OpenedBytes, heading: str) -> None:
     """Print the bytes as they come, below a heading if there is one."""
     indent = ""
     if heading:
@@ -115,9 +119,6 @@ def _print(found: OpenedBytes, out: Path | None, heading: str) -> None:
         indent = "  "
     for piece in found.pieces:
         say(indent + _place(piece))
-    if out is not None:
-        say(f"{indent}{found.size} bytes in {out}")
-        return
     at = found.start
     for block in found.blocks:
         for part in range(0, len(block), _AT_ONCE):
