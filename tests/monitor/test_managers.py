@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from guestmap.base import UnsupportedError
+from guestmap.monitor.claim import CLAIMS
 from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
 from guestmap.qmp import QmpError, validate
 from tests.support.fake_machine import FakeMachine
 from tests.support.qemu import Qemu
+
+ASKED = ("query-kvm", "query-accelerators")
 
 
 def ask(name: str, **arguments: Any) -> Any:
@@ -27,6 +30,18 @@ def ask(name: str, **arguments: Any) -> Any:
 )  # fmt: skip
 def test_what_is_not_here_is_an_empty_list(name: str) -> None:
     assert ask(name) == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "enabled"), [("unicorn", False), ("none", False), ("kvm", True)]
+)
+def test_kvm_is_told_of_where_it_runs_the_guest(engine: str, enabled: bool) -> None:
+    vm = FakeMachine()
+    vm.accelerator.name = engine
+    context = Context(vm, command_table(CLAIMS[-1]))
+    told = {name: context.commands[name].run(context, {}) for name in ASKED}
+    assert told["query-kvm"] == {"enabled": enabled, "present": enabled}
+    assert told["query-accelerators"]["enabled"] == ("kvm" if enabled else "tcg")
 
 
 def test_nodes_of_disks_may_be_asked_for_flat() -> None:

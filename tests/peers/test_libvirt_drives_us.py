@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from guestmap.system.probe.kvm import has_kvm
 from tests.guests.disk import disk
 from tests.support.emulator import document, program
 from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
@@ -210,6 +211,49 @@ def test_a_qemu_that_cannot_be_claimed_is_refused_in_words(daemon: tuple[Libvirt
     named.symlink_to(emulator)
     with pytest.raises(libvirt.module.libvirtError, match=r"-VERSION of 7\.2, 10\.0, 11\.1"):
         libvirt.connection.defineXML(document(str(named), "named"))
+
+
+@pytest.fixture(params=DAEMONS)
+def with_kvm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Libvirtd, str]]:
+    if not has_kvm():
+        pytest.skip("needs a host with a KVM that can be used")
+    (tmp_path / "emulator").mkdir()
+    (tmp_path / "daemon").mkdir()
+    emulator = program(tmp_path / "emulator")
+    with libvirtd(tmp_path / "daemon", emulator, root=request.param, kvm=True) as libvirt:
+        yield libvirt, emulator
+
+
+def test_where_the_host_has_kvm_a_probe_s_findings_are_kept(
+    with_kvm: tuple[Libvirtd, str],
+) -> None:
+    """libvirt asks once, and not again for each definition."""
+    libvirt, emulator = with_kvm
+    for kind in ("qemu", "kvm"):
+        libvirt.connection.getDomainCapabilities(emulator, "x86_64", "pc", kind, 0)
+    libvirt.sent()
+    domain = libvirt.connection.defineXML(document(emulator, "first"))
+    libvirt.connection.defineXML(document(emulator, "second")).undefine()
+    assert libvirt.sent() == []
+    domain.undefine()
+
+
+def test_a_domain_on_kvm(with_kvm: tuple[Libvirtd, str], tmp_path: Path) -> None:
+    """With a CPU that libvirt does not compare with the host's: 9.0's qemu64 has what few show."""
+    if not os.environ.get("GUESTMAP_KVM"):
+        pytest.skip("runs on this host's KVM where GUESTMAP_KVM asks for it")
+    libvirt, emulator = with_kvm
+    told = document(emulator, "fast").replace("type='qemu'", "type='kvm'")
+    told = told.replace("mode='custom'", "mode='custom' check='none'")
+    domain = libvirt.connection.createXML(told, 0)
+    assert qmp(libvirt, domain, '{"execute":"query-kvm"}') == {"enabled": True, "present": True}
+    domain.attachDeviceFlags(DIMM.format(1), LIVE)
+    domain.save(str(tmp_path / "saved"))
+    libvirt.connection.restore(str(tmp_path / "saved"))
+    domain = libvirt.connection.lookupByName("fast")
+    assert qmp(libvirt, domain, '{"execute":"query-kvm"}')["enabled"]
+    assert dimms(domain) == 1
+    domain.destroy()
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class FakeMachine:
         system = MemorySystem()
         system.address_space("memory", system.ram("ram", 4096))
         self.manage = FakeManagement(self)
-        self.accelerator = SimpleNamespace(memory_slots=tuple)
+        self.accelerator = SimpleNamespace(memory_slots=tuple, name="unicorn")
         self.board = SimpleNamespace(
             types=types,
             tree=tree,

@@ -1,8 +1,8 @@
 """A real libvirtd with everything that it writes in a mount and network namespace of its own.
 
-Its folders are overlays on memory, its users are in its own /etc/passwd, its /dev has no kvm, and
-the only emulator that it finds is the one that it is given: it probes each that it finds, and where
-there is a /dev/kvm and its QEMU has no KVM, again at each look-up.
+Its folders are overlays on memory, its users are in its own /etc/passwd, its /dev has no kvm where
+none is asked for, and the only emulator that it finds is the one that it is given: it probes each
+that it finds, and where there is a /dev/kvm and its QEMU has no KVM, again at each look-up.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ END
 chmod +x $helper
 cp "$WORK/qemu.conf" /etc/libvirt/qemu.conf
 mkdir -p "$WORK/up/dev/pts" "$WORK/up/dev/shm"
-for each in null zero full random urandom tty; do
+for each in null zero full random urandom tty $KVM; do
     : >"$WORK/up/dev/$each"
     mount --bind "/dev/$each" "$WORK/up/dev/$each"
 done
@@ -198,6 +198,7 @@ def libvirtd(
     watched: bool = True,
     huge: bool = False,
     keys: Path | None = None,
+    kvm: bool = False,
 ) -> Iterator[Libvirtd]:
     """Run a daemon for the time of a ``with``; skip where it cannot be had.
 
@@ -209,6 +210,7 @@ def libvirtd(
         huge: it finds huge pages of 2 MiB in ``work/huge``, of which there need not be any.
         keys: certificates (:func:`tests.support.certificates.write_certificates`), with which it
             listens on its own network's loopback: see :func:`in_network_of`.
+        kvm: it has the host's /dev/kvm.
     """
     _require(root)
     (work / "bin").mkdir()
@@ -227,6 +229,7 @@ def libvirtd(
         "WORK": str(work),
         "ROOT": str(root),
         "OWN": str(ROOT),
+        "KVM": "kvm" if kvm else "",
         **_daemon(root),
     }
     environment["LISTEN"] = "" if keys is None else "-l"

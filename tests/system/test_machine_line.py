@@ -82,9 +82,16 @@ def test_a_parallel_port_prints_to_a_file():
     assert not read("-nodefaults").config.parallel
 
 
-@pytest.mark.parametrize("accel", ["tcg", "kvm:tcg", "tcg,thread=single"])
-def test_the_first_accelerator_that_is_here_is_taken(accel):
-    assert read("-nodefaults", "-accel", accel).engine == "unicorn"
+@pytest.mark.parametrize(
+    ("accel", "engine"),
+    [
+        ("tcg", "unicorn"), ("tcg,thread=single", "unicorn"), ("kvm", "kvm"),
+        ("kvm:tcg", "kvm:unicorn"), ("hvf:tcg", "unicorn"), ("kvm:mshv:tcg", "kvm:unicorn"),
+    ],
+)  # fmt: skip
+def test_the_first_accelerator_that_is_here_is_taken(accel, engine):
+    assert read("-nodefaults", "-accel", accel).engine == engine
+    assert read("-nodefaults", "-machine", f"pc,accel={accel.partition(',')[0]}").engine == engine
 
 
 @pytest.mark.parametrize(
@@ -96,7 +103,7 @@ def test_the_first_accelerator_that_is_here_is_taken(accel):
         (("-machine", "pc,nosuch=1"), "Property 'pc-i440fx-7.2-machine.nosuch' not found"),
         (("-cpu", "host"), "-cpu host: the CPU is a qemu64, without more or less"),
         (("-cpu", "qemu64,+vmx"), "-cpu qemu64,+vmx: the CPU is a qemu64"),
-        (("-accel", "kvm"), "-accel kvm: invalid accelerator here: tcg is"),
+        (("-accel", "hvf"), "-accel hvf: invalid accelerator here: tcg and kvm are"),
         (("-device", "isa-serial,chardev=x"), "chardev 'x' not found"),
         (("-chardev", "null,id=n", "-device", "isa-serial,chardev=n,index=1"),
          "isa-serial index=1 is not modelled"),

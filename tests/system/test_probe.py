@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from guestmap.monitor.claim import CLAIMS
-from guestmap.system.probe.asking import table
-from guestmap.system.probe.claimed import NEWEST, UnknownClaimError, claimed_by, table_path
+from guestmap.system.probe import kvm
+from guestmap.system.probe.asking import kvm_table, table
+from guestmap.system.probe.claimed import (
+    NEWEST,
+    UnknownClaimError,
+    claimed_by,
+    kvm_path,
+    table_path,
+)
 from guestmap.system.probe.line import probe_line
 from guestmap.system.probe.questions import questions
 from guestmap.system.probe.real import RealMonitor
 from guestmap.system.probe.server import read_table
 
+PROGRAM = (sys.executable, "-m", "guestmap.system")
 LINE = (
     "-S", "-no-user-config", "-nodefaults", "-nographic", "-machine", "none,accel=kvm:tcg",
     "-qmp", "unix:/s,server=on,wait=off", "-pidfile", "/p", "-daemonize",
@@ -32,6 +41,14 @@ LINE = (
 def test_the_table_is_what_the_monitor_says(claim):
     told = table_path(claim).read_bytes()
     assert told == table(claim), "run .venv/bin/python tools/probe_table.py"
+
+
+@pytest.mark.parametrize("claim", [each.name for each in CLAIMS])
+def test_what_is_told_where_there_is_kvm_is_what_the_monitor_says(claim):
+    told = kvm_path(claim).read_bytes()
+    assert told == kvm_table(claim), "run .venv/bin/python tools/probe_table.py"
+    others = [json.loads(each + b"}")["execute"] for each in read_table(told)[1]]
+    assert others == (["query-accelerators"] * (claim == NEWEST)) + ["query-kvm"]
 
 
 @pytest.mark.parametrize(
@@ -83,19 +100,39 @@ def test_nothing_of_the_machine_is_imported():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == [
         "guestmap", "guestmap.system", "guestmap.system.probe", "guestmap.system.probe.claimed",
-        "guestmap.system.probe.line", "guestmap.system.probe.server",
+        "guestmap.system.probe.kvm", "guestmap.system.probe.line", "guestmap.system.probe.server",
     ]  # fmt: skip
 
 
 def monitor() -> RealMonitor:
-    return RealMonitor(NEWEST)
+    """What the program should be as, on this host."""
+    return RealMonitor(NEWEST, is_kvm=kvm.has_kvm())
+
+
+@pytest.mark.parametrize(
+    ("accelerators", "wanted"),
+    [("", False), (",accel=kvm:tcg", True), (",accel=kvm:mshv:tcg", True), (",accel=tcg", False)],
+)
+def test_kvm_is_looked_for_where_it_is_asked_for_first(accelerators, wanted):
+    found = probe_line([*LINE[:5], f"none{accelerators}", *LINE[6:]])
+    assert found is not None
+    assert found.wants_kvm is wanted
+
+
+@pytest.mark.parametrize("device", ["/no/such/device", "/dev/null"])
+def test_a_device_that_is_no_kvm_is_none(device, monkeypatch):
+    monkeypatch.setattr(kvm, "_DEVICE", device)
+    assert not kvm.has_kvm()
 
 
 @contextmanager
-def probed(folder: Path) -> Iterator[tuple[socket.socket, int]]:
+def probed(
+    folder: Path, command: Sequence[str] = PROGRAM, accel: str = "kvm:tcg"
+) -> Iterator[tuple[socket.socket, int]]:
     """Start the program as libvirt does; give a connection, and the number of the process."""
-    words = [*LINE[:7], f"unix:{folder}/s,server=on,wait=off", "-pidfile", f"{folder}/p", LINE[-1]]
-    done = subprocess.run([sys.executable, "-m", "guestmap.system", *words], check=False)
+    words = [*LINE[:5], f"none,accel={accel}", LINE[6], f"unix:{folder}/s,server=on,wait=off",
+             "-pidfile", f"{folder}/p", LINE[-1]]  # fmt: skip
+    done = subprocess.run([*command, *words], check=False)
     assert done.returncode == 0
     number = int((folder / "p").read_text())
     try:
@@ -120,6 +157,26 @@ def test_each_question_is_answered_as_by_the_monitor(tmp_path):
             line = question + b',"id":"libvirt-%d"}\r\n' % number
             client.sendall(line)
             assert [answers.readline()] == [*talk.replies(line)]
+
+
+@pytest.mark.parametrize(("accel", "enabled"), [("kvm:tcg", True), ("tcg", False)])
+def test_kvm_is_told_of_where_it_is_asked_for_and_there(accel, enabled, tmp_path):
+    """From the table, and by the monitor that takes over from it."""
+    code = (
+        "import sys; from guestmap.system.probe import server; server.has_kvm = lambda: True;"
+        "from guestmap.system import main; main()"
+    )
+    command = (sys.executable, "-c", code)
+    with probed(tmp_path, command, accel) as (client, _), client.makefile("rb") as answers:
+        answers.readline()
+        for number, name in enumerate(("qmp_capabilities", "query-kvm", "query-accelerators")):
+            client.sendall(b'{"execute":"%s","id":"%d"}\r\n' % (name.encode(), number))
+        client.sendall(b'{ "execute": "query-kvm" }\r\n')
+        told = [json.loads(answers.readline())["return"] for _ in range(4)]
+    accelerators = ["kvm", "tcg"] if enabled else ["tcg"]
+    state = {"enabled": enabled, "present": enabled}
+    there = {"enabled": accelerators[0], "present": accelerators}
+    assert told == [{}, state, there, state]
 
 
 def test_what_is_not_in_the_table_the_monitor_is_asked(tmp_path):

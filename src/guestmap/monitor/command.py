@@ -41,6 +41,7 @@ class Context:
         vm: the machine.
         commands: every command that there is.
         endpoints: gives the character devices: those that the server listens at, and others.
+        is_kvm: whether a machine would run on KVM, where this one runs nothing; None: as it does.
         arrived: descriptors that came over the connection of who asks, and have no name yet; right
             for a command that needs nothing.
     """
@@ -49,8 +50,14 @@ class Context:
     commands: CommandTable
     endpoints: Callable[[], list[Endpoint]] = list
     arrived: deque[int] = field(default_factory=deque)
+    is_kvm: bool | None = None
     _human: HumanMonitor | None = None
     _migration: FdMigration | None = None
+
+    @property
+    def runs_on_kvm(self) -> bool:
+        """Whether KVM runs the guest."""
+        return self.vm.accelerator.name == "kvm" if self.is_kvm is None else self.is_kvm
 
     @property
     def migration(self) -> FdMigration:

@@ -24,7 +24,7 @@ from guestmap.system.command_line import Given
 if TYPE_CHECKING:
     from guestmap.machine.config import MachineConfig
 
-_ACCELERATORS: Final = {"tcg": "unicorn"}
+_ACCELERATORS: Final = {"tcg": "unicorn", "kvm": "kvm"}
 """What runs the CPU, by QEMU's name: Unicorn is QEMU's TCG as a library."""
 _PORTS: Final = {
     Serial16550.TYPE.name: ("serial", read_serial),
@@ -193,12 +193,13 @@ def _check_cpu(given: Given) -> None:
 
 
 def _engine(accelerators: list[str]) -> str:
-    """Return the engine: of several accelerators the first that is here, as QEMU does."""
+    """Return the engine; of several accelerators those that are known, the first one before all."""
     for text in accelerators[-1:]:
-        for name in text.partition(",")[0].split(":"):
-            if name in _ACCELERATORS:
-                return _ACCELERATORS[name]
-        raise UnsupportedError(f"-accel {text}: invalid accelerator here: tcg is")
+        names = text.partition(",")[0].split(":")
+        if known := [_ACCELERATORS[each] for each in names if each in _ACCELERATORS]:
+            return ":".join(known)
+        there = " and ".join(_ACCELERATORS)
+        raise UnsupportedError(f"-accel {text}: invalid accelerator here: {there} are")
     return _ACCELERATORS["tcg"]
 
 

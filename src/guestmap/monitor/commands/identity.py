@@ -29,12 +29,13 @@ def _query_target(_context: Context, _arguments: Arguments) -> dict[str, Any]:
     return {"arch": "x86_64"}
 
 
-def _query_kvm(_context: Context, _arguments: Arguments) -> dict[str, Any]:
-    return {"enabled": False, "present": False}
+def _query_kvm(context: Context, _arguments: Arguments) -> dict[str, Any]:
+    return {"enabled": context.runs_on_kvm, "present": context.runs_on_kvm}
 
 
-def _query_accelerators(_context: Context, _arguments: Arguments) -> dict[str, Any]:
-    return {"enabled": "tcg", "present": ["tcg"]}
+def _query_accelerators(context: Context, _arguments: Arguments) -> dict[str, Any]:
+    present = ["kvm", "tcg"] if context.runs_on_kvm else ["tcg"]
+    return {"enabled": present[0], "present": present}
 
 
 def _query_name(context: Context, _arguments: Arguments) -> dict[str, Any]:
@@ -96,7 +97,7 @@ _VERSION_INFO = Struct(
 )
 _TARGET_INFO = Struct("TargetInfo", (Member("arch", TARGET),))
 _KVM_INFO = Struct("KvmInfo", (Member("enabled", BOOL), Member("present", BOOL)))
-_ACCELERATOR = Enum("Accelerator", ("tcg",))
+_ACCELERATOR = Enum("Accelerator", ("kvm", "tcg"))
 _ACCELERATOR_INFO = Struct(
     "AcceleratorInfo", (Member("enabled", _ACCELERATOR), Member("present", Array(_ACCELERATOR)))
 )

@@ -22,6 +22,11 @@ def table_path(claim: str) -> Path:
     return _ANSWERS / f"{claim}.txt"
 
 
+def kvm_path(claim: str) -> Path:
+    """Return the file that holds those of its answers that are others where there is KVM."""
+    return _ANSWERS / f"{claim}-kvm.txt"
+
+
 def claimed_by(program: str) -> str:
     """Return the version that a program's name ends with (``guestmap-system-x86_64-7.2``).
 
@@ -35,7 +40,7 @@ def claimed_by(program: str) -> str:
     if not mark or version.strip("0123456789."):
         return NEWEST
     if not table_path(version).is_file():
-        known = ", ".join(sorted((each.stem for each in _ANSWERS.glob("*.txt")), key=float))
+        known = ", ".join(sorted((each.stem for each in _ANSWERS.glob("*[0-9].txt")), key=float))
         raise UnknownClaimError(
             f"{program}: QEMU {version} cannot be claimed: a name may end with -VERSION of {known}"
         )

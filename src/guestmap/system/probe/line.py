@@ -14,11 +14,13 @@ class ProbeLine:
     Attributes:
         socket: where to listen.
         pid_file: gets the number of the process.
+        wants_kvm: whether KVM is asked for first.
     """
 
-    def __init__(self, socket: str, pid_file: str) -> None:
+    def __init__(self, socket: str, pid_file: str, *, wants_kvm: bool) -> None:
         self.socket = socket
         self.pid_file = pid_file
+        self.wants_kvm = wants_kvm
 
 
 def probe_line(words: list[str]) -> ProbeLine | None:
@@ -48,4 +50,5 @@ def probe_line(words: list[str]) -> ProbeLine | None:
         or not found.get("-pidfile")
     ):
         return None
-    return ProbeLine(path, found["-pidfile"])
+    wants_kvm = machine.removeprefix(_NONE[1]).partition(":")[0] == "kvm"
+    return ProbeLine(path, found["-pidfile"], wants_kvm=wants_kvm)

@@ -22,12 +22,14 @@ class RealMonitor:
 
     Args:
         claim: the QEMU that it says it is.
+        is_kvm: whether a machine would run on KVM.
     """
 
-    def __init__(self, claim: str) -> None:
+    def __init__(self, claim: str, is_kvm: bool = False) -> None:
         config = MachineConfig(ram_size=0, machine="none")
         self._vm = VirtualMachine(config, engine="none")
         self._context = Context(self._vm, command_table(claim_called(claim)))
+        self._context.is_kvm = is_kvm
 
     @property
     def is_over(self) -> bool:

@@ -11,7 +11,8 @@ import socket
 import sys
 from pathlib import Path
 
-from guestmap.system.probe.claimed import table_path
+from guestmap.system.probe.claimed import kvm_path, table_path
+from guestmap.system.probe.kvm import has_kvm
 from guestmap.system.probe.line import ProbeLine
 
 ID = b',"id":"'
@@ -35,6 +36,9 @@ def serve(asked: ProbeLine, claim: str) -> int:
         claim: the QEMU that is claimed.
     """
     greeting, answers = read_table(table_path(claim).read_bytes())
+    is_kvm = asked.wants_kvm and has_kvm()
+    if is_kvm:
+        answers |= read_table(kvm_path(claim).read_bytes())[1]
     with socket.socket(socket.AF_UNIX) as listener:
         try:
             listener.bind(asked.socket)
@@ -50,7 +54,7 @@ def serve(asked: ProbeLine, claim: str) -> int:
         while True:
             client, _ = listener.accept()
             with client:
-                _Conversation(client, greeting, answers, claim).hold()
+                _Conversation(client, greeting, answers, (claim, is_kvm)).hold()
 
 
 def _detach() -> None:
@@ -64,10 +68,14 @@ class _Conversation:
     """What is said to one client, until it goes."""
 
     def __init__(
-        self, client: socket.socket, greeting: bytes, answers: dict[bytes, bytes], claim: str
+        self,
+        client: socket.socket,
+        greeting: bytes,
+        answers: dict[bytes, bytes],
+        real: tuple[str, bool],
     ) -> None:
         self._client = client
-        self._claim = claim
+        self._real = real
         self._greeting = greeting
         self._answers = answers
         self._is_negotiating = True
@@ -108,7 +116,7 @@ class _Conversation:
     def _hand_over(self, left: bytes) -> None:
         from guestmap.system.probe.real import RealMonitor
 
-        with RealMonitor(self._claim) as monitor:
+        with RealMonitor(*self._real) as monitor:
             talk = monitor.conversation(is_negotiating=self._is_negotiating)
             data = left
             while data:
