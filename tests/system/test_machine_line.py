@@ -44,6 +44,17 @@ def test_libvirt_s_line_is_a_machine():
     assert (found.engine, found.paused, found.daemonize) == ("unicorn", True, False)
 
 
+@pytest.mark.parametrize(
+    "told", ["monitor-qmp,id=m,chardev=c", '{"qom-type":"monitor-qmp","id":"m","chardev":"c"}']
+)
+def test_a_monitor_may_be_an_object(told):
+    port = "socket,id=c,fd=20,server=on,wait=off"
+    found = read("-nodefaults", "-object", "secret,id=monitor-qmp,data=x", "-chardev", port,
+                 "-object", told, "-mon", "c,mode=control")  # fmt: skip
+    assert found.monitors == (CharDev("c", "socket", descriptor=20),) * 2
+    assert [each.qom_type for each in found.config.objects] == ["secret"]
+
+
 def test_without_a_port_there_is_no_wire():
     found = read("-nodefaults")
     assert (found.serial, found.config.serial, found.paused) == (None, False, False)
@@ -127,6 +138,11 @@ def test_the_first_accelerator_that_is_here_is_taken(accel, engine):
         (("-chardev", "null,id=n", "-mon", "chardev=n,mode=control"),
          "a monitor on a null is not modelled"),
         (("-chardev", "null,id=n", "-mon", "chardev=n,mode=readline"), "only QMP is served"),
+        (("-object", "monitor-qmp,id=m,chardev=x"), "id=m,chardev=x: chardev 'x' not found"),
+        (("-chardev", "null,id=n", "-object", "monitor-qmp,id=m,chardev=n"),
+         "a monitor on a null is not modelled"),
+        (("-object", "monitor-qmp,chardev=x"), "Parameter 'id' is missing"),
+        (("-object", "monitor-qmp,id=m,chardev=x,pretty=on"), "pretty=on is not modelled"),
         (("-append", "x"), "-initrd and -append only allowed with -kernel option"),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``-chardev``, and what uses one: ``-mon``, ``-qmp``, and the ports that ``-device`` names."""
+"""``-chardev``, and what uses one: monitors, and the ports that ``-device`` names."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _KNOWN: Final = {
     "file": frozenset({"id", "backend", "path"}),
 }
 _PRINTERS: Final = ("null", "file")
+_MONITOR: Final = "monitor-qmp"
 _ON: Final = frozenset({"on", "yes", "true", "y"})
 
 
@@ -115,10 +116,42 @@ def read_monitor(text: str, chardevs: dict[str, CharDev]) -> CharDev:
             values = last_values(split_options(text, "chardev"))
         if values.get("mode") != "control":
             raise UnsupportedError("only QMP is served: mode=control")
-        found = _named(values.get("chardev", ""), chardevs)
-        if found.kind != "socket":
-            raise UnsupportedError(f"a monitor on a {found.kind} is not modelled: a socket is")
-        return found
+        return _monitor_on(values, chardevs)
+
+
+def read_monitor_object(text: str, chardevs: dict[str, CharDev]) -> CharDev | None:
+    """Return the character device of ``-object monitor-qmp``; None where it is another object.
+
+    QEMU 11.1 takes a monitor so, too.
+
+    Raises:
+        ConfigError: there is none of that name, or it is no socket; the object has no id.
+        UnsupportedError: a property that is not modelled.
+    """
+    if _MONITOR not in text:
+        return None  # what is wrong with it, whoever reads objects says
+    with option("object", text):
+        if text.startswith("{"):
+            values = {name: str(value) for name, value in json_object(text).items()}
+        else:
+            values = last_values(split_options(text, "qom-type"))
+        if values.get("qom-type") != _MONITOR:
+            return None
+        for name in values.keys() - {"qom-type", "id", "chardev"}:
+            raise UnsupportedError(
+                f"{_MONITOR} {name}={values[name]} is not modelled: leave it out"
+            )
+        if "id" not in values:
+            raise ConfigError("Parameter 'id' is missing")
+        identifier(values["id"])
+        return _monitor_on(values, chardevs)
+
+
+def _monitor_on(values: dict[str, str], chardevs: dict[str, CharDev]) -> CharDev:
+    found = _named(values.get("chardev", ""), chardevs)
+    if found.kind != "socket":
+        raise UnsupportedError(f"a monitor on a {found.kind} is not modelled: a socket is")
+    return found
 
 
 def _named(name: str, chardevs: dict[str, CharDev]) -> CharDev:

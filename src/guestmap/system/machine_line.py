@@ -16,6 +16,7 @@ from guestmap.system.chardevs import (
     CharDev,
     read_chardevs,
     read_monitor,
+    read_monitor_object,
     read_parallel,
     read_serial,
 )
@@ -44,7 +45,7 @@ class Described:
     Attributes:
         config: the machine.
         engine: what runs its CPU.
-        monitors: sockets of ``-mon``.
+        monitors: sockets of ``-mon`` and ``-object monitor-qmp``.
         qmp: addresses of ``-qmp``.
         serial: the other end of the serial port; None where it was not named.
         parallel: the other end of the parallel port.
@@ -75,7 +76,8 @@ def described(given: Given) -> Described:
         ConfigError, UnsupportedError: they do not go together, or are not modelled; names what.
     """
     chardevs = read_chardevs(given.get("chardev", ()))
-    monitors = tuple(read_monitor(text, chardevs) for text in given.get("mon", ()))
+    monitors = [read_monitor(text, chardevs) for text in given.get("mon", ())]
+    given, more = _without_monitors(given, chardevs)
     specs = [DeviceSpec.parse(text) for text in given.get("device", ())]
     serial, parallel = (_port(specs, driver, chardevs) for driver in _PORTS)
     _check_cpu(given)
@@ -89,7 +91,7 @@ def described(given: Given) -> Described:
             parallel=config.parallel or parallel is not None,
         ),
         engine=_engine(given.get("accel", []) or accelerator),
-        monitors=monitors,
+        monitors=(*monitors, *more),
         qmp=tuple(given.get("qmp", ())),
         serial=serial,
         parallel=parallel,
@@ -99,6 +101,14 @@ def described(given: Given) -> Described:
         stays_off="no-shutdown" in given,
         awaits_another=_awaits_another(given),
     )
+
+
+def _without_monitors(given: Given, chardevs: dict[str, CharDev]) -> tuple[Given, list[CharDev]]:
+    """Return the options without the objects that are monitors, and those monitors' devices."""
+    texts = given.get("object", [])
+    found = [read_monitor_object(text, chardevs) for text in texts]
+    rest = [text for text, monitor in zip(texts, found, strict=True) if monitor is None]
+    return given | {"object": rest}, [each for each in found if each is not None]
 
 
 def _port(specs: list[DeviceSpec], driver: str, chardevs: dict[str, CharDev]) -> CharDev | None:

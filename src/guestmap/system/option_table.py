@@ -76,7 +76,7 @@ _ROWS: Final = (
     _meant("m", "RAM: [size=]SIZE[,slots=N,maxmem=SIZE]"),
     _meant("smp", "CPUs, and their sockets, cores and threads; the first one runs"),
     _meant("numa", "a NUMA node: node[,nodeid=N][,cpus=N-M][,memdev=ID]"),
-    _meant("object", "an object: memory-backend-ram, -file, -memfd, secret; or JSON"),
+    _meant("object", "memory-backend-ram, -file, -memfd, secret, monitor-qmp; or JSON"),
     _meant("device", "a device: DRIVER[,PROPERTY=VALUE...] or JSON; isa-serial among them"),
     _meant("drive", "a disk or a CD-ROM: file=FILE[,if=ide|none][,format=raw|qcow2][,...]"),
     _meant("blockdev", "a file, or a format of one, that a device ide-hd or ide-cd names; or JSON"),
