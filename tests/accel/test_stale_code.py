@@ -284,3 +284,48 @@ def test_where_a_write_of_the_hosts_shows(
     code = StaleCode(SortedDict((each.start, each) for each in (FIRST, AGAIN, OTHER)))
     assert code.written(FIRST.block, offset, length) is bool(places)
     assert code.ranges == places
+
+
+def test_where_no_code_can_be_a_write_shows_nowhere_while_the_cpu_waits() -> None:
+    asked: list[int] = []
+
+    def may_have_code(page: int) -> bool:
+        asked.append(page)
+        return page == 0x12
+
+    code = StaleCode(SortedDict((each.start, each) for each in (FIRST, AGAIN, OTHER)))
+    code.may_have_code = may_have_code
+    assert code.written(FIRST.block, 0x900, 4)
+    assert code.ranges == [(0x1100, 0x1104), (0x11100, 0x11104)], "it may be translating just now"
+    code.ranges.clear()
+    code.cpu_waits = lambda: True
+    assert not code.written(FIRST.block, 0x900, 4)
+    assert asked == [1, 0x11]
+    assert code.written(FIRST.block, 0x17FE, 4)
+    assert code.ranges == [(0x11FFE, 0x12002)], "its last page has code"
+
+
+def test_a_change_of_the_map_is_seen() -> None:
+    pieces = SortedDict((each.start, each) for each in (FIRST, OTHER))
+    code = StaleCode(pieces)
+    assert code.written(FIRST.block, 0x800, 1)
+    code.ranges.clear()
+    del pieces[FIRST.start]
+    pieces[AGAIN.start] = AGAIN
+    code.remapped()
+    assert code.written(FIRST.block, 0x800, 1)
+    assert code.ranges == [(0x11000, 0x11001)]
+
+
+@both
+def test_a_device_that_writes_where_no_code_is_does_not_make_the_cpu_leave(guest, paging):
+    if guest.vcpu.engine != "unicorn" or not guest.vcpu.cpu.internals:
+        pytest.skip("no engine that knows where code is")
+    guest.on_port[0x81] = lambda _value: guest.memory.write(0x60000, b"\x02")
+    counted = []
+    guest.on_port[0x82] = lambda _value: counted.append(guest.accelerator.statistics())
+    change = b"\xe6\x82" + b"\xe6\x81\xeb\x00" * 20 + b"\xe6\x82"
+    start(guest, program(ROUTINE, 0, change), paging=paging)
+    before, after = counted
+    assert after.invalidations == before.invalidations
+    assert after.entries - before.entries < 5

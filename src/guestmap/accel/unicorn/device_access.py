@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from guestmap.memory.access.dispatch_cache import page_read, page_write
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -74,7 +76,8 @@ def window_functions(
     def find(plans: dict[int, Any], offset: int, size: int, base: int) -> None:
         """Look up a register that is not the last one."""
         nonlocal last_read, last_plans, last_offset, last_size, last_base
-        last_read = plans.get(base + offset << 4 | size)
+        address = base + offset
+        last_read = plans.get(address << 4 | size) or page_read(plans, address, size)
         last_plans, last_offset, last_size, last_base = plans, offset, size, base
 
     def look_and_load(address: int, size: int) -> int:
@@ -116,7 +119,9 @@ def window_functions(
         hooks.in_device = True
         address, memory = base + offset, hooks.memory
         try:
-            remembered = memory.source.view.plans.get(~(address << 4 | size))
+            plans = memory.source.view.plans
+            key = ~(address << 4 | size)
+            remembered = plans.get(key) or page_write(plans, address, size)
             if remembered is None:
                 in_vain.look(memory, address, size, value)
                 memory.store(address, size, value)

@@ -166,6 +166,8 @@ class Mapper(MemoryListener):
             HostError: Unicorn refuses. What is not applied yet still waits for it.
         """
         with self._lock:
+            if self._touched:
+                self.stale.remapped()
             try:
                 waiting = []
                 for start, end in merged(self._touched):
@@ -226,5 +228,6 @@ class Mapper(MemoryListener):
 
     def release(self) -> None:
         """Let go of all host memory."""
+        self.stale.remapped()
         self.memory.release()
         self._pieces.clear()

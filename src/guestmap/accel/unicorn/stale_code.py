@@ -18,6 +18,10 @@ MAX_STALE = 1024
 """Ranges of stale code to remember one by one, until the CPU lets them be dropped."""
 
 
+MAX_PAGES = 256
+"""Pages to look at one by one: of more it is quicker to drop what was translated from them."""
+
+
 class StaleCode:
     """What is to be dropped: guest-physical ranges, in ``ranges``.
 
@@ -26,16 +30,26 @@ class StaleCode:
 
     Attributes:
         may_have_code: tells of a physical page, by its number, whether code can come from it.
+        cpu_waits: tells whether the CPU waits for what is called, and so translates nothing that
+            is not known yet.
     """
 
     def __init__(self, mapped: SortedDict[int, Piece]) -> None:
         self._mapped = mapped
         self.ranges: list[tuple[int, int]] = []
         self.may_have_code: Callable[[int], bool] = lambda _page: True
+        self.cpu_waits: Callable[[], bool] = lambda: False
+        self._pieces: dict[RamBlock, list[Piece]] = {}  # of the blocks that were written last
+
+    def remapped(self) -> None:
+        """Hear that what is mapped is about to change."""
+        self._pieces.clear()
 
     def written(self, block: RamBlock, offset: int, length: int) -> bool:
         """Note a write by somebody who is not the CPU; return whether it shows anywhere."""
         places = list(self._places(block, offset, length))
+        if places and self.cpu_waits():
+            places = [place for place in places if self._may_have_code(*place)]
         self.ranges += places
         self._bound()
         return bool(places)
@@ -64,13 +78,21 @@ class StaleCode:
 
     def _places(self, block: RamBlock, offset: int, length: int) -> Iterator[tuple[int, int]]:
         """Yield the addresses at which a part of a block shows."""
-        for piece in self._mapped.values():
-            if piece.block is block:
-                shift = piece.start - piece.offset
-                start = max(piece.start, offset + shift)
-                end = min(piece.end, offset + length + shift)
-                if start < end:
-                    yield start, end
+        pieces = self._pieces.get(block)
+        if pieces is None:
+            pieces = [piece for piece in self._mapped.values() if piece.block is block]
+            self._pieces[block] = pieces
+        for piece in pieces:
+            shift = piece.start - piece.offset
+            start = max(piece.start, offset + shift)
+            end = min(piece.end, offset + length + shift)
+            if start < end:
+                yield start, end
+
+    def _may_have_code(self, start: int, end: int) -> bool:
+        """Tell whether code can come from any of the pages between two addresses."""
+        pages = range(start // PAGE, (end - 1) // PAGE + 1)
+        return len(pages) > MAX_PAGES or any(map(self.may_have_code, pages))
 
     def _bound(self) -> None:
         if len(self.ranges) > MAX_STALE:

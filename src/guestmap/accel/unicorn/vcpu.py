@@ -67,6 +67,7 @@ class UnicornVcpu(Vcpu):
         self._overwritten = inside.overwritten if inside is not None else None
         if stores is not None:
             self.mapper.stale.may_have_code = stores.has_code
+            self.mapper.stale.cpu_waits = lambda: self.in_guest
         self._hooks = Hooks(
             cpu, memory, io, self.mapper, counters,
             self._end, self._notify, self._on_software_interrupt,

@@ -71,6 +71,12 @@ class DisplayAdapter(PciFunction[VgaStateT]):
         assert self.vram.buffer is not None
         return self.vram.buffer
 
+    @property
+    def written(self) -> Callable[[int, int], None]:
+        """What is told of each write to its memory: offset and bytes, which must be in it."""
+        assert self.vram.ram_block is not None
+        return self.vram.ram_block.written
+
     def text(self) -> ScreenText | None:
         """Return what a text screen shows now; None for one with a picture."""
         return read_text(self.state, self.memory)
@@ -91,10 +97,24 @@ def byte_block(
         read: ``(offset) -> byte``.
         write: ``(offset, byte)``.
     """
+
+    def read_all(offset: int, size: int) -> int:
+        if size == 1:
+            return read(offset)
+        return sum(read(offset + at) << 8 * at for at in range(size))
+
+    def write_all(offset: int, value: int, size: int) -> None:
+        if size == 1:
+            write(offset, value)
+            return
+        for at in range(size):
+            write(offset + at, value >> 8 * at & 0xFF)
+
     ops = MemoryRegionOps(
-        read=lambda offset, _size: read(offset),
-        write=lambda offset, value, _size: write(offset, value),
+        read=read_all,
+        write=write_all,
         endianness=Endianness.LITTLE,
-        impl=AccessSizes(min=1, max=1),
+        impl=AccessSizes(min=1, max=4),
+        like_memory=True,
     )
     return IoRegion(name, size, ops)

@@ -79,10 +79,10 @@ class StandardVga(DisplayAdapter[VgaState]):
             VgaState(), bus, devfn, _IDENTITY, _MEMORY_SIZE, multifunction=multifunction
         )
         self._ports = VgaPorts(self._registers, self._map)
-        planes = VgaPlanes(self._registers, self.memory, self.vram.ram_written)
+        planes = VgaPlanes(self._registers, self.memory, self.written)
         self._dispi = Dispi(
             self._registers, self.memory, self._map,
-            lambda size: self.vram.ram_written(0, size),
+            lambda size: self.written(0, size),
         )  # fmt: skip
         self._shown: tuple[int, int, int] | None = None
         self._chain_4: MemoryRegion | None = None

@@ -7,6 +7,7 @@ four write modes, two read modes and the latch (IBM VGA; FreeVGA, "Accessing VGA
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from guestmap.hw.vga import registers as reg
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from guestmap.hw.vga.state import VgaState
 
 WINDOW_BASE, WINDOW_SIZE = 0xA0000, 0x20000
-_WINDOWS = ((0, 0x20000), (0, 0x10000), (0x10000, 0x8000), (0x18000, 0x8000))
-"""Offset in the window and size, by bits 2 and 3 of the graphics controller's register 6."""
+_WINDOWS = ((0, 0x20000), (0, 0x10000), (0x10000, 0x18000), (0x18000, 0x20000))
+"""First offset and end in the window, by bits 2 and 3 of the graphics controller's register 6."""
 _NOTHING = 0xFF
-_BYTES = 0x01010101
+_BYTES, _ALL_PLANES = 0x01010101, 0xFFFFFFFF
+_CELL = struct.Struct("<I")
 
 
 def spread(bits: int) -> int:
@@ -53,11 +55,10 @@ class VgaPlanes:
     def _cell(self, state: VgaState, address: int) -> int | None:
         """Return where an address of the window leads; None: nowhere in this mode."""
         mode = state.graphics[reg.GFX_MISC] >> 2 & 3
-        base, size = _WINDOWS[mode]
-        offset = address - base
-        if not 0 <= offset < size:
+        low, high = _WINDOWS[mode]
+        if not low <= address < high:
             return None
-        return offset + state.bank if mode == 1 else offset
+        return address + state.bank if mode == 1 else address - low
 
     def read(self, address: int) -> int:
         """Read a byte; ``address`` counts from A0000h."""
@@ -77,7 +78,8 @@ class VgaPlanes:
         at = 4 * cell
         if at + 4 > len(self._memory):
             return _NOTHING
-        state.latch = latch = int.from_bytes(self._memory[at : at + 4], "little")
+        latch: int = _CELL.unpack_from(self._memory, at)[0]
+        state.latch = latch
         graphics = state.graphics
         if not graphics[reg.GFX_MODE] & reg.MODE_READ_1:
             return latch >> (8 * graphics[reg.GFX_READ_MAP]) & 0xFF
@@ -93,28 +95,29 @@ class VgaPlanes:
         cell = self._cell(state, address)
         if cell is None:
             return
-        planes = state.in_force[reg.SEQ_MAP_MASK]
-        if state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4:
+        sequencer = state.in_force
+        planes = sequencer[reg.SEQ_MAP_MASK]
+        if sequencer[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4:
             self._write_byte(cell, value, planes >> (cell & 3) & 1)
         elif state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN:
             at = _odd_even(state, cell)
             self._write_byte(at, value, planes >> (at & 3) & 1)
         else:
-            self._write_planar(state, cell, value)
+            self._write_planar(state, cell, value, SPREAD[planes])
 
     def _write_byte(self, at: int, value: int, is_open: int) -> None:
         if is_open and at < len(self._memory):
             self._memory[at] = value
             self._written(at, 1)
 
-    def _write_planar(self, state: VgaState, cell: int, value: int) -> None:
+    def _write_planar(self, state: VgaState, cell: int, value: int, mask: int) -> None:
         at = 4 * cell
         if at + 4 > len(self._memory):
             return
-        mask = SPREAD[state.in_force[reg.SEQ_MAP_MASK]]
-        old = int.from_bytes(self._memory[at : at + 4], "little")
-        new = old & ~mask | _planar_value(state, value) & mask
-        self._memory[at : at + 4] = new.to_bytes(4, "little")
+        new = _planar_value(state, value)
+        if mask != _ALL_PLANES:
+            new = _CELL.unpack_from(self._memory, at)[0] & ~mask | new & mask
+        _CELL.pack_into(self._memory, at, new)
         self._written(at, 4)
 
 
@@ -130,6 +133,12 @@ def _planar_value(state: VgaState, value: int) -> int:
     if mode == 1:
         return state.latch
     bits, turn = graphics[reg.GFX_BIT_MASK], graphics[reg.GFX_ROTATE] & 7
+    if (
+        mode == 0
+        and bits == 0xFF
+        and not (graphics[reg.GFX_ROTATE] or graphics[reg.GFX_ENABLE_SET_RESET])
+    ):
+        return value * _BYTES  # what nearly every program does
     turned = (value >> turn | value << (8 - turn)) & 0xFF
     set_reset = SPREAD[graphics[reg.GFX_SET_RESET]]
     if mode == 0:

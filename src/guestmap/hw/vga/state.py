@@ -92,7 +92,8 @@ class VgaState(PciState):
     @property
     def in_force(self) -> list[int]:
         """The sequencer's registers that count."""
-        return self.hidden_sequencer if self.has_frame_buffer else self.sequencer
+        is_on = self.dispi[reg.DISPI_ENABLE] & reg.DISPI_ENABLED
+        return self.hidden_sequencer if is_on else self.sequencer
 
     @property
     def size(self) -> tuple[int, int] | None:

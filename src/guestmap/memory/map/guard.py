@@ -162,6 +162,53 @@ def guarded_write(
     return call
 
 
+def guarded_page_read(
+    guard: DeviceGuard | None, region: MemoryRegion, begin: int, read: Callable[[int, int], int]
+) -> Callable[[int, int], int]:
+    """Return a function of address and size that reads, or returns 0 where that is refused.
+
+    ``begin`` is the address of the region's first byte.
+    """
+
+    def call(address: int, size: int) -> int:
+        if guard is None:
+            return read(address - begin, size)
+        if guard.engaged and guard.refuses(region, address - begin):
+            return 0
+        guard.engaged += 1
+        try:
+            return read(address - begin, size)
+        finally:
+            guard.engaged -= 1
+
+    return call
+
+
+def guarded_page_write(
+    guard: DeviceGuard | None,
+    region: MemoryRegion,
+    begin: int,
+    write: Callable[[int, int, int], None],
+    refused: T,
+) -> Callable[[int, int, int], T | None]:
+    """Return a function of address, value and size that writes, likewise."""
+
+    def call(address: int, value: int, size: int) -> T | None:
+        if guard is None:
+            write(address - begin, value, size)
+            return None
+        if guard.engaged and guard.refuses(region, address - begin):
+            return refused
+        guard.engaged += 1
+        try:
+            write(address - begin, value, size)
+        finally:
+            guard.engaged -= 1
+        return None
+
+    return call
+
+
 def _is_running_here(guard: DeviceGuard) -> bool:
     """Tell whether a function of this module is calling back for ``guard`` in this thread."""
     asking = sys._getframe(2)

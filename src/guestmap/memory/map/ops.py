@@ -95,6 +95,9 @@ class MemoryRegionOps:
     endianness: Endianness = Endianness.NATIVE
     valid: AccessSizes = AccessSizes()
     impl: AccessSizes = AccessSizes()
+    like_memory: bool = False
+    """Many of its addresses are accessed, one after the other, as memory's are: how that is done is
+    remembered once for a page."""
 
     def __post_init__(self) -> None:
         for name in ("read", "write", "read_with_attrs", "write_with_attrs"):

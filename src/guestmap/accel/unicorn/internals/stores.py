@@ -133,8 +133,8 @@ class FastStores:
             slot.value = self._fill
 
     def has_code(self, page: int) -> bool:
-        """Tell whether code was fetched from a physical page, by its number."""
-        return bool(self._table[page])
+        """Tell whether code was fetched from a physical page, by its number, as far as is known."""
+        return page >= PAGES or bool(self._table[page])
 
     def forget(self) -> None:
         """Forget where code was: there is no translated code, and the TLB is empty."""

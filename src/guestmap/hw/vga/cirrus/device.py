@@ -74,7 +74,7 @@ class CirrusVga(DisplayAdapter[CirrusState]):
         super().__init__(
             CirrusState(), bus, devfn, _IDENTITY, reg.MEMORY_SIZE, multifunction=multifunction
         )
-        written = self.vram.ram_written
+        written = self.written
         blitter = Blitter(self._registers, self.memory, written, self._map)
         self._ports = CirrusPorts(self._registers, self._map, blitter)
         self._windows = CirrusWindows(
