@@ -25,6 +25,7 @@ _FAR = 0xF0000
 _TELL = b"\x66\xba\x02\x04\xb0\x45\xee\xfa\xf4"  # mov dx, 402h; mov al, 'E'; out dx, al; cli; hlt
 _PORT = b"\xe4\x80"  # in al, 80h
 _PLANES = b"\xa2\x00\x00\x0a\x00"  # mov [A0000h], al: planes, as after reset
+_FILL = b"\x0f\xb7\xf9\x88\x87\x00\x00\x0a\x00"  # movzx edi, cx; mov [edi + A0000h], al
 _MODE = b"\x66\xba\xce\x03\xb0\x31\xee"  # mov dx, 3ceh; mov al, 31h; out dx, al
 _REGISTER = b"\xa1\x10\x00\xc0\xfe"  # mov eax, [FEC00010h], the I/O APIC's data window
 
@@ -38,6 +39,7 @@ def rows() -> list[Row]:
                 ("a guest's read of a port", _PORT, "none"),
                 ("a guest's read of a device's register", _REGISTER, "none"),
                 ("a guest's byte to the planes of a Cirrus", _PLANES, "cirrus"),
+                ("a guest's byte to 64 KiB of planes, one after the other", _FILL, "cirrus"),
                 ("a guest's byte to a register of a Cirrus", _MODE, "cirrus"),
             )
         ]

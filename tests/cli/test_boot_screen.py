@@ -31,6 +31,8 @@ def test_a_screenshot_shows_what_the_firmware_wrote(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("words", "said"), [
     (["--screenshot", "x.png"], "--screenshot: the machine has no screen: add --vga std"),
     (["--defaults", "--vga", "none", "--screenshot", "x.png"], "the machine has no screen"),
+    (["-M", "microvm", "--defaults", "--screenshot", "x.png"],
+     "--screenshot: no screen is modelled for -M microvm: leave it out"),
     (["--vga", "std", "--screenshot", "x.gif"], "--screenshot x.gif: give a name that ends in"),
     (["--screen", "--vga", "std", "--trace", "c0000"], "where --trace would print: leave one"),
     (["--screen", "--vga", "std", "--stop-at", "c0000"], "where --stop-at would print"),

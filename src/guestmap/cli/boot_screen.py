@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import ConfigError
 from guestmap.cli.streams import is_terminal
+from guestmap.machine.boards import board_type, read_machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +61,13 @@ def _check_terminal(options: BootOptions) -> None:
 
 
 def _check_adapter(options: BootOptions, option: str) -> None:
-    is_there = options.vga != "none" if options.vga else options.defaults
-    if options.restore is None and not is_there:
+    if options.restore is not None:
+        return  # what it has is in the file
+    board = board_type(read_machine(options.machine or "pc")["machine"])
+    if not board.display_adapters:
+        raise ConfigError(f"{option}: no screen is modelled for -M {board.name}: leave it out")
+    default = board.defaults.get("vga") if options.defaults else None
+    if (options.vga or default or "none") == "none":
         raise ConfigError(f"{option}: the machine has no screen: add --vga std")
 
 
