@@ -35,7 +35,7 @@ def test_another_size_is_refused(size: int) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.seabios
-@pytest.mark.parametrize("kib", [720, 1200, 1440, 1680, 2880])
+@pytest.mark.parametrize("kib", SIZES_KIB)
 def test_the_drive_in_cmos_is_qemus(kib: int, tmp_path: Path) -> None:
     image = tmp_path / "disk"
     image.write_bytes(bytes(kib << 10))
