@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.peers, pytest.mark.unicorn, pytest.mark.seabios, pytest.mark.timeout(300)
 ]  # fmt: skip
 
-_ASKS = "Configuring (net0"
+_ASKS = "Configuring (net0 52:54:00:12:34:56)"
 """It has opened the card, and asks a network that is not there for an address, a dot each time."""
 
 

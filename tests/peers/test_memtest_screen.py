@@ -18,6 +18,7 @@ pytestmark = [
 
 _MEASURED = r"[\d.]+ ?[MGK]?(Hz|B/s)"
 """How fast something is, which is left out where it cannot be measured."""
+_WAITS = "<Enter> to start testing"
 _CPU = "qemu64,l3-cache=off"
 """As the engine's is."""
 
@@ -31,12 +32,13 @@ def test_it_shows_what_it_shows_in_qemu(tmp_path: Path) -> None:
     if not image.is_file():
         pytest.skip("no memtest86+: tools/linux_guest.sh unpacks it")
     with our_text(MachineConfig(ram_size=64 * MIB, vga="std", kernel=image)) as ours:
-        found = ours.until("Press <F1> to configure")
+        found = ours.until(_WAITS)
         ours.press_enter()
+        ours.until("Status: Testing")
         tests = ours.until("Errors: 0")
     words = ("-m", "64M", "-cpu", _CPU, "-vga", "std", "-kernel", str(image))
     with qemus_text(tmp_path, *words) as theirs:
-        expected = theirs.until("Press <F1> to configure")
+        expected = theirs.until(_WAITS)
     assert _words(found) == _words(expected)
     assert found.attributes == expected.attributes
     assert any("Memory  :" in line and "63MB" in line for line in found.lines)
