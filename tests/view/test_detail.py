@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from guestmap.view.detail import thinned
+from guestmap.view import compare, compose
+from guestmap.view.detail import MOST_PANELS, thinned
+from guestmap.view.film import Film, Frame
 from guestmap.view.sections import Section, find_sections
+from tests.inspect.snapshots import Builder
 from tests.view.maps import many, pc
+
+if TYPE_CHECKING:
+    from guestmap.inspect import Snapshot
 
 
 def _sections(count: int) -> list[Section]:
@@ -57,3 +64,40 @@ def test_the_largest_of_a_lane_stay_alone():
     titles = {box.title for each in sections for box in each.flat.boxes}
     thinned(sections, most=1)
     assert {box.title for each in sections for box in each.flat.boxes} == titles
+
+
+def _spaces(count: int, last: int = 4096) -> Snapshot:
+    """Return address spaces that see nothing in common; the last one's region is ``last`` long."""
+    tree = Builder()
+    for number in range(count):
+        root = tree.container(f"root{number}", 0, 1 << 64)
+        size = last if number == count - 1 else 4096
+        tree.region(f"dev{number}", 0x1000, size, into=root)
+        tree.space(f"space{number}", root)
+    return tree.snapshot()
+
+
+def test_of_more_address_spaces_than_anybody_looks_through_the_first_are_drawn():
+    picture = compose(_spaces(MOST_PANELS + 9))
+    assert [panel.title for panel in picture.panels] == [f"space{n}" for n in range(MOST_PANELS)]
+    (told,) = [note for note in picture.notes if "not drawn" in note]
+    assert told.startswith("9 address spaces")
+    assert "--as" in told
+    assert not [note for note in compose(_spaces(MOST_PANELS)).notes if "not drawn" in note]
+
+
+def test_of_more_changes_than_anybody_looks_through_those_are_drawn_that_are_some():
+    before, after = _spaces(MOST_PANELS + 9), _spaces(MOST_PANELS + 9, last=8192)
+    picture = compare(before, after)
+    assert len(picture.panels) == MOST_PANELS
+    assert picture.panels[0].title == f"space{MOST_PANELS + 8}: 1 changed"
+    assert any("9 of 41 maps are not drawn" in note for note in picture.notes)
+
+
+def test_the_pictures_of_a_film_have_no_more_than_a_drawing_of_the_map():
+    large = _spaces(MOST_PANELS + 9)
+    film = Film("a large machine")
+    film.add(Frame(0.0, "start", large))
+    picture = film.picture(0)
+    assert len(picture.panels) == MOST_PANELS
+    assert picture.notes == compose(large).notes

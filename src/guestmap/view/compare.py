@@ -10,6 +10,7 @@ from guestmap.inspect.ask.diff import diff
 from guestmap.inspect.ask.view_diff import range_changes
 from guestmap.inspect.map.printable import with_printable_texts
 from guestmap.view.compose import NOT_TO_SCALE, PanelBuilder
+from guestmap.view.detail import MOST_PANELS, thinned
 from guestmap.view.flat_boxes import flat_label
 from guestmap.view.picture import Box, Label, Lane, Panel, Picture
 from guestmap.view.sections import Family, Section, find_sections
@@ -36,12 +37,19 @@ def compare(before: Snapshot, after: Snapshot, *, show_disabled: bool = False) -
     before, after = with_printable_texts(before), with_printable_texts(after)
     old = find_sections(before, show_disabled=show_disabled).families
     new = find_sections(after, show_disabled=show_disabled).families
-    panels = [_panel(one, other) for one, other in matched_families(old, new)]
+    matched = list(matched_families(old, new))
+    if len(matched) > MOST_PANELS:  # then what changed comes first
+        matched.sort(key=lambda pair: not _has_changes(*pair))
+    drawn, left = matched[:MOST_PANELS], matched[MOST_PANELS:]
+    thinned(section for pair in drawn for family in pair for section in family.sections)
+    notes = [NOT_TO_SCALE, "Of the trees only layers are drawn in which something changed."]
+    if left:
+        notes.append(f"{len(left):,} of {len(matched):,} maps are not drawn, for want of room.")
     return Picture(
         title="What changed in a memory map",
         subtitle=f"A: {_source(before)} – B: {_source(after)}",
-        panels=tuple(panels),
-        notes=(NOT_TO_SCALE, "Of the trees only layers are drawn in which something changed."),
+        panels=tuple(_panel(one, other) for one, other in drawn),
+        notes=tuple(notes),
         causes=tuple(_causes(before, after)),
     )
 
@@ -73,7 +81,9 @@ def change_words(change: RangeChange) -> str:
     return f"{old.name if old else 'nobody'} → {new.name if new else 'nobody'}"
 
 
-def matched_families(old: list[Family], new: list[Family]) -> Iterator[tuple[Family, Family]]:
+def matched_families(
+    old: Sequence[Family], new: Sequence[Family]
+) -> Iterator[tuple[Family, Family]]:
     """Yield the families of both that have an address space in common, then those of one only."""
     left = list(new)
     for family in old:
@@ -97,6 +107,13 @@ def _matched_sections(old: Family, new: Family) -> Iterator[tuple[Section | None
         yield section, other
     for section in left:
         yield None, section
+
+
+def _has_changes(old: Family, new: Family) -> bool:
+    return any(
+        (one.ranges if one else ()) != (other.ranges if other else ())
+        for one, other in _matched_sections(old, new)
+    )
 
 
 def _panel(old: Family, new: Family) -> Panel:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.inspect.map.printable import with_printable_texts
 from guestmap.view.axis import FoldedAxis
-from guestmap.view.detail import thinned
+from guestmap.view.detail import limited
 from guestmap.view.flat_boxes import nobody
 from guestmap.view.picture import Box, Label, Lane, Panel, Picture
 from guestmap.view.sections import Family, Section, find_sections
@@ -38,9 +38,8 @@ def compose(snapshot: Snapshot, *, show_disabled: bool = False) -> Picture:
     """
     snapshot = with_printable_texts(snapshot)
     findings = find_sections(snapshot, show_disabled=show_disabled)
-    notes = [NOT_TO_SCALE]
-    if joined := thinned(section for family in findings.families for section in family.sections):
-        notes.append(f"{joined:,} small boxes are joined with their neighbours.")
+    families, said = limited(findings.families)
+    notes = [NOT_TO_SCALE, *said]
     if findings.blind:
         notes.append(f"Show nothing (switched off or empty): {spaces_words(findings.blind)}.")
     off = sum(not region.enabled for region in snapshot.regions)
@@ -48,7 +47,7 @@ def compose(snapshot: Snapshot, *, show_disabled: bool = False) -> Picture:
         notes.append(f"{off} disabled region{'s are' if off > 1 else ' is'} not drawn.")
     if not snapshot.regions:
         notes.append("The source has flat views only: what is hidden behind them is not known.")
-    for family in findings.families:
+    for family in families:
         for each in family.sections:
             if each.differs:
                 names = spaces_words(each.spaces)
@@ -56,7 +55,7 @@ def compose(snapshot: Snapshot, *, show_disabled: bool = False) -> Picture:
     return Picture(
         title=f"Memory map of {snapshot.source or 'an unnamed source'}",
         subtitle=f"version: {snapshot.version}" if snapshot.version else "",
-        panels=tuple(panel_of(family) for family in findings.families),
+        panels=tuple(panel_of(family) for family in families),
         notes=tuple(notes),
     )
 

@@ -1,7 +1,7 @@
 """Level of detail: of a map with more boxes than anybody can see, runs of small ones become one.
 
-The largest boxes of each lane stay as they are. So a page stays one that a browser opens at once,
-however large the map is.
+The largest boxes of each lane stay as they are. Of more maps than anybody looks through, the first
+are drawn. So a page stays one that a browser opens at once, however large the map is.
 """
 
 from __future__ import annotations
@@ -11,18 +11,37 @@ from typing import TYPE_CHECKING
 from guestmap.base import format_size
 from guestmap.view.picture import Label
 from guestmap.view.tree_boxes import Layer
+from guestmap.view.words import spaces_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from guestmap.view.picture import Box
-    from guestmap.view.sections import Section
+    from guestmap.view.sections import Family, Section
 
 MOST_BOXES = 20_000
 """So many boxes are drawn one by one, in all lanes of a picture."""
 
+MOST_PANELS = 32
+"""So many maps are drawn in a picture; the rest is named, and drawn where it is asked for."""
+
 _LARGEST = 256
 """So many of a lane are never joined with others."""
+
+
+def limited(families: Sequence[Family]) -> tuple[Sequence[Family], list[str]]:
+    """Return the families that are drawn, thinned; and what is said of the others."""
+    drawn, left = families[:MOST_PANELS], families[MOST_PANELS:]
+    notes = []
+    if joined := thinned(section for family in drawn for section in family.sections):
+        notes.append(f"{joined:,} small boxes are joined with their neighbours.")
+    if left:
+        names = [name for family in left for section in family.sections for name in section.spaces]
+        notes.append(
+            f"{len(names):,} address spaces are not drawn, for want of room"
+            f" (--as NAME draws one): {spaces_words(names)}."
+        )
+    return drawn, notes
 
 
 def thinned(sections: Iterable[Section], most: int = MOST_BOXES) -> int:

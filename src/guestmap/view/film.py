@@ -8,20 +8,22 @@ the pictures.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from guestmap.base import parse_duration, printable
 from guestmap.inspect.map.printable import with_printable_texts
 from guestmap.view.compare import marked_family, matched_families
 from guestmap.view.compose import NOT_TO_SCALE, panel_of
+from guestmap.view.detail import limited
 from guestmap.view.picture import Picture
-from guestmap.view.sections import Family, SnapshotSections, find_sections
+from guestmap.view.sections import find_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from guestmap.inspect import Snapshot
     from guestmap.view.picture import Panel
+    from guestmap.view.sections import Family
 
 MOST_FRAMES = 1000
 """A film is no longer than that: every map is kept whole."""
@@ -64,6 +66,13 @@ class FilmSpan:
     end_s: float | None = None
 
 
+class _Drawn(NamedTuple):
+    """What is drawn of a frame, and what is said of the rest."""
+
+    families: Sequence[Family]
+    notes: list[str]
+
+
 class Film:
     """Frames, in the order in which they happened.
 
@@ -90,7 +99,7 @@ class Film:
         self.spans: list[FilmSpan] = []
         self.unlisted = 0
         self._frames: list[Frame] = []
-        self._findings: list[SnapshotSections] = []
+        self._findings: list[_Drawn] = []
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -150,7 +159,8 @@ class Film:
             IndexError: there is no such frame.
         """
         frame = self._frames[index]
-        new = self._found(index).families
+        found = self._found(index)
+        new = found.families
         old = self._found(index - 1).families if index else new
         panels = [
             self._panel(one, other) for one, other in matched_families(old, new) if other.sections
@@ -160,12 +170,14 @@ class Film:
             title=self.title,
             subtitle=f"version: {frame.snapshot.version}" if frame.snapshot.version else "",
             panels=tuple(panel for _, panel in sorted(panels, key=lambda p: place[p[0]])),
-            notes=(NOT_TO_SCALE,),
+            notes=(NOT_TO_SCALE, *found.notes),
         )
 
-    def _found(self, index: int) -> SnapshotSections:
+    def _found(self, index: int) -> _Drawn:
         while len(self._findings) <= index:
-            self._findings.append(find_sections(self._frames[len(self._findings)].snapshot))
+            found = find_sections(self._frames[len(self._findings)].snapshot)
+            families, notes = limited(found.families)
+            self._findings.append(_Drawn(families, notes))
         return self._findings[index]
 
     def _panel(self, old: Family, new: Family) -> tuple[int, Panel]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.lint import lint
+from guestmap.inspect.text.from_text import snapshot_of_pasted
 from guestmap.view.sections import find_sections
 from tests.inspect.snapshots import Builder
 
@@ -39,7 +40,23 @@ def spaces(count: int) -> Snapshot:
     return build.snapshot()
 
 
-def calls(run: Callable[[Snapshot], object], snapshot: Snapshot) -> int:
+def overlapping(count: int) -> str:
+    """Return trees and views of regions that overlap their neighbours, the higher one newer.
+
+    By text alone the lower one would be taken for the newer, so each pair is put right.
+    """
+    page = 4096
+    at = [n * page for n in range(count)]
+    tree = [f"    {a:016x}-{a + 2 * page - 1:016x} (prio 0, i/o): dev{a:x}" for a in at]
+    view = [f"  {a:016x}-{a + page - 1:016x} (prio 0, i/o): dev{a:x}" for a in at[:-1]]
+    view.append(f"  {at[-1]:016x}-{at[-1] + 2 * page - 1:016x} (prio 0, i/o): dev{at[-1]:x}")
+    return "\n".join([
+        "address-space: memory", f"  {0:016x}-{(1 << 64) - 1:016x} (prio 0, i/o): system", *tree,
+        "", "FlatView #0", ' AS "memory", root: system', " Root memory region: system", *view, "",
+    ])  # fmt: skip
+
+
+def calls(run: Callable[[Any], object], about: object) -> int:
     """Return how many functions are called."""
     count = 0
 
@@ -49,7 +66,7 @@ def calls(run: Callable[[Snapshot], object], snapshot: Snapshot) -> int:
 
     sys.setprofile(count_call)
     try:
-        run(snapshot)
+        run(about)
     finally:
         sys.setprofile(None)
     return count
@@ -59,3 +76,12 @@ def calls(run: Callable[[Snapshot], object], snapshot: Snapshot) -> int:
 @pytest.mark.parametrize("make", [devices, spaces])
 def test_ten_times_the_map_is_some_ten_times_the_work(run, make):
     assert calls(run, make(300)) < 16 * calls(run, make(30))
+
+
+def test_so_it_is_where_the_views_tell_which_of_many_overlapping_regions_is_the_newer():
+    def read(text: str) -> Snapshot:
+        return snapshot_of_pasted(text, source="text")
+
+    assert calls(read, overlapping(400)) < 16 * calls(read, overlapping(40))
+    found = lint(read(overlapping(40)))
+    assert "dev1000 and dev0 overlap" in found[0].message, "and it is told rightly"

@@ -31,6 +31,7 @@ class Draft:
         ]
         self.opens = {name for each in self._sureness for name in each}
         self._orders: dict[int, dict[tuple[int, int], Sureness]] = {}
+        self._unsorted: dict[int, None] = {}
         self.changes = 0
 
     def sureness(self, region: int, name: str) -> Sureness:
@@ -52,18 +53,30 @@ class Draft:
     def put_before(self, container: int, child: int, other: int, sureness: Sureness) -> None:
         """Make ``child`` newer than ``other``, a sibling of equal priority.
 
+        :meth:`sort_siblings` has it done: of thousands of pairs, once.
+        """
+        if container not in self._orders:
+            self._orders[container] = self._printed_orders(container)
+        orders = self._orders[container]
+        orders.pop((other, child), None)
+        orders[child, other] = sureness
+        self._unsorted[container] = None
+
+    def sort_siblings(self) -> None:
+        """Bring siblings into the order that was asked for.
+
         What is proven is kept, and else as much as can be of what was set as a guess. That the
         whole order is proven is not said by one pair.
         """
-        orders = self._orders.setdefault(container, self._printed_orders(container))
-        orders.pop((other, child), None)
-        orders[child, other] = sureness
-        children = self.source.regions[container].children
-        for surest in (False, True):
-            known = (pair for pair, sure in orders.items() if not surest or sure == "proven")
-            children = _sorted(children, known)
-        if children != self.regions[container].children:
-            self.set(container, "children", children, "guess")
+        for container in self._unsorted:
+            children = self.source.regions[container].children
+            orders = self._orders[container]
+            for surest in (False, True):
+                known = (pair for pair, sure in orders.items() if not surest or sure == "proven")
+                children = _sorted(children, known)
+            if children != self.regions[container].children:
+                self.set(container, "children", children, "guess")
+        self._unsorted.clear()
 
     def _printed_orders(self, container: int) -> dict[tuple[int, int], Sureness]:
         """Return what print order tells: equal address and priority are printed in list order."""
@@ -84,10 +97,12 @@ class Draft:
 
     def current(self) -> Snapshot:
         """Return the snapshot as it is now, with the doubts that the source began with."""
+        self.sort_siblings()
         return replace(self.source, regions=tuple(self.regions))
 
     def snapshot(self) -> Snapshot:
         """Return the snapshot as it is now; ``inferred`` names what is not proven."""
+        self.sort_siblings()
         return replace(self.source, regions=tuple(map(self._with_doubts, self.regions)))
 
     def _with_doubts(self, region: RegionInfo) -> RegionInfo:

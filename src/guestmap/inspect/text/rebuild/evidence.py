@@ -9,6 +9,7 @@ sibling that leads to the answer, or is not what the alias shows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.map.shown import shown
@@ -17,6 +18,8 @@ from guestmap.inspect.text.rebuild.compare import ComparedRange, agrees, differe
 from guestmap.inspect.text.rebuild.rendered import Rendered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from guestmap.inspect.map.snapshot import RangeInfo
     from guestmap.inspect.map.ways import Way
     from guestmap.inspect.text.rebuild.draft import Draft
@@ -42,13 +45,27 @@ def settle(draft: Draft, pairs: list[Pair]) -> Rendered:
     for _ in range(MAX_ROUNDS):
         rendered = rendered.brought_up_to(draft)
         for pair in pairs:
-            for piece in rendered.differences(pair):
-                ways = rendered.ways(pair.root)
-                here = [way for way in ways if way.region.alias is None and way.shows(piece.start)]
+            pieces = rendered.differences(pair)
+            for piece, here in zip(pieces, _ways_at(pieces, rendered.ways(pair.root)), strict=True):
                 _Correction(draft, known, pair, piece).apply(here)
+        draft.sort_siblings()
         if draft.changes == rendered.changes:
             break
     return rendered.brought_up_to(draft)
+
+
+def _ways_at(pieces: list[ComparedRange], ways: list[Way]) -> Iterator[list[Way]]:
+    """Yield for each piece the ways that show its first address, in rendering order.
+
+    Pieces come sorted, so one pass over the ways does: those that end below are dropped for good.
+    """
+    coming = sorted(enumerate(ways), key=lambda each: each[1].lo, reverse=True) if pieces else []
+    here: list[tuple[int, Way]] = []
+    for piece in pieces:
+        while coming and coming[-1][1].lo <= piece.start:
+            here.append(coming.pop())
+        here = [each for each in here if each[1].hi > piece.start]
+        yield [way for _, way in sorted(here, key=itemgetter(0)) if way.region.alias is None]
 
 
 def _answering(rendered: Rendered, pairs: list[Pair]) -> set[int]:
@@ -119,7 +136,7 @@ class _Correction:
         address right and others wrong, something else is the matter.
         """
         start = self.piece.start
-        if not any(self.draft.is_open(r.id, "alias") for r in self.draft.regions):
+        if "alias" not in self.draft.opens:
             return False
         snapshot = self.draft.current()
         wrong = self._count_wrong()

@@ -39,6 +39,7 @@ def order_siblings(draft: Draft) -> None:
             for lower, higher in list(overlaps(draft, region)):
                 newer, older = (higher, lower) if _is_newer(higher, lower) else (lower, higher)
                 draft.put_before(region.id, newer.id, older.id, "guess")
+    draft.sort_siblings()
 
 
 def overlaps(draft: Draft, region: RegionInfo) -> Iterator[tuple[RegionInfo, RegionInfo]]:
