@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from guestmap.base import PeerError
+from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.map.reach import Reach
 from guestmap.inspect.map.shown import shown
 from guestmap.inspect.map.views import flat
@@ -103,6 +104,34 @@ def test_containers_in_containers_are_no_aliases_without_end() -> None:
     tree.space("memory", holders[0])
     found = flat(tree.snapshot(), holders[0])
     assert [(r.start, r.size, r.region) for r in found] == [(0x10, 0x10, leaf)]
+
+
+def test_a_long_chain_of_aliases_is_no_circle() -> None:
+    tree = Builder()
+    root = tree.container("root", 0, 0x1000)
+    shows = tree.region("ram", 0, 0x1000, type="ram")
+    for n in range(1500):
+        shows = tree.alias(f"window{n}", 0, 0x1000, shows)
+    tree.alias("first", 0, 0x1000, shows, into=root)
+    tree.region("beside", 0x800, 0x800, into=root, priority=1)
+    tree.space("memory", root)
+    snapshot = tree.snapshot()
+    assert [(r.start, r.size, r.name) for r in flat(snapshot, root)] == [
+        (0, 0x800, "ram"), (0x800, 0x800, "beside"),
+    ]  # fmt: skip
+    assert explain(snapshot, 0x10).winner.name == "ram"
+
+
+def test_a_circle_beside_a_long_chain_is_refused_all_the_same() -> None:
+    tree = Builder()
+    root = tree.container("root", 0, 1 << 64)
+    shows = tree.region("ram", 0, 0x1000, type="ram")
+    for n in range(1500):
+        shows = tree.alias(f"window{n}", 0, 0x1000, shows)
+    tree.alias("again", 1, (1 << 64) - 1, root, into=root)
+    tree.space("memory", root)
+    with pytest.raises(PeerError, match="aliases show each other too many times over"):
+        list(walk(tree.snapshot(), root))
 
 
 def test_a_circle_that_was_cut_off_comes_to_an_end() -> None:

@@ -10,6 +10,7 @@ region answers accesses wins.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, PeerError
@@ -24,7 +25,7 @@ MAX_VISITS = 300_000
 """Regions met in one walk, once for each way that leads to them."""
 
 MAX_ALIASES = 256
-"""Aliases on one way; more come only from aliases of what holds them."""
+"""Aliases on one way, or as many as the map has; more come only from aliases of what holds them."""
 
 
 class Way:
@@ -166,6 +167,8 @@ def walk(
     """
     regions = snapshot.regions
     todo: list[tuple[Way, bool]] = []
+    path = _Path()
+    most_aliases = MAX_ALIASES
 
     def plan(region: RegionInfo, base: int, parent: Way | None) -> None:
         if (only is not None and region.id not in only) or not (disabled or region.enabled):
@@ -178,7 +181,7 @@ def walk(
         visible = lo < end and hi > start and lo < hi
         if visible or (beyond is not None and beyond.meets(region.id, base, start, end)):
             way = Way(region, base, parent)
-            if parent is None or parent.region.alias is None or not _is_circle(way, visible):
+            if parent is None or parent.region.alias is None or not path.is_circle(way, visible):
                 todo.append((way, False))
 
     plan(regions[root], regions[root].addr, None)
@@ -186,21 +189,18 @@ def walk(
     while todo:
         way, done = todo.pop()
         if done:
+            path.leave(way)
             yield way
             continue
         visits += 1
-        if visits > MAX_VISITS or way.aliases > MAX_ALIASES:
-            why = "aliases show each other too many times over"
-            if len(regions) > MAX_VISITS:
-                why = f"the map has {len(regions)} regions, more than are looked at"
-            raise PeerError(
-                f"the ways below {regions[root].name!r} were given up after {visits} steps: {why}"
-            )
+        if visits > MAX_VISITS or way.aliases > most_aliases:
+            most_aliases = _allowed_aliases(snapshot, root, visits, way)
         region = way.region
         if region.alias is None and not region.children:
             yield way
             continue
         todo.append((way, True))
+        path.enter(way)
         if region.alias is not None:
             plan(regions[region.alias], way.base - region.alias_offset, way)
         base = way.base
@@ -209,17 +209,49 @@ def walk(
             plan(below, base + below.addr, way)
 
 
-def _is_circle(way: Way, visible: bool) -> bool:
-    """Tell whether an alias, the last step, leads back to a region, where it can add nothing.
+def _allowed_aliases(snapshot: Snapshot, root: int, visits: int, way: Way) -> int:
+    """Return how many aliases there may be on one way: each of the map's, where that is more.
 
-    Where it puts the region elsewhere it can, but cut off it would never come to an end.
+    Raises:
+        PeerError: there are more on this one, or the walk takes too long.
     """
-    above = way.parent
-    while above is not None:
-        if above.region.id == way.region.id and (above.base == way.base or not visible):
+    regions = snapshot.regions
+    most = max(MAX_ALIASES, sum(1 for each in regions if each.alias is not None))
+    if visits <= MAX_VISITS and way.aliases <= most:
+        return most
+    why = "aliases show each other too many times over"
+    if len(regions) > MAX_VISITS:
+        why = f"the map has {len(regions)} regions, more than are looked at"
+    raise PeerError(
+        f"the ways below {regions[root].name!r} were given up after {visits} steps: {why}"
+    )
+
+
+class _Path:
+    """The regions on the way to where a walk is, and where they lie."""
+
+    def __init__(self) -> None:
+        self._regions: Counter[int] = Counter()
+        self._places: Counter[tuple[int, int]] = Counter()
+
+    def enter(self, way: Way) -> None:
+        """Go on to what lies below a region."""
+        self._regions[way.region.id] += 1
+        self._places[way.region.id, way.base] += 1
+
+    def leave(self, way: Way) -> None:
+        """Go back from below a region."""
+        self._regions[way.region.id] -= 1
+        self._places[way.region.id, way.base] -= 1
+
+    def is_circle(self, way: Way, visible: bool) -> bool:
+        """Tell whether an alias, the last step, leads back to a region, where it can add nothing.
+
+        Where it puts the region elsewhere it can, but cut off it would never come to an end.
+        """
+        if self._places.get((way.region.id, way.base)):
             return True
-        above = above.parent
-    return False
+        return not visible and self._regions.get(way.region.id, 0) > 0
 
 
 def leading_to(snapshot: Snapshot, region: int) -> set[int]:

@@ -80,6 +80,34 @@ def test_a_region_inside_another_is_behind_the_same_bar():
     assert "BAR 2 is not mapped" in second
 
 
+def test_a_function_has_the_regions_of_what_it_is_made_of():
+    machine = PciMachine()
+    usb = "/machine/peripheral/usb0"
+    machine.buses[0]["devices"] = [machine.function(usb, "qemu-xhci", "00:03.0", bar(0, 0x4000))]
+    machine.object(f"{usb}/xhci-core", "base-xhci", realized=("bool", True))
+    machine.region(f"{usb}/xhci-core", "xhci", 0x4000)
+    machine.region(f"{usb}/xhci-core", "doorbell", 0x820, into=f"{usb}/xhci-core/xhci[0]")
+    first, second = why(machine, "doorbell")
+    assert "it is of device usb0 (qemu-xhci), inside xhci, BAR 0 of 00:03.0" in first
+    assert "BAR 0 is not mapped" in second
+    assert "BAR 0: memory, 16 KiB: xhci; not mapped" in told(machine)
+
+
+def test_a_back_end_that_a_function_shows_is_behind_its_bar():
+    machine = PciMachine()
+    card = "/machine/peripheral/card"
+    places = bar(0, 256), bar(2, MIB)
+    machine.buses[0]["devices"] = [machine.function(card, "ivshmem-plain", "00:03.0", *places)]
+    machine.region(card, "ivshmem-mmio", 256)
+    machine.objects["/objects"] = {}
+    machine.object("/objects/shm", "memory-backend-ram")
+    machine.region("/objects/shm", "shm", MIB)
+    machine.objects[card]["memdev"] = ("link<memory-backend>", "/objects/shm")
+    machine.objects[card]["other"] = ("link<memory-backend>", "")
+    assert "of device card (ivshmem-plain), BAR 2 of 00:03.0" in why(machine, "shm")[0]
+    assert "BAR 2: memory, 1 MiB: shm; not mapped" in told(machine)
+
+
 def test_io_decoding_is_called_so():
     _, second = why(vga(bar(1, 4096, kind="io")), "vga.mmio")
     assert "I/O decoding off" in second

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from guestmap.base import PeerError
-from guestmap.inspect.map.pci_functions import (
-    Bridge,
-    DeviceRegion,
-    Function,
-    PciBar,
-    PciDevices,
-    QomDevice,
-    Window,
-)
+from guestmap.inspect.ask.pci.objects import ROOT, devices_of, shaped
+from guestmap.inspect.map.pci_functions import Bridge, Function, PciBar, PciDevices, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
+    from guestmap.inspect.map.pci_functions import QomDevice
     from guestmap.qmp.client.monitor import Monitor
-
-_ROOT = "/machine"
-_MOST_OBJECTS = 20_000
-_CHILD = re.compile(r"child<(.*)>")
-_REGION, _LEAVES = "memory-region", {"irq", "memory-region"}
-_NUMBERED = re.compile(r"\[\d+\]$")
-_OF_FUNCTIONS = {"addr", "multifunction", "parent_bus"}
-"""Properties that every PCI function has, and no other device has all of."""
 
 
 class _Region(msgspec.Struct):
@@ -85,19 +69,14 @@ class _RootBus(msgspec.Struct):
     devices: list[_Device]
 
 
-class _Property(msgspec.Struct):
-    name: str
-    type: str
-
-
 def read_pci(monitor: Monitor) -> PciDevices:
     """Ask for every PCI function, and for the devices that own memory regions.
 
     Raises:
         PeerError: the answers are not what QMP promises, or the machine has gone.
     """
-    (buses,) = _shaped(monitor, "query-pci", list[_RootBus], [{}])
-    devices = list(_devices(monitor))
+    (buses,) = shaped(monitor, "query-pci", list[_RootBus], [{}])
+    devices = devices_of(monitor)
     functions: list[Function] = []
     for bus in buses:
         _add(functions, bus.devices, None, devices)
@@ -105,61 +84,6 @@ def read_pci(monitor: Monitor) -> PciDevices:
     found = {each.device.path for each in functions if each.device}
     others = tuple(each for each in devices if each.path not in found)
     return PciDevices(monitor.source, monitor.version(), tuple(functions), others)
-
-
-def _shaped(
-    monitor: Monitor, command: str, shape: Any, many: Sequence[Mapping[str, object]]
-) -> Any:
-    """Return the answers to a command with each of several arguments."""
-    try:
-        return msgspec.convert(list(monitor.query_each(command, many)), list[shape])
-    except msgspec.ValidationError as error:
-        raise PeerError(
-            f"{monitor.source}: what {command} returned is not what QMP promises: {error}"
-        ) from error
-
-
-def _properties(monitor: Monitor, shape: Any, paths: Sequence[str], name: str) -> Any:
-    return _shaped(monitor, "qom-get", shape, [{"path": p, "property": name} for p in paths])
-
-
-def _devices(monitor: Monitor) -> Iterator[QomDevice]:
-    """Yield the objects below /machine that own memory regions, or are PCI functions."""
-    level, seen = [(_ROOT, "")], 0
-    while level:
-        seen += len(level)
-        if seen > _MOST_OBJECTS:
-            raise PeerError(f"{monitor.source}: more than {_MOST_OBJECTS} objects below {_ROOT}")
-        answers = _shaped(monitor, "qom-list", list[_Property], [{"path": p} for p, _ in level])
-        below = []
-        for (path, kind), properties in zip(level, answers, strict=True):
-            kinds = {each.name: each.type for each in properties}
-            children = {n: m[1] for n, told in kinds.items() if (m := _CHILD.fullmatch(told))}
-            below += [(f"{path}/{n}", k) for n, k in children.items() if k not in _LEAVES]
-            regions = sorted(f"{path}/{n}" for n, k in children.items() if k == _REGION)
-            is_function = kinds.keys() >= _OF_FUNCTIONS
-            if is_function or (regions and "realized" in kinds):
-                yield _device(monitor, path, kind, regions, is_function=is_function)
-        level = below
-
-
-def _device(
-    monitor: Monitor, path: str, kind: str, regions: list[str], *, is_function: bool
-) -> QomDevice:
-    told = zip(
-        regions, _properties(monitor, int, regions, "size"),
-        _properties(monitor, int, regions, "addr"),
-        _properties(monitor, str, regions, "container"), strict=True,
-    )  # fmt: skip
-    found = tuple(
-        DeviceRegion(_NUMBERED.sub("", name.rsplit("/", 1)[-1]), name, size, addr, container)
-        for name, size, addr, container in told
-    )
-    if not is_function:
-        return QomDevice(path, kind, found)
-    (devfn,) = _properties(monitor, int, [path], "addr")
-    (bus,) = _properties(monitor, str, [path], "parent_bus")
-    return QomDevice(path, kind, found, devfn, bus)
 
 
 def _add(
@@ -203,7 +127,7 @@ def _found(
 ) -> QomDevice | None:
     """Return the object that is a function: that of its id, else of its slot on its bus."""
     if told.qdev_id:
-        named = (e for e in devices if e.path == f"{_ROOT}/peripheral/{told.qdev_id}")
+        named = (e for e in devices if e.path == f"{ROOT}/peripheral/{told.qdev_id}")
         if (device := next(named, None)) is not None:
             return device
     taken = {each.device.path for each in functions if each.device}
