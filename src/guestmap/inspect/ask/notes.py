@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from guestmap.inspect.text.mtree.dialects import dialect_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -46,14 +48,16 @@ def concluded(snapshot: Snapshot, winner: Way | None, losers: Iterable[Loser]) -
 
 
 def _may_be_empty(snapshot: Snapshot, region: RegionInfo) -> bool:
-    """Tell whether a region that lies in no other may be an empty container: nothing speaks for it.
+    """Tell whether a region may as well be an empty container: nothing speaks for it.
 
-    QEMU 11.1 says ``container`` of both; in a container a leaf nearly always answers itself.
+    QEMU 11.1 says ``container`` of both where they lie in no other region. In a container a leaf
+    nearly always answers itself, but for one that a text calls ``container`` even there.
     """
     doubts = dict(zip_longest(region.inferred, region.sureness, fillvalue="guess"))
+    is_called_so = "type" in doubts and bool(dialect_of(snapshot).parentless)
     return (
         doubts.get("terminates") == "guess"
         and region.type == "i/o"
         and not region.children
-        and region.id not in snapshot.containers
+        and (is_called_so or region.id not in snapshot.containers)
     )

@@ -46,6 +46,19 @@ def test_that_an_empty_container_answers_is_told_as_a_conclusion(
     )
 
 
+@pytest.mark.parametrize("name", ["expansion bus", "pcie-ecam", "vram"])
+def test_what_is_called_a_container_inside_another_is_a_conclusion_too(name: str) -> None:
+    inside = line(2, 0x1000, 0x1000, name, type="container")
+    text = tree(inside, line(2, 0x3000, 0x100, "uart")).replace(
+        "i/o): system", "container): system"
+    )
+    snapshot = from_texts(text)
+    assert shows(snapshot) == [(0x1000, name), (0x3000, "uart")]
+    (note,) = explain(snapshot, 0x1000).notes
+    assert note.startswith(f"that {name} answers itself was concluded")
+    assert explain(snapshot, 0x3000).notes == ()
+
+
 AROUND = [
     "io", "rtc", "vga.mmio", "bochs-display-mmio", "gpex_ioport_window", "gpex_mmio_window",
     "pci-isa-mmio", "unin-pci-isa-mmio", "sabre-config", "iocsr", "xtfpga.io", "via-pm",

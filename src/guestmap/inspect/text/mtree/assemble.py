@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import PeerError
 from guestmap.inspect.map.snapshot import AddressSpaceInfo, RegionInfo, Snapshot
 from guestmap.inspect.text.mtree.aliases import identify, resolve, stand_in
+from guestmap.inspect.text.mtree.dialects import CONTAINER
 from guestmap.inspect.text.mtree.forest import Node, plant, print_of
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def _region(node: Node, ids: dict[Node, int]) -> RegionInfo:
     region_type = line.type or "i/o"
     if region_type == "i/o" and node.target is None:
         inferred.add("terminates")
+        if line.word == CONTAINER and line.level > 1 and not children:
+            inferred.add("type")  # a word that says nothing of what lies in another region
     if node.target is not None or region_type not in ("ram", "rom"):
         inferred.add("readonly")
     return RegionInfo(

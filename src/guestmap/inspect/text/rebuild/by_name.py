@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.map.unshown import is_unshown
-from guestmap.inspect.text.mtree.dialects import versions_of
+from guestmap.inspect.text.mtree.dialects import dialect_of, versions_of
 from guestmap.inspect.text.rebuild.rules import (
     ANSWERING,
     ANSWERING_NAMES,
@@ -33,7 +33,7 @@ _ALL = 1 << 64
 def infer(draft: Draft) -> None:
     """Set the open facts of every region as the rules have them."""
     versions = versions_of(draft.source)
-    if "type" in draft.opens:
+    if "type" in draft.opens and not dialect_of(draft.source).parentless:
         _infer_types(draft)
     for region in list(draft.regions):
         if region.alias is not None:
