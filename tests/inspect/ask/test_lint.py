@@ -375,6 +375,18 @@ def test_a_flat_view_alone_is_checked_for_slots() -> None:
     assert codes == ["torn-block", "kvm-slots"]
 
 
+def test_views_without_a_heading_are_checked_and_copies_once() -> None:
+    one, other = (
+        ViewInfo((), None, (RangeInfo(at, 0x1010, 0, "ram", "ram", 0),)) for at in (0, 0x8000)
+    )
+    copies = lint(Snapshot(views=(one, one)))
+    assert [(each.code, each.space, each.start) for each in copies] == [("partial-page", "view", 0)]
+    both = lint(Snapshot(views=(one, other)))
+    assert [(each.space, each.start) for each in both] == [("view", 0), ("view#2", 0x8000)]
+    named = ViewInfo((ViewUser("memory", "system"),), "system", other.ranges)
+    assert [each.space for each in lint(Snapshot(views=(one, named)))] == ["memory"]
+
+
 def test_codes_that_no_check_has_are_refused_by_name() -> None:
     refuse_unknown([])
     refuse_unknown(check.code for check in CHECKS)

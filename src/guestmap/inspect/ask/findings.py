@@ -106,9 +106,16 @@ class Subject:
 
     @cached_property
     def _mapped(self) -> list[NamedSpace]:
-        """The address spaces that KVM and vhost map; a map's only one, whatever it is called."""
-        found = [each for each in self.spaces.all if each.plain in self.options.spaces]
-        return found or (list(self.spaces.all) if len(self.spaces.all) == 1 else [])
+        """The address spaces that KVM and vhost map; else a map's only one, whatever it is called.
+
+        Of several that have no heading, any may be one of those; copies count once.
+        """
+        every = self.spaces.all
+        found = [each for each in every if each.plain in self.options.spaces]
+        if found or len(every) == 1:
+            return found or list(every)
+        lone = {self.spaces.ranges(each): each for each in reversed(every) if each.is_lone}
+        return list(reversed(lone.values()))
 
     @cached_property
     def views(self) -> dict[int, list[Shown]]:
