@@ -83,7 +83,11 @@ def test_a_whole_view(form):
     assert ranges(WHOLE_VIEWS[form]) == RANGES
 
 
-CUTS = ["...", "…", "[...]", "[snip]", "<snip>", "--- cut ---", "[ ... ]", "   ...", "...snip..."]
+CUTS = [
+    "...", "…", "[...]", "[snip]", "<snip>", "--- cut ---", "[ ... ]", "   ...", "...snip...",
+    "--8<--", "-- 8< -- cut here -- 8< --", "---->8----", "✂", ":", "..", "⋮", "[cut 20 lines]",
+    "12 lines removed", "<deleted>",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -231,6 +235,17 @@ def test_a_name_that_stands_whole_elsewhere_is_not_cut_in_the_widest_line():
     name = "(prio 0, i/o): rng-of-the-board-itself\n"
     line = f"    {2**32:016x}-{2**32:016x} {name}"
     assert read_pasted(SOC + line + 9 * f"  {line}").notes == ()
+
+
+@pytest.mark.parametrize("first", [90, 10])
+def test_numbered_names_are_not_cut_in_the_widest_lines(first):
+    """The widest is dev100 behind dev99, or all are of one width."""
+    lines = [f"    {2**32:016x}-{2**32:016x} (prio 0, i/o): a-device-dev{n}\n"
+             for n in range(first, first + 12)]  # fmt: skip
+    head = SOC[: SOC.index("    ")]
+    assert read_pasted(head + "".join(lines)).notes == ()
+    (note,) = read_pasted(head + "".join(lines[:11]) + lines[11].replace("dev", "timer")).notes
+    assert "the widest lines end in a name" in note
 
 
 def test_picked_lines_without_a_heading_may_be_of_one_width():

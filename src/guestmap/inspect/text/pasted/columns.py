@@ -43,6 +43,7 @@ _WHOLE = re.compile(rf"(?: (?:@{HEX}|KVM|kvm|HVF|hvf|orphan|\[disabled\]|{HEX}-{
 _LONGEST_END = 40
 """Characters of what that looks for, and more."""
 
+_NUMBER = re.compile(r"\d+")
 _DIGITS = str.maketrans(dict.fromkeys("0123456789", "#"))
 
 
@@ -83,11 +84,21 @@ class RightEdge:
         if last <= {word for width, text in self._lines if width < widest
                     for word in text.split(" ")}:  # fmt: skip
             return ()
+        if self._is_series():
+            return ()
         note = (
             f"the widest lines end in a name, in column {widest}: if they were cut there, names"
             " lack their ends, and offsets and marks behind them are missing"
         )
         return (note,)
+
+    def _is_series(self) -> bool:
+        """Tell whether those names are numbered: cut at one column they would end alike."""
+        series = {_NUMBER.sub("#", each) for each in self._last}
+        if len(series) < len(self._last):
+            return len(series) == 1
+        narrower = (text for width, text in self._lines if width < self.column)
+        return series <= {_NUMBER.sub("#", each.rsplit(" ", 1)[-1]) for each in narrower}
 
 
 def _is_whole(text: str) -> bool:

@@ -35,10 +35,18 @@ _DISPATCH = re.compile(
     rf"Dispatch|Physical sections|#\d+ @{HEX}\.\..*|Nodes \(\d+ bits.*|\[\d+\]"
     r"|\d+(?:\.\.\d+)? +skip=.*"
 )
+_LEFT_OUT = (
+    "snip|snipped|cut|skipped|truncated|omitted|trimmed|removed|deleted|elided|stripped|shortened"
+)
+_HOW_MANY = r"\d+|some|many|more|other|the rest|lines?|regions?|entries|here|output"
 _ELLIPSIS = re.compile(
-    r"\W*(?:\.\s*\.\s*\.|…|\b(?:snip|snipped|cut|skipped|truncated|omitted|trimmed)\b)\W*"
-    r"(?:\w[^()]*(?:\.\.\.|…)\W*)?", re.IGNORECASE,
+    rf"\W*(?:\.\s*\.\s*\.|…|\b(?:(?:{_HOW_MANY}) )*(?:{_LEFT_OUT})(?: (?:{_HOW_MANY}))*\b)\W*"
+    r"(?:\w[^()]*(?:\.\.\.|…)\W*)?"
+    r"|[-=~_* ]*(?:(?:8<|>8|%<|>%)(?!\w)|[✂✄])[^()@{}]*"  # scissors
+    r"|[:.⋮⋯]+(?: [:.⋮⋯]+)*", re.IGNORECASE,
 )  # fmt: skip
+"""What people write where they left lines out."""
+
 _FENCE = re.compile(
     r"```.*|~~~.*|\{(?:code|noformat)[^}]*\}|\[/?(?:code|quote|pre)\]", re.IGNORECASE
 )
