@@ -237,10 +237,10 @@ def test_a_name_that_stands_whole_elsewhere_is_not_cut_in_the_widest_line():
     assert read_pasted(SOC + line + 9 * f"  {line}").notes == ()
 
 
-@pytest.mark.parametrize("first", [90, 10])
-def test_numbered_names_are_not_cut_in_the_widest_lines(first):
+@pytest.mark.parametrize(("first", "form"), [(90, "d"), (10, "d"), (0x9A, "x")])
+def test_numbered_names_are_not_cut_in_the_widest_lines(first, form):
     """The widest is dev100 behind dev99, or all are of one width."""
-    lines = [f"    {2**32:016x}-{2**32:016x} (prio 0, i/o): a-device-dev{n}\n"
+    lines = [f"    {2**32:016x}-{2**32:016x} (prio 0, i/o): a-device-dev{n:{form}}\n"
              for n in range(first, first + 12)]  # fmt: skip
     head = SOC[: SOC.index("    ")]
     assert read_pasted(head + "".join(lines)).notes == ()

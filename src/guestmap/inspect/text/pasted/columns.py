@@ -43,8 +43,8 @@ _WHOLE = re.compile(rf"(?: (?:@{HEX}|KVM|kvm|HVF|hvf|orphan|\[disabled\]|{HEX}-{
 _LONGEST_END = 40
 """Characters of what that looks for, and more."""
 
-_NUMBER = re.compile(r"\d+")
-_DIGITS = str.maketrans(dict.fromkeys("0123456789", "#"))
+_NUMBER = re.compile(r"(?<![0-9a-f])[0-9a-f]*\d[0-9a-f]*")
+"""Decimal or hexadecimal: names are numbered so."""
 
 
 class RightEdge:
@@ -71,7 +71,7 @@ class RightEdge:
     def cuts(self) -> bool:
         """Whether the listing was cut there."""
         return (
-            len({each.translate(_DIGITS) for each in self._last}) >= _MANY
+            len({_NUMBER.sub("#", each) for each in self._last}) >= _MANY
             or any(each[-1:] in _OPEN_ENDS or _is_half_bracket(each) for each in self._last)
             or _begin_others(self._last, self._lines)
         )
