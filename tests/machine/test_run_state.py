@@ -47,8 +47,8 @@ def test_what_holds_in_every_state() -> None:
 class Ours:
     """Our machine in a thread, asked as QEMU is."""
 
-    def __init__(self) -> None:
-        self.vm = VirtualMachine(MachineConfig(), engine="none")
+    def __init__(self, engine: str = "none") -> None:
+        self.vm = VirtualMachine(MachineConfig(), engine=engine)
         self._told: list[str] = []
         self._changed = threading.Condition()
         self.vm.events.subscribe(self._hear)
@@ -187,6 +187,27 @@ def test_commands_in_each_state(machine: Ours | Theirs, state: RunState, command
     assert machine.told() == TOLD.get(command, CHANGES.get(command, []) if after != state else [])
     if command != "quit":  # QEMU may be gone already
         assert machine.state == after
+
+
+@pytest.mark.unicorn
+@pytest.mark.seabios
+def test_a_machine_that_has_just_switched_itself_off_is_reset_and_goes_on() -> None:
+    """libvirt's reboot: its CPU is outside the guest, and its last run may not be over yet."""
+    machine = Ours("unicorn")
+    machine.stay_off()
+    vm = machine.vm
+    runs = threading.Event()
+    with vm:
+        machine.ask("cont")
+        vm.board.clock.timer(runs.set).arm(0)
+        assert runs.wait(DEADLINE_S)
+        with vm.exclusive():  # the CPU's thread cannot get on
+            _sleep(machine, 0x2000)
+            assert machine.state == "shutdown"
+            assert machine.ask("system_reset") == machine.ask("cont") == ""
+        assert machine.state == "running"
+        assert machine.told() == ["RESUME", "SHUTDOWN", "STOP", "RESET", "RESUME"]
+        assert not vm.wait(0.1)
 
 
 @pytest.mark.seabios

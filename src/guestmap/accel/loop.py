@@ -125,7 +125,7 @@ class RunLoop:
         """Put the CPU into its state after RESET#, and forget how the last run was to end.
 
         Raises:
-            StateError: it runs.
+            StateError: it is in the guest.
         """
         self.vcpu.reset()
         if self.start_up is not None:

@@ -189,8 +189,10 @@ class Vcpu(ABC):
     def reset(self) -> None:
         """Put it into its state after RESET#: CS base FFFF0000h, EIP FFF0h.
 
+        It must be outside the guest; a run that is on its way to its end may not have returned.
+
         Raises:
-            StateError: it runs.
+            StateError: it is in the guest.
         """
 
     # -- registers ---------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ class KvmVcpu(Vcpu):
 
     def reset(self) -> None:
         """Put it into its state after RESET#."""
-        self.check_idle()
+        self.check_outside()
         self.execution.finish()
         self._set_all(self._after_reset)
         if self._apic is not None:

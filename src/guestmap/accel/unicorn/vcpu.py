@@ -228,7 +228,7 @@ class UnicornVcpu(Vcpu):
 
     def reset(self) -> None:
         """Put the CPU into its state after RESET#."""
-        self.check_idle()
+        self.check_outside()
         self._halted = False
         self._ended = None
         self._interrupts.accepted = None
