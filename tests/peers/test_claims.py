@@ -15,6 +15,7 @@ from guestmap.monitor.commands import command_table
 from tests.monitor.test_schema import Schema
 from tests.support.fake_machine import FakeMachine
 from tests.support.needs import skip_without
+from tests.support.processes import popen
 
 pytestmark = pytest.mark.peers
 
@@ -29,16 +30,17 @@ EMPTY = ("-S", "-nodefaults", "-machine", "none", "-display", "none", "-qmp", "s
 
 def schema_of(program: Path) -> list[dict[str, Any]]:
     """Return what a QEMU with an empty machine says of its commands."""
-    lines = '{"execute":"qmp_capabilities"}{"execute":"query-qmp-schema"}{"execute":"quit"}'
-    done = subprocess.run(
-        [str(program), *EMPTY],
-        input=lines,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[2])["return"]
+    asked = '{"execute":"qmp_capabilities"}{"execute":"query-qmp-schema"}'
+    command = [str(program), *EMPTY]
+    with popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        run.stdin.write(asked)
+        run.stdin.flush()
+        *_, answer = (run.stdout.readline() for _ in range(3))
+        run.stdin.write('{"execute":"quit"}')  # not before: what is not read yet would be lost
+        run.communicate(timeout=60)
+    found: list[dict[str, Any]] = json.loads(answer)["return"]
     return found
 
 
