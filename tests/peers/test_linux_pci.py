@@ -39,6 +39,13 @@ class Monitor:
             self.events.append(message)
         return message["return"]
 
+    def await_event(self, name: str) -> None:
+        """Read until an event comes; one that has come already will do."""
+        while not any(each["event"] == name for each in self.events):
+            message = json.loads(self._file.readline())
+            assert "event" in message, message
+            self.events.append(message)
+
     def close(self) -> None:
         self._file.close()
         self._wire.close()
@@ -53,6 +60,7 @@ def test_linux_gives_a_function_addresses_and_ejects_it(tmp_path: Path) -> None:
             guest.until("cat /proc/iomem", f": {FUNCTION}")
             monitor.ask("device_del", id="t0")
             guest.until(f"test -e /sys/bus/pci/devices/{FUNCTION} || echo gone", "gone")
+            monitor.await_event("DEVICE_DELETED")  # its eject comes behind what sysfs shows
             monitor.ask("query-status")
         finally:
             monitor.close()
