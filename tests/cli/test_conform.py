@@ -45,7 +45,11 @@ def test_a_difference_is_one_line_and_status_1(folder: Path) -> None:
 
 
 def test_what_is_unsupported_is_named_and_counted_apart(folder: Path) -> None:
-    form = {"cmdline": ["qemu"], "views": [], "steps": [{"what": "x", "ops": [["nop", ""]]}]}
+    form = {
+        "cmdline": ["qemu", "-nodefaults"],
+        "views": [],
+        "steps": [{"what": "x", "ops": [["nop", ""]]}],
+    }
     (folder / "q.json").write_text(json.dumps(form))
     result = CliRunner().invoke(app, [str(folder)])
     lines = result.output.splitlines()
