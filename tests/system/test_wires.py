@@ -108,6 +108,24 @@ def test_last_words_reach_who_still_reads(tmp_path: Path, monkeypatch: pytest.Mo
         port.sends(b"nobody is there any more")
 
 
+def test_what_one_client_did_not_take_is_not_for_the_next(tmp_path: Path) -> None:
+    port, path = Port(), str(tmp_path / "serial")
+    wire = SerialSocket(port.vm, port.uart, Listener(UnixAddress(path)))
+    with socket.socket(socket.AF_UNIX) as first:
+        first.connect(path)
+        _until(lambda: wire.endpoint().is_connected)
+        port.sends(MANY)
+        first.shutdown(socket.SHUT_WR)
+        _until(lambda: not wire.endpoint().is_connected)
+    port.sends(b"to nobody")
+    with socket.socket(socket.AF_UNIX) as second:
+        second.connect(path)
+        _until(lambda: wire.endpoint().is_connected)
+        port.sends(b"hello")
+        assert _read(second.recv, 5) == b"hello"
+    wire.close()
+
+
 def test_who_never_reads_holds_nobody_up(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 10_000
     monkeypatch.setattr("guestmap.monitor.serial_backlog.MOST_BYTES", most)

@@ -53,6 +53,7 @@ class SerialSocket:
                     with suppress(ConnectionError):
                         self._talk(client)
                     self._client = None
+                    self._backlog.drain()  # what it has not taken is not for the next one
 
     def _talk(self, client: socket.socket) -> None:
         """Carry bytes both ways until the client has gone."""
@@ -87,7 +88,8 @@ class SerialSocket:
         self._port.sink = self._sink_before
         client = self._client
         if client is not None:
-            self._backlog.finish(client.fileno())
+            with suppress(ValueError):  # it has gone meanwhile
+                self._backlog.finish(client.fileno())
         for each in (self._listener.socket, self._client):
             if each is not None:
                 with suppress(OSError):
