@@ -173,9 +173,10 @@ class DomainListener:
 
     def _left(self, name: str) -> None:
         """Finish what a machine has left that closed its monitor: its process ends after it."""
-        status = self._manager.store.running(name)
-        if status is not None:
-            ends_soon(status.process)
+        with suppress(GuestmapError):
+            status = self._manager.store.running(name)
+            if status is not None:
+                ends_soon(status.process)
         self._finish(name)
 
     def _finish(self, name: str, *, refresh: bool = False) -> None:
