@@ -28,8 +28,7 @@ class RealMonitor:
     def __init__(self, claim: str, is_kvm: bool = False) -> None:
         config = MachineConfig(ram_size=0, machine="none")
         self._vm = VirtualMachine(config, engine="none")
-        self._context = Context(self._vm, command_table(claim_called(claim)))
-        self._context.is_kvm = is_kvm
+        self._context = Context(self._vm, command_table(claim_called(claim)), is_kvm=is_kvm)
 
     @property
     def is_over(self) -> bool:
