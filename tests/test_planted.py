@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.planted import Fault, misplaced
+from tests.support.planted import Fault, misplaced, tells_of_a_fault
 
 ROOMS = {
     path.parent.name: faults
@@ -39,3 +39,21 @@ def test_every_fault_can_be_planted(room: str) -> None:
 def test_what_is_said_of_one_that_cannot(fault: Fault, why: str) -> None:
     assert why in misplaced(fault)
     assert bool(misplaced(fault)) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "is_noticed"),
+    [
+        (0, "1 passed", False),
+        (1, "1 failed", True),
+        (3, "INTERNALERROR> Plugin: hypothesispytest, Hook: pytest_runtest_makereport", True),
+    ],
+)
+def test_a_failed_test_notices_a_limit_too(status: int, output: str, *, is_noticed: bool) -> None:
+    assert tells_of_a_fault(status, output) is is_noticed
+
+
+@pytest.mark.parametrize("status", [2, 3, 4, 5])
+def test_any_other_end_tells_nothing_of_a_fault(status: int) -> None:
+    with pytest.raises(AssertionError, match="what it said"):
+        tells_of_a_fault(status, "what it said")
