@@ -144,7 +144,9 @@ class _Story:
         self.machine.console.expect(line)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(each, marks=pytest.mark.peers) for each in range(3, 8))]
+)
 def test_the_same_story_on_both(seed: int) -> None:
     stories = []
     for kind in (QemuPeer, OurPeer):
