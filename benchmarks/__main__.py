@@ -27,9 +27,9 @@ from benchmarks import (
     growth,
     held_up,
     hotplug,
-    kvm,
     linux,
     model,
+    nested,
     older,
     post,
     rcu,
@@ -81,7 +81,7 @@ def main() -> None:
     show("A survey before plugging", f"commit {older.COMMIT}", survey.rows(), console)
     show("A monitor that is kept busy", "left alone", held_up.rows(), console)
     show("A fleet", "see the row", fleet.rows(), console)
-    kvm.show_all(console)
+    nested.show_all(console)
     show("A running QEMU", "info mtree -f", attach.rows(), console)
 
 

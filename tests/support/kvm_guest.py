@@ -1,47 +1,37 @@
 """A /dev/kvm where the host has none that is fit: Linux with kvm-amd in QEMU's TCG, which has SVM.
 
 The guest is Debian's kernel for virtual machines (``tools/linux_guest.sh``) with this very Python,
-this project, and what its tests import, in an initramfs. Modules are compiled beforehand: there it
-would take ten times as long as running them.
+this project, and what its tests import, in an initramfs.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import subprocess
-import sys
-import sysconfig
 import time
 import warnings
-from functools import cache
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import done_before
-from tests.support.initramfs import Initramfs
+from tests.support.kvm_initramfs import ROOT, KvmInitramfs, busybox, inner
 from tests.support.linux_guest import PARTS
 from tests.support.qemu import require_qemu
 from tests.support.watched_guest import run_watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
 _PACKAGES = (
     "msgspec", "sortedcontainers", "unicorn", "pytest", "pluggy", "iniconfig", "packaging",
     "pygments", "hypothesis", "attrs", "pytest-timeout",
 )  # fmt: skip
-_NOT_NEEDED = {
-    "test", "idlelib", "tkinter", "ensurepip", "site-packages", "dist-packages", "lib2to3",
-    "turtledemo", "pydoc_data", "distutils", "__pycache__",
-}  # fmt: skip
-_MODULES = ("irqbypass", "kvm", "kvm-amd")
-_FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin")
+_TREES = (
+    "src", "tests/accel", "tests/support", "pyproject.toml", "tests/__init__.py",
+    "tests/conftest.py", "tests/memory/host_maps.py",
+)  # fmt: skip
 _NEWER = ROOT / ".oracle" / "qemu-new" / "starters" / "qemu-system-x86_64"
 NEWER_LINUX = PARTS.with_name("linux-new")
 """A newer kernel and its modules (``tools/linux_kernel.sh``)."""
@@ -52,20 +42,6 @@ _BEGUN = re.compile(r"(tests/\S+::.+?) *$")
 _LAST_LINES = 40
 _SILENCE_S = 300
 """More than any test takes, a boot among busy neighbours, and the import of all tests."""
-
-_INIT = """#!/bin/busybox sh
-/bin/busybox --install -s /bin
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-exec </dev/console >/dev/console 2>&1
-for each in {modules}; do insmod /modules/$each.ko; done
-cd {root}
-export PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={path} HOME=/tmp GUESTMAP_KVM=1
-{command}
-echo "-- done $? --"
-poweroff -f
-"""
 
 
 class StandstillWarning(UserWarning):
@@ -98,6 +74,7 @@ def run_in_kvm_guest(
     with_linux: bool = False,
     linux: Path = PARTS,
     done: Iterable[str] = (),
+    more: Callable[[KvmInitramfs], object] = lambda _: None,
 ) -> int:
     """Run a line of shell where there is a /dev/kvm; return its status.
 
@@ -111,6 +88,7 @@ def run_in_kvm_guest(
         with_linux: whether it is to have the parts of other guests, for one inside it.
         linux: where its kernel is, and its modules.
         done: tests that are left out, where the command is a pytest.
+        more: adds what else the command needs.
 
     Raises:
         StandstillError: it prints nothing for too long, has no time left, or ends too early.
@@ -119,11 +97,15 @@ def run_in_kvm_guest(
     if not kernels or not PARTS.exists():
         pytest.skip("needs a Linux guest's parts (tools/setup.sh peers)")
     image = folder / "kvm.cpio"
-    made = _initramfs(command, linux)
-    made.add(_inner(done_before.LIST), "\n".join(done).encode())
+    made = KvmInitramfs(command, linux)
+    made.add_packages(_PACKAGES)
+    for name in _TREES:
+        made.add_tree(ROOT / name)
+    more(made)
+    made.add(inner(done_before.LIST), "\n".join(done).encode())
     if with_linux:
-        for each in (kernels[-1], _busybox(), *(PARTS / "boot").glob("memtest86+*.bin")):
-            made.add_file(_inner(each), each)
+        for each in (kernels[-1], busybox(), *(PARTS / "boot").glob("memtest86+*.bin")):
+            made.add_file(inner(each), each)
     image.write_bytes(made.archive())
     words = [
         _program(), "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max,+svm", "-smp", "2",
@@ -189,92 +171,3 @@ def _program() -> str:
     """
     named = "GUESTMAP_QEMU_ROOT" in os.environ
     return str(_NEWER) if _NEWER.exists() and not named else require_qemu()
-
-
-def _initramfs(command: str, linux: Path = PARTS) -> Initramfs:
-    made = Initramfs()
-    for name in ("proc", "sys", "dev", "tmp"):
-        made.folder(name)
-    made.add_file("bin/busybox", _busybox())
-    for name in _MODULES:
-        found = next(linux.glob(f"lib/modules/**/{name}.ko*"))
-        made.add_file(f"modules/{found.name}", found)
-    libraries: set[str] = set()
-    for source, target in _files():
-        _add(made, source, target)
-        if source.suffix == ".so" or ".so." in source.name or target == sys.executable:
-            libraries |= _libraries(source)
-    python = Path(sys.executable).resolve()
-    made.add_file(_inner(python), python)
-    made.link("bin/python3", str(python))
-    for each in libraries | _libraries(python):
-        made.add_file(_inner(Path(each)), Path(each).resolve())
-    firmware = next((Path(each) for each in _FIRMWARE if Path(each).exists()), None)
-    if firmware is not None:
-        made.add_file(_inner(firmware), firmware.resolve())
-    path = f"{ROOT}/src:{ROOT}:{sysconfig.get_path('purelib')}"
-    init = _INIT.format(modules=" ".join(_MODULES), root=ROOT, path=path, command=command)
-    made.add("init", init.encode())
-    return made
-
-
-def _files() -> Iterator[tuple[Path, str]]:
-    """Yield what Python and the project need: where it is here, and where it goes."""
-    library = Path(sysconfig.get_path("stdlib"))
-    for item in library.iterdir():
-        if item.name not in _NOT_NEEDED and not item.name.startswith("config-"):
-            yield from _tree(item)
-    for name in _PACKAGES:
-        for each in metadata.files(name) or ():
-            source = Path(str(each.locate()))
-            if source.is_file() and ".." not in each.parts:
-                yield source, str(source)
-    for name in ("src", "tests/accel", "tests/support"):
-        yield from _tree(ROOT / name)
-    for name in (
-        "pyproject.toml",
-        "tests/__init__.py",
-        "tests/conftest.py",
-        "tests/memory/host_maps.py",
-    ):
-        yield ROOT / name, str(ROOT / name)
-
-
-def _tree(top: Path) -> Iterator[tuple[Path, str]]:
-    files = [top] if top.is_file() else (x for x in top.rglob("*") if x.is_file())
-    for each in files:
-        if "__pycache__" not in each.parts and each.suffix not in {".pyc", ".a", ".exe"}:
-            yield each, str(each)
-
-
-def _add(made: Initramfs, source: Path, target: str) -> None:
-    content = source.read_bytes()
-    made.add(_inner(Path(target)), content)
-    if source.suffix == ".py" and (code := _compiled(content, target)):
-        folder, name = Path(_inner(Path(target))).parent, source.stem
-        made.add(f"{folder}/__pycache__/{name}.{sys.implementation.cache_tag}.pyc", code)
-
-
-def _compiled(content: bytes, path: str) -> bytes:
-    """Return a module compiled, in a form whose source is not looked at; b"" where it cannot be."""
-    from importlib._bootstrap_external import _code_to_hash_pyc  # type: ignore[attr-defined]
-
-    try:
-        code = compile(content, path, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return b""
-    return bytes(_code_to_hash_pyc(code, importlib.util.source_hash(content), False))
-
-
-@cache
-def _libraries(program: Path) -> frozenset[str]:
-    text = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
-    return frozenset(re.findall(r"(?:=> )?(/\S+) \(0x", text))
-
-
-def _busybox() -> Path:
-    return next(p for top in ("usr/bin", "bin") if (p := PARTS / top / "busybox").exists())
-
-
-def _inner(path: Path) -> str:
-    return str(path).lstrip("/")
