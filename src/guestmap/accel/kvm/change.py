@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from guestmap.accel.kvm.slot_table import LiveSlot
 
 _start = attrgetter("start")
+_address = attrgetter("slot.start")
 
 
 class SlotPlan(NamedTuple):
@@ -34,13 +35,15 @@ class SlotPlan(NamedTuple):
         return bool(self.deletes and (self.adds or moves)) or moves > 1
 
 
-def plan_change(going: Iterable[LiveSlot], coming: Iterable[Slot]) -> SlotPlan:
+def plan_change(going: Collection[LiveSlot], coming: Collection[Slot]) -> SlotPlan:
     """Return the requests that make ``coming`` of ``going``.
 
     Args:
         going: slots that are there, and shall not be, or not in this way.
         coming: slots that shall be there.
     """
+    if not going or not coming:
+        return SlotPlan(sorted(going, key=_address), [], sorted(coming, key=_start))
     leaving = {live.slot.start: live for live in going}
     changes, arriving = [], []
     for slot in sorted(coming, key=_start):

@@ -96,13 +96,15 @@ class Handle:
         self.fd = fd
         self.what = what
 
-    def call(self, request: Ioctl, argument: int | bytes | bytearray = 0, about: str = "") -> int:
+    def call(
+        self, request: Ioctl, argument: int | bytes | bytearray = 0, about: object = ""
+    ) -> int:
         """Make a request and return its result.
 
         Args:
             request: which.
             argument: a number, or a structure; a ``bytearray`` is changed in place.
-            about: what it is made with, for messages.
+            about: what it is made with: made into text where the kernel refuses.
 
         Raises:
             HostError: the kernel refuses.
@@ -112,12 +114,13 @@ class Handle:
         try:
             return self.kernel.ioctl(self.fd, request.code, argument)
         except OSError as error:
-            of = f" ({about})" if about else ""
+            text = str(about)
+            of = f" ({text})" if text else ""
             raise HostError(
                 f"KVM refuses {request.name} of {self.what}{of}",
                 errno=error.errno or errno.EIO,
                 call=request.name,
-                arguments=about,
+                arguments=text,
             ) from error
 
     def map(self, size: int, offset: int = 0) -> mmap.mmap | bytearray:

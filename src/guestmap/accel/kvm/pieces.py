@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from guestmap.memory.ram import RamBlock
 
 
+_FLAGS = (
+    (SlotFlag(0), SlotFlag.LOG_DIRTY_PAGES),
+    (SlotFlag.READONLY, SlotFlag.READONLY | SlotFlag.LOG_DIRTY_PAGES),
+)
+"""By whether it is read-only, and whether it is logged."""
+
+
 class Slot(NamedTuple):
     """A run of guest-physical pages that is host memory.
 
@@ -45,8 +52,7 @@ class Slot(NamedTuple):
     @property
     def flags(self) -> SlotFlag:
         """What the kernel is told of it."""
-        readonly = SlotFlag.READONLY if self.readonly else SlotFlag(0)
-        return readonly | (SlotFlag.LOG_DIRTY_PAGES if self.logged else SlotFlag(0))
+        return _FLAGS[self.readonly][self.logged]
 
     @property
     def content(self) -> tuple[RamBlock, int, int, bool, bool]:
@@ -95,6 +101,8 @@ def slots_of(section: MemoryRegionSection, *, logged: bool, longest: int) -> tup
     if (offset + first - start) % PAGE:  # memory that begins in the middle of a host page
         return ()
     readonly = section.readonly or region.readonly or region.rom_device
+    if 0 < end - first <= longest:
+        return (Slot(first, end - first, block, offset + first - start, readonly, logged),)
     return tuple(
         Slot(at, min(longest, end - at), block, offset + at - start, readonly, logged)
         for at in range(first, end, longest)

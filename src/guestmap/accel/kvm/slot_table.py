@@ -30,6 +30,18 @@ class LiveSlot(NamedTuple):
     number: int
     slot: Slot
 
+    def __str__(self) -> str:
+        return f"slot {self.number}, {self.slot}, flags {int(self.slot.flags)}"
+
+
+class _Deletion(NamedTuple):
+    """What is asked for, for messages."""
+
+    live: LiveSlot
+
+    def __str__(self) -> str:
+        return f"deleting slot {self.live.number}, {self.live.slot}"
+
 
 class SlotNumbers:
     """Numbers from 0, the lowest free one first."""
@@ -123,7 +135,7 @@ class SlotTable:
     def delete(self, live: LiveSlot) -> None:
         """Delete a slot."""
         # All zeros: the kernel checks the other fields of a slot that goes, too.
-        self._request(live.number, 0, 0, 0, 0, f"deleting slot {live.number}, {live.slot}")
+        self._request(live.number, 0, 0, 0, 0, _Deletion(live))
         del self.live[live.slot.start], self.numbered[live.number]
         self._numbers.give_back(live.number)
         live.slot.block.unpin()
@@ -145,17 +157,16 @@ class SlotTable:
 
     def _set(self, live: LiveSlot) -> None:
         number, slot = live
-        about = f"slot {number}, {slot}, flags {int(slot.flags)}"
         file = self._file_of(slot)
         if file is None:
-            self._request(number, slot.flags, slot.start, slot.size, slot.host, about)
+            self._request(number, slot.flags, slot.start, slot.size, slot.host, live)
             return
         self.requests += 1
         region = USER_MEMORY_REGION2.pack(
             self._space | number, slot.flags | SlotFlag.GUEST_MEMFD, slot.start, slot.size,
             slot.host, slot.offset, file,
         )  # fmt: skip
-        self._vm.call(SET_USER_MEMORY_REGION2, region, f"{about}, guest_memfd {file}")
+        self._vm.call(SET_USER_MEMORY_REGION2, region, f"{live}, guest_memfd {file}")
 
     def _file_of(self, slot: Slot) -> int | None:
         """Return the file that has a slot's memory; no two slots can have the same piece of it."""
@@ -166,7 +177,7 @@ class SlotTable:
         return self._guest_memory.file_of(slot)
 
     def _request(
-        self, number: int, flags: int, start: int, size: int, host: int, about: str
+        self, number: int, flags: int, start: int, size: int, host: int, about: object
     ) -> None:
         self.requests += 1
         region = USER_MEMORY_REGION.pack(self._space | number, flags, start, size, host)

@@ -9,7 +9,7 @@ done is undone, and the commit is refused as a whole.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from guestmap.accel.kvm.dirty_ring import DirtyRings
     from guestmap.accel.kvm.slot_table import LiveSlot, SlotTable
     from guestmap.memory import MemoryRegionSection
+    from guestmap.memory.ram import RamBlock
+
+_TOGETHER = nullcontext()
 
 
 class Slots(MemoryListener):
@@ -229,8 +232,10 @@ class Slots(MemoryListener):
 
     def _cut(self, at: int) -> tuple[Slot, ...]:
         """Return the slots that a section shall have, as they are watched."""
-        cut = self._guards.cut
-        return tuple(piece for slot in self._wanted.get(at, ()) for piece in cut(slot))
+        wanted, guards = self._wanted.get(at, ()), self._guards
+        if not guards.writes:
+            return wanted
+        return tuple(piece for slot in wanted for piece in guards.cut(slot))
 
     def _present(self) -> list[LiveSlot]:
         """Return the slots that the kernel has of what is touched."""
@@ -243,14 +248,14 @@ class Slots(MemoryListener):
     def _carry_out(self, plan: SlotPlan) -> None:
         """Change the slots of the VM; if the kernel refuses, change them back."""
         done: list[Callable[[], object]] = []
+        kept: list[RamBlock] = []
         table = self._table
-        with ExitStack() as held:
-            if plan.leaves_gaps:
-                held.enter_context(self._alone())
+        with self._alone() if plan.leaves_gaps else _TOGETHER:
             try:
                 for live in plan.deletes:
                     self._dirty.fetch(live)
-                    held.enter_context(live.slot.block.pinned())  # as long as it may come back
+                    live.slot.block.pin()  # as long as it may come back
+                    kept.append(live.slot.block)
                     table.delete(live)
                     done.append(partial(table.add, live.slot, live.number))
                 for live, slot in plan.changes:
@@ -263,6 +268,9 @@ class Slots(MemoryListener):
             except BaseException as error:
                 self._undo(done, error)
                 raise
+            finally:
+                for block in kept:
+                    block.unpin()
 
     def _undo(self, done: list[Callable[[], object]], error: BaseException) -> None:
         for step in reversed(done):
