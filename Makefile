@@ -52,7 +52,7 @@ test-peers: $(VENV)/.installed-dev
 
 test-kvm: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers
-	$(BIN)/pytest -s tests/peers/test_kvm.py $(TEST_ARGS)
+	$(BIN)/pytest -s -m "not long" tests/peers/test_kvm.py $(TEST_ARGS)
 
 test-long: $(VENV)/.installed-dev
 	@tools/setup.sh firmware oracle peers

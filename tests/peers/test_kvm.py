@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.kvm_guest import NEWER_LINUX, run_in_kvm_guest, run_tests_in_kvm_guest
+from tests.support.kvm_guest import NEWER_LINUX, run_tests_in_kvm_guest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +23,15 @@ FILES = (
     "test_memory_accesses.py", "test_random_maps.py", "test_robustness.py", "test_smm.py",
     "test_stale_code.py", "test_unplug.py", "test_watchdog.py",
 )  # fmt: skip
-LONG_FILES = ("kvm/test_linux_on_kvm.py", "kvm/test_memtest_on_kvm.py", "kvm/test_on_kvm.py",
-              "kvm/test_machine_of_several.py", "kvm/test_machine_with_irqchip.py")  # fmt: skip
+LONG_FILES = (
+    "kvm/test_linux_on_kvm.py", "kvm/test_linux_on_four_cpus.py", "kvm/test_memtest_on_kvm.py",
+    "kvm/test_on_kvm.py", "kvm/test_machine_of_several.py", "kvm/test_machine_with_irqchip.py",
+)  # fmt: skip
 # QEMU's emulation ends, all of it, where a nested guest in ring 3 is interrupted after somebody has
 # set its task register as every processor has it (a busy TSS): nothing of that is tried there, and
 # no program of random bytes, which might come to it.
 LEFT_OUT = "not ring_3 and not virtual_8086 and not random_programs"
 LONG_S = 1500
-SOAK_S = 3600
 
 
 def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
@@ -64,10 +65,3 @@ def test_they_hold_on_a_newer_kernel(tmp_path: Path) -> None:
 def test_guests_and_what_takes_long_on_kvm(tmp_path: Path, file: str) -> None:
     tests = pytest_line((file,), "kvm and long", LONG_S) + " -s"
     assert run_tests_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, with_linux=True) == 0
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(SOAK_S + 60)
-def test_linux_on_four_cpus(tmp_path: Path) -> None:
-    tests = pytest_line(("kvm/test_linux_on_kvm.py",), "kvm and soak", SOAK_S) + " -s"
-    assert run_in_kvm_guest(tmp_path, tests, timeout_s=SOAK_S, with_linux=True) == 0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE_FEED = ord("\n")
+_TELL_S = 60
 _MARK = re.compile(r"-- (\w+) --\r*\n")
 
 
@@ -70,6 +71,13 @@ class Linux:
             self._text += chr(byte)
             self._changed.notify_all()
 
+    def _wait(self) -> None:
+        """Wait for a byte; meanwhile tell how it is, for who takes silence for a standstill."""
+        deadline = time.monotonic() + self._timeout_s
+        while not self._changed.wait(_TELL_S):
+            print(f"silent: {self.vm.accelerator.statistics()}", flush=True)
+            assert time.monotonic() < deadline, f"silent after {self._text[-2000:]!r}"
+
     def __enter__(self) -> Self:
         self.vm.start()
         assert self._answer()[1] == "ready"
@@ -106,10 +114,14 @@ class Linux:
             assert time.monotonic() < deadline, said
             time.sleep(0.2)
 
+    def local_timers(self) -> list[int]:
+        """Return how many interrupts of its own timer each CPU has had."""
+        line = self.run("grep LOC: /proc/interrupts")
+        return [int(word) for word in line.split() if word.isdecimal()]
+
     def _answer(self) -> tuple[str, str]:
         with self._changed:
             while (mark := _MARK.search(self._text)) is None:
-                heard = self._changed.wait(self._timeout_s)
-                assert heard, f"silent after {self._text[-2000:]!r}"
+                self._wait()
             text, self._text = self._text[: mark.start()], self._text[mark.end() :]
             return text, mark[1]

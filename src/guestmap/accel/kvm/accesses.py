@@ -72,14 +72,15 @@ class VcpuAccesses:
 
     def _ports(self) -> None:
         """Carry out string accesses element by element, as the CPU would."""
-        page, io, counters = self._page, self._page.port_io(), self._counters
-        for index in range(io.times):
-            if io.is_write:
+        page, counters = self._page, self._counters
+        is_write, size, port, times, first = page.port_io()
+        for where in range(first, first + times * size, size):
+            if is_write:
                 counters.port_writes += 1
-                self._io.store(io.port, io.size, page.element(io, index))
+                self._io.store(port, size, page.element(where, size))
             else:
                 counters.port_reads += 1
-                page.answer_element(io, index, self._io.load(io.port, io.size))
+                page.answer_element(where, size, self._io.load(port, size))
 
     def _mmio(self) -> None:
         address, data, length, is_write = self._page.mmio()

@@ -10,6 +10,7 @@ from guestmap.accel.kvm.abi import ExitCode
 if TYPE_CHECKING:
     import mmap
 
+_REASON = Struct("<I")
 _REQUEST_WINDOW, _IMMEDIATE_EXIT = 0, 1
 _REASON_AT, _READY_AT, _IF_AT, _UNION_AT = 8, 12, 13, 32
 _FLAGS_AT, _FLAG_SMM = 14, 1
@@ -35,16 +36,6 @@ class Mmio(NamedTuple):
     is_write: bool
 
 
-class PortIo(NamedTuple):
-    """``times`` accesses of a port, ``size`` bytes each; their data begins at ``where``."""
-
-    is_write: bool
-    size: int
-    port: int
-    times: int
-    where: int
-
-
 class RunPage:
     """The page. Only the thread that runs the vCPU reads it; any may set ``immediate_exit``."""
 
@@ -58,7 +49,7 @@ class RunPage:
     @property
     def reason(self) -> int:
         """Why the last KVM_RUN that returned 0 did; after EINTR it is stale."""
-        return int.from_bytes(self._memory[_REASON_AT : _REASON_AT + 4], "little")
+        return int(_REASON.unpack_from(self._memory, _REASON_AT)[0])
 
     @property
     def in_smm(self) -> bool:
@@ -100,20 +91,22 @@ class RunPage:
         """Give the guest what it reads."""
         self._memory[_MMIO_DATA_AT : _MMIO_DATA_AT + len(data)] = data
 
-    def port_io(self) -> PortIo:
-        """Return the accesses that the guest waits for."""
-        direction, size, port, count, where = _IO.unpack_from(self._memory, _UNION_AT)
-        return PortIo(bool(direction), size, port, count, where)
+    def port_io(self) -> tuple[int, int, int, int, int]:
+        """Return the accesses that the guest waits for, one after the other.
 
-    def element(self, io: PortIo, index: int) -> int:
-        """Return what the guest writes."""
-        at = io.where + index * io.size
-        return int.from_bytes(self._memory[at : at + io.size], "little")
+        Returns:
+            Whether they are writes, the bytes of each, the port, how many there are, and where in
+            the page the data of the first are.
+        """
+        return _IO.unpack_from(self._memory, _UNION_AT)
 
-    def answer_element(self, io: PortIo, index: int, value: int) -> None:
-        """Give the guest what it reads."""
-        at = io.where + index * io.size
-        self._memory[at : at + io.size] = value.to_bytes(io.size, "little")
+    def element(self, where: int, size: int) -> int:
+        """Return what the guest writes, ``size`` bytes."""
+        return int.from_bytes(self._memory[where : where + size], "little")
+
+    def answer_element(self, where: int, size: int, value: int) -> None:
+        """Give the guest what it reads, ``size`` bytes."""
+        self._memory[where : where + size] = value.to_bytes(size, "little")
 
     def debug(self) -> tuple[int, int]:
         """Return the linear address at which the guest was stopped, and DR6: why."""
