@@ -214,7 +214,14 @@ class CpuKernel(FakeKernel):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def _run(self, _argument: int) -> int:
+    def _run(self, argument: int) -> int:
+        try:
+            return self._enter(argument)
+        finally:
+            if self.page[288]:  # kvm_valid_regs
+                self.page[304:760] = self._state["regs"] + self._state["sregs"]
+
+    def _enter(self, _argument: int) -> int:
         self.events.append("run")
         self.windows.append(bool(self.page[0]))
         if self._waiting is not None:

@@ -16,6 +16,7 @@ from guestmap.accel import ExitReason, Register
 from guestmap.accel.in_vain import Why
 from guestmap.accel.kvm import abi
 from guestmap.accel.kvm.kernel import HostKernel
+from guestmap.accel.kvm.registers import Registers
 from guestmap.base import HostError, UnsupportedError
 from guestmap.inspect.ask.explain import explain
 from guestmap.inspect.ask.kvm_slots import kvm_slots
@@ -293,6 +294,29 @@ def test_an_interrupt_that_was_given_and_not_taken_is_in_the_state(then):
         assert len(second.value(0x81)) == 1
         first.vcpu.reset()
         assert first.vcpu.save().accepted is None
+
+
+def test_the_page_has_the_registers_that_the_kernel_tells():
+    """At exits in the middle of an access, when it is done, and after a halt."""
+    with Guest("kvm") as guest:
+        ours = guest.vcpu._registers
+        asked = Registers(guest.vcpu._handle, guest.vcpu._page)
+        told = []
+
+        def look() -> None:
+            ours.load()
+            asked.load()
+            assert (ours.general, ours.special) == (asked.general, asked.special)
+            told.append((ours.in_page, asked.in_page))
+
+        guest.on_port[0x80] = lambda _: look()
+        # mov al, 7; out 80h, al; mov ebx, 1234h; in al, 90h; out 80h, al; hlt
+        guest.flat(b"\xb0\x07\xe6\x80\xbb\x34\x12\0\0\xe4\x90\xe6\x80\xf4")
+        assert guest.run().reason is ExitReason.HALTED
+        look()
+        assert guest.vcpu.read_register(Register.EBX) == 0x1234
+        assert set(told) == {(bool(guest.accelerator._vm.features.caps[abi.Cap.SYNC_REGS]), False)}
+        assert len(told) == 3
 
 
 def test_a_bell_rings_without_an_exit():

@@ -144,6 +144,24 @@ def test_after_an_end_there_is_nothing_to_finish(rig, end):
     assert rig.kernel.events == ["get regs", "get sregs"]
 
 
+@pytest.mark.parametrize("end", [HLT, Other(ExitCode.DEBUG), Eintr()])
+def test_registers_that_the_kernel_has_put_into_the_page_are_not_asked_for(end):
+    rig = Rig(SYNC_REGS=3)
+    rig.vcpu.write_register(Register.EIP, 0x1234)
+    rig.run(Ports(0x80, 1, 1, b"\0"), end)
+    rig.kernel.events.clear()
+    assert rig.vcpu.read_register(Register.EIP) == 0x1234
+    assert rig.kernel.events == []
+    rig.vcpu.write_register(Register.EIP, 0x5678)
+    assert rig.vcpu.read_register(Register.EIP) == 0x5678
+    assert rig.kernel.events == ["set sregs", "set regs", "get regs", "get sregs"]
+    rig.run(OSError(14, ""))
+    rig.kernel.events.clear()
+    assert rig.vcpu.read_register(Register.EIP) == 0x5678
+    assert rig.kernel.events == ["get regs", "get sregs"], "what failed has put nothing there"
+    rig.accelerator.close()
+
+
 def interrupted(rig) -> None:
     """Have a device fail in the middle of an access."""
 

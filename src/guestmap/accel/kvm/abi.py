@@ -127,6 +127,7 @@ class Cap(IntEnum):
     VCPU_EVENTS = 41
     DEBUGREGS = 50
     MAX_VCPUS = 66
+    SYNC_REGS = 74
     SIGNAL_MSI = 77
     READONLY_MEM = 81
     X86_SMM = 117
@@ -165,6 +166,13 @@ class RingFlag(IntFlag):
 
     DIRTY = 1
     RESET = 2
+
+
+class SyncFlag(IntFlag):
+    """What of a vCPU's registers the kernel puts into the page that it shares (4.10, "sync")."""
+
+    REGS = 1
+    SREGS = 2
 
 
 class BellFlag(IntFlag):

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from guestmap.accel.exits import KICKED, Exit, ExitReason
-from guestmap.accel.kvm.abi import INTERRUPT, RUN, ExitCode
+from guestmap.accel.kvm.abi import INTERRUPT, RUN, Cap, ExitCode, SyncFlag
 from guestmap.accel.kvm.kick import Kick
 from guestmap.accel.types import SegmentRegister
 from guestmap.base import HostError
@@ -74,6 +74,11 @@ class Execution:
         self.halted = False
         self.line_changed = True
         self._unfinished = False
+        # Not where the local APIC is the kernel's: there INIT changes them behind our back.
+        wanted = SyncFlag.REGS | SyncFlag.SREGS
+        self._synced = vm.irqchip is None and vm.features.caps[Cap.SYNC_REGS] & wanted == wanted
+        if self._synced:
+            page.synchronise()
 
     def run(self, beside: AbstractContextManager[None]) -> Exit:
         """Let the guest execute until something comes up.
@@ -91,9 +96,11 @@ class Execution:
     def _execute(self, beside: AbstractContextManager[None]) -> Exit:
         page, accesses, door, ring = self._page, self._accesses, self._door, self._ring
         enter, fd = self._vm.kernel.ioctl, self._handle.fd
+        registers, synced = self._registers, self._synced
         while True:
             if self.line_changed:
                 self._offer_interrupt()
+            registers.in_page = False
             try:
                 with beside:  # and out of the door before it waits for its turn
                     door.enter()
@@ -102,6 +109,7 @@ class Execution:
                     finally:
                         door.left()
             except InterruptedError:  # the page still tells of the exit before
+                registers.in_page = synced
                 self._unfinished = False
                 self.kick.heard()
                 return KICKED
@@ -111,6 +119,7 @@ class Execution:
             except OSError as error:
                 self._unfinished = False
                 return Exit(ExitReason.ERROR, self._failed(error))
+            registers.in_page = synced
             reason = page.reason
             self._unfinished = True
             if ring.waiting:  # what was written before comes before
@@ -181,9 +190,11 @@ class Execution:
         """
         while self._unfinished:
             self._page.leave_at_once(wanted=True)
+            self._registers.in_page = False
             try:
                 self._vm.kernel.ioctl(self._handle.fd, RUN.code, 0)
             except InterruptedError:
+                self._registers.in_page = self._synced
                 self._unfinished = False
                 self.kick.heard()
             except OSError as error:

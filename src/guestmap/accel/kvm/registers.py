@@ -10,6 +10,7 @@ from guestmap.accel.types import Register, Segment, SegmentRegister
 
 if TYPE_CHECKING:
     from guestmap.accel.kvm.kernel import Handle
+    from guestmap.accel.kvm.run_page import RunPage
 
 GENERAL = (
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp",
@@ -36,20 +37,34 @@ _U32 = 0xFFFF_FFFF
 
 
 class Registers:
-    """A copy of a vCPU's registers: :meth:`load` it, change it, :meth:`save` it."""
+    """A copy of a vCPU's registers: :meth:`load` it, change it, :meth:`save` it.
 
-    def __init__(self, vcpu: Handle) -> None:
+    Args:
+        vcpu: its descriptor.
+        page: what it shares with the kernel.
+
+    Attributes:
+        in_page: whether the page has them, as they were when KVM_RUN returned, and still are.
+    """
+
+    def __init__(self, vcpu: Handle, page: RunPage) -> None:
+        self.in_page = False
         self._vcpu = vcpu
+        self._page = page
         self.general = bytearray(GET_REGS.size)
         self.special = bytearray(GET_SREGS.size)
 
     def load(self) -> None:
         """Copy from the vCPU, which must not run."""
+        if self.in_page:
+            self.general[:], self.special[:] = self._page.registers()
+            return
         self._vcpu.call(GET_REGS, self.general)
         self._vcpu.call(GET_SREGS, self.special)
 
     def save(self) -> None:
         """Copy to the vCPU, which must not run."""
+        self.in_page = False
         self._vcpu.call(SET_SREGS, self.special)
         self._vcpu.call(SET_REGS, self.general)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from guestmap.accel.kvm.abi import ExitCode
+from guestmap.accel.kvm.abi import GET_REGS, GET_SREGS, ExitCode, SyncFlag
 
 if TYPE_CHECKING:
     import mmap
@@ -21,6 +21,9 @@ _DEBUG = Struct("<8xQQ")
 _INTERNAL = Struct("<II")
 _WORDS_AT, _MOST_WORDS = 40, 16
 _QUAD = Struct("<Q")
+_VALID_AT, _SYNCED_AT = 288, 304
+_GENERAL = slice(_SYNCED_AT, _SYNCED_AT + GET_REGS.size)
+_SPECIAL = slice(_GENERAL.stop, _GENERAL.stop + GET_SREGS.size)
 _NAMES = {int(code): code.name for code in ExitCode}
 
 
@@ -55,6 +58,16 @@ class RunPage:
     def in_smm(self) -> bool:
         """Whether the access that the guest waits for is one of system management mode."""
         return bool(self._memory[_FLAGS_AT] & _FLAG_SMM)
+
+    # -- registers ---------------------------------------------------------------------------------
+
+    def synchronise(self) -> None:
+        """Have the kernel put the registers here whenever KVM_RUN returns."""
+        _QUAD.pack_into(self._memory, _VALID_AT, SyncFlag.REGS | SyncFlag.SREGS)
+
+    def registers(self) -> tuple[bytes, bytes]:
+        """Return ``struct kvm_regs`` and ``kvm_sregs`` as they were put here last."""
+        return bytes(self._memory[_GENERAL]), bytes(self._memory[_SPECIAL])
 
     # -- interrupts --------------------------------------------------------------------------------
 

@@ -61,7 +61,8 @@ class KvmVcpu(Vcpu):
             if vm.rings is not None:
                 vm.rings.attach(self._handle)
             set_cpuid(self._handle, vm.features, processor)
-            self._registers = Registers(self._handle)
+            self._page = RunPage(self._memory)
+            self._registers = Registers(self._handle, self._page)
             self._apic = KvmLocalApic(self._handle) if vm.irqchip is not None else None
             self.starts_itself = vm.irqchip is not None
             self._after_reset = whole_state.save(self._handle, self._registers, halted=False)
@@ -69,7 +70,6 @@ class KvmVcpu(Vcpu):
             self._handle.close()
             raise
         ring.attach(self._memory, vm.features)
-        self._page = RunPage(self._memory)
         self._map_lock = memory.root.system.transactions.lock
         self._accesses = VcpuAccesses(
             self._page, vm.table, memory, io, counters, in_vain, self._registers.instruction

@@ -91,6 +91,7 @@ def load(vcpu: Handle, registers: Registers, saved: VcpuState) -> None:
     vcpu.call(SET_VCPU_EVENTS, events)
     if has_smm:
         write_msr(vcpu, _SMBASE, saved.smbase)
+    registers.in_page = False  # an interrupt that waited is among the special ones, and is no more
     registers.load()
     for name, value in zip(GENERAL, saved.general, strict=True):
         registers[name] = value
