@@ -44,9 +44,10 @@ def sources(commit: str = COMMIT) -> Iterator[Path | None]:
 
 def seconds(program: str, sources: Path, *args: str) -> float:
     """Return the seconds that a program prints, which it measured with those sources."""
+    paths = str(sources), os.environ.get("PYTHONPATH")
     done = subprocess.run(
         [sys.executable, "-c", program, *args],
-        env=os.environ | {"PYTHONPATH": str(sources)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
         capture_output=True,
         text=True,
         check=True,
