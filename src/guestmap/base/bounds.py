@@ -7,9 +7,7 @@ would wait for it. Annotations of fields are text until then; a type that severa
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ForwardRef
-
-_NAMES = (Annotated,)  # in the texts of :func:`bounded`
+from typing import Annotated, Any, Union
 
 
 def Meta(**bounds: Any) -> Any:  # noqa: N802 - it stands for the library's class
@@ -19,7 +17,29 @@ def Meta(**bounds: Any) -> Any:  # noqa: N802 - it stands for the library's clas
     return msgspec.Meta(**bounds)
 
 
+class _Bounded:
+    """A type by another name, as :class:`typing.NewType` makes them, which says late what it is.
+
+    Not a reference in a text, as typing has them too: to compile the first text takes Python 1 ms.
+    """
+
+    __slots__ = ("_bounds", "_kind")
+
+    def __init__(self, kind: type[Any], bounds: dict[str, int]) -> None:
+        self._kind = kind
+        self._bounds = bounds
+
+    @property
+    def __supertype__(self) -> Any:
+        return Annotated[self._kind, Meta(**self._bounds)]
+
+    def __or__(self, other: Any) -> Any:
+        return Union[self, other]
+
+    def __call__(self, value: Any) -> Any:  # what can be called passes for a type
+        return value
+
+
 def bounded(kind: type[Any], **bounds: int) -> Any:
     """Return a built-in type with bounds, which are looked at when a state is checked."""
-    words = ", ".join(f"{name}={value}" for name, value in bounds.items())
-    return ForwardRef(f"Annotated[{kind.__name__}, Meta({words})]", module=__name__)
+    return _Bounded(kind, bounds)
