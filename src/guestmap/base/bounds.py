@@ -34,7 +34,7 @@ class _Bounded:
         return Annotated[self._kind, Meta(**self._bounds)]
 
     def __or__(self, other: Any) -> Any:
-        return Union[self, other]
+        return Union[self, other]  # noqa: UP007 - the other way to write it comes here
 
     def __call__(self, value: Any) -> Any:  # what can be called passes for a type
         return value

@@ -44,8 +44,7 @@ def _is_plainly_done(command: str, *words: str) -> bool:
     from guestmap.start.put_off import put_off
 
     put_off("inspect")  # which dataclasses imports for what is not used here
-    put_off("traceback")  # sortedcontainers, likewise
-    put_off("ipaddress")  # urllib.parse, which pathlib needs
+    put_off("urllib.parse", "quote_from_bytes")  # pathlib, for what it seldom does
     run: Callable[[tuple[str, ...]], bool] = import_module(f"guestmap.cli.{command}_plainly").run
     return run(words)
 

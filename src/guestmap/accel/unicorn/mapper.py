@@ -12,14 +12,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sortedcontainers import SortedDict
-
 from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.mapped_memory import MappedMemory
 from guestmap.accel.unicorn.pieces import PAGE, Piece, direct, overlapping
 from guestmap.accel.unicorn.stale_code import StaleCode
 from guestmap.accel.unicorn.windows import Windows
 from guestmap.base import HostError
+from guestmap.base.address_map import AddressMap
 from guestmap.base.addrrange import merged
 from guestmap.memory import MemoryListener
 from guestmap.memory.hear import PRIORITY_ACCEL
@@ -72,18 +71,18 @@ class Mapper(MemoryListener):
         self._conductor = conductor
         self._counters = counters
         self._limit = limit
-        self._pieces: SortedDict[int, Piece] = SortedDict()
+        self._pieces: AddressMap[Piece] = AddressMap()
         self._touched: list[tuple[int, int]] = []
         self._on_mapped: Callable[[Collection[Piece]], None] = lambda _pieces: None
         self._lock = threading.RLock()
         self._followed: AddressSpace | None = None
         self.muted: int | None = None
-        mapped: SortedDict[int, Piece] = SortedDict()
+        mapped: AddressMap[Piece] = AddressMap()
         self.windows = self._make_windows(mapped)
         self.memory = MappedMemory(uc, mapped, self.windows, counters, self._written)
         self.stale = StaleCode(mapped)
 
-    def _make_windows(self, mapped: SortedDict[int, Piece]) -> Windows:
+    def _make_windows(self, mapped: AddressMap[Piece]) -> Windows:
         return Windows(self._uc, mapped, self._counters, self._limit)
 
     def connect(

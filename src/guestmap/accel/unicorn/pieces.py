@@ -9,8 +9,7 @@ from guestmap.base.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sortedcontainers import SortedDict
-
+    from guestmap.base.address_map import AddressMap
     from guestmap.memory import MemoryRegionSection
     from guestmap.memory.ram import RamBlock
 
@@ -78,7 +77,7 @@ def whole_pages(piece: Piece) -> Iterator[Piece]:
         yield piece.cut(start, end)
 
 
-def overlapping(pieces: SortedDict[int, Piece], low: int, high: int) -> Iterator[Piece]:
+def overlapping(pieces: AddressMap[Piece], low: int, high: int) -> Iterator[Piece]:
     """Yield the pieces that have an address between two, in order."""
     first = pieces.bisect_right(low) - 1
     if first >= 0:

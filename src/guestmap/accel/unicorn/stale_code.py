@@ -10,8 +10,7 @@ from guestmap.base.addrrange import merged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sortedcontainers import SortedDict
-
+    from guestmap.base.address_map import AddressMap
     from guestmap.memory.ram import RamBlock
 
 MAX_STALE = 1024
@@ -34,7 +33,7 @@ class StaleCode:
             is not known yet.
     """
 
-    def __init__(self, mapped: SortedDict[int, Piece]) -> None:
+    def __init__(self, mapped: AddressMap[Piece]) -> None:
         self._mapped = mapped
         self.ranges: list[tuple[int, int]] = []
         self.may_have_code: Callable[[int], bool] = lambda _page: True

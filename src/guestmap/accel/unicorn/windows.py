@@ -9,9 +9,8 @@ from guestmap.accel.unicorn.binding import UcError
 from guestmap.accel.unicorn.pieces import Piece, overlapping
 
 if TYPE_CHECKING:
-    from sortedcontainers import SortedDict
-
     from guestmap.accel.counters import Counters
+    from guestmap.base.address_map import AddressMap
 
 WINDOW = 1 << 20
 """Bytes of a window, which start at a multiple of it, less what is mapped directly."""
@@ -37,7 +36,7 @@ class Windows:
     refusal: type[Exception] = UcError
 
     def __init__(
-        self, uc: Any, mapped: SortedDict[int, Piece], counters: Counters, limit: int = 1 << 64
+        self, uc: Any, mapped: AddressMap[Piece], counters: Counters, limit: int = 1 << 64
     ) -> None:
         self._uc = uc
         self._mapped = mapped

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from guestmap.base.dataclass import dataclass
 from guestmap.base.named_tuple import NamedTuple
 
 

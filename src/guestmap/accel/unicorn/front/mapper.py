@@ -12,10 +12,9 @@ from guestmap.accel.unicorn.windows import MAX_WINDOWS
 from guestmap.memory import Endianness
 
 if TYPE_CHECKING:
-    from sortedcontainers import SortedDict
-
     from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.front.instance import Instance
+    from guestmap.base.address_map import AddressMap
     from guestmap.memory import AddressSpace, MemoryRegionSection
 
 
@@ -49,7 +48,7 @@ class FrontMapper(Mapper):
         self._last_pages = set(LAST_PAGES) if answers else set[int]()
         super().__init__(instance.uc, conductor, counters)
 
-    def _make_windows(self, mapped: SortedDict[int, Piece]) -> FrontWindows:
+    def _make_windows(self, mapped: AddressMap[Piece]) -> FrontWindows:
         return FrontWindows(
             self._instance, self._space, mapped, self._counters, self._window_callbacks
         )

@@ -10,10 +10,9 @@ from guestmap.accel.unicorn.pieces import PAGE, Piece
 from guestmap.accel.unicorn.windows import MAX_WINDOWS, WINDOW, Windows
 
 if TYPE_CHECKING:
-    from sortedcontainers import SortedDict
-
     from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.front.instance import Instance
+    from guestmap.base.address_map import AddressMap
     from guestmap.memory import AddressSpace
 
 Callbacks = Callable[[int, int], tuple[Any, Any]]
@@ -48,7 +47,7 @@ class FrontWindows(Windows):
         self,
         instance: Instance,
         space: AddressSpace,
-        mapped: SortedDict[int, Piece],
+        mapped: AddressMap[Piece],
         counters: Counters,
         callbacks: Callbacks,
     ) -> None:

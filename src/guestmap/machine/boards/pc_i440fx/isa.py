@@ -16,18 +16,17 @@ from guestmap.hw.i8257 import I8257
 from guestmap.hw.ide.channel import CHANNELS, IdeChannel
 from guestmap.hw.kvmvapic import KvmVapic, RomPlace
 from guestmap.hw.mc146818 import Mc146818
-from guestmap.hw.parallel import LINE as PARALLEL_LINE
-from guestmap.hw.parallel import ParallelPort
 from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.port92 import Port92
 from guestmap.hw.ps2.i8042 import I8042
-from guestmap.hw.serial import Serial16550
 from guestmap.hw.vmware import VmMouse, VmPort
 from guestmap.machine.config import MachineConfig
 from guestmap.memory import AddressSpace
 
 if TYPE_CHECKING:
     from guestmap.hw.ide.identify import Geometry
+    from guestmap.hw.parallel import ParallelPort
+    from guestmap.hw.serial import Serial16550
 
 _TIMER, _KEYBOARD, _SERIAL, _FLOPPY, _CLOCK, _MOUSE, _FPU = 0, 1, 4, 6, 8, 12, 13
 
@@ -70,8 +69,8 @@ class IsaDevices:
             for number, (command, control, line) in enumerate(CHANNELS)
         )
         self.vapic = KvmVapic(rom_place) if config.vapic else None
-        self.serial = Serial16550(clock, lines[_SERIAL]) if config.serial else None
-        self.parallel = ParallelPort(lines[PARALLEL_LINE]) if config.parallel else None
+        self.serial = _serial_port(clock, lines[_SERIAL]) if config.serial else None
+        self.parallel = _parallel_port(lines) if config.parallel else None
         self.debugcon = DebugConsole(on_debug_byte) if config.debugcon else None
 
     @property
@@ -101,3 +100,15 @@ class IsaDevices:
         """Reset every device."""
         for each in self.blocks:
             each.reset()
+
+
+def _serial_port(clock: Clock, line: IrqLine) -> Serial16550:
+    from guestmap.hw.serial import Serial16550
+
+    return Serial16550(clock, line)
+
+
+def _parallel_port(lines: Sequence[IrqLine]) -> ParallelPort:
+    from guestmap.hw.parallel import LINE, ParallelPort
+
+    return ParallelPort(lines[LINE])
