@@ -16,7 +16,7 @@ class Kept:
 kept = Kept()
 """
 LEAVE = "from guestmap.start.leave import leave; leave(3); print('still here'); sys.exit(4)"
-THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(0.1,)).start()"
+THREAD = "import threading; threading.Thread(target=threading.main_thread().join).start()"
 
 
 def python(*code: str) -> tuple[int, str]:
