@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ConfigError
-from guestmap.inspect.ask import lint_slots, lint_tree
+from guestmap.inspect.ask import lint_hidden, lint_overlap, lint_slots, lint_tree
 from guestmap.inspect.ask.findings import Finding, LintOptions, Severity, Subject
 from guestmap.inspect.map.report import RegionRef
 
@@ -26,17 +26,17 @@ class LintCheck(NamedTuple):
 
 
 CHECKS: tuple[LintCheck, ...] = (
-    LintCheck("hidden-region", "warning", lint_tree.hidden_regions,
+    LintCheck("hidden-region", "warning", lint_hidden.hidden_regions,
           "move it, raise its priority, or disable what hides it; if it must not be seen, disable"
           " it, so that the map says so"),
-    LintCheck("pam-shadowed", "info", lint_tree.pam_shadowed,
+    LintCheck("pam-shadowed", "info", lint_hidden.pam_shadowed,
           "none needed: firmware has shadow RAM in front of its ROM, as the chipset is made for"),
-    LintCheck("ram-over-device", "warning", lint_tree.ram_over_device,
+    LintCheck("ram-over-device", "warning", lint_hidden.ram_over_device,
           "place the device's registers (its BAR) where there is no memory"),
-    LintCheck("display-linear", "info", lint_tree.display_linear,
+    LintCheck("display-linear", "info", lint_hidden.display_linear,
           "none needed: the display adapter shows its memory without itself in between, in a mode"
           " in which it would only store and fetch"),
-    LintCheck("equal-priority", "info", lint_tree.equal_priority,
+    LintCheck("equal-priority", "info", lint_overlap.equal_priority,
           "give the one that should answer a higher priority, so that the order of adding does not"
           " decide"),
     LintCheck("beyond-target", "info", lint_tree.beyond_target,
