@@ -56,6 +56,59 @@ def overlapping(count: int) -> str:
     ])  # fmt: skip
 
 
+def piled(count: int) -> Snapshot:
+    """Return a map of so many devices that all lie over each other."""
+    build = Builder()
+    system = build.container("system", 0, 1 << 64)
+    for n in range(count):
+        build.region(f"dev{n}", n, 2 * count, into=system)
+    build.space("memory", system)
+    return build.snapshot()
+
+
+def behind(names: tuple[str, str], count: int) -> Snapshot:
+    """Return a map of so many registers that each lie behind as many pieces of memory."""
+    build = Builder()
+    system = build.container("system", 0, 1 << 64)
+    for n in range(count):
+        build.region(names[0], 0, count * 4096, into=system, priority=-1)
+        build.region(names[1], n * 4096, 4096, into=system, type="ram")
+    build.space("memory", system)
+    return build.snapshot()
+
+
+def behind_ram(count: int) -> Snapshot:
+    """Return devices behind memory."""
+    return behind(("device", "ram"), count)
+
+
+def behind_vram(count: int) -> Snapshot:
+    """Return display windows behind a display's memory."""
+    return behind(("vga-lowmem", "vga.vram"), count)
+
+
+def behind_shadow(count: int) -> Snapshot:
+    """Return ROMs behind shadow RAM."""
+    build = Builder()
+    system = build.container("system", 0, 1 << 64)
+    for n in range(count):
+        build.region("rom", 0, count * 4096, into=system, type="rom", priority=-1)
+        build.region("pam-ram", n * 4096, 4096, into=system, type="ram")
+    build.space("memory", system)
+    return build.snapshot()
+
+
+def shown_twice(count: int) -> Snapshot:
+    """Return a map of so many aliases that all show the same."""
+    build = Builder()
+    system = build.container("system", 0, 1 << 64)
+    ram = build.region("ram", 0, 1 << 40, type="ram")
+    for n in range(count):
+        build.alias(f"a{n}", n * 4096, count * 4096, ram, n * 4096, into=system)
+    build.space("memory", system)
+    return build.snapshot()
+
+
 def calls(run: Callable[[Any], object], about: object) -> int:
     """Return how many functions are called."""
     count = 0
@@ -73,7 +126,10 @@ def calls(run: Callable[[Any], object], about: object) -> int:
 
 
 @pytest.mark.parametrize("run", [lint, find_sections])
-@pytest.mark.parametrize("make", [devices, spaces])
+@pytest.mark.parametrize(
+    "make",
+    [devices, spaces, piled, behind_ram, behind_vram, behind_shadow],
+)
 def test_ten_times_the_map_is_some_ten_times_the_work(run, make):
     assert calls(run, make(300)) < 16 * calls(run, make(30))
 
@@ -85,3 +141,32 @@ def test_so_it_is_where_the_views_tell_which_of_many_overlapping_regions_is_the_
     assert calls(read, overlapping(400)) < 16 * calls(read, overlapping(40))
     found = lint(read(overlapping(40)))
     assert "dev1000 and dev0 overlap" in found[0].message, "and it is told rightly"
+
+
+def test_so_it_is_for_lint_where_all_aliases_show_the_same():
+    assert calls(lint, shown_twice(300)) < 16 * calls(lint, shown_twice(30))
+
+
+def test_many_that_lie_over_each_other_are_one_finding() -> None:
+    (found,) = lint(piled(100))
+    assert found.message == (
+        "dev1 and dev0 overlap in system with priority 0 each: dev1 answers because it was added"
+        " later; so it is with 4949 more pairs of the 100 regions here, such as dev2 and dev0, dev2"
+        " and dev1"
+    )
+    assert (found.start, found.end) == (1, 298), "the last address is dev99's alone"
+    assert [each.name for each in found.regions] == ["dev0", "dev1", "system"]
+    assert len(lint(piled(6))) == 15, "a few are told one by one"
+    assert lint(shown_twice(50)) == ()
+
+
+def test_many_ranges_of_memory_before_a_device_are_one_finding() -> None:
+    found = [each for each in lint(behind_ram(20)) if each.code == "ram-over-device"]
+    assert len(found) == 20, "one for each device"
+    assert found[0].message == "20 ranges of memory hide device, such as ram (ram)"
+    assert (found[0].start, found[0].end) == (0, 20 * 4096)
+    assert len([each for each in lint(behind_ram(16)) if each.code == "ram-over-device"]) == 256
+    (hidden, *_) = [each for each in lint(behind_ram(20)) if each.code == "hidden-region"]
+    assert hidden.message.endswith("here it is behind ram and those of 4 ranges more")
+    assert {each.code for each in lint(behind_vram(20))} == {"display-linear", "equal-priority"}
+    assert {each.code for each in lint(behind_shadow(20))} == {"pam-shadowed", "equal-priority"}
