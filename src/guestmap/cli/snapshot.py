@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guestmap.base import ConfigError, write_whole
+from guestmap.base import ConfigError, whole_file
 from guestmap.cli.board_option import At, Board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import json_text, say_of, write
+from guestmap.cli.json_pieces import json_pieces
+from guestmap.cli.output import say_of, write
 from guestmap.cli.own_source import own_source
 from guestmap.cli.parameters import SOURCE_HELP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def snapshot(
@@ -38,14 +43,14 @@ def snapshot(
             raise ConfigError("--schema is that of all snapshots: give it no SOURCE and no -d")
         from guestmap.inspect.map.schema import schema_text
 
-        _write(schema_text(), output)
+        _write([schema_text()], output)
         return
     if source is None:
         raise ConfigError("name the SOURCE to take a snapshot of, or ask for the --schema")
     from guestmap.cli.source import load_snapshot
 
     taken = load_snapshot(own_source(source, machine, at), dispatch=dispatch)
-    _write(json_text(taken.to_json(), indent=1) + "\n", output)
+    _write(chain(json_pieces(taken), "\n"), output)
     if output is not None and str(output) != "-":
         version = f" ({taken.version})" if taken.version else ""
         say_of(
@@ -55,8 +60,11 @@ def snapshot(
         )
 
 
-def _write(text: str, output: Path | None) -> None:
+def _write(pieces: Iterable[str], output: Path | None) -> None:
     if output is None or str(output) == "-":
-        write(text)
-    else:
-        write_whole(output, text.encode())
+        for piece in pieces:
+            write(piece)
+        return
+    with whole_file(output) as file:
+        for piece in pieces:
+            file.write(piece.encode())

@@ -260,6 +260,27 @@ class Snapshot:
         snapshot.check()
         return snapshot
 
+    @classmethod
+    def from_text(cls, text: str) -> Snapshot | None:
+        """Return the snapshot of a JSON text, made as it is read: in a third of the memory.
+
+        Returns:
+            None: it is anything but plainly that; what it is, or what is wrong with it, the same
+            text tells that was read as any JSON (:meth:`from_json`).
+
+        Raises:
+            PeerError: it breaks a rule of :meth:`check`.
+        """
+        try:
+            told = msgspec.json.decode(text, type=_Told)
+            if (told.format, told.format_version) != (FORMAT, FORMAT_VERSION):
+                return None
+            snapshot = msgspec.json.decode(text, type=cls)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+        snapshot.check()
+        return snapshot
+
     def roots(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each root with its address spaces' names, in order of first appearance."""
         groups: dict[int, list[str]] = {}
@@ -285,6 +306,13 @@ class Snapshot:
         from guestmap.inspect.map.check import check_snapshot
 
         check_snapshot(self)
+
+
+class _Told(msgspec.Struct):
+    """What says of a JSON that it is a snapshot; a :class:`Snapshot` has it unsaid."""
+
+    format: str = ""
+    format_version: int = 0
 
 
 def _converted(form: Any) -> Snapshot:

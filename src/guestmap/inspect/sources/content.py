@@ -63,8 +63,12 @@ def snapshot_of_bytes(content: bytes, *, source: str, moment: str | None = None)
         ConfigError: a moment is named, but it is no boot report.
     """
     text = _decode(content, source)
-    if text.lstrip().startswith("{") and not _is_session(text):
-        return _of_json(text, source, moment)
+    del content  # of a large map it is much
+    if text.lstrip().startswith("{"):
+        if moment is None and (snapshot := _plain(text, source)):
+            return snapshot
+        if not _is_session(text):
+            return _of_json(text, source, moment)
     if moment is not None:
         raise _no_moments(source, moment)
     if not text.strip():
@@ -92,6 +96,13 @@ def _is_session(text: str) -> bool:
     except (ValueError, RecursionError):
         return True
     return False
+
+
+def _plain(text: str, source: str) -> Snapshot | None:
+    try:
+        return Snapshot.from_text(text)
+    except PeerError as error:
+        raise PeerError(f"{source}: {error}") from error
 
 
 def _is_binary(source: str) -> PeerError:

@@ -59,8 +59,9 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
         if path.is_dir():
             return snapshot_of_folder(path, dispatch=dispatch)
         with path.open("rb") as stream:
-            content = read_bounded(stream, source=source)
-        return snapshot_of_bytes(content, source=source, moment=moment)
+            return snapshot_of_bytes(
+                read_bounded(stream, source=source), source=source, moment=moment
+            )
     except FileNotFoundError:
         from guestmap.qmp.client.address import FORMS
 
