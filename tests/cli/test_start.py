@@ -29,10 +29,10 @@ else:
     print(json.dumps([0, sorted(sys.modules)]), file=sys.stderr)
 """
 ENGINE = {"unicorn", "guestmap.accel", "guestmap.machine", "guestmap.hw", "guestmap.memory"}
-LIBRARIES = {"sortedcontainers", "unicorn"}
+LIBRARIES = {"unicorn"}
 """What a quiet boot needs of others."""
 
-OURS, OTHERS = 385, 120 + (sys.version_info >= (3, 13))
+OURS, OTHERS = 380, 120 + (sys.version_info >= (3, 13))
 """The budget of a quiet boot, in modules; which of others there are is for each Python to say."""
 
 NOT_THERE = (

@@ -95,7 +95,9 @@ class PropertyHolder:
         """
         with self._lock:
             name = self._free_name(prop.name)
-            self._instance[name] = prop = replace(prop, name=name)
+            if name != prop.name:
+                prop = replace(prop, name=name)
+            self._instance[name] = prop
             self.types.names.add_links((prop,))
             return prop
 

@@ -18,7 +18,7 @@ from types import CodeType, ModuleType
 from typing import Final
 
 _PACKAGE: Final = __name__.partition(".")[0]
-_CHECKED_BY_TIME: Final = bytes(4)
+_CHECKED_BY_TIME: Final = MAGIC_NUMBER + bytes(4)
 _WORD: Final = 0xFFFFFFFF
 _USUAL: Final = 1 << 16
 """Bytes that a file of byte code has at most, nearly always."""
@@ -74,11 +74,10 @@ class _Loader(SourceFileLoader):
         Raises:
             ImportError, OSError, SyntaxError: as the library does.
         """
-        made_of = int(self._seen.st_mtime) & _WORD, self._seen.st_size & _WORD
-        words = b"".join(each.to_bytes(4, "little") for each in made_of)
+        made_of = int(self._seen.st_mtime) & _WORD | (self._seen.st_size & _WORD) << 32
         try:
             data = _content(self._byte_code)
-            if data.startswith(MAGIC_NUMBER + _CHECKED_BY_TIME + words):
+            if data.startswith(_CHECKED_BY_TIME + made_of.to_bytes(8, "little")):
                 code: CodeType = marshal.loads(memoryview(data)[16:])
                 if code.co_filename == self.path:
                     return code

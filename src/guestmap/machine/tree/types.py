@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from guestmap.hw.declare import ISA_DEVICE, SYS_BUS_DEVICE, DeclaredType
 from guestmap.machine.tree.objects import Adapter, BusObject, DeviceObject
@@ -46,6 +47,6 @@ def _of_every_device() -> Iterator[ObjectType]:
 
 
 def _with_maker(each: ObjectType) -> ObjectType:
-    if each.name == "memory-region":
-        return replace(each, make=RegionObject)
-    return replace(each, make=_MAKERS.get(each.parent or ""))
+    makers: Any = _MAKERS
+    make = RegionObject if each.name == "memory-region" else makers.get(each.parent)
+    return each if make is each.make else replace(each, make=make)
