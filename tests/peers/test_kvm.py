@@ -31,7 +31,8 @@ LONG_FILES = (
 # set its task register as every processor has it (a busy TSS): nothing of that is tried there, and
 # no program of random bytes, which might come to it.
 LEFT_OUT = "not ring_3 and not virtual_8086 and not random_programs"
-LONG_S = 1500
+LONG_S = 3600
+"""Far more than any takes on a quiet host; one that stands still is told of by its silence."""
 
 
 def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
