@@ -75,6 +75,7 @@ def run_in_kvm_guest(
     linux: Path = PARTS,
     done: Iterable[str] = (),
     more: Callable[[KvmInitramfs], object] = lambda _: None,
+    silence_s: float = _SILENCE_S,
 ) -> int:
     """Run a line of shell where there is a /dev/kvm; return its status.
 
@@ -89,6 +90,7 @@ def run_in_kvm_guest(
         linux: where its kernel is, and its modules.
         done: tests that are left out, where the command is a pytest.
         more: adds what else the command needs.
+        silence_s: how long it may print nothing.
 
     Raises:
         StandstillError: it prints nothing for too long, has no time left, or ends too early.
@@ -113,7 +115,7 @@ def run_in_kvm_guest(
         "-kernel", str(kernels[-1]), "-initrd", str(image),
         "-append", "console=ttyS0 quiet panic=-1 no_timer_check",
     ]  # fmt: skip
-    run = run_watched(words, timeout_s=timeout_s, silence_s=_SILENCE_S, told=told)
+    run = run_watched(words, timeout_s=timeout_s, silence_s=silence_s, told=told)
     status = next((found[1] for each in run.lines if (found := _DONE.search(each))), None)
     if run.standstill or status is None:
         raise StandstillError(run.lines, run.standstill)
