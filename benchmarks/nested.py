@@ -18,7 +18,7 @@ from benchmarks.qemu import PROGRAM
 if TYPE_CHECKING:
     from rich.console import Console
 
-_TIMEOUT_S = 1800
+_TIMEOUT_S, _SILENCE_S = 3600, 1200
 _PACKAGES = ("rich", "markdown-it-py", "mdurl")
 
 
@@ -38,17 +38,15 @@ def _nested(console: Console) -> None:
     def told(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    command = "python3 -m benchmarks.kvm"
     with tempfile.TemporaryDirectory() as folder:
         try:
             run_in_kvm_guest(
-                Path(folder),
-                "python3 -m benchmarks.kvm",
-                timeout_s=_TIMEOUT_S,
-                told=told,
-                more=_add,
-            )
+                Path(folder), command, timeout_s=_TIMEOUT_S, told=told, more=_add,
+                silence_s=_SILENCE_S,
+            )  # fmt: skip
         except StandstillError as error:
-            console.print(str(error), markup=False)
+            told(str(error))
 
 
 def _add(made: KvmInitramfs) -> None:
