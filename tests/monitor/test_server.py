@@ -50,6 +50,14 @@ def is_listening(path: Path) -> bool:
 # -- sockets ---------------------------------------------------------------------------------------
 
 
+def test_types_are_looked_up_before_anybody_asks_for_one(
+    server: MonitorServer, machine: FakeMachine
+) -> None:
+    with connect(server) as client:
+        client.execute("query-status")
+    assert machine.manage.types_are_looked_up
+
+
 def test_greets_negotiates_and_answers(server: MonitorServer) -> None:
     with connect(server, negotiate=False) as client:
         greeting = json.loads(client.greeting)["QMP"]

@@ -24,6 +24,10 @@ class FakeManagement:
         self.asked: list[tuple[Any, ...]] = []
         self.go = threading.Event()
         self.begun = threading.Event()
+        self.types_are_looked_up = False
+
+    def look_up_types(self) -> None:
+        self.types_are_looked_up = True
 
     def object_add(self, qom_type: str, name: str, properties: dict[str, Any]) -> None:
         assert self._machine.holder == threading.get_ident()

@@ -15,6 +15,7 @@ from guestmap.base.pattern import pattern
 from guestmap.hw.pci.kind import PCI_DEVICE
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.device_maker import DeviceMaker
+from guestmap.machine.hotplug.pc_dimm import DIMM
 from guestmap.machine.inventory import Inventory
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.object import ObjectSpec
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
     from guestmap.machine.events import MachineEvents
 
+_PLUGGED_FIRST = ("memory-backend-ram", DIMM)
 _IDENTIFIER = pattern(r"[A-Za-z][-A-Za-z0-9._]*")
 
 
@@ -48,6 +50,12 @@ class Management(Inventory):
         self._types = tree.types
         self._events = events
         self._maker = DeviceMaker(tree, self)
+
+    def look_up_types(self) -> None:
+        """Find out what DIMMs and their back-ends inherit, before somebody waits for one."""
+        for name in _PLUGGED_FIRST:
+            if name in self._types.known:  # a machine without device memory knows no DIMM
+                self._types.class_properties(name)
 
     # -- objects ---------------------------------------------------------------------------------
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from array import array
 from collections import deque
 
 _MOST_AT_ONCE = 4
+_BYTES = array("i").itemsize
+_ROOM = socket.CMSG_LEN(_MOST_AT_ONCE * _BYTES)
 _MOST = 16
 
 
@@ -28,12 +31,19 @@ class DescriptorSocket(socket.socket):
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Return bytes that came, and keep the descriptors that came with them."""
-        flags |= socket.MSG_CMSG_CLOEXEC
-        data, found, _flags, _where = socket.recv_fds(self, size, _MOST_AT_ONCE, flags)
-        self.arrived.extend(found)
+        data, more, _flags, _where = self.recvmsg(size, _ROOM, flags | socket.MSG_CMSG_CLOEXEC)
+        if more:
+            self._keep(more)
+        return data
+
+    def _keep(self, more: list[tuple[int, int, bytes]]) -> None:
+        # Not socket.recv_fds, which forgets its flags: children would inherit what came.
+        for level, kind, content in more:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                whole = len(content) - len(content) % _BYTES
+                self.arrived.extend(array("i", content[:whole]))
         while len(self.arrived) > _MOST:
             os.close(self.arrived.popleft())
-        return data
 
     def close(self) -> None:
         """End the connection, and what came over it for nobody."""

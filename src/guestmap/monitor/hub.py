@@ -65,6 +65,7 @@ class Hub:
         """Begin to listen to the machine."""
         self._worker.start()
         self._context.vm.events.subscribe(self._feed.put)
+        self.loop.call_soon(self._context.vm.board.manage.look_up_types)  # nobody waits yet
 
     async def close(self) -> None:
         """Finish the command that is under way, send what is to be sent, and let everybody go."""

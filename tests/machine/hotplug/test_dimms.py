@@ -6,12 +6,14 @@ Texts are QEMU 7.2's (hw/mem/pc-dimm.c).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from guestmap.base import GIB, MIB, ConfigError, ManualClock
 from guestmap.machine import DeviceSpec, MachineConfig, Pc
 from guestmap.machine.hotplug.pc_dimm import free_slot
+from guestmap.qom import ObjectType, TypeTable
 
 pytestmark = pytest.mark.seabios
 
@@ -51,6 +53,27 @@ def test_no_such_slot(taken: list[int], wanted: int, slots: int, refusal: str) -
     with pytest.raises(ConfigError) as told:
         free_slot(taken, wanted, slots)
     assert str(told.value) == refusal
+
+
+def test_types_that_were_looked_up_are_not_when_the_first_dimm_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Pc(MachineConfig(slots=4, max_ram=2 * GIB), ManualClock())
+    looked_up: list[str] = []
+    inherit = TypeTable._inherit
+
+    def noted(types: TypeTable, type_: ObjectType, below: frozenset[str]) -> Any:
+        looked_up.append(type_.name)
+        return inherit(types, type_, below)
+
+    monkeypatch.setattr(TypeTable, "_inherit", noted)
+    machine.manage.look_up_types()
+    assert "pc-dimm" in looked_up
+    looked_up.clear()
+    machine.manage.object_add("memory-backend-ram", "m", {"size": 64 * MIB})
+    machine.manage.device_add("pc-dimm", "d", {"memdev": "m"})
+    assert looked_up == []
+    machine.system.close()
 
 
 def test_what_a_dimm_is_before_anything_is_said_of_it(pc: Pc) -> None:
