@@ -22,13 +22,11 @@ from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
 from guestmap.hw.i8259 import I8259Pair
-from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.kvmvapic import RomPlace
 from guestmap.hw.pci import ConfigMechanism, PciBus
-from guestmap.hw.piix3 import Piix3
-from guestmap.hw.piix4_pm import Piix4Pm
 from guestmap.machine.board import Board
 from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
+from guestmap.machine.boards.pc_i440fx.functions import ChipsetFunctions
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.boards.pc_i440fx.told import acpi_config, firmware_config
 from guestmap.machine.boards.pc_i440fx.tree import compose
@@ -48,14 +46,9 @@ from guestmap.memory import MemoryRegion
 
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
-    from guestmap.hw.usb.uhci import Piix3Uhci
     from guestmap.hw.vga.adapter import DisplayAdapter
     from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.hw.vga.text import ScreenText
-
-_PIIX3, _PIIX3_IDE, _PIIX3_UHCI, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 2, 1 << 3 | 3
-_VGA = 2 << 3
-_SCI = 9
 
 
 class Pc(Board):
@@ -135,32 +128,6 @@ class Pc(Board):
         option_roms = self.system.rom("pc.rom", layout.OPTION_ROM_SIZE)
         pci.add_subregion(layout.OPTION_ROM_BASE, option_roms, 1)
 
-    def _make_vga(self) -> DisplayAdapter[Any] | None:
-        if self.config.vga == "none":
-            return None
-        from guestmap.hw.catalog import DISPLAY_ADAPTERS
-
-        vga = DISPLAY_ADAPTERS[self.config.vga](self.bus, _VGA)
-        vga.add_rom(load_rom(vga.ROM_FILE, self.firmware_path))
-        return vga
-
-    def _make_nic(self) -> PciFunction[Any] | None:
-        if self.config.nic == "none":
-            return None
-        from guestmap.hw.catalog import NETWORK_CARDS
-
-        slot = _VGA if self.vga is None else _VGA + (1 << 3)  # the first that is free
-        nic = NETWORK_CARDS[self.config.nic](self.bus, slot)
-        nic.add_rom(load_rom(nic.ROM_FILE, self.firmware_path))
-        return nic
-
-    def _make_usb(self) -> Piix3Uhci | None:
-        if not self.config.option("usb"):
-            return None
-        from guestmap.hw.usb.uhci import Piix3Uhci
-
-        return Piix3Uhci(self.bus, _PIIX3_UHCI, self.clock)
-
     def _build_isa(self, epoch_ns: int) -> None:
         self.pic = I8259Pair()
         self.pic.intr.connect(self.apics.set_pic_intr)
@@ -198,30 +165,19 @@ class Pc(Board):
             self.isa.rtc.set_cmos(index, value)
 
     def _build_functions(self) -> None:
-        self.piix3 = Piix3(
-            self.bus, _PIIX3, self.lines[:16], lambda: self.on_reset_request("port CF9h")
-        )
-        self.vga = self._make_vga()
-        self.nic = self._make_nic()
-        self.ide = Piix3Ide(self.bus, _PIIX3_IDE)
-        for channel, master in zip(self.isa.ide, self.ide.channels, strict=True):
-            channel.master_with(master)
+        made = ChipsetFunctions(
+            self.config, self.bus, self.clock, self.lines, self.isa.ide, self.acpi,
+            self.firmware_path,
+            on_reset=lambda reason: self.on_reset_request(reason),
+            actions=PowerActions(lambda: self.on_power_off(), self._fall_asleep),
+            on_smi=(lambda: self.on_smi(0)) if self.config.has_smm else None,
+        )  # fmt: skip
+        self.piix3, self.ide, self.pm = made.piix3, made.ide, made.pm
+        self.vga, self.nic, self.usb = made.vga, made.nic, made.usb
         if self.config.drives:
             from guestmap.machine.boards.pc_i440fx.drives import attach_drives
 
             attach_drives(self.config.drives, self.isa.ide, self.isa.floppy, self.media)
-        self.usb = self._make_usb()
-        actions = PowerActions(power_off=lambda: self.on_power_off(), suspend=self._fall_asleep)
-        self.pm: Piix4Pm | None = None
-        if self.config.acpi:
-            self.pm = Piix4Pm(
-                self.bus, _PIIX4_PM, self.clock, self.lines[_SCI],
-                actions=actions, apic_ids=self.firmware.apic_ids, cpus=self.config.cpus,
-                raise_smi=(lambda: self.on_smi(0)) if self.config.has_smm else None,
-                memory_slots=self.acpi.slots if self.config.memory_hotplug else 0,
-                serial_ports=int(self.config.serial),
-                parallel_ports=int(self.config.parallel),
-            )  # fmt: skip
 
     def _prepare_hotplug(self) -> None:
         self.bus.on_eject = self.manage.eject
