@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from guestmap.memory import AddressSpace
 
 _SCALARS = {1, 2, 4, 8}
+_IO, _MMIO = int(ExitCode.IO), int(ExitCode.MMIO)  # numbers compare faster, and each exit does
 
 
 class VcpuAccesses:
@@ -62,9 +63,9 @@ class VcpuAccesses:
 
     def carry_out(self, reason: int) -> bool:
         """Carry out the access that the guest waits for; False where it waits for none."""
-        if reason == ExitCode.IO:
+        if reason == _IO:
             self._ports()
-        elif reason == ExitCode.MMIO:
+        elif reason == _MMIO:
             self._mmio()
         else:
             return False

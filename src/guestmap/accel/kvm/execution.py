@@ -95,7 +95,7 @@ class Execution:
 
     def _execute(self, beside: AbstractContextManager[None]) -> Exit:
         page, accesses, door, ring = self._page, self._accesses, self._door, self._ring
-        enter, fd = self._vm.kernel.ioctl, self._handle.fd
+        enter, fd, run = self._vm.kernel.ioctl, self._handle.fd, RUN.code
         registers, synced = self._registers, self._synced
         while True:
             if self.line_changed:
@@ -105,7 +105,7 @@ class Execution:
                 with beside:  # and out of the door before it waits for its turn
                     door.enter()
                     try:
-                        enter(fd, RUN.code, 0)
+                        enter(fd, run, 0)
                     finally:
                         door.left()
             except InterruptedError:  # the page still tells of the exit before
