@@ -26,6 +26,13 @@ FAULTS = (
     ),
     Fault(_K + "execution.py", "        if self._ring.waiting:", "        if False:", _RING),
     Fault(_K + "execution.py", "            page.interrupt_given()\n", "", _VCPU),
+    Fault(_K + "execution.py", "            registers.in_page = False\n", "", _VCPU),
+    Fault(
+        _K + "registers.py",
+        "        self.in_page = False\n        self._vcpu.call(",
+        "        self._vcpu.call(",
+        _VCPU,
+    ),
     Fault(_K + "dirty_ring.py", "RingFlag.RESET.to_bytes", "RingFlag.DIRTY.to_bytes", _RINGS),
     Fault(_K + "dirty_ring.py", "offset + page * PAGE", "offset", _RINGS),
     Fault(_K + "slots.py", "len(slots) - len(before or ())", "len(slots)", _DIRTY),

@@ -155,6 +155,7 @@ def test_registers_that_the_kernel_has_put_into_the_page_are_not_asked_for(end):
     rig.vcpu.write_register(Register.EIP, 0x5678)
     assert rig.vcpu.read_register(Register.EIP) == 0x5678
     assert rig.kernel.events == ["set sregs", "set regs", "get regs", "get sregs"]
+    rig.run(Eintr())
     rig.run(OSError(14, ""))
     rig.kernel.events.clear()
     assert rig.vcpu.read_register(Register.EIP) == 0x5678
