@@ -55,7 +55,7 @@ test-kvm: $(VENV)/.installed-dev
 	$(BIN)/pytest -s -m "not long" tests/peers/test_kvm.py $(TEST_ARGS)
 
 test-long: $(VENV)/.installed-dev
-	@tools/setup.sh firmware oracle peers
+	@tools/setup.sh firmware oracle peers debian
 	$(PYTEST) -m long --timeout 1800 $(TEST_ARGS)
 	$(PYTEST) --hypothesis-profile explore -m "hypothesis and not peers and not long and not soak" $(TEST_ARGS)
 

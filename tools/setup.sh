@@ -12,6 +12,7 @@
 #                                 for it (qemu, acpica, nasm, gdb, chromium, spin)
 #   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest, libvirt, OpenSSH and Qiling,
 #                                 each unpacked below .oracle, nothing installed (peers)
+#   tools/setup.sh debian         a Debian on a disk, which one of `make test-long` boots (peers)
 set -eu
 cd "$(dirname "$0")/.."
 . tools/apt.sh
@@ -117,6 +118,10 @@ setup_peers() {
     peer peers unpack openssh tools/openssh.sh .oracle/openssh
     peer peers unpack virt-install tools/virt_install.sh .oracle/virt-install
     peer peers unpack qiling tools/qiling_env.sh .oracle/qiling
+}
+
+setup_debian() {
+    peer peers unpack debian tools/debian_disk.sh .oracle/debian
 }
 
 # unpack NAME COMMAND...: run COMMAND, which makes .oracle/NAME, unless it has been there before.

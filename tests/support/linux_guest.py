@@ -27,7 +27,11 @@ PARTS = Path(__file__).parents[2] / ".oracle" / "linux"
 PARTS_686 = PARTS.with_name("linux-686")
 """A 32-bit one's, which has no agent (``tools/linux_686.sh``)."""
 
+DEBIAN = PARTS.with_name("debian")
+"""A whole one's disk, its kernel and its initial RAM disk (``tools/debian_disk.sh``)."""
+
 _BOOT_S = 240
+_FROM_DISK_S = 900
 _ANSWER_S = 60
 _MARK = re.compile(rb"-- (\w+) --\r*\n\Z")
 """What the guest ends an answer with, line feed and all: the next one begins behind it."""
@@ -52,6 +56,10 @@ while read -r line; do
     echo "-- $? --"
 done
 """
+_SHELL = """stty raw -echo; echo '-- ready --'; while read -r line
+do eval "$line"; echo "-- $? --"; done
+"""
+"""A login's shell, as ``_INIT`` goes on."""
 
 
 class LinuxGuest:
@@ -74,6 +82,28 @@ class LinuxGuest:
         if boots:
             assert self._answer()[1] == b"ready"
         self._serial.settimeout(_ANSWER_S)
+
+    def log_in(self, name: str, *, boots_s: float) -> None:
+        """Wait for a login that asks for no password; then lines of shell can be run.
+
+        Args:
+            name: who logs in.
+            boots_s: how long it may take until the login is there.
+        """
+        self._serial.settimeout(boots_s)
+        self._wait_for(b"login: ")
+        self._serial.sendall(name.encode() + b"\n")
+        self._wait_for(b"# ")
+        self._serial.settimeout(_ANSWER_S)
+        self._serial.sendall(_SHELL.encode())
+        assert self._answer()[1] == b"ready"
+
+    def _wait_for(self, words: bytes) -> None:
+        self._text = b""
+        while words not in self._text:
+            some = self._serial.recv(4096)
+            assert some, self._text
+            self._text += some
 
     def run(self, command: str) -> str:
         """Run a line of shell in the guest and return what it prints.
@@ -193,6 +223,25 @@ def linux_on_our_engine(
     command += ["--initrd", str(folder / "initrd"), "--append", "console=ttyS0 quiet panic=-1"]
     command += ["--serial", f"unix:{folder / 'serial'}", "--qmp", f"unix:{folder / 'qmp'}", *args]
     with _running(folder, command, "serial") as guest:
+        yield guest
+
+
+@contextmanager
+def debian_on_our_engine(folder: Path, *args: str) -> Iterator[LinuxGuest]:
+    """Boot Debian from its disk, which stays as it is; log in; skip where there is no such disk.
+
+    Args:
+        folder: for its sockets.
+        args: more of the command line.
+    """
+    if not (DEBIAN / ".whole").exists():
+        pytest.skip("needs a Debian on a disk (tools/setup.sh debian, as root, with a network)")
+    command = [sys.executable, "-m", "guestmap", "boot", "-q", "--kernel", str(DEBIAN / "vmlinuz")]
+    command += ["--initrd", str(DEBIAN / "initrd"), "--append", "root=/dev/sda rw console=ttyS0"]
+    command += ["--drive", f"file={DEBIAN / 'disk'},format=raw,snapshot=on"]
+    command += ["--serial", f"unix:{folder / 'serial'}", "--qmp", f"unix:{folder / 'qmp'}", *args]
+    with _running(folder, command, "serial", boots=False) as guest:
+        guest.log_in("root", boots_s=_FROM_DISK_S)
         yield guest
 
 
