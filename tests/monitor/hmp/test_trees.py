@@ -50,6 +50,13 @@ def test_a_display_adapter_is_shown_as_qemus() -> None:
 
 @pytest.mark.qemu
 @pytest.mark.qemu_7_2("what its human monitor prints")
+def test_what_kind_a_function_is_is_said_as_by_qemu() -> None:
+    with Beside("-m", "128M", "-machine", "usb=on", "-device", "e1000") as pair:
+        pair.check("info qtree", "info pci")
+
+
+@pytest.mark.qemu
+@pytest.mark.qemu_7_2("what its human monitor prints")
 @pytest.mark.parametrize(
     "path",
     ["/", "/objects", "/objects/c0", "/machine/peripheral", "/machine/peripheral/d0", "br", "d0",

@@ -17,11 +17,13 @@ _UNMAPPED = -1
 CLASS_NAMES: Mapping[int, str] = MappingProxyType(
     {
         0x0101: "IDE controller",
+        0x0200: "Ethernet controller",
         0x0300: "VGA controller",
         0x0600: "Host bridge",
         0x0601: "ISA bridge",
         0x0604: "PCI bridge",
         0x0680: "Bridge",
+        0x0C03: "USB controller",
     }
 )
 """What QEMU calls the classes of functions that a machine here can have."""
