@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from guestmap.base import ADDRESS_SPACE_SIZE, GIB, Clock, ConfigError, HostClock
 from guestmap.hw.acpi.pm import WakeCause
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from guestmap.hw.pci import PciBus
     from guestmap.hw.placement import Placeable
     from guestmap.hw.serial import Serial16550
+    from guestmap.hw.vga.adapter import DisplayAdapter
     from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.hw.vga.text import ScreenText
     from guestmap.hw.virtio.balloon import VirtioBalloon
@@ -214,13 +215,18 @@ class Board:
     def executes(self, cpu: int) -> None:
         """Note which CPU's accesses are made from now on."""
 
+    @property
+    def display(self) -> DisplayAdapter[Any] | None:
+        """The display adapter; None without."""
+        return None
+
     def picture(self) -> ScreenPicture | None:
         """Return what the screen shows; None where there is none."""
-        return None
+        return None if self.display is None else self.display.picture()
 
     def text(self) -> ScreenText | None:
         """Return what a text screen shows; None where there is none, or it shows a picture."""
-        return None
+        return None if self.display is None else self.display.text()
 
     def press_power_button(self) -> None:
         """Tell the guest, where the board has a power button."""

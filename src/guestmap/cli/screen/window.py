@@ -6,6 +6,7 @@ import os
 import re
 import select
 import shutil
+import signal
 import sys
 import termios
 import threading
@@ -17,12 +18,12 @@ from guestmap.cli.escape_key import EscapeKey
 from guestmap.cli.screen.painting import Graphics, block_lines, kitty, sixel, text_lines
 from guestmap.cli.screen.typed import keys_of
 from guestmap.hw.ps2.keys import KEYS
+from guestmap.machine.screen_watch import ScreenWatch
 
 if TYPE_CHECKING:
     from guestmap.hw.vga.screen import ScreenPicture
     from guestmap.machine import VirtualMachine
 
-_LOOK_S = 0.05
 _ANSWER_S = 0.5
 _HOLD_NS = 20_000_000
 _READ_BYTES = 4096
@@ -30,13 +31,14 @@ _ASK = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
 """Whether there are kitty's graphics, and what kind of terminal it is (DA1), which all answer."""
 _KIND = re.compile(rb"\x1b\[\?([0-9;]*)c")
 _SIXEL = b"4"
+_RESIZED = b"r"
 _TEXT_SIZE = 80, 24
 
 
 class ScreenWindow:
     """Shows the screen, and sends what is typed; a context manager.
 
-    A look every twentieth of a second costs a comparison; only what has changed is painted.
+    What stands still is not looked at; of what is looked at, only what has changed is painted.
 
     Args:
         vm: the machine, with a screen.
@@ -44,6 +46,7 @@ class ScreenWindow:
 
     def __init__(self, vm: VirtualMachine) -> None:
         self._vm = vm
+        self._watch = ScreenWatch(vm)
         self._escape = EscapeKey()
         self._shown: list[str] = []
         self._last: object = None
@@ -56,12 +59,16 @@ class ScreenWindow:
         tty.setraw(0)
         self._graphics = self._asked()
         self._write("\x1b[?25l\x1b[2J")
+        self._watch.__enter__()
+        self._resized = signal.signal(signal.SIGWINCH, lambda *_: os.write(self._woken, _RESIZED))
         self._thread.start()
 
     def __exit__(self, *_error: object) -> None:
+        signal.signal(signal.SIGWINCH, self._resized)
         os.close(self._woken)
         self._thread.join()
         os.close(self._wake)
+        self._watch.__exit__()
         self._paint()  # as it is at the end
         termios.tcsetattr(0, termios.TCSADRAIN, self._before)
         self._write(f"\x1b[{shutil.get_terminal_size(_TEXT_SIZE).lines};1H\x1b[?25h\n")
@@ -83,14 +90,15 @@ class ScreenWindow:
     def _serve(self) -> None:
         with suppress(OSError):  # the terminal is gone
             while True:
-                ready, _, _ = select.select([0, self._wake], [], [], _LOOK_S)
-                if self._wake in ready:
+                ready, is_time = self._watch.wait([0, self._wake])
+                if self._wake in ready and not os.read(self._wake, _READ_BYTES):
                     return
                 if 0 in ready:
                     if not (data := os.read(0, _READ_BYTES)):
                         return
                     self._typed(data)
-                self._paint()
+                if is_time or self._wake in ready:
+                    self._paint()
 
     # -- the screen --------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from guestmap.hw.pci.bus import PciBus
     from guestmap.hw.pci.identity import PciIdentity
+    from guestmap.memory import MemoryRegion
 
 PCI_VGA = declare("pci-vga", PCI_DEVICE, abstract=True, interfaces=(*HAS_AML, *IS_PCI))
 
@@ -37,6 +38,8 @@ class DisplayAdapter(PciFunction[VgaStateT]):
 
     Attributes:
         vram: its memory, ``vga.vram``.
+        window: where a CPU reaches it through registers, A0000h.
+        on_touch: called after each write of a register, and where all of them are others.
 
     Raises:
         ConfigError: the slot is taken.
@@ -44,6 +47,7 @@ class DisplayAdapter(PciFunction[VgaStateT]):
 
     CHOICES: ClassVar[tuple[str, ...]] = ("multifunction",)
     hotpluggable = False
+    window: MemoryRegion
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class DisplayAdapter(PciFunction[VgaStateT]):
         multifunction: bool = False,
     ) -> None:
         super().__init__(state, bus, devfn, identity, multifunction=multifunction)
+        self.on_touch: Callable[[], None] = lambda: None
         self.vram = self.make_ram("vga.vram", memory_size)
 
     @classmethod
@@ -76,6 +81,20 @@ class DisplayAdapter(PciFunction[VgaStateT]):
         """What is told of each write to its memory: offset and bytes, which must be in it."""
         assert self.vram.ram_block is not None
         return self.vram.ram_block.written
+
+    def touched(self) -> None:
+        """Note that the screen may show something else."""
+        self.on_touch()
+
+    def reset(self) -> None:
+        """Reset the registers; the memory stays."""
+        super().reset()
+        self.touched()
+
+    def load(self, state: VgaStateT) -> None:
+        """Go on from there."""
+        super().load(state)
+        self.touched()
 
     def text(self) -> ScreenText | None:
         """Return what a text screen shows now; None for one with a picture."""

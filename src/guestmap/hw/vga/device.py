@@ -78,7 +78,7 @@ class StandardVga(DisplayAdapter[VgaState]):
         super().__init__(
             VgaState(), bus, devfn, _IDENTITY, _MEMORY_SIZE, multifunction=multifunction
         )
-        self._ports = VgaPorts(self._registers, self._map)
+        self._ports = VgaPorts(self._registers, self._map, self.touched)
         planes = VgaPlanes(self._registers, self.memory, self.written)
         self._dispi = Dispi(
             self._registers, self.memory, self._map,
@@ -132,6 +132,7 @@ class StandardVga(DisplayAdapter[VgaState]):
 
     def _map(self) -> None:
         """Show the memory itself in the window where registers would pass every byte through."""
+        self.touched()
         sequencer = self.state.in_force
         is_open = sequencer[reg.SEQ_MAP_MASK] & reg.MAP_MASK_ALL == reg.MAP_MASK_ALL
         wanted = None

@@ -10,7 +10,7 @@ from guestmap.hw.vga.around import around
 from guestmap.hw.vga.palette import colour, sixteen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from guestmap.hw.vga.state import VgaState
 
@@ -33,20 +33,27 @@ def draw_graphics(state: VgaState, memory: memoryview) -> bytes:
     width, height = dots_of(state)
     is_linear = state.is_linear(len(memory), width, height)
     line = _line_maker(state, memory, width, is_linear=is_linear)
-    step, first = state.pitch, 4 * state.first_cell
-    if is_linear:
-        return b"".join(line(first + y * step) for y in range(height))
-    again = _repeats(state)
-    compare = _line_compare(state)
-    mode = state.crtc[reg.CRTC_MODE]
     rows: list[bytes] = []
     shown: dict[int, bytes] = {}
-    at, counted, left = first, 0, again
-    for y in range(height):
-        place = _interleaved(at, counted, mode)
+    for place in line_places(state, height, is_linear=is_linear):
         if place not in shown:
             shown[place] = line(place)
         rows.append(shown[place])
+    return b"".join(rows)
+
+
+def line_places(state: VgaState, height: int, *, is_linear: bool) -> Iterator[int]:
+    """Yield where in the memory each line of dots begins, in bytes."""
+    step, first = state.pitch, 4 * state.first_cell
+    if is_linear:
+        yield from (first + y * step for y in range(height))
+        return
+    again = _repeats(state)
+    compare = _line_compare(state)
+    mode = state.crtc[reg.CRTC_MODE]
+    at, counted, left = first, 0, again
+    for y in range(height):
+        yield _interleaved(at, counted, mode)
         if left:
             left -= 1
         else:
@@ -56,7 +63,26 @@ def draw_graphics(state: VgaState, memory: memoryview) -> bytes:
             counted, left = counted + 1, again
         if y == compare:
             at = 0
-    return b"".join(rows)
+
+
+def dot_bytes(state: VgaState, x: int) -> tuple[int, int]:
+    """Return where from its line's begin the bytes of a dot are, and how many they are.
+
+    Where planes are used these are the four of a cell, which has eight dots, or eight dots twice.
+    """
+    halved = bool(state.in_force[reg.SEQ_CLOCKING] & reg.CLOCKING_HALF)
+    if _kind(state) < 2:
+        return (x >> 3 + halved) * 4, 4
+    depth = state.depth
+    if depth in (0, 8):
+        return x >> (depth == 0), 1
+    size = (depth + 7) // 8
+    return x * size, size
+
+
+def are_bytes(state: VgaState) -> bool:
+    """Tell whether a dot is bytes of its own, which a CPU may store straight."""
+    return _kind(state) >= 2
 
 
 def _repeats(state: VgaState) -> int:

@@ -33,6 +33,27 @@ def spread(bits: int) -> int:
 SPREAD = tuple(spread(bits) for bits in range(16))
 
 
+def window_address(state: VgaState, offset: int) -> int | None:
+    """Return where a byte of the memory is in the window, counted from A0000h; None: nowhere.
+
+    That is the other way of :class:`VgaPlanes`, in the mode of now.
+    """
+    if not state.has_planes:
+        return None
+    if state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4:
+        cell = offset
+    elif not state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN:
+        cell = offset >> 2
+    elif (state.graphics[reg.GFX_READ_MAP] ^ offset) & 2:
+        return None
+    else:
+        cell = offset >> 1 & ~1 | offset & 1
+    mode = state.graphics[reg.GFX_MISC] >> 2 & 3
+    low, high = _WINDOWS[mode]
+    address = cell - state.bank if mode == 1 else cell + low
+    return address if low <= address < high else None
+
+
 class VgaPlanes:
     """The memory of a VGA through its window.
 

@@ -27,11 +27,18 @@ class VgaPorts:
     Args:
         state: returns the registers; the device's own.
         changed: called where the map may be another now.
+        touched: called where the screen may show something else.
     """
 
-    def __init__(self, state: Callable[[], VgaState], changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        state: Callable[[], VgaState],
+        changed: Callable[[], None],
+        touched: Callable[[], None],
+    ) -> None:
         self._state = state
         self._changed = changed
+        self._touched = touched
         self._reads: dict[int, Callable[[VgaState], int]] = {
             0x3C0: lambda s: 0 if s.wants_data else s.attribute_index,
             0x3C1: _attribute,
@@ -79,6 +86,7 @@ class VgaPorts:
         known = _in_group(state, port)
         if known is not None and (taker := self._writes.get(known)) is not None:
             taker(state, value)
+            self._touched()
 
     def _write_sequencer(self, state: VgaState, value: int) -> None:
         index = state.sequencer_index

@@ -90,6 +90,11 @@ class VgaState(PciState):
         return bool(self.dispi[reg.DISPI_ENABLE] & reg.DISPI_ENABLED)
 
     @property
+    def has_planes(self) -> bool:
+        """Whether the window at A0000h is a VGA's, with planes."""
+        return True
+
+    @property
     def in_force(self) -> list[int]:
         """The sequencer's registers that count."""
         is_on = self.dispi[reg.DISPI_ENABLE] & reg.DISPI_ENABLED

@@ -76,7 +76,7 @@ class CirrusVga(DisplayAdapter[CirrusState]):
         )
         written = self.written
         blitter = Blitter(self._registers, self.memory, written, self._map)
-        self._ports = CirrusPorts(self._registers, self._map, blitter)
+        self._ports = CirrusPorts(self._registers, self._map, self.touched, blitter)
         self._windows = CirrusWindows(
             self._registers, self.memory, written,
             planes=VgaPlanes(self._registers, self.memory, written),

@@ -52,13 +52,18 @@ class CirrusPorts(VgaPorts):
     Args:
         state: returns the registers; the device's own.
         changed: called where the map may be another now.
+        touched: called where the screen may show something else.
         blitter: the blitter.
     """
 
     def __init__(
-        self, state: Callable[[], CirrusState], changed: Callable[[], None], blitter: Blitter
+        self,
+        state: Callable[[], CirrusState],
+        changed: Callable[[], None],
+        touched: Callable[[], None],
+        blitter: Blitter,
     ) -> None:
-        super().__init__(state, changed)
+        super().__init__(state, changed, touched)
         self._cirrus = state
         self._blitter = blitter
         self._reads |= {

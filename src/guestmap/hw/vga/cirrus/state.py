@@ -121,6 +121,11 @@ class CirrusState(VgaState):
         return bool(self.sequencer[reg.SEQ_EXTENDED] & reg.EXTENDED_ON)
 
     @property
+    def has_planes(self) -> bool:
+        """Whether the window at A0000h is a VGA's, with planes."""
+        return not self.is_extended
+
+    @property
     def shift(self) -> int:
         """Return by how many bits an address of a window counts more than bytes."""
         extensions = self.graphics[reg.GFX_EXTENSIONS]

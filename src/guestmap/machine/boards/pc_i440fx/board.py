@@ -47,8 +47,6 @@ from guestmap.memory import MemoryRegion
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
     from guestmap.hw.vga.adapter import DisplayAdapter
-    from guestmap.hw.vga.screen import ScreenPicture
-    from guestmap.hw.vga.text import ScreenText
 
 
 class Pc(Board):
@@ -273,17 +271,9 @@ class Pc(Board):
         """Have accesses to the APICs' page be that CPU's own."""
         self.apics.current = cpu
 
-    def picture(self) -> ScreenPicture | None:
-        """Return what the screen shows."""
-        shown = self._shown()
-        return shown.picture() if shown is not None else None
-
-    def text(self) -> ScreenText | None:
-        """Return what a text screen shows."""
-        shown = self._shown()
-        return shown.text() if shown is not None else None
-
-    def _shown(self) -> DisplayAdapter[Any] | None:
+    @property
+    def display(self) -> DisplayAdapter[Any] | None:
+        """The display adapter."""
         from guestmap.hw.vga.adapter import DisplayAdapter
 
         adapters = (each for each in self.bus.devices.values() if isinstance(each, DisplayAdapter))
