@@ -26,6 +26,7 @@ from guestmap.cli.boot_saved import (
 )
 from guestmap.cli.boot_screen import check_screen, shown_screen, take_screenshot
 from guestmap.cli.boot_told import teller
+from guestmap.cli.drives_asked import drives_asked
 from guestmap.cli.output import warn
 from guestmap.cli.serial_wire import serial_wire
 from guestmap.cli.streams import is_terminal
@@ -33,7 +34,6 @@ from guestmap.machine.boards import BoardType, board_type, read_machine
 from guestmap.machine.config import MachineConfig, check_ram_size
 from guestmap.machine.observed import Event, MachineReset
 from guestmap.machine.options.device import DeviceSpec
-from guestmap.machine.options.drive import DriveSpec, cdrom, placed
 from guestmap.machine.options.memory import MemoryOption
 from guestmap.machine.options.numa import parse_nodes
 from guestmap.machine.options.object import ObjectSpec
@@ -194,7 +194,7 @@ def _chosen(
     options: BootOptions, board: BoardType, devices: tuple[DeviceSpec, ...]
 ) -> dict[str, Any]:
     """Return what has a field of its own: adapter, ports and drives, QEMU's default ones too."""
-    given: dict[str, Any] = {"drives": _drives(options)}
+    given: dict[str, Any] = {"drives": drives_asked(options)}
     given |= {"serial": True} if options.serial else {}
     given |= {"vga": options.vga} if options.vga else {}
     if not options.defaults:
@@ -212,19 +212,6 @@ def _with_cautions(roms: tuple[Path, ...]) -> tuple[Path, ...]:
         if why := why_not_run(image):
             warn(f"caution: --option-rom {path}: firmware passes it over: {why}")
     return roms
-
-
-def _drives(options: BootOptions) -> tuple[DriveSpec, ...]:
-    """Return the drives that are asked for, each at its place.
-
-    Raises:
-        ConfigError, UnsupportedError: they cannot be.
-    """
-    if not (options.drive or options.disk or options.cdrom):
-        return ()
-    drives = [DriveSpec.parse(each) for each in options.drive]
-    drives += [DriveSpec(each) for each in options.disk]
-    return placed(([] if options.cdrom is None else [cdrom(options.cdrom)]) + drives)
 
 
 def _ram_size(text: str, memory: MemoryOption, kind: BoardType) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guestmap.base import ConfigError
+from guestmap.cli.drives_asked import drives_asked
 from guestmap.cli.source import BOOT, load_snapshot, own_machine
 from guestmap.machine.phases import Phase
 from guestmap.view.film import Frame
@@ -37,6 +39,8 @@ class BootWishes(NamedTuple):
         trace: ranges, accesses of which are told.
         stop_at: ranges, at an access of which it ends.
         flow: the firmware's flow is told.
+        vga: its display adapter.
+        drive: drives, as ``boot --drive`` has them; ``disk``, ``cdrom``: as its others do.
     """
 
     until: Phase = Phase.HALT
@@ -46,6 +50,10 @@ class BootWishes(NamedTuple):
     trace: tuple[str, ...] = ()
     stop_at: tuple[str, ...] = ()
     flow: bool = False
+    vga: str = ""
+    drive: tuple[str, ...] = ()
+    disk: tuple[Path, ...] = ()
+    cdrom: Path | None = None
 
 
 def fill(
@@ -78,8 +86,8 @@ def fill(
         return of_boot(film, _config(boots[0], wishes, sources[0]), wishes)
     if wishes != BootWishes():
         raise ConfigError(
-            "--until, --bios, --option-rom, --restore, --trace, --stop-at and --flow are for"
-            " 'boot': nothing else runs"
+            "--until, --bios, --option-rom, --restore, --vga, --drive, --disk, --cdrom, --trace,"
+            " --stop-at and --flow are for 'boot': nothing else runs"
         )
     if target is not None:
         return lambda: _poll(film, target, interval or INTERVAL_S)
@@ -107,10 +115,14 @@ def _config(own: OwnMachine, wishes: BootWishes, source: str) -> MachineConfig:
         changed["bios"] = wishes.bios
     if wishes.option_roms:
         changed["option_roms"] = wishes.option_roms
+    if wishes.vga:
+        changed["vga"] = wishes.vga
+    if drives := drives_asked(wishes):
+        changed["drives"] = drives
     if wishes.restore is not None and (changed or own.config != _plain_config()):
         raise ConfigError(
             "--restore makes the machine that was saved: leave out -m, -M, --bios, --option-rom,"
-            f" and what stands behind 'boot' in {source!r}"
+            f" --vga, drives, and what stands behind 'boot' in {source!r}"
         )
     return replace(own.config, **changed)
 
@@ -129,6 +141,7 @@ def of_boot(film: Film, config: MachineConfig, wishes: BootWishes) -> Callable[[
     """
     from guestmap.cli.boot_saved import is_there, make_machine
     from guestmap.cli.flow_spans import FlowSpans
+    from guestmap.cli.screen.served import ServedScreen
     from guestmap.cli.tracing import Tracing
     from guestmap.machine.flow.records import FlowEvent
     from guestmap.machine.timeline import Timeline
@@ -144,6 +157,8 @@ def of_boot(film: Film, config: MachineConfig, wishes: BootWishes) -> Callable[[
             spans.hear(event)
 
     vm = make_machine(config, wishes.restore, "", observe)
+    screen = None if vm.board.display is None else ServedScreen(vm)
+    film.screen = screen
     is_new = wishes.restore is None
     begins = (0, "at reset") if is_new else (vm.board.clock.now_ns(), "as it was saved")
     timeline = Timeline(vm.board.system, begins=begins)
@@ -156,7 +171,7 @@ def of_boot(film: Film, config: MachineConfig, wishes: BootWishes) -> Callable[[
     goes_on = not is_there(vm, wishes.until)
 
     def run() -> None:
-        with vm:
+        with vm, screen or nullcontext():
             if goes_on:
                 vm.run(until=frozenset((wishes.until, Phase.HALT)))
             tracing.refuse_unmet(vm)

@@ -51,6 +51,23 @@ def serve(
     option_rom: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Add an option ROM to 'boot'.")
     ] = None,
+    vga: Annotated[
+        str,
+        typer.Option(
+            metavar="ADAPTER", help="Give 'boot' a screen, beside the map: std, cirrus, or none."
+        ),
+    ] = "",
+    drive: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DRIVE", help="Add a disk to 'boot', as with 'guestmap boot'."),
+    ] = None,
+    disk: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Add a hard disk, the file's bytes one for one."),
+    ] = None,
+    cdrom: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Add a CD-ROM drive with that ISO image.")
+    ] = None,
     until: Annotated[
         Phase, typer.Option(help="Stop 'boot' as the firmware enters this phase.")
     ] = Phase.HALT,
@@ -83,7 +100,8 @@ def serve(
 ) -> None:
     """Show a memory map live in a web browser, with its history as a timeline to step through.
 
-    --at opens the page at a moment of a boot; on the page, any other can be typed in.
+    --at opens the page at a moment of a boot; on the page, any other can be typed in. With --vga
+    the guest's screen is beside its map: it can be typed into, and a click says where a dot is.
     """
     try:
         from guestmap.cli.films import BootWishes, fill
@@ -106,6 +124,10 @@ def serve(
         tuple(trace or ()),
         tuple(stop_at or ()),
         flow,
+        vga,
+        tuple(drive or ()),
+        tuple(disk or ()),
+        cdrom,
     )
     produce = fill(film, own, wishes, interval)
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()
@@ -113,7 +135,8 @@ def serve(
     def ready(url: str) -> None:
         say(f"{url} shows {', '.join(sources)}; Ctrl-C ends", flush=True)
         if not is_loopback(host):
-            warn(f"warning: whoever reaches {host} and has that link, or overhears it, can look")
+            can = "look" if film.screen is None else "look and type"
+            warn(f"warning: whoever reaches {host} and has that link, or overhears it, can {can}")
 
     try:
         serve_film(film, host=host, port=port, ready=ready)

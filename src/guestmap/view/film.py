@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from guestmap.inspect import Snapshot
+    from guestmap.view.guest_screen import GuestScreen
     from guestmap.view.picture import Panel
     from guestmap.view.sections import Family
 
@@ -85,6 +86,7 @@ class Film:
         from_start: a page begins at the first frame, where nothing else is said.
         notes: what else happened, seconds from the beginning and a line each.
         spans: what lasts, in the order of its begin.
+        screen: the screen of the machine that it is of; None without.
         unlisted: how many lines and spans came after there were :data:`MOST_NOTES` of them.
     """
 
@@ -98,6 +100,7 @@ class Film:
         self.notes: list[tuple[float, str]] = []
         self.spans: list[FilmSpan] = []
         self.unlisted = 0
+        self.screen: GuestScreen | None = None
         self._frames: list[Frame] = []
         self._findings: list[_Drawn] = []
 

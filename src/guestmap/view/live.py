@@ -16,6 +16,7 @@ from guestmap.view.figure import PanelFigure
 from guestmap.view.happened import Happened
 from guestmap.view.page import body, footer, heading, speak
 from guestmap.view.player import SPEEDS, Player, fitting_speed
+from guestmap.view.screen_panel import ScreenPanel
 from guestmap.view.web_server import web_server
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _LOOK_MS = 200
 """How often a page looks for new frames, and goes on when it plays."""
 
+_MAP_LEAST = 440, 620
+"""Pixels across and down that a map has beside a screen; where there is no room, it is above."""
 _MOMENT = "go to a moment"
 LOOPBACK = "127.0.0.1"
 
@@ -110,6 +113,12 @@ class _Page:
             sizing_mode="stretch_width", margin=(4, 12, 0, 12), styles={"flex-wrap": "wrap"},
         )  # fmt: skip
         document.title = self._film.title
+        shown: list[Any] = [self._place]
+        if self._film.screen is not None:
+            self._place.min_width, self._place.min_height = _MAP_LEAST
+            panel = ScreenPanel(self._film.screen)
+            panel.fill(document)
+            shown.append(panel.widget)
         document.add_root(
             column(
                 bar,
@@ -117,7 +126,7 @@ class _Page:
                 self._happened.lanes.plot,
                 self._happened.widget,
                 self._told,
-                self._place,
+                row(*shown, sizing_mode="stretch_both", styles={"flex-wrap": "wrap"}),
                 sizing_mode="stretch_both",
             )
         )

@@ -20,7 +20,7 @@ _ROWS = {">>": (2, 12, INK), "==": (1, 10, MARK), FLOW: (-1, 8, FLOW_INK)}
 """Changes of the map, phases and the firmware's flow, by what their lines begin with: row, size,
 colour."""
 _LINE = (0, 6, FAINT_INK)
-_TALL, _MARGIN = 64, 0.6
+_TALL, _MARGIN = 80, 0.6
 
 
 class TimeAxis:
@@ -89,5 +89,8 @@ class TimeAxis:
         plot.grid.visible = False
         plot.outline_line_color = None
         plot.xaxis.major_label_text_color = INK
+        plot.xaxis.axis_label = "time in ms"
+        plot.xaxis.axis_label_text_color = FAINT_INK
+        plot.xaxis.axis_label_text_font_size = "11px"
         plot.xaxis.axis_label_standoff = 0
         return plot
