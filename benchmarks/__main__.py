@@ -33,6 +33,7 @@ from benchmarks import (
     older,
     post,
     rcu,
+    screen,
     since,
     start,
     survey,
@@ -55,6 +56,7 @@ def main() -> None:
     show("The engine (processor time)", "documented Unicorn", engine.rows(), console)
     show("A guest at its devices (processor time)", "QEMU TCG", device_loops.rows(), console)
     show("A guest's disk (processor time)", "QEMU TCG", disks.rows(), console)
+    show("A guest's screen (processor time)", "QEMU TCG", screen.rows(), console)
     show("Starting the program (processor time)", "python -c pass", start.rows(), console)
     show("A question (processor time)", f"commit {older.COMMIT}", start.older_rows(), console)
     show("Accesses of RAM", "Unicorn", access.rows(), console)

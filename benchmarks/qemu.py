@@ -54,6 +54,11 @@ class QtestQemu:
         for each in (self._replies, self._messages, self._socket, self._monitor):
             each.close()
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def qmp(self, command: str, **arguments: Any) -> Any:
         """Execute a QMP command and return what it returns."""
         request = {"execute": command, "arguments": arguments}
