@@ -66,6 +66,34 @@ def test_the_largest_of_a_lane_stay_alone():
     assert {box.title for each in sections for box in each.flat.boxes} == titles
 
 
+def _mixed(count: int, *, size: int) -> Snapshot:
+    """Return regions of all types in turn, one in each page."""
+    tree = Builder()
+    system = tree.container("system", 0, 1 << 64)
+    for number in range(count):
+        kind = ("ram", "rom", "i/o")[number % 3]
+        tree.region(f"dev{number}", number * 0x1000, size, into=system, type=kind)
+    tree.space("memory", system)
+    return tree.snapshot()
+
+
+def test_where_no_neighbours_are_alike_those_of_all_kinds_are_joined():
+    sections = [f.sections[0] for f in find_sections(_mixed(3000, size=0x800)).families]
+    thinned(sections, most=600)
+    assert _count(sections) < 2 * 600 + 256
+    (joined, *_) = (box for box in sections[0].flat.boxes if "…" in box.title)
+    assert "of 3 kinds that lie side by side" in joined.why
+
+
+def test_where_all_lie_over_each_other_those_are_joined():
+    sections = [f.sections[0] for f in find_sections(_mixed(600, size=0x1000 * 600)).families]
+    before = max(box.end for layer in sections[0].layers.values() for box in layer.boxes)
+    had = _count(sections)
+    assert thinned(sections, most=200) > 0
+    assert _count(sections) < had / 2
+    assert max(b.end for layer in sections[0].layers.values() for b in layer.boxes) == before
+
+
 def _spaces(count: int, last: int = 4096) -> Snapshot:
     """Return address spaces that see nothing in common; the last one's region is ``last`` long."""
     tree = Builder()

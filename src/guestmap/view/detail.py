@@ -14,16 +14,22 @@ from guestmap.view.tree_boxes import Layer
 from guestmap.view.words import spaces_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from guestmap.view.picture import Box
     from guestmap.view.sections import Family, Section
 
-MOST_BOXES = 20_000
+    _Joins = Callable[[Box, Box], bool]
+    """Whether a box may be joined with the one that begins before it."""
+
+MOST_BOXES = 8_000
 """So many boxes are drawn one by one, in all lanes of a picture."""
 
 MOST_PANELS = 32
 """So many maps are drawn in a picture; the rest is named, and drawn where it is asked for."""
+
+_FAR_TOO_MANY = 3
+"""So many times the boxes that are wanted."""
 
 _LARGEST = 256
 """So many of a lane are never joined with others."""
@@ -48,7 +54,8 @@ def thinned(sections: Iterable[Section], most: int = MOST_BOXES) -> int:
     """Join boxes of sections until about ``most`` are left; return how many were joined.
 
     Joined are neighbours in a lane that are alike: in one run at most so many that the number of
-    boxes comes down to what is wanted.
+    boxes comes down to what is wanted. Where that leaves far too many, neighbours of all kinds are
+    joined, and at last those too that lie over each other.
     """
     sections = list(sections)
     layers = [layer for each in sections for layer in (each.flat, *each.layers.values())]
@@ -56,40 +63,66 @@ def thinned(sections: Iterable[Section], most: int = MOST_BOXES) -> int:
     if count <= most:
         return 0
     longest = -(-count // most)
-    joined = 0
+    for joins in (_are_alike, _are_apart, None):
+        thin = [_thin(layer, longest, joins) for layer in layers]
+        if sum(len(layer.boxes) for layer, _ in thin) <= _FAR_TOO_MANY * most:
+            break
+    left = iter(thin)
     for each in sections:
-        each.flat, here = _thin(each.flat, longest)
-        joined += here
-        for key, layer in each.layers.items():
-            each.layers[key], here = _thin(layer, longest)
-            joined += here
-    return joined
+        each.flat, _ = next(left)
+        for key in each.layers:
+            each.layers[key], _ = next(left)
+    return sum(joined for _, joined in thin)
 
 
-def _thin(layer: Layer, longest: int) -> tuple[Layer, int]:
+def _are_alike(one: Box, other: Box) -> bool:
+    return _are_apart(one, other) and (one.kind, one.state) == (other.kind, other.state)
+
+
+def _are_apart(one: Box, other: Box) -> bool:
+    return other.start >= one.end
+
+
+def _thin(layer: Layer, longest: int, joins: _Joins | None) -> tuple[Layer, int]:
     """Return a layer with runs of small boxes joined, and how many boxes went into those."""
     by_size = sorted(layer.boxes, key=lambda box: box.start - box.end)
     small = set(map(id, by_size[_LARGEST:]))
     boxes: list[Box] = []
     labels: list[Label] = []
     gone: set[int] = set()
-    for run in _runs(layer.boxes, small, longest):
+    for run in _runs(layer.boxes, small, longest, joins):
         if len(run) == 1:
             boxes += run
             continue
-        first, last = run[0], run[-1]
         gone.update(box.start for box in run)
-        title = f"{first.title} … {last.title}"
-        why = f"{len(run)} that lie side by side, too small to be drawn one by one"
-        boxes.append(first._replace(end=last.end, title=title, why=why, path="", owner=""))
-        size = format_size(last.end - first.start)
-        labels.append(Label(0, first.start, last.end, title, f"{len(run)}, {size}"))
+        boxes.append(_joined(run))
+        start, end, title = boxes[-1].start, boxes[-1].end, boxes[-1].title
+        labels.append(Label(0, start, end, title, f"{len(run)}, {format_size(end - start)}"))
     labels += [label for label in layer.labels if label.start not in gone]
     return Layer(boxes, labels), len(gone)
 
 
-def _runs(boxes: list[Box], small: set[int], longest: int) -> Iterator[list[Box]]:
-    """Yield the boxes by address; small ones of one kind and state in runs of at most so many."""
+def _joined(run: list[Box]) -> Box:
+    """Return one box for several, which looks as the largest of them does."""
+    first, last = run[0], run[-1]
+    kinds = len({box.kind for box in run})
+    of_kinds = f" of {kinds} kinds" if kinds > 1 else ""
+    return max(run, key=lambda box: box.end - box.start)._replace(
+        start=first.start,
+        end=max(box.end for box in run),
+        title=f"{first.title} … {last.title}",
+        priority=first.priority,
+        offset=first.offset,
+        why=f"{len(run)}{of_kinds} that lie side by side, too small to be drawn one by one",
+        path="",
+        owner="",
+    )
+
+
+def _runs(
+    boxes: list[Box], small: set[int], longest: int, joins: _Joins | None
+) -> Iterator[list[Box]]:
+    """Yield the boxes by address; small ones that may be joined in runs of at most so many."""
     run: list[Box] = []
     for box in sorted(boxes, key=lambda box: box.start):
         goes_on = (
@@ -97,8 +130,7 @@ def _runs(boxes: list[Box], small: set[int], longest: int) -> Iterator[list[Box]
             and len(run) < longest
             and id(box) in small
             and id(run[-1]) in small
-            and (box.kind, box.state) == (run[-1].kind, run[-1].state)
-            and box.start >= run[-1].end
+            and (joins is None or joins(run[-1], box))
         )
         if goes_on:
             run.append(box)

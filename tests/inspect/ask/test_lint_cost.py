@@ -147,6 +147,19 @@ def test_so_it_is_for_lint_where_all_aliases_show_the_same():
     assert calls(lint, shown_twice(300)) < 16 * calls(lint, shown_twice(30))
 
 
+def test_so_it_is_to_read_more_that_lie_over_each_other_than_are_compared():
+    def text(count: int) -> str:
+        rows = [f"    {n:016x}-{n + 9999:016x} (prio 0, i/o): dev{n}" for n in range(count)]
+        whole = f"  {0:016x}-{(1 << 64) - 1:016x} (prio 0, i/o): system"
+        return "\n".join(["address-space: memory", whole, *rows, ""])
+
+    def read(text: str) -> Snapshot:
+        return snapshot_of_pasted(text, source="text")
+
+    assert calls(read, text(4000)) < 3 * calls(read, text(2000)), "each with each were four times"
+    assert read(text(700)).regions[0].children == tuple(range(1, 701)), "as they are printed"
+
+
 def test_many_that_lie_over_each_other_are_one_finding() -> None:
     (found,) = lint(piled(100))
     assert found.message == (

@@ -20,13 +20,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from guestmap.inspect.text.rebuild.rules import NEWER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from guestmap.inspect.map.snapshot import RegionInfo
     from guestmap.inspect.text.rebuild.draft import Draft
 
 _DEVICE = re.compile(r":\{dev path=(/machine/[^}]*)\}")
 _NUMBER = re.compile(r"\[(\d+)\]")
+
+_MANY = 200_000
+"""So many pairs of siblings are compared, each with each: those of 600 that all overlap."""
+
+_NEAR = 4
+"""Beyond that, a region is compared with so many that begin before it."""
 
 BAR_PRIORITY = 1
 """hw/pci/pci.c gives every BAR that the guest maps this priority."""
@@ -36,15 +40,33 @@ def order_siblings(draft: Draft) -> None:
     """Order the children of every region whose order is open, as the signs say."""
     for region in draft.regions:
         if draft.is_open(region.id, "children"):
-            for lower, higher in list(overlaps(draft, region)):
+            for lower, higher in overlaps(draft, region):
                 newer, older = (higher, lower) if _is_newer(higher, lower) else (lower, higher)
                 draft.put_before(region.id, newer.id, older.id, "guess")
     draft.sort_siblings()
 
 
-def overlaps(draft: Draft, region: RegionInfo) -> Iterator[tuple[RegionInfo, RegionInfo]]:
-    """Yield enabled children of equal priority that overlap at different addresses, lower first."""
+class Overlaps(NamedTuple):
+    """Pairs of siblings, the one with the lower address first; ``whole``: they are all."""
+
+    pairs: list[tuple[RegionInfo, RegionInfo]]
+    whole: bool
+
+
+def overlaps(draft: Draft, region: RegionInfo) -> list[tuple[RegionInfo, RegionInfo]]:
+    """Return enabled children of equal priority that overlap at different addresses."""
+    return compared(draft, region).pairs
+
+
+def compared(draft: Draft, region: RegionInfo) -> Overlaps:
+    """Return the same, and whether all were compared.
+
+    Of very many, those that are near each other: a map that a stranger made costs no more than its
+    size, and what is concluded of such a pile is a guess anyway.
+    """
+    found: list[tuple[RegionInfo, RegionInfo]] = []
     before: list[RegionInfo] = []
+    looked_at = 0
     children = (draft.regions[child] for child in region.children)
     for child in sorted(children, key=lambda c: (-c.priority, c.addr)):
         if not child.enabled:
@@ -54,10 +76,12 @@ def overlaps(draft: Draft, region: RegionInfo) -> Iterator[tuple[RegionInfo, Reg
             for other in before
             if other.priority == child.priority and other.addr + other.size > child.addr
         ]
-        for other in before:
-            if other.addr < child.addr:
-                yield other, child
+        found += [(other, child) for other in before if other.addr < child.addr]
+        looked_at += len(before)
         before.append(child)
+        if looked_at > _MANY:
+            del before[:-_NEAR]
+    return Overlaps(found, looked_at <= _MANY)
 
 
 def _is_newer(region: RegionInfo, other: RegionInfo) -> bool:

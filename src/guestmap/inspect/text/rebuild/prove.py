@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from guestmap.inspect.text.rebuild.evidence import fork
-from guestmap.inspect.text.rebuild.order import overlaps
+from guestmap.inspect.text.rebuild.order import compared
 
 if TYPE_CHECKING:
     from guestmap.inspect.map.ways import Way
@@ -30,8 +30,9 @@ def prove(draft: Draft, pairs: list[Pair], rendered: Rendered) -> None:
             prover.judge_heads(rendered.heads(pair.root), judged[root])
     for region in draft.regions:
         if draft.is_open(region.id, "children"):
-            ties = [frozenset((one.id, two.id)) for one, two in overlaps(draft, region)]
-            if ties and all((region.id, tie) in prover.orders for tie in ties):
+            found = compared(draft, region)
+            ties = [frozenset((one.id, two.id)) for one, two in found.pairs]
+            if ties and found.whole and all((region.id, tie) in prover.orders for tie in ties):
                 draft.prove(region.id, "children")
 
 
