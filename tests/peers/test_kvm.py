@@ -11,7 +11,9 @@ from tests.support.kvm_guest import NEWER_LINUX, run_tests_in_kvm_guest
 if TYPE_CHECKING:
     from pathlib import Path
 
-TIMEOUT_S = 900
+TIMEOUT_S = 1500
+TEST_S = 600
+"""Of one test: more than the silence after which another emulation takes a lost one's place."""
 pytestmark = [
     pytest.mark.peers, pytest.mark.qemu, pytest.mark.seabios, pytest.mark.timeout(TIMEOUT_S + 60)
 ]  # fmt: skip
@@ -46,7 +48,7 @@ def pytest_line(files: tuple[str, ...], marks: str, timeout_s: int) -> str:
 
 @pytest.mark.filterwarnings("default::tests.support.kvm_guest.StandstillWarning")
 def test_the_contract_of_engines_and_a_boot_hold_on_kvm(tmp_path: Path) -> None:
-    tests = pytest_line(FILES, "kvm and not long", 250)
+    tests = pytest_line(FILES, "kvm and not long", TEST_S)
     assert run_tests_in_kvm_guest(tmp_path, tests, timeout_s=TIMEOUT_S) == 0
 
 
@@ -55,7 +57,7 @@ def test_the_contract_of_engines_and_a_boot_hold_on_kvm(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("default::tests.support.kvm_guest.StandstillWarning")
 def test_they_hold_on_a_newer_kernel(tmp_path: Path) -> None:
     """Kernels differ in what they answer, and in what they merge."""
-    tests = pytest_line(FILES, "kvm and not long", 250)
+    tests = pytest_line(FILES, "kvm and not long", TEST_S)
     assert run_tests_in_kvm_guest(tmp_path, tests, timeout_s=LONG_S, linux=NEWER_LINUX) == 0
 
 
