@@ -86,7 +86,7 @@ def test_a_whole_view(form):
 CUTS = [
     "...", "…", "[...]", "[snip]", "<snip>", "--- cut ---", "[ ... ]", "   ...", "...snip...",
     "--8<--", "-- 8< -- cut here -- 8< --", "---->8----", "✂", ":", "..", "⋮", "[cut 20 lines]",
-    "12 lines removed", "<deleted>",
+    "12 lines removed", "<deleted>", "--", "---", "etc.", "  etc...", "and so on...",
 ]  # fmt: skip
 
 
@@ -98,6 +98,12 @@ def test_a_place_that_was_cut_is_told(cut, mark):
     read = read_pasted(quote(pasted, mark) if mark else pasted)
     assert [each.name for each in read.text.views[0].ranges] == ["dram", "crypto", "dram"]
     assert "at 1 place lines were left out" in read.notes[0]
+
+
+@pytest.mark.parametrize("rule", ["--", "-- ", "---"])
+def test_a_rule_behind_or_above_a_listing_is_no_cut(rule):
+    for text in (f"{VIEW}\n{rule}\nJohn Doe\n", f"{rule}\n{VIEW}"):
+        assert not any("left out" in note for note in read_pasted(text).notes)
 
 
 ENDS = [1, 5, 10, 16, 17, 20, 30, 34, 38, 44, 50, 52, 59, 60, 70]

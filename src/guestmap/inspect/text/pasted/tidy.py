@@ -15,6 +15,7 @@ from guestmap.inspect.text.mtree.lines import fail
 from guestmap.inspect.text.pasted.blocks import ListingBuilder
 from guestmap.inspect.text.pasted.characters import plain, uncontrolled, widened
 from guestmap.inspect.text.pasted.columns import check_columns
+from guestmap.inspect.text.pasted.cut_marks import with_cuts_marked
 from guestmap.inspect.text.pasted.ends import has_open_end, without_half_name
 from guestmap.inspect.text.pasted.forms import (
     CONTENT,
@@ -85,7 +86,7 @@ def tidy(text: str) -> Tidied:
     lines, is_prefixed = without_prefix(lines)
     told.prefixed = is_counted or is_prefixed
     lines, told.framed = without_suffix(lines)
-    lines = [_bare(line, told) for line in lines]
+    lines = with_cuts_marked([_bare(line, told) for line in lines])
     _check_gaps(lines)
     lines = _single_spaced(lines)
     whole = joined(lines, by_width=not (told.prefixed or told.framed))
