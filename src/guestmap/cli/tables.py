@@ -10,6 +10,7 @@ from rich.text import Text
 
 from guestmap.base import printable
 from guestmap.cli.console import console
+from guestmap.cli.plain_rows import plain_lines
 from guestmap.inspect.ask.spaces import DEFAULT
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ Column = str | tuple[str, str]
 HIDDEN = "dim"
 _MAX_NAMES = 4
 _ANY_WIDTH = 1 << 16
+_MANY = 1000
+"""Rows from which on rich takes its time."""
 
 
 def cell(text: str) -> Text:
@@ -58,6 +61,10 @@ def print_whole(out: Console, made: Table) -> None:
 
     Left to itself rich cuts all columns where the terminal is narrow, addresses among them.
     """
+    is_plain = not (out.is_terminal or out.quiet)
+    if made.row_count > _MANY and is_plain and (lines := plain_lines(made)) is not None:
+        out.file.writelines(f"{line}\n" for line in lines)
+        return
     needed = Measurement.get(out, out.options.update(max_width=_ANY_WIDTH), made).maximum
     if needed > out.width:
         made.width = needed
