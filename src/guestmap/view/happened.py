@@ -10,6 +10,7 @@ from bokeh.models.widgets import MultiSelect
 
 from guestmap.view.drawing import script
 from guestmap.view.player import moments
+from guestmap.view.sent import index_sent
 from guestmap.view.span_lanes import SpanLanes
 from guestmap.view.time_axis import TimeAxis
 
@@ -77,5 +78,6 @@ class Happened:
     def _chosen(self, lines: list[str]) -> None:
         if lines == self._marked:
             return  # nobody has clicked
-        if lines and int(lines[-1]) < len(self.moments):
-            self._go(self.moments[int(lines[-1])].frame)
+        line = index_sent(lines[-1], len(self.moments)) if lines else None
+        if line is not None:
+            self._go(self.moments[line].frame)

@@ -17,6 +17,7 @@ from guestmap.view.happened import Happened
 from guestmap.view.page import body, footer, heading, speak
 from guestmap.view.player import SPEEDS, Player, fitting_speed
 from guestmap.view.screen_panel import ScreenPanel
+from guestmap.view.sent import index_sent
 from guestmap.view.web_server import web_server
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class _Page:
 
     def _step(self, by: int) -> None:
         self._follow.active = False
-        self._go(int(self._slider.value) + by)
+        self._go(self._index + by)
 
     def _asked(self, moment: str) -> None:
         """Go where somebody asks to go; say so where that is nowhere."""
@@ -159,7 +160,7 @@ class _Page:
         if not active or not len(self._film):
             return
         self._follow.active = False
-        index = int(self._slider.value)
+        index = self._index
         if index >= len(self._film) - 1:
             index = 0
             self._go(0)
@@ -167,17 +168,23 @@ class _Page:
 
     def _chosen(self, index: int) -> None:
         """Go where somebody has clicked in what happened."""
-        if index != int(self._slider.value):
+        if index != self._index:
             self._follow.active = self._play.active = False
             self._go(index)
 
     def _play_on(self) -> None:
-        goes_on = self._player.advance(self._happened.moments, _LOOK_MS / 1e3, self._speed.value)
+        speed = self._speed.value if self._speed.value in SPEEDS else SPEEDS[0]
+        goes_on = self._player.advance(self._happened.moments, _LOOK_MS / 1e3, speed)
         at_s = self._player.at_s
         frames = [n for n in range(len(self._film)) if self._film[n].time_s <= at_s]
         self._happened.mark(at_s)
         self._go(frames[-1] if frames else 0)
         self._play.active = goes_on
+
+    @property
+    def _index(self) -> int:
+        """The frame that the page is at."""
+        return index_sent(self._slider.value, len(self._film)) or 0
 
     def _go(self, index: int) -> None:
         self._slider.value = min(max(index, 0), max(len(self._film) - 1, 0))
@@ -202,7 +209,7 @@ class _Page:
 
     def _show(self) -> None:
         count = len(self._film)
-        index = min(int(self._slider.value), count - 1)
+        index = min(self._index, count - 1)
         self._told.text = self._words(index)
         if index < 0 or (index, count) == self._shown:
             return
@@ -225,8 +232,10 @@ class _Page:
         """Open the tab where something changed, if that is not the open one, and go there."""
         tabs = self._tabs
         changed = [[box for box in panel.boxes if box.changed] for panel in picture.panels]
-        if tabs is not None and any(changed) and not changed[tabs.active]:
-            tabs.active = next(number for number, boxes in enumerate(changed) if boxes)
+        if tabs is not None and any(changed):
+            active = index_sent(tabs.active, len(changed))
+            if active is None or not changed[active]:
+                tabs.active = next(number for number, boxes in enumerate(changed) if boxes)
         for figure, panel, boxes in zip(self._figures, picture.panels, changed, strict=True):
             if boxes:
                 first = min(boxes, key=lambda box: box.start)

@@ -16,6 +16,7 @@ from bokeh.plotting import figure
 from guestmap.base import printable
 from guestmap.view.colours import MARK
 from guestmap.view.drawing import script
+from guestmap.view.sent import index_sent
 
 if TYPE_CHECKING:
     from bokeh.document import Document
@@ -94,12 +95,12 @@ class ScreenPanel:
     def _tapped(self, event: Any) -> None:
         """Say where the dot is that was clicked on."""
         frame = self._shown
-        if frame is None or not isinstance(event.x, float | int):
+        if frame is None:
             return
-        x, y = int(event.x), frame.height - 1 - int(event.y)
-        if 0 <= x < frame.width and 0 <= y < frame.height:
-            self._spot.data = {"x": [x + 0.5], "y": [int(event.y) + 0.5]}
-            self.said.text = escape(printable(frame.place(x, y)))
+        x, up = index_sent(event.x, frame.width), index_sent(event.y, frame.height)
+        if x is not None and up is not None:
+            self._spot.data = {"x": [x + 0.5], "y": [up + 0.5]}
+            self.said.text = escape(printable(frame.place(x, frame.height - 1 - up)))
 
     def _type(self, words: str) -> None:
         """Give a key to the guest; whatever else a page may send is passed over."""

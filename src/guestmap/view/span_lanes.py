@@ -11,6 +11,7 @@ from bokeh.models.ranges import FactorRange
 from bokeh.plotting import figure
 
 from guestmap.view.colours import FLOW_INK, INK, MARK, pale
+from guestmap.view.sent import index_sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ class SpanLanes:
 
     def __init__(self, film: Film, across: Range1d, go: Callable[[int], None]) -> None:
         self._film, self._go = film, go
+        self._frames: list[int] = []  # a page can change what is in bars
         self.bars = ColumnDataSource(
             {name: [] for name in ("lane", "left", "right", "tall", "colour", "said", "frame")}
         )
@@ -61,6 +63,7 @@ class SpanLanes:
         ends = [until_s if each.end_s is None else each.end_s for each in shown]
         begins = [self._film[index].time_s for index in range(len(self._film))]
         self._lanes.factors = [_label(each) for each in reversed(names)]
+        self._frames = [max(bisect_right(begins, each.start_s) - 1, 0) for each in shown]
         self.bars.data = {
             "lane": [_label(each.lane) for each in shown],
             "left": [each.start_s * 1e3 for each in shown],
@@ -69,7 +72,7 @@ class SpanLanes:
             "colour": [_LOOKS[each.kind][1] for each in shown],
             "said": [_said(each.lane, each.said, each.start_s, end)
                      for each, end in zip(shown, ends, strict=True)],
-            "frame": [max(bisect_right(begins, each.start_s) - 1, 0) for each in shown],
+            "frame": list(self._frames),
         }  # fmt: skip
         self.plot.height = _AXIS_TALL + _LANE_TALL * len(names)
         self.plot.visible = bool(names)
@@ -85,8 +88,9 @@ class SpanLanes:
 
     def _chosen(self, bars: Sequence[int]) -> None:
         """Go to where what somebody has clicked on begins."""
-        if bars:
-            self._go(int(self.bars.data["frame"][bars[-1]]))
+        bar = index_sent(bars[-1], len(self._frames)) if bars else None
+        if bar is not None:
+            self._go(self._frames[bar])
             self.bars.selected.indices = []  # it can be clicked again
 
     def _figure(self, across: Range1d) -> figure:

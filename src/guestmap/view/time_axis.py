@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 
 from guestmap.view.colours import FAINT_INK, FLOW_INK, INK, MARK
 from guestmap.view.film import FLOW
+from guestmap.view.sent import index_sent
 
 if TYPE_CHECKING:
     from guestmap.view.player import FilmMoment
@@ -37,6 +38,7 @@ class TimeAxis:
 
     def __init__(self, go: Callable[[int], None]) -> None:
         self._go = go
+        self._frames: list[int] = []  # a page can change what is in marks
         self.marks = ColumnDataSource(
             {name: [] for name in ("time", "row", "size", "colour", "said", "frame")}
         )
@@ -49,6 +51,7 @@ class TimeAxis:
     def look(self, moments: Sequence[FilmMoment]) -> None:
         """Take in all that happened."""
         rows = [_ROWS.get(each.text[:2], _LINE) for each in moments]
+        self._frames = [each.frame for each in moments]
         self.marks.data = {
             "time": [each.time_s * 1e3 for each in moments],
             "row": [row for row, _, _ in rows],
@@ -69,8 +72,9 @@ class TimeAxis:
 
     def _chosen(self, marks: Sequence[int]) -> None:
         """Go where somebody has clicked; of several marks at one place, to the first."""
-        if marks:
-            self._go(int(self.marks.data["frame"][marks[0]]))
+        mark = index_sent(marks[0], len(self._frames)) if marks else None
+        if mark is not None:
+            self._go(self._frames[mark])
             self.marks.selected.indices = []  # it can be clicked again
 
     def _figure(self) -> figure:

@@ -127,26 +127,56 @@ class _View:
 
     def __init__(self, ranges: list[Shown]) -> None:
         self._ranges = ranges
+        self._paths = _Paths()
         self._own: dict[int, list[int]] = {}
-        """For each region the places in ``ranges`` where it answers, in order."""
+        """For each path the places in ``ranges`` where its region answers, in order."""
         for index, each in enumerate(ranges):
-            self._own.setdefault(each.way.region.id, []).append(index)
+            self._own.setdefault(self._paths.number(each.way), []).append(index)
 
     def pieces(self, way: Way) -> list[tuple[int, int, str]]:
         """Cut a way that answers into where it is seen ("") and where it loses, and why."""
-        ranges, steps, places = self._ranges, way.steps(), span(self._ranges, way.lo, way.hi)
+        ranges, places = self._ranges, span(self._ranges, way.lo, way.hi)
         if len(places) <= MOST_PIECES:
             return _joined(way, ranges[places.start : places.stop])
-        own = self._own.get(way.region.id, [])
-        own = own[bisect_left(own, places.start) : bisect_left(own, places.stop)]
-        seen = [index for index in own if outranked(steps, ranges[index].way.steps()) is None]
+        own = self._own.get(self._paths.number(way), [])
         pieces: list[tuple[int, int, str]] = []
         first = places.start
-        for index in seen:
-            pieces += _told_together(way, ranges[first:index])
+        for index in own[bisect_left(own, places.start) : bisect_left(own, places.stop)]:
+            pieces += self._told_together(way, range(first, index))
             pieces += _joined(way, ranges[index : index + 1])
             first = index + 1
-        return pieces + _told_together(way, ranges[first : places.stop])
+        return pieces + self._told_together(way, range(first, places.stop))
+
+    def _told_together(self, way: Way, places: range) -> list[tuple[int, int, str]]:
+        """Return one piece for all that hides a way between two places where it is seen."""
+        if len(places) < 2:
+            return _joined(way, self._ranges[places.start : places.stop])
+        first, last = self._ranges[places[0]], self._ranges[places[-1]]
+        names = first.way.region.name, last.way.region.name
+        words = f"hidden in {len(places)} pieces, by {names[0]} first and by {names[1]} last"
+        return [(max(first.start, way.lo), min(last.end, way.hi), words)]
+
+
+class _Paths:
+    """Numbers for ways: one for all that lead along the same regions."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, int], int] = {}
+        """By the number of the way that leads to it, and the region."""
+        self._known: dict[Way, int] = {}
+
+    def number(self, way: Way) -> int:
+        """Return the number of a way."""
+        new: list[Way] = []
+        step: Way | None = way
+        while step is not None and step not in self._known:
+            new.append(step)
+            step = step.parent
+        number = -1 if step is None else self._known[step]
+        for each in reversed(new):
+            key = number, each.region.id
+            number = self._known[each] = self._numbers.setdefault(key, len(self._numbers))
+        return number
 
 
 def _joined(way: Way, found: list[Shown]) -> list[tuple[int, int, str]]:
@@ -163,15 +193,6 @@ def _joined(way: Way, found: list[Shown]) -> list[tuple[int, int, str]]:
             pieces.append((lo, hi, verdict_words(verdict) if verdict else ""))
         before = verdict
     return pieces
-
-
-def _told_together(way: Way, hiding: list[Shown]) -> list[tuple[int, int, str]]:
-    """Return one piece for all that hides a way between two places where it is seen."""
-    if len(hiding) < 2:
-        return _joined(way, hiding)
-    first, last = hiding[0].way.region.name, hiding[-1].way.region.name
-    words = f"hidden in {len(hiding)} pieces, by {first} first and by {last} last"
-    return [(max(hiding[0].start, way.lo), min(hiding[-1].end, way.hi), words)]
 
 
 def verdict_words(verdict: Verdict) -> str:

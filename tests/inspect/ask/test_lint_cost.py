@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from guestmap.inspect import Snapshot
 from guestmap.inspect.ask.lint import lint
+from guestmap.inspect.ask.trees import tree_blocks
 from guestmap.inspect.text.from_text import snapshot_of_pasted
 from guestmap.view.sections import find_sections
 from tests.inspect.snapshots import Builder
@@ -109,6 +112,27 @@ def shown_twice(count: int) -> Snapshot:
     return build.snapshot()
 
 
+class CountedNumber(int):
+    """A number whose comparisons are calls."""
+
+    def __eq__(self, other: object) -> bool:
+        return int(self) == other
+
+    __hash__ = int.__hash__
+
+
+def each_shown(count: int) -> Snapshot:
+    """Return a map of so many aliases of as many regions."""
+    build = Builder()
+    system = build.container("system", 0, 1 << 64)
+    for n in range(count):
+        build.alias(f"a{n}", n * 4096, 4096, build.region(f"r{n}", 0, 4096), into=system)
+    build.space("memory", system)
+    found = build.snapshot()
+    counted = (msgspec.structs.replace(each, id=CountedNumber(each.id)) for each in found.regions)
+    return replace(found, regions=tuple(counted))
+
+
 def calls(run: Callable[[Any], object], about: object) -> int:
     """Return how many functions are called."""
     count = 0
@@ -143,8 +167,13 @@ def test_so_it_is_where_the_views_tell_which_of_many_overlapping_regions_is_the_
     assert "dev1000 and dev0 overlap" in found[0].message, "and it is told rightly"
 
 
-def test_so_it_is_for_lint_where_all_aliases_show_the_same():
-    assert calls(lint, shown_twice(300)) < 16 * calls(lint, shown_twice(30))
+@pytest.mark.parametrize("run", [lint, find_sections, tree_blocks])
+def test_so_it_is_where_all_aliases_show_the_same(run):
+    assert calls(run, shown_twice(1000)) < 16 * calls(run, shown_twice(100))
+
+
+def test_so_it_is_for_the_trees_where_each_alias_shows_another():
+    assert calls(tree_blocks, each_shown(1000)) < 16 * calls(tree_blocks, each_shown(100))
 
 
 def test_so_it_is_to_read_more_that_lie_over_each_other_than_are_compared():

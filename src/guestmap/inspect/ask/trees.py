@@ -97,6 +97,7 @@ def tree_blocks(
     printed = {node.id for block in blocks for node in block.nodes}
     for target in targets:  # grows while aliases are met
         if target not in printed:
+            printed.add(target)
             blocks.append(TreeBlock((), grower.grow(target)))
     return blocks
 
@@ -122,7 +123,7 @@ class _Grower:
 
     def _node(self, region: RegionInfo, level: int, base: int) -> TreeNode:
         target = None if region.alias is None else self.snapshot.regions[region.alias]
-        if target is not None and target.id not in self.targets:
+        if target is not None:
             self.targets.append(target.id)
         return TreeNode(
             level=level,
