@@ -308,8 +308,10 @@ def test_a_guest_is_rebooted_and_shut_down(daemon: tuple[Libvirtd, str], tmp_pat
     path = tmp_path / "disk.img"
     path.write_bytes(disk("button"))
     devices = DISK.format(path)
-    domain = libvirt.connection.createXML(document(emulator, "button", devices=devices), 0)
+    paused = libvirt.module.VIR_DOMAIN_START_PAUSED  # until somebody listens
+    domain = libvirt.connection.createXML(document(emulator, "button", devices=devices), paused)
     with terminal(domain) as fd:
+        domain.resume()
         assert said(fd, 1)
         libvirt.sent()
         domain.reboot(0)
@@ -392,6 +394,7 @@ def test_virt_install_imports_a_disk(
     domain = libvirt.connection.lookupByName("installed")
     try:
         with terminal(domain) as fd:
+            domain.reset(0)  # it may have come up, and said so, before anybody listened
             assert said(fd, 1)
             assert screen(libvirt, domain).size == (720, 400)
             libvirt.sent()
