@@ -134,6 +134,8 @@ def test_the_first_accelerator_that_is_here_is_taken(accel, engine):
         (("-chardev", "socket,id=n,fd=x,server=on,wait=off"), "fd=x: is no number"),
         (("-chardev", "pty"), "Parameter 'id' is missing"),
         (("-chardev", "pty,id=a,logfile=/x"), "parameter 'logfile' is not modelled"),
+        (("-chardev", "socket,id=n,host=h,port=1,to=2,ipv4=on,delay=off"),
+         "parameter 'host' is not modelled"),
         (("-mon", "chardev=x,mode=control"), "-mon chardev=x,mode=control: chardev 'x' not found"),
         (("-chardev", "null,id=n", "-mon", "chardev=n,mode=control"),
          "a monitor on a null is not modelled"),

@@ -48,6 +48,11 @@ def test_what_changes_nothing_is_accepted(words):
         ("-hda x", "-hda: give -drive file=FILE"),
         ("-netdev user,id=n", "-netdev: network devices are not modelled"),
         ("disk.img", "disk.img: disk images are not modelled"),
+        ("-watchdog-action reset", "-watchdog-action: watchdogs are not modelled"),
+        (
+            "-add-fd set=0,fd=9",
+            "-add-fd: files are not inherited: give a port a terminal or a socket, and no log",
+        ),
     ],
 )
 def test_what_is_not_here_is_refused_by_name(words, said):

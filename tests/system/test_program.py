@@ -180,6 +180,8 @@ def test_in_the_background_with_a_pid_file(tmp_path):
         (("-device", "qxl"), "-device qxl: device qxl is not modelled"),
         (("-chardev", "socket,id=c,fd=0,server=on,wait=off", "-mon", "chardev=c,mode=control"),
          "descriptor 0 is no socket"),
+        (("-chardev", f"socket,id=c,fd={2**64},server=on,wait=off", "-mon", "c,mode=control"),
+         f"descriptor {2**64} is no socket: no number is so large"),
         (("-bios", "/no/such", "-daemonize"), "/no/such"),
         (("-pidfile", "/no/such/pid", "-daemonize"), "cannot create PID file"),
     ],

@@ -20,6 +20,8 @@ def adopted(descriptor: int, label: str) -> Listener:
         found = socket.socket(fileno=descriptor)
     except OSError as error:
         raise ConfigError(f"descriptor {descriptor} is no socket: {error.strerror}") from error
+    except OverflowError as error:
+        raise ConfigError(f"descriptor {descriptor} is no socket: no number is so large") from error
     if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         found.detach()
         raise ConfigError(f"descriptor {descriptor} is a socket that does not listen")

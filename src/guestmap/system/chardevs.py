@@ -60,7 +60,7 @@ class CharDev:
                 raise UnsupportedError(f"'{kind}' is not modelled: {kinds} are")
             if "id" not in values:
                 raise ConfigError("Parameter 'id' is missing")
-            for name in values.keys() - _KNOWN[kind]:
+            for name in [each for each in values if each not in _KNOWN[kind]]:
                 raise UnsupportedError(f"parameter '{name}' is not modelled")
             if kind == "socket":
                 _check_socket(values)
@@ -137,7 +137,7 @@ def read_monitor_object(text: str, chardevs: dict[str, CharDev]) -> CharDev | No
             values = last_values(split_options(text, "qom-type"))
         if values.get("qom-type") != _MONITOR:
             return None
-        for name in values.keys() - {"qom-type", "id", "chardev"}:
+        for name in [each for each in values if each not in ("qom-type", "id", "chardev")]:
             raise UnsupportedError(
                 f"{_MONITOR} {name}={values[name]} is not modelled: leave it out"
             )

@@ -123,6 +123,8 @@ _ROWS: Final = (
     *_refused("smbios acpitable fw_cfg", "the firmware's tables are the machine's own"),
     *_refused("runas chroot", "whoever starts the program chooses that"),
     *_refused("readconfig", "options are read from the command line alone"),
+    *_refused("add-fd", "files are not inherited: give a port a terminal or a socket, and no log"),
+    *_refused("watchdog watchdog-action", "watchdogs are not modelled"),
 )  # fmt: skip
 OPTIONS: Final = {each.name: each for each in _ROWS}
 
