@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guestmap.base import HostError
-from guestmap.monitor import MonitorServer, UnixAddress, listening
+from guestmap.monitor import MonitorServer, TcpAddress, UnixAddress, listening
 from guestmap.monitor.listening import Listener
 from tests.support.fake_machine import FakeMachine
 from tests.support.qmp_socket import QmpSocket
@@ -88,3 +88,9 @@ def test_another_users_first_is_noted_aloud(
                 with QmpSocket(server.addresses[0]) as client:
                     client.ask("query-name")
     assert [each.levelno for each in caplog.records] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "no\x1b[2J\u202e"])
+def test_a_name_that_no_host_can_have_is_refused(host: str) -> None:
+    with pytest.raises(HostError, match=r"cannot listen at .*: no host can have that name"):
+        Listener(TcpAddress(host, 0))

@@ -144,6 +144,9 @@ def _tcp(address: TcpAddress) -> socket.socket:
         return socket.create_server(where[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         raise _refused(address, error) from error
+    except UnicodeError as error:  # of a label that is empty, or too long (RFC 1035, 2.3.4)
+        what = f"cannot listen at {address}: no host can have that name"
+        raise HostError(what, call="getaddrinfo", arguments=str(address)) from error
 
 
 def _refused(address: Address, error: OSError) -> HostError:

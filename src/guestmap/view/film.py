@@ -115,7 +115,8 @@ class Film:
         if len(self._frames) >= MOST_FRAMES:
             self.dropped += 1
         else:
-            self._frames.append(replace(frame, snapshot=with_printable_texts(frame.snapshot)))
+            shown = with_printable_texts(frame.snapshot)
+            self._frames.append(replace(frame, cause=printable(frame.cause), snapshot=shown))
 
     def mark(self, name: str, time_s: float) -> None:
         """Give a moment a name; the first of several of one name counts."""

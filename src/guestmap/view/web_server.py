@@ -56,7 +56,10 @@ def web_server(
     Raises:
         OSError: the address cannot be listened on.
     """
-    sockets, actual = bind_sockets(host, port)
+    try:
+        sockets, actual = bind_sockets(host, port)
+    except UnicodeError as error:  # of a label that is empty, or too long (RFC 1035, 2.3.4)
+        raise OSError("no host can have that name") from error
     access = WebAccess.at(host, actual)
     application = _Guarded(Application(FunctionHandler(fill)), access)
     messages_log.addFilter(_is_of_a_page)

@@ -50,6 +50,13 @@ def test_a_path_too_long_for_a_socket():
         attach("unix:/" + "x" * 200)
 
 
+@pytest.mark.parametrize("source", ["tcp:a..b:1", f"tcp:{'a' * 64}:1", "tls:.b:1"])
+def test_a_name_that_no_host_can_have(source):
+    with pytest.raises(HostError, match=r"no host can have that name") as caught:
+        attach(source)
+    assert caught.value.call == "connect"
+
+
 @pytest.fixture
 def nobody():
     """Be somebody who may not open everything."""

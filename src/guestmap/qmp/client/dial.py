@@ -59,6 +59,9 @@ def dial(target: UnixTarget | TcpTarget, timeout_s: float) -> socket.socket:
             call="connect",
             arguments=str(target),
         ) from error
+    except UnicodeError as error:  # of a label that is empty, or too long (RFC 1035, 2.3.4)
+        what = f"cannot connect to {target} (no host can have that name)"
+        raise HostError(what, call="connect", arguments=str(target)) from error
 
 
 def _dial_unix(path: str, timeout_s: float) -> socket.socket:
