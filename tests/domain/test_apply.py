@@ -144,6 +144,30 @@ def test_qemu_refusing_the_backend_needs_no_way_back():
     assert [command for command, _ in machine.sent] == ["object-add"]
 
 
+@pytest.mark.parametrize("command", ["object-add", "device_add"])
+def test_what_somebody_else_unplugs_meanwhile_is_no_fault_of_a_refused_plug(command, monkeypatch):
+    machine = FakeMachine(situation=PLUGGED, refuse={command: "not today"})
+    execute = machine.execute
+
+    def busy(name, arguments):
+        if name == command:
+            machine.devices.clear()
+        return execute(name, arguments)
+
+    monkeypatch.setattr(machine, "execute", busy)
+    result = plug(machine)
+    assert (result.outcome, result.wrong) == (Outcome.QEMU_REFUSED, ())
+    assert result.notes == ("somebody else unplugged dimm0 at 0x100000000-0x13fffffff meanwhile",)
+
+
+def test_what_somebody_else_unplugs_meanwhile_is_no_fault_of_an_unplug():
+    machine = FakeMachine(situation=holding(dimm(0, BASE, GIB), dimm(1, BASE + GIB, GIB)))
+    machine.waits = [lambda: None, lambda: machine.devices.pop()]
+    result = unplug(machine)
+    assert result.wrong == ()
+    assert any("somebody else unplugged dimm1" in each for each in result.notes)
+
+
 def test_a_way_back_that_is_refused_is_told():
     machine = FakeMachine(refuse={"device_add": "not today", "object-del": "in use"})
     result = plug(machine)

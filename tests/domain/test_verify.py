@@ -74,6 +74,11 @@ def test_what_is_left_behind_and_what_is_gone():
     assert any("is still there" in each for each in verify_removed(REMOVAL, scene(holding(ONE))))
 
 
+def test_of_what_is_gone_only_the_change_s_own_device_is_a_fault():
+    assert verify_unchanged(REMOVAL.scene, scene(), own="dimm0") != ()
+    assert verify_unchanged(REMOVAL.scene, scene(), own="dimm1") == ()
+
+
 def test_what_others_do_meanwhile_is_their_business():
     theirs = dimm(3, BASE + 2 * GIB, GIB)
     assert verify_unchanged(scene(), scene(holding(theirs)), OURS) == ()

@@ -164,7 +164,7 @@ class Applier:
             return result
         if result.outcome is not Outcome.REMOVED:
             after = survey(self._peer)
-            return _checked(result, after, verify_unchanged(plan.scene, after))
+            return _checked(result, after, verify_unchanged(plan.scene, after, (), device.name))
         if (refusal := self._send(rest)) is not None:
             result = replace(result, error=str(refusal.error))
         after = survey(self._peer)
@@ -186,7 +186,8 @@ class Applier:
 
     def _refused(self, plan: Plan, refusal: Refusal) -> Result:
         after = survey(self._peer)
-        wrong = verify_unchanged(plan.scene, after, refusal.made)
+        own = plan.device.name if plan.device else ""
+        wrong = verify_unchanged(plan.scene, after, refusal.made, own)
         outcome = Outcome.LEFT_BEHIND if wrong else Outcome.QEMU_REFUSED
         notes = others_changes(plan, after)
         return Result(plan, outcome, error=str(refusal.error), wrong=wrong, notes=notes)
@@ -207,7 +208,8 @@ class Applier:
         after = survey(self._peer)
         undone = replace(result, outcome=Outcome.ROLLED_BACK)
         made = [name for name in (device.id, device.backend) if name is not None]
-        return _checked(undone, after, verify_unchanged(result.plan.scene, after, made))
+        wrong = verify_unchanged(result.plan.scene, after, made, device.name)
+        return _checked(undone, after, wrong)
 
 
 _MAY_BE_USED = {Outcome.ACKNOWLEDGED, Outcome.SILENT, Outcome.UNHEARD}

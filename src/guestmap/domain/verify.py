@@ -88,17 +88,22 @@ def verify_removed(plan: Plan, after: Scene) -> tuple[str, ...]:
     return (*wrong, *_map_as_planned(plan, after))
 
 
-def verify_unchanged(before: Scene, after: Scene, made: Iterable[str] = ()) -> tuple[str, ...]:
+def verify_unchanged(
+    before: Scene, after: Scene, made: Iterable[str] = (), own: str | None = None
+) -> tuple[str, ...]:
     """Say what is not as it was before a change that was refused or taken back.
 
     Args:
         before: the machine as it was.
         after: the machine as it is.
         made: ids of what was made and taken back; what others made meanwhile is theirs.
+        own: the device that the change was about; others that are gone, somebody else unplugged
+            (:func:`others_changes`). None: nobody else is known of.
     """
     was, now = before.situation, after.situation
     there = {_key(each) for each in now.devices}
-    wrong = [f"{device_place(each)} is gone" for each in was.devices if _key(each) not in there]
+    gone = [e for e in was.devices if _key(e) not in there and (own is None or e.name == own)]
+    wrong = [f"{device_place(each)} is gone" for each in gone]
     for name in made:
         if name in now.device_names - was.device_names:
             wrong.append(f"the device {name!r} is left behind")
