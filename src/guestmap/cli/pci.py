@@ -13,7 +13,7 @@ from guestmap.cli.board_option import AtEach, Board
 from guestmap.cli.completing import sources
 from guestmap.cli.output import envelope, show_moments
 from guestmap.cli.own_source import own_sources
-from guestmap.cli.parameters import Json
+from guestmap.cli.parameters import GIVEN_UP, Json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ PciSource = Annotated[
         autocompletion=sources,
         help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a folder with its"
         " texts (info-pci.txt, mtree-f.txt), or a PC of guestmap's own: 'boot' (after its firmware"
-        " ran) or 'reset', with RAM as in 'boot:4G'.",
+        " ran) or 'reset', with RAM as in 'boot:4G'." + GIVEN_UP,
     ),
 ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.cli.completing import sources
-from guestmap.cli.parameters import Json
+from guestmap.cli.parameters import GIVEN_UP, Json
 
 if TYPE_CHECKING:
     from guestmap.domain import Plan, Result
@@ -17,7 +17,8 @@ Machine = Annotated[
     typer.Argument(
         metavar="SOURCE",
         autocompletion=sources,
-        help="A running machine: unix:SOCKET (or the socket's path), tcp:HOST:PORT, libvirt:NAME.",
+        help="A running machine: unix:SOCKET (or the socket's path), tcp:HOST:PORT, libvirt:NAME."
+        + GIVEN_UP,
     ),
 ]
 Timeout = Annotated[

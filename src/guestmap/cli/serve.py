@@ -13,6 +13,7 @@ from guestmap.cli.board_option import At, Board
 from guestmap.cli.completing import sources
 from guestmap.cli.output import say, warn
 from guestmap.cli.own_source import own_source
+from guestmap.cli.parameters import GIVEN_UP
 from guestmap.machine.phases import Phase
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def serve(
             autocompletion=sources,
             help="'boot': a machine of guestmap's own with each change of its map, with RAM as in"
             " 'boot:4G', or 'reset': as it is before the first instruction; a running machine"
-            " (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME); or files, one for each moment.",
+            " (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME); or files, one for each moment."
+            + GIVEN_UP,
         ),
     ],
     host: Annotated[

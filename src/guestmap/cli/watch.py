@@ -13,6 +13,7 @@ from guestmap.cli.board_option import Board
 from guestmap.cli.completing import sources
 from guestmap.cli.output import say, say_json
 from guestmap.cli.own_source import on_board
+from guestmap.cli.parameters import GIVEN_UP
 from guestmap.cli.streams import is_lost
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def watch(
             metavar="SOURCE",
             autocompletion=sources,
             help="A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), or 'boot': SeaBIOS"
-            " on a PC of guestmap's own, with RAM as in 'boot:4G'.",
+            " on a PC of guestmap's own, with RAM as in 'boot:4G'." + GIVEN_UP,
         ),
     ],
     interval: Annotated[
