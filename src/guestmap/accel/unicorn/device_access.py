@@ -69,6 +69,7 @@ def window_functions(
     the last register is remembered here, too: what polls one asks for it alone.
     """
     fail, in_vain = hooks.fail, hooks.in_vain
+    like_memory = page_write if hooks.strings is None else hooks.strings.page_write
     last_offset = last_size = last_base = -1
     last_read: Callable[[], int] | None = None
     last_plans: dict[int, Any] = {}
@@ -120,8 +121,7 @@ def window_functions(
         address, memory = base + offset, hooks.memory
         try:
             plans = memory.source.view.plans
-            key = ~(address << 4 | size)
-            remembered = plans.get(key) or page_write(plans, address, size)
+            remembered = plans.get(~(address << 4 | size)) or like_memory(plans, address, size)
             if remembered is None:
                 in_vain.look(memory, address, size, value)
                 memory.store(address, size, value)

@@ -17,6 +17,7 @@ from guestmap.accel.unicorn.elsewhere import Elsewhere
 from guestmap.accel.unicorn.line_collector import LineCollector
 from guestmap.accel.unicorn.sharing import SharedWrites
 from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, PROTECTION
+from guestmap.accel.unicorn.strings import Strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -55,6 +56,7 @@ class Hooks:
         memory: what the CPU sees.
         hear_read: told of each read that is not one of memory: address, size, value; or None.
         lines: hands on what is written to a port by the line; None where nobody wants that.
+        strings: goes on with string instructions; None where registers are not in place.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Hooks:
         self._internals = cpu.internals
         self._smm = cpu.smm
         self._observers = observers
+        self.strings = Strings(cpu, self, counters) if cpu.internals is not None else None
         self.lines: LineCollector | None = None
         self.in_device = False
         self.failure: BaseException | None = None

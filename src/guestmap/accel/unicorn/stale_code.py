@@ -8,7 +8,7 @@ from guestmap.accel.unicorn.pieces import PAGE, Piece, overlapping
 from guestmap.base.addrrange import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from guestmap.base.address_map import AddressMap
     from guestmap.memory.ram import RamBlock
@@ -38,7 +38,8 @@ class StaleCode:
         self.ranges: list[tuple[int, int]] = []
         self.may_have_code: Callable[[int], bool] = lambda _page: True
         self.cpu_waits: Callable[[], bool] = lambda: False
-        self._pieces: dict[RamBlock, list[Piece]] = {}  # of the blocks that were written last
+        # How addresses of a block are moved, from where to where: of the blocks written last.
+        self._pieces: dict[RamBlock, list[tuple[int, int, int]]] = {}
 
     def remapped(self) -> None:
         """Hear that what is mapped is about to change."""
@@ -46,12 +47,14 @@ class StaleCode:
 
     def written(self, block: RamBlock, offset: int, length: int) -> bool:
         """Note a write by somebody who is not the CPU; return whether it shows anywhere."""
-        places = list(self._places(block, offset, length))
+        places = self._places(block, offset, length)
         if places and self.cpu_waits():
             places = [place for place in places if self._may_have_code(*place)]
+        if not places:
+            return False
         self.ranges += places
         self._bound()
-        return bool(places)
+        return True
 
     def written_by_guest(self, address: int, length: int) -> bool:
         """Note a write by the CPU, which knows of the address that it wrote to and of no other.
@@ -75,23 +78,29 @@ class StaleCode:
         """Note that nothing of what was translated from a page is wanted any more."""
         self.ranges.append((page * PAGE, (page + 1) * PAGE))
 
-    def _places(self, block: RamBlock, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """Yield the addresses at which a part of a block shows."""
+    def _places(self, block: RamBlock, offset: int, length: int) -> list[tuple[int, int]]:
+        """Return the addresses at which a part of a block shows."""
         pieces = self._pieces.get(block)
         if pieces is None:
-            pieces = [piece for piece in self._mapped.values() if piece.block is block]
+            pieces = [
+                (piece.start - piece.offset, piece.start, piece.end)
+                for piece in self._mapped.values()
+                if piece.block is block
+            ]
             self._pieces[block] = pieces
-        for piece in pieces:
-            shift = piece.start - piece.offset
-            start = max(piece.start, offset + shift)
-            end = min(piece.end, offset + length + shift)
+        places = []
+        for shift, first, after in pieces:
+            start, end = max(first, offset + shift), min(after, offset + length + shift)
             if start < end:
-                yield start, end
+                places.append((start, end))
+        return places
 
     def _may_have_code(self, start: int, end: int) -> bool:
         """Tell whether code can come from any of the pages between two addresses."""
-        pages = range(start // PAGE, (end - 1) // PAGE + 1)
-        return len(pages) > MAX_PAGES or any(map(self.may_have_code, pages))
+        page, last = start // PAGE, (end - 1) // PAGE
+        if page == last:  # nearly always
+            return self.may_have_code(page)
+        return last - page >= MAX_PAGES or any(map(self.may_have_code, range(page, last + 1)))
 
     def _bound(self) -> None:
         if len(self.ranges) > MAX_STALE:

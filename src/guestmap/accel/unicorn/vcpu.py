@@ -139,6 +139,12 @@ class UnicornVcpu(Vcpu):
         """Let the guest execute until something comes up."""
         if self._ended is None:  # a delivery may have ended in a triple fault already
             self._execute()
+        if self._ended is None and self._hooks.strings is not None:
+            self._inside = True
+            try:
+                self._hooks.strings.go_on()
+            finally:
+                self._inside = False
         end, self._ended = self._ended, None
         return end or KICKED
 
@@ -315,6 +321,8 @@ class UnicornVcpu(Vcpu):
 
         made = UnicornProbe(self.cpu, self._hooks, self.check_outside, self._end)
         self._begin = made.begin
+        if self._hooks.strings is not None:
+            self._hooks.strings.allowed = False
         return made
 
     def follow(self, follower: CpuFollower) -> None:

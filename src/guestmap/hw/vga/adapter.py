@@ -106,7 +106,11 @@ class DisplayAdapter(PciFunction[VgaStateT]):
 
 
 def byte_block(
-    name: str, size: int, read: Callable[[int], int], write: Callable[[int, int], None]
+    name: str,
+    size: int,
+    read: Callable[[int], int],
+    write: Callable[[int, int], None],
+    move: Callable[[int, int, int], bool] | None = None,
 ) -> IoRegion:
     """Return a block of registers, or of memory behind them, that is accessed byte by byte.
 
@@ -115,6 +119,7 @@ def byte_block(
         size: bytes.
         read: ``(offset) -> byte``.
         write: ``(offset, byte)``.
+        move: ``(target, source, count) -> whether that was done``; see :class:`MemoryRegionOps`.
     """
 
     def read_all(offset: int, size: int) -> int:
@@ -135,5 +140,6 @@ def byte_block(
         endianness=Endianness.LITTLE,
         impl=AccessSizes(min=1, max=4),
         like_memory=True,
+        move=move,
     )
     return IoRegion(name, size, ops)

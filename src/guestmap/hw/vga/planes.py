@@ -131,6 +131,34 @@ class VgaPlanes:
             self._memory[at] = value
             self._written(at, 1)
 
+    def move(self, target: int, source: int, count: int) -> bool:
+        """Move bytes as reads and writes of one after the other would; False: not done.
+
+        It is done for text, upward in the window, where each byte of a cell stays what it is:
+        character or attribute. Addresses count from A0000h.
+        """
+        state = self._state()
+        if (
+            state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4
+            or not state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN
+            or target > source
+            or (target ^ source) & 1
+        ):
+            return False
+        to, _, come, end = (
+            self._cell(state, at) for at in (target, target + count - 1, source, source + count - 1)
+        )
+        if to is None or come is None or end is None or 2 * end + 4 > len(self._memory):
+            return False
+        open_planes, memory = state.in_force[reg.SEQ_MAP_MASK], self._memory
+        for lane in range(min(count, 2)):
+            first, from_ = _odd_even(state, to + lane), _odd_even(state, come + lane)
+            length = 4 * ((count - lane - 1) // 2) + 1
+            if open_planes >> (first & 3) & 1:
+                memory[first : first + length : 4] = memory[from_ : from_ + length : 4]
+                self._written(first, length)
+        return True
+
     def _write_planar(self, state: VgaState, cell: int, value: int, mask: int) -> None:
         at = 4 * cell
         if at + 4 > len(self._memory):

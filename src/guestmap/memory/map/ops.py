@@ -98,9 +98,12 @@ class MemoryRegionOps:
     like_memory: bool = False
     """Many of its addresses are accessed, one after the other, as memory's are: how that is done is
     remembered once for a page."""
+    move: Callable[[int, int, int], bool] | None = None
+    """``(target, source, count) -> bool``: do what ``count`` bytes read and written, one by one and
+    upward, would do; False where that is not done, and nothing is changed."""
 
     def __post_init__(self) -> None:
-        for name in ("read", "write", "read_with_attrs", "write_with_attrs"):
+        for name in ("read", "write", "read_with_attrs", "write_with_attrs", "move"):
             callback = getattr(self, name)
             if callback is not None and not callable(callback):
                 raise ConfigError(f"the callback {name!r} is {callback!r}: give a function")

@@ -1,0 +1,257 @@
+"""String instructions that go through a device's window, done in one go.
+
+A REP MOVS or REP STOS is one access after the other to the library, and each that finds no memory a
+call of Python. Where a guest writes to something like memory, address by address upward, the CPU is
+made to leave; if it then stands at such an instruction, whose registers say how far it has come,
+what is left of it is done here: the same accesses in the same order. An instruction that is done
+is left with a count of 0, which the CPU makes nothing of.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from guestmap.accel.unicorn.state import CS, DESC_BIG, DS, EAX, ECX, ES, FS, GS, SS, TF
+from guestmap.base.named_tuple import NamedTuple
+from guestmap.memory.access.dispatch_cache import page_read, page_write
+from guestmap.memory.map.guard import guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guestmap.accel.counters import Counters
+    from guestmap.accel.unicorn.cpu import Cpu
+    from guestmap.accel.unicorn.hooks import Hooks
+    from guestmap.memory.map.flat_range import FlatRange
+    from guestmap.memory.map.flatview import FlatView
+
+_MOST = 4096
+"""Accesses in one go: interrupts and timers wait for as long."""
+
+_LEAST = 8
+"""Accesses for which nobody leaves the guest again."""
+
+_MOST_OTHERS = 64
+
+_ESI, _EDI = 6, 7
+_DF = 1 << 10
+_REP, _NARROW_OR_WIDE_DATA, _NARROW_OR_WIDE_ADDRESS = 0xF3, 0x66, 0x67
+_SEGMENTS = {0x26: ES, 0x2E: CS, 0x36: SS, 0x3E: DS, 0x64: FS, 0x65: GS}
+_MOVS, _STOS = (0xA4, 0xA5), (0xAA, 0xAB)
+_LONGEST = 15
+"""Bytes of an instruction (Intel SDM, volume 2, section 2.3.11)."""
+
+
+class StringInstruction(NamedTuple):
+    """What the CPU is at: ``segment`` is the source's, or None for STOS; ``mask`` an address's."""
+
+    segment: int | None
+    size: int
+    mask: int
+
+
+class Run(NamedTuple):
+    """So many elements, from one physical address on, or all the same, to another one."""
+
+    target: int
+    source: int | None
+    length: int
+
+
+class Strings:
+    """The string instructions of one CPU, whose registers can be looked at while it runs.
+
+    Args:
+        cpu: the CPU.
+        hooks: know what it sees.
+        counters: what is done is counted there.
+
+    Attributes:
+        allowed: False: the CPU does all by itself, for somebody watches it.
+    """
+
+    def __init__(self, cpu: Cpu, hooks: Hooks, counters: Counters) -> None:
+        self._cpu = cpu
+        self._hooks = hooks
+        self._counters = counters
+        self.allowed = True
+        self._is_due = False
+        self._next = -1
+        self._others: set[int] = set()  # code that writes likewise, and is something else
+
+    def page_write(
+        self, plans: dict[int, Any], address: int, size: int
+    ) -> Callable[[int, int], object] | None:
+        """Return what writes to something like memory, and look whether more of it is to come."""
+        page = page_write(plans, address, size)
+        if address == self._next and page is not None:
+            self._follows()
+        self._next = address + size
+        return page
+
+    def _follows(self) -> None:
+        """Hear of a write to the address behind the last one's; have the CPU leave if it is one.
+
+        The instruction pointer is where the block of code begins: an instruction that repeats
+        itself is a block of its own.
+        """
+        code = self._code_address()
+        if code in self._others or not self._may():
+            return
+        found = self._instruction()
+        if found is not None and self._left(found) < _LEAST:
+            return
+        if found is not None and self._run(found) is not None:
+            self._is_due = True
+            self._cpu.leaving.ask()
+            return
+        if len(self._others) >= _MOST_OTHERS:
+            self._others.clear()
+        self._others.add(code)
+
+    def go_on(self) -> None:
+        """Go on with what the CPU stands at, if it was made to leave for that.
+
+        Raises:
+            Exception: whatever a device callback raised.
+        """
+        if not self._is_due:
+            return
+        self._is_due = False
+        found = self._instruction() if self._may() else None
+        run = None if found is None or not self._left(found) else self._run(found)
+        if found is None or run is None:
+            return
+        done = 0
+        self._hooks.in_device = True
+        try:
+            if self._moved(run, found.size):
+                done = run.length
+            while done < run.length:
+                done += 1
+                self._do_one(run, (done - 1) * found.size, found.size)
+        finally:
+            self._hooks.in_device = False
+            self._note(done, found)
+
+    def _may(self) -> bool:
+        """Tell whether addresses are physical ones, and nobody hears of each access."""
+        hooks = self._hooks
+        return (
+            self.allowed
+            and hooks.hear_read is None
+            and not self._cpu.state.long_mode
+            and self._cpu.is_flat()
+        )
+
+    def _left(self, found: StringInstruction) -> int:
+        return self._cpu.state.general(ECX) & found.mask
+
+    def _run(self, found: StringInstruction) -> Run | None:
+        """Return what can be done in one go, from the registers; None: nothing."""
+        state, (segment, size, mask) = self._cpu.state, found
+        if state.eflags & (_DF | TF):
+            return None
+        to, come = state.general(_EDI) & mask, state.general(_ESI) & mask
+        room = mask + 1 - (to if segment is None else max(to, come))
+        run = Run(
+            state.segment(ES).base + to & 0xFFFFFFFF,
+            None if segment is None else state.segment(segment).base + come & 0xFFFFFFFF,
+            min(self._left(found), room // size, _MOST),
+        )
+        return run if self._is_known(run, size) else None
+
+    def _do_one(self, run: Run, at: int, size: int) -> None:
+        memory = self._hooks.memory
+        if run.source is None:
+            value = self._cpu.state.general(EAX) & (1 << 8 * size) - 1
+        else:
+            value = memory.load(run.source + at, size)
+            self._counters.mmio_reads += 1
+        self._counters.mmio_writes += 1
+        write = page_write(memory.source.view.plans, run.target + at, size)
+        if write is None:
+            memory.store(run.target + at, size, value)
+        else:
+            write(value, size)
+
+    def _is_known(self, run: Run, size: int) -> bool:
+        """Tell whether a device that is like memory takes all of that, and gives it, or memory.
+
+        Ways that are remembered say that an access is one call of the device, and nothing more.
+        """
+        view, (target, source, count) = self._hooks.memory.source.view, run
+        found = _all_of(view, target, count, size)
+        if found is None or not found.region.ops.like_memory:
+            return False
+        if page_write(view.plans, target, size) is None:
+            return False
+        if source is None:
+            return True
+        found = _all_of(view, source, count, size)
+        if found is None or found.reads_directly:
+            return found is not None
+        return found.region.ops.like_memory and page_read(view.plans, source, size) is not None
+
+    def _moved(self, run: Run, size: int) -> bool:
+        """Have the device itself move bytes within its own region, if it can."""
+        view, (target, source, count) = self._hooks.memory.source.view, run
+        found = view.find(target)
+        if source is None or found is None or found is not view.find(source):
+            return False
+        region, shift = found.region, found.offset_in_region - found.start
+        if region.ops.move is None:
+            return False
+        move = partial(region.ops.move, target + shift, source + shift, count * size)
+        guard = region.active_guard
+        if not (move() if guard is None else guarded(guard, region, target + shift, move, False)):
+            return False
+        self._counters.mmio_reads += count
+        self._counters.mmio_writes += count
+        return True
+
+    def _note(self, done: int, found: StringInstruction) -> None:
+        """Have the registers say how far it has come; the instruction's own address stays."""
+        segment, size, mask = found
+        state = self._cpu.state
+        for register, step in (ECX, -1), (_EDI, size), (_ESI, 0 if segment is None else size):
+            before = state.general(register)
+            state.set_general(register, before & ~mask | before + step * done & mask)
+
+    def _code_address(self) -> int:
+        state = self._cpu.state
+        return state.segment(CS).base + state.eip & 0xFFFFFFFF
+
+    def _instruction(self) -> StringInstruction | None:
+        """Return what the CPU stands at, if it is REP MOVS or REP STOS."""
+        begin = self._code_address()
+        wide = bool(self._cpu.state.segment(CS).flags & DESC_BIG)
+        prefixes, segment = set(), DS
+        for at in range(_LONGEST):
+            address = begin + at & 0xFFFFFFFF
+            if not self._hooks.is_memory(address):
+                return None
+            byte = self._hooks.peek(address, 1)
+            if byte in _SEGMENTS:
+                segment = _SEGMENTS[byte]
+            elif byte in (_REP, _NARROW_OR_WIDE_DATA, _NARROW_OR_WIDE_ADDRESS):
+                prefixes.add(byte)
+            elif byte in _MOVS + _STOS and _REP in prefixes:
+                most = 4 if wide is not (_NARROW_OR_WIDE_DATA in prefixes) else 2
+                is_wide = wide is not (_NARROW_OR_WIDE_ADDRESS in prefixes)
+                return StringInstruction(
+                    segment if byte in _MOVS else None,
+                    most if byte & 1 else 1,
+                    0xFFFFFFFF if is_wide else 0xFFFF,
+                )
+            else:
+                return None
+        return None
+
+
+def _all_of(view: FlatView, begin: int, count: int, size: int) -> FlatRange | None:
+    """Return the range that answers at all of some aligned accesses, if it is one."""
+    found = view.find(begin)
+    is_one = found is not None and not begin % size and begin + count * size <= found.end
+    return found if is_one else None
