@@ -123,7 +123,7 @@ class Strings:
         run = None if found is None or not self._left(found) else self._run(found)
         if found is None or run is None:
             return
-        done = 0
+        done, reads = 0, self._reads_device(run)
         self._hooks.in_device = True
         try:
             if self._moved(run, found.size):
@@ -134,6 +134,8 @@ class Strings:
         finally:
             self._hooks.in_device = False
             self._note(done, found)
+            self._counters.mmio_writes += done
+            self._counters.mmio_reads += done * reads
 
     def _may(self) -> bool:
         """Tell whether addresses are physical ones, and nobody hears of each access."""
@@ -168,8 +170,6 @@ class Strings:
             value = self._cpu.state.general(EAX) & (1 << 8 * size) - 1
         else:
             value = memory.load(run.source + at, size)
-            self._counters.mmio_reads += 1
-        self._counters.mmio_writes += 1
         write = page_write(memory.source.view.plans, run.target + at, size)
         if write is None:
             memory.store(run.target + at, size, value)
@@ -179,7 +179,8 @@ class Strings:
     def _is_known(self, run: Run, size: int) -> bool:
         """Tell whether a device that is like memory takes all of that, and gives it, or memory.
 
-        Ways that are remembered say that an access is one call of the device, and nothing more.
+        Ways that are remembered say that an access is one call of the device, and nothing more;
+        there is none where it is not aligned.
         """
         view, (target, source, count) = self._hooks.memory.source.view, run
         found = _all_of(view, target, count, size)
@@ -194,6 +195,12 @@ class Strings:
             return found is not None
         return found.region.ops.like_memory and page_read(view.plans, source, size) is not None
 
+    def _reads_device(self, run: Run) -> bool:
+        if run.source is None:
+            return False
+        found = self._hooks.memory.source.view.find(run.source)
+        return found is not None and not found.reads_directly
+
     def _moved(self, run: Run, size: int) -> bool:
         """Have the device itself move bytes within its own region, if it can."""
         view, (target, source, count) = self._hooks.memory.source.view, run
@@ -205,11 +212,7 @@ class Strings:
             return False
         move = partial(region.ops.move, target + shift, source + shift, count * size)
         guard = region.active_guard
-        if not (move() if guard is None else guarded(guard, region, target + shift, move, False)):
-            return False
-        self._counters.mmio_reads += count
-        self._counters.mmio_writes += count
-        return True
+        return move() if guard is None else guarded(guard, region, target + shift, move, False)
 
     def _note(self, done: int, found: StringInstruction) -> None:
         """Have the registers say how far it has come; the instruction's own address stays."""
@@ -251,7 +254,6 @@ class Strings:
 
 
 def _all_of(view: FlatView, begin: int, count: int, size: int) -> FlatRange | None:
-    """Return the range that answers at all of some aligned accesses, if it is one."""
+    """Return the range that answers at all of some accesses, if it is one."""
     found = view.find(begin)
-    is_one = found is not None and not begin % size and begin + count * size <= found.end
-    return found if is_one else None
+    return found if found is not None and begin + count * size <= found.end else None

@@ -1,0 +1,192 @@
+"""String instructions through something like memory: gone on with at once, they do the same."""
+
+from __future__ import annotations
+
+import random
+import struct
+from typing import Any
+
+import pytest
+
+from guestmap.accel import ExitReason, SegmentRegister
+from guestmap.memory import AccessSizes, MemoryRegionOps
+from tests.accel.guest import DEVICE, Guest
+
+AT, SIZE = 0xE0010000, 0x2000
+IN_REAL_MODE = 0xA0000
+RAM = 0x10000
+_REGISTERS = "eax", "ecx", "esi", "edi", "eip"
+_CODES = {(1, True): b"\xa4", (2, True): b"\x66\xa5", (4, True): b"\xa5",
+          (1, False): b"\xaa", (2, False): b"\x66\xab", (4, False): b"\xab"}  # fmt: skip
+_TURNED = b"\x88\x47\xff\xfd\xeb\x00"  # mov [edi - 1], al; std; a new block
+_SWAPPED = b"".join((
+    b"\x88\x07\x8a\x07\x88\x06\x8a\x06",  # bytes at edi and esi: how that is done is known
+    b"\xb8\x00\x00\x02\x00\x0f\x22\xd8",  # mov eax, 0x20000; mov cr3, eax
+    b"\x0f\x20\xc0\x0d\x00\x00\x00\x80\x0f\x22\xc0\xeb\x00",  # cr0 |= PG; a new block
+))  # fmt: skip
+"""Code that switches paging on, in which the device's first two pages have changed places."""
+
+
+class Outcome:
+    """What a program did, and how often the CPU was entered for it."""
+
+    def __init__(
+        self, engine: str, program: bytes, *, like_memory: bool, real: bool = False,
+        watched: bool = False, wrong: int = -1, **registers: int,
+    ) -> None:  # fmt: skip
+        self.heard: list[Any] = []
+        self.cells = bytearray(range(256)) * (SIZE // 256)
+        base = IN_REAL_MODE if real else AT
+
+        def read(offset: int, size: int) -> int:
+            self.heard.append(("r", offset, size))
+            return int.from_bytes(self.cells[offset : offset + size], "little")
+
+        def write(offset: int, value: int, size: int) -> None:
+            self.heard.append(("w", offset, value, size))
+            self.cells[offset : offset + size] = value.to_bytes(size, "little")
+            if len(self.heard) == wrong:
+                raise ZeroDivisionError
+
+        ops = MemoryRegionOps(
+            read=read, write=write, impl=AccessSizes(min=1, max=4), like_memory=like_memory
+        )
+        with Guest(engine) as guest:
+            device = guest.system.io("device", SIZE, ops, owner=guest)
+            guest.root.add_subregion(base, device, 1)
+            _write_page_tables(guest)
+            guest.memory.write(RAM, random.Random(1).randbytes(0x4000))
+            if watched:
+                guest.vcpu.probe.watch([])
+            (guest.real if real else guest.flat)(program, **registers)
+            if real:
+                data = guest.vcpu.read_segment(SegmentRegister.ES)
+                for each in (SegmentRegister.ES, SegmentRegister.DS):
+                    guest.vcpu.write_segment(each, data._replace(base=base, selector=base >> 4))
+            self.raised = False
+            try:
+                assert guest.run().reason is ExitReason.HALTED
+            except ZeroDivisionError:
+                self.raised = True
+            self.registers = {name: guest.register(name) for name in _REGISTERS}
+            self.ram = guest.memory.read(RAM - 0x1000, 0x6000)
+            counts = guest.accelerator.statistics()
+            self.entries = counts.entries
+            self.counted = counts.mmio_reads, counts.mmio_writes
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Outcome) and all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("heard", "cells", "registers", "ram", "counted", "raised")
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _write_page_tables(guest: Guest) -> None:
+    """Write a directory at 20000h whose tables map all of RAM, and the device, pages swapped."""
+    low = [at << 12 | 3 for at in range(1024)]
+    high = [(AT & 0xFFC00000) + (at << 12) | 3 for at in range(1024)]
+    first = AT >> 12 & 0x3FF
+    high[first : first + 2] = high[first + 1], high[first]
+    guest.memory.write(0x21000, struct.pack("<1024I", *low))
+    guest.memory.write(0x22000, struct.pack("<1024I", *high))
+    guest.memory.store(0x20000, 4, 0x21003)
+    guest.memory.store(0x20000 + 4 * (AT >> 22), 4, 0x22003)
+
+
+def _same(program: bytes, **options: Any) -> tuple[Outcome, Outcome]:
+    """Return what was gone on with, and what was not, which come to the same."""
+    ours = Outcome("unicorn", program, like_memory=True, **options)
+    alone = Outcome("unicorn", program, like_memory=False, **options)
+    assert ours.heard == alone.heard
+    assert ours == alone
+    return ours, alone
+
+
+def _rep(size: int, *, moves: bool, prefix: bytes = b"") -> bytes:
+    return prefix + b"\xf3" + _CODES[size, moves] + b"\xf4"
+
+
+@pytest.mark.parametrize("moves", [True, False])
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize("source", [RAM, AT + 0x200, AT + 0xFC, AT + 0x104], ids=hex)
+def test_it_does_what_the_cpu_does(source: int, size: int, moves: bool) -> None:
+    """From memory, from the device itself, and from where it has just been written to."""
+    program = _rep(size, moves=moves)
+    ours, alone = _same(program, eax=0x12345678, ecx=300, esi=source, edi=AT + 0x100)
+    assert ours.entries > alone.entries, "it was not gone on with"
+    assert ours.registers["ecx"] == 0
+    assert ours.registers["edi"] == AT + 0x100 + 300 * size
+
+
+@pytest.mark.parametrize("engine", ["unicorn", "unicorn-documented"])
+def test_engines_agree(engine: str) -> None:
+    registers = {"eax": 7, "ecx": 500, "esi": AT + 3, "edi": AT}
+    ours = Outcome(engine, _rep(1, moves=True), like_memory=True, **registers)
+    assert ours.cells[:500] == bytes((at + 3) & 0xFF for at in range(500))
+    assert (ours.registers["ecx"], ours.registers["esi"]) == (0, AT + 503)
+
+
+@pytest.mark.parametrize("prefix", [b"", b"\x26", b"\x36\x3e"], ids=lambda each: each.hex() or "-")
+def test_16_bit_registers_keep_their_upper_halves(prefix: bytes) -> None:
+    ours, alone = _same(
+        prefix + b"\xf3\xa4\xf4", real=True,
+        ecx=0xABCD0300, esi=0x11110010, edi=0x22220000,
+    )  # fmt: skip
+    assert ours.entries > alone.entries
+    assert ours.registers["ecx"] == 0xABCD0000
+    assert ours.registers["edi"] == 0x22220300
+
+
+@pytest.mark.parametrize(
+    ("what", "program", "registers"),
+    [
+        ("downward", _TURNED + _rep(1, moves=True), {"edi": AT + 0x400, "esi": AT + 0x900}),
+        ("unaligned", _rep(4, moves=True), {"edi": AT + 1, "esi": AT + 0x900}),
+        ("beyond its end", _rep(1, moves=True), {"edi": AT + SIZE - 100, "esi": AT}),
+        ("from another device", _rep(1, moves=True), {"edi": AT, "esi": DEVICE}),
+        ("paged", _SWAPPED + _rep(1, moves=True), {"edi": AT, "esi": AT + 0x1400}),
+        ("few", _rep(1, moves=True), {"edi": AT, "esi": AT + 0x900, "ecx": 6}),
+        ("a loop", b"\x88\x07\x47\xe2\xfb\xf4", {"edi": AT}),
+    ],
+)
+def test_what_is_left_to_the_cpu(what: str, program: bytes, registers: dict[str, int]) -> None:
+    ours, alone = _same(program, **({"ecx": 200} | registers))
+    assert ours.entries == alone.entries, what
+
+
+def test_whoever_watches_the_cpu_hears_each_access() -> None:
+    ours, alone = _same(
+        _rep(1, moves=True), watched=True, ecx=200, esi=AT + 0x100, edi=AT
+    )  # fmt: skip
+    assert ours.entries == alone.entries
+
+
+def test_more_than_goes_at_once_goes_on() -> None:
+    ours, alone = _same(_rep(1, moves=False), eax=0x5A, ecx=SIZE, edi=AT)
+    assert ours.entries > alone.entries + 1
+    assert set(ours.cells) == {0x5A}
+
+
+def test_what_the_device_raises_comes_out() -> None:
+    """The access that it raised in counts: the CPU is behind it."""
+    ours = Outcome(
+        "unicorn", _rep(1, moves=False), like_memory=True, wrong=50, eax=1, ecx=200, edi=AT
+    )
+    assert ours.raised
+    assert len(ours.heard) == 50
+    assert (ours.registers["ecx"], ours.registers["edi"]) == (150, AT + 50)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_ones(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(6):
+        size = chance.choice((1, 2, 4))
+        places = AT + chance.randrange(0x800) * 4, RAM + chance.randrange(0x800)
+        _same(
+            _rep(size, moves=chance.random() < 0.7), eax=chance.getrandbits(32),
+            ecx=chance.randrange(400), esi=chance.choice(places),
+            edi=AT + chance.randrange(0x600) * chance.choice((1, 4)),
+        )  # fmt: skip
