@@ -32,7 +32,7 @@ class Outcome:
 
     def __init__(
         self, engine: str, program: bytes, *, like_memory: bool, real: bool = False,
-        watched: bool = False, wrong: int = -1, **registers: int,
+        watched: bool = False, wrong: int = -1, in_runs: bool = False, **registers: int,
     ) -> None:  # fmt: skip
         self.heard: list[Any] = []
         self.cells = bytearray(range(256)) * (SIZE // 256)
@@ -48,9 +48,20 @@ class Outcome:
             if len(self.heard) == wrong:
                 raise ZeroDivisionError
 
+        def read_run(offset: int, count: int) -> bytes | None:
+            self.runs.append(("r", offset, count))
+            return bytes(self.cells[offset : offset + count])
+
+        def write_run(offset: int, data: bytes) -> bool:
+            self.runs.append(("w", offset, len(data)))
+            self.cells[offset : offset + len(data)] = data
+            return True
+
+        self.runs: list[Any] = []
         ops = MemoryRegionOps(
-            read=read, write=write, impl=AccessSizes(min=1, max=4), like_memory=like_memory
-        )
+            read=read, write=write, impl=AccessSizes(min=1, max=4), like_memory=like_memory,
+            read_run=read_run if in_runs else None, write_run=write_run if in_runs else None,
+        )  # fmt: skip
         with Guest(engine) as guest:
             device = guest.system.io("device", SIZE, ops, owner=guest)
             guest.root.add_subregion(base, device, 1)
@@ -118,6 +129,22 @@ def test_it_does_what_the_cpu_does(source: int, size: int, moves: bool) -> None:
     assert ours.entries > alone.entries, "it was not gone on with"
     assert ours.registers["ecx"] == 0
     assert ours.registers["edi"] == AT + 0x100 + 300 * size
+
+
+@pytest.mark.parametrize("moves", [True, False])
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("source", "at_once"), [(AT + 0x800, 2), (AT + 0x104, 2), (AT + 0xFC, 0), (RAM, 0)]
+)
+def test_a_device_takes_many_at_once(source: int, at_once: int, size: int, moves: bool) -> None:
+    """Where what is read is not what was written just before, and all of it is the device's."""
+    program = _rep(size, moves=moves)
+    registers = {"eax": 0x12345678, "ecx": 300, "esi": source, "edi": AT + 0x100}
+    ours = Outcome("unicorn", program, like_memory=True, in_runs=True, **registers)
+    alone = Outcome("unicorn", program, like_memory=False, **registers)
+    assert len(ours.runs) == (at_once if moves else 1)
+    for name in ("cells", "registers", "ram", "counted"):
+        assert getattr(ours, name) == getattr(alone, name), name
 
 
 @pytest.mark.parametrize("engine", ["unicorn", "unicorn-documented"])

@@ -1,4 +1,4 @@
-"""Text that is moved as a whole in the window: the same as reads and writes of each byte."""
+"""Text that is read and written many bytes at a time: the same as one by one."""
 
 from __future__ import annotations
 
@@ -30,36 +30,38 @@ def _bench(chance: random.Random) -> VgaBench:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_move_is_as_many_reads_and_writes(seed: int) -> None:
+def test_many_bytes_are_read_and_written_as_one_by_one(seed: int) -> None:
     chance = random.Random(seed)
-    moved = 0
+    written = 0
     for _ in range(12):
         bench = _bench(chance)
-        memory, planes = bench.vga.memory, bench.vga.window.ops
-        assert planes.move is not None
+        system, memory, state = bench.chipset.system, bench.vga.memory, bench.vga.state
+        ops, heard, latch = bench.vga.window.ops, _Heard(bench), bench.vga.state.latch
+        assert ops.read_run is not None
+        assert ops.write_run is not None
         for _ in range(12):
-            count = chance.randrange(1, 400)
-            target = 0x18000 + chance.randrange(0x7000)
-            source = target + chance.choice((160, 2, 1, 0, -2, chance.randrange(0x800)))
+            data = chance.randbytes(chance.choice((1, 2, 3, 160, chance.randrange(1, 400))))
+            at = 0x18000 + chance.randrange(0x7000)
             if chance.random() < 0.1:
-                source = chance.randrange(WINDOW_SIZE - count)
-            before, heard, latch = bytes(memory[:_SEEN]), _Heard(bench), bench.vga.state.latch
-            done = planes.move(target, source, count)
+                at = chance.randrange(WINDOW_SIZE - len(data))
+            before, read = bytes(memory[:_SEEN]), ops.read_run(at, len(data))
+            done = ops.write_run(at, data)
             after, told = bytes(memory[:_SEEN]), heard.pages()
-            if not done:
+            assert done is (read is not None)
+            assert state.latch == latch
+            if read is None:
                 assert after == before
                 assert not told
                 continue
-            moved += 1
-            assert bench.vga.state.latch == latch
+            written += 1
             memory[:_SEEN] = before
-            for at in range(count):
-                value = bench.chipset.system.load(WINDOW_BASE + source + at, 1)
-                bench.chipset.system.store(WINDOW_BASE + target + at, 1, value)
+            assert read == bytes(system.load(WINDOW_BASE + at + n, 1) for n in range(len(data)))
+            for n, byte in enumerate(data):
+                system.store(WINDOW_BASE + at + n, 1, byte)
             assert after == bytes(memory[:_SEEN])
             assert told == heard.pages()
-            assert bench.vga.state.latch == latch
-    assert moved > 20
+            assert state.latch == latch
+    assert written > 20
 
 
 class _Heard:
@@ -79,19 +81,3 @@ class _Heard:
             for offset, length in told
             for page in range(offset >> 12, (offset + length - 1 >> 12) + 1)
         }
-
-
-@pytest.mark.parametrize("shift", [160, 2])
-def test_lines_of_text_are_moved(shift: int) -> None:
-    bench = VgaBench()
-    bench.obey(modes.TEXT_80.commands())
-    move = bench.vga.window.ops.move
-    assert move is not None
-    text = bytes(range(200)) * 4
-    for at, byte in enumerate(text):
-        bench.chipset.system.store(0xB8000 + at, 1, byte)
-    assert move(0x18000, 0x18000 + shift, len(text) - shift)
-    seen = bytes(bench.chipset.system.load(0xB8000 + at, 1) for at in range(len(text)))
-    assert seen == text[shift:] + text[-shift:]
-    assert not move(0x18002, 0x18000, 80), "downward, each byte would be read after its change"
-    assert not move(0x18000, 0x18001, 80), "characters would become attributes"

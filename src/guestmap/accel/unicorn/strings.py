@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.cpu import Cpu
     from guestmap.accel.unicorn.hooks import Hooks
+    from guestmap.memory import MemoryRegionOps
     from guestmap.memory.map.flat_range import FlatRange
     from guestmap.memory.map.flatview import FlatView
 
@@ -126,7 +127,7 @@ class Strings:
         done, reads = 0, self._reads_device(run)
         self._hooks.in_device = True
         try:
-            if self._moved(run, found.size):
+            if self._at_once(run, found.size):
                 done = run.length
             while done < run.length:
                 done += 1
@@ -201,18 +202,26 @@ class Strings:
         found = self._hooks.memory.source.view.find(run.source)
         return found is not None and not found.reads_directly
 
-    def _moved(self, run: Run, size: int) -> bool:
-        """Have the device itself move bytes within its own region, if it can."""
+    def _at_once(self, run: Run, size: int) -> bool:
+        """Have the device itself take all of it, if it can, from its own region or of one value."""
         view, (target, source, count) = self._hooks.memory.source.view, run
-        found = view.find(target)
-        if source is None or found is None or found is not view.find(source):
+        found, length = view.find(target), count * size
+        if found is None:
             return False
         region, shift = found.region, found.offset_in_region - found.start
-        if region.ops.move is None:
+        write = region.ops.write_run
+        if write is None:
             return False
-        move = partial(region.ops.move, target + shift, source + shift, count * size)
+        if source is None:
+            value = self._cpu.state.general(EAX) & (1 << 8 * size) - 1
+            data = value.to_bytes(size, "little") * count
+            change = partial(write, target + shift, data)
+        elif found is view.find(source) and not source < target < source + length:
+            change = partial(_move, region.ops, target + shift, source + shift, length)
+        else:
+            return False
         guard = region.active_guard
-        return move() if guard is None else guarded(guard, region, target + shift, move, False)
+        return change() if guard is None else guarded(guard, region, target + shift, change, False)
 
     def _note(self, done: int, found: StringInstruction) -> None:
         """Have the registers say how far it has come; the instruction's own address stays."""
@@ -257,3 +266,10 @@ def _all_of(view: FlatView, begin: int, count: int, size: int) -> FlatRange | No
     """Return the range that answers at all of some accesses, if it is one."""
     found = view.find(begin)
     return found if found is not None and begin + count * size <= found.end else None
+
+
+def _move(ops: MemoryRegionOps, target: int, source: int, length: int) -> bool:
+    if ops.read_run is None or ops.write_run is None:
+        return False
+    data = ops.read_run(source, length)
+    return data is not None and ops.write_run(target, data)

@@ -110,7 +110,9 @@ def byte_block(
     size: int,
     read: Callable[[int], int],
     write: Callable[[int, int], None],
-    move: Callable[[int, int, int], bool] | None = None,
+    *,
+    read_run: Callable[[int, int], bytes | None] | None = None,
+    write_run: Callable[[int, bytes], bool] | None = None,
 ) -> IoRegion:
     """Return a block of registers, or of memory behind them, that is accessed byte by byte.
 
@@ -119,7 +121,8 @@ def byte_block(
         size: bytes.
         read: ``(offset) -> byte``.
         write: ``(offset, byte)``.
-        move: ``(target, source, count) -> whether that was done``; see :class:`MemoryRegionOps`.
+        read_run: ``(offset, count) -> bytes``, or None; see :class:`MemoryRegionOps`.
+        write_run: ``(offset, bytes) -> whether that was done``, likewise.
     """
 
     def read_all(offset: int, size: int) -> int:
@@ -140,6 +143,7 @@ def byte_block(
         endianness=Endianness.LITTLE,
         impl=AccessSizes(min=1, max=4),
         like_memory=True,
-        move=move,
+        read_run=read_run,
+        write_run=write_run,
     )
     return IoRegion(name, size, ops)

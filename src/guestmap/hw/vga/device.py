@@ -87,7 +87,10 @@ class StandardVga(DisplayAdapter[VgaState]):
         self._shown: tuple[int, int, int] | None = None
         self._chain_4: MemoryRegion | None = None
         with self.changing("VGA windows"):
-            window = byte_block("vga-lowmem", WINDOW_SIZE, planes.read, planes.write, planes.move)
+            window = byte_block(
+                "vga-lowmem", WINDOW_SIZE, planes.read, planes.write,
+                read_run=planes.read_run, write_run=planes.write_run,
+            )  # fmt: skip
             self.window = self.make(window)
             bus.memory_region.add_subregion(WINDOW_BASE, self.window, _WINDOW_PRIORITY)
             self.place_blocks()

@@ -131,33 +131,44 @@ class VgaPlanes:
             self._memory[at] = value
             self._written(at, 1)
 
-    def move(self, target: int, source: int, count: int) -> bool:
-        """Move bytes as reads and writes of one after the other would; False: not done.
+    def read_run(self, address: int, count: int) -> bytes | None:
+        """Return what reads of bytes one after the other return, of text; None in other modes."""
+        lanes = self._lanes(address, count)
+        if lanes is None:
+            return None
+        made = bytearray(count)
+        for lane, cells in enumerate(lanes):
+            made[lane::2] = self._memory[cells]
+        return bytes(made)
 
-        It is done for text, upward in the window, where each byte of a cell stays what it is:
-        character or attribute. Addresses count from A0000h.
-        """
+    def write_run(self, address: int, data: bytes) -> bool:
+        """Write bytes one after the other, of text; return False in other modes: nothing is."""
+        lanes = self._lanes(address, len(data))
+        if lanes is None:
+            return False
+        open_planes = self._state().in_force[reg.SEQ_MAP_MASK]
+        for lane, cells in enumerate(lanes):
+            if open_planes >> (cells.start & 3) & 1:
+                self._memory[cells] = data[lane::2]
+                self._written(cells.start, cells.stop - cells.start)
+        return True
+
+    def _lanes(self, address: int, count: int) -> list[slice] | None:
+        """Return where every other byte from an address on leads, and where the others do."""
         state = self._state()
         if (
             state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4
             or not state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN
-            or target > source
-            or (target ^ source) & 1
         ):
-            return False
-        to, _, come, end = (
-            self._cell(state, at) for at in (target, target + count - 1, source, source + count - 1)
-        )
-        if to is None or come is None or end is None or 2 * end + 4 > len(self._memory):
-            return False
-        open_planes, memory = state.in_force[reg.SEQ_MAP_MASK], self._memory
-        for lane in range(min(count, 2)):
-            first, from_ = _odd_even(state, to + lane), _odd_even(state, come + lane)
-            length = 4 * ((count - lane - 1) // 2) + 1
-            if open_planes >> (first & 3) & 1:
-                memory[first : first + length : 4] = memory[from_ : from_ + length : 4]
-                self._written(first, length)
-        return True
+            return None
+        first, last = self._cell(state, address), self._cell(state, address + count - 1)
+        if first is None or last is None or 2 * last + 4 > len(self._memory):
+            return None
+        begins = [_odd_even(state, first + lane) for lane in range(min(count, 2))]
+        return [
+            slice(begin, begin + 4 * ((count - lane - 1) // 2) + 1, 4)
+            for lane, begin in enumerate(begins)
+        ]
 
     def _write_planar(self, state: VgaState, cell: int, value: int, mask: int) -> None:
         at = 4 * cell

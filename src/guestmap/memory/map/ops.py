@@ -98,12 +98,22 @@ class MemoryRegionOps:
     like_memory: bool = False
     """Many of its addresses are accessed, one after the other, as memory's are: how that is done is
     remembered once for a page."""
-    move: Callable[[int, int, int], bool] | None = None
-    """``(target, source, count) -> bool``: do what ``count`` bytes read and written, one by one and
-    upward, would do; False where that is not done, and nothing is changed."""
+    read_run: Callable[[int, int], bytes | None] | None = None
+    """``(offset, count) -> bytes``: what so many reads of a byte each return, where they change
+    nothing; None where that is not so just now."""
+    write_run: Callable[[int, bytes], bool] | None = None
+    """``(offset, bytes) -> whether it was done``: write them one by one, where that changes nothing
+    but what is read there."""
 
     def __post_init__(self) -> None:
-        for name in ("read", "write", "read_with_attrs", "write_with_attrs", "move"):
+        for name in (
+            "read",
+            "write",
+            "read_with_attrs",
+            "write_with_attrs",
+            "read_run",
+            "write_run",
+        ):
             callback = getattr(self, name)
             if callback is not None and not callable(callback):
                 raise ConfigError(f"the callback {name!r} is {callback!r}: give a function")
