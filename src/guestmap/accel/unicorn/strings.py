@@ -52,7 +52,7 @@ class StringInstruction(NamedTuple):
     mask: int
 
 
-class Run(NamedTuple):
+class StringRun(NamedTuple):
     """So many elements, from one physical address on, or all the same, to another one."""
 
     target: int
@@ -151,21 +151,21 @@ class Strings:
     def _left(self, found: StringInstruction) -> int:
         return self._cpu.state.general(ECX) & found.mask
 
-    def _run(self, found: StringInstruction) -> Run | None:
+    def _run(self, found: StringInstruction) -> StringRun | None:
         """Return what can be done in one go, from the registers; None: nothing."""
         state, (segment, size, mask) = self._cpu.state, found
         if state.eflags & (_DF | TF):
             return None
         to, come = state.general(_EDI) & mask, state.general(_ESI) & mask
         room = mask + 1 - (to if segment is None else max(to, come))
-        run = Run(
+        run = StringRun(
             state.segment(ES).base + to & 0xFFFFFFFF,
             None if segment is None else state.segment(segment).base + come & 0xFFFFFFFF,
             min(self._left(found), room // size, _MOST),
         )
         return run if self._is_known(run, size) else None
 
-    def _do_one(self, run: Run, at: int, size: int) -> None:
+    def _do_one(self, run: StringRun, at: int, size: int) -> None:
         memory = self._hooks.memory
         if run.source is None:
             value = self._cpu.state.general(EAX) & (1 << 8 * size) - 1
@@ -177,7 +177,7 @@ class Strings:
         else:
             write(value, size)
 
-    def _is_known(self, run: Run, size: int) -> bool:
+    def _is_known(self, run: StringRun, size: int) -> bool:
         """Tell whether a device that is like memory takes all of that, and gives it, or memory.
 
         Ways that are remembered say that an access is one call of the device, and nothing more;
@@ -196,13 +196,13 @@ class Strings:
             return found is not None
         return found.region.ops.like_memory and page_read(view.plans, source, size) is not None
 
-    def _reads_device(self, run: Run) -> bool:
+    def _reads_device(self, run: StringRun) -> bool:
         if run.source is None:
             return False
         found = self._hooks.memory.source.view.find(run.source)
         return found is not None and not found.reads_directly
 
-    def _at_once(self, run: Run, size: int) -> bool:
+    def _at_once(self, run: StringRun, size: int) -> bool:
         """Have the device itself take all of it, if it can, from its own region or of one value."""
         view, (target, source, count) = self._hooks.memory.source.view, run
         found, length = view.find(target), count * size
