@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import pytest
+from bokeh.document import Document
+from bokeh.models import Div, Slider
+from bokeh.plotting import figure
 
 from guestmap.base import ConfigError
 from guestmap.inspect import Snapshot
 from guestmap.view.columns import lane_extents
 from guestmap.view.compose import panel_of
 from guestmap.view.film import MOST_FRAMES, MOST_NOTES, Film, Frame
+from guestmap.view.live import _Page
 from guestmap.view.sections import find_sections
 from tests.inspect.snapshots import Builder
 from tests.view.maps import pc
@@ -130,3 +134,19 @@ def test_any_moment_has_the_frame_that_was_so_then():
     with pytest.raises(ConfigError, match="write 61ms"):
         film.index_at("1 fortnight 2")
     assert Film("empty").index_at("0ms") is None
+
+
+def test_a_page_says_of_a_frame_without_a_map_that_there_is_none():
+    empty, film = Builder().snapshot(), Film("a film")
+    for number, each in enumerate((empty, pc(shadowed=False), empty)):
+        film.add(Frame(number / 10, f"cause {number}", each))
+    document = Document()
+    _Page(film).fill(document)
+    (slider,) = document.select({"type": Slider})
+    seen = []
+    for index in (0, 1, 2, 0):
+        slider.value = index
+        said = [each for each in document.select({"type": Div}) if "nothing to draw" in each.text]
+        drawn = [each for each in document.select({"type": figure}) if each.toolbar_location]
+        seen.append((len(said), bool(drawn)))
+    assert seen == [(1, False), (0, True), (1, False), (1, False)]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bokeh.document import Document
     from bokeh.models import Tabs
+    from bokeh.models.ui import UIElement
 
     from guestmap.view.film import Film
     from guestmap.view.picture import Picture
@@ -217,16 +218,21 @@ class _Page:
         if not self._play.active:
             self._happened.mark(self._film[index].time_s)
         picture = self._film.picture(index)
-        if len(picture.panels) == len(self._figures):
+        if self._place.children and len(picture.panels) == len(self._figures):
             self._place.children[0] = heading(picture)
             for figure, panel in zip(self._figures, picture.panels, strict=True):
                 figure.show(panel)
         else:
             self._figures = [PanelFigure(panel) for panel in picture.panels]
-            panels, self._tabs = body(picture, self._figures)
-            parts: list[Any] = [heading(picture), panels, footer(picture)]
-            self._place.children = parts
+            self._place.children = [heading(picture), self._panels(picture), footer(picture)]
         self._reveal_what_changed(picture)
+
+    def _panels(self, picture: Picture) -> UIElement:
+        if not self._figures:
+            self._tabs = None
+            return Div(text="nothing to draw: there is no address space, and no region")
+        panels, self._tabs = body(picture, self._figures)
+        return panels
 
     def _reveal_what_changed(self, picture: Picture) -> None:
         """Open the tab where something changed, if that is not the open one, and go there."""
