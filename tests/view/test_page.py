@@ -12,6 +12,7 @@ from guestmap.view.columns import box_columns, fold_columns, label_columns, lane
 from guestmap.view.figure import PanelFigure
 from guestmap.view.page import html_page
 from guestmap.view.words import whose
+from tests.inspect.snapshots import Builder
 from tests.view.maps import many, pc
 
 
@@ -19,6 +20,11 @@ def test_the_page_needs_no_network():
     page = html_page(compose(pc()))
     assert not re.findall(r"<script[^>]+src=|<link[^>]+href=", page)
     assert "Memory map of a small PC" in page
+
+
+def test_a_map_in_which_there_is_nothing_is_said_to_be_one():
+    assert "nothing to draw" in html_page(compose(Builder().snapshot()))
+    assert "nothing to draw" not in html_page(compose(pc()))
 
 
 def test_words_of_the_source_are_not_taken_for_markup():

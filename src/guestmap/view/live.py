@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from bokeh.document import Document
     from bokeh.models import Tabs
-    from bokeh.models.ui import UIElement
 
     from guestmap.view.film import Film
     from guestmap.view.picture import Picture
@@ -224,15 +223,10 @@ class _Page:
                 figure.show(panel)
         else:
             self._figures = [PanelFigure(panel) for panel in picture.panels]
-            self._place.children = [heading(picture), self._panels(picture), footer(picture)]
+            panels, self._tabs = body(picture, self._figures)
+            parts: list[Any] = [heading(picture), panels, footer(picture)]
+            self._place.children = parts
         self._reveal_what_changed(picture)
-
-    def _panels(self, picture: Picture) -> UIElement:
-        if not self._figures:
-            self._tabs = None
-            return Div(text="nothing to draw: there is no address space, and no region")
-        panels, self._tabs = body(picture, self._figures)
-        return panels
 
     def _reveal_what_changed(self, picture: Picture) -> None:
         """Open the tab where something changed, if that is not the open one, and go there."""

@@ -101,6 +101,8 @@ def heading(picture: Picture) -> UIElement:
 
 def body(picture: Picture, figures: list[PanelFigure]) -> tuple[UIElement, Tabs | None]:
     """Return the search line with the panels below it; and the tabs, where there are several."""
+    if not figures:
+        return Div(text="nothing to draw: no address space shows a region", disable_math=True), None
     shown = [_with_overview(each) for each in figures]
     tabs = None
     if len(figures) > 1:
