@@ -23,6 +23,7 @@ NAMED = {
     "domain/xml/memory.py": {"virtio-mmio"},
     "system/option_table.py": {"serial"},
     "machine/options/words.py": {"serial"},
+    "machine/options/drive.py": {"floppy"},
     # What the domain manager starts emulators with: drivers of QEMU's, as libvirt does.
     "domain/process/devices_line.py": {
         "ide-cd",
@@ -40,13 +41,21 @@ NAMED = {
     "machine/boards/microvm/__init__.py": {"isa-serial", "serial"},
     "machine/boards/microvm/board.py": {"isa-serial"},
     "machine/boards/microvm/tree.py": {"fw_cfg", "ioapic", "isa-serial"},
-    "machine/boards/pc_i440fx/drives.py": {"serial"},
+    "machine/boards/pc_i440fx/drives.py": {"floppy", "serial"},
     "machine/hotplug/ide.py": {"serial"},
-    "machine/boards/pc_i440fx/__init__.py": {"e1000", "hpet", "i8042", "serial", "vmport"},
+    "machine/boards/pc_i440fx/__init__.py": {
+        "e1000",
+        "floppy",
+        "hpet",
+        "i8042",
+        "serial",
+        "vmport",
+    },
     # What a user names, and what QEMU leaves out then of what it would have put there itself.
     "machine/options/defaults.py": {
         "VGA",
         "cirrus-vga",
+        "floppy",
         "ide-cd",
         "ide-hd",
         "isa-fdc",

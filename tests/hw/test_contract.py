@@ -20,7 +20,7 @@ from guestmap.hw.catalog import DEVICES, declared_types
 from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.device import RegisterBlock, Space
 from guestmap.hw.e1000.device import E1000
-from guestmap.hw.fdc import Fdc
+from guestmap.hw.fdc import Fdc, FloppyDrive
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
@@ -211,6 +211,7 @@ MAKERS: dict[type[Block], Callable[[Bed], list[Block]]] = {
     Serial16550: lambda bed: [Serial16550(bed.clock, bed.line(4))],
     ParallelPort: lambda bed: [ParallelPort(bed.line(7))],
     Fdc: lambda bed: [Fdc(bed.clock, bed.line(6))],
+    FloppyDrive: lambda _bed: [FloppyDrive()],
     I8042: _keyboard,
     VmPort: lambda _bed: [VmPort()],
     VmMouse: lambda _bed: [VmMouse(VmPort())],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from guestmap.firmware.option_roms import load_rom
 from guestmap.hw.e1000.device import E1000
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
-from guestmap.machine import MachineConfig, Pc, Phase, VirtualMachine, config_of, saved
+from guestmap.machine import MachineConfig, Phase, VirtualMachine, config_of, saved
 from guestmap.machine.options.device import DeviceSpec
-from guestmap.machine.tree import buses
+from guestmap.monitor.hmp import HumanMonitor
 from tests.support.mtree_text import blocks
 from tests.support.needs import skip_without
 from tests.support.qemu import Qemu
@@ -89,7 +88,7 @@ def test_with_the_default_devices_it_is_qemus_default_pc(words: tuple[str, ...])
         assert blocks(tree) == blocks(qemu.hmp("info mtree"))
 
 
-def _with_roms(words: tuple[str, ...]) -> MachineConfig:
+def _with_roms(words: Sequence[str]) -> MachineConfig:
     config = replace(config_of([*_MACHINE, *words]), debugcon=True)
     try:
         load_rom(E1000.ROM_FILE, find_bios(None))
@@ -99,19 +98,32 @@ def _with_roms(words: tuple[str, ...]) -> MachineConfig:
 
 
 @pytest.mark.skipif(not _VAPIC.exists(), reason="needs kvmvapic.bin (qemu-system-data)")
-def test_the_default_devices_are_qemus() -> None:
-    """The floppy drive has no object here: the controller is one device."""
-    board = Pc(_with_roms(()))
-    with Qemu(*_MACHINE, *_LOG, machine=False, vapic=True) as qemu:
-        theirs = re.findall(r"dev: ([^,]+),", qemu.hmp("info qtree"))
-        theirs_told = [_told(qemu.outb, qemu.inb, index) for index in _CMOS]
-    ours = [device.type.name for bus in buses(board.tree) for device in bus.devices]
-    assert sorted(ours) == sorted(each for each in theirs if each != "floppy")
-    io = board.io
-    assert theirs_told == [
-        _told(lambda port, value: io.store(port, 1, value), lambda port: io.load(port, 1), index)
-        for index in _CMOS
+@pytest.mark.parametrize(
+    "kib", [(), (1440,), (0, 720), (360, 2880)], ids=lambda kib: "+".join(map(str, kib)) or "empty"
+)
+def test_the_default_devices_are_qemus(kib: tuple[int, ...], tmp_path: Path) -> None:
+    """Type by type and setting by setting; the floppy drives are made for what lies in them."""
+    words = [
+        word for place, size in enumerate(kib) if size for word in _floppy(tmp_path, place, size)
     ]
+    with (
+        VirtualMachine(replace(_with_roms(words), debugcon=False), engine="none") as vm,
+        Qemu(*_MACHINE, *words, machine=False, vapic=True) as qemu,
+    ):
+        assert HumanMonitor(vm).execute("info qtree").splitlines() == (
+            qemu.hmp("info qtree").splitlines()
+        )
+        io = vm.board.io
+        assert [_told(qemu.outb, qemu.inb, index) for index in _CMOS] == [
+            _told(lambda port, value: io.store(port, 1, value), lambda port: io.load(port, 1), each)
+            for each in _CMOS
+        ]
+
+
+def _floppy(folder: Path, place: int, kib: int) -> tuple[str, str]:
+    image = folder / f"{place}.img"
+    image.write_bytes(bytes(kib << 10))
+    return "-drive", f"file={image},format=raw,if=floppy,readonly=on,index={place}"
 
 
 _CMOS = (FLOPPY_TYPES, DISK_TYPES, EQUIPMENT)

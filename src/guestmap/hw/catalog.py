@@ -13,7 +13,7 @@ from guestmap.hw.debugcon import DebugConsole
 from guestmap.hw.declare import ISA_DEVICE, SYS_BUS_DEVICE, DeclaredType
 from guestmap.hw.device import DeviceModel
 from guestmap.hw.e1000.device import E1000
-from guestmap.hw.fdc import Fdc
+from guestmap.hw.fdc import Fdc, FloppyDrive
 from guestmap.hw.fw_cfg import FwCfg
 from guestmap.hw.hpet import Hpet
 from guestmap.hw.i440fx import I440FX
@@ -46,9 +46,9 @@ from guestmap.hw.vmware import VmMouse, VmPort
 
 DEVICES: tuple[type[DeviceModel[Any]], ...] = (
     LocalApic, KvmVapic, FwCfg, ConfigMechanism, IoApic, I8257, I8259, Hpet, Mc146818, I8254,
-    PcSpeaker, Serial16550, Uart, ParallelPort, Fdc, I8042, Ps2Keyboard, Ps2Mouse, VmPort, VmMouse,
-    Port92, DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge, PciTestDevice,
-    AcpiGed, VirtioMmio, StandardVga, CirrusVga, Piix3Uhci, E1000, IdeDisk, IdeCdrom,
+    PcSpeaker, Serial16550, Uart, ParallelPort, Fdc, FloppyDrive, I8042, Ps2Keyboard, Ps2Mouse,
+    VmPort, VmMouse, Port92, DebugConsole, I440FX, Piix3, Piix3Ide, Piix4Pm, Eeprom, PciBridge,
+    PciTestDevice, AcpiGed, VirtioMmio, StandardVga, CirrusVga, Piix3Uhci, E1000, IdeDisk, IdeCdrom,
     VirtioBalloon, BalloonBackend,
 )  # fmt: skip
 

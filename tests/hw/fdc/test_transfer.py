@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guestmap.hw.fdc import Fdc
+from guestmap.hw.fdc import Fdc, FloppyDrive
 from guestmap.hw.i8257 import I8257
 from guestmap.hw.medium import MemoryMedium
 from tests.hw.device_traffic import Bench
@@ -23,7 +23,7 @@ def test_a_count_that_is_cut_below_what_was_moved_moves_nothing(command: int, mo
     dma = I8257(bench.memory.address_space("memory", system))
     fdc = Fdc(bench.clock, bench.line(6), dma)
     disk = MemoryMedium(b"\xaa" * (1440 << 10))
-    fdc.insert(0, disk)
+    fdc.attach(FloppyDrive(0, disk))
     bench.place(dma, fdc)
 
     def transfer() -> list[int]:

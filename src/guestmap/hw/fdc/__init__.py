@@ -1,5 +1,6 @@
-"""The floppy controller: registers and phases, the table of commands, and what they do."""
+"""The floppy controller: registers and phases, the table of commands, what they do; its drives."""
 
 from guestmap.hw.fdc.device import Fdc
+from guestmap.hw.fdc.drive import FloppyDrive
 
-__all__ = ["Fdc"]
+__all__ = ["Fdc", "FloppyDrive"]

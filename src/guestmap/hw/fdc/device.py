@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from guestmap.hw.declare import HAS_AML, ISA_DEVICE, declare, fact, setting
 from guestmap.hw.device import rearm
+from guestmap.hw.fdc.drive import DRIVE_TYPE, DRIVE_TYPES
 from guestmap.hw.fdc.registers import (
     DOR_DRIVE,
     DSR_RATE,
@@ -17,7 +18,7 @@ from guestmap.hw.fdc.registers import (
     FdcState,
 )
 from guestmap.hw.fdc.transfer import ST0_ABNORMAL, ST1_END_OF_TRACK, FdcTransfers
-from guestmap.qom import INT32, UINT32, enum
+from guestmap.qom import INT32, UINT32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +32,6 @@ _ST3_ALWAYS, _ST3_TRACK_0, _ST3_PROTECTED = 0x28, 0x10, 0x40
 _SECTOR_512 = 2
 _VERSION, _PART_ID = 0x90, 0x41
 _READ_ID_NS = 20_000_000  # a sector header passes by within a turn of the disk
-
-
-_DRIVE_TYPE = enum("FdcDriveType", ("144", "288", "120", "none", "auto"))
-_DRIVE_TYPES = "FDC drive type, 144/288/120/none/auto"
 
 
 class Fdc(FdcTransfers):
@@ -52,9 +49,9 @@ class Fdc(FdcTransfers):
         setting("iobase", UINT32, 0x3F0),
         setting("irq", UINT32, 6),
         setting("dma", UINT32, 2),
-        setting("fdtypeA", _DRIVE_TYPE, "auto", _DRIVE_TYPES),
-        setting("fdtypeB", _DRIVE_TYPE, "auto", _DRIVE_TYPES),
-        setting("fallback", _DRIVE_TYPE, "288", _DRIVE_TYPES),
+        setting("fdtypeA", DRIVE_TYPE, "auto", DRIVE_TYPES),
+        setting("fdtypeB", DRIVE_TYPE, "auto", DRIVE_TYPES),
+        setting("fallback", DRIVE_TYPE, "288", DRIVE_TYPES),
         fact("bootindexA", INT32, -1),
         fact("bootindexB", INT32, -1),
         interfaces=HAS_AML,

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from guestmap.base import HostError, PeerError
 from guestmap.hw.fdc.parameters import FdcParameters
 from guestmap.hw.fdc.registers import DOR_DMA, DOR_DRIVE, ST0_DRIVE_AND_HEAD
-from guestmap.hw.fdc.shape import EMPTY_DRIVE, FloppyShape
 from guestmap.hw.medium import SECTOR
 
 if TYPE_CHECKING:
     from guestmap.base import IrqLine
+    from guestmap.hw.fdc.drive import FloppyDrive
+    from guestmap.hw.fdc.shape import FloppyShape
     from guestmap.hw.i8257 import I8257
     from guestmap.hw.medium import Medium
 
@@ -33,33 +34,23 @@ class FdcTransfers(FdcParameters):
     """The controller's transfers.
 
     Attributes:
-        media: what lies in the two drives.
-        drive_types: what the two drives are, as CMOS names them; 0 where there is none.
+        drives: its two drives; None where there is none.
     """
 
     def __init__(self, irq: IrqLine, dma: I8257 | None) -> None:
         super().__init__(irq)
         self._dma = dma
-        self.media: list[tuple[Medium, FloppyShape] | None] = [None, None]
-        self.drive_types = [0, 0]
+        self.drives: list[FloppyDrive | None] = [None, None]
         if dma is not None:
             dma.register_channel(_CHANNEL, self._move)
 
-    def add_drive(self, number: int) -> None:
-        """Put in a drive, 0 or 1, without a medium."""
-        self.drive_types[number] = EMPTY_DRIVE
-
-    def insert(self, number: int, medium: Medium) -> None:
-        """Put a medium into a drive, 0 or 1.
-
-        Raises:
-            ConfigError: no floppy disk has that size.
-        """
-        shape = FloppyShape.of(medium)
-        self.media[number], self.drive_types[number] = (medium, shape), shape.drive_type
+    def attach(self, drive: FloppyDrive) -> None:
+        """Put in a drive, at its place."""
+        self.drives[drive.number] = drive
 
     def _lies_in(self) -> tuple[Medium, FloppyShape] | None:
-        return self.media[self.state.number ^ self.state.tdr >> 2]
+        drive = self.drives[self.state.number ^ self.state.tdr >> 2]
+        return drive.disk if drive is not None else None
 
     def _has_medium(self) -> bool:
         return self._lies_in() is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.hw.fdc import FloppyDrive
 from guestmap.hw.ide.cdrom import IdeCdrom
 from guestmap.hw.ide.disk import IdeDisk
 from guestmap.machine.media import open_medium
@@ -41,9 +42,7 @@ def attach_drives(
             if medium is not None:
                 media.append(medium)
             if spec.interface == "floppy":
-                floppy.add_drive(spec.index or 0)
-                if medium is not None:
-                    floppy.insert(spec.index or 0, medium)
+                floppy.attach(FloppyDrive(spec.index or 0, medium, {"drive": spec.name}))
                 continue
         bus, number = divmod(spec.index or 0, 2)
         channels[bus].attach(_drive(spec, medium, number, channels[bus].serial(number)))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PIIX3, _PIIX3_IDE, _PIIX3_UHCI, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 2, 1 << 3 | 3
 _VGA = 2 << 3
 _SCI = 9
+_HUB_PORT = "hub0port0"
+"""Where QEMU's default network card is plugged in: the first port of a hub."""
 
 
 class ChipsetFunctions:
@@ -102,6 +104,7 @@ def _network_card(
     from guestmap.hw.catalog import NETWORK_CARDS
 
     nic = NETWORK_CARDS[name](bus, devfn)
+    nic.settings = {"netdev": _HUB_PORT}
     nic.add_rom(load_rom(nic.ROM_FILE, firmware_path))
     return nic
 

@@ -85,7 +85,7 @@ class IsaDevices:
 
     def floppy_types(self) -> list[int]:
         """Return the types of both floppy drives, as CMOS names them; 0 for none."""
-        return self.floppy.drive_types
+        return [each.cmos_type if each is not None else 0 for each in self.floppy.drives]
 
     def disk_shapes(self) -> dict[int, Geometry]:
         """Return the geometries of the hard disks, by their places."""

@@ -41,8 +41,11 @@ def _backend(build: Builder, name: str) -> None:
 
 
 def compose_controllers(build: Builder, pc: Pc, isa: BusObject, sysbus: BusObject) -> None:
-    """Make the floppy and keyboard controllers and the small ports."""
-    build.put(pc.isa.floppy, isa)
+    """Make the floppy controller with its drives, the keyboard controller and the small ports."""
+    floppies = build.put(pc.isa.floppy, isa).buses[0]
+    for drive in pc.isa.floppy.drives:
+        if drive is not None:
+            build.put(drive, cast("BusObject", floppies))
     of_keyboard, of_port_92 = gates(build, pc)
     keyboard = build.put(pc.isa.keyboard, isa, part_bus=sysbus)
     keyboard.values[_A20] = of_keyboard
