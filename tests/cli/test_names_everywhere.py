@@ -159,6 +159,7 @@ def test_an_event_is_one_line(kind, capsysbinary):
 class Screen:
     """A screen of one dot, whose memory has a hostile name."""
 
+    takes_keys, hint = True, ""
     frame = ScreenFrame(1, 1, 1, bytes(3), lambda _x, _y: ALL)
 
     def look(self):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.serving import served
 from tests.guests.disk import disk
+from tests.support.qemu import Qemu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +135,24 @@ def test_the_screen_is_beside_the_map_typed_into_and_asked_where_a_dot_is(
         assert all(each.startswith((url, url.replace("http", "ws"))) for each in fetched)
         assert browser.runs_strange_scripts() == []
         assert browser.complaints() == []
+
+
+@pytest.mark.qemu
+def test_the_screen_of_a_running_qemu_is_looked_at_and_with_leave_typed_into(
+    browser: Browser, tmp_path: Path
+) -> None:
+    image, socket = tmp_path / "image", tmp_path / "qmp"
+    image.write_bytes(disk("typist"))
+    words = ("-drive", f"file={image},format=raw,if=none,id=d", "-device", "ide-hd,drive=d")
+    monitor = ("-qmp", f"unix:{socket},server=on,wait=off")
+    with (
+        Qemu("-m", "32M", "-vga", "std", *words, *monitor, stopped=False),
+        served(f"unix:{socket}", "--keys") as url,
+    ):
+        browser.open(url)
+        browser.until(lambda: _shown(browser) == [720, 400])
+        assert "does not tell where it is" in _click(browser, 0.5, 0.25)
+        browser.until(lambda: _type(browser, "g") or _shown(browser) == [640, 400])
 
 
 def test_the_screen_and_the_map_fit_a_narrow_window(browser: Browser, tmp_path: Path) -> None:

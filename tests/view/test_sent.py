@@ -30,6 +30,7 @@ def test_only_one_of_what_there_is_can_be_named(value, index):
 class Screen:
     """A screen of one dot by two."""
 
+    takes_keys, hint = True, ""
     frame = ScreenFrame(1, 2, 1, bytes(6), lambda x, y: f"dot {x}, {y}")
 
     def look(self):

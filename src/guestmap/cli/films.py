@@ -57,7 +57,12 @@ class BootWishes(NamedTuple):
 
 
 def fill(
-    film: Film, sources: list[str], wishes: BootWishes, interval: float | None
+    film: Film,
+    sources: list[str],
+    wishes: BootWishes,
+    interval: float | None,
+    *,
+    keys: bool = False,
 ) -> Callable[[], None]:
     """Return what adds the frames of the sources to a film.
 
@@ -66,6 +71,7 @@ def fill(
         sources: what is shown.
         wishes: what is asked of a boot.
         interval: seconds between two looks at a running machine.
+        keys: it may be typed into.
 
     Raises:
         ConfigError: the sources cannot be shown together, or what is asked makes no sense there.
@@ -81,6 +87,8 @@ def fill(
     target = targets[0]
     if interval is not None and target is None:
         raise ConfigError("--interval is for a running machine: nothing else is looked at again")
+    if keys and target is None:
+        raise ConfigError("--keys is for a running machine: what serve boots takes keys anyway")
     if boots:
         film.opens_at, film.from_start = _words(boots[0].moment), True
         return of_boot(film, _config(boots[0], wishes, sources[0]), wishes)
@@ -90,7 +98,7 @@ def fill(
             " --stop-at and --flow are for 'boot': nothing else runs"
         )
     if target is not None:
-        return lambda: _poll(film, target, interval or INTERVAL_S)
+        return of_peer(film, target, interval or INTERVAL_S, keys=keys)
     for number, source in enumerate(sources):
         film.add(Frame(float(number), source, load_snapshot(source)))
     film.ended = "files"
@@ -215,19 +223,36 @@ def _hear(film: Film, timeline: Timeline, event: Event) -> None:
     film.dropped = timeline.dropped
 
 
-def _poll(film: Film, target: Target, interval: float) -> None:
-    """Look at a running machine again and again; each change is a frame."""
+def of_peer(film: Film, target: Target, interval: float, *, keys: bool) -> Callable[[], None]:
+    """Return what looks at a running machine again and again; each change is a frame."""
+    from guestmap.cli.screen.dumped import DumpFile
+    from guestmap.cli.screen.peer import PeerScreen
     from guestmap.inspect.ask.diff import diff
-    from guestmap.inspect.sources.live import attach
+    from guestmap.inspect.sources.live import Attachment
     from guestmap.inspect.sources.live.watching import Watcher
+    from guestmap.qmp.client import Keyboard, Monitor, TcpTarget, open_channel
+    from guestmap.view.web_access import is_loopback
 
     start = time.monotonic()
-    with attach(target) as machine:
-        watcher = Watcher(machine)
-        film.add(Frame(0.0, f"{machine.source} as it was found", watcher.snapshot))
-        while True:
-            time.sleep(interval)
-            seen = watcher.look()
-            if seen.before is not None and seen.after is not None:
-                causes = "; ".join(cause.text for cause in diff(seen.before, seen.after).causes)
-                film.add(Frame(time.monotonic() - start, causes, seen.after))
+    screen = PeerScreen(lambda why: film.note(time.monotonic() - start, why), takes_keys=keys)
+    if isinstance(target, TcpTarget) and not is_loopback(target.host):
+        film.note(
+            0.0, f"no picture of its screen: {target} is not this host, where it would write one"
+        )
+    else:
+        film.screen = screen
+
+    def poll() -> None:
+        channel = open_channel(target)
+        keyboard = Keyboard(channel) if keys else None
+        with Attachment(Monitor(channel)) as machine, DumpFile(machine.monitor) as file:
+            watcher = Watcher(machine)
+            film.add(Frame(0.0, f"{machine.source} as it was found", watcher.snapshot))
+            while True:
+                screen.attend(file, keyboard, interval)
+                seen = watcher.look()
+                if seen.before is not None and seen.after is not None:
+                    causes = "; ".join(cause.text for cause in diff(seen.before, seen.after).causes)
+                    film.add(Frame(time.monotonic() - start, causes, seen.after))
+
+    return poll

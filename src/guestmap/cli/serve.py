@@ -98,12 +98,18 @@ def serve(
             help="Show what the firmware of 'boot' does with modes, stacks and interrupts.",
         ),
     ] = False,
+    keys: Annotated[
+        bool,
+        typer.Option("--keys", help="Type into a running machine, too: else it is only shown."),
+    ] = False,
     at: At = "",
 ) -> None:
     """Show a memory map live in a web browser, with its history as a timeline to step through.
 
     --at opens the page at a moment of a boot; on the page, any other can be typed in. With --vga
     the guest's screen is beside its map: it can be typed into, and a click says where a dot is.
+    The screen of a running machine on this host is shown, too, while a page is looked at; its keys
+    are touched only with --keys.
     """
     try:
         from guestmap.cli.films import BootWishes, fill
@@ -131,13 +137,13 @@ def serve(
         tuple(disk or ()),
         cdrom,
     )
-    produce = fill(film, own, wishes, interval)
+    produce = fill(film, own, wishes, interval, keys=keys)
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()
 
     def ready(url: str) -> None:
         say(f"{url} shows {', '.join(sources)}; Ctrl-C ends", flush=True)
         if not is_loopback(host):
-            can = "look" if film.screen is None else "look and type"
+            can = "look and type" if film.screen is not None and film.screen.takes_keys else "look"
             warn(f"warning: whoever reaches {host} and has that link, or overhears it, can {can}")
 
     try:

@@ -29,6 +29,11 @@ class ScreenFrame:
 class GuestScreen(Protocol):
     """A screen that can be looked at and typed into, by any number of pages."""
 
+    takes_keys: bool
+    """Whether what is typed goes to the guest."""
+    hint: str
+    """What one can do with it."""
+
     @property
     def frame(self) -> ScreenFrame | None:
         """The newest picture; None before the first."""

@@ -28,15 +28,11 @@ _WIDEST, _NARROWEST = 720, 320
 """Pixels that a screen takes across; where there are fewer, it is smaller."""
 _LOOK_MS = 50
 """How often a page sees whether there is another picture: bokeh lets no thread of others say so."""
-_HINT = (
-    "Click on the screen: what is typed then goes to the guest (Ctrl+Alt leaves), and here it says"
-    " where in its memory that dot is."
-)
 _TYPED = re.compile(r"\d{1,12} ([01]) ([A-Za-z0-9]{1,32})")
 
 
 class ScreenPanel:
-    """The panel; a picture comes whenever the screen has another one.
+    """The panel; it is there from the first picture on, and another comes when there is one.
 
     Args:
         screen: the screen.
@@ -54,19 +50,22 @@ class ScreenPanel:
         self.dots = ColumnDataSource({"image": [], "wide": [], "tall": []})
         self._spot = ColumnDataSource({"x": [], "y": []})
         self._across, self._up = Range1d(start=0, end=1), Range1d(start=0, end=1)
-        self.said = Div(text=_HINT, disable_math=True, name="dot", sizing_mode="stretch_width",
-                        styles={"overflow-wrap": "anywhere"})  # fmt: skip
+        self.said = Div(
+            text=screen.hint, disable_math=True, name="dot", sizing_mode="stretch_width",
+            styles={"overflow-wrap": "anywhere"},
+        )  # fmt: skip
         self.typed = TextInput(visible=False, name="typed")
         self._plot = self._figure()
         self.typed.on_change("value", lambda _attribute, _old, new: self._type(new))
         self._plot.on_event(Tap, self._tapped)
-        keys = CustomJS(
-            args={"plot": self._plot, "typed": self.typed}, code=script("screen_keys.js")
-        )
-        self._plot.js_on_change("inner_width", keys)
+        if screen.takes_keys:
+            keys = CustomJS(
+                args={"plot": self._plot, "typed": self.typed}, code=script("screen_keys.js")
+            )
+            self._plot.js_on_change("inner_width", keys)
         self.widget: UIElement = column(
             self._plot, self.said, self.typed, sizing_mode="stretch_width", max_width=_WIDEST,
-            min_width=_NARROWEST, margin=(0, 12, 6, 12),
+            min_width=_NARROWEST, margin=(0, 12, 6, 12), visible=screen.frame is not None,
         )  # fmt: skip
 
     def fill(self, document: Document) -> None:
@@ -88,6 +87,7 @@ class ScreenPanel:
         }  # fmt: skip
 
     def _fit(self, frame: ScreenFrame) -> None:
+        self.widget.visible = True
         self._across.end, self._up.end = frame.width, frame.height
         self._plot.aspect_ratio = frame.width / frame.height
         self._spot.data = {"x": [], "y": []}
@@ -104,7 +104,7 @@ class ScreenPanel:
 
     def _type(self, words: str) -> None:
         """Give a key to the guest; whatever else a page may send is passed over."""
-        if found := _TYPED.fullmatch(words):
+        if self._screen.takes_keys and (found := _TYPED.fullmatch(words)):
             self._screen.key(found[2], pressed=found[1] == "1")
 
     def _figure(self) -> figure:

@@ -100,6 +100,7 @@ def test_each_key_that_a_browser_names_is_one_of_the_keyboards():
 class FakeScreen:
     """Takes keys."""
 
+    takes_keys, hint = True, ""
     frame = None
 
     def __init__(self) -> None:

@@ -99,4 +99,23 @@ def test_the_list_names_commands_that_a_real_qemu_has():
     with Qemu("-m", "16M") as qemu:
         names = {command["name"] for command in qemu.qmp("query-commands")}
     assert set(COMMANDS) <= names
-    assert all(name.startswith("query-") for name in set(QUESTIONS) - {HMP, "qom-get", "qom-list"})
+    others = set(QUESTIONS) - {HMP, "qom-get", "qom-list", "screendump"}
+    assert all(name.startswith("query-") for name in others)
+
+
+@pytest.mark.parametrize("name", [
+    "/etc/passwd", "screen.ppm", "/tmp/guestmap-screen-x/../screen.ppm", "/tmp/screen.ppm",
+    "/tmp/guestmap-screen-x/screen.ppm\n", "/tmp/guestmap-screen-x/screen.png",
+])  # fmt: skip
+def test_a_screen_goes_into_a_file_of_ours_alone(name: str) -> None:
+    check("screendump", {"filename": "/tmp/guestmap-screen-x/screen.ppm"})
+    with pytest.raises(ConfigError, match="screendump is not sent"):
+        check("screendump", {"filename": name}, may_change=True, may_type=True)
+
+
+def test_who_may_type_may_change_nothing_else() -> None:
+    check("send-key", {"keys": []}, may_type=True)
+    with pytest.raises(ConfigError, match="send-key is not sent"):
+        check("send-key", {"keys": []}, may_change=True, is_owner=True)
+    with pytest.raises(ConfigError, match="device_del is not sent"):
+        check("device_del", {"id": "x"}, may_type=True)

@@ -32,6 +32,12 @@ class ServedScreen:
         frame: the newest picture; None before the first.
     """
 
+    takes_keys = True
+    hint = (
+        "Click on the screen: what is typed then goes to the guest (Ctrl+Alt leaves), and here it"
+        " says where in its memory that dot is."
+    )
+
     def __init__(self, vm: VirtualMachine) -> None:
         self._vm = vm
         self._watch = ScreenWatch(vm)

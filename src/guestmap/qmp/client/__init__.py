@@ -13,6 +13,7 @@ from guestmap.qmp.client.address import (
     UnixTarget,
     parse_target,
 )
+from guestmap.qmp.client.keyboard import Keyboard
 from guestmap.qmp.client.monitor import (
     Channel,
     CommandError,
@@ -29,6 +30,7 @@ __all__ = [
     "Channel",
     "CommandError",
     "GoneError",
+    "Keyboard",
     "LibvirtTarget",
     "Monitor",
     "MonitorEvent",

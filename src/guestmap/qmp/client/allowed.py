@@ -49,6 +49,7 @@ class AllowedCommand:
         arguments: those that must be given, and the form of their text.
         more: whether others may be given beside them.
         owner: it is sent only to a machine that was started here: it decides whether that runs.
+        types: it presses keys: it is sent only where somebody asked to type into the machine.
     """
 
     purpose: str
@@ -56,6 +57,7 @@ class AllowedCommand:
     arguments: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     more: bool = False
     owner: bool = False
+    types: bool = False
 
 
 def _own(purpose: str, *, more: bool = False) -> AllowedCommand:
@@ -93,6 +95,10 @@ COMMANDS: Mapping[str, AllowedCommand] = MappingProxyType(
         "query-target": AllowedCommand("which architecture its guest has"),
         "query-uuid": AllowedCommand("whether it is the same machine"),
         "query-version": AllowedCommand("which QEMU it is"),
+        "screendump": AllowedCommand(
+            "what its screen shows, into a file of ours",
+            arguments={"filename": re.compile(r"/.*/guestmap-screen-[^/]+/screen\.ppm")},
+        ),
         "object-add": _change(
             "make a memory backend", more=True, qom_type=r"memory-backend-[a-z]+"
         ),
@@ -112,6 +118,7 @@ COMMANDS: Mapping[str, AllowedCommand] = MappingProxyType(
         "cont": _own("let the guest run"),
         "system_reset": _own("reset the guest"),
         "system_powerdown": _own("ask the guest to shut down"),
+        "send-key": replace(_change("type into the guest", more=True), types=True),
         "balloon": _own("ask the guest to give memory back", more=True),
     }
 )
@@ -135,6 +142,7 @@ def check(
     *,
     may_change: bool = False,
     is_owner: bool = False,
+    may_type: bool = False,
 ) -> None:
     """Refuse what is not on the list.
 
@@ -143,18 +151,21 @@ def check(
         arguments: the same.
         may_change: whether commands that change a machine pass as well.
         is_owner: whether the machine was started here.
+        may_type: whether somebody asked to type into it, which is all that may be changed then.
 
     Raises:
         ConfigError: not a command of the list, not with such arguments, or one that changes
             something where it is only being looked.
     """
+
+    def passes(each: AllowedCommand) -> bool:
+        if each.types:
+            return may_type
+        return (may_change or not each.changes) and (is_owner or not each.owner)
+
     known = COMMANDS.get(command)
-    if known is None or (known.changes and not may_change) or (known.owner and not is_owner):
-        passing = (
-            name
-            for name, each in COMMANDS.items()
-            if (may_change or not each.changes) and (is_owner or not each.owner)
-        )
+    if known is None or not passes(known):
+        passing = (name for name, each in COMMANDS.items() if passes(each))
         raise ConfigError(f"{command} is not sent: it is not one of {', '.join(passing)}")
     for name, form in known.arguments.items():
         value = arguments.get(name)
