@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 
 import guestmap.fleet
 from guestmap.base import ConfigError, StateError
+from guestmap.cli.fleet_setting import alike_sentences
 from guestmap.fleet import ClusterSettings, FleetMachine, Patience, opened, read_inventory
 from guestmap.fleet.asking import FleetQuestion, parse_question
 from guestmap.fleet.comparing import compare_audits
@@ -139,6 +141,13 @@ def test_what_changed_between_two_audits_is_told_once_for_all_that_changed_alike
     assert (changes["c.txt"].was, changes["c.txt"].now) == ("ok", None)
     assert (changes["d.txt"].was, changes["d.txt"].now) == (None, "ok")
     assert changes["a.txt"].map_change is not None
+
+
+def test_who_answers_first_does_not_change_what_is_told():
+    said = {("x",): ["c"], ("y",): ["e", "b"], ("z",): ["a"]}
+    expected = ["2 machines (b, e):", "  y", "1 machines (a):", "  z", "1 machines (c):", "  x"]
+    for order in permutations(said.items()):
+        assert list(alike_sentences(dict(order))) == expected
 
 
 def test_a_change_is_that_of_diff(dumps, tmp_path):

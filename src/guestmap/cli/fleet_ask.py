@@ -57,7 +57,7 @@ def ask(
             else:
                 told = each.sentences or (f"{each.state}: {each.error}",)
                 alike.setdefault(told, []).append(each.machine)
-    for line in alike_sentences({told: sorted(names) for told, names in alike.items()}):
+    for line in alike_sentences(alike):
         say(line)
     if failed:
         raise typer.Exit(1)

@@ -99,10 +99,13 @@ class FleetSetting:
 def alike_sentences(alike: Mapping[tuple[str, ...], Sequence[str]]) -> Iterator[str]:
     """Say together what is so of machines, what is so of the most first.
 
+    Who answered first decides nothing: the same fleet is told of in the same words.
+
     Args:
         alike: by what is said, the names of machines.
     """
-    for told, names in sorted(alike.items(), key=lambda item: -len(item[1])):
+    groups = [(told, sorted(names)) for told, names in alike.items()]
+    for told, names in sorted(groups, key=lambda group: (-len(group[1]), group[1])):
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         yield f"{len(names)} machines ({', '.join(names[:_NAMED])}{more}):"
         yield from (f"  {line}" for line in told)

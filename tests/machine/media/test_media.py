@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import socket
@@ -88,6 +89,14 @@ def test_a_file_of_a_qemu_is_not_taken_from_it(file: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_named(path: str, tmp_path: Path) -> None:
     with pytest.raises(HostError, match="cannot open"):
         RawFile(tmp_path / path, readonly=False)
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_what_has_no_bytes_at_places_is_no_medium(readonly: bool, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for path in (pipe, Path(os.devnull), *[tmp_path] * readonly):
+        with pytest.raises(ConfigError, match="is no medium: give a regular file"):
+            RawFile(path, readonly=readonly)
 
 
 def test_an_overlay_reads_what_was_written_and_leaves_the_file_alone(file: Path) -> None:

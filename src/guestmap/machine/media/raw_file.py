@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import struct
 from pathlib import Path
 
@@ -37,11 +38,13 @@ class RawFile:
         self.name = str(path)
         self.readonly = readonly
         flags = (os.O_RDONLY if readonly else os.O_RDWR) | os.O_CLOEXEC
+        flags |= os.O_NONBLOCK  # a pipe, which is refused, would wait for who writes it
         try:
             self._file = os.open(path, flags)
         except OSError as error:
             raise HostError(f"cannot open {path}", errno=error.errno, call="open") from error
         try:
+            _check_kind(self._file, self.name)
             length = os.lseek(self._file, 0, os.SEEK_END)
             _lock(self._file, self.name, writes=not readonly)
         except (OSError, ConfigError) as error:
@@ -89,6 +92,17 @@ class RawFile:
 
     def _refused(self, call: str, error: OSError) -> HostError:
         return HostError(f"cannot {call} {self.name}", errno=error.errno, call=call)
+
+
+def _check_kind(file: int, name: str) -> None:
+    """Refuse what has no bytes at places: a folder, a pipe, a terminal.
+
+    Raises:
+        ConfigError: it is such.
+    """
+    mode = os.fstat(file).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise ConfigError(f"{name} is no medium: give a regular file or a block device")
 
 
 def _lock(file: int, name: str, *, writes: bool) -> None:
