@@ -9,6 +9,7 @@ from guestmap.base import HostError
 from guestmap.machine import MachineEvent, VirtualMachine, config_of
 from guestmap.monitor.command import Context, Endpoint
 from guestmap.monitor.commands import command_table
+from guestmap.monitor.human import HumanLines
 from guestmap.qmp import validate
 from guestmap.qmp.validate import check
 from tests.support.qemu import MACHINE
@@ -32,7 +33,8 @@ _BRIDGE = ("-device", "pci-bridge,id=b,chassis_nr=1", "-device", "pci-testdev,bu
 def context() -> Iterator[Context]:
     config = config_of([*MACHINE, "-m", "128M,slots=2,maxmem=1G", *_BRIDGE, *_BALLOON])
     with VirtualMachine(config, engine="none") as vm:
-        context = Context(vm, command_table(), lambda: [Endpoint("a", "unix:b", True)])
+        endpoints = [Endpoint("a", "unix:b", True)]
+        context = Context(vm, command_table(), lambda: endpoints, human=HumanLines(vm))
         for name, arguments in (
             ("object-add", {"qom-type": "memory-backend-ram", "id": "m0", "size": 128 << 20}),
             ("device_add", {"driver": "pc-dimm", "id": "d0", "memdev": "m0"}),

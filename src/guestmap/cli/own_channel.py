@@ -12,6 +12,7 @@ from guestmap.machine import VirtualMachine
 from guestmap.machine.moments import END
 from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
+from guestmap.monitor.human import HumanLines
 from guestmap.qmp.client import Channel, CommandError, Monitor
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class OwnChannel(Channel):
         self._source = source
         self._vm = vm
         self._table = command_table()
-        self._context = Context(vm, self._table)
+        self._context = Context(vm, self._table, human=HumanLines(vm))
 
     @property
     def source(self) -> str:

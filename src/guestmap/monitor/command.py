@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from guestmap.base import ConfigError
+from guestmap.base import ConfigError, UnsupportedError
 from guestmap.qmp import Command, EventType
 
 if TYPE_CHECKING:
     from guestmap.machine import VirtualMachine
     from guestmap.monitor.claim import QemuClaim
-    from guestmap.monitor.hmp import HumanMonitor
     from guestmap.monitor.migration import FdMigration
 
 Arguments = dict[str, Any]
@@ -33,6 +32,10 @@ class Endpoint(NamedTuple):
     is_connected: bool
 
 
+def _no_human_monitor(_line: str) -> str:
+    raise UnsupportedError("there is no human monitor here")
+
+
 @dataclass(slots=True)
 class Context:
     """What commands work on.
@@ -44,6 +47,7 @@ class Context:
         is_kvm: whether a machine would run on KVM, where this one runs nothing; None: as it does.
         arrived: descriptors that came over the connection of who asks, and have no name yet; right
             for a command that needs nothing.
+        human: carries out a line of the human monitor and returns what it prints.
     """
 
     vm: VirtualMachine
@@ -51,7 +55,7 @@ class Context:
     endpoints: Callable[[], list[Endpoint]] = list
     arrived: deque[int] = field(default_factory=deque)
     is_kvm: bool | None = None
-    _human: HumanMonitor | None = None
+    human: Callable[[str], str] = _no_human_monitor
     _migration: FdMigration | None = None
 
     @property
@@ -67,15 +71,6 @@ class Context:
 
             self._migration = FdMigration(self.vm)
         return self._migration
-
-    @property
-    def human(self) -> HumanMonitor:
-        """The machine's human monitor: one for all, as what it remembers is the machine's."""
-        if self._human is None:
-            from guestmap.monitor.hmp import HumanMonitor
-
-            self._human = HumanMonitor(self.vm)
-        return self._human
 
     def check_cpu(self, index: int) -> None:
         """Check that there is a CPU of this number.

@@ -16,6 +16,7 @@ from guestmap.monitor.claim import MACHINE_S_OWN, QemuClaim
 from guestmap.monitor.command import Context, Endpoint
 from guestmap.monitor.commands import command_table
 from guestmap.monitor.hub import Hub
+from guestmap.monitor.human import HumanLines
 from guestmap.monitor.listening import Listener
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class MonitorServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        context = Context(self._vm, command_table(self._claim))
+        context = Context(self._vm, command_table(self._claim), human=HumanLines(self._vm))
         hub = Hub(context, self._loop)
         context.endpoints = lambda: self._endpoints(hub)
         hub.start()

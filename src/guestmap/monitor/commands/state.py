@@ -81,7 +81,7 @@ def _human_need(arguments: Arguments) -> Need:
 def _human(context: Context, arguments: Arguments) -> str:
     if "cpu-index" in arguments:
         context.check_cpu(arguments["cpu-index"])
-    return context.human.execute(arguments["command-line"])
+    return context.human(arguments["command-line"])
 
 
 _STATUS_INFO = Struct(

@@ -14,6 +14,7 @@ from guestmap.monitor.claim import claim_called
 from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
 from guestmap.monitor.commands.identity import version_of
+from guestmap.monitor.human import HumanLines
 from guestmap.qmp import Session
 
 
@@ -28,7 +29,8 @@ class RealMonitor:
     def __init__(self, claim: str, is_kvm: bool = False) -> None:
         config = MachineConfig(ram_size=0, machine="none")
         self._vm = VirtualMachine(config, engine="none")
-        self._context = Context(self._vm, command_table(claim_called(claim)), is_kvm=is_kvm)
+        table = command_table(claim_called(claim))
+        self._context = Context(self._vm, table, is_kvm=is_kvm, human=HumanLines(self._vm))
 
     @property
     def is_over(self) -> bool:
