@@ -163,10 +163,20 @@ def test_an_error_in_a_device_reaches_the_caller_of_run(guest, fail):
         guest.run()
 
 
-def test_ctrl_c_reaches_the_main_thread(guest):
+def _to_the_process() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _without_waking_the_main_thread() -> None:
+    """As a signal that comes after Python looked for one, and before the main thread sleeps."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("interrupt", [_to_the_process, _without_waking_the_main_thread])
+def test_ctrl_c_reaches_the_main_thread(guest, interrupt):
     guest.real(b"\xeb\xfe")
     assert threading.current_thread() is threading.main_thread()
-    later(lambda: os.kill(os.getpid(), signal.SIGINT), 0.05)
+    later(interrupt, 0.05)
     with pytest.raises(KeyboardInterrupt):
         guest.run()
     later(guest.loop.stop)

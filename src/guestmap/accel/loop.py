@@ -15,6 +15,7 @@ from guestmap.accel.exits import Exit, ExitReason
 from guestmap.accel.turn import Alone, Turn
 from guestmap.accel.vcpu import Activity
 from guestmap.base import HostError
+from guestmap.base.interrupt import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +167,7 @@ class RunLoop:
         thread = threading.Thread(target=work, name="guestmap-cpu")
         try:
             thread.start()
-            done.wait()
+            wait_for(done.wait)
         except BaseException:  # Ctrl-C, perhaps before the thread was there at all
             self.stop()
             if not done.wait(_START_S) and thread.ident is not None:

@@ -7,10 +7,26 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
+
+_LOOK_S = 0.5
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, kill(1), and a terminal that was closed."""
+
+
+def wait_for(waited: Callable[[float], bool]) -> None:
+    """Wait without end, and yet hear of a signal whenever it comes.
+
+    CPython looks whether there was a signal and then sleeps; one that comes between the two is
+    noted, and wakes nobody. So it has to look again now and then.
+
+    Args:
+        waited: waits for so many seconds at most, and returns whether the wait is over.
+    """
+    while not waited(_LOOK_S):
+        pass
 
 
 class Deferral:

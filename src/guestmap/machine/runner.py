@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 
 from guestmap.base import StateError
+from guestmap.base.interrupt import wait_for
 
 
 class _Use(Enum):
@@ -84,13 +85,19 @@ class Runner:
         Raises:
             BaseException: whatever the work raised.
         """
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            if self._thread.is_alive():
-                return False
+        if timeout_s is None:
+            wait_for(self._has_ended)
+        elif not self._has_ended(timeout_s):
+            return False
         if self._failure is not None:
             raise self._failure
         return True
+
+    def _has_ended(self, timeout_s: float) -> bool:
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def close(self, end: Callable[[], None]) -> None:
         """Lend and start nothing any more; ``end`` makes the thread end, which is waited for.
