@@ -9,14 +9,12 @@ should have everything cannot pass by skipping. KVM alone is never taken without
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import importlib.util
 import os
 import shutil
 import signal
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,7 @@ from hypothesis import settings
 
 from tests.support.corpus import Corpus, find_corpus, unpacked
 from tests.support.needs import is_required
-from tests.support.overtime import ended_anyway
+from tests.support.overtime import Overtime
 from tests.support.processes import end_with_us
 from tests.support.qemu_program import MODELLED, find_qemu, missing_qemu
 
@@ -39,11 +37,9 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile("guestmap")
 
 _CORPUS_TIMEOUT_S = 600
-_IDLE_S = 300
 _PEERS = "tests/peers/"
 _STOOD = pytest.StashKey[set[str]]()
-_ERROR = pytest.StashKey[int]()
-_BESIDE = pytest.StashKey[ExitStack]()
+_OVERTIME = pytest.StashKey[Overtime]()
 SEABIOS_FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/share/qemu-kvm")
 
 
@@ -93,17 +89,14 @@ def pytest_configure(config: pytest.Config) -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
     end_with_us()
-    config.stash[_ERROR] = os.dup(2)  # before anything is captured
+    config.stash[_OVERTIME] = Overtime(os.dup(2))  # before anything is captured
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Have somebody beside a test's own limit, where that cannot end it."""
-    faulthandler.cancel_dump_traceback_later()
-    with ExitStack() as item.stash[_BESIDE]:
-        result = yield
-    # Between two tests a worker of pytest-xdist waits for a word from its master.
-    faulthandler.dump_traceback_later(_IDLE_S, file=item.config.stash[_ERROR], exit=True)
+    result = yield
+    item.config.stash[_OVERTIME].idle()
     return result
 
 
@@ -126,14 +119,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"TRIED ONCE MORE {report.nodeid}: {report.longrepr}")
 
 
-def pytest_sessionfinish() -> None:
-    faulthandler.cancel_dump_traceback_later()
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[_OVERTIME].close()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> None:
-    limit_s, error = settings.timeout, item.config.stash[_ERROR]
-    item.stash[_BESIDE].enter_context(ended_anyway(item.nodeid, limit_s, error))
+    item.config.stash[_OVERTIME].watch(item.nodeid, settings.timeout)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -228,3 +220,12 @@ def _unpacked(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def golden() -> Corpus:
     """A small set of the same kind that is part of the project; see tools/make_golden.py."""
     return Corpus(Path(__file__).parent / "golden")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Send no keywords from a worker to its master: by these, tests were chosen long before."""
+    data = yield
+    if data is not None and "keywords" in data:
+        data["keywords"] = {}
+    return data

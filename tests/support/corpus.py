@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKOUT = Path(__file__).parents[2]
-SHARES = (4, pytest.param(1, marks=pytest.mark.long))
+SHARES = (8, pytest.param(1, marks=pytest.mark.long))
 """Of so many recordings one is held in ``make test``; and all of them in ``make test-long``."""
 
 

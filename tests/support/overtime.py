@@ -4,6 +4,8 @@ The limit raises in the main thread, between two of Python's instructions. A cal
 that never comes back (libvirt's client waits for its daemon without end), an exception that is
 swallowed, or a clean-up that waits after the limit has passed, is out of its reach; and the whole
 run would stand until somebody ends it.
+
+One thread watches all tests of a process: a thread for each would cost more than most tests do.
 """
 
 from __future__ import annotations
@@ -11,45 +13,78 @@ from __future__ import annotations
 import faulthandler
 import os
 import threading
-from contextlib import contextmanager
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.support.processes import started_by_us
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 GRACE = "GUESTMAP_TEST_GRACE_S"
 """The variable that says how long a test may clean up after its limit."""
 _GRACE_S = 60.0
+_IDLE_S = 300.0
+"""How long a worker of pytest-xdist may wait for a word from its master, between two tests."""
 _TELLING_S = 1.0
+_LATER_S, _LATEST_S = 30.0, 300.0
 _MOST = 300
 
 
-@contextmanager
-def ended_anyway(test: str, limit_s: float, error: int) -> Iterator[None]:
-    """End this process where the ``with`` outlives the limit; pytest-xdist starts another.
+class Overtime:
+    """Ends this process where a test outlives its limit and the grace; xdist starts another.
 
     Args:
-        test: its name.
-        limit_s: of the test, all its fixtures included, in seconds; 0: none.
         error: the file descriptor of the real standard error; stacks and programs go there.
     """
-    if limit_s <= 0:
-        yield
-        return
-    last_s = limit_s + float(os.environ.get(GRACE, _GRACE_S))
-    teller = threading.Timer(last_s, _tell, (test, last_s, error))
-    teller.daemon = True
-    teller.start()
-    # In C, so that it ends a thread too that never lets go of the interpreter's lock.
-    faulthandler.dump_traceback_later(last_s + _TELLING_S, file=error, exit=True)
-    try:
-        yield
-    finally:
+
+    def __init__(self, error: int) -> None:
+        self._error = error
+        self._changed = threading.Condition()
+        self._watched = ("", 0.0)
+        self._ends_s = 0.0
+        self._wakes_s = self._dumps_s = float("inf")
+        self._thread: threading.Thread | None = None
+
+    def watch(self, test: str, limit_s: float) -> None:
+        """Give a test its time, all its fixtures included, in seconds; 0: as much as it wants."""
+        if limit_s <= 0:
+            return self.close()
+        return self._expect(test, limit_s + float(os.environ.get(GRACE, _GRACE_S)))
+
+    def idle(self) -> None:
+        """Say that no test runs, and that one is to come."""
+        self._expect("what comes between two tests", _IDLE_S)
+
+    def close(self) -> None:
+        """Watch nothing."""
+        with self._changed:
+            self._ends_s = float("inf")
         faulthandler.cancel_dump_traceback_later()
-        teller.cancel()
+        self._dumps_s = float("inf")
+
+    def _expect(self, what: str, seconds: float) -> None:
+        ends_s = time.monotonic() + seconds
+        with self._changed:
+            self._watched, self._ends_s = (what, seconds), ends_s
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, daemon=True)
+                self._thread.start()
+            elif ends_s < self._wakes_s:
+                self._changed.notify()
+        # In C, so that it ends a thread too that never lets go of the interpreter's lock. What is
+        # set for the test before does as well where it comes soon after this one's end.
+        if not ends_s + _TELLING_S < self._dumps_s < ends_s + _LATEST_S:
+            self._dump(seconds + _LATER_S)
+
+    def _dump(self, seconds: float) -> None:
+        self._dumps_s = time.monotonic() + seconds
+        faulthandler.dump_traceback_later(seconds, file=self._error, exit=True)
+
+    def _look(self) -> None:
+        with self._changed:
+            while (left_s := self._ends_s - time.monotonic()) > 0:
+                self._wakes_s = self._ends_s
+                self._changed.wait(min(left_s, threading.TIMEOUT_MAX))
+            _tell(*self._watched, self._error)
+            self._dump(_TELLING_S)
 
 
 def _tell(test: str, last_s: float, error: int) -> None:

@@ -185,7 +185,7 @@ def test_so_it_is_to_read_more_that_lie_over_each_other_than_are_compared():
     def read(text: str) -> Snapshot:
         return snapshot_of_pasted(text, source="text")
 
-    assert calls(read, text(4000)) < 3 * calls(read, text(2000)), "each with each were four times"
+    assert calls(read, text(1600)) < 3 * calls(read, text(800)), "each with each were four times"
     assert read(text(700)).regions[0].children == tuple(range(1, 701)), "as they are printed"
 
 
