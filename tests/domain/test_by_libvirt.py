@@ -29,7 +29,7 @@ TARGET = LibvirtTarget("vm")
 
 def peer_of(machine: FakeMachine) -> Peer:
     fake = cast("Any", FakeLibvirt(FakeDomain("vm", cast("Any", machine))))
-    return Peer(LibvirtChannel(TARGET, Libvirt(fake, fake)), route_of(TARGET))
+    return Peer(LibvirtChannel(TARGET, Libvirt(fake, fake), reply_s=30.0), route_of(TARGET))
 
 
 def linux(machine: FakeMachine, verb: str, device: str) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import logging
+import weakref
 
 import pytest
+from bokeh.models import Div
 from bokeh.protocol import Protocol
 from bokeh.server.connection import ServerConnection
 from bokeh.server.protocol_handler import ProtocolHandler
@@ -15,6 +18,47 @@ from guestmap.base import parse_size
 from guestmap.view.web_server import web_server
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+async def _looked_at(pages: int) -> list[int]:
+    """Open pages, have all of them go, and return what each search for garbage looked through."""
+    server, access = web_server("127.0.0.1", 0, lambda document: document.add_root(Div()))
+    looked: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            looked.append(len(gc.get_objects()))
+
+    try:
+        for _ in range(pages):
+            reader, writer = await asyncio.open_connection("127.0.0.1", access.port)
+            host = f"Host: 127.0.0.1:{access.port}".encode()
+            writer.write(b"GET / HTTP/1.1\r\n" + host + b"\r\nConnection: close\r\n\r\n")
+            assert b"bokeh" in await asyncio.wait_for(reader.read(), 20)
+            writer.close()
+        assert len(server.get_sessions()) == pages
+        documents = [weakref.ref(each.document) for each in server.get_sessions()]
+        for each in server.get_sessions():
+            each.request_expiration()
+        each = None
+        gc.collect()
+        gc.callbacks.append(note)
+        await server._tornado._cleanup_sessions()
+        gc.callbacks.remove(note)
+        assert not server.get_sessions()
+        assert not any(each() for each in documents)
+        return looked
+    finally:
+        server.stop()
+
+
+def test_pages_that_go_are_looked_for_once_in_all_that_there_is() -> None:
+    looked = asyncio.run(_looked_at(4))
+    assert sum(each > max(looked) / 2 for each in looked) == 1
+
+
+def test_nothing_is_looked_for_where_no_page_went() -> None:
+    assert asyncio.run(_looked_at(0)) == []
 
 
 async def _refused(path: str) -> bytes:

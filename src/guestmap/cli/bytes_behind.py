@@ -96,6 +96,7 @@ def _of_files(source: str, start: int, size: int, texts: list[str]) -> OpenedByt
 
 @contextmanager
 def _opened_live(source: str, start: int, size: int, *, devices: bool) -> Iterator[OpenedBytes]:
+    from guestmap.cli.patience import patience
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ask.readable import readable
     from guestmap.inspect.sources.live.open import attach
@@ -109,8 +110,11 @@ def _opened_live(source: str, start: int, size: int, *, devices: bool) -> Iterat
             f"{source!r} is a map alone: bytes are in a machine: name a running one, or give files"
             " of its RAM as --ram pc.ram=FILE"
         )
-    with attach(target) as machine:
-        ranges = readable(machine.snapshot(trees=False), start, size, devices=devices)
+    with patience(source):
+        machine = attach(target)
+    with machine:
+        with patience(source):
+            ranges = readable(machine.snapshot(trees=False), start, size, devices=devices)
         blocks = _live_blocks(machine, start, size, ranges, words=not devices)
         yield OpenedBytes(start, size, ranges, blocks)
 

@@ -69,9 +69,11 @@ def _snapshot(ctx: typer.Context) -> Snapshot | None:
     """Return the map that the words before are about.
 
     A boot takes too long for a shell, and makes few regions: its machine is taken as at reset.
+    Nothing is said of it beside: a shell's line is no place for words.
     """
     from guestmap.cli.own_source import on_board
-    from guestmap.cli.source import is_own, load_snapshot, own_machine
+    from guestmap.cli.source import is_own, is_saved_machine, load_snapshot, own_machine
+    from guestmap.inspect.sources.open import load_snapshot as load_foreign
 
     # Where the last word is an option that lacks its value, click leaves arguments unassigned.
     source = ctx.params.get("source") or next(iter(ctx.args), None)
@@ -79,7 +81,7 @@ def _snapshot(ctx: typer.Context) -> Snapshot | None:
         return None
     with suppress(GuestmapError):
         if not is_own(source):
-            return load_snapshot(source)
+            return load_snapshot(source) if is_saved_machine(source) else load_foreign(source)
         own = own_machine(on_board(source, ctx.params.get("machine") or ""))
         if own is not None:
             from guestmap.inspect import Snapshot

@@ -50,14 +50,16 @@ def dimms(
     Of each slot: who holds it, and what was last heard in it (ACPI _OST), which QEMU keeps when the
     DIMM goes. Of virtio-mem: what the guest has of it, what it is asked to have, and the most.
     """
-    from guestmap.domain import open_peer, survey
+    from guestmap.cli.patience import asked_peer, patience
+    from guestmap.domain import survey
     from guestmap.domain.overview import overview
 
-    with open_peer(source) as peer:
+    with asked_peer(source) as peer:
         if clean is not None:
             _clean(peer, clean, force=force, as_json=as_json)
             return
-        seen = overview(survey(peer).situation)
+        with patience(source):
+            seen = overview(survey(peer).situation)
     if as_json:
         form = envelope("dimms", seen.to_json())
         say_json(form)

@@ -33,6 +33,9 @@ def domain(
     """Manage domains as virsh does: define, start, attach and detach memory, and verify.
 
     Verbs and options are virsh's. There is no daemon, and no end of ours ends a machine.
+
+    A monitor has 30 s to greet as its machine starts, 10 s when it runs, and 60 s for an answer; a
+    guest has 5 s to let go of a device, and another change of the domain is waited for for 30 s.
     """
     ctx.obj = Setting(root, libvirt)
 

@@ -8,7 +8,10 @@ import typer
 
 from guestmap.cli.completing import sources, spaces
 
-GIVEN_UP = " A socket where no greeting comes for 3 s, or no answer for 30 s, is given up."
+GIVEN_UP = (
+    " A socket where no greeting comes for 3 s, or no answer for 30 s, is given up, as libvirt is"
+    " when it is silent for 30 s."
+)
 SOURCE_HELP = (
     "A running machine (unix:SOCKET, tcp:HOST:PORT, libvirt:NAME), a snapshot in JSON, the text or"
     " a folder of 'info mtree', - for standard input, a machine that 'boot --save' saved, or a PC"

@@ -49,11 +49,12 @@ def pci(source: PciSource, machine: Board = "", at: AtEach = None, as_json: Json
 
 
 def _listing(source: str) -> PciListing:
+    from guestmap.cli.patience import patience
     from guestmap.inspect.ask.pci import listing, read_pci
 
     if Path(source).is_dir():
         return listing(*_of_folder(Path(source)))
-    with attached(source) as found:
+    with attached(source) as found, patience(source):
         return listing(read_pci(found.monitor), found.snapshot(trees=False))
 
 
@@ -83,6 +84,7 @@ def attached(source: str) -> Iterator[Attachment]:
     Raises:
         ConfigError: it is neither.
     """
+    from guestmap.cli.patience import patience
     from guestmap.cli.source import own_machine
     from guestmap.inspect.sources.live import attach
     from guestmap.qmp.client import FORMS, parse_target
@@ -100,5 +102,7 @@ def attached(source: str) -> Iterator[Attachment]:
             f"pci needs a running machine ({', '.join(FORMS)}, or 'boot' or 'reset' for one of"
             f" guestmap's own), and {source!r} is none"
         )
-    with attach(target) as machine:
+    with patience(source):
+        machine = attach(target)
+    with machine:
         yield machine

@@ -29,7 +29,7 @@ Agent = Annotated[
     typer.Option(
         metavar="SOCKET",
         help="The guest agent's socket: it tells the guest's memory blocks, and what is online."
-        " (libvirt's own is asked where there is one.)",
+        " (libvirt's own is asked where there is one.) It has 3 s for an answer.",
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Stop after the plan; change nothing.")]
@@ -87,9 +87,10 @@ def plug(
     done. Then it is plugged, the guest's answer (ACPI _OST) is waited for, and with --agent until
     the memory is online; and the machine is held to the plan.
     """
+    from guestmap.cli.patience import asked_peer, patience
     from guestmap.cli.plug_report import Show, finish, show_plan
     from guestmap.cli.plug_setting import agent_of, surveyed, uses_of, with_port
-    from guestmap.domain import Applier, PlugRequest, open_peer, plan_plug
+    from guestmap.domain import Applier, PlugRequest, plan_plug
 
     request = PlugRequest(
         size=bytes_of(size),
@@ -102,10 +103,11 @@ def plug(
         requested=None if requested is None else bytes_of(requested, "--requested"),
         bus=bus,
     )
-    with open_peer(source) as peer:
-        teller = agent_of(peer, agent)
-        scene = surveyed(peer, teller)
-        plan = plan_plug(scene, with_port(peer, scene, request))
+    with asked_peer(source) as peer:
+        with patience(source):
+            teller = agent_of(peer, agent)
+            scene = surveyed(peer, teller)
+            plan = plan_plug(scene, with_port(peer, scene, request))
         if not as_json:
             show_plan(plan)
         if plan.is_stopped or dry_run:

@@ -30,12 +30,14 @@ def resize(
     The guest takes and gives memory in blocks, when and as far as it can; where it stops short of
     what is requested the request stands, and what may be the cause is said.
     """
+    from guestmap.cli.patience import asked_peer, patience
     from guestmap.cli.plug_report import Show, finish, show_plan
-    from guestmap.domain import Applier, ResizeRequest, open_peer, plan_resize, survey
+    from guestmap.domain import Applier, ResizeRequest, plan_resize, survey
 
     request = ResizeRequest(name, bytes_of(size))
-    with open_peer(source) as peer:
-        plan = plan_resize(survey(peer), request)
+    with asked_peer(source) as peer:
+        with patience(source):
+            plan = plan_resize(survey(peer), request)
         if not as_json:
             show_plan(plan)
         if plan.is_stopped or dry_run:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guestmap.base import ConfigError
 from guestmap.cli.output import warn
+from guestmap.cli.patience import patience
 from guestmap.inspect.sources.open import load_snapshot as load_foreign
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
     if own is None and is_saved_machine(source):
         return _of_saved(source)
     if own is None:
-        snapshot = load_foreign(source, trees=trees, dispatch=dispatch)
+        with patience(source):
+            snapshot = load_foreign(source, trees=trees, dispatch=dispatch)
         for note in snapshot.notes:
             warn(f"note: {note}")
         return snapshot

@@ -27,17 +27,18 @@ def unplug(
     The memory backend goes too where its id is the DIMM's with 'mem' before it (plug and libvirt
     name it so); another is kept. A guest that says nothing may still let go of the DIMM later.
     """
+    from guestmap.cli.patience import asked_peer, patience
     from guestmap.cli.plug_report import Show, finish, show_plan
     from guestmap.domain import (
         Applier,
         UnplugRequest,
-        open_peer,
         plan_unplug,
         survey,
     )
 
-    with open_peer(source) as peer:
-        plan = plan_unplug(survey(peer), UnplugRequest(name, keep_backend=keep_backend))
+    with asked_peer(source) as peer:
+        with patience(source):
+            plan = plan_unplug(survey(peer), UnplugRequest(name, keep_backend=keep_backend))
         if not as_json:
             show_plan(plan)
         if plan.is_stopped or dry_run:

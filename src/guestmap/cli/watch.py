@@ -53,6 +53,7 @@ def watch(
     between two looks is not seen. QEMU's own events are printed too: often they are the cause.
     On 'boot', a PC of guestmap's own, nothing is missed, and each change has its true cause.
     """
+    from guestmap.cli.patience import patience
     from guestmap.cli.source import BOOT, own_machine
     from guestmap.inspect.sources.live import attach
     from guestmap.qmp.client import FORMS, parse_target
@@ -73,7 +74,9 @@ def watch(
             f"watch needs a running machine ({', '.join(FORMS)}, or 'boot' for one of guestmap's"
             f" own), and {source!r} is none"
         )
-    with attach(target) as attached:
+    with patience(source):
+        attached = attach(target)
+    with attached:
         seconds = _INTERVAL_S if interval is None else interval
         _Session(attached, seconds, _Lines() if as_json else _Words()).run()
 
@@ -88,13 +91,17 @@ class _Session:
         self._start = time.monotonic()
 
     def run(self) -> None:
+        from guestmap.cli.patience import patience
         from guestmap.inspect.sources.live.watching import Watcher
 
-        watcher = Watcher(self._machine)
+        with patience(self._machine.source):
+            watcher = Watcher(self._machine)
         self._out.begin(watcher, self._machine, self._interval)
         try:
             while not is_lost():
-                self._tell(watcher.look())
+                with patience(self._machine.source):
+                    sighting = watcher.look()
+                self._tell(sighting)
                 time.sleep(self._interval)
         except KeyboardInterrupt:
             pass  # this is how it ends

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guestmap.base import HostError
-from guestmap.fleet.deadline import Overdue, within
+from guestmap.base.in_time import Overdue, within
 from guestmap.qmp.client.libvirt_api import load_libvirt, words_of
 
 PATIENCE_S = 10.0

@@ -11,9 +11,9 @@ from typing import TypeVar
 import msgspec
 
 from guestmap.base import ConfigError, GuestmapError, HostError, PeerError
+from guestmap.base.in_time import Overdue, within
 from guestmap.domain import open_peer, survey
 from guestmap.domain.overview import overview
-from guestmap.fleet.deadline import Overdue, within
 from guestmap.fleet.inventory import FleetMachine
 from guestmap.fleet.map_digest import digest_of
 from guestmap.fleet.record import MachineAudit, State

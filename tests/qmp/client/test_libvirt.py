@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import threading
 
 import pytest
 
@@ -18,7 +19,7 @@ from guestmap.base import (
     UnsupportedError,
 )
 from guestmap.inspect.sources.live import Attachment, attach
-from guestmap.qmp.client import CommandError, LibvirtTarget, Monitor
+from guestmap.qmp.client import CommandError, GoneError, LibvirtTarget, Monitor
 from guestmap.qmp.client.libvirt_api import Libvirt
 from guestmap.qmp.client.libvirt_channel import LibvirtChannel
 from tests.inspect.sources.test_attachment import FULL
@@ -98,8 +99,10 @@ class FakeLibvirt:
         return json.dumps({"return": value, "id": "libvirt-412"})
 
 
-def channel(fake: FakeLibvirt, name: str = "vm", uri: str | None = None) -> LibvirtChannel:
-    return LibvirtChannel(LibvirtTarget(name, uri), Libvirt(fake, fake))
+def channel(
+    fake: FakeLibvirt, name: str = "vm", uri: str | None = None, *, reply_s: float = 30.0
+) -> LibvirtChannel:
+    return LibvirtChannel(LibvirtTarget(name, uri), Libvirt(fake, fake), reply_s=reply_s)
 
 
 @pytest.fixture
@@ -173,6 +176,33 @@ def test_refusals_by_number(fake, monkeypatch, code, kind):
         session.execute("query-version", {})
     assert isinstance(caught.value, GuestmapError)
     assert "libvirt:vm" in str(caught.value)
+
+
+def test_a_libvirt_that_is_silent_is_given_up(fake, monkeypatch):
+    goes_on = threading.Event()
+    session = channel(fake, reply_s=0.1)
+    monkeypatch.setattr(fake, "qemuMonitorCommand", lambda *_: goes_on.wait(60))
+    monkeypatch.setattr(fake, "close", lambda: goes_on.wait(60))
+    monkeypatch.setattr("guestmap.qmp.client.libvirt_channel._CLOSE_S", 0.1)
+    try:
+        with pytest.raises(PeerError, match=r"libvirt:vm: no answer to query-kvm within 0\.1 s"):
+            session.execute("query-kvm", {})
+        with pytest.raises(GoneError, match="the session has ended"):  # without waiting again
+            session.execute("query-kvm", {})
+        session.close()
+    finally:
+        goes_on.set()
+
+
+@pytest.mark.parametrize("call", ["open", "lookupByName"])
+def test_a_libvirt_that_does_not_even_connect_is_given_up(fake, monkeypatch, call):
+    goes_on = threading.Event()
+    monkeypatch.setattr(fake, call, lambda *_: goes_on.wait(60))
+    try:
+        with pytest.raises(PeerError, match=r"libvirt:vm: libvirt does not .* within 0\.1 s"):
+            channel(fake, reply_s=0.1)
+    finally:
+        goes_on.set()
 
 
 def test_an_error_reply_keeps_its_class(fake):

@@ -3,14 +3,19 @@
 ``virDomainQemuMonitorCommand`` hands a QMP command through and returns the answer. libvirt marks
 the domain as tainted (``custom-monitor``) when it is used, because a command could do harm; the
 ones sent here cannot. The mark changes nothing and ends with the domain's run.
+
+libvirt itself waits for ever: for a QEMU that is stopped, for a host that ssh does not reach. So
+each of its calls has a time of ours.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from guestmap.base import ConfigError, HostError, PeerError, StateError, UnsupportedError
+from guestmap.base.in_time import Overdue, within
 from guestmap.qmp.client.libvirt_api import (
     MONITOR_COMMAND_DEFAULT,
     NO_DOMAIN,
@@ -19,19 +24,22 @@ from guestmap.qmp.client.libvirt_api import (
     load_libvirt,
     words_of,
 )
-from guestmap.qmp.client.monitor import Channel, CommandError
+from guestmap.qmp.client.monitor import Channel, CommandError, GoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from guestmap.base import GuestmapError
     from guestmap.qmp.client.address import LibvirtTarget
     from guestmap.qmp.client.libvirt_api import Connection, Domain, Libvirt
     from guestmap.qmp.client.monitor import MonitorEvent
 
+_T = TypeVar("_T")
 _LISTED = 8
 AGENT_TIMEOUT_S = 3
 """Seconds that a guest agent has to answer; one that is not started never does."""
+
+_CLOSE_S = 1.0
 
 
 class LibvirtChannel(Channel):
@@ -40,19 +48,28 @@ class LibvirtChannel(Channel):
     Args:
         target: the domain, and the connection it is on.
         modules: libvirt-python; None: import it.
+        reply_s: seconds to wait for libvirt: to connect, and for each answer.
 
     Raises:
         UnsupportedError: libvirt-python is not installed.
         HostError: libvirt does not connect.
         ConfigError: it knows no such domain; the message lists those that it knows.
+        PeerError: it is silent.
     """
 
-    def __init__(self, target: LibvirtTarget, modules: Libvirt | None = None) -> None:
+    def __init__(
+        self, target: LibvirtTarget, modules: Libvirt | None = None, *, reply_s: float
+    ) -> None:
         self._target = target
+        self._reply_s = reply_s
+        self._is_lost = False
         self._api = modules or load_libvirt()
         self._api.libvirt.registerErrorHandler(_say_nothing, None)
         try:
-            self._connection: Connection | None = self._api.libvirt.open(target.uri)
+            self._connection: Connection | None = self._in_time(
+                f"libvirt does not connect to {target.uri or 'its default hypervisor'}",
+                lambda: self._api.libvirt.open(target.uri),
+            )
         except self._api.libvirt.libvirtError as error:
             raise HostError(
                 f"libvirt does not connect to {target.uri or 'its default hypervisor'}:"
@@ -61,7 +78,10 @@ class LibvirtChannel(Channel):
                 arguments=target.uri or "",
             ) from error
         try:
-            self._domain = self._find(self._connection)
+            connection = self._connection
+            self._domain = self._in_time(
+                f"libvirt does not say what {target.name!r} is", lambda: self._find(connection)
+            )
         except BaseException:
             self.close()
             raise
@@ -76,9 +96,14 @@ class LibvirtChannel(Channel):
         message: dict[str, object] = {"execute": command}
         if arguments:
             message["arguments"] = dict(arguments)
+        if self._is_lost:
+            raise GoneError(f"{self._target}: the session has ended (asked for {command})")
         try:
-            text = self._api.libvirt_qemu.qemuMonitorCommand(
-                self._domain, json.dumps(message), MONITOR_COMMAND_DEFAULT
+            text = self._in_time(
+                f"no answer to {command}",
+                lambda: self._api.libvirt_qemu.qemuMonitorCommand(
+                    self._domain, json.dumps(message), MONITOR_COMMAND_DEFAULT
+                ),
             )
         except self._api.libvirt.libvirtError as error:
             raise self._refused(error) from error
@@ -91,8 +116,11 @@ class LibvirtChannel(Channel):
             PeerError: there is no agent, or it does not answer so.
         """
         try:
-            text = self._api.libvirt_qemu.qemuAgentCommand(
-                self._domain, json.dumps({"execute": command}), AGENT_TIMEOUT_S, 0
+            text = self._in_time(
+                f"the guest agent: no answer to {command}",
+                lambda: self._api.libvirt_qemu.qemuAgentCommand(
+                    self._domain, json.dumps({"execute": command}), AGENT_TIMEOUT_S, 0
+                ),
             )
         except self._api.libvirt.libvirtError as error:
             raise PeerError(f"{self._target}: the guest agent: {words_of(error)}") from error
@@ -103,10 +131,24 @@ class LibvirtChannel(Channel):
         return []
 
     def close(self) -> None:
-        """Let go of the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Let go of the connection; it may be called twice."""
+        self._is_lost = True
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Overdue):  # it waits for what is given up
+                within(_CLOSE_S, connection.close)
+
+    def _in_time(self, what: str, call: Callable[[], _T]) -> _T:
+        """Return what a call of libvirt returns.
+
+        Raises:
+            PeerError: it does not return in time; ``what`` says what it did not do.
+        """
+        try:
+            return within(self._reply_s, call)
+        except Overdue as error:
+            self._is_lost = True
+            raise PeerError(f"{self._target}: {what} within {self._reply_s:g} s") from error
 
     def _find(self, connection: Connection) -> Domain:
         error_type = self._api.libvirt.libvirtError

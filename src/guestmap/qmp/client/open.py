@@ -10,7 +10,7 @@ GREETING_S = 3.0
 """Seconds to wait for a connection, and for QEMU's greeting, which it sends at once."""
 
 REPLY_S = 30.0
-"""Seconds to wait for an answer; a host that swaps may be slow."""
+"""Seconds to wait for an answer, and for libvirt; a host that swaps may be slow."""
 
 
 def open_channel(
@@ -37,7 +37,7 @@ def open_channel(
     if isinstance(target, LibvirtTarget):
         from guestmap.qmp.client.libvirt_channel import LibvirtChannel
 
-        return LibvirtChannel(target)
+        return LibvirtChannel(target, reply_s=reply_s)
     from guestmap.qmp.client.dial import dial
     from guestmap.qmp.client.socket_channel import SocketChannel
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from guestmap.fleet.deadline import Overdue, within
+from guestmap.base.in_time import Overdue, within
 
 FOR_EVER = [sys.executable, "-SIc", "import time; time.sleep(60)"]
+
+
+def test_ctrl_c_is_no_call_into_c_s_to_hold_up():
+    goes_on = threading.Event()
+    interrupt = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            within(30.0, goes_on.wait)
+    finally:
+        interrupt.join()
+        goes_on.set()
 
 
 def test_what_work_returns_or_raises_is_who_waits_for_its():
@@ -19,7 +33,8 @@ def test_what_work_returns_or_raises_is_who_waits_for_its():
         within(10.0, lambda: {}["seven"])
 
 
-def test_a_program_that_it_waits_for_ends_with_the_time():
+@pytest.mark.parametrize("part", [lambda work: work(), lambda work: within(30.0, work)])
+def test_a_program_that_it_waits_for_ends_with_the_time(part):
     ended = threading.Event()
     statuses: list[int] = []
 
@@ -30,7 +45,7 @@ def test_a_program_that_it_waits_for_ends_with_the_time():
     mine = subprocess.Popen(FOR_EVER)
     try:
         with pytest.raises(Overdue):
-            within(3.0, work)  # by then it has started, on a busy host, too
+            within(3.0, lambda: part(work))  # by then it has started, on a busy host, too
         assert ended.wait(10.0)
         assert statuses == [-15]
         assert mine.poll() is None  # another thread's is none of its
