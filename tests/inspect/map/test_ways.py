@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.corpus import Corpus
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(trees())
 def test_each_address_is_shown_by_who_wins_there(snapshot: Snapshot) -> None:
     naive = Naive(snapshot, 0)

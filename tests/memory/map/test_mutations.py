@@ -306,4 +306,4 @@ class Mutations(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("small_limits")
 def test_mutations_keep_views_listeners_and_notes_right() -> None:
-    run_state_machine_as_test(Mutations, settings=examples(250))
+    run_state_machine_as_test(Mutations, settings=examples(150))

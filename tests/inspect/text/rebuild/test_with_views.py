@@ -219,7 +219,7 @@ def test_a_view_that_no_tree_can_give_is_not_explained_away() -> None:
     assert "ghost" in str(difference)
 
 
-@settings(max_examples=400, derandomize=True)
+@settings(max_examples=250, derandomize=True)
 @given(trees())
 def test_any_tree_and_its_views_are_enough(snapshot: Snapshot) -> None:
     """The views are of our own rendering, which is held to QEMU's elsewhere."""
