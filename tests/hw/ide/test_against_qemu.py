@@ -11,6 +11,8 @@ import pytest
 from tests.hw.ide.traffic import (
     COMMAND,
     CONTROL,
+    COUNTED,
+    DISKS,
     MASTER,
     OurBench,
     QemuIdeBench,
@@ -43,6 +45,8 @@ def _assert_same(folder: Path, seed: int, count: int) -> None:
                 states = [[bench.do(status) for status in _STATUS] for bench in (ours, theirs)]
                 assert states[0] == states[1], f"{number}: {each}"
                 assert ours.high() == theirs.high(), f"{number}: {each}"
+            stats = [each["stats"] for each in qemu.qmp("query-blockstats")[:DISKS]]
+            assert ours.counted() == [{name: each[name] for name in COUNTED} for each in stats]
     finally:
         ours.board.close()
     for name in ("disk", "second", "disc"):

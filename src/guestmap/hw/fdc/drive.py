@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from guestmap.hw.block_settings import BLOCK_SETTINGS, UNIT
+from guestmap.hw.counted import CountedMedium, DriveCounts
 from guestmap.hw.declare import declare, setting
 from guestmap.hw.device import DeviceModel, Stateless
 from guestmap.hw.fdc.shape import EMPTY_DRIVE, FloppyShape
@@ -35,6 +36,7 @@ class FloppyDrive(DeviceModel[Stateless]):
     Attributes:
         disk: the medium and what it is like; None where the drive is empty.
         cmos_type: what the drive is, as CMOS names it: one that its medium fits into.
+        counts: what has been asked of the medium.
 
     Raises:
         ConfigError: no floppy disk has the medium's size.
@@ -57,7 +59,10 @@ class FloppyDrive(DeviceModel[Stateless]):
     ) -> None:
         super().__init__(Stateless(), settings)
         self.number = number
-        self.disk = (medium, FloppyShape.of(medium)) if medium is not None else None
+        self.counts = DriveCounts()
+        self.disk = None
+        if medium is not None:
+            self.disk = CountedMedium(medium, self.counts), FloppyShape.of(medium)
         self.cmos_type = self.disk[1].drive_type if self.disk is not None else EMPTY_DRIVE
 
     def value(self, name: str, fallback: JsonValue) -> JsonValue:

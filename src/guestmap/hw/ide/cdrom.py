@@ -10,6 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
+from guestmap.hw.counted import CountedMedium
 from guestmap.hw.ide import packets
 from guestmap.hw.ide.identify import VERSION, cdrom_words
 from guestmap.hw.ide.kind import IDE_CD
@@ -61,7 +62,7 @@ class IdeCdrom(IdeUnit):
         settings: Mapping[str, JsonValue] | None = None,
     ) -> None:
         super().__init__(number, settings)
-        self.medium = medium
+        self.medium = None if medium is None else CountedMedium(medium, self.counts)
         self.reset()
 
     @property

@@ -15,6 +15,7 @@ from guestmap.hw.medium import SECTOR
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from guestmap.hw.counted import Requests
     from guestmap.hw.ide.bus_master import BusMasterChannel, Pieces
     from guestmap.hw.medium import Medium
     from guestmap.qom import JsonValue
@@ -98,7 +99,7 @@ class IdeDisk(SectorUnit):
         self._write_dma(wide=True)
 
     def _dma_read(self, master: BusMasterChannel) -> None:
-        pieces, sector = self._pieces(master), self._address()
+        pieces, sector = self._pieces(master, self.counts.reads), self._address()
         if pieces is None:
             return
         data = self._try(self.medium.read, sector * SECTOR, self.state.sectors * SECTOR)
@@ -108,20 +109,21 @@ class IdeDisk(SectorUnit):
         master.end(pieces, always=bool(self.state.error))
 
     def _dma_write(self, master: BusMasterChannel) -> None:
-        pieces, sector = self._pieces(master), self._address()
+        pieces, sector = self._pieces(master, self.counts.writes), self._address()
         if pieces is None:
             return
         if self._write(sector, master.take(pieces)):
             self._all_moved()
         master.end(pieces, always=bool(self.state.error))
 
-    def _pieces(self, master: BusMasterChannel) -> Pieces | None:
+    def _pieces(self, master: BusMasterChannel, sort: Requests) -> Pieces | None:
         """Return where the data goes; None where nothing can be moved, which has been said."""
         length = self.state.sectors * SECTOR
         pieces = master.pieces(length)
         if pieces.length < length:
             self.state.status = DRDY | DSC  # the table is too short: no interrupt
         elif not self._is_inside(self._address(), self.state.sectors):
+            sort.invalid += 1
             self._abort()
         else:
             return pieces

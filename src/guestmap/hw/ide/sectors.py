@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guestmap.hw.counted import CountedMedium
 from guestmap.hw.ide import registers as reg
 from guestmap.hw.ide.registers import DRDY, DSC
 from guestmap.hw.ide.unit import IdeUnit
@@ -34,7 +35,7 @@ class SectorUnit(IdeUnit):
         self, medium: Medium, number: int, settings: Mapping[str, JsonValue] | None
     ) -> None:
         super().__init__(number, settings)
-        self.medium = medium
+        self.medium = CountedMedium(medium, self.counts)
         self.sectors = medium.size // SECTOR
 
     def _fits(self) -> bool:
@@ -119,6 +120,7 @@ class SectorUnit(IdeUnit):
             return
         data = None
         if not self._is_inside(sector, count):
+            self.counts.reads.invalid += 1
             self._abort()
         else:
             data = self._try(self.medium.read, sector * SECTOR, count * SECTOR)
@@ -162,6 +164,7 @@ class SectorUnit(IdeUnit):
     def _write(self, sector: int, data: bytes) -> bool:
         """Put sectors on the medium; where that cannot be, the command is aborted."""
         if self.medium.readonly or not self._is_inside(sector, len(data) // SECTOR):
+            self.counts.writes.invalid += 1
             self._abort()
             return False
         self._try(self.medium.write, sector * SECTOR, data)

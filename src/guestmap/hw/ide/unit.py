@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from guestmap.base import ConfigError, HostError, PeerError
+from guestmap.hw.counted import DriveCounts
 from guestmap.hw.device import DeviceModel
 from guestmap.hw.ide import registers as reg
 from guestmap.hw.ide.kind import IDE_DEVICE
@@ -36,6 +37,7 @@ class IdeUnit(DeviceModel[AtaState]):
         number: 0 or 1.
         interrupt: told that the drive wants attention.
         master: the channel's bus master; None where nobody masters the bus for it.
+        counts: what has been asked of its medium.
     """
 
     TYPE = IDE_DEVICE
@@ -49,6 +51,7 @@ class IdeUnit(DeviceModel[AtaState]):
         self.number = number
         self.interrupt: Callable[[], None] = lambda: None
         self.master: BusMasterChannel | None = None
+        self.counts = DriveCounts()
 
     def reset(self) -> None:
         """Be as at power-on."""

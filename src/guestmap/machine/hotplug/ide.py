@@ -106,7 +106,7 @@ class IdePlug:
         _channel(device).attach(IdeUnit(made.number))
         medium = getattr(made, "medium", None)
         if medium is not None:
-            self._media.remove(medium)
+            self._media.remove(medium.base)
             medium.close()
         self._used.discard(str(made.settings.get("drive", "")))
         boots = made.settings.get("bootindex")
