@@ -25,7 +25,7 @@ def ask(name: str, **arguments: Any) -> Any:
 
 @pytest.mark.parametrize(
     "name",
-    ["query-block", "query-iothreads", "query-jobs", "query-fdsets",
+    ["query-iothreads", "query-jobs", "query-fdsets",
      "query-command-line-options"],
 )  # fmt: skip
 def test_what_is_not_here_is_an_empty_list(name: str) -> None:
@@ -42,11 +42,6 @@ def test_kvm_is_told_of_where_it_runs_the_guest(engine: str, enabled: bool) -> N
     told = {name: context.commands[name].run(context, {}) for name in ASKED}
     assert told["query-kvm"] == {"enabled": enabled, "present": enabled}
     assert told["query-accelerators"]["enabled"] == ("kvm" if enabled else "tcg")
-
-
-def test_nodes_of_disks_may_be_asked_for_flat() -> None:
-    assert ask("query-named-block-nodes", flat=True) == []
-    assert ask("query-blockstats", **{"query-nodes": True}) == []
 
 
 @pytest.mark.qemu

@@ -10,8 +10,7 @@ from tests.support.fake_machine import FakeMachine
 from tests.support.qemu import Qemu
 
 _NEVER_ANY = {
-    "query-block", "query-blockstats", "query-named-block-nodes", "query-iothreads", "query-jobs",
-    "query-fdsets",
+    "query-iothreads", "query-jobs", "query-fdsets",
 }  # fmt: skip
 """Commands that return an empty list: what would be in it is not declared."""
 _NARROWER = {"ObjectType", "SysEmuTarget", "MemoryDeviceInfoKind"}

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import select
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -302,6 +303,60 @@ def test_a_domain_with_a_disk_boots_from_it_and_shows_its_screen(
         domain.destroy()
 
 
+DRIVES = """<disk type='file' device='disk'><driver name='qemu' type='raw'/>
+<source file='{0}/disk.img'/><target dev='hda' bus='ide'/></disk>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
+<source file='{0}/above.qcow2'/><target dev='hdb' bus='ide'/></disk>
+<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>
+<source file='{0}/disc.iso'/><target dev='hdc' bus='ide'/><readonly/></disk>
+<disk type='file' device='cdrom'><target dev='hdd' bus='ide'/><readonly/></disk>"""
+
+
+def test_what_is_told_of_disks_is_what_is_told_of_qemu_s(
+    daemon: tuple[Libvirtd, str],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> None:
+    """After a boot from the first; an image that stands on another and an empty drive beside it."""
+    make_drives(tmp_path)
+    libvirt, emulator = daemon
+    ours = told_of_disks(libvirt, emulator, tmp_path)
+    (tmp_path / "disk.img").write_bytes(disk("boot"))
+    program, root = require_qemu(), request.node.callspec.params["daemon"]
+    with libvirtd(tmp_path_factory.mktemp("theirs"), program, root=root) as other:
+        assert ours == told_of_disks(other, program, tmp_path)
+
+
+def make_drives(folder: Path) -> None:
+    (folder / "disk.img").write_bytes(disk("boot"))
+    (folder / "disc.iso").write_bytes(bytes(20 << 11))
+    create = ["qemu-img", "create", "-q", "-f", "qcow2"]
+    below, above = folder / "below.qcow2", folder / "above.qcow2"
+    subprocess.run([*create, below, "3M"], check=True)
+    subprocess.run([*create, "-b", below, "-F", "qcow2", above], check=True)
+
+
+def told_of_disks(libvirt: Libvirtd, emulator: str, folder: Path) -> dict[str, Any]:
+    """Return what ``domblkinfo``, ``domblkstat`` and ``domstats --block`` say, but for times."""
+    devices = DRIVES.format(folder)
+    domain = libvirt.connection.createXML(document(emulator, "disks", devices=devices), 0)
+    try:
+        until(lambda: domain.blockStats("hda")[2])  # it writes one sector, and halts
+        flags = libvirt.module.VIR_DOMAIN_STATS_BLOCK
+        ((_, found),) = libvirt.connection.getAllDomainStats(flags, 0)
+        for name in ("hda", "hdb", "hdc"):
+            found[f"{name}.info"] = domain.blockInfo(name)
+            found[f"{name}.stats"] = domain.blockStats(name)
+            found |= {f"{name}.{key}": number
+                      for key, number in domain.blockStatsFlags(name).items()}  # fmt: skip
+        assert found["block.0.rd.times"] > 0
+        assert domain.diskErrors() == {}
+        return {name: value for name, value in found.items() if "times" not in name}
+    finally:
+        domain.destroy()
+
+
 def test_a_guest_is_rebooted_and_shut_down(daemon: tuple[Libvirtd, str], tmp_path: Path) -> None:
     """It says one byte as it comes up, and switches itself off when its button is pressed."""
     libvirt, emulator = daemon
@@ -388,8 +443,8 @@ def test_virt_install_imports_a_disk(
         libvirt, tmp_path, "--name", "installed", "--memory", "64", "--vcpus", "1", "--virt-type",
         "qemu", "--machine", "pc", "--osinfo", "generic", "--import", "--disk",
         f"path={path},bus=ide,format=raw", "--network", "none", "--video", "cirrus",
-        "--controller", "usb,model=none", "--memballoon", "none", "--graphics", "none",
-        "--noautoconsole", "--cpu", "qemu64", "--boot", f"emulator={emulator}",
+        "--controller", "usb,model=piix3-uhci", "--graphics", "none", "--noautoconsole",
+        "--cpu", "qemu64,secure=off", "--boot", f"emulator={emulator}",
     )  # fmt: skip
     domain = libvirt.connection.lookupByName("installed")
     try:

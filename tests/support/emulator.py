@@ -18,7 +18,6 @@ DOMAIN = """\
     <numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
   <devices>
     <emulator>{emulator}</emulator>
-    <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <serial type='pty'><target port='0'/></serial>
     {devices}

@@ -77,6 +77,7 @@ class FakeMachine:
             system=system,
             config=MachineConfig(),
             cpus=1,
+            drive_bays=(),
         )
 
     @contextmanager

@@ -55,6 +55,15 @@ def test_a_monitor_may_be_an_object(told):
     assert [each.qom_type for each in found.config.objects] == ["secret"]
 
 
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [(("-machine", "pc,usb=off"), False), (("-machine", "pc,usb=on"), True),
+     (("-machine", "pc,usb=off", "-usb"), True), (("-machine", "microvm,usb=off"), False)],
+)  # fmt: skip
+def test_a_usb_controller_is_there_where_it_is_asked_for(words, there):
+    assert read("-nodefaults", *words).config.options.get("usb", False) is there
+
+
 def test_without_a_port_there_is_no_wire():
     found = read("-nodefaults")
     assert (found.serial, found.config.serial, found.paused) == (None, False, False)
@@ -108,7 +117,8 @@ def test_the_first_accelerator_that_is_here_is_taken(accel, engine):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("-machine", "pc,usb=on"), "-machine pc,usb=on: usb=on is not modelled: give off"),
+        (("-machine", "microvm,usb=on"), "-machine microvm,usb=on: usb is not modelled"),
+        (("-machine", "pc,mem-merge=on"), "-machine pc,mem-merge=on: mem-merge is not modelled"),
         (("-machine", "pc,smbus=off"), "smbus is not modelled"),
         (("-machine", "q35"), "unsupported machine type 'q35': there are"),
         (("-machine", "pc,nosuch=1"), "Property 'pc-i440fx-7.2-machine.nosuch' not found"),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from guestmap.hw.vga.text import ScreenText
     from guestmap.hw.virtio.balloon import VirtioBalloon
     from guestmap.machine.config import MachineConfig
+    from guestmap.machine.drives import DriveBay
     from guestmap.machine.input import InputDevices
     from guestmap.machine.saveable import Saveable
 
@@ -214,6 +215,11 @@ class Board:
 
     def executes(self, cpu: int) -> None:
         """Note which CPU's accesses are made from now on."""
+
+    @property
+    def drive_bays(self) -> tuple[DriveBay, ...]:
+        """What it has for media: disks, CD-ROM and floppy drives, in the order of the devices."""
+        return ()
 
     @property
     def display(self) -> DisplayAdapter[Any] | None:

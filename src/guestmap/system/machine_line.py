@@ -34,7 +34,7 @@ _PORTS: Final = {
 """Devices with a character device: what they are called, and who reads their properties."""
 _CPU: Final = "qemu64"
 _SWITCHED_OFF: Final = frozenset({"usb", "nvdimm", "mem-merge"})
-"""Properties of a machine that may be off here, and not on."""
+"""Properties of a machine that may be off on any board; on, where the board has such a thing."""
 _NO_EFFECT: Final = frozenset({"dump-guest-core"})
 
 
@@ -138,7 +138,8 @@ def _words(given: Given) -> tuple[list[str], list[str]]:
     accelerators: list[str] = []
     for name in ("nodefaults", "no-acpi"):
         words += [f"-{name}"] * (name in given)
-    words += ["-machine", "hpet=off"] * ("no-hpet" in given)
+    for name, told in (("no-hpet", "hpet=off"), ("usb", "usb=on")):
+        words += ["-machine", told] * (name in given)
     for text in given.get("machine", ()):
         told, accelerator = _machine(text)
         words += ["-machine", told]
@@ -175,10 +176,9 @@ def _machine(text: str) -> tuple[str, list[str]]:
     with option("machine", text):
         values = last_values(split_options(text, "type"))
         accelerator = values.pop("accel", None)
-        for name in _NO_EFFECT | _SWITCHED_OFF:
-            value = values.pop(name, "off")
-            if name in _SWITCHED_OFF and value != "off":
-                raise UnsupportedError(f"{name}={value} is not modelled: give off")
+        off = {each for each in _SWITCHED_OFF if values.get(each) == "off"}
+        for name in _NO_EFFECT | off:
+            values.pop(name, None)
         kind = values.pop("type", "pc")
         _check_properties(kind, values)
     told = ",".join([kind, *(f"{name}={value}" for name, value in values.items())])

@@ -13,11 +13,12 @@ from guestmap.base import ManualClock
 from guestmap.hw.usb.uhci import Piix3Uhci
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
-from guestmap.machine import MachineConfig, Pc
+from guestmap.machine import MachineConfig, Pc, VirtualMachine, config_of
+from guestmap.monitor.hmp import HumanMonitor
 from tests.machine.tree.test_composition_qemu import assert_same_tree
 from tests.support.chipset import Chipset
 from tests.support.mtree_text import blocks
-from tests.support.qemu import Qemu
+from tests.support.qemu import MACHINE, Qemu
 
 pytestmark = [pytest.mark.qemu_7_2("its UHCI"), pytest.mark.qemu, pytest.mark.seabios]
 
@@ -129,3 +130,26 @@ def test_map_and_tree_at_reset_are_qemus() -> None:
         assert blocks(write_mtree(snapshot)) == blocks(qemu.hmp("info mtree"))
         assert blocks(write_flat(snapshot)) == blocks(qemu.hmp("info mtree -f"))
         assert_same_tree(board.tree, qemu)
+
+
+@pytest.mark.parametrize("words", [
+    ("-device", "piix3-usb-uhci,id=usb,bus=pci.0,addr=0x1.0x2"),
+    ("-device", "piix3-usb-uhci", "-device", "piix3-usb-uhci,id=x,addr=5,multifunction=on"),
+    ("-machine", "usb=on", "-device", "piix3-usb-uhci"),
+])  # fmt: skip
+def test_controllers_that_are_named_are_qemus(words: tuple[str, ...]) -> None:
+    config = config_of([*MACHINE, "-global", "apic-common.vapic=off", *words])
+    with VirtualMachine(config, engine="none") as vm, Qemu(*words) as qemu:
+        assert_same_tree(vm.board.tree, qemu)
+        told = HumanMonitor(vm).execute("info qtree").splitlines()
+        assert told == qemu.hmp("info qtree").splitlines()
+
+
+def test_frames_of_a_controller_that_is_named_are_the_machine_s_time() -> None:
+    clock = ManualClock()
+    pc = Pc(config_of([*MACHINE, "-device", "piix3-usb-uhci,addr=0x1.0x2"]), clock)
+    for port, width, value in ((0xCF8, 4, 0x80000A20), (0xCFC, 4, _BASE), (0xCF8, 4, 0x80000A04),
+                               (0xCFC, 2, 1), (_BASE, 2, 1)):  # fmt: skip
+        pc.io.store(port, width, value)
+    clock.advance(5_400_000)
+    assert pc.io.load(_BASE + 6, 2) == 5

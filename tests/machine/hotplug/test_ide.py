@@ -132,10 +132,13 @@ def test_blockdevs_are_drives_by_their_nodes_names() -> None:
     layer = {"node-name": "f", "read-only": False, "driver": "qcow2", "file": "s",
              "cache": {"direct": True, "no-flush": False}}  # fmt: skip
     assert read_blockdevs([json.dumps(storage), json.dumps(layer)])[1] == DriveSpec(
-        Path("d.qcow2"), "none", format="qcow2", id="f"
+        Path("d.qcow2"), "none", format="qcow2", id="f", driver="qcow2", below="s"
     )
     nested = "driver=raw,node-name=r,read-only=on,file.driver=file,file.filename=x"
-    assert read_blockdevs([nested]) == (DriveSpec(Path("x"), "none", readonly=True, id="r"),)
+    alone = DriveSpec(Path("x"), "none", readonly=True, id="r", driver="raw")
+    assert read_blockdevs([nested]) == (alone,)
+    both = [each.id for each in read_blockdevs([f"{nested},file.node-name=s"])]
+    assert both == ["s", "r"]
 
 
 @pytest.mark.parametrize(("text", "said"), [

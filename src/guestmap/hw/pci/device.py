@@ -13,6 +13,7 @@ from guestmap.hw.pci.kind import PCI_DEVICE, PciState, PciStateT
 from guestmap.hw.pci.master import BusMaster
 
 if TYPE_CHECKING:
+    from guestmap.base import Clock
     from guestmap.hw.pci.bus import PciBus
     from guestmap.hw.pci.identity import PciIdentity
     from guestmap.memory import MemoryRegion
@@ -96,6 +97,9 @@ class PciFunction(PciHeader[PciStateT]):
             ConfigError: that cannot be.
         """
         raise NotImplementedError
+
+    def wind(self, clock: Clock) -> None:
+        """Take the machine's clock: of a function that was plugged in, before anything runs."""
 
     # -- what it is made of ------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ answer what its schedule asks for, so that is not read. It interrupts only for a
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+from guestmap.base import HostClock
 from guestmap.base.bounds import Meta
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.declare import declare, setting
@@ -73,7 +74,8 @@ class Piix3Uhci(PciFunction[UhciState]):
     Args:
         bus: the bus that it sits on.
         devfn: slot << 3 | function; QEMU's is 10.
-        clock: what frames are counted by.
+        clock: what frames are counted by; the host's until :meth:`wind`.
+        multifunction: whether its slot has further functions.
     """
 
     TYPE = declare(
@@ -82,12 +84,16 @@ class Piix3Uhci(PciFunction[UhciState]):
         setting("bandwidth", UINT32, 1280),
         setting("maxframes", UINT32, 128),
         buses=(("usb-bus", "usb-bus.0"),),
+        user_creatable=True,
     )
     OUTLIVES_RESET = (*PciFunction.OUTLIVES_RESET, "frame")
+    CHOICES = ("multifunction",)
 
-    def __init__(self, bus: PciBus, devfn: int, clock: Clock) -> None:
-        super().__init__(UhciState(), bus, devfn, _IDENTITY)
-        self._clock = clock
+    def __init__(
+        self, bus: PciBus, devfn: int, clock: Clock | None = None, *, multifunction: bool = False
+    ) -> None:
+        super().__init__(UhciState(), bus, devfn, _IDENTITY, multifunction=multifunction)
+        self._clock = HostClock() if clock is None else clock
         self.config.set(INTERRUPT_PIN, _PIN_D)
         self.config.set(_RELEASE, _RELEASE_1_0)
         self.config.set(_CLOCK, _CLOCK_48_MHZ)
@@ -99,6 +105,15 @@ class Piix3Uhci(PciFunction[UhciState]):
             impl=_WORDS,
         )
         self.add_bar(_BAR, self.make(IoRegion("uhci", _SIZE, ops)), BAR_IO)
+
+    @classmethod
+    def plugged(cls, bus: PciBus, devfn: int, choices: dict[str, Any]) -> Piix3Uhci:
+        """Make one as the user wants it."""
+        return cls(bus, devfn, **choices)
+
+    def wind(self, clock: Clock) -> None:
+        """Count frames by the machine's time, before anything runs."""
+        self._clock = clock
 
     def _catch_up(self) -> None:
         """Count the frames that have gone by, and stand where the last of them ended."""

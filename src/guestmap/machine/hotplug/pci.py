@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from guestmap.base import ConfigError, UnsupportedError
@@ -35,6 +36,7 @@ _ADDR = pattern(rf"{_NUMBER}(?:\.{_NUMBER})?")
 _ANYWHERE = -1
 _UNNAMED = "pci."
 """What the buses behind bridges without an id are called, with a number behind it."""
+_FIRST = ".0"
 _NO_ID = "(null)"
 """How QEMU prints the id of a device that has none."""
 
@@ -131,9 +133,24 @@ class PciHotplug:
     def _show_parts(self, shown: DeviceObject, function: PciFunction[Any]) -> None:
         """Make the buses of a function, and put what it consists of on the first of them."""
         build = Builder(self._tree)
-        made = [build.bus(shown, *each) for each in function.TYPE.buses]
+        made = [
+            build.bus(shown, kind, self._bus_label(shown, kind, label))
+            for kind, label in function.TYPE.buses
+        ]
         for name, part in function.parts.items():
             build.put(part, made[0], parent=shown, name=name)
+
+    def _bus_label(self, shown: DeviceObject, kind: str, label: str) -> str:
+        """Return what a bus is called: by its device's id, or as the next of its kind.
+
+        That is so where the declaration names the first of the kind; another name is fixed.
+        """
+        if label != f"{kind}{_FIRST}":
+            return label
+        if shown.id:
+            return f"{shown.id}{_FIRST}"
+        taken = {each.label for each in buses(self._tree)}
+        return next(name for n in count() if (name := f"{kind}.{n}") not in taken)
 
     def _show_bus(self, bridge: DeviceObject, function: PciBridge) -> None:
         bus = bridge.types.new("PCI")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from guestmap.base import UnsupportedError
+from guestmap.machine.media.facts import backing_file
 from guestmap.machine.media.overlay import Overlay
 from guestmap.machine.media.raw_file import RawFile
 
@@ -24,9 +27,26 @@ def open_medium(spec: DriveSpec) -> Medium | None:
     """
     if spec.file is None:
         return None
+    _check_backing(spec.file, spec.backing)
     readonly = spec.is_readonly or spec.snapshot
     medium = _open(spec.file, spec.format, readonly=readonly)
     return Overlay(medium) if spec.snapshot and not spec.is_readonly else medium
+
+
+def _check_backing(file: Path, wanted: str | None) -> None:
+    """Check that an image stands on what it is to stand on: who reads it goes by its header."""
+    if wanted is None:
+        return
+    found = backing_file(file)
+    if _real(wanted) != _real(found):
+        raise UnsupportedError(
+            f"{file} stands on {found or 'no other image'} by its header, and is to stand on"
+            f" {wanted or 'none'}: that is not modelled: leave 'backing' out"
+        )
+
+
+def _real(name: str | Path | None) -> str:
+    return os.path.realpath(name) if name else ""
 
 
 def _open(file: Path, format_: str, *, readonly: bool) -> Medium:

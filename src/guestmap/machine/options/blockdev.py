@@ -14,8 +14,11 @@ from guestmap.base import ConfigError, UnsupportedError
 from guestmap.machine.options.drive import DriveSpec
 from guestmap.machine.options.strings import json_object, option
 
-_FILES = frozenset({"file", "host_device"})
+FILE_DRIVERS = frozenset({"file", "host_device"})
+"""Drivers whose nodes are files, as they are."""
 _FORMATS = frozenset({"raw", "qcow2"})
+_STANDING = frozenset({"qcow2"})
+"""Formats of images that may stand on others."""
 _NO_EFFECT = frozenset({"auto-read-only", "discard", "detect-zeroes", "aio", "locking"})
 """Members that change nothing of what a guest sees."""
 _CACHE = frozenset({"direct", "no-flush"})
@@ -32,12 +35,8 @@ def read_blockdevs(texts: Iterable[str]) -> tuple[DriveSpec, ...]:
     for text in texts:
         with option("blockdev", text):
             given = json_object(text) if text.startswith("{") else _nested(text)
-            spec = _node(given, found)
-            if not spec.id:
+            if not _node(given, found).id:
                 raise ConfigError("'node-name' must be specified for the root node")
-            if spec.id in found:
-                raise ConfigError(f"Duplicate nodes with node-name='{spec.id}'")
-            found[spec.id] = spec
     return tuple(found.values())
 
 
@@ -52,6 +51,7 @@ def _nested(text: str) -> dict[str, Any]:
 
 
 def _node(given: dict[str, Any], known: dict[str, DriveSpec]) -> DriveSpec:
+    """Return a node, which is known from now on where it has a name."""
     members = {name: value for name, value in given.items() if name not in _NO_EFFECT}
     driver, name = str(members.pop("driver", None)), members.pop("node-name", "")
     readonly = members.pop("read-only", False) in (True, "on")
@@ -63,17 +63,28 @@ def _node(given: dict[str, Any], known: dict[str, DriveSpec]) -> DriveSpec:
     ):
         raise UnsupportedError(f"cache={cache} is not modelled: leave it out")
     file: Path | None
-    if driver in _FILES:
+    below, backing = "", None
+    if driver in FILE_DRIVERS:
         file, form = _file(members.pop("filename", "")), "raw"
     elif driver in _FORMATS:
-        file, form = _below(members.pop("file", None), known).file, driver
+        storage = _below(members.pop("file", None), known)
+        file, form, below = storage.file, driver, storage.id
+        if driver in _STANDING and "backing" in members:
+            backing = _backing(members.pop("backing"), known)
     else:
-        raise UnsupportedError(
-            f"driver '{driver}' is not modelled: there are {', '.join(sorted(_FILES | _FORMATS))}"
-        )
+        there = ", ".join(sorted(FILE_DRIVERS | _FORMATS))
+        raise UnsupportedError(f"driver '{driver}' is not modelled: there are {there}")
     for member in members:
         raise UnsupportedError(f"member '{member}' is not modelled")
-    return DriveSpec(file, "none", format=form, readonly=readonly, id=str(name))
+    spec = DriveSpec(
+        file, "none", format=form, readonly=readonly, id=str(name), driver=driver, below=below,
+        backing=backing,
+    )  # fmt: skip
+    if spec.id in known:
+        raise ConfigError(f"Duplicate nodes with node-name='{spec.id}'")
+    if spec.id:
+        known[spec.id] = spec
+    return spec
 
 
 def _file(name: object) -> Path:
@@ -91,3 +102,8 @@ def _below(file: object, known: dict[str, DriveSpec]) -> DriveSpec:
     if not isinstance(file, str) or file not in known:
         raise ConfigError(f"Cannot find device='' nor node-name='{file or ''}'")
     return known[file]
+
+
+def _backing(given: object, known: dict[str, DriveSpec]) -> str:
+    """Return the file of the node that an image stands on; "" for none."""
+    return "" if given is None else str(_below(given, known).file)

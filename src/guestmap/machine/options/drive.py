@@ -35,6 +35,11 @@ class DriveSpec:
         readonly: whether the guest's writes are refused.
         index: its place: on IDE 2 times the channel, and 1 for the second device.
         id: the user's name for it.
+        driver: of a block node (``-blockdev``): file, host_device, raw or qcow2; "" for a drive.
+        below: of a block node: the name of the node of the file whose content it is; "" where it
+            is that of the file, or that has no name.
+        backing: of a block node: the file that its image stands on, "" for none; None where the
+            image itself says that.
     """
 
     file: Path | None = None
@@ -45,6 +50,9 @@ class DriveSpec:
     readonly: bool = False
     index: int | None = None
     id: str = ""
+    driver: str = ""
+    below: str = ""
+    backing: str | None = None
 
     @property
     def is_readonly(self) -> bool:

@@ -83,13 +83,18 @@ def with_absolute_names(config: MachineConfig) -> MachineConfig:
         kernel=_absolute(config.kernel),
         initrd=_absolute(config.initrd),
         option_roms=tuple(each.absolute() for each in config.option_roms),
-        drives=tuple(replace(each, file=_absolute(each.file)) for each in config.drives),
+        drives=tuple(map(_absolute_drive, config.drives)),
         objects=tuple(replace(x, properties=_absolute_names(x.properties)) for x in config.objects),
     )
 
 
 def _absolute(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
+
+
+def _absolute_drive(drive: DriveSpec) -> DriveSpec:
+    backing = drive.backing and str(Path(drive.backing).absolute())  # None and "" stay
+    return replace(drive, file=_absolute(drive.file), backing=backing)
 
 
 def _absolute_names(properties: dict[str, Any]) -> dict[str, Any]:

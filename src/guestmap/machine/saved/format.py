@@ -30,7 +30,7 @@ from typing import BinaryIO
 from guestmap.base import HostError, PeerError, UnsupportedError
 
 MAGIC = b"guestmap machine"
-VERSION = 5
+VERSION = 6
 """One more for each change of what the index holds: a file of another one cannot be read."""
 
 _FRONT = struct.Struct("<16sI12x")

@@ -128,9 +128,11 @@ class Builder:
         return made
 
     def bus(self, owner: DeviceObject, type_name: str, name: str) -> BusObject:
-        """Make a bus of a device."""
+        """Make a bus of a device; one that can plug things in does so itself."""
         made = self.free_bus(type_name, name)
         owner.add_bus(name, made)
+        if made.is_a("hotplug-handler"):
+            made.set_link("hotplug-handler", made)
         return made
 
     def free_bus(self, type_name: str, label: str) -> BusObject:

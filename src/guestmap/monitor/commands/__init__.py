@@ -6,6 +6,7 @@ from guestmap.monitor.claim import MACHINE_S_OWN, QemuClaim
 from guestmap.monitor.command import CommandTable
 from guestmap.monitor.commands import (
     balloon,
+    block,
     console,
     cpus,
     identity,
@@ -40,6 +41,7 @@ def command_table(claim: QemuClaim = MACHINE_S_OWN) -> CommandTable:
             *objects.COMMANDS,
             *memory.COMMANDS,
             *balloon.COMMANDS,
+            *block.COMMANDS,
             *managers.COMMANDS,
             *migration.COMMANDS,
             *ours.COMMANDS,

@@ -1,7 +1,7 @@
 """What those who manage machines ask of any QEMU, whether or not the machine has such a thing.
 
-This one has no I/O threads and no jobs, and tells nothing of its disks: it says so with empty
-lists. What is to be set is taken where it is as it would be set already, and refused else.
+This one has no I/O threads and no jobs: it says so with empty lists. What is to be set is taken
+where it is as it would be set already, and refused else.
 """
 
 from __future__ import annotations
@@ -96,9 +96,6 @@ def _question(name: str, returns: Array, run: Any = _nothing, *members: Member) 
 
 
 COMMANDS = (
-    _question("query-block", _NONE),
-    _question("query-named-block-nodes", _NONE, _nothing, Member("flat", BOOL, optional=True)),
-    _question("query-blockstats", _NONE, _nothing, Member("query-nodes", BOOL, optional=True)),
     _question("query-iothreads", _NONE),
     _question("query-fdsets", _NONE),
     _question("query-jobs", _NONE),

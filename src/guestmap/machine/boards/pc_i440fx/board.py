@@ -47,6 +47,7 @@ from guestmap.memory import MemoryRegion
 if TYPE_CHECKING:
     from guestmap.hw.pci import PciFunction
     from guestmap.hw.vga.adapter import DisplayAdapter
+    from guestmap.machine.drives import DriveBay
 
 
 class Pc(Board):
@@ -204,6 +205,7 @@ class Pc(Board):
         from guestmap.machine.boards.x86.balloon import connect_balloon
 
         connect_balloon(function, self)
+        function.wind(self.clock)
 
     def _plug_devices(self) -> None:
         chipset = tuple(self.bus.devices.values())
@@ -270,6 +272,13 @@ class Pc(Board):
     def executes(self, cpu: int) -> None:
         """Have accesses to the APICs' page be that CPU's own."""
         self.apics.current = cpu
+
+    @property
+    def drive_bays(self) -> tuple[DriveBay, ...]:
+        """Floppy drives, and drives on the IDE channels."""
+        from guestmap.machine.boards.pc_i440fx.drives import drive_bays
+
+        return drive_bays(self)
 
     @property
     def display(self) -> DisplayAdapter[Any] | None:

@@ -1,4 +1,4 @@
-"""The drives of a PC: each with its medium, at its place on a channel."""
+"""The drives of a PC: each with its medium, at its place on a channel; and what is told of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from guestmap.hw.fdc import FloppyDrive
 from guestmap.hw.ide.cdrom import IdeCdrom
 from guestmap.hw.ide.disk import IdeDisk
+from guestmap.hw.ide.unit import IdeUnit
+from guestmap.machine.drives import DriveBay
 from guestmap.machine.media import open_medium
 from guestmap.machine.ram import blamed_on
 
@@ -15,9 +17,10 @@ if TYPE_CHECKING:
 
     from guestmap.hw.fdc import Fdc
     from guestmap.hw.ide.channel import IdeChannel
-    from guestmap.hw.ide.unit import IdeUnit
     from guestmap.hw.medium import Medium
+    from guestmap.machine.boards.pc_i440fx.board import Pc
     from guestmap.machine.options.drive import DriveSpec
+    from guestmap.machine.tree import DeviceObject
 
 
 def attach_drives(
@@ -53,3 +56,40 @@ def _drive(spec: DriveSpec, medium: Medium | None, number: int, serial: str) -> 
     if spec.media == "cdrom" or medium is None:
         return IdeCdrom(medium, number, settings)
     return IdeDisk(medium, number, settings)
+
+
+def drive_bays(pc: Pc) -> tuple[DriveBay, ...]:
+    """Return what a PC has for media, in the order in which QEMU realizes the devices."""
+    return tuple(
+        _floppy_bay(device) if isinstance(device.hardware, FloppyDrive) else _ide_bay(device)
+        for device in pc.tree.devices.values()
+        if isinstance(device.hardware, (FloppyDrive, IdeUnit))
+    )
+
+
+def _ide_bay(device: DeviceObject) -> DriveBay:
+    unit: IdeUnit = device.hardware
+    medium: Medium | None = getattr(unit, "medium", None)
+    is_cdrom = isinstance(unit, IdeCdrom)
+    return DriveBay(
+        str(unit.settings.get("drive", "")),
+        device.id or device.path,
+        unit.counts,
+        is_removable=is_cdrom,
+        size=None if medium is None else medium.size,
+        has_tray=is_cdrom,
+        is_locked=is_cdrom and unit.state.locked,
+        write_cache=is_cdrom or unit.state.write_cache,
+    )
+
+
+def _floppy_bay(device: DeviceObject) -> DriveBay:
+    drive: FloppyDrive = device.hardware
+    return DriveBay(
+        str(drive.settings.get("drive", "")),
+        device.id or device.path,
+        drive.counts,
+        is_removable=True,
+        size=None if drive.disk is None else drive.disk[0].size,
+        reports=False,
+    )

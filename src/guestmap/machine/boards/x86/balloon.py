@@ -32,7 +32,6 @@ def connect_balloon(function: PciFunction[Any], board: Board) -> None:
     function.on_change = lambda left: board.events.emit("BALLOON_CHANGE", {"actual": left})
     function.on_remove = lambda: setattr(board, "balloon", None)
     function.now_s = lambda: int(time.time())
-    function.wind(board.clock)
     board.balloon = function
 
 

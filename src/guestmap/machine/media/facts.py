@@ -1,0 +1,107 @@
+"""What there is to know of an image without opening it as a drive: its size, and its header.
+
+A qcow2 header is laid out as QEMU's docs/interop/qcow2 says; nothing but the header is read.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+from guestmap.base.dataclass import dataclass
+from guestmap.hw.medium import SECTOR
+
+_MAGIC, _VERSION_3 = b"QFI\xfb", 3
+_START = struct.Struct(">4sIQIIQ")
+"""Magic, version, where the backing file's name is, how long it is, cluster bits, size."""
+_FEATURES_AT, _REFCOUNT_AT, _COMPRESSION_AT = 72, 96, 104
+_DIRTY, _CORRUPT, _EXTENDED_L2 = 1 << 0, 1 << 1, 1 << 4
+_LAZY = 1 << 0
+_REFCOUNT_BITS = 16
+_LONGEST_NAME = 1023
+_CLUSTER_BITS = range(9, 22)
+
+
+@dataclass(frozen=True, slots=True)
+class Qcow2Header:
+    """What a qcow2 image says of itself.
+
+    Attributes:
+        size: bytes that a guest sees.
+        cluster_size: bytes.
+        backing: the name of the file that it stands on, as it is written there; "" for none.
+        is_new: whether it is of version 3, which QEMU calls 1.1; else 0.10.
+        refcount_bits: width of a reference count.
+        compression: zlib or zstd.
+        dirty, corrupt, extended_l2, lazy_refcounts: flags.
+    """
+
+    size: int
+    cluster_size: int
+    backing: str = ""
+    is_new: bool = False
+    refcount_bits: int = _REFCOUNT_BITS
+    compression: str = "zlib"
+    dirty: bool = False
+    corrupt: bool = False
+    extended_l2: bool = False
+    lazy_refcounts: bool = False
+
+    @classmethod
+    def of(cls, path: Path) -> Qcow2Header | None:
+        """Read a file's header; None where it has none, or cannot be read."""
+        try:
+            with path.open("rb") as file:
+                head = file.read(_COMPRESSION_AT + 8)
+                magic, version, at, length, bits, size = _START.unpack_from(head)
+                if magic != _MAGIC or bits not in _CLUSTER_BITS:
+                    return None
+                name = b""
+                if at and 0 < length <= _LONGEST_NAME:
+                    file.seek(at)
+                    name = file.read(length)
+        except (OSError, OverflowError, ValueError, struct.error):
+            return None
+        backing = os.fsdecode(name)
+        if version < _VERSION_3:
+            return cls(size, 1 << bits, backing)
+        head = head.ljust(_COMPRESSION_AT + 8, b"\0")
+        unknown, compatible = struct.unpack_from(">QQ", head, _FEATURES_AT)
+        order, length = struct.unpack_from(">II", head, _REFCOUNT_AT)
+        has_compression = length > _COMPRESSION_AT and head[_COMPRESSION_AT]
+        return cls(
+            size, 1 << bits, backing,
+            is_new=True,
+            refcount_bits=1 << min(order, 6),
+            compression="zstd" if has_compression else "zlib",
+            dirty=bool(unknown & _DIRTY),
+            corrupt=bool(unknown & _CORRUPT),
+            extended_l2=bool(unknown & _EXTENDED_L2),
+            lazy_refcounts=bool(compatible & _LAZY),
+        )  # fmt: skip
+
+
+def backing_file(path: Path) -> Path | None:
+    """Return the file that a qcow2 image stands on; None without one."""
+    header = Qcow2Header.of(path)
+    if header is None or not header.backing:
+        return None
+    return path.parent / header.backing.removeprefix("file:")
+
+
+def length_of(path: Path) -> int:
+    """Return the bytes of a file or of a block device; 0 where the host does not tell."""
+    try:
+        with path.open("rb") as file:
+            return file.seek(0, os.SEEK_END)
+    except (OSError, ValueError):
+        return 0
+
+
+def allocated(path: Path) -> int | None:
+    """Return how many bytes a file takes on the host; None where the host does not tell."""
+    try:
+        return path.stat().st_blocks * SECTOR
+    except (OSError, ValueError):
+        return None
