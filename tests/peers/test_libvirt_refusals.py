@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.seabios]
 
 WORDS = Path(__file__).parents[2].joinpath("docs", "libvirt.md").read_text(encoding="utf-8")
 PTY = "<serial type='pty'><target port='0'/></serial>"
-FILE = "<driver name='qemu' type='raw'/><source file='/dev/null'/>"
+FILE = "<driver name='qemu' type='raw'/><source file='FILE'/>"
 THROTTLED = "<iotune><total_iops_sec>9</total_iops_sec></iotune>"
 UDP = "<source address='127.0.0.1' port='1'><local address='127.0.0.1' port='2'/></source>"
 
@@ -61,12 +61,14 @@ def daemon(
          "watchdog", "usb", "tablet", "throttled", "cpu", "machine"],
 )  # fmt: skip
 def test_what_is_refused_is_said_as_documented(
-    daemon: tuple[Libvirtd, str], old: str, new: str, said: str
+    daemon: tuple[Libvirtd, str], tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     libvirt, emulator = daemon
     asked = document(emulator, "lacking")
     assert asked.count(old) == 1
     kept = PTY if "port='1'" in new else ""
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+    new = new.replace("FILE", str(tmp_path / "file"))
     with pytest.raises(libvirt.module.libvirtError) as refused:
         libvirt.connection.createXML(asked.replace(old, kept + new), 0)
     assert said in str(refused.value)

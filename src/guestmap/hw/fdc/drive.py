@@ -49,6 +49,7 @@ class FloppyDrive(DeviceModel[Stateless]):
         *BLOCK_SETTINGS,
         setting("drive-type", DRIVE_TYPE, "auto", DRIVE_TYPES),
         bus="floppy-bus",
+        user_creatable=True,
     )
 
     def __init__(
