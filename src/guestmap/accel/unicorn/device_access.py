@@ -52,7 +52,11 @@ def port_functions(
     def port_out(_uc: int, port: int, size: int, value: int) -> None:
         counters.port_writes += 1
         try:
-            store(port, size, value)
+            write = source.view.plans.get(~(port << 4 | size))
+            if write is None:
+                store(port, size, value)
+            else:
+                write(value & _MASKS[size], size)
             honour()
         except BaseException as error:  # noqa: BLE001 - raised again when the CPU has left
             fail(error)

@@ -70,4 +70,5 @@ class LineCollector:
         if port == self._port:
             self.hand_on()
         self._port_out(uc, port, size, value)
-        self.look()
+        if self._io.source.view is not self._view:
+            self.look()

@@ -47,6 +47,16 @@ class StaleCode:
 
     def written(self, block: RamBlock, offset: int, length: int) -> bool:
         """Note a write by somebody who is not the CPU; return whether it shows anywhere."""
+        pieces = self._pieces.get(block)
+        if pieces is not None and len(pieces) == 1 and self.cpu_waits():  # a device's own memory
+            shift, first, after = pieces[0]
+            start = offset + shift
+            if (
+                first <= start
+                and start + length <= after
+                and not self._may_have_code(start, start + length)
+            ):
+                return False
         places = self._places(block, offset, length)
         if places and self.cpu_waits():
             places = [place for place in places if self._may_have_code(*place)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from guestmap.accel.counters import Counters
     from guestmap.accel.unicorn.cpu import Cpu
     from guestmap.accel.unicorn.hooks import Hooks
-    from guestmap.memory import MemoryRegionOps
+    from guestmap.memory import AddressSpace, MemoryRegionOps
     from guestmap.memory.map.flat_range import FlatRange
     from guestmap.memory.map.flatview import FlatView
 
@@ -42,22 +42,41 @@ _SEGMENTS = {0x26: ES, 0x2E: CS, 0x36: SS, 0x3E: DS, 0x64: FS, 0x65: GS}
 _MOVS, _STOS = (0xA4, 0xA5), (0xAA, 0xAB)
 _LONGEST = 15
 """Bytes of an instruction (Intel SDM, volume 2, section 2.3.11)."""
+_KNOWN_BY = 8
+"""Bytes that an instruction is known again by."""
 
 
 class StringInstruction(NamedTuple):
-    """What the CPU is at: ``segment`` is the source's, or None for STOS; ``mask`` an address's."""
+    """What the CPU is at: ``segment`` is the source's, or None for STOS; ``mask`` an address's.
+
+    ``length`` is that of the instruction itself, in bytes.
+    """
 
     segment: int | None
     size: int
     mask: int
+    length: int
 
 
 class StringRun(NamedTuple):
-    """So many elements, from one physical address on, or all the same, to another one."""
+    """So many elements, from one physical address on, or all the same, to another one.
+
+    Attributes:
+        target, source: the addresses; no source: all are the same.
+        length: how many elements.
+        to, come: the ranges that answer at all of both.
+    """
 
     target: int
     source: int | None
     length: int
+    to: FlatRange
+    come: FlatRange | None
+
+    @property
+    def reads_device(self) -> bool:
+        """Whether its elements come from a device."""
+        return self.come is not None and not self.come.reads_directly
 
 
 class Strings:
@@ -80,6 +99,8 @@ class Strings:
         self._is_due = False
         self._next = -1
         self._others: set[int] = set()  # code that writes likewise, and is something else
+        self._known: dict[int, tuple[int, StringInstruction]] = {}  # by address, with its bytes
+        self._known_in: tuple[AddressSpace, int] | None = None
 
     def page_write(
         self, plans: dict[int, Any], address: int, size: int
@@ -100,13 +121,15 @@ class Strings:
         code = self._code_address()
         if code in self._others or not self._may():
             return
-        found = self._instruction()
-        if found is not None and self._left(found) < _LEAST:
-            return
-        if found is not None and self._run(found) is not None:
+        found = self._instruction(code)
+        if found is None:
+            self._pass_over(code)
+        elif self._left(found) >= _LEAST:
             self._is_due = True
             self._cpu.leaving.ask()
-            return
+
+    def _pass_over(self, code: int) -> None:
+        """Leave the guest no more for code that is there."""
         if len(self._others) >= _MOST_OTHERS:
             self._others.clear()
         self._others.add(code)
@@ -120,11 +143,15 @@ class Strings:
         if not self._is_due:
             return
         self._is_due = False
-        found = self._instruction() if self._may() else None
-        run = None if found is None or not self._left(found) else self._run(found)
-        if found is None or run is None:
+        code = self._code_address()
+        found = self._instruction(code) if self._may() else None
+        if found is None or not self._left(found):
             return
-        done, reads = 0, self._reads_device(run)
+        run = self._run(found)
+        if run is None:
+            self._pass_over(code)
+            return
+        done = 0
         self._hooks.in_device = True
         try:
             if self._at_once(run, found.size):
@@ -136,7 +163,7 @@ class Strings:
             self._hooks.in_device = False
             self._note(done, found)
             self._counters.mmio_writes += done
-            self._counters.mmio_reads += done * reads
+            self._counters.mmio_reads += done * run.reads_device
 
     def _may(self) -> bool:
         """Tell whether addresses are physical ones, and nobody hears of each access."""
@@ -153,17 +180,14 @@ class Strings:
 
     def _run(self, found: StringInstruction) -> StringRun | None:
         """Return what can be done in one go, from the registers; None: nothing."""
-        state, (segment, size, mask) = self._cpu.state, found
+        state, (segment, size, mask, _) = self._cpu.state, found
         if state.eflags & (_DF | TF):
             return None
         to, come = state.general(_EDI) & mask, state.general(_ESI) & mask
         room = mask + 1 - (to if segment is None else max(to, come))
-        run = StringRun(
-            state.segment(ES).base + to & 0xFFFFFFFF,
-            None if segment is None else state.segment(segment).base + come & 0xFFFFFFFF,
-            min(self._left(found), room // size, _MOST),
-        )
-        return run if self._is_known(run, size) else None
+        target = state.segment(ES).base + to & 0xFFFFFFFF
+        source = None if segment is None else state.segment(segment).base + come & 0xFFFFFFFF
+        return self._known_run(target, source, min(self._left(found), room // size, _MOST), size)
 
     def _do_one(self, run: StringRun, at: int, size: int) -> None:
         memory = self._hooks.memory
@@ -177,47 +201,47 @@ class Strings:
         else:
             write(value, size)
 
-    def _is_known(self, run: StringRun, size: int) -> bool:
-        """Tell whether a device that is like memory takes all of that, and gives it, or memory.
+    def _known_run(
+        self, target: int, source: int | None, count: int, size: int
+    ) -> StringRun | None:
+        """Return it where a device that is like memory takes all of it, and gives it, or memory.
 
         Ways that are remembered say that an access is one call of the device, and nothing more;
         there is none where it is not aligned.
         """
-        view, (target, source, count) = self._hooks.memory.source.view, run
-        found = _all_of(view, target, count, size)
-        if found is None or not found.region.ops.like_memory:
-            return False
+        view = self._hooks.memory.source.view
+        to = _all_of(view, target, count, size)
+        if to is None or not to.region.ops.like_memory:
+            return None
         if page_write(view.plans, target, size) is None:
-            return False
+            return None
         if source is None:
-            return True
-        found = _all_of(view, source, count, size)
-        if found is None or found.reads_directly:
-            return found is not None
-        return found.region.ops.like_memory and page_read(view.plans, source, size) is not None
-
-    def _reads_device(self, run: StringRun) -> bool:
-        if run.source is None:
-            return False
-        found = self._hooks.memory.source.view.find(run.source)
-        return found is not None and not found.reads_directly
+            return StringRun(target, None, count, to, None)
+        come = _all_of(view, source, count, size)
+        if come is None or not (come.reads_directly or _is_read_by_pages(come, view, source, size)):
+            return None
+        return StringRun(target, source, count, to, come)
 
     def _at_once(self, run: StringRun, size: int) -> bool:
-        """Have the device itself take all of it, if it can, from its own region or of one value."""
-        view, (target, source, count) = self._hooks.memory.source.view, run
-        found, length = view.find(target), count * size
-        if found is None:
-            return False
-        region, shift = found.region, found.offset_in_region - found.start
+        """Have the device itself take all of it, if it can.
+
+        It comes from the device's own region, from memory that is not its own, or is one value.
+        """
+        target, source, count, to, come = run
+        region, shift, length = to.region, to.offset_in_region - to.start, count * size
         write = region.ops.write_run
         if write is None:
             return False
-        if source is None:
+        if source is None or come is None:
             value = self._cpu.state.general(EAX) & (1 << 8 * size) - 1
             data = value.to_bytes(size, "little") * count
             change = partial(write, target + shift, data)
-        elif found is view.find(source) and not source < target < source + length:
+        elif come is to:
+            if source < target < source + length:
+                return False
             change = partial(_move, region.ops, target + shift, source + shift, length)
+        elif come.reads_directly and come.region.owner is not region.owner:
+            change = partial(write, target + shift, self._hooks.memory.read(source, length))
         else:
             return False
         guard = region.active_guard
@@ -225,7 +249,7 @@ class Strings:
 
     def _note(self, done: int, found: StringInstruction) -> None:
         """Have the registers say how far it has come; the instruction's own address stays."""
-        segment, size, mask = found
+        segment, size, mask, _ = found
         state = self._cpu.state
         for register, step in (ECX, -1), (_EDI, size), (_ESI, 0 if segment is None else size):
             before = state.general(register)
@@ -235,10 +259,31 @@ class Strings:
         state = self._cpu.state
         return state.segment(CS).base + state.eip & 0xFFFFFFFF
 
-    def _instruction(self) -> StringInstruction | None:
-        """Return what the CPU stands at, if it is REP MOVS or REP STOS."""
-        begin = self._code_address()
-        wide = bool(self._cpu.state.segment(CS).flags & DESC_BIG)
+    def _instruction(self, begin: int) -> StringInstruction | None:
+        """Return what the CPU stands at, if it is REP MOVS or REP STOS.
+
+        What was there before is known again by its first bytes, while the view is the same.
+        """
+        memory, wide = self._hooks.memory, bool(self._cpu.state.segment(CS).flags & DESC_BIG)
+        view = memory.source.view.generation
+        if self._known_in != (memory, view) or len(self._known) > _MOST_OTHERS:
+            self._known.clear()
+            self._known_in = memory, view
+        key = begin << 1 | wide
+        if (known := self._known.get(key)) is not None and memory.load(begin, _KNOWN_BY) == known[
+            0
+        ]:
+            return known[1]
+        found = self._decoded(begin, wide=wide)
+        if (
+            found is not None
+            and found.length <= _KNOWN_BY
+            and self._hooks.is_memory(begin + _KNOWN_BY - 1)
+        ):
+            self._known[key] = memory.load(begin, _KNOWN_BY), found
+        return found
+
+    def _decoded(self, begin: int, *, wide: bool) -> StringInstruction | None:
         prefixes, segment = set(), DS
         for at in range(_LONGEST):
             address = begin + at & 0xFFFFFFFF
@@ -256,6 +301,7 @@ class Strings:
                     segment if byte in _MOVS else None,
                     most if byte & 1 else 1,
                     0xFFFFFFFF if is_wide else 0xFFFF,
+                    at + 1,
                 )
             else:
                 return None
@@ -266,6 +312,10 @@ def _all_of(view: FlatView, begin: int, count: int, size: int) -> FlatRange | No
     """Return the range that answers at all of some accesses, if it is one."""
     found = view.find(begin)
     return found if found is not None and begin + count * size <= found.end else None
+
+
+def _is_read_by_pages(found: FlatRange, view: FlatView, address: int, size: int) -> bool:
+    return found.region.ops.like_memory and page_read(view.plans, address, size) is not None
 
 
 def _move(ops: MemoryRegionOps, target: int, source: int, length: int) -> bool:

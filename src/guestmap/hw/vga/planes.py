@@ -142,15 +142,33 @@ class VgaPlanes:
         return bytes(made)
 
     def write_run(self, address: int, data: bytes) -> bool:
-        """Write bytes one after the other, of text; return False in other modes: nothing is."""
+        """Write bytes one after the other, of text or planes; return False: nothing is written."""
         lanes = self._lanes(address, len(data))
         if lanes is None:
-            return False
+            return self._write_planes(address, data)
         open_planes = self._state().in_force[reg.SEQ_MAP_MASK]
         for lane, cells in enumerate(lanes):
             if open_planes >> (cells.start & 3) & 1:
                 self._memory[cells] = data[lane::2]
                 self._written(cells.start, cells.stop - cells.start)
+        return True
+
+    def _write_planes(self, address: int, data: bytes) -> bool:
+        """Write bytes to all open planes, in a planar mode: each value does the same each time."""
+        state = self._state()
+        is_chained = state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4
+        if is_chained or state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN:
+            return False
+        first, last = self._cell(state, address), self._cell(state, address + len(data) - 1)
+        if first is None or last is None or 4 * last + 4 > len(self._memory):
+            return False
+        words = {value: _planar_value(state, value) for value in set(data)}
+        for plane in range(4):
+            if state.in_force[reg.SEQ_MAP_MASK] >> plane & 1:
+                becomes = {value: word >> 8 * plane & 0xFF for value, word in words.items()}
+                cells = slice(4 * first + plane, 4 * last + 4, 4)
+                self._memory[cells] = bytes([becomes[value] for value in data])
+        self._written(4 * first, 4 * len(data))
         return True
 
     def _lanes(self, address: int, count: int) -> list[slice] | None:

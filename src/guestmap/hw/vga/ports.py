@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from guestmap.hw.vga.state import VgaState
 
 _NOTHING = 0xFF
+_BOTH = 0x3C0
+"""Ports from here on are where they are in both groups."""
 _INDEX = 0x1F
 _RETRACE_BITS = reg.STATUS_1_RETRACE | reg.STATUS_1_BLANK
 
@@ -56,7 +58,9 @@ class VgaPorts:
             0x3B5: lambda s: s.crtc[s.crtc_index],
             0x3BA: _status,
         }
-        self._writes: dict[int, Callable[[VgaState, int], None]] = {
+        self._monochrome: dict[int, Callable[[VgaState, int], None]] = {}
+        self._colour: dict[int, Callable[[VgaState, int], None]] = {}
+        self._take_writes({
             0x3C0: _write_attribute,
             0x3C2: _write_misc,
             0x3C4: _write_sequencer_index,
@@ -69,7 +73,13 @@ class VgaPorts:
             0x3B4: _write_crtc_index,
             0x3B5: write_crtc,
             0x3BA: _write_feature,
-        }
+        })  # fmt: skip
+
+    def _take_writes(self, takers: dict[int, Callable[[VgaState, int], None]]) -> None:
+        """Have these take writes, by the ports of a monochrome adapter."""
+        for port, taker in takers.items():
+            self._monochrome[port] = taker
+            self._colour[port if port >= _BOTH else port + reg.COLOUR_CRTC] = taker
 
     def read(self, port: int) -> int:
         """Read a byte; a port of the other group of CRT controller ports is nobody's."""
@@ -83,8 +93,9 @@ class VgaPorts:
     def write(self, port: int, value: int) -> None:
         """Write a byte."""
         state = self._state()
-        known = _in_group(state, port)
-        if known is not None and (taker := self._writes.get(known)) is not None:
+        takers = self._colour if state.misc & reg.MISC_COLOUR else self._monochrome
+        taker = takers.get(port)
+        if taker is not None:
             taker(state, value)
             self._touched()
 

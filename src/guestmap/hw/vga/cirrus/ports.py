@@ -74,7 +74,7 @@ class CirrusPorts(VgaPorts):
             0x3CF: lambda _: self.read_graphics(self._cirrus().graphics_index),
             0x3B5: lambda _: self._read_crtc(),
         }
-        self._writes |= {
+        self._take_writes({
             0x3C4: lambda _, value: self._choose_sequencer(value),
             0x3C5: lambda _, value: self._write_extended(value),
             0x3C6: lambda _, value: self._write_hidden_dac(value),
@@ -82,7 +82,7 @@ class CirrusPorts(VgaPorts):
             0x3CE: lambda _, value: self._choose_graphics(value),
             0x3CF: lambda _, value: self.write_graphics(self._cirrus().graphics_index, value),
             0x3B5: lambda _, value: self._write_crtc(value),
-        }
+        })  # fmt: skip
 
     def _choose_sequencer(self, value: int) -> None:
         self._cirrus().sequencer_index = value
