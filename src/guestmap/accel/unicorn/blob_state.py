@@ -32,6 +32,7 @@ _TSS_BUSY = 1 << 9
 _LAST_EXCEPTION_NONE = 0xFFFFFFFF
 _DOUBLE_FAULT = 8
 _SEGMENT = struct.Struct("<IIQII")
+_FOUR = struct.Struct("<I4xI4xI4xI4x")
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 
@@ -75,6 +76,11 @@ class BlobState:
     def general(self, index: int) -> int:
         """Return the low 32 bits of a general register."""
         return self._u32(self.layout.registers + 8 * index)
+
+    def arguments(self) -> tuple[int, int, int, int]:
+        """Return the low 32 bits of EAX, ECX, EDX and EBX."""
+        found: tuple[int, int, int, int] = _FOUR.unpack_from(self.data, self.layout.registers)
+        return found
 
     def set_general(self, index: int, value: int) -> None:
         """Set a general register."""

@@ -16,7 +16,7 @@ from guestmap.accel.unicorn.device_access import port_functions, window_function
 from guestmap.accel.unicorn.elsewhere import Elsewhere
 from guestmap.accel.unicorn.line_collector import LineCollector
 from guestmap.accel.unicorn.sharing import SharedWrites
-from guestmap.accel.unicorn.state import CS, EAX, EBX, ECX, EDX, PROTECTION
+from guestmap.accel.unicorn.state import CS, PROTECTION
 from guestmap.accel.unicorn.strings import Strings
 
 if TYPE_CHECKING:
@@ -239,15 +239,9 @@ class Hooks:
         """Tell of an INT n, for the loaded state, which is after the instruction."""
         state = self._state
         if self._observers:
-            event = SoftwareInterrupt(
-                vector,
-                eax=state.general(EAX),
-                ebx=state.general(EBX),
-                ecx=state.general(ECX),
-                edx=state.general(EDX),
-                cs=state.segment(CS).selector,
-                eip=state.software_return or state.eip,
-                real_mode=not state.control(0) & PROTECTION,
-            )
+            eax, ecx, edx, ebx = state.arguments()
+            code, behind = state.segment(CS).selector, state.software_return or state.eip
+            is_real = not state.control(0) & PROTECTION
+            event = SoftwareInterrupt(vector, eax, ebx, ecx, edx, code, behind, is_real)
             for observer in self._observers:
                 observer(event)

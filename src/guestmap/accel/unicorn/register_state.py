@@ -6,7 +6,7 @@ from typing import Any
 
 from guestmap.accel.types import Segment
 from guestmap.accel.unicorn.binding import x86
-from guestmap.accel.unicorn.state import IF, LDTR
+from guestmap.accel.unicorn.state import EAX, EBX, ECX, EDX, IF, LDTR
 
 _TABLES = (x86.UC_X86_REG_LDTR, x86.UC_X86_REG_TR, x86.UC_X86_REG_GDTR, x86.UC_X86_REG_IDTR)
 _SELECTORS = (
@@ -41,6 +41,10 @@ class RegisterState:
     def general(self, index: int) -> int:
         """Return a general register."""
         return int(self._uc.reg_read(_GENERAL[index]))
+
+    def arguments(self) -> tuple[int, int, int, int]:
+        """Return EAX, ECX, EDX and EBX."""
+        return self.general(EAX), self.general(ECX), self.general(EDX), self.general(EBX)
 
     def set_general(self, index: int, value: int) -> None:
         """Set a general register."""

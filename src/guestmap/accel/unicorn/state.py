@@ -40,6 +40,9 @@ class CpuState(Protocol):
     def general(self, index: int) -> int:
         """Return a general register."""
 
+    def arguments(self) -> tuple[int, int, int, int]:
+        """Return EAX, ECX, EDX and EBX, what calls of firmware have arguments in."""
+
     def set_general(self, index: int, value: int) -> None:
         """Set a general register."""
 
