@@ -199,6 +199,24 @@ def test_more_than_goes_at_once_goes_on() -> None:
     assert set(ours.cells) == {0x5A}
 
 
+@pytest.mark.parametrize("rings_at", [1, 100])
+def test_who_rings_meanwhile_is_heard_before_the_guest_goes_on(rings_at: int) -> None:
+    """In the access that has the CPU leave, and in one that is done when it has left."""
+    with Guest("unicorn") as guest:
+
+        def write(offset: int, _value: int, _size: int) -> None:
+            if offset == rings_at:
+                guest.loop.stop()
+
+        ops = MemoryRegionOps(write=write, impl=AccessSizes(min=1, max=4), like_memory=True)
+        guest.root.add_subregion(AT, guest.system.io("device", SIZE, ops, owner=guest), 1)
+        guest.flat(_rep(1, moves=False), eax=1, ecx=SIZE, edi=AT)
+        assert guest.run().reason is ExitReason.STOPPED
+        assert 0 < guest.register("ecx") < SIZE
+        assert guest.run().reason is ExitReason.HALTED
+        assert (guest.register("ecx"), guest.register("edi")) == (0, AT + SIZE)
+
+
 def test_what_the_device_raises_comes_out() -> None:
     """The access that it raised in counts: the CPU is behind it."""
     ours = Outcome(

@@ -134,23 +134,23 @@ class Strings:
             self._others.clear()
         self._others.add(code)
 
-    def go_on(self) -> None:
-        """Go on with what the CPU stands at, if it was made to leave for that.
+    def go_on(self) -> bool:
+        """Go on with what the CPU stands at, if it was made to leave for that; tell whether.
 
         Raises:
             Exception: whatever a device callback raised.
         """
         if not self._is_due:
-            return
+            return False
         self._is_due = False
         code = self._code_address()
         found = self._instruction(code) if self._may() else None
         if found is None or not self._left(found):
-            return
+            return False
         run = self._run(found)
         if run is None:
             self._pass_over(code)
-            return
+            return False
         done = 0
         self._hooks.in_device = True
         try:
@@ -164,6 +164,7 @@ class Strings:
             self._note(done, found)
             self._counters.mmio_writes += done
             self._counters.mmio_reads += done * run.reads_device
+        return True
 
     def _may(self) -> bool:
         """Tell whether addresses are physical ones, and nobody hears of each access."""

@@ -74,7 +74,7 @@ class UnicornVcpu(Vcpu):
         )  # fmt: skip
         self.in_vain = self._hooks.in_vain
         self._hooks.install(deliver=self._exceptions is None, everywhere=stores is None)
-        self._halted = False
+        self._halted = self._is_kicked = False
         self._ended: Exit | None = None
         self._begin: Callable[[], None] | None = None  # of a probe that is there
         self._follower: CpuFollower | None = None
@@ -136,17 +136,27 @@ class UnicornVcpu(Vcpu):
         return pending and not by_itself and not takes
 
     def run(self) -> Exit:
-        """Let the guest execute until something comes up."""
+        """Let the guest execute until something comes up.
+
+        A CPU that has left for a string instruction alone goes on from here.
+        """
+        self._is_kicked = False
         if self._ended is None:  # a delivery may have ended in a triple fault already
             self._execute()
-        if self._ended is None and self._hooks.strings is not None:
-            self._inside = True
-            try:
-                self._hooks.strings.go_on()
-            finally:
-                self._inside = False
+        while self._goes_on_with_string() and not self._is_kicked:
+            self._execute()
         end, self._ended = self._ended, None
         return end or KICKED
+
+    def _goes_on_with_string(self) -> bool:
+        """Do what is left of a string instruction, if the CPU has left for one; tell whether."""
+        if self._ended is not None or self._hooks.strings is None:
+            return False
+        self._inside = True
+        try:
+            return self._hooks.strings.go_on()
+        finally:
+            self._inside = False
 
     def _execute(self) -> None:
         self._counters.entries += 1
@@ -189,6 +199,7 @@ class UnicornVcpu(Vcpu):
 
     def kick(self) -> None:
         """Have the CPU leave before the next block of code."""
+        self._is_kicked = True
         self._leaving.ask()
 
     def _end(self, end: Exit) -> None:
