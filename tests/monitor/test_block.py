@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 import subprocess
@@ -19,7 +20,7 @@ from guestmap.machine import Pc, Phase, VirtualMachine, config_of
 from guestmap.machine.media.facts import Qcow2Header, backing_file
 from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
-from guestmap.qmp import validate
+from guestmap.qmp import encode, validate
 from tests.guests.disk import disc, disk
 from tests.support.fake_machine import FakeMachine
 from tests.support.qemu import MACHINE, Qemu
@@ -159,6 +160,23 @@ def test_headers_that_are_none_are_read_as_none(tmp_path: Path) -> None:
     path.write_bytes(whole[:8] + b"\xff" * 8 + whole[16:])  # its backing file's name is nowhere
     assert backing_file(path) is None
     assert Qcow2Header.of(tmp_path) is None
+
+
+@pytest.mark.timeout(20)
+def test_an_image_that_stands_on_something_odd_holds_nobody_up(tmp_path: Path) -> None:
+    path, pipe = tmp_path / "image", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    start = struct.pack(">4sIQIIQ", b"QFI\xfb", 3, 112, 9, 16, 1 << 20)
+    for name in (b"pipe\0more", b"image\0\0\0\0", b"\xff" * 9):
+        path.write_bytes(start.ljust(112, b"\0") + name)
+        with VirtualMachine(config_of([*MACHINE, *nodes("a", "qcow2", path)]), engine="none") as vm:
+            (whole, _), (flat, _) = (
+                ask(vm, "query-named-block-nodes", flat=flat) for flat in (False, True)
+            )
+        below = whole["image"].pop("backing-image")
+        assert encode([whole, below])
+        assert whole == flat
+        assert below["virtual-size"] == (1 << 20 if name.startswith(b"image") else 0)
 
 
 @pytest.mark.unicorn

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.medium import SECTOR
@@ -52,7 +53,7 @@ class Qcow2Header:
     def of(cls, path: Path) -> Qcow2Header | None:
         """Read a file's header; None where it has none, or cannot be read."""
         try:
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 head = file.read(_COMPRESSION_AT + 8)
                 magic, version, at, length, bits, size = _START.unpack_from(head)
                 if magic != _MAGIC or bits not in _CLUSTER_BITS:
@@ -63,7 +64,7 @@ class Qcow2Header:
                     name = file.read(length)
         except (OSError, OverflowError, ValueError, struct.error):
             return None
-        backing = os.fsdecode(name)
+        backing = os.fsdecode(name.partition(b"\0")[0])
         if version < _VERSION_3:
             return cls(size, 1 << bits, backing)
         head = head.ljust(_COMPRESSION_AT + 8, b"\0")
@@ -82,6 +83,11 @@ class Qcow2Header:
         )  # fmt: skip
 
 
+def _opened(path: Path) -> BinaryIO:
+    """Open a file; what an image stands on may be anything, and a pipe is not waited for."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+
+
 def backing_file(path: Path) -> Path | None:
     """Return the file that a qcow2 image stands on; None without one."""
     header = Qcow2Header.of(path)
@@ -93,7 +99,7 @@ def backing_file(path: Path) -> Path | None:
 def length_of(path: Path) -> int:
     """Return the bytes of a file or of a block device; 0 where the host does not tell."""
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             return file.seek(0, os.SEEK_END)
     except (OSError, ValueError):
         return 0

@@ -46,7 +46,7 @@ def _drive(drive: Drive) -> dict[str, Any]:
 # -- nodes -----------------------------------------------------------------------------------------
 
 
-def _query_nodes(context: Context, _arguments: Arguments) -> list[dict[str, Any]]:
+def _query_nodes(context: Context, arguments: Arguments) -> list[dict[str, Any]]:
     board = context.vm.board
     sizes: dict[str, int | None] = {}
     for each in drives_of(board):
@@ -55,7 +55,11 @@ def _query_nodes(context: Context, _arguments: Arguments) -> list[dict[str, Any]
             if each.node.storage is not None and each.node.driver == "raw":
                 sizes[each.node.storage.name] = each.bay.size  # its bytes are the same ones
     nodes = reversed(block_nodes(board.config.drives).values())
-    return [_node(each, sizes.get(each.name)) for each in nodes]
+    told = [_node(each, sizes.get(each.name)) for each in nodes]
+    if arguments.get("flat"):
+        for node in told:
+            node["image"].pop("backing-image", None)
+    return told
 
 
 def _node(node: BlockNode, size: int | None, *, write_cache: bool = True) -> dict[str, Any]:
