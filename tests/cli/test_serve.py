@@ -213,7 +213,10 @@ def test_a_page_whose_name_was_made_to_point_here_gets_nothing(url):
     assert _websocket(url, page, Host=here, Origin=f"http://{there}") == 403
 
 
-@pytest.mark.parametrize("path", ["/autoload.js?bokeh-autoload-element=1", "/metadata", "/x"])
+@pytest.mark.parametrize(
+    "path",
+    ["/autoload.js?bokeh-autoload-element=1", "/metadata", "/x", "/static/%00", "/static/%2e%2e/x"],
+)
 def test_there_is_nothing_beside_the_page(url, path):
     answer = _get(url, path)
     assert answer.status == 404

@@ -10,7 +10,8 @@ from guestmap.base import format_size
 from guestmap.inspect.ask.slot_words import slot_words
 from guestmap.view.overlaps import Crowd
 from guestmap.view.picture import Box, Label
-from guestmap.view.tree_boxes import BY_ITS_OWN, Layer, path_words
+from guestmap.view.seen_pieces import BY_ITS_OWN
+from guestmap.view.tree_boxes import Layer, path_words
 from guestmap.view.words import hex_address, whose
 
 if TYPE_CHECKING:

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from bokeh.document import Document
     from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
-_PLACES = re.compile(r"/|/ws|/favicon\.ico|/static/.*")
-"""What there is. Bokeh has more for pages that show a plot of another server: not of ours."""
+_PLACES = re.compile(r"/|/ws|/favicon\.ico|/static/[\w./-]+", re.ASCII)
+"""What there is. Bokeh has more for pages that show a plot of another server: not of ours. Nothing
+of its files' names need be quoted."""
 
 _WHAT_PAGES_SEND = (
     "tornado.application",
