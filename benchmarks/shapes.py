@@ -14,11 +14,11 @@ _LEVEL = {
 
 
 def spaces_text(spaces: int) -> str:
-    """Return the text of address spaces, each of which has a tree of its own."""
+    """Return the text of address spaces, each with a tree of its own; the first is the memory."""
     lines: list[str] = []
     for space in range(spaces):
         lines += [
-            f"address-space: space{space}",
+            f"address-space: {f'space{space}' if space else 'memory'}",
             f"  0000000000000000-ffffffffffffffff (prio 0, i/o): root{space}",
         ]
         for i in range(_DEVICES):

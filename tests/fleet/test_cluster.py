@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ import dask
 import psutil
 import pytest
 
+from guestmap.base import HostError
 from guestmap.fleet.cluster import ClusterSettings, opened
 from tests.support.processes import popen
 
@@ -119,6 +121,15 @@ def _talk_without_a_certificate(port: int) -> None:
         wrapped.sendall(b"x" * 64)  # TLS 1.3 tells of a missing certificate with its first answer
         if not wrapped.recv(4096):
             raise OSError("closed")
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_host_without_room_for_what_is_temporary_is_the_hosts_fault(processes, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
+    settings = ClusterSettings(processes=processes, workers=1)
+    with pytest.raises(HostError, match=r"does not let workers start .*TMPDIR"), opened(settings):
+        pass
 
 
 def test_two_runs_have_two_keys():

@@ -75,7 +75,7 @@ def opened(settings: ClusterSettings) -> Iterator[Client]:
     Raises:
         ConfigError: Dask is not installed, the scheduler is not asked for over TLS, or a file of
             its keys cannot be read.
-        HostError: the scheduler cannot be reached.
+        HostError: the scheduler cannot be reached, or the host lets none of our own start.
     """
     try:
         import cryptography  # noqa: F401 -- Dask's own keys need it, and it says so too late
@@ -103,24 +103,29 @@ def _own(settings: ClusterSettings) -> Iterator[Client]:
 
     unseen = {} if settings.dashboard else _NOTHING_SERVED | _LITTLE_WATCHED
     count = settings.workers or os.cpu_count() or 1
-    with (
-        dask.config.set(unseen),
-        LocalCluster(
-            n_workers=count if settings.processes else 1,
-            threads_per_worker=THREADS if settings.processes else THREADS * count,
-            processes=settings.processes,
-            host=_LOOPBACK,
-            protocol="tls://",
-            security=Security.temporary(),
-            dashboard_address=f"{_LOOPBACK}:0",
-            worker_dashboard_address=None,
-            worker_class=None if settings.processes else HastyWorker,
-            scheduler_kwargs={"dashboard": settings.dashboard},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with dask.config.set(unseen):
+        try:
+            cluster = LocalCluster(
+                n_workers=count if settings.processes else 1,
+                threads_per_worker=THREADS if settings.processes else THREADS * count,
+                processes=settings.processes,
+                host=_LOOPBACK,
+                protocol="tls://",
+                security=Security.temporary(),
+                dashboard_address=f"{_LOOPBACK}:0",
+                worker_dashboard_address=None,
+                worker_class=None if settings.processes else HastyWorker,
+                scheduler_kwargs={"dashboard": settings.dashboard},
+                silence_logs=logging.CRITICAL,
+            )
+        except (OSError, RuntimeError) as error:  # Dask makes a RuntimeError of what it met
+            raise HostError(
+                f"this host does not let workers start ({error}): they need a folder for what is"
+                " temporary (TMPDIR) with room in it, processes and sockets",
+                call="LocalCluster",
+            ) from error
+        with cluster, Client(cluster) as client:
+            yield client
 
 
 @contextmanager
