@@ -75,7 +75,7 @@ text, times = sys.stdin.read(), {}
 regions = text.count("device")
 load = lambda text: Snapshot.from_json(json.loads(text))
 def timed(name, action):
-    runs = min(20, max(1, 10_000 // regions))
+    runs = min(10, max(1, 10_000 // regions))
     for _ in range(runs):
         start = time.process_time()
         value = action()
