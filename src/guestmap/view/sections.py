@@ -43,9 +43,14 @@ class Section:
 
 @dataclass(slots=True)
 class Family:
-    """Sections whose addresses mean the same, so that they share an axis."""
+    """Sections whose addresses mean the same, so that they share an axis.
+
+    Attributes:
+        number: its place among those of its snapshot.
+    """
 
     sections: list[Section]
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -60,6 +65,10 @@ class SnapshotSections:
     families: list[Family]
     blind: list[str]
     by_view: dict[tuple[object, ...], Section] = field(default_factory=dict)
+    by_root: dict[tuple[int, int], int] = field(default_factory=dict)
+    """The family of a root at its own address, by its number."""
+    by_place: dict[tuple[int, int], int] = field(default_factory=dict)
+    """The first family that a region lies in at an address, by its number."""
 
 
 def find_sections(snapshot: Snapshot, *, show_disabled: bool = False) -> SnapshotSections:
@@ -105,6 +114,7 @@ def _from_trees(snapshot: Snapshot, findings: SnapshotSections, *, show_disabled
             differs=bool(range_changes(view, join(seen))),
         )
         _add(findings, family, section)
+        findings.by_root[root, snapshot.regions[root].addr] = family.number
 
 
 def _from_views(snapshot: Snapshot, findings: SnapshotSections) -> None:
@@ -141,9 +151,13 @@ def _rank(names: Collection[str]) -> int:
 
 def _add(findings: SnapshotSections, family: Family, section: Section) -> None:
     if not family.sections:
+        family.number = len(findings.families)
         findings.families.append(family)
     family.sections.append(section)
     findings.by_view[_content(section.ranges)] = section
+    for place in section.places:
+        known = findings.by_place.get(place, family.number)
+        findings.by_place[place] = min(known, family.number)
 
 
 def _joined(findings: SnapshotSections, view: Sequence[RangeInfo], names: Collection[str]) -> bool:
@@ -172,13 +186,10 @@ def _related(
 ) -> Family:
     """Return the family of which one root lies in the other at its own addresses, or a new one."""
     here = (root, snapshot.regions[root].addr)
-    for family in findings.families:
-        for section in family.sections:
-            other = section.root
-            assert other is not None
-            if here in section.places or (other, snapshot.regions[other].addr) in places:
-                return family
-    return Family([])
+    found = [findings.by_root[place] for place in places & findings.by_root.keys()]
+    if here in findings.by_place:
+        found.append(findings.by_place[here])
+    return findings.families[min(found)] if found else Family([])
 
 
 def _not_below(ways: list[Way], roots: set[int]) -> list[Way]:
