@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from guestmap.qmp.client.monitor import Channel
 
 _HOLD_MS = 40
-"""How long keys are held: QEMU's 100 ms would be less than people type."""
+"""How long keys are held: at QEMU's 100 ms each, those of a fast typist would pile up."""
 
 
 class Keyboard:
