@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from guestmap.base.dataclass import dataclass
 from guestmap.hw.medium import SECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MAGIC, _VERSION_3 = b"QFI\xfb", 3
 _START = struct.Struct(">4sIQIIQ")
@@ -83,6 +86,46 @@ class Qcow2Header:
         )  # fmt: skip
 
 
+class Image(NamedTuple):
+    """A file, as one of the images that stand on each other.
+
+    Attributes:
+        file: where it is.
+        format: qcow2, or how else its content is read.
+        header: of a qcow2 image; None of others, and of one that has none.
+    """
+
+    file: Path
+    format: str
+    header: Qcow2Header | None
+
+    @property
+    def backing(self) -> Path | None:
+        """The file that it stands on; None without one."""
+        if self.header is None or not self.header.backing:
+            return None
+        return self.file.parent / self.header.backing.removeprefix("file:")
+
+
+def images(file: Path, form: str) -> Iterator[Image]:
+    """Return an image, and those below it, each of which is read when it is asked for.
+
+    They may stand on each other in a circle: who asks says how deep.
+
+    Args:
+        file: the image.
+        form: how it is read; of those below, their headers tell.
+    """
+    image = Image(file, form, Qcow2Header.of(file) if form == "qcow2" else None)
+    while True:
+        yield image
+        below = image.backing
+        if below is None:
+            return
+        header = Qcow2Header.of(below)
+        image = Image(below, "raw" if header is None else "qcow2", header)
+
+
 def _opened(path: Path) -> BinaryIO:
     """Open a file; what an image stands on may be anything, and a pipe is not waited for."""
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
@@ -90,10 +133,7 @@ def _opened(path: Path) -> BinaryIO:
 
 def backing_file(path: Path) -> Path | None:
     """Return the file that a qcow2 image stands on; None without one."""
-    header = Qcow2Header.of(path)
-    if header is None or not header.backing:
-        return None
-    return path.parent / header.backing.removeprefix("file:")
+    return next(images(path, "qcow2")).backing
 
 
 def length_of(path: Path) -> int:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from guestmap.hw.counted import DriveCounts, Requests
 from guestmap.hw.medium import SECTOR
 from guestmap.machine.drives import BlockNode, Drive, block_nodes, drives_of
-from guestmap.machine.media.facts import Qcow2Header, allocated, backing_file, length_of
+from guestmap.machine.media.facts import Image, allocated, images, length_of
 from guestmap.machine.options.blockdev import FILE_DRIVERS
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.monitor.commands.block_types import BLOCK_INFO, BLOCK_NODE, BLOCK_STATS, LIMITS
 from guestmap.qmp import BOOL, Array, Command, Member, Struct
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from guestmap.machine.media.facts import Qcow2Header
 
 _DEEPEST = 200
 """Images that may stand on each other before one of them is told no more."""
@@ -70,8 +71,8 @@ def _node(node: BlockNode, size: int | None, *, write_cache: bool = True) -> dic
         size: bytes of its content, as a drive sees it; None where no drive has it.
         write_cache: whether the guest has the drive's write cache on.
     """
-    backing = backing_file(node.file) if node.driver == "qcow2" else None
-    image = _image(node.file, node.driver)
+    stack = list(islice(images(node.file, node.driver), _DEEPEST + 1))
+    image, backing = _image(stack), stack[0].backing
     if size is not None:
         image["virtual-size"] = size  # the file may have another name by now
     return {
@@ -79,7 +80,7 @@ def _node(node: BlockNode, size: int | None, *, write_cache: bool = True) -> dic
         "node-name": node.name,
         "ro": node.is_readonly,
         "drv": node.driver,
-        "backing_file_depth": _depth(backing),
+        "backing_file_depth": len(stack) - 1,
         "encrypted": False,
         "detect_zeroes": "off",
         **dict.fromkeys(LIMITS, 0),
@@ -90,34 +91,30 @@ def _node(node: BlockNode, size: int | None, *, write_cache: bool = True) -> dic
     }
 
 
-def _depth(backing: Path | None) -> int:
-    """Return how many images stand below one that stands on this one."""
-    depth = 0
-    while backing is not None and depth < _DEEPEST:
-        depth, backing = depth + 1, backing_file(backing)
-    return depth
+def _image(stack: list[Image]) -> dict[str, Any]:
+    """Return the first of images that stand on each other, with those below it inside."""
+    told: dict[str, Any] = {}
+    for each in reversed(stack):
+        below, told = told, _alone(each)
+        if below:
+            told["backing-image"] = below
+    return told
 
 
-def _image(file: Path, driver: str, depth: int = 0) -> dict[str, Any]:
-    length = length_of(file)
-    taken = allocated(file)
-    told: dict[str, Any] = {"filename": str(file), "format": driver, "dirty-flag": False}
+def _alone(image: Image) -> dict[str, Any]:
+    file, header, taken = image.file, image.header, allocated(image.file)
+    told: dict[str, Any] = {"filename": str(file), "format": image.format, "dirty-flag": False}
     told |= {} if taken is None else {"actual-size": taken}
-    header = Qcow2Header.of(file) if driver == "qcow2" else None
     if header is None:
-        return told | {"virtual-size": -(-length // SECTOR) * SECTOR}
+        return told | {"virtual-size": -(-length_of(file) // SECTOR) * SECTOR}
     told |= {
         "virtual-size": header.size,
         "dirty-flag": header.dirty,
         "cluster-size": header.cluster_size,
         "format-specific": {"type": "qcow2", "data": _format(header)},
     }
-    below = backing_file(file)
-    if below is not None:
-        told |= {"backing-filename": header.backing, "full-backing-filename": str(below)}
-        if depth < _DEEPEST:
-            form = "raw" if Qcow2Header.of(below) is None else "qcow2"
-            told["backing-image"] = _image(below, form, depth + 1)
+    if image.backing is not None:
+        told |= {"backing-filename": header.backing, "full-backing-filename": str(image.backing)}
     return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guestmap.machine.options.blockdev import FILE_DRIVERS
 from guestmap.qmp import BOOL, INT, NUMBER, STR, Array, Enum, Later, Member, Struct, Type, Union
 
 
@@ -45,7 +46,7 @@ _STATS = Struct(
 _FILE_STATS = Struct(
     "BlockStatsSpecificFile", _some("discard-nb-ok discard-nb-failed discard-bytes-ok", INT)
 )
-_FILE_DRIVERS = ("file", "host_device")
+_FILE_DRIVERS = tuple(sorted(FILE_DRIVERS))
 _SPECIFIC = Union(
     "BlockStatsSpecific",
     Struct("BlockStatsSpecific-base", (Member("driver", Enum("BlockdevDriver", _FILE_DRIVERS)),)),

@@ -69,14 +69,11 @@ def drive_bays(pc: Pc) -> tuple[DriveBay, ...]:
 
 def _ide_bay(device: DeviceObject) -> DriveBay:
     unit: IdeUnit = device.hardware
-    medium: Medium | None = getattr(unit, "medium", None)
-    is_cdrom = isinstance(unit, IdeCdrom)
-    return DriveBay(
-        str(unit.settings.get("drive", "")),
-        device.id or device.path,
-        unit.counts,
+    medium, is_cdrom = getattr(unit, "medium", None), isinstance(unit, IdeCdrom)
+    return _bay(
+        device,
+        medium,
         is_removable=is_cdrom,
-        size=None if medium is None else medium.size,
         has_tray=is_cdrom,
         is_locked=is_cdrom and unit.state.locked,
         write_cache=is_cdrom or unit.state.write_cache,
@@ -85,11 +82,16 @@ def _ide_bay(device: DeviceObject) -> DriveBay:
 
 def _floppy_bay(device: DeviceObject) -> DriveBay:
     drive: FloppyDrive = device.hardware
+    medium = None if drive.disk is None else drive.disk[0]
+    return _bay(device, medium, is_removable=True, reports=False)
+
+
+def _bay(device: DeviceObject, medium: Medium | None, **what: bool) -> DriveBay:
+    drive: FloppyDrive | IdeUnit = device.hardware
     return DriveBay(
         str(drive.settings.get("drive", "")),
         device.id or device.path,
         drive.counts,
-        is_removable=True,
-        size=None if drive.disk is None else drive.disk[0].size,
-        reports=False,
+        size=None if medium is None else medium.size,
+        **what,
     )
