@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import threading
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from guestmap.accel import ExitReason, Register, SegmentRegister
 from guestmap.memory import MemoryRegionOps
 from tests.accel.guest import DEVICE, RAM_SIZE, ROM_SIZE, Guest, later
+from tests.support.interrupts import INTERRUPTS
 
 
 def test_the_reset_vector_is_at_the_top_of_4_gib(guest):
@@ -163,16 +162,7 @@ def test_an_error_in_a_device_reaches_the_caller_of_run(guest, fail):
         guest.run()
 
 
-def _to_the_process() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def _without_waking_the_main_thread() -> None:
-    """As a signal that comes after Python looked for one, and before the main thread sleeps."""
-    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
-
-
-@pytest.mark.parametrize("interrupt", [_to_the_process, _without_waking_the_main_thread])
+@pytest.mark.parametrize("interrupt", INTERRUPTS)
 def test_ctrl_c_reaches_the_main_thread(guest, interrupt):
     guest.real(b"\xeb\xfe")
     assert threading.current_thread() is threading.main_thread()

@@ -22,6 +22,7 @@ from guestmap.machine import (
     VirtualMachine,
 )
 from guestmap.machine.runner import Runner
+from tests.support.interrupts import INTERRUPTS
 
 pytestmark = [pytest.mark.seabios]
 
@@ -490,3 +491,19 @@ def test_a_reset_of_a_machine_that_sleeps(started: Started) -> None:
     vm.cont()
     assert vm.state is RunState.RUNNING
     assert started.names() == ["RESUME", "SUSPEND", "RESET", "RESUME"]
+
+
+@pytest.mark.parametrize("interrupt", INTERRUPTS)
+@pytest.mark.parametrize("timeout_s", [None, 600.0])
+def test_ctrl_c_ends_the_wait_for_a_machine(interrupt, timeout_s: float | None) -> None:
+    runner, ends = Runner(), threading.Event()
+    runner.start(lambda: ends.wait() and None)
+    timer = threading.Timer(0.05, interrupt)
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            runner.wait(timeout_s)
+        assert not runner.wait(0.01), "it goes on"
+    finally:
+        timer.join()
+        runner.close(ends.set)

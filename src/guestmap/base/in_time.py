@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from guestmap.base.interrupt import wait_for
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,12 +34,15 @@ def within(timeout_s: float, work: Callable[[], _T]) -> _T:
     """
     done: list[_T] = []
     failed: list[BaseException] = []
+    over = threading.Event()
 
     def run() -> None:
         try:
             done.append(work())
         except BaseException as error:  # noqa: BLE001 -- it is raised again for who waits
             failed.append(error)
+        finally:
+            over.set()
 
     thread = _Worker(run)
     outer = threading.current_thread()
@@ -45,7 +50,7 @@ def within(timeout_s: float, work: Callable[[], _T]) -> _T:
         outer.inner = thread
     thread.start()
     try:
-        thread.join(timeout_s)
+        wait_for(over.wait, timeout_s)
     except BaseException:  # Ctrl-C
         thread.end_programs()
         raise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -16,17 +18,21 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, kill(1), and a terminal that was closed."""
 
 
-def wait_for(waited: Callable[[float], bool]) -> None:
-    """Wait without end, and yet hear of a signal whenever it comes.
+def wait_for(waited: Callable[[float], bool], timeout_s: float = math.inf) -> bool:
+    """Wait for long, and yet hear of a signal whenever it comes; return whether the wait is over.
 
     CPython looks whether there was a signal and then sleeps; one that comes between the two is
     noted, and wakes nobody. So it has to look again now and then.
 
     Args:
         waited: waits for so many seconds at most, and returns whether the wait is over.
+        timeout_s: seconds after which nobody waits any more.
     """
-    while not waited(_LOOK_S):
-        pass
+    end_s = time.monotonic() + timeout_s
+    while not waited(min(_LOOK_S, max(0.0, end_s - time.monotonic()))):
+        if time.monotonic() >= end_s:
+            return False
+    return True
 
 
 class Deferral:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ class Runner:
         self._lock = threading.Lock()
         self._use = _Use.FREE
         self._thread: threading.Thread | None = None
+        self._ended = threading.Event()  # Thread.join(), interrupted, forgets the thread
         self._failure: BaseException | None = None
 
     @contextmanager
@@ -59,6 +61,8 @@ class Runner:
                 work()
             except BaseException as error:  # noqa: BLE001 - wait() hands it on
                 self._failure = error
+            finally:
+                self._ended.set()
 
         with self._lock:
             if self._thread is not None:
@@ -85,19 +89,12 @@ class Runner:
         Raises:
             BaseException: whatever the work raised.
         """
-        if timeout_s is None:
-            wait_for(self._has_ended)
-        elif not self._has_ended(timeout_s):
+        longest_s = math.inf if timeout_s is None else timeout_s
+        if self._thread is not None and not wait_for(self._ended.wait, longest_s):
             return False
         if self._failure is not None:
             raise self._failure
         return True
-
-    def _has_ended(self, timeout_s: float) -> bool:
-        if self._thread is None:
-            return True
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
 
     def close(self, end: Callable[[], None]) -> None:
         """Lend and start nothing any more; ``end`` makes the thread end, which is waited for.
@@ -109,6 +106,9 @@ class Runner:
             if self._use is _Use.CALLER:
                 raise StateError("the machine runs: stop() it first")
             self._use = _Use.CLOSED
-        if self._thread is not None and self._thread.is_alive():
+        if self._thread is None:
+            return
+        if not self._ended.is_set():
             end()
-            self._thread.join()
+            self._ended.wait()
+        self._thread.join()
