@@ -96,13 +96,12 @@ def _of_files(source: str, start: int, size: int, texts: list[str]) -> OpenedByt
 
 @contextmanager
 def _opened_live(source: str, start: int, size: int, *, devices: bool) -> Iterator[OpenedBytes]:
-    from guestmap.cli.patience import patience
+    from guestmap.cli.patience import asked_machine, patience
     from guestmap.cli.source import load_snapshot
     from guestmap.inspect.ask.readable import readable
-    from guestmap.inspect.sources.live.open import attach
-    from guestmap.qmp.client.address import parse_target
+    from guestmap.inspect.sources.open import target_of
 
-    target = None if Path(source).is_file() else parse_target(source)
+    target = target_of(source)
     if target is None:
         if not Path(source).exists():
             load_snapshot(source)  # tells what is wrong, where it is none
@@ -110,9 +109,7 @@ def _opened_live(source: str, start: int, size: int, *, devices: bool) -> Iterat
             f"{source!r} is a map alone: bytes are in a machine: name a running one, or give files"
             " of its RAM as --ram pc.ram=FILE"
         )
-    with patience(source):
-        machine = attach(target)
-    with machine:
+    with asked_machine(source, target) as machine:
         with patience(source):
             ranges = readable(machine.snapshot(trees=False), start, size, devices=devices)
         blocks = _live_blocks(machine, start, size, ranges, words=not devices)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from guestmap.cli.console import console
+from guestmap.cli.patience import meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from threading import Event
 
 _STEP_S = 0.1
 
@@ -37,18 +38,11 @@ def deadline(what: str, seconds: float, *, quiet: bool = False) -> Iterator[None
         console=console(stderr=True),
         transient=True,
     )
-    over = Event()
 
-    def go_on() -> None:
+    def go_on(over: Event) -> None:
         task = progress.add_task(what, total=seconds)
         while not over.wait(_STEP_S):
             progress.advance(task, _STEP_S)
 
-    with progress:
-        thread = Thread(target=go_on, name="guestmap-deadline", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+    with progress, meanwhile(go_on):
+        yield

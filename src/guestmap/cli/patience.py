@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from guestmap.domain import Peer
+    from guestmap.inspect.sources.live import Attachment
+    from guestmap.qmp.client import Target
 
 _SOON_S = 1.5
 """Seconds after which somebody who looks on wonders."""
@@ -27,8 +28,15 @@ def patience(source: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
+    with meanwhile(lambda over: _tell(source, over)):
+        yield
+
+
+@contextmanager
+def meanwhile(told: Callable[[Event], None]) -> Iterator[None]:
+    """Have another thread tell something while a ``with`` lasts; it ends by the event."""
     over = Event()
-    thread = Thread(target=_tell, args=(source, over), name="guestmap-patience", daemon=True)
+    thread = Thread(target=told, args=(over,), name="guestmap-meanwhile", daemon=True)
     thread.start()
     try:
         yield
@@ -52,6 +60,22 @@ def asked_peer(source: str) -> Iterator[Peer]:
         yield peer
 
 
+@contextmanager
+def asked_machine(source: str, target: Target) -> Iterator[Attachment]:
+    """Attach, with patience, to a machine that is looked at; let go at the end.
+
+    Raises:
+        ConfigError, HostError, PeerError, UnsupportedError: see
+            :func:`guestmap.inspect.sources.live.attach`.
+    """
+    from guestmap.inspect.sources.live import attach
+
+    with patience(source):
+        machine = attach(target)
+    with machine:
+        yield machine
+
+
 def _tell(source: str, over: Event) -> None:
     if over.wait(_SOON_S) or not _is_live(source):
         return
@@ -71,9 +95,9 @@ def _tell(source: str, over: Event) -> None:
 
 def _is_live(source: str) -> bool:
     from guestmap.base import ConfigError
-    from guestmap.qmp.client.address import parse_target
+    from guestmap.inspect.sources.open import target_of
 
     try:
-        return not os.path.isfile(source) and parse_target(source) is not None
+        return target_of(source) is not None
     except ConfigError:
         return False

@@ -84,9 +84,8 @@ def attached(source: str) -> Iterator[Attachment]:
     Raises:
         ConfigError: it is neither.
     """
-    from guestmap.cli.patience import patience
+    from guestmap.cli.patience import asked_machine
     from guestmap.cli.source import own_machine
-    from guestmap.inspect.sources.live import attach
     from guestmap.qmp.client import FORMS, parse_target
 
     own = own_machine(source)
@@ -102,7 +101,5 @@ def attached(source: str) -> Iterator[Attachment]:
             f"pci needs a running machine ({', '.join(FORMS)}, or 'boot' or 'reset' for one of"
             f" guestmap's own), and {source!r} is none"
         )
-    with patience(source):
-        machine = attach(target)
-    with machine:
+    with asked_machine(source, target) as machine:
         yield machine

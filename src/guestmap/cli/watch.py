@@ -53,9 +53,8 @@ def watch(
     between two looks is not seen. QEMU's own events are printed too: often they are the cause.
     On 'boot', a PC of guestmap's own, nothing is missed, and each change has its true cause.
     """
-    from guestmap.cli.patience import patience
+    from guestmap.cli.patience import asked_machine
     from guestmap.cli.source import BOOT, own_machine
-    from guestmap.inspect.sources.live import attach
     from guestmap.qmp.client import FORMS, parse_target
 
     own = own_machine(on_board(source, machine))
@@ -74,9 +73,7 @@ def watch(
             f"watch needs a running machine ({', '.join(FORMS)}, or 'boot' for one of guestmap's"
             f" own), and {source!r} is none"
         )
-    with patience(source):
-        attached = attach(target)
-    with attached:
+    with asked_machine(source, target) as attached:
         seconds = _INTERVAL_S if interval is None else interval
         _Session(attached, seconds, _Lines() if as_json else _Words()).run()
 

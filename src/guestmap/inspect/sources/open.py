@@ -48,7 +48,7 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
     if source == "-":
         content = read_bounded(sys.stdin.buffer, source="standard input")
         return snapshot_of_bytes(content, source="standard input")
-    target = _target(source)
+    target = target_of(source)
     if target is not None:
         from guestmap.inspect.sources.live import attach
 
@@ -74,7 +74,7 @@ def load_snapshot(source: str, *, trees: bool = True, dispatch: bool = False) ->
         raise HostError(f"cannot read {source!r} ({reason})", call="read") from error
 
 
-def _target(source: str) -> Target | None:
+def target_of(source: str) -> Target | None:
     """Return the machine that a source names; who reads a file does without all of QMP.
 
     Raises:
