@@ -45,9 +45,10 @@ class Overtime:
 
     def watch(self, test: str, limit_s: float) -> None:
         """Give a test its time, all its fixtures included, in seconds; 0: as much as it wants."""
-        if limit_s <= 0:
-            return self.close()
-        return self._expect(test, limit_s + float(os.environ.get(GRACE, _GRACE_S)))
+        if limit_s > 0:
+            self._expect(test, limit_s + float(os.environ.get(GRACE, _GRACE_S)))
+        else:
+            self.close()
 
     def idle(self) -> None:
         """Say that no test runs, and that one is to come."""

@@ -72,13 +72,19 @@ class _Machine(Channel):
         return []
 
 
-def _attended(machine: _Machine, seconds: float = 0.01) -> tuple[PeerScreen, list[str]]:
-    """Return a screen that a page has looked at for so long, and what was told."""
+def _attend(screen: PeerScreen, file: DumpFile, machine: _Machine, dumps: int) -> None:
+    """Look until so many pictures have been asked for, however long a busy host takes for that."""
+    while machine.dumped < dumps:
+        screen.attend(file, None, 0.01)
+
+
+def _attended(machine: _Machine, dumps: int = 1) -> tuple[PeerScreen, list[str]]:
+    """Return a screen that a page has looked at for so many pictures, and what was told."""
     told: list[str] = []
     screen = PeerScreen(told.append, takes_keys=False)
     screen.look()
     with DumpFile(Monitor(machine)) as file:
-        screen.attend(file, None, seconds)
+        _attend(screen, file, machine, dumps)
     return screen, told
 
 
@@ -89,7 +95,7 @@ def test_a_picture_is_taken_while_a_page_looks_and_not_else() -> None:
         screen.attend(file, None, 0.01)
         assert machine.dumped == 0
         leave = screen.look()
-        screen.attend(file, None, 0.01)
+        _attend(screen, file, machine, 1)
         assert machine.dumped == 1
         leave()
         screen.attend(file, None, 0.6)
@@ -101,7 +107,7 @@ def test_a_picture_is_taken_while_a_page_looks_and_not_else() -> None:
 
 def test_a_screen_that_stands_still_is_the_same_picture() -> None:
     machine = _Machine(_writes(_RED), _writes(_RED), _writes(_RED.replace(b"\xff", b"\x80")))
-    screen, told = _attended(machine, 1.2)
+    screen, told = _attended(machine, 3)
     assert screen.frame is not None
     assert (machine.dumped, screen.frame.number, told) == (3, 2, [])
 
@@ -138,15 +144,22 @@ def test_the_folder_is_ours_alone_and_goes() -> None:
 
 
 def _typed(*codes: str, takes_keys: bool) -> list[list[str]]:
-    """Press keys in a page, release the last, and return what the machine felt."""
+    """Press keys in a page, release the last, and return what the machine felt of them.
+
+    Another key behind them tells that all were looked at.
+    """
     machine = _Machine(_writes(_RED))
     screen = PeerScreen(pytest.fail, takes_keys=takes_keys)
     for code in codes:
         screen.key(code, pressed=True)
     screen.key(codes[-1], pressed=False)
+    screen.key("ShiftLeft", pressed=False)
+    screen.key("F12", pressed=True)
     with DumpFile(Monitor(machine)) as file:
         screen.attend(file, Keyboard(machine) if takes_keys else None, 0.05)
-    return machine.typed
+        while takes_keys and machine.typed[-1:] != [["f12"]]:
+            screen.attend(file, Keyboard(machine), 0.01)
+    return machine.typed[:-1]
 
 
 def test_keys_go_with_the_modifiers_that_are_down_where_that_was_asked_for() -> None:

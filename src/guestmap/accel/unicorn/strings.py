@@ -271,16 +271,13 @@ class Strings:
             self._known.clear()
             self._known_in = memory, view
         key = begin << 1 | wide
-        if (known := self._known.get(key)) is not None and memory.load(begin, _KNOWN_BY) == known[
-            0
-        ]:
+        known = self._known.get(key)
+        if known is not None and memory.load(begin, _KNOWN_BY) == known[0]:
             return known[1]
         found = self._decoded(begin, wide=wide)
-        if (
-            found is not None
-            and found.length <= _KNOWN_BY
-            and self._hooks.is_memory(begin + _KNOWN_BY - 1)
-        ):
+        if found is None or found.length > _KNOWN_BY:
+            return found
+        if self._hooks.is_memory(begin + _KNOWN_BY - 1):
             self._known[key] = memory.load(begin, _KNOWN_BY), found
         return found
 
