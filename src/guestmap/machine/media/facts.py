@@ -86,7 +86,7 @@ class Qcow2Header:
         )  # fmt: skip
 
 
-class Image(NamedTuple):
+class ImageInfo(NamedTuple):
     """A file, as one of the images that stand on each other.
 
     Attributes:
@@ -107,7 +107,7 @@ class Image(NamedTuple):
         return self.file.parent / self.header.backing.removeprefix("file:")
 
 
-def images(file: Path, form: str) -> Iterator[Image]:
+def images(file: Path, form: str) -> Iterator[ImageInfo]:
     """Return an image, and those below it, each of which is read when it is asked for.
 
     They may stand on each other in a circle: who asks says how deep.
@@ -116,14 +116,14 @@ def images(file: Path, form: str) -> Iterator[Image]:
         file: the image.
         form: how it is read; of those below, their headers tell.
     """
-    image = Image(file, form, Qcow2Header.of(file) if form == "qcow2" else None)
+    image = ImageInfo(file, form, Qcow2Header.of(file) if form == "qcow2" else None)
     while True:
         yield image
         below = image.backing
         if below is None:
             return
         header = Qcow2Header.of(below)
-        image = Image(below, "raw" if header is None else "qcow2", header)
+        image = ImageInfo(below, "raw" if header is None else "qcow2", header)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from guestmap.hw.counted import DriveCounts, Requests
 from guestmap.hw.medium import SECTOR
 from guestmap.machine.drives import BlockNode, Drive, block_nodes, drives_of
-from guestmap.machine.media.facts import Image, allocated, images, length_of
+from guestmap.machine.media.facts import ImageInfo, allocated, images, length_of
 from guestmap.machine.options.blockdev import FILE_DRIVERS
 from guestmap.monitor.command import Arguments, Context, MonitorCommand, Need
 from guestmap.monitor.commands.block_types import BLOCK_INFO, BLOCK_NODE, BLOCK_STATS, LIMITS
@@ -91,7 +91,7 @@ def _node(node: BlockNode, size: int | None, *, write_cache: bool = True) -> dic
     }
 
 
-def _image(stack: list[Image]) -> dict[str, Any]:
+def _image(stack: list[ImageInfo]) -> dict[str, Any]:
     """Return the first of images that stand on each other, with those below it inside."""
     told: dict[str, Any] = {}
     for each in reversed(stack):
@@ -101,7 +101,7 @@ def _image(stack: list[Image]) -> dict[str, Any]:
     return told
 
 
-def _alone(image: Image) -> dict[str, Any]:
+def _alone(image: ImageInfo) -> dict[str, Any]:
     file, header, taken = image.file, image.header, allocated(image.file)
     told: dict[str, Any] = {"filename": str(file), "format": image.format, "dirty-flag": False}
     told |= {} if taken is None else {"actual-size": taken}
