@@ -142,11 +142,11 @@ def test_each_line_that_shows_a_phase(line: str, phase: Phase | None) -> None:
     assert shown == ([] if phase is None else [(phase, f"log: {line}")])
 
 
-@pytest.mark.parametrize("vector", range(256))
-def test_only_two_interrupts_boot(vector: int) -> None:
-    tracker, _ = _tracker()
-    tracker.interrupt(vector)
-    assert tracker.phase is (Phase.BOOT if vector in {0x18, 0x19} else None)
+def test_only_two_interrupts_boot() -> None:
+    for vector in range(256):
+        tracker, _ = _tracker()
+        tracker.interrupt(vector)
+        assert tracker.phase is (Phase.BOOT if vector in {0x18, 0x19} else None), vector
 
 
 SHOWS = {
