@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from guestmap.base import PeerError
+from guestmap.base import ConfigError, PeerError
 from guestmap.domain.journal import Process
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
@@ -104,6 +104,15 @@ def test_folders_are_the_users_own(monkeypatch, tmp_path):
     monkeypatch.setenv("GUESTMAP_MEMORY_BACKING_DIR", str(tmp_path / "m"))
     for each in (open_store(), open_store(str(tmp_path))):
         assert each.memory_folder("vm", 3) == tmp_path / "m/3-vm"
+
+
+def test_definitions_and_what_runs_are_not_in_one_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("GUESTMAP_DOMAINS", raising=False)
+    for name in ("CONFIG_HOME", "RUNTIME_DIR"):
+        monkeypatch.setenv(f"XDG_{name}", str(tmp_path))
+    with pytest.raises(ConfigError, match=f"one folder, {tmp_path}: set XDG_CONFIG_HOME and"):
+        open_store()
+    assert open_store(str(tmp_path)).run == tmp_path / "run"
 
 
 def test_only_a_folder_that_was_made_for_a_machine_goes_with_it(store, tmp_path):

@@ -21,7 +21,7 @@ def open_store(root: str | None = None, dialect: LibvirtDialect = LibvirtDialect
         dialect: which libvirt's rules.
 
     Raises:
-        ConfigError: there is no place for one.
+        ConfigError: there is no place for one, or one for both.
     """
     root = root or os.environ.get("GUESTMAP_DOMAINS") or None
     told = os.environ.get("GUESTMAP_MEMORY_BACKING_DIR")
@@ -36,6 +36,11 @@ def open_store(root: str | None = None, dialect: LibvirtDialect = LibvirtDialect
     config = _folder("XDG_CONFIG_HOME", home / ".config")
     state = _folder("XDG_STATE_HOME", home / ".local" / "state")
     run = _folder("XDG_RUNTIME_DIR", state)
+    if config == run:
+        raise ConfigError(
+            f"definitions and what runs would be in one folder, {config}: set XDG_CONFIG_HOME and"
+            " XDG_RUNTIME_DIR to two of them, or name a folder with --root"
+        )
     own = Path("guestmap", "domains")
     return Store(config / own, run / own, dialect, memory or state / own / "ram")
 
