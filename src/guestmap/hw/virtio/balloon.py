@@ -156,7 +156,7 @@ class VirtioBalloon(VirtioPci[BalloonState]):
         "virtio-balloon-pci", BALLOON_PCI_BASE,
         setting("disable-legacy", ON_OFF_AUTO, "auto", "on/off/auto"),
         setting("disable-modern", BOOL, False),
-*(_of_the_backend(each) for each in (*_RING, *_OF_A_BALLOON)),
+        *(_of_the_backend(each) for each in (*_RING, *_OF_A_BALLOON)),
         *_STATS_OF_GUEST,
         interfaces=IS_PCI,
         buses=(("virtio-pci-bus", "virtio-bus"),),
