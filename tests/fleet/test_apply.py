@@ -442,7 +442,7 @@ def test_a_plan_that_nobody_takes_ends_with_1(fleet, tmp_path):
     plan = tmp_path / "plan.json"
     done = run_program("fleet", "plan", "1T", fleet[0].of.source, "-o", plan)
     assert done.status == 1, done
-    assert "0 of 1 machines" in done.stdout
+    assert "0 of 1 machine" in done.stdout
 
 
 def test_a_condition_that_is_none_is_refused_before_anybody_is_asked(fleet, tmp_path):
@@ -472,7 +472,7 @@ def test_two_names_of_one_machine_are_refused_before_anybody_is_asked(fleet, tmp
     assert_one_clear_line(done, "a and b are one machine")
     assert not plan.exists()
     chosen = run_program("fleet", "plan", "128M", inventory, "--select", "name=b", "-o", plan)
-    assert "128 MiB for 1 of 1 machines" in chosen.stdout, chosen
+    assert "128 MiB for 1 of 1 machine" in chosen.stdout, chosen
 
 
 def test_a_resume_does_not_make_a_success_of_a_guest_that_said_nothing(stack, tmp_path):

@@ -84,8 +84,8 @@ def test_machines_that_answer_alike_are_told_together(dumps):
     done = run_program("fleet", "ask", "explain 0x1800", dumps)
     assert done.status == 1
     assert done.stdout.startswith("2 machines (a.txt, b.txt):\n  0x1800 in memory: thing answers")
-    assert "1 machines (c.txt):\n  0x1800 in memory: other answers" in done.stdout
-    assert "1 machines (broken.txt):\n  nonsense: " in done.stdout
+    assert "1 machine (c.txt):\n  0x1800 in memory: other answers" in done.stdout
+    assert "1 machine (broken.txt):\n  nonsense: " in done.stdout
 
 
 def test_a_question_that_is_none_is_refused_before_anybody_is_asked(dumps):
@@ -145,7 +145,7 @@ def test_what_changed_between_two_audits_is_told_once_for_all_that_changed_alike
 
 def test_who_answers_first_does_not_change_what_is_told():
     said = {("x",): ["c"], ("y",): ["e", "b"], ("z",): ["a"]}
-    expected = ["2 machines (b, e):", "  y", "1 machines (a):", "  z", "1 machines (c):", "  x"]
+    expected = ["2 machines (b, e):", "  y", "1 machine (a):", "  z", "1 machine (c):", "  x"]
     for order in permutations(said.items()):
         assert list(alike_sentences(dict(order))) == expected
 

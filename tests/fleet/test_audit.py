@@ -187,7 +187,7 @@ def test_with_a_baseline_only_what_is_new_is_told(client, dumps, tmp_path):
     assert run_program("fleet", "audit", dumps, "-o", first).status == 1
     same = run_program("fleet", "audit", dumps, "--baseline", first)
     assert same.status == 0, same
-    assert "were in the baseline" in same.stdout
+    assert "in the baseline already" in same.stdout
     (dumps / "a.txt").write_text(MAP.replace("1fff", "2fff"))
     (dumps / "b.txt").write_text("nonsense")
     known = known_findings(first)
@@ -224,7 +224,7 @@ def test_the_command_prints_lines_sarif_and_sentences(dumps):
     rules = {each["ruleId"] for each in log["runs"][0]["results"]}
     assert "hidden-region" in rules
     words = run_program("fleet", "--select", "name=a*", "audit", dumps).stdout
-    assert words.startswith("1 machines, 1 looked at")
+    assert words.startswith("1 machine, 1 looked at")
     assert run_program("fleet", "audit", dumps, "--select", "name=a*").stdout == words
 
 

@@ -11,7 +11,7 @@ import typer
 
 from guestmap.base import ConfigError
 from guestmap.cli.fleet_setting import FleetSetting
-from guestmap.cli.output import say, say_json
+from guestmap.cli.output import counted, say, say_json
 from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def applied_sentences(found: Iterable[AppliedMachine], *, paused: bool) -> Itera
     found = list(found)
     counts = Counter(each.ending for each in found)
     words = ", ".join(f"{count} {ending}" for ending, count in counts.most_common())
-    yield f"{len(found)} machines: {words or 'nothing was to do'}"
+    yield f"{counted(len(found), 'machine')}: {words or 'nothing was to do'}"
     for each in found:
         if not each.is_good or each.settled:
             parts = [each.outcome, each.error, each.settled]

@@ -12,7 +12,7 @@ import typer
 from guestmap.base import format_size
 from guestmap.cli.fleet_setting import FleetSetting, InventoryWords
 from guestmap.cli.lint import FailOn, Ignored, LeastSevere, refuse_two_forms
-from guestmap.cli.output import say, say_json
+from guestmap.cli.output import counted, say, say_json
 from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
@@ -136,26 +136,29 @@ def audit_sentences(told: AuditSummary) -> Iterator[str]:
     failed = sum(told.failed.values())
     maps = "1 map" if told.maps == 1 else f"{told.maps} different maps"
     yield (
-        f"{told.machines} machines, {told.machines - failed} looked at, {maps};"
+        f"{counted(told.machines, 'machine')}, {told.machines - failed} looked at, {maps};"
         f" {format_size(told.plugged)} plugged, {format_size(told.left)} may still be"
     )
     for state, count in told.failed.items():
         yield f"  {count} {state}"
     if told.orphans:
-        yield f"  {told.orphans} memory backends that no device uses (guestmap dimms MACHINE)"
+        orphans = counted(told.orphans, "memory backend")
+        yield f"  {orphans} that no device uses (guestmap dimms MACHINE)"
     if told.known:
-        yield f"  {told.known} findings were in the baseline"
+        yield f"  {counted(told.known, 'finding')} in the baseline already"
     if told.kinds:
         yield "by kind:"
     for kind in told.kinds:
-        yield f"  {kind.severity}: {kind.code}: {kind.findings} on {kind.machines} machines"
+        machines = counted(kind.machines, "machine")
+        yield f"  {kind.severity}: {kind.code}: {kind.findings} on {machines}"
     hosts = [each for each in told.hosts if each.failed or each.errors or each.warnings]
     if len(told.hosts) > 1 and hosts:
         yield "by host:"
         for host in hosts:
             yield (
-                f"  {host.host or '(not known)'}: {host.machines} machines, {host.failed} failed,"
-                f" {host.errors} errors, {host.warnings} warnings"
+                f"  {host.host or '(not known)'}: {counted(host.machines, 'machine')},"
+                f" {host.failed} failed,"
+                f" {counted(host.errors, 'error')}, {counted(host.warnings, 'warning')}"
             )
     if told.worst:
         yield "worst first:"

@@ -10,7 +10,7 @@ import typer
 
 from guestmap.base import format_size
 from guestmap.cli.fleet_setting import alike_sentences
-from guestmap.cli.output import say, say_json
+from guestmap.cli.output import counted, say, say_json
 from guestmap.cli.parameters import Json
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def diff(
         else:
             alike.setdefault(tuple(change_sentences(each)), []).append(each.machine)
     if not as_json:
-        say(f"{count} machines, {changed} changed")
+        say(f"{counted(count, 'machine')}, {changed} changed")
     for line in alike_sentences(alike):
         say(line)
     if changed:

@@ -11,7 +11,7 @@ import typer
 
 from guestmap.base import format_size
 from guestmap.cli.fleet_setting import FleetSetting, InventoryWords
-from guestmap.cli.output import say, say_json
+from guestmap.cli.output import counted, say, say_json
 from guestmap.cli.parameters import Json
 from guestmap.cli.plug import bytes_of
 
@@ -85,8 +85,8 @@ def plan_sentences(made: FleetPlan, output: Path) -> Iterator[str]:
     """Say what a plan found."""
     verdicts = Counter(each.verdict for each in made.machines)
     yield (
-        f"plan {made.id}: {format_size(made.size)} for {verdicts['fits']} of {len(made.machines)}"
-        f" machines, as {made.device} ({output})"
+        f"plan {made.id}: {format_size(made.size)} for {verdicts['fits']} of"
+        f" {counted(len(made.machines), 'machine')}, as {made.device} ({output})"
     )
     for verdict in ("not-chosen", "blocked", "useless", "failed"):
         if verdicts[verdict]:
@@ -96,7 +96,7 @@ def plan_sentences(made: FleetPlan, output: Path) -> Iterator[str]:
         for reason in each.reasons:
             by_code.setdefault(reason.code, []).append((each.machine, reason.text))
     for code, those in sorted(by_code.items(), key=lambda item: -len(item[1])):
-        yield f"{code}: {len(those)} machines"
+        yield f"{code}: {counted(len(those), 'machine')}"
         for name, text in those[:_EXAMPLES]:
             yield f"  {name}: {text}"
         if len(those) > _EXAMPLES:

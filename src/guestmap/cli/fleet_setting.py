@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestmap.base import ConfigError
-from guestmap.cli.output import warn
+from guestmap.cli.output import counted, warn
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -107,5 +107,5 @@ def alike_sentences(alike: Mapping[tuple[str, ...], Sequence[str]]) -> Iterator[
     groups = [(told, sorted(names)) for told, names in alike.items()]
     for told, names in sorted(groups, key=lambda group: (-len(group[1]), group[1])):
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"{len(names)} machines ({', '.join(names[:_NAMED])}{more}):"
+        yield f"{counted(len(names), 'machine')} ({', '.join(names[:_NAMED])}{more}):"
         yield from (f"  {line}" for line in told)

@@ -66,6 +66,11 @@ def show_moments(
     show(envelope(command, {"moments": form}), lines, as_json)
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many there are of what: ``1 machine``, ``2 machines``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def say(line: str, *, flush: bool = False) -> None:
     """Print one line, which stays one whatever names are in it."""
     print(printable(line), flush=flush)

@@ -11,7 +11,7 @@ import typer
 from guestmap.base import ConfigError, PeerError
 from guestmap.cli.board_option import Board
 from guestmap.cli.completing import sources
-from guestmap.cli.output import say, say_json
+from guestmap.cli.output import counted, say, say_json
 from guestmap.cli.own_source import on_board
 from guestmap.cli.parameters import GIVEN_UP
 from guestmap.cli.streams import is_lost
@@ -151,8 +151,8 @@ class _Words:
 
     def end(self, watcher: Watcher, elapsed: float) -> None:
         self._print(
-            f"watched for {elapsed:.1f} s: {_count(watcher.looks, 'look')},"
-            f" {_count(watcher.changes, 'change')} of the map, {_count(watcher.events, 'event')}"
+            f"watched for {elapsed:.1f} s: {counted(watcher.looks, 'look')},"
+            f" {counted(watcher.changes, 'change')} of the map, {counted(watcher.events, 'event')}"
         )
 
     def _print(self, text: str) -> None:
@@ -203,7 +203,3 @@ class _Lines:
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -189,6 +189,8 @@ def test_a_libvirt_that_is_silent_is_given_up(fake, monkeypatch):
             session.execute("query-kvm", {})
         with pytest.raises(GoneError, match="the session has ended"):  # without waiting again
             session.execute("query-kvm", {})
+        with pytest.raises(GoneError, match="the session has ended"):
+            session.agent("guest-ping")
         session.close()
     finally:
         goes_on.set()

@@ -96,8 +96,7 @@ class LibvirtChannel(Channel):
         message: dict[str, object] = {"execute": command}
         if arguments:
             message["arguments"] = dict(arguments)
-        if self._is_lost:
-            raise GoneError(f"{self._target}: the session has ended (asked for {command})")
+        self._check_open(command)
         try:
             text = self._in_time(
                 f"no answer to {command}",
@@ -113,8 +112,9 @@ class LibvirtChannel(Channel):
         """Return what the guest's agent returns, which libvirt holds as it holds the monitor.
 
         Raises:
-            PeerError: there is no agent, or it does not answer so.
+            PeerError: there is no agent, it does not answer so, or the session has ended.
         """
+        self._check_open(command)
         try:
             text = self._in_time(
                 f"the guest agent: no answer to {command}",
@@ -137,6 +137,10 @@ class LibvirtChannel(Channel):
         if connection is not None:
             with suppress(Overdue):  # it waits for what is given up
                 within(_CLOSE_S, connection.close)
+
+    def _check_open(self, command: str) -> None:
+        if self._is_lost:
+            raise GoneError(f"{self._target}: the session has ended (asked for {command})")
 
     def _in_time(self, what: str, call: Callable[[], _T]) -> _T:
         """Return what a call of libvirt returns.
