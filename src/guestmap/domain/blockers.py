@@ -105,28 +105,32 @@ def _window(situation: Situation) -> Iterator[PlanFinding]:
 def _slot(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:
     if situation.slots == 0:
         return
-    free, last = situation.free_slots, situation.slots - 1
+    last = situation.slots - 1
     if request.slot is None:
-        if not free:
+        if not situation.has_free_slot:
             yield PlanFinding(
                 "slots-full",
                 f"all {situation.slots} slots hold a DIMM",
                 "unplug one (guestmap unplug), or start the machine with more slots (at most 256)",
             )
         return
-    listed = f"free: {_numbers(free)}" if free else "none is free"
     if request.slot > last:
         yield PlanFinding(
             "slot-range",
             f"slot {request.slot} is not one of 0 to {last}",
-            f"choose one of these, or give no --slot ({listed})",
+            f"choose one of these, or give no --slot ({_free(situation)})",
         )
     elif (holder := situation.in_slots.get(request.slot)) is not None:
         yield PlanFinding(
             "slot-busy",
             f"slot {request.slot} holds {device_place(holder)}",
-            f"choose another, or give no --slot ({listed})",
+            f"choose another, or give no --slot ({_free(situation)})",
         )
+
+
+def _free(situation: Situation) -> str:
+    free = situation.free_slots
+    return f"free: {_numbers(free)}" if free else "none is free"
 
 
 def _id(situation: Situation, request: PlugRequest) -> Iterator[PlanFinding]:

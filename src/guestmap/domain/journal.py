@@ -168,8 +168,11 @@ def _read(file: Path) -> Entry | None:
 def _start_of(process: int) -> int | None:
     """Return when a process began; None: there is none, or it has ended and nobody asked yet."""
     try:
-        with open(f"/proc/{process}/stat", "rb", buffering=0) as file:
-            fields = file.read(_STAT_BYTES).rpartition(b")")[2].split()
+        descriptor = os.open(f"/proc/{process}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fields = os.read(descriptor, _STAT_BYTES).rpartition(b")")[2].split()
+        finally:
+            os.close(descriptor)
         state, start = (fields[index] for index in _STATE_AND_START)
         return None if state in b"ZX" else int(start)
     except (OSError, ValueError, IndexError):

@@ -62,7 +62,7 @@ def overlapping(
 
 def largest_fit(situation: Situation) -> int:
     """Return the most bytes that one more DIMM may have: aligned, in one gap, within maxmem."""
-    if situation.window is None or (DIMM in situation.rule.takes and not situation.free_slots):
+    if situation.window is None or (DIMM in situation.rule.takes and not situation.has_free_slot):
         return 0
     unit = max(situation.alignment, situation.rule.unit)
     room = max(

@@ -128,6 +128,12 @@ class Situation(Report):
         return {d.slot: d for d in self.devices if d.slot is not None and d.kind in SLOT_KINDS}
 
     @property
+    def has_free_slot(self) -> bool:
+        """Whether a slot is free."""
+        busy = self.in_slots
+        return any(slot not in busy for slot in range(self.slots))
+
+    @property
     def free_slots(self) -> tuple[int, ...]:
         """The numbers of the free slots, lowest first."""
         busy = self.in_slots

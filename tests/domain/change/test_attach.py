@@ -1,11 +1,17 @@
 """Attaching: libvirt's order, its bytes, its slots; and everything as before where it fails."""
 
 import errno
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from guestmap.base import HostError
+from guestmap.domain.change import changes
+from guestmap.domain.change.attach_plan import plan_attach
 from guestmap.domain.rules.errors import DomainError, Speaker
+from guestmap.domain.rules.texts import LibvirtDialect
+from guestmap.domain.store.status import parse_status
 from tests.domain.documents import domain, memory
 from tests.support.domains import BOTH, CONFIG, CURRENT, DIMM, LIVE
 
@@ -27,6 +33,25 @@ def test_what_is_sent_is_libvirts_to_the_byte(manager):
         '{"execute":"query-memory-devices","id":"libvirt-4"}\r\n',
         '{"execute":"qom-list","arguments":{"path":"/machine/peripheral"},"id":"libvirt-5"}\r\n',
     ]
+
+
+def test_the_machines_word_counts_and_not_what_was_expected_of_it(manager, monkeypatch):
+    def wrong(*args, **more):
+        plan = plan_attach(*args, **more)
+        return replace(plan, expected=msgspec.structs.replace(plan.live, size=1, node=7))
+
+    monkeypatch.setattr(changes, "plan_attach", wrong)
+    manager.running()
+    manager.changes.attach("vm", DIMM, LIVE)
+    (device,) = manager.store.running("vm").definition.devices
+    (asked,) = manager.ask("query-memory-devices")
+    told = asked["data"]
+    assert (device.size * 1024, device.node, device.place) == (
+        told["size"], told["node"], told["addr"],
+    )  # fmt: skip
+    assert parse_status(
+        manager.store.status_file("vm").read_bytes(), LibvirtDialect.V9, "it"
+    ).definition.devices == (device,)
 
 
 def sent(manager, data, targets=LIVE):

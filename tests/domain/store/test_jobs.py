@@ -8,6 +8,8 @@ import pytest
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.jobs import WAIT_S, job
+from guestmap.domain.store.journal import Note, Notes
+from guestmap.domain.store.store import Store
 from tests.domain.machines import FakePace
 from tests.support.killed import End, killed_at
 
@@ -79,3 +81,32 @@ def test_other_domains_do_not_wait(tmp_path):
         job(tmp_path / "b.lock", "attach-device", LibvirtDialect.V9, wait_s=0.0),
     ):
         pass
+
+
+def test_what_a_killed_one_wrote_aside_goes_with_the_next_job_and_no_other_file(tmp_path):
+    store = Store(tmp_path / "config", tmp_path / "run")
+    aside = tmp_path / "run" / ".vm.journal.new"
+
+    def killed() -> None:
+        with store.job("vm", "attach-device"):
+            Notes(tmp_path / "run" / "vm.journal").write(Note("attach"))
+
+    assert killed_at("journal.before-rename", killed) is End.KILLED
+    assert aside.exists()
+    with store.job("vm", "detach-device"):
+        assert [each.name for each in aside.parent.iterdir()] == ["vm.lock"]
+
+
+def test_who_comes_after_a_job_that_was_broken_off_learns_of_it_once(tmp_path):
+    def killed() -> None:
+        from guestmap.base.faults import point
+
+        with job(tmp_path / "vm.lock", "attach-device", LibvirtDialect.V9):
+            point("journal.after")
+
+    told = []
+    killed_at("journal.after", killed)
+    for verb in ("a", "b"):
+        with job(tmp_path / "vm.lock", verb, LibvirtDialect.V9) as was_broken_off:
+            told.append(was_broken_off)
+    assert told == [True, False]

@@ -73,6 +73,8 @@ def attach(store: Store, link: Link | None, plan: AttachPlan) -> Status | None:
 def _plug(store: Store, link: Link, plan: AttachPlan) -> None:
     """Make the backend and the device, or neither."""
     backend, device = plan.arguments
+    expected = plan.expected
+    assert expected is not None  # where there is a machine
     point("attach.before-object-add")
     try:
         link.send("object-add", backend)
@@ -80,7 +82,7 @@ def _plug(store: Store, link: Link, plan: AttachPlan) -> None:
         raise _orphaned(link, str(backend["id"]), error) from error
     point("attach.before-device-add")
     try:
-        link.send("device_add", device)
+        link.send("device_add", device, meanwhile=lambda: link.having(expected))
     except DomainError:
         with suppress(DomainError):  # the first error is what is told
             link.do("object-del", id=backend["id"])

@@ -42,12 +42,14 @@ class AttachPlan:
         live: as it goes into the machine; None: not there.
         config: the stored definition as it will be; None: it stays.
         arguments: of ``object-add`` and ``device_add``; empty where there is no machine.
+        expected: as the machine will have it, unless it says otherwise; None: no machine.
     """
 
     device: MemoryDef
     live: MemoryDef | None = None
     config: Definition | None = None
     arguments: tuple[dict[str, object], ...] = ()
+    expected: MemoryDef | None = None
 
 
 def read_device(data: bytes, dialect: LibvirtDialect, *, is_new: bool = True) -> MemoryDef:
@@ -102,7 +104,8 @@ def plan_attach(
     bus = bus_name(now, address.bus) if isinstance(address, PciAddress) else None
     backend = device_backend(now, live, LIVE_UNIT, running.memory)
     props = device_props(live, bus, allocated=is_allocated(now, live))
-    return AttachPlan(device, live, config, (backend, props))
+    expected = _at(live, in_live.base) if live.model in SLOTTED else live
+    return AttachPlan(device, live, config, (backend, props), expected)
 
 
 def _stored_with(room: Room) -> Definition:
@@ -116,10 +119,14 @@ def _stored_with(room: Room) -> Definition:
 
 def _where_it_is_of_use(room: Room, device: MemoryDef) -> MemoryDef:
     """Return a device with an address, where QEMU would choose one that the guest cannot use."""
-    base, address = room.better_base(device), device.address
-    if base is None or not isinstance(address, DimmAddress):
+    return _at(device, room.better_base(device))
+
+
+def _at(device: MemoryDef, base: int | None) -> MemoryDef:
+    """Return a device at an address; None: as it is."""
+    if base is None or not isinstance(device.address, DimmAddress):
         return device
-    return replace(device, address=DimmAddress(address.slot, base))
+    return replace(device, address=DimmAddress(device.address.slot, base))
 
 
 def rooms_for(

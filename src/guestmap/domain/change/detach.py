@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from guestmap.domain.change.matching import choose
-from guestmap.domain.change.removal import WAIT_S, Fate, ask, drop_backend, without_alias
+from guestmap.domain.change.removal import WAIT_S, Fate, ask, drop_backend
 from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import text_of
@@ -117,8 +117,8 @@ def detach(store: Store, link: Link | None, plan: Detachment, *, wait_s: float =
 def gone(store: Store, link: Link, alias: str, config: Definition | None) -> None:
     """Note that a device has left its machine, in both definitions; its file goes, too."""
     store.forget_memory(link.status, alias)
-    found = without_alias(link.status.definition, alias)
-    status = replace(link.status.without_pending(alias), definition=found, aliases=link.aliases())
+    left = link.status.without_pending(alias)
+    status = replace(left, definition=link.lacking(alias), aliases=link.aliases())
     link.status = status
     store.save_status(status)
     if config is not None:

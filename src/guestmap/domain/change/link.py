@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,14 +13,15 @@ from guestmap.domain.process.wire import Wire
 from guestmap.domain.replies import MemoryDeviceInfo, Named
 from guestmap.domain.rules.errors import DomainError, Speaker, refusal
 from guestmap.domain.rules.texts import LibvirtDialect, text_of
-from guestmap.domain.xml.edit import with_device, with_devices
+from guestmap.domain.xml.edit import with_device, with_devices, without_alias
 from guestmap.domain.xml.memory import SLOTTED, DimmAddress
 from guestmap.qmp.client import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from guestmap.domain.store.status import Status
+    from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
 
 PERIPHERAL = "/machine/peripheral"
@@ -38,6 +39,7 @@ class Link:
     def __init__(self, wire: Wire, status: Status) -> None:
         self.wire = wire
         self.status = status
+        self._known: tuple[Definition, MemoryDef | str, Definition] | None = None
 
     def do(self, command: str, **arguments: Any) -> object:
         """Execute a command; ``_`` in an argument means ``-``.
@@ -49,10 +51,26 @@ class Link:
         named = {name.replace("_", "-"): value for name, value in arguments.items()}
         return self.send(command, named)
 
-    def send(self, command: str, arguments: dict[str, Any]) -> object:
-        """Execute a command, arguments as they go over the wire; raises as :meth:`do`."""
+    def send(
+        self,
+        command: str,
+        arguments: dict[str, Any],
+        meanwhile: Callable[[], object] | None = None,
+    ) -> object:
+        """Execute a command, arguments as they go over the wire; raises as :meth:`do`.
+
+        Args:
+            command: which.
+            arguments: of it.
+            meanwhile: worked out while the machine is at it. What cannot be is told by whoever
+                asks for it afterwards.
+        """
         try:
-            return self.wire.execute(command, arguments)
+            name = self.wire.begin(command, arguments)
+            if meanwhile is not None:
+                with suppress(DomainError):
+                    meanwhile()
+            return self.wire.end(name)
         except CommandError as error:
             raise qemu_refusal(self.status, command, str(error), error.kind) from error
 
@@ -83,8 +101,23 @@ class Link:
         said = next((d for d in devices if d.data.id == device.alias), None)
         found = self.status.definition
         now = device if said is None else _placed(device, said, found.dialect)
-        after = with_device(found, now, live=True)
-        self.status = replace(self.status, definition=after, aliases=names)
+        self.status = replace(self.status, definition=self.having(now), aliases=names)
+
+    def having(self, device: MemoryDef) -> Definition:
+        """Return the machine's definition with a device more; worked out once."""
+        return self._changed(device, lambda found: with_device(found, device, live=True))
+
+    def lacking(self, alias: str) -> Definition:
+        """Return the machine's definition without the device of a name; worked out once."""
+        return self._changed(alias, lambda found: without_alias(found, alias))
+
+    def _changed(
+        self, what: MemoryDef | str, change: Callable[[Definition], Definition]
+    ) -> Definition:
+        found, known = self.status.definition, self._known
+        if known is None or known[0] is not found or known[1] != what:
+            self._known = known = (found, what, change(found))
+        return known[2]
 
     def refresh(self) -> Status:
         """Take slots, addresses and names from the machine, as it has the last word."""

@@ -17,14 +17,14 @@ from guestmap.domain.change.detach import gone, pending
 from guestmap.domain.change.ending import forget
 from guestmap.domain.change.link import PERIPHERAL, Link, linked
 from guestmap.domain.change.matching import twin_of
-from guestmap.domain.change.removal import drop_backend, without_alias
+from guestmap.domain.change.removal import drop_backend
 from guestmap.domain.change.start import finish
 from guestmap.domain.process.launch import ends_soon
 from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.store.status import STARTING
 from guestmap.domain.xml.definition import Definition, parse_definition
-from guestmap.domain.xml.edit import with_device, with_devices, without_device
+from guestmap.domain.xml.edit import with_device, with_devices, without_alias, without_device
 from guestmap.domain.xml.memory import parse_memory
 from guestmap.domain.xml.tree import read_xml
 
@@ -44,7 +44,6 @@ def recover(store: Store, name: str, log: EventLog) -> Status | None:
     Raises:
         HostError, PeerError, DomainError: what is so cannot be found out, or not be saved.
     """
-    store.sweep(name)
     status, note = store.status(name), store.notes(name).read()
     if status is None:
         if note is not None:

@@ -11,11 +11,9 @@ from guestmap.base.faults import point
 from guestmap.domain.ost import OstKind, explain
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.waiting import Answered, Deleted, EjectFailed, heard
-from guestmap.domain.xml.edit import without_device
 
 if TYPE_CHECKING:
     from guestmap.domain.change.link import Link
-    from guestmap.domain.xml.definition import Definition
     from guestmap.qmp.client import MonitorEvent
 
 WAIT_S = 5.0
@@ -54,7 +52,7 @@ def ask(link: Link, alias: str, wait_s: float = WAIT_S) -> RemovalAnswer:
     link.wire.events()  # what was told before is no answer
     point("detach.before-device-del")
     try:
-        link.do("device_del", id=alias)
+        link.send("device_del", {"id": alias}, meanwhile=lambda: link.lacking(alias))
     except DomainError as error:
         if "DeviceNotFound" in getattr(error, "__notes__", ()):
             return RemovalAnswer(Fate.GONE)
@@ -106,11 +104,3 @@ def take_back(link: Link, alias: str, backend: str) -> bool:
         return False
     drop_backend(link, backend)
     return True
-
-
-def without_alias(found: Definition, alias: str) -> Definition:
-    """Return a definition without the memory device of a name; the same where it has none."""
-    for index, device in enumerate(found.devices):
-        if device.alias == alias:
-            return without_device(found, index)
-    return found

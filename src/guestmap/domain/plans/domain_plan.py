@@ -14,7 +14,6 @@ import msgspec
 from guestmap.base import KIB, ConfigError
 from guestmap.domain.change.attach_plan import obstacles, plan_attach, read_device, rooms_for
 from guestmap.domain.change.detach import plan_detach
-from guestmap.domain.change.removal import without_alias
 from guestmap.domain.peer import Peer, Route
 from guestmap.domain.plans.parts import (
     attach_commands,
@@ -30,7 +29,7 @@ from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError, Speaker
 from guestmap.domain.rules.room import remedy_of, request_of
 from guestmap.domain.survey import survey
-from guestmap.domain.xml.edit import with_device
+from guestmap.domain.xml.edit import with_device, without_alias
 from guestmap.domain.xml.memory import SLOTTED, VIRTIO_MEM
 
 if TYPE_CHECKING:

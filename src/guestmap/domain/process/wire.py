@@ -110,6 +110,20 @@ class Wire(Channel):
         """
         return self.execute_all([(command, arguments)])[0]
 
+    def begin(self, command: str, arguments: Mapping[str, object]) -> str:
+        """Send a command whose answer :meth:`end` waits for; return its id; raises as there."""
+        check(command, arguments, may_change=True, is_owner=True)
+        self.greet()
+        return self._ask(command, arguments)
+
+    def end(self, name: str) -> object:
+        """Wait for the answer to what was begun; return it.
+
+        Raises:
+            CommandError, GoneError, PeerError: as :meth:`execute`.
+        """
+        return _value(self._answer(name, "a command", self._reply_s))
+
     def execute_all(self, commands: Sequence[tuple[str, Mapping[str, object]]]) -> list[object]:
         """Send commands one behind the other; return what each returns; raises as :meth:`execute`.
 
@@ -118,16 +132,13 @@ class Wire(Channel):
         for command, arguments in commands:
             check(command, arguments, may_change=True, is_owner=True)
         self.greet()
-        names = [self._ask(*each) for each in commands]
+        names, lines = zip(*(self._session.request(*each) for each in commands), strict=True)
+        self._send(b"".join(lines))
         answers = [
             self._answer(name, command, self._reply_s)
             for name, (command, _) in zip(names, commands, strict=True)
         ]
-        for each in answers:
-            if each.error is not None:
-                kind, said = each.error
-                raise CommandError(said, kind)
-        return [each.value for each in answers]
+        return [_value(each) for each in answers]
 
     def _ask(self, command: str, arguments: Mapping[str, object]) -> str:
         name, line = self._session.request(command, arguments)
@@ -195,6 +206,13 @@ class Wire(Channel):
                 self._is_greeted = True
             else:
                 self._answers[each.id] = each
+
+
+def _value(answer: CommandReply) -> object:
+    if answer.error is not None:
+        kind, said = answer.error
+        raise CommandError(said, kind)
+    return answer.value
 
 
 def greeted(path: str, seconds: float) -> Wire:

@@ -132,8 +132,12 @@ class Room:
         return situation_of(self.definition, unit=alignment(self.definition, self.device))
 
     @cached_property
+    def _request(self) -> PlugRequest:
+        return request_of(self.device)
+
+    @cached_property
     def _found(self) -> tuple[PlanFinding, ...]:
-        return plug_blockers(self._situation, request_of(self.device))
+        return plug_blockers(self._situation, self._request)
 
     def blockers(self) -> tuple[PlanFinding, ...]:
         """Return what QEMU would say to the device, where libvirt lets it pass."""
@@ -143,9 +147,7 @@ class Room:
         """Return why the guest would get nothing of the device, where QEMU takes it."""
         if self.device.model not in SLOTTED or self._found:
             return ()
-        request = request_of(self.device)
-        place = pick_address(self._situation, request)
-        cautions = plug_cautions(self._situation, request, place)
+        cautions = plug_cautions(self._situation, self._request, self.base)
         return tuple(each for each in cautions if each.useless)
 
     def better_base(self, live: MemoryDef) -> int | None:
@@ -156,9 +158,13 @@ class Room:
         """
         if live.place is not None or not isinstance(live.address, DimmAddress):
             return None
-        request = request_of(live)
-        wanted = pick_address(self._situation, request)
-        return None if wanted == qemus_choice(self._situation, request) else wanted
+        own = qemus_choice(self._situation, self._request)
+        return None if self.base == own else self.base
+
+    @cached_property
+    def base(self) -> int | None:
+        """The address that the device gets, as far as it can be told."""
+        return pick_address(self._situation, self._request)
 
 
 def told(finding: PlanFinding) -> DomainError:

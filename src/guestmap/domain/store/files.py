@@ -28,7 +28,7 @@ def write_private(path: Path, data: bytes, kind: str, *, durable: bool = True) -
     Raises:
         HostError: the host refuses; the old file, if there was one, is as it was.
     """
-    new = aside(path)
+    place, new = os.fspath(path), aside(path)
     try:
         point(f"{kind}.before-write")
         descriptor = _fresh(new)
@@ -40,7 +40,7 @@ def write_private(path: Path, data: bytes, kind: str, *, durable: bool = True) -
         finally:
             os.close(descriptor)
         point(f"{kind}.before-rename")
-        os.replace(new, path)
+        os.replace(new, place)
     except OSError as error:
         with suppress(OSError):
             os.unlink(new)

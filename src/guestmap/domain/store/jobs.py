@@ -48,8 +48,8 @@ def job(
     wait_s: float = WAIT_S,
     pace: Pace | None = None,
     on_wait: Callable[[Holder, float], object] | None = None,
-) -> Iterator[None]:
-    """Hold a domain's job for the time of a ``with``.
+) -> Iterator[bool]:
+    """Hold a domain's job for the time of a ``with``; give whether the one before was broken off.
 
     Args:
         path: the lock's file.
@@ -80,9 +80,11 @@ def job(
                 on_wait(holder(descriptor), wait_s)
                 on_wait = None
             time.sleep(_POLL_S)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(Holder(verb, os.getpid())), 0)
-        yield
+        was_broken_off = os.fstat(descriptor).st_size > 0
+        named = msgspec.json.encode(Holder(verb, os.getpid()))
+        os.pwrite(descriptor, named, 0)  # never empty meanwhile: we may be killed here, too
+        os.ftruncate(descriptor, len(named))
+        yield was_broken_off
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)

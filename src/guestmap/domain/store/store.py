@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,7 @@ from guestmap.domain.xml.fields import NAME
 from guestmap.domain.xml.tree import MOST_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from guestmap.domain.listen import Pace
     from guestmap.domain.store.jobs import Holder
@@ -160,26 +160,28 @@ class Store:
             raise refusal(self.dialect, "no-domain", name=name, remedy="its machine has ended")
         return stored, running
 
+    @contextmanager
     def job(
         self, name: str, verb: str, *, wait_s: float = WAIT_S, pace: Pace | None = None
-    ) -> AbstractContextManager[None]:
-        """Return the job of a domain, to be held in a ``with``; see :func:`job`."""
+    ) -> Iterator[None]:
+        """Hold the job of a domain for the time of a ``with``; see :func:`job`.
+
+        What was written aside by somebody who was killed goes first.
+        """
         make_folder(self.run)
-        told = self.on_wait
-        return job(
-            self._files(name).lock, verb, self.dialect, wait_s=wait_s, pace=pace,
+        told, files = self.on_wait, self._files(name)
+        with job(
+            files.lock, verb, self.dialect, wait_s=wait_s, pace=pace,
             on_wait=None if told is None else lambda who, most: told(name, who, most),
-        )  # fmt: skip
+        ) as was_broken_off:  # fmt: skip
+            if was_broken_off:
+                for path in (files.config, files.status, files.journal):
+                    drop_aside(path)
+            yield
 
     def notes(self, name: str) -> Notes:
         """Return where a domain's change under way is noted."""
         return Notes(self._files(name).journal)
-
-    def sweep(self, name: str) -> None:
-        """Remove what was written aside by somebody who was killed; the job is held."""
-        files = self._files(name)
-        for path in (files.config, files.status, files.journal):
-            drop_aside(path)
 
     def config_file(self, name: str) -> Path:
         """Return the file of a stored definition."""

@@ -52,6 +52,14 @@ def without_device(found: Definition, index: int) -> Definition:
     return _again(found, [gone, *_sizes(found, -found.devices[index].size)], left)
 
 
+def without_alias(found: Definition, alias: str) -> Definition:
+    """Return a domain without the memory device of a name; the same where it has none."""
+    for index, device in enumerate(found.devices):
+        if device.alias == alias:
+            return without_device(found, index)
+    return found
+
+
 def with_devices(found: Definition, changed: Mapping[int, MemoryDef], *, live: bool) -> Definition:
     """Return a domain with other memory devices in the places of some; no size changes."""
     splices: list[Splice] = []

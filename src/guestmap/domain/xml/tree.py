@@ -93,7 +93,7 @@ def moved(element: Element, bytes_: int, lines: int) -> Element:
         element.inner_end - bytes_,
         element.is_closed,
         element.text,
-        [moved(each, bytes_, lines) for each in element.children],
+        [moved(each, bytes_, lines) for each in element.children] if element.children else [],
     )
 
 
