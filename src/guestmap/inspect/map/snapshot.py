@@ -293,6 +293,11 @@ class Snapshot:
         """The container's id by region id; roots are absent."""
         return {child: region.id for region in self.regions for child in region.children}
 
+    @cached_property
+    def has_aliases(self) -> bool:
+        """Whether any region shows another one."""
+        return any(each.alias is not None for each in self.regions)
+
     def check(self) -> None:
         """Hold the snapshot to its own rules: ids, references, one container each, no cycle.
 

@@ -10,7 +10,7 @@ region answers accesses wins.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from guestmap.base import ADDRESS_SPACE_SIZE, PeerError
@@ -167,7 +167,7 @@ def walk(
     """
     regions = snapshot.regions
     todo: list[tuple[Way, bool]] = []
-    path = _Path()
+    path = _Path(snapshot)
     most_aliases = MAX_ALIASES
 
     def plan(region: RegionInfo, base: int, parent: Way | None) -> None:
@@ -228,21 +228,27 @@ def _allowed_aliases(snapshot: Snapshot, root: int, visits: int, way: Way) -> in
 
 
 class _Path:
-    """The regions on the way to where a walk is, and where they lie."""
+    """The regions on the way to where a walk is, and where they lie: how often each.
 
-    def __init__(self) -> None:
-        self._regions: Counter[int] = Counter()
-        self._places: Counter[tuple[int, int]] = Counter()
+    Nothing is kept of a map without aliases: no way leads back in one.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._is_kept = snapshot.has_aliases
+        self._regions: defaultdict[int, int] = defaultdict(int)
+        self._places: defaultdict[tuple[int, int], int] = defaultdict(int)
 
     def enter(self, way: Way) -> None:
         """Go on to what lies below a region."""
-        self._regions[way.region.id] += 1
-        self._places[way.region.id, way.base] += 1
+        if self._is_kept:
+            self._regions[way.region.id] += 1
+            self._places[way.region.id, way.base] += 1
 
     def leave(self, way: Way) -> None:
         """Go back from below a region."""
-        self._regions[way.region.id] -= 1
-        self._places[way.region.id, way.base] -= 1
+        if self._is_kept:
+            self._regions[way.region.id] -= 1
+            self._places[way.region.id, way.base] -= 1
 
     def is_circle(self, way: Way, visible: bool) -> bool:
         """Tell whether an alias, the last step, leads back to a region, where it can add nothing.
