@@ -32,7 +32,7 @@ _BOTH = 3
 def in_parallel(ours: Manager, theirs: Libvirtd, emulator: str) -> list[Row]:
     """Attach a DIMM to 50 domains, live and stored, eight clients at a time."""
     with ExitStack() as stack:
-        names = [f"vm{number}" for number in range(_MANY)]
+        names = [f"vm{os.getpid()}-{number}" for number in range(_MANY)]  # nobody else's
         domains: dict[str, Any] = {}
         for name in names:
             pair = stack.enter_context(pair_of(ours, theirs, emulator, name))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from guestmap.base import HostError
 from guestmap.base.faults import point
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _MODE = 0o600
 _CHUNK = 1 << 16
@@ -55,13 +52,15 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _fresh(path: str) -> int:
-    """Open a file that was not there; that of somebody who was killed goes."""
+    """Open a file that was not there, nor need its folder be; that of who was killed goes."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(path, flags, _MODE)
     except FileExistsError:
         os.unlink(path)
-        return os.open(path, flags, _MODE)
+    except FileNotFoundError:
+        make_folder(Path(path).parent)
+    return os.open(path, flags, _MODE)
 
 
 def aside(path: Path) -> str:

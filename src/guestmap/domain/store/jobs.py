@@ -83,7 +83,8 @@ def job(
         was_broken_off = os.fstat(descriptor).st_size > 0
         named = msgspec.json.encode(Holder(verb, os.getpid()))
         os.pwrite(descriptor, named, 0)  # never empty meanwhile: we may be killed here, too
-        os.ftruncate(descriptor, len(named))
+        if was_broken_off:
+            os.ftruncate(descriptor, len(named))
         yield was_broken_off
         os.ftruncate(descriptor, 0)
     finally:

@@ -93,7 +93,6 @@ class Store:
         Raises:
             HostError: it cannot be written; what was there stays.
         """
-        make_folder(self.config)
         write_private(self.config_file(definition.name), definition.data, "config")
         self._definitions.put(definition.name, definition.data, definition)
 
@@ -125,7 +124,6 @@ class Store:
         Raises:
             HostError: it cannot be written; what was there stays.
         """
-        make_folder(self.run)
         name, data = status.definition.name, status_xml(status)
         write_private(self.status_file(name), data, "status")
         root = status.definition.root
