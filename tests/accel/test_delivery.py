@@ -576,34 +576,34 @@ def test_large_pages(
     cpu.memory.write(0x20000, struct.pack("<Q", 0x21001))
     cpu.memory.write(0x21000 + entry_at, struct.pack("<Q" if cr4 & 0x20 else "<I", entry))
     cpu.state.controls |= {0: 0x80000011, 3: 0x20000 if cr4 & 0x20 else 0x21000, 4: cr4}
-    assert cpu.linear._physical(linear, write=False) == physical
+    assert cpu.linear.physical(linear, write=False) == physical
 
 
 def test_pse_36_reaches_above_4_gib(cpu: Cpu) -> None:
     cpu.memory.write(0x21000, struct.pack("<I", 0x00C00083 | 0x3 << 13))
     cpu.state.controls |= {0: 0x80000011, 3: 0x21000, 4: 0x10}
-    assert cpu.linear._physical(0x1234, write=True) == 0x3_00C01234
+    assert cpu.linear.physical(0x1234, write=True) == 0x3_00C01234
 
 
 @pytest.mark.parametrize("pae", [False, True])
 def test_every_bit_of_a_page_table_entry_counts(cpu: Cpu, pae: bool) -> None:
     tables(cpu, pae=pae, entry=0xFEDCB003 | (0xA9_00000000 if pae else 0))
-    assert cpu.linear._physical(0x9ABC, write=True) == 0xFEDCBABC | (0xA9_00000000 if pae else 0)
+    assert cpu.linear.physical(0x9ABC, write=True) == 0xFEDCBABC | (0xA9_00000000 if pae else 0)
     other = 0x21 if pae else 0x2D  # another directory entry, linear addresses of its own
     size = 8 if pae else 4
     cpu.memory.write(0x21000 + other * size, (0x22003).to_bytes(size, "little"))
     linear = other << (21 if pae else 22) | 0x9ABC
-    assert cpu.linear._physical(linear, write=True) & 0xFFFFFFFF == 0xFEDCBABC
+    assert cpu.linear.physical(linear, write=True) & 0xFFFFFFFF == 0xFEDCBABC
     cpu.memory.write(0x21000, 0x01022003.to_bytes(size, "little"))  # a table where no memory is
     with pytest.raises(GuestFault):
-        cpu.linear._physical(0x9ABC, write=True)
+        cpu.linear.physical(0x9ABC, write=True)
 
 
 def test_without_pse_the_large_bit_means_nothing(cpu: Cpu) -> None:
     cpu.memory.write(0x21000, struct.pack("<I", 0x22083))
     cpu.memory.write(0x22000 + 4, struct.pack("<I", 0x55003))
     cpu.state.controls |= {0: 0x80000011, 3: 0x21000, 4: 0}
-    assert cpu.linear._physical(0x1234, write=True) == 0x55234
+    assert cpu.linear.physical(0x1234, write=True) == 0x55234
 
 
 @pytest.mark.parametrize("pae", [False, True])
@@ -613,13 +613,13 @@ def test_tables_and_pages_are_behind_the_a20_gate(cpu: Cpu, pae: bool) -> None:
     cpu.state.a20_mask = CLOSED
     cpu.linear.write(0x9100, b"here")
     assert cpu.memory.read(0x55100, 4) == b"here"
-    assert cpu.linear._physical(0x9100, write=False) == 0x55100
+    assert cpu.linear.physical(0x9100, write=False) == 0x55100
 
 
 def test_the_a20_gate_leaves_the_bits_above_4_gib(cpu: Cpu) -> None:
     tables(cpu, pae=True, entry=0x3_00155003)
     cpu.state.a20_mask = CLOSED
-    assert cpu.linear._physical(0x9100, write=False) == 0x3_00055100
+    assert cpu.linear.physical(0x9100, write=False) == 0x3_00055100
 
 
 def test_an_access_across_two_pages_goes_to_both_or_none(cpu: Cpu) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import struct
 import subprocess
@@ -18,7 +19,7 @@ from guestmap.accel.unicorn import attach
 from guestmap.accel.unicorn.internals import PARTS, Library, Refused, known, trials
 from guestmap.accel.unicorn.internals.findings import from_text, nothing
 from guestmap.base import ConfigError
-from guestmap.memory import MemorySystem
+from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
 from tests.accel.guest import CODE, STACK, Guest
 from tests.accel.known_builds import need_internals
 from tests.accel.test_interrupts import GDT, IDT, PF, TSS, descriptor, gate, protected, set_gate
@@ -320,6 +321,35 @@ def test_a_page_fault_in_long_mode_on_a_stack_of_its_own(inside):
     assert inside.value() == [2, 0x400123, FAULT_STACK - 40, HIGH >> 32]
 
 
+@pytest.mark.parametrize("opcode", ["a4", "a5", "48a5", "aa", "48ab"])
+def test_string_instructions_are_gone_on_with_in_64_bit_code(inside: Guest, opcode: str) -> None:
+    """Elements of eight bytes, too; RDI and RSI keep their upper halves."""
+    at, cells = 0xA0000, bytearray(0x2000)
+
+    def write(offset: int, value: int, size: int) -> None:
+        cells[offset : offset + size] = value.to_bytes(size, "little")
+
+    ops = MemoryRegionOps(write=write, impl=AccessSizes(min=1, max=4), like_memory=True)
+    inside.root.add_subregion(at, inside.system.io("device", 0x2000, ops, owner=inside), 1)
+    data = random.Random(1).randbytes(0x1800)
+    inside.memory.write(0x20000, data)
+    size = 8 if opcode.startswith("48") else 4 if opcode == "a5" else 1
+    count = 0x1400 // size
+    long_mode(inside, b"".join((
+        b"\x48\xbf", struct.pack("<Q", HIGH + at), b"\x48\xbe", struct.pack("<Q", HIGH + 0x20000),
+        b"\xb9", le32(count), b"\x48\xb8", bytes(range(1, 9)),  # mov rdi; rsi; ecx; rax
+        b"\xf3", bytes.fromhex(opcode),
+        b"\x48\x89\xf8\xe7\x80\x48\xc1\xe8\x20\xe7\x80",  # mov rax, rdi; out; its upper half
+        b"\x48\x89\xf0\x48\xc1\xe8\x20\xe7\x80\x89\xc8\xe7\x80\xf4",  # rsi's; ecx
+    )))  # fmt: skip
+    assert inside.run().reason is ExitReason.HALTED
+    low = (HIGH + at + count * size) & 0xFFFFFFFF
+    assert inside.value() == [low, HIGH >> 32, HIGH >> 32, 0]
+    wanted = data if opcode.endswith(("a4", "a5")) else bytes(range(1, 1 + size)) * count
+    assert cells[: count * size] == wanted[: count * size]
+    assert inside.accelerator.statistics().strings == 2, "once for each of two pages"
+
+
 def wrmsr(number: int, value: int) -> bytes:
     """Return code that writes an MSR: mov ecx, number; mov eax, low; mov edx, high; wrmsr."""
     low, high = le32(value & 0xFFFFFFFF), le32(value >> 32)
@@ -394,15 +424,16 @@ def test_an_observer_sees_interrupts_in_real_mode_and_may_fail(inside):
         if len(seen) == 3:
             raise ZeroDivisionError
 
-    inside.vcpu.observe_software_interrupts(observe)
+    inside.vcpu.observe_software_interrupts(observe, {0x20})
     inside.vector(0x20, 0x2000)
+    inside.vector(0x21, 0x2000)
     inside.memory.write(0x2000, b"\xcf")
-    inside.real(b"\xcd\x20" * 4 + b"\xf4")
+    inside.real(b"\xcd\x20\xcd\x21" * 4 + b"\xf4")
     with pytest.raises(ZeroDivisionError):
         inside.run()
     assert inside.run().reason is ExitReason.HALTED
     assert seen == [0x20] * 4
-    assert inside.accelerator.statistics().software_interrupts == 4
+    assert inside.accelerator.statistics().software_interrupts == 8
     assert inside.register("esp") == STACK
 
 

@@ -24,6 +24,7 @@ class Counters:
     software_interrupts: int
     exceptions: int
     halts: int
+    strings: int
 
     def __init__(self) -> None:
         for name in self.__slots__:

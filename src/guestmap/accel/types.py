@@ -90,6 +90,7 @@ class EngineStatistics:
         rom_writes: writes that a read-only range swallowed.
         interrupts, software_interrupts, exceptions: how many of each the guest took.
         halts: HLT instructions.
+        strings: string instructions of which many accesses were made in one go.
     """
 
     entries: int = 0
@@ -106,6 +107,7 @@ class EngineStatistics:
     software_interrupts: int = 0
     exceptions: int = 0
     halts: int = 0
+    strings: int = 0
 
 
 class Processor(NamedTuple):

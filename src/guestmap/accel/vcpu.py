@@ -12,13 +12,13 @@ import threading
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from guestmap.accel.turn import Alone, Turn
 from guestmap.base import StateError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from guestmap.accel.debug import CpuProbe
     from guestmap.accel.exits import Exit
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from guestmap.accel.vcpu_state import VcpuState
     from guestmap.memory import AddressSpace
 
+
+InterruptObserver: TypeAlias = "tuple[Callable[[SoftwareInterrupt], None], Collection[int]]"
+"""Who hears of ``INT n``, and of which."""
+
+ALL_VECTORS = range(256)
 
 RESET_SMBASE = 0x30000
 """Where a CPU's system management handler has its base after RESET#."""
@@ -90,7 +95,7 @@ class Vcpu(ABC):
         self.notify: Callable[[], None] = lambda: None
         self.turn: Turn = Alone()
         self.closed = False
-        self._on_software_interrupt: list[Callable[[SoftwareInterrupt], None]] = []
+        self._on_software_interrupt: list[InterruptObserver] = []
         self._lock = threading.Lock()
         self._thread: int | None = None
         self._inside = False
@@ -256,12 +261,20 @@ class Vcpu(ABC):
         outside the guest; else each goes to the port. To be asked for before the first run.
         """
 
-    def observe_software_interrupts(self, observer: Callable[[SoftwareInterrupt], None]) -> None:
+    def observe_software_interrupts(
+        self,
+        observer: Callable[[SoftwareInterrupt], None],
+        vectors: Collection[int] = ALL_VECTORS,
+    ) -> None:
         """Call ``observer`` before each ``INT n`` takes effect, in the thread that runs it.
 
         An accelerator that cannot see them (hardware) never calls.
+
+        Args:
+            observer: is given each.
+            vectors: of those that it wants; others cost next to nothing.
         """
-        self._on_software_interrupt.append(observer)
+        self._on_software_interrupt.append((observer, frozenset(vectors)))
 
     def follow(self, follower: CpuFollower) -> None:  # noqa: ARG002 - of those that can
         """Tell somebody of its modes, stacks and interrupts from now on, until it is closed.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from guestmap.accel import Accelerator, SoftwareInterrupt, Standstill
+from guestmap.accel import Accelerator, Standstill
 from guestmap.base import format_size, printable
 from guestmap.cli.tables import STYLES, cell, table
 from guestmap.machine import (
@@ -60,8 +60,6 @@ class Story:
             self._line(event.time_ns, Text(str(event), style="bold red"))
         elif isinstance(event, FlowEvent):
             self._flow(event)
-        elif isinstance(event, SoftwareInterrupt):
-            pass  # thousands of them; the phases tell those that matter
 
     def _flow(self, event: FlowEvent) -> None:
         from guestmap.cli.flow import flow_line

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from guestmap.base.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from guestmap.accel import SoftwareInterrupt, Standstill
+    from guestmap.accel import Standstill
     from guestmap.accel.debug import GuestAccess
     from guestmap.machine.flow.records import FlowEvent
     from guestmap.machine.phases import PhaseChange
@@ -43,7 +43,10 @@ class TracedAccess(NamedTuple):
 
 
 Event: TypeAlias = (
-    "LogLine | PhaseChange | CommitRecord | MachineReset | SoftwareInterrupt | Standstill"
-    " | TracedAccess | FlowEvent"
+    "LogLine | PhaseChange | CommitRecord | MachineReset | Standstill | TracedAccess | FlowEvent"
 )
-"""What an observer of a running machine hears of, in the order in which it happens."""
+"""What an observer of a running machine hears of, in the order in which it happens.
+
+A CPU tells of each ``INT n`` (:meth:`guestmap.accel.vcpu.Vcpu.observe_software_interrupts`): a
+program that writes on the screen makes thousands in a second.
+"""

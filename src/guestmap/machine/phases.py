@@ -60,7 +60,8 @@ _ENTERED = pattern(_BOOTING + "[0-9a-f]{4}:[0-9a-f]{4}")
 _GAVE_UP = "No bootable device."
 """After this line the firmware halts in a loop; a halt before it only waits for hardware."""
 
-_BOOT_INTERRUPTS = frozenset({0x18, 0x19})
+BOOT_INTERRUPTS = frozenset({0x18, 0x19})
+"""Software interrupts that begin to look for something to start."""
 
 _MOST_CHANGES = 10_000
 _ORDER = {phase: place for place, phase in enumerate(Phase)}
@@ -128,7 +129,7 @@ class PhaseTracker:
 
     def interrupt(self, vector: int) -> None:
         """The guest executed a software interrupt."""
-        if vector in _BOOT_INTERRUPTS:
+        if vector in BOOT_INTERRUPTS:
             self._advance(Phase.BOOT, f"INT {vector:02X}h")
 
     def halted(self, *, for_good: bool = False) -> None:

@@ -20,6 +20,7 @@ from guestmap.machine.boards import make_board
 from guestmap.machine.config import MachineConfig
 from guestmap.machine.debug_log import DebugLog
 from guestmap.machine.observed import Event, LogLine
+from guestmap.machine.phases import BOOT_INTERRUPTS
 from guestmap.machine.running import Running
 from guestmap.machine.watching import Watching
 from guestmap.machine.wiring import check_smm, chip_of, loop_of, wire_cpus
@@ -96,7 +97,7 @@ class VirtualMachine(Running):
         if self.accelerator.capabilities.runs_code:
             board.executes(0)
         board.system.subscribe(self._observer)
-        vcpu.observe_software_interrupts(self._software_interrupt)
+        vcpu.observe_software_interrupts(self._software_interrupt, BOOT_INTERRUPTS)
         loop.observe_halts(self.phases.halted)
         if self.accelerator.may_stand_still:
             for each in loop.loops:
@@ -124,7 +125,6 @@ class VirtualMachine(Running):
         self.phases.line(line.text)
 
     def _software_interrupt(self, interrupt: SoftwareInterrupt) -> None:
-        self._observer(interrupt)
         self.phases.interrupt(interrupt.vector)
 
     @property

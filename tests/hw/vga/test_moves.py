@@ -33,41 +33,43 @@ def _bench(chance: random.Random, mode: modes.Mode) -> VgaBench:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_many_bytes_are_read_and_written_as_one_by_one(seed: int) -> None:
+def test_many_bytes_are_written_and_moved_as_one_by_one(seed: int) -> None:
     chance = random.Random(seed)
-    written = [0, 0]  # as text, and as planes
+    done = dict.fromkeys(("written text", "written planes", "moved text", "moved planes"), 0)
     for number in range(12):
         is_text = bool(number % 2)
         bench = _bench(chance, modes.TEXT_80 if is_text else modes.GRAPHICS["640x480, 16 colours"])
-        system, memory, state = bench.chipset.system, bench.vga.memory, bench.vga.state
-        latch = state.latch = chance.getrandbits(32)
+        memory, state = bench.vga.memory, bench.vga.state
         ops, heard = bench.vga.window.ops, _Heard(bench)
-        assert ops.read_run is not None
         assert ops.write_run is not None
+        assert ops.move_run is not None
         for _ in range(12):
-            data = chance.randbytes(chance.choice((1, 2, 3, 160, chance.randrange(1, 400))))
-            at = (0x18000 if is_text else 0) + chance.randrange(0x7000)
+            size = chance.choice((1, 1, 1, 2, 4))
+            count = chance.choice((1, 2, 3, 160 // size, chance.randrange(1, 400 // size)))
+            at = (0x18000 if is_text else 0) + chance.randrange(0x7000) // size * size
             if chance.random() < 0.1:
-                at = chance.randrange(WINDOW_SIZE - len(data))
-            before, read = bytes(memory[:_SEEN]), ops.read_run(at, len(data))
-            done = ops.write_run(at, data)
-            after, told = bytes(memory[:_SEEN]), heard.pages()
-            assert done or read is None
-            assert state.latch == latch
-            if not done:
-                assert after == before
-                assert not told
+                at = chance.randrange(WINDOW_SIZE - count * size) // size * size
+            come = at + chance.choice((0, 160, 161, 0x300, -0x500)) // size * size
+            come = min(max(come, 0), WINDOW_SIZE - count * size)
+            moves = chance.random() < 0.5 and not come < at < come + count * size
+            data = chance.randbytes(count * size)
+            before, latch = bytes(memory[:_SEEN]), state.latch
+            ok = ops.move_run(at, come, count, size) if moves else ops.write_run(at, data)
+            after, told, last = bytes(memory[:_SEEN]), heard.pages(), state.latch
+            if not ok:
+                assert (after, told, last) == (before, set(), latch)
                 continue
-            written[read is None] += 1
-            memory[:_SEEN] = before
-            if read is not None:
-                assert read == bytes(system.load(WINDOW_BASE + at + n, 1) for n in range(len(data)))
-            for n, byte in enumerate(data):
-                system.store(WINDOW_BASE + at + n, 1, byte)
+            done[f"{'moved' if moves else 'written'} {'text' if is_text else 'planes'}"] += 1
+            memory[:_SEEN], state.latch = before, latch
+            for n in range(0, count * size, size):
+                value = int.from_bytes(data[n : n + size], "little")
+                if moves:
+                    value = bench.chipset.system.load(WINDOW_BASE + come + n, size)
+                bench.chipset.system.store(WINDOW_BASE + at + n, size, value)
             assert after == bytes(memory[:_SEEN])
             assert told == heard.pages()
-            assert state.latch == latch
-    assert min(written) > 5
+            assert last == state.latch
+    assert min(done.values()) > 3, done
 
 
 class _Heard:

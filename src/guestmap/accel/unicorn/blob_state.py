@@ -31,7 +31,7 @@ LONG_MODE = 1 << 14
 _TSS_BUSY = 1 << 9
 _LAST_EXCEPTION_NONE = 0xFFFFFFFF
 _DOUBLE_FAULT = 8
-_SEGMENT = struct.Struct("<IIQII")
+_SEGMENT, _BASE_AT = struct.Struct("<IIQII"), 8
 _FOUR = struct.Struct("<I4xI4xI4xI4x")
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
@@ -142,6 +142,10 @@ class BlobState:
         offset = self.layout.segments + index * SEGMENT_SIZE
         selector, _, base, limit, flags = _SEGMENT.unpack_from(self.data, offset)
         return Segment(selector & 0xFFFF, base, limit, flags)
+
+    def base(self, index: int) -> int:
+        """Return the base of a segment register."""
+        return self._u64(self.layout.segments + index * SEGMENT_SIZE + _BASE_AT)
 
     def set_segment(self, index: int, segment: Segment) -> None:
         """Set a segment register and what follows from it for the translated code."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from guestmap.accel.unicorn.interrupts import Interrupts
     from guestmap.accel.unicorn.mapper import Mapper
     from guestmap.accel.unicorn.pieces import Piece
+    from guestmap.accel.vcpu import InterruptObserver
     from guestmap.memory import AddressSpace
 
 _UNMAPPED = (
@@ -68,7 +69,7 @@ class Hooks:
         counters: Counters,
         end: Callable[[Exit], None],
         leave: Callable[[], None],
-        observers: list[Callable[[SoftwareInterrupt], None]],
+        observers: list[InterruptObserver],
     ) -> None:
         self._cpu = cpu
         self._uc: Any = cpu.uc
@@ -83,7 +84,9 @@ class Hooks:
         self._internals = cpu.internals
         self._smm = cpu.smm
         self._observers = observers
-        self.strings = Strings(cpu, self, counters) if cpu.internals is not None else None
+        self.strings: Strings | None = None
+        if cpu.internals is not None:
+            self.strings = Strings(cpu, cpu.internals.state, self, counters)
         self.lines: LineCollector | None = None
         self.in_device = False
         self.failure: BaseException | None = None
@@ -238,10 +241,11 @@ class Hooks:
     def tell_observers(self, vector: int) -> None:
         """Tell of an INT n, for the loaded state, which is after the instruction."""
         state = self._state
-        if self._observers:
+        observers = [each for each, vectors in self._observers if vector in vectors]
+        if observers:
             eax, ecx, edx, ebx = state.arguments()
             code, behind = state.segment(CS).selector, state.software_return or state.eip
             is_real = not state.control(0) & PROTECTION
             event = SoftwareInterrupt(vector, eax, ebx, ecx, edx, code, behind, is_real)
-            for observer in self._observers:
+            for observer in observers:
                 observer(event)

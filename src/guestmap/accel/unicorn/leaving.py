@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FLAG_AT = 0x800
 _PAGE = 0x1000
 _ALL = (1, 0)  # a range whose end is before its begin: every address
+_CALL = ctypes.CFUNCTYPE(None)
 
 
 class Leaving:
@@ -43,6 +44,7 @@ class Leaving:
         stop_before_access: has a run that is asked to end do so before the next access of memory,
             where addresses are translated.
         late: whether the request was met in a port write, a little before the CPU left.
+        between_blocks: what :meth:`call` has called; it must not raise.
 
     A CPU that has left on a request has obeyed it (:attr:`obeyed`); one that has left without has
     executed HLT. After a port write both can be (:attr:`late`).
@@ -55,6 +57,9 @@ class Leaving:
         self.late = False
         self.whole_blocks: ctypes.c_uint8 | None = None
         self.stop_before_access: Callable[[bool], None] = lambda _stop: None
+        self.between_blocks: Callable[[], None] = lambda: None
+        self._callback = _CALL(lambda: self.between_blocks())
+        self._due = ctypes.c_uint8(0)
         self._page: mmap.mmap | None = None
         self._unhook_instructions: Callable[[], object] | None = None
         self.native = native and self._hook_natively()
@@ -64,6 +69,14 @@ class Leaving:
     def ask(self) -> None:
         """Have the CPU leave before the next block; from any thread, and from hooks."""
         self._flag.value = 1
+
+    def call(self) -> None:
+        """Have a function called before the next block, by the CPU itself; from hooks.
+
+        Nothing of it is in flight there: registers may be changed. Where the hook is a Python
+        function, nothing is called.
+        """
+        self._due.value = 1
 
     def look_at_each_instruction(self) -> None:
         """Leave before the next instruction, not the next block; code must be translated anew."""
@@ -139,7 +152,8 @@ class Leaving:
         except (ImportError, AttributeError, OSError):
             return False
         base = ctypes.addressof(ctypes.c_uint8.from_buffer(page))
-        code = _instructions(base + _FLAG_AT, stop or 0)
+        callback = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        code = _instructions(base + _FLAG_AT, stop or 0, callback)
         page[: len(code)] = code
         self._code = base
         if self._add_natively(uc_api.UC_HOOK_BLOCK) is None:
@@ -147,6 +161,7 @@ class Leaving:
         self._page = page  # must outlive the instance
         self._flag = ctypes.c_uint8.from_buffer(page, _FLAG_AT)
         self._obeyed = ctypes.c_uint8.from_buffer(page, _FLAG_AT + 1)
+        self._due = ctypes.c_uint8.from_buffer(page, _FLAG_AT + 2)
         return True
 
     def _add_natively(self, kind: int) -> int | None:
@@ -163,17 +178,31 @@ def _remove_natively(uc: Any, hook: int) -> None:
     uclib.uc_hook_del(uc._uch, ctypes.c_size_t(hook))
 
 
-def _instructions(flag: int, stop: int) -> bytes:
+def _instructions(flag: int, stop: int, callback: int) -> bytes:
     """Return the hook for x86-64: its first argument, the instance, is the one of ``stop``.
 
-    The byte at ``flag`` asks; the one behind it says that the CPU has obeyed.
+    The byte at ``flag`` asks; the one behind it says that the CPU has obeyed; the third asks for a
+    call of ``callback``, after which all of them are looked at again.
     """
-    return b"".join((
+    begin = b"".join((
         b"\x48\xb8", struct.pack("<Q", flag),  # mov rax, flag
-        b"\x80\x38\x00",  # cmp byte [rax], 0
+        b"\x83\x38\x00",  # cmp dword [rax], 0
         b"\x75\x01",  # jne over the return
         b"\xc3",  # ret
+        b"\x80\x38\x00",  # cmp byte [rax], 0
+    ))  # fmt: skip
+    call = b"".join((
+        b"\xc6\x40\x02\x00",  # mov byte [rax + 2], 0
+        b"\x57",  # push rdi, which has the stack aligned, too
+        b"\x48\xb8", struct.pack("<Q", callback),  # mov rax, callback
+        b"\xff\xd0",  # call rax
+        b"\x5f",  # pop rdi
+    ))  # fmt: skip
+    over_call = b"\x75" + bytes((len(call) + 2,))  # jne over it and the jump behind it
+    again = b"\xeb" + bytes((0x100 - len(begin) - len(over_call) - len(call) - 2,))
+    leave = b"".join((
         b"\xc6\x40\x01\x01",  # mov byte [rax + 1], 1
         b"\x48\xb8", struct.pack("<Q", stop),  # mov rax, stop
         b"\xff\xe0",  # jmp rax
     ))  # fmt: skip
+    return begin + over_call + call + again + leave

@@ -218,6 +218,8 @@ class Mapper(MemoryListener):
 
     def _written(self, block: RamBlock, offset: int, length: int) -> None:
         """Somebody who is not the CPU wrote: what was translated from there is stale."""
+        if self.stale.is_data(block, offset, length):
+            return
         if self.muted == threading.get_ident():
             return
         with self._lock:

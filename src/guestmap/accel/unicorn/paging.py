@@ -75,11 +75,16 @@ class LinearMemory:
         while done < size:
             at = address + done & (_ALL_BITS if self._state.long_mode else 0xFFFFFFFF)
             length = min(size - done, 0x1000 - (at & 0xFFF))
-            pieces.append((self._physical(at, write=write), length))
+            pieces.append((self.physical(at, write=write), length))
             done += length
         return pieces
 
-    def _physical(self, address: int, *, write: bool) -> int:
+    def physical(self, address: int, *, write: bool) -> int:
+        """Return the physical address behind a linear one.
+
+        Raises:
+            GuestFault: the page is not there, or read-only where it shall be written.
+        """
         if not self._state.control(0) & PAGING:
             return self._gated(address)
         if self._state.long_mode:

@@ -45,18 +45,24 @@ class StaleCode:
         """Hear that what is mapped is about to change."""
         self._pieces.clear()
 
+    def is_data(self, block: RamBlock, offset: int, length: int) -> bool:
+        """Tell, in a moment, of a write to a device's own memory that no code comes from it.
+
+        False means nothing. It may be asked by any thread.
+        """
+        pieces = self._pieces.get(block)
+        if pieces is None or len(pieces) != 1 or not self.cpu_waits():
+            return False
+        shift, first, after = pieces[0]
+        start = offset + shift
+        end = start + length
+        page = start // PAGE
+        if start < first or end > after or self.may_have_code(page):
+            return False
+        return (end - 1) // PAGE == page or not self._may_have_code(start, end)
+
     def written(self, block: RamBlock, offset: int, length: int) -> bool:
         """Note a write by somebody who is not the CPU; return whether it shows anywhere."""
-        pieces = self._pieces.get(block)
-        if pieces is not None and len(pieces) == 1 and self.cpu_waits():  # a device's own memory
-            shift, first, after = pieces[0]
-            start = offset + shift
-            if (
-                first <= start
-                and start + length <= after
-                and not self._may_have_code(start, start + length)
-            ):
-                return False
         places = self._places(block, offset, length)
         if places and self.cpu_waits():
             places = [place for place in places if self._may_have_code(*place)]

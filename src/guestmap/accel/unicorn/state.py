@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from guestmap.accel.types import Segment
 
-EAX, ECX, EDX, EBX, ESP = range(5)
+EAX, ECX, EDX, EBX, ESP, _EBP, ESI, EDI = range(8)
 ES, CS, SS, DS, FS, GS, LDTR, TR, GDTR, IDTR = range(10)
 
 CF, TF, IF, RF, NT, VM, AC = 1, 1 << 8, 1 << 9, 1 << 16, 1 << 14, 1 << 17, 1 << 18
 IOPL_SHIFT = 12
 PROTECTION, WRITE_PROTECT, PAGING = 1, 1 << 16, 1 << 31
 
-DESC_BIG = 1 << 22
+DESC_LONG, DESC_BIG = 1 << 21, 1 << 22
 DESC_DPL_SHIFT = 13
 
 

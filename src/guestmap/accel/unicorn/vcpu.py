@@ -14,11 +14,11 @@ from guestmap.accel.unicorn.hooks import Hooks
 from guestmap.accel.unicorn.layout import SCRATCH
 from guestmap.accel.unicorn.mapper import Mapper
 from guestmap.accel.unicorn.state import CS, IF
-from guestmap.accel.vcpu import Activity, Vcpu
+from guestmap.accel.vcpu import ALL_VECTORS, Activity, Vcpu
 from guestmap.base import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from guestmap.accel.counters import Counters
     from guestmap.accel.following import CpuFollower
@@ -74,7 +74,7 @@ class UnicornVcpu(Vcpu):
         )  # fmt: skip
         self.in_vain = self._hooks.in_vain
         self._hooks.install(deliver=self._exceptions is None, everywhere=stores is None)
-        self._halted = self._is_kicked = False
+        self._halted = False
         self._ended: Exit | None = None
         self._begin: Callable[[], None] | None = None  # of a probe that is there
         self._follower: CpuFollower | None = None
@@ -136,27 +136,11 @@ class UnicornVcpu(Vcpu):
         return pending and not by_itself and not takes
 
     def run(self) -> Exit:
-        """Let the guest execute until something comes up.
-
-        A CPU that has left for a string instruction alone goes on from here.
-        """
-        self._is_kicked = False
+        """Let the guest execute until something comes up."""
         if self._ended is None:  # a delivery may have ended in a triple fault already
-            self._execute()
-        while self._goes_on_with_string() and not self._is_kicked:
             self._execute()
         end, self._ended = self._ended, None
         return end or KICKED
-
-    def _goes_on_with_string(self) -> bool:
-        """Do what is left of a string instruction, if the CPU has left for one; tell whether."""
-        if self._ended is not None or self._hooks.strings is None:
-            return False
-        self._inside = True
-        try:
-            return self._hooks.strings.go_on()
-        finally:
-            self._inside = False
 
     def _execute(self) -> None:
         self._counters.entries += 1
@@ -199,7 +183,6 @@ class UnicornVcpu(Vcpu):
 
     def kick(self) -> None:
         """Have the CPU leave before the next block of code."""
-        self._is_kicked = True
         self._leaving.ask()
 
     def _end(self, end: Exit) -> None:
@@ -316,14 +299,18 @@ class UnicornVcpu(Vcpu):
 
     # -- what is seen ------------------------------------------------------------------------------
 
-    def observe_software_interrupts(self, observer: Callable[[SoftwareInterrupt], None]) -> None:
+    def observe_software_interrupts(
+        self,
+        observer: Callable[[SoftwareInterrupt], None],
+        vectors: Collection[int] = ALL_VECTORS,
+    ) -> None:
         """Call ``observer`` before each ``INT n`` takes effect.
 
         Where the library itself delivers them, those in real mode alone are seen.
         """
-        super().observe_software_interrupts(observer)
+        super().observe_software_interrupts(observer, vectors)
         if self._exceptions is not None:
-            self._exceptions.watch(self._hooks.watched_interrupt)
+            self._exceptions.watch(self._hooks.watched_interrupt, vectors)
 
     @cached_property
     def probe(self) -> UnicornProbe:

@@ -111,8 +111,9 @@ def byte_block(
     read: Callable[[int], int],
     write: Callable[[int, int], None],
     *,
-    read_run: Callable[[int, int], bytes | None] | None = None,
+    write_pair: Callable[[int, int], bool] = lambda _offset, _value: False,
     write_run: Callable[[int, bytes], bool] | None = None,
+    move_run: Callable[[int, int, int, int], bool] | None = None,
 ) -> IoRegion:
     """Return a block of registers, or of memory behind them, that is accessed byte by byte.
 
@@ -121,8 +122,9 @@ def byte_block(
         size: bytes.
         read: ``(offset) -> byte``.
         write: ``(offset, byte)``.
-        read_run: ``(offset, count) -> bytes``, or None; see :class:`MemoryRegionOps`.
-        write_run: ``(offset, bytes) -> whether that was done``, likewise.
+        write_pair: ``(offset, two bytes) -> whether that was done``; else they go one by one.
+        write_run: ``(offset, bytes) -> whether that was done``; see :class:`MemoryRegionOps`.
+        move_run: ``(to, from, count, size) -> whether that was done``, likewise.
     """
 
     def read_all(offset: int, size: int) -> int:
@@ -134,6 +136,8 @@ def byte_block(
         if size == 1:
             write(offset, value)
             return
+        if size == 2 and write_pair(offset, value):
+            return
         for at in range(size):
             write(offset + at, value >> 8 * at & 0xFF)
 
@@ -143,7 +147,7 @@ def byte_block(
         endianness=Endianness.LITTLE,
         impl=AccessSizes(min=1, max=4),
         like_memory=True,
-        read_run=read_run,
         write_run=write_run,
+        move_run=move_run,
     )
     return IoRegion(name, size, ops)

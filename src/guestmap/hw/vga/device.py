@@ -21,6 +21,7 @@ from guestmap.hw.vga.dispi import Dispi
 from guestmap.hw.vga.mmio import VgaMmio
 from guestmap.hw.vga.planes import WINDOW_BASE, WINDOW_SIZE, VgaPlanes
 from guestmap.hw.vga.ports import VgaPorts
+from guestmap.hw.vga.runs import VgaRuns
 from guestmap.hw.vga.state import VgaState
 from guestmap.qom import BOOL, UINT32
 
@@ -80,6 +81,7 @@ class StandardVga(DisplayAdapter[VgaState]):
         )
         self._ports = VgaPorts(self._registers, self._map, self.touched)
         planes = VgaPlanes(self._registers, self.memory, self.written)
+        runs = VgaRuns(self._registers, self.memory, self.written, planes)
         self._dispi = Dispi(
             self._registers, self.memory, self._map,
             lambda size: self.written(0, size),
@@ -89,7 +91,7 @@ class StandardVga(DisplayAdapter[VgaState]):
         with self.changing("VGA windows"):
             window = byte_block(
                 "vga-lowmem", WINDOW_SIZE, planes.read, planes.write,
-                read_run=planes.read_run, write_run=planes.write_run,
+                write_pair=runs.write_pair, write_run=runs.write, move_run=runs.move,
             )  # fmt: skip
             self.window = self.make(window)
             bus.memory_region.add_subregion(WINDOW_BASE, self.window, _WINDOW_PRIORITY)
@@ -118,8 +120,17 @@ class StandardVga(DisplayAdapter[VgaState]):
                 lambda offset, value: self._ports.write(reg.BASE + offset, value),
             )  # fmt: skip
 
+        def pair(first: int) -> PortEntry:
+            """Return an index and its data register, written at once."""
+            return PortEntry(
+                first - reg.BASE, 1, 2,
+                lambda _: self._ports.read(first) | self._ports.read(first + 1) << 8,
+                lambda _, value: self._ports.write_pair(first, value),
+            )  # fmt: skip
+
         ports = [
-            entry(0x3B4, 2), entry(0x3BA, 1), entry(0x3C0, 16), entry(0x3D4, 2), entry(0x3DA, 1),
+            *map(pair, (0x3B4, 0x3C4, 0x3CE, 0x3D4)), entry(0x3B4, 2), entry(0x3BA, 1),
+            entry(0x3C0, 16), entry(0x3D4, 2), entry(0x3DA, 1),
         ]  # fmt: skip
         dispi = self._dispi
         index = PortEntry(

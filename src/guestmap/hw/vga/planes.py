@@ -22,7 +22,7 @@ _WINDOWS = ((0, 0x20000), (0, 0x10000), (0x10000, 0x18000), (0x18000, 0x20000))
 """First offset and end in the window, by bits 2 and 3 of the graphics controller's register 6."""
 _NOTHING = 0xFF
 _BYTES, _ALL_PLANES = 0x01010101, 0xFFFFFFFF
-_CELL = struct.Struct("<I")
+CELL = struct.Struct("<I")
 
 
 def spread(bits: int) -> int:
@@ -54,6 +54,18 @@ def window_address(state: VgaState, offset: int) -> int | None:
     return address if low <= address < high else None
 
 
+def cell_of(state: VgaState, address: int) -> int | None:
+    """Return where an address of the window leads, before its planes; None: nowhere in this mode.
+
+    ``address`` counts from A0000h.
+    """
+    mode = state.graphics[reg.GFX_MISC] >> 2 & 3
+    low, high = _WINDOWS[mode]
+    if not low <= address < high:
+        return None
+    return address + state.bank if mode == 1 else address - low
+
+
 class VgaPlanes:
     """The memory of a VGA through its window.
 
@@ -73,18 +85,10 @@ class VgaPlanes:
         self._memory = memory
         self._written = written
 
-    def _cell(self, state: VgaState, address: int) -> int | None:
-        """Return where an address of the window leads; None: nowhere in this mode."""
-        mode = state.graphics[reg.GFX_MISC] >> 2 & 3
-        low, high = _WINDOWS[mode]
-        if not low <= address < high:
-            return None
-        return address + state.bank if mode == 1 else address - low
-
     def read(self, address: int) -> int:
         """Read a byte; ``address`` counts from A0000h."""
         state = self._state()
-        cell = self._cell(state, address)
+        cell = cell_of(state, address)
         if cell is None:
             return _NOTHING
         memory = self._memory
@@ -99,7 +103,7 @@ class VgaPlanes:
         at = 4 * cell
         if at + 4 > len(self._memory):
             return _NOTHING
-        latch: int = _CELL.unpack_from(self._memory, at)[0]
+        latch: int = CELL.unpack_from(self._memory, at)[0]
         state.latch = latch
         graphics = state.graphics
         if not graphics[reg.GFX_MODE] & reg.MODE_READ_1:
@@ -113,89 +117,30 @@ class VgaPlanes:
     def write(self, address: int, value: int) -> None:
         """Write a byte; ``address`` counts from A0000h."""
         state = self._state()
-        cell = self._cell(state, address)
+        cell = cell_of(state, address)
         if cell is None:
             return
         sequencer = state.in_force
         planes = sequencer[reg.SEQ_MAP_MASK]
         if sequencer[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4:
-            self._write_byte(cell, value, planes >> (cell & 3) & 1)
+            at = cell
         elif state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN:
             at = _odd_even(state, cell)
-            self._write_byte(at, value, planes >> (at & 3) & 1)
         else:
             self._write_planar(state, cell, value, SPREAD[planes])
-
-    def _write_byte(self, at: int, value: int, is_open: int) -> None:
-        if is_open and at < len(self._memory):
+            return
+        if planes >> (at & 3) & 1 and at < len(self._memory):
             self._memory[at] = value
             self._written(at, 1)
-
-    def read_run(self, address: int, count: int) -> bytes | None:
-        """Return what reads of bytes one after the other return, of text; None in other modes."""
-        lanes = self._lanes(address, count)
-        if lanes is None:
-            return None
-        made = bytearray(count)
-        for lane, cells in enumerate(lanes):
-            made[lane::2] = self._memory[cells]
-        return bytes(made)
-
-    def write_run(self, address: int, data: bytes) -> bool:
-        """Write bytes one after the other, of text or planes; return False: nothing is written."""
-        lanes = self._lanes(address, len(data))
-        if lanes is None:
-            return self._write_planes(address, data)
-        open_planes = self._state().in_force[reg.SEQ_MAP_MASK]
-        for lane, cells in enumerate(lanes):
-            if open_planes >> (cells.start & 3) & 1:
-                self._memory[cells] = data[lane::2]
-                self._written(cells.start, cells.stop - cells.start)
-        return True
-
-    def _write_planes(self, address: int, data: bytes) -> bool:
-        """Write bytes to all open planes, in a planar mode: each value does the same each time."""
-        state = self._state()
-        is_chained = state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4
-        if is_chained or state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN:
-            return False
-        first, last = self._cell(state, address), self._cell(state, address + len(data) - 1)
-        if first is None or last is None or 4 * last + 4 > len(self._memory):
-            return False
-        words = {value: _planar_value(state, value) for value in set(data)}
-        for plane in range(4):
-            if state.in_force[reg.SEQ_MAP_MASK] >> plane & 1:
-                becomes = {value: word >> 8 * plane & 0xFF for value, word in words.items()}
-                cells = slice(4 * first + plane, 4 * last + 4, 4)
-                self._memory[cells] = bytes([becomes[value] for value in data])
-        self._written(4 * first, 4 * len(data))
-        return True
-
-    def _lanes(self, address: int, count: int) -> list[slice] | None:
-        """Return where every other byte from an address on leads, and where the others do."""
-        state = self._state()
-        if (
-            state.in_force[reg.SEQ_MEMORY_MODE] & reg.MEMORY_CHAIN_4
-            or not state.graphics[reg.GFX_MODE] & reg.MODE_ODD_EVEN
-        ):
-            return None
-        first, last = self._cell(state, address), self._cell(state, address + count - 1)
-        if first is None or last is None or 2 * last + 4 > len(self._memory):
-            return None
-        begins = [_odd_even(state, first + lane) for lane in range(min(count, 2))]
-        return [
-            slice(begin, begin + 4 * ((count - lane - 1) // 2) + 1, 4)
-            for lane, begin in enumerate(begins)
-        ]
 
     def _write_planar(self, state: VgaState, cell: int, value: int, mask: int) -> None:
         at = 4 * cell
         if at + 4 > len(self._memory):
             return
-        new = _planar_value(state, value)
+        new = planar_value(state, value)
         if mask != _ALL_PLANES:
-            new = _CELL.unpack_from(self._memory, at)[0] & ~mask | new & mask
-        _CELL.pack_into(self._memory, at, new)
+            new = CELL.unpack_from(self._memory, at)[0] & ~mask | new & mask
+        CELL.pack_into(self._memory, at, new)
         self._written(at, 4)
 
 
@@ -204,19 +149,25 @@ def _odd_even(state: VgaState, cell: int) -> int:
     return (cell & ~1) << 1 | plane
 
 
-def _planar_value(state: VgaState, value: int) -> int:
+def is_plain(state: VgaState) -> bool:
+    """Tell whether a byte that is written goes to all open planes as it is."""
+    graphics = state.graphics
+    return (
+        graphics[reg.GFX_MODE] & reg.MODE_WRITE == 0
+        and graphics[reg.GFX_BIT_MASK] == 0xFF
+        and not (graphics[reg.GFX_ROTATE] or graphics[reg.GFX_ENABLE_SET_RESET])
+    )
+
+
+def planar_value(state: VgaState, value: int) -> int:
     """Return the four planes' bytes that a written one becomes, before the map mask."""
     graphics = state.graphics
     mode = graphics[reg.GFX_MODE] & reg.MODE_WRITE
     if mode == 1:
         return state.latch
-    bits, turn = graphics[reg.GFX_BIT_MASK], graphics[reg.GFX_ROTATE] & 7
-    if (
-        mode == 0
-        and bits == 0xFF
-        and not (graphics[reg.GFX_ROTATE] or graphics[reg.GFX_ENABLE_SET_RESET])
-    ):
+    if is_plain(state):
         return value * _BYTES  # what nearly every program does
+    bits, turn = graphics[reg.GFX_BIT_MASK], graphics[reg.GFX_ROTATE] & 7
     turned = (value >> turn | value << (8 - turn)) & 0xFF
     set_reset = SPREAD[graphics[reg.GFX_SET_RESET]]
     if mode == 0:

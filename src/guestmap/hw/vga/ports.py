@@ -99,6 +99,16 @@ class VgaPorts:
             taker(state, value)
             self._touched()
 
+    def write_pair(self, port: int, value: int) -> None:
+        """Write an index, and its data register, of which there are two ports."""
+        state = self._state()
+        takers = self._colour if state.misc & reg.MISC_COLOUR else self._monochrome
+        taker = takers.get(port)
+        if taker is not None:
+            taker(state, value & 0xFF)
+            takers[port + 1](state, value >> 8 & 0xFF)
+            self._touched()
+
     def _write_sequencer(self, state: VgaState, value: int) -> None:
         index = state.sequencer_index
         state.sequencer[index] = value & reg.SEQ_MASKS[index]

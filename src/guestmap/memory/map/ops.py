@@ -98,12 +98,12 @@ class MemoryRegionOps:
     like_memory: bool = False
     """Many of its addresses are accessed, one after the other, as memory's are: how that is done is
     remembered once for a page."""
-    read_run: Callable[[int, int], bytes | None] | None = None
-    """``(offset, count) -> bytes``: what so many reads of a byte each return, where they change
-    nothing; None where that is not so just now."""
     write_run: Callable[[int, bytes], bool] | None = None
     """``(offset, bytes) -> whether it was done``: write them one by one, where that changes nothing
     but what is read there."""
+    move_run: Callable[[int, int, int, int], bool] | None = None
+    """``(to, from, count, size) -> whether it was done``: read so many times ``size`` bytes, and
+    write each before the next is read; none is written that is read after that."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -111,8 +111,8 @@ class MemoryRegionOps:
             "write",
             "read_with_attrs",
             "write_with_attrs",
-            "read_run",
             "write_run",
+            "move_run",
         ):
             callback = getattr(self, name)
             if callback is not None and not callable(callback):

@@ -25,13 +25,15 @@ from guestmap.accel.unicorn.internals.machine_code import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from guestmap.accel.unicorn.internals.structures import Structures
 
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32)
 _ANSWER = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p)
 _INC, _CMP_RAX_0, _CMP_RCX_0 = b"\x48\xff\x00", b"\x80\x38\x00", b"\x83\x39\x00"
+_CMP_OF_VECTOR = b"\x89\xf1\x80\x3c\x08\x00"  # mov ecx, esi; cmp byte [rax + rcx], 0
+_VECTORS = 256
 _TEST_PROTECTED = b"\xf6\x01\x80"  # test byte [rcx], PE of hflags
 _UD = b"\xbe\x06\x00\x00\x00"  # mov esi, 6
 _TEST_EAX = b"\x85\xc0"
@@ -54,7 +56,8 @@ class NativeExceptions:
 
     def __init__(self, structures: Structures, code: MachineCode, leave_flag: int) -> None:
         self._structures, self._code = structures, code
-        self._software, self._hardware, self._watched = (code.cell() for _ in range(3))
+        self._software, self._hardware = code.cell(), code.cell()
+        self._watched = code.table(_VECTORS)
         self._observe: Callable[[int], None] = lambda _vector: None
         self._callback = _CALLBACK(self._observed)
         deliver = code.put(self._deliver(leave_flag))
@@ -90,10 +93,11 @@ class NativeExceptions:
         self._answers.value = answer is not None
         self._answer = answer or (lambda: False)
 
-    def watch(self, observe: Callable[[int], None]) -> None:
-        """Call ``observe`` with the vector of each INT n in real mode; it must not raise."""
+    def watch(self, observe: Callable[[int], None], vectors: Collection[int]) -> None:
+        """Call ``observe`` with the vector of each such INT n in real mode; it must not raise."""
         self._observe = observe
-        self._watched.value = 1
+        for vector in vectors:
+            self._watched[vector] = 1
 
     def _ask(self, _uc: int | None) -> int:
         return self._answer()
@@ -108,7 +112,8 @@ class NativeExceptions:
         callback = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
         tell = ALIGN + call(callback) + UNALIGN
         if_real = load("rcx", own.address_of(layout.hflags)) + _TEST_PROTECTED + unless(JNE, tell)
-        watched = load("rax", ctypes.addressof(self._watched)) + _CMP_RAX_0 + unless(JE, if_real)
+        watched = load("rax", ctypes.addressof(self._watched)) + _CMP_OF_VECTOR
+        watched += unless(JE, if_real)
         software = load("rax", ctypes.addressof(self._software)) + _INC + watched
         software += b"\xeb" + bytes((len(hardware := self._count_exception()),))
         leave = _SET_OBEYED + load("rdi", own.instance) + jump(library.address("uc_emu_stop"))

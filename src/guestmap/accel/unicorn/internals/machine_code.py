@@ -56,6 +56,11 @@ class MachineCode:
         self._data += 8
         return ctypes.c_uint64.from_buffer(self._area, self._data - 8)
 
+    def table(self, size: int) -> ctypes.Array[ctypes.c_uint8]:
+        """Return so many bytes of data, all 0."""
+        self._data += size
+        return (ctypes.c_uint8 * size).from_buffer(self._area, self._data - size)
+
     def hook(self, uc: Any, kind: int, address: int, *instruction: int) -> int:
         """Make Unicorn call code at each event of a kind, at all addresses; return the handle.
 

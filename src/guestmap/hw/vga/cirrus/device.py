@@ -25,6 +25,7 @@ from guestmap.hw.vga.cirrus.ports import CirrusPorts
 from guestmap.hw.vga.cirrus.state import CirrusState
 from guestmap.hw.vga.cirrus.windows import CirrusWindows
 from guestmap.hw.vga.planes import WINDOW_BASE, WINDOW_SIZE, VgaPlanes
+from guestmap.hw.vga.runs import VgaRuns
 from guestmap.qom import BOOL, UINT32
 
 if TYPE_CHECKING:
@@ -77,9 +78,11 @@ class CirrusVga(DisplayAdapter[CirrusState]):
         written = self.written
         blitter = Blitter(self._registers, self.memory, written, self._map)
         self._ports = CirrusPorts(self._registers, self._map, self.touched, blitter)
+        planes = VgaPlanes(self._registers, self.memory, written)
         self._windows = CirrusWindows(
             self._registers, self.memory, written,
-            planes=VgaPlanes(self._registers, self.memory, written),
+            planes=planes,
+            runs=VgaRuns(self._registers, self.memory, written, planes),
             ports=self._ports, blitter=blitter,
         )  # fmt: skip
         with self.changing("VGA windows"):
@@ -97,7 +100,11 @@ class CirrusVga(DisplayAdapter[CirrusState]):
         self.window = self.make(
             IoRegion("cirrus-lowmem-container", WINDOW_SIZE, None, is_container=True)
         )
-        low = byte_block("cirrus-low-memory", WINDOW_SIZE, windows.read_low, windows.write_low)
+        low = byte_block(
+            "cirrus-low-memory", WINDOW_SIZE, windows.read_low, windows.write_low,
+            write_pair=windows.write_low_pair, write_run=windows.write_low_run,
+            move_run=windows.move_low_run,
+        )  # fmt: skip
         self.low = self.make(low)
         self.window.add_subregion(0, self.low)
         self.banks = tuple(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from guestmap.hw.vga.cirrus.ports import CirrusPorts
     from guestmap.hw.vga.cirrus.state import CirrusState
     from guestmap.hw.vga.planes import VgaPlanes
+    from guestmap.hw.vga.runs import VgaRuns
 
 _NOTHING = 0xFF
 _BANKS_END, _BANK_SIZE = 0x10000, 0x8000
@@ -29,7 +30,7 @@ class CirrusWindows:
         state: returns the registers; the device's own.
         memory: the memory's bytes.
         written: told of each write: offset and bytes.
-        planes: the memory as a VGA sees it.
+        planes, runs: the memory as a VGA sees it.
         ports: have the blitter's registers.
         blitter: takes what the CPU gives it, whatever window it comes through.
     """
@@ -41,6 +42,7 @@ class CirrusWindows:
         written: Callable[[int, int], None],
         *,
         planes: VgaPlanes,
+        runs: VgaRuns,
         ports: CirrusPorts,
         blitter: Blitter,
     ) -> None:
@@ -48,6 +50,7 @@ class CirrusWindows:
         self._memory = memory
         self._written = written
         self._planes = planes
+        self._runs = runs
         self._ports = ports
         self._blitter = blitter
 
@@ -77,6 +80,18 @@ class CirrusWindows:
                 self._write(state, at, value)
         elif self._is_low_mmio(state, address):
             self._ports.write_mmio(address - _MMIO_AT, value)
+
+    def write_low_pair(self, address: int, value: int) -> bool:
+        """Write two bytes where it is a VGA, and they are text; return False: none is written."""
+        return not self._state().is_extended and self._runs.write_pair(address, value)
+
+    def write_low_run(self, address: int, data: bytes) -> bool:
+        """Write bytes one after the other, where it is a VGA; return False: nothing is written."""
+        return not self._state().is_extended and self._runs.write(address, data)
+
+    def move_low_run(self, target: int, source: int, count: int, size: int) -> bool:
+        """Move elements of so many bytes, likewise."""
+        return not self._state().is_extended and self._runs.move(target, source, count, size)
 
     @staticmethod
     def _is_low_mmio(state: CirrusState, address: int) -> bool:
