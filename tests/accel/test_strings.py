@@ -10,7 +10,8 @@ import pytest
 
 from guestmap.accel import ExitReason, SegmentRegister
 from guestmap.memory import AccessSizes, MemoryRegionOps
-from tests.accel.guest import DEVICE, Guest
+from tests.accel.guest import CODE, DEVICE, Guest
+from tests.accel.test_interrupts import PF, protected, set_gate
 
 AT, SIZE = 0xE0010000, 0x2000
 IN_REAL_MODE = 0xA0000
@@ -252,3 +253,35 @@ def test_random_ones(seed: int) -> None:
             ecx=chance.randrange(400), esi=chance.choice(places),
             edi=AT + chance.randrange(0x600) * chance.choice((1, 4)),
         )  # fmt: skip
+
+
+def test_ring_3_reads_nothing_that_is_not_its_own() -> None:
+    """Two bytes go to the device by themselves; the CPU itself finds out about the third's page."""
+    cells = bytearray(SIZE)
+
+    def write(offset: int, value: int, _size: int) -> None:
+        cells[offset] = value
+
+    user = CODE + 0x100
+    with Guest("unicorn") as guest:
+        ops = MemoryRegionOps(write=write, impl=AccessSizes(min=1, max=4), like_memory=True)
+        guest.root.add_subregion(AT, guest.system.io("device", SIZE, ops, owner=guest), 1)
+        protected(guest, b"".join((
+            b"\xb8\x00\x00\x02\x00\x0f\x22\xd8",  # mov eax, 0x20000; mov cr3, eax
+            b"\x0f\x20\xc0\x0d\x00\x00\x00\x80\x0f\x22\xc0",  # cr0 |= PG
+            b"\x6a\x23\x68\x00\x80\x00\x00\x6a\x02\x6a\x1b",  # push ss; esp; eflags; cs
+            b"\x68", struct.pack("<I", user), b"\xcf",  # push eip; iret
+        )), eax=1, ecx=200, esi=RAM, edi=AT)  # fmt: skip
+        guest.memory.write(user, b"\xb0\x5a\xaa\xaa\xeb\x00\xf3\xa4")  # mov al; stosb twice; rep
+        set_gate(guest, PF, b"\xf4")
+        guest.memory.write(RAM, b"\x77" * 0x1000)
+        _write_page_tables(guest)
+        for directory in (0x20000, 0x20000 + 4 * (AT >> 22)):
+            guest.memory.store(directory, 4, guest.memory.load(directory, 4) | 4)
+        for table in (0x21000, 0x22000):
+            entries = struct.unpack("<1024I", guest.memory.read(table, 0x1000))
+            guest.memory.write(table, struct.pack("<1024I", *(each | 4 for each in entries)))
+        guest.memory.store(0x21000 + 4 * (RAM >> 12), 4, RAM | 3)
+        assert guest.run().reason is ExitReason.HALTED
+        assert guest.register("ecx") == 200
+    assert cells[0x1000:0x1003] == b"\x5a\x5a\x00"
