@@ -15,6 +15,7 @@ from guestmap.base import MIB, faults
 from guestmap.domain.store.faults import POINTS as DOMAINS
 from guestmap.machine import MachineConfig, VirtualMachine
 from guestmap.machine.saved import restore, save
+from guestmap.machine.saved.snapshots import Snapshots
 from guestmap.monitor import UnixAddress
 from guestmap.monitor.listening import Listener
 from tests.domain.machines import ROOM, FakeMachine, dimm, holding, virtio_mem
@@ -92,6 +93,16 @@ def test_a_saved_machine_is_the_old_one_or_the_new_one(step, tmp_path):
     assert (path.read_bytes() != old) == (step in RENAMED)
     with restore(path) as again:
         assert again.board.memory.read(0x5000, 4) == (b"more" if step in RENAMED else bytes(4))
+
+
+def test_a_saved_machine_that_is_dropped_is_there_or_not(tmp_path):
+    kept = Snapshots(tmp_path)
+    with VirtualMachine(MachineConfig(machine="none", ram_size=MIB)) as vm:
+        kept.save(vm, "one")
+    assert killed_at("saved.before-remove", lambda: kept.delete("one")) is End.KILLED
+    assert [each.name for each in kept] == ["one"]
+    kept.delete("one")
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("step", faults.SOCKET_STEPS)
@@ -197,3 +208,25 @@ def test_a_change_that_was_broken_off_is_told_and_can_be_done_again(
         assert set(played.objects) - used <= {"pc.ram"}
         _, told = run("dimms", "--json")
         assert json.loads(told)["orphans"] == []
+
+
+@pytest.mark.parametrize("command", faults.UNDOING)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_refused_change_whose_undoing_was_broken_off_is_told(
+    when, command, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr("guestmap.domain.orphans.APART_S", 0)
+    played = FakeMachine(_willing, refuse={"device_add": "not now"})
+    with serving(played, tmp_path / "qmp") as served:
+        plug = lambda: run_program("plug", served.path, "128M")  # noqa: E731
+        assert killed_at(f"undo.{when}-{command}", plug) is End.KILLED
+        left = set(played.objects) - {"pc.ram"}
+        assert bool(left) == (when == "before")
+        told = run_program("dimms", served.path).stdout
+        for name in left:
+            assert f"--clean {name}" in told
+            assert run_program("dimms", served.path, "--clean", name).status == 0
+        assert set(played.objects) == {"pc.ram"}
+        played.refuse.clear()
+        assert plug().status == 10

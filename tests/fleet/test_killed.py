@@ -10,8 +10,10 @@ import pytest
 from guestmap.base import MIB, faults
 from guestmap.fleet.applied import AppliedMachine
 from guestmap.fleet.apply_work import ApplyOrder, apply_all, undo_all
+from guestmap.fleet.fleet_plan import FleetPlan
 from guestmap.fleet.inventory import FleetMachine
 from guestmap.fleet.machine_lock import locked
+from guestmap.fleet.progress import Progress
 from tests.domain.machines import FakeMachine
 from tests.fleet.test_apply import DEVICE, PLAN, consenting
 from tests.support.killed import End, killed_at
@@ -67,3 +69,14 @@ def test_an_undo_that_is_broken_off_is_finished(point, tmp_path: Path):
         assert told(undo_all([one], ORDER)).ending == "undone"
         assert machine.devices == []
         assert [name for name in machine.objects if name.startswith("memdimm")] == []
+
+
+@pytest.mark.parametrize("step", faults.PROGRESS_STEPS)
+def test_a_line_of_a_plans_progress_is_there_or_not(step, tmp_path: Path):
+    file, plan = tmp_path / "plan.json", FleetPlan("0000002a", 128 * MIB, ())
+    add = lambda name: Progress.beside(file, plan).add(AppliedMachine(name, "", "has-it"))  # noqa: E731
+    add("one")
+    assert killed_at(f"progress.{step}", lambda: add("two")) is End.KILLED
+    add("three")
+    known = ["one", *(["two"] if step != "before-write" else []), "three"]
+    assert [*Progress.beside(file, plan).ended] == known

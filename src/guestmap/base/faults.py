@@ -23,14 +23,21 @@ WHOLE_FILES = ("file", "note", "saved")
 """The kinds: what a user asks for with ``-o``, a note of what was begun, a saved machine."""
 SOCKET_STEPS = ("before-bind", "before-listen", "after-listen", "before-remove")
 """The steps of a socket that listens, behind ``socket.``."""
+PROGRESS_STEPS = ("before-write", "before-fsync", "after")
+"""The steps of a line about a fleet's plan, behind ``progress.``."""
 COMMANDS = ("object-add", "device_add", "device_del", "object-del", "qom-set")
 """The commands of a plan, before and after each of which ``send.`` stands."""
+UNDOING = ("object-del",)
+"""The commands that take back others of a plan, where a later one is refused: ``undo.``."""
 
 POINTS = (
     *(f"{kind}.{step}" for kind in WHOLE_FILES for step in WHOLE_FILE_STEPS),
     "note.before-remove",
+    "saved.before-remove",
     *(f"socket.{step}" for step in SOCKET_STEPS),
+    *(f"progress.{step}" for step in PROGRESS_STEPS),
     *(f"send.{when}-{command}" for command in COMMANDS for when in ("before", "after")),
+    *(f"undo.{when}-{command}" for command in UNDOING for when in ("before", "after")),
 )
 """Every point but those of domains (:mod:`guestmap.domain.store.faults`), for tests to walk."""
 

@@ -59,8 +59,10 @@ def _take_back(peer: Peer, done: list[Step], observer: Observer) -> None:
     for step in reversed(done):
         if step.undo is not None:
             observer.step(step.undo)
+            point(f"undo.before-{step.undo.command}")
             with suppress(CommandError):  # the check afterwards tells what is left
                 peer.change(step.undo.command, step.undo.arguments)
+            point(f"undo.after-{step.undo.command}")
 
 
 def same_kind(error: PeerError, message: str) -> PeerError:

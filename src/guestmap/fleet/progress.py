@@ -13,6 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from guestmap.base import ConfigError, HostError, PeerError
+from guestmap.base.faults import point
 from guestmap.fleet.applied import AppliedMachine
 from guestmap.fleet.fleet_plan import FleetPlan, read_plan
 
@@ -85,10 +86,13 @@ class Progress:
 
     def _append(self, form: dict[str, object]) -> None:
         try:
+            point("progress.before-write")
             with self.path.open("a+b") as file:
                 file.write(b"\n" * _is_cut(file) + msgspec.json.encode(form) + b"\n")
                 file.flush()
+                point("progress.before-fsync")
                 os.fsync(file.fileno())
+            point("progress.after")
         except OSError as error:
             what = f"cannot write {self.path} ({error.strerror})"
             raise HostError(what, call="write") from error

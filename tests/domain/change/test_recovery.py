@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from guestmap.domain.change.which import Which
-from guestmap.domain.process.launch import end
+from guestmap.domain.process.launch import end, ends_soon
 from guestmap.domain.store.faults import POINTS
 from guestmap.domain.store.status import Pending
 from tests.domain.documents import domain, memory
@@ -118,9 +118,38 @@ def test_a_destroy_leaves_a_machine_that_runs_or_none(manager, point):
     manager.consistent()
 
 
+RESETS = [point for point in POINTS if point.startswith(("reset", "status"))
+          and point != "status.before-remove"]  # fmt: skip
+SHUTDOWNS = [point for point in POINTS if point.startswith("shutdown")]
+
+
+@pytest.mark.parametrize("point", RESETS)
+def test_a_reset_leaves_a_machine_that_is_known(manager, point):
+    plugged(manager, DIMM)
+    assert killed_at(point, lambda: manager.changes.reset("vm")) is End.KILLED
+    manager.changes.reconnect("vm")
+    manager.consistent()
+    manager.changes.reset("vm")
+    manager.consistent()
+
+
+@pytest.mark.parametrize("point", SHUTDOWNS)
+def test_a_shutdown_leaves_a_machine_that_runs_or_none(manager, point):
+    process = manager.running().process
+    assert killed_at(point, lambda: manager.changes.shutdown("vm")) is End.KILLED
+    if point == "shutdown.before-powerdown":
+        assert manager.ask("query-status")["running"]
+        manager.changes.shutdown("vm")
+    assert ends_soon(process, 10)
+    manager.changes.reconnect("vm")
+    assert manager.store.status("vm") is None
+    manager.changes.start("vm")
+    manager.consistent()
+
+
 def test_every_point_is_walked():
-    walked = {*ATTACHES, *DETACHES, *UPDATES, *SETMEMS, *STARTS, "destroy.before-kill",
-              "destroy.after-kill", "status.before-remove"}  # fmt: skip
+    walked = {*ATTACHES, *DETACHES, *UPDATES, *SETMEMS, *STARTS, *RESETS, *SHUTDOWNS,
+              "destroy.before-kill", "destroy.after-kill", "status.before-remove"}  # fmt: skip
     assert set(POINTS) - walked == {"config.before-remove"}  # undefine: see the next test
 
 

@@ -41,7 +41,9 @@ def forget(store: Store, name: str) -> None:
 def shutdown(status: Status) -> None:
     """Ask a guest to shut down; it ends its machine when it has."""
     with linked(status) as link:
+        point("shutdown.before-powerdown")
         link.do("system_powerdown")
+        point("shutdown.after-powerdown")
 
 
 def reset(store: Store, status: Status) -> None:
@@ -50,5 +52,7 @@ def reset(store: Store, status: Status) -> None:
     A DIMM that the guest was asked for stays asked for: QEMU keeps the request.
     """
     with linked(status) as link:
+        point("reset.before-reset")
         link.do("system_reset")
+        point("reset.after-reset")
         store.save_status(link.refresh())

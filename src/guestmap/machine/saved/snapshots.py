@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from guestmap.base import ConfigError, HostError, PeerError, UnsupportedError
+from guestmap.base.faults import point
 from guestmap.machine.media.overlay import Overlay
 from guestmap.machine.run_state import RunState
 from guestmap.machine.saved.content import decode
@@ -132,6 +133,7 @@ class Snapshots:
             HostError: the host refuses.
         """
         try:
+            point("saved.before-remove")
             self.path(name).unlink(missing_ok=True)
         except OSError as error:
             raise HostError(f"cannot remove {self.path(name)} ({error.strerror})") from error
