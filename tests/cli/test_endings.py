@@ -304,6 +304,16 @@ def test_ctrl_c_in_a_command_is_one_line():
     assert (done.status, done.out, done.err) == (130, b"", b"guestmap: interrupted\n")
 
 
+def test_an_error_that_quotes_megabytes_is_told_in_short():
+    region = {"id": 0, "name": "r", "addr": 0, "size": 1, "type": "x" * (4 << 20)}
+    form = {"format": "guestmap.snapshot", "format_version": 1, "regions": [region]}
+    Path("long.json").write_text(json.dumps(form))
+    done = run_program("flat", "long.json")
+    assert done.status == 2
+    assert_one_clear_line(done)
+    assert len(done.err) < 20_000
+
+
 def test_a_real_ctrl_c_ends_a_reader_of_standard_input():
     command = [sys.executable, "-m", "guestmap", "flat", "-"]
     with popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:

@@ -14,7 +14,7 @@ from guestmap.base.errors import (
 )
 from guestmap.base.irq import IrqLine
 from guestmap.base.periodic_timer import PeriodicTimer
-from guestmap.base.printable import printable, printable_lines
+from guestmap.base.printable import printable, printable_lines, shortened
 from guestmap.base.units import (
     GIB,
     KIB,
@@ -59,6 +59,7 @@ __all__ = [
     "parse_size",
     "printable",
     "printable_lines",
+    "shortened",
     "whole_file",
     "write_whole",
 ]

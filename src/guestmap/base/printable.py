@@ -25,6 +25,13 @@ def printable(text: str, *, keep: str = "") -> str:
     )
 
 
+def shortened(text: str, most: int) -> str:
+    """Return text of so many characters at most, and how many more there were."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]} ... ({len(text) - most:,} characters more)"
+
+
 def printable_lines(text: str) -> str:
     """Return whole lines made printable; line feeds, and the tabs of QEMU's tables, stay."""
     lines = text.split("\n")

@@ -8,11 +8,13 @@ import signal
 import sys
 from collections.abc import Callable
 
-from guestmap.base import GuestmapError, HostError, printable
+from guestmap.base import GuestmapError, HostError, printable, shortened
 from guestmap.cli.streams import FAILURE, INTERRUPTED
 
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR}
 """What a host may answer to any call, that of an import among them."""
+_MOST_WORDS = 16_384
+"""Characters of an error: it may quote what a stranger sent."""
 
 
 def ended(command: Callable[[], int | None], *, as_json: bool) -> int:
@@ -43,6 +45,7 @@ def refused(
     message: str, kind: str, error: Exception | None = None, *, as_json: bool = False
 ) -> int:
     """Say why a command ends, for people; and for programs, in one line too."""
+    message = shortened(message, _MOST_WORDS)
     if as_json:
         from guestmap.cli.error_form import error_form
         from guestmap.cli.output import say_json

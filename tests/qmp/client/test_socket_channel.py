@@ -122,6 +122,20 @@ def test_an_error_reply_keeps_its_class_and_the_session_goes_on():
         channel.close()
 
 
+def test_an_error_of_megabytes_is_told_in_short():
+    def script(wire: Wire) -> None:
+        wire.greet()
+        wire.answer(error={"class": "GenericError", "desc": "no: " + "x" * (1 << 20)})
+
+    with ScriptedPeer(script) as peer:
+        channel = peer.channel()
+        with pytest.raises(
+            CommandError, match=r"query-kvm: no: x+ \.\.\. \([0-9,]+ characters more"
+        ):
+            channel.execute("query-kvm", {})
+        channel.close()
+
+
 BROKEN = [
     (b"", "closed the connection"),
     (b'{"return": {"na', "in the middle of a message"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from guestmap.base import PeerError
+from guestmap.base import PeerError, shortened
 from guestmap.qmp.client.allowed import HMP, check
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _OURS = "guestmap "
+
+
+_MOST_WORDS = 4096
+"""Characters of what a machine says of an error; QEMU's own are a sentence or two."""
 
 
 class CommandError(PeerError):
@@ -29,7 +33,7 @@ class CommandError(PeerError):
     """
 
     def __init__(self, message: str, kind: str) -> None:
-        super().__init__(message)
+        super().__init__(shortened(message, _MOST_WORDS))
         self.kind = kind
 
 
