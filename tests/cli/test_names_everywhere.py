@@ -17,8 +17,8 @@ from guestmap.cli.domain_event import _print
 from guestmap.cli.fleet import verbs as fleet_verbs
 from guestmap.domain.events.log import KINDS, DomainEvent
 from guestmap.view.film import FLOW, Film, FilmSpan, Frame
+from guestmap.view.film_page import FilmPage
 from guestmap.view.guest_screen import ScreenFrame
-from guestmap.view.live import _Page
 from tests.cli import test_names
 from tests.cli.test_names import (
     ALL,
@@ -187,7 +187,7 @@ def test_a_page_that_goes_on_has_all_names_as_text():
     film.ended = ALL
     film.screen = Screen()
     document = Document()
-    _Page(film).fill(document)
+    FilmPage(film).fill(document)
     for each in document.session_callbacks:
         each.callback()
     (screen,) = document.select({"type": Plot, "name": "screen"})

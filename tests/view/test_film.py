@@ -10,7 +10,7 @@ from guestmap.inspect import Snapshot
 from guestmap.view.columns import lane_extents
 from guestmap.view.compose import panel_of
 from guestmap.view.film import MOST_FRAMES, MOST_NOTES, Film, Frame
-from guestmap.view.live import _Page
+from guestmap.view.film_page import FilmPage
 from guestmap.view.sections import find_sections
 from tests.inspect.snapshots import Builder
 from tests.view.maps import pc
@@ -141,7 +141,7 @@ def test_a_page_says_of_a_frame_without_a_map_that_there_is_none():
     for number, each in enumerate((empty, pc(shadowed=False), empty)):
         film.add(Frame(number / 10, f"cause {number}", each))
     document = Document()
-    _Page(film).fill(document)
+    FilmPage(film).fill(document)
     (slider,) = document.select({"type": Slider})
     seen = []
     for index in (0, 1, 2, 0):

@@ -9,8 +9,8 @@ from bokeh.models import ColumnDataSource, Div, MultiSelect, Plot, Select, Slide
 from bokeh.server.callbacks import PeriodicCallback
 
 from guestmap.view.film import Film, FilmSpan, Frame
+from guestmap.view.film_page import FilmPage
 from guestmap.view.guest_screen import ScreenFrame
-from guestmap.view.live import _Page
 from guestmap.view.sent import index_sent
 from tests.view.maps import pc
 
@@ -51,7 +51,7 @@ class Page:
         film.add_span(FilmSpan("a device", 0.1, end_s=0.2))
         film.screen = Screen()
         self.document = Document()
-        _Page(film).fill(self.document)
+        FilmPage(film).fill(self.document)
         self.look()
 
     def look(self) -> str:
