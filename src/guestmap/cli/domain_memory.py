@@ -198,8 +198,8 @@ def detached(domain: str, done: Any, timeout: float, as_json: bool) -> None:
         show(form, ["Device detached successfully"], as_json)
         return
     sentence = (
-        f"The guest was asked for {done.alias}, and said nothing within {timeout:g} s: both"
-        " definitions keep it until it lets go (guestmap domain event --loop, or the next change,"
+        f"The guest was asked for {done.alias}, and said nothing within {timeout:g} s: no"
+        " definition loses it until it lets go (guestmap domain event --loop, or the next change,"
         " finishes then)"
     )
     show(form, [sentence], as_json)
