@@ -59,6 +59,9 @@ def _text(seconds: float | None) -> str:
 
 def show(title: str, peer: str, rows: Sequence[Row], console: Console) -> None:
     """Print rows; the ratio says how many times as long as the peer ours takes."""
+    if not rows:
+        console.print(f"{title}: not measured, for nobody to measure it beside is on this host")
+        return
     table = Table(title=title, title_justify="left", title_style="bold")
     for name, justify in (("", "left"), ("guestmap", "right"), (peer, "right"), ("ratio", "right"),
                           ("", "left")):  # fmt: skip
