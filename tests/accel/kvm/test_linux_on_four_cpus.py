@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.kvm, pytest.mark.long, pytest.mark.seabios]
 @pytest.mark.parametrize("irqchip", ["on", "off"])
 def test_linux_runs_on_four_cpus(tmp_path: Path, irqchip: str) -> None:
     """Where the interrupt controllers are the machine's, all timers' interrupts come out."""
-    with Linux(tmp_path, "kvm", timeout_s=900, cpus=4, irqchip=irqchip) as guest:
+    with Linux(tmp_path, "kvm", timeout_s=2400, cpus=4, irqchip=irqchip) as guest:
         assert guest.run("grep -c ^processor /proc/cpuinfo").strip() == "4"
         ids = guest.run("grep ^apicid /proc/cpuinfo").split("\n")
         assert [each.split()[-1] for each in ids if each] == ["0", "1", "2", "3"]
