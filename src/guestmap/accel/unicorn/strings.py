@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from guestmap.accel.unicorn.paging import GuestFault
 from guestmap.accel.unicorn.pieces import PAGE
 from guestmap.accel.unicorn.state import CS, DESC_BIG, DESC_LONG, EAX, ECX, EDI, ES, ESI, FS, GS, TF
-from guestmap.accel.unicorn.string_instruction import LONGEST, StringInstruction, decoded
 from guestmap.base.named_tuple import NamedTuple
 from guestmap.memory.access.dispatch_cache import page_read, page_write
 from guestmap.memory.map.guard import guarded
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from guestmap.accel.unicorn.blob_state import BlobState
     from guestmap.accel.unicorn.cpu import Cpu
     from guestmap.accel.unicorn.hooks import Hooks
+    from guestmap.accel.unicorn.string_instruction import StringInstruction
     from guestmap.memory import AddressSpace
     from guestmap.memory.map.flat_range import FlatRange
     from guestmap.memory.map.flatview import FlatView
@@ -295,6 +295,8 @@ class Strings:
         known = self._known.get((begin, bits))
         if known is not None and memory.load(begin, _KNOWN_BY) == known[0]:
             return known[1]
+        from guestmap.accel.unicorn.string_instruction import LONGEST, decoded
+
         end = min(begin + LONGEST, (begin & -PAGE) + PAGE)
         if not self._hooks.is_memory(begin):
             return None
