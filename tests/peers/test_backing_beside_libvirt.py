@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from guestmap.domain.process.command_line import command_line
-from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules import host_rules
 from guestmap.domain.rules.assign import assigned
 from guestmap.domain.rules.errors import DomainError
@@ -21,7 +20,7 @@ from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from guestmap.domain.xml.edit import with_devices
 from tests.domain.documents import domain, memory
-from tests.support.domains import LIVE, domains
+from tests.support.domains import LIVE, domains, sent_by_us
 from tests.support.libvirtd import DIALECTS, Libvirtd, libvirtd
 from tests.support.qemu import require_qemu
 
@@ -240,15 +239,8 @@ STARTED = ("file", "memfd, shared", "shared", "at once", "discarded file", "stri
 
 
 @pytest.mark.parametrize("what", STARTED)
-def test_what_is_plugged_later_is_of_the_same_memory(pair, what, tmp_path, monkeypatch):
+def test_what_is_plugged_later_is_of_the_same_memory(pair, what, tmp_path):
     whole = document(BACKINGS[what])
-    sent: list[dict[str, Any]] = []
-    send = Wire.execute_all
-
-    def recorded(wire: Wire, commands: list[tuple[str, dict[str, Any]]]) -> list[object]:
-        sent.extend({"execute": name, "arguments": dict(told)} for name, told in commands)
-        return send(wire, commands)
-
     theirs = pair.theirs.connection.defineXML(whole.decode())
     try:
         theirs.createWithFlags(pair.theirs.module.VIR_DOMAIN_START_PAUSED)
@@ -257,10 +249,8 @@ def test_what_is_plugged_later_is_of_the_same_memory(pair, what, tmp_path, monke
             ours.changes.start("vm", paused=True)
             for name in ("dimm", "shared", "private", "of a node", "virtio-mem"):
                 pair.theirs.sent()
-                sent.clear()
                 theirs.attachDeviceFlags(DEVICES[name].decode(), 1)
-                with monkeypatch.context() as patch:
-                    patch.setattr(Wire, "execute_all", recorded)
+                with sent_by_us() as sent:
                     ours.changes.attach("vm", DEVICES[name], LIVE)
                 assert _made(sent) == _made(pair.theirs.sent()), name
     finally:

@@ -14,12 +14,11 @@ import pytest
 
 from guestmap.domain.change.targets import Targets
 from guestmap.domain.change.which import Which
-from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules.errors import DomainError
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.xml.definition import parse_definition
 from tests.domain.documents import domain, memory
-from tests.support.domains import Domains, domains
+from tests.support.domains import Domains, domains, sent_by_us
 from tests.support.libvirtd import DIALECTS, Libvirtd, libvirtd
 from tests.support.qemu import require_qemu
 
@@ -207,24 +206,14 @@ class Beside:
         ours = (self.ours.dumpxml("vm").decode(), self.ours.dumpxml("vm", inactive=True).decode())
         return [_memory_of(text, self.ours.store.dialect) for text in (*theirs, *ours)]
 
-    def both(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    def both(self, case: Case) -> tuple[Any, Any]:
         """Do it through both, and hold traffic and documents to each other."""
         self.theirs.sent()
         theirs = self.libvirt(case)
-        lines: list[dict[str, Any]] = []
-        send = Wire.execute_all
-
-        def recorded(wire: Wire, commands: list[tuple[str, dict[str, Any]]]) -> list[object]:
-            for command, arguments in commands:
-                told = {"execute": command, "arguments": dict(arguments)}
-                lines.append(told if arguments else {"execute": command})
-            return send(wire, commands)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Wire, "execute_all", recorded)
+        with sent_by_us() as sent:
             ours = self.guestmap(case)
         if not case.better:
-            assert [repr(each) for each in lines] == [repr(each) for each in self.theirs.sent()]
+            assert [repr(each) for each in sent] == [repr(each) for each in self.theirs.sent()]
         live, stored, our_live, our_stored = self.documents()
         for mine, its in ((our_live, live), (our_stored, stored)):
             only_mine = [each for each in mine[0] if each not in its[0]]
@@ -264,9 +253,9 @@ REFUSED = {f"{kind}: {name}": case for kind, cases in KINDS.items() for name, ca
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused_has_libvirts_text_and_codes(beside, what, monkeypatch):
+def test_what_is_refused_has_libvirts_text_and_codes(beside, what):
     case = REFUSED[what]
-    theirs, ours = beside.both(case, monkeypatch)
+    theirs, ours = beside.both(case)
     assert theirs is not None
     if case.better:
         assert ours is not None
@@ -282,9 +271,7 @@ STORED_TOO = {name: case for name, case in REFUSED.items() if case.verb == "atta
 
 
 @pytest.mark.parametrize("what", STORED_TOO)
-def test_what_is_refused_of_a_running_machine_is_refused_of_the_definition(
-    beside, what, monkeypatch
-):
+def test_what_is_refused_of_a_running_machine_is_refused_of_the_definition(beside, what):
     case = STORED_TOO[what]._replace(flags=CONFIG, better="checked as fully as live")
     before = beside.ours.documents()
     ours = beside.guestmap(case)
@@ -300,8 +287,8 @@ def test_what_is_refused_of_a_running_machine_is_refused_of_the_definition(
 
 
 @pytest.mark.parametrize("what", FORMS)
-def test_each_form_of_a_device_is_sent_and_written_as_libvirt_does(beside, what, monkeypatch):
-    assert beside.both(FORMS[what], monkeypatch) == (None, None)
+def test_each_form_of_a_device_is_sent_and_written_as_libvirt_does(beside, what):
+    assert beside.both(FORMS[what]) == (None, None)
 
 
 DEFINED: dict[str, tuple[str, str]] = {
@@ -342,12 +329,12 @@ def test_a_definition_is_taken_or_refused_as_libvirt_does(beside, what):
 
 
 @pytest.mark.parametrize("what", STORED)
-def test_the_stored_definition_changes_as_libvirts_does(beside, what, monkeypatch):
-    theirs, ours = beside.both(STORED[what], monkeypatch)
+def test_the_stored_definition_changes_as_libvirts_does(beside, what):
+    theirs, ours = beside.both(STORED[what])
     assert (theirs is None) == (ours is None)
 
 
-def test_a_size_is_requested_as_libvirt_does(beside, monkeypatch):
+def test_a_size_is_requested_as_libvirt_does(beside):
     root = beside.domain.XMLDesc(0)
     every = re.findall(r"<memory model='virtio-mem'.*?</memory>", root, re.DOTALL)
     (element,) = [each for each in every if "virtiomem0" in each]
@@ -387,7 +374,7 @@ UPDATES: dict[str, tuple[tuple[str, str], int, str]] = {
 
 
 @pytest.mark.parametrize("what", UPDATES)
-def test_a_device_is_updated_or_not_as_libvirt_does(beside, what, monkeypatch):
+def test_a_device_is_updated_or_not_as_libvirt_does(beside, what):
     (pattern, instead), flags, better = UPDATES[what]
     found = re.findall(
         r"<memory model='virtio-mem'.*?</memory>", beside.domain.XMLDesc(0), re.DOTALL
@@ -399,16 +386,16 @@ def test_a_device_is_updated_or_not_as_libvirt_does(beside, what, monkeypatch):
     asked = own.replace("</target>", "<requested unit='KiB'>4096</requested></target>")
     document = re.sub(pattern, instead, asked, count=1, flags=re.DOTALL) if pattern else asked
     case = Case(document.encode(), flags, "update", better)
-    theirs, ours = beside.both(case, monkeypatch)
+    theirs, ours = beside.both(case)
     if not better:
         assert ours == theirs
     else:
         assert (ours is None) == (what in {"both", "no name"})
 
 
-def test_a_guest_that_says_nothing_is_no_success_with_us_and_loses_nothing(beside, monkeypatch):
+def test_a_guest_that_says_nothing_is_no_success_with_us_and_loses_nothing(beside):
     case = Case(dimm("384"), BOTH)
-    assert beside.both(case, monkeypatch) == (None, None)
+    assert beside.both(case) == (None, None)
     case = case._replace(verb="detach")
     assert beside.libvirt(case) is None
     assert beside.guestmap(case) is None

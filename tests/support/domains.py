@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from guestmap.domain.change.targets import Targets
 from guestmap.domain.manager import Manager
+from guestmap.domain.process.wire import Wire
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.status import Status
 from guestmap.domain.store.store import Store
@@ -112,3 +115,25 @@ def domains(
     finally:
         for each in found.domains():
             found.changes.destroy(each.name)
+
+
+@contextmanager
+def sent_by_us() -> Iterator[list[dict[str, Any]]]:
+    """Give a list of the commands that the manager sends meanwhile, as they go over the wire.
+
+    Without their ids, and without what opens a session: libvirt's stays open.
+    """
+    sent: list[dict[str, Any]] = []
+    send = Wire._send
+
+    def recorded(wire: Wire, lines: bytes) -> None:
+        for line in lines.splitlines():
+            told = json.loads(line)
+            del told["id"]
+            if told["execute"] != "qmp_capabilities":
+                sent.append(told)
+        send(wire, lines)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Wire, "_send", recorded)
+        yield sent
