@@ -6,12 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from guestmap.base import PeerError
+from guestmap.cli.watch import _Session, _Words
 from guestmap.inspect.sources.live import Attachment
 from guestmap.inspect.sources.live.watching import Watcher
 from guestmap.qmp.client import Monitor, MonitorEvent
@@ -55,6 +56,31 @@ def test_a_watcher_keeps_the_last_words(monkeypatch):
         watcher.look()
     assert [event.name for event in watcher.last_words().events] == ["SHUTDOWN"]
     assert watcher.events == 1
+
+
+@pytest.mark.parametrize(("told", "is_error"), [
+    (["SHUTDOWN"], False), (["SHUTDOWN", "RESET"], True), (["RESET", "SHUTDOWN"], False),
+    (["DEVICE_DELETED"], True),
+])  # fmt: skip
+def test_a_shutdown_may_be_told_a_look_before_the_connection_ends(
+    monkeypatch, capsys, told, is_error
+):
+    qemu = FakeQemu(FULL, {"query-status": {"status": "running", "running": True}})
+    looks = iter([MonitorEvent(name, {}) for name in told])
+    look = Watcher.look
+
+    def looked(watcher: Watcher) -> Any:
+        event = next(looks, None)
+        if event is None:
+            raise PeerError("the connection broke")
+        qemu.told = [event]
+        return look(watcher)
+
+    monkeypatch.setattr(Watcher, "look", looked)
+    session = _Session(Attachment(Monitor(qemu)), 0, _Words())
+    with pytest.raises(PeerError) if is_error else nullcontext():
+        session.run()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("watched for ")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guestmap.inspect.sources.live.watching import Sighting, Watcher
 
 _INTERVAL_S = 1.0
-_ENDINGS = {"SHUTDOWN"}
+_ENDING, _GOING_ON = "SHUTDOWN", {"RESET", "RESUME"}
 """Events after which QEMU leaves on purpose."""
 
 
@@ -86,6 +86,7 @@ class _Session:
         self._interval = interval
         self._out = out
         self._start = time.monotonic()
+        self._shuts_down = False
 
     def run(self) -> None:
         from guestmap.cli.patience import patience
@@ -103,9 +104,8 @@ class _Session:
         except KeyboardInterrupt:
             pass  # this is how it ends
         except PeerError:
-            last = watcher.last_words()
-            self._tell(last)
-            if not _ENDINGS & {event.name for event in last.events}:
+            self._tell(watcher.last_words())
+            if not self._shuts_down:  # it may have said so with an answer, a moment before
                 self._out.end(watcher, self._elapsed)
                 raise
         self._out.end(watcher, self._elapsed)
@@ -115,6 +115,11 @@ class _Session:
         return time.monotonic() - self._start
 
     def _tell(self, sighting: Sighting) -> None:
+        for event in sighting.events:
+            if event.name == _ENDING:
+                self._shuts_down = True
+            elif event.name in _GOING_ON:
+                self._shuts_down = False
         if not sighting.is_empty:
             self._out.tell(sighting, self._elapsed)
 
