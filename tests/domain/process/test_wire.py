@@ -4,6 +4,9 @@ import socket
 import threading
 import time
 
+import pytest
+
+from guestmap.base import PeerError
 from guestmap.domain.process.wire import Wire
 
 GREETING = (
@@ -38,3 +41,17 @@ def test_an_answer_is_waited_for_longer_than_a_greeting(tmp_path):
                 assert wire.execute("query-status", {}) == {"running": True}
         finally:
             machine.join()
+
+
+def test_a_machine_that_is_silent_is_told_with_what_was_asked_and_work_is_done_meanwhile(tmp_path):
+    path, done = str(tmp_path / "monitor"), []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen(1)
+        with Wire(path, reply_s=0.1) as wire:
+            client, _ = listening.accept()
+            with client:
+                client.sendall(GREETING)
+                with pytest.raises(PeerError, match="no answer to device_del in time"):
+                    wire.execute("device_del", {"id": "dimm0"}, lambda: done.append("work"))
+    assert done == ["work"]

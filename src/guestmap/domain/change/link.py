@@ -55,7 +55,7 @@ class Link:
         self,
         command: str,
         arguments: dict[str, Any],
-        meanwhile: Callable[[], object] | None = None,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> object:
         """Execute a command, arguments as they go over the wire; raises as :meth:`do`.
 
@@ -65,12 +65,13 @@ class Link:
             meanwhile: worked out while the machine is at it. What cannot be is told by whoever
                 asks for it afterwards.
         """
+
+        def work() -> None:
+            with suppress(DomainError):
+                meanwhile()
+
         try:
-            name = self.wire.begin(command, arguments)
-            if meanwhile is not None:
-                with suppress(DomainError):
-                    meanwhile()
-            return self.wire.end(name)
+            return self.wire.execute(command, arguments, work)
         except CommandError as error:
             raise qemu_refusal(self.status, command, str(error), error.kind) from error
 

@@ -19,7 +19,7 @@ from guestmap.qmp.client.allowed import check
 from guestmap.qmp.client.dial import dial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 GREETING_S = 30.0
@@ -99,8 +99,13 @@ class Wire(Channel):
         if answer.error is not None or not self._is_greeted:
             raise PeerError(f"{self.source}: refused qmp_capabilities")
 
-    def execute(self, command: str, arguments: Mapping[str, object]) -> object:
-        """Send a command and return what it returns.
+    def execute(
+        self,
+        command: str,
+        arguments: Mapping[str, object],
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> object:
+        """Send a command and return what it returns; ``meanwhile`` is done while it waits.
 
         Raises:
             ConfigError: it is not one that is sent.
@@ -108,21 +113,11 @@ class Wire(Channel):
             GoneError: the machine ended.
             PeerError: it answers with nonsense, or not at all.
         """
-        return self.execute_all([(command, arguments)])[0]
-
-    def begin(self, command: str, arguments: Mapping[str, object]) -> str:
-        """Send a command whose answer :meth:`end` waits for; return its id; raises as there."""
         check(command, arguments, may_change=True, is_owner=True)
         self.greet()
-        return self._ask(command, arguments)
-
-    def end(self, name: str) -> object:
-        """Wait for the answer to what was begun; return it.
-
-        Raises:
-            CommandError, GoneError, PeerError: as :meth:`execute`.
-        """
-        return _value(self._answer(name, "a command", self._reply_s))
+        name = self._ask(command, arguments)
+        meanwhile()
+        return _value(self._answer(name, command, self._reply_s))
 
     def execute_all(self, commands: Sequence[tuple[str, Mapping[str, object]]]) -> list[object]:
         """Send commands one behind the other; return what each returns; raises as :meth:`execute`.
