@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from guestmap.inspect.sources.live.watching import Sighting, Watcher
 
 _INTERVAL_S = 1.0
-_ENDING, _GOING_ON = "SHUTDOWN", {"RESET", "RESUME"}
-"""Events after which QEMU leaves on purpose."""
+_ENDING = "SHUTDOWN"
+"""The event after which QEMU leaves on purpose."""
+_GOING_ON = {"RESET", "RESUME"}
+"""Events after which it does not, after all."""
 
 
 def watch(

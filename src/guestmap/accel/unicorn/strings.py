@@ -192,7 +192,7 @@ class Strings:
 
     def _linear(self, segment: int, offset: int) -> int:
         state = self._state
-        if state.long_mode and state.segment(CS).flags & DESC_LONG:
+        if self._bits() == 64:
             base = state.base(segment) if segment in (FS, GS) else 0
             return base + offset & (1 << 64) - 1
         return state.base(segment) + offset & 0xFFFFFFFF
@@ -278,15 +278,19 @@ class Strings:
             return state.pc
         return state.base(CS) + state.eip & 0xFFFFFFFF
 
+    def _bits(self) -> int:
+        """Return the width of the code segment: 16, 32 or 64."""
+        flags = self._state.segment(CS).flags
+        if flags & DESC_LONG and self._state.long_mode:
+            return 64
+        return 32 if flags & DESC_BIG else 16
+
     def _instruction(self, code: int) -> StringInstruction | None:
         """Return what the CPU stands at, if it is REP MOVS or REP STOS.
 
         What was there before is known again by its first bytes, while the view is the same.
         """
-        memory, flags = self._hooks.memory, self._state.segment(CS).flags
-        bits = 32 if flags & DESC_BIG else 16
-        if flags & DESC_LONG and self._state.long_mode:
-            bits = 64
+        memory, bits = self._hooks.memory, self._bits()
         begin = code if self._cpu.is_flat() else self._cpu.linear.physical(code, write=False)
         view = memory.source.view.generation
         if self._known_in != (memory, view) or len(self._known) > _MOST_OTHERS:
