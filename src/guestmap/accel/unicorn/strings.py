@@ -12,15 +12,13 @@ each, with all that it checks and notes.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from guestmap.accel.unicorn.paging import GuestFault
 from guestmap.accel.unicorn.pieces import PAGE
 from guestmap.accel.unicorn.state import CS, DESC_BIG, DESC_LONG, EAX, ECX, EDI, ES, ESI, FS, GS, TF
-from guestmap.base.named_tuple import NamedTuple
-from guestmap.memory.access.dispatch_cache import page_read, page_write
-from guestmap.memory.map.guard import guarded
+from guestmap.accel.unicorn.string_run import WIDEST, StringRun, do_at_once, do_one, find_run
+from guestmap.memory.access.dispatch_cache import page_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from guestmap.accel.unicorn.hooks import Hooks
     from guestmap.accel.unicorn.string_instruction import StringInstruction
     from guestmap.memory import AddressSpace
-    from guestmap.memory.map.flat_range import FlatRange
-    from guestmap.memory.map.flatview import FlatView
 
 _MOST = 4096
 """Accesses in one go: interrupts and timers wait for as long."""
@@ -46,24 +42,6 @@ _USER = 3
 _32_BITS = 0xFFFFFFFF
 _KNOWN_BY = 8
 """Bytes that an instruction is known again by."""
-_WIDEST = 4
-"""Bytes of the widest access that a device takes as one."""
-
-
-class StringRun(NamedTuple):
-    """So many elements, from one physical address on, or all the same, to another one.
-
-    Attributes:
-        target, source: the addresses; no source: all are the same.
-        elements: how many.
-        to, come: the ranges that answer at all of both.
-    """
-
-    target: int
-    source: int | None
-    elements: int
-    to: FlatRange
-    come: FlatRange | None
 
 
 class Strings:
@@ -96,7 +74,7 @@ class Strings:
     ) -> Callable[[int, int], object] | None:
         """Return what writes to something like memory, and look whether more of it is to come."""
         page = page_write(plans, address, size)
-        if address == self._next and (page is not None or size > _WIDEST):
+        if address == self._next and (page is not None or size > WIDEST):
             self._follows()
         self._next = address + size
         return page
@@ -132,14 +110,15 @@ class Strings:
         if run is None:
             self._pass_over(code)
             return
-        counters, done = self._counters, 0
+        memory, counters, done = self._hooks.memory, self._counters, 0
+        value = self._value(found.size)
         self._hooks.in_device = True
         try:
-            if self._at_once(run, found.size):
+            if do_at_once(memory, run, found.size, value):
                 done = run.elements
             while done < run.elements:
                 done += 1
-                self._do_one(run, (done - 1) * found.size, found.size)
+                do_one(memory, run, (done - 1) * found.size, found.size, value)
         finally:
             self._hooks.in_device = False
             self._note(done, found)
@@ -188,7 +167,7 @@ class Strings:
                 count = 0
             if target != self._next:  # the CPU has not been there yet
                 count = 0
-        return self._known_run(target, source, count, size)
+        return find_run(self._hooks.memory, target, source, count, size)
 
     def _linear(self, segment: int, offset: int) -> int:
         state = self._state
@@ -197,68 +176,10 @@ class Strings:
             return base + offset & (1 << 64) - 1
         return state.base(segment) + offset & 0xFFFFFFFF
 
-    def _known_run(
-        self, target: int, source: int | None, count: int, size: int
-    ) -> StringRun | None:
-        """Return it where a device that is like memory takes all of it, and gives it, or memory.
-
-        Ways that are remembered say that an access is one call of the device, and nothing more;
-        there is none where it is not aligned.
-        """
-        view, width = self._hooks.memory.source.view, min(size, _WIDEST)
-        to = _all_of(view, target, count, size)
-        if to is None or not to.region.ops.like_memory:
-            return None
-        if page_write(view.plans, target, width) is None:
-            return None
-        if source is None:
-            return StringRun(target, None, count, to, None)
-        come = _all_of(view, source, count, size)
-        if come is None or not (
-            come.reads_directly or _is_read_by_pages(come, view, source, width)
-        ):
-            return None
-        return StringRun(target, source, count, to, come)
-
     # -- doing it ----------------------------------------------------------------------------------
-
-    def _at_once(self, run: StringRun, size: int) -> bool:
-        """Have the device itself take all of it, if it can.
-
-        It comes from the device's own region, from memory that is not its own, or is one value.
-        """
-        target, source, count, to, come = run
-        region, shift, length = to.region, to.offset_in_region - to.start, count * size
-        write, move = region.ops.write_run, region.ops.move_run
-        if write is None:
-            return False
-        if source is None or come is None:
-            change = partial(write, target + shift, self._value(size) * count)
-        elif come is to:
-            if move is None or source < target < source + length:
-                return False
-            change = partial(move, target + shift, source + shift, count, size)
-        elif come.reads_directly and come.region.owner is not region.owner:
-            change = partial(write, target + shift, self._hooks.memory.read(source, length))
-        else:
-            return False
-        guard = region.active_guard
-        return change() if guard is None else guarded(guard, region, target + shift, change, False)
 
     def _value(self, size: int) -> bytes:
         return (self._state.wide_general(EAX) & (1 << 8 * size) - 1).to_bytes(size, "little")
-
-    def _do_one(self, run: StringRun, at: int, size: int) -> None:
-        memory = self._hooks.memory
-        if run.source is None:
-            value = int.from_bytes(self._value(size), "little")
-        else:
-            value = memory.load(run.source + at, size)
-        write = page_write(memory.source.view.plans, run.target + at, size)
-        if write is None:
-            memory.store(run.target + at, size, value)
-        else:
-            write(value, size)
 
     def _note(self, done: int, found: StringInstruction) -> None:
         """Have the registers say how far it has come; the instruction's own address stays."""
@@ -308,13 +229,3 @@ class Strings:
         if found is not None and found.length <= _KNOWN_BY <= end - begin:
             self._known[begin, bits] = memory.load(begin, _KNOWN_BY), found
         return found
-
-
-def _all_of(view: FlatView, begin: int, count: int, size: int) -> FlatRange | None:
-    """Return the range that answers at all of some accesses, if it is one."""
-    found = view.find(begin)
-    return found if found is not None and begin + count * size <= found.end else None
-
-
-def _is_read_by_pages(found: FlatRange, view: FlatView, address: int, size: int) -> bool:
-    return found.region.ops.like_memory and page_read(view.plans, address, size) is not None
