@@ -150,6 +150,7 @@ return [...inner(times), ...inner(spans), spans.inner_height]
 """
 
 
+@pytest.mark.peers
 @pytest.mark.chromium
 @pytest.mark.unicorn
 @pytest.mark.seabios

@@ -69,6 +69,7 @@ def test_the_history_can_be_stepped_through(browser, moments):
         assert browser.complaints() == []
 
 
+@pytest.mark.peers
 @pytest.mark.chromium
 @pytest.mark.unicorn
 @pytest.mark.seabios
@@ -120,6 +121,7 @@ def _click(browser: Browser, words: str) -> str:
     return _told(browser)
 
 
+@pytest.mark.peers
 @pytest.mark.chromium
 @pytest.mark.unicorn
 @pytest.mark.seabios
