@@ -20,6 +20,15 @@ from guestmap.view.web_server import web_server
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
+async def _get(port: int) -> None:
+    """Look at a page as what opens no WebSocket does."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    host = f"Host: 127.0.0.1:{port}".encode()
+    writer.write(b"GET / HTTP/1.1\r\n" + host + b"\r\nConnection: close\r\n\r\n")
+    assert b"bokeh" in await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+
+
 async def _looked_at(pages: int) -> list[int]:
     """Open pages, have all of them go, and return what each search for garbage looked through."""
     server, access = web_server("127.0.0.1", 0, lambda document: document.add_root(Div()))
@@ -31,11 +40,7 @@ async def _looked_at(pages: int) -> list[int]:
 
     try:
         for _ in range(pages):
-            reader, writer = await asyncio.open_connection("127.0.0.1", access.port)
-            host = f"Host: 127.0.0.1:{access.port}".encode()
-            writer.write(b"GET / HTTP/1.1\r\n" + host + b"\r\nConnection: close\r\n\r\n")
-            assert b"bokeh" in await asyncio.wait_for(reader.read(), 20)
-            writer.close()
+            await _get(access.port)
         assert len(server.get_sessions()) == pages
         documents = [weakref.ref(each.document) for each in server.get_sessions()]
         for each in server.get_sessions():
@@ -59,6 +64,28 @@ def test_pages_that_go_are_looked_for_once_in_all_that_there_is() -> None:
 
 def test_nothing_is_looked_for_where_no_page_went() -> None:
     assert asyncio.run(_looked_at(0)) == []
+
+
+async def _kept(pages: int) -> list[int]:
+    """Open pages that nobody holds, have them looked for, and return which of them are there."""
+    server, access = web_server("127.0.0.1", 0, lambda document: document.add_root(Div()))
+    try:
+        opened = []
+        for _ in range(pages):
+            await _get(access.port)
+            opened += [each.id for each in server.get_sessions() if each.id not in opened]
+        await server._tornado._cleanup_sessions()
+        return [opened.index(each.id) for each in server.get_sessions()]
+    finally:
+        server.stop()
+
+
+def test_of_a_flood_of_pages_that_nobody_holds_the_oldest_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("guestmap.view.web_server._MOST_UNHELD", 3)
+    assert asyncio.run(_kept(3)) == [0, 1, 2]
+    assert asyncio.run(_kept(5)) == [2, 3, 4]
 
 
 async def _refused(path: str) -> bytes:

@@ -44,6 +44,14 @@ _WHAT_PAGES_SEND = (
 
 _MOST_WORDS = 300
 
+_MOST_UNHELD = 64
+"""Pages that no browser holds by its WebSocket, or none any more. So many take a server some 16 s
+to make, a page waits for its browser as long (bokeh's 15 s), and memory that they had does not come
+back: what is free lies between what is in use."""
+
+_LOOK_MS = 4_000
+"""Between two looks at which pages are unheld."""
+
 
 def web_server(
     host: str, port: int, fill: Callable[[Document], None]
@@ -111,7 +119,11 @@ class _Guarded(BokehTornado):
 
     def __init__(self, application: Application, access: WebAccess) -> None:
         # bokeh compares Origin with a list of names; WebAccess does, and with Host beside it
-        super().__init__(application, extra_websocket_origins=["*"])
+        super().__init__(
+            application,
+            extra_websocket_origins=["*"],
+            check_unused_sessions_milliseconds=_LOOK_MS,
+        )
         self.access = access
         self.add_transform(_policed(access))
 
@@ -122,6 +134,7 @@ class _Guarded(BokehTornado):
         a flood of pages would come faster than they go, each of them longer for the others.
         """
         before = self._pages()
+        self._give_up_oldest()
         gc.freeze()
         try:
             await super()._cleanup_sessions()
@@ -132,6 +145,13 @@ class _Guarded(BokehTornado):
 
     def _pages(self) -> int:
         return sum(len(self.get_sessions(path)) for path in self.app_paths)
+
+    def _give_up_oldest(self) -> None:
+        """Have the oldest go of more unheld pages than there may be, however fast others come."""
+        for path in self.app_paths:
+            unheld = [page for page in self.get_sessions(path) if page.connection_count == 0]
+            for page in unheld[:-_MOST_UNHELD]:
+                page.request_expiration()
 
     def log_request(self, handler: RequestHandler) -> None:
         """Note what was not answered, without its query, which may hold a token."""
