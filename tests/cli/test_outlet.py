@@ -88,6 +88,16 @@ def test_a_listing_that_is_lost_is_an_error_and_no_difference(away: str, tmp_pat
     assert done.returncode == (0 if "pipe" in away else 2), done
 
 
+@pytest.mark.parametrize("away", ["a full disk", "no output at all"])
+def test_a_link_that_nobody_can_read_is_not_served(away: str, tmp_path: Path) -> None:
+    file = tmp_path / "map.txt"
+    region = "  0000000000000000-000000000000ffff (prio 0, ram): pc.ram"
+    file.write_text(f"address-space: memory\n{region}\n", encoding="utf-8")
+    done = run(f"serve {file} --port 0", away)
+    assert done.returncode == 2, done
+    assert done.stderr.startswith("guestmap: cannot write the output ("), done
+
+
 @pytest.mark.parametrize("away", ["a full disk", "nothing at all"])
 @pytest.mark.parametrize("words", ["--version", "plug --help"])
 def test_help_and_version_end_without_a_traceback(words: str, away: str) -> None:

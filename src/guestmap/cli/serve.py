@@ -14,6 +14,7 @@ from guestmap.cli.completing import sources
 from guestmap.cli.output import say, warn
 from guestmap.cli.own_source import own_source
 from guestmap.cli.parameters import GIVEN_UP
+from guestmap.cli.streams import is_refused
 from guestmap.machine.phases import Phase
 
 if TYPE_CHECKING:
@@ -140,11 +141,12 @@ def serve(
     produce = fill(film, own, wishes, interval, keys=keys)
     threading.Thread(target=_guarded, args=(produce, film), daemon=True).start()
 
-    def ready(url: str) -> None:
+    def ready(url: str) -> bool:
         say(f"{url} shows {', '.join(sources)}; Ctrl-C ends", flush=True)
         if not is_loopback(host):
             can = "look and type" if film.screen is not None and film.screen.takes_keys else "look"
             warn(f"warning: whoever reaches {host} and has that link, or overhears it, can {can}")
+        return not is_refused()
 
     try:
         serve_film(film, host=host, port=port, ready=ready)

@@ -219,6 +219,12 @@ def is_lost() -> bool:
     return outlet.failure is not None
 
 
+def is_refused() -> bool:
+    """Tell whether what was printed went nowhere, and not since its reader had seen enough."""
+    outlet = getattr(sys.stdout, "rich_proxied_file", None)
+    return outlet is not None and outlet.failure is not None and not outlet.is_broken_pipe
+
+
 def is_terminal() -> bool:
     """Tell whether stdin is a terminal whose keys are ours: we run in its foreground."""
     try:

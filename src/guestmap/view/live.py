@@ -45,12 +45,12 @@ class FilmServer:
         self._server.run_until_shutdown()
 
 
-def serve(film: Film, *, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve a film until Ctrl-C; ``ready`` hears the address.
+def serve(film: Film, *, host: str, port: int, ready: Callable[[str], bool]) -> None:
+    """Serve a film until Ctrl-C; ``ready`` hears the address, and tells whether anybody else does.
 
     Raises:
         OSError: the address cannot be listened on.
     """
     server = FilmServer(film, host=host, port=port)
-    ready(server.url)
-    server.run()
+    if ready(server.url):
+        server.run()
