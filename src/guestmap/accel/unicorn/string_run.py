@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from guestmap.memory.map.flat_range import FlatRange
     from guestmap.memory.map.flatview import FlatView
 
-WIDEST = 4
-"""Bytes of the widest access that a device takes as one."""
-
 
 class StringRun(NamedTuple):
     """So many elements, from one physical address on, or all the same, to another one.
@@ -35,7 +32,7 @@ class StringRun(NamedTuple):
 
 
 def find_run(
-    memory: AddressSpace, target: int, source: int | None, count: int, size: int
+    memory: AddressSpace, target: int, source: int | None, count: int, size: int, width: int
 ) -> StringRun | None:
     """Return the run if a device that is like memory takes all of it, and it or memory gives it.
 
@@ -48,8 +45,9 @@ def find_run(
         source: the one that is read first; None: one value is written everywhere.
         count: elements.
         size: of each, in bytes.
+        width: of the accesses that it is made of, in bytes.
     """
-    view, width = memory.source.view, min(size, WIDEST)
+    view = memory.source.view
     to = _all_of(view, target, count, size)
     if to is None or not to.region.ops.like_memory:
         return None

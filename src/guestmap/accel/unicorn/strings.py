@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from guestmap.accel.unicorn.paging import GuestFault
 from guestmap.accel.unicorn.pieces import PAGE
 from guestmap.accel.unicorn.state import CS, DESC_BIG, DESC_LONG, EAX, ECX, EDI, ES, ESI, FS, GS, TF
-from guestmap.accel.unicorn.string_run import WIDEST, StringRun, do_at_once, do_one, find_run
 from guestmap.memory.access.dispatch_cache import page_write
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ _MOST_OTHERS = 64
 _DF = 1 << 10
 _USER = 3
 _32_BITS = 0xFFFFFFFF
+_WIDEST = 4
+"""Bytes of the widest access that a device takes as one."""
 _KNOWN_BY = 8
 """Bytes that an instruction is known again by."""
 
@@ -74,7 +75,7 @@ class Strings:
     ) -> Callable[[int, int], object] | None:
         """Return what writes to something like memory, and look whether more of it is to come."""
         page = page_write(plans, address, size)
-        if address == self._next and (page is not None or size > WIDEST):
+        if address == self._next and (page is not None or size > _WIDEST):
             self._follows()
         self._next = address + size
         return page
@@ -106,23 +107,26 @@ class Strings:
             self._hooks.fail(error)
 
     def _go_on_with(self, code: int, found: StringInstruction) -> None:
-        run = self._run(found)
+        from guestmap.accel.unicorn.string_run import do_at_once, do_one, find_run
+
+        memory, counters, done = self._hooks.memory, self._counters, 0
+        size, value = found.size, self._value(found.size)
+        accesses = self._accesses(found)
+        run = accesses and find_run(memory, *accesses, size, min(size, _WIDEST))
         if run is None:
             self._pass_over(code)
             return
-        memory, counters, done = self._hooks.memory, self._counters, 0
-        value = self._value(found.size)
         self._hooks.in_device = True
         try:
-            if do_at_once(memory, run, found.size, value):
+            if do_at_once(memory, run, size, value):
                 done = run.elements
             while done < run.elements:
                 done += 1
-                do_one(memory, run, (done - 1) * found.size, found.size, value)
+                do_one(memory, run, (done - 1) * size, size, value)
         finally:
             self._hooks.in_device = False
             self._note(done, found)
-            self._next = run.target + done * found.size
+            self._next = run.target + done * size
             counters.strings += bool(done)
             counters.mmio_writes += done
             if run.come is not None and not run.come.reads_directly:
@@ -143,8 +147,11 @@ class Strings:
 
     # -- what is to be done ------------------------------------------------------------------------
 
-    def _run(self, found: StringInstruction) -> StringRun | None:
-        """Return what can be done in one go, from the registers; None: nothing, ever."""
+    def _accesses(self, found: StringInstruction) -> tuple[int, int | None, int] | None:
+        """Return from the registers what can be done in one go; None: nothing, ever.
+
+        That is the physical addresses that it writes to and reads from, and how many elements.
+        """
         state, (segment, size, mask, _) = self._state, found
         if state.eflags & (_DF | TF):
             return None
@@ -167,7 +174,7 @@ class Strings:
                 count = 0
             if target != self._next:  # the CPU has not been there yet
                 count = 0
-        return find_run(self._hooks.memory, target, source, count, size)
+        return target, source, count
 
     def _linear(self, segment: int, offset: int) -> int:
         state = self._state
