@@ -29,7 +29,7 @@ VIEWS = 10_000
 RATE = 5.0
 """Views a second: what a server on a busy host keeps up with."""
 GONE_S = 300.0
-"""Bokeh drops a page that nobody holds after 15 s, and looks each 17 s; more on a busy host."""
+"""A page that nobody holds goes within 19 s; more on a busy host."""
 WARM_S = 80.0
 """As many pages are held by then at one time as ever will be."""
 PASSING = 4
@@ -156,7 +156,7 @@ class CountedServer:
 
 
 def test_ten_thousand_look_at_what_is_served(tmp_path: Path) -> None:
-    """What is held while views come says nothing: bokeh holds a page for 15 to 32 s."""
+    """What is held while views come says nothing: a page stays for 15 to 19 s."""
     from bokeh.client import pull_session
 
     file = tmp_path / "map.txt"

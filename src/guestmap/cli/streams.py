@@ -61,9 +61,10 @@ class Outlet(io.TextIOBase):
         return getattr(self._inner, "encoding", None) or "utf-8"
 
     @property
-    def is_broken_pipe(self) -> bool:
-        """Whether the reader has gone, rather than the way there."""
-        return self.failure is not None and self.failure.errno == errno.EPIPE
+    def refusal(self) -> OSError | None:
+        """Why nothing can be written; None, too, of a reader that has seen enough."""
+        failure = self.failure
+        return None if failure is not None and failure.errno == errno.EPIPE else failure
 
     def isatty(self) -> bool:
         """Tell whether this is a terminal."""
@@ -178,9 +179,9 @@ class Streams:
             changes: the command changes a machine, and its status says what is so now.
         """
         self.out.flush()
-        failure = self.out.failure
-        if failure is not None and not self.out.is_broken_pipe:
-            print(f"guestmap: cannot write the output ({failure.strerror})", file=sys.stderr)
+        refusal = self.out.refusal
+        if refusal is not None:
+            print(f"guestmap: cannot write the output ({refusal.strerror})", file=sys.stderr)
             if status in (0, 1) and not changes:
                 status = FAILURE
         self.err.flush()
@@ -212,7 +213,7 @@ def fill_descriptors() -> None:
 
 def is_lost() -> bool:
     """Tell whether what is printed reaches nobody: for commands that would print for ever."""
-    outlet = getattr(sys.stdout, "rich_proxied_file", None)
+    outlet = _outlet()
     if outlet is None:
         return False
     outlet.look()
@@ -221,8 +222,13 @@ def is_lost() -> bool:
 
 def is_refused() -> bool:
     """Tell whether what was printed went nowhere, and not since its reader had seen enough."""
-    outlet = getattr(sys.stdout, "rich_proxied_file", None)
-    return outlet is not None and outlet.failure is not None and not outlet.is_broken_pipe
+    outlet = _outlet()
+    return outlet is not None and outlet.refusal is not None
+
+
+def _outlet() -> Outlet | None:
+    """Return standard output as :func:`standard_streams` made it, or None."""
+    return getattr(sys.stdout, "rich_proxied_file", None)
 
 
 def is_terminal() -> bool:

@@ -45,9 +45,9 @@ _WHAT_PAGES_SEND = (
 _MOST_WORDS = 300
 
 _MOST_UNHELD = 64
-"""Pages that no browser holds by its WebSocket, or none any more. So many take a server some 16 s
-to make, a page waits for its browser as long (bokeh's 15 s), and memory that they had does not come
-back: what is free lies between what is in use."""
+"""Pages that no browser holds by its WebSocket, or none any more. A server needs some 16 s of a
+CPU to make so many, and a page waits for its browser as long (bokeh's 15 s). Python gives little of
+what they had back to the host: what is free lies between what is in use."""
 
 _LOOK_MS = 4_000
 """Between two looks at which pages are unheld."""
@@ -133,8 +133,9 @@ class _Guarded(BokehTornado):
         bokeh (3.9) does so after each, in all that there is. What is frozen is not looked at; else
         a flood of pages would come faster than they go, each of them longer for the others.
         """
+        if not self._give_up_some():
+            return
         before = self._pages()
-        self._give_up_oldest()
         gc.freeze()
         try:
             await super()._cleanup_sessions()
@@ -146,12 +147,14 @@ class _Guarded(BokehTornado):
     def _pages(self) -> int:
         return sum(len(self.get_sessions(path)) for path in self.app_paths)
 
-    def _give_up_oldest(self) -> None:
-        """Have the oldest go of more unheld pages than there may be, however fast others come."""
-        for path in self.app_paths:
-            unheld = [page for page in self.get_sessions(path) if page.connection_count == 0]
-            for page in unheld[:-_MOST_UNHELD]:
-                page.request_expiration()
+    def _give_up_some(self) -> bool:
+        """Have those go that are unheld longest, if too many are; tell whether any page is."""
+        pages = [page for path in self.app_paths for page in self.get_sessions(path)]
+        unheld = [page for page in pages if page.connection_count == 0]
+        unheld.sort(key=lambda page: page.milliseconds_since_last_unsubscribe)
+        for page in unheld[_MOST_UNHELD:]:
+            page.request_expiration()
+        return bool(unheld)
 
     def log_request(self, handler: RequestHandler) -> None:
         """Note what was not answered, without its query, which may hold a token."""

@@ -109,13 +109,12 @@ class Strings:
     def _go_on_with(self, code: int, found: StringInstruction) -> None:
         from guestmap.accel.unicorn.string_run import do_at_once, do_one, find_run
 
-        memory, counters, done = self._hooks.memory, self._counters, 0
-        size, value = found.size, self._value(found.size)
-        accesses = self._accesses(found)
+        memory, size, accesses = self._hooks.memory, found.size, self._accesses(found)
         run = accesses and find_run(memory, *accesses, size, min(size, _WIDEST))
         if run is None:
             self._pass_over(code)
             return
+        value, counters, done = self._value(size), self._counters, 0
         self._hooks.in_device = True
         try:
             if do_at_once(memory, run, size, value):
