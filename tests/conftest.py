@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nasm: needs the assembler nasm")
     config.addinivalue_line("markers", "gdb: needs the debugger gdb")
     config.addinivalue_line("markers", "spin: needs the model checker spin and a C compiler")
-    config.addinivalue_line("markers", "chromium: needs Chromium and its driver")
+    config.addinivalue_line("markers", "chromium: needs Chromium and its driver; one of the peers")
     # A shell's background job ignores Ctrl-C, and what nohup starts the end of its terminal; and
     # so would every program that a test starts.
     for number, usual in (
@@ -128,11 +128,14 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> None:
     item.config.stash[_OVERTIME].watch(item.nodeid, settings.timeout)
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that go through the whole corpus the time that a slow machine needs."""
+    """Give the whole corpus the time that a slow machine needs; have a browser among the peers."""
     for item in items:
         if item.get_closest_marker("corpus"):
             item.add_marker(pytest.mark.timeout(_CORPUS_TIMEOUT_S), append=False)
+        if item.get_closest_marker("chromium"):
+            item.add_marker(pytest.mark.peers)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,11 +7,11 @@
 #                                 had, GUESTMAP_UNLOCKED=1 takes what pip finds
 #   tools/setup.sh packages DIR   what the tests of `make test-free-threaded` need
 #   tools/setup.sh firmware       SeaBIOS
-#   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, GDB, Chromium.
-#                                 What cannot be had is said and left out, unless GUESTMAP_REQUIRE asks
-#                                 for it (qemu, acpica, nasm, gdb, chromium, spin)
+#   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, GDB
 #   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest, libvirt, OpenSSH and Qiling,
-#                                 each unpacked below .oracle, nothing installed (peers)
+#                                 each unpacked below .oracle, nothing installed (peers); strace, qemu-utils, Chromium, spin.
+#                                 What cannot be had of these two is said and left out, unless GUESTMAP_REQUIRE
+#                                 asks for it (qemu, acpica, nasm, gdb, chromium, spin, peers)
 #   tools/setup.sh debian         a Debian on a disk, which one of `make test-long` boots (peers)
 set -eu
 cd "$(dirname "$0")/.."
@@ -97,14 +97,14 @@ setup_oracle() {
     peer acpica have_programs "the tests' ACPI interpreter" acpica-tools iasl acpiexec
     peer nasm have_programs "the tests' assembler" nasm nasm
     peer gdb have_programs "the tests' debugger" gdb gdb
-    # A bare root has no /etc/hosts: the browser's driver, for one, asks for localhost.
-    [ -e /etc/hosts ] || peer chromium apt_install "what localhost is" netbase
-    peer chromium have_programs "the tests' browser" "chromium chromium-driver" chromium chromedriver
+    # A bare root has no /etc/hosts, and what is served there, for one, is asked for at localhost.
+    [ -e /etc/hosts ] || peer qemu apt_install "what localhost is" netbase
 }
 
 setup_peers() {
     peer peers have_programs "the tests' tracer" strace strace
     peer peers have_programs "the tests' disk images" qemu-utils qemu-nbd qemu-img
+    peer chromium have_programs "the tests' browser" "chromium chromium-driver" chromium chromedriver
     peer spin have_programs "the tests' model checker" spin spin
     peer peers unpack qemu-10.0 tools/qemu_root.sh trixie .oracle/qemu-10.0
     peer peers unpack qemu-new tools/qemu_root.sh forky .oracle/qemu-new x86 arm ppc s390x riscv misc

@@ -150,7 +150,6 @@ return [...inner(times), ...inner(spans), spans.inner_height]
 """
 
 
-@pytest.mark.peers
 @pytest.mark.chromium
 @pytest.mark.unicorn
 @pytest.mark.seabios

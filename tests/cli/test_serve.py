@@ -69,7 +69,6 @@ def test_the_history_can_be_stepped_through(browser, moments):
         assert browser.complaints() == []
 
 
-@pytest.mark.peers
 @pytest.mark.chromium
 @pytest.mark.unicorn
 @pytest.mark.seabios
@@ -121,7 +120,6 @@ def _click(browser: Browser, words: str) -> str:
     return _told(browser)
 
 
-@pytest.mark.peers
 @pytest.mark.chromium
 @pytest.mark.unicorn
 @pytest.mark.seabios

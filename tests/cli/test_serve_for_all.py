@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.view.browser import Browser
 
-pytestmark = [pytest.mark.peers, pytest.mark.chromium, pytest.mark.unicorn, pytest.mark.seabios]
+pytestmark = [pytest.mark.chromium, pytest.mark.unicorn, pytest.mark.seabios]
 
 
 @pytest.fixture(scope="module")

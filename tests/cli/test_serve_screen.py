@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tests.view.browser import Browser
 
 pytestmark = [
-    pytest.mark.peers,
     pytest.mark.chromium,
     pytest.mark.nasm,
     pytest.mark.seabios,
