@@ -25,7 +25,7 @@ from guestmap.cli.boot_saved import (
     save_machine,
 )
 from guestmap.cli.boot_screen import check_screen, shown_screen, take_screenshot
-from guestmap.cli.boot_told import teller
+from guestmap.cli.boot_told import Silence
 from guestmap.cli.drives_asked import drives_asked
 from guestmap.cli.output import warn
 from guestmap.cli.serial_wire import serial_wire
@@ -61,14 +61,7 @@ def boot_machine(options: BootOptions) -> int:
     tracing = _tracing(options)
     config = _config(options, must_run=not managers and options.restore is None)
     asked = options.mtree or options.flat or options.as_json
-    typed = options.screen or (options.serial == "stdio" and is_terminal())
-    quiet = options.quiet or (typed and not options.verbose)
-    told = teller(
-        quiet=quiet or options.as_json,
-        asked=not options.as_json and (tracing is not None or options.flow),
-        stderr=asked,
-        verbose=options.verbose,
-    )
+    told = _teller(options)
     recorder = Recorder()
 
     def observe(event: Event) -> None:
@@ -120,6 +113,19 @@ def boot_machine(options: BootOptions) -> int:
     is_stopped = is_met or (options.no_reboot and bool(recorder.resets))
     refuse_unreached(vm, options.until, is_stopped=is_stopped)
     return 0
+
+
+def _teller(options: BootOptions) -> Silence:
+    """Return what tells the story; what it needs is imported only where it tells anything."""
+    typed = options.screen or (options.serial == "stdio" and is_terminal())
+    quiet = options.quiet or (typed and not options.verbose)
+    asked_by_name = options.trace or options.stop_at or options.flow
+    if options.as_json or (quiet and not asked_by_name):
+        return Silence()
+    from guestmap.cli.boot_aloud import Aloud, AskedFor
+
+    stdout_is_taken = options.mtree or options.flat
+    return (AskedFor if quiet else Aloud)(stderr=stdout_is_taken, verbose=options.verbose)
 
 
 def _look_on(vm: VirtualMachine, tracing: Tracing | None, *, flow: bool) -> None:

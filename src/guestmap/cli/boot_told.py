@@ -1,4 +1,4 @@
-"""What ``guestmap boot`` tells while it happens: all of it, or as little as was asked for."""
+"""What ``guestmap boot`` can tell while it happens; :mod:`guestmap.cli.boot_aloud` tells it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,3 @@ class Silence:
 
     def end(self, vm: VirtualMachine) -> None:
         """Hear that the run is over."""
-
-
-def teller(*, quiet: bool, asked: bool, stderr: bool, verbose: bool) -> Silence:
-    """Return what tells the story; what it needs is imported only where it tells anything.
-
-    Args:
-        quiet: leave the story out.
-        asked: tell accesses, registers and the firmware's flow, which were asked for by name, even
-            so.
-        stderr: where to: stdout has been asked for something else.
-        verbose: tell how the engine works, too.
-    """
-    if quiet and not asked:
-        return Silence()
-    from guestmap.cli.boot_aloud import Aloud, AskedFor
-
-    return (AskedFor if quiet else Aloud)(stderr=stderr, verbose=verbose)

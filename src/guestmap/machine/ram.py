@@ -37,16 +37,13 @@ def make_objects(config: MachineConfig, manage: Management) -> None:
         manage.object_add(spec.qom_type, spec.id, spec.properties)
 
 
-def make_ram(
-    config: MachineConfig, system: MemorySystem, tree: ObjectTree, name: str
-) -> MemoryRegion:
-    """Return all of the machine's RAM as one region.
+def make_ram(config: MachineConfig, system: MemorySystem, tree: ObjectTree) -> MemoryRegion:
+    """Return all of the machine's RAM as one region, called as its board says or its back-end.
 
     Args:
         config: how much there is, and from which back-ends.
         system: where it is made.
         tree: where the back-ends are.
-        name: what it is called where it is no back-end's.
 
     Raises:
         ConfigError: a back-end is missing, or is another node's.
@@ -55,6 +52,7 @@ def make_ram(
     if config.memory_backend:
         return _taken(tree, config.memory_backend)
     backends = [node.memdev for node in config.numa_nodes if node.memdev is not None]
+    name = config.board.ram_id
     if not backends:
         return system.ram(name, config.ram_size)
     whole = system.container(name, config.ram_size)

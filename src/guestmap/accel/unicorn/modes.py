@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from guestmap.accel.types import Segment
 from guestmap.accel.unicorn.binding import x86
 from guestmap.accel.unicorn.blob_state import BlobState
-from guestmap.accel.unicorn.cpu import Cpu
 from guestmap.accel.unicorn.internals.findings import MSRS
 from guestmap.accel.unicorn.state import CS, DESC_BIG, DS, ES, PROTECTION, SS, TR, VM
 from guestmap.accel.unicorn.window import flush_tlb
 from guestmap.base import UnsupportedError
+
+if TYPE_CHECKING:
+    from guestmap.accel.unicorn.cpu import Cpu
 
 EFER = MSRS["EFER"]
 EIGHT = 8

@@ -1,17 +1,15 @@
-"""Our own model as a snapshot."""
+"""Our own model as the parts of a snapshot."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import guestmap
-from guestmap.inspect.map.snapshot import (
+from guestmap.inspect.map.parts import (
     AddressSpaceInfo,
     RamBlockInfo,
     RangeInfo,
     RegionInfo,
     RegionType,
-    Snapshot,
     ViewInfo,
     ViewUser,
 )
@@ -28,30 +26,29 @@ def owner_of(region: MemoryRegion) -> str:
 
 
 def capture(
-    memory: MemorySystem,
-    *,
-    source: str,
-    owner: Callable[[MemoryRegion], str | None] = owner_of,
-) -> Snapshot:
+    memory: MemorySystem, owner: Callable[[MemoryRegion], str | None]
+) -> tuple[
+    tuple[RegionInfo, ...],
+    tuple[AddressSpaceInfo, ...],
+    tuple[ViewInfo, ...],
+    tuple[RamBlockInfo, ...],
+]:
     """Return what ``memory`` shows now: every region that an address space can reach.
 
     Args:
         memory: what to look at.
-        source: where it is, for people.
         owner: returns what ``info mtree -o`` says of a region's owner.
     """
     spaces = memory.address_spaces
     ids = _number([space.root for space in spaces])
-    return Snapshot(
-        regions=tuple(_region(region, ids, owner) for region in ids),
-        address_spaces=tuple(AddressSpaceInfo(s.name, ids[s.root]) for s in spaces),
-        views=_views(spaces, ids, owner),
-        ram_blocks=tuple(
+    return (
+        tuple(_region(region, ids, owner) for region in ids),
+        tuple(AddressSpaceInfo(s.name, ids[s.root]) for s in spaces),
+        _views(spaces, ids, owner),
+        tuple(
             RamBlockInfo(block.name, block.offset, block.used_length, block.max_length)
             for block in memory.ram_blocks
         ),
-        source=source,
-        version=f"guestmap {guestmap.__version__}",
     )
 
 

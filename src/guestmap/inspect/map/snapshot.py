@@ -2,210 +2,64 @@
 
 Every tool looks at a snapshot and at nothing else, so each works on our machine, on a live QEMU and
 on pasted text alike. A snapshot holds the region trees, the address spaces, the flat views QEMU (or
-we) made of them, and the RAM blocks. Its JSON form is the same shape: objects with the field names
-below, integers for addresses and sizes (they reach 2**64), lists for tuples.
-
-Regions are named by ``id``; the names people read are not unique. Facts that the source did not
-state but the reader concluded are listed by field name in ``RegionInfo.inferred``. Regions and
-ranges, of which there are many, are msgspec's structs (``msgspec.structs.replace`` makes one with
-other facts): those are made in a fraction of a dataclass's time.
+we) made of them, and the RAM blocks (:mod:`guestmap.inspect.map.parts`). Its JSON form is the same
+shape: objects with the names of the fields, integers for addresses and sizes (they reach 2**64),
+lists for tuples.
 """
 
 from __future__ import annotations
 
 from dataclasses import field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from guestmap import __version__
 from guestmap.base import PeerError
 from guestmap.base.dataclass import dataclass
+from guestmap.inspect.map.parts import (
+    Address,
+    AddressSpaceInfo,
+    DispatchEntry,
+    DispatchInfo,
+    DispatchSection,
+    RamBlockInfo,
+    RangeInfo,
+    RegionInfo,
+    RegionType,
+    SlotInfo,
+    Sureness,
+    ViewInfo,
+    ViewUser,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from guestmap.memory import MemorySystem
+    from guestmap.memory import MemoryRegion, MemorySystem
+
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "Address",
+    "AddressSpaceInfo",
+    "DispatchEntry",
+    "DispatchInfo",
+    "DispatchSection",
+    "RamBlockInfo",
+    "RangeInfo",
+    "RegionInfo",
+    "RegionType",
+    "SlotInfo",
+    "Snapshot",
+    "Sureness",
+    "ViewInfo",
+    "ViewUser",
+]
 
 FORMAT: Literal["guestmap.snapshot"] = "guestmap.snapshot"
 FORMAT_VERSION: Literal[1] = 1
-
-_LAST = (1 << 64) - 1
-
-RegionType = Literal["i/o", "ram", "rom", "romd", "ramd"]
-"""What ``info mtree`` calls a region; an alias has its target's type."""
-
-Address = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": _LAST})]
-Size = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": _LAST + 1})]
-Extent = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": _LAST + 1})]
-Priority = Annotated[
-    int, msgspec.Meta(extra_json_schema={"minimum": -(1 << 31), "maximum": (1 << 31) - 1})
-]
-"""QEMU's ``int32_t``. These bounds are the schema's; :meth:`Snapshot.check` has them too."""
-
-RegionId = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
-Children = Annotated[tuple[RegionId, ...], msgspec.Meta(extra_json_schema={"uniqueItems": True})]
-
-Sureness = Literal["proven", "rule", "guess"]
-"""How sure a concluded fact is: a flat view shows it; it is known of QEMU's regions of that name,
-or of all of that kind; it is what is most often so."""
-
-
-class RegionInfo(msgspec.Struct, frozen=True):
-    """One node of a region tree.
-
-    Attributes:
-        addr: offset in the container, bytes, 0 to 2**64 - 1 (an alias target or root: its own).
-        size: bytes, at most 2**64.
-        children: ids in list order: highest priority first, newest first among equals; it is the
-            order in which they are rendered.
-        terminates: answers itself where no child does (false: a pure container, or an alias).
-        alias: id of the region that an alias shows, from ``alias_offset`` on; through no number of
-            aliases and containers, all enabled, may a region show itself at its own place, nor may
-            aliases show nothing but each other.
-        owner: QEMU's words, for example ``owner:{dev id=nic0}``, or None where not known.
-        inferred: names of fields whose value the source did not state.
-        sureness: how sure each of those is, in their order; empty where nobody looked closer.
-    """
-
-    id: RegionId
-    name: str
-    addr: Address
-    size: Size
-    priority: Priority = 0
-    type: RegionType = "i/o"
-    enabled: bool = True
-    terminates: bool = False
-    readonly: bool = False
-    nonvolatile: bool = False
-    children: Children = ()
-    alias: RegionId | None = None
-    alias_offset: Address = 0
-    owner: str | None = None
-    inferred: tuple[str, ...] = ()
-    sureness: tuple[Sureness, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AddressSpaceInfo:
-    """A name and the root of what it sees."""
-
-    name: str
-    root: RegionId
-
-
-@dataclass(frozen=True, slots=True)
-class ViewUser:
-    """An address space that shares a view; ``alias``: its root is an alias of this name."""
-
-    name: str
-    root: str
-    alias: str | None = None
-
-
-class RangeInfo(msgspec.Struct, frozen=True):
-    """One range of a flat view: who answers there.
-
-    Attributes:
-        priority: the answering region's own.
-        type: ``rom`` where the range is read-only for any reason.
-        accelerator: words QEMU puts behind a range that is a slot of its accelerator, one for each
-            address space (``KVM``).
-        region: id of the answering region, where the source knows it.
-        parentless: the source says that the answering region lies in no other.
-    """
-
-    start: Address
-    size: Extent
-    priority: Priority
-    type: RegionType
-    name: str
-    offset_in_region: Address = 0
-    nonvolatile: bool = False
-    owner: str | None = None
-    accelerator: tuple[str, ...] = ()
-    region: RegionId | None = None
-    parentless: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchSection:
-    """A physical section of the dispatch tree; ``marks`` as QEMU prints them, without brackets."""
-
-    start: int
-    size: int
-    name: str
-    marks: tuple[str, ...] = ()
-    alias: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchEntry:
-    """A run of equal entries in a node; ``pointer`` None is NIL, a leaf has ``skip`` 0."""
-
-    first: int
-    last: int
-    skip: int
-    pointer: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchInfo:
-    """How a view is looked up: sections, and the radix tree over page numbers."""
-
-    sections: tuple[DispatchSection, ...]
-    nodes: tuple[tuple[DispatchEntry, ...], ...]
-    root_pointer: int
-    root_skip: int
-    bits: int = 9
-    levels: int = 6
-
-
-@dataclass(frozen=True, slots=True)
-class ViewInfo:
-    """A flat view, and who shares it.
-
-    Attributes:
-        root: name of the region that was rendered; None: the empty view of roots that are off.
-        root_region: its id, where the source knows it.
-    """
-
-    users: tuple[ViewUser, ...]
-    root: str | None
-    ranges: tuple[RangeInfo, ...]
-    dispatch: DispatchInfo | None = None
-    root_region: RegionId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RamBlockInfo:
-    """A block of RAM; ``offset`` is its place in the space of all RAM (ram_addr)."""
-
-    name: str
-    offset: Address
-    used_length: Size
-    max_length: Size
-
-
-@dataclass(frozen=True, slots=True)
-class SlotInfo:
-    """A memory slot of a hypervisor's, by which the guest reaches memory without an exit.
-
-    Attributes:
-        start: guest-physical; ``size`` in bytes.
-        host: where its memory is in the machine's process.
-        readonly: writes of the guest come out.
-        logged: pages that the guest writes are noted.
-        dirty: how many are noted and not taken yet; None where that is not known.
-    """
-
-    number: int
-    start: Address
-    size: Extent
-    host: Address
-    readonly: bool = False
-    logged: bool = False
-    dirty: int | None = None
 
 
 @dataclass(frozen=True)
@@ -238,11 +92,24 @@ class Snapshot:
     format_version: Literal[1] = field(default=FORMAT_VERSION, kw_only=True)
 
     @classmethod
-    def of(cls, memory: MemorySystem, *, source: str = "guestmap") -> Snapshot:
-        """Take a snapshot of our own model; of memory slots an accelerator knows, not the model."""
-        from guestmap.inspect.map.capture import capture
+    def of(
+        cls,
+        memory: MemorySystem,
+        *,
+        source: str = "guestmap",
+        owner: Callable[[MemoryRegion], str | None] | None = None,
+    ) -> Snapshot:
+        """Take a snapshot of our own model; of memory slots an accelerator knows, not the model.
 
-        return capture(memory, source=source)
+        Args:
+            memory: what to look at.
+            source: where it is, for people.
+            owner: returns what ``info mtree -o`` says of a region's owner; None: its type.
+        """
+        from guestmap.inspect.map.capture import capture, owner_of
+
+        parts = capture(memory, owner or owner_of)
+        return cls(*parts, source=source, version=f"guestmap {__version__}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form: objects, lists, strings, integers."""

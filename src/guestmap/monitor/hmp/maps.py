@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guestmap.inspect.map.capture import capture
+from guestmap.inspect.map.snapshot import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_live_flat, write_live_mtree
 from guestmap.machine.tree.lookup import parent_words
 from guestmap.monitor.hmp.numbers import size_text
@@ -26,7 +26,7 @@ def info_mtree(context: HmpContext, values: Values) -> str:
         return write_live_mtree(memory, owner=owner, disabled=bool(values.get("disabled")))
     if not values.get("dispatch"):
         return write_live_flat(memory, owner=owner)
-    snapshot = capture(memory, source="guestmap", owner=owner or _nobody)
+    snapshot = Snapshot.of(memory, owner=owner or _nobody)
     return write_flat(snapshot, owner=owner is not None, dispatch=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from guestmap.base import ConfigError
 from guestmap.conform import build
 from guestmap.conform.captures import check_alone, check_rebuilt, recorded
-from guestmap.inspect.map.capture import capture
+from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
 from tests.inspect.snapshots import trees
 from tests.inspect.text.rebuild.texts import (
@@ -27,9 +26,6 @@ from tests.inspect.text.rebuild.texts import (
     tree,
     view,
 )
-
-if TYPE_CHECKING:
-    from guestmap.inspect import Snapshot
 
 BOX = tree(line(2, 0x1000, 0x1000, "box"), line(3, 0x1800, 0x800, "uart"))
 
@@ -224,7 +220,7 @@ def test_a_view_that_no_tree_can_give_is_not_explained_away() -> None:
 def test_any_tree_and_its_views_are_enough(snapshot: Snapshot) -> None:
     """The views are of our own rendering, which is held to QEMU's elsewhere."""
     try:
-        truth = capture(build(recorded(snapshot)).memory, source="")
+        truth = Snapshot.of(build(recorded(snapshot)).memory, source="")
     except ConfigError:  # aliases without end
         return
     rebuilt = from_texts(write_mtree(truth, disabled=True), write_flat(truth))

@@ -21,9 +21,6 @@ from guestmap.machine.boards.declare import (
 if TYPE_CHECKING:
     from guestmap.machine.boards.microvm.board import Microvm
 
-FIRMWARE: Final = "bios-microvm.bin"
-FIRMWARE_WITHOUT_ACPI: Final = "qboot.rom"
-
 
 def _load() -> type[Microvm]:
     from guestmap.machine.boards.microvm.board import Microvm
@@ -43,8 +40,8 @@ MICROVM: Final = BoardType(
     defaults=MappingProxyType({"serial": True}),
     firmware_halts=False,
     firmware=(
-        (FIRMWARE, "apt install seabios"),
-        (FIRMWARE_WITHOUT_ACPI, "apt install qemu-system-data"),
+        ("bios-microvm.bin", "apt install seabios"),
+        ("qboot.rom", "apt install qemu-system-data"),  # without ACPI
     ),
     options=(
         BoardOption("acpi", SWITCH, "Enable ACPI", True, "acpi"),

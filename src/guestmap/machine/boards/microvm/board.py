@@ -24,13 +24,7 @@ from guestmap.hw.mc146818 import Mc146818
 from guestmap.hw.serial import Serial16550
 from guestmap.hw.virtio_mmio import SIZE, VirtioMmio
 from guestmap.machine.board import Board
-from guestmap.machine.boards.microvm import (
-    FIRMWARE,
-    FIRMWARE_WITHOUT_ACPI,
-    MICROVM,
-    layout,
-    tree,
-)
+from guestmap.machine.boards.microvm import layout, tree
 from guestmap.machine.boards.x86.bios import fill, map_bios
 from guestmap.machine.boards.x86.cpus import CpuViews, processors_of
 from guestmap.machine.boards.x86.fw_cfg import fill as fill_fw_cfg
@@ -56,15 +50,16 @@ class Microvm(Board):
         """Find the firmware."""
         config = self.config
         self.refuse_devices()
-        name = FIRMWARE if config.acpi else FIRMWARE_WITHOUT_ACPI
+        with_acpi, without_acpi = (name for name, _ in config.board.firmware)
+        name = with_acpi if config.acpi else without_acpi
         self.firmware_path = find_bios(config.bios, name=name)
         self.image = load_bios(self.firmware_path)
         self.below, above = layout.split(config)
         self.firmware = FirmwareConfig(
             below_4g=self.below, above_4g=above, reserve_hypertransport=False,
             cpus=config.cpus, max_cpus=config.max_cpus, sockets=config.sockets,
-            threads=config.threads, uuid=config.uuid, machine=MICROVM.name,
-            machine_description=MICROVM.description,
+            threads=config.threads, uuid=config.uuid, machine=config.board.name,
+            machine_description=config.board.description,
         )  # fmt: skip
 
     def build(self, epoch_ns: int) -> None:
@@ -83,7 +78,7 @@ class Microvm(Board):
         tree.compose(self, self.tree)
 
     def _build_ram(self) -> None:
-        self.ram = make_ram(self.config, self.system, self.tree, MICROVM.ram_id)
+        self.ram = make_ram(self.config, self.system, self.tree)
         above_start = self.firmware.above_4g_start
         map_ram(self.system, self.system_region, self.ram, self.below, above_start)
 

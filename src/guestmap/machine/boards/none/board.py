@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from guestmap.accel import NoInterrupts
 from guestmap.base import ConfigError
 from guestmap.machine.board import Board
-from guestmap.machine.boards.none import NONE
 from guestmap.machine.ram import make_objects, make_ram
 from guestmap.machine.tree import Builder, add_region_objects
 from guestmap.machine.tree.machine_object import add_ram, make_machine, make_sysbus
@@ -53,7 +52,7 @@ class EmptyMachine(Board):
         self.pins = (_NoPin(),)
         make_objects(self.config, self.manage)
         if self.config.ram_size:
-            self.ram = make_ram(self.config, self.system, self.tree, NONE.ram_id)
+            self.ram = make_ram(self.config, self.system, self.tree)
             self.system_region.add_subregion(0, self.ram)
         self._compose()
 

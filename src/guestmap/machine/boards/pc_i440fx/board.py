@@ -25,7 +25,7 @@ from guestmap.hw.i8259 import I8259Pair
 from guestmap.hw.kvmvapic import RomPlace
 from guestmap.hw.pci import ConfigMechanism, PciBus
 from guestmap.machine.board import Board
-from guestmap.machine.boards.pc_i440fx import PC_I440FX, layout
+from guestmap.machine.boards.pc_i440fx import layout
 from guestmap.machine.boards.pc_i440fx.functions import ChipsetFunctions
 from guestmap.machine.boards.pc_i440fx.isa import IsaDevices
 from guestmap.machine.boards.pc_i440fx.told import acpi_config, firmware_config
@@ -103,7 +103,7 @@ class Pc(Board):
 
     def _build_ram(self) -> None:
         ram = self.layout
-        self.ram = make_ram(self.config, self.system, self.tree, PC_I440FX.ram_id)
+        self.ram = make_ram(self.config, self.system, self.tree)
         map_ram(self.system, self.system_region, self.ram, ram.below, ram.above_start)
 
     def _build_device_memory(self) -> None:

@@ -14,13 +14,13 @@ from guestmap.hw.ide.piix3 import Piix3Ide
 from guestmap.hw.pci import PciBus
 from guestmap.hw.piix3 import Piix3
 from guestmap.hw.piix4_pm import Piix4Pm
-from guestmap.machine.config import MachineConfig
 
 if TYPE_CHECKING:
     from guestmap.firmware.acpi import AcpiConfig
     from guestmap.hw.pci import PciFunction
     from guestmap.hw.usb.uhci import Piix3Uhci
     from guestmap.hw.vga.adapter import DisplayAdapter
+    from guestmap.machine.config import MachineConfig
 
 _PIIX3, _PIIX3_IDE, _PIIX3_UHCI, _PIIX4_PM = 1 << 3, 1 << 3 | 1, 1 << 3 | 2, 1 << 3 | 3
 _VGA = 2 << 3

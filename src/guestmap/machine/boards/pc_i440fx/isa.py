@@ -20,13 +20,13 @@ from guestmap.hw.pcspk import PcSpeaker
 from guestmap.hw.port92 import Port92
 from guestmap.hw.ps2.i8042 import I8042
 from guestmap.hw.vmware import VmMouse, VmPort
-from guestmap.machine.config import MachineConfig
 from guestmap.memory import AddressSpace
 
 if TYPE_CHECKING:
     from guestmap.hw.ide.identify import Geometry
     from guestmap.hw.parallel import ParallelPort
     from guestmap.hw.serial import Serial16550
+    from guestmap.machine.config import MachineConfig
 
 _TIMER, _KEYBOARD, _SERIAL, _FLOPPY, _CLOCK, _MOUSE, _FPU = 0, 1, 4, 6, 8, 12, 13
 

@@ -5,10 +5,14 @@ After QEMU 7.2, hw/i386/pc_piix.c and pc.c.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from guestmap.base import GIB, ConfigError
 from guestmap.base.named_tuple import NamedTuple
 from guestmap.firmware.acpi.config import PCI_HOLE64_BYTES
-from guestmap.machine.config import MachineConfig
+
+if TYPE_CHECKING:
+    from guestmap.machine.config import MachineConfig
 
 _FOUR_GIB = 4 * GIB
 _GIGABYTE_ALIGNED_LOW = 0xC000_0000
