@@ -66,12 +66,22 @@ class Initializer:
 
     @cached_property
     def _plan(self) -> _Plan:
-        every = self.fields
-        return _Plan(
-            tuple(name for name, each in every.items() if each.init and not self.is_named(each)),
-            frozenset(name for name, each in every.items() if each.init),
-            tuple((name, each.default, each.default_factory) for name, each in every.items()),
-        )
+        plain: list[str] = []
+        given: list[str] = []
+        others: list[tuple[str, Any, Any]] = []
+        make: Any
+        for name, each in self._given.items():
+            default, make = each, MISSING
+            is_given, by_name = True, self._kw_only
+            if isinstance(each, Field):  # few are more than a default
+                default, make = each.default, each.default_factory
+                is_given, by_name = each.init, self.is_named(each)
+            others.append((name, default, make))
+            if is_given:
+                given.append(name)
+            if is_given and not by_name:
+                plain.append(name)
+        return _Plan(tuple(plain), frozenset(given), tuple(others))
 
 
 class _Plan:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from guestmap.base import ConfigError
-from guestmap.base.pattern import pattern
 from guestmap.hw.pci.kind import PCI_DEVICE
 from guestmap.machine.hotplug.backends import MemoryBackend, refuse_deletion
 from guestmap.machine.hotplug.device_maker import DeviceMaker
@@ -19,6 +18,7 @@ from guestmap.machine.hotplug.pc_dimm import DIMM
 from guestmap.machine.inventory import Inventory
 from guestmap.machine.options.device import DeviceSpec
 from guestmap.machine.options.object import ObjectSpec
+from guestmap.machine.options.strings import identifier
 from guestmap.machine.ram import blamed_on
 from guestmap.machine.tree import (
     BusObject,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from guestmap.machine.events import MachineEvents
 
 _PLUGGED_FIRST = ("memory-backend-ram", DIMM)
-_IDENTIFIER = pattern(r"[A-Za-z][-A-Za-z0-9._]*")
 
 
 class Management(Inventory):
@@ -75,7 +74,7 @@ class Management(Inventory):
             raise ConfigError(f"invalid object type: {qom_type}")
         if self._types.get(qom_type).abstract:
             raise ConfigError(f"object type '{qom_type}' is abstract")
-        _check_id(id_)
+        identifier(id_)
         made = cast("MemoryBackend", self._types.new(qom_type))
         try:
             for name, value in properties.items():
@@ -177,8 +176,7 @@ class Management(Inventory):
             place = self._tree.container("/machine/peripheral-anon")
             name = self._tree.name_anonymous(number)
         else:
-            _check_id(id_)
-            place, name = self._tree.container("/machine/peripheral"), id_
+            place, name = self._tree.container("/machine/peripheral"), identifier(id_)
             if place.child(id_) is not None:
                 raise ConfigError(f"Duplicate device ID '{id_}'")
         place.add_child(name, device)
@@ -237,13 +235,3 @@ class Management(Inventory):
             return
         self.pci_hotplug.unplug(shown)
         self.remove(shown)
-
-
-def _check_id(id_: str) -> None:
-    """Refuse what QEMU does not take as an id.
-
-    Raises:
-        ConfigError: it is not a letter followed by letters, digits, ``-``, ``.`` and ``_``.
-    """
-    if not _IDENTIFIER.fullmatch(id_):
-        raise ConfigError("Parameter 'id' expects an identifier")

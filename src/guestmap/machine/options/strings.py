@@ -35,7 +35,6 @@ __all__ = [
     "to_wrapped",
 ]
 
-_IDENTIFIER = pattern(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 _UNSIGNED = pattern(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", re.ASCII)
 _RANGE_LIMIT = 65536
 
@@ -140,7 +139,8 @@ def identifier(text: str) -> str:
         ConfigError: it does not start with a letter, or holds more than letters, digits and
             ``-._``.
     """
-    if _IDENTIFIER.fullmatch(text) is None:
+    bare = text.replace("-", "").replace(".", "").replace("_", "")
+    if not (text.isascii() and text[:1].isalpha() and bare.isalnum()):
         raise ConfigError("Parameter 'id' expects an identifier")
     return text
 
