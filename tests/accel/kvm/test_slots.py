@@ -153,6 +153,15 @@ def test_too_many_slots_are_refused_before_the_first_request():
         bench.check()
 
 
+def test_memory_that_is_more_slots_than_there_are_is_refused_before_the_first(monkeypatch):
+    monkeypatch.setattr("guestmap.accel.kvm.slots.MAX_SLOT_SIZE", 4 * PAGE)
+    with Bench(slots=2) as bench:
+        ram = bench.ram("ram", 10 * PAGE)
+        with pytest.raises(HostError, match=r"2 memory slots .* would need 3"):
+            bench.root.add_subregion(0, ram)
+        assert not bench.kernel.log
+
+
 def test_addresses_that_are_too_high_are_refused_before_the_first_request():
     with Bench(address_bits=36) as bench:
         asked = bench.vm.table.requests

@@ -35,14 +35,17 @@ class SlotPlan(NamedTuple):
         return bool(self.deletes and (self.adds or moves)) or moves > 1
 
 
-def plan_change(going: Collection[LiveSlot], coming: Collection[Slot]) -> SlotPlan:
+def plan_change(
+    going: Collection[LiveSlot], coming: Collection[Slot], *, moves: bool = True
+) -> SlotPlan:
     """Return the requests that make ``coming`` of ``going``.
 
     Args:
         going: slots that are there, and shall not be, or not in this way.
         coming: slots that shall be there.
+        moves: whether a slot can be moved, or logged from now on.
     """
-    if not going or not coming:
+    if not moves or not going or not coming:
         return SlotPlan(sorted(going, key=_address), [], sorted(coming, key=_start))
     leaving = {live.slot.start: live for live in going}
     changes, arriving = [], []
@@ -52,8 +55,8 @@ def plan_change(going: Collection[LiveSlot], coming: Collection[Slot]) -> SlotPl
             changes.append((leaving.pop(slot.start), slot))
         else:
             arriving.append(slot)
-    moves, adds = _moves(leaving, arriving)
-    changes += _in_order(moves, leaving, adds)
+    moving, adds = _moves(leaving, arriving)
+    changes += _in_order(moving, leaving, adds)
     deletes = [leaving[start] for start in sorted(leaving)]
     return SlotPlan(deletes, changes, sorted(adds, key=_start))
 

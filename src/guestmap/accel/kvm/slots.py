@@ -10,13 +10,12 @@ done is undone, and the commit is refused as a whole.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial
 from typing import TYPE_CHECKING
 
 from guestmap.accel.kvm.abi import MAX_SLOT_SIZE
-from guestmap.accel.kvm.change import SlotPlan, plan_change
 from guestmap.accel.kvm.guards import Guards
 from guestmap.accel.kvm.pieces import Slot, slots_of
+from guestmap.accel.kvm.slot_requests import SlotRequests
 from guestmap.accel.memory_slot import MemorySlot
 from guestmap.base import HostError, UnsupportedError
 from guestmap.memory import MemoryListener
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from guestmap.accel.kvm.dirty_ring import DirtyRings
     from guestmap.accel.kvm.slot_table import LiveSlot, SlotTable
     from guestmap.memory import MemoryRegionSection
-    from guestmap.memory.ram import RamBlock
-
-_TOGETHER = nullcontext()
 
 
 class Slots(MemoryListener):
@@ -66,14 +62,13 @@ class Slots(MemoryListener):
         self._dirty = dirty
         self._limit = limit
         self._address_bits = address_bits
-        self._alone = alone
+        self._requests = SlotRequests(table, dirty, alone)
         self._wanted: dict[int, tuple[Slot, ...]] = {}
         self._needed = 0  # how many slots are wanted
         self._settled: dict[int, tuple[Slot, ...]] = {}
         self._touched: set[int] = set()
         self._all_logged = False
         self._guards = Guards()
-        self._torn = False
         self.unsettled = False
 
     # -- the listener ------------------------------------------------------------------------------
@@ -87,6 +82,8 @@ class Slots(MemoryListener):
             HostError: too many slots, addresses that are too high, or memory where reads are
                 watched.
         """
+        if self._plainly_fit(coming):
+            return
         new = [slot for section in coming for slot in self._slots_of(section)]
         for slot in new:
             if slot.end > 1 << self._address_bits:
@@ -103,6 +100,18 @@ class Slots(MemoryListener):
                 f"KVM has {self._limit} memory slots on this host, and the machine would need"
                 f" {needed}: no room for {new[0]}"
             )
+
+    def _plainly_fit(self, coming: Sequence[MemoryRegionSection]) -> bool:
+        """Tell whether there is room for all that comes, whatever of it is memory."""
+        top = 1 << self._address_bits
+        return (
+            self._needed + len(coming) <= self._limit
+            and not self._guards.reads
+            and all(
+                x.size <= MAX_SLOT_SIZE and x.offset_within_address_space + x.size <= top
+                for x in coming
+            )
+        )
 
     def region_add(self, section: MemoryRegionSection) -> None:
         """Note memory that came."""
@@ -209,7 +218,7 @@ class Slots(MemoryListener):
         if not self._touched:
             return
         self.unsettled = True
-        if self._torn:
+        if self._requests.torn:
             self._touched |= self._wanted.keys() | self._settled.keys()
         shown = {at: self._cut(at) for at in self._touched}
         coming = {slot.start: slot for slots in shown.values() for slot in slots}
@@ -219,16 +228,13 @@ class Slots(MemoryListener):
                 del coming[live.slot.start]
             else:
                 going.append(live)
-        if self._table.takes_changes:
-            self._carry_out(plan_change(going, coming.values()))
-        else:
-            self._carry_out(SlotPlan(going, [], [*coming.values()]))
+        self._requests.make(going, [*coming.values()])
         for at, slots in shown.items():
             self._settled[at] = slots
             if not slots:
                 del self._settled[at]
         self._touched.clear()
-        self._torn = self.unsettled = False
+        self._requests.torn = self.unsettled = False
 
     def _cut(self, at: int) -> tuple[Slot, ...]:
         """Return the slots that a section shall have, as they are watched."""
@@ -240,42 +246,7 @@ class Slots(MemoryListener):
     def _present(self) -> list[LiveSlot]:
         """Return the slots that the kernel has of what is touched."""
         live = self._table.live
-        if self._torn:
+        if self._requests.torn:
             return list(live.values())
-        starts = sorted(s.start for at in self._touched for s in self._settled.get(at, ()))
+        starts = (s.start for at in self._touched for s in self._settled.get(at, ()))
         return [live[start] for start in starts if start in live]
-
-    def _carry_out(self, plan: SlotPlan) -> None:
-        """Change the slots of the VM; if the kernel refuses, change them back."""
-        done: list[Callable[[], object]] = []
-        kept: list[RamBlock] = []
-        table = self._table
-        with self._alone() if plan.leaves_gaps else _TOGETHER:
-            try:
-                for live in plan.deletes:
-                    self._dirty.fetch(live)
-                    live.slot.block.pin()  # as long as it may come back
-                    kept.append(live.slot.block)
-                    table.delete(live)
-                    done.append(partial(table.add, live.slot, live.number))
-                for live, slot in plan.changes:
-                    self._dirty.fetch(live)
-                    done.append(partial(table.change, table.change(live, slot), live.slot))
-                for slot in plan.adds:
-                    added = table.add(slot)
-                    if added is not None:
-                        done.append(partial(table.delete, added))
-            except BaseException as error:
-                self._undo(done, error)
-                raise
-            finally:
-                for block in kept:
-                    block.unpin()
-
-    def _undo(self, done: list[Callable[[], object]], error: BaseException) -> None:
-        for step in reversed(done):
-            try:
-                step()
-            except HostError as failure:
-                self._torn = True
-                error.add_note(f"changing the memory slots back: {failure}")
