@@ -157,7 +157,7 @@ class SlotTable:
 
     def _set(self, live: LiveSlot) -> None:
         number, slot = live
-        file = self._file_of(slot)
+        file = None if self._guest_memory is None else self._file_of(slot, self._guest_memory)
         if file is None:
             self._request(number, slot.flags, slot.start, slot.size, slot.host, live)
             return
@@ -168,13 +168,11 @@ class SlotTable:
         )  # fmt: skip
         self._vm.call(SET_USER_MEMORY_REGION2, region, f"{live}, guest_memfd {file}")
 
-    def _file_of(self, slot: Slot) -> int | None:
+    def _file_of(self, slot: Slot, memory: GuestMemory) -> int | None:
         """Return the file that has a slot's memory; no two slots can have the same piece of it."""
-        if self._guest_memory is None:
-            return None
         if any(each.slot.shares(slot) for each in self.live.values()):
             return None
-        return self._guest_memory.file_of(slot)
+        return memory.file_of(slot)
 
     def _request(
         self, number: int, flags: int, start: int, size: int, host: int, about: object

@@ -22,7 +22,7 @@ from guestmap.memory import MemoryListener
 from guestmap.memory.hear import PRIORITY_ACCEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from guestmap.accel.kvm.dirty import DirtyPages
@@ -221,14 +221,7 @@ class Slots(MemoryListener):
         if self._requests.torn:
             self._touched |= self._wanted.keys() | self._settled.keys()
         shown = {at: self._cut(at) for at in self._touched}
-        coming = {slot.start: slot for slots in shown.values() for slot in slots}
-        going = []
-        for live in self._present():
-            if coming.get(live.slot.start) == live.slot:
-                del coming[live.slot.start]
-            else:
-                going.append(live)
-        self._requests.make(going, [*coming.values()])
+        self._requests.make(*self._difference(shown))
         for at, slots in shown.items():
             self._settled[at] = slots
             if not slots:
@@ -243,10 +236,17 @@ class Slots(MemoryListener):
             return wanted
         return tuple(piece for slot in wanted for piece in guards.cut(slot))
 
-    def _present(self) -> list[LiveSlot]:
-        """Return the slots that the kernel has of what is touched."""
-        live = self._table.live
-        if self._requests.torn:
-            return list(live.values())
-        starts = (s.start for at in self._touched for s in self._settled.get(at, ()))
-        return [live[start] for start in starts if start in live]
+    def _difference(self, shown: Mapping[int, Iterable[Slot]]) -> tuple[list[LiveSlot], list[Slot]]:
+        """Return which slots the kernel has and shall not, and which it shall have and has not."""
+        live, coming = self._table.live, {}
+        going = dict(live) if self._requests.torn else {}
+        for at, slots in shown.items():
+            for slot in self._settled.get(at, ()):
+                if slot.start in live:  # else its memory was gone before it came
+                    going[slot.start] = live[slot.start]
+            for slot in slots:
+                coming[slot.start] = slot
+        for start in going.keys() & coming.keys():
+            if going[start].slot == coming[start]:
+                del going[start], coming[start]
+        return list(going.values()), list(coming.values())
