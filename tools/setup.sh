@@ -7,9 +7,9 @@
 #                                 had, GUESTMAP_UNLOCKED=1 takes what pip finds
 #   tools/setup.sh packages DIR   what the tests of `make test-free-threaded` need
 #   tools/setup.sh firmware       SeaBIOS
-#   tools/setup.sh oracle         what the tests compare with: QEMU 7.2, ACPICA, NASM, GDB
+#   tools/setup.sh oracle         what the tests compare with: QEMU 7.2 and its qemu-img, ACPICA, NASM, GDB
 #   tools/setup.sh peers          what `make test-peers` talks to: newer QEMUs, a Linux guest, libvirt, OpenSSH and Qiling,
-#                                 each unpacked below .oracle, nothing installed (peers); strace, qemu-utils, Chromium, spin.
+#                                 each unpacked below .oracle, nothing installed (peers); strace, Chromium, spin.
 #                                 What cannot be had of these two is said and left out, unless GUESTMAP_REQUIRE
 #                                 asks for it (qemu, acpica, nasm, gdb, chromium, spin, peers)
 #   tools/setup.sh debian         a Debian on a disk, which one of `make test-long` boots (peers)
@@ -94,6 +94,7 @@ peer() {
 
 setup_oracle() {
     peer qemu tools/qemu72.sh
+    peer qemu have_programs "the tests' disk images" qemu-utils qemu-nbd qemu-img
     peer acpica have_programs "the tests' ACPI interpreter" acpica-tools iasl acpiexec
     peer nasm have_programs "the tests' assembler" nasm nasm
     peer gdb have_programs "the tests' debugger" gdb gdb
@@ -103,7 +104,6 @@ setup_oracle() {
 
 setup_peers() {
     peer peers have_programs "the tests' tracer" strace strace
-    peer peers have_programs "the tests' disk images" qemu-utils qemu-nbd qemu-img
     peer chromium have_programs "the tests' browser" "chromium chromium-driver" chromium chromedriver
     peer spin have_programs "the tests' model checker" spin spin
     peer peers unpack qemu-10.0 tools/qemu_root.sh trixie .oracle/qemu-10.0

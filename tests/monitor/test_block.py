@@ -6,7 +6,6 @@ import json
 import os
 import re
 import struct
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from guestmap.monitor.command import Context
 from guestmap.monitor.commands import command_table
 from guestmap.qmp import encode, validate
 from tests.guests.disk import disc, disk
+from tests.support.disk_images import make_qcow2
 from tests.support.fake_machine import FakeMachine
 from tests.support.qemu import MACHINE, Qemu
 
@@ -56,20 +56,15 @@ def device(driver: str, place: str, drive: str = "") -> list[str]:
     return ["-device", json.dumps(told | {"id": f"ide0-{place[0]}-{place[1]}"})]
 
 
-def image(path: Path, *words: str) -> Path:
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *words, path, "3M"], check=True)
-    return path
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
     found = {name: tmp_path / name for name in ("disk", "disc", "floppy", "image", "old", "above")}
     found["disk"].write_bytes(disk("boot") + b"more")
     found["disc"].write_bytes(bytes(20 << 11))
     found["floppy"].write_bytes(bytes(1440 << 10))
-    image(found["image"], "-o", "lazy_refcounts=on,cluster_size=4096,refcount_bits=1")
-    image(found["old"], "-o", "compat=0.10")
-    image(found["above"], "-b", "image", "-F", "qcow2")
+    make_qcow2(found["image"], "3M", "-o", "lazy_refcounts=on,cluster_size=4096,refcount_bits=1")
+    make_qcow2(found["old"], "3M", "-o", "compat=0.10")
+    make_qcow2(found["above"], "3M", "-b", "image", "-F", "qcow2")
     return found
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import select
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from PIL import Image
 
 from guestmap.system.probe.kvm import has_kvm
 from tests.guests.disk import disk
+from tests.support.disk_images import make_qcow2
 from tests.support.emulator import document, program
 from tests.support.libvirtd import NEWER, ROOT, Libvirtd, libvirtd
 from tests.support.program import run_program
@@ -331,10 +331,8 @@ def test_what_is_told_of_disks_is_what_is_told_of_qemu_s(
 def make_drives(folder: Path) -> None:
     (folder / "disk.img").write_bytes(disk("boot"))
     (folder / "disc.iso").write_bytes(bytes(20 << 11))
-    create = ["qemu-img", "create", "-q", "-f", "qcow2"]
-    below, above = folder / "below.qcow2", folder / "above.qcow2"
-    subprocess.run([*create, below, "3M"], check=True)
-    subprocess.run([*create, "-b", below, "-F", "qcow2", above], check=True)
+    below = make_qcow2(folder / "below.qcow2", "3M")
+    make_qcow2(folder / "above.qcow2", "", "-b", str(below), "-F", "qcow2")
 
 
 def told_of_disks(libvirt: Libvirtd, emulator: str, folder: Path) -> dict[str, Any]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import socket
 import struct
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -22,6 +20,7 @@ from guestmap.machine.media.nbd import NbdMedium
 from guestmap.machine.media.overlay import Overlay, OverlayState
 from guestmap.machine.media.raw_file import RawFile
 from guestmap.machine.options.drive import DriveSpec
+from tests.support.disk_images import make_qcow2
 from tests.support.qemu import Qemu
 
 SIZE = 300_000 // 512 * 512
@@ -208,10 +207,8 @@ def test_what_qemu_nbd_refuses_is_told_in_its_words(
         open_medium(DriveSpec(Path("d.qcow2"), format="qcow2"))
 
 
-@pytest.mark.skipif(not shutil.which("qemu-nbd"), reason="needs qemu-utils")
 def test_an_image_of_qemus_is_read_and_written(tmp_path: Path) -> None:
-    path = tmp_path / "disk.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"], check=True)
+    path = make_qcow2(tmp_path / "disk.qcow2", "1M")
     spec = DriveSpec(path, format="qcow2")
     for expected in (bytes(5000), b"kept" * 1250):
         medium = open_medium(spec)
