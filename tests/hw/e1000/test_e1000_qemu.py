@@ -6,8 +6,6 @@ import random
 
 import pytest
 
-from guestmap.base import ConfigError
-from guestmap.firmware.option_roms import load_rom
 from guestmap.hw.e1000.device import E1000
 from guestmap.inspect import Snapshot
 from guestmap.inspect.text.mtree import write_flat, write_mtree
@@ -16,8 +14,8 @@ from guestmap.machine.options.command_line import config_of
 from tests.machine.tree.test_composition_qemu import assert_same_tree
 from tests.support.chipset import Chipset
 from tests.support.mtree_text import blocks
-from tests.support.needs import skip_without
 from tests.support.qemu import MACHINE, Qemu
+from tests.support.roms import require_rom
 
 pytestmark = [pytest.mark.qemu_7_2("its e1000"), pytest.mark.qemu, pytest.mark.seabios]
 
@@ -126,10 +124,7 @@ def test_many_random_accesses_are_answered_as_by_qemu(seed: int) -> None:
 
 
 def test_map_and_tree_at_reset_are_qemus() -> None:
-    try:
-        load_rom(E1000.ROM_FILE, None)
-    except ConfigError as error:
-        skip_without("qemu", str(error))  # a QEMU of its own folder has its ROMs there
+    require_rom(E1000.ROM_FILE)
     words = ("-m", "128M", "-device", "e1000,addr=4")
     board = Pc(config_of([*MACHINE, "-global", "apic-common.vapic=off", *words]))
     snapshot = Snapshot.of(board.system)

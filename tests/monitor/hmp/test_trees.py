@@ -8,6 +8,7 @@ import pytest
 
 from guestmap.monitor.hmp import HumanMonitor
 from tests.monitor.hmp.beside import Beside
+from tests.support.roms import require_rom
 
 _NOT_OURS = re.compile(
     r" */(?:qtest|qmp) \((?:qtest|chardev-socket)\)"  # how the test speaks to QEMU
@@ -51,6 +52,7 @@ def test_a_display_adapter_is_shown_as_qemus() -> None:
 @pytest.mark.qemu
 @pytest.mark.qemu_7_2("what its human monitor prints")
 def test_what_kind_a_function_is_is_said_as_by_qemu() -> None:
+    require_rom("efi-e1000.rom")
     with Beside("-m", "128M", "-machine", "usb=on", "-device", "e1000") as pair:
         pair.check("info qtree", "info pci")
 
