@@ -16,6 +16,7 @@ from guestmap.domain.store.faults import POINTS as DOMAINS
 from guestmap.machine import MachineConfig, VirtualMachine
 from guestmap.machine.saved import restore, save
 from guestmap.machine.saved.snapshots import Snapshots
+from guestmap.memory.ram.host.backing_file import backing_file
 from guestmap.monitor import UnixAddress
 from guestmap.monitor.listening import Listener
 from tests.domain.machines import ROOM, FakeMachine, dimm, holding, virtio_mem
@@ -117,6 +118,20 @@ def test_the_next_machine_takes_the_place_of_a_socket(step, tmp_path):
     assert listener.socket.getsockname() == address.path
     listener.close()
     assert os.listdir(tmp_path) == []
+
+
+def test_memory_whose_file_has_a_name_yet_leaves_an_empty_file(tmp_path):
+    """A folder that was given holds files without names: what a killed one leaves costs no room."""
+
+    def work() -> None:
+        with backing_file(str(tmp_path), "ram", readonly=False) as file:
+            file.make_room(MIB)
+
+    assert killed_at("backing.before-unlink", work) is End.KILLED
+    (left,) = tmp_path.iterdir()
+    assert left.stat().st_size == 0
+    work()
+    assert list(tmp_path.iterdir()) == [left]
 
 
 def _willing(played: FakeMachine, verb: str, device: str) -> None:

@@ -18,11 +18,12 @@ from guestmap.accel import ExitReason, Segment, SegmentRegister
 from guestmap.accel.unicorn import attach
 from guestmap.accel.unicorn.internals import PARTS, Library, Refused, known, trials
 from guestmap.accel.unicorn.internals.findings import from_text, nothing
-from guestmap.base import ConfigError
+from guestmap.base import ConfigError, faults
 from guestmap.memory import AccessSizes, MemoryRegionOps, MemorySystem
 from tests.accel.guest import CODE, STACK, Guest
 from tests.accel.known_builds import need_internals
 from tests.accel.test_interrupts import GDT, IDT, PF, TSS, descriptor, gate, protected, set_gate
+from tests.support.killed import End, killed_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,6 +172,19 @@ def test_a_damaged_file_is_made_anew(cache, damage):
     whole = file.read_bytes()
     file.write_bytes(damage)
     assert known(Library()) == first
+    assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("step", faults.WHOLE_FILE_STEPS)
+def test_who_is_killed_while_it_is_kept_leaves_all_of_it_or_nothing(step, cache):
+    expected = known(Library())
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.unlink()
+    assert killed_at(f"cache.{step}", lambda: known(Library())) is End.KILLED
+    left = [each.read_bytes() for each in cache.glob("[!.]*")]
+    assert left == ([whole] if step in ("before-folder-fsync", "after") else [])
+    assert known(Library()) == expected
     assert file.read_bytes() == whole
 
 

@@ -19,14 +19,17 @@ WHOLE_FILE_STEPS = (
     "after",
 )
 """The steps of :func:`guestmap.base.whole_file`, each behind the kind of the file and a dot."""
-WHOLE_FILES = ("file", "note", "saved")
-"""The kinds: what a user asks for with ``-o``, a note of what was begun, a saved machine."""
+WHOLE_FILES = ("file", "note", "saved", "cache")
+"""The kinds: what a user asks for with ``-o``, a note of what was begun, a saved machine, what was
+found out of a library."""
 SOCKET_STEPS = ("before-bind", "before-listen", "after-listen", "before-remove")
 """The steps of a socket that listens, behind ``socket.``."""
 PROGRESS_STEPS = ("before-write", "before-fsync", "after")
 """The steps of a line about a fleet's plan, behind ``progress.``."""
 COMMANDS = ("object-add", "device_add", "device_del", "object-del", "qom-set")
 """The commands of a plan, before and after each of which ``send.`` stands."""
+PID_FILE_STEPS = ("before-write", "after", "before-remove")
+"""The steps of a file for the number of a process, behind ``pidfile.``."""
 UNDOING = ("object-del",)
 """The commands that take back others of a plan, where a later one is refused: ``undo.``."""
 
@@ -35,6 +38,8 @@ POINTS = (
     "note.before-remove",
     "saved.before-remove",
     *(f"socket.{step}" for step in SOCKET_STEPS),
+    *(f"pidfile.{step}" for step in PID_FILE_STEPS),
+    "backing.before-unlink",
     *(f"progress.{step}" for step in PROGRESS_STEPS),
     *(f"send.{when}-{command}" for command in COMMANDS for when in ("before", "after")),
     *(f"undo.{when}-{command}" for command in UNDOING for when in ("before", "after")),

@@ -1,14 +1,10 @@
-"""``-daemonize`` and ``-pidfile``: going to the background once the program is of use."""
+"""``-daemonize``: going to the background once the program is of use."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Final
-
-from guestmap.base import HostError
 
 _READY: Final = b"+"
 
@@ -48,25 +44,3 @@ class Background:
             os.write(self._pipe, _READY)
         os.close(self._pipe)
         self._pipe = None
-
-
-@contextmanager
-def pid_file(path: Path | None) -> Iterator[None]:
-    """Keep the process's number in a file for the time of a ``with``; None for no file.
-
-    Raises:
-        HostError: it cannot be written.
-    """
-    if path is None:
-        yield
-        return
-    try:
-        path.write_text(f"{os.getpid()}\n")
-    except OSError as error:
-        raise HostError(
-            "cannot create PID file", errno=error.errno, call="open", arguments=str(path)
-        ) from error
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)

@@ -13,10 +13,11 @@ from guestmap.base.interrupt import Deferral
 from guestmap.machine.vm import VirtualMachine
 from guestmap.monitor import MonitorServer
 from guestmap.monitor.claim import claim_called
-from guestmap.system.background import Background, pid_file
+from guestmap.system.background import Background
 from guestmap.system.command_line import Given, read_words
 from guestmap.system.machine_line import described
 from guestmap.system.option_table import listing
+from guestmap.system.pid_file import pid_file
 from guestmap.system.probe.claimed import NEWEST
 from guestmap.system.wires import printed, socket_of, wired
 

@@ -1,5 +1,7 @@
 """Killed at any step of any change, nothing is lost, torn or left over after the next one."""
 
+import os
+
 import pytest
 from msgspec.structs import replace
 
@@ -11,6 +13,7 @@ from tests.domain.documents import domain, memory
 from tests.support.domains import BOTH, DIMM
 from tests.support.killed import End, killed_at
 
+SHARED = memory("128", words=" access='shared'")
 VIRTIO = memory("1", "GiB", model="virtio-mem", target="<block>2048</block>")
 
 ATTACHES = [point for point in POINTS if point.startswith(("journal", "status", "config", "attach"))
@@ -106,15 +109,23 @@ def test_a_start_leaves_a_machine_that_is_known_or_none(manager, point):
     manager.consistent()
 
 
-@pytest.mark.parametrize("point", [p for p in POINTS if p.startswith("destroy")]
-                         + ["status.before-remove"])  # fmt: skip
+DESTROYS = [point for point in POINTS if point.startswith(("destroy", "memories", "sockets"))
+            ] + ["status.before-remove"]  # fmt: skip
+
+
+@pytest.mark.parametrize("point", DESTROYS)
 def test_a_destroy_leaves_a_machine_that_runs_or_none(manager, point):
     plugged(manager, DIMM)
+    manager.changes.attach("vm", SHARED, BOTH)
+    folder = manager.store.memory_folder("vm", 1)
+    (folder / "dimm1").write_bytes(b"")  # QEMU makes it
     assert killed_at(point, lambda: manager.changes.destroy("vm")) is End.KILLED
     manager.changes.reconnect("vm")
     if manager.store.running("vm") is None:
         assert manager.store.status("vm") is None
+        assert not folder.exists()
         manager.changes.start("vm")
+        assert os.listdir(manager.store.machine_folder("vm"))
     manager.consistent()
 
 
@@ -149,7 +160,7 @@ def test_a_shutdown_leaves_a_machine_that_runs_or_none(manager, point):
 
 def test_every_point_is_walked():
     walked = {*ATTACHES, *DETACHES, *UPDATES, *SETMEMS, *STARTS, *RESETS, *SHUTDOWNS,
-              "destroy.before-kill", "destroy.after-kill", "status.before-remove"}  # fmt: skip
+              *DESTROYS, *FILES}  # fmt: skip
     assert set(POINTS) - walked == {"config.before-remove"}  # undefine: see the next test
 
 
@@ -169,14 +180,29 @@ def test_a_device_that_is_known_no_more_is_waited_for_no_more(manager):
 
 def test_a_file_that_would_have_been_memory_goes_with_the_attach_that_is_undone(manager):
     plugged(manager)
-    shared = memory("128", words=" access='shared'")
-    change = lambda: manager.changes.attach("vm", shared, BOTH)  # noqa: E731
+    change = lambda: manager.changes.attach("vm", SHARED, BOTH)  # noqa: E731
     assert killed_at("attach.before-device-add", change) is End.KILLED
     file = manager.store.memory_folder("vm", 1) / "dimm0"
     file.write_bytes(b"")  # QEMU makes it
     manager.changes.reconnect("vm")
     assert not file.exists()
     manager.consistent()
+
+
+FILES = [point for point in POINTS if point.startswith("memory.")]
+
+
+@pytest.mark.parametrize("point", FILES)
+def test_a_file_that_was_memory_goes_with_its_device(manager, point):
+    plugged(manager, SHARED)
+    file = manager.store.memory_folder("vm", 1) / "dimm0"
+    file.write_bytes(b"")  # QEMU makes it
+    assert killed_at(point, lambda: manager.changes.detach("vm", SHARED, BOTH)) is End.KILLED
+    assert file.exists() == (point == "memory.before-remove")
+    manager.changes.reconnect("vm")
+    assert not file.exists()
+    manager.consistent()
+    assert manager.known(live=False) == manager.plugged() == []
 
 
 def test_files_that_were_memory_go_with_a_machine_that_ended_by_itself(manager):

@@ -35,6 +35,7 @@ def forget(store: Store, name: str) -> None:
             store.forget_all_memory(status)
     store.notes(name).strike()
     store.forget_status(name)
+    point("sockets.before-remove")  # the next machine's take their place
     shutil.rmtree(store.machine_folder(name), ignore_errors=True)
 
 

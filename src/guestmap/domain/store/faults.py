@@ -31,6 +31,11 @@ SENDING = (
     "journal.before-remove",
     "status.before-remove",
     "config.before-remove",
+    "memory.before-remove",
+    "memory.after-remove",
+    "memories.before-remove",
+    "memories.after-remove",
+    "sockets.before-remove",
 )
 """The steps between the files."""
 POINTS = (*(f"{file}.{step}" for file in FILES for step in STEPS), *SENDING)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from guestmap.base.faults import point
 from guestmap.domain.rules.errors import refusal
 from guestmap.domain.rules.texts import LibvirtDialect
 from guestmap.domain.store.files import (
@@ -211,13 +212,17 @@ class Store:
         """Remove the file that was the memory of a machine's device, where it had one here."""
         if status.memory and Path(alias).name == alias:
             with suppress(OSError):
+                point("memory.before-remove")
                 (Path(status.memory) / alias).unlink()
+                point("memory.after-remove")
 
     def forget_all_memory(self, status: Status) -> None:
         """Remove the files that were the memory of a machine that ended."""
         folder = Path(status.memory)
         if folder.name == f"{status.id}-{status.definition.name}":  # else it was not made here
+            point("memories.before-remove")
             shutil.rmtree(folder, ignore_errors=True)
+            point("memories.after-remove")
 
     def machine_folder(self, name: str) -> Path:
         """Return the folder of a machine's sockets and its log."""

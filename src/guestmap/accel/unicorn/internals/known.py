@@ -15,6 +15,7 @@ from pathlib import Path
 
 from guestmap.accel.unicorn.internals.findings import VERSION, Findings, from_text, nothing
 from guestmap.accel.unicorn.internals.library import Library, Refused
+from guestmap.base import HostError, write_whole
 
 _CHILD = "guestmap.accel.unicorn.internals"
 _LONGEST_S = 120
@@ -33,7 +34,7 @@ def known(library: Library) -> Findings:
             return from_text(_checked(file.read_text()))
     text, lasting = _explored(library)
     if lasting and file is not None:
-        with suppress(OSError):
+        with suppress(OSError, HostError):
             _keep(file, text)
     return from_text(text)
 
@@ -83,12 +84,8 @@ def _checked(content: str) -> str:
 
 
 def _keep(file: Path, text: str) -> None:
-    import tempfile
-
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as aside:
-        aside.write(f"{_check(text)}\n{text}")
-    os.replace(aside.name, file)
+    write_whole(file, f"{_check(text)}\n{text}".encode(), "cache")
 
 
 def _check(text: str) -> str:

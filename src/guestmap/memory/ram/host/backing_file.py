@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from guestmap.base import ConfigError, HostError
+from guestmap.base.faults import point
 from guestmap.memory.ram.host import libc
 
 
@@ -147,6 +148,7 @@ def _open(path: str, name: str, readonly: bool) -> tuple[int, bool]:
         fd, temporary = tempfile.mkstemp(
             prefix=f"guestmap_back_mem.{name.replace('/', '_')}.", dir=path
         )
+        point("backing.before-unlink")  # it is empty yet
         os.unlink(temporary)
         return fd, False
     if readonly:
