@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from guestmap.base import GuestmapError, HostError
 from guestmap.base.faults import point
 from guestmap.domain.change.removal import take_back
+from guestmap.domain.change.strangers import backend_taken, slot_taken
 from guestmap.domain.process.backend_props import is_in
 from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError
@@ -79,15 +80,15 @@ def _plug(store: Store, link: Link, plan: AttachPlan) -> None:
     try:
         link.send("object-add", backend)
     except DomainError as error:
-        raise _orphaned(link, str(backend["id"]), error) from error
+        raise backend_taken(link, str(backend["id"]), error) from error
     point("attach.before-device-add")
     try:
         link.send("device_add", device, meanwhile=lambda: link.having(expected))
-    except DomainError:
+    except DomainError as error:
         with suppress(DomainError):  # the first error is what is told
             link.do("object-del", id=backend["id"])
         store.forget_memory(link.status, str(device["id"]))
-        raise
+        raise slot_taken(link, error) from error
     point("attach.after-device-add")
 
 
@@ -130,21 +131,3 @@ def _same(error: GuestmapError, more: str) -> GuestmapError:
         told_now.errno = error.errno
         return told_now
     return DomainError(error.code if isinstance(error, DomainError) else 1, str(error), remedy=more)
-
-
-def _orphaned(link: Link, backend: str, error: DomainError) -> DomainError:
-    """Say of a backend that is there already whose it is."""
-    if f"'{backend}'" not in error.text or "duplicate" not in error.text:
-        return error
-    user = next(
-        (d.data.id for d in link.memory_devices() if (d.data.memdev or "").endswith(f"/{backend}")),
-        None,
-    )
-    remedy = (
-        f"{backend} is the memory of {user}: choose another alias"
-        if user
-        else f"{backend} belongs to no device, and was not made here: another manager may be"
-        f" between its two commands; else: guestmap dimms {link.wire.source} --clean {backend}"
-    )
-    return DomainError(1, error.text.removeprefix("internal error: "), domain=error.domain,
-                        speaker=error.speaker, remedy=remedy)  # fmt: skip
