@@ -26,7 +26,7 @@ def test_commands_have_libvirts_form_and_count_from_one():
     )
     assert session.request("device_del", {"id": "d\u00e9"}) == (
         "libvirt-2",
-        b'{"execute":"device_del","arguments":{"id":"d\\u00e9"},"id":"libvirt-2"}\r\n',
+        b'{"execute":"device_del","arguments":{"id":"d\xc3\xa9"},"id":"libvirt-2"}\r\n',
     )
 
 

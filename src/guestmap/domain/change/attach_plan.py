@@ -27,6 +27,7 @@ from guestmap.domain.xml.memory import (
 from guestmap.domain.xml.tree import read_xml
 
 if TYPE_CHECKING:
+    from guestmap.domain.finding import PlanFinding
     from guestmap.domain.rules.texts import LibvirtDialect
     from guestmap.domain.store.status import Status
     from guestmap.domain.xml.definition import Definition
@@ -146,10 +147,9 @@ def obstacles(stored: Room | None, live: Room | None, *, force: bool = False) ->
     """
     found: list[DomainError] = []
     own: list[DomainError] = []
-    said_by_qemu = set() if live is None else {each.code for each in live.blockers()}
     if stored is not None:
         found += refusals(stored.definition, stored.device, live=False)
-        own += [told(each) for each in stored.blockers() if each.code not in said_by_qemu]
+        own += map(told, _of_stored_alone(stored, live))
         own += few_pages(stored.definition, stored.device) if live is None else ()
     if live is not None:
         found += refusals(live.definition, live.device, live=True)
@@ -160,3 +160,12 @@ def obstacles(stored: Room | None, live: Room | None, *, force: bool = False) ->
     for error in (*found, *own):
         texts.setdefault(error.text, error)
     return list(texts.values())
+
+
+def _of_stored_alone(stored: Room, live: Room | None) -> tuple[PlanFinding, ...]:
+    """Return what is in the way of the stored definition, and not of the machine as well."""
+    found = stored.blockers()
+    if not found or live is None:
+        return found
+    said_by_qemu = {each.code for each in live.blockers()}
+    return tuple(each for each in found if each.code not in said_by_qemu)

@@ -6,9 +6,7 @@ the order of the members), so a log of them can be laid beside one of libvirt's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -20,15 +18,13 @@ MOST_BYTES = 16 << 20
 """Bytes of one message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(msgspec.Struct, frozen=True):
     """The machine's first word."""
 
-    version: Mapping[str, Any] = field(default_factory=dict)
+    version: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class CommandReply:
+class CommandReply(msgspec.Struct, frozen=True):
     """What a command returned, or the class and words of its error."""
 
     id: str
@@ -44,8 +40,7 @@ class LibvirtSession:
 
     def __init__(self) -> None:
         self._number = 0
-        self._buffer = bytearray()
-        self._encode = json.JSONEncoder(separators=(",", ":")).encode
+        self._rest = b""
 
     def request(
         self, command: str, arguments: Mapping[str, Any] | None = None
@@ -57,7 +52,7 @@ class LibvirtSession:
         if arguments:
             told["arguments"] = dict(arguments)
         told["id"] = name
-        return name, self._encode(told).encode() + b"\r\n"
+        return name, msgspec.json.encode(told) + b"\r\n"
 
     def feed(self, data: bytes) -> list[Message]:
         """Return the messages that bytes complete.
@@ -65,10 +60,8 @@ class LibvirtSession:
         Raises:
             PeerError: it is no QMP.
         """
-        self._buffer += data
-        *lines, rest = bytes(self._buffer).split(b"\n")
-        self._buffer = bytearray(rest)
-        if len(rest) > MOST_BYTES:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > MOST_BYTES:
             raise PeerError(f"a message is longer than {MOST_BYTES >> 20} MiB")
         return [_message(line) for line in lines if line.strip()]
 

@@ -145,10 +145,11 @@ class Room:
 
     def misfits(self) -> tuple[PlanFinding, ...]:
         """Return why the guest would get nothing of the device, where QEMU takes it."""
-        if self.device.model not in SLOTTED or self._found:
+        if self.device.model not in SLOTTED:
             return ()
         cautions = plug_cautions(self._situation, self._request, self.base)
-        return tuple(each for each in cautions if each.useless)
+        found = tuple(each for each in cautions if each.useless)
+        return () if found and self._found else found
 
     def better_base(self, live: MemoryDef) -> int | None:
         """Return the address to tell QEMU where its own choice is none that the guest can use.

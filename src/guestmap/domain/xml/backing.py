@@ -75,6 +75,8 @@ class Backing:
 
     def page(self, cell: int | None) -> HugePages | None:
         """Return the pages of a guest node; None: ordinary ones."""
+        if not self.pages:
+            return None
         own = [each for each in self.pages if (cell or 0) in each.nodes]
         return next(iter(own or [each for each in self.pages if not each.nodes]), None)
 

@@ -44,7 +44,7 @@ def laid(tag: Tag, indent: bytes = b"", start: int = 0, line: int = 1) -> tuple[
     text, children = "", list[Element]()
     foot = f"</{tag.name}>".encode()
     if isinstance(tag.content, str):
-        middle = escape(tag.content, _IN_TEXT).encode()
+        middle = _escaped(tag.content, _IN_TEXT).encode()
         text = tag.content
     else:
         middle, children = _between(tag.content, indent, inner, line)
@@ -73,4 +73,8 @@ def _between(tags: list[Tag], indent: bytes, place: int, line: int) -> tuple[byt
 
 def _quoted(text: str) -> str:
     """Return an attribute's value in single quotes, as libvirt writes it."""
-    return f"'{text if _PLAIN.fullmatch(text) else escape(text, _IN_QUOTES)}'"
+    return f"'{_escaped(text, _IN_QUOTES)}'"
+
+
+def _escaped(text: str, more: dict[str, str]) -> str:
+    return text if _PLAIN.fullmatch(text) else escape(text, more)
