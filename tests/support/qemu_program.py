@@ -41,6 +41,12 @@ def find_qemu(arch: str = "x86_64") -> Program | None:
     return next((each for each in found if each and each.version == MODELLED), None)
 
 
+def is_unpacked() -> bool:
+    """Tell whether the QEMU to ask is one that ``tools/qemu_root.sh`` unpacked."""
+    found = find_qemu()
+    return found is not None and Path(found.path).parent.name == UNPACKED.name
+
+
 def missing_qemu() -> str:
     """Say why there is no QEMU to ask; "" where there is one."""
     if find_qemu() is not None:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from guestmap.hw.e1000.device import E1000
 from guestmap.monitor.hmp import HumanMonitor
 from tests.monitor.hmp.beside import Beside
 from tests.support.roms import require_rom
@@ -52,7 +53,7 @@ def test_a_display_adapter_is_shown_as_qemus() -> None:
 @pytest.mark.qemu
 @pytest.mark.qemu_7_2("what its human monitor prints")
 def test_what_kind_a_function_is_is_said_as_by_qemu() -> None:
-    require_rom("efi-e1000.rom")
+    require_rom(E1000.ROM_FILE)
     with Beside("-m", "128M", "-machine", "usb=on", "-device", "e1000") as pair:
         pair.check("info qtree", "info pci")
 
