@@ -55,6 +55,14 @@ def test_a_device_is_refused_and_stays(device, tmp_path):
     assert link.is_symlink()
 
 
+def test_a_pipe_that_nobody_reads_is_refused_at_once(tmp_path):
+    path = tmp_path / "pid"
+    os.mkfifo(path)
+    with pytest.raises(HostError, match=r"^cannot create PID file: No such device or address$"):
+        _held(path)
+    assert path.is_fifo()
+
+
 @pytest.mark.parametrize("step", faults.PID_FILE_STEPS)
 def test_the_next_takes_over_what_a_killed_one_left(step, tmp_path):
     path = tmp_path / "pid"

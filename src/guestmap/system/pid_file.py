@@ -62,7 +62,8 @@ def _remove(path: Path, descriptor: int) -> None:
 def _locked(path: Path) -> int:
     """Return the file that stands there, held by nobody else; it may be made for that."""
     while True:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe is not waited for
+        descriptor = os.open(path, flags, 0o600)
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(path, descriptor):

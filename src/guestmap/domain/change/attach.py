@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from guestmap.base import GuestmapError, HostError
 from guestmap.base.faults import point
+from guestmap.domain.change import strangers
 from guestmap.domain.change.removal import take_back
-from guestmap.domain.change.strangers import backend_taken, slot_taken
 from guestmap.domain.process.backend_props import is_in
 from guestmap.domain.rules.assign import backend_name
 from guestmap.domain.rules.errors import DomainError
@@ -80,7 +80,9 @@ def _plug(store: Store, link: Link, plan: AttachPlan) -> None:
     try:
         link.send("object-add", backend)
     except DomainError as error:
-        raise backend_taken(link, str(backend["id"]), error) from error
+        if remedy := strangers.of_backend(link, str(backend["id"]), error):
+            raise error.advising(remedy) from error
+        raise
     point("attach.before-device-add")
     try:
         link.send("device_add", device, meanwhile=lambda: link.having(expected))
@@ -88,7 +90,9 @@ def _plug(store: Store, link: Link, plan: AttachPlan) -> None:
         with suppress(DomainError):  # the first error is what is told
             link.do("object-del", id=backend["id"])
         store.forget_memory(link.status, str(device["id"]))
-        raise slot_taken(link, error) from error
+        if remedy := strangers.of_slot(link, error):
+            raise error.advising(remedy) from error
+        raise
     point("attach.after-device-add")
 
 

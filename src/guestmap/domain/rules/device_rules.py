@@ -23,7 +23,7 @@ from guestmap.domain.xml.memory import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from guestmap.domain.xml.definition import Definition
     from guestmap.domain.xml.memory import MemoryDef
@@ -176,7 +176,11 @@ def nodes_of(found: Definition) -> int:
     return len(found.cells) or (1 if found.max_memory is not None else 0)
 
 
+def free_slots(slots: int, busy: Container[int | None]) -> str:
+    """Return the first slots that are free, ``free: 1, 2``; "" where none is."""
+    free = [slot for slot in range(min(slots, 256)) if slot not in busy]
+    return f"free: {', '.join(map(str, free[:8]))}" if free else ""
+
+
 def _free_slots(found: Definition) -> str:
-    busy = {each.slot for each in found.slotted}
-    free = [slot for slot in range(min(found.slots, 256)) if slot not in busy]
-    return f"free: {', '.join(map(str, free[:8]))}" if free else "no slot is free"
+    return free_slots(found.slots, {each.slot for each in found.slotted}) or "no slot is free"

@@ -55,6 +55,11 @@ class DomainError(GuestmapError):
         advice = f"; {remedy}" if remedy else ""
         super().__init__(f"{self.text} [{speaker}, {code}/{domain}{where}]{advice}")
 
+    def advising(self, remedy: str) -> DomainError:
+        """Return the same refusal with a remedy."""
+        text = self.text.removeprefix(PREFIXES.get(self.code, ""))
+        return DomainError(self.code, text, domain=self.domain, speaker=self.speaker, remedy=remedy)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
